@@ -1,0 +1,165 @@
+"""Content as a list of named runs.
+
+A chunk list is the canonical bytes of a file's content: entries in file order, without gaps::
+
+    data   00  length u32  name 32      a chunk: BLAKE3-256 of its bytes
+    hole   01  length u64               reads as zeros and takes no room
+    piece  02  length u64  name 32      `length` bytes of the file, described by a further chunk list, which is
+                                        itself stored as a chunk named by BLAKE3 in a context of its own
+
+All integers are big-endian. Adjacent holes are merged. A list of at most ``FLAT_LIMIT`` entries is flat; a longer one
+is cut into pieces where a name's low bits are zero (256 entries on average), level by level, so that one
+more version of a huge file costs what changed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from agent.core.errors import WireError
+
+NAME_SIZE = 32
+FLAT_LIMIT = 1024
+PIECE_LIMIT = 1024
+MAX_CHUNK = 1 << 20
+
+DATA, HOLE, PIECE = 0, 1, 2
+_DATA = struct.Struct(">BI32s")
+_HOLE = struct.Struct(">BQ")
+_PIECE = struct.Struct(">BQ32s")
+_LIST_CONTEXT = "hikae v1 chunk list"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run of a chunk list: ``kind``, ``length`` in bytes of the file, ``name`` (empty for a hole)."""
+
+    kind: int
+    length: int
+    name: bytes = b""
+
+
+def name_of(data: bytes | memoryview) -> bytes:
+    """The chunk name of data: BLAKE3-256."""
+    return blake3(data).digest()
+
+
+def name_of_list(data: bytes | memoryview) -> bytes:
+    """The name of a stored chunk list: BLAKE3 in its own context, so data cannot pass for a list."""
+    return blake3(data, derive_key_context=_LIST_CONTEXT).digest()
+
+
+def encode(entries: Iterable[Entry]) -> bytes:
+    """The bytes of a flat run of entries."""
+    out = []
+    for entry in entries:
+        if entry.kind == DATA:
+            out.append(_DATA.pack(DATA, entry.length, entry.name))
+        elif entry.kind == HOLE:
+            out.append(_HOLE.pack(HOLE, entry.length))
+        else:
+            out.append(_PIECE.pack(PIECE, entry.length, entry.name))
+    return b"".join(out)
+
+
+def encode_one(length: int, name: bytes) -> bytes:
+    """The chunk list of a file that is a single chunk; the common case, without an ``Entry``."""
+    return _DATA.pack(DATA, length, name)
+
+
+def decode(data: bytes) -> list[Entry]:
+    """The entries of a list as they stand (pieces are not opened).
+
+    Raises ``WireError`` for anything that :func:`encode` would not have written."""
+    entries: list[Entry] = []
+    at, end = 0, len(data)
+    last_hole = False
+    while at < end:
+        kind = data[at]
+        try:
+            if kind == DATA:
+                _, length, name = _DATA.unpack_from(data, at)
+                at += _DATA.size
+                if length > MAX_CHUNK:
+                    raise _bad(f"a chunk of {length} bytes")
+            elif kind == HOLE:
+                _, length = _HOLE.unpack_from(data, at)
+                name = b""
+                at += _HOLE.size
+                if last_hole:
+                    raise _bad("two holes side by side")
+            elif kind == PIECE:
+                _, length, name = _PIECE.unpack_from(data, at)
+                at += _PIECE.size
+            else:
+                raise _bad(f"an entry of kind {kind}")
+        except struct.error as error:
+            raise _bad("an entry that is cut short") from error
+        if length == 0 or length >= 1 << 63:
+            raise _bad(f"an entry of {length} bytes")
+        last_hole = kind == HOLE
+        entries.append(Entry(kind, length, name))
+    return entries
+
+
+def length_of(data: bytes) -> int:
+    """The file size that a list describes."""
+    return sum(entry.length for entry in decode(data))
+
+
+def names_in(data: bytes) -> list[tuple[int, bytes]]:
+    """``(kind, name)`` of every chunk and piece that a list names, in order, without opening pieces."""
+    if len(data) == _DATA.size and data[0] == DATA:
+        return [(DATA, data[5:])]
+    return [(entry.kind, entry.name) for entry in decode(data) if entry.kind != HOLE]
+
+
+def fold(entries: list[Entry], keep: Callable[[bytes, bytes], None]) -> bytes:
+    """The chunk list for ``entries`` (data and holes of a whole file); every piece is given to ``keep(name, bytes)``."""
+    while len(entries) > FLAT_LIMIT:
+        upper: list[Entry] = []
+        run: list[Entry] = []
+        for entry in entries:
+            run.append(entry)
+            if len(run) >= PIECE_LIMIT or (entry.name and entry.name[-1] == 0):
+                upper.append(_piece(run, keep))
+                run = []
+        if run:
+            upper.append(_piece(run, keep))
+        entries = upper
+    return encode(entries)
+
+
+def unfold(data: bytes, piece: Callable[[bytes], bytes]) -> Iterator[Entry]:
+    """The data and hole entries of a list in file order; pieces are read by ``piece(name)``, at most eight levels.
+
+    Raises ``WireError`` when a piece does not cover the length that its entry claims."""
+    return _unfold(data, piece, 8)
+
+
+def _unfold(data: bytes, piece: Callable[[bytes], bytes], depth: int) -> Iterator[Entry]:
+    for entry in decode(data):
+        if entry.kind != PIECE:
+            yield entry
+            continue
+        if depth == 0:
+            raise _bad("pieces in pieces without an end")
+        inner = piece(entry.name)
+        if length_of(inner) != entry.length:
+            raise _bad("a piece that covers another length than claimed")
+        yield from _unfold(inner, piece, depth - 1)
+
+
+def _piece(run: list[Entry], keep: Callable[[bytes, bytes], None]) -> Entry:
+    data = encode(run)
+    name = name_of_list(data)
+    keep(name, data)
+    return Entry(PIECE, sum(entry.length for entry in run), name)
+
+
+def _bad(what: str) -> WireError:
+    return WireError("read a chunk list", "", f"it holds {what}", "the sender is faulty or hostile; nothing was stored")

@@ -1,0 +1,47 @@
+"""Time is passed in, never looked up in the middle of a decision."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the agent knows of time. Tests use :class:`ManualClock`."""
+
+    def now_ns(self) -> int:
+        """Wall clock, UTC, nanoseconds since 1970."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never fall, from an arbitrary start."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class ManualClock:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self, start_ns: int = 1_700_000_000_000_000_000) -> None:
+        self._now_ns = start_ns
+        self._monotonic = 0.0
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Move both clocks forward by ``seconds``."""
+        self._monotonic += seconds
+        self._now_ns += int(seconds * 1e9)

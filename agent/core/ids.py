@@ -1,0 +1,57 @@
+"""Numbers: commits, objects and epochs.
+
+A commit number and an object id are both ``epoch << 40 | counter``, so two lineages never
+share one, and numbers sort as time does. They fit SQLite's signed 64 bits up to epoch 2**23 - 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType
+
+CommitNumber = NewType("CommitNumber", int)
+ObjectId = NewType("ObjectId", int)
+
+COUNTER_BITS = 40
+COUNTER_MASK = (1 << COUNTER_BITS) - 1
+EPOCH_LIMIT = 1 << 23
+
+#: Before every commit: the empty dataset.
+NOTHING = CommitNumber(0)
+
+#: The dataset's root directory. The same object in every lineage: it is never created, moved or deleted.
+ROOT = ObjectId(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One reign: raised by one at every promotion. ``token`` (16 random bytes) tells two equal numbers apart."""
+
+    number: int
+    owner: str
+    token: bytes
+
+
+def commit_number(epoch: int, seq: int) -> CommitNumber:
+    """The commit ``seq`` (from 1) of an epoch."""
+    return CommitNumber(epoch << COUNTER_BITS | seq)
+
+
+def object_id(epoch: int, counter: int) -> ObjectId:
+    """The object ``counter`` (from 1) of an epoch."""
+    return ObjectId(epoch << COUNTER_BITS | counter)
+
+
+def epoch_of(number: int) -> int:
+    """The epoch part of a commit number or object id."""
+    return number >> COUNTER_BITS
+
+
+def seq_of(number: int) -> int:
+    """The counter part of a commit number or object id."""
+    return number & COUNTER_MASK
+
+
+def shown(number: int) -> str:
+    """A commit number as operators see it: ``3.1842``; ``0`` for nothing yet."""
+    return f"{epoch_of(number)}.{seq_of(number)}" if number else "0"

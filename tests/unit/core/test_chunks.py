@@ -1,0 +1,78 @@
+"""Chunk lists: canonical, foldable to any length, and never believed when they lie."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from agent.core import chunks
+from agent.core.chunks import DATA, HOLE, PIECE, Entry
+from agent.core.errors import WireError
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def _entries(count: int, seed: int) -> list[Entry]:
+    generator = random.Random(seed)
+    return [Entry(DATA, generator.randint(1, chunks.MAX_CHUNK), generator.randbytes(32)) for _ in range(count)]
+
+
+@given(st.integers(0, 5000), st.integers())
+def test_folding_and_unfolding_is_the_identity(count: int, seed: int) -> None:
+    """Any number of entries comes back in order, and the list covers the file."""
+    entries = _entries(count, seed)
+    pieces: dict[bytes, bytes] = {}
+    folded = chunks.fold(entries, pieces.__setitem__)
+    assert entries == list(chunks.unfold(folded, pieces.__getitem__))
+    assert sum(entry.length for entry in entries) == chunks.length_of(folded)
+    assert all(name == chunks.name_of_list(data) for name, data in pieces.items())
+    assert len(chunks.decode(folded)) <= chunks.FLAT_LIMIT
+
+
+def test_one_change_in_a_huge_list_costs_few_pieces() -> None:
+    """A version of 200,000 chunks with one changed shares all but a handful of pieces with the one before."""
+    entries = _entries(200_000, 7)
+    before: dict[bytes, bytes] = {}
+    chunks.fold(entries, before.__setitem__)
+    entries[100_000] = Entry(DATA, 5, b"\1" * 32)
+    after: dict[bytes, bytes] = {}
+    chunks.fold(entries, after.__setitem__)
+    assert len(after.keys() - before.keys()) <= 4
+
+
+def test_data_cannot_pass_for_a_list() -> None:
+    """The same bytes have different names as data and as a list."""
+    assert chunks.name_of(b"abc") != chunks.name_of_list(b"abc")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x05",
+        b"\x00\x00",
+        chunks.encode([Entry(DATA, chunks.MAX_CHUNK + 1, bytes(32))]),
+        chunks.encode([Entry(HOLE, 4096), Entry(HOLE, 4096)]),
+        chunks.encode([Entry(HOLE, 0)]),
+        chunks.encode([Entry(HOLE, 1 << 63)]),
+    ],
+)
+def test_malformed_lists_are_refused(data: bytes) -> None:
+    """Unknown kinds, cut entries, oversized chunks, split holes and empty runs are refused."""
+    with pytest.raises(WireError):
+        chunks.decode(data)
+
+
+def test_a_piece_that_lies_about_its_length_is_refused() -> None:
+    """A piece must cover exactly the bytes that its entry claims."""
+    inner = chunks.encode([Entry(DATA, 10, bytes(32))])
+    outer = chunks.encode([Entry(PIECE, 11, chunks.name_of_list(inner))])
+    with pytest.raises(WireError):
+        list(chunks.unfold(outer, lambda _: inner))
+
+
+def test_names_are_listed_in_order() -> None:
+    """Data and pieces are named, holes are not; a single chunk takes the short way."""
+    one = chunks.encode_one(5, b"a" * 32)
+    assert [(DATA, b"a" * 32)] == chunks.names_in(one)
+    many = chunks.encode([Entry(HOLE, 5), Entry(DATA, 5, b"a" * 32), Entry(PIECE, 5, b"b" * 32)])
+    assert [(DATA, b"a" * 32), (PIECE, b"b" * 32)] == chunks.names_in(many)

@@ -1,0 +1,58 @@
+"""The digest depends on the set of rows only."""
+
+from __future__ import annotations
+
+from agent.core.digest import Digest, digest_of
+from agent.core.ids import ObjectId
+from agent.core.rows import encode_name
+from hypothesis import given
+from hypothesis import strategies as st
+
+ROWS = st.lists(
+    st.builds(encode_name, st.integers(2, 50).map(ObjectId), st.binary(min_size=1, max_size=3), st.integers(2, 50)),
+    max_size=40,
+    unique=True,
+)
+
+
+@given(ROWS, st.randoms())
+def test_order_does_not_matter(rows: list[bytes], random: object) -> None:
+    """The same rows in another order give the same digest."""
+    shuffled = list(rows)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis' random
+    assert digest_of(rows) == digest_of(shuffled)
+
+
+@given(ROWS, ROWS)
+def test_adding_and_removing_leaves_nothing(base: list[bytes], extra: list[bytes]) -> None:
+    """What was added and removed again does not show, and values taken between do no harm."""
+    digest = Digest()
+    for row in base:
+        digest.add(row)
+    before = digest.value()
+    for row in extra:
+        digest.add(row)
+    digest.value()
+    for row in extra:
+        digest.remove(row)
+    assert before == digest.value() == digest_of(base)
+
+
+@given(ROWS)
+def test_stored_buckets_bring_it_back(rows: list[bytes]) -> None:
+    """The touched buckets are all that must be stored."""
+    digest = Digest()
+    for row in rows:
+        digest.add(row)
+    stored = dict(digest.take_touched())
+    again = Digest()
+    again.load(stored.items())
+    assert digest.value() == again.value()
+    assert [] == list(digest.take_touched())
+
+
+def test_one_different_row_shows() -> None:
+    """Two states that differ in one row have different digests."""
+    one, other = encode_name(2, b"a", 3), encode_name(2, b"a", 4)
+    assert digest_of([one]) != digest_of([other])
+    assert digest_of([]) != digest_of([one])
