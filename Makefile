@@ -1,0 +1,61 @@
+# Every target sets up what it needs. `make test` on a fresh Debian 12 takes python3, python3-venv and make.
+
+PYTHON ?= python3
+SEEDS ?= 20
+VENV := .venv
+STAMP := $(VENV)/.stamp
+RUN := $(VENV)/bin/python -m
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint soak proto lock debian clean
+
+help:
+	@echo "make demo     two agents on this machine: first sync, live edits, a kill, a comparison"
+	@echo "make test     every test (ARGS='-k name' narrows)"
+	@echo "make lint     formatting, types, layers, protos, generated code"
+	@echo "make soak     storms of random operations and kills, SEEDS=$(SEEDS) of them"
+	@echo "make proto    generate agent/rpc/wire from protos/"
+	@echo "make lock     write requirements/*.lock anew (ARGS=--upgrade for newer versions)"
+	@echo "make clean    remove what the other targets made"
+
+# The environment holds what the lock file says, by hash, and nothing that was not pinned: the agent itself is built by the
+# pinned setuptools. It is made anew when the lock or the project file is newer.
+$(STAMP): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+		|| { echo "hikae needs Python 3.11 to 3.14: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.lock
+	$(RUN) pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+demo: $(STAMP)
+	$(VENV)/bin/hikae demo $(ARGS)
+
+test: $(STAMP) debian
+	$(RUN) pytest $(ARGS)
+
+lint: $(STAMP)
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(VENV)/bin/lint-imports
+	cd protos && ../$(VENV)/bin/buf lint
+	$(VENV)/bin/python protos/generate.py --check
+
+soak: $(STAMP) debian
+	HIKAE_SOAK_SEEDS=$(SEEDS) $(RUN) pytest --timeout 0 tests/soak $(ARGS)
+
+proto: $(STAMP)
+	$(VENV)/bin/python protos/generate.py
+
+lock: $(STAMP)
+	sh requirements/compile.sh $(ARGS)
+
+debian:
+	@sh tests/debian-tools.sh
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find agent protos tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,205 @@
+"""The agent's end of the admin socket: the standard library's HTTP server (docs/decisions/0004)."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import socketserver
+import struct
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import structlog
+
+from agent.api.answers import LineAnswer
+from agent.api.controls import Controls, Json
+from agent.api.failures import error_json, http_code
+from agent.api.routes import Answer, Request, call_for, is_long, parse_target
+from agent.api.socket_file import SocketFile
+from agent.core.errors import HikaeError, NotPermitted, TryAgain, UsageError
+
+BODY_LIMIT = 64 << 10
+CALLS_AT_ONCE = 64
+REQUEST_SECONDS = 10.0
+
+_log = structlog.get_logger("api")
+_CREDENTIALS = struct.Struct("3i")
+
+
+class AdminServer:
+    """Serves ``controls`` at ``path`` to root and to the agent's own user, each call in a thread of its own.
+
+    ``start`` raises what ``SocketFile.bind`` raises. ``stop`` ends once every call has: the controls must be told
+    to stop before, so that their long calls end."""
+
+    def __init__(self, path: str, controls: Controls) -> None:
+        self._controls = controls
+        self._file = SocketFile(path)
+        self._server: _Server | None = None
+        self._thread = threading.Thread(target=self._serve, name="admin")
+
+    def start(self) -> None:
+        """Listen and answer."""
+        server = _Server(self._controls)
+        try:
+            self._file.bind(server.socket)
+            server.server_activate()
+        except BaseException:
+            server.server_close()
+            raise
+        self._server = server
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer nobody any more, wait for the calls that run, and take the socket away."""
+        server = self._server
+        if server is None:
+            return
+        self._server = None
+        server.shutdown()
+        self._thread.join()
+        server.hang_up()
+        server.server_close()
+        self._file.remove()
+
+    def _serve(self) -> None:
+        if self._server is not None:
+            self._server.serve_forever(poll_interval=0.1)
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    """Listening, threads, and the connections that are open."""
+
+    daemon_threads = False
+    block_on_close = True
+    request_queue_size = 64
+
+    def __init__(self, controls: Controls) -> None:
+        super().__init__("", _Handler, bind_and_activate=False)
+        self.controls = controls
+        self.room = threading.BoundedSemaphore(CALLS_AT_ONCE)
+        self._open: set[socket.socket] = set()
+        self._open_lock = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # Any: as the base class has it
+        with self._open_lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._open_lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        _log.debug("a caller went away", exc_info=True)
+
+    def hang_up(self) -> None:
+        """End reading on every open connection, so that a caller who says nothing keeps no thread."""
+        with self._open_lock:
+            for connection in self._open:
+                try:
+                    connection.shutdown(socket.SHUT_RD)
+                except OSError:
+                    continue
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection, one request."""
+
+    server: _Server
+    server_version = "hikae"
+    sys_version = ""
+    timeout = REQUEST_SECONDS
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, format: str, *args: object) -> None:
+        _log.debug("request", line=format % args)
+
+    def _answer(self) -> None:
+        try:
+            self._check_caller()
+            if not self.server.room.acquire(blocking=False):
+                raise TryAgain("answer the request", "", f"{CALLS_AT_ONCE} calls are running", "try again")
+            try:
+                self._dispatch()
+            finally:
+                self.server.room.release()
+        except HikaeError as error:
+            self._send(http_code(error), {"error": error_json(error)})
+
+    def _dispatch(self) -> None:
+        path, query = parse_target(self.path)
+        arguments = self._body() if self.command == "POST" else query
+        request = Request(self.command, path, arguments)
+        call = call_for(request)
+        controls = self.server.controls
+        if not is_long(request):
+            self._send(200, _outcome(lambda: call(controls, lambda _: None)))
+            return
+        self._head(200, "application/x-ndjson")
+        # A long call is bounded by its own timeout, and by the caller's patience: the pulse notices when that ends.
+        with LineAnswer(self.wfile) as answer:
+            answer.finish(_outcome(lambda: call(controls, answer.progress)))
+
+    def _check_caller(self) -> None:
+        raw = self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        _pid, uid, _gid = _CREDENTIALS.unpack(raw)
+        if uid not in allowed_users():
+            raise NotPermitted(
+                "use the admin socket", f"user {uid}", "only root and the agent's own user may", "use sudo"
+            )
+
+    def _body(self) -> Json:
+        length = self.headers.get("Content-Length", "0")
+        if not length.isascii() or not length.isdigit() or int(length) > BODY_LIMIT:
+            raise UsageError(
+                "understand the request", "", f"its body must have a stated length up to {BODY_LIMIT} bytes"
+            )
+        try:
+            value = json.loads(self.rfile.read(int(length)) or b"{}")
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise UsageError("understand the request", "", "its body is no JSON object")
+        return value
+
+    def _send(self, code: int, value: Json) -> None:
+        data = json.dumps(value).encode()
+        self._head(code, "application/json", len(data))
+        self.wfile.write(data)
+
+    def _head(self, code: int, kind: str, length: int | None = None) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+
+def allowed_users() -> tuple[int, int]:
+    """The user ids that may use the socket."""
+    return 0, os.geteuid()
+
+
+def _outcome(call: Callable[[], Answer]) -> Json:
+    try:
+        return {"result": call()}
+    except HikaeError as error:
+        return {"error": error_json(error)}
+    except ConnectionError:
+        return {"error": error_json(TryAgain("finish the call", "", "the caller has gone"))}
+    except Exception:  # noqa: BLE001  whatever a call raises, its caller gets an answer
+        _log.exception("a call failed")
+        return {"error": error_json(HikaeError("finish the call", "", "this is a bug in hikae", "see the agent's log"))}

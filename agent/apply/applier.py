@@ -1,0 +1,286 @@
+"""From what the standby equals to a commit: roots, holds, what may be believed, checkpoints. The phases are ``converge``'s.
+
+Used by one thread; ``accept`` and ``applied`` may be called by others.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+
+from agent.apply.brake import Counts, Hold, judge, trailing_empty
+from agent.apply.converge import converge
+from agent.apply.facts import Applied, ChunkLost, Held, StandbyFailed, VerifyReport
+from agent.apply.ledger import Ledger
+from agent.apply.mirror import Mirror, Report, Run
+from agent.apply.ports import CatalogView, LocalFacts, ReadChunk
+from agent.apply.standby import Standby
+from agent.apply.verify import verify
+from agent.apply.world import Step, whole
+from agent.core.clock import Clock
+from agent.core.commit import Commit
+from agent.core.errors import Damaged, NotFound
+from agent.core.ids import NOTHING, CommitNumber, shown
+from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.fs.walk import entries
+
+_CHECKPOINT = "checkpoint"
+_ATTEMPTS = "attempts"
+_ACCEPTED = "accepted"
+_ENDED = "ended-clean"
+_U64 = struct.Struct(">Q")
+#: So many commits that were begun and not finished are remembered, to know again what they left.
+_ATTEMPTS_KEPT = 64
+_PAGE = 1000
+#: After a power cut the list of attempts may be gone: then so many commits after the checkpoint stand for it.
+_GUESSES = 300
+
+_AGAIN = "it is tried again"
+#: Problems that stand only while the next look finds the same.
+_HOLDS = (
+    "standby-path-missing",
+    "standby-not-empty",
+    "standby-gone",
+    "standby-replaced",
+    "standby-unsafe",
+    "held",
+    "lineage-waits",
+)
+_PASSING = ("chunk-damaged", "apply-failed", "impossible-row")
+
+
+class Applier:
+    """Makes ``root`` equal to commits. ``reader`` opens a catalog reader for the applying thread; ``scratch`` is a directory for
+    temporary files; ``step`` is called with a word before every change of the standby (tests end a run there)."""
+
+    def __init__(
+        self,
+        root: str,
+        reader: Callable[[], CatalogView],
+        local: LocalFacts,
+        chunks: ReadChunk,
+        board: ProblemBoard,
+        clock: Clock,
+        *,
+        dataset: str = "",
+        scratch: str | None = None,
+        step: Step = lambda what: None,
+    ) -> None:
+        self._open_reader = reader
+        self._view: CatalogView | None = None
+        self._local = local
+        self._chunks = chunks
+        self._board = board
+        self._clock = clock
+        self._dataset = dataset
+        self._scratch = scratch
+        self._standby = Standby(root, dataset, local, step)
+        self._applied = _number(local.value(_CHECKPOINT))
+        self._checkpoint = self._applied
+        self._accepted = _number(local.value(_ACCEPTED))
+        self._attempts = _numbers(local.value(_ATTEMPTS))
+        self._clean = local.value(_ENDED) == b"yes"
+        self._trusted = self._clean and not self._attempts
+        self._lost = False
+
+    @property
+    def applied(self) -> CommitNumber:
+        """The commit that the standby equals; after a crash the last checkpoint, though it may hold more."""
+        return self._applied
+
+    @property
+    def checkpointed(self) -> bool:
+        """Whether ``applied`` is durable."""
+        return self._checkpoint == self._applied
+
+    @property
+    def redoes(self) -> bool:
+        """Whether the next converge believes nothing."""
+        return not self._trusted
+
+    def prepare(self) -> None:
+        """Make sure that the root is there and ours. Raises ``Held``, ``StandbyFull``, ``StandbyFailed``."""
+        try:
+            world = self._standby.open()
+        except Held as held:
+            self._hold(held)
+            raise
+        self._clear_holds()
+        if not entries(world.displaced):
+            self._board.clear_code("displaced")
+        if self._standby.found_again:
+            self._lost = True
+        if self._standby.fresh and not self._attempts:
+            # Nothing can stand in the way in a directory that was empty a moment ago.
+            self._trusted, self._standby.fresh = True, False
+
+    def converge(self, target: Commit, progress: Report = lambda progress: None) -> Applied:
+        """Make the standby equal to ``target``, which must be the newest sealed commit.
+
+        Raises ``Held`` (also on the board), ``StandbyFull``, ``StandbyFailed`` and errors of our stores. After any of these,
+        and after ``Applied.failed``, the next converge believes nothing of what stands and goes on from the same place."""
+        self.prepare()
+        self._check_holds(target)
+        run = self._plan(target)
+        if run.trusted and run.base == target.number:
+            return Applied(target.number)
+        self._begin(target)
+        world = self._standby.open()
+        ledger = Ledger(self._local)
+        mirror = Mirror(world, self._reader, ledger, self._chunk, self._board, self._clock, run, progress)
+        mirror.tally.total_bytes = max(0, target.bytes - self._counts(run.base).bytes)
+        for code in _PASSING:
+            self._board.clear_code(code)
+        try:
+            converge(mirror, self._scratch)
+        except OSError as error:
+            raise whole(error, world.path) or StandbyFailed("apply", world.path, str(error), _AGAIN) from error
+        except NotFound as error:
+            # The history that the difference needs is pruned: what stands is laid beside the whole commit.
+            self._lost = True
+            raise StandbyFailed("apply", world.path, error.reason, _AGAIN) from error
+        finally:
+            mirror.close()
+        return self._end(run, mirror)
+
+    def checkpoint(self) -> None:
+        """Make what was applied durable: the standby's filesystem first, then our knowledge of it.
+
+        Raises ``StandbyFailed``: what was written since the last checkpoint is doubtful and is looked at again."""
+        if self.checkpointed:
+            return
+        try:
+            self._standby.open().sync()
+        except StandbyFailed:
+            self._applied, self._trusted = self._checkpoint, False
+            raise
+        self._local.set_value(_CHECKPOINT, _U64.pack(self._applied), durable=True)
+        self._checkpoint = self._applied
+
+    def rest(self) -> None:
+        """Nothing to do for now: give descriptors back, so that the standby could be unmounted."""
+        self._standby.close()
+
+    def close(self) -> None:
+        """Checkpoint, remember that the end was clean, give everything back."""
+        try:
+            if self._trusted and self._applied != NOTHING:
+                self.checkpoint()
+                self._local.set_value(_ENDED, b"yes", durable=True)
+        finally:
+            self._standby.close()
+            if self._view is not None:
+                self._view.close()
+                self._view = None
+
+    def accept(self, number: CommitNumber) -> None:
+        """An operator lets the held commit ``number`` pass; durable. A later emptying holds anew."""
+        self._local.set_value(_ACCEPTED, _U64.pack(number), durable=True)
+        self._accepted = number
+
+    def verify(self, *, deep: bool, progress: Report = lambda progress: None) -> VerifyReport:
+        """Compare the standby with the catalog at ``applied``. Raises ``Held`` when the root is not ours."""
+        self.prepare()
+        return verify(self._standby.open(), self._reader, self._applied, self._chunk, deep=deep, progress=progress)
+
+    # -- what may be believed ------------------------------------------------------------------------------------------
+
+    @property
+    def _reader(self) -> CatalogView:
+        if self._view is None:
+            self._view = self._open_reader()
+        return self._view
+
+    def _plan(self, target: Commit) -> Run:
+        if self._lost:
+            return Run(NOTHING, target, trusted=False, survey=True)
+        base = self._applied
+        survey = self._is_broken(base)
+        trusted = self._trusted and not survey
+        return Run(base, target, trusted, () if trusted else self._guesses(base), survey)
+
+    def _is_broken(self, base: CommitNumber) -> bool:
+        return base != NOTHING and any(commit.parent == NOTHING for commit in self._commits_after(base))
+
+    def _guesses(self, base: CommitNumber) -> tuple[CommitNumber, ...]:
+        if self._attempts:
+            return tuple(reversed(self._attempts))
+        return tuple(commit.number for commit in reversed(self._reader.commits(base, _GUESSES)))
+
+    def _commits_after(self, number: CommitNumber) -> Iterator[Commit]:
+        while page := self._reader.commits(number, _PAGE):
+            yield from page
+            number = page[-1].number
+
+    def _counts(self, number: CommitNumber) -> Counts:
+        if number == NOTHING:
+            return Counts()
+        found = self._reader.commits(CommitNumber(number - 1), 1)
+        return Counts(found[0].entries, found[0].bytes) if found and found[0].number == number else Counts(entries=1)
+
+    def _begin(self, target: Commit) -> None:
+        if self._clean:
+            # From here on an end is no clean one, also after a power cut.
+            self._local.set_value(_ENDED, b"no", durable=True)
+            self._clean = False
+        self._attempts = (*self._attempts, target.number)[-_ATTEMPTS_KEPT:]
+        self._local.set_value(_ATTEMPTS, b"".join(map(_U64.pack, self._attempts)))
+        self._trusted = False
+
+    def _end(self, run: Run, mirror: Mirror) -> Applied:
+        tally = mirror.tally
+        number = self._applied
+        if not tally.failed:
+            number = run.target.number
+            self._attempts = ()
+            self._local.set_value(_ATTEMPTS, b"")
+            self._applied, self._trusted, self._lost = number, True, False
+            self._standby.found_again = False
+        return Applied(
+            number, tally.done_entries, tally.done_bytes, tally.displaced, tally.failed, redo=not run.trusted
+        )
+
+    def _chunk(self, name: bytes) -> bytes:
+        try:
+            return self._chunks(name)
+        except (Damaged, NotFound) as error:
+            raise ChunkLost("apply", error.subject, error.reason, error.remedy) from error
+
+    # -- holds ---------------------------------------------------------------------------------------------------------
+
+    def _check_holds(self, target: Commit) -> None:
+        hold = self._brake(target)
+        if hold is not None:
+            remedy = f"hikae accept {self._dataset} if it is meant"
+            held = Held("held", self._dataset, hold.message, remedy)
+            self._hold(held)
+            raise held
+        if not target.consistent and self._is_broken(self._applied):
+            reason = f"the primary started anew and is not through yet; the standby stays at {shown(self._applied)}"
+            waits = Held("lineage-waits", self._dataset, reason, "it goes on by itself")
+            self._hold(waits, Severity.INFO)
+            raise waits
+
+    def _brake(self, target: Commit) -> Hold | None:
+        if target.entries:
+            return None
+        since = trailing_empty(self._commits_after(self._applied))
+        return judge(self._counts(self._applied), target, since, self._accepted)
+
+    def _hold(self, held: Held, severity: Severity = Severity.ERROR) -> None:
+        self._clear_holds(but=held.code)
+        message = held.reason
+        self._board.put(Problem(held.code, severity, self._clock.now_ns(), b"", message, held.remedy))
+
+    def _clear_holds(self, but: str = "") -> None:
+        for code in _HOLDS:
+            if code != but:
+                self._board.clear(code)
+
+
+def _number(value: bytes | None) -> CommitNumber:
+    return CommitNumber(_U64.unpack(value)[0]) if value else NOTHING
+
+
+def _numbers(value: bytes | None) -> tuple[CommitNumber, ...]:
+    return tuple(CommitNumber(number) for (number,) in _U64.iter_unpack(value or b""))

@@ -1,0 +1,143 @@
+"""The content of one file: written new, compared, mended in place. Files are open descriptors, wanted content a row."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from agent.apply.facts import ChunkLost
+from agent.apply.patch import changed
+from agent.apply.ports import ReadChunk
+from agent.core import chunks
+from agent.core.chunks import DATA, HOLE, Entry
+from agent.core.rows import ObjectRow
+from agent.fs.content import punch, pwrite_all, read_exact, segments
+
+#: Bytes of a list that is one chunk.
+_ONE = 37
+_READ_AHEAD = 32 << 20
+_BLOCK = 1 << 20
+
+
+def entries_of(row: ObjectRow, read: ReadChunk) -> Iterator[Entry]:
+    """Data and hole entries of a file in order; raises ``ChunkLost`` for a piece that cannot be read."""
+    return chunks.unfold(row.content, read)
+
+
+def write_new(fd: int, row: ObjectRow, read: ReadChunk) -> int:
+    """Write the whole content into an empty file; bytes written. Holes stay holes."""
+    content = row.content
+    if len(content) == _ONE and content[0] == DATA:
+        data = _read(read, content[5:], row.size)
+        if os.write(fd, data) != row.size:
+            pwrite_all(fd, data, 0)
+        return row.size
+    written = 0
+    offset = 0
+    for entry in entries_of(row, read):
+        if entry.kind == DATA:
+            pwrite_all(fd, _read(read, entry.name, entry.length), offset)
+            written += entry.length
+        offset += entry.length
+    if written != row.size:
+        os.ftruncate(fd, row.size)
+    return written
+
+
+def is_same(fd: int, row: ObjectRow, read: ReadChunk) -> bool:
+    """Whether the file holds exactly the wanted bytes and holes. Reads it whole, unless its size says no."""
+    return difference(fd, row, read) == ""
+
+
+def difference(fd: int, row: ObjectRow, read: ReadChunk) -> str:
+    """ "" when the file is as wanted, else "size", "content", or "holes" when only the layout differs."""
+    if os.fstat(fd).st_size != row.size:
+        return "size"
+    found = ""
+    for offset, entry in _unequal(fd, row, read):
+        if not _reads_same(fd, offset, entry):
+            return "content"
+        found = "holes"
+    return found
+
+
+def mend(fd: int, row: ObjectRow, read: ReadChunk) -> int:
+    """Make any content equal to the wanted one by rewriting what differs; believes nothing. Bytes written."""
+    os.ftruncate(fd, row.size)
+    return sum(_put(fd, offset, entry, read) for offset, entry in _unequal(fd, row, read))
+
+
+def patch(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk) -> int:
+    """Make a file that equals ``old`` equal to ``new`` by rewriting what differs between the two. Bytes written.
+
+    Reads what it will need before it changes anything, up to a limit: a chunk that is lost leaves the file as it was."""
+    ahead = 0
+    for _, entry in changed(entries_of(old, read), entries_of(new, read)):
+        if entry.kind == DATA and ahead < _READ_AHEAD:
+            _read(read, entry.name, entry.length)
+            ahead += entry.length
+    os.ftruncate(fd, new.size)
+    return sum(_put(fd, offset, entry, read) for offset, entry in changed(entries_of(old, read), entries_of(new, read)))
+
+
+def _put(fd: int, offset: int, entry: Entry, read: ReadChunk) -> int:
+    if entry.kind == HOLE:
+        punch(fd, offset, entry.length)
+        return 0
+    pwrite_all(fd, _read(read, entry.name, entry.length), offset)
+    return entry.length
+
+
+def _read(read: ReadChunk, name: bytes, length: int) -> bytes:
+    data = read(name)
+    if len(data) != length:
+        raise ChunkLost("apply", name.hex(), f"a chunk of {len(data)} bytes where the row says {length}")
+    return data
+
+
+def _reads_same(fd: int, offset: int, entry: Entry) -> bool:
+    if entry.kind == DATA:
+        return chunks.name_of(read_exact(fd, offset, entry.length)) == entry.name
+    end = offset + entry.length
+    for at in range(offset, end, _BLOCK):
+        if any(read_exact(fd, at, min(_BLOCK, end - at))):
+            return False
+    return True
+
+
+def _unequal(fd: int, row: ObjectRow, read: ReadChunk) -> Iterator[tuple[int, Entry]]:
+    layout = Layout(fd, os.fstat(fd).st_size)
+    offset = 0
+    for entry in entries_of(row, read):
+        data, hole = layout.within(offset, entry.length)
+        if entry.kind == HOLE:
+            differs = data
+        else:
+            differs = hole or chunks.name_of(read_exact(fd, offset, entry.length)) != entry.name
+        if differs:
+            yield offset, entry
+        offset += entry.length
+
+
+class Layout:
+    """Where a file has data and where holes, asked in rising order."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._segments = segments(fd, size)
+        self._at = 0
+
+    def within(self, offset: int, length: int) -> tuple[bool, bool]:
+        """Whether the range holds data, and whether it holds a hole (or lies behind the end)."""
+        found, end = self._segments, offset + length
+        while self._at < len(found) and found[self._at][1] + found[self._at][2] <= offset:
+            self._at += 1
+        data = hole = False
+        at = self._at
+        while at < len(found) and found[at][1] < end:
+            if found[at][0]:
+                data = True
+            else:
+                hole = True
+            at += 1
+        covered = found[at - 1][1] + found[at - 1][2] if at else 0
+        return data, hole or covered < end

@@ -1,0 +1,107 @@
+"""One converge: the phases in their order (see the package)."""
+
+from __future__ import annotations
+
+from agent.apply.clear import clear, tidy
+from agent.apply.mirror import Mirror
+from agent.apply.place import place, report_denied
+from agent.apply.refresh import forget_dead, refresh, refresh_root
+from agent.apply.survey import forget_lineage, survey
+from agent.apply.sweep import sweep
+from agent.apply.workset import WorkSet
+from agent.core.rows import (
+    decode_name,
+    encode_name,
+    key_is_object,
+    object_id_of_key,
+    parent_and_name_of_key,
+)
+from agent.fs.walk import entries
+
+
+def converge(mirror: Mirror, scratch: str | None) -> None:
+    """Make the standby equal to the run's target. What fails alone is in the tally; what ends the run is raised
+    (``StandbyFull``, ``StandbyFailed``, errors of our own stores), and everything is looked at again the next time."""
+    mirror.world.empty_temp()
+    mirror.holding = bool(entries(mirror.world.held))
+    refresh_root(mirror)
+    if mirror.run.survey:
+        _by_survey(mirror)
+    else:
+        _by_keys(mirror, scratch)
+    mirror.ledger.flush()
+    report_denied(mirror)
+
+
+def _by_survey(mirror: Mirror) -> None:
+    mirror.tally.total_entries = mirror.run.target.entries
+    survey(mirror)
+    _finish(mirror)
+    forget_lineage(mirror)
+
+
+def _by_keys(mirror: Mirror, scratch: str | None) -> None:
+    work = WorkSet(scratch)
+    try:
+        _fill(mirror, work)
+        mirror.tally.total_entries = len(work)
+        _keep_rows(mirror, work)
+        if mirror.run.trusted:
+            mirror.moment = mirror.run.base
+        clear(mirror, work)
+        mirror.moment = mirror.at
+        _place_all(mirror, work)
+        refresh(mirror, work)
+        _finish(mirror)
+        forget_dead(mirror, work)
+    finally:
+        work.close()
+
+
+def _finish(mirror: Mirror) -> None:
+    while mirror.doubtful or mirror.hollow or mirror.holding:
+        tidy(mirror)
+        if mirror.hollow:
+            survey(mirror, mirror.hollow.pop())
+            continue
+        failed = mirror.tally.failed
+        sweep(mirror)
+        if mirror.tally.failed > failed:
+            break
+    mirror.settle_touched()
+
+
+def _fill(mirror: Mirror, work: WorkSet) -> None:
+    run, at = mirror.run, mirror.at
+    if run.trusted:
+        work.fill(mirror.view.difference(run.base, at))
+        return
+    for keys in mirror.view.touched(run.base, at):
+        work.fill([[(key, None, _wanted(mirror, key)) for key in keys]])
+
+
+def _wanted(mirror: Mirror, key: bytes) -> bytes | None:
+    """The row of a key as of the target; for a name, the bytes that ``decode_name`` takes."""
+    if key_is_object(key):
+        return mirror.view.object(object_id_of_key(key), mirror.at)
+    parent, name = parent_and_name_of_key(key)
+    id = mirror.view.child(parent, name, mirror.at)
+    return encode_name(parent, name, id) if id is not None else None
+
+
+def _keep_rows(mirror: Mirror, work: WorkSet) -> None:
+    if not work.objects.spilled:
+        mirror.rows = {object_id_of_key(key): (old, new) for batch in work.objects.batches() for key, old, new in batch}
+
+
+def _place_all(mirror: Mirror, work: WorkSet) -> None:
+    trusted = mirror.run.trusted
+    for batch in work.names.batches():
+        for key, old, new in batch:
+            if not trusted:
+                mirror.touch(parent_and_name_of_key(key)[0])
+            if new is None:
+                continue
+            row = decode_name(new)
+            place(mirror, row.parent, row.name, row.object, expect=old is not None or not trusted)
+        mirror.progress(len(batch))

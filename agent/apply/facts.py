@@ -1,0 +1,99 @@
+"""What the applier tells about itself: plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.core.errors import HikaeError, Refused, TryAgain
+from agent.core.ids import NOTHING, CommitNumber
+
+
+class Phase(StrEnum):
+    """What the applier does now; public strings."""
+
+    IDLE = "idle"
+    REDO = "redo"
+    CONVERGE = "converge"
+    HELD = "held"
+    PAUSED = "paused"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a converge has come: keys looked at and bytes written, of how many (bytes: an estimate)."""
+
+    done_entries: int = 0
+    total_entries: int = 0
+    done_bytes: int = 0
+    total_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What one converge did. ``number``: what the standby equals now (the target, unless ``failed`` is above 0).
+
+    ``entries``: keys worked on; ``bytes``: content written; ``displaced``: foreign entries moved out of the way;
+    ``failed``: objects that could not be made so, each with a problem; ``redo``: whether nothing was believed."""
+
+    number: CommitNumber
+    entries: int = 0
+    bytes: int = 0
+    displaced: int = 0
+    failed: int = 0
+    redo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyFacts:
+    """The applier at one moment. ``hold``: the sentence why it stands still, "" if it does not; ``problem``: the last
+    failure that is being retried, "" if none."""
+
+    applied: CommitNumber = NOTHING
+    target: CommitNumber = NOTHING
+    phase: Phase = Phase.IDLE
+    progress: Progress = Progress()
+    hold: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that verify found. ``path``: raw bytes from the root; ``what``: "missing", "foreign", "content", "mode" …"""
+
+    path: bytes
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """The standby beside the catalog at ``number``. ``differences`` is bounded; ``more`` counts those beyond it."""
+
+    equal: bool
+    checked_entries: int
+    checked_bytes: int
+    differences: tuple[Difference, ...] = ()
+    more: int = 0
+    repaired: int = 0
+    number: CommitNumber = NOTHING
+
+
+class Held(Refused):
+    """The apply stands still until its cause is gone or an operator accepts. ``code``: that of the problem on the board."""
+
+    def __init__(self, code: str, subject: str, reason: str, remedy: str) -> None:
+        super().__init__("apply", subject, reason, remedy)
+        self.code = code
+
+
+class StandbyFull(TryAgain):
+    """No room on the standby's filesystem. What was begun is redone when there is."""
+
+
+class StandbyFailed(TryAgain):
+    """The standby's filesystem gave an error that is not about one entry (EIO, EROFS …)."""
+
+
+class ChunkLost(HikaeError):
+    """The vault could not give a chunk, or gave bytes that are not it: the object that needs it stays as it is."""

@@ -1,0 +1,77 @@
+"""``.hikae/m``: where objects wait that have lost their name and will get another, and what is removed bit by bit.
+
+An entry is named by its object id in hex; what only waits to be removed, ``x`` and a number.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from agent.apply.fate import Fate
+from agent.apply.mirror import Found, Mirror
+from agent.core.ids import ObjectId
+from agent.core.rows import ObjectRow
+from agent.fs.handles import handle_of
+
+
+def carry_out(mirror: Mirror, verdict: Fate, fd: int, parent: ObjectId, name: bytes, found: Found) -> None:
+    """Do to an entry what was decided. Its directory counts as touched."""
+    if verdict is Fate.LEAVE:
+        return
+    mirror.touch(parent)
+    if verdict is Fate.DISPLACE:
+        mirror.displace(fd, parent, name)
+    elif verdict is Fate.UNLINK:
+        mirror.world.unlink(fd, name)
+    elif verdict is Fate.KEEP:
+        _keep(mirror, fd, name, found)
+    else:
+        _remove(mirror, fd, name, found)
+
+
+def _keep(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
+    assert found.id is not None
+    mirror.holding = True
+    try:
+        mirror.world.rename(fd, name, mirror.world.held, b"%x" % found.id)
+    except FileExistsError:
+        # A further name of a file that waits there, or an impostor.
+        if stat.S_ISDIR(found.st.st_mode):
+            mirror.discard(fd, name)
+        else:
+            mirror.world.unlink(fd, name)
+        return
+    mirror.ledger.record(found.id, found.handle, found.st)
+
+
+def _remove(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
+    if mirror.world.rmdir(fd, name):
+        if found.id is not None:
+            mirror.dirs.forget(found.id)
+            mirror.ledger.forget(found.id)
+        return
+    # Not empty: its entries are keys of their own, or foreign; it is looked through at the end.
+    mirror.holding = True
+    try:
+        mirror.world.rename(fd, name, mirror.world.held, b"%x" % (found.id or 0))
+    except FileExistsError:
+        mirror.discard(fd, name)
+
+
+def take(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, replace: bool) -> bool:
+    """Move an object that waits here to a name; False when it does not, or is of another type than it should be."""
+    held = b"%x" % row.id
+    try:
+        st = os.stat(held, dir_fd=mirror.world.held, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    if stat.S_IFMT(st.st_mode) != row.kind:
+        mirror.discard(mirror.world.held, held)
+        return False
+    handle = handle_of(mirror.world.held, held)
+    mirror.world.rename(mirror.world.held, held, fd, name, replace=replace and row.kind != stat.S_IFDIR)
+    mirror.record(row.id, fd, name, handle)
+    if row.kind == stat.S_IFDIR or row.flags:
+        mirror.touch(row.id)
+    return True

@@ -1,0 +1,73 @@
+"""Which object on the standby is which: local facts, with what this run learned and did not store yet on top."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from agent.apply.ports import LocalFacts
+from agent.core.ids import ObjectId
+from agent.store.local import LocalRow
+
+BATCH = 1000
+
+
+class Ledger:
+    """Handle → object id and back. Rows are stored in batches; a crash loses the last batch, and redo finds out again."""
+
+    def __init__(self, local: LocalFacts, batch: int = BATCH) -> None:
+        self._local = local
+        self._batch = batch
+        self._pending: dict[ObjectId, LocalRow | None] = {}
+        self._handles: dict[bytes, ObjectId] = {}
+
+    def handle_of(self, id: ObjectId) -> bytes | None:
+        """The handle that the object had when it was last placed."""
+        if id in self._pending:
+            row = self._pending[id]
+            return row.handle if row else None
+        stored = self._local.get(id)
+        return stored.handle if stored else None
+
+    def row_of(self, id: ObjectId) -> LocalRow | None:
+        """Everything that is known of the object."""
+        return self._pending[id] if id in self._pending else self._local.get(id)
+
+    def id_of(self, handle: bytes) -> ObjectId | None:
+        """The object that has this handle, None for what we did not place."""
+        id = self._handles.get(handle)
+        if id is not None:
+            return id
+        id = self._local.by_handle(handle)
+        if id is None or id in self._pending:
+            return None
+        return id
+
+    def record(self, id: ObjectId, handle: bytes, st: os.stat_result) -> None:
+        """The object stands there now, with this stat (taken after the last change)."""
+        old = self._pending.get(id)
+        if old is not None and old.handle != handle:
+            self._handles.pop(old.handle, None)
+        size = st.st_size if stat.S_ISREG(st.st_mode) else 0
+        self._pending[id] = LocalRow(id, handle, st.st_ino, st.st_ctime_ns, st.st_mtime_ns, size, False, b"")
+        self._handles[handle] = id
+        if len(self._pending) >= self._batch:
+            self.flush()
+
+    def forget(self, id: ObjectId) -> None:
+        """The object is gone, or its handle stands for another now."""
+        old = self._pending.get(id)
+        if old is not None and self._handles.get(old.handle) == id:
+            del self._handles[old.handle]
+        self._pending[id] = None
+        if len(self._pending) >= self._batch:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what was learned."""
+        if not self._pending:
+            return
+        puts = [row for row in self._pending.values() if row is not None]
+        self._local.write(puts, [id for id, row in self._pending.items() if row is None])
+        self._pending.clear()
+        self._handles.clear()

@@ -1,0 +1,262 @@
+"""The applying thread: always from what the standby equals to the newest commit; there is no queue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+
+from agent.apply.applier import Applier
+from agent.apply.facts import ApplyFacts, Held, Phase, Progress, StandbyFull, VerifyReport
+from agent.apply.mirror import Report
+from agent.core.clock import Clock
+from agent.core.commit import Commit
+from agent.core.errors import HikaeError, Refused
+from agent.core.ids import NOTHING, CommitNumber
+from agent.core.problem import Problem, ProblemBoard, Severity
+
+CHECKPOINT_SECONDS = 5.0
+CHECKPOINT_COMMITS = 256
+IDLE_SECONDS = 1.0
+LOOK_AGAIN_SECONDS = 1.0
+LONGEST_BACKOFF = 30.0
+
+_Verify = tuple[bool, Report, "Future[VerifyReport]"]
+
+
+class ApplyLoop:
+    """One thread that owns an :class:`Applier`. All methods may be called by any thread.
+
+    ``published`` is called by the loop's thread with every newly applied commit number, and must not block."""
+
+    def __init__(
+        self,
+        applier: Applier,
+        board: ProblemBoard,
+        clock: Clock,
+        published: Callable[[CommitNumber], None],
+        name: str = "apply",
+    ) -> None:
+        self._applier = applier
+        self._board = board
+        self._clock = clock
+        self._published = published
+        self._thread = threading.Thread(target=self._run, name=name)
+        self._change = threading.Condition()
+        self._newest: Commit | None = None
+        self._paused = False
+        self._closing = False
+        self._verifies: list[_Verify] = []
+        self._facts = ApplyFacts(applied=applier.applied)
+        self._retry_at = 0.0
+        self._backoff = 0.0
+        self._held = False
+        self._since_checkpoint = 0
+        self._checkpoint_at = clock.monotonic()
+
+    def start(self) -> None:
+        """Begin; the standby is prepared at once, even before there is a commit."""
+        self._thread.start()
+
+    def notify(self, commit: Commit) -> None:
+        """A newer commit is sealed."""
+        with self._change:
+            if self._newest is None or commit.number > self._newest.number:
+                self._newest = commit
+                self._facts = replace(self._facts, target=commit.number)
+                self._change.notify_all()
+
+    def pause(self) -> None:
+        """Begin no further converge; one that runs is finished."""
+        with self._change:
+            self._paused = True
+            self._change.notify_all()
+
+    def resume(self) -> None:
+        """Go on."""
+        with self._change:
+            self._paused = False
+            self._wake()
+
+    def accept(self) -> CommitNumber:
+        """Let the commit pass that is held now; its number. Raises ``Refused`` when nothing that can be accepted is held."""
+        with self._change:
+            if not self._board.has("held") or self._newest is None:
+                raise Refused("accept", "", "nothing is held", "hikae status shows what the dataset waits for")
+            self._applier.accept(self._newest.number)
+            self._wake()
+            return self._newest.number
+
+    def retry(self) -> None:
+        """Look again now, whatever is waited for (a disk was freed, a directory emptied)."""
+        with self._change:
+            self._wake()
+
+    def verify(
+        self, *, deep: bool, progress: Report = lambda progress: None, timeout: float | None = None
+    ) -> VerifyReport:
+        """Compare the standby with the catalog, between two converges. Waits for the result.
+
+        Raises ``TimeoutError``, ``Held``, ``Refused`` when the loop ends."""
+        future: Future[VerifyReport] = Future()
+        with self._change:
+            if self._closing:
+                raise Refused("verify", "", "the agent is stopping")
+            self._verifies.append((deep, progress, future))
+            self._change.notify_all()
+        return future.result(timeout)
+
+    def facts(self) -> ApplyFacts:
+        """The state now."""
+        with self._change:
+            return self._facts
+
+    def wait_applied(self, number: CommitNumber, timeout: float | None = None) -> bool:
+        """Wait until a commit is applied; False on timeout, or when the loop ended before."""
+        with self._change:
+            self._change.wait_for(lambda: self._closing or self._facts.applied >= number, timeout)
+            return self._facts.applied >= number
+
+    def close(self) -> None:
+        """End after the converge that runs, with a checkpoint. Safe to call twice."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    # -- the thread ----------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while True:
+                with self._change:
+                    self._change.wait_for(self._has_work, self._patience())
+                    if self._closing:
+                        break
+                    verifies, self._verifies = self._verifies, []
+                    target = self._due()
+                for one in verifies:
+                    self._verify(*one)
+                self._turn(target)
+        finally:
+            self._end()
+
+    def _wake(self) -> None:
+        self._retry_at = 0.0
+        self._backoff = 0.0
+        self._change.notify_all()
+
+    def _has_work(self) -> bool:
+        return self._closing or bool(self._verifies) or self._due() is not None
+
+    def _due(self) -> Commit | None:
+        """The commit to converge to now. Called with the condition held."""
+        newest = self._newest
+        if newest is None or self._paused or newest.number <= self._facts.applied:
+            return None
+        return newest if self._clock.monotonic() >= self._retry_at else None
+
+    def _patience(self) -> float:
+        """How long to wait for work before looking around, seconds."""
+        left = self._retry_at - self._clock.monotonic()
+        return min(IDLE_SECONDS, left) if left > 0 else IDLE_SECONDS
+
+    def _turn(self, target: Commit | None) -> None:
+        try:
+            if target is not None:
+                self._converge(target)
+                self._checkpoint_if_due()
+            else:
+                self._idle()
+        except Held as held:
+            self._held = True
+            self._wait(LOOK_AGAIN_SECONDS, Phase.HELD, hold=held.reason)
+        except StandbyFull as full:
+            self._complain("standby-disk-full", full)
+            self._back_off(Phase.FULL, full)
+        except HikaeError as error:
+            self._complain("apply-stopped", error)
+            self._back_off(Phase.IDLE, error)
+
+    def _converge(self, target: Commit) -> None:
+        self._say(phase=Phase.REDO if self._applier.redoes else Phase.CONVERGE, progress=Progress())
+        done = self._applier.converge(target, lambda progress: self._say(progress=progress))
+        self._held = False
+        if done.failed:
+            self._say(applied=self._applier.applied)
+            self._back_off(Phase.IDLE, None, f"{done.failed:,} objects could not be made as wanted")
+            return
+        self._well()
+        self._since_checkpoint += 1
+        self._say(applied=done.number, phase=Phase.IDLE, hold="", problem="")
+        self._published(done.number)
+
+    def _well(self) -> None:
+        self._backoff = self._retry_at = 0.0
+        self._board.clear("standby-disk-full")
+        self._board.clear("apply-stopped")
+
+    def _idle(self) -> None:
+        with self._change:
+            paused, waiting = self._paused, self._clock.monotonic() < self._retry_at
+        if waiting:
+            return
+        self._say(phase=Phase.PAUSED if paused else Phase.IDLE, hold="")
+        if self._applier.applied == NOTHING or self._held:
+            self._applier.prepare()
+            self._held = False
+        if not self._applier.checkpointed:
+            self._checkpoint()
+        self._applier.rest()
+
+    def _checkpoint_if_due(self) -> None:
+        late = self._clock.monotonic() - self._checkpoint_at >= CHECKPOINT_SECONDS
+        if late or self._since_checkpoint >= CHECKPOINT_COMMITS:
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        try:
+            self._applier.checkpoint()
+        finally:
+            self._since_checkpoint = 0
+            self._checkpoint_at = self._clock.monotonic()
+            self._say(applied=self._applier.applied)
+
+    def _verify(self, deep: bool, progress: Report, future: Future[VerifyReport]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(self._applier.verify(deep=deep, progress=progress))
+        except (HikaeError, OSError) as error:
+            future.set_exception(error)
+
+    def _back_off(self, phase: Phase, error: HikaeError | None, reason: str = "") -> None:
+        self._backoff = min(LONGEST_BACKOFF, self._backoff * 2 or LOOK_AGAIN_SECONDS)
+        self._wait(self._backoff, phase, problem=reason or (error.reason if error else ""))
+
+    def _wait(self, seconds: float, phase: Phase, *, hold: str = "", problem: str = "") -> None:
+        with self._change:
+            self._retry_at = self._clock.monotonic() + seconds
+        self._say(phase=phase, hold=hold, problem=problem, applied=self._applier.applied)
+
+    def _complain(self, code: str, error: HikaeError) -> None:
+        self._board.put(Problem(code, Severity.ERROR, self._clock.now_ns(), b"", error.reason, error.remedy))
+
+    def _say(self, **changes: object) -> None:
+        with self._change:
+            self._facts = replace(self._facts, **changes)  # type: ignore[arg-type]  # names and types as in ApplyFacts
+            self._change.notify_all()
+
+    def _end(self) -> None:
+        with self._change:
+            self._closing = True
+            waiting, self._verifies = self._verifies, []
+            self._change.notify_all()
+        for _, _, future in waiting:
+            future.set_exception(Refused("verify", "", "the agent is stopping"))
+        try:
+            self._applier.close()
+        except HikaeError as error:
+            self._complain("apply-stopped", error)

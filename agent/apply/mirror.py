@@ -1,0 +1,352 @@
+"""One run's knowledge and tally: what is wanted, what stands, what was done. The phases share it and add verbs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from agent.apply.facts import ChunkLost, Progress
+from agent.apply.fate import Identity
+from agent.apply.ledger import Ledger
+from agent.apply.ports import CatalogView, ReadChunk
+from agent.apply.world import DISPLACED_DIR, HELD_DIR, World, whole
+from agent.core.clock import Clock
+from agent.core.commit import Commit
+from agent.core.errors import WireError
+from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
+from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
+from agent.fs.confined import DirTree
+from agent.fs.handles import handle_of
+from agent.fs.metadata import apply_metadata
+
+#: Objects that only ``locate`` knows: ``.hikae/m`` and ``.hikae``.
+_HELD = ObjectId(0)
+_PRIVATE = ObjectId(-1)
+
+_TOUCHED_LIMIT = 50_000
+_STANDING_LIMIT = 50_000
+_DONE_LIMIT = 200_000
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands at a name. ``id`` is None exactly when ``identity`` is FOREIGN."""
+
+    st: os.stat_result
+    handle: bytes
+    id: ObjectId | None
+    identity: Identity
+
+    @property
+    def kind(self) -> int:
+        """The file type."""
+        return stat.S_IFMT(self.st.st_mode)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run is asked for. ``base`` → ``target``; ``trusted``: the standby is known to equal ``base``;
+    ``attempts``: commits that runs before may have left half-applied, newest first; ``survey``: no
+    difference can be believed, so the whole tree is looked at."""
+
+    base: CommitNumber
+    target: Commit
+    trusted: bool
+    attempts: Sequence[CommitNumber] = ()
+    survey: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was done so far."""
+
+    done_entries: int = 0
+    total_entries: int = 0
+    done_bytes: int = 0
+    total_bytes: int = 0
+    displaced: int = 0
+    failed: int = 0
+    denied: int = 0
+    denied_first: str = ""
+
+
+@dataclass(slots=True)
+class Mirror:
+    """The world beside the catalog, for one run in one thread. ``close`` gives the directory descriptors back."""
+
+    world: World
+    view: CatalogView
+    ledger: Ledger
+    read: ReadChunk
+    board: ProblemBoard
+    clock: Clock
+    run: Run
+    report: Report = lambda progress: None
+    tally: Tally = field(default_factory=Tally)
+    #: Rows as of the target, of the objects that change, when they are few; (old, new).
+    rows: dict[ObjectId, tuple[bytes | None, bytes | None]] | None = None
+    #: Where files that were placed in this run stand, for further names of them.
+    standing: dict[ObjectId, tuple[ObjectId, bytes]] = field(default_factory=dict)
+    standing_whole: bool = True
+    #: Objects whose content this run made or compared.
+    done: set[ObjectId] = field(default_factory=set)
+    #: Directories that we adopted without knowing them: strangers may be inside.
+    doubtful: list[ObjectId] = field(default_factory=list)
+    #: Directories that should have been there and had to be made anew: all below is to be looked at.
+    hollow: list[ObjectId] = field(default_factory=list)
+    touched: set[ObjectId] = field(default_factory=set)
+    holding: bool = False
+    moment: CommitNumber = NOTHING
+    dirs: DirTree = field(init=False)
+    _serial: int = 0
+
+    def __post_init__(self) -> None:
+        self.moment = self.run.target.number
+        self.dirs = DirTree(self.world.root, self._locate, self._expect)
+
+    def close(self) -> None:
+        self.dirs.close()
+
+    # -- what is wanted ------------------------------------------------------------------------------------------------
+
+    @property
+    def at(self) -> CommitNumber:
+        """The commit that the standby is to equal."""
+        return self.run.target.number
+
+    def raw(self, id: ObjectId) -> bytes | None:
+        """The wanted row of an object, as bytes; None when it is not to exist."""
+        if self.rows is not None:
+            pair = self.rows.get(id)
+            if pair is not None:
+                return pair[1]
+        return self.view.object(id, self.at)
+
+    def row(self, id: ObjectId) -> ObjectRow | None:
+        """The wanted row of an object."""
+        raw = self.raw(id)
+        return decode_object(raw) if raw is not None else None
+
+    def is_new(self, id: ObjectId) -> bool:
+        """Whether the object cannot stand anywhere yet."""
+        if not self.run.trusted:
+            return False
+        if self.rows is not None:
+            pair = self.rows.get(id)
+            return pair is not None and pair[0] is None
+        return self.view.object(id, self.run.base) is None
+
+    def existed(self, id: ObjectId) -> bool:
+        """Whether the object was there at the base."""
+        if self.is_new(id) or self.run.base == NOTHING or self.run.survey:
+            return False
+        return self.view.object(id, self.run.base) is not None
+
+    # -- what stands ---------------------------------------------------------------------------------------------------
+
+    def fd(self, id: ObjectId) -> int:
+        """The open directory of an object, wherever it is now. OSError when it is not there."""
+        return self.dirs.fd(id)
+
+    def look(self, fd: int, parent: ObjectId, name: bytes) -> Found | None:
+        """What stands at a name; None for nothing."""
+        try:
+            st = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            handle = handle_of(fd, name)
+        except FileNotFoundError:
+            return None
+        id = self.ledger.id_of(handle)
+        if id is not None:
+            return Found(st, handle, id, Identity.SURE)
+        id = self._guess(parent, name, st, fd)
+        return Found(st, handle, id, Identity.FOREIGN if id is None else Identity.GUESSED)
+
+    def is_held(self, id: ObjectId) -> bool:
+        """Whether the object waits in ``.hikae/m``."""
+        if not self.holding:
+            return False
+        try:
+            os.stat(b"%x" % id, dir_fd=self.world.held, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _guess(self, parent: ObjectId, name: bytes, st: os.stat_result, fd: int) -> ObjectId | None:
+        """Whose it is if a run that was cut short made it and could not note it down any more."""
+        for moment in self.run.attempts:
+            id = self.view.child(parent, name, moment)
+            raw = self.view.object(id, moment) if id is not None else None
+            if raw is not None and _looks_like(decode_object(raw), st, fd, name):
+                return id
+        return None
+
+    def _locate(self, id: ObjectId) -> tuple[ObjectId, bytes] | None:
+        if id <= 0:
+            return (_PRIVATE, HELD_DIR) if id == _HELD else (ROOT, PRIVATE_DIR)
+        if self.is_held(id):
+            return _HELD, b"%x" % id
+        names = self.view.names_of(id, self.moment)
+        return names[0] if names else None
+
+    def _expect(self, id: ObjectId) -> bytes | None:
+        return self.ledger.handle_of(id) if id > 0 else None
+
+    # -- what was done -------------------------------------------------------------------------------------------------
+
+    def record(self, id: ObjectId, fd: int, name: bytes, handle: bytes | None = None) -> None:
+        """Note down what stands at a name now as the object."""
+        st = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        self.ledger.record(id, handle or handle_of(fd, name), st)
+
+    def stands(self, id: ObjectId, parent: ObjectId, name: bytes) -> None:
+        """A file stands at this name now: its further names can be links to it."""
+        if len(self.standing) >= _STANDING_LIMIT:
+            self.standing.clear()
+            self.standing_whole = False
+        self.standing[id] = (parent, name)
+
+    def finished(self, id: ObjectId) -> None:
+        """The object's content is as wanted; a redo need not read it again."""
+        if not self.run.trusted and len(self.done) < _DONE_LIMIT:
+            self.done.add(id)
+
+    def touch(self, id: ObjectId) -> None:
+        """The directory's entries changed, or metadata waits for the end: it is set when everything inside is done."""
+        self.touched.add(id)
+        if len(self.touched) >= _TOUCHED_LIMIT:
+            self.settle_touched()
+
+    def settle_touched(self) -> None:
+        """Set the metadata of every touched object. One touched again later is set again."""
+        for id in sorted(self.touched):
+            row = self.row(id)
+            if row is None:
+                continue
+            with Attempt(self, id):
+                self._settle(id, row)
+        self.touched.clear()
+
+    def _settle(self, id: ObjectId, row: ObjectRow) -> None:
+        self.world.step("metadata")
+        if row.kind == stat.S_IFDIR:
+            try:
+                fd = self.fd(id)
+            except OSError:
+                return  # unreachable rows were reported when they could not be placed
+            self.denied(apply_metadata(fd, b"", row, None), id)
+            if id != ROOT:
+                handle = self.ledger.handle_of(id)
+                if handle is not None:
+                    self.ledger.record(id, handle, os.fstat(fd))
+            return
+        for parent, name in self.view.names_of(id, self.at)[:1]:
+            fd = self.fd(parent)
+            self.denied(apply_metadata(fd, name, row, None), id)
+            self.record(id, fd, name)
+
+    def displace(self, fd: int, parent: ObjectId, name: bytes) -> None:
+        """Move a foreign entry aside, and say so."""
+        stamp = datetime.fromtimestamp(self.clock.now_ns() // 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
+        while True:
+            self._serial += 1
+            aside = b"%s-%d-%s" % (stamp.encode(), self._serial, name[:200])
+            try:
+                self.world.rename(fd, name, self.world.displaced, aside)
+                break
+            except FileExistsError:
+                continue
+        self.tally.displaced += 1
+        self.touch(parent)
+        where = (PRIVATE_DIR + b"/" + DISPLACED_DIR + b"/" + aside).decode("utf-8", "backslashreplace")
+        message = f"something that hikae did not put there stood in the way; it is now {where}"
+        self.problem("displaced", self.path(parent, name), message, "look at it, then remove it", Severity.WARNING)
+
+    def discard(self, fd: int, name: bytes) -> None:
+        """Move a whole entry to ``.hikae/m`` for the sweep to remove."""
+        self.holding = True
+        while True:
+            self._serial += 1
+            try:
+                self.world.rename(fd, name, self.world.held, b"x%d" % self._serial)
+                return
+            except FileExistsError:
+                continue
+
+    # -- what went wrong -----------------------------------------------------------------------------------------------
+
+    def path(self, parent: ObjectId, name: bytes) -> bytes:
+        """The path of a name, for messages."""
+        above = self.view.path_of(parent, self.at) or self.view.path_of(parent, self.run.base) or b""
+        return above + b"/" + name if above else name
+
+    def problem(self, code: str, path: bytes, message: str, remedy: str, severity: Severity = Severity.ERROR) -> None:
+        """Put it on the board."""
+        self.board.put(Problem(code, severity, self.clock.now_ns(), path, message, remedy))
+
+    def denied(self, what: list[str], id: ObjectId) -> None:
+        """Metadata that could not be set for want of privilege, or because the filesystem has none of it."""
+        if not what:
+            return
+        self.tally.denied += 1
+        if not self.tally.denied_first:
+            path = self.view.path_of(id, self.at) or b""
+            self.tally.denied_first = f"{', '.join(what)} of {path.decode('utf-8', 'backslashreplace')!r}"
+
+    def progress(self, entries: int) -> None:
+        """So many keys more are done."""
+        tally = self.tally
+        tally.done_entries = min(tally.done_entries + entries, tally.total_entries)
+        self.report(Progress(tally.done_entries, tally.total_entries, tally.done_bytes, tally.total_bytes))
+
+
+class Attempt:
+    """``with Attempt(mirror, id, parent, name):`` one object fails alone: a problem on the board, and the run goes on.
+
+    What concerns the whole standby (full, broken, our store) is raised as what ends the run."""
+
+    __slots__ = ("_id", "_mirror", "_name", "_parent")
+
+    def __init__(self, mirror: Mirror, id: ObjectId, parent: ObjectId = ROOT, name: bytes = b"") -> None:
+        self._mirror, self._id, self._parent, self._name = mirror, id, parent, name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            return False
+        if isinstance(error, (ChunkLost, WireError)):
+            self._failed("chunk-damaged", str(error), "hikae verify --deep --repair fetches it again; the rest goes on")
+            return True
+        if not isinstance(error, OSError):
+            return False
+        mapped = whole(error, self._mirror.world.path)
+        if mapped is not None:
+            raise mapped from error
+        reason = error.strerror or str(error)
+        self._failed("apply-failed", f"cannot be made as wanted: {reason}", "see what stands there; it is tried again")
+        return True
+
+    def _failed(self, code: str, message: str, remedy: str) -> None:
+        mirror = self._mirror
+        mirror.world.clear_temp()
+        mirror.tally.failed += 1
+        path = mirror.path(self._parent, self._name) if self._name else mirror.view.path_of(self._id, mirror.at) or b""
+        mirror.problem(code, path, message, remedy)
+
+
+def _looks_like(row: ObjectRow, st: os.stat_result, fd: int, name: bytes) -> bool:
+    """Type, and what a finished temporary entry had before it was given its name."""
+    if stat.S_IFMT(st.st_mode) != row.kind:
+        return False
+    if row.kind == stat.S_IFREG:
+        return st.st_size == row.size and st.st_mtime_ns == row.mtime
+    if row.kind == stat.S_IFLNK:
+        return os.readlink(name, dir_fd=fd) == row.content
+    return True

@@ -1,0 +1,33 @@
+"""What differs between two contents, offset by offset. Pure: chunk lists in, ranges out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from agent.core.chunks import Entry
+
+
+def changed(old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[tuple[int, Entry]]:
+    """``(offset, entry)`` of every entry of ``new`` that does not stand at the same offset in ``old``, in file order.
+
+    Both are data and hole entries from offset 0 (``chunks.unfold``). A hole of ``new`` inside a larger hole of ``old``
+    is taken for changed: punching it again costs nothing."""
+    theirs = _placed(old)
+    at, entry = next(theirs, (-1, None))
+    for offset, wanted in _placed(new):
+        while entry is not None and at < offset:
+            at, entry = next(theirs, (-1, None))
+        if entry is None or at != offset or entry != wanted:
+            yield offset, wanted
+
+
+def changed_bytes(old: Iterable[Entry], new: Iterable[Entry]) -> int:
+    """How many bytes :func:`changed` covers."""
+    return sum(entry.length for _, entry in changed(old, new))
+
+
+def _placed(entries: Iterable[Entry]) -> Iterator[tuple[int, Entry]]:
+    offset = 0
+    for entry in entries:
+        yield offset, entry
+        offset += entry.length

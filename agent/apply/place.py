@@ -1,0 +1,347 @@
+"""Making what is wanted stand at its name: moved back, linked, or built."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import replace
+from enum import Enum
+
+from agent.apply import content
+from agent.apply.fate import Fate, Identity, Wanted, fate
+from agent.apply.holding import carry_out, take
+from agent.apply.mirror import Attempt, Found, Mirror
+from agent.apply.world import TEMP
+from agent.core.ids import ROOT, ObjectId
+from agent.core.problem import Severity
+from agent.core.rows import ObjectRow
+from agent.fs.confined import create_file, make_node, make_symlink
+from agent.fs.handles import handle_of, handle_of_fd
+from agent.fs.metadata import apply_metadata, apply_metadata_fd
+
+_DEVICES = (stat.S_IFCHR, stat.S_IFBLK)
+
+
+class _Way(Enum):
+    FREE = "free"
+    REPLACE = "replace"
+    SETTLED = "settled"
+
+
+class Unreachable(Exception):
+    """Rows that no filesystem could hold: a name in nothing, in a file, or below itself."""
+
+
+def place(mirror: Mirror, parent: ObjectId, name: bytes, id: ObjectId, *, expect: bool) -> None:
+    """Make the object stand at the name. ``expect``: something may stand there, so look first; else only when it turns out so."""
+    with Attempt(mirror, id, parent, name):
+        try:
+            _place(mirror, parent, name, id, expect=expect)
+        except Unreachable:
+            _impossible(mirror, parent, name)
+
+
+def _place(mirror: Mirror, parent: ObjectId, name: bytes, id: ObjectId, *, expect: bool) -> None:
+    row = mirror.row(id)
+    if row is None or id == ROOT:
+        raise Unreachable
+    fd = reach(mirror, parent)
+    way = _make_way(mirror, fd, parent, name, row) if expect else _Way.FREE
+    for _ in range(3):
+        if way is _Way.SETTLED:
+            return
+        try:
+            _put(mirror, fd, parent, name, row, replace=way is _Way.REPLACE)
+        except FileExistsError:
+            way = _make_way(mirror, fd, parent, name, row)
+        except FileNotFoundError:
+            # The directory that we hold open was removed under us.
+            mirror.dirs.forget(parent)
+            fd = reach(mirror, parent)
+        except OSError as error:
+            if error.errno == errno.EINVAL and row.kind == stat.S_IFDIR:
+                raise Unreachable from error  # a directory below itself
+            raise
+        else:
+            mirror.touch(parent)
+            return
+    raise FileExistsError(errno.EEXIST, "somebody else keeps creating this entry", name)
+
+
+def reach(mirror: Mirror, id: ObjectId) -> int:
+    """The open directory, built where it is missing. Raises ``Unreachable`` when the rows lead nowhere."""
+    try:
+        return mirror.fd(id)
+    except OSError:
+        return _build_way(mirror, id)
+
+
+def _build_way(mirror: Mirror, id: ObjectId) -> int:
+    for directory, parent, name in reversed(_way_up(mirror, id)):
+        try:
+            mirror.fd(directory)
+        except OSError:
+            _place(mirror, parent, name, directory, expect=True)
+    try:
+        return mirror.fd(id)
+    except FileNotFoundError as error:
+        raise Unreachable from error
+
+
+def _way_up(mirror: Mirror, id: ObjectId) -> list[tuple[ObjectId, ObjectId, bytes]]:
+    """``(directory, parent, name)`` from ``id`` up to the first ancestor that is there."""
+    way: list[tuple[ObjectId, ObjectId, bytes]] = []
+    passed: set[ObjectId] = set()
+    at = id
+    while at != ROOT:
+        row = mirror.row(at)
+        names = mirror.view.names_of(at, mirror.at)
+        if row is None or row.kind != stat.S_IFDIR or not names or at in passed:
+            raise Unreachable
+        passed.add(at)
+        way.append((at, *names[0]))
+        at = names[0][0]
+        try:
+            mirror.fd(at)
+        except OSError:
+            continue
+        break
+    return way
+
+
+def _impossible(mirror: Mirror, parent: ObjectId, name: bytes) -> None:
+    message = "the catalog names this where no directory can be; it is left out"
+    remedy = "hikae reconcile on the primary; if it stays, its catalog is damaged"
+    mirror.problem("impossible-row", mirror.path(parent, name), message, remedy)
+
+
+# -- the name is taken ---------------------------------------------------------------------------------------------------
+
+
+def _make_way(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow) -> _Way:
+    found = mirror.look(fd, parent, name)
+    if found is None:
+        return _Way.FREE
+    wanted = Wanted.DIRECTORY if row.kind == stat.S_IFDIR else Wanted.OTHER
+    if found.id == row.id and found.kind == row.kind:
+        return _own(mirror, fd, parent, name, row, found)
+    if found.identity is Identity.FOREIGN:
+        return _foreign(mirror, fd, parent, name, row, found)
+    assert found.id is not None
+    directory = stat.S_ISDIR(found.st.st_mode)
+    alive = found.id != row.id and mirror.raw(found.id) is not None
+    verdict = fate(found.identity, directory=directory, alive=alive, wanted=wanted)
+    if verdict is Fate.LEAVE:
+        return _Way.REPLACE
+    carry_out(mirror, verdict, fd, parent, name, found)
+    return _Way.FREE
+
+
+def _own(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> _Way:
+    """The object itself stands there, or what a run that was cut short left of it."""
+    if found.identity is Identity.SURE:
+        if row.kind != stat.S_IFDIR:
+            mirror.stands(row.id, parent, name)
+        return _Way.SETTLED
+    if row.kind == stat.S_IFDIR:
+        return _adopt_directory(mirror, fd, name, row, found)
+    if _stands_elsewhere(mirror, row.id, parent, name) or not equals(mirror, fd, name, row, found):
+        return _Way.REPLACE
+    return _adopt(mirror, fd, parent, name, row, found)
+
+
+def _foreign(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> _Way:
+    if found.kind == row.kind == stat.S_IFDIR:
+        return _adopt_directory(mirror, fd, name, row, found)
+    if found.kind == row.kind and equals(mirror, fd, name, row, found):
+        if _stands_elsewhere(mirror, row.id, parent, name):
+            return _Way.REPLACE
+        return _adopt(mirror, fd, parent, name, row, found)
+    if found.kind == stat.S_IFREG and not found.st.st_size and row.kind != stat.S_IFDIR:
+        return _Way.REPLACE  # nothing is lost; after a power cut ours may be empty too
+    mirror.displace(fd, parent, name)
+    return _Way.FREE
+
+
+def _adopt_directory(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, found: Found) -> _Way:
+    if mirror.is_held(row.id):
+        # The object itself waits in .hikae/m, with what belongs into it.
+        mirror.discard(fd, name)
+        return _Way.FREE
+    mirror.ledger.record(row.id, found.handle, found.st)
+    mirror.dirs.forget(row.id)
+    mirror.doubtful.append(row.id)
+    mirror.touch(row.id)
+    return _Way.SETTLED
+
+
+def _adopt(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> _Way:
+    mirror.world.step("metadata")
+    mirror.denied(apply_metadata(fd, name, row, None), row.id)
+    mirror.record(row.id, fd, name, found.handle)
+    mirror.stands(row.id, parent, name)
+    mirror.finished(row.id)
+    return _Way.SETTLED
+
+
+def equals(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, found: Found) -> bool:
+    """Whether an entry of the right type has the wanted content (metadata aside)."""
+    if row.kind == stat.S_IFLNK:
+        return os.readlink(name, dir_fd=fd) == row.content
+    if row.kind in _DEVICES:
+        return found.st.st_rdev == row.rdev
+    if row.kind != stat.S_IFREG:
+        return True
+    return found.st.st_size == row.size and holds_content(mirror, fd, name, row)
+
+
+def holds_content(mirror: Mirror, fd: int, name: bytes, row: ObjectRow) -> bool:
+    """Whether the file can be opened for reading and holds the wanted bytes and holes."""
+    try:
+        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+    except PermissionError:
+        return False
+    try:
+        return content.is_same(opened, row, mirror.read)
+    finally:
+        os.close(opened)
+
+
+# -- the name is free, or what stands there may be replaced ----------------------------------------------------------------
+
+
+def _put(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, *, replace: bool) -> None:
+    if mirror.holding and take(mirror, fd, name, row, replace=replace):
+        if row.kind != stat.S_IFDIR:
+            mirror.stands(row.id, parent, name)
+        return
+    if row.kind == stat.S_IFDIR:
+        _put_directory(mirror, fd, name, row)
+        return
+    elsewhere = _elsewhere(mirror, row.id, parent, name)
+    if elsewhere is None or not _put_link(mirror, elsewhere, fd, name, row, replace=replace):
+        build(mirror, fd, parent, name, row, replace=replace)
+
+
+def _put_directory(mirror: Mirror, fd: int, name: bytes, row: ObjectRow) -> None:
+    mirror.world.mkdir(fd, name)
+    mirror.dirs.forget(row.id)
+    mirror.record(row.id, fd, name)
+    if mirror.existed(row.id):
+        # Somebody removed it here: what stood in it and did not change is missing too.
+        mirror.hollow.append(row.id)
+    mirror.touch(row.id)
+
+
+def _stands_elsewhere(mirror: Mirror, id: ObjectId, parent: ObjectId, name: bytes) -> bool:
+    return mirror.is_held(id) or _elsewhere(mirror, id, parent, name) is not None
+
+
+def _elsewhere(mirror: Mirror, id: ObjectId, parent: ObjectId, name: bytes) -> tuple[ObjectId, bytes] | None:
+    """Another wanted name at which the object stands already."""
+    place = mirror.standing.get(id)
+    if place is not None and place != (parent, name):
+        return place
+    if mirror.is_new(id) and mirror.standing_whole:
+        return None
+    handle = mirror.ledger.handle_of(id)
+    if handle is None:
+        return None
+    for other in mirror.view.names_of(id, mirror.at):
+        if other != (parent, name) and _stands_at(mirror, handle, other):
+            return other
+    return None
+
+
+def _stands_at(mirror: Mirror, handle: bytes, place: tuple[ObjectId, bytes]) -> bool:
+    try:
+        return handle_of(mirror.fd(place[0]), place[1]) == handle
+    except OSError:
+        return False
+
+
+def _put_link(
+    mirror: Mirror, source: tuple[ObjectId, bytes], fd: int, name: bytes, row: ObjectRow, *, replace: bool
+) -> bool:
+    """A further name; False when the source is not there any more, or has all the names that it may have."""
+    world = mirror.world
+    try:
+        source_fd = mirror.fd(source[0])
+        if handle_of(source_fd, source[1]) != mirror.ledger.handle_of(row.id):
+            return False
+        if replace:
+            world.clear_temp()
+            world.link(source_fd, source[1], world.temp, TEMP)
+            world.rename(world.temp, TEMP, fd, name, replace=True)
+        else:
+            world.link(source_fd, source[1], fd, name)
+    except FileExistsError:
+        raise
+    except FileNotFoundError:
+        mirror.standing.pop(row.id, None)
+        return False
+    mirror.record(row.id, fd, name)
+    if row.flags:
+        mirror.touch(row.id)
+    return True
+
+
+def build(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, *, replace: bool) -> None:
+    """A new file, symlink, fifo or device with all its metadata, made aside and given its name in one step."""
+    if row.kind == stat.S_IFREG:
+        _build_file(mirror, fd, name, row, over=replace)
+    elif not _build_special(mirror, fd, name, row, over=replace):
+        return
+    mirror.stands(row.id, parent, name)
+    mirror.finished(row.id)
+    if row.flags:
+        mirror.touch(row.id)
+
+
+def _build_file(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over: bool) -> None:
+    world = mirror.world
+    world.step("create")
+    try:
+        made = create_file(world.temp, TEMP)
+    except FileExistsError:
+        world.clear_temp()
+        made = create_file(world.temp, TEMP)
+    try:
+        if row.size:
+            mirror.tally.done_bytes += content.write_new(made, row, mirror.read)
+        # Immutable comes at the end: nothing can be renamed or linked once it is set.
+        refused = apply_metadata_fd(made, replace(row, flags=0) if row.flags else row)
+        if refused:
+            mirror.denied(refused, row.id)
+        world.rename(world.temp, TEMP, fd, name, replace=over)
+        mirror.ledger.record(row.id, handle_of_fd(made), os.fstat(made))
+    finally:
+        os.close(made)
+
+
+def _build_special(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over: bool) -> bool:
+    world = mirror.world
+    world.step("create")
+    world.clear_temp()
+    try:
+        if row.kind == stat.S_IFLNK:
+            make_symlink(world.temp, TEMP, row.content)
+        else:
+            make_node(world.temp, TEMP, row.mode, row.rdev)
+    except PermissionError:
+        mirror.denied(["device"], row.id)
+        return False
+    mirror.denied(apply_metadata(world.temp, TEMP, row, None), row.id)
+    world.rename(world.temp, TEMP, fd, name, replace=over)
+    mirror.record(row.id, fd, name)
+    return True
+
+
+def report_denied(mirror: Mirror) -> None:
+    """One problem for all metadata that was not permitted in this run."""
+    tally = mirror.tally
+    if tally.denied:
+        message = f"{tally.denied:,} objects are without some of their metadata, first: {tally.denied_first}"
+        remedy = "run the agent as root, on a filesystem that has what the primary's has"
+        mirror.problem("metadata-not-permitted", b"", message, remedy, Severity.WARNING)

@@ -1,0 +1,58 @@
+"""What the applier asks of its neighbours. ``store.catalog.CatalogReader`` and ``store.local.Local`` satisfy these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeAlias
+
+from agent.core.commit import Commit
+from agent.core.ids import CommitNumber, ObjectId
+from agent.store.local import LocalRow
+
+#: Gives the bytes of a chunk, verified against its name. Raises ``Damaged`` or ``NotFound``.
+ReadChunk: TypeAlias = Callable[[bytes], bytes]
+
+#: ``(key, old row, new row)``, None where there is no row.
+KeyChange: TypeAlias = tuple[bytes, bytes | None, bytes | None]
+
+
+class CatalogView(Protocol):
+    """A dataset's rows at any moment; used by one thread. ``at`` None is the newest sealed commit."""
+
+    def newest(self) -> Commit | None: ...
+
+    def commits(self, after: CommitNumber, limit: int) -> list[Commit]: ...
+
+    def object(self, id: ObjectId, at: CommitNumber | None = None) -> bytes | None: ...
+
+    def child(self, parent: ObjectId, name: bytes, at: CommitNumber | None = None) -> ObjectId | None: ...
+
+    def children(
+        self, parent: ObjectId, at: CommitNumber | None = None, after: bytes = b"", limit: int = 1000
+    ) -> list[tuple[bytes, ObjectId]]: ...
+
+    def names_of(self, id: ObjectId, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]: ...
+
+    def path_of(self, id: ObjectId, at: CommitNumber | None = None) -> bytes | None: ...
+
+    def difference(self, a: CommitNumber, b: CommitNumber, batch: int = 1000) -> Iterator[list[KeyChange]]: ...
+
+    def touched(self, a: CommitNumber, b: CommitNumber, batch: int = 1000) -> Iterator[list[bytes]]: ...
+
+    def rows_at(self, at: CommitNumber | None = None, batch: int = 1000) -> Iterator[list[bytes]]: ...
+
+    def close(self) -> None: ...
+
+
+class LocalFacts(Protocol):
+    """Which object on the disk is which; used by any thread."""
+
+    def get(self, id: ObjectId) -> LocalRow | None: ...
+
+    def by_handle(self, handle: bytes) -> ObjectId | None: ...
+
+    def write(self, puts: Iterable[LocalRow], drops: Iterable[ObjectId] = ()) -> None: ...
+
+    def value(self, key: str) -> bytes | None: ...
+
+    def set_value(self, key: str, value: bytes, durable: bool = False) -> None: ...

@@ -1,0 +1,178 @@
+"""Objects that stay and change: content first, then metadata. Directories' metadata waits until the end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from itertools import islice
+
+from agent.apply import content
+from agent.apply.fate import Identity
+from agent.apply.mirror import Attempt, Found, Mirror
+from agent.apply.patch import changed_bytes
+from agent.apply.place import build, holds_content, place
+from agent.apply.workset import WorkSet
+from agent.apply.world import ease
+from agent.core.ids import ROOT, ObjectId
+from agent.core.rows import ObjectRow, decode_object, object_id_of_key
+from agent.fs.metadata import apply_metadata
+
+#: From here on a file with few changed chunks is changed in place, bytes.
+LARGE = 16 << 20
+#: "Few": at most this share of the file, as 1/n.
+FEW = 2
+_NAMES_AT_ONCE = 1000
+
+
+def refresh(mirror: Mirror, work: WorkSet) -> None:
+    """Make content and metadata of every object in the work set as wanted."""
+    for batch in work.objects.batches():
+        for key, old, new in batch:
+            id = object_id_of_key(key)
+            if new is not None and (old is not None or not mirror.run.trusted):
+                with Attempt(mirror, id):
+                    refresh_object(mirror, decode_object(new), decode_object(old) if old is not None else None)
+        mirror.progress(len(batch))
+
+
+def refresh_object(mirror: Mirror, row: ObjectRow, old: ObjectRow | None) -> None:
+    """``old``: what stands there for certain; None: nothing is believed, so content is read and compared."""
+    if row.kind == stat.S_IFDIR:
+        mirror.touch(row.id)
+        return
+    names = mirror.view.names_of(row.id, mirror.at)
+    if not names:
+        return
+    if old is not None and old.kind == row.kind:
+        found = _find(mirror, row, names[:_NAMES_AT_ONCE])
+        if found is not None:
+            _change(mirror, row, old, len(names), *found)
+            return
+    _unify(mirror, row, names)
+
+
+def _find(
+    mirror: Mirror, row: ObjectRow, names: list[tuple[ObjectId, bytes]]
+) -> tuple[int, ObjectId, bytes, Found] | None:
+    """Where the object stands for certain."""
+    for parent, name in names:
+        try:
+            fd = mirror.fd(parent)
+        except OSError:
+            continue
+        found = mirror.look(fd, parent, name)
+        if found is not None and found.id == row.id and found.identity is Identity.SURE and found.kind == row.kind:
+            return fd, parent, name, found
+    return None
+
+
+def _change(
+    mirror: Mirror, row: ObjectRow, old: ObjectRow, links: int, fd: int, parent: ObjectId, name: bytes, found: Found
+) -> None:
+    if row.content != old.content:
+        if not _worth_patching(mirror, row, old, links) or not _patched(mirror, row, old, fd, name):
+            _rewrite(mirror, row, links, fd, parent, name)
+            return
+    mirror.world.step("metadata")
+    mirror.denied(apply_metadata(fd, name, row, old), row.id)
+    mirror.record(row.id, fd, name, found.handle)
+
+
+def _worth_patching(mirror: Mirror, row: ObjectRow, old: ObjectRow, links: int) -> bool:
+    if row.kind != stat.S_IFREG:
+        return False
+    if links > 1:
+        return True
+    if row.size <= LARGE or old.size <= LARGE:
+        return False
+    differing = changed_bytes(content.entries_of(old, mirror.read), content.entries_of(row, mirror.read))
+    return differing * FEW <= row.size
+
+
+def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes) -> bool:
+    """Change the file in place; False when it may not be opened for writing. Half done, it is mended by the next redo."""
+    try:
+        opened = _open_for_writing(fd, name)
+    except PermissionError:
+        return False
+    try:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise OSError(errno.ESTALE, "the file was replaced while it was opened", name)
+        mirror.world.step("patch")
+        if old is None:
+            mirror.tally.done_bytes += content.mend(opened, row, mirror.read)
+        else:
+            mirror.tally.done_bytes += content.patch(opened, old, row, mirror.read)
+    finally:
+        os.close(opened)
+    return True
+
+
+def _open_for_writing(fd: int, name: bytes) -> int:
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open(name, flags, dir_fd=fd)
+    except PermissionError:
+        ease(fd, name)
+        return os.open(name, flags, dir_fd=fd)
+
+
+def _rewrite(mirror: Mirror, row: ObjectRow, links: int, fd: int, parent: ObjectId, name: bytes) -> None:
+    """A new file in place of the old one, and its other names with it."""
+    build(mirror, fd, parent, name, row, replace=True)
+    mirror.touch(parent)
+    if links > 1:
+        _relink(mirror, row, mirror.view.names_of(row.id, mirror.at), (parent, name))
+
+
+def _unify(mirror: Mirror, row: ObjectRow, names: list[tuple[ObjectId, bytes]]) -> None:
+    """Nothing is believed: find the object or build it, compare its content, and make every name lead to it."""
+    for parent, _ in names:
+        mirror.touch(parent)
+    found = _find(mirror, row, names)
+    if found is None:
+        place(mirror, *names[0], row.id, expect=True)
+        found = _find(mirror, row, list(islice(names, 1)))
+    if found is None:
+        return  # reported by place
+    fd, parent, name, entry = found
+    if row.id not in mirror.done and not _is_as_wanted(mirror, row, fd, name, entry):
+        in_place = row.kind == stat.S_IFREG and (len(names) > 1 or row.size > LARGE)
+        if not in_place or not _patched(mirror, row, None, fd, name):
+            build(mirror, fd, parent, name, row, replace=True)
+    mirror.world.step("metadata")
+    mirror.denied(apply_metadata(fd, name, row, None), row.id)
+    mirror.record(row.id, fd, name)
+    mirror.finished(row.id)
+    if len(names) > 1:
+        _relink(mirror, row, names, (parent, name))
+
+
+def _is_as_wanted(mirror: Mirror, row: ObjectRow, fd: int, name: bytes, found: Found) -> bool:
+    if row.kind == stat.S_IFREG:
+        return found.st.st_size == row.size and holds_content(mirror, fd, name, row)
+    if row.kind == stat.S_IFLNK:
+        return os.readlink(name, dir_fd=fd) == row.content
+    return found.st.st_rdev == row.rdev if row.kind in (stat.S_IFCHR, stat.S_IFBLK) else True
+
+
+def _relink(mirror: Mirror, row: ObjectRow, names: list[tuple[ObjectId, bytes]], good: tuple[ObjectId, bytes]) -> None:
+    mirror.stands(row.id, *good)
+    for parent, name in names:
+        if (parent, name) != good:
+            place(mirror, parent, name, row.id, expect=True)
+
+
+def forget_dead(mirror: Mirror, work: WorkSet) -> None:
+    """Drop what is known of objects that are no more; only when nothing of them can stand anywhere."""
+    for batch in work.objects.batches():
+        for key, _, new in batch:
+            if new is None:
+                mirror.ledger.forget(object_id_of_key(key))
+
+
+def refresh_root(mirror: Mirror) -> None:
+    """The root's own metadata, when our directory was made in it just now or nothing is believed."""
+    if mirror.world.fresh or not mirror.run.trusted:
+        mirror.touch(ROOT)

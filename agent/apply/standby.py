@@ -1,0 +1,157 @@
+"""Which directory is the standby, and is it still the same one? Nothing is written into any other (law 8)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+
+from agent.apply.facts import Held
+from agent.apply.ports import LocalFacts
+from agent.apply.world import MARK, Step, World, foreign_errors, identity_of, open_world
+from agent.core.rows import PRIVATE_DIR
+from agent.fs.confined import open_dir, open_file, open_root
+from agent.fs.content import read_exact
+from agent.fs.walk import entries
+
+_ROOT = "standby-root"
+_MARK_LIMIT = 4096
+#: A new ext4 filesystem is not quite empty.
+_LOST_AND_FOUND = b"lost+found"
+
+
+@dataclass(slots=True)
+class Standby:
+    """The standby's root path, its remembered identity, and its open world. For one thread.
+
+    ``fresh``: it was empty and taken in this process. ``dataset`` is written into our directory in it, so that it is known again when local facts are lost;
+    ``found_again``: that was so, and nothing in it is known by handle."""
+
+    path: str
+    dataset: str
+    local: LocalFacts
+    step: Step
+    found_again: bool = False
+    fresh: bool = False
+    _world: World | None = field(default=None)
+
+    def open(self) -> World:
+        """The world, made sure to be ours: taken as new when it is empty.
+
+        Raises ``Held``: "standby-path-missing", "standby-not-empty" (touched not at all), "standby-gone",
+        "standby-replaced", "standby-unsafe". Each call looks again."""
+        with foreign_errors(self.path):
+            root = self._open_root()
+            try:
+                taken = self._is_ours(root)
+            except BaseException:
+                os.close(root)
+                raise
+        if taken and self._world is not None:
+            os.close(root)
+            return self._world
+        self.close()
+        self._world = open_world(self.path, root, self.step)
+        if not taken:
+            self._take()
+            self.fresh = not self.found_again
+        return self._world
+
+    def close(self) -> None:
+        """Give every descriptor back, so that it can be unmounted."""
+        if self._world is not None:
+            self._world.close()
+            self._world = None
+
+    def _open_root(self) -> int:
+        try:
+            return open_root(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            self.close()
+        if self.local.value(_ROOT) is not None:
+            raise Held(
+                "standby-gone",
+                self.path,
+                "the standby's directory is gone",
+                "mount its filesystem again; or, to fill another directory, remove the dataset's local.db",
+            )
+        try:
+            os.mkdir(self.path, 0o700)
+            return open_root(self.path)
+        except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            reason = f"it cannot be created: {error.strerror}"
+            raise Held("standby-path-missing", self.path, reason, f"create {self.path}, or correct the path") from error
+
+    def _is_ours(self, root: int) -> bool:
+        """Whether we took it before; False when it may be taken now."""
+        known = self.local.value(_ROOT)
+        if known is not None:
+            if known == identity_of(root):
+                return True
+            self.close()
+            raise Held(
+                "standby-replaced",
+                self.path,
+                "another directory stands where the standby was; nothing was written into it",
+                "mount the standby's filesystem again; or, to fill this one, remove the dataset's local.db",
+            )
+        self.found_again = self._is_marked(root)
+        if not self.found_again and not is_vacant(root):
+            raise Held(
+                "standby-not-empty",
+                self.path,
+                "the directory is not empty; nothing in it was touched",
+                "empty it, or choose another path",
+            )
+        return False
+
+    def _is_marked(self, root: int) -> bool:
+        try:
+            private = open_dir(root, PRIVATE_DIR)
+        except OSError:
+            return False
+        try:
+            if os.fstat(private).st_uid != os.geteuid():
+                return False
+            mark = open_file(private, MARK)
+        except OSError:
+            return False
+        finally:
+            os.close(private)
+        try:
+            mode = os.fstat(mark).st_mode
+            return stat.S_ISREG(mode) and read_exact(mark, 0, _MARK_LIMIT) == self.dataset.encode()
+        finally:
+            os.close(mark)
+
+    def _take(self) -> None:
+        assert self._world is not None
+        world = self._world
+        with foreign_errors(self.path):
+            mark = os.open(
+                MARK, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=world.private
+            )
+            try:
+                os.write(mark, self.dataset.encode())
+            finally:
+                os.close(mark)
+            self.local.set_value(_ROOT, identity_of(world.root), durable=True)
+
+
+def is_vacant(root: int) -> bool:
+    """Whether nothing but our own directory, or an untouched ``lost+found``, stands in a directory."""
+    for name in entries(root):
+        if name == PRIVATE_DIR:
+            continue
+        if name != _LOST_AND_FOUND:
+            return False
+        try:
+            inside = open_dir(root, name)
+        except OSError:
+            return False
+        try:
+            if entries(inside):
+                return False
+        finally:
+            os.close(inside)
+    return True

@@ -1,0 +1,131 @@
+"""The whole tree, when no difference can be believed: a broken lineage (every object has a new id), lost local facts.
+
+Walks the wanted tree from the top and lays it beside what stands. What is of the right type at the right name is adopted,
+without reading where local facts and the old row together say that it is equal. Neither tree is ever held in memory.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+
+from agent.apply.clear import clear_entry
+from agent.apply.fate import Identity
+from agent.apply.mirror import Attempt, Found, Mirror
+from agent.apply.place import build, equals, place
+from agent.core.ids import NOTHING, ROOT, ObjectId
+from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
+from agent.fs.metadata import apply_metadata
+from agent.fs.walk import entries
+
+_PAGE = 500
+
+
+def survey(mirror: Mirror, start: ObjectId = ROOT) -> None:
+    """Make everything below ``start`` as wanted, whatever stands there."""
+    levels: list[Iterator[ObjectId]] = [iter((start,))]
+    while levels:
+        id = next(levels[-1], None)
+        if id is None:
+            levels.pop()
+            continue
+        _survey_directory(mirror, id)
+        levels.append(_directories_below(mirror, id))
+
+
+def _survey_directory(mirror: Mirror, id: ObjectId) -> None:
+    with Attempt(mirror, id):
+        fd = mirror.fd(id)
+        mirror.touch(id)
+        for name in entries(fd):
+            if id == ROOT and name == PRIVATE_DIR:
+                continue
+            with Attempt(mirror, id, id, name):
+                _match(mirror, mirror.fd(id), id, name)
+        for name, child in _children(mirror, id):
+            place(mirror, id, name, child, expect=True)
+            mirror.progress(1)
+
+
+def _children(mirror: Mirror, id: ObjectId) -> Iterator[tuple[bytes, ObjectId]]:
+    after = b""
+    while page := mirror.view.children(id, mirror.at, after, _PAGE):
+        yield from page
+        after = page[-1][0]
+
+
+def _directories_below(mirror: Mirror, id: ObjectId) -> Iterator[ObjectId]:
+    for name, child in _children(mirror, id):
+        row = mirror.row(child)
+        # By one name only: a hostile peer's rows may give a directory several, even inside itself.
+        if row is not None and row.kind == stat.S_IFDIR and mirror.view.names_of(child, mirror.at)[0] == (id, name):
+            yield child
+
+
+def _match(mirror: Mirror, fd: int, parent: ObjectId, name: bytes) -> None:
+    """An entry that stands: adopt it for what is wanted at its name, or clear it away."""
+    wanted = mirror.view.child(parent, name, mirror.at)
+    row = mirror.row(wanted) if wanted is not None else None
+    found = mirror.look(fd, parent, name)
+    if found is None:
+        return
+    if row is None or found.kind != row.kind or _is_another(mirror, found, row):
+        clear_entry(mirror, fd, parent, name, wanted)
+    elif row.kind == stat.S_IFDIR:
+        _take_over(mirror, row, found)
+    else:
+        _adopt_file(mirror, fd, parent, name, row, found)
+
+
+def _is_another(mirror: Mirror, found: Found, row: ObjectRow) -> bool:
+    """Whether the entry is wanted as something else: it already serves another object, or ours stands elsewhere."""
+    if found.identity is Identity.SURE and found.id != row.id:
+        return mirror.raw(found.id) is not None if found.id is not None else False
+    if found.id != row.id:
+        return mirror.ledger.handle_of(row.id) is not None
+    return False
+
+
+def _take_over(mirror: Mirror, row: ObjectRow, found: Found) -> None:
+    if found.id is not None and found.id != row.id and found.identity is Identity.SURE:
+        mirror.ledger.forget(found.id)
+    mirror.ledger.record(row.id, found.handle, found.st)
+
+
+def _adopt_file(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> None:
+    if not _is_known_equal(mirror, row, found) and not equals(mirror, fd, name, row, found):
+        if found.identity is Identity.FOREIGN:
+            mirror.displace(fd, parent, name)
+            return
+        build(mirror, fd, parent, name, row, replace=True)
+        return
+    mirror.world.step("metadata")
+    _take_over(mirror, row, found)
+    mirror.denied(apply_metadata(fd, name, row, None), row.id)
+    mirror.record(row.id, fd, name, found.handle)
+    mirror.stands(row.id, parent, name)
+
+
+def _is_known_equal(mirror: Mirror, row: ObjectRow, found: Found) -> bool:
+    """Equal without a look at the bytes: nobody changed what we wrote, and whatever we can have written is what is wanted."""
+    if found.id is None or found.identity is not Identity.SURE:
+        return False
+    local, st = mirror.ledger.row_of(found.id), found.st
+    if local is None or (local.ino, local.ctime, local.mtime) != (st.st_ino, st.st_ctime_ns, st.st_mtime_ns):
+        return False
+    moments = (mirror.run.base, *mirror.run.attempts)
+    raws = [mirror.view.object(found.id, moment) for moment in moments if moment != NOTHING]
+    written = {(old.kind, old.content, old.rdev) for old in map(decode_object, filter(None, raws))}
+    return written == {(row.kind, row.content, row.rdev)}
+
+
+def forget_lineage(mirror: Mirror) -> None:
+    """Drop what is known of the objects of the old lineage that are no more."""
+    if mirror.run.base == NOTHING:
+        return
+    for rows in mirror.view.rows_at(mirror.run.base):
+        for raw in rows:
+            if raw[1:2] == b"o":
+                id = decode_object(raw).id
+                if mirror.raw(id) is None:
+                    mirror.ledger.forget(id)

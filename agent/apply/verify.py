@@ -1,0 +1,221 @@
+"""Is the standby what the catalog says? Compares names, all metadata, links and, deep, every byte and hole; changes nothing.
+
+Walks the wanted tree and lists each directory beside it, so what is missing, foreign or altered is found alike.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from agent.apply import content
+from agent.apply.facts import ChunkLost, Difference, Progress, VerifyReport
+from agent.apply.mirror import Report
+from agent.apply.ports import CatalogView, ReadChunk
+from agent.apply.world import World
+from agent.core.commit import Commit
+from agent.core.errors import WireError
+from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
+from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
+from agent.fs.confined import DirTree, open_file
+from agent.fs.handles import handle_of
+from agent.fs.metadata import read_metadata
+from agent.fs.walk import entries
+
+LIMIT = 1000
+_PAGE = 500
+_LOST_AND_FOUND = b"lost+found"
+_FIELDS = ("uid", "gid", "mtime", "flags", "xattrs")
+
+
+def verify(
+    world: World,
+    view: CatalogView,
+    number: CommitNumber,
+    read: ReadChunk,
+    *,
+    deep: bool,
+    progress: Report = lambda progress: None,
+    limit: int = LIMIT,
+) -> VerifyReport:
+    """Compare the standby with commit ``number``, which it should equal and which must stay applied meanwhile."""
+    check = _Check(world, view, number, read, deep, limit)
+    if number == NOTHING:
+        return check.report()
+    commits = view.commits(CommitNumber(number - 1), 1)
+    try:
+        check.whole_tree(commits[0] if commits else None, progress)
+    finally:
+        check.dirs.close()
+    return check.report()
+
+
+@dataclass(slots=True)
+class _Check:
+    world: World
+    view: CatalogView
+    at: CommitNumber
+    read: ReadChunk
+    deep: bool
+    limit: int
+    found: list[Difference] = field(default_factory=list)
+    more: int = 0
+    entries: int = 0
+    bytes: int = 0
+    dirs: DirTree = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.dirs = DirTree(self.world.root, self._locate)
+
+    def report(self) -> VerifyReport:
+        equal = not self.found and not self.more
+        return VerifyReport(equal, self.entries, self.bytes, tuple(self.found), self.more, number=self.at)
+
+    def whole_tree(self, commit: Commit | None, progress: Report) -> None:
+        total_entries, total_bytes = (commit.entries, commit.bytes) if commit else (0, 0)
+        self._root()
+        levels: list[Iterator[tuple[bytes, ObjectId]]] = []
+        paths: list[bytes] = []
+        levels.append(self._directory(ROOT, b""))
+        paths.append(b"")
+        while levels:
+            below = next(levels[-1], None)
+            if below is None:
+                levels.pop()
+                paths.pop()
+                continue
+            path = _join(paths[-1], below[0])
+            levels.append(self._directory(below[1], path))
+            paths.append(path)
+            progress(Progress(self.entries, total_entries, self.bytes, total_bytes))
+
+    def _root(self) -> None:
+        raw = self.view.object(ROOT, self.at)
+        if raw is not None:
+            st = os.fstat(self.world.root)
+            self._metadata(decode_object(raw), self.world.root, b"", st, b"")
+
+    def _directory(self, id: ObjectId, path: bytes) -> Iterator[tuple[bytes, ObjectId]]:
+        """Compare one directory's entries; give those that are directories on both sides."""
+        try:
+            fd = self.dirs.fd(id)
+            standing = entries(fd)
+        except OSError as error:
+            self._differs(path, f"unreadable: {error.strerror}")
+            return
+        at = 0
+        for name, child in self._children(id):
+            while at < len(standing) and standing[at] < name:
+                self._foreign(id, path, standing[at])
+                at += 1
+            if at < len(standing) and standing[at] == name:
+                at += 1
+                self._entry(id, name, child, _join(path, name))
+            else:
+                self.entries += 1
+                self._differs(_join(path, name), "missing")
+        for name in standing[at:]:
+            self._foreign(id, path, name)
+        yield from self._directories_below(id)
+
+    def _children(self, id: ObjectId) -> Iterator[tuple[bytes, ObjectId]]:
+        after = b""
+        while page := self.view.children(id, self.at, after, _PAGE):
+            yield from page
+            after = page[-1][0]
+
+    def _directories_below(self, id: ObjectId) -> Iterator[tuple[bytes, ObjectId]]:
+        for name, child in self._children(id):
+            raw = self.view.object(child, self.at)
+            if raw is None or decode_object(raw).kind != stat.S_IFDIR:
+                continue
+            if self.view.names_of(child, self.at)[0] == (id, name) and self._is_directory(id, name):
+                yield name, child
+
+    def _is_directory(self, parent: ObjectId, name: bytes) -> bool:
+        try:
+            return stat.S_ISDIR(os.stat(name, dir_fd=self.dirs.fd(parent), follow_symlinks=False).st_mode)
+        except OSError:
+            return False
+
+    def _foreign(self, parent: ObjectId, path: bytes, name: bytes) -> None:
+        if parent == ROOT and name in (PRIVATE_DIR, _LOST_AND_FOUND):
+            return
+        self._differs(_join(path, name), "foreign")
+
+    def _entry(self, parent: ObjectId, name: bytes, child: ObjectId, path: bytes) -> None:
+        self.entries += 1
+        raw = self.view.object(child, self.at)
+        if raw is None:
+            return
+        row = decode_object(raw)
+        try:
+            fd = self.dirs.fd(parent)
+            st = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if stat.S_IFMT(st.st_mode) != row.kind:
+                self._differs(path, "type")
+                return
+            self._metadata(row, fd, name, st, path)
+            if row.kind != stat.S_IFDIR:
+                self._links(row, parent, name, st, path)
+                self._content(row, fd, name, st, path)
+        except OSError as error:
+            self._differs(path, f"unreadable: {error.strerror}")
+
+    def _metadata(self, row: ObjectRow, fd: int, name: bytes, st: os.stat_result, path: bytes) -> None:
+        have = read_metadata(fd, name, st, None if name else fd)
+        if have.mode != row.mode and row.kind != stat.S_IFLNK:
+            self._differs(path, "mode")
+        for field_name in _FIELDS:
+            if getattr(have, field_name) != getattr(row, field_name):
+                self._differs(path, field_name)
+
+    def _links(self, row: ObjectRow, parent: ObjectId, name: bytes, st: os.stat_result, path: bytes) -> None:
+        names = self.view.names_of(row.id, self.at)
+        if st.st_nlink != len(names):
+            self._differs(path, "links")
+        elif len(names) > 1 and names[0] != (parent, name):
+            first = names[0]
+            if handle_of(self.dirs.fd(first[0]), first[1]) != handle_of(self.dirs.fd(parent), name):
+                self._differs(path, "links")
+
+    def _content(self, row: ObjectRow, fd: int, name: bytes, st: os.stat_result, path: bytes) -> None:
+        if row.kind == stat.S_IFLNK:
+            if os.readlink(name, dir_fd=fd) != row.content:
+                self._differs(path, "target")
+        elif row.kind in (stat.S_IFCHR, stat.S_IFBLK):
+            if st.st_rdev != row.rdev:
+                self._differs(path, "rdev")
+        elif row.kind == stat.S_IFREG:
+            self.bytes += row.size
+            if st.st_size != row.size:
+                self._differs(path, "size")
+            elif self.deep and row.size:
+                self._bytes(row, fd, name, path)
+
+    def _bytes(self, row: ObjectRow, fd: int, name: bytes, path: bytes) -> None:
+        opened = open_file(fd, name)
+        try:
+            what = content.difference(opened, row, self.read)
+        except (ChunkLost, WireError) as error:
+            what = f"cannot be compared: {error.reason}"
+        finally:
+            os.close(opened)
+        if what:
+            self._differs(path, what)
+
+    def _differs(self, path: bytes, what: str) -> None:
+        if len(self.found) < self.limit:
+            self.found.append(Difference(path, what))
+        else:
+            self.more += 1
+
+    def _locate(self, id: ObjectId) -> tuple[ObjectId, bytes] | None:
+        names = self.view.names_of(id, self.at)
+        return names[0] if names else None
+
+
+def _join(path: bytes, name: bytes) -> bytes:
+    return path + b"/" + name if path else name

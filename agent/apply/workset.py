@@ -1,0 +1,105 @@
+"""The keys of one converge, in memory or in a temporary file: as many as there are, in bounded memory (law 9)."""
+
+from __future__ import annotations
+
+import marshal
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+from agent.apply.ports import KeyChange
+from agent.core.rows import key_is_object
+
+MEMORY_LIMIT = 16 << 20
+
+
+class Spool:
+    """Batches of key changes, written once and read as often as needed, forwards or backwards.
+
+    ``marshal`` is the quickest form that Python has; nobody but this object ever reads the bytes."""
+
+    def __init__(self, directory: str | None, limit: int) -> None:
+        self._directory = directory
+        self._limit = limit
+        self._blobs: list[bytes] = []
+        self._size = 0
+        self._file: IO[bytes] | None = None
+        self._places: list[tuple[int, int]] = []
+        self.count = 0
+
+    def add(self, batch: list[KeyChange]) -> None:
+        """Keep a batch."""
+        blob = marshal.dumps(batch)
+        self.count += len(batch)
+        self._size += len(blob)
+        if self._file is None and self._size <= self._limit:
+            self._blobs.append(blob)
+            return
+        if self._file is None:
+            self._spill()
+        self._append(blob)
+
+    @property
+    def spilled(self) -> bool:
+        """Whether it did not fit into memory."""
+        return self._file is not None
+
+    def batches(self, *, backwards: bool = False) -> Iterator[list[KeyChange]]:
+        """Every batch in the order given, or both batches and what is in them reversed."""
+        source = self._stored(backwards) if self._file else (reversed(self._blobs) if backwards else self._blobs)
+        for blob in source:
+            batch: list[KeyChange] = marshal.loads(blob)  # noqa: S302 - written by this object
+            if backwards:
+                batch.reverse()
+            yield batch
+
+    def close(self) -> None:
+        """Give memory and file back."""
+        self._blobs.clear()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _spill(self) -> None:
+        self._file = tempfile.TemporaryFile(dir=self._directory, prefix="converge-")
+        for blob in self._blobs:
+            self._append(blob)
+        self._blobs.clear()
+
+    def _append(self, blob: bytes) -> None:
+        assert self._file is not None
+        self._file.seek(0, 2)
+        self._places.append((self._file.tell(), len(blob)))
+        self._file.write(blob)
+
+    def _stored(self, backwards: bool) -> Iterator[bytes]:
+        assert self._file is not None
+        for offset, length in reversed(self._places) if backwards else self._places:
+            self._file.seek(offset)
+            yield self._file.read(length)
+
+
+class WorkSet:
+    """Key changes, objects apart from names. ``directory``: where a temporary file may stand (None: the system's)."""
+
+    def __init__(self, directory: str | None = None, limit: int = MEMORY_LIMIT) -> None:
+        self.objects = Spool(directory, limit)
+        self.names = Spool(directory, limit)
+
+    def fill(self, batches: Iterable[list[KeyChange]]) -> WorkSet:
+        """Take everything in; objects must come before names."""
+        for batch in batches:
+            if batch and key_is_object(batch[0][0]) == key_is_object(batch[-1][0]):
+                (self.objects if key_is_object(batch[0][0]) else self.names).add(batch)
+                continue
+            self.objects.add([change for change in batch if key_is_object(change[0])])
+            self.names.add([change for change in batch if not key_is_object(change[0])])
+        return self
+
+    def __len__(self) -> int:
+        return self.objects.count + self.names.count
+
+    def close(self) -> None:
+        """Give memory and files back."""
+        self.objects.close()
+        self.names.close()

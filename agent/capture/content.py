@@ -1,0 +1,226 @@
+"""One open file → its chunk list, the chunks that are new in it, and the prints for the next time.
+
+A known file is compared in place first: where the ``xxh3_128`` of the bytes under an old chunk is that chunk's print, the chunk keeps
+its name unhashed (DESIGN section 4). What differs keeps its borders while few neighbours differ and the size is the same (a
+database's page); else it is cut anew, until a cut falls on an old border again.
+
+``LocalRow.prints`` is the print of the chunk list (it binds the rest to that version: ``local.db`` may lag behind the
+catalog after a crash) and then one of each data chunk in order, 16 bytes each; empty for a file of a single chunk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from blake3 import blake3
+from xxhash import xxh3_128_digest
+
+from agent.capture.cutter import FINE, Cut, Cutter, first_cut, kept_cut
+from agent.capture.folding import Folding
+from agent.core import chunks
+from agent.core.chunks import DATA, HOLE, PIECE, Entry
+from agent.fs.content import read_exact, segments
+
+#: Files up to this size are one chunk: nothing is cut below it.
+WHOLE = FINE.least
+PRINT = 16
+_SLICE = 4 << 20
+#: After so many differing neighbours the old borders say nothing any more.
+_RUN = 8
+
+#: ``(name, kind, data)``
+Found = tuple[bytes, int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was read: the canonical chunk list, how many bytes it describes, and the prints to keep."""
+
+    chunks: bytes
+    size: int
+    prints: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The version that the catalog has: chunk list, size, and ``LocalRow.prints``."""
+
+    chunks: bytes
+    size: int
+    prints: bytes
+
+
+def read_whole(fd: int, size: int, earlier: bytes) -> tuple[Content, Found | None]:
+    """Content of a file without holes of at most ``WHOLE`` bytes, and its chunk unless ``earlier`` is the same list."""
+    data = read_exact(fd, 0, size)
+    if not data:
+        return Content(b"", 0), None
+    name = blake3(data).digest()
+    found = chunks.encode_one(len(data), name)
+    return Content(found, len(data)), None if found == earlier else (name, DATA, data)
+
+
+class ContentReader:
+    """Reads one open file once. :meth:`slices` does the work; between its steps ``found`` (chunks, pieces) is to be emptied."""
+
+    def __init__(
+        self,
+        fd: int,
+        size: int,
+        seed: int,
+        cutter: Cutter,
+        earlier: Earlier | None,
+        piece: Callable[[bytes], bytes],
+    ) -> None:
+        self.found: list[Found] = []
+        self.pieces: list[tuple[bytes, bytes]] = []
+        self._fd, self._size, self._seed, self._cutter = fd, size, seed, cutter
+        self._window = _Window(fd, min(size, _SLICE))
+        self._folding = Folding(self._keep_piece)
+        self._prints = bytearray()
+        self._old = _OldChunks(earlier, seed, size, piece)
+        self._cut = self._chosen_cut(earlier, piece)
+        self._run = 0
+        self._ended = False
+
+    def slices(self) -> Generator[int, None, Content]:
+        """Read to ``size``, or less where the file ends before; yields bytes gone over, about every 4 MiB."""
+        at = 0
+        for is_data, offset, length in segments(self._fd, self._size):
+            if is_data:
+                at = yield from self._segment(offset, offset + length)
+            else:
+                self._folding.add(Entry(HOLE, length))
+                at = offset + length
+            if self._ended:
+                break
+        listed = self._folding.finish()
+        prints = xxh3_128_digest(listed, self._seed) + bytes(self._prints) if len(self._prints) > PRINT else b""
+        return Content(listed, at, prints)
+
+    def _chosen_cut(self, earlier: Earlier | None, piece: Callable[[bytes], bytes]) -> Cut:
+        if earlier is None:
+            return first_cut(self._size)
+        return kept_cut(chunks.unfold(earlier.chunks, piece), self._size)
+
+    def _segment(self, at: int, end: int) -> Generator[int, None, int]:
+        reported = at
+        self._run = 0
+        while at < end and not self._ended:
+            moved = self._compare(at, end) or self._cut_some(at, end)
+            at += moved
+            if at - reported >= _SLICE:
+                yield at - reported
+                reported = at
+        return at
+
+    def _compare(self, at: int, end: int) -> int:
+        """Go over the old chunk that begins here; 0 when there is none to go by."""
+        old = self._old.starting(at, end)
+        if old is None:
+            return 0
+        length, name, was = old
+        view = self._window.view(at, length, end)[:length]
+        if len(view) < length:
+            return 0
+        now = xxh3_128_digest(view, self._seed)
+        if now == was or (not was and blake3(view).digest() == name):
+            self._run = 0
+            self._folding.add(Entry(DATA, length, name))
+            self._prints += now
+            return length
+        if not self._old.same_size or self._run >= _RUN:
+            return 0
+        self._run += 1
+        self._add(view, now)
+        return length
+
+    def _cut_some(self, at: int, end: int) -> int:
+        """Cut from here as far as the window shows, or to the next border that an old chunk has too."""
+        view = self._window.view(at, min(end - at, 2 * self._cut.most), end)
+        last = at + len(view) >= end
+        if not last and len(view) < 2 * self._cut.most:
+            last = self._ended = True
+        done = 0
+        for length in self._cutter.lengths(view, self._cut):
+            if done and not last and done + length == len(view):
+                break
+            self._add(view[done : done + length], None)
+            done += length
+            if self._old.starting(at + done, end) is not None:
+                self._ended = self._ended and done == len(view)
+                break
+        return done
+
+    def _add(self, view: memoryview, known_print: bytes | None) -> None:
+        name = blake3(view).digest()
+        self._folding.add(Entry(DATA, len(view), name))
+        self._prints += known_print or xxh3_128_digest(view, self._seed)
+        self.found.append((name, DATA, bytes(view)))
+
+    def _keep_piece(self, name: bytes, data: bytes) -> None:
+        self.found.append((name, PIECE, data))
+        self.pieces.append((name, data))
+
+
+class _Window:
+    """A stretch of the file in memory that moves forward."""
+
+    def __init__(self, fd: int, capacity: int) -> None:
+        self._fd = fd
+        self._buffer = memoryview(bytearray(capacity))
+        self._start = self._end = 0
+
+    def view(self, at: int, need: int, end: int) -> memoryview:
+        """Bytes from ``at``: at least ``need`` of them, fewer only where the file ends; never beyond ``end``."""
+        if at < self._start or at + need > self._end:
+            self._move(at, need, end)
+        return self._buffer[at - self._start : min(self._end, end) - self._start]
+
+    def _move(self, at: int, need: int, end: int) -> None:
+        kept = self._end - at if self._start <= at < self._end else 0
+        if kept:
+            self._buffer[:kept] = bytes(self._buffer[at - self._start : self._end - self._start])
+        room = min(len(self._buffer), end - at)
+        self._start, self._end = at, at + kept
+        while self._end - at < need:
+            got = os.preadv(self._fd, [self._buffer[self._end - at : room]], self._end)
+            if not got:
+                break
+            self._end += got
+
+
+class _OldChunks:
+    """The data chunks of the earlier version in file order, with their prints where those belong to that version."""
+
+    def __init__(self, earlier: Earlier | None, seed: int, size: int, piece: Callable[[bytes], bytes]) -> None:
+        self.same_size = earlier is not None and earlier.size == size
+        self._next = self._placed(earlier, seed, size, piece) if earlier is not None else iter(())
+        self._head = next(self._next, None)
+
+    def starting(self, at: int, end: int) -> tuple[int, bytes, bytes] | None:
+        """``(length, name, print or b"")`` of the old chunk that begins at ``at`` and ends by ``end``. ``at`` never falls."""
+        while self._head is not None and self._head[0] < at:
+            self._head = next(self._next, None)
+        if self._head is None or self._head[0] != at or at + self._head[1] > end:
+            return None
+        return self._head[1:]
+
+    @staticmethod
+    def _placed(
+        earlier: Earlier, seed: int, size: int, piece: Callable[[bytes], bytes]
+    ) -> Iterator[tuple[int, int, bytes, bytes]]:
+        prints = earlier.prints
+        if prints[:PRINT] != xxh3_128_digest(earlier.chunks, seed):
+            prints = b""
+        at, print_at = 0, PRINT
+        for entry in chain(chunks.unfold(earlier.chunks, piece)):
+            if entry.kind == DATA:
+                # The last chunk of a file that grew ended only because the file did.
+                if at + entry.length < earlier.size or size <= earlier.size:
+                    yield at, entry.length, entry.name, prints[print_at : print_at + PRINT]
+                print_at += PRINT
+            at += entry.length

@@ -1,0 +1,126 @@
+"""What is still to be done, and who waits for it: barriers, reconciles, and the doubt of law 3."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from agent.capture.view import Name
+from agent.core.errors import TryAgain
+from agent.core.ids import NOTHING, CommitNumber
+from agent.watch.settle import Settle
+
+
+class Outstanding:
+    """Work that was begun and did not end, by rising serials. Belongs to the pump's thread."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        self._active: set[int] = set()
+
+    def begin(self) -> int:
+        """Something begins."""
+        self.last += 1
+        self._active.add(self.last)
+        return self.last
+
+    def end(self, serial: int) -> None:
+        """It ended, with everything it found in the batch or given back as hints."""
+        self._active.discard(serial)
+
+    def passed(self, serial: int) -> bool:
+        """Whether nothing begun up to ``serial`` goes on."""
+        return not self._active or min(self._active) > serial
+
+
+class LargeQueue:
+    """Names of large files that wait to be read, each once, in order."""
+
+    def __init__(self, outstanding: Outstanding) -> None:
+        self._outstanding = outstanding
+        self._waiting: OrderedDict[Name, int] = OrderedDict()
+        self._reading: Name | None = None
+        #: What is being read was asked for again meanwhile.
+        self.asked_again = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, name: Name) -> None:
+        """Ask for one; it may be asked for while it waits or is read."""
+        if name == self._reading:
+            self.asked_again = True
+        elif name not in self._waiting:
+            self._waiting[name] = self._outstanding.begin()
+
+    def take(self) -> tuple[Name, int] | None:
+        """The next one and its serial; to be given to :meth:`done`."""
+        if not self._waiting:
+            return None
+        name, serial = self._waiting.popitem(last=False)
+        self._reading, self.asked_again = name, False
+        return name, serial
+
+    def done(self, serial: int, again: bool) -> None:
+        """Reading ended; ``again``: it must be read once more, which is the same piece of work."""
+        if again and self._reading is not None:
+            self._waiting[self._reading] = serial
+        else:
+            self._outstanding.end(serial)
+        self._reading = None
+
+
+class Ticket:
+    """Waits until everything up to some moment is in a commit that is durable here."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._done = threading.Event()
+        self._number = NOTHING
+        self._cancelled: str | None = None
+
+    def wait(self, timeout: float | None) -> CommitNumber:
+        """The newest commit that covers it. Raises ``TryAgain`` when it takes longer, or when capture stopped."""
+        if not self._done.wait(timeout):
+            raise TryAgain(self._what, "", f"it was not captured within {timeout} s", "wait longer, or look at status")
+        if self._cancelled is not None:
+            raise TryAgain(self._what, "", self._cancelled, "try again when capture runs")
+        return self._number
+
+    def finish(self, number: CommitNumber) -> None:
+        """By the pump only: it is covered by this commit."""
+        self._number = number
+        self._done.set()
+
+    def cancel(self, reason: str) -> None:
+        """By the pump only: nobody will cover it."""
+        if not self._done.is_set():
+            self._cancelled = reason
+            self._done.set()
+
+
+@dataclass(slots=True)
+class Waiting:
+    """How far something that is waited for has come: a walk's end (if it waits for one), then every hint from before, then
+    all work that those began."""
+
+    ticket: Ticket | None
+    walk: int | None = None
+    mark: int | None = None
+    serial: int | None = field(default=None)
+
+    def covered(self, settle: Settle, outstanding: Outstanding) -> bool:
+        """Whether all of it is in the batch or committed. Called with settle's lock held, when no hint is in hand."""
+        if self.walk is not None:
+            if not outstanding.passed(self.walk):
+                return False
+            self.walk = None
+        if self.mark is None:
+            self.mark = settle.mark()
+            settle.flush(self.mark)
+        if not settle.passed(self.mark):
+            return False
+        if self.serial is None:
+            self.serial = outstanding.last
+        return outstanding.passed(self.serial)

@@ -1,0 +1,83 @@
+"""Everything that captures one opened root, put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from agent.capture.coverage import LargeQueue, Outstanding
+from agent.capture.large import LargeReads, Send
+from agent.capture.look import Looker
+from agent.capture.objects import Objects
+from agent.capture.place import Places
+from agent.capture.reports import Reports
+from agent.capture.rules import Rules
+from agent.capture.signature import Trust
+from agent.capture.view import View
+from agent.capture.walk import Walk
+from agent.core.clock import Clock
+from agent.core.problem import ProblemBoard
+from agent.fs.durable import sync_filesystem
+from agent.store.catalog import Catalog
+from agent.store.local import Local
+
+_SEED = "print-seed"
+
+
+class Engine:
+    """Lives from the opening of a root until it is closed or held. Belongs to the pump's thread."""
+
+    def __init__(
+        self,
+        root_fd: int,
+        catalog: Catalog,
+        local: Local,
+        rules: Rules,
+        board: ProblemBoard,
+        clock: Clock,
+        send: Send,
+        tokens: Iterator[int],
+    ) -> None:
+        self.root_fd = root_fd
+        self.outstanding = Outstanding()
+        self.view = View(catalog, local)
+        self.places = Places(root_fd, self.view)
+        self._rules = rules
+        self._clock = clock
+        self.reports = Reports(board, clock)
+        self.objects = Objects(self.view, catalog, self.places, self.reports, clock, print_seed(local))
+        queue = LargeQueue(self.outstanding)
+        self.looker = Looker(self.view, self.places, self.objects, rules, self.reports, queue)
+        self.large = LargeReads(
+            queue, self.looker, self.view, self.places, self.objects, self.reports, clock, send, tokens
+        )
+
+    def walk(self, trust: Trust, virgin: bool = False, synced: bool = False) -> Walk:
+        """A new walk. ``synced``: write everything dirty back first, so that signatures can be clean."""
+        synced_at = self._synced() if synced else 0
+        return Walk(
+            self.looker, self.view, self.places, self.objects, self._rules, self.reports, trust, synced_at, virgin
+        )
+
+    def close(self) -> None:
+        """Close every descriptor; the batch is forgotten."""
+        self.large.close()
+        self.places.close()
+
+    def _synced(self) -> int:
+        begun = self._clock.now_ns()
+        try:
+            sync_filesystem(self.root_fd)
+        except OSError:
+            # Without a sync nothing is clean, so everything is read: slower, and right.
+            return 0
+        return begun
+
+
+def print_seed(local: Local) -> int:
+    """The dataset's own seed of prints: whoever does not know it cannot make two contents look equal."""
+    stored = local.value(_SEED)
+    if stored is None:
+        stored = os.urandom(8)
+        local.set_value(_SEED, stored, durable=True)
+    return int.from_bytes(stored, "big")

@@ -1,0 +1,52 @@
+"""What the pump tells of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.capture.root import Hold
+
+
+class Phase(StrEnum):
+    """What capture is doing; public strings."""
+
+    STARTING = "starting"
+    FIRST_SYNC = "first-sync"
+    RECONCILE = "reconcile"
+    LIVE = "live"
+    HELD = "held"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncProgress:
+    """How far a walk is. Totals are what the newest commit held when it began; None at a first sync, when nobody
+    knows: what is done is then "at least"."""
+
+    done_entries: int
+    done_bytes: int
+    total_entries: int | None
+    total_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PumpFacts:
+    """One look at the pump.
+
+    ``by_event`` and ``by_reconcile``: rows that changed, by what found them (a first sync counts as neither);
+    ``last_reconcile``: UTC ns of the end of the last whole walk; ``doubt``: commits are not consistent for now; ``reading``:
+    (done, total) bytes of the large file in hand; ``fuzzy``: files taken as read since the start; ``hints``: how many wait."""
+
+    phase: Phase
+    hold: Hold | None
+    doubt: bool
+    by_event: int
+    by_reconcile: int
+    last_reconcile: int | None
+    sync: SyncProgress | None
+    reading: tuple[int, int] | None
+    fuzzy: int
+    hints: int
+    large_waiting: int
+    commits: int

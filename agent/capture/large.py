@@ -1,0 +1,152 @@
+"""Large files: read in slices between commits, sent ahead, named in the first commit after they were read whole."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Generator, Iterator
+
+from agent.capture.content import Content, Found
+from agent.capture.coverage import LargeQueue
+from agent.capture.look import Looker
+from agent.capture.objects import LARGE, Objects
+from agent.capture.place import Places
+from agent.capture.reports import Reports
+from agent.capture.signature import unchanged
+from agent.capture.view import Name, View
+from agent.core.clock import Clock
+from agent.core.ids import ObjectId
+from agent.fs.confined import open_file
+from agent.fs.handles import handle_of, handle_of_fd
+from agent.fs.metadata import Metadata, read_metadata
+
+#: Gives chunks to the peers under a token, ahead of their commit.
+Send = Callable[[int, list[Found]], None]
+
+
+class LargeReads:
+    """Reads what is in the queue, one file at a time. ``turn`` is one slice (about 4 MiB).
+
+    ``done_bytes`` and ``total_bytes`` are of the file in hand."""
+
+    def __init__(
+        self,
+        queue: LargeQueue,
+        looker: Looker,
+        view: View,
+        places: Places,
+        objects: Objects,
+        reports: Reports,
+        clock: Clock,
+        send: Send,
+        tokens: Iterator[int],
+    ) -> None:
+        self.done_bytes = self.total_bytes = 0
+        self._queue = queue
+        self._looker = looker
+        self._view = view
+        self._places = places
+        self._objects = objects
+        self._reports = reports
+        self._clock = clock
+        self._send = send
+        self._run: Generator[None, None, None] | None = None
+        self._tokens = tokens
+
+    def __bool__(self) -> bool:
+        return self._run is not None or len(self._queue) > 0
+
+    def turn(self) -> None:
+        """Read a slice of the file in hand, or begin the next."""
+        if self._run is None:
+            taken = self._queue.take()
+            if taken is None:
+                return
+            self._run = self._file(*taken)
+        try:
+            next(self._run)
+        except StopIteration:
+            self._run = None
+            self.done_bytes = self.total_bytes = 0
+
+    def close(self) -> None:
+        """Let go of the file in hand."""
+        if self._run is not None:
+            self._run.close()
+            self._run = None
+
+    def _file(self, name: Name, serial: int) -> Generator[None, None, None]:
+        again = False
+        try:
+            again = yield from self._read(name)
+        except OSError as error:
+            path = self._view.path(*name)
+            if isinstance(error, PermissionError):
+                self._reports.unreadable(path, error)
+            else:
+                self._looker.give_back(path)
+        self._queue.done(serial, again)
+
+    def _read(self, name: Name) -> Generator[None, None, bool]:
+        """Read one file; True when it changed meanwhile and is to be read again."""
+        fd = open_file(self._places.fd(name[0]), name[1])
+        try:
+            before = os.fstat(fd)
+            if not stat.S_ISREG(before.st_mode) or before.st_size <= LARGE:
+                self._looker.give_back(self._view.path(*name))
+                return False
+            return (yield from self._read_open(name, fd, before))
+        finally:
+            os.close(fd)
+
+    def _read_open(self, name: Name, fd: int, before: os.stat_result) -> Generator[None, None, bool]:
+        handle = handle_of_fd(fd)
+        known = self._looker.identified_file(name, handle)
+        was = self._view.object(known) if known is not None else None
+        read_at = self._clock.now_ns()
+        meta = read_metadata(-1, b"", before, fd)
+        self.total_bytes = before.st_size
+        token = next(self._tokens)
+        reader, slices = self._objects.open_slices(was, known, fd, before.st_size)
+        while True:
+            try:
+                self.done_bytes += next(slices)
+            except StopIteration as end:
+                content = end.value
+                break
+            self._send(token, reader.found)
+            yield
+        self._send(token, reader.found)
+        moved = self._queue.asked_again or not unchanged(before, os.fstat(fd))
+        if self._objects.is_restless(handle, moved):
+            yield
+            return True
+        if handle_of(self._places.fd(name[0]), name[1]) != handle:
+            # It was moved while it was read; whoever moved it is heard of, and what was sent is not asked for again.
+            self._looker.give_back(self._view.path(*name))
+            return False
+        yield from self._looker.make_way(name, handle)
+        self._view.pieces += reader.pieces
+        self._view.ahead.append((token, self._name(name, handle, meta, before, 0 if moved else read_at, content)))
+        if moved:
+            self._objects.say_restless(*name)
+        else:
+            self._reports.well(lambda: self._view.path(*name))
+        yield from self._looker.follow_up()
+        return False
+
+    def _name(
+        self, name: Name, handle: bytes, meta: Metadata, st: os.stat_result, read_at: int, content: Content
+    ) -> ObjectId:
+        """Bring the file that was read into the batch."""
+        view = self._view
+        known = self._looker.identified_file(name, handle)
+        id = known if known is not None else view.fresh_id()
+        was = view.object(id) if known is not None else None
+        self._objects.finish_file(id, was, meta, st, read_at, handle, content)
+        view.touched.add(name[0])
+        if known is None:
+            self._looker.name(*name, id)
+        elif view.child(*name) != id:
+            self._looker.give_back(view.path(*name))
+        return id

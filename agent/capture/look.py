@@ -1,0 +1,464 @@
+"""Names: what stands at a path now, and which known object it is.
+
+A path is resolved from the root, component by component, against the filesystem and the catalog at once. What differs is captured
+before anything below it, so every chain of names that gets into a batch was seen at nearly one time. What an entry leaves behind
+(the other half of a move, whatever stands at an old name) is followed up in the same batch.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import OrderedDict, deque
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from agent.capture.coverage import LargeQueue
+from agent.capture.identity import Candidate, identify
+from agent.capture.objects import Objects, Outcome, mount_handle
+from agent.capture.place import Places
+from agent.capture.reports import Reports
+from agent.capture.rules import Rules
+from agent.capture.view import Name, View, kind_of
+from agent.core.ids import ROOT, ObjectId
+from agent.core.rows import PRIVATE_DIR
+from agent.fs.confined import OtherFilesystem, open_dir
+from agent.fs.handles import handle_of
+from agent.watch.hint import Hint, Look
+
+Steps = Generator[None, None, None]
+
+_ROUNDS = 4
+_RETRIES = 20
+_DENIED = (errno.EACCES, errno.EPERM, errno.EIO)
+_REMEMBERED = 10_000
+#: Without the privilege to ask objects where they are, so many removals wait for the end of a walk.
+_MISSING = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that was found at (``parent``, ``name``), where the catalog has ``known``."""
+
+    parent: ObjectId
+    name: bytes
+    st: os.stat_result
+    handle: bytes
+    known: ObjectId | None
+
+
+class Looker:
+    """Looks at entries and brings the batch up to what it sees. Its methods that return ``Steps`` do nothing until they are run.
+
+    ``again``: hints to be given back to settle. ``appeared``: directories that are new, to be walked. ``doomed``: directories that lost their name with much below them; the batch is to be forgotten, and
+    what is below dropped first. The pump takes them from here. ``large``: files to be read in slices. ``missing``: removals that
+    wait for the end of a walk, while that walk looks. ``serial`` rises with every hint looked at."""
+
+    def __init__(
+        self, view: View, places: Places, objects: Objects, rules: Rules, reports: Reports, large: LargeQueue
+    ) -> None:
+        self.again: list[Hint] = []
+        self.appeared: list[ObjectId] = []
+        self.large = large
+        self.doomed: list[ObjectId] = []
+        self.serial = 0
+        self.unlistable: set[ObjectId] = set()
+        self.missing: dict[Name, ObjectId] | None = None
+        self._view = view
+        self._places = places
+        self._objects = objects
+        self._rules = rules
+        self._reports = reports
+        self._age = 0
+        self._todo: deque[bytes] = deque()
+        self._followed: dict[bytes, int] = {}
+        self._asked: set[ObjectId] = set()
+        self._retries: OrderedDict[bytes, int] = OrderedDict()
+
+    # --- from hints to entries
+
+    def look(self, hint: Hint) -> Steps:
+        """Look at what a hint points at: always reads. What must be looked at below it is left to the caller."""
+        self.serial += 1
+        self._age = hint.age
+        try:
+            if hint.path:
+                yield from self._look_at(hint)
+            elif hint.handle and hint.look is Look.ENTRY:
+                self._look_for(hint.handle)
+            else:
+                self._objects.root()
+            yield from self.follow_up()
+        finally:
+            self._age = 0
+
+    def _look_at(self, hint: Hint) -> Steps:
+        if (yield from self.examine(hint.path)) is None and hint.handle:
+            self._look_for(hint.handle)
+        if hint.moved_from is not None:
+            self._todo.append(hint.moved_from)
+
+    def _look_for(self, handle: bytes) -> None:
+        """The object with this handle, at one of its names."""
+        id = self._view.by_handle(handle)
+        if id == ROOT:
+            self._objects.root()
+        elif id is not None and (path := self._view.path_of(id)):
+            self._todo.append(path)
+
+    def follow_up(self) -> Steps:
+        """Look at everything that earlier looks left to be looked at."""
+        yield from self._drain()
+        self._followed.clear()
+        self._asked.clear()
+
+    def _drain(self) -> Steps:
+        while self._todo:
+            path = self._todo.popleft()
+            times = self._followed[path] = self._followed.get(path, 0) + 1
+            if times >= _ROUNDS:
+                self.give_back(path)
+            else:
+                yield from self.examine(path)
+
+    def give_back(self, path: bytes) -> None:
+        """Something moved while it was looked at: look again soon, with the age of the hint that led here."""
+        times = self._retries[path] = self._retries.pop(path, 0) + 1
+        if times > _RETRIES:
+            del self._retries[path]
+            self._reports.unreadable(path, OSError(errno.EAGAIN, "it never stands still"))
+            return
+        if len(self._retries) > _REMEMBERED:
+            self._retries.popitem(last=False)
+        self.again.append(Hint(path, Look.ENTRY, age=self._age))
+
+    def examine(self, path: bytes) -> Generator[None, None, ObjectId | None]:
+        """Look at one path; the directory it stands in, or None when there is no way to it."""
+        head, _, name = path.rpartition(b"/")
+        parent = ROOT if not head else self._view.verified.get(head)
+        if parent is None:
+            parent = yield from self._resolve(head, name)
+            if parent is None:
+                return None
+        yield from self.entry(parent, name)
+        return parent
+
+    def _resolve(self, head: bytes, rest: bytes) -> Generator[None, None, ObjectId | None]:
+        """The directory at path ``head``, everything on the way to it captured; None when there is none."""
+        parent, at = ROOT, 0
+        while at <= len(head):
+            end = head.find(b"/", at)
+            end = len(head) if end < 0 else end
+            prefix, component = head[:end], head[at:end]
+            found = self._view.verified.get(prefix)
+            if found is None:
+                found = yield from self._directory(parent, component, head[end + 1 :], rest)
+                if found is None:
+                    return None
+                self._view.verified[prefix] = found
+            parent, at = found, end + 1
+        return parent
+
+    def _directory(self, parent: ObjectId, name: bytes, *below: bytes) -> Generator[None, None, ObjectId | None]:
+        """The directory at an entry, which is captured first unless the catalog has it just so."""
+        view = self._view
+        known = view.child(parent, name)
+        if known is not None and view.is_directory(known) and self._carries(parent, name, known):
+            return known
+        yield from self.entry(parent, name)
+        yield from self._drain()
+        now = view.child(parent, name)
+        if known is not None and known != now and view.is_directory(known) and (moved := view.path_of(known)):
+            # The hint may have meant the directory that stood here and moved on.
+            self._todo.append(b"/".join([moved, *filter(None, below)]))
+        if now is None or not view.is_directory(now) or self.is_mount(now):
+            return None
+        return now
+
+    def is_mount(self, id: ObjectId) -> bool:
+        """Whether a directory is one that something is mounted on."""
+        fact = self._view.fact(id)
+        return fact is not None and fact.handle.startswith(mount_handle(ROOT, b"")[:6])
+
+    def _carries(self, parent: ObjectId, name: bytes, id: ObjectId) -> bool:
+        """Whether the object that is known as ``id`` stands at this entry."""
+        fact = self._view.fact(id)
+        try:
+            return fact is not None and handle_of(self._places.fd(parent), name) == fact.handle
+        except OSError:
+            return False
+
+    # --- one entry
+
+    def entry(self, parent: ObjectId, name: bytes) -> Steps:
+        """Bring the batch up to what stands at this entry now."""
+        for _ in range(_ROUNDS):
+            self._view.touched.add(parent)
+            known = self._view.child(parent, name)
+            try:
+                found = self._find(parent, name, known)
+            except OSError as error:
+                if error.errno in _DENIED:
+                    self._reports.unreadable(self._view.path(parent, name), error)
+                    return
+                # The directory itself is not where it was: that comes first, when the path is resolved again.
+                break
+            if found is None:
+                if known is not None:
+                    yield from self._vanished(parent, name, known)
+                return
+            if (yield from self._take(found)):
+                return
+        self.give_back(self._view.path(parent, name))
+
+    def _find(self, parent: ObjectId, name: bytes, known: ObjectId | None) -> Entry | None:
+        """What stands at the entry; None when nothing does that counts. OSError when there is no such directory."""
+        fd = self._places.fd(parent)
+        if parent == ROOT and name == PRIVATE_DIR:
+            return None
+        try:
+            st = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if not self._counts(parent, name, st):
+                return None
+            return Entry(parent, name, st, handle_of(fd, name), known)
+        except FileNotFoundError:
+            self._reports.well(lambda: self._view.path(parent, name))
+            return None
+
+    def _counts(self, parent: ObjectId, name: bytes, st: os.stat_result) -> bool:
+        if self._rules and self._rules.excluded(self._view.path(parent, name), stat.S_ISDIR(st.st_mode)):
+            return False
+        if stat.S_ISSOCK(st.st_mode):
+            self._reports.socket(self._view.path(parent, name))
+            return False
+        if st.st_dev != self._places.device and not stat.S_ISDIR(st.st_mode):
+            self._reports.mount(self._view.path(parent, name))
+            return False
+        return True
+
+    def _take(self, entry: Entry) -> Generator[None, None, bool]:
+        """Bring one found entry into the batch; False when it must be found anew first."""
+        id = self._identified(entry)
+        if entry.known is not None and id == entry.known:
+            self._capture(id, entry)
+            return True
+        if stat.S_ISDIR(entry.st.st_mode) and self._mounted(entry):
+            handle = mount_handle(entry.parent, entry.name)
+            entry = Entry(entry.parent, entry.name, entry.st, handle, entry.known)
+            id = self._identified(entry)
+            if entry.known is not None and id == entry.known:
+                self._capture(id, entry)
+                return True
+        if entry.known is not None and (yield from self._clear_way(entry.known)):
+            return False
+        if id is None:
+            self._add(entry)
+        else:
+            self._rename(id, entry)
+        return True
+
+    def _identified(self, entry: Entry) -> ObjectId | None:
+        return self._identify(stat.S_IFMT(entry.st.st_mode), entry.handle, entry.known)
+
+    def _identify(self, kind: int, handle: bytes, known: ObjectId | None) -> ObjectId | None:
+        by_handle = self._candidate(self._view.by_handle(handle), handle)
+        by_name = None
+        if known is not None and (by_handle is None or by_handle.id != known):
+            fact = self._view.fact(known)
+            by_name = self._candidate(known, fact.handle if fact is not None else None)
+        return identify(kind, handle, by_handle, by_name)
+
+    def _candidate(self, id: ObjectId | None, handle: bytes | None) -> Candidate | None:
+        row = self._view.object(id) if id is not None else None
+        return Candidate(id, kind_of(row), handle) if id is not None and row is not None else None
+
+    def _mounted(self, entry: Entry) -> bool:
+        try:
+            os.close(open_dir(self._places.fd(entry.parent), entry.name))
+        except OtherFilesystem:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def _capture(self, id: ObjectId, entry: Entry) -> Outcome:
+        outcome = self._objects.capture(
+            id, self._view.object(id), entry.parent, entry.name, entry.st, entry.handle
+        )
+        if outcome is Outcome.LARGE:
+            self.large.add((entry.parent, entry.name))
+        elif outcome is Outcome.AGAIN:
+            self.give_back(self._view.path(entry.parent, entry.name))
+        elif id in self.unlistable and outcome is Outcome.DONE:
+            self.unlistable.discard(id)
+            self.appeared.append(id)
+        return outcome
+
+    def _add(self, entry: Entry) -> None:
+        """A new object."""
+        id = self._view.fresh_id()
+        if self._capture(id, entry) is not Outcome.DONE:
+            return
+        self.name(entry.parent, entry.name, id)
+        if stat.S_ISDIR(entry.st.st_mode) and not self.is_mount(id):
+            self.appeared.append(id)
+
+    def name(self, parent: ObjectId, name: bytes, id: ObjectId) -> None:
+        """Let a name stand for an object of the batch; what it stood for before may have moved, or is gone."""
+        before = self._view.child(parent, name)
+        self._view.put_name(parent, name, id)
+        if before is not None and before != id:
+            self._displaced(before)
+
+    def _rename(self, id: ObjectId, entry: Entry) -> None:
+        """A known object at a place where it was not: moved here, or a further name of it."""
+        view = self._view
+        is_dir = stat.S_ISDIR(entry.st.st_mode)
+        if is_dir and view.is_below(entry.parent, id):
+            # The catalog is behind on what is above: whoever moved that will be heard of.
+            self.give_back(view.path(entry.parent, entry.name))
+            return
+        for parent, name in view.names_of(id):
+            if not is_dir and entry.st.st_nlink > 1 and self._carries(parent, name, id):
+                continue
+            self._leave(parent, name)
+        self.name(entry.parent, entry.name, id)
+        self._capture(id, entry)
+
+    def _leave(self, parent: ObjectId, name: bytes) -> None:
+        """A moved object's old name; what stands there now is looked at next."""
+        self._view.touched.add(parent)
+        path = self._view.path(parent, name)
+        self._view.drop_name(parent, name)
+        try:
+            os.stat(name, dir_fd=self._places.fd(parent), follow_symlinks=False)
+        except OSError:
+            self._reports.well(lambda: path)
+        else:
+            self._todo.append(path)
+
+    # --- what is not there any more
+
+    def _vanished(self, parent: ObjectId, name: bytes, id: ObjectId) -> Steps:
+        """Nothing stands where the catalog has this object: it moved, or one of its names or all of it is gone."""
+        view = self._view
+        here = view.path(parent, name)
+        others = [other for other in view.names_of(id) if other != (parent, name)]
+        if others:
+            view.drop_name(parent, name)
+            # The hint may have been about its content.
+            self._todo.append(view.path(*others[0]))
+            return
+        if id not in self._asked and (moved_to := self._places.locate(id)) is not None:
+            self._asked.add(id)
+            self._todo += (moved_to, here)
+            return
+        if self.missing is not None and len(self.missing) < _MISSING:
+            self.missing[parent, name] = id
+            return
+        yield from self.drop_below(id)
+        if view.names_of(id) == [(parent, name)]:
+            view.drop_name(parent, name)
+            self._forget(id)
+
+    def _clear_way(self, id: ObjectId) -> Generator[None, None, bool]:
+        """Before another object takes its only name: drop what is below a directory that is certainly gone.
+
+        True when rows were dropped on the way: they may have been committed, so all must be looked at anew."""
+        view = self._view
+        if not self._places.can_locate or len(view.names_of(id)) > 1 or not view.is_directory(id):
+            return False
+        if not view.has_children(id) or self._places.locate(id) is not None:
+            return False
+        yield from self.drop_below(id)
+        return True
+
+    def identified_file(self, name: Name, handle: bytes) -> ObjectId | None:
+        """The known object that a regular file with this handle at this name is."""
+        known = self._view.child(*name)
+        return self._identify(stat.S_IFREG, handle, known)
+
+    def make_way(self, name: Name, handle: bytes) -> Steps:
+        """Before a file gets a name: drop what is below a directory that stood there and is certainly gone."""
+        known = self._view.child(*name)
+        if known is not None and known != self.identified_file(name, handle):
+            yield from self._clear_way(known)
+
+    def _displaced(self, id: ObjectId) -> None:
+        """Another object took one of its names."""
+        if self._view.names_of(id):
+            return
+        moved_to = self._places.locate(id)
+        if moved_to is not None:
+            self._todo.append(moved_to)
+        if moved_to is not None or not self._places.can_locate or self._view.has_children(id):
+            self._view.orphans.add(id)
+        else:
+            self._forget(id)
+
+    def settle_orphans(self) -> None:
+        """Objects that lost their names and were not found elsewhere are gone."""
+        for id in list(self._view.orphans):
+            if self._few_below(id):
+                for _ in self.drop_below(id):
+                    pass
+                self._forget(id)
+            else:
+                self.doomed.append(id)
+
+    def _few_below(self, id: ObjectId, limit: int = 500) -> bool:
+        todo, count = [id], 0
+        while todo:
+            for _, child in self._view.children(todo.pop()):
+                count += 1
+                if count > limit:
+                    return False
+                if self._view.is_directory(child):
+                    todo.append(child)
+        return True
+
+    def drop_below(self, top: ObjectId) -> Steps:
+        """Drop everything below a directory that is gone, deepest first; stops when the directory turns out to live."""
+        view = self._view
+        names = view.names_of(top)
+        stack = [top] if view.is_directory(top) else []
+        while stack:
+            at = stack[-1]
+            page = view.children(at)
+            if not page:
+                stack.pop()
+                if at != top:
+                    self._drop_empty(at)
+                continue
+            for name, child in page:
+                if (yield from self._was_moved_out(at, name, child)):
+                    continue
+                if view.has_children(child):
+                    stack.append(child)
+                    break
+                view.drop_name(at, name)
+                if not view.names_of(child):
+                    self._forget(child)
+                yield
+                if view.names_of(top) != names:
+                    self.appeared.append(top)
+                    return
+
+    def _was_moved_out(self, parent: ObjectId, name: bytes, id: ObjectId) -> Generator[None, None, bool]:
+        """Whether an entry of a directory that is gone lives elsewhere; it is named there then."""
+        view = self._view
+        self._reports.well(lambda: view.path(parent, name))
+        if len(view.names_of(id)) == 1 and (moved_to := self._places.locate(id)):
+            yield from self.examine(moved_to)
+        return view.child(parent, name) != id
+
+    def _drop_empty(self, id: ObjectId) -> None:
+        for parent, name in self._view.names_of(id):
+            self._view.drop_name(parent, name)
+        self._forget(id)
+
+    def _forget(self, id: ObjectId) -> None:
+        self._view.drop_object(id)
+        self._places.forget(id)
+        self.unlistable.discard(id)

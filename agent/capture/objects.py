@@ -1,0 +1,264 @@
+"""One entry → its object row, with content and local facts, into the batch."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import OrderedDict
+from collections.abc import Generator
+from enum import Enum
+
+from agent.capture.content import WHOLE, Content, ContentReader, Earlier, Found, read_whole
+from agent.capture.cutter import Cutter
+from agent.capture.place import Places
+from agent.capture.reports import Reports
+from agent.capture.signature import is_clean, kept_ctime, unchanged
+from agent.capture.view import View
+from agent.core.clock import Clock
+from agent.core.errors import Damaged
+from agent.core.ids import ROOT, ObjectId
+from agent.core.rows import ObjectRow, decode_object, encode_object
+from agent.fs.confined import OtherFilesystem, open_dir, open_file
+from agent.fs.content import segments
+from agent.fs.durable import timestamp_grain_ns
+from agent.fs.handles import handle_of, handle_of_fd
+from agent.fs.metadata import Metadata, read_metadata
+from agent.store.catalog import Catalog
+from agent.store.local import LocalRow
+
+#: Files above this size are read in slices, ahead of their commit.
+LARGE = 16 << 20
+#: What changed during so many reads running is taken as read.
+TRIES = 3
+_REMEMBERED = 10_000
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO, errno.EISDIR, errno.ENODEV)
+
+
+class Outcome(Enum):
+    """What became of looking at one entry's object."""
+
+    #: It is in the batch, or as the catalog has it.
+    DONE = "done"
+    #: It changed while it was looked at, or something else stands there now: look again.
+    AGAIN = "again"
+    #: It cannot be read, and that was said.
+    UNREADABLE = "unreadable"
+    #: It is to be read in slices.
+    LARGE = "large"
+
+
+class Objects:
+    """Captures single objects. ``synced_at``: when the ``syncfs`` began that precedes what is looked at now (ns; 0: none)."""
+
+    def __init__(self, view: View, catalog: Catalog, places: Places, reports: Reports, clock: Clock, seed: int) -> None:
+        self.synced_at = 0
+        self.bytes_read = 0
+        self._view = view
+        self._catalog = catalog
+        self._places = places
+        self._reports = reports
+        self._clock = clock
+        self._seed = seed
+        self._cutter = Cutter()
+        self._grain = timestamp_grain_ns(places.root_fd)
+        self._restless: OrderedDict[bytes, int] = OrderedDict()
+
+    def capture(
+        self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, st: os.stat_result, handle: bytes
+    ) -> Outcome:
+        """Bring an object into the batch from its entry; ``was``: its row, None for a new one."""
+        kind = stat.S_IFMT(st.st_mode)
+        try:
+            if kind == stat.S_IFREG:
+                if st.st_size > LARGE:
+                    return Outcome.LARGE
+                return self._file(id, was, parent, name, st, handle)
+            if kind == stat.S_IFDIR:
+                return self._directory(id, was, parent, name, handle)
+            return self._other(id, was, parent, name, st, handle)
+        except OSError as error:
+            if error.errno in _GONE:
+                return Outcome.AGAIN
+            self._reports.unreadable(self._view.path(parent, name), error)
+            return Outcome.UNREADABLE
+
+    def root(self) -> None:
+        """The root directory's own object."""
+        fd = self._places.root_fd
+        self._put_directory(ROOT, self._view.object(ROOT), fd, handle_of_fd(fd))
+
+    def directory_again(self, id: ObjectId) -> None:
+        """Look at the metadata of a directory whose entries changed. OSError when it is gone or cannot be read."""
+        fd = self._places.fd(id)
+        st = os.fstat(fd)
+        fact = self._view.fact(id)
+        if fact is None or (st.st_ctime_ns, st.st_mtime_ns) != (fact.ctime, fact.mtime):
+            self._put_directory(id, self._view.object(id), fd, handle_of_fd(fd))
+
+    def open_slices(
+        self, was: bytes | None, id: ObjectId | None, fd: int, size: int
+    ) -> tuple[ContentReader, Generator[int, None, Content]]:
+        """A reader of a large file and its run."""
+        reader = ContentReader(fd, size, self._seed, self._cutter, self._earlier(id, was), self.piece)
+        return reader, reader.slices()
+
+    def finish_file(
+        self, id: ObjectId, was: bytes | None, meta: Metadata, st: os.stat_result, read_at: int, handle: bytes, content: Content
+    ) -> None:
+        """The row and facts of a file that was read whole."""
+        row = ObjectRow(
+            id, meta.mode, meta.uid, meta.gid, meta.mtime, meta.flags, content.size, 0, meta.xattrs, content.chunks
+        )
+        self._put(id, was, encode_object(row), st, read_at, handle, content.prints)
+
+    def is_restless(self, handle: bytes, again: bool) -> bool:
+        """Count a read during which the file changed (``again``), or forget that there were such.
+
+        True when it is to be read again, False when what was read is to be taken."""
+        if not again:
+            self._restless.pop(handle, None)
+            return False
+        tries = self._restless.pop(handle, 0) + 1
+        if tries >= TRIES:
+            return False
+        self._restless[handle] = tries
+        if len(self._restless) > _REMEMBERED:
+            self._restless.popitem(last=False)
+        return True
+
+    def piece(self, name: bytes) -> bytes:
+        """A stored chunk list. Raises ``Damaged`` when the catalog lost it."""
+        for held, data in self._view.pieces:
+            if held == name:
+                return data
+        data = self._catalog.piece(name)
+        if data is None:
+            raise Damaged("read a chunk list", name.hex(), "the catalog has no such piece", "move the catalog away")
+        return data
+
+    # --- regular files
+
+    def _file(
+        self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, st: os.stat_result, handle: bytes
+    ) -> Outcome:
+        fd = open_file(self._places.fd(parent), name)
+        try:
+            read_at = self._clock.now_ns()
+            meta = read_metadata(-1, b"", st, fd)
+            content, found, pieces = self._read(id, was, fd, st.st_size)
+            after = os.fstat(fd)
+        finally:
+            os.close(fd)
+        moved = not unchanged(st, after)
+        if moved and (after.st_ino != st.st_ino or after.st_dev != st.st_dev):
+            return Outcome.AGAIN
+        if moved or self._restless:
+            if self.is_restless(handle, moved):
+                return Outcome.AGAIN
+            if moved:
+                read_at = 0
+                self.say_restless(parent, name)
+        if not moved:
+            self._reports.well(lambda: self._view.path(parent, name))
+        self.bytes_read += content.size
+        self._view.add_chunks(found)
+        self._view.pieces += pieces
+        self.finish_file(id, was, meta, st, read_at, handle, content)
+        return Outcome.DONE
+
+    def say_restless(self, parent: ObjectId, name: bytes) -> None:
+        """The next commit holds a file that was taken as read."""
+        self._view.fuzzy += 1
+        self._reports.restless(self._view.path(parent, name))
+
+    def _read(
+        self, id: ObjectId, was: bytes | None, fd: int, size: int
+    ) -> tuple[Content, list[Found], list[tuple[bytes, bytes]]]:
+        """All of a file at once. It may be at most ``LARGE``."""
+        if size <= WHOLE and all(is_data for is_data, _, _ in segments(fd, size)):
+            content, new = read_whole(fd, size, decode_object(was).content if was is not None else b"")
+            return content, [new] if new is not None else [], []
+        reader, slices = self.open_slices(was, id, fd, size)
+        while True:
+            try:
+                next(slices)
+            except StopIteration as end:
+                return end.value, reader.found, reader.pieces
+
+    def _earlier(self, id: ObjectId | None, was: bytes | None) -> Earlier | None:
+        if was is None or id is None:
+            return None
+        row = decode_object(was)
+        if not row.content:
+            return None
+        fact = self._view.fact(id)
+        return Earlier(row.content, row.size, fact.prints if fact is not None else b"")
+
+    # --- everything else
+
+    def _directory(self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, handle: bytes) -> Outcome:
+        try:
+            fd = open_dir(self._places.fd(parent), name)
+        except OtherFilesystem:
+            return self._mount(id, was, parent, name)
+        try:
+            if handle_of_fd(fd) != handle:
+                return Outcome.AGAIN
+            self._put_directory(id, was, fd, handle)
+            # Whether it can be listed is known only by listing it; what cannot be is said by the walk.
+            kept, fd = fd, -1
+            self._places.adopt(id, kept)
+        finally:
+            if fd >= 0:
+                os.close(fd)
+        self._reports.well(lambda: self._view.path(parent, name))
+        return Outcome.DONE
+
+    def _put_directory(self, id: ObjectId, was: bytes | None, fd: int, handle: bytes) -> None:
+        read_at = self._clock.now_ns()
+        st = os.fstat(fd)
+        meta = read_metadata(-1, b"", st, fd)
+        row = ObjectRow(id, meta.mode, meta.uid, meta.gid, meta.mtime, meta.flags, 0, 0, meta.xattrs)
+        self._put(id, was, encode_object(row), st, read_at, handle, b"")
+
+    def _mount(self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes) -> Outcome:
+        """A mount point is an empty directory. Its handle belongs to another filesystem, so it gets one that none has."""
+        st = os.stat(name, dir_fd=self._places.fd(parent), follow_symlinks=False)
+        row = ObjectRow(id, st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns)
+        self._reports.mount(self._view.path(parent, name))
+        self._put(id, was, encode_object(row), st, 0, mount_handle(parent, name), b"")
+        return Outcome.DONE
+
+    def _other(
+        self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, st: os.stat_result, handle: bytes
+    ) -> Outcome:
+        """Symlinks, fifos, device nodes: nothing is opened."""
+        fd = self._places.fd(parent)
+        read_at = self._clock.now_ns()
+        target = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(st.st_mode) else b""
+        meta = read_metadata(fd, name, st, None)
+        after = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        if not unchanged(st, after) or handle_of(fd, name) != handle:
+            return Outcome.AGAIN
+        row = ObjectRow(id, meta.mode, meta.uid, meta.gid, meta.mtime, 0, 0, meta.rdev, meta.xattrs, target)
+        self._reports.well(lambda: self._view.path(parent, name))
+        self._put(id, was, encode_object(row), st, read_at, handle, b"")
+        return Outcome.DONE
+
+    def _put(
+        self, id: ObjectId, was: bytes | None, row: bytes, st: os.stat_result, read_at: int, handle: bytes, prints: bytes
+    ) -> None:
+        if was is None:
+            self._view.add_object(id, row)
+        else:
+            self._view.put_object(id, row, was)
+        ctime = st.st_ctime_ns
+        clean = is_clean(ctime, self.synced_at, self._grain) and read_at > 0
+        kept = ctime if clean else kept_ctime(ctime, read_at, self._grain)
+        self._view.set_fact(LocalRow(id, handle, st.st_ino, kept, st.st_mtime_ns, st.st_size, clean, prints))
+
+
+def mount_handle(parent: ObjectId, name: bytes) -> bytes:
+    """What stands for the handle of a directory that something is mounted on."""
+    return b"\0mount" + parent.to_bytes(8, "big") + name

@@ -1,0 +1,82 @@
+"""Where captured commits go, and how bytes are asked for again: the seam between capture and stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.core.commit import Changes, Commit
+from agent.core.ids import ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class ReadChunk:
+    """Bytes that capture read, under the name that it computed from these very bytes.
+
+    ``kind``: ``chunks.DATA`` or ``chunks.PIECE`` (a part of a long chunk list); ``fresh``: never captured before on this
+    node, so no peer can have it and none need be asked."""
+
+    name: bytes
+    kind: int
+    data: bytes
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRef:
+    """Where a chunk's bytes stood when they were captured: ``length`` bytes of ``object`` at ``offset``.
+
+    For a ``chunks.PIECE`` the catalog keeps the bytes; object, offset and length say nothing then."""
+
+    name: bytes
+    kind: int
+    object: ObjectId
+    offset: int
+    length: int
+
+
+class Outlet(Protocol):
+    """Takes what the pump captured. Every method is called by the pump's thread alone.
+
+    ``content`` and ``commit`` never block for a peer: whoever cannot follow is detached and catches up later. Only
+    ``has_room`` waits, and only walking and large content ask for it."""
+
+    def has_room(self, timeout: float) -> bool:
+        """Whether more bulk data may come; waits up to ``timeout`` seconds for it."""
+        ...
+
+    def content(self, token: int, chunks: Sequence[ReadChunk]) -> None:
+        """Chunks of one large file, ahead of the commit that will name them. ``token`` rises, one per file read."""
+        ...
+
+    def commit(
+        self,
+        commit: Commit,
+        changes: Changes,
+        chunks: Sequence[ReadChunk],
+        ahead: Sequence[tuple[int, ObjectId]],
+    ) -> None:
+        """A commit that is durable in the primary's catalog, with the chunks it names that were read for it.
+
+        ``ahead``: token and object of every large file whose content was given to :meth:`content` before."""
+        ...
+
+
+class NullOutlet:
+    """Nobody listens: a primary without peers, and tests."""
+
+    def has_room(self, timeout: float) -> bool:
+        return True
+
+    def content(self, token: int, chunks: Sequence[ReadChunk]) -> None:
+        return None
+
+    def commit(
+        self,
+        commit: Commit,
+        changes: Changes,
+        chunks: Sequence[ReadChunk],
+        ahead: Sequence[tuple[int, ObjectId]],
+    ) -> None:
+        return None

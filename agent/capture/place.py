@@ -1,0 +1,70 @@
+"""Directories by object id, and where in the filesystem an object is now."""
+
+from __future__ import annotations
+
+import os
+
+from agent.capture.view import View
+from agent.core.ids import ObjectId
+from agent.fs.confined import DirTree
+from agent.fs.handles import can_open_by_handle, open_by_handle
+
+
+class Places:
+    """The open root and everything reached from it. Belongs to the pump's thread; ``close`` closes the root too."""
+
+    def __init__(self, root_fd: int, view: View) -> None:
+        self.root_fd = root_fd
+        self.device = os.fstat(root_fd).st_dev
+        #: Whether an object can be asked where it is; else moves are found by seeing both ends.
+        self.can_locate = can_open_by_handle(root_fd)
+        self._view = view
+        self._tree = DirTree(root_fd, self._locate_in_catalog, self._expected)
+        self.fd = self._tree.fd
+        self.adopt = self._tree.adopt
+        self.forget = self._tree.forget
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        self._tree.close()
+        os.close(self.root_fd)
+
+    def locate(self, id: ObjectId) -> bytes | None:
+        """Where the object is now: a path relative to the root that named it a moment ago, to be looked at.
+
+        None: it is gone, left the root, or cannot be asked."""
+        fact = self._view.fact(id)
+        if fact is None or not self.can_locate:
+            return None
+        try:
+            fd = open_by_handle(self.root_fd, fact.handle, os.O_PATH)
+        except OSError:
+            return None
+        try:
+            return self._path_of(fd)
+        finally:
+            os.close(fd)
+
+    def _path_of(self, fd: int) -> bytes | None:
+        st = os.fstat(fd)
+        if st.st_nlink == 0 or st.st_dev != self.device:
+            return None
+        try:
+            root = os.readlink(b"/proc/self/fd/%d" % self.root_fd)
+            path = os.readlink(b"/proc/self/fd/%d" % fd)
+            # A file opened by handle may be known to the kernel without a path; it then shows something made up.
+            seen = os.stat(path, follow_symlinks=False)
+        except (OSError, ValueError):
+            return None
+        prefix = root.rstrip(b"/") + b"/"
+        if not path.startswith(prefix) or (seen.st_ino, seen.st_dev) != (st.st_ino, st.st_dev):
+            return None
+        return path[len(prefix) :]
+
+    def _locate_in_catalog(self, id: ObjectId) -> tuple[ObjectId, bytes] | None:
+        names = self._view.names_of(id)
+        return names[0] if names else None
+
+    def _expected(self, id: ObjectId) -> bytes | None:
+        fact = self._view.fact(id)
+        return fact.handle if fact is not None else None

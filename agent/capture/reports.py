@@ -1,0 +1,74 @@
+"""Problems with single paths: said once, cleared as soon as the path is well again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from agent.core.clock import Clock
+from agent.core.problem import Problem, ProblemBoard, Severity
+
+UNREADABLE = "unreadable"
+SOCKET = "socket-skipped"
+MOUNT = "nested-mount"
+RESTLESS = "never-rests"
+
+
+class Reports:
+    """The board of the dataset, and which of its paths have a problem, so that asking costs nothing."""
+
+    def __init__(self, board: ProblemBoard, clock: Clock) -> None:
+        self._board = board
+        self._clock = clock
+        self._standing: dict[bytes, set[str]] = {}
+
+    def well(self, path: Callable[[], bytes]) -> None:
+        """This path was captured as it should be, or is gone; ``path`` is asked only if any has a problem."""
+        if self._standing:
+            asked = path()
+            for code in self._standing.pop(asked, ()):
+                self._board.clear(code, asked)
+
+    def paths(self) -> list[bytes]:
+        """Paths that have a problem."""
+        return list(self._standing)
+
+    def unreadable(self, path: bytes, error: OSError) -> None:
+        """The path cannot be read; what is known of it stays as it was."""
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        self._put(
+            UNREADABLE,
+            Severity.WARNING,
+            path,
+            f"it cannot be read ({reason}), so the standby keeps what it has of it",
+            "let the agent's user read it, or exclude it",
+        )
+
+    def socket(self, path: bytes) -> None:
+        """A socket is skipped: it means nothing on another machine."""
+        self._put(SOCKET, Severity.INFO, path, "sockets are not replicated", "none needed; exclude it to silence this")
+
+    def mount(self, path: bytes) -> None:
+        """Another filesystem is mounted inside the root."""
+        self._put(
+            MOUNT,
+            Severity.INFO,
+            path,
+            "another filesystem is mounted here; it is replicated as an empty directory",
+            "make it a dataset of its own in the same group, or exclude it",
+        )
+
+    def restless(self, path: bytes) -> None:
+        """A file changed during each of several reads and was committed as read."""
+        self._put(
+            RESTLESS,
+            Severity.INFO,
+            path,
+            "it changed every time while it was read, so it was taken as read",
+            "none needed; it is taken whole as soon as it rests",
+        )
+
+    def _put(self, code: str, severity: Severity, path: bytes, message: str, remedy: str) -> None:
+        if len(self._standing) < _KEPT:
+            self._standing.setdefault(path, set()).add(code)
+        self._board.put(Problem(code, severity, self._clock.now_ns(), path, message, remedy))

@@ -1,0 +1,88 @@
+"""Is the root still the root? A vanished mount or another filesystem must never look like a mass deletion."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.fs.confined import open_root
+from agent.fs.handles import filesystem_id, handle_of_fd
+from agent.store.local import Local
+
+_KEY = "root"
+
+
+class Hold(StrEnum):
+    """Why capture stands still; public."""
+
+    GONE = "root-gone"
+    REPLACED = "root-replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a root is: its filesystem and its own handle."""
+
+    filesystem: bytes
+    handle: bytes
+
+    def encoded(self) -> bytes:
+        """As it is stored."""
+        return len(self.filesystem).to_bytes(2, "big") + self.filesystem + self.handle
+
+    @staticmethod
+    def decoded(data: bytes) -> Identity:
+        """From what was stored."""
+        end = 2 + int.from_bytes(data[:2], "big")
+        return Identity(data[2:end], data[end:])
+
+
+def identity_of(fd: int) -> Identity:
+    """The identity of an open root."""
+    return Identity(filesystem_id(fd), handle_of_fd(fd))
+
+
+class RootGuard:
+    """Compares the root with what it was when it was first captured, or accepted."""
+
+    def __init__(self, path: str, local: Local) -> None:
+        self.path = path
+        self._local = local
+
+    def open(self) -> int | Hold:
+        """The root's descriptor, or why it is not to be captured. A root seen for the first time is taken as the right one."""
+        try:
+            fd = open_root(self.path)
+        except OSError:
+            return Hold.GONE
+        stored = self._local.value(_KEY)
+        found = identity_of(fd)
+        if stored is None:
+            self._local.set_value(_KEY, found.encoded(), durable=True)
+        elif Identity.decoded(stored) != found:
+            os.close(fd)
+            return Hold.REPLACED
+        return fd
+
+    def accept(self) -> bool:
+        """Take what stands there now as the root from now on; whether it is on another filesystem than before.
+
+        OSError when nothing is there."""
+        fd = open_root(self.path)
+        try:
+            found = identity_of(fd)
+        finally:
+            os.close(fd)
+        stored = self._local.value(_KEY)
+        self._local.set_value(_KEY, found.encoded(), durable=True)
+        return stored is not None and Identity.decoded(stored).filesystem != found.filesystem
+
+    def stands(self, fd: int) -> bool:
+        """Whether the path still leads to the directory that is open as ``fd``."""
+        try:
+            now = os.stat(self.path)
+        except OSError:
+            return False
+        then = os.fstat(fd)
+        return now.st_ino == then.st_ino and now.st_dev == then.st_dev

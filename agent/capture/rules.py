@@ -1,0 +1,38 @@
+"""What is left out of a dataset: gitignore patterns, relative to its root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from pathspec import GitIgnoreSpec
+
+from agent.core.errors import ConfigError
+
+
+class Rules:
+    """Excluded names are as if they were not there.
+
+    ``exclude`` are gitignore patterns, the last that matches decides; ``include`` bring back what those exclude. As
+    in git, nothing below an excluded directory can be brought back. Names are matched as surrogate-escaped text, so
+    any bytes will do. Raises ``ConfigError`` for a pattern that is none."""
+
+    def __init__(self, exclude: Sequence[str] = (), include: Sequence[str] = ()) -> None:
+        lines = [*exclude, *(f"!{pattern}" for pattern in include)]
+        try:
+            self._spec = GitIgnoreSpec.from_lines(lines) if lines else None
+        except ValueError as error:
+            raise ConfigError(
+                "read the exclude patterns", ", ".join(lines), str(error), "write them as in a .gitignore file"
+            ) from error
+
+    def __bool__(self) -> bool:
+        """Whether anything can be left out at all."""
+        return self._spec is not None
+
+    def excluded(self, path: bytes, is_dir: bool) -> bool:
+        """Whether this path is left out, given that no directory above it is."""
+        if self._spec is None:
+            return False
+        text = os.fsdecode(path)
+        return self._spec.match_file(text + "/" if is_dir else text)

@@ -1,0 +1,286 @@
+"""Catalog and local facts as they will be after the batch that is being gathered.
+
+Everything that capture asks goes through here, so what an earlier entry of the batch changed is seen by the next one. Nothing is
+written before the pump commits the batch; a batch that cannot be right is simply forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from stat import S_IFDIR
+
+from agent.capture.content import Found
+from agent.core.commit import Changes
+from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
+from agent.core.rows import encode_name, name_key, object_key
+from agent.store.catalog import Catalog
+from agent.store.local import Local, LocalRow
+
+Name = tuple[ObjectId, bytes]
+
+_IDS_AT_ONCE = 256
+_PAGE = 1000
+
+
+def kind_of(row: bytes) -> int:
+    """The file type in an object's row, without decoding it."""
+    return int.from_bytes(row[10:14], "big") & 0o170000
+
+
+class View:
+    """One batch over the catalog. Belongs to the pump's thread."""
+
+    def __init__(self, catalog: Catalog, local: Local) -> None:
+        self._catalog = catalog
+        self._local = local
+        self._ids: Iterator[int] = iter(())
+        self.at: CommitNumber = NOTHING
+        self.begin()
+
+    def begin(self) -> None:
+        """A new empty batch over the newest commit; what was gathered and not committed is forgotten."""
+        newest = self._catalog.newest()
+        self.at = newest.number if newest is not None else NOTHING
+        self._objects: dict[ObjectId, bytes | None] = {}
+        self._born: set[ObjectId] = set()
+        self._names: dict[Name, ObjectId | None] = {}
+        self._base: dict[Name, ObjectId | None] = {}
+        self._names_added: dict[ObjectId, set[Name]] = {}
+        self._added_below: dict[ObjectId, set[bytes]] = {}
+        self._facts: dict[ObjectId, LocalRow | None] = {}
+        self._handles: dict[bytes, ObjectId] = {}
+        self.chunks: dict[bytes, tuple[int, bytes]] = {}
+        self.pieces: list[tuple[bytes, bytes]] = []
+        self.bytes = 0
+        self.ahead: list[tuple[int, ObjectId]] = []
+        self.fuzzy = 0
+        #: Directories whose entries were looked at: their own metadata is looked at before the commit.
+        self.touched: set[ObjectId] = set()
+        #: Objects that lost their last name and were not found elsewhere yet. A batch with such cannot be committed.
+        self.orphans: set[ObjectId] = set()
+        #: Directory paths whose every component was compared with the filesystem during this batch.
+        self.verified: dict[bytes, ObjectId] = {}
+
+    @property
+    def rows(self) -> int:
+        """About how many rows the commit would have."""
+        return len(self._objects) + len(self._names)
+
+    @property
+    def has_facts(self) -> bool:
+        """Whether local facts wait to be written."""
+        return bool(self._facts)
+
+    # --- the catalog, as of this batch
+
+    def fresh_id(self) -> ObjectId:
+        """An object id that was never used."""
+        found = next(self._ids, None)
+        if found is None:
+            first = self._catalog.allocate(_IDS_AT_ONCE)
+            self._ids = iter(range(first + 1, first + _IDS_AT_ONCE))
+            found = first
+        return ObjectId(found)
+
+    def object(self, id: ObjectId) -> bytes | None:
+        """The row of a live object."""
+        if id in self._objects:
+            return self._objects[id]
+        return self._catalog.object(id, self.at)
+
+    def is_directory(self, id: ObjectId) -> bool:
+        """Whether this is a live directory."""
+        row = self.object(id)
+        return row is not None and kind_of(row) == S_IFDIR
+
+    def child(self, parent: ObjectId, name: bytes) -> ObjectId | None:
+        """The object that a name stands for."""
+        key = (parent, name)
+        if key in self._names:
+            return self._names[key]
+        if key not in self._base:
+            self._base[key] = self._catalog.child(parent, name, self.at)
+        return self._base[key]
+
+    def names_of(self, id: ObjectId) -> list[Name]:
+        """Every name of an object."""
+        added = self._names_added.get(id, set())
+        if id in self._born:
+            return sorted(added)
+        found = [name for name in self._catalog.names_of(id, self.at) if self._names.get(name, id) == id]
+        return found + sorted(added.difference(found)) if added else found
+
+    def children(self, parent: ObjectId, after: bytes = b"") -> list[tuple[bytes, ObjectId]]:
+        """Some entries with names greater than ``after``, by name; empty when there are no more."""
+        found = [] if parent in self._born else self._catalog.children(parent, self.at, after, _PAGE)
+        last = found[-1][0] if len(found) == _PAGE else None
+        live = dict((name, id) for name, id in found if self._names.get((parent, name), id) == id)
+        for name in self._added_below.get(parent, ()):
+            id = self._names[parent, name]
+            if id is not None and name > after and (last is None or name <= last):
+                live[name] = id
+        if not live and last is not None:
+            return self.children(parent, last)
+        return sorted(live.items())
+
+    def has_children(self, parent: ObjectId) -> bool:
+        """Whether a directory has entries."""
+        return bool(self.children(parent))
+
+    def path_of(self, id: ObjectId) -> bytes | None:
+        """The path by the object's first name; None when no way leads to the root."""
+        parts: list[bytes] = []
+        seen: set[ObjectId] = set()
+        while id != ROOT:
+            names = self.names_of(id)
+            if not names or id in seen:
+                return None
+            seen.add(id)
+            id, name = names[0]
+            parts.append(name)
+        return b"/".join(reversed(parts))
+
+    def path(self, parent: ObjectId, name: bytes) -> bytes:
+        """The path of an entry, for people and rules; only the name when its directory has none."""
+        above = self.path_of(parent)
+        return above + b"/" + name if above else name
+
+    def is_below(self, id: ObjectId, above: ObjectId) -> bool:
+        """Whether ``id`` is ``above`` or stands below it."""
+        seen: set[ObjectId] = set()
+        while id != above:
+            names = self.names_of(id) if id != ROOT else []
+            if not names or id in seen:
+                return False
+            seen.add(id)
+            id = names[0][0]
+        return True
+
+    # --- changing it
+
+    def add_object(self, id: ObjectId, row: bytes) -> None:
+        """A new object."""
+        self._objects[id] = row
+        self._born.add(id)
+
+    def put_object(self, id: ObjectId, row: bytes, was: bytes | None) -> None:
+        """An object as it is now; nothing when it is as it ``was``."""
+        if row != was:
+            self._objects[id] = row
+
+    def drop_object(self, id: ObjectId) -> None:
+        """An object is gone. Its names must be dropped too."""
+        if id in self._born:
+            del self._objects[id]
+            self._born.discard(id)
+        else:
+            self._objects[id] = None
+        self._drop_fact(id)
+        self.orphans.discard(id)
+        self.touched.discard(id)
+
+    def put_name(self, parent: ObjectId, name: bytes, id: ObjectId) -> None:
+        """A name stands for ``id`` from now on. What it stood for before has lost it: see :meth:`lose_name`."""
+        before = self.child(parent, name)
+        if before is not None:
+            self._unname(parent, name, before)
+        self._names[parent, name] = id
+        self._names_added.setdefault(id, set()).add((parent, name))
+        self._added_below.setdefault(parent, set()).add(name)
+        self.orphans.discard(id)
+        self._names_changed(id)
+
+    def drop_name(self, parent: ObjectId, name: bytes) -> None:
+        """A name is gone."""
+        before = self.child(parent, name)
+        self._names[parent, name] = None
+        if before is not None:
+            self._unname(parent, name, before)
+            self._names_changed(before)
+
+    def add_name(self, parent: ObjectId, name: bytes, id: ObjectId) -> None:
+        """The only name of a new object that is no directory, where nothing stood before: :meth:`put_name` in short."""
+        key = (parent, name)
+        self._names[key] = id
+        self._base[key] = None
+        self._names_added[id] = {key}
+        self._added_below.setdefault(parent, set()).add(name)
+
+    def _unname(self, parent: ObjectId, name: bytes, id: ObjectId) -> None:
+        added = self._names_added.get(id)
+        if added is not None:
+            added.discard((parent, name))
+        self._added_below.get(parent, set()).discard(name)
+
+    def _names_changed(self, id: ObjectId) -> None:
+        if self.verified and self.is_directory(id):
+            self.verified.clear()
+
+    def add_chunks(self, found: list[Found]) -> None:
+        """Chunks that were read for this batch; ``found`` is emptied."""
+        for name, kind, data in found:
+            if name not in self.chunks:
+                self.chunks[name] = (kind, data)
+                self.bytes += len(data)
+        found.clear()
+
+    def changes(self) -> Changes:
+        """The batch as rows and keys, net."""
+        puts = [row for row in self._objects.values() if row is not None]
+        drops = [object_key(id) for id, row in self._objects.items() if row is None]
+        for key, id in self._names.items():
+            before = self._base[key]
+            if id is not None and id != before:
+                puts.append(encode_name(key[0], key[1], id))
+            elif id is None and before is not None:
+                drops.append(name_key(key[0], key[1]))
+        return Changes(puts, drops)
+
+    # --- local facts
+
+    def fact(self, id: ObjectId) -> LocalRow | None:
+        """What this machine knows of an object."""
+        if id in self._facts:
+            return self._facts[id]
+        return self._local.get(id)
+
+    def facts(self, ids: list[ObjectId]) -> dict[ObjectId, LocalRow]:
+        """The same for many."""
+        found = self._local.get_many(ids)
+        for id in ids:
+            if id in self._facts:
+                fact = self._facts[id]
+                if fact is None:
+                    found.pop(id, None)
+                else:
+                    found[id] = fact
+        return found
+
+    def by_handle(self, handle: bytes) -> ObjectId | None:
+        """The live object with this handle."""
+        id = self._handles.get(handle)
+        if id is None:
+            id = self._local.by_handle(handle)
+            if id is None:
+                return None
+            if id in self._facts:
+                fact = self._facts[id]
+                if fact is None or fact.handle != handle:
+                    return None
+        return id if self.object(id) is not None else None
+
+    def set_fact(self, fact: LocalRow) -> None:
+        """What was seen of an object."""
+        self._facts[fact.id] = fact
+        self._handles[fact.handle] = fact.id
+
+    def _drop_fact(self, id: ObjectId) -> None:
+        fact = self._facts.get(id)
+        if fact is not None and self._handles.get(fact.handle) == id:
+            del self._handles[fact.handle]
+        self._facts[id] = None
+
+    def facts_to_write(self) -> tuple[list[LocalRow], list[ObjectId]]:
+        """Facts to put, and ids to drop."""
+        puts = [fact for fact in self._facts.values() if fact is not None]
+        return puts, [id for id, fact in self._facts.items() if fact is None]

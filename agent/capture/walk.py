@@ -1,0 +1,227 @@
+"""Reconcile: everything below a directory, compared with the catalog, in bounded memory and at any depth."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Generator, Iterator
+from stat import S_ISDIR, S_ISREG
+from typing import TypeVar
+
+from agent.capture.look import Looker
+from agent.capture.objects import LARGE, Objects, Outcome
+from agent.capture.place import Places
+from agent.capture.reports import Reports
+from agent.capture.rules import Rules
+from agent.capture.signature import Trust, believed
+from agent.capture.view import Name, View
+from agent.core.ids import ROOT, ObjectId
+from agent.core.rows import PRIVATE_DIR
+from agent.fs.handles import handle_of
+from agent.fs.walk import entries
+from agent.store.local import LocalRow
+
+T = TypeVar("T")
+
+#: A step ends with True when it can go no further now: let others run.
+Turns = Generator[bool, None, None]
+
+#: Takes a directory that was met, and whether it is new.
+Below = Callable[[ObjectId, bool], None]
+
+#: So many large files may wait to be read before the walk waits for them.
+_LARGE_WAITING = 16
+_MOVED = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP, errno.EXDEV)
+
+
+class Walk:
+    """One walk. ``run`` does it; between its steps the batch may be committed and hints looked at.
+
+    Only ids of directories are remembered, so what is renamed meanwhile is found under its new name. ``entries`` and
+    ``bytes`` count what was gone over. ``virgin``: nothing was ever captured here before, so new entries need not be
+    looked up. ``synced_at``: see ``Objects``."""
+
+    def __init__(
+        self,
+        looker: Looker,
+        view: View,
+        places: Places,
+        objects: Objects,
+        rules: Rules,
+        reports: Reports,
+        trust: Trust,
+        synced_at: int = 0,
+        virgin: bool = False,
+    ) -> None:
+        self.entries = 0
+        self.bytes = 0
+        self._looker = looker
+        self._view = view
+        self._places = places
+        self._objects = objects
+        self._rules = rules
+        self._reports = reports
+        self._trust = trust
+        self._synced_at = synced_at
+        self._virgin = virgin
+        self._stack: list[ObjectId] = []
+        self._postponed: list[ObjectId] = []
+        #: Without the privilege to ask objects where they are, a removal may be half of a move: it waits for the end.
+        self._missing: dict[Name, ObjectId] | None = None if places.can_locate else {}
+
+    def add(self, directory: ObjectId) -> None:
+        """Walk below this one too."""
+        self._stack.append(directory)
+
+    def run(self) -> Turns:
+        """Everything below the directories added, those added meanwhile included."""
+        while self._stack:
+            yield from self._visit_and_collect(self._stack.pop(), self._postponed)
+        again, self._postponed = self._postponed, []
+        for directory in again:
+            yield from self._visit_and_collect(directory, [])
+        while self._stack:
+            yield from self._visit_and_collect(self._stack.pop(), [])
+
+    def finish(self) -> Turns:
+        """After a walk of the whole root: removals that waited, and problems of paths that nobody met again."""
+        waiting, self._missing = self._missing or {}, None
+        for parent, name in waiting:
+            yield from self._each(self._looker.entry(parent, name))
+        for path in self._reports.paths():
+            if path and (yield from self._each(self._looker.examine(path))) is None:
+                self._reports.well(lambda path=path: path)
+
+    def _visit_and_collect(self, directory: ObjectId, postponed: list[ObjectId]) -> Turns:
+        below: list[ObjectId] = []
+        try:
+            yield from self.visit(directory, lambda id, _: below.append(id))
+        except OSError as error:
+            self._not_listed(directory, error, postponed)
+        # Reversed, so that they come off the stack in order.
+        self._stack += reversed(below)
+
+    def _not_listed(self, directory: ObjectId, error: OSError, postponed: list[ObjectId]) -> None:
+        path = self._view.path_of(directory)
+        if path is None:
+            return
+        if error.errno in _MOVED:
+            postponed.append(directory)
+            if path:
+                self._looker.give_back(path)
+        else:
+            self._looker.unlistable.add(directory)
+            self._reports.unreadable(path, error)
+
+    def visit(self, directory: ObjectId, below: Below) -> Turns:
+        """Every entry of one directory; directories among them are given to ``below``. OSError when it cannot be listed."""
+        names = entries(self._places.fd(directory))
+        if directory == ROOT and PRIVATE_DIR in names:
+            names.remove(PRIVATE_DIR)
+        known = self._known(directory)
+        head = next(known, None)
+        bare, serial = head is None, self._looker.serial
+        for name in names:
+            while head is not None and head[0] < name:
+                yield from self._entry(directory, head[0], below)
+                head = next(known, None)
+            if head is not None and head[0] == name:
+                if not self._as_known(directory, head, below):
+                    yield from self._entry(directory, name, below)
+                head = next(known, None)
+            elif not (bare and serial == self._looker.serial and self._is_simply_new(directory, name)):
+                yield from self._entry(directory, name, below)
+            self.entries += 1
+            yield False
+        while head is not None:
+            yield from self._entry(directory, head[0], below)
+            head = next(known, None)
+
+    def _known(self, directory: ObjectId) -> Iterator[tuple[bytes, ObjectId, LocalRow | None]]:
+        """What the catalog has in a directory, by name, a page at a time."""
+        after = b""
+        while page := self._view.children(directory, after):
+            facts = self._view.facts([id for _, id in page])
+            for name, id in page:
+                yield name, id, facts.get(id)
+            after = page[-1][0]
+
+    def _as_known(self, directory: ObjectId, known: tuple[bytes, ObjectId, LocalRow | None], below: Below) -> bool:
+        """Whether the entry is believed to be just as the catalog has it."""
+        name, id, fact = known
+        if fact is None:
+            return False
+        try:
+            st = os.stat(name, dir_fd=self._places.fd(directory), follow_symlinks=False)
+        except OSError:
+            return False
+        is_dir = S_ISDIR(st.st_mode)
+        if not believed(self._trust, st, fact) or (
+            self._rules and self._rules.excluded(self._view.path(directory, name), is_dir)
+        ):
+            return False
+        if is_dir and not self._looker.is_mount(id):
+            below(id, False)
+        elif S_ISREG(st.st_mode):
+            self.bytes += st.st_size
+        return True
+
+    def _entry(self, directory: ObjectId, name: bytes, below: Below) -> Turns:
+        """Whatever is not simply as it was or simply new."""
+        yield from self._each(self._looker.entry(directory, name))
+        id = self._view.child(directory, name)
+        if id is not None and self._view.is_directory(id) and not self._looker.is_mount(id):
+            below(id, id in self._looker.appeared)
+        for appeared in self._looker.appeared:
+            if appeared != id:
+                below(appeared, True)
+        self._looker.appeared.clear()
+        while len(self._looker.large) > _LARGE_WAITING:
+            yield True
+
+    def _each(self, steps: Generator[None, None, T]) -> Generator[bool, None, T]:
+        """Run a look and what follows from it as a part of this walk."""
+        found = yield from self._as_mine(steps)
+        yield from self._as_mine(self._looker.follow_up())
+        return found
+
+    def _as_mine(self, steps: Generator[None, None, T]) -> Generator[bool, None, T]:
+        looker, objects = self._looker, self._objects
+        while True:
+            objects.synced_at, looker.missing = self._synced_at, self._missing
+            before = objects.bytes_read
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: T = end.value
+                return found
+            finally:
+                self.bytes += objects.bytes_read - before
+                objects.synced_at, looker.missing = 0, None
+            yield False
+
+    def _is_simply_new(self, directory: ObjectId, name: bytes) -> bool:
+        """Capture an entry of a directory of which nothing is known, if it is a file that cannot be known either.
+
+        Done without asking the catalog anything: most files of a first sync go this way."""
+        if not self._virgin or self._rules:
+            return False
+        view, objects = self._view, self._objects
+        fd = self._places.fd(directory)
+        try:
+            st = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if not S_ISREG(st.st_mode) or st.st_nlink != 1 or st.st_size > LARGE or st.st_dev != self._places.device:
+                return False
+            handle = handle_of(fd, name)
+        except OSError:
+            return False
+        id = view.fresh_id()
+        objects.synced_at = self._synced_at
+        outcome = objects.capture(id, None, directory, name, st, handle)
+        objects.synced_at = 0
+        if outcome is Outcome.DONE:
+            view.add_name(directory, name, id)
+            self.bytes += st.st_size
+        elif outcome is Outcome.AGAIN:
+            self._looker.give_back(view.path(directory, name))
+        return True

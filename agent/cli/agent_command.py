@@ -1,0 +1,27 @@
+"""``hikae agent``: the service itself, in the foreground."""
+
+from __future__ import annotations
+
+import click
+
+from agent.cli.context import Context
+from agent.config import load
+from agent.status.log import configure
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+@click.command()
+@click.option("--log-level", type=click.Choice(_LEVELS), default="info", show_default=True, help="What to log.")
+@click.option("--log-json/--log-text", default=None, help="The log's form; default: text on a terminal, else JSON.")
+@click.pass_obj
+def agent(context: Context, log_level: str, log_json: bool | None) -> int:
+    """Run the agent in the foreground.
+
+    It ends with SIGTERM or Ctrl-C, everything durable. Under systemd: systemctl start hikae."""
+    settings = load(context.config_path)
+    configure(log_json, log_level)
+    # Only now: what stands behind it (gRPC, SQLite) takes longer to import than a wrong configuration takes to name.
+    from agent.node import run
+
+    return run(settings)

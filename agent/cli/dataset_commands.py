@@ -1,0 +1,193 @@
+"""Commands on one dataset of the running agent."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from agent.api.controls import Json, Level, What
+from agent.cli.context import Context
+from agent.cli.output import Duration, answer_json, json_option, progress_shown, remark, say
+from agent.core.errors import Exit, Refused
+from agent.status.figures import clock_text, size_text, span_text, stamp
+from agent.status.text import shown
+
+_DIFFERENCES_SHOWN = 50
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--durable", "level", flag_value="durable", default="durable", help="Stored there for good (default).")
+@click.option("--applied", "level", flag_value="applied", help="Also visible in the standby.")
+@click.option("--timeout", type=Duration(), metavar="S", help="Give up after so long (exit code 75).")
+@json_option
+@click.pass_obj
+def wait(context: Context, dataset: str, level: Level, timeout: float | None, as_json: bool) -> None:
+    """Wait until all that was written before now is on the standbys.
+
+    It covers what system calls wrote; for memory-mapped stores run `hikae reconcile` first."""
+    with progress_shown(f"waiting for {dataset}", not as_json) as progress:
+        result = context.controls().wait(dataset, level, timeout, progress)
+    if as_json:
+        answer_json(result)
+    else:
+        say(f"{dataset}: commit {_commit(result)} is {level} on every standby ({span_text(result['seconds'])})")
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--deep", is_flag=True, help="Read every byte, not only metadata.")
+@json_option
+@click.pass_obj
+def verify(context: Context, dataset: str, deep: bool, as_json: bool) -> int:
+    """Compare the standby here with what it should be.
+
+    Exit code 1 when anything differs."""
+    with progress_shown(f"verifying {dataset}", not as_json) as progress:
+        result = context.controls().verify(dataset, deep, progress)
+    if as_json:
+        answer_json(result)
+    else:
+        _say_verify(dataset, result)
+    return Exit.DONE if result["equal"] else Exit.FAILED
+
+
+@click.command()
+@click.argument("dataset")
+@json_option
+@click.pass_obj
+def reconcile(context: Context, dataset: str, as_json: bool) -> None:
+    """Look at the whole source now.
+
+    Ends when all that was found is committed here; `hikae wait` then tells when it is on the standbys."""
+    with progress_shown(f"looking at {dataset}", not as_json) as progress:
+        result = context.controls().reconcile(dataset, progress)
+    if as_json:
+        answer_json(result)
+    else:
+        found = f", {result['found']:,} found" if isinstance(result.get("found"), int) else ""
+        say(f"{dataset}: looked at everything up to commit {_commit(result)}{found}")
+
+
+def _what(send: bool, apply: bool) -> What:
+    if send == apply:
+        return "both"
+    return "send" if send else "apply"
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--send", is_flag=True, help="Stop sending from here.")
+@click.option("--apply", "apply_", is_flag=True, help="Stop changing the standby here; receiving goes on.")
+@click.option("--for", "seconds", type=Duration(), metavar="2h", help="Resume by itself after so long.")
+@json_option
+@click.pass_obj
+def pause(context: Context, dataset: str, send: bool, apply_: bool, seconds: float | None, as_json: bool) -> None:
+    """Stop sending or applying for a while.
+
+    Both, when neither --send nor --apply is given. Nothing is lost meanwhile: it waits."""
+    result = context.controls().pause(dataset, _what(send, apply_), seconds)
+    _answer_pause(dataset, result, as_json)
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--send", is_flag=True, help="Send again.")
+@click.option("--apply", "apply_", is_flag=True, help="Apply again.")
+@json_option
+@click.pass_obj
+def resume(context: Context, dataset: str, send: bool, apply_: bool, as_json: bool) -> None:
+    """End a pause."""
+    result = context.controls().resume(dataset, _what(send, apply_))
+    _answer_pause(dataset, result, as_json)
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only say what is held.")
+@json_option
+@click.pass_obj
+def accept(context: Context, dataset: str, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Go on although a hold stands.
+
+    What the hold kept from the standby is then done to it, deletions included."""
+    controls = context.controls()
+    if dry_run or not yes:
+        hold = _hold_of(controls.status(), dataset)
+        if dry_run:
+            _answer_hold(dataset, hold, as_json)
+            return
+        _confirm(dataset, hold)
+    result = controls.accept(dataset)
+    if as_json:
+        answer_json(result)
+    else:
+        say(f"{dataset}: accepted, going on")
+
+
+def _hold_of(status: Json, dataset: str) -> str | None:
+    for one in status["datasets"]:
+        if one["name"] == dataset:
+            hold: str | None = one["hold"]
+            return hold
+    return None
+
+
+def _answer_hold(dataset: str, hold: str | None, as_json: bool) -> None:
+    if as_json:
+        answer_json({"dataset": dataset, "hold": hold})
+    else:
+        say(f"{dataset}: {hold or 'nothing is held here'}")
+
+
+def _confirm(dataset: str, hold: str | None) -> None:
+    if not sys.stdin.isatty():
+        raise Refused(
+            "accept", dataset, "it changes the standby and nobody can be asked here", "add --yes if it is meant"
+        )
+    if hold:
+        remark(f"{dataset} is held: {hold}")
+    if not click.confirm(shown(f"Go on and apply this to the standby of {dataset}?"), default=False, err=True):
+        raise Refused("accept", dataset, "not confirmed", "nothing was changed")
+
+
+def _answer_pause(dataset: str, result: Json, as_json: bool) -> None:
+    if as_json:
+        answer_json(result)
+        return
+    paused = result.get("paused") or {}
+    now = stamp(_now_ns()) or ""
+    parts = [f"{what} until {clock_text(until, now)}" if until else what for what, until in paused.items()]
+    say(f"{dataset}: paused: {', '.join(parts)}" if parts else f"{dataset}: nothing is paused")
+
+
+def _now_ns() -> int:
+    from agent.core.clock import SystemClock
+
+    return SystemClock().now_ns()
+
+
+def _say_verify(dataset: str, result: Json) -> None:
+    checked = f"{result['checked_entries']:,} entries, {size_text(result['checked_bytes'])} read"
+    if result["equal"]:
+        say(f"{dataset}: equal ({checked})")
+        return
+    differences = result["differences"]
+    say(f"{dataset}: {len(differences):,} differences ({checked})")
+    for difference in differences[:_DIFFERENCES_SHOWN]:
+        say(f"  {_difference(difference)}")
+    if len(differences) > _DIFFERENCES_SHOWN:
+        remark(f"  and {len(differences) - _DIFFERENCES_SHOWN:,} more: --json lists all")
+
+
+def _difference(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{value.get('path', '')}: {value.get('what', '')}"
+    return str(value)
+
+
+def _commit(result: Json) -> str:
+    commit = result.get("commit")
+    return f"{commit['epoch']}.{commit['seq']}" if commit else "0"

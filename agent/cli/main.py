@@ -1,0 +1,108 @@
+"""``hikae``: finds the command, and turns every way to fail into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from io import TextIOWrapper
+
+import click
+
+from agent import __version__
+from agent.cli.context import DEFAULT_CONFIG, Context
+from agent.core.errors import ConfigError, Exit, HikaeError, Refused
+from agent.status.text import shown, shown_lines
+
+INTERRUPTED = 130
+
+#: Command: its module, and the line that ``--help`` shows without importing it. The order is that of ``--help``.
+COMMANDS = {
+    "demo": ("demo_command", "Show the main job on this machine: two agents, live edits, a kill, a comparison."),
+    "status": ("status_commands", "How every dataset is, worst first."),
+    "check": ("status_commands", "One line and a code for monitoring systems."),
+    "events": ("status_commands", "What happened."),
+    "wait": ("dataset_commands", "Wait until all that was written before now is on the standbys."),
+    "verify": ("dataset_commands", "Compare the standby here with what it should be."),
+    "reconcile": ("dataset_commands", "Look at the whole source now."),
+    "pause": ("dataset_commands", "Stop sending or applying for a while."),
+    "resume": ("dataset_commands", "End a pause."),
+    "accept": ("dataset_commands", "Go on although a hold stands."),
+    "agent": ("agent_command", "Run the agent in the foreground."),
+    "config": ("config_commands", "Check or show the configuration."),
+    "pki": ("pki_commands", "Make and look after certificates."),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"agent.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hikae", message="%(prog)s %(version)s")
+@click.option("--config", metavar="FILE", envvar="HIKAE_CONFIG", help=f"The configuration; default {DEFAULT_CONFIG}.")
+@click.pass_obj
+def cli(context: Context, config: str | None) -> None:
+    """Keeps a standby of live directory trees on a second server, and says at any moment how far behind it is."""
+    context.config = config or context.config
+
+
+def main(arguments: Sequence[str] | None = None, context: Context | None = None) -> int:
+    """Run one command line; the exit code. ``arguments`` without the program's name, by default the process's."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        result = cli.main(args=words, prog_name="hikae", standalone_mode=False, obj=context or Context())
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE if isinstance(error, click.UsageError) else Exit.FAILED
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("hikae: interrupted", err=True)
+        return INTERRUPTED
+    except HikaeError as error:
+        return _failed(error, "--json" in words)
+    except Exception as error:  # noqa: BLE001  an operator gets a sentence, whatever it was
+        traceback.print_exc(file=sys.stderr)
+        click.echo(f"hikae: {shown(f'{type(error).__name__}: {error}')}; this is a bug in hikae", err=True)
+        return Exit.FAILED
+    return result if isinstance(result, int) else Exit.DONE
+
+
+def _failed(error: HikaeError, as_json: bool) -> int:
+    # Mistakes in a configuration are a list, one a line; everything else is one line.
+    words = shown_lines(str(error)) if isinstance(error, ConfigError) else shown(str(error))
+    click.echo(f"hikae: {words}", err=True)
+    if isinstance(error, Refused):
+        for gate in error.gates:
+            click.echo(f"  {shown(_gate_line(gate))}", err=True)
+        if as_json:
+            click.echo(json.dumps({"refused": True, "gates": list(error.gates)}))
+    return error.exit_code
+
+
+def _gate_line(gate: dict[str, object]) -> str:
+    mark = "✓" if gate.get("ok") else "✗"
+    remedy = f": {gate['remedy']}" if gate.get("remedy") and not gate.get("ok") else ""
+    return f"{mark} {gate.get('name')} {gate.get('value')}{remedy}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Answers to stdout, words to stderr, progress on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from agent.api.controls import Json, Progress
+from agent.status.text import shown
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])  # Any: click calls commands with what their options say
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|min|m|s|h|d|w)")
+_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+def json_option(command: _Command) -> _Command:
+    """Every reading command has it."""
+    return click.option("--json", "as_json", is_flag=True, help="Answer with one JSON value.")(command)
+
+
+def answer_json(value: object) -> None:
+    """One JSON value on one line of stdout."""
+    click.echo(json.dumps(value))
+
+
+def say(words: str) -> None:
+    """An answer for people, printable whatever is in it."""
+    click.echo(shown(words))
+
+
+def remark(words: str) -> None:
+    """A word aside, to stderr."""
+    click.echo(shown(words), err=True)
+
+
+class Duration(click.ParamType[float]):
+    """``2h``, ``90s``, ``1h30m``, or plain seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        text = str(value).replace(" ", "")
+        try:
+            return self._checked(float(text), text, param, ctx)
+        except ValueError:
+            pass
+        parts = _PART.findall(text)
+        if not parts or "".join(number + unit for number, unit in parts) != text:
+            self.fail(f"{text!r} is no duration; write it like 2h, 30m or 1h30m", param, ctx)
+        return sum(float(number) * _UNIT[unit] for number, unit in parts)
+
+    def _checked(self, value: float, text: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if not 0 <= value < float("inf"):
+            self.fail(f"{text!r} is no duration; write it like 2h, 30m or 1h30m", param, ctx)
+        return value
+
+
+@contextmanager
+def progress_shown(words: str, wanted: bool = True) -> Iterator[Progress]:
+    """A progress bar on stderr while a call runs, when stderr is a terminal and it is ``wanted``; else nothing."""
+    if not wanted or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[figures]}", markup=False),
+    )
+    with Bar(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(shown(words), total=None, figures="")
+
+        def show(value: Json) -> None:
+            total, done, figures = _measure(value)
+            bar.update(task, total=total, completed=done, figures=figures)
+
+        yield show
+
+
+def _measure(value: Json) -> tuple[float | None, float, str]:
+    """Total (None: unknown), done, and the figures beside the bar."""
+    from agent.status.story import sync_text
+
+    keys = ("done_bytes", "total_bytes", "done_entries", "total_entries", "eta_seconds")
+    whole = {key: value.get(key) for key in keys}
+    whole["done_bytes"], whole["done_entries"] = whole["done_bytes"] or 0, whole["done_entries"] or 0
+    unit = "bytes" if whole["total_bytes"] else "entries"
+    nothing = not whole["done_bytes"] and not whole["done_entries"]
+    phase = shown(str(value.get("phase") or ""))
+    words = " ".join(part for part in (phase, "" if nothing else sync_text(whole)) if part)
+    total, done = whole[f"total_{unit}"], whole[f"done_{unit}"]
+    return float(total) if total else None, float(done or 0), words

@@ -1,0 +1,118 @@
+"""``status``, ``check``, ``events``: how it is and what happened."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+
+import click
+
+from agent.api.controls import Controls, Json
+from agent.cli.context import Context
+from agent.cli.output import Duration, answer_json, json_option, remark, say
+from agent.core.errors import HikaeError, Unreachable
+from agent.status.check import check_line, unknown_line
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Show it again every second until interrupted.")
+@json_option
+@click.pass_obj
+def status(context: Context, watch: bool, as_json: bool) -> None:
+    """How every dataset is, worst first."""
+    controls = context.controls()
+    if not watch:
+        _show(controls.status(), as_json)
+    elif as_json or not sys.stdout.isatty():
+        for _ in context.ticks(1.0):
+            _show(controls.status(), as_json)
+    else:
+        _watch(context, controls)
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def check(context: Context, as_json: bool) -> int:
+    """One line and a code for monitoring systems.
+
+    OK 0, WARNING 1, CRITICAL 2, UNKNOWN 3: the convention of Nagios plug-ins."""
+    try:
+        line, code = check_line(context.controls().status())
+    except HikaeError as error:
+        line, code = unknown_line(str(error))
+    if as_json:
+        answer_json({"code": code, "line": line})
+    else:
+        click.echo(line)
+    return code
+
+
+@click.command()
+@click.option("--since", type=Duration(), metavar="DURATION", help="Only of the last 2h, 30m, …")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many.")
+@click.option("--follow", is_flag=True, help="Go on with what happens next, until interrupted.")
+@json_option
+@click.pass_obj
+def events(context: Context, since: float | None, limit: int, follow: bool, as_json: bool) -> None:
+    """What happened.
+
+    Newest last: time, dataset, code, message. With --follow, --json gives one object a line."""
+    controls = context.controls()
+    rows = _recent(controls.events(0, limit), since)
+    if not follow:
+        if as_json:
+            answer_json(rows)
+        else:
+            _say_events(rows)
+        return
+    newest = 0
+    for _ in context.ticks(0.5):
+        for row in rows:
+            newest = max(newest, row["id"])
+            if as_json:
+                answer_json(row)
+        if not as_json:
+            _say_events(rows)
+        rows = controls.events(newest, limit)
+
+
+def _show(value: Json, as_json: bool) -> None:
+    if as_json:
+        answer_json(value)
+        return
+    from rich.console import Console
+
+    from agent.status.lines import status_lines
+
+    Console(highlight=False).print(status_lines(value), soft_wrap=True)
+
+
+def _watch(context: Context, controls: Controls) -> None:
+    from rich.live import Live
+    from rich.text import Text
+
+    from agent.status.lines import status_lines
+
+    with Live(auto_refresh=False, screen=False) as live:
+        for _ in context.ticks(1.0):
+            try:
+                shown_now = status_lines(controls.status())
+            except Unreachable as error:
+                shown_now = Text(str(error), "bold red")
+            live.update(shown_now, refresh=True)
+
+
+def _recent(rows: list[Json], since: float | None) -> list[Json]:
+    if since is None:
+        return rows
+    earliest = datetime.now().astimezone().timestamp() - since
+    return [row for row in rows if datetime.fromisoformat(row["time"]).timestamp() >= earliest]
+
+
+def _say_events(rows: list[Json]) -> None:
+    for row in rows:
+        moment = datetime.fromisoformat(row["time"]).astimezone()
+        say(f"{moment:%Y-%m-%d %H:%M:%S}  {row['dataset'] or '-'}  {row['code']}  {row['message']}")
+    if not rows:
+        remark("nothing happened")

@@ -1,0 +1,189 @@
+"""The way in: files → settings, or every mistake at once."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from agent.config.mistakes import ConfigMistakes, Mistake, closest, explain
+from agent.config.read import Sources, read
+from agent.config.resolve import Written, check, digest, resolve, unique_peers
+from agent.config.schema import EXAMPLES, WITHOUT_EFFECT_YET, DatasetEntry, TlsEntry, known_keys
+from agent.config.units import shown
+from agent.config.values import ConsoleSettings, HealthSettings, NodeSettings, Peer, Settings, TlsSettings
+
+DEFAULT_PATH = "/etc/hikae/agent.toml"
+
+_Shape = TypeVar("_Shape")
+
+
+def default_path(env: Mapping[str, str]) -> str:
+    """The configuration file where none is named: ``HIKAE_CONFIG``, else ``/etc/hikae/agent.toml``."""
+    return env.get("HIKAE_CONFIG") or DEFAULT_PATH
+
+
+def load(path: str) -> Settings:
+    """Read and check the configuration file and ``datasets.d/*.toml`` beside it; no other file is touched.
+
+    Raises :class:`ConfigMistakes` (a ``ConfigError``) with everything that is wrong.
+    """
+    path = os.path.abspath(path)
+    sources = read(path)
+    if sources.tables is None:
+        raise ConfigMistakes(path, sources.mistakes)
+    return _Loader(sources, sources.tables).settings()
+
+
+class _Loader:
+    """Gathers mistakes and warnings while the tables of one configuration become settings."""
+
+    def __init__(self, sources: Sources, tables: Mapping[str, object]) -> None:
+        self._sources = sources
+        self._tables = tables
+        self._mistakes = list(sources.mistakes)
+        self._warnings: list[str] = []
+
+    def settings(self) -> Settings:
+        """The settings; raises ConfigMistakes."""
+        self._unknown_tables()
+        node = self._table("node", NodeSettings)
+        tls = self._table("tls", TlsEntry)
+        health = self._table("health", HealthSettings)
+        console = self._table("console", ConsoleSettings)
+        peers = self._peers(node)
+        written = self._datasets()
+        if node is not None and peers is not None:
+            self._mistakes += check(node, peers, written)
+        if self._mistakes or node is None or tls is None or health is None or console is None or peers is None:
+            raise ConfigMistakes(self._sources.main, self._mistakes)
+        self._warn(node, written)
+        own = [each.entry for each in written if node.name in each.entry.nodes]
+        return Settings(
+            node=node,
+            tls=self._tls(tls, node.name),
+            health=health,
+            console=console,
+            peers=tuple(peers),
+            datasets=tuple(sorted((resolve(entry, node.name) for entry in own), key=lambda dataset: dataset.name)),
+            source_files=tuple(self._sources.files),
+            digest=digest([each.entry for each in written]),
+            warnings=tuple(self._warnings),
+        )
+
+    def _unknown_tables(self) -> None:
+        for key in self._tables:
+            if key not in known_keys(""):
+                hint = closest(key, known_keys(""))
+                self._mistakes.append(Mistake(self._sources.main, key, f"is no table that is known; {hint}"))
+
+    def _validate(self, file: str, table: str, label: str, shape: type[_Shape], value: object) -> _Shape | None:
+        try:
+            return TypeAdapter(shape).validate_python(value)
+        except ValidationError as error:
+            self._mistakes += explain(file, table, label, error.errors(include_url=False))
+            return None
+
+    def _table(self, name: str, shape: type[_Shape]) -> _Shape | None:
+        return self._validate(self._sources.main, name, name, shape, self._tables.get(name, {}))
+
+    def _peers(self, node: NodeSettings | None) -> list[Peer] | None:
+        file, entries = self._sources.main, self._tables.get("peer", [])
+        if not isinstance(entries, list):
+            self._mistakes.append(Mistake(file, "peer", f"{shown(entries)} is no list; write {EXAMPLES['peer']}"))
+            return None
+        labels = [_peer_label(entry, number) for number, entry in enumerate(entries, 1)]
+        peers = [self._validate(file, "peer", label, Peer, entry) for label, entry in zip(labels, entries, strict=True)]
+        right = [peer for peer in peers if peer is not None]
+        kept, mistakes = unique_peers(file, node.name if node else "", right)
+        self._mistakes += mistakes
+        return kept if len(right) == len(peers) else None
+
+    def _datasets(self) -> list[Written]:
+        written = []
+        for raw in self._sources.datasets:
+            entry = self._validate(raw.file, "dataset", raw.label, DatasetEntry, raw.table)
+            if entry is not None:
+                written.append(Written(raw, entry))
+        return written
+
+    def _tls(self, entry: TlsEntry, node: str) -> TlsSettings:
+        folder = os.path.join(os.path.dirname(self._sources.main), "pki")
+        ca = entry.ca or os.path.join(folder, "ca.crt")
+        return TlsSettings(
+            ca=ca,
+            cert=entry.cert or os.path.join(folder, f"{node}.crt"),
+            key=entry.key or os.path.join(folder, f"{node}.key"),
+            crl=entry.crl or os.path.join(os.path.dirname(ca), "ca.crl"),
+        )
+
+    def _warn(self, node: NodeSettings, written: Sequence[Written]) -> None:
+        main = self._sources.main
+        for key in self._tables:
+            if key in WITHOUT_EFFECT_YET:
+                self._warnings.append(f"{main}: {key}: has no effect in this version yet")
+        for each in written:
+            self._warnings += _dataset_warnings(each, node.name)
+
+
+def _peer_label(entry: object, number: int) -> str:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return f"peer[{name if isinstance(name, str) and name.isprintable() else f'#{number}'}]"
+
+
+def _dataset_warnings(each: Written, node: str) -> list[str]:
+    place = f"{each.raw.file}: {each.raw.label}"
+    if node not in each.entry.nodes:
+        return [f"{place}: {node} is neither its primary nor a standby; it is passed over here"]
+    warnings = [
+        f"{place}.{key}: has no effect in this version yet"
+        for key in each.raw.table
+        if f"dataset.{key}" in WITHOUT_EFFECT_YET
+    ]
+    if each.entry.quiesce != "none":
+        warnings.append(
+            f'{place}.quiesce: "{each.entry.quiesce}" has no effect in this version yet; each file is whole'
+        )
+    return warnings
+
+
+def check_files(settings: Settings) -> None:
+    """Look at the files and directories that the settings name; raises ConfigMistakes with all that is missing,
+    unreadable, or readable for too many. What stands in the certificates is for :mod:`agent.pki`."""
+    main = settings.source_files[0]
+    mistakes: list[Mistake] = []
+    for key, path in (("ca", settings.tls.ca), ("cert", settings.tls.cert), ("key", settings.tls.key)):
+        if reason := _unreadable(path):
+            remedy = f"make it with: hikae pki issue {settings.node.name}, or write where it is"
+            mistakes.append(Mistake(main, f"tls.{key}", f"{shown(path)} {reason}; {remedy}"))
+    if os.path.exists(settings.tls.key) and stat.S_IMODE(os.stat(settings.tls.key).st_mode) & 0o077:
+        path = settings.tls.key
+        mistakes.append(Mistake(main, "tls.key", f"{shown(path)} can be read by others; type: chmod 600 {path}"))
+    mistakes += _real_overlaps(settings)
+    if mistakes:
+        raise ConfigMistakes(main, mistakes)
+
+
+def _unreadable(path: str) -> str:
+    try:
+        with open(path, "rb"):
+            return ""
+    except FileNotFoundError:
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def _real_overlaps(settings: Settings) -> list[Mistake]:
+    """Datasets whose paths are different by name and the same by symbolic links."""
+    mistakes: list[Mistake] = []
+    seen: dict[str, Any] = {}
+    for dataset in settings.datasets:
+        other = seen.setdefault(os.path.realpath(dataset.path), dataset)
+        if other is not dataset:
+            text = f'{shown(dataset.path)} leads to the path of dataset "{other.name}"; write another place'
+            mistakes.append(Mistake(settings.source_files[0], f"dataset[{dataset.name}].path", text))
+    return mistakes

@@ -1,0 +1,171 @@
+"""Tables that are right each for itself → settings that make sense together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import combinations
+from types import MappingProxyType
+
+from agent.config.mistakes import Mistake, closest
+from agent.config.read import RawDataset
+from agent.config.schema import DatasetEntry
+from agent.config.units import shown
+from agent.config.values import Dataset, NodeSettings, Peer
+
+#: What must be the same on all nodes; retention, brake, vault, limits, hooks and the watcher are each node's own.
+SHARED_KEYS = ("name", "kind", "primary", "standby", "group", "exclude", "include", "quiesce", "start_without_peer")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A dataset that is right by itself, and where it stands."""
+
+    raw: RawDataset
+    entry: DatasetEntry
+
+    def mistake(self, key: str, message: str) -> Mistake:
+        """A mistake at one of its keys."""
+        return Mistake(self.raw.file, f"{self.raw.label}.{key}", message)
+
+
+def unique_peers(file: str, node: str, peers: Sequence[Peer]) -> tuple[list[Peer], list[Mistake]]:
+    """The peers without the node itself, and what is there twice."""
+    kept: list[Peer] = []
+    mistakes = []
+    for peer in (peer for peer in peers if peer.name != node):
+        if any(peer.name == other.name for other in kept):
+            mistakes.append(Mistake(file, f"peer[{peer.name}]", "is there twice; leave one of them out"))
+        elif other := next((other for other in kept if peer.address == other.address), None):
+            text = f'{shown(peer.address)} is the address of peer "{other.name}" too; write its own address'
+            mistakes.append(Mistake(file, f"peer[{peer.name}].address", text))
+        else:
+            kept.append(peer)
+    return kept, mistakes
+
+
+def check(node: NodeSettings, peers: Sequence[Peer], written: Sequence[Written]) -> list[Mistake]:
+    """Everything about the datasets that is wrong only together."""
+    nodes = [node.name, *(peer.name for peer in peers)]
+    mistakes = list(_twice(written))
+    for each in written:
+        mistakes += _roles(each)
+        if node.name in each.entry.nodes:
+            mistakes += _nodes(each, nodes)
+            mistakes += _own_places(each, node)
+            mistakes += _vaults(each, node.name, written)
+    mistakes += _overlaps(written)
+    return mistakes
+
+
+def _twice(written: Sequence[Written]) -> Iterator[Mistake]:
+    first: dict[str, Written] = {}
+    for each in written:
+        other = first.setdefault(each.entry.name, each)
+        if other is not each:
+            yield each.mistake(
+                "name", f"is configured in {other.raw.file} already; give it another name, or leave one out"
+            )
+
+
+def _roles(each: Written) -> Iterator[Mistake]:
+    entry = each.entry
+    if entry.kind == "device":
+        yield each.mistake("kind", '"device" is not supported by this version yet; write kind = "tree"')
+    if not entry.standby:
+        yield each.mistake("standby", 'is empty; name the nodes that keep a standby, like ["beta"]')
+    if entry.primary in entry.standby:
+        yield each.mistake("standby", f'"{entry.primary}" is its primary; leave it out here')
+    for name in sorted({name for name in entry.standby if entry.standby.count(name) > 1}):
+        yield each.mistake("standby", f'"{name}" is there twice; leave one out')
+    if isinstance(entry.path, dict):
+        for name in entry.nodes:
+            if name not in entry.path:
+                yield each.mistake("path", f'has no path for "{name}"; write {name} = "/srv/..." into the table')
+
+
+def _nodes(each: Written, known: Sequence[str]) -> Iterator[Mistake]:
+    entry = each.entry
+    if entry.primary not in known:
+        yield each.mistake("primary", _unknown(entry.primary, known))
+    for name in dict.fromkeys(entry.standby):
+        if name not in known:
+            yield each.mistake("standby", _unknown(name, known))
+    if isinstance(entry.path, dict):
+        for name in entry.path:
+            if name not in known and name not in entry.nodes:
+                yield each.mistake(f"path.{name}", _unknown(name, known))
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    return f'"{name}" is neither this node nor a [[peer]]; {closest(name, known)}'
+
+
+def _inside(path: str, directory: str) -> bool:
+    """Whether ``path`` is ``directory``, or lies below it."""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def _own_places(each: Written, node: NodeSettings) -> Iterator[Mistake]:
+    """The agent's own directories and a dataset must not hold each other: the agent would watch itself write."""
+    path = each.entry.path_on(node.name)
+    if path is not None:
+        if _inside(path, node.state_dir):
+            yield each.mistake(
+                "path", f"{shown(path)} lies in state_dir ({node.state_dir}); write another place for either"
+            )
+        elif _inside(node.state_dir, path):
+            yield each.mistake("path", f"state_dir ({node.state_dir}) lies in {shown(path)}; write another state_dir")
+
+
+def _vaults(each: Written, node: str, written: Sequence[Written]) -> Iterator[Mistake]:
+    """A vault in a dataset would be replicated, and a dataset in a vault would be in the way of its packs."""
+    vault = each.entry.vault
+    for other in (other.entry for other in written if vault is not None and node in other.entry.nodes):
+        path = other.path_on(node)
+        if vault is not None and path is not None and (_inside(vault, path) or _inside(path, vault)):
+            text = f'{shown(vault)} and the path of dataset "{other.name}" lie in each other; write another place'
+            yield each.mistake("vault", text)
+
+
+def _overlaps(written: Sequence[Written]) -> Iterator[Mistake]:
+    for one, other in combinations(written, 2):
+        if one.entry.name == other.entry.name:
+            continue
+        for node in (name for name in one.entry.nodes if name in other.entry.nodes):
+            mine, theirs = other.entry.path_on(node), one.entry.path_on(node)
+            if mine is not None and theirs is not None and (_inside(mine, theirs) or _inside(theirs, mine)):
+                how = "is" if mine == theirs else "lies in" if _inside(mine, theirs) else "holds"
+                text = f'{shown(mine)} {how} the path of dataset "{one.entry.name}" on {node}; write another place'
+                yield other.mistake("path", text)
+                break
+
+
+def resolve(entry: DatasetEntry, node: str) -> Dataset:
+    """A dataset as this node, which takes part in it, has it."""
+    paths = {name: path for name in entry.nodes if (path := entry.path_on(name)) is not None}
+    same = {
+        field.name: getattr(entry, field.name) for field in fields(entry) if field.name not in ("path", "reconcile")
+    }
+    return Dataset(
+        path=paths[node],
+        paths=MappingProxyType(paths),
+        reconcile=None if entry.reconcile == "none" else entry.reconcile,
+        digest=dataset_digest(entry),
+        **same,
+    )
+
+
+def dataset_digest(entry: DatasetEntry) -> bytes:
+    """SHA-256 of what must be the same on all nodes, however it was written."""
+    written = asdict(entry)
+    shared = {key: written[key] for key in SHARED_KEYS}
+    shared["paths"] = {name: entry.path_on(name) for name in entry.nodes}
+    return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).digest()
+
+
+def digest(entries: Sequence[DatasetEntry]) -> bytes:
+    """SHA-256 over all datasets' digests, in the order of their names."""
+    return hashlib.sha256(b"".join(sorted(map(dataset_digest, entries)))).digest()

@@ -1,0 +1,111 @@
+"""Names, paths, patterns and calendars: each rule takes what stood in the file and gives it back, or raises ``ValueError`` with
+what is wrong and what to write instead."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime
+
+from cronsim import CronSim, CronSimError
+from pathspec import GitIgnoreSpec
+
+from agent.config.units import shown
+
+_NODE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+#: ``sockaddr_un.sun_path`` holds 108 bytes with the final zero.
+SOCKET_PATH_LIMIT = 107
+#: Only to parse a cron line: from when on makes no difference.
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def text(value: object, example: str) -> str:
+    """A string that is not empty and holds no NUL."""
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} is not a text in quotes; write one, like {example}")
+    if not value or "\0" in value:
+        raise ValueError(f"{shown(value)} is empty or holds a NUL; write a text, like {example}")
+    return value
+
+
+def node_name(value: object) -> str:
+    """A name that can stand in a certificate as a DNS name."""
+    if not isinstance(value, str) or not _NODE_NAME.fullmatch(value):
+        raise ValueError(
+            f'{shown(value)} is no name for a node; write up to 63 of a-z, 0-9 and "-", with no "-" at either end, like "alpha"'
+        )
+    return value
+
+
+def dataset_name(value: object) -> str:
+    """A name that can stand in paths and on command lines."""
+    if not isinstance(value, str) or not _DATASET_NAME.fullmatch(value):
+        raise ValueError(
+            f"{shown(value)} is no name for a dataset; "
+            'write up to 63 letters, digits, ".", "_" and "-", beginning with a letter or digit, like "web"'
+        )
+    return value
+
+
+def absolute_path(value: object) -> str:
+    """An absolute path, without needless slashes, ``.`` and ``..``."""
+    path = text(value, '"/srv/web"')
+    if not path.startswith("/"):
+        raise ValueError(f"{shown(path)} is a relative path; write the whole path from /, like {shown('/srv/' + path)}")
+    if ".." in path.split("/"):
+        raise ValueError(f'{shown(path)} holds ".."; write where it really leads')
+    return os.path.normpath("/" + path.lstrip("/"))
+
+
+def socket_path(value: object) -> str:
+    """An absolute path that fits the address of a Unix socket."""
+    path = absolute_path(value)
+    if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
+        raise ValueError(
+            f"{shown(path)} is longer than the {SOCKET_PATH_LIMIT} bytes of a socket's path; write a shorter one"
+        )
+    return path
+
+
+def cron(value: object) -> str:
+    """A cron line of five fields, in local time."""
+    line = text(value, '"0 3 * * *"')
+    try:
+        if len(line.split()) != 5:
+            raise ValueError("not five fields")
+        CronSim(line, _SOME_DAY)
+    except (CronSimError, ValueError) as error:
+        raise ValueError(
+            f'{shown(line)} is no cron line ({error}); write minute, hour, day, month and weekday, like "0 3 * * *"'
+        ) from None
+    return line
+
+
+def cron_or_none(value: object) -> str:
+    """A cron line, or ``"none"``."""
+    return "none" if value == "none" else cron(value)
+
+
+def pattern(value: object) -> str:
+    """A line in the style of .gitignore that means something."""
+    line = text(value, '"**/*.tmp"')
+    try:
+        compiled = GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        raise ValueError(f'{shown(line)} is no pattern; write one as in .gitignore, like "**/*.tmp"') from None
+    if not any(each.include is not None for each in compiled.patterns):
+        raise ValueError(f'{shown(line)} matches nothing (blank, or a comment); write a pattern, like "**/*.tmp"')
+    return line
+
+
+def command(value: object) -> tuple[str, ...]:
+    """A program and its arguments."""
+    example = '["systemctl", "start", "shop"]'
+    if not isinstance(value, list):
+        raise ValueError(
+            f"{shown(value)} is no list of words; write the program and each argument for itself, like {example}"
+        )
+    if not all(isinstance(word, str) and "\0" not in word for word in value) or not all(value[:1]):
+        raise ValueError(f"a word in it is not a text, or the program is empty; write texts in quotes, like {example}")
+    return tuple(value)

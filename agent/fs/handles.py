@@ -1,0 +1,93 @@
+"""File handles: what an object is, whatever it is called and wherever it was moved.
+
+A handle is ``handle type (int, native order) + handle bytes``, exactly as ``struct file_handle`` and a fanotify
+record hold them behind their length, so both can be compared as bytes. It is never reused while the filesystem
+lives (the inode's generation is in it) and stays the same over a remount; it means nothing on another filesystem.
+
+Where the filesystem gives no handles (EOPNOTSUPP, EOVERFLOW) a stand-in is made of the inode number and the birth
+time (0 where there is none): ``00 'ino'  ino u64  birth time u64``. It tells objects apart nearly as well; it cannot
+be opened.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+
+from agent.fs import _libc
+from agent.fs.component import require_component
+
+_STAND_IN = b"\0ino"
+_STAND_IN_FORM = struct.Struct("=QQ")
+_HANDLE_MAX = 128
+_NO_HANDLES = (errno.EOPNOTSUPP, errno.EOVERFLOW, errno.ENOSYS)
+
+_XFS_MAGIC = 0x58465342
+
+
+def handle_of(dir_fd: int, name: bytes) -> bytes:
+    """The handle of an entry; of the link itself if it is one. OSError (ENOENT …) if it is gone."""
+    require_component(name)
+    handle, size, handle_at, mount_at = _libc.BUFFERS.handle
+    size.value = _HANDLE_MAX
+    if _libc.name_to_handle_at(dir_fd, name, handle_at, mount_at, 0):
+        return _stand_in(dir_fd, name)
+    return handle.raw[4 : 8 + size.value]
+
+
+def handle_of_fd(fd: int) -> bytes:
+    """The handle of an open object (opened by O_PATH will do)."""
+    handle, size, handle_at, mount_at = _libc.BUFFERS.handle
+    size.value = _HANDLE_MAX
+    if _libc.name_to_handle_at_quick(fd, b"", handle_at, mount_at, _libc.AT_EMPTY_PATH):
+        return _stand_in(fd, b"")
+    return handle.raw[4 : 8 + size.value]
+
+
+def _stand_in(fd: int, name: bytes) -> bytes:
+    if ctypes.get_errno() not in _NO_HANDLES:
+        raise _libc.failed(name)
+    found = _libc.stat_of(fd, name)
+    return _STAND_IN + _STAND_IN_FORM.pack(found.ino, found.btime & 0xFFFFFFFFFFFFFFFF)
+
+
+def open_by_handle(mount_fd: int, handle: bytes, flags: int) -> int:
+    """Open an object by its handle; ``mount_fd`` is any open (not O_PATH) descriptor on its filesystem.
+
+    The object may stand outside any dataset: look where it is before trusting it. O_CLOEXEC is added.
+    OSError: EPERM without CAP_DAC_READ_SEARCH, ESTALE when the object is gone, EOPNOTSUPP for a stand-in."""
+    if handle.startswith(_STAND_IN):
+        raise OSError(errno.EOPNOTSUPP, "this filesystem gives no file handles")
+    if not 4 < len(handle) <= 4 + _HANDLE_MAX:
+        raise OSError(errno.EINVAL, "not a file handle")
+    given = ctypes.create_string_buffer(struct.pack("=I", len(handle) - 4) + handle)
+    fd = int(_libc.open_by_handle_at(mount_fd, ctypes.addressof(given), flags | os.O_CLOEXEC))
+    if fd < 0:
+        raise _libc.failed()
+    return fd
+
+
+def can_open_by_handle(mount_fd: int) -> bool:
+    """Whether this process may open objects of this filesystem by handle (``mount_fd`` not by O_PATH)."""
+    try:
+        os.close(open_by_handle(mount_fd, handle_of_fd(mount_fd), os.O_PATH))
+    except OSError:
+        return False
+    return True
+
+
+def filesystem_id(fd: int) -> bytes:
+    """What tells this filesystem from others, also after a reboot, as opaque bytes.
+
+    ``f_fsid`` of statfs, which ext4, btrfs and tmpfs make from their UUID. XFS makes it from the device number, which
+    may change at boot, so there it is the UUID itself. Where there is neither: the device number."""
+    if _libc.magic_of(fd) == _XFS_MAGIC:
+        uuid = _libc.xfs_uuid(fd)
+        if uuid is not None:
+            return b"xfs:" + uuid
+    fsid = os.fstatvfs(fd).f_fsid
+    if fsid:
+        return b"fsid" + _libc.U64.pack(fsid & 0xFFFFFFFFFFFFFFFF)
+    return b"dev:" + _libc.U64.pack(os.fstat(fd).st_dev)

@@ -1,0 +1,45 @@
+"""Pauses end by themselves: when each of a dataset's two activities may go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from agent.core.clock import Clock
+
+SEND, APPLY = "send", "apply"
+FOREVER = float("inf")
+
+
+class Pauses:
+    """Until when sending and applying stand still. Thread-safe; forgotten when the agent restarts."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._until: dict[str, float] = {}
+
+    def pause(self, what: str, seconds: float | None) -> None:
+        """Begin or replace a pause."""
+        with self._lock:
+            self._until[what] = FOREVER if seconds is None else self._clock.monotonic() + seconds
+
+    def resume(self, what: str) -> None:
+        """End a pause; none is no error."""
+        with self._lock:
+            self._until.pop(what, None)
+
+    def paused(self, what: str) -> bool:
+        """Whether it stands still now."""
+        with self._lock:
+            return self._until.get(what, 0.0) > self._clock.monotonic()
+
+    def until_ns(self) -> Mapping[str, int | None]:
+        """What stands still, and until when (UTC ns; None: until resumed)."""
+        now, wall = self._clock.monotonic(), self._clock.now_ns()
+        with self._lock:
+            return {
+                what: None if until == FOREVER else wall + int((until - now) * 1e9)
+                for what, until in self._until.items()
+                if until > now
+            }

@@ -1,0 +1,36 @@
+"""What every dataset of a node is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.config.values import Dataset, Settings
+from agent.core.clock import Clock
+from agent.rpc.client import Calls
+from agent.watch.fanotify import FanotifyGroups
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The node around a dataset. ``changed`` is called when status should be published soon; any thread, cheap."""
+
+    settings: Settings
+    clock: Clock
+    groups: FanotifyGroups
+    calls: Calls
+    changed: Callable[[], None]
+
+    @property
+    def node(self) -> str:
+        """This node's name."""
+        return self.settings.node.name
+
+    def home(self, dataset: Dataset) -> Path:
+        """Where the dataset's own state lies."""
+        return Path(self.settings.node.state_dir) / "datasets" / dataset.name
+
+    def vault(self, dataset: Dataset) -> Path:
+        """Where the dataset's chunks lie."""
+        return Path(dataset.vault) / dataset.name if dataset.vault else self.home(dataset) / "vault"

@@ -1,0 +1,116 @@
+"""The way out: one call to a peer over mutual TLS."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+
+from agent import pki
+from agent.core.errors import HikaeError, NotPermitted, Unreachable
+from agent.rpc.codec import decode_answers, encode_batch
+from agent.rpc.probe import why_unreachable
+from agent.rpc.tls import Identities, channel_credentials
+from agent.stream.messages import BATCH_MAX, Answers, Batch, Hello, Welcome
+
+METHOD = "/hikae.v1.ReplicationService/Replicate"
+#: Both sides ping, so that a link that is half open is found within 20 s; the server permits it (``rpc.server``).
+KEEPALIVE = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+SIZES = (
+    ("grpc.max_receive_message_length", BATCH_MAX),
+    ("grpc.max_send_message_length", BATCH_MAX),
+)
+
+
+class GrpcTransport:
+    """Calls to one peer; a ``stream.link.Transport``. The channel is made anew when the own certificate was renewed."""
+
+    def __init__(self, peer: str, address: str, identities: Identities) -> None:
+        self._peer = peer
+        self._address = address
+        self._identities = identities
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        self._identity: pki.Identity | None = None
+        self._call: grpc.Call | None = None
+
+    def exchange(self, peer: str, outgoing: Iterator[Batch]) -> Iterator[Answers]:
+        """See ``stream.link.Transport``."""
+        nonce: list[bytes] = []
+        try:
+            # Bytes both ways: the codec is ours, so that what is wrong with a message can be said.
+            replicate: Any = self._dialled().stream_stream(METHOD)
+            call = replicate(_encoded(outgoing, nonce))
+            with self._lock:
+                self._call = call
+            for data in call:
+                answers = decode_answers(data)
+                self._check_welcome(answers, nonce)
+                yield answers
+        except grpc.RpcError as error:
+            raise self._mapped(error) from error
+        finally:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """See ``stream.link.Transport``."""
+        with self._lock:
+            call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
+
+    def close(self) -> None:
+        """End the call and give the connection back."""
+        self.cancel()
+        with self._lock:
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def _dialled(self) -> grpc.Channel:
+        identity = self._identities.current()
+        with self._lock:
+            if self._channel is None or identity is not self._identity:
+                if self._channel is not None:
+                    self._channel.close()
+                self._identity = identity
+                options = (*KEEPALIVE, *SIZES, ("grpc.ssl_target_name_override", self._peer))
+                self._channel = grpc.secure_channel(self._address, channel_credentials(identity), options)
+            return self._channel
+
+    def _check_welcome(self, answers: Answers, nonce: list[bytes]) -> None:
+        for part in answers:
+            if isinstance(part, Welcome):
+                self._identities.check_server(self._peer, part.certificate, nonce[0], part.proof)
+
+    def _mapped(self, error: grpc.RpcError) -> HikaeError:
+        # Every error of a call is a grpc.Call too; the declared types exclude that.
+        call: Any = error
+        code: grpc.StatusCode = call.code()
+        told: str = call.details() or ""
+        if code is grpc.StatusCode.UNAVAILABLE:
+            self.close()  # a broken connection waits out gRPC's own pause; ours is the only one
+            return why_unreachable(self._peer, self._address, self._identities.files, told)
+        if code in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED):
+            return NotPermitted("reach the peer", self._peer, told, "see hikae pki show on both nodes")
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return Unreachable(
+                "reach the peer", self._peer, "what answers there is no hikae agent", "correct the address"
+            )
+        if code is grpc.StatusCode.CANCELLED:
+            return Unreachable("replicate", self._peer, "the call was cancelled", "it is dialled again")
+        return Unreachable("replicate", self._peer, told or str(code), "it is dialled again")
+
+
+def _encoded(outgoing: Iterator[Batch], nonce: list[bytes]) -> Iterator[bytes]:
+    for batch in outgoing:
+        if not nonce and isinstance(batch[0], Hello):
+            nonce.append(batch[0].nonce)
+        yield encode_batch(batch)

@@ -1,0 +1,295 @@
+"""Batches and their bytes. What comes in is checked against the limits of ``stream.messages`` before it becomes a
+value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from google.protobuf.message import DecodeError
+
+from agent.core.chunks import NAME_SIZE
+from agent.core.commit import Position
+from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch
+from agent.rpc.wire import replication_pb2 as pb
+from agent.stream.messages import (
+    BATCH_MAX,
+    NAMES_MAX,
+    PARTS_MAX,
+    ROWS_MAX,
+    TEXT_MAX,
+    Announce,
+    Answers,
+    Batch,
+    Data,
+    Heartbeat,
+    Hello,
+    Need,
+    Offer,
+    PrimaryPart,
+    Progress,
+    Refuse,
+    Seal,
+    SecondaryPart,
+    Welcome,
+    Withdraw,
+    bad,
+)
+
+_CERTIFICATE_MAX = 64 << 10
+_TOKEN_MAX = 64
+_NUMBER_LIMIT = 1 << 63
+
+
+def encode_batch(batch: Batch) -> bytes:
+    """The bytes of what a primary says."""
+    request = pb.ReplicateRequest()
+    for part in batch:
+        _FILL[type(part)](request.parts.add(), part)
+    return request.SerializeToString()
+
+
+def decode_batch(data: bytes) -> Batch:
+    """What a primary said. Raises ``WireError``."""
+    request = _parsed(pb.ReplicateRequest(), data)
+    if len(request.parts) > PARTS_MAX:
+        raise bad(f"{len(request.parts)} parts at once")
+    return tuple(cast(PrimaryPart, _read(part)) for part in request.parts)
+
+
+def encode_answers(answers: Answers) -> bytes:
+    """The bytes of what a secondary says."""
+    response = pb.ReplicateResponse()
+    for part in answers:
+        _FILL[type(part)](response.parts.add(), part)
+    return response.SerializeToString()
+
+
+def decode_answers(data: bytes) -> Answers:
+    """What a secondary said. Raises ``WireError``."""
+    response = _parsed(pb.ReplicateResponse(), data)
+    if len(response.parts) > PARTS_MAX:
+        raise bad(f"{len(response.parts)} parts at once")
+    return tuple(cast(SecondaryPart, _read(part)) for part in response.parts)
+
+
+# Generated classes of different messages have no common type beyond Message; the tables below pair each with its value.
+
+
+def _parsed(message: Any, data: bytes) -> Any:
+    if len(data) > BATCH_MAX:
+        raise bad(f"a message of {len(data)} bytes")
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise bad("bytes that are no message of this protocol") from error
+    return message
+
+
+def _read(part: Any) -> object:
+    which = part.WhichOneof("part")
+    if which is None:
+        raise bad("a part of an unknown kind")
+    return _READ[which](getattr(part, which))
+
+
+def _fill_hello(part: Any, hello: Hello) -> None:
+    out = part.hello
+    out.node, out.dataset, out.newest = hello.node, hello.dataset, hello.newest
+    out.versions.extend(hello.versions)
+    out.nonce, out.config_digest = hello.nonce, hello.config_digest
+    _fill_epoch(out.epoch, hello.epoch)
+
+
+def _read_hello(hello: pb.Hello) -> Hello:
+    return Hello(
+        node=_text(hello.node),
+        dataset=_text(hello.dataset),
+        versions=tuple(hello.versions[:_TOKEN_MAX]),
+        epoch=_read_epoch(hello.epoch),
+        newest=_number(hello.newest),
+        nonce=_short(hello.nonce),
+        config_digest=_short(hello.config_digest),
+    )
+
+
+def _fill_welcome(part: Any, welcome: Welcome) -> None:
+    out = part.welcome
+    out.node, out.durable, out.applied = welcome.node, welcome.durable, welcome.applied
+    out.durable_digest, out.credit_bytes, out.version = welcome.durable_digest, welcome.credit, welcome.version
+    out.certificate, out.proof = welcome.certificate, welcome.proof
+    _fill_epoch(out.epoch, welcome.epoch)
+
+
+def _read_welcome(welcome: pb.Welcome) -> Welcome:
+    if len(welcome.certificate) > _CERTIFICATE_MAX or len(welcome.proof) > _CERTIFICATE_MAX:
+        raise bad("a certificate that is too long")
+    return Welcome(
+        node=_text(welcome.node),
+        epoch=_read_epoch(welcome.epoch),
+        durable=_number(welcome.durable),
+        durable_digest=_short(welcome.durable_digest),
+        applied=_number(welcome.applied),
+        credit=welcome.credit_bytes,
+        version=welcome.version,
+        certificate=welcome.certificate,
+        proof=welcome.proof,
+    )
+
+
+def _fill_epoch(out: pb.Epoch, epoch: Epoch) -> None:
+    out.number, out.owner, out.token = epoch.number, epoch.owner, epoch.token
+
+
+def _read_epoch(epoch: pb.Epoch) -> Epoch:
+    if epoch.number >= EPOCH_LIMIT:
+        raise bad(f"epoch {epoch.number}")
+    return Epoch(epoch.number, _text(epoch.owner), _short(epoch.token))
+
+
+def _fill_offer(part: Any, offer: Offer) -> None:
+    out = part.offer
+    out.id, out.number, out.parent, out.rows = offer.id, offer.number, offer.parent, offer.rows
+    if offer.asked:
+        out.kinds = bytes([kind for kind, _ in offer.asked])
+        out.names = b"".join([name for _, name in offer.asked])
+
+
+def _read_offer(offer: pb.Offer) -> Offer:
+    kinds, names, rows = offer.kinds, offer.names, offer.rows
+    if len(names) != NAME_SIZE * len(kinds) or len(kinds) > NAMES_MAX or len(rows) > ROWS_MAX:
+        raise bad("an offer whose names or rows are too many or cut short")
+    if kinds.strip(b"\x00\x02"):
+        raise bad("a name of an unknown kind")
+    split = [names[at : at + NAME_SIZE] for at in range(0, len(names), NAME_SIZE)]
+    asked = tuple(zip(kinds, split, strict=True))
+    return Offer(offer.id, _number(offer.number), _number(offer.parent), rows, asked)
+
+
+def _fill_data(part: Any, data: Data) -> None:
+    out = part.data
+    out.kinds, out.codecs, out.payload = data.kinds, data.codecs, data.payload
+    out.raw_lengths.extend(data.raw_lengths)
+    out.stored_lengths.extend(data.stored_lengths)
+
+
+def _read_data(data: pb.Data) -> Data:
+    if len(data.raw_lengths) != len(data.kinds) or len(data.stored_lengths) != len(data.kinds):
+        raise bad("chunks whose packed fields differ in number")
+    got = Data(data.kinds, data.codecs, list(data.raw_lengths), list(data.stored_lengths), data.payload)
+    got.check()
+    return got
+
+
+def _fill_seal(part: Any, seal: Seal) -> None:
+    out = part.seal
+    out.number, out.parent, out.time = seal.number, seal.parent, seal.time
+    out.consistent, out.digest, out.rows = seal.consistent, seal.digest, seal.rows
+    out.entries, out.bytes, out.fuzzy = seal.entries, seal.bytes, seal.fuzzy
+
+
+def _read_seal(seal: pb.Seal) -> Seal:
+    return Seal(
+        number=_number(seal.number),
+        parent=_number(seal.parent),
+        time=seal.time,
+        consistent=seal.consistent,
+        digest=_short(seal.digest),
+        entries=_counted(seal.entries),
+        bytes=_counted(seal.bytes),
+        fuzzy=_counted(seal.fuzzy),
+        rows=_counted(seal.rows),
+    )
+
+
+def _fill_withdraw(part: Any, withdraw: Withdraw) -> None:
+    part.withdraw.number = withdraw.number
+
+
+def _fill_heartbeat(part: Any, heartbeat: Heartbeat) -> None:
+    part.heartbeat.monotonic = heartbeat.monotonic
+
+
+def _fill_announce(part: Any, announce: Announce) -> None:
+    part.announce.count = announce.count
+
+
+def _fill_need(part: Any, need: Need) -> None:
+    part.need.offer = need.offer
+    part.need.indexes.extend(need.indexes)
+
+
+def _read_need(need: pb.Need) -> Need:
+    if len(need.indexes) > NAMES_MAX:
+        raise bad("an answer with too many names")
+    return Need(need.offer, tuple(need.indexes))
+
+
+def _fill_progress(part: Any, progress: Progress) -> None:
+    out = part.progress
+    out.durable, out.applied = progress.position.durable, progress.position.applied
+    out.consumed_bytes = progress.consumed
+
+
+def _read_progress(progress: pb.Progress) -> Progress:
+    return Progress(Position(_number(progress.durable), _number(progress.applied)), progress.consumed_bytes)
+
+
+def _fill_refuse(part: Any, refuse: Refuse) -> None:
+    out = part.refuse
+    out.code, out.reason, out.remedy = refuse.code, refuse.reason[:TEXT_MAX], refuse.remedy[:TEXT_MAX]
+    out.epoch = refuse.epoch
+
+
+def _read_refuse(refuse: pb.Refuse) -> Refuse:
+    return Refuse(_text(refuse.code), _text(refuse.reason), _text(refuse.remedy), refuse.epoch)
+
+
+def _text(value: str) -> str:
+    if len(value) > TEXT_MAX:
+        raise bad("a text that is too long")
+    return value
+
+
+def _short(value: bytes) -> bytes:
+    if len(value) > _TOKEN_MAX:
+        raise bad("a token that is too long")
+    return value
+
+
+def _number(value: int) -> CommitNumber:
+    return CommitNumber(_counted(value))
+
+
+def _counted(value: int) -> int:
+    if value >= _NUMBER_LIMIT:
+        raise bad(f"the number {value}")
+    return value
+
+
+_FILL: dict[type, Callable[[Any, Any], None]] = {
+    Hello: _fill_hello,
+    Offer: _fill_offer,
+    Data: _fill_data,
+    Seal: _fill_seal,
+    Withdraw: _fill_withdraw,
+    Heartbeat: _fill_heartbeat,
+    Announce: _fill_announce,
+    Welcome: _fill_welcome,
+    Need: _fill_need,
+    Progress: _fill_progress,
+    Refuse: _fill_refuse,
+}
+_READ: dict[str, Callable[[Any], object]] = {
+    "hello": _read_hello,
+    "offer": _read_offer,
+    "data": _read_data,
+    "seal": _read_seal,
+    "withdraw": lambda part: Withdraw(_number(part.number)),
+    "heartbeat": lambda part: Heartbeat(part.monotonic),
+    "announce": lambda part: Announce(_counted(part.count)),
+    "welcome": _read_welcome,
+    "need": _read_need,
+    "progress": _read_progress,
+    "refuse": _read_refuse,
+}

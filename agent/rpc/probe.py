@@ -1,0 +1,84 @@
+"""Why a peer cannot be reached, in words: gRPC says UNAVAILABLE for all of it, so the handshake is tried by hand."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+from agent.core.errors import HikaeError, NotPermitted, Unreachable
+from agent.rpc.tls import TlsFiles
+
+_SECONDS = 3.0
+_EXPIRED, _NOT_YET = 10, 9
+_UNKNOWN_CA = (2, 18, 19, 20, 21)
+_OTHER_NAME = 62
+
+
+def why_unreachable(peer: str, address: str, files: TlsFiles, told: str) -> HikaeError:
+    """The error for a call to ``peer`` that failed; ``told``: gRPC's own words, kept when the handshake succeeds here.
+    Takes a few seconds at most."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _SECONDS) as plain:
+            plain.settimeout(_SECONDS)
+            return _handshake(peer, address, files, plain, told)
+    except ConnectionRefusedError:
+        return _unreachable(peer, f"nothing listens at {address}", "start the agent there, or correct the address")
+    except socket.gaierror:
+        return _unreachable(peer, f"the name in {address} cannot be resolved", "correct the address of the peer")
+    except TimeoutError:
+        return _unreachable(
+            peer, f"{address} does not answer", "look at the network and the firewall between the nodes"
+        )
+    except (OSError, ValueError) as error:
+        return _unreachable(peer, f"{address}: {error}", "look at the network between the nodes")
+
+
+def _handshake(peer: str, address: str, files: TlsFiles, plain: socket.socket, told: str) -> HikaeError:
+    try:
+        context = ssl.create_default_context(cafile=files.ca)
+        context.load_cert_chain(files.cert, files.key)
+        context.set_alpn_protocols(["h2"])
+        with context.wrap_socket(plain, server_hostname=peer) as secure:
+            # Since TLS 1.3 the other side judges our certificate after the handshake has ended for us.
+            secure.recv(1)
+    except ssl.SSLCertVerificationError as error:
+        return _not_believed(peer, address, error)
+    except ssl.SSLError as error:
+        return _alert(peer, address, error)
+    return _unreachable(peer, told or "the connection broke", "it is dialled again")
+
+
+def _not_believed(peer: str, address: str, error: ssl.SSLCertVerificationError) -> NotPermitted:
+    if error.verify_code == _EXPIRED:
+        return _not_permitted(peer, f"the certificate of {address} has expired", "renew it there: hikae pki renew")
+    if error.verify_code == _NOT_YET:
+        return _not_permitted(
+            peer, f"the certificate of {address} is not valid yet", "compare the clocks of both nodes"
+        )
+    if error.verify_code in _UNKNOWN_CA:
+        return _not_permitted(
+            peer, f"{address} has a certificate of another CA", "issue both from one: hikae pki issue"
+        )
+    if error.verify_code == _OTHER_NAME:
+        reason = f"the certificate of {address} is for another name than {peer!r}"
+        return _not_permitted(peer, reason, "correct the name or the address of the peer")
+    return _not_permitted(peer, f"the certificate of {address}: {error.verify_message}", "see hikae pki show there")
+
+
+def _alert(peer: str, address: str, error: ssl.SSLError) -> HikaeError:
+    reason = error.reason or str(error)
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNEXPECTED_EOF_WHILE_READING"):
+        return _not_permitted(peer, f"{address} does not speak TLS", "correct the port: it must be the agent's own")
+    if "ALERT" in reason:
+        words = reason.partition("ALERT_")[2].replace("_", " ").lower()
+        return _not_permitted(peer, f"{address} refuses our certificate: {words}", "see hikae pki show on both nodes")
+    return _unreachable(peer, f"{address}: {reason}", "see hikae pki show on both nodes")
+
+
+def _unreachable(peer: str, reason: str, remedy: str) -> Unreachable:
+    return Unreachable("reach the peer", peer, reason, remedy)
+
+
+def _not_permitted(peer: str, reason: str, remedy: str) -> NotPermitted:
+    return NotPermitted("reach the peer", peer, reason, remedy)

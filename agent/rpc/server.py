@@ -1,0 +1,142 @@
+"""The way in: a gRPC server with mutual TLS that gives every call to an intake."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+
+from agent.core.clock import Clock
+from agent.core.errors import HikaeError, Refused
+from agent.rpc.client import KEEPALIVE, METHOD, SIZES
+from agent.rpc.codec import decode_batch, encode_answers
+from agent.rpc.tls import Identities, server_credentials
+from agent.stream.intake import Directory, Intake, refusal_of
+from agent.stream.messages import Answers, Batch, Hello, Welcome
+from agent.stream.seats import Seats
+
+#: Calls beyond those that the configuration knows: one that hangs and is being replaced, one that will be refused.
+SPARE_CALLS = 4
+_OPTIONS = (
+    *KEEPALIVE,
+    *SIZES,
+    # Else two agents share a port without knowing.
+    ("grpc.so_reuseport", 0),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+)
+
+
+class GrpcServer:
+    """Serves replication at one address. ``calls``: how many the configuration can bring at once (datasets times
+    peers)."""
+
+    def __init__(
+        self, listen: str, identities: Identities, directory: Directory, seats: Seats, clock: Clock, calls: int
+    ) -> None:
+        self.port = 0
+        self._listen = listen
+        self._identities = identities
+        self._directory = directory
+        self._seats = seats
+        self._clock = clock
+        self._calls = calls
+        self._lock = threading.Lock()
+        self._serving: set[Intake] = set()
+        self._server: grpc.Server | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Listen. Raises ``Refused`` when the port is taken, ``ConfigError`` or ``IdentityError`` for the
+        certificate's files."""
+        credentials = server_credentials(self._identities)
+        workers = self._calls + SPARE_CALLS
+        pool = ThreadPoolExecutor(workers, "hikae-serve")
+        server = grpc.server(pool, options=_OPTIONS, maximum_concurrent_rpcs=workers)
+        server.add_generic_rpc_handlers((_Handler(self._replicate),))
+        try:
+            self.port = server.add_secure_port(self._listen, credentials)
+        except RuntimeError:
+            self.port = 0
+        if not self.port:
+            pool.shutdown()
+            reason = f"the address {self._listen} is taken or is not of this machine"
+            raise Refused("listen for peers", self._listen, reason, "stop what listens there, or change [node] listen")
+        server.start()
+        self._server, self._pool = server, pool
+
+    def stop(self, grace: float = 2.0) -> None:
+        """End every call, sealed commits kept; returns when all threads are gone. Safe to call twice."""
+        with self._lock:
+            for intake in self._serving:
+                intake.leave()
+        if self._server is not None and self._pool is not None:
+            self._server.stop(grace).wait()
+            self._pool.shutdown()
+            self._server = self._pool = None
+
+    def _replicate(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        try:
+            peer = self._identities.client_name(_presented(context))
+        except HikaeError as error:
+            yield encode_answers((refusal_of(error),))
+            return
+        intake = Intake(peer, self._directory, self._seats, self._clock, lambda: _cancel(context))
+        with self._lock:
+            self._serving.add(intake)
+        try:
+            if not context.add_callback(intake.leave):
+                return
+            yield from self._answered(intake, requests)
+        finally:
+            with self._lock:
+                self._serving.discard(intake)
+
+    def _answered(self, intake: Intake, requests: Iterator[bytes]) -> Iterator[bytes]:
+        nonce: list[bytes] = []
+        for answers in intake.answers(_decoded(requests, nonce)):
+            yield encode_answers(self._proven(answers, nonce))
+
+    def _proven(self, answers: Answers, nonce: list[bytes]) -> Answers:
+        first = answers[0]
+        if not isinstance(first, Welcome):
+            return answers
+        certificate, proof = self._identities.sign(nonce[0])
+        return (dataclasses.replace(first, certificate=certificate, proof=proof), *answers[1:])
+
+
+class _Handler(grpc.GenericRpcHandler):
+    """Bytes in, bytes out: decoding is ours, so that what is wrong with a message can be said to its sender."""
+
+    def __init__(self, replicate: Callable[[Iterator[bytes], grpc.ServicerContext], Iterator[bytes]]) -> None:
+        self._method: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(replicate)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+        return self._method if handler_call_details.method == METHOD else None
+
+
+def _presented(context: grpc.ServicerContext) -> bytes:
+    """The client's certificate (PEM), which TLS has found to be of our authority; empty when there is none."""
+    found: Any = context.auth_context().get("x509_pem_cert")
+    return bytes(found[0]) if found else b""
+
+
+def _cancel(context: grpc.ServicerContext) -> None:
+    context.cancel()
+
+
+def _decoded(requests: Iterator[bytes], nonce: list[bytes]) -> Iterator[Batch]:
+    """The batches of a call; its cancellation ends them. Raises ``WireError``."""
+    try:
+        for data in requests:
+            batch = decode_batch(data)
+            if not nonce and batch and isinstance(batch[0], Hello):
+                nonce.append(batch[0].nonce)
+            yield batch
+    except grpc.RpcError:
+        return

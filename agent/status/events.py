@@ -1,0 +1,176 @@
+"""What happened, as a list that a person can read: found by comparing two published values, kept bounded."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from agent.status.published import Json
+
+#: So many problems of one code are named when they come or go at once; the rest is counted.
+NAMED_AT_ONCE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. ``dataset`` is "" for the node; ``code`` a stable word; ``message`` one line."""
+
+    dataset: str
+    code: str
+    message: str
+
+
+def events_between(old: Json | None, new: Json) -> list[Event]:
+    """What happened from one published value to the next; ``old`` is None at the start of the agent."""
+    if old is None:
+        events = [Event("", "agent-started", f"hikae {new['version']} on {new['node']}")]
+        old = {"problems": [], "datasets": []}
+    else:
+        events = []
+    events += _problem_events("", old, new)
+    before = {dataset["name"]: dataset for dataset in old["datasets"]}
+    after = {dataset["name"]: dataset for dataset in new["datasets"]}
+    for name, dataset in after.items():
+        events += _dataset_events(name, before.get(name), dataset)
+    events += [Event(name, "dataset-gone", "no longer configured") for name in before if name not in after]
+    return events
+
+
+def _dataset_events(name: str, old: Json | None, new: Json) -> Iterator[Event]:
+    if old is None:
+        yield Event(name, "dataset-present", f"{new['role']}, {new['state']}")
+        old = {"problems": [], "peers": [], "role": new["role"], "state": new["state"], "epoch": new["epoch"]}
+    if old["epoch"] != new["epoch"]:
+        yield Event(name, "epoch", f"{old['epoch']} → {new['epoch']}")
+    if old["role"] != new["role"]:
+        yield Event(name, "role", f"{old['role']} → {new['role']}")
+    if old["state"] != new["state"]:
+        yield Event(name, "state", f"{old['state']} → {new['state']}")
+    yield from _peer_events(name, old, new)
+    yield from _problem_events(name, old, new)
+
+
+def _peer_events(name: str, old: Json, new: Json) -> Iterator[Event]:
+    before = {peer["name"]: peer["connected"] for peer in old["peers"]}
+    for peer in new["peers"]:
+        if before.get(peer["name"], False) != peer["connected"]:
+            word = "connected" if peer["connected"] else "disconnected"
+            yield Event(name, f"peer-{word}", peer["name"])
+
+
+_Key: TypeAlias = tuple[str, str]
+
+
+def _problem_events(name: str, old: Json, new: Json) -> Iterator[Event]:
+    before, after = _by_key(old), _by_key(new)
+    yield from _named(name, "raised", [after[key] for key in after if key not in before])
+    yield from _named(name, "cleared", [before[key] for key in before if key not in after])
+
+
+def _by_key(holder: Json) -> dict[_Key, Json]:
+    return {(problem["code"], problem["path"]): problem for problem in holder["problems"]}
+
+
+def _named(name: str, what: str, problems: list[Json]) -> Iterator[Event]:
+    counts: dict[str, int] = {}
+    for problem in problems:
+        code = problem["code"]
+        counts[code] = counts.get(code, 0) + 1
+        if counts[code] <= NAMED_AT_ONCE:
+            where = f"{problem['path']}: " if problem["path"] else ""
+            yield Event(name, code, f"{what}: {where}{problem['message']}")
+    for code, count in counts.items():
+        if count > NAMED_AT_ONCE:
+            yield Event(name, code, f"{what}: {count - NAMED_AT_ONCE:,} more")
+
+
+class EventLog:
+    """The newest events, in memory and as JSON lines in a file that restarts outlive.
+
+    Thread-safe. The file is a convenience: when it cannot be written, memory still holds the events and
+    ``trouble`` says why. It is turned over to ``<path>.1`` at ``file_limit`` bytes, so it takes at most twice that."""
+
+    def __init__(self, path: str | None, *, limit: int = 10_000, file_limit: int = 4 << 20) -> None:
+        self._path = Path(path) if path else None
+        self._file_limit = file_limit
+        self._lock = threading.Lock()
+        self._kept: deque[Json] = deque(maxlen=limit)
+        self._next = 1
+        self.trouble: str | None = None
+
+    def open(self) -> None:
+        """Read what earlier runs left; a torn last line is passed over."""
+        if self._path is None:
+            return
+        with self._lock:
+            for path in (self._older(self._path), self._path):
+                self._kept.extend(_read(path))
+            if self._kept:
+                self._next = self._kept[-1]["id"] + 1
+            _end_torn_line(self._path)
+
+    def add(self, time: str, events: Iterable[Event]) -> None:
+        """Append ``events``, which happened at ``time`` (a stamp)."""
+        with self._lock:
+            rows = [{"id": self._next + place, "time": time, **asdict(event)} for place, event in enumerate(events)]
+            if not rows:
+                return
+            self._next += len(rows)
+            self._kept.extend(rows)
+            self._write(rows)
+
+    def since(self, event_id: int, limit: int) -> list[Json]:
+        """The newest ``limit`` events with a greater id than ``event_id``, oldest first: ``{"id", "time", "dataset",
+        "code", "message"}``."""
+        with self._lock:
+            found = [row for row in self._kept if row["id"] > event_id]
+        return found[-limit:] if limit > 0 else []
+
+    def _write(self, rows: list[Json]) -> None:
+        if self._path is None:
+            return
+        data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        try:
+            if self._path.exists() and self._path.stat().st_size + len(data) > self._file_limit:
+                os.replace(self._path, self._older(self._path))
+            with self._path.open("ab") as file:
+                file.write(data)
+            self.trouble = None
+        except OSError as error:
+            self.trouble = str(error)
+
+    @staticmethod
+    def _older(path: Path) -> Path:
+        return path.with_name(path.name + ".1")
+
+
+def _read(path: Path) -> Iterator[Json]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("id"), int):
+            yield row
+
+
+def _end_torn_line(path: Path) -> None:
+    try:
+        with path.open("r+b") as file:
+            if file.seek(0, os.SEEK_END) == 0:
+                return
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+    except OSError:
+        return

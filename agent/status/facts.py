@@ -1,0 +1,106 @@
+"""What a node knows about itself at one moment: plain values, from which everything else is derived."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agent.core.commit import Commit
+from agent.core.ids import NOTHING, CommitNumber
+from agent.core.problem import Problem
+from agent.status.state import Role
+
+#: ``SyncFacts.phase`` of a first sync; other phases ("reconcile", "catchup", …) are shown as they are.
+FIRST_SYNC = "first-sync"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFacts:
+    """One peer of one dataset.
+
+    ``version`` is "" while unknown; ``mode`` is "" while not connected; ``durable`` and ``applied`` are commit numbers
+    there; ``lag_seconds`` is the last measured round trip of a mark (None: not measured); ``since_ns`` UTC ns of the
+    last change of ``connected`` or ``mode``."""
+
+    name: str
+    version: str = ""
+    connected: bool = False
+    mode: Literal["streaming", "catchup", ""] = ""
+    durable: CommitNumber = NOTHING
+    applied: CommitNumber = NOTHING
+    lag_seconds: float | None = None
+    behind_bytes: int = 0
+    since_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncFacts:
+    """A walk or transfer that has an end. Totals are None until they are known."""
+
+    phase: str
+    done_bytes: int = 0
+    total_bytes: int | None = None
+    done_entries: int = 0
+    total_entries: int | None = None
+    eta_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchFacts:
+    """The watcher in force. ``why`` says why not a better one ("" for the best); counters count changes found."""
+
+    kind: str
+    why: str = ""
+    by_event: int = 0
+    by_reconcile: int = 0
+    overflows: int = 0
+    last_reconcile_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFacts:
+    """One dataset on this node.
+
+    ``primary`` and ``standbys`` are node names; ``commit`` the newest here; ``applied`` what the standby here equals
+    (``NOTHING`` on a primary); ``hold`` the sentence why apply or capture is held; ``paused_until`` maps "send" and
+    "apply" to UTC ns, None for without an end; ``uncounted`` how many more problems of each code there are than
+    ``problems`` lists; ``last_verify`` the result of the last verify with its "time" as UTC ns; ``since_ns`` when the
+    present state began. The flags name the states that only the node can know."""
+
+    name: str
+    kind: Literal["tree", "device"]
+    group: str | None
+    role: Role
+    path: str
+    primary: str
+    standbys: tuple[str, ...]
+    epoch: int
+    commit: Commit | None = None
+    applied: CommitNumber = NOTHING
+    peers: tuple[PeerFacts, ...] = ()
+    sync: SyncFacts | None = None
+    watch: WatchFacts | None = None
+    hold: str | None = None
+    paused_until: Mapping[str, int | None] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    uncounted: Mapping[str, int] = field(default_factory=dict)
+    last_verify: Mapping[str, object] | None = None
+    rewound: bool = False
+    unconfirmed: bool = False
+    inconsistent: bool = False
+    redo: bool = False
+    behind: bool = False
+    reconciling: bool = False
+    since_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """The whole node. ``time_ns``: UTC ns of this look; ``problems`` those that belong to no dataset."""
+
+    node: str
+    version: str
+    time_ns: int
+    problems: tuple[Problem, ...] = ()
+    datasets: tuple[DatasetFacts, ...] = ()

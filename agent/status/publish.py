@@ -1,0 +1,105 @@
+"""The thread that publishes the state: one JSON file, at every change and at least each second."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from agent.core.clock import Clock
+from agent.status.events import EventLog, events_between
+from agent.status.facts import NodeFacts
+from agent.status.figures import stamp
+from agent.status.published import Json, status_json
+
+_log = structlog.get_logger("status")
+
+
+class Publisher:
+    """Derives the published value from the node's facts, writes it, and tells its changes to the event log.
+
+    ``facts`` is called in this thread and must not block for long: a value older than some seconds is taken for a dead
+    agent.
+    ``path``: the file (0644, replaced atomically, in a directory that exists). Changes closer together than ``gap``
+    seconds are published together."""
+
+    def __init__(
+        self,
+        path: str,
+        facts: Callable[[], NodeFacts],
+        events: EventLog,
+        clock: Clock,
+        *,
+        interval: float = 1.0,
+        gap: float = 0.05,
+    ) -> None:
+        self._path = path
+        self._facts = facts
+        self._events = events
+        self._clock = clock
+        self._interval = interval
+        self._gap = gap
+        self._changed = threading.Event()
+        self._stopped = threading.Event()
+        self._publishing = threading.Lock()
+        self._last: Json | None = None
+        self._trouble = ""
+        self._thread = threading.Thread(target=self._run, name="publish")
+
+    def start(self) -> None:
+        """Publish once, then keep publishing from a thread."""
+        self.publish()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread. The file stays: who reads it goes by its age, so that a restart drops no backend."""
+        self._stopped.set()
+        self._changed.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def changed(self) -> None:
+        """Something changed: publish soon. Any thread, cheap."""
+        self._changed.set()
+
+    def publish(self) -> Json:
+        """Publish now and return the value. A file that cannot be written is logged once, never raised."""
+        with self._publishing:
+            facts = self._facts()
+            value = status_json(facts)
+            self._events.add(stamp(facts.time_ns) or "", events_between(self._last, value))
+            self._last = value
+            self._write({**value, "written": self._clock.now_ns()})
+            return value
+
+    def latest(self) -> Json:
+        """The value published last."""
+        return self._last if self._last is not None else self.publish()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            self._changed.wait(self._interval)
+            if self._stopped.wait(self._gap):
+                return
+            self._changed.clear()
+            try:
+                self.publish()
+            except Exception:  # noqa: BLE001  the next second may be better, and silence would look like death
+                _log.exception("could not tell the state")
+
+    def _write(self, value: Json) -> None:
+        temporary = f"{self._path}.{os.getpid()}"
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            with open(descriptor, "wb") as file:
+                os.fchmod(descriptor, 0o644)
+                file.write(json.dumps(value).encode())
+            os.replace(temporary, self._path)
+            self._trouble = ""
+        except OSError as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                _log.error("could not publish the state", path=self._path, reason=str(error))

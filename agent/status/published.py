@@ -1,0 +1,139 @@
+"""The published value: facts as the JSON of section 12, which commands, health, metrics and console all read.
+
+Keys of later issues are there and null. Times are stamps (``figures.stamp``), sizes bytes, durations seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from agent.core.commit import Commit
+from agent.core.ids import epoch_of, seq_of
+from agent.core.problem import Problem
+from agent.status.derive import dataset_state
+from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, SyncFacts, WatchFacts
+from agent.status.figures import stamp
+from agent.status.text import shown
+
+SCHEMA = 1
+
+#: A JSON object: what `json.loads` gives for one.
+Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge; the shape is section 12's
+
+
+def status_json(facts: NodeFacts) -> Json:
+    """The value of ``hikae status --json``, the admin socket and, with ``written``, of ``state.json``."""
+    return {
+        "schema": SCHEMA,
+        "node": facts.node,
+        "version": facts.version,
+        "time": stamp(facts.time_ns),
+        "problems": [_problem(problem) for problem in facts.problems],
+        "datasets": [_dataset(dataset) for dataset in facts.datasets],
+    }
+
+
+def number_json(number: int) -> Json | None:
+    """A commit number as ``{"epoch", "seq"}``; null for nothing yet."""
+    return {"epoch": epoch_of(number), "seq": seq_of(number)} if number else None
+
+
+def _dataset(facts: DatasetFacts) -> Json:
+    return {
+        "name": facts.name,
+        "kind": facts.kind,
+        "group": facts.group,
+        "role": facts.role.value,
+        "path": shown(facts.path),
+        "primary": facts.primary,
+        "standbys": list(facts.standbys),
+        "epoch": facts.epoch,
+        "state": dataset_state(facts).value,
+        "since": stamp(facts.since_ns),
+        "commit": _commit(facts.commit),
+        "applied": number_json(facts.applied),
+        "peers": [_peer(peer) for peer in facts.peers],
+        "sync": _sync(facts.sync),
+        "watch": _watch(facts.watch),
+        "generations": None,
+        "hold": None if facts.hold is None else shown(facts.hold),
+        "paused": {what: stamp(until) for what, until in facts.paused_until.items()} or None,
+        "last_verify": _verify(facts.last_verify),
+        "last_rehearsal": None,
+        "problems": [_problem(problem) for problem in facts.problems],
+        "uncounted": dict(facts.uncounted),
+    }
+
+
+def _commit(commit: Commit | None) -> Json | None:
+    if commit is None:
+        return None
+    return {
+        "epoch": epoch_of(commit.number),
+        "seq": seq_of(commit.number),
+        "digest": commit.digest.hex(),
+        "time": stamp(commit.time),
+        "consistent": commit.consistent,
+        "entries": commit.entries,
+        "bytes": commit.bytes,
+    }
+
+
+def _peer(peer: PeerFacts) -> Json:
+    return {
+        "name": peer.name,
+        "version": shown(peer.version),
+        "connected": peer.connected,
+        "mode": peer.mode,
+        "since": stamp(peer.since_ns),
+        "durable_seq": seq_of(peer.durable),
+        "durable_epoch": epoch_of(peer.durable),
+        "applied_seq": seq_of(peer.applied),
+        "applied_epoch": epoch_of(peer.applied),
+        "lag_seconds": peer.lag_seconds,
+        "behind_bytes": peer.behind_bytes,
+    }
+
+
+def _sync(sync: SyncFacts | None) -> Json | None:
+    if sync is None:
+        return None
+    return {
+        "phase": sync.phase,
+        "done_bytes": sync.done_bytes,
+        "total_bytes": sync.total_bytes,
+        "done_entries": sync.done_entries,
+        "total_entries": sync.total_entries,
+        "eta_seconds": sync.eta_seconds,
+    }
+
+
+def _watch(watch: WatchFacts | None) -> Json | None:
+    if watch is None:
+        return None
+    return {
+        "kind": watch.kind,
+        "why": shown(watch.why),
+        "by_event": watch.by_event,
+        "by_reconcile": watch.by_reconcile,
+        "overflows": watch.overflows,
+        "last_reconcile": stamp(watch.last_reconcile_ns),
+    }
+
+
+def _verify(result: Mapping[str, object] | None) -> Json | None:
+    if result is None:
+        return None
+    time = result.get("time")
+    return {**result, "time": stamp(time) if isinstance(time, int) else time}
+
+
+def _problem(problem: Problem) -> Json:
+    return {
+        "code": problem.code,
+        "severity": problem.severity.value,
+        "since": stamp(problem.since),
+        "path": shown(problem.path),
+        "message": shown(problem.message),
+        "remedy": shown(problem.remedy),
+    }

@@ -1,0 +1,141 @@
+"""The published value in words, one dataset at a time: what ``lines`` colours and ``check`` shortens."""
+
+from __future__ import annotations
+
+from agent.status.figures import clock_text, size_text, span_text
+from agent.status.published import Json
+from agent.status.state import Role, State
+
+_WATCHES = {"fanotify": "events", "inotify": "events", "polling": "polling"}
+
+
+def sorted_datasets(status: Json) -> list[Json]:
+    """The datasets, worst state first, then by name."""
+    order = {state.value: place for place, state in enumerate(State)}
+    return sorted(status["datasets"], key=lambda one: (order[one["state"]], one["name"]))
+
+
+def way(status: Json, dataset: Json) -> str:
+    """Who serves and who keeps the copy: ``primary on alpha → beta``."""
+    node, role = status["node"], dataset["role"]
+    if role == Role.PRIMARY:
+        others = ", ".join(dataset["standbys"])
+        return f"primary on {node} → {others}" if others else f"primary on {node}, no standby"
+    if role == Role.STANDBY:
+        return f"standby on {node} ← {dataset['primary']}"
+    return f"{role} on {node}"
+
+
+def detail(status: Json, dataset: Json) -> str:
+    """What there is to know in this state, with what to do where something is to be done."""
+    state = dataset["state"]
+    if state == State.HELD:
+        return f"{dataset['hold']}: {_hold_remedy(dataset)}"
+    if state == State.PAUSED:
+        return _paused(status, dataset)
+    if state == State.FIRST_SYNC and not _worst(dataset, "error"):
+        return sync_text(dataset["sync"])
+    problem = problem_text(dataset)
+    if problem:
+        return problem
+    if state == State.DISCONNECTED:
+        return _disconnected(status, dataset)
+    if state in (State.CATCHUP, State.BEHIND):
+        return _behind(dataset)
+    return _steady(status, dataset)
+
+
+def position(dataset: Json) -> str:
+    """``commit 3.1842``, or that there is none."""
+    commit = dataset["commit"]
+    return f"commit {commit['epoch']}.{commit['seq']}" if commit else "no commit yet"
+
+
+def problem_text(holder: Json) -> str:
+    """The worst problem of a dataset or node with its remedy, and how many more there are; "" for none."""
+    problem = _worst(holder, "error") or _worst(holder, "warning")
+    if not problem:
+        return ""
+    where = f"{problem['path']}: " if problem["path"] else ""
+    remedy = f": {problem['remedy']}" if problem["remedy"] else ""
+    troubling = sum(1 for one in holder["problems"] if one["severity"] != "info")
+    more = troubling - 1 + sum(holder.get("uncounted", {}).values())
+    return f"{where}{problem['message']}{remedy}" + (f" (and {more:,} more: hikae status --json)" if more else "")
+
+
+def sync_text(sync: Json | None) -> str:
+    """``31 %, 1.2 GiB of 3.9 GiB, 1,200 of 5,000 entries, about 2 min 5 s left``, as far as known."""
+    if sync is None:
+        return ""
+    parts = []
+    if sync["total_bytes"]:
+        parts.append(f"{100 * min(sync['done_bytes'], sync['total_bytes']) // sync['total_bytes']} %")
+        parts.append(f"{size_text(sync['done_bytes'])} of {size_text(sync['total_bytes'])}")
+    else:
+        parts.append(size_text(sync["done_bytes"]))
+    if sync["total_entries"]:
+        parts.append(f"{sync['done_entries']:,} of {sync['total_entries']:,} entries")
+    elif sync["done_entries"]:
+        parts.append(f"{sync['done_entries']:,} entries")
+    if sync["eta_seconds"] is not None:
+        parts.append(f"about {span_text(sync['eta_seconds'])} left")
+    return ", ".join(parts)
+
+
+def lag_seconds(dataset: Json) -> float | None:
+    """The greatest measured lag of its peers."""
+    lags = [peer["lag_seconds"] for peer in dataset["peers"] if peer["lag_seconds"] is not None]
+    return max(lags, default=None)
+
+
+def _worst(holder: Json, severity: str) -> Json | None:
+    for problem in holder["problems"]:
+        if problem["severity"] == severity:
+            found: Json = problem
+            return found
+    return None
+
+
+def _hold_remedy(dataset: Json) -> str:
+    for problem in dataset["problems"]:
+        if dataset["hold"] in (problem["message"], problem["code"]) and problem["remedy"]:
+            return str(problem["remedy"])
+    return f"hikae accept {dataset['name']}, if that is meant"
+
+
+def _paused(status: Json, dataset: Json) -> str:
+    parts = []
+    for what, until in dataset["paused"].items():
+        parts.append(f"{what} until {clock_text(until, status['time'])}" if until else what)
+    return f"{' and '.join(parts)}: hikae resume {dataset['name']}"
+
+
+def _disconnected(status: Json, dataset: Json) -> str:
+    gone = [peer for peer in dataset["peers"] if not peer["connected"]]
+    names = ", ".join(
+        peer["name"] + (f" since {clock_text(peer['since'], status['time'])}" if peer["since"] else "") for peer in gone
+    )
+    waiting = max(peer["behind_bytes"] for peer in gone)
+    behind = f", {size_text(waiting)} wait" if waiting else ""
+    return f"no connection with {names}{behind}: is its agent running, and its port open?"
+
+
+def _behind(dataset: Json) -> str:
+    return ", ".join(
+        f"{peer['name']} is {size_text(peer['behind_bytes'])} behind" for peer in dataset["peers"] if peer["connected"]
+    )
+
+
+def _steady(status: Json, dataset: Json) -> str:
+    if dataset["state"] == State.RECONCILING and dataset["sync"]:
+        return sync_text(dataset["sync"])
+    parts = []
+    lag = lag_seconds(dataset)
+    if lag is not None:
+        parts.append(f"lag {span_text(lag)}")
+    watch = dataset["watch"]
+    if watch:
+        last = watch["last_reconcile"]
+        look = f"; last full look {clock_text(last, status['time'])}" if last else ""
+        parts.append(f"({_WATCHES.get(watch['kind'], watch['kind'])}{look})")
+    return " ".join(parts)

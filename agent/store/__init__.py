@@ -1,0 +1,19 @@
+"""What we know and what we hold: the catalog, the local facts, and the vault of one dataset.
+
+::
+
+    catalog   objects and names through time, commits, epochs        catalog.db   synchronous FULL
+      ├─ reader     one key at one moment                            any thread, own connection
+      ├─ moments    whole states and the difference of two
+      └─ staging    the rows of the commit that is being built, its digest and counts
+    local     handles, ctimes, prints: this machine's own facts      local.db     losing it loses time only
+    vault     chunks by name                                         packs/, index.db
+      ├─ codec      one chunk opened and packed
+      ├─ pack       append-only records
+      └─ index      name → place, rebuilt from the packs
+    sqlite    how every database here is opened, and what its errors mean
+
+A chunk is durable in a pack before the commit that names it is durable in the catalog (law 1):
+``Vault.sync`` gives the ``PackEnd`` that ``Catalog.seal`` stores with the commit, and what lies behind it at the next
+start is cut.
+"""

@@ -1,0 +1,112 @@
+"""One chunk as it travels and lies in a pack: packed where that helps, opened within bounds, believed by its name."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+
+from agent.core.chunks import DATA, MAX_CHUNK, PIECE, name_of, name_of_list
+from agent.core.errors import WireError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+#: Codecs. 2 is kept for patches: ranges of other chunks plus the pages that differ.
+RAW, ZSTD = 0, 1
+
+_LEVEL = 1
+_SMALL = 128  #: bytes; below, a frame's own cost eats what it saves
+_SAMPLE = 4096
+_WORTH = 0.9  #: compressed size over raw size that is still worth it
+
+_local = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A chunk under its name. ``kind``: ``chunks.DATA`` or ``chunks.PIECE``; ``codec``: how ``stored`` holds
+    ``raw_length`` bytes."""
+
+    name: bytes
+    kind: int
+    codec: int
+    raw_length: int
+    stored: bytes
+
+
+def pack_chunk(name: bytes, kind: int, raw: bytes) -> StoredChunk:
+    """The chunk as it is to be sent and stored: compressed where that saves a tenth at least."""
+    length = len(raw)
+    if length >= _SMALL and _seems_worth_it(raw):
+        packed = _compress(raw)
+        if len(packed) <= length * _WORTH:
+            return StoredChunk(name, kind, ZSTD, length, packed)
+    return StoredChunk(name, kind, RAW, length, raw)
+
+
+def open_chunk(chunk: StoredChunk) -> bytes:
+    """The bytes of a chunk, which are what its name says.
+
+    Raises ``WireError``: too long, of an unknown kind or codec, no valid frame, more bytes than claimed, another
+    name."""
+    raw = unpack(chunk.codec, chunk.raw_length, chunk.stored)
+    if compute_name(chunk.kind, raw) != chunk.name:
+        raise _bad("bytes that are not what their name says")
+    return raw
+
+
+def unpack(codec: int, raw_length: int, stored: bytes) -> bytes:
+    """Exactly ``raw_length`` bytes, never more in memory. Raises ``WireError``."""
+    if not 0 < raw_length <= MAX_CHUNK:
+        raise _bad(f"a chunk of {raw_length} bytes")
+    raw = stored if codec == RAW else _decompress(codec, raw_length, stored)
+    if len(raw) != raw_length:
+        raise _bad("a chunk of another length than claimed")
+    return raw
+
+
+def compute_name(kind: int, raw: bytes) -> bytes:
+    """The name that bytes of this kind have. Raises ``WireError`` for an unknown kind."""
+    if kind == DATA:
+        return name_of(raw)
+    if kind == PIECE:
+        return name_of_list(raw)
+    raise _bad(f"a chunk of kind {kind}")
+
+
+def _seems_worth_it(raw: bytes) -> bool:
+    """A sample from the middle stands for the rest: most of what is incompressible (media, archives) is so
+    everywhere."""
+    if len(raw) <= 4 * _SAMPLE:
+        return True
+    start = (len(raw) - _SAMPLE) // 2
+    return len(_compress(raw[start : start + _SAMPLE])) <= _SAMPLE * _WORTH
+
+
+def _compress(raw: bytes) -> bytes:
+    """One frame; the compressor is kept per thread, as making one costs more than a small chunk."""
+    compressor: zstd.ZstdCompressor | None = getattr(_local, "compressor", None)
+    if compressor is None:
+        compressor = _local.compressor = zstd.ZstdCompressor(level=_LEVEL)
+    compressor.set_pledged_input_size(len(raw))
+    return compressor.compress(raw, zstd.ZstdCompressor.FLUSH_FRAME)
+
+
+def _decompress(codec: int, raw_length: int, stored: bytes) -> bytes:
+    if codec != ZSTD:
+        raise _bad(f"a chunk in codec {codec}")
+    decompressor = zstd.ZstdDecompressor()
+    try:
+        raw = decompressor.decompress(stored, max_length=raw_length + 1)
+    except zstd.ZstdError as error:
+        raise _bad("a chunk that cannot be decompressed") from error
+    if not decompressor.eof or decompressor.unused_data:
+        raise _bad("a chunk of another length than claimed")
+    return raw
+
+
+def _bad(what: str) -> WireError:
+    return WireError("open a chunk", "", f"it is {what}", "the sender is faulty or hostile; nothing was stored")

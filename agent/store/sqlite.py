@@ -1,0 +1,135 @@
+"""How every database of the store is opened, and what SQLite's errors mean to us.
+
+Pages carry a checksum (the ``cksumvfs`` extension that comes with apsw): damage on the medium is an error
+at the first read of the page, never a wrong answer.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Any
+
+import apsw
+import apsw.sqlite_extra
+
+from agent.core.errors import Damaged, HikaeError, NotFound, StoreFailed, TryAgain
+
+_PAGE_SIZE = 4096
+_CHECKSUM_BYTES = 8
+_BUSY_MS = 10_000
+_STATEMENTS = 128
+_VFS = "cksmvfs"
+_IOERR_DATA = 10 | 32 << 8  #: SQLITE_IOERR_DATA: cksumvfs found a page whose checksum is wrong.
+_IOERR_CORRUPTFS = 10 | 33 << 8
+
+_loading = threading.Lock()
+
+
+class Synchronous(IntEnum):
+    """When a commit is synced: FULL always, NORMAL only before a checkpoint (a power cut loses the last commits)."""
+
+    NORMAL = 1
+    FULL = 2
+
+
+def open_database(path: str, synchronous: Synchronous, cache_kib: int, *, create: bool = True) -> apsw.Connection:
+    """A connection in WAL mode with checksummed pages. The file is made 0600 when ``create`` is set and it is absent.
+
+    Raises ``Damaged``, ``NotFound`` (absent and not ``create``), ``TryAgain`` (disk full), ``StoreFailed``."""
+    _load_checksums(path)
+    flags = apsw.SQLITE_OPEN_READWRITE
+    if create:
+        _touch(path)
+    elif not os.path.exists(path):
+        raise NotFound("open a database", path, "it does not exist")
+    try:
+        connection = apsw.Connection(path, flags=flags, vfs=_VFS, statementcachesize=_STATEMENTS)
+        try:
+            _configure(connection, synchronous, cache_kib)
+        except BaseException:
+            connection.close(True)
+            raise
+    except apsw.Error as error:
+        raise failure(error, "open a database", path) from error
+    return connection
+
+
+# SQLite's values have the types of the schema; apsw cannot know them: this is the edge where they become ``Any``.
+def query(connection: apsw.Connection, sql: str, arguments: tuple[Any, ...] = ()) -> list[Any]:
+    """Run a statement to its end and give its rows. ``arguments`` of several statements follow each other.
+
+    A cursor left half-way would hold a snapshot and keep the log from being folded in, so there are none."""
+    return connection.execute(sql, arguments).fetchall()
+
+
+def query_each(connection: apsw.Connection, sql: str, arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
+    """What a statement of at most one row gives for each of many arguments: the row, its value if it has one column,
+    None if there is none. In one transaction, which halves the cost."""
+    execute = connection.cursor().execute
+    inside = connection.in_transaction
+    if not inside:
+        execute("begin")
+    try:
+        return [execute(sql, each).get for each in arguments]
+    finally:
+        if not inside:
+            execute("commit")
+
+
+def failure(error: apsw.Error, operation: str, path: str) -> HikaeError:
+    """What an apsw error means to us; to be raised ``from`` it."""
+    code = getattr(error, "extendedresult", -1)
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError) or code in (_IOERR_DATA, _IOERR_CORRUPTFS):
+        return Damaged(operation, path, f"the database is damaged ({error})", _damaged_remedy(path))
+    if isinstance(error, apsw.FullError):
+        return TryAgain(operation, path, "the disk is full", "free some space; the agent goes on by itself")
+    if isinstance(error, apsw.BusyError | apsw.LockedError):
+        return TryAgain(operation, path, "another process uses the database", "is a second agent running?")
+    if isinstance(error, apsw.CantOpenError | apsw.PermissionsError | apsw.ReadOnlyError):
+        return StoreFailed(operation, path, str(error), "check that the directory exists and may be written")
+    return StoreFailed(operation, path, str(error), "see the kernel log; restart the agent when the disk is well")
+
+
+def _load_checksums(path: str) -> None:
+    """Register the checksumming VFS once a process."""
+    with _loading:
+        if _VFS in apsw.vfs_names():
+            return
+        try:
+            probe = apsw.Connection(":memory:")
+            try:
+                apsw.sqlite_extra.load(probe, "cksumvfs")
+            finally:
+                probe.close()
+        except (apsw.Error, apsw.sqlite_extra.NotAvailable, LookupError, OSError) as error:
+            raise StoreFailed(
+                "open a database", path, f"apsw has no cksumvfs extension ({error})", "install apsw from its wheel"
+            ) from error
+
+
+def _configure(connection: apsw.Connection, synchronous: Synchronous, cache_kib: int) -> None:
+    connection.set_busy_timeout(_BUSY_MS)
+    connection.reserve_bytes(None, _CHECKSUM_BYTES)
+    connection.pragma("page_size", _PAGE_SIZE)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", int(synchronous))
+    connection.pragma("cache_size", -cache_kib)
+    connection.pragma("cell_size_check", True)
+    connection.pragma("journal_size_limit", 16 << 20)
+
+
+def _touch(path: str) -> None:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreFailed("open a database", path, str(error), "check that the directory exists") from error
+
+
+def _damaged_remedy(path: str) -> str:
+    return (
+        f"stop the agent, move the file away (mv {path} {path}.damaged; also {path}-wal and {path}-shm) and start it: "
+        "what was in it is synced or built afresh"
+    )

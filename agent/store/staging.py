@@ -1,0 +1,157 @@
+"""The commit that is being built: its rows in the database, its digest and counts in memory.
+
+Rows are staged under the number of the future commit, so no reader sees them before that number is the newest.
+Everything here runs inside a transaction that the catalog has open.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+import apsw
+
+from agent.core.commit import Changes
+from agent.core.digest import Digest
+from agent.core.errors import WireError
+from agent.core.ids import CommitNumber, shown
+from agent.core.rows import (
+    OBJECT_TAG,
+    encode_name,
+    key_is_object,
+    object_id_of_key,
+    parent_and_name_of_key,
+)
+from agent.store.sqlite import query
+
+_ID = struct.Struct(">Q")
+_PARENT_AND_OBJECT = struct.Struct(">QQ")
+_SIZE_AT = 34  #: of the file size in an object's row, see core.rows
+_NAME_AT = 18
+
+_END_OBJECT = "update object set until = ? where id = ? and until = 9223372036854775807 returning since, row"
+_END_NAME = """
+update name set until = ? where parent = ? and name = ? and until = 9223372036854775807 returning since, object
+"""
+_END_ALL = """
+update object set until = ? where until = 9223372036854775807;
+update name set until = ? where until = 9223372036854775807;
+"""
+_NEW_OBJECT = "insert into object values (?, 9223372036854775807, ?, ?)"
+_NEW_NAME = "insert into name values (?, ?, 9223372036854775807, ?, ?)"
+
+#: Brings back the sealed state, whatever was staged.
+UNSTAGE = """
+delete from object where since > ?1;
+update object set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
+delete from name where since > ?1;
+update name set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
+"""
+
+
+class Staging:
+    """Digest and counts of the state with all that is staged. Not thread-safe; owned by the catalog.
+
+    After an exception the caller must roll back and make a new one."""
+
+    def __init__(self, connection: apsw.Connection, entries: int, size: int, highest: int) -> None:
+        """``entries``, ``size``: counts of the sealed state; ``highest``: no row has a greater object id or parent."""
+        self._connection = connection
+        self._highest = highest
+        self.digest = Digest()
+        self.digest.load(query(connection, "select number, total from bucket"))
+        self.entries = entries
+        self.size = size
+        self.restarted = False
+
+    def apply(self, number: CommitNumber, changes: Changes) -> None:
+        """Stage rows. Raises ``WireError`` for a drop of what does not live and for a key given twice."""
+        try:
+            if changes.drops:
+                self._drop(number, changes.drops)
+            if changes.puts:
+                self._put(number, changes.puts)
+        except apsw.ConstraintError as error:
+            raise _bad(number, "it holds a key twice") from error
+        except (OverflowError, struct.error, IndexError) as error:
+            raise _bad(number, "it holds a malformed row or key") from error
+
+    def restart(self, number: CommitNumber) -> None:
+        """Every live row ends at ``number``; digest and counts are those of nothing."""
+        query(self._connection, _END_ALL, (number, number))
+        self.digest = Digest()
+        self.entries = self.size = 0
+        self.restarted = True
+
+    def sealed(self) -> None:
+        """Write the sums of the buckets that changed; the staged state becomes the sealed one."""
+        if self.restarted:
+            query(self._connection, "delete from bucket")
+        self._connection.executemany("insert or replace into bucket values (?, ?)", self.digest.take_touched())
+        self.restarted = False
+
+    def _put(self, number: CommitNumber, rows: Iterable[bytes]) -> None:
+        """Ids above every id seen are new, so nothing can live under them and nothing is looked up."""
+        known = highest = self._highest
+        add = self.digest.add
+        objects: list[tuple[int, int, bytes]] = []
+        names: list[tuple[int, bytes, int, int]] = []
+        size = 0
+        for row in rows:
+            if row[1] == OBJECT_TAG:
+                (key,) = _ID.unpack_from(row, 2)
+                if key <= known:
+                    self._end_object(number, key)
+                objects.append((key, number, row))
+                size += int.from_bytes(row[_SIZE_AT : _SIZE_AT + 8], "big")
+            else:
+                key, target = _PARENT_AND_OBJECT.unpack_from(row, 2)
+                name = row[_NAME_AT:]
+                if key <= known:
+                    self._end_name(number, key, name)
+                names.append((key, name, number, target))
+            if key > highest:
+                highest = key
+            add(row)
+        self._connection.executemany(_NEW_OBJECT, objects)
+        self._connection.executemany(_NEW_NAME, names)
+        self._highest = highest
+        self.entries += len(names)
+        self.size += size
+
+    def _drop(self, number: CommitNumber, keys: Iterable[bytes]) -> None:
+        for key in keys:
+            if key_is_object(key):
+                ended = self._end_object(number, object_id_of_key(key))
+            else:
+                ended = self._end_name(number, *parent_and_name_of_key(key))
+            if not ended:
+                raise _bad(number, "it drops what does not live")
+
+    def _end_object(self, number: CommitNumber, key: int) -> bool:
+        for since, row in query(self._connection, _END_OBJECT, (number, key)):
+            if since == number:
+                raise _bad(number, "it holds a key twice")
+            self.digest.remove(row)
+            self.size -= int.from_bytes(row[_SIZE_AT : _SIZE_AT + 8], "big")
+            return True
+        return False
+
+    def _end_name(self, number: CommitNumber, parent: int, name: bytes) -> bool:
+        for since, target in query(self._connection, _END_NAME, (number, parent, name)):
+            if since == number:
+                raise _bad(number, "it holds a key twice")
+            self.digest.remove(encode_name(parent, name, target))
+            self.entries -= 1
+            return True
+        return False
+
+
+def highest_id(connection: apsw.Connection) -> int:
+    """The greatest object id or parent of any row."""
+    ids = query(connection, "select max(id) from object union all select max(parent) from name")
+    return max(id or 0 for (id,) in ids)
+
+
+def _bad(number: CommitNumber, what: str) -> WireError:
+    return WireError("stage a commit", shown(number), what, "the sender is faulty or hostile; nothing was stored")

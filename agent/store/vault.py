@@ -1,0 +1,386 @@
+"""The vault: every chunk of a dataset by its name, in append-only packs with an index beside them.
+
+Receiver, applier and verifier use one vault at once. ``lock`` guards packs and index; reading, decompressing,
+checking and syncing go on outside it. Whoever checks that chunks are there and relies on it holds ``lock`` meanwhile,
+or pins them (law 2).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+
+from agent.core.errors import Damaged, NotFound, Refused, StoreFailed, TryAgain, WireError
+from agent.store import index as index_file
+from agent.store.codec import StoredChunk, open_chunk
+from agent.store.index import Index
+from agent.store.pack import (
+    BATCH,
+    HEADER_SIZE,
+    PackEnd,
+    PackWriter,
+    Place,
+    io_failure,
+    numbers_in,
+    parse_header,
+    path_of,
+    records,
+)
+
+__all__ = ["PackEnd", "StoredChunk", "Vault"]
+
+PACK_LIMIT = 1 << 30
+CACHE_LIMIT = 64 << 20
+_PENDING_LIMIT = 50_000
+#: Entries that are worth a transaction; fewer wait, and are found in the packs after a crash.
+_FLUSH = 1_000
+_OPEN_PACKS = 64
+_PAGE = 10_000
+
+
+class Vault:
+    """See the module. ``damage``: what opening found in the packs that was no record, in words."""
+
+    @classmethod
+    def open(
+        cls, directory: str, committed: PackEnd, *, pack_limit: int = PACK_LIMIT, cache_limit: int = CACHE_LIMIT
+    ) -> Vault:
+        """Open or create. ``committed``: ``Catalog.pack_end()``.
+
+        What lies behind the last end that is known to be durable is cut (law 1); an index that is missing, damaged or
+        behind is caught up from the packs. Raises ``StoreFailed``, ``TryAgain`` (disk full)."""
+        packs = os.path.join(directory, "packs")
+        try:
+            os.makedirs(packs, mode=0o700, exist_ok=True)
+            numbers = numbers_in(packs)
+            index = _open_index(os.path.join(directory, "index.db"), packs, numbers)
+        except OSError as error:
+            raise io_failure(error, "open the vault", directory) from error
+        vault = cls(packs, index, pack_limit, cache_limit)
+        try:
+            vault._recover(numbers, committed)
+        except OSError as error:
+            vault.close()
+            raise io_failure(error, "open the vault", directory) from error
+        except BaseException:
+            vault.close()
+            raise
+        return vault
+
+    def __init__(self, packs: str, index: Index, pack_limit: int, cache_limit: int) -> None:
+        self.lock = threading.RLock()
+        self.damage: list[str] = []
+        self._packs = packs
+        self._index = index
+        self._pack_limit = pack_limit
+        self._cache_limit = cache_limit
+        self._cache: OrderedDict[bytes, bytes] = OrderedDict()
+        self._cached = 0
+        self._pinned: set[bytes] = set()
+        self._open: OrderedDict[int, _OpenPack] = OrderedDict()
+        self._writer: PackWriter | None = None
+        self._new_pack = False
+        self._syncing = threading.Lock()
+        self._failed = False
+
+    def close(self) -> None:
+        """Give descriptors and the index back; safe to call twice. What was not synced may be lost."""
+        with self.lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            self._open.clear()
+            self._index.close()
+            self._failed = True
+
+    def __enter__(self) -> Vault:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # --- adding
+
+    def missing(self, names: Sequence[bytes]) -> list[bytes]:
+        """Those of ``names`` that the vault does not hold, in their order."""
+        with self.lock:
+            return self._index.missing(names)
+
+    def add(self, chunks: Sequence[StoredChunk], raws: Sequence[bytes]) -> None:
+        """Append chunks; those that are there already are passed over. ``raws``: their opened bytes, as
+        ``open_chunk`` gave them, kept for a while so that nobody need read them from disk. Durable after
+        :meth:`sync`.
+
+        Raises ``TryAgain`` when the disk is full: some may be in, adding them again is harmless. ``StoreFailed``."""
+        with self.lock:
+            writer = self._usable("write to the vault")
+            by_name = {chunk.name: chunk for chunk in chunks}
+            fresh = [by_name[name] for name in self._index.missing(list(by_name))]
+            for start in range(0, len(fresh), BATCH):
+                if writer.end >= self._pack_limit:
+                    writer = self._next_pack(writer)
+                part = fresh[start : start + BATCH]
+                for chunk, place in zip(part, writer.append(part), strict=True):
+                    self._index.put(chunk.name, place)
+            for chunk, raw in zip(chunks, raws, strict=True):
+                self._keep(chunk.name, raw)
+            crowded = self._index.waiting() > _PENDING_LIMIT
+        if crowded:
+            self.sync()
+
+    def sync(self) -> PackEnd:
+        """Everything that was added before is durable, up to the end that comes back.
+
+        Raises ``StoreFailed``: the vault must be opened again, and what was not durable is thrown away then (law 1)."""
+        with self._syncing:
+            with self.lock:
+                writer = self._usable("sync the vault")
+                end = PackEnd(writer.pack, writer.end)
+                fd = os.dup(writer.fd)
+                made, self._new_pack = self._new_pack, False
+            try:
+                os.fdatasync(fd)
+                if made:
+                    _sync_directory(self._packs)
+            except OSError as error:
+                self._failed = True
+                raise StoreFailed("sync the vault", self._packs, str(error), "restart the agent") from error
+            finally:
+                os.close(fd)
+            with self.lock:
+                self._flush(end)
+            return end
+
+    # --- reading
+
+    def read(self, name: bytes) -> bytes:
+        """The bytes of a chunk, checked against its name.
+
+        Raises ``NotFound``, ``Damaged`` (what is stored is something else), ``StoreFailed``."""
+        with self.lock:
+            raw = self._cache.get(name)
+            if raw is not None:
+                return raw
+            self._usable("read the vault")
+            place = self._index.place(name)
+            if place is None:
+                raise NotFound("read a chunk", name.hex(), "the vault does not hold it")
+            pack = self._opened(place.pack)
+        raw = _read_record(pack, name, place)
+        with self.lock:
+            self._keep(name, raw)
+        return raw
+
+    def names(self) -> Iterator[bytes]:
+        """The name of every chunk, in no order; those added meanwhile may be left out."""
+        for page in self._pages():
+            yield from (name for name, _ in page)
+
+    def check(self, deep: bool) -> Iterator[tuple[bytes, str]]:
+        """``(name, what is wrong)`` of every damaged chunk. Not ``deep``: that a record of that name is where the index
+        says; ``deep``: its bytes are read and named again."""
+        for page in self._pages():
+            for name, place in index_file.entries_in_order(page):
+                try:
+                    with self.lock:
+                        pack = self._opened(place.pack)
+                    (_read_record if deep else _read_header)(pack, name, place)
+                except (Damaged, StoreFailed) as error:
+                    yield name, error.reason
+
+    # --- keeping and forgetting
+
+    def pin(self, names: Iterable[bytes]) -> None:
+        """An offer in flight relies on these: :meth:`forget` refuses them until :meth:`unpin_all`."""
+        with self.lock:
+            self._pinned.update(names)
+
+    def unpin_all(self) -> None:
+        """Nothing is in flight any more."""
+        with self.lock:
+            self._pinned.clear()
+
+    def forget(self, names: Sequence[bytes]) -> None:
+        """Drop chunks from the index (their room comes back when packs are compacted). A damaged chunk is replaced by
+        forgetting and adding it. Raises ``Refused``, and forgets none, when one is pinned."""
+        with self.lock:
+            if not self._pinned.isdisjoint(names):
+                raise Refused("forget chunks", self._packs, "some are in use by an offer in flight", "try again later")
+            self._index.forget(names)
+            for name in names:
+                self._cached -= len(self._cache.pop(name, b""))
+
+    # --- inside, under the lock
+
+    def _usable(self, operation: str) -> PackWriter:
+        if self._failed or self._writer is None:
+            raise StoreFailed(operation, self._packs, "an earlier sync failed, or it is closed", "restart the agent")
+        return self._writer
+
+    def _keep(self, name: bytes, raw: bytes) -> None:
+        if name in self._cache or len(raw) > self._cache_limit:
+            return
+        self._cache[name] = raw
+        self._cached += len(raw)
+        while self._cached > self._cache_limit:
+            self._cached -= len(self._cache.popitem(last=False)[1])
+
+    def _next_pack(self, writer: PackWriter) -> PackWriter:
+        """A pack is synced when it is left, so every pack but the last is durable."""
+        try:
+            writer.sync()
+        except StoreFailed:
+            self._failed = True
+            raise
+        following = PackWriter.open(self._packs, writer.pack + 1, 0)
+        writer.close()
+        self._writer, self._new_pack = following, True
+        return following
+
+    def _flush(self, end: PackEnd) -> None:
+        if self._index.waiting() < _FLUSH or end <= self._index.durable:
+            return
+        try:
+            self._index.flush(end)
+        except TryAgain:
+            if self._index.waiting() > 2 * _PENDING_LIMIT:
+                raise
+
+    def _opened(self, number: int) -> _OpenPack:
+        """An open pack; kept alive by whoever reads from it when it falls out here."""
+        pack = self._open.get(number)
+        if pack is None:
+            pack = self._open[number] = _OpenPack(path_of(self._packs, number))
+            if len(self._open) > _OPEN_PACKS:
+                self._open.popitem(last=False)
+        else:
+            self._open.move_to_end(number)
+        return pack
+
+    def _pages(self) -> Iterator[list[tuple[bytes, Place]]]:
+        with self.lock:
+            self._usable("read the vault")
+            page = self._index.unflushed()
+        yield page
+        passed = {name for name, _ in page}
+        after = b""
+        while True:
+            with self.lock:
+                self._usable("read the vault")
+                page = self._index.page(after, _PAGE)
+            if not page:
+                return
+            after = page[-1][0]
+            yield [entry for entry in page if entry[0] not in passed]
+
+    # --- at start
+
+    def _recover(self, numbers: list[int], committed: PackEnd) -> None:
+        """Cut what was not known to be durable, then bring the index up to what is left."""
+        end = max(committed, self._index.durable, PackEnd(numbers[-1], 0) if numbers else PackEnd(0, 0))
+        for number in [number for number in numbers if number > end.pack]:
+            os.unlink(path_of(self._packs, number))
+            numbers.remove(number)
+        last = path_of(self._packs, end.pack)
+        size = os.stat(last).st_size if end.pack in numbers else -1
+        if size > end.offset:
+            os.truncate(last, end.offset)
+        self._catch_up(numbers)
+        if 0 <= size < end.offset or (size < 0 and end > PackEnd(0, 0)):
+            # Records are gone that were durable: go on in a fresh pack, so that no new one lies before the known end.
+            self.damage.append(f"pack {end.pack}: it ends at {max(size, 0)}, {end.offset} was committed")
+            end = PackEnd(end.pack + 1, 0)
+        self._writer = PackWriter.open(self._packs, end.pack, end.offset)
+        self._new_pack = True
+        if self._index.waiting() or end != self._index.durable:
+            self._writer.sync()
+            _sync_directory(self._packs)
+            self._index.flush(end)
+
+    def _catch_up(self, numbers: list[int]) -> None:
+        known = self._index.durable
+        for number in numbers:
+            if number < known.pack:
+                continue
+            pack = _OpenPack(path_of(self._packs, number))
+            start = known.offset if number == known.pack else 0
+            for name, place in records(pack.fd, number, start, os.fstat(pack.fd).st_size, self.damage):
+                self._index.put(name, place)
+                if self._index.waiting() >= _PENDING_LIMIT:
+                    self._index.flush(PackEnd(number, place.end))
+
+
+class _OpenPack:
+    """A descriptor that closes when the last reader lets go of it."""
+
+    __slots__ = ("fd", "path")
+
+    def __init__(self, path: str) -> None:
+        self.fd = -1
+        self.path = path
+        try:
+            self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise Damaged("read a chunk", path, "its pack is gone", "verify --deep --repair") from error
+        except OSError as error:
+            raise io_failure(error, "read a chunk", path) from error
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Raises ``StoreFailed``."""
+        try:
+            return os.pread(self.fd, length, offset)
+        except OSError as error:
+            raise io_failure(error, "read a chunk", self.path) from error
+
+
+def _open_index(path: str, packs: str, numbers: list[int]) -> Index:
+    """The index, made anew when it is damaged or knows more than the packs hold."""
+    try:
+        index = Index.open(path)
+    except Damaged:
+        index_file.remove(path)
+        return Index.open(path)
+    end = index.durable
+    size = os.stat(path_of(packs, end.pack)).st_size if end.pack in numbers else 0
+    if size >= end.offset:
+        return index
+    index.close()
+    index_file.remove(path)
+    return Index.open(path)
+
+
+def _read_header(pack: _OpenPack, name: bytes, place: Place) -> None:
+    _check_header(pack, name, place, pack.read(place.offset, HEADER_SIZE))
+
+
+def _read_record(pack: _OpenPack, name: bytes, place: Place) -> bytes:
+    record = pack.read(place.offset, HEADER_SIZE + place.stored_length)
+    _check_header(pack, name, place, record[:HEADER_SIZE])
+    chunk = StoredChunk(name, place.kind, place.codec, place.raw_length, record[HEADER_SIZE:])
+    try:
+        return open_chunk(chunk)
+    except WireError as error:
+        raise Damaged("read a chunk", f"{pack.path} at {place.offset}", error.reason, _REPAIR) from error
+
+
+def _check_header(pack: _OpenPack, name: bytes, place: Place, header: bytes) -> None:
+    if parse_header(header, place.pack, place.offset) != (name, place):
+        where = f"{pack.path} at {place.offset}"
+        raise Damaged("read a chunk", where, "its record is not where the index says", _REPAIR)
+
+
+_REPAIR = "hikae verify DATASET --deep --repair fetches it again"
+
+
+def _sync_directory(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,78 @@
+"""How far a dataset has come on one node: one value behind a condition; whoever answers sends the newest."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+from agent.core.commit import Position
+from agent.core.ids import NOTHING, CommitNumber
+
+
+class Level(StrEnum):
+    """How far a commit must have come: public words of ``hikae wait``."""
+
+    DURABLE = "durable"
+    APPLIED = "applied"
+
+
+class PositionBoard:
+    """The position of one dataset on one node. Thread-safe. Positions may fall, by a new lineage only."""
+
+    def __init__(self, position: Position | None = None) -> None:
+        self._condition = threading.Condition()
+        self._position = position or Position()
+        self._watchers: list[Callable[[], None]] = []
+
+    @property
+    def position(self) -> Position:
+        """The newest position."""
+        return self._position
+
+    def durable(self, number: CommitNumber) -> None:
+        """``number`` is durable now."""
+        self.publish(durable=number)
+
+    def applied(self, number: CommitNumber) -> None:
+        """``number`` is applied to the standby now."""
+        self.publish(applied=number)
+
+    def publish(self, durable: CommitNumber | None = None, applied: CommitNumber | None = None) -> None:
+        """Set what is given, wake who waits, then call the watchers."""
+        with self._condition:
+            old = self._position
+            new = Position(old.durable if durable is None else durable, old.applied if applied is None else applied)
+            if new == old:
+                return
+            self._position = new
+            self._condition.notify_all()
+            watchers = tuple(self._watchers)
+        for wake in watchers:
+            wake()
+
+    def wait(self, level: Level, number: CommitNumber, timeout: float | None) -> bool:
+        """Wait until ``level`` has reached ``number``; False after ``timeout`` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._condition:
+            while self._at(level) < number:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return False
+                self._condition.wait(left)
+            return True
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` after every change, from the thread that made it; it must not block."""
+        with self._condition:
+            self._watchers.append(wake)
+
+    def unwatch(self, wake: Callable[[], None]) -> None:
+        """End :meth:`watch`. Unknown ones are no error."""
+        with self._condition:
+            if wake in self._watchers:
+                self._watchers.remove(wake)
+
+    def _at(self, level: Level) -> CommitNumber:
+        return (self._position.durable if level is Level.DURABLE else self._position.applied) or NOTHING

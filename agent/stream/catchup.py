@@ -1,0 +1,207 @@
+"""Bring a peer from its commit to ours, while the source goes on changing.
+
+A round offers the difference between the peer's commit and the newest one, rows with their chunk names, and answers
+what is needed from the source as it is now. Chunks that have changed there since were captured again, or will be
+(`force`): then the rows are withdrawn, what capture read is sent from the live queue, and the next round offers newer
+rows. Chunks that arrived stay, so a second round is mostly rows. When the live queue fills meanwhile, its chunks are
+sent between the offers and its rows are dropped: a further, shorter round will offer them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from agent.capture.outlet import ChunkRef
+from agent.core import chunks
+from agent.core.commit import Changes, Commit
+from agent.core.errors import TryAgain
+from agent.core.ids import NOTHING, CommitNumber, ObjectId
+from agent.core.rows import OBJECT_TAG, decode_object
+from agent.stream import live
+from agent.stream.conversation import Conversation
+from agent.stream.feed import LiveCommit, PeerQueue
+from agent.stream.load import Load
+from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Withdraw, blobs_of
+from agent.stream.references import references
+from agent.stream.source import Source, Waiting
+
+_QUESTIONS_MAX = 16
+_READ_BYTES = 4 << 20
+_CHANGED_MAX = 100_000
+_ROUNDS_MAX = 16
+_DRAIN_BYTES = 8 << 20
+_TICKET_WAIT = 0.5
+_FILE_TYPE, _REGULAR = 0o170000, 0o100000
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """An offer whose answer is due."""
+
+    id: int
+    refs: Sequence[ChunkRef]
+
+
+class Catchup:
+    """One peer's way to now. Used by the speaking thread; every method that sends is a generator of batches.
+
+    ``base`` is the commit that the peer has; it rises with every seal."""
+
+    def __init__(self, talk: Conversation, source: Source, queue: PeerQueue, base: CommitNumber) -> None:
+        self.base = base
+        self._talk = talk
+        self._source = source
+        self._queue = queue
+        self._load = Load()
+        self._questions: deque[_Question] = deque()
+        self._changed: set[ObjectId] = set()
+        self._drained = NOTHING
+        self._rows = 0
+
+    def run(self) -> Iterator[Batch]:
+        """Until the queue goes on where ``base`` is, or it has overflowed, or the call is closing.
+
+        Raises ``Ended``, ``TryAgain`` (files change faster than they can be read), ``NotFound`` (history is pruned)."""
+        for _ in range(_ROUNDS_MAX):
+            newest = self._source.newest()
+            target = newest.number if newest else NOTHING
+            if newest is None or target == self.base:
+                return
+            yield from self._round(newest)
+            if self._talk.closing:
+                return
+            if self._changed:
+                yield from self._capture_again()
+            elif self._drained <= self.base:
+                return
+        raise TryAgain("catch up", self._talk.peer, "files change faster than they can be read", "it goes on by itself")
+
+    def _round(self, newest: Commit) -> Iterator[Batch]:
+        """Offer the difference up to ``newest``; seal it, or withdraw it when content is missing."""
+        self._rows = 0
+        puts: list[bytes] = []
+        drops: list[bytes] = []
+        refs: list[ChunkRef] = []
+        size = 0
+        for rows in self._source.difference(self.base, newest.number):
+            for key, old, new in rows:
+                if new is None:
+                    drops.append(key)
+                    size += len(key)
+                else:
+                    puts.append(new)
+                    size += len(new)
+                    if new[1] == OBJECT_TAG:
+                        for ref in self._references(old, new):
+                            refs.append(ref)
+                            if len(refs) >= NAMES_TARGET:
+                                yield from self._offer(newest.number, Changes(), refs)
+                                refs = []
+                if size >= ROWS_TARGET:
+                    yield from self._offer(newest.number, Changes(puts, drops), refs)
+                    puts, drops, refs, size = [], [], [], 0
+            if self._talk.closing:
+                self._questions.clear()
+                break
+        else:
+            yield from self._offer(newest.number, Changes(puts, drops), refs)
+        while self._questions:
+            yield from self._answer(self._questions.popleft())
+        yield from self._end_round(newest)
+
+    def _end_round(self, newest: Commit) -> Iterator[Batch]:
+        if self._changed or self._talk.closing:
+            self._load.part(Withdraw(newest.number))
+        else:
+            self._load.part(live.seal_of(newest, self.base, self._rows))
+            self.base = newest.number
+        yield from self._talk.say(self._load.take())
+
+    def _references(self, old: bytes | None, new: bytes) -> Iterator[ChunkRef]:
+        row = decode_object(new)
+        if row.mode & _FILE_TYPE == _REGULAR and row.content:
+            older = decode_object(old).content if old is not None and row.mode & _FILE_TYPE == _REGULAR else b""
+            yield from references(row.id, row.content, older, self._source.piece)
+
+    def _offer(self, number: CommitNumber, changes: Changes, refs: Sequence[ChunkRef]) -> Iterator[Batch]:
+        """Rows, the names that they need, and then as many answers as are due."""
+        blobs = list(blobs_of(changes))
+        for count, blob in blobs[:-1]:
+            self._rows += count
+            self._load.part(Offer(0, number, self.base, blob))
+            yield from self._talk.say(self._load.take())
+        count, blob = blobs[-1] if blobs else (0, b"")
+        self._rows += count
+        if blob or refs:
+            question = self._talk.question(len(refs)) if refs else 0
+            asked = tuple((ref.kind, ref.name) for ref in refs)
+            self._load.part(Offer(question, number, self.base, blob, asked))
+            if refs:
+                self._questions.append(_Question(question, refs))
+            yield from self._talk.say(self._load.take())
+        while self._questions and (len(self._questions) > _QUESTIONS_MAX or self._talk.answered(self._questions[0].id)):
+            yield from self._answer(self._questions.popleft())
+        if not self._queue.has_room:
+            yield from self._drain()
+
+    def _answer(self, question: _Question) -> Iterator[Batch]:
+        """Read and send what the peer lacks; note the objects whose bytes have changed."""
+        yield from self._talk.answer(question.id)
+        refs = [question.refs[index] for index in self._talk.take_answer(question.id)]
+        for some in _by_bytes(refs):
+            for ref, data in zip(some, self._source.read(some), strict=True):
+                if data is None:
+                    if len(self._changed) < _CHANGED_MAX:
+                        self._changed.add(ref.object)
+                    continue
+                self._load.chunk(ref.kind, ref.name, data)
+                if self._load.full:
+                    yield from self._talk.say(self._load.take())
+        yield from self._talk.say(self._load.take())
+
+    def _capture_again(self) -> Iterator[Batch]:
+        """Wait until what changed is captured; its bytes lie in the queue then, and go out."""
+        ticket = self._source.force(tuple(self._changed))
+        self._changed.clear()
+        while not _passed(ticket):
+            yield from self._talk.breathe()
+            if self._talk.closing:
+                return
+            if not self._queue.has_room:
+                yield from self._drain()
+        yield from self._drain()
+
+    def _drain(self) -> Iterator[Batch]:
+        """Send the chunks of all that waits in the queue, and drop its rows."""
+        while items := self._queue.take(_DRAIN_BYTES):
+            had = yield from live.ask(self._talk, self._load, items)
+            for item in items:
+                yield from live.put_chunks(self._talk, self._load, item, had)
+                if isinstance(item, LiveCommit):
+                    self._drained = max(self._drained, item.commit.number)
+            yield from self._talk.say(self._load.take())
+
+
+def _passed(ticket: Waiting) -> bool:
+    """Whether it has come through; waits so briefly that heartbeats go on."""
+    try:
+        ticket.wait(_TICKET_WAIT)
+    except TryAgain:
+        return False
+    return True
+
+
+def _by_bytes(refs: Sequence[ChunkRef]) -> Iterator[list[ChunkRef]]:
+    """Runs of about ``_READ_BYTES``, so that what is read at once is bounded."""
+    run: list[ChunkRef] = []
+    size = 0
+    for ref in refs:
+        run.append(ref)
+        size += min(ref.length, chunks.MAX_CHUNK)
+        if size >= _READ_BYTES:
+            yield run
+            run, size = [], 0
+    if run:
+        yield run

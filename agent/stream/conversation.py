@@ -1,0 +1,221 @@
+"""What the two threads of a call on the primary share: credit, questions in flight, deadlines, and the end.
+
+One thread speaks (the request iterator), one hears (the answers), a third may watch the deadlines.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+from agent.core.clock import Clock
+from agent.core.commit import Position
+from agent.core.errors import HikaeError, Refused, Unreachable
+from agent.stream.messages import (
+    CREDIT,
+    Answers,
+    Batch,
+    Heartbeat,
+    Need,
+    Progress,
+    Refuse,
+    Welcome,
+    bad,
+    weight,
+)
+
+HEARTBEAT = 5.0
+SILENCE = 30.0
+STANDSTILL = 60.0
+_TICK = 1.0
+
+
+class RefusedByPeer(Refused):
+    """The peer ended the call. ``code``: its word for why; ``epoch``: the highest that it has met, where that is why,
+    else 0."""
+
+    def __init__(self, peer: str, refuse: Refuse) -> None:
+        super().__init__("replicate", peer, refuse.reason, refuse.remedy)
+        self.code = refuse.code
+        self.epoch = refuse.epoch
+
+
+class Ended(Exception):
+    """The call is over; why stands in ``Conversation.failure``. Only ever raised in the speaking thread."""
+
+
+class Conversation:
+    """The shared state of one call."""
+
+    def __init__(self, peer: str, clock: Clock) -> None:
+        self.peer = peer
+        self.welcome: Welcome | None = None
+        self.position = Position()
+        self.failure: HikaeError | None = None
+        self.closing = False
+        self._clock = clock
+        self._condition = threading.Condition()
+        self._over = False
+        self._credit = CREDIT
+        self._sent = 0
+        self._consumed = 0
+        self._questions = 0
+        self._open: dict[int, int] = {}
+        self._needs: dict[int, tuple[int, ...]] = {}
+        now = clock.monotonic()
+        self._heard_at = self._moved_at = self._spoke_at = now
+
+    # --- the hearing thread
+
+    def hear(self, answers: Answers) -> None:
+        """Take what the peer says. Raises ``RefusedByPeer``, ``WireError``; the call must end then."""
+        with self._condition:
+            self._heard_at = self._clock.monotonic()
+            for part in answers:
+                self._hear(part)
+            self._condition.notify_all()
+
+    def _hear(self, part: Welcome | Need | Progress | Refuse) -> None:
+        if isinstance(part, Refuse):
+            raise RefusedByPeer(self.peer, part)
+        if isinstance(part, Welcome):
+            if self.welcome is not None:
+                raise bad("a second welcome")
+            self._credit = max(2 << 20, min(part.credit, CREDIT))
+            self.position = Position(part.durable, part.applied)
+            self.welcome = part
+        elif self.welcome is None:
+            raise bad("an answer before its welcome")
+        elif isinstance(part, Need):
+            count = self._open.pop(part.offer, None)
+            if count is None or len(part.indexes) > count or any(index >= count for index in part.indexes):
+                raise bad("an answer to a question that was not asked")
+            self._needs[part.offer] = part.indexes
+        else:
+            self._progress(part)
+
+    def _progress(self, part: Progress) -> None:
+        if part.consumed > self._sent or part.consumed < self._consumed:
+            raise bad("a count of bytes that is not what was sent")
+        if part.consumed > self._consumed:
+            self._moved_at = self._heard_at
+        self._consumed = part.consumed
+        self.position = part.position
+
+    # --- any thread
+
+    def wake(self) -> None:
+        """Something that the speaking thread may wait for has changed."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def close(self) -> None:
+        """Ask the speaking thread to come to a clean end."""
+        with self._condition:
+            self.closing = True
+            self._condition.notify_all()
+
+    def end(self, failure: HikaeError | None = None) -> None:
+        """The call is over; the first failure is kept."""
+        with self._condition:
+            self.failure = self.failure or failure
+            self._over = True
+            self._condition.notify_all()
+
+    @property
+    def over(self) -> bool:
+        """Whether the call has ended."""
+        return self._over
+
+    @property
+    def in_flight(self) -> int:
+        """Bytes sent that the peer has not worked off."""
+        return self._sent - self._consumed
+
+    @property
+    def sent(self) -> int:
+        """Bytes sent in this call."""
+        return self._sent
+
+    def watch(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds for the end; True when it came. Ends the call itself when a deadline
+        passes."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._over, timeout)
+            if not self._over:
+                late = self._late()
+                if late is not None:
+                    self.failure, self._over = late, True
+                    self._condition.notify_all()
+            return self._over
+
+    # --- the speaking thread
+
+    def wait(self, ready: Callable[[], bool]) -> Iterator[Batch]:
+        """Until ``ready()``, which is called under the lock; heartbeats meanwhile. Raises ``Ended``."""
+        while True:
+            with self._condition:
+                if not ready():
+                    self._condition.wait_for(lambda: self._over or ready(), _TICK)
+                if self._over:
+                    raise Ended
+                if ready():
+                    return
+            yield from self.breathe()
+
+    def breathe(self) -> Iterator[Batch]:
+        """A heartbeat if one is due. Raises ``Ended``. To be called at least every second by whoever waits
+        elsewhere."""
+        if self._over:
+            raise Ended
+        if self._clock.monotonic() - self._spoke_at >= HEARTBEAT:
+            yield self._spoken((Heartbeat(self._clock.monotonic()),))
+
+    def say(self, batch: Batch) -> Iterator[Batch]:
+        """Send, once the credit allows it. Raises ``Ended``."""
+        if not batch:
+            return
+        size = weight(batch)
+        if self._over or (self.in_flight and self.in_flight + size > self._credit):
+            yield from self.wait(lambda: not self.in_flight or self.in_flight + size <= self._credit)
+        with self._condition:
+            if not self.in_flight:
+                self._moved_at = self._clock.monotonic()
+            self._sent += size
+        yield self._spoken(batch)
+
+    def question(self, count: int) -> int:
+        """The id for an offer of ``count`` names; its answer will be kept for :meth:`answer`."""
+        with self._condition:
+            self._questions += 1
+            self._open[self._questions] = count
+            return self._questions
+
+    def answered(self, question: int) -> bool:
+        """Whether the answer is there."""
+        return question in self._needs
+
+    def answer(self, question: int) -> Iterator[Batch]:
+        """Wait until it is there. Raises ``Ended``."""
+        yield from self.wait(lambda: question in self._needs)
+
+    def take_answer(self, question: int) -> tuple[int, ...]:
+        """The indexes needed; once."""
+        with self._condition:
+            return self._needs.pop(question)
+
+    def _spoken(self, batch: Batch) -> Batch:
+        self._spoke_at = self._clock.monotonic()
+        return batch
+
+    def _late(self) -> Unreachable | None:
+        now = self._clock.monotonic()
+        if now - self._heard_at > SILENCE:
+            return self._stuck(f"nothing was heard for {SILENCE:.0f} s")
+        if self.in_flight and now - self._moved_at > STANDSTILL:
+            return self._stuck(f"nothing was taken for {STANDSTILL:.0f} s although data is under way")
+        return None
+
+    def _stuck(self, reason: str) -> Unreachable:
+        remedy = "look at the agent there: hikae status on that node; the connection is made anew"
+        return Unreachable("replicate", self.peer, reason, remedy)

@@ -1,0 +1,176 @@
+"""One peer of one dataset, from the primary: dial, exchange, back off, dial again. Knows attempts, and nothing of
+data."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.core.clock import Clock
+from agent.core.errors import HikaeError, Unreachable
+from agent.core.problem import Problem, Severity
+from agent.stream.conversation import RefusedByPeer
+from agent.stream.messages import Answers, Batch
+from agent.stream.sender import Phase, Sender
+
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 30.0
+#: A peer that refuses us changes its mind by an operator's hand only.
+REFUSED_PAUSE = 5.0
+CLOSE_WITHIN = 2.0
+_STEADY = 60.0
+_TICK = 1.0
+
+
+class Transport(Protocol):
+    """The way to a peer; one call at a time. Used by one link."""
+
+    def exchange(self, peer: str, outgoing: Iterator[Batch]) -> Iterator[Answers]:
+        """Begin a call: ``outgoing`` is pulled in a thread of the transport. The iterator returned gives the answers
+        and ends with the call. Raises ``Unreachable`` or ``NotPermitted``, from the call or the iterator, with a
+        reason that an operator can read."""
+        ...
+
+    def cancel(self) -> None:
+        """End the call that is going on, if any: both iterators end soon. Any thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """What status shows. ``since``: UTC ns of the present ``phase`` beginning (None: no call); ``error``: why the last
+    call ended, cleared once a call streams; ``behind``, ``sent``: bytes."""
+
+    peer: str
+    connected: bool
+    phase: Phase
+    since: int | None
+    attempts: int
+    error: Problem | None
+    behind: int
+    sent: int
+
+
+class Link:
+    """Keeps a call to one peer going. Two threads while it runs: one dials and watches the deadlines, one hears.
+
+    ``make_sender`` gives a fresh sender for each call (it may raise ``HikaeError`` while the dataset is not to be
+    sent); ``broken`` is told each failure, so that the node can act on ``LineageBroken`` and ``RefusedByPeer``."""
+
+    def __init__(
+        self,
+        peer: str,
+        dataset: str,
+        transport: Transport,
+        make_sender: Callable[[], Sender],
+        clock: Clock,
+        broken: Callable[[HikaeError], None] = lambda _: None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._peer = peer
+        self._transport = transport
+        self._make_sender = make_sender
+        self._clock = clock
+        self._broken = broken
+        self._chance = chance
+        self._thread = threading.Thread(target=self._run, name=f"hikae-link-{dataset}-{peer}")
+        self._stopping = threading.Event()
+        self._hurry = threading.Event()
+        self._sender: Sender | None = None
+        self._error: Problem | None = None
+        self._attempts = 0
+        self._phase: tuple[Phase, int | None] = (Phase.ENDED, None)
+
+    def start(self) -> None:
+        """Begin dialling."""
+        self._thread.start()
+
+    def stop(self, timeout: float = CLOSE_WITHIN) -> None:
+        """End the call after the commit that it is in, at most ``timeout`` seconds later; waits for the threads."""
+        self._stopping.set()
+        self._hurry.set()
+        sender = self._sender
+        if sender is not None:
+            sender.close()
+        self._thread.join(timeout)
+        self._transport.cancel()
+        self._thread.join()
+
+    def dial_now(self) -> None:
+        """Do not wait out the pause: the address or the peer has changed."""
+        self._hurry.set()
+
+    def state(self) -> LinkState:
+        """For status; any thread."""
+        sender = self._sender
+        phase = sender.phase if sender is not None else Phase.ENDED
+        if phase is not self._phase[0]:
+            self._phase = (phase, self._clock.now_ns() if phase is not Phase.ENDED else None)
+        welcomed = sender is not None and sender.talk.welcome is not None
+        if phase is Phase.STREAMING:
+            self._error = None
+        return LinkState(
+            peer=self._peer,
+            connected=welcomed and phase is not Phase.ENDED,
+            phase=phase,
+            since=self._phase[1],
+            attempts=self._attempts,
+            error=self._error,
+            behind=sender.behind_bytes if sender is not None else 0,
+            sent=sender.talk.sent if sender is not None else 0,
+        )
+
+    def _run(self) -> None:
+        pause = FIRST_PAUSE
+        while not self._stopping.is_set():
+            began = self._clock.monotonic()
+            failure = self._attempt()
+            if failure is not None:
+                self._failed(failure)
+            if self._clock.monotonic() - began > _STEADY:
+                pause = FIRST_PAUSE
+            wait = max(pause, REFUSED_PAUSE) if isinstance(failure, RefusedByPeer) and failure.code != "busy" else pause
+            self._hurry.wait(wait * (0.5 + self._chance()))
+            if not self._stopping.is_set():
+                self._hurry.clear()
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _attempt(self) -> HikaeError | None:
+        """One call from its beginning to its end; returns why it ended, None when we ended it."""
+        self._attempts += 1
+        try:
+            sender = self._sender = self._make_sender()
+        except HikaeError as error:
+            return error
+        hearer = threading.Thread(target=self._hear, args=(sender,), name=f"{self._thread.name}-hear")
+        hearer.start()
+        if self._stopping.is_set():
+            sender.close()
+        while not sender.talk.watch(_TICK):
+            pass
+        if sender.talk.failure is not None:
+            self._transport.cancel()
+        hearer.join()
+        self._sender = None
+        return sender.talk.failure
+
+    def _hear(self, sender: Sender) -> None:
+        failure: HikaeError | None = None
+        try:
+            for answers in self._transport.exchange(self._peer, sender.outgoing()):
+                sender.incoming(answers)
+            if not sender.talk.closing:
+                failure = Unreachable("replicate", self._peer, "the peer ended the call", "it is dialled again")
+        except HikaeError as error:
+            failure = error
+        finally:
+            sender.talk.end(failure)
+
+    def _failed(self, failure: HikaeError) -> None:
+        code = failure.code if isinstance(failure, RefusedByPeer) else "disconnected"
+        message = f"{self._peer}: {failure.reason}"
+        self._error = Problem(code, Severity.ERROR, self._clock.now_ns(), b"", message, failure.remedy)
+        self._broken(failure)

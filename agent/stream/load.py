@@ -1,0 +1,60 @@
+"""One batch in the making: chunks go into one payload, other parts between them keep their order."""
+
+from __future__ import annotations
+
+from agent.store.codec import pack_chunk
+from agent.stream.messages import BATCH_TARGET, CHUNKS_MAX, PARTS_MAX, Batch, Data, Offer, PrimaryPart
+
+
+class Load:
+    """Gathers parts until a batch is worth sending. Used by one thread."""
+
+    def __init__(self) -> None:
+        self._parts: list[PrimaryPart] = []
+        self._size = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._kinds = bytearray()
+        self._codecs = bytearray()
+        self._raw: list[int] = []
+        self._stored: list[int] = []
+        self._payload: list[bytes] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._parts or self._payload)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to send."""
+        return self._size >= BATCH_TARGET or len(self._parts) >= PARTS_MAX // 2 or len(self._raw) >= CHUNKS_MAX // 2
+
+    def chunk(self, kind: int, name: bytes, raw: bytes) -> None:
+        """Add a chunk, compressed where that helps."""
+        packed = pack_chunk(name, kind, raw)
+        self._kinds.append(kind)
+        self._codecs.append(packed.codec)
+        self._raw.append(packed.raw_length)
+        self._stored.append(len(packed.stored))
+        self._payload.append(packed.stored)
+        self._size += len(packed.stored) + 10
+
+    def part(self, part: PrimaryPart) -> None:
+        """Add any other part, after the chunks given so far."""
+        self._close_data()
+        self._parts.append(part)
+        self._size += 96 + (len(part.rows) + 33 * len(part.asked) if isinstance(part, Offer) else 0)
+
+    def take(self) -> Batch:
+        """The batch, which may be empty; begins the next."""
+        self._close_data()
+        batch = tuple(self._parts)
+        self._parts = []
+        self._size = 0
+        return batch
+
+    def _close_data(self) -> None:
+        if self._payload:
+            payload = self._payload[0] if len(self._payload) == 1 else b"".join(self._payload)
+            self._parts.append(Data(bytes(self._kinds), bytes(self._codecs), self._raw, self._stored, payload))
+            self._clear()

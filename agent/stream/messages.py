@@ -1,0 +1,250 @@
+"""What is said on the stream, as values, and the limits that both sides keep (law 6).
+
+A call carries batches both ways; a batch is some parts in the order in which they act. Only a ``Seal`` commits.
+Rows travel as a blob: per change ``op u8 (1 put, 2 drop)  length u32  bytes``, big-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from agent.core import chunks
+from agent.core.commit import Changes, Position
+from agent.core.errors import WireError
+from agent.core.ids import CommitNumber, Epoch
+
+VERSION = 1
+MIB = 1 << 20
+
+#: Bytes of one encoded batch: what a sender aims at, and what a receiver takes.
+BATCH_TARGET = MIB
+BATCH_MAX = 4 * MIB + (256 << 10)
+ROWS_TARGET = 512 << 10
+ROWS_MAX = 4 * MIB
+PARTS_MAX = 8192
+NAMES_TARGET = 4096
+NAMES_MAX = 16384
+CHUNKS_MAX = 65536
+#: A sender may have so many bytes under way that the receiver has not worked off.
+CREDIT = 32 * MIB
+TEXT_MAX = 1024
+
+PUT, DROP = 1, 2
+RAW, ZSTD = 0, 1
+_CHANGE = struct.Struct(">BI")
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first part of a call. ``newest``: the primary's newest commit; ``nonce``: 32 random bytes to be signed."""
+
+    node: str
+    dataset: str
+    versions: tuple[int, ...]
+    epoch: Epoch
+    newest: CommitNumber
+    nonce: bytes
+    config_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The answer to ``Hello``. ``certificate`` (PEM) and ``proof`` (its key's signature of the nonce) are put in and
+    checked by the transport."""
+
+    node: str
+    epoch: Epoch
+    durable: CommitNumber
+    durable_digest: bytes
+    applied: CommitNumber
+    credit: int
+    version: int
+    certificate: bytes = b""
+    proof: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Rows of commit ``number`` on top of ``parent``, and chunk names of which the peer says which it lacks. Either
+    may be empty. ``asked``: ``(kind, name)``; with names, exactly one ``Need`` of the same ``id`` answers."""
+
+    id: int
+    number: CommitNumber
+    parent: CommitNumber
+    rows: bytes = b""
+    asked: tuple[tuple[int, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Chunks in one payload. ``kinds`` and ``codecs`` hold a byte for each, the lengths are bytes raw and as they
+    travel. No name is claimed: the receiver computes it."""
+
+    kinds: bytes
+    codecs: bytes
+    raw_lengths: Sequence[int]
+    stored_lengths: Sequence[int]
+    payload: bytes
+
+    def chunks(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """``(kind, codec, raw length, stored bytes)`` of each chunk. Raises ``WireError`` before the first when
+        lengths, kinds and payload do not fit together."""
+        self.check()
+        at = 0
+        for kind, codec, raw, stored in zip(
+            self.kinds, self.codecs, self.raw_lengths, self.stored_lengths, strict=True
+        ):
+            yield kind, codec, raw, self.payload[at : at + stored]
+            at += stored
+
+    def check(self) -> None:
+        """Raises ``WireError`` when the packed fields contradict each other or a limit."""
+        count = len(self.kinds)
+        if not count == len(self.codecs) == len(self.raw_lengths) == len(self.stored_lengths) or count > CHUNKS_MAX:
+            raise bad("chunks whose packed fields differ in number")
+        if sum(self.stored_lengths) != len(self.payload) or len(self.payload) > BATCH_MAX:
+            raise bad("chunks that do not fill their payload")
+        if count and (max(self.raw_lengths) > chunks.MAX_CHUNK or not min(self.raw_lengths)):
+            raise bad("a chunk of an impossible length")
+        if self.kinds.strip(b"\x00\x02") or self.codecs.strip(b"\x00\x01"):
+            raise bad("a chunk of an unknown kind")
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Commit ``number`` is whole. ``rows``: how many changes were offered for it; the others as in
+    ``core.commit.Commit``."""
+
+    number: CommitNumber
+    parent: CommitNumber
+    time: int
+    consistent: bool
+    digest: bytes
+    entries: int
+    bytes: int
+    fuzzy: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The rows offered for ``number`` are void. Chunks stay."""
+
+    number: CommitNumber
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Nothing else to say; answered by a ``Progress``. ``monotonic``: the primary's seconds, for its own use."""
+
+    monotonic: float
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """``count`` changes wait on the primary and are not captured yet."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The answer to an ``Offer`` with names: ``indexes`` of those that are lacking, rising."""
+
+    offer: int
+    indexes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """``position`` of the peer, and the :func:`weight` of all parts of this call that it has worked off."""
+
+    position: Position
+    consumed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The call ends. ``code``: a stable word; ``epoch``: the highest epoch met, where that is the reason, else 0."""
+
+    code: str
+    reason: str
+    remedy: str
+    epoch: int = 0
+
+
+PrimaryPart: TypeAlias = Hello | Offer | Data | Seal | Withdraw | Heartbeat | Announce
+SecondaryPart: TypeAlias = Welcome | Need | Progress | Refuse
+#: What the primary sends at once, and what the secondary does.
+Batch: TypeAlias = tuple[PrimaryPart, ...]
+Answers: TypeAlias = tuple[SecondaryPart, ...]
+
+
+def weight(batch: Iterable[PrimaryPart]) -> int:
+    """Bytes that a batch takes of the credit; both sides count with this one function."""
+    total = 0
+    for part in batch:
+        if isinstance(part, Data):
+            total += len(part.payload) + 10 * len(part.kinds)
+        elif isinstance(part, Offer):
+            total += 32 + len(part.rows) + 33 * len(part.asked)
+        elif isinstance(part, Seal):
+            total += 96
+    return total
+
+
+def blobs_of(changes: Changes, target: int = ROWS_TARGET) -> Iterator[tuple[int, bytes]]:
+    """Rows blobs of about ``target`` bytes, each with its number of changes, in the order given: puts, then drops.
+
+    Raises ``WireError`` for a row that fits no message."""
+    pack = _CHANGE.pack
+    parts: list[bytes] = []
+    size = 0
+    for op, rows in ((PUT, changes.puts), (DROP, changes.drops)):
+        for row in rows:
+            length = len(row)
+            if length + 5 > ROWS_MAX:
+                raise bad(f"a row of {length} bytes")
+            if parts and size + length > target:
+                yield len(parts) >> 1, b"".join(parts)
+                parts, size = [], 0
+            parts.append(pack(op, length))
+            parts.append(row)
+            size += length + 5
+    if parts:
+        yield len(parts) >> 1, b"".join(parts)
+
+
+def changes_in(blob: bytes) -> Changes:
+    """The changes of a rows blob. Raises ``WireError`` for a blob that :func:`blobs_of` would not have written."""
+    if len(blob) > ROWS_MAX:
+        raise bad("too many rows at once")
+    puts: list[bytes] = []
+    drops: list[bytes] = []
+    at, end = 0, len(blob)
+    unpack = _CHANGE.unpack_from
+    try:
+        while at < end:
+            op, length = unpack(blob, at)
+            at += 5
+            row = blob[at : at + length]
+            at += length
+            if op == PUT:
+                puts.append(row)
+            elif op == DROP:
+                drops.append(row)
+            else:
+                raise bad(f"a change of kind {op}")
+    except struct.error as error:
+        raise bad("a change that is cut short") from error
+    if at != end:
+        raise bad("a change that is cut short")
+    return Changes(puts, drops)
+
+
+def bad(what: str) -> WireError:
+    """The other side sent ``what``, which is not believed."""
+    return WireError("read from the peer", "", f"it sent {what}", "the peer is faulty or hostile; nothing was stored")

@@ -1,0 +1,124 @@
+"""Law 2's question on the receiving side: is every chunk here that the coming commit names?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from agent.core import chunks
+from agent.core.errors import WireError
+
+#: Names remembered so that the index need not be asked; beyond it they are asked for again.
+_RECENT_MAX = 200_000
+_PIECES_MAX = 100_000
+_DEPTH_MAX = 8
+
+
+class Held(Protocol):
+    """What is asked of the vault."""
+
+    def missing(self, names: Sequence[bytes]) -> list[bytes]: ...
+
+    def read(self, name: bytes) -> bytes: ...
+
+    def pin(self, names: Sequence[bytes]) -> None: ...
+
+    def unpin_all(self) -> None: ...
+
+
+class Presence:
+    """Chunks that a commit in the making names, against what the vault holds. Used by one thread.
+
+    What is found or arrives is pinned until :meth:`forget`, so that collection cannot take it before the commit is
+    durable."""
+
+    def __init__(self, vault: Held) -> None:
+        self._vault = vault
+        self._recent: set[bytes] = set()
+        self._absent: set[bytes] = set()
+        self._asked: set[bytes] = set()
+        self._lists: dict[bytes, int] = {}
+        self._whole: set[bytes] = set()
+
+    def wanted(self, names: Sequence[bytes]) -> tuple[int, ...]:
+        """Indexes of the names that are to be sent: not here, and not asked for already. The others are pinned."""
+        missing = set(self._vault.missing(names)) - self._asked
+        self._vault.pin(names)
+        indexes: list[int] = []
+        for index, name in enumerate(names):
+            if name in missing:
+                missing.discard(name)
+                indexes.append(index)
+                self._asked.add(name)
+        return tuple(indexes)
+
+    def arrived(self, names: Sequence[bytes]) -> None:
+        """These chunks are in the vault now."""
+        self._vault.pin(names)
+        if len(self._recent) > _RECENT_MAX:
+            self._recent.clear()
+        self._recent.update(names)
+        if self._absent:
+            self._absent.difference_update(names)
+        if self._asked:
+            self._asked.difference_update(names)
+
+    def require(self, contents: Sequence[bytes]) -> None:
+        """The coming commit holds files with these chunk lists."""
+        unknown: list[bytes] = []
+        recent = self._recent
+        for content in contents:
+            if len(content) == 37 and content[0] == chunks.DATA:
+                if content[5:] not in recent:
+                    unknown.append(content[5:])
+                continue
+            for entry in chunks.decode(content):
+                if entry.kind == chunks.PIECE:
+                    self._lists[entry.name] = entry.length
+                if entry.kind != chunks.HOLE and entry.name not in recent:
+                    unknown.append(entry.name)
+        if unknown:
+            self._vault.pin(unknown)
+            self._absent.update(self._vault.missing(unknown))
+
+    def settle(self) -> None:
+        """All is here, or ``WireError``. The caller holds the vault's lock."""
+        self._must_hold(list(self._absent))
+        for name, length in self._lists.items():
+            self._descend(name, length, _DEPTH_MAX)
+        self._lists.clear()
+        self._absent.clear()
+
+    def forget(self) -> None:
+        """The commit is durable or withdrawn: nothing is required, asked for or pinned any more."""
+        self._absent.clear()
+        self._asked.clear()
+        self._lists.clear()
+        self._recent.clear()
+        self._vault.unpin_all()
+
+    def _descend(self, name: bytes, length: int, depth: int) -> None:
+        """A piece and all below it. Pieces that were found whole before are not opened again: what a commit names
+        is not collected while one of its lists stays."""
+        if name in self._whole:
+            return
+        inner = self._vault.read(name)
+        if not depth or chunks.length_of(inner) != length:
+            raise _bad("a chunk list that does not cover what it claims")
+        entries = [entry for entry in chunks.decode(inner) if entry.kind != chunks.HOLE]
+        self._must_hold([entry.name for entry in entries])
+        for entry in entries:
+            if entry.kind == chunks.PIECE:
+                self._descend(entry.name, entry.length, depth - 1)
+        if len(self._whole) >= _PIECES_MAX:
+            self._whole.clear()
+        self._whole.add(name)
+
+    def _must_hold(self, names: list[bytes]) -> None:
+        missing = self._vault.missing(names) if names else []
+        if missing:
+            raise _bad(f"a seal although {len(missing)} of its chunks are not here, among them {missing[0].hex()}")
+
+
+def _bad(what: str) -> WireError:
+    return WireError("take a commit", "", f"the peer sent {what}", "it is asked for again on the next connection")

@@ -1,0 +1,326 @@
+"""The secondary's side of one call: decides what is believed, and makes it durable in the order of law 1.
+
+Not a thread: :mod:`agent.stream.intake` drives it. Nothing here waits for the peer.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agent.core import chunks
+from agent.core.clock import Clock
+from agent.core.commit import Changes, Commit
+from agent.core.ids import NOTHING, CommitNumber, Epoch, epoch_of, shown
+from agent.core.rows import ObjectRow, check_key, check_row
+from agent.store.catalog import Catalog, Header
+from agent.store.pack import PackEnd
+from agent.store.vault import Vault
+from agent.stream import messages
+from agent.stream.board import PositionBoard
+from agent.stream.messages import (
+    Announce,
+    Batch,
+    Data,
+    Heartbeat,
+    Hello,
+    Need,
+    Offer,
+    Progress,
+    Refuse,
+    Seal,
+    SecondaryPart,
+    Welcome,
+    Withdraw,
+    bad,
+    changes_in,
+    weight,
+)
+from agent.stream.opening import open_chunks
+from agent.stream.presence import Presence
+from agent.stream.structure import Structure
+
+NO_EPOCH = Epoch(0, "", b"")
+#: Bytes of rows that may wait in memory behind a seal that waits for its sync.
+HELD_MAX = 64 << 20
+
+
+@dataclass(slots=True)
+class _Incoming:
+    """A commit whose rows come in. ``held``: blobs that wait until the commits before it are sealed."""
+
+    number: CommitNumber
+    parent: CommitNumber
+    rows: int = 0
+    held: list[Changes] = field(default_factory=list)
+    seal: Seal | None = None
+
+
+class Receiver:
+    """Stores what one primary sends for one dataset. Used by one thread at a time; owns the writing side of
+    ``catalog`` from :meth:`open` to :meth:`close`.
+
+    ``announced`` is called with the number of changes that wait on the primary.
+    Any exception ends the call: the caller must then only :meth:`close`."""
+
+    def __init__(
+        self,
+        node: str,
+        hello: Hello,
+        catalog: Catalog,
+        vault: Vault,
+        board: PositionBoard,
+        clock: Clock,
+        announced: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.dataset = hello.dataset
+        self.board = board
+        self.consumed = 0
+        self._node = node
+        self._hello = hello
+        self._catalog = catalog
+        self._vault = vault
+        self._clock = clock
+        self._announced = announced
+        self._presence = Presence(vault)
+        self._structure = Structure(catalog, empty=catalog.newest() is None)
+        self._incoming: _Incoming | None = None
+        self._sealed: list[_Incoming] = []
+        self._end: PackEnd | None = None
+        self._held = 0
+        self._may_restart = False
+
+    def open(self) -> Welcome | Refuse:
+        """Answer the ``Hello``. A higher epoch is durably met before anything else is said (law 7)."""
+        if messages.VERSION not in self._hello.versions:
+            return Refuse(
+                "version", f"{self._node} speaks stream version {messages.VERSION}", "upgrade the secondary first"
+            )
+        refusal = self._meet(self._hello.epoch)
+        if refusal is not None:
+            return refusal
+        self._catalog.withdraw()
+        newest = self._catalog.newest()
+        durable = newest.number if newest else NOTHING
+        self._may_restart = self._hello.epoch.number > epoch_of(durable)
+        self.board.durable(durable)
+        return Welcome(
+            node=self._node,
+            epoch=self._newest_epoch(),
+            durable=durable,
+            durable_digest=newest.digest if newest else b"",
+            applied=self.board.position.applied,
+            credit=messages.CREDIT,
+            version=messages.VERSION,
+        )
+
+    def handle(self, batch: Batch) -> list[SecondaryPart]:
+        """Take one batch; returns what is to be answered at once.
+
+        Raises ``WireError`` (the peer is not believed), ``TryAgain`` (disk full), ``StoreFailed``, ``Damaged``."""
+        answers: list[SecondaryPart] = []
+        for part in batch:
+            if isinstance(part, Data):
+                self._store(part)
+            elif isinstance(part, Offer):
+                answers.extend(self._offered(part))
+            elif isinstance(part, Seal):
+                self._seal_came(part)
+            elif isinstance(part, Withdraw):
+                self._withdraw(part)
+            elif isinstance(part, Announce):
+                self._announced(part.count)
+            elif isinstance(part, Heartbeat):
+                answers.append(self.progress())
+            else:
+                raise bad("a second hello")
+        self.consumed += weight(batch)
+        return answers
+
+    @property
+    def waiting(self) -> bool:
+        """Whether seals wait for :meth:`flush`."""
+        return bool(self._sealed)
+
+    @property
+    def full(self) -> bool:
+        """Whether they must not wait any longer, for memory's sake."""
+        return self._held > HELD_MAX
+
+    def flush(self) -> None:
+        """Make every sealed commit durable: one sync of the packs, then one catalog transaction each. Raises as
+        :meth:`handle`."""
+        if not self._sealed:
+            return
+        end = self._synced()
+        while self._sealed:
+            self._finish(self._sealed.pop(0), end)
+        self._presence.forget()
+        incoming = self._incoming
+        if incoming is not None:
+            self._begin_if_new(incoming)
+            held, incoming.held = incoming.held, []
+            for changes in held:
+                self._stage(incoming, changes)
+        self._held = 0
+
+    def progress(self) -> Progress:
+        """How far we are."""
+        return Progress(self.board.position, self.consumed)
+
+    def close(self) -> None:
+        """Take back what was never sealed. Safe to call twice; never commits."""
+        self._incoming = None
+        self._sealed.clear()
+        try:
+            self._presence.forget()
+        finally:
+            self._catalog.withdraw()
+
+    # --- epochs
+
+    def _newest_epoch(self) -> Epoch:
+        lineage = self._catalog.lineage
+        return lineage[-1] if lineage else NO_EPOCH
+
+    def _meet(self, epoch: Epoch) -> Refuse | None:
+        known = self._newest_epoch()
+        if epoch.number < known.number or (epoch.number == known.number and epoch.token != known.token):
+            reason = (
+                f"epoch {epoch.number} of {epoch.owner} is not the newest: {known.owner} holds epoch {known.number}"
+            )
+            return Refuse("stale-epoch", reason, "this node must not serve; see its status", known.number)
+        if epoch.number > known.number:
+            self._catalog.withdraw()
+            self._catalog.begin_epoch(epoch)
+        return None
+
+    # --- chunks
+
+    def _store(self, data: Data) -> None:
+        stored, raws = open_chunks(data)
+        self._vault.add(stored, raws)
+        self._end = None
+        self._presence.arrived([chunk.name for chunk in stored])
+
+    def _synced(self) -> PackEnd:
+        if self._end is None:
+            self._end = self._vault.sync()
+        return self._end
+
+    # --- rows
+
+    def _offered(self, offer: Offer) -> list[SecondaryPart]:
+        if offer.rows:
+            incoming = self._expect(offer.number, offer.parent)
+            changes = changes_in(offer.rows)
+            incoming.rows += len(changes)
+            if self._sealed:
+                incoming.held.append(changes)
+                self._held += len(offer.rows)
+            else:
+                self._stage(incoming, changes)
+        if not offer.asked:
+            return []
+        return [Need(offer.id, self._presence.wanted([name for _, name in offer.asked]))]
+
+    def _expect(self, number: CommitNumber, parent: CommitNumber) -> _Incoming:
+        """The commit that is being received; begins it with its first row. Raises ``WireError`` when another is due."""
+        incoming = self._incoming
+        if incoming is None:
+            self._check_follows(number, parent)
+            incoming = self._incoming = _Incoming(number, parent)
+            if not self._sealed:
+                self._begin_if_new(incoming)
+        elif (incoming.number, incoming.parent) != (number, parent):
+            raise bad(f"rows of {shown(number)} while {shown(incoming.number)} is open")
+        return incoming
+
+    def _check_follows(self, number: CommitNumber, parent: CommitNumber) -> None:
+        last = self._last()
+        if number <= last or epoch_of(number) > self._hello.epoch.number:
+            raise bad(f"commit {shown(number)} after {shown(last)} in epoch {self._hello.epoch.number}")
+        if parent != last and not (parent == NOTHING and self._may_restart):
+            raise bad(f"commit {shown(number)} on top of {shown(parent)} where {shown(last)} is the newest")
+
+    def _last(self) -> CommitNumber:
+        if self._sealed:
+            return self._sealed[-1].number
+        newest: Commit | None = self._catalog.newest()
+        return newest.number if newest else NOTHING
+
+    def _begin_if_new(self, incoming: _Incoming) -> None:
+        """A commit on top of nothing ends all that lives, once, before its first row."""
+        newest = self._catalog.newest()
+        if incoming.parent == NOTHING and newest is not None and self._may_restart:
+            self._catalog.restart_from_nothing(incoming.number)
+            self._may_restart = False
+
+    def _stage(self, incoming: _Incoming, changes: Changes) -> None:
+        rows = [check_row(row) for row in changes.puts]
+        for key in changes.drops:
+            check_key(key)
+        self._structure.check_types(rows)
+        self._catalog.stage(incoming.number, changes)
+        self._structure.look(incoming.number, rows, changes.drops)
+        self._presence.require(
+            [row.content for row in rows if type(row) is ObjectRow and row.content and _is_file(row)]
+        )
+
+    # --- seals
+
+    def _seal_came(self, seal: Seal) -> None:
+        incoming = self._expect(seal.number, seal.parent)
+        if seal.rows != incoming.rows or len(seal.digest) != chunks.NAME_SIZE:
+            raise bad(f"a seal of {seal.rows} rows after {incoming.rows}")
+        incoming.seal = seal
+        self._sealed.append(incoming)
+        self._incoming = None
+
+    def _finish(self, incoming: _Incoming, end: PackEnd) -> None:
+        """Check the whole commit and seal it; what it names is in packs that are synced."""
+        seal = incoming.seal
+        assert seal is not None
+        self._begin_if_new(incoming)
+        for changes in incoming.held:
+            self._stage(incoming, changes)
+        self._structure.settle()
+        with self._vault.lock:
+            self._presence.settle()
+        if self._catalog.staged_counts() != (seal.entries, seal.bytes):
+            raise bad("a seal whose counts are not those of its rows")
+        now = self._clock.now_ns()
+        self._catalog.seal(
+            Header(
+                number=seal.number,
+                parent=seal.parent,
+                time=max(0, min(seal.time, now)),
+                received=now,
+                consistent=seal.consistent,
+                fuzzy=seal.fuzzy,
+                digest=seal.digest,
+            ),
+            end,
+        )
+        self._may_restart = False
+        self.board.durable(seal.number)
+
+    def _withdraw(self, part: Withdraw) -> None:
+        incoming = self._incoming
+        if incoming is None:
+            return
+        if incoming.number != part.number:
+            raise bad(f"a withdrawal of {shown(part.number)} while {shown(incoming.number)} is open")
+        self._incoming = None
+        if self._sealed:
+            return
+        self._catalog.withdraw()
+        self._structure.withdrawn()
+        self._presence.forget()
+        newest = self._catalog.newest()
+        self._may_restart = self._hello.epoch.number > epoch_of(newest.number if newest else NOTHING)
+
+
+def _is_file(row: ObjectRow) -> bool:
+    return stat.S_ISREG(row.mode)

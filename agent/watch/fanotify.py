@@ -1,0 +1,424 @@
+"""The fanotify watcher: one group with a filesystem mark per filesystem, shared by every dataset on it.
+
+::
+
+    kernel queue → reader thread → gather (merge equal) → places (directory handle → path) → hints → each watcher's sink
+
+The reader thread is the group's only one. It ends when the last watcher of the group stops.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import errno
+import fcntl
+import os
+import select
+import termios
+import threading
+import time
+from collections import OrderedDict
+
+from agent.core.rows import PRIVATE_DIR
+from agent.fs.confined import open_root
+from agent.fs.handles import can_open_by_handle, filesystem_id
+from agent.watch import records
+from agent.watch.hint import Hint, Known, Look, Sink, nothing_known
+from agent.watch.places import Places, Standing
+from agent.watch.records import Found
+from agent.watch.root import RootIdentity, identity_of, reason_lost
+
+_READ_SIZE = 256 * 1024
+# After the first event of a burst the queue may fill for this long: the kernel merges create, write and close of a file
+# into one record, and a wake-up costs more than a record. A barrier ends it.
+_PAUSE_MS = 2
+_WAKES = 4096
+_OVERFLOWED = Hint(b"", Look.SUBTREE)
+_DIRECTORY_MOVES = records.RENAME | records.MOVED_FROM | records.MOVED_TO
+_NAMES_CHANGED = records.CREATE | records.DELETE | _DIRECTORY_MOVES
+_CONTENT = records.MODIFY | records.ATTRIB | records.CLOSE_WRITE
+_ANSWERS_KEPT = 8192
+
+
+class FanotifyWatcher:
+    """A ``hint.Watcher`` of one root. Made by :meth:`FanotifyGroups.watcher`."""
+
+    kind = "fanotify"
+
+    def __init__(self, root: str, groups: FanotifyGroups, known: Known = nothing_known, why: str = "") -> None:
+        self.root = root
+        self.why = why
+        self.events = 0
+        self.overflows = 0
+        self.lost: str | None = None
+        self.problem: str | None = None
+        self.root_fd = -1
+        self.watches_links = known is not nothing_known
+        self._groups = groups
+        self._known = known
+        self._answers: OrderedDict[bytes, bool] = OrderedDict()
+        self._lock = threading.Lock()
+        self._sink: Sink | None = None
+        self._group: _Group | None = None
+        self._identity: RootIdentity | None = None
+
+    def start(self, sink: Sink) -> None:
+        """Begin to watch. OSError when the root is gone or its filesystem refuses the mark."""
+        self.stop()
+        self.root_fd = open_root(self.root)
+        try:
+            self._identity = identity_of(self.root)
+            self.lost = None
+            self._answers.clear()
+            with self._lock:
+                self._sink = sink
+            self._group = self._groups.join(self)
+        except OSError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End; the sink is not called once this returned."""
+        with self._lock:
+            self._sink = None
+        group, self._group = self._group, None
+        if group is not None:
+            self._groups.leave(self, group)
+        if self.root_fd >= 0:
+            os.close(self.root_fd)
+            self.root_fd = -1
+
+    def check(self) -> str | None:
+        """Look whether the root still stands, and ask again about objects that had no name here."""
+        with self._lock:
+            self._answers = OrderedDict((handle, True) for handle, linked in self._answers.items() if linked)
+        if self._group is not None and self.lost is None and self._identity is not None:
+            self.lost = reason_lost(self.root, self._identity)
+        return self.lost
+
+    def barrier(self, timeout: float) -> bool:
+        """Everything that the kernel had queued when this was called has been given to the sink. Creates nothing."""
+        group = self._group
+        return group is not None and self.lost is None and group.barrier(timeout) and self.lost is None
+
+    # ---- for the group's reader thread
+
+    def deliver(self, hints: list[Hint]) -> None:
+        """Give a batch to the sink, unless stopped."""
+        with self._lock:
+            if self._sink is not None:
+                self._sink(hints)
+
+    def note_linked(self, handle: bytes) -> None:
+        """An object got a name in this root: from now on its changes elsewhere concern us, before the catalog knows it."""
+        self._remember(handle, True)
+
+    def concerns(self, handle: bytes) -> bool:
+        """Whether an object that was changed through a name outside has a name in this root."""
+        answer = self._answers.get(handle)
+        if answer is None:
+            answer = self._known(handle)
+            self._remember(handle, answer)
+        return answer
+
+    def _remember(self, handle: bytes, answer: bool) -> None:
+        with self._lock:
+            self._answers[handle] = answer
+            if len(self._answers) > _ANSWERS_KEPT:
+                self._answers.popitem(last=False)
+
+
+class FanotifyGroups:
+    """The groups of this process, by filesystem. Thread-safe; one for a node.
+
+    ``own``: processes whose changes are ignored, by default this one: a standby's applier writes on the same filesystem.
+    ``modern`` off: as on a kernel before 5.17."""
+
+    def __init__(self, own: frozenset[int] | None = None, *, modern: bool = True) -> None:
+        self._own = frozenset((os.getpid(),)) if own is None else own
+        self._modern = modern
+        self._lock = threading.Lock()
+        self._groups: dict[bytes, _Group] = {}
+
+    def watcher(self, root: str, known: Known = nothing_known, why: str = "") -> FanotifyWatcher:
+        """A watcher of ``root``, not started."""
+        return FanotifyWatcher(root, self, known, why)
+
+    def refusal(self, root: str) -> OSError | None:
+        """Why fanotify cannot watch this root; None when it can. OSError (raised) when the root cannot be opened."""
+        root_fd = open_root(root)
+        try:
+            fd, _ = self._open(root)
+            os.close(fd)
+            if not can_open_by_handle(root_fd):
+                return OSError(errno.EOPNOTSUPP, "directories cannot be opened by their handles")
+        except OSError as error:
+            return error
+        finally:
+            os.close(root_fd)
+        return None
+
+    def join(self, watcher: FanotifyWatcher) -> _Group:
+        """Add a watcher to the group of its filesystem, which begins with the first."""
+        key = filesystem_id(watcher.root_fd)
+        with self._lock:
+            group = self._groups.get(key)
+            if group is None or group.broken is not None:
+                fd, modern = self._open(watcher.root)
+                group = self._groups[key] = _Group(fd, self._own, modern)
+                group.start()
+            group.add(watcher)
+            return group
+
+    def leave(self, watcher: FanotifyWatcher, group: _Group) -> None:
+        """Take a watcher out; the group ends with its last."""
+        with self._lock:
+            if group.remove(watcher):
+                return
+            for key in [key for key, other in self._groups.items() if other is group]:
+                del self._groups[key]
+        group.close()
+
+    def _open(self, root: str) -> tuple[int, bool]:
+        if self._modern:
+            try:
+                return records.open_group(root, modern=True), True
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+        return records.open_group(root, modern=False), False
+
+
+class _Group:
+    """One fanotify descriptor and the thread that reads it."""
+
+    def __init__(self, fd: int, own: frozenset[int], modern: bool) -> None:
+        self.broken: str | None = None
+        self._fd = fd
+        self._own = own
+        self._modern = modern
+        self._watchers: set[FanotifyWatcher] = set()
+        self._places: Places[FanotifyWatcher] = Places()
+        self._state = threading.Lock()
+        self._reading = threading.Lock()
+        self._progress = threading.Condition()
+        self._read = 0
+        self._given = 0
+        self._emptied = 0
+        self._ending = False
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._thread = threading.Thread(target=self._run, name=f"hikae-fanotify-{fd}")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def add(self, watcher: FanotifyWatcher) -> None:
+        with self._state:
+            self._watchers.add(watcher)
+            self._places.add_root(watcher, watcher.root_fd)
+
+    def remove(self, watcher: FanotifyWatcher) -> bool:
+        """Whether others remain."""
+        with self._state:
+            self._watchers.discard(watcher)
+            self._places.drop_root(watcher)
+            return bool(self._watchers)
+
+    def close(self) -> None:
+        """End the reader thread and give everything back."""
+        self._ending = True
+        self._wake()
+        self._thread.join()
+        with self._reading:
+            with self._progress:
+                self._fail("stopped")
+            for fd in (self._fd, self._wake_read, self._wake_write):
+                os.close(fd)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_write, b"!")
+
+    def barrier(self, timeout: float) -> bool:
+        """Wait until what is queued now is given out: as many records, or the queue was seen empty since."""
+        deadline = time.monotonic() + timeout
+        with self._reading:
+            if self.broken is not None:
+                return False
+            queued = array.array("i", [0])
+            fcntl.ioctl(self._fd, termios.FIONREAD, queued)
+            target = self._read + queued[0] // records.QUEUED_SIZE
+            emptied = self._emptied
+            self._wake()
+        with self._progress:
+            while self._given < target and self._emptied == emptied:
+                left = deadline - time.monotonic()
+                if left <= 0 or self.broken is not None:
+                    return False
+                self._progress.wait(left)
+            return self.broken is None
+
+    # ---- the reader thread
+
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        pause = select.poll()
+        for waits in (poll, pause):
+            waits.register(self._wake_read, select.POLLIN)
+        try:
+            while not self._ending:
+                poll.poll()
+                while self._take_batch() and not self._ending:
+                    pass
+                if pause.poll(_PAUSE_MS):
+                    os.read(self._wake_read, _WAKES)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the watchers must not look alive
+            with self._state:
+                for watcher in self._watchers:
+                    watcher.lost = f"reading events failed: {type(error).__name__}: {error}"
+            with self._progress:
+                self._fail(f"{type(error).__name__}: {error}")
+
+    def _fail(self, reason: str) -> None:
+        self.broken = reason
+        self._progress.notify_all()
+
+    def _take_batch(self) -> bool:
+        """Read one batch and give it out; False: the queue was empty."""
+        with self._reading:
+            try:
+                buffer = os.read(self._fd, _READ_SIZE)
+            except BlockingIOError:
+                buffer = b""
+            count, masks = records.gather(buffer, self._own)
+            self._read += count
+        if masks:
+            self._give_out(masks)
+        with self._progress:
+            self._given += count
+            if not count:
+                self._emptied += 1
+            self._progress.notify_all()
+        return count > 0
+
+    def _give_out(self, masks: dict[bytes, int]) -> None:
+        with self._state:
+            batches: dict[FanotifyWatcher, list[Hint]] = {}
+            if b"" in masks:
+                self._doubt(batches)
+                masks = {info: mask for info, mask in masks.items() if not mask & records.Q_OVERFLOW}
+            try:
+                _Reading(self._places, self._watchers, batches).take(masks)
+            except OSError:
+                self._doubt(batches)
+        for watcher, hints in batches.items():
+            watcher.events += len(hints)
+            watcher.deliver(hints)
+
+    def _doubt(self, batches: dict[FanotifyWatcher, list[Hint]]) -> None:
+        """Events were lost, or cannot be understood: everything below every root may have changed."""
+        self._places.clear()
+        for watcher in self._watchers:
+            watcher.overflows += 1
+            batches.setdefault(watcher, []).append(_OVERFLOWED)
+
+
+class _Reading:
+    """Turns one batch of records into hints for each watcher that they concern."""
+
+    def __init__(
+        self,
+        places: Places[FanotifyWatcher],
+        watchers: set[FanotifyWatcher],
+        batches: dict[FanotifyWatcher, list[Hint]],
+    ) -> None:
+        self._places = places
+        self._watchers = watchers
+        self._linked = [watcher for watcher in watchers if watcher.watches_links]
+        self._batches = batches
+        self._renamed: set[bytes] = set()
+        self._nameless: dict[bytes, int] = {}
+
+    def take(self, masks: dict[bytes, int]) -> None:
+        """Every record of the batch. A directory rename in it makes all remembered paths doubtful, so that comes first."""
+        if any(mask & records.ONDIR and mask & _DIRECTORY_MOVES for mask in masks.values()):
+            self._places.clear()
+        of, decode = self._places.of, records.decode
+        for info, mask in masks.items():
+            found = decode(info)
+            if mask & records.RENAME:
+                self._rename(found, mask)
+            elif not found.directory:
+                self._nameless[found.handle] = self._nameless.get(found.handle, 0) | mask
+            else:
+                standing = of(found.directory)
+                if standing:
+                    self._entry(found, mask, standing)
+                elif standing is not None and mask & _CONTENT and self._linked and not mask & records.ONDIR:
+                    self._outside(found.handle)
+                if self._nameless and mask & _NAMES_CHANGED:
+                    self._renamed.add(found.handle)
+        self._by_handle()
+
+    def _entry(self, found: Found, mask: int, standing: Standing[FanotifyWatcher]) -> None:
+        name, handle = found.name, found.handle
+        look = Look.ENTRY
+        if mask & (records.CREATE | records.MOVED_TO):
+            if mask & records.ONDIR:
+                self._places.forget(handle)
+                look = Look.SUBTREE
+            else:
+                self._note_linked(handle, standing)
+        for watcher, prefix in standing or ():
+            if name == b".":
+                self._put(watcher, Hint(prefix[:-1], look, found.directory if prefix else b""))
+            elif prefix or name != PRIVATE_DIR:
+                self._put(watcher, Hint(prefix + name, look, handle))
+
+    def _rename(self, found: Found, mask: int) -> None:
+        old, new = self._places.of(found.directory), self._places.of(found.new_directory)
+        before = {watcher: prefix + found.name for watcher, prefix in old or ()}
+        if not mask & records.ONDIR:
+            self._note_linked(found.handle, new)
+        for watcher, prefix in new or ():
+            path = prefix + found.new_name
+            moved_from = before.pop(watcher, None)
+            if moved_from == PRIVATE_DIR:
+                moved_from = None
+            if path == PRIVATE_DIR:
+                if moved_from is not None:
+                    before[watcher] = moved_from
+                continue
+            arrived = moved_from is None and mask & records.ONDIR
+            self._put(watcher, Hint(path, Look.SUBTREE if arrived else Look.ENTRY, found.handle, moved_from))
+        for watcher, path in before.items():
+            if path != PRIVATE_DIR:
+                self._put(watcher, Hint(path, Look.ENTRY))
+
+    def _note_linked(self, handle: bytes, standing: Standing[FanotifyWatcher]) -> None:
+        if handle and self._linked:
+            for watcher, _ in standing or ():
+                if watcher.watches_links:
+                    watcher.note_linked(handle)
+
+    def _outside(self, handle: bytes) -> None:
+        if handle:
+            for watcher in self._linked:
+                if watcher.concerns(handle):
+                    self._put(watcher, Hint(b"", Look.ENTRY, handle))
+
+    def _by_handle(self) -> None:
+        """Objects without a name in their record: changes of the link count (another record of the batch has the name of
+        most of them), and writes through handles, as an NFS server does."""
+        for handle in self._nameless:
+            if handle not in self._renamed and self._places.alive(handle):
+                for watcher in self._watchers:
+                    self._put(watcher, Hint(b"", Look.ENTRY, handle))
+
+    def _put(self, watcher: FanotifyWatcher, hint: Hint) -> None:
+        batch = self._batches.get(watcher)
+        if batch is None:
+            batch = self._batches[watcher] = []
+        batch.append(hint)

@@ -1,0 +1,227 @@
+"""The polling watcher, on watchdog's: for filesystems that raise no events.
+
+Everything is listed again and again and compared. It costs memory by the number of entries (about 0.5 KB each), and sees a
+change only when size, times, mode, owner or inode differ; what it cannot see, the scheduled reconcile finds.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from watchdog.events import FileSystemEvent
+from watchdog.observers.api import EventQueue, ObservedWatch
+from watchdog.observers.polling import PollingEmitter
+from watchdog.utils.dirsnapshot import DirectorySnapshot
+
+from agent.core.rows import PRIVATE_DIR
+from agent.watch.hint import Hint, Look, Sink
+from agent.watch.root import RootIdentity, identity_of, reason_lost
+
+# A tree that takes long to list is listed less often: at most a fifth of the time goes into it.
+_REST = 4.0
+_NAMES_CHANGED = ("created", "deleted", "moved")
+
+
+class PollingWatcher:
+    """A ``hint.Watcher`` of one root. ``interval``: seconds between two scans at least."""
+
+    kind = "polling"
+
+    def __init__(self, root: str, why: str = "", interval: float = 1.0) -> None:
+        self.root = root
+        self.why = why
+        self.events = 0
+        self.overflows = 0
+        self.lost: str | None = None
+        self.problem: str | None = None
+        self._interval = interval
+        self._identity: RootIdentity | None = None
+        self._delivering = threading.Lock()
+        self._sink: Sink | None = None
+        self._scans: _Scans | None = None
+
+    def start(self, sink: Sink) -> None:
+        """Begin to watch, with a first scan. OSError when the root cannot be listed."""
+        self.stop()
+        self._identity = identity_of(self.root)
+        self.lost = None
+        scans = _Scans(self, os.path.realpath(self.root), self._interval)
+        scans.start()
+        with self._delivering:
+            self._sink, self._scans = sink, scans
+
+    def stop(self) -> None:
+        """End; the sink is not called once this returned."""
+        with self._delivering:
+            self._sink = None
+            scans, self._scans = self._scans, None
+        if scans is not None:
+            scans.stop()
+            scans.join()
+
+    def check(self) -> str | None:
+        """Look whether the root still stands."""
+        if self._scans is not None and self.lost is None and self._identity is not None:
+            self.lost = reason_lost(self.root, self._identity)
+        return self.lost
+
+    def barrier(self, timeout: float) -> bool:
+        """The end of a scan that began after this call; it begins at once."""
+        scans = self._scans
+        return scans is not None and self.lost is None and scans.wait(timeout) and self.lost is None
+
+    # ---- for the scanning thread
+
+    def deliver(self, hints: list[Hint]) -> None:
+        """Give a scan's hints to the sink, unless stopped."""
+        self.events += len(hints)
+        with self._delivering:
+            if self._sink is not None and hints:
+                self._sink(hints)
+
+    def fail(self, reason: str) -> None:
+        """Scanning ended."""
+        self.lost = self.check() or f"listing the tree failed: {reason}"
+
+
+class _Scans(PollingEmitter):
+    """watchdog's scanning thread: it compares, here its events become hints, a scan at a time and without a queue."""
+
+    def __init__(self, watcher: PollingWatcher, root: str, interval: float) -> None:
+        super().__init__(EventQueue(), ObservedWatch(root, recursive=True), timeout=interval)
+        self.name = "hikae-polling"
+        self._take_snapshot = lambda: _Snapshot(root)
+        self._watcher = watcher
+        self._root = root
+        self._prefix = os.fsencode(root if root == "/" else root + "/")
+        self._found: list[FileSystemEvent] = []
+        self._turn = threading.Condition()
+        self._asked = 0
+        self._covered = 0
+        self._rest_until = 0.0
+
+    def run(self) -> None:
+        """Scan until stopped, or until the root is gone."""
+        try:
+            while self.should_keep_running():
+                self.queue_events(self.timeout)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the watcher must not look alive
+            self._watcher.fail(f"{type(error).__name__}: {error}")
+            self.stop()
+
+    def stop(self) -> None:
+        """End, whatever it waits for."""
+        super().stop()
+        with self._turn:
+            self._turn.notify_all()
+
+    def queue_event(self, event: FileSystemEvent) -> None:
+        """A difference, from watchdog's comparison."""
+        self._found.append(event)
+
+    def queue_events(self, timeout: float) -> None:
+        """Rest, scan, tell."""
+        with self._turn:
+            self._turn.wait_for(
+                lambda: self._asked > self._covered or not self.should_keep_running(),
+                max(timeout, self._rest_until - time.monotonic()),
+            )
+            asked = self._asked
+        if not self.should_keep_running():
+            return
+        begun, before = time.monotonic(), self._snapshot
+        super().queue_events(0)
+        ended = time.monotonic()
+        self._rest_until = ended + _REST * (ended - begun)
+        found, self._found = self._found, []
+        if not self.should_keep_running():
+            self._watcher.fail("the root directory cannot be listed")
+            return
+        self._watcher.deliver(_hints_of(found, self._prefix))
+        with self._turn:
+            if self._snapshot is not before:
+                self._covered = asked
+            self._turn.notify_all()
+
+    def wait(self, timeout: float) -> bool:
+        """Until a scan that begins now has been told."""
+        with self._turn:
+            self._asked += 1
+            ticket = self._asked
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: self._covered >= ticket or not self.should_keep_running(), timeout)
+            return self._covered >= ticket
+
+
+class _Stat(NamedTuple):
+    """What is compared, by the names that watchdog asks for. ``st_mtime`` stands for mtime and ctime, in nanoseconds."""
+
+    st_ino: int
+    st_dev: int
+    st_mode: int
+    st_size: int
+    st_uid: int
+    st_gid: int
+    st_mtime: int
+
+
+def _stat(path: str) -> _Stat:
+    found = os.lstat(path)
+    times = hash((found.st_mtime_ns, found.st_ctime_ns))
+    return _Stat(found.st_ino, found.st_dev, found.st_mode, found.st_size, found.st_uid, found.st_gid, times)
+
+
+class _Snapshot(DirectorySnapshot):
+    """watchdog's snapshot, of any depth, without the private directory and without what is mounted below."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root, recursive=True, stat=_stat)  # type: ignore[arg-type] # it asks only for what _Stat has
+
+    def walk(self, root: str) -> Iterator[tuple[str, os.stat_result]]:
+        private = os.path.join(root, os.fsdecode(PRIVATE_DIR))
+        device = self.stat(root).st_dev
+        todo = [root]
+        while todo:
+            for path in self._listed(todo.pop()):
+                if path == private:
+                    continue
+                try:
+                    found = self.stat(path)
+                except OSError:
+                    continue  # gone since it was listed, or its path is too long
+                yield path, found
+                if stat.S_ISDIR(found.st_mode) and found.st_dev == device:
+                    todo.append(path)
+
+    def _listed(self, path: str) -> list[str]:
+        try:
+            with os.scandir(path) as entries:
+                return [entry.path for entry in entries]
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return []
+
+
+def _hints_of(events: Sequence[FileSystemEvent], prefix: bytes) -> list[Hint]:
+    """What one comparison found. Entries that only moved along with their directory are left out."""
+    moves = {(event.src_path, event.dest_path) for event in events if event.event_type == "moved"}
+    changed = {event.src_path for event in events if event.event_type not in _NAMES_CHANGED}
+    hints: list[Hint] = []
+    for event in events:
+        path = os.fsencode(event.src_path)[len(prefix) :]
+        if event.event_type != "moved":
+            created = event.event_type == "created" and event.is_directory
+            hints.append(Hint(path, Look.SUBTREE if created else Look.ENTRY))
+        elif event.src_path in changed or not _moved_along(event, moves):
+            hints.append(Hint(os.fsencode(event.dest_path)[len(prefix) :], Look.ENTRY, b"", path))
+    return hints
+
+
+def _moved_along(event: FileSystemEvent, moves: set[tuple[bytes | str, bytes | str]]) -> bool:
+    old, name = os.path.split(event.src_path)
+    new, new_name = os.path.split(event.dest_path)
+    return name == new_name and (old, new) in moves

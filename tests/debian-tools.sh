@@ -1,0 +1,23 @@
+#!/bin/sh
+# Programs that tests on loop devices and of the systemd units call. Root gets the Debian packages that are missing;
+# for others a sentence, and the tests that need them are skipped and say why.
+set -eu
+PATH="$PATH:/usr/sbin:/sbin"
+
+missing=""
+need() {
+    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need mkfs.ext4 e2fsprogs
+need losetup mount
+need systemd-analyze systemd
+
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing for the tests:$missing"
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list of names
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+else
+    echo "Some tests will be skipped, as these Debian packages are missing:$missing (as root: apt-get install$missing)"
+fi

@@ -1,0 +1,347 @@
+"""Both ends of a stream in one process: a primary with a made-up source, a secondary with a real catalog and vault, and
+a link between them that can be cut at any batch."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import stat
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.capture.outlet import ChunkRef, ReadChunk
+from agent.core import chunks
+from agent.core.clock import ManualClock
+from agent.core.commit import Changes, Commit
+from agent.core.errors import Unreachable
+from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number, epoch_of, seq_of
+from agent.core.rows import ObjectRow, encode_name, encode_object, name_key, object_key
+from agent.store.catalog import Catalog, CatalogReader, Header
+from agent.store.vault import Vault
+from agent.stream.board import PositionBoard
+from agent.stream.feed import Feed
+from agent.stream.intake import Intake
+from agent.stream.link import Transport
+from agent.stream.messages import Answers, Batch, Hello, Refuse, weight
+from agent.stream.receiver import Receiver
+from agent.stream.seats import Seats
+from agent.stream.sender import Sender
+
+EPOCH = Epoch(1, "alpha", b"1" * 16)
+CHUNK = 1 << 12
+
+
+def file_row(object_id: int, content: bytes, size: int, mode: int = stat.S_IFREG | 0o644) -> bytes:
+    """A regular file's row."""
+    return encode_object(ObjectRow(ObjectId(object_id), mode, 0, 0, 1, size=size, content=content))
+
+
+def directory_row(object_id: int) -> bytes:
+    """A directory's row."""
+    return encode_object(ObjectRow(ObjectId(object_id), stat.S_IFDIR | 0o755, 0, 0, 1))
+
+
+class Done:
+    """A ticket that has come through."""
+
+    def __init__(self, number: CommitNumber) -> None:
+        self._number = number
+
+    def wait(self, timeout: float | None) -> CommitNumber:
+        return self._number
+
+
+class Primary:
+    """A catalog, and files as a dictionary. ``disk`` is what reading finds; capture happens when told."""
+
+    def __init__(self, directory: Path, epoch: Epoch = EPOCH, limit: int = 64 << 20) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.catalog = Catalog.open(str(directory / "catalog.db"))
+        self.catalog.begin_epoch(epoch)
+        self.epoch = epoch
+        self.feed = Feed(limit)
+        self.disk: dict[ObjectId, bytes] = {}
+        self.names: dict[bytes, ObjectId] = {}
+        self.reads: list[ChunkRef] = []
+        self.forced: list[ObjectId] = []
+        self.before_read: Callable[[], None] = lambda: None
+        self._known: set[bytes] = set()
+        self._lock = threading.RLock()
+        self._rooted = False
+
+    def close(self) -> None:
+        self.catalog.close()
+
+    def write(self, *files: tuple[bytes, bytes], consistent: bool = True) -> Commit:
+        """Write files into the root and capture them as one commit."""
+        with self._lock:
+            puts, found, pieces = self._root(), [], []
+            for name, data in files:
+                object_id = self.names.get(name)
+                if object_id is None:
+                    object_id = self.names[name] = self.catalog.allocate()
+                    puts.append(encode_name(ROOT, name, object_id))
+                self.disk[object_id] = data
+                row, some, inner = self._row(object_id, data)
+                puts.insert(0, row)
+                found += some
+                pieces += inner
+            return self._commit(Changes(puts), found, pieces, consistent)
+
+    def remove(self, name: bytes) -> Commit:
+        """Remove a file and capture that."""
+        with self._lock:
+            object_id = self.names.pop(name)
+            del self.disk[object_id]
+            return self._commit(Changes((), (object_key(object_id), name_key(ROOT, name))), [], [], True)
+
+    def change_unseen(self, name: bytes, data: bytes) -> None:
+        """Change a file; nothing captures it yet."""
+        self.disk[self.names[name]] = data
+
+    def capture(self, objects: Sequence[ObjectId]) -> Commit:
+        """Capture what these objects hold now."""
+        with self._lock:
+            puts, found, pieces = [], [], []
+            for object_id in objects:
+                if object_id in self.disk:
+                    row, some, inner = self._row(object_id, self.disk[object_id])
+                    puts.append(row)
+                    found += some
+                    pieces += inner
+            return self._commit(Changes(puts), found, pieces, True)
+
+    def source(self) -> FakeSource:
+        """For a sender; opened in its thread."""
+        return FakeSource(self, self.catalog.reader())
+
+    def _root(self) -> list[bytes]:
+        if self._rooted or self.catalog.newest() is not None:
+            return []
+        self._rooted = True
+        return [directory_row(ROOT)]
+
+    def _row(self, object_id: ObjectId, data: bytes) -> tuple[bytes, list[ReadChunk], list[tuple[bytes, bytes]]]:
+        entries, found, pieces = [], [], []
+        for at in range(0, len(data), CHUNK):
+            raw = data[at : at + CHUNK]
+            name = chunks.name_of(raw)
+            entries.append(chunks.Entry(chunks.DATA, len(raw), name))
+            found.append(ReadChunk(name, chunks.DATA, raw, self._is_new(name)))
+        content = chunks.fold(entries, lambda name, inner: pieces.append((name, inner)))
+        found += [ReadChunk(name, chunks.PIECE, inner, self._is_new(name)) for name, inner in pieces]
+        return file_row(object_id, content, len(data)), found, pieces
+
+    def _is_new(self, name: bytes) -> bool:
+        new = name not in self._known
+        self._known.add(name)
+        return new
+
+    def _commit(
+        self, changes: Changes, found: list[ReadChunk], pieces: list[tuple[bytes, bytes]], consistent: bool
+    ) -> Commit:
+        newest = self.catalog.newest()
+        parent = newest.number if newest else NOTHING
+        same = newest is not None and epoch_of(parent) == self.epoch.number
+        number = commit_number(self.epoch.number, seq_of(parent) + 1 if same else 1)
+        commit = self.catalog.write(changes, Header(number, parent, 1000, 1000, consistent), pieces)
+        self.feed.commit(commit, changes, found, ())
+        return commit
+
+
+class FakeSource:
+    """The sender's view of a :class:`Primary`."""
+
+    def __init__(self, primary: Primary, reader: CatalogReader) -> None:
+        self._primary = primary
+        self._reader = reader
+        self.newest = reader.newest
+        self.commit_at = reader.commit_at
+        self.piece = reader.piece
+        self.close = reader.close
+
+    def difference(self, a: CommitNumber, b: CommitNumber) -> Iterator[list[tuple[bytes, bytes | None, bytes | None]]]:
+        return self._reader.difference(a, b, 50)
+
+    def read(self, refs: Sequence[ChunkRef]) -> list[bytes | None]:
+        self._primary.before_read()
+        self._primary.reads += refs
+        return [self._read(ref) for ref in refs]
+
+    def force(self, objects: Sequence[ObjectId]) -> Done:
+        self._primary.forced += objects
+        return Done(self._primary.capture(objects).number)
+
+    def _read(self, ref: ChunkRef) -> bytes | None:
+        if ref.kind == chunks.PIECE:
+            return self._reader.piece(ref.name)
+        data = self._primary.disk.get(ref.object, b"")[ref.offset : ref.offset + ref.length]
+        return data if chunks.name_of(data) == ref.name else None
+
+
+class Secondary:
+    """A real catalog and vault, and the directory that hands out their receiver."""
+
+    def __init__(self, directory: Path, name: str = "beta", primary: str = "alpha") -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.name = name
+        self.primary = primary
+        self.directory = directory
+        self.clock = ManualClock()
+        self.seats = Seats()
+        self.board = PositionBoard()
+        self.receiver: Receiver | None = None
+        self.open()
+
+    def open(self) -> None:
+        self.catalog = Catalog.open(str(self.directory / "catalog.db"))
+        self.vault = Vault.open(str(self.directory / "vault"), self.catalog.pack_end())
+
+    def close(self) -> None:
+        self.vault.close()
+        self.catalog.close()
+
+    def accept(self, peer: str, hello: Hello) -> Receiver | Refuse:
+        if peer != self.primary or hello.dataset != "web":
+            return Refuse("not-primary", f"{peer} is not the primary of {hello.dataset} here", "see the configuration")
+        self.receiver = Receiver(self.name, hello, self.catalog, self.vault, self.board, self.clock)
+        return self.receiver
+
+    def intake(self, peer: str, cancel: Callable[[], None]) -> Intake:
+        return Intake(peer, self, self.seats, self.clock, cancel)
+
+    def digest(self) -> bytes | None:
+        newest = self.catalog.newest()
+        return newest.digest if newest else None
+
+
+class _Pipe:
+    """A queue with two ends, either of which may close it."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.closed = threading.Event()
+
+    def put(self, item: object) -> None:
+        self._queue.put(item)
+
+    def close(self) -> None:
+        self.closed.set()
+        self._queue.put(None)
+
+    def __iter__(self) -> Iterator[object]:
+        while not self.closed.is_set():
+            item = self._queue.get()
+            if item is None:
+                return
+            yield item
+
+
+@dataclass
+class MemoryTransport:
+    """Calls in memory. ``cut_up``, ``cut_down``: the link breaks instead of carrying that batch of a call (0 is the first)."""
+
+    secondary: Secondary
+    caller: str = "alpha"
+    cut_up: int | None = None
+    cut_down: int | None = None
+    up: list[Batch] = field(default_factory=list)
+    down: list[Answers] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._pipes: tuple[_Pipe, ...] = ()
+        self._broken = False
+
+    @property
+    def carried(self) -> int:
+        """Weight of all that went up, over all calls."""
+        return sum(map(weight, self.up))
+
+    def cancel(self) -> None:
+        for pipe in self._pipes:
+            pipe.close()
+
+    def exchange(self, peer: str, outgoing: Iterator[Batch]) -> Iterator[Answers]:
+        up, down = self._pipes = _Pipe(), _Pipe()
+        self._broken = False
+        intake = self.secondary.intake(self.caller, up.close)
+        threads = [
+            threading.Thread(target=self._carry_up, args=(outgoing, up), name="memory-up"),
+            threading.Thread(target=self._carry_down, args=(intake, up, down), name="memory-down"),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield from down  # type: ignore[misc]  # a pipe of answers
+        finally:
+            up.close()
+            down.close()
+            intake.leave()
+            for thread in threads[1:]:
+                thread.join()
+        if self._broken:
+            raise Unreachable("replicate", peer, "the link was cut")
+
+    def _carry_up(self, outgoing: Iterator[Batch], up: _Pipe) -> None:
+        for count in itertools.count():
+            batch = next(outgoing, None)
+            if batch is None or up.closed.is_set():
+                break
+            if count == self.cut_up:
+                self._broken = True
+                self.cancel()
+                break
+            self.up.append(batch)
+            up.put(batch)
+        up.put(None)
+
+    def _carry_down(self, intake: Intake, up: _Pipe, down: _Pipe) -> None:
+        for count, answers in enumerate(intake.answers(up)):  # type: ignore[arg-type]  # a pipe of batches
+            if count == self.cut_down:
+                self._broken = True
+                self.cancel()
+            self.down.append(answers)
+            down.put(answers)
+        down.put(None)
+
+
+def make_sender(primary: Primary, board: PositionBoard | None = None, peer: str = "beta") -> Sender:
+    """A sender for one call."""
+    newest = primary.catalog.newest()
+    hello = Hello("alpha", "web", (1,), primary.epoch, newest.number if newest else NOTHING, b"n" * 32)
+    return Sender(peer, hello, primary.source, primary.feed, board or PositionBoard(), ManualClock())
+
+
+class Call:
+    """One call driven by a thread of its own; ended by :meth:`stop` or by itself."""
+
+    def __init__(self, primary: Primary, transport: Transport, peer: str = "beta") -> None:
+        self.board = PositionBoard()
+        self.sender = make_sender(primary, self.board, peer)
+        self.peer = peer
+        self.failure: Exception | None = None
+        self._transport = transport
+        self._thread = threading.Thread(target=self._run, name="call")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """A clean shutdown."""
+        self.sender.close()
+        self.join()
+
+    def join(self) -> None:
+        """Wait for its end."""
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            for answers in self._transport.exchange(self.peer, self.sender.outgoing()):
+                self.sender.incoming(answers)
+            self.failure = self.sender.talk.failure
+        except Exception as error:
+            self.failure = self.sender.talk.failure or error
+        finally:
+            self.sender.talk.end()

@@ -1,0 +1,277 @@
+"""Every command against an agent that is not there: words, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from agent.cli.context import Context
+from agent.cli.main import COMMANDS, cli, main
+from agent.core.errors import (
+    ConfigError,
+    Damaged,
+    Exit,
+    HikaeError,
+    NotFound,
+    NotPermitted,
+    Refused,
+    TryAgain,
+    Unreachable,
+)
+from fakes.api_fakes import FakeControls, a_dataset, a_node
+
+
+def twice(_seconds: float) -> Iterator[None]:
+    """Two ticks at once instead of one a second."""
+    yield
+    yield
+
+
+@pytest.fixture
+def controls(monkeypatch: pytest.MonkeyPatch) -> FakeControls:
+    """What every command of the test talks to."""
+    monkeypatch.delenv("HIKAE_CONFIG", raising=False)
+    return FakeControls()
+
+
+@pytest.fixture
+def hikae(controls: FakeControls, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command line; exit code, stdout, stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main(arguments, Context(connect=lambda _: controls, ticks=twice))
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+Hikae = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "call"),
+    [
+        (("wait", "web"), ("wait", "web", "durable", None)),
+        (("wait", "web", "--durable", "--timeout", "2.5"), ("wait", "web", "durable", 2.5)),
+        (("wait", "web", "--applied", "--timeout", "1m30s"), ("wait", "web", "applied", 90.0)),
+        (("verify", "web"), ("verify", "web", False)),
+        (("verify", "web", "--deep"), ("verify", "web", True)),
+        (("reconcile", "web"), ("reconcile", "web")),
+        (("pause", "web"), ("pause", "web", "both", None)),
+        (("pause", "web", "--send", "--for", "2h"), ("pause", "web", "send", 7200.0)),
+        (("pause", "web", "--apply"), ("pause", "web", "apply", None)),
+        (("pause", "web", "--apply", "--send"), ("pause", "web", "both", None)),
+        (("resume", "web"), ("resume", "web", "both")),
+        (("resume", "web", "--apply"), ("resume", "web", "apply")),
+        (("accept", "web", "--yes"), ("accept", "web")),
+        (("status",), ("status",)),
+        (("check",), ("status",)),
+        (("events", "--limit", "7"), ("events", 0, 7)),
+    ],
+)
+def test_each_command_asks_for_what_was_typed(
+    hikae: Hikae, controls: FakeControls, arguments: tuple[str, ...], call: tuple[object, ...]
+) -> None:
+    """The call that arrives; exit code 0; no word on stderr but from empty ``events``; with --json one value on stdout."""
+    code, out, _ = hikae(*arguments)
+    assert (0, call) == (code, controls.calls[-1])
+    code, out, err = hikae(*arguments, "--json")
+    assert (0, "") == (code, err)
+    assert isinstance(json.loads(out), dict | list)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("wait", "web"), "web: commit 3.1842 is durable on every standby (12 ms)\n"),
+        (("verify", "web"), "web: equal (12 entries, 3.4 KiB read)\n"),
+        (("reconcile", "web"), "web: looked at everything up to commit 3.1843, 4 found\n"),
+        (("resume", "web"), "web: nothing is paused\n"),
+        (("accept", "web", "--yes"), "web: accepted, going on\n"),
+        (("accept", "web", "--dry-run"), "web: nothing is held here\n"),
+    ],
+)
+def test_words_for_people(hikae: Hikae, arguments: tuple[str, ...], words: str) -> None:
+    """Without --json, one sentence on stdout."""
+    assert (0, words, "") == hikae(*arguments)
+
+
+def test_pause_tells_until_when(hikae: Hikae) -> None:
+    """An end that is set is shown."""
+    code, out, _ = hikae("pause", "web", "--for", "2h")
+    assert (0, "web: paused: send until ") == (code, out[:24])
+
+
+def test_status_json_is_the_published_value(hikae: Hikae, controls: FakeControls) -> None:
+    """The JSON of ``status`` is section 12's, unchanged."""
+    _, out, _ = hikae("status", "--json")
+    assert controls.status() == json.loads(out)
+
+
+def test_status_line(hikae: Hikae) -> None:
+    """One dataset, one line, without colour where there is no terminal."""
+    code, out, err = hikae("status")
+    assert (0, 1, "") == (code, out.count("\n"), err)
+    assert out.startswith("web   primary on alpha → beta   streaming   lag 21 ms (events; last full look ")
+
+
+def test_status_watch(hikae: Hikae) -> None:
+    """Without a terminal each look is a line, or an object with --json."""
+    assert 2 == hikae("status", "--watch")[1].count("\n")
+    assert 2 == len([json.loads(line) for line in hikae("status", "--watch", "--json")[1].splitlines()])
+
+
+def test_check_codes(hikae: Hikae, controls: FakeControls) -> None:
+    """The plug-in's code is the exit code; an agent that does not answer is UNKNOWN on stdout."""
+    controls.facts = a_node(a_dataset(hold="empty"))
+    code, out, _ = hikae("check")
+    assert (2, "HIKAE CRITICAL - web held") == (code, out[:25])
+    controls.failure = Unreachable("ask the agent", "/x", "no agent is running", "start it")
+    assert (3, "HIKAE UNKNOWN - cannot ask the agent (/x): no agent is running; start it\n", "") == hikae("check")
+
+
+def test_differences_are_listed_and_escaped(hikae: Hikae, controls: FakeControls) -> None:
+    """Unequal is exit code 1; a name cannot clear the screen."""
+    controls.equal = False
+    code, out, _ = hikae("verify", "web")
+    assert (1, "web: 1 differences (12 entries, 3.4 KiB read)\n  a\\x1b[2Jb: mode\n") == (code, out)
+    code, out, _ = hikae("verify", "web", "--json")
+    assert (1, False) == (code, json.loads(out)["equal"])
+
+
+def an_event(number: int, time: str) -> dict[str, Any]:
+    """A row of the event log."""
+    return {"id": number, "time": time, "dataset": "web", "code": "state", "message": "a\x1b → b"}
+
+
+def test_events(hikae: Hikae, controls: FakeControls) -> None:
+    """A line each, escaped; --since leaves out what is older."""
+    controls.rows = [an_event(1, "2020-01-01T00:00:00.000000Z"), an_event(2, datetime.now(UTC).isoformat())]
+    _, out, _ = hikae("events")
+    assert [True, True] == [line.endswith("  web  state  a\\x1b → b") for line in out.splitlines()]
+    assert [2] == [row["id"] for row in json.loads(hikae("events", "--since", "1h", "--json")[1])]
+
+
+def test_events_follow(hikae: Hikae, controls: FakeControls) -> None:
+    """Following asks only for what is new, and tells each event once."""
+    controls.rows = [an_event(number, "2026-11-22T00:00:00.000000Z") for number in (1, 2)]
+    _, out, _ = hikae("events", "--follow", "--json")
+    assert [1, 2] == [json.loads(line)["id"] for line in out.splitlines()]
+    assert ("events", 2, 100) == controls.calls[-1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (HikaeError, 1),
+        (Refused, 3),
+        (NotFound, 4),
+        (Unreachable, 69),
+        (TryAgain, 75),
+        (NotPermitted, 77),
+        (ConfigError, 78),
+        (Damaged, 1),
+    ],
+)
+def test_every_error_is_a_sentence_and_a_code(
+    hikae: Hikae, controls: FakeControls, kind: type[HikaeError], code: int
+) -> None:
+    """What was attempted, why, what to do; printable; nothing on stdout; no traceback."""
+    controls.failure = kind("wait", "web", "it is \x1bred", "do this")
+    assert (code, "", "hikae: cannot wait (web): it is \\x1bred; do this\n") == hikae("wait", "web")
+
+
+def test_a_refusal_prints_its_gates(hikae: Hikae, controls: FakeControls) -> None:
+    """Each gate is a line; with --json the object of the contract is on stdout."""
+    gate = {"name": "held", "ok": False, "value": "no", "remedy": "wait"}
+    controls.failure = Refused("accept", "web", "nothing is held", gates=(gate,))
+    code, out, err = hikae("accept", "web", "--yes", "--json")
+    assert (Exit.REFUSED, {"refused": True, "gates": [gate]}) == (code, json.loads(out))
+    assert "hikae: cannot accept (web): nothing is held\n  ✗ held no: wait\n" == err
+
+
+def test_a_bug_says_so(hikae: Hikae, controls: FakeControls) -> None:
+    """What nobody expected: the traceback, then one line that calls it a bug; exit code 1."""
+    controls.failure = ZeroDivisionError("oops")
+    code, out, err = hikae("status")
+    assert (1, "") == (code, out)
+    assert "Traceback" in err
+    assert "hikae: ZeroDivisionError: oops; this is a bug in hikae" == err.splitlines()[-1]
+
+
+def test_an_interrupt_is_130(hikae: Hikae, controls: FakeControls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends quietly."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(controls, "status", interrupt)
+    code, out, err = hikae("status")
+    assert (130, "", "hikae: interrupted") == (code, out, err.strip())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("wait",),
+        ("wait", "web", "--timeout", "soon"),
+        ("wait", "web", "--timeout", "-1"),
+        ("wait", "web", "--timeout", "nan"),
+        ("pause", "web", "--for", "2 fortnights"),
+        ("explode",),
+        ("status", "--nothing"),
+        ("events", "--limit", "0"),
+    ],
+)
+def test_usage_errors_are_2(hikae: Hikae, controls: FakeControls, arguments: tuple[str, ...]) -> None:
+    """A wrong command line asks nobody anything."""
+    code, out, err = hikae(*arguments)
+    assert (2, "", []) == (code, out, controls.calls)
+    assert "Error: " in err
+
+
+def test_accept_without_a_terminal_needs_yes(hikae: Hikae, controls: FakeControls) -> None:
+    """Where nobody can be asked, nothing is done."""
+    code, out, err = hikae("accept", "web")
+    assert (3, "", [("status",)]) == (code, out, controls.calls)
+    assert "add --yes" in err
+
+
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 3), ("\n", 3)])
+def test_accept_asks_on_a_terminal(
+    hikae: Hikae, controls: FakeControls, monkeypatch: pytest.MonkeyPatch, typed: str, code: int
+) -> None:
+    """The hold is shown and the default is no."""
+    import io
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    controls.facts = a_node(a_dataset(hold="the source is empty"))
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    found, _, err = hikae("accept", "web")
+    assert (code, code == 0) == (found, ("accept", "web") in controls.calls)
+    assert "web is held: the source is empty" in err
+
+
+def test_help_needs_no_command_module(hikae: Hikae) -> None:
+    """The list of commands has each with the first sentence of its own help."""
+    code, out, _ = hikae("--help")
+    assert 0 == code
+    for name, (_, words) in COMMANDS.items():
+        command = cli.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None
+        assert words == command.get_short_help_str(200)
+        assert f"  {name} " in out
+
+
+def test_version(hikae: Hikae) -> None:
+    """``hikae --version`` names program and version."""
+    code, out, _ = hikae("--version")
+    assert (0, "hikae ") == (code, out[:6])

@@ -1,0 +1,75 @@
+"""Which agent a command talks to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.cli import context
+from agent.cli.context import DEFAULT_SOCKET, admin_socket
+from agent.cli.main import main
+from agent.core.errors import ConfigError, NotPermitted
+
+
+def test_the_socket_of_the_configuration(tmp_path: Path) -> None:
+    """What the file says; its default; the rest of the file may be wrong."""
+    file = tmp_path / "agent.toml"
+    file.write_text('[node]\nadmin_socket = "/x/y.sock"\nunknown = 1\n')
+    assert "/x/y.sock" == admin_socket(str(file))
+    file.write_text('node = "text"')
+    assert DEFAULT_SOCKET == admin_socket(str(file))
+
+
+def test_configurations_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing file that was asked for, wrong TOML, a directory, no permission: each with its code."""
+    file = tmp_path / "agent.toml"
+    file.write_text("[node\n")
+    for path in (tmp_path / "missing", file, tmp_path):
+        with pytest.raises(ConfigError, match="read the configuration"):
+            admin_socket(str(path))
+
+    def refuse(*_arguments: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(context, "open", refuse, raising=False)
+    with pytest.raises(NotPermitted):
+        admin_socket(str(file))
+
+
+def test_without_the_default_file_the_default_socket_is_meant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing has to be configured to ask an agent at its usual place."""
+    monkeypatch.setattr(context, "DEFAULT_CONFIG", str(tmp_path / "missing.toml"))
+    assert DEFAULT_SOCKET == admin_socket(None)
+
+
+def test_no_agent_is_69(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The whole way: a configuration, no agent, one sentence."""
+    file = tmp_path / "agent.toml"
+    file.write_text(f'[node]\nadmin_socket = "{tmp_path}/no.sock"\n')
+    code = main(["--config", str(file), "status"])
+    out, err = capfd.readouterr()
+    assert (69, "") == (code, out)
+    assert f"hikae: cannot ask the agent ({tmp_path}/no.sock): no agent is running; systemctl status hikae" in err
+
+
+def test_reading_commands_start_without_the_heavy_parts(tmp_path: Path) -> None:
+    """``status`` and ``--help`` import neither gRPC nor SQLite nor pydantic nor the agent's log."""
+    program = (
+        "import sys\nfrom agent.cli.main import main\nmain(sys.argv[1:])\n"
+        "heavy = {'grpc', 'apsw', 'pydantic', 'structlog', 'cryptography', 'google.protobuf'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    for arguments in (["--help"], ["--config", str(tmp_path / "a.toml"), "status"]):
+        (tmp_path / "a.toml").write_text(f'[node]\nadmin_socket = "{tmp_path}/no.sock"\n')
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(Path(context.__file__).parents[2])},
+        )
+        assert "[]" == done.stderr.splitlines()[-1]

@@ -1,0 +1,82 @@
+"""``config`` and ``pki``: the commands that need no agent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.cli.main import main
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def keys(tmp_path: Path, capfd: Captured) -> Path:
+    """An authority with a certificate for alpha."""
+    directory = tmp_path / "pki"
+    assert 0 == main(["pki", "init", "--dir", str(directory)])
+    assert 0 == main(["pki", "issue", "alpha", "--dir", str(directory), "--host", "127.0.0.1"])
+    capfd.readouterr()
+    return directory
+
+
+def a_config(tmp_path: Path, keys: Path, more: str = "") -> str:
+    """A configuration of alpha with one dataset."""
+    file = tmp_path / "agent.toml"
+    file.write_text(
+        f'[node]\nname = "alpha"\nstate_dir = "{tmp_path}/state"\n'
+        f'[tls]\nca = "{keys}/ca.crt"\ncert = "{keys}/alpha.crt"\nkey = "{keys}/alpha.key"\n'
+        '[[peer]]\nname = "beta"\naddress = "beta.example:7440"\n'
+        f'[[dataset]]\nname = "web"\nkind = "tree"\npath = "{tmp_path}/web"\nprimary = "alpha"\nstandby = ["beta"]\n{more}'
+    )
+    return str(file)
+
+
+def test_a_good_configuration(tmp_path: Path, keys: Path, capfd: Captured) -> None:
+    """``check`` says so; ``show`` gives TOML, or JSON."""
+    file = a_config(tmp_path, keys)
+    assert 0 == main(["--config", file, "config", "check"])
+    assert f"{file}: good, 1 dataset on alpha\n" == capfd.readouterr().out
+    assert 0 == main(["--config", file, "config", "check", "--json"])
+    assert json.loads(capfd.readouterr().out)["ok"] is True
+    assert 0 == main(["--config", file, "config", "show"])
+    assert 'name = "web"' in capfd.readouterr().out
+    assert 0 == main(["--config", file, "config", "show", "--json"])
+    assert "web" == json.loads(capfd.readouterr().out)["datasets"][0]["name"]
+
+
+def test_mistakes_are_78_one_a_line(tmp_path: Path, keys: Path, capfd: Captured) -> None:
+    """Every mistake has its line on stderr."""
+    file = a_config(tmp_path, keys, 'colour = "red"\nquiesce = "often"\n')
+    assert 78 == main(["--config", file, "config", "check"])
+    out, err = capfd.readouterr()
+    assert ("", 3) == (out, err.count("\n"))
+    assert err.startswith(f"hikae: cannot use the configuration ({file}): 2 mistakes\n")
+
+
+def test_the_life_of_a_certificate(keys: Path, capfd: Captured) -> None:
+    """Issue, renew, show, revoke, show."""
+    at = ["--dir", str(keys)]
+    assert 0 == main(["pki", "renew", "alpha", *at, "--json"])
+    assert "alpha" == json.loads(capfd.readouterr().out)[0]["name"]
+    assert 0 == main(["pki", "show", *at])
+    lines = capfd.readouterr().out.splitlines()
+    assert "(364 days)" in lines[1] or "(365 days)" in lines[1]
+    assert 0 == main(["pki", "revoke", "alpha", *at])
+    out, err = capfd.readouterr()
+    assert ("REVOKED" in out, f"now copy {keys}/ca.crl to every node\n") == (True, err)
+
+
+def test_refusals_of_the_authority(keys: Path, tmp_path: Path, capfd: Captured) -> None:
+    """A second authority, a second certificate, an unknown name, no authority: 3, 3, 4, 4."""
+    at = ["--dir", str(keys)]
+    codes = [
+        main(["pki", "init", *at]),
+        main(["pki", "issue", "alpha", *at]),
+        main(["pki", "renew", "gamma", *at]),
+        main(["pki", "issue", "gamma", "--dir", str(tmp_path / "none")]),
+    ]
+    assert [3, 3, 4, 4] == codes
+    assert 4 == capfd.readouterr().err.count("hikae: cannot ")

@@ -1,0 +1,68 @@
+"""Durations, and progress where there is a terminal."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.cli.demo_steps import percentile
+from agent.cli.output import Duration, progress_shown
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2h", 7200),
+        ("90s", 90),
+        ("1h30m", 5400),
+        ("1.5d", 129600),
+        ("250ms", 0.25),
+        ("3", 3),
+        ("5min", 300),
+        ("1 h", 3600),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    """What people write."""
+    assert seconds == Duration().convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["", "h", "-1", "2x", "1h-2m", "inf", "nan", "1h!"])
+def test_what_is_no_duration(text: str) -> None:
+    """Refused with an example."""
+    with pytest.raises(click.BadParameter, match="write it like 2h"):
+        Duration().convert(text, None, None)
+
+
+def test_progress_without_a_terminal_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing is drawn into a file."""
+    with progress_shown("waiting") as progress:
+        progress({"done_bytes": 1})
+    assert ("", "") == tuple(capfd.readouterr())
+
+
+def test_progress_on_a_terminal_takes_anything(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever is known is shown; unknown totals are no error; escapes stay text."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress_shown("wai\x1bting") as progress:
+        for value in (
+            {},
+            {"phase": "wa\x1b[2Jlk", "done_entries": 3},
+            {"done_bytes": 5, "total_bytes": 9, "eta_seconds": 2.0},
+        ):
+            progress(value)
+    out, err = capfd.readouterr()
+    assert ("", False) == (out, "\x1b[2Jlk" in err)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1))
+def test_percentiles(values: list[float]) -> None:
+    """At least the share is not above it, and it is one of the values."""
+    for share in (50, 99):
+        found = percentile(values, share)
+        assert found in values
+        assert 100 * sum(value <= found for value in values) >= share * len(values)

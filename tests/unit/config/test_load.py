@@ -1,0 +1,477 @@
+"""Configuration files as an operator writes them, right and wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from agent.config import ConfigMistakes, Settings, check_files, default_path, load, show
+from agent.config.schema import EXAMPLES, DatasetEntry, TlsEntry, known_keys
+from agent.config.values import (
+    Brake,
+    ConsoleSettings,
+    Generations,
+    HealthSettings,
+    Hooks,
+    Keep,
+    Limit,
+    Limits,
+    NodeSettings,
+    Peer,
+)
+from agent.core.errors import ConfigError, Exit
+
+NODE = '[node]\nname = "alpha"\n'
+PEER = '[[peer]]\nname = "beta"\naddress = "beta.example:7440"\n'
+WEB = '[[dataset]]\nname = "web"\npath = "/srv/web"\nprimary = "alpha"\nstandby = ["beta"]\n'
+BASE = NODE + PEER
+FULL = """
+[node]
+name = "alpha"
+state_dir = "/var/lib/hikae"
+listen = "0.0.0.0:7440"
+admin_socket = "/run/hikae/admin.sock"
+[tls]
+ca = "/etc/hikae/pki/ca.crt"
+cert = "/etc/hikae/pki/alpha.crt"
+key = "/etc/hikae/pki/alpha.key"
+[health]
+listen = "0.0.0.0:7441"
+[console]
+listen = "127.0.0.1:7442"
+[[peer]]
+name = "alpha"
+address = "alpha.example:7440"
+[[peer]]
+name = "beta"
+address = "[2001:db8::2]:7440"
+
+[[dataset]]
+name = "web"
+kind = "tree"
+path = { alpha = "/srv/web", beta = "/mnt/web/" }
+primary = "alpha"
+standby = ["beta"]
+group = "shop"
+exclude = ["**/*.tmp"]
+reconcile = "0 3 * * *"
+quiesce = "none"
+adopt = false
+start_without_peer = "wait"
+history = "24h"
+vault = "/backup/web"
+vault_limit = "500GB"
+[dataset.generations]
+schedule = "0 * * * *"
+keep = { daily = 30, weekly = 8, monthly = 12, yearly = 0 }
+immutable_for = "7d"
+[dataset.brake]
+deleted = "30%"
+rewritten = "50%"
+window = "15m"
+min_entries = 100
+[dataset.limits]
+first_sync = [{ hours = "22:00-05:00", rate = "80MB/s" }]
+steady = []
+[dataset.hooks]
+start = ["systemctl", "start", "shop"]
+stop = ["systemctl", "stop", "shop"]
+on_fenced = ["systemctl", "stop", "shop"]
+timeout = "60s"
+"""
+
+
+def write(folder: Path, text: str, **datasets: str) -> str:
+    """A configuration, with files of ``datasets.d`` by their name without the ending."""
+    (folder / "agent.toml").write_text(text)
+    for name, content in datasets.items():
+        (folder / "datasets.d").mkdir(exist_ok=True)
+        (folder / "datasets.d" / f"{name}.toml").write_text(content)
+    return str(folder / "agent.toml")
+
+
+def mistakes(path: str, folder: Path) -> list[str]:
+    """What ``load`` finds wrong, a line each, with the folder cut off."""
+    with pytest.raises(ConfigMistakes) as caught:
+        load(path)
+    return [str(mistake).replace(f"{folder}/", "") for mistake in caught.value.mistakes]
+
+
+def test_the_contract_loads(tmp_path: Path) -> None:
+    """The example of the operator's contract, every key given, becomes these values."""
+    settings = load(write(tmp_path, FULL))
+    (web,) = settings.datasets
+    assert (Peer("beta", "[2001:db8::2]:7440"),) == settings.peers
+    assert ("/srv/web", {"alpha": "/srv/web", "beta": "/mnt/web"}) == (web.path, dict(web.paths))
+    assert (86_400, 500 * 10**9, "0 3 * * *") == (web.history, web.vault_limit, web.reconcile)
+    assert Generations("0 * * * *", Keep(30, 8, 12, 0), 7 * 86_400) == web.generations
+    assert Brake(0.3, 0.5, 900, 100) == web.brake
+    assert Limits(first_sync=(Limit((1320, 300), 80_000_000),)) == web.limits
+    assert Hooks(("systemctl", "start", "shop"), ("systemctl", "stop", "shop"), ("systemctl", "stop", "shop"), 60) == (
+        web.hooks
+    )
+
+
+def test_defaults(tmp_path: Path) -> None:
+    """What is left out has the contract's defaults; certificates lie beside the configuration."""
+    settings = load(write(tmp_path, BASE + WEB))
+    (web,) = settings.datasets
+    assert NodeSettings("alpha", "/var/lib/hikae", "0.0.0.0:7440", "/run/hikae/admin.sock") == settings.node
+    assert f"{tmp_path}/pki/alpha.crt" == settings.tls.cert
+    assert f"{tmp_path}/pki/ca.crl" == settings.tls.crl
+    assert ("tree", "auto", False, 86_400, None) == (web.kind, web.watch, web.adopt, web.history, web.vault)
+    assert () == settings.warnings
+
+
+WRONG = [
+    ("", 'agent.toml: node.name: is missing; write name = "alpha"'),
+    (BASE + "[nodes]\n", 'agent.toml: nodes: is no table that is known; did you mean "node"?'),
+    (
+        '[node]\nname = "alpha"\nlissen = "x"\n',
+        'agent.toml: node.lissen: is no key that is known; did you mean "listen"?',
+    ),
+    (
+        '[node]\nname = "alpha"\nzzz = 1\n',
+        "agent.toml: node.zzz: is no key that is known; known here: admin_socket, listen, name, state_dir",
+    ),
+    (
+        '[node]\nname = "Alpha_1"\n',
+        'agent.toml: node.name: "Alpha_1" is no name for a node; '
+        'write up to 63 of a-z, 0-9 and "-", with no "-" at either end, like "alpha"',
+    ),
+    ("node = 3\n", 'agent.toml: node: 3 is no table; write name = "alpha" below [node]'),
+    (
+        '[node]\nname = "alpha"\nlisten = "7440"\n',
+        'agent.toml: node.listen: "7440" is no address; write host:port, like "beta.example:7440" or "[::]:7440"',
+    ),
+    (
+        '[node]\nname = "alpha"\nlisten = "0.0.0.0:74400"\n',
+        'agent.toml: node.listen: "0.0.0.0:74400" has no valid port; write one between 1 and 65535',
+    ),
+    (
+        '[node]\nname = "alpha"\nstate_dir = "lib"\n',
+        'agent.toml: node.state_dir: "lib" is a relative path; write the whole path from /, like "/srv/lib"',
+    ),
+    (
+        f'[node]\nname = "alpha"\nadmin_socket = "/run/{"x" * 103}"\n',
+        f'agent.toml: node.admin_socket: "/run/{"x" * 103}" is longer than the 107 bytes of a socket\'s path; '
+        "write a shorter one",
+    ),
+    (
+        f'[node]\nname = "{"x" * 300}"\n',
+        f'agent.toml: node.name: "{"x" * 197}..." is no name for a node; '
+        'write up to 63 of a-z, 0-9 and "-", with no "-" at either end, like "alpha"',
+    ),
+    (NODE + "[tls]\nca = 1\n", 'agent.toml: tls.ca: 1 is not a text in quotes; write one, like "/srv/web"'),
+    (NODE + "[peer]\n", "agent.toml: peer: a table is no list; write [[peer]] with double brackets"),
+    (
+        NODE + '[[peer]]\nname = "beta"\n',
+        'agent.toml: peer[beta].address: is missing; write address = "beta.example:7440"',
+    ),
+    (NODE + PEER + PEER.replace("beta.example", "b"), "agent.toml: peer[beta]: is there twice; leave one of them out"),
+    (
+        NODE + PEER + PEER.replace('"beta"', '"gamma"'),
+        'agent.toml: peer[gamma].address: "beta.example:7440" is the address of peer "beta" too; write its own address',
+    ),
+    (BASE + "[dataset]\n", "agent.toml: dataset: a table is no list of tables; write [[dataset]]"),
+    (
+        BASE + WEB + "histroy = 1\n",
+        'agent.toml: dataset[web].histroy: is no key that is known; did you mean "history"?',
+    ),
+    (
+        BASE + WEB + "history = 24\n",
+        'agent.toml: dataset[web].history: 24 is no duration; write a number and a unit (s, m, h, d, w), like "24h"',
+    ),
+    (
+        BASE + WEB + 'history = "0s"\n',
+        'agent.toml: dataset[web].history: "0s" is out of range; write a duration between "1s" and "5000w"',
+    ),
+    (
+        BASE + WEB + 'watch = "kqueue"\n',
+        'agent.toml: dataset[web].watch: "kqueue" is not one of "auto", "fanotify", "inotify", "polling"; write watch = "auto"',
+    ),
+    (
+        BASE + WEB + 'adopt = "yes"\n',
+        'agent.toml: dataset[web].adopt: "yes" is neither true nor false; write adopt = false',
+    ),
+    (
+        BASE + WEB + 'exclude = "*.tmp"\n',
+        'agent.toml: dataset[web].exclude: "*.tmp" is no list; write exclude = ["**/*.tmp"]',
+    ),
+    (
+        BASE + WEB + 'exclude = ["a", "# b"]\n',
+        'agent.toml: dataset[web].exclude[2]: "# b" matches nothing (blank, or a comment); write a pattern, like "**/*.tmp"',
+    ),
+    (
+        BASE + WEB + 'reconcile = "61 * * * *"\n',
+        'agent.toml: dataset[web].reconcile: "61 * * * *" is no cron line (Bad minute); '
+        'write minute, hour, day, month and weekday, like "0 3 * * *"',
+    ),
+    (
+        BASE + WEB + 'kind = "device"\n',
+        'agent.toml: dataset[web].kind: "device" is not supported by this version yet; write kind = "tree"',
+    ),
+    (
+        BASE + WEB + 'vault_limit = "lots"\n',
+        'agent.toml: dataset[web].vault_limit: "lots" is no size; write a number and a unit (MB, GB, GiB, TB), like "500GB"',
+    ),
+    (
+        BASE + WEB + '[dataset.brake]\ndeleted = "130%"\n',
+        'agent.toml: dataset[web].brake.deleted: "130%" is no percentage; write one between 0 and 100, like "30%"',
+    ),
+    (
+        BASE + WEB + "[dataset.brake]\nmin_entries = -1\n",
+        "agent.toml: dataset[web].brake.min_entries: -1 is below zero; write min_entries = 100",
+    ),
+    (
+        BASE + WEB + "[dataset.generations]\nkeep = { dayly = 3 }\n",
+        'agent.toml: dataset[web].generations.keep.dayly: is no key that is known; did you mean "daily"?',
+    ),
+    (
+        BASE + WEB + "[dataset.generations]\nkeep = 3\n",
+        "agent.toml: dataset[web].generations.keep: 3 is no table; write keep = { daily = 30, weekly = 8 }",
+    ),
+    (
+        BASE + WEB + '[dataset.limits]\nsteady = [{ rate = "80" }]\n',
+        'agent.toml: dataset[web].limits.steady[1].rate: "80" is no rate; write bytes a second, like "80MB/s"',
+    ),
+    (
+        BASE + WEB + '[dataset.limits]\nsteady = [{ hours = "22-5" }]\n',
+        'agent.toml: dataset[web].limits.steady[1].hours: "22-5" is no span of hours; '
+        'write from and to as HH:MM-HH:MM, like "22:00-05:00"',
+    ),
+    (
+        BASE + WEB + '[dataset.hooks]\nstart = "systemctl start shop"\n',
+        'agent.toml: dataset[web].hooks.start: "systemctl start shop" is no list of words; '
+        'write the program and each argument for itself, like ["systemctl", "start", "shop"]',
+    ),
+    (
+        BASE + WEB.replace('path = "/srv/web"\n', ""),
+        'agent.toml: dataset[web].path: is missing; write path = "/srv/web"',
+    ),
+    (
+        BASE + WEB.replace('"/srv/web"', '"srv/web"'),
+        'agent.toml: dataset[web].path: "srv/web" is a relative path; write the whole path from /, like "/srv/srv/web"',
+    ),
+    (
+        BASE + WEB.replace('"/srv/web"', '"/srv/../etc"'),
+        'agent.toml: dataset[web].path: "/srv/../etc" holds ".."; write where it really leads',
+    ),
+    (
+        BASE + WEB.replace('"/srv/web"', '{ alpha = "/srv/web" }'),
+        'agent.toml: dataset[web].path: has no path for "beta"; write beta = "/srv/..." into the table',
+    ),
+    (
+        BASE + WEB.replace('"/srv/web"', '{ alpha = "/a", beta = "/b", betta = "/c" }'),
+        'agent.toml: dataset[web].path.betta: "betta" is neither this node nor a [[peer]]; did you mean "beta"?',
+    ),
+    (
+        BASE + WEB.replace('["beta"]', '["betta"]'),
+        'agent.toml: dataset[web].standby: "betta" is neither this node nor a [[peer]]; did you mean "beta"?',
+    ),
+    (
+        BASE + WEB.replace('"alpha"', '"gamma"').replace('["beta"]', '["alpha"]'),
+        'agent.toml: dataset[web].primary: "gamma" is neither this node nor a [[peer]]; known here: alpha, beta',
+    ),
+    (
+        BASE + WEB.replace('["beta"]', "[]"),
+        'agent.toml: dataset[web].standby: is empty; name the nodes that keep a standby, like ["beta"]',
+    ),
+    (
+        BASE + WEB.replace('["beta"]', '["alpha", "beta"]'),
+        'agent.toml: dataset[web].standby: "alpha" is its primary; leave it out here',
+    ),
+    (
+        BASE + WEB.replace('["beta"]', '["beta", "beta"]'),
+        'agent.toml: dataset[web].standby: "beta" is there twice; leave one out',
+    ),
+    (
+        BASE + WEB + WEB,
+        "agent.toml: dataset[web].name: is configured in agent.toml already; give it another name, or leave one out",
+    ),
+    (
+        BASE + WEB + WEB.replace('"web"', '"www"'),
+        'agent.toml: dataset[www].path: "/srv/web" is the path of dataset "web" on alpha; write another place',
+    ),
+    (
+        BASE + WEB + WEB.replace('"web"', '"www"').replace("/srv/web", "/srv/web/www"),
+        'agent.toml: dataset[www].path: "/srv/web/www" lies in the path of dataset "web" on alpha; write another place',
+    ),
+    (
+        BASE + WEB + WEB.replace('"web"', '"www"').replace('"/srv/web"', '{ alpha = "/other", beta = "/srv" }'),
+        'agent.toml: dataset[www].path: "/srv" holds the path of dataset "web" on beta; write another place',
+    ),
+    (
+        BASE + WEB.replace("/srv/web", "/var/lib/hikae/web"),
+        'agent.toml: dataset[web].path: "/var/lib/hikae/web" lies in state_dir (/var/lib/hikae); '
+        "write another place for either",
+    ),
+    (
+        BASE + WEB.replace("/srv/web", "/var"),
+        'agent.toml: dataset[web].path: state_dir (/var/lib/hikae) lies in "/var"; write another state_dir',
+    ),
+    (
+        BASE + WEB + 'vault = "/srv/web/vault"\n',
+        'agent.toml: dataset[web].vault: "/srv/web/vault" and the path of dataset "web" lie in each other; write another place',
+    ),
+    ("[node\n", "agent.toml:1:6: is no TOML: Expected ']' at the end of a table declaration"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), WRONG, ids=[str(number) for number in range(len(WRONG))])
+def test_each_mistake_is_said(tmp_path: Path, text: str, expected: str) -> None:
+    """Each kind of mistake gives this line, and only this line."""
+    assert [expected] == mistakes(write(tmp_path, text), tmp_path)
+
+
+def test_all_mistakes_together(tmp_path: Path) -> None:
+    """Mistakes of all files are reported at once, in one error with the configuration's exit code."""
+    path = write(
+        tmp_path,
+        BASE.replace(":7440", "") + WEB + "adopt = 1\n",
+        mail=WEB.replace('"web"', '"mail"') + 'watch = "x"\n',
+        other="[node]\n[[dataset]]\n",
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    lines = str(caught.value).replace(f"{tmp_path}/", "").splitlines()
+    assert Exit.CONFIG == caught.value.exit_code
+    assert f"cannot use the configuration ({path}): 8 mistakes".replace(f"{tmp_path}/", "") == lines[0]
+    assert [
+        "agent.toml: peer[beta].address",
+        "agent.toml: dataset[web].adopt",
+        "datasets.d/mail.toml: dataset[mail].watch",
+        "datasets.d/other.toml: dataset[#1].name",
+        "datasets.d/other.toml: dataset[#1].path",
+        "datasets.d/other.toml: dataset[#1].primary",
+        "datasets.d/other.toml: dataset[#1].standby",
+        "datasets.d/other.toml: node",
+    ] == sorted({": ".join(line.strip().split(": ")[:2]) for line in lines[1:]}, key=_file_order)
+
+
+def _file_order(line: str) -> tuple[bool, str, bool, str]:
+    file, key = line.split(": ")
+    return file != "agent.toml", file, not key.startswith("peer") and file == "agent.toml", key
+
+
+def test_datasets_folder(tmp_path: Path) -> None:
+    """Datasets of ``datasets.d`` are read too, in the order of names; hidden and other files are not."""
+    path = write(tmp_path, BASE + WEB, mail=WEB.replace("web", "mail"))
+    (tmp_path / "datasets.d" / ".half.toml").write_text("[")
+    (tmp_path / "datasets.d" / "notes.txt").write_text("[")
+    settings = load(path)
+    assert ["mail", "web"] == [dataset.name for dataset in settings.datasets]
+    assert (path, str(tmp_path / "datasets.d" / "mail.toml")) == settings.source_files
+
+
+def test_twice_in_two_files(tmp_path: Path) -> None:
+    """A dataset that stands in two files is a mistake that names both."""
+    path = write(tmp_path, BASE + WEB, mail=WEB)
+    expected = [
+        "datasets.d/mail.toml: dataset[web].name: is configured in agent.toml already; give it another name, or leave one out"
+    ]
+    assert expected == mistakes(path, tmp_path)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    """A file that is absent, a directory or not UTF-8 is said as such."""
+    absent = "agent.toml: does not exist; write it, or name another by --config or HIKAE_CONFIG"
+    assert [absent] == mistakes(str(tmp_path / "agent.toml"), tmp_path)
+    (tmp_path / "agent.toml").write_bytes(b'[node]\nname = "\xff"\n')
+    assert ["agent.toml: is not in UTF-8 (byte 15); save it in UTF-8"] == mistakes(
+        str(tmp_path / "agent.toml"), tmp_path
+    )
+    (tmp_path / "agent.toml").unlink()
+    (tmp_path / "agent.toml").mkdir()
+    expected = ["agent.toml: cannot be read (Is a directory); make it readable for this user"]
+    assert expected == mistakes(str(tmp_path / "agent.toml"), tmp_path)
+
+
+def test_warnings(tmp_path: Path) -> None:
+    """Keys without effect, and datasets of other nodes, are named and do no harm."""
+    other = WEB.replace("web", "far").replace("alpha", "gamma").replace('["beta"]', '["delta"]')
+    settings = load(write(tmp_path, BASE + "[health]\n" + WEB + 'group = "shop"\nquiesce = "freeze"\n' + other))
+    assert [
+        "agent.toml: health: has no effect in this version yet",
+        "agent.toml: dataset[web].group: has no effect in this version yet",
+        'agent.toml: dataset[web].quiesce: "freeze" has no effect in this version yet; each file is whole',
+        "agent.toml: dataset[far]: alpha is neither its primary nor a standby; it is passed over here",
+    ] == [warning.replace(f"{tmp_path}/", "") for warning in settings.warnings]
+    assert ["web"] == [dataset.name for dataset in settings.datasets]
+
+
+def _at(folder: Path, text: str) -> Settings:
+    folder.mkdir(exist_ok=True)
+    return load(write(folder, text))
+
+
+def test_digest_is_the_same_on_both_nodes(tmp_path: Path) -> None:
+    """What is each node's own does not count, nor how a path is written; what both must share does."""
+    beta = BASE.replace("beta", "x").replace("alpha", "beta").replace('"x"', '"alpha"')
+    table = WEB.replace('"/srv/web"', '{ alpha = "/srv/web", beta = "/srv/web/" }')
+    one, two = _at(tmp_path / "1", BASE + WEB), _at(tmp_path / "2", beta + table + 'history = "48h"\nvault = "/v"\n')
+    assert one.digest == two.digest
+    assert one.datasets[0].digest == two.datasets[0].digest
+    assert one.digest != _at(tmp_path / "3", BASE + WEB + 'exclude = ["*.o"]\n').digest
+    assert one.digest != _at(tmp_path / "4", BASE + WEB.replace("/srv/web", "/srv/www")).digest
+
+
+@pytest.mark.parametrize(
+    "text", [FULL, BASE + WEB, BASE + WEB + 'reconcile = "none"\nexclude = ["a\\\\ \\u0007\\"b"]\n']
+)
+def test_shown_configuration_loads_again(tmp_path: Path, text: str) -> None:
+    """What ``show`` prints has every default, and loads to the same settings."""
+    first = _at(tmp_path / "1", text)
+    again = _at(tmp_path / "2", show(first))
+    assert show(first) == show(again)
+    assert (first.node, first.tls, first.peers, first.datasets) == (again.node, again.tls, again.peers, again.datasets)
+
+
+def test_every_key_has_an_example() -> None:
+    """The list of examples is the list of keys: nothing is missing, nothing is left over."""
+    shapes = {
+        "node": NodeSettings,
+        "tls": TlsEntry,
+        "health": HealthSettings,
+        "console": ConsoleSettings,
+        "peer": Peer,
+        "dataset": DatasetEntry,
+        "dataset.generations": Generations,
+        "dataset.generations.keep": Keep,
+        "dataset.brake": Brake,
+        "dataset.limits": Limits,
+        "dataset.limits.first_sync": Limit,
+        "dataset.limits.steady": Limit,
+        "dataset.hooks": Hooks,
+    }
+    for place, shape in shapes.items():
+        assert sorted(field.name for field in dataclasses.fields(shape)) == sorted(known_keys(place))
+    assert sum(len(known_keys(place)) for place in ["", *shapes]) == len(EXAMPLES)
+
+
+def test_default_path() -> None:
+    """The environment names the configuration; an empty name counts as none."""
+    assert "/etc/hikae/agent.toml" == default_path({})
+    assert "/etc/hikae/agent.toml" == default_path({"HIKAE_CONFIG": ""})
+    assert "/x.toml" == default_path({"HIKAE_CONFIG": "/x.toml"})
+
+
+def test_check_files(tmp_path: Path) -> None:
+    """Certificates that are absent, keys that others can read, and paths that links make the same are named."""
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "pki" / "ca.crt").touch()
+    (tmp_path / "pki" / "alpha.key").touch(mode=0o644)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    text = BASE + WEB.replace("/srv/web", f"{tmp_path}/real")
+    settings = load(write(tmp_path, text + WEB.replace('"web"', '"www"').replace("/srv/web", f"{tmp_path}/link")))
+    with pytest.raises(ConfigMistakes) as caught:
+        check_files(settings)
+    assert [
+        'agent.toml: tls.cert: "pki/alpha.crt" does not exist; '
+        "make it with: hikae pki issue alpha, or write where it is",
+        'agent.toml: tls.key: "pki/alpha.key" can be read by others; type: chmod 600 pki/alpha.key',
+        'agent.toml: dataset[www].path: "link" leads to the path of dataset "web"; write another place',
+    ] == [str(mistake).replace(f"{tmp_path}/", "") for mistake in caught.value.mistakes]

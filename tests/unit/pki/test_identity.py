@@ -1,0 +1,271 @@
+"""What is accepted of a node's files, a peer's certificate and its proof, and what is said when it is not."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import trustme
+
+from agent import pki
+from agent.core.errors import ConfigError, Exit
+from agent.pki.identity import NEXT_KEY
+
+DAY = 86_400 * 10**9
+NOW = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()) * 10**9
+NONCE = bytes(range(32))
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> str:
+    """A directory with an authority and the nodes alpha and beta."""
+    directory = str(tmp_path / "pki")
+    pki.init(directory, NOW)
+    for name in ("alpha", "beta"):
+        pki.issue(name, directory, now_ns=NOW)
+    return directory
+
+
+def _crl(directory: str) -> pki.RevocationList:
+    return pki.RevocationList(f"{directory}/ca.crl", f"{directory}/ca.crt")
+
+
+def _load(
+    directory: str, name: str = "alpha", *, key: str = "", ca: str = "", expected: str | None = "alpha", now: int = NOW
+) -> pki.Identity:
+    return pki.load_identity(
+        f"{directory}/{name}.crt",
+        key or f"{directory}/{name}.key",
+        f"{ca or directory}/ca.crt",
+        _crl(directory),
+        now,
+        expected,
+    )
+
+
+def test_a_good_identity(authority: str) -> None:
+    """Name, serial, end and the three PEM texts."""
+    identity = _load(authority)
+    info = pki.show(authority, now_ns=NOW)[1]
+    assert ("alpha", info.serial, info.not_after) == (identity.name, identity.serial, identity.not_after)
+    assert Path(authority, "alpha.key").read_bytes() == identity.key_pem
+    assert NOW + 365 * DAY == pki.expires(f"{authority}/alpha.crt")
+
+
+def _other(authority: str) -> str:
+    directory = authority + "-other"
+    pki.init(directory, NOW)
+    return directory
+
+
+REFUSED: list[tuple[Callable[[str], object], str, str]] = [
+    (
+        lambda d: _load(d, now=NOW + 365 * DAY),
+        "certificate-expired",
+        'cannot accept the certificate ("alpha"): it expired on 2027-11-22 12:00:00 UTC; '
+        "type where the CA key is: hikae pki renew alpha, and copy both files",
+    ),
+    (
+        lambda d: _load(d, now=NOW - DAY),
+        "certificate-not-yet-valid",
+        'cannot accept the certificate ("alpha"): its authority\'s certificate is not valid before 2026-11-22 11:00:00 UTC; '
+        "set this machine's clock, or issue it anew",
+    ),
+    (
+        lambda d: _load(d, "beta"),
+        "certificate-wrong-name",
+        'cannot accept the certificate ("alpha"): it is for "beta"; '
+        "use the certificate of alpha, or correct the name in the configuration",
+    ),
+    (
+        lambda d: _load(d, ca=_other(d)),
+        "certificate-wrong-ca",
+        'cannot accept the certificate ("alpha"): it is not of the configured authority; '
+        "issue it with the authority that all nodes have, or give all nodes the same ca.crt",
+    ),
+    (
+        lambda d: (pki.revoke("alpha", d, now_ns=NOW), _load(d)),
+        "certificate-revoked",
+        'cannot accept the certificate ("alpha"): it is revoked; issue a new one with: hikae pki issue alpha',
+    ),
+    (
+        lambda d: _load(d, key=f"{d}/beta.key"),
+        "key-mismatch",
+        "cannot use the private key (pki/beta.key): the key does not belong to the certificate; "
+        "copy pki/alpha.crt and pki/beta.key together again",
+    ),
+    (
+        lambda d: _load(d, key=f"{d}/beta.crt"),
+        "key-mismatch",
+        "cannot read the private key (pki/beta.crt): there is no private key in PEM without a password in it",
+    ),
+    (
+        lambda d: (Path(d, "alpha.crt").write_text("x"), _load(d)),
+        "certificate-unreadable",
+        "cannot read the certificate (pki/alpha.crt): there is no certificate in PEM in it",
+    ),
+    (
+        lambda d: _load(d, "ca", expected=None),
+        "certificate-wrong-use",
+        'cannot accept the certificate ("hikae authority"): it is not for a node (server and client); '
+        "issue it with: hikae pki issue",
+    ),
+]
+
+
+@pytest.mark.parametrize(("act", "code", "message"), REFUSED, ids=[f"{n}-{row[1]}" for n, row in enumerate(REFUSED)])
+def test_refusals(authority: str, tmp_path: Path, act: Callable[[str], object], code: str, message: str) -> None:
+    """Each reason has its code, its sentence with the remedy, and the exit code of an identity that is not accepted."""
+    with pytest.raises(pki.IdentityError) as caught:
+        act(authority)
+    assert message == str(caught.value).replace(f"{tmp_path}/", "")
+    assert (code, Exit.NOT_PERMITTED) == (caught.value.code, caught.value.exit_code)
+
+
+def test_absent_files_are_the_configurations_fault(authority: str) -> None:
+    """A file that is not there is a mistake of the configuration."""
+    with pytest.raises(ConfigError, match="No such file or directory; issue one with: hikae pki issue"):
+        _load(authority, "gamma")
+
+
+def test_a_node_is_no_authority(authority: str) -> None:
+    """A certificate signed by a node's key is not of the authority, even where the node is taken for one."""
+    with pytest.raises(pki.IdentityError, match="not of the configured authority"):
+        pki.load_identity(
+            f"{authority}/alpha.crt", f"{authority}/alpha.key", f"{authority}/beta.crt", _crl(authority), NOW, "alpha"
+        )
+
+
+def test_two_authorities_while_changing(authority: str, tmp_path: Path) -> None:
+    """ca.crt may hold the old and the new authority while nodes change over."""
+    other = _other(authority)
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "ca.crt").write_bytes(Path(other, "ca.crt").read_bytes() + Path(authority, "ca.crt").read_bytes())
+    assert "alpha" == _load(authority, ca=str(bundle)).name
+
+
+def test_every_moment_of_a_renewal_is_a_pair(authority: str) -> None:
+    """Between any two steps of a renewal, and after a crash there, key and certificate that are read belong together."""
+    cert, key = Path(authority, "alpha.crt"), Path(authority, "alpha.key")
+    old_cert, old_key = cert.read_bytes(), key.read_bytes()
+    pki.renew("alpha", authority, now_ns=NOW)
+    new_cert, new_key = cert.read_bytes(), key.read_bytes()
+    beside = Path(f"{key}{NEXT_KEY}")
+    assert not beside.exists()
+    for cert_there, key_there, next_there, expected in [
+        (old_cert, old_key, new_key, old_key),
+        (new_cert, old_key, new_key, new_key),
+        (new_cert, new_key, None, new_key),
+    ]:
+        cert.write_bytes(cert_there)
+        key.write_bytes(key_there)
+        if next_there is None:
+            beside.unlink()
+        else:
+            beside.write_bytes(next_there)
+        identity = _load(authority)
+        assert (cert_there, expected) == (identity.cert_pem, identity.key_pem)
+
+
+def test_a_proof_is_accepted(authority: str) -> None:
+    """Whoever holds the key of an unrevoked certificate for the name is accepted."""
+    beta = _load(authority, "beta", expected="beta")
+    pki.verify_proof(
+        beta.cert_pem, beta.ca_pem, _crl(authority), "beta", NONCE, pki.sign_proof(beta.key_pem, NONCE), NOW
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "signer", "signed", "checked", "code"),
+    [
+        ("alpha", "beta", NONCE, NONCE, "certificate-wrong-name"),
+        ("beta", "alpha", NONCE, NONCE, "proof-wrong"),
+        ("beta", "beta", NONCE[::-1], NONCE, "proof-wrong"),
+        ("beta", "beta", b"", b"", "proof-wrong"),
+        ("beta", "beta", NONCE[:15], NONCE[:15], "proof-wrong"),
+    ],
+)
+def test_a_proof_is_refused(authority: str, name: str, signer: str, signed: bytes, checked: bytes, code: str) -> None:
+    """Another's certificate, another's key, another exchange's nonce, and a nonce that is too short prove nothing."""
+    cert = Path(authority, f"{name}.crt").read_bytes()
+    signature = pki.sign_proof(Path(authority, f"{signer}.key").read_bytes(), signed)
+    ca = Path(authority, "ca.crt").read_bytes()
+    with pytest.raises(pki.IdentityError) as caught:
+        pki.verify_proof(cert, ca, _crl(authority), "beta", checked, signature, NOW)
+    assert code == caught.value.code
+
+
+def test_a_revoked_proof_is_refused(authority: str) -> None:
+    """A certificate that is revoked while the agent runs proves nothing from then on."""
+    beta, crl = _load(authority, "beta", expected="beta"), _crl(authority)
+    signature = pki.sign_proof(beta.key_pem, NONCE)
+    pki.verify_proof(beta.cert_pem, beta.ca_pem, crl, "beta", NONCE, signature, NOW)
+    pki.revoke("beta", authority, now_ns=NOW)
+    with pytest.raises(pki.IdentityError, match="it is revoked"):
+        pki.verify_proof(beta.cert_pem, beta.ca_pem, crl, "beta", NONCE, signature, NOW)
+
+
+def test_a_foreign_certificate_for_the_right_name(authority: str) -> None:
+    """Another authority's certificate for the very name is refused."""
+    stranger = trustme.CA().issue_cert("beta", common_name="beta", key_type=trustme.KeyType.ECDSA)
+    signature = pki.sign_proof(stranger.private_key_pem.bytes(), NONCE)
+    cert, ca = stranger.cert_chain_pems[0].bytes(), Path(authority, "ca.crt").read_bytes()
+    with pytest.raises(pki.IdentityError) as caught:
+        pki.verify_proof(cert, ca, _crl(authority), "beta", NONCE, signature, NOW)
+    assert "certificate-wrong-ca" == caught.value.code
+
+
+def _replace(path: str, data: bytes) -> None:
+    """Replace a file as tools do, so that its signature changes whatever the clock's grain."""
+    Path(path + ".new").write_bytes(data)
+    os.rename(path + ".new", path)
+
+
+def test_revocation_lists_that_are_not_believed(authority: str) -> None:
+    """A list with a changed byte, of another authority, without a list in it, or older than the last is refused; nobody is
+    accepted until a right one is there."""
+    path, crl = f"{authority}/ca.crl", _crl(authority)
+    first = Path(path).read_bytes()
+    assert not crl.is_revoked(1)
+    pki.revoke("beta", authority, now_ns=NOW)
+    second = Path(path).read_bytes()
+    serial = next(int(each.serial, 16) for each in pki.show(authority, now_ns=NOW) if each.name == "beta")
+    assert crl.is_revoked(serial)
+    foreign = Path(_other(authority), "ca.crl").read_bytes()
+    for data, reason in [
+        (foreign, "not signed by the authority"),
+        (b"x", "there is no revocation list in PEM in it"),
+        (_tampered(second), "not signed by the authority"),
+        (first, "older than the one before"),
+    ]:
+        _replace(path, data)
+        for _ in range(2):
+            with pytest.raises(pki.IdentityError, match=reason) as caught:
+                crl.is_revoked(serial)
+            assert "crl-not-believed" == caught.value.code
+    _replace(path, second)
+    assert crl.is_revoked(serial)
+
+
+def _tampered(pem: bytes) -> bytes:
+    """The same list with another bit in its signature, the last thing in it."""
+    lines = pem.decode().strip().splitlines()
+    body = bytearray(base64.b64decode("".join(lines[1:-1])))
+    body[-1] ^= 1
+    return f"{lines[0]}\n{base64.b64encode(body).decode()}\n{lines[-1]}\n".encode()
+
+
+def test_a_list_that_vanishes_stays_in_force(authority: str) -> None:
+    """Deleting the file does not bring a revoked certificate back; a node that never had one revokes nothing."""
+    crl = _crl(authority)
+    pki.revoke("beta", authority, now_ns=NOW)
+    serial = next(int(each.serial, 16) for each in pki.show(authority, now_ns=NOW) if each.name == "beta")
+    assert crl.is_revoked(serial)
+    Path(authority, "ca.crl").unlink()
+    assert crl.is_revoked(serial)
+    assert not _crl(authority).is_revoked(serial)

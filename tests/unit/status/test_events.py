@@ -1,0 +1,117 @@
+"""What happened, by comparison; and where it is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.status.events import Event, EventLog, events_between
+from agent.status.facts import NodeFacts
+from agent.status.published import status_json
+from agent.status.state import Role
+from fakes.api_fakes import a_dataset, a_node, a_peer, a_problem
+
+TIME = "2026-11-22T03:15:00.000000Z"
+
+
+@st.composite
+def nodes(draw: st.DrawFn) -> NodeFacts:
+    """Nodes with some of three datasets, in any state this issue has, with some of six problems."""
+    codes = st.sets(st.sampled_from(["one", "two", "three", "four", "five", "six"]))
+    datasets = [
+        a_dataset(
+            name,
+            epoch=draw(st.integers(1, 3)),
+            role=draw(st.sampled_from(Role)),
+            peers=(a_peer(connected=draw(st.booleans())),),
+            problems=tuple(a_problem(code) for code in sorted(draw(codes))),
+        )
+        for name in sorted(draw(st.sets(st.sampled_from("abc"))))
+    ]
+    return a_node(*datasets, problems=tuple(a_problem(code) for code in sorted(draw(codes))))
+
+
+@given(nodes())
+def test_nothing_happens_between_equal_values(facts: NodeFacts) -> None:
+    """A value compared with itself tells nothing."""
+    value = status_json(facts)
+    assert [] == events_between(value, value)
+
+
+@given(nodes(), nodes())
+def test_problems_add_up(old: NodeFacts, new: NodeFacts) -> None:
+    """What stood, plus what was raised, minus what was cleared, is what stands."""
+    told = [event for event in events_between(status_json(old), status_json(new)) if not event.dataset]
+    raised = {event.code for event in told if event.message.startswith("raised")}
+    cleared = {event.code for event in told if event.message.startswith("cleared")}
+    before, after = ({problem.code for problem in facts.problems} for facts in (old, new))
+    assert (after, set()) == ((before | raised) - cleared, raised & cleared)
+
+
+@given(nodes(), nodes())
+def test_every_change_of_a_word_is_told(old: NodeFacts, new: NodeFacts) -> None:
+    """State, role and epoch never change without an event that names both."""
+    before, after = status_json(old), status_json(new)
+    told = {(event.dataset, event.code, event.message) for event in events_between(before, after)}
+    earlier = {dataset["name"]: dataset for dataset in before["datasets"]}
+    for dataset in after["datasets"]:
+        was = earlier.get(dataset["name"], dataset)
+        for key in ("state", "role", "epoch"):
+            changed = was[key] != dataset[key]
+            assert changed == ((dataset["name"], key, f"{was[key]} → {dataset[key]}") in told)
+
+
+def test_a_start_is_told() -> None:
+    """The first value tells the start and each dataset."""
+    events = events_between(None, status_json(a_node(a_dataset())))
+    assert [
+        Event("", "agent-started", "hikae 0.1.0 on alpha"),
+        Event("web", "dataset-present", "primary, streaming"),
+        Event("web", "peer-connected", "beta"),
+    ] == events
+
+
+def test_many_problems_at_once_are_summed() -> None:
+    """A thousand problems of a code do not wash everything else out of the log."""
+    many = tuple(a_problem(path=b"%d" % number) for number in range(1000))
+    new = status_json(a_node(a_dataset(problems=many)))
+    events = [event for event in events_between(status_json(a_node(a_dataset())), new) if event.code == "unreadable"]
+    assert (11, "raised: 990 more") == (len(events), events[-1].message)
+
+
+def test_a_log_outlives_a_restart(tmp_path: Path) -> None:
+    """Events come back with their ids, and new ones go on from there; a torn line is passed over."""
+    path = tmp_path / "events.jsonl"
+    first = EventLog(str(path))
+    first.open()
+    first.add(TIME, [Event("web", "state", "a → b"), Event("", "x", "y")])
+    with path.open("ab") as file:
+        file.write(b'{"id": 3, "ti')
+    second = EventLog(str(path))
+    second.open()
+    second.add(TIME, [Event("web", "state", "b → c")])
+    third = EventLog(str(path))
+    third.open()
+    assert [(1, "a → b"), (2, "y"), (3, "b → c")] == [(row["id"], row["message"]) for row in third.since(0, 10)]
+    assert [3] == [row["id"] for row in third.since(2, 10)]
+    assert [3] == [row["id"] for row in third.since(0, 1)]
+
+
+def test_a_log_is_bounded(tmp_path: Path) -> None:
+    """File and memory keep the newest within their limits."""
+    path = tmp_path / "events.jsonl"
+    log = EventLog(str(path), limit=20, file_limit=2000)
+    for number in range(200):
+        log.add(TIME, [Event("web", "state", str(number))])
+    assert [str(number) for number in range(180, 200)] == [row["message"] for row in log.since(0, 1000)]
+    assert 4000 >= sum(file.stat().st_size for file in tmp_path.iterdir())
+
+
+def test_a_log_goes_on_without_its_file(tmp_path: Path) -> None:
+    """When the file cannot be written, memory still has the events and the trouble is named."""
+    log = EventLog(str(tmp_path / "missing" / "events.jsonl"))
+    log.open()
+    log.add(TIME, [Event("web", "state", "a → b")])
+    assert (1, True) == (len(log.since(0, 10)), "No such file" in (log.trouble or ""))

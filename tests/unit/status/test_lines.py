@@ -1,0 +1,113 @@
+"""The lines that people read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from agent.core.problem import Severity
+from agent.status.facts import FIRST_SYNC, DatasetFacts, NodeFacts, SyncFacts
+from agent.status.lines import status_lines
+from agent.status.published import status_json
+from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is UTC, so that texts are known."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def lines(facts: NodeFacts) -> str:
+    """As plain text."""
+    return status_lines(status_json(facts)).plain
+
+
+def one(**more: object) -> str:
+    """The line of one dataset, its name, way and gap left off."""
+    return lines(a_node(a_dataset(**more))).removeprefix("web   primary on alpha → beta   ")
+
+
+def test_the_two_lines_of_the_contract() -> None:
+    """Worst first; a held line says what to do, a streaming one its lag, watcher and commit."""
+    hold = "1,204 of 1,310 files deleted since 02:14"
+    remedy = "hikae accept mail, or hikae rollback mail --at 02:13"
+    held = a_dataset("mail", hold=hold, problems=(a_problem("brake", Severity.ERROR, message=hold, remedy=remedy),))
+    assert (
+        f"mail   primary on alpha → beta   HELD        {hold}: {remedy}\n"
+        "web    primary on alpha → beta   streaming   lag 21 ms (events; last full look 03:45)   commit 3.1842"
+    ) == lines(a_node(a_dataset(), held))
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"hold": "the source is empty"}, "HELD   the source is empty: hikae accept web, if that is meant"),
+        ({"paused_until": {"send": NOW}}, "paused   send until 04:15: hikae resume web   commit 3.1842"),
+        (
+            {"sync": SyncFacts(FIRST_SYNC, 1 << 30, 4 << 30, 12_000, 50_000, 125.0)},
+            "first-sync   25 %, 1.0 GiB of 4.0 GiB, 12,000 of 50,000 entries, about 2 min 5 s left   commit 3.1842",
+        ),
+        (
+            {"peers": (a_peer(connected=False, mode="", behind_bytes=5 << 20),)},
+            "DISCONNECTED   no connection with beta since 04:15, 5.0 MiB wait: "
+            "is its agent running, and its port open?",
+        ),
+        ({"peers": (a_peer(mode="catchup", behind_bytes=2048),)}, "catchup   beta is 2.0 KiB behind   commit 3.1842"),
+        (
+            {
+                "problems": (a_problem(path=b"x"), a_problem("other"), a_problem("i", Severity.INFO)),
+                "uncounted": {"u": 4},
+            },
+            "degraded   x: unreadable message: unreadable remedy (and 5 more: hikae status --json)   commit 3.1842",
+        ),
+    ],
+)
+def test_each_state_says_what_matters(more: dict[str, object], expected: str) -> None:
+    """The words after the state are those that an operator needs in it."""
+    assert expected == one(**more)
+
+
+def test_a_standby_names_its_primary() -> None:
+    """On the other node the arrow points the other way."""
+    from agent.status.state import Role
+
+    facts: DatasetFacts = a_dataset(role=Role.STANDBY, watch=None)
+    assert "standby on beta ← alpha" in lines(a_node(facts, node="beta"))
+
+
+def test_no_terminal_is_moved_by_a_name() -> None:
+    """Escape sequences in messages and names are text, also in colour, and a line stays a line."""
+    bad = "\x1b]0;owned\x07\x1b[2J\n\u202e"
+    facts = a_node(
+        a_dataset(hold=bad, peers=(a_peer(name=bad),), standbys=(bad,)), problems=(a_problem(message=bad, remedy=bad),)
+    )
+    out = StringIO()
+    Console(file=out, force_terminal=True, color_system="standard", width=500, highlight=False).print(
+        status_lines(status_json(facts)), soft_wrap=True
+    )
+    assert 2 == out.getvalue().count("\n")
+    for harmful in ("\x1b]", "\x1b[2J", "\x07", "\u202e"):
+        assert harmful not in out.getvalue()
+
+
+def test_colour_on_a_terminal() -> None:
+    """A streaming dataset is green."""
+    out = StringIO()
+    Console(file=out, force_terminal=True, color_system="standard", highlight=False).print(
+        status_lines(status_json(a_node(a_dataset()))), soft_wrap=True
+    )
+    assert "\x1b[32mstreaming" in out.getvalue()
+
+
+def test_no_datasets() -> None:
+    """An empty configuration says what to do."""
+    assert "add [[dataset]]" in lines(a_node())
