@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 
 from agent.apply.brake import Counts, Hold, judge, trailing_empty
 from agent.apply.converge import converge
-from agent.apply.facts import Applied, ChunkLost, Held, StandbyFailed, VerifyReport
+from agent.apply.facts import Applied, ChunkLost, Held, Report, StandbyFailed, VerifyReport, silent
 from agent.apply.ledger import Ledger
-from agent.apply.mirror import Mirror, Report, Run
+from agent.apply.mirror import Mirror, Run
 from agent.apply.ports import CatalogView, LocalFacts, ReadChunk
 from agent.apply.standby import Standby
 from agent.apply.verify import verify
-from agent.apply.world import Step, whole
+from agent.apply.world import Step, no_step, whole
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import Damaged, NotFound
@@ -64,7 +64,7 @@ class Applier:
         *,
         dataset: str = "",
         scratch: str | None = None,
-        step: Step = lambda what: None,
+        step: Step = no_step,
     ) -> None:
         self._open_reader = reader
         self._view: CatalogView | None = None
@@ -114,7 +114,7 @@ class Applier:
             # Nothing can stand in the way in a directory that was empty a moment ago.
             self._trusted, self._standby.fresh = True, False
 
-    def converge(self, target: Commit, progress: Report = lambda progress: None) -> Applied:
+    def converge(self, target: Commit, progress: Report = silent) -> Applied:
         """Make the standby equal to ``target``, which must be the newest sealed commit.
 
         Raises ``Held`` (also on the board), ``StandbyFull``, ``StandbyFailed`` and errors of our stores. After any of these,
@@ -178,7 +178,7 @@ class Applier:
         self._local.set_value(_ACCEPTED, _U64.pack(number), durable=True)
         self._accepted = number
 
-    def verify(self, *, deep: bool, progress: Report = lambda progress: None) -> VerifyReport:
+    def verify(self, *, deep: bool, progress: Report = silent) -> VerifyReport:
         """Compare the standby with the catalog at ``applied``. Raises ``Held`` when the root is not ours."""
         self.prepare()
         return verify(self._standby.open(), self._reader, self._applied, self._chunk, deep=deep, progress=progress)

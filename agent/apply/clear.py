@@ -47,7 +47,7 @@ def _clear_once(mirror: Mirror, work: WorkSet) -> tuple[int, int]:
 
 def _is_known(mirror: Mirror, id: ObjectId) -> bool:
     # Unknown directories are looked through when they are adopted, not before.
-    return id == ROOT or mirror.run.trusted or mirror.ledger.handle_of(id) is not None
+    return id == ROOT or mirror.run.trusted or mirror.ledger.handle_of(id) is not None or mirror.is_held(id)
 
 
 def clear_entry(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, wanted: ObjectId | None) -> bool:

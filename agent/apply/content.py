@@ -99,10 +99,7 @@ def _reads_same(fd: int, offset: int, entry: Entry) -> bool:
     if entry.kind == DATA:
         return chunks.name_of(read_exact(fd, offset, entry.length)) == entry.name
     end = offset + entry.length
-    for at in range(offset, end, _BLOCK):
-        if any(read_exact(fd, at, min(_BLOCK, end - at))):
-            return False
-    return True
+    return not any(any(read_exact(fd, at, min(_BLOCK, end - at))) for at in range(offset, end, _BLOCK))
 
 
 def _unequal(fd: int, row: ObjectRow, read: ReadChunk) -> Iterator[tuple[int, Entry]]:
@@ -110,11 +107,7 @@ def _unequal(fd: int, row: ObjectRow, read: ReadChunk) -> Iterator[tuple[int, En
     offset = 0
     for entry in entries_of(row, read):
         data, hole = layout.within(offset, entry.length)
-        if entry.kind == HOLE:
-            differs = data
-        else:
-            differs = hole or chunks.name_of(read_exact(fd, offset, entry.length)) != entry.name
-        if differs:
+        if data if entry.kind == HOLE else hole or not _reads_same(fd, offset, entry):
             yield offset, entry
         offset += entry.length
 

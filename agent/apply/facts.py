@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,6 +29,13 @@ class Progress:
     total_entries: int = 0
     done_bytes: int = 0
     total_bytes: int = 0
+
+
+Report = Callable[[Progress], None]
+
+
+def silent(progress: Progress) -> None:
+    """Report progress to nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """``.hikae/m``: where objects wait that have lost their name and will get another, and what is removed bit by bit.
 
-An entry is named by its object id in hex; what only waits to be removed, ``x`` and a number.
+An entry is named by its object id in hex; what only waits to be removed, ``x``, a number, and what it was taken for.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _keep(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
     except FileExistsError:
         # A further name of a file that waits there, or an impostor.
         if stat.S_ISDIR(found.st.st_mode):
-            mirror.discard(fd, name)
+            mirror.discard(fd, name, found.id)
         else:
             mirror.world.unlink(fd, name)
         return
@@ -52,11 +52,19 @@ def _remove(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
             mirror.ledger.forget(found.id)
         return
     # Not empty: its entries are keys of their own, or foreign; it is looked through at the end.
+    if found.id is None:
+        mirror.discard(fd, name)
+    else:
+        hold(mirror, fd, name, found.id)
+
+
+def hold(mirror: Mirror, fd: int, name: bytes, id: ObjectId) -> None:
+    """Move an entry to where its object waits; if one waits there already, this is an impostor, to be removed."""
     mirror.holding = True
     try:
-        mirror.world.rename(fd, name, mirror.world.held, b"%x" % (found.id or 0))
+        mirror.world.rename(fd, name, mirror.world.held, b"%x" % id)
     except FileExistsError:
-        mirror.discard(fd, name)
+        mirror.discard(fd, name, id)
 
 
 def take(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, replace: bool) -> bool:
@@ -67,9 +75,11 @@ def take(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, replace: bool)
     except FileNotFoundError:
         return False
     if stat.S_IFMT(st.st_mode) != row.kind:
-        mirror.discard(mirror.world.held, held)
+        mirror.discard(mirror.world.held, held, row.id)
         return False
     handle = handle_of(mirror.world.held, held)
+    if row.kind == stat.S_IFDIR and mirror.ledger.handle_of(row.id) != handle:
+        mirror.doubtful.append(row.id)
     mirror.world.rename(mirror.world.held, held, fd, name, replace=replace and row.kind != stat.S_IFDIR)
     mirror.record(row.id, fd, name, handle)
     if row.kind == stat.S_IFDIR or row.flags:

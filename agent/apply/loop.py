@@ -8,8 +8,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from agent.apply.applier import Applier
-from agent.apply.facts import ApplyFacts, Held, Phase, Progress, StandbyFull, VerifyReport
-from agent.apply.mirror import Report
+from agent.apply.facts import ApplyFacts, Held, Phase, Progress, Report, StandbyFull, VerifyReport, silent
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import HikaeError, Refused
@@ -79,6 +78,13 @@ class ApplyLoop:
             self._paused = False
             self._wake()
 
+    def resume_if_paused(self) -> None:
+        """Go on, unless it does already: what is backed off from stays so."""
+        with self._change:
+            if self._paused:
+                self._paused = False
+                self._wake()
+
     def accept(self) -> CommitNumber:
         """Let the commit pass that is held now; its number. Raises ``Refused`` when nothing that can be accepted is held."""
         with self._change:
@@ -93,9 +99,7 @@ class ApplyLoop:
         with self._change:
             self._wake()
 
-    def verify(
-        self, *, deep: bool, progress: Report = lambda progress: None, timeout: float | None = None
-    ) -> VerifyReport:
+    def verify(self, *, deep: bool, progress: Report = silent, timeout: float | None = None) -> VerifyReport:
         """Compare the standby with the catalog, between two converges. Waits for the result.
 
         Raises ``TimeoutError``, ``Held``, ``Refused`` when the loop ends."""

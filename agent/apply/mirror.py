@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from agent.apply.facts import ChunkLost, Progress
+from agent.apply.facts import ChunkLost, Progress, Report, silent
 from agent.apply.fate import Identity
 from agent.apply.ledger import Ledger
 from agent.apply.ports import CatalogView, ReadChunk
@@ -26,12 +26,11 @@ from agent.fs.metadata import apply_metadata
 #: Objects that only ``locate`` knows: ``.hikae/m`` and ``.hikae``.
 _HELD = ObjectId(0)
 _PRIVATE = ObjectId(-1)
+_NO_HANDLE = b"none"
 
 _TOUCHED_LIMIT = 50_000
 _STANDING_LIMIT = 50_000
 _DONE_LIMIT = 200_000
-
-Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ class Mirror:
     board: ProblemBoard
     clock: Clock
     run: Run
-    report: Report = lambda progress: None
+    report: Report = silent
     tally: Tally = field(default_factory=Tally)
     #: Rows as of the target, of the objects that change, when they are few; (old, new).
     rows: dict[ObjectId, tuple[bytes | None, bytes | None]] | None = None
@@ -195,7 +194,10 @@ class Mirror:
         return names[0] if names else None
 
     def _expect(self, id: ObjectId) -> bytes | None:
-        return self.ledger.handle_of(id) if id > 0 else None
+        if id <= 0 or self.is_held(id):
+            return None
+        # What stands at the place of an unknown directory may be any other: it must be adopted first.
+        return self.ledger.handle_of(id) or _NO_HANDLE
 
     # -- what was done -------------------------------------------------------------------------------------------------
 
@@ -267,13 +269,13 @@ class Mirror:
         message = f"something that hikae did not put there stood in the way; it is now {where}"
         self.problem("displaced", self.path(parent, name), message, "look at it, then remove it", Severity.WARNING)
 
-    def discard(self, fd: int, name: bytes) -> None:
-        """Move a whole entry to ``.hikae/m`` for the sweep to remove."""
+    def discard(self, fd: int, name: bytes, id: ObjectId | None = None) -> None:
+        """Move a whole entry to ``.hikae/m`` for the sweep to remove. ``id``: what it was, or was taken for."""
         self.holding = True
         while True:
             self._serial += 1
             try:
-                self.world.rename(fd, name, self.world.held, b"x%d" % self._serial)
+                self.world.rename(fd, name, self.world.held, b"x%d.%x" % (self._serial, id or 0))
                 return
             except FileExistsError:
                 continue

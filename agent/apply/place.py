@@ -167,7 +167,7 @@ def _foreign(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: Object
 def _adopt_directory(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, found: Found) -> _Way:
     if mirror.is_held(row.id):
         # The object itself waits in .hikae/m, with what belongs into it.
-        mirror.discard(fd, name)
+        mirror.discard(fd, name, row.id)
         return _Way.FREE
     mirror.ledger.record(row.id, found.handle, found.st)
     mirror.dirs.forget(row.id)

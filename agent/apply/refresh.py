@@ -70,10 +70,10 @@ def _find(
 def _change(
     mirror: Mirror, row: ObjectRow, old: ObjectRow, links: int, fd: int, parent: ObjectId, name: bytes, found: Found
 ) -> None:
-    if row.content != old.content:
-        if not _worth_patching(mirror, row, old, links) or not _patched(mirror, row, old, fd, name):
-            _rewrite(mirror, row, links, fd, parent, name)
-            return
+    same = row.content == old.content
+    if not same and not (_worth_patching(mirror, row, old, links) and _patched(mirror, row, old, fd, name)):
+        _rewrite(mirror, row, links, fd, parent, name)
+        return
     mirror.world.step("metadata")
     mirror.denied(apply_metadata(fd, name, row, old), row.id)
     mirror.record(row.id, fd, name, found.handle)

@@ -24,8 +24,8 @@ _LOST_AND_FOUND = b"lost+found"
 class Standby:
     """The standby's root path, its remembered identity, and its open world. For one thread.
 
-    ``fresh``: it was empty and taken in this process. ``dataset`` is written into our directory in it, so that it is known again when local facts are lost;
-    ``found_again``: that was so, and nothing in it is known by handle."""
+    ``dataset`` is written into our directory in it, so that it is known again when local facts are lost. ``found_again``: that
+    was so, and nothing in it is known by handle; ``fresh``: it was empty and was taken in this process."""
 
     path: str
     dataset: str

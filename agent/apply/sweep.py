@@ -6,6 +6,7 @@ import os
 import stat
 
 from agent.apply.fate import Identity
+from agent.apply.holding import hold
 from agent.apply.mirror import Attempt, Mirror
 from agent.apply.place import place
 from agent.core.ids import ROOT, ObjectId
@@ -27,24 +28,26 @@ def sweep(mirror: Mirror) -> None:
 
 
 def _sweep_one(mirror: Mirror, name: bytes, tried: set[ObjectId]) -> None:
-    id = _id_of(name)
-    if id is not None and id not in tried and mirror.raw(id) is not None:
+    id, real = _id_of(name)
+    if real and id is not None and id not in tried and mirror.raw(id) is not None:
         tried.add(id)
         for parent, wanted in mirror.view.names_of(id, mirror.at):
             place(mirror, parent, wanted, id, expect=True)
             if not mirror.is_held(id):
                 return
-    _remove(mirror, name, id)
+    _remove(mirror, name, id, real=real)
 
 
-def _id_of(name: bytes) -> ObjectId | None:
+def _id_of(name: bytes) -> tuple[ObjectId | None, bool]:
+    """Which object it is or was taken for, and whether it can be that."""
+    real = not name.startswith(b"x")
     try:
-        return ObjectId(int(name, 16)) or None
+        return ObjectId(int(name.rpartition(b".")[2], 16)) or None, real
     except ValueError:
-        return None
+        return None, False
 
 
-def _remove(mirror: Mirror, name: bytes, id: ObjectId | None) -> None:
+def _remove(mirror: Mirror, name: bytes, id: ObjectId | None, *, real: bool) -> None:
     world = mirror.world
     try:
         st = os.stat(name, dir_fd=world.held, follow_symlinks=False)
@@ -57,10 +60,9 @@ def _remove(mirror: Mirror, name: bytes, id: ObjectId | None) -> None:
         _take_apart(mirror, name, id)
         if not world.rmdir(world.held, name):
             return  # somebody is writing into it; the next round sees
-    if id is not None:
+    if real and id is not None:
         mirror.dirs.forget(id)
-        if mirror.raw(id) is None:
-            mirror.ledger.forget(id)
+        mirror.ledger.forget(id)
 
 
 def _take_apart(mirror: Mirror, name: bytes, id: ObjectId | None) -> None:
@@ -79,11 +81,8 @@ def _take_out(mirror: Mirror, fd: int, parent: ObjectId, name: bytes) -> None:
     if found.identity is Identity.FOREIGN:
         mirror.displace(fd, parent, name)
     elif stat.S_ISDIR(found.st.st_mode) or (found.identity is Identity.SURE and _is_wanted(mirror, found.id)):
-        mirror.holding = True
-        try:
-            mirror.world.rename(fd, name, mirror.world.held, b"%x" % (found.id or 0))
-        except FileExistsError:
-            mirror.discard(fd, name)
+        assert found.id is not None
+        hold(mirror, fd, name, found.id)
     else:
         mirror.world.unlink(fd, name)
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from agent.apply import content
-from agent.apply.facts import ChunkLost, Difference, Progress, VerifyReport
-from agent.apply.mirror import Report
+from agent.apply.facts import ChunkLost, Difference, Progress, Report, VerifyReport, silent
 from agent.apply.ports import CatalogView, ReadChunk
 from agent.apply.world import World
 from agent.core.commit import Commit
@@ -37,7 +36,7 @@ def verify(
     read: ReadChunk,
     *,
     deep: bool,
-    progress: Report = lambda progress: None,
+    progress: Report = silent,
     limit: int = LIMIT,
 ) -> VerifyReport:
     """Compare the standby with commit ``number``, which it should equal and which must stay applied meanwhile."""
@@ -62,8 +61,8 @@ class _Check:
     limit: int
     found: list[Difference] = field(default_factory=list)
     more: int = 0
-    entries: int = 0
-    bytes: int = 0
+    checked_entries: int = 0
+    checked_bytes: int = 0
     dirs: DirTree = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,7 +70,9 @@ class _Check:
 
     def report(self) -> VerifyReport:
         equal = not self.found and not self.more
-        return VerifyReport(equal, self.entries, self.bytes, tuple(self.found), self.more, number=self.at)
+        return VerifyReport(
+            equal, self.checked_entries, self.checked_bytes, tuple(self.found), self.more, number=self.at
+        )
 
     def whole_tree(self, commit: Commit | None, progress: Report) -> None:
         total_entries, total_bytes = (commit.entries, commit.bytes) if commit else (0, 0)
@@ -89,7 +90,7 @@ class _Check:
             path = _join(paths[-1], below[0])
             levels.append(self._directory(below[1], path))
             paths.append(path)
-            progress(Progress(self.entries, total_entries, self.bytes, total_bytes))
+            progress(Progress(self.checked_entries, total_entries, self.checked_bytes, total_bytes))
 
     def _root(self) -> None:
         raw = self.view.object(ROOT, self.at)
@@ -114,7 +115,7 @@ class _Check:
                 at += 1
                 self._entry(id, name, child, _join(path, name))
             else:
-                self.entries += 1
+                self.checked_entries += 1
                 self._differs(_join(path, name), "missing")
         for name in standing[at:]:
             self._foreign(id, path, name)
@@ -146,7 +147,7 @@ class _Check:
         self._differs(_join(path, name), "foreign")
 
     def _entry(self, parent: ObjectId, name: bytes, child: ObjectId, path: bytes) -> None:
-        self.entries += 1
+        self.checked_entries += 1
         raw = self.view.object(child, self.at)
         if raw is None:
             return
@@ -189,13 +190,13 @@ class _Check:
             if st.st_rdev != row.rdev:
                 self._differs(path, "rdev")
         elif row.kind == stat.S_IFREG:
-            self.bytes += row.size
+            self.checked_bytes += row.size
             if st.st_size != row.size:
                 self._differs(path, "size")
             elif self.deep and row.size:
-                self._bytes(row, fd, name, path)
+                self._compare(row, fd, name, path)
 
-    def _bytes(self, row: ObjectRow, fd: int, name: bytes, path: bytes) -> None:
+    def _compare(self, row: ObjectRow, fd: int, name: bytes, path: bytes) -> None:
         opened = open_file(fd, name)
         try:
             what = content.difference(opened, row, self.read)

@@ -61,7 +61,7 @@ class Spool:
             self._file = None
 
     def _spill(self) -> None:
-        self._file = tempfile.TemporaryFile(dir=self._directory, prefix="converge-")
+        self._file = tempfile.TemporaryFile(dir=self._directory, prefix="converge-")  # noqa: SIM115 - closed by close
         for blob in self._blobs:
             self._append(blob)
         self._blobs.clear()

@@ -34,6 +34,10 @@ _BROKEN = (errno.EIO, errno.EROFS, errno.ENODEV, errno.ESHUTDOWN, errno.EMFILE, 
 Step = Callable[[str], None]
 
 
+def no_step(what: str) -> None:
+    """Nobody ends this run."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Open descriptors of the root and of ``.hikae`` and what is in it. ``fresh``: ``.hikae`` was made just now."""
@@ -146,7 +150,8 @@ def open_world(path: str, root: int, step: Step) -> World:
         for fd in opened:
             os.close(fd)
         raise
-    return World(path, *opened, fresh, step)
+    _, _, held, temp, displaced = opened
+    return World(path, root, private, held, temp, displaced, fresh, step)
 
 
 def _own_dir(parent: int, name: bytes, path: str) -> tuple[int, bool]:

@@ -20,11 +20,16 @@
     dropping   whole subtrees that are gone, in slices
     walk       reconcile: everything below a directory
     large      large files, in slices ahead of their commit
+    reports    problems of single paths
     root       is the root still the root?
+    engine     all of the above for one opened root
+    tasks      hints to look at, and the background: walks, drops, large files
+    committer  one batch → catalog, local facts, peers
     coverage   what a barrier, a reconcile or a doubt waits for
     pump       the thread that drives all of it
     source     bytes that a peer asks for, read again
 
-One thread, the pump's, owns all of it but ``source``. Work that may take long is a generator: at each ``yield`` the rows so far form a
-valid tree, and the pump may commit them and let hints have their turn. No descriptor is kept over a ``yield``.
+One thread, the pump's, owns all of it but ``source``. Work that may take long is a generator: at each ``yield`` the rows
+so far form a valid tree, and the pump may commit them and let hints have their turn. No directory's descriptor is kept
+over a ``yield``.
 """

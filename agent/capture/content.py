@@ -1,8 +1,8 @@
 """One open file → its chunk list, the chunks that are new in it, and the prints for the next time.
 
-A known file is compared in place first: where the ``xxh3_128`` of the bytes under an old chunk is that chunk's print, the chunk keeps
-its name unhashed (DESIGN section 4). What differs keeps its borders while few neighbours differ and the size is the same (a
-database's page); else it is cut anew, until a cut falls on an old border again.
+A known file is compared in place first: where the ``xxh3_128`` of the bytes under an old chunk is that chunk's print, the
+chunk keeps its name unhashed (DESIGN section 4). What differs keeps its borders while few neighbours differ and the size is
+the same (a database's page); else it is cut anew, until a cut falls on an old border again.
 
 ``LocalRow.prints`` is the print of the chunk list (it binds the rest to that version: ``local.db`` may lag behind the
 catalog after a crash) and then one of each data chunk in order, 16 bytes each; empty for a file of a single chunk.
@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 from blake3 import blake3
 from xxhash import xxh3_128_digest
@@ -22,10 +21,12 @@ from agent.capture.cutter import FINE, Cut, Cutter, first_cut, kept_cut
 from agent.capture.folding import Folding
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, PIECE, Entry
-from agent.fs.content import read_exact, segments
+from agent.fs.content import segments
 
 #: Files up to this size are one chunk: nothing is cut below it.
 WHOLE = FINE.least
+#: New files up to this size are read by one call.
+SMALL = 512 << 10
 PRINT = 16
 _SLICE = 4 << 20
 #: After so many differing neighbours the old borders say nothing any more.
@@ -53,14 +54,22 @@ class Earlier:
     prints: bytes
 
 
-def read_whole(fd: int, size: int, earlier: bytes) -> tuple[Content, Found | None]:
-    """Content of a file without holes of at most ``WHOLE`` bytes, and its chunk unless ``earlier`` is the same list."""
-    data = read_exact(fd, 0, size)
-    if not data:
-        return Content(b"", 0), None
-    name = blake3(data).digest()
-    found = chunks.encode_one(len(data), name)
-    return Content(found, len(data)), None if found == earlier else (name, DATA, data)
+def read_at_once(data: bytes, seed: int, cutter: Cutter) -> tuple[Content, list[Found]]:
+    """Content of a new file without holes, all of whose bytes are ``data`` (at most ``SMALL``), and its chunks."""
+    if len(data) <= WHOLE:
+        name = blake3(data).digest()
+        return Content(chunks.encode_one(len(data), name), len(data)), [(name, DATA, data)]
+    view, at = memoryview(data), 0
+    listed, prints = b"", b""
+    found: list[Found] = []
+    for length in cutter.lengths(view, FINE):
+        part = data if length == len(data) else data[at : at + length]
+        name = blake3(part).digest()
+        listed += chunks.encode_one(length, name)
+        prints += xxh3_128_digest(part, seed)
+        found.append((name, DATA, part))
+        at += length
+    return Content(listed, len(data), xxh3_128_digest(listed, seed) + prints if len(found) > 1 else b""), found
 
 
 class ContentReader:
@@ -217,7 +226,7 @@ class _OldChunks:
         if prints[:PRINT] != xxh3_128_digest(earlier.chunks, seed):
             prints = b""
         at, print_at = 0, PRINT
-        for entry in chain(chunks.unfold(earlier.chunks, piece)):
+        for entry in chunks.unfold(earlier.chunks, piece):
             if entry.kind == DATA:
                 # The last chunk of a file that grew ended only because the file did.
                 if at + entry.length < earlier.size or size <= earlier.size:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from agent.capture.view import Name
 from agent.core.errors import TryAgain
@@ -108,7 +108,11 @@ class Waiting:
     ticket: Ticket | None
     walk: int | None = None
     mark: int | None = None
-    serial: int | None = field(default=None)
+    serial: int | None = None
+
+    def restart(self, walk: int) -> None:
+        """What it waited for went with a root that was closed: ``walk`` covers it now."""
+        self.walk, self.mark, self.serial = walk, None, None
 
     def covered(self, settle: Settle, outstanding: Outstanding) -> bool:
         """Whether all of it is in the batch or committed. Called with settle's lock held, when no hint is in hand."""

@@ -52,11 +52,19 @@ class Engine:
             queue, self.looker, self.view, self.places, self.objects, self.reports, clock, send, tokens
         )
 
-    def walk(self, trust: Trust, virgin: bool = False, synced: bool = False) -> Walk:
-        """A new walk. ``synced``: write everything dirty back first, so that signatures can be clean."""
-        synced_at = self._synced() if synced else 0
+    def walk(self, trust: Trust, *, whole: bool = False, virgin: bool = False) -> Walk:
+        """A new walk. A ``whole`` one writes everything dirty back first, so that signatures can be clean."""
         return Walk(
-            self.looker, self.view, self.places, self.objects, self._rules, self.reports, trust, synced_at, virgin
+            self.looker,
+            self.view,
+            self.places,
+            self.objects,
+            self._rules,
+            self.reports,
+            trust,
+            whole=whole,
+            synced_at=self._synced() if whole else 0,
+            virgin=virgin,
         )
 
     def close(self) -> None:

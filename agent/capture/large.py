@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Generator, Iterator
 
-from agent.capture.content import Content, Found
+from agent.capture.content import Content, ContentReader, Found
 from agent.capture.coverage import LargeQueue
 from agent.capture.look import Looker
 from agent.capture.objects import LARGE, Objects
@@ -25,9 +25,7 @@ Send = Callable[[int, list[Found]], None]
 
 
 class LargeReads:
-    """Reads what is in the queue, one file at a time. ``turn`` is one slice (about 4 MiB).
-
-    ``done_bytes`` and ``total_bytes`` are of the file in hand."""
+    """Reads what is in the queue, one file at a time. ``turn`` is one slice (about 4 MiB)."""
 
     def __init__(
         self,
@@ -41,7 +39,7 @@ class LargeReads:
         send: Send,
         tokens: Iterator[int],
     ) -> None:
-        self.done_bytes = self.total_bytes = 0
+        self._done = self._total = 0
         self._queue = queue
         self._looker = looker
         self._view = view
@@ -56,6 +54,10 @@ class LargeReads:
     def __bool__(self) -> bool:
         return self._run is not None or len(self._queue) > 0
 
+    def progress(self) -> tuple[int, int] | None:
+        """Bytes read and bytes in all of the file in hand."""
+        return (self._done, self._total) if self._run is not None else None
+
     def turn(self) -> None:
         """Read a slice of the file in hand, or begin the next."""
         if self._run is None:
@@ -67,7 +69,7 @@ class LargeReads:
             next(self._run)
         except StopIteration:
             self._run = None
-            self.done_bytes = self.total_bytes = 0
+            self._done = self._total = 0
 
     def close(self) -> None:
         """Let go of the file in hand."""
@@ -105,17 +107,10 @@ class LargeReads:
         was = self._view.object(known) if known is not None else None
         read_at = self._clock.now_ns()
         meta = read_metadata(-1, b"", before, fd)
-        self.total_bytes = before.st_size
+        self._total = before.st_size
         token = next(self._tokens)
         reader, slices = self._objects.open_slices(was, known, fd, before.st_size)
-        while True:
-            try:
-                self.done_bytes += next(slices)
-            except StopIteration as end:
-                content = end.value
-                break
-            self._send(token, reader.found)
-            yield
+        content = yield from self._slices(token, reader, slices)
         self._send(token, reader.found)
         moved = self._queue.asked_again or not unchanged(before, os.fstat(fd))
         if self._objects.is_restless(handle, moved):
@@ -134,6 +129,19 @@ class LargeReads:
             self._reports.well(lambda: self._view.path(*name))
         yield from self._looker.follow_up()
         return False
+
+    def _slices(
+        self, token: int, reader: ContentReader, slices: Generator[int, None, Content]
+    ) -> Generator[None, None, Content]:
+        """Read to the end, giving each slice away as soon as it is read."""
+        while True:
+            try:
+                self._done += next(slices)
+            except StopIteration as end:
+                content: Content = end.value
+                return content
+            self._send(token, reader.found)
+            yield
 
     def _name(
         self, name: Name, handle: bytes, meta: Metadata, st: os.stat_result, read_at: int, content: Content

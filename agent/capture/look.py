@@ -51,9 +51,10 @@ class Entry:
 class Looker:
     """Looks at entries and brings the batch up to what it sees. Its methods that return ``Steps`` do nothing until they are run.
 
-    ``again``: hints to be given back to settle. ``appeared``: directories that are new, to be walked. ``doomed``: directories that lost their name with much below them; the batch is to be forgotten, and
-    what is below dropped first. The pump takes them from here. ``large``: files to be read in slices. ``missing``: removals that
-    wait for the end of a walk, while that walk looks. ``serial`` rises with every hint looked at."""
+    The pump takes from here: ``again``, hints to be given back to settle; ``appeared``, directories that are new, to be
+    walked; ``doomed``, directories that lost their name with much below them: the batch is to be forgotten, and what is
+    below them dropped first. ``large``: files to be read in slices. ``missing``: removals that wait for the end of a walk,
+    while that walk looks. ``serial`` rises with every hint looked at."""
 
     def __init__(
         self, view: View, places: Places, objects: Objects, rules: Rules, reports: Reports, large: LargeQueue
@@ -267,7 +268,7 @@ class Looker:
         if known is not None and (by_handle is None or by_handle.id != known):
             fact = self._view.fact(known)
             by_name = self._candidate(known, fact.handle if fact is not None else None)
-        return identify(kind, handle, by_handle, by_name)
+        return identify(kind, by_handle, by_name)
 
     def _candidate(self, id: ObjectId | None, handle: bytes | None) -> Candidate | None:
         row = self._view.object(id) if id is not None else None
@@ -283,9 +284,7 @@ class Looker:
         return False
 
     def _capture(self, id: ObjectId, entry: Entry) -> Outcome:
-        outcome = self._objects.capture(
-            id, self._view.object(id), entry.parent, entry.name, entry.st, entry.handle
-        )
+        outcome = self._objects.capture(id, self._view.object(id), entry.parent, entry.name, entry.st, entry.handle)
         if outcome is Outcome.LARGE:
             self.large.add((entry.parent, entry.name))
         elif outcome is Outcome.AGAIN:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Generator
 from enum import Enum
 
-from agent.capture.content import WHOLE, Content, ContentReader, Earlier, Found, read_whole
+from agent.capture.content import SMALL, WHOLE, Content, ContentReader, Earlier, Found, read_at_once
 from agent.capture.cutter import Cutter
 from agent.capture.place import Places
 from agent.capture.reports import Reports
@@ -20,7 +20,7 @@ from agent.core.errors import Damaged
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_object, encode_object
 from agent.fs.confined import OtherFilesystem, open_dir, open_file
-from agent.fs.content import segments
+from agent.fs.content import read_exact
 from agent.fs.durable import timestamp_grain_ns
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import Metadata, read_metadata
@@ -33,6 +33,9 @@ LARGE = 16 << 20
 TRIES = 3
 _REMEMBERED = 10_000
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO, errno.EISDIR, errno.ENODEV)
+
+
+_EMPTY = Content(b"", 0)
 
 
 class Outcome(Enum):
@@ -78,10 +81,41 @@ class Objects:
                 return self._directory(id, was, parent, name, handle)
             return self._other(id, was, parent, name, st, handle)
         except OSError as error:
-            if error.errno in _GONE:
-                return Outcome.AGAIN
-            self._reports.unreadable(self._view.path(parent, name), error)
-            return Outcome.UNREADABLE
+            return self._failed(parent, name, error)
+
+    def _failed(self, parent: ObjectId, name: bytes, error: OSError) -> Outcome:
+        if error.errno in _GONE:
+            return Outcome.AGAIN
+        self._reports.unreadable(self._view.path(parent, name), error)
+        return Outcome.UNREADABLE
+
+    def add_file(self, id: ObjectId, parent: ObjectId, dir_fd: int, name: bytes, st: os.stat_result) -> Outcome:
+        """:meth:`capture` of a regular file of at most ``SMALL`` bytes that is certainly new, in as few calls as it can be done."""
+        size = st.st_size
+        try:
+            fd = open_file(dir_fd, name)
+            try:
+                if size and first_hole(fd, size) < size:
+                    return self.capture(id, None, parent, name, st, handle_of_fd(fd))
+                read_at = self._clock.now_ns()
+                data = os.pread(fd, size, 0) if size else b""
+                meta = read_metadata(-1, b"", st, fd)
+                handle = handle_of_fd(fd)
+                after = os.fstat(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            return self._failed(parent, name, error)
+        if self._restless or len(data) != size or not unchanged(st, after):
+            return self.capture(id, None, parent, name, after, handle)
+        if size:
+            content, found = read_at_once(data, self._seed, self._cutter)
+            self._view.add_chunks(found)
+            self.bytes_read += size
+        else:
+            content = _EMPTY
+        self.finish_file(id, None, meta, st, read_at, handle, content)
+        return Outcome.DONE
 
     def root(self) -> None:
         """The root directory's own object."""
@@ -104,7 +138,14 @@ class Objects:
         return reader, reader.slices()
 
     def finish_file(
-        self, id: ObjectId, was: bytes | None, meta: Metadata, st: os.stat_result, read_at: int, handle: bytes, content: Content
+        self,
+        id: ObjectId,
+        was: bytes | None,
+        meta: Metadata,
+        st: os.stat_result,
+        read_at: int,
+        handle: bytes,
+        content: Content,
     ) -> None:
         """The row and facts of a file that was read whole."""
         row = ObjectRow(
@@ -132,10 +173,10 @@ class Objects:
         for held, data in self._view.pieces:
             if held == name:
                 return data
-        data = self._catalog.piece(name)
-        if data is None:
+        stored = self._catalog.piece(name)
+        if stored is None:
             raise Damaged("read a chunk list", name.hex(), "the catalog has no such piece", "move the catalog away")
-        return data
+        return stored
 
     # --- regular files
 
@@ -176,9 +217,13 @@ class Objects:
         self, id: ObjectId, was: bytes | None, fd: int, size: int
     ) -> tuple[Content, list[Found], list[tuple[bytes, bytes]]]:
         """All of a file at once. It may be at most ``LARGE``."""
-        if size <= WHOLE and all(is_data for is_data, _, _ in segments(fd, size)):
-            content, new = read_whole(fd, size, decode_object(was).content if was is not None else b"")
-            return content, [new] if new is not None else [], []
+        if not size:
+            return Content(b"", 0), [], []
+        if size <= (SMALL if was is None else WHOLE) and first_hole(fd, size) >= size:
+            content, found = read_at_once(read_exact(fd, 0, size), self._seed, self._cutter)
+            if was is not None and decode_object(was).content == content.chunks:
+                found = []
+            return content, found, []
         reader, slices = self.open_slices(was, id, fd, size)
         while True:
             try:
@@ -247,7 +292,14 @@ class Objects:
         return Outcome.DONE
 
     def _put(
-        self, id: ObjectId, was: bytes | None, row: bytes, st: os.stat_result, read_at: int, handle: bytes, prints: bytes
+        self,
+        id: ObjectId,
+        was: bytes | None,
+        row: bytes,
+        st: os.stat_result,
+        read_at: int,
+        handle: bytes,
+        prints: bytes,
     ) -> None:
         if was is None:
             self._view.add_object(id, row)
@@ -257,6 +309,14 @@ class Objects:
         clean = is_clean(ctime, self.synced_at, self._grain) and read_at > 0
         kept = ctime if clean else kept_ctime(ctime, read_at, self._grain)
         self._view.set_fact(LocalRow(id, handle, st.st_ino, kept, st.st_mtime_ns, st.st_size, clean, prints))
+
+
+def first_hole(fd: int, size: int) -> int:
+    """Where the first hole of a file begins, ``size`` when it has none; 0 when that is to be found out otherwise."""
+    try:
+        return os.lseek(fd, 0, os.SEEK_HOLE)
+    except OSError:
+        return 0
 
 
 def mount_handle(parent: ObjectId, name: bytes) -> bytes:

@@ -13,6 +13,8 @@ SOCKET = "socket-skipped"
 MOUNT = "nested-mount"
 RESTLESS = "never-rests"
 
+_KEPT = 10_000
+
 
 class Reports:
     """The board of the dataset, and which of its paths have a problem, so that asking costs nothing."""
@@ -28,6 +30,10 @@ class Reports:
             asked = path()
             for code in self._standing.pop(asked, ()):
                 self._board.clear(code, asked)
+
+    def gone(self, path: bytes) -> None:
+        """No way leads to this path any more."""
+        self.well(lambda: path)
 
     def paths(self) -> list[bytes]:
         """Paths that have a problem."""

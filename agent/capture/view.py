@@ -18,6 +18,10 @@ from agent.store.local import Local, LocalRow
 
 Name = tuple[ObjectId, bytes]
 
+#: A commit is cut at about so many rows, and bytes of content.
+ROWS = 1000
+BYTES = 64 << 20
+
 _IDS_AT_ONCE = 256
 _PAGE = 1000
 
@@ -67,6 +71,11 @@ class View:
         return len(self._objects) + len(self._names)
 
     @property
+    def full(self) -> bool:
+        """Whether it is time to commit."""
+        return self.rows >= ROWS or self.bytes >= BYTES
+
+    @property
     def has_facts(self) -> bool:
         """Whether local facts wait to be written."""
         return bool(self._facts)
@@ -114,7 +123,7 @@ class View:
         """Some entries with names greater than ``after``, by name; empty when there are no more."""
         found = [] if parent in self._born else self._catalog.children(parent, self.at, after, _PAGE)
         last = found[-1][0] if len(found) == _PAGE else None
-        live = dict((name, id) for name, id in found if self._names.get((parent, name), id) == id)
+        live = {name: id for name, id in found if self._names.get((parent, name), id) == id}
         for name in self._added_below.get(parent, ()):
             id = self._names[parent, name]
             if id is not None and name > after and (last is None or name <= last):

@@ -9,7 +9,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import TypeVar
 
 from agent.capture.look import Looker
-from agent.capture.objects import LARGE, Objects, Outcome
+from agent.capture.objects import SMALL, Objects, Outcome
 from agent.capture.place import Places
 from agent.capture.reports import Reports
 from agent.capture.rules import Rules
@@ -31,6 +31,8 @@ Below = Callable[[ObjectId, bool], None]
 
 #: So many large files may wait to be read before the walk waits for them.
 _LARGE_WAITING = 16
+#: So many quick entries are gone over between two steps.
+_AT_ONCE = 16
 _MOVED = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP, errno.EXDEV)
 
 
@@ -50,6 +52,8 @@ class Walk:
         rules: Rules,
         reports: Reports,
         trust: Trust,
+        *,
+        whole: bool = False,
         synced_at: int = 0,
         virgin: bool = False,
     ) -> None:
@@ -63,34 +67,38 @@ class Walk:
         self._reports = reports
         self._trust = trust
         self._synced_at = synced_at
+        self._whole = whole
         self._virgin = virgin
         self._stack: list[ObjectId] = []
         self._postponed: list[ObjectId] = []
         #: Without the privilege to ask objects where they are, a removal may be half of a move: it waits for the end.
-        self._missing: dict[Name, ObjectId] | None = None if places.can_locate else {}
+        self._missing: dict[Name, ObjectId] | None = {} if whole and not places.can_locate else None
 
     def add(self, directory: ObjectId) -> None:
         """Walk below this one too."""
         self._stack.append(directory)
 
     def run(self) -> Turns:
-        """Everything below the directories added, those added meanwhile included."""
-        while self._stack:
-            yield from self._visit_and_collect(self._stack.pop(), self._postponed)
+        """Everything below the directories added, those added meanwhile included; then what had to wait for that."""
+        yield from self._below(self._postponed)
         again, self._postponed = self._postponed, []
-        for directory in again:
-            yield from self._visit_and_collect(directory, [])
-        while self._stack:
-            yield from self._visit_and_collect(self._stack.pop(), [])
+        self._stack += again
+        yield from self._below([])
+        if self._whole:
+            yield from self._finish()
 
-    def finish(self) -> Turns:
-        """After a walk of the whole root: removals that waited, and problems of paths that nobody met again."""
+    def _below(self, postponed: list[ObjectId]) -> Turns:
+        while self._stack:
+            yield from self._visit_and_collect(self._stack.pop(), postponed)
+
+    def _finish(self) -> Turns:
+        """Removals that waited, and problems of paths that nobody met again."""
         waiting, self._missing = self._missing or {}, None
         for parent, name in waiting:
             yield from self._each(self._looker.entry(parent, name))
         for path in self._reports.paths():
             if path and (yield from self._each(self._looker.examine(path))) is None:
-                self._reports.well(lambda path=path: path)
+                self._reports.gone(path)
 
     def _visit_and_collect(self, directory: ObjectId, postponed: list[ObjectId]) -> Turns:
         below: list[ObjectId] = []
@@ -120,19 +128,27 @@ class Walk:
             names.remove(PRIVATE_DIR)
         known = self._known(directory)
         head = next(known, None)
-        bare, serial = head is None, self._looker.serial
+        simply, serial = head is None and self._virgin and not self._rules, self._looker.serial
+        fd, rest = self._places.fd(directory), 0
         for name in names:
             while head is not None and head[0] < name:
                 yield from self._entry(directory, head[0], below)
                 head = next(known, None)
+                rest = 0
+            if not rest:
+                yield False
+                fd, rest = self._places.fd(directory), _AT_ONCE
+            done = False
             if head is not None and head[0] == name:
-                if not self._as_known(directory, head, below):
-                    yield from self._entry(directory, name, below)
+                done = self._as_known(directory, fd, head, below)
                 head = next(known, None)
-            elif not (bare and serial == self._looker.serial and self._is_simply_new(directory, name)):
-                yield from self._entry(directory, name, below)
+            elif simply and serial == self._looker.serial:
+                done = self._is_simply_new(directory, fd, name)
             self.entries += 1
-            yield False
+            rest -= 1
+            if not done:
+                yield from self._entry(directory, name, below)
+                rest = 0
         while head is not None:
             yield from self._entry(directory, head[0], below)
             head = next(known, None)
@@ -152,7 +168,7 @@ class Walk:
         if fact is None:
             return False
         try:
-            st = os.stat(name, dir_fd=self._places.fd(directory), follow_symlinks=False)
+            st = os.stat(name, dir_fd=fd, follow_symlinks=False)
         except OSError:
             return False
         is_dir = S_ISDIR(st.st_mode)
@@ -200,24 +216,20 @@ class Walk:
                 objects.synced_at, looker.missing = 0, None
             yield False
 
-    def _is_simply_new(self, directory: ObjectId, name: bytes) -> bool:
-        """Capture an entry of a directory of which nothing is known, if it is a file that cannot be known either.
+    def _is_simply_new(self, directory: ObjectId, fd: int, name: bytes) -> bool:
+        """Capture an entry of a directory of which nothing is known, if it is a small file that cannot be known either.
 
         Done without asking the catalog anything: most files of a first sync go this way."""
-        if not self._virgin or self._rules:
-            return False
-        view, objects = self._view, self._objects
-        fd = self._places.fd(directory)
         try:
             st = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            if not S_ISREG(st.st_mode) or st.st_nlink != 1 or st.st_size > LARGE or st.st_dev != self._places.device:
-                return False
-            handle = handle_of(fd, name)
         except OSError:
             return False
+        if not S_ISREG(st.st_mode) or st.st_nlink != 1 or st.st_size > SMALL or st.st_dev != self._places.device:
+            return False
+        view, objects = self._view, self._objects
         id = view.fresh_id()
         objects.synced_at = self._synced_at
-        outcome = objects.capture(id, None, directory, name, st, handle)
+        outcome = objects.add_file(id, directory, fd, name, st)
         objects.synced_at = 0
         if outcome is Outcome.DONE:
             view.add_name(directory, name, id)

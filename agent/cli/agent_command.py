@@ -22,6 +22,7 @@ def agent(context: Context, log_level: str, log_json: bool | None) -> int:
     settings = load(context.config_path)
     configure(log_json, log_level)
     # Only now: what stands behind it (gRPC, SQLite) takes longer to import than a wrong configuration takes to name.
+    from agent.api.server import AdminServer
     from agent.node import run
 
-    return run(settings)
+    return run(settings, AdminServer)

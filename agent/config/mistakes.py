@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.config.schema import EXAMPLES, known_keys
-from agent.config.units import shown
+from agent.config.units import printable, shown
 from agent.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.place, self.key, self.message) if part)
+        return printable(": ".join(part for part in (self.place, self.key, self.message) if part))
 
 
 class ConfigMistakes(ConfigError):

@@ -68,6 +68,8 @@ def _parse(sources: Sources, file: str) -> dict[str, object] | None:
         sources.mistakes.append(Mistake(file + where, "", f"is no TOML: {text}"))
     except UnicodeDecodeError as error:
         sources.mistakes.append(Mistake(file, "", f"is not in UTF-8 (byte {error.start}); save it in UTF-8"))
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets a thousand deep
+        sources.mistakes.append(Mistake(file, "", f"is no TOML that can be read: {error}"))
     except FileNotFoundError:
         remedy = "write it, or name another by --config or HIKAE_CONFIG"
         sources.mistakes.append(Mistake(file, "", f"does not exist; {remedy}"))

@@ -35,19 +35,13 @@ def toml(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return '"' + "".join(_escaped(char) for char in value) + '"'
+        return units.quoted(value)
     if isinstance(value, tuple):
         return "[" + ", ".join(map(toml, value)) + "]"
     if isinstance(value, Mapping):
         inner = ", ".join(f"{_key(key)} = {toml(item)}" for key, item in value.items() if item is not None)
         return "{ " + inner + " }" if inner else "{}"
     return str(value)
-
-
-def _escaped(char: str) -> str:
-    if char in '"\\':
-        return "\\" + char
-    return char if char.isprintable() else f"\\U{ord(char):08x}"
 
 
 def _key(key: str) -> str:

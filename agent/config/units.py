@@ -30,13 +30,22 @@ _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0
 LONGEST_DURATION = 100 * 366 * 86_400
 
 
+def printable(text: str) -> str:
+    """A text with everything escaped that could do something to a terminal or a log."""
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in text)
+
+
+def quoted(text: str) -> str:
+    """A text as a TOML string of printable characters."""
+    return '"' + printable(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
 def shown(value: object) -> str:
     """A value as it stands in TOML, shortened, for messages."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        text = value if len(value) <= 200 else value[:197] + "..."
-        return '"' + text.encode("unicode_escape").decode().replace('"', '\\"') + '"'
+        return quoted(value if len(value) <= 200 else value[:197] + "...")
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list):

@@ -26,7 +26,9 @@ def read(path: Path) -> Epoch | None:
     with suppress(ValueError, KeyError, TypeError):
         found = json.loads(text)
         return Epoch(int(found["number"]), str(found["owner"]), bytes.fromhex(found["token"]))
-    raise Damaged("read the epoch record", str(path), "it is not what was written", f"look at it; if it is lost: rm {path}")
+    raise Damaged(
+        "read the epoch record", str(path), "it is not what was written", f"look at it; if it is lost: rm {path}"
+    )
 
 
 def write(path: Path, epoch: Epoch) -> None:

@@ -2,33 +2,269 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+import secrets
+import threading
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
-import structlog
-
-from agent.capture.pump import Pump, PumpFacts
-from agent.capture.source import TreeSource
+from agent.capture.facts import PumpFacts
+from agent.capture.pump import Pump
+from agent.capture.rules import Rules
 from agent.config.values import Dataset
-from agent.core.commit import Position
+from agent.core.commit import Commit
 from agent.core.errors import HikaeError, TryAgain
-from agent.core.ids import CommitNumber, Epoch, ObjectId
+from agent.core.ids import NOTHING
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.node import epochs
+from agent.node import lineage
+from agent.node.fan import MeasuredFeed
+from agent.node.lag import LagMeter
 from agent.node.pauses import SEND, Pauses
+from agent.node.reading import PrimarySource
 from agent.node.surroundings import Surroundings
-from agent.store.catalog import Catalog, CatalogReader
+from agent.rpc.client import GrpcTransport
+from agent.store.catalog import Catalog
 from agent.store.local import Local
 from agent.stream import messages
 from agent.stream.board import PositionBoard
-from agent.stream.conversation import RefusedByPeer
 from agent.stream.feed import Feed
-from agent.stream.link import Link, LinkState
+from agent.stream.link import Link
 from agent.stream.messages import Hello
 from agent.stream.sender import Sender
-from agent.stream.source import LineageBroken, Waiting
+from agent.stream.source import LineageBroken
 from agent.watch.choose import choose
 from agent.watch.hint import Watcher
+from agent.watch.settle import Settle
+
+REWOUND, FOREIGN, WATCH = "rewound", "foreign-lineage", "watch"
+NONCE_SIZE = 32
+
+
+class Primary:
+    """Everything that runs for one dataset where its writes happen. Made by :meth:`open`; ends with :meth:`close`."""
+
+    @classmethod
+    def open(
+        cls,
+        dataset: Dataset,
+        around: Surroundings,
+        board: ProblemBoard,
+        pauses: Pauses,
+        failed: Callable[[HikaeError], None],
+    ) -> Primary:
+        """Open the stores, begin or go on with the epoch, start watching, capturing and sending.
+
+        Raises ``HikaeError`` when it cannot be opened now; nothing is left running then."""
+        home = around.home(dataset)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        catalog, local = lineage.open_stores(home, around.node)
+        with ExitStack() as stack:
+            stack.callback(catalog.close)
+            stack.callback(local.close)
+            primary = cls(dataset, around, board, pauses, failed, catalog, local)
+            stack.pop_all()
+            stack.callback(primary.close)
+            primary._start()
+            stack.pop_all()
+        return primary
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        around: Surroundings,
+        board: ProblemBoard,
+        pauses: Pauses,
+        failed: Callable[[HikaeError], None],
+        catalog: Catalog,
+        local: Local,
+    ) -> None:
+        self.dataset = dataset
+        self.epoch = catalog.lineage[-1]
+        self.boards = {name: PositionBoard() for name in dataset.standby}
+        self.meters = {name: LagMeter(around.clock) for name in dataset.standby}
+        self.watcher: Watcher | None = None
+        self.watch_trouble = ""
+        self.rewound = False
+        self.confirmed: set[str] = set()
+        self._around = around
+        self._board = board
+        self._pauses = pauses
+        self._failed = failed
+        self._catalog = catalog
+        self._local = local
+        self._feed = Feed()
+        self._lock = threading.Lock()
+        self._senders: dict[str, Sender] = {}
+        self.pump = Pump(
+            dataset.name,
+            dataset.path,
+            catalog,
+            local,
+            Settle(),
+            MeasuredFeed(self._feed, self.meters, around.changed),
+            board,
+            around.clock,
+            Rules(dataset.exclude, dataset.include),
+            self._watched,
+            self._pump_failed,
+        )
+        for name, positions in self.boards.items():
+            positions.watch(partial(self._moved, name))
+        self.links = self._make_links()
+
+    # --- running
+
+    def close(self) -> None:
+        """Links first, so that the commit being sent can end; then the watcher; then the pump with what it holds."""
+        for link, transport in self.links.values():
+            link.stop()
+            transport.close()
+        if self.watcher is not None:
+            self.watcher.stop()
+        self.pump.stop()
+        self._local.close()
+        self._catalog.close()
+
+    def tick(self) -> None:
+        """Once a second: is the root still there and watched? A watch that was lost is begun again, and everything is looked at."""
+        if self.watcher is not None and self.watcher.check() is not None:
+            self.watcher.stop()
+            self.watcher = None
+        if self.watcher is None and self._watch():
+            self.pump.reconcile("the watch was begun anew")
+        self._tell_watch()
+        for name, (link, _) in self.links.items():
+            if link.state().connected:
+                self.confirmed.add(name)
+
+    def newest(self) -> Commit | None:
+        """The newest commit; any thread (the value is replaced as a whole)."""
+        return self._catalog.newest()
+
+    def facts(self) -> PumpFacts:
+        """How capture goes; any thread."""
+        return self.pump.facts()
+
+    def resume_sending(self) -> None:
+        """A pause has ended."""
+        for link, _ in self.links.values():
+            link.dial_now()
+
+    def stop_sending(self) -> None:
+        """A pause has begun: every call ends after the commit that it is in."""
+        with self._lock:
+            senders = list(self._senders.values())
+        for sender in senders:
+            sender.close()
+
+    def _start(self) -> None:
+        self._watch()
+        self.pump.start()
+        for link, _ in self.links.values():
+            link.start()
+
+    # --- watching
+
+    def _watch(self) -> bool:
+        """Begin to watch; without a root the pump says so and this is tried again each second."""
+        forced = None if self.dataset.watch == "auto" else self.dataset.watch
+        try:
+            watcher = choose(self.dataset.path, forced, self._around.groups, self._known)
+            watcher.start(self.pump.hint)
+        except HikaeError as error:
+            self.watch_trouble = error.reason
+            return False
+        except OSError as error:
+            self.watch_trouble = error.strerror or str(error)
+            return False
+        self.watcher, self.watch_trouble = watcher, ""
+        return True
+
+    def _watched(self, timeout: float) -> bool:
+        watcher = self.watcher
+        return watcher is not None and watcher.barrier(timeout)
+
+    def _known(self, handle: bytes) -> bool:
+        """Whether this is an object with several names: asked for writes through names outside the root."""
+        reader = self._catalog.reader()
+        try:
+            found = self._local.by_handle(handle)
+            return found is not None and len(reader.names_of(found)) > 1
+        finally:
+            reader.close()
+
+    def _tell_watch(self) -> None:
+        trouble = self.watch_trouble or (self.watcher.problem if self.watcher is not None else None)
+        if not trouble:
+            self._board.clear(WATCH)
+            return
+        remedy = "changes are found by the scheduled look only; hikae reconcile looks now"
+        now = self._around.clock.now_ns()
+        self._board.put(Problem(WATCH, Severity.WARNING, now, b"", f"the tree is not fully watched: {trouble}", remedy))
+
+    def _pump_failed(self, error: Exception) -> None:
+        if isinstance(error, HikaeError):
+            self._failed(error)
+        else:
+            reason = f"{type(error).__name__}: {error}"
+            self._failed(HikaeError("capture", self.dataset.name, reason, "it is started again; please report this"))
+
+    # --- sending
+
+    def _make_links(self) -> dict[str, tuple[Link, GrpcTransport]]:
+        links = {}
+        for peer in self._around.settings.peers:
+            if peer.name in self.dataset.standby:
+                transport = self._around.transport(peer)
+                make = partial(self._sender, peer.name)
+                links[peer.name] = (
+                    Link(peer.name, self.dataset.name, transport, make, self._around.clock, self._broken),
+                    transport,
+                )
+        return links
+
+    def _sender(self, peer: str) -> Sender:
+        if self._pauses.paused(SEND):
+            raise TryAgain("send", self.dataset.name, "sending is paused", f"hikae resume {self.dataset.name}")
+        newest = self.newest()
+        hello = Hello(
+            node=self._around.node,
+            dataset=self.dataset.name,
+            versions=(messages.VERSION,),
+            epoch=self.epoch,
+            newest=newest.number if newest else NOTHING,
+            nonce=secrets.token_bytes(NONCE_SIZE),
+            config_digest=self.dataset.digest,
+        )
+        sender = Sender(peer, hello, self._source, self._feed, self.boards[peer], self._around.clock)
+        with self._lock:
+            self._senders[peer] = sender
+        return sender
+
+    def _source(self) -> PrimarySource:
+        return PrimarySource(self.dataset.path, self._catalog, self._local, self.pump)
+
+    def _moved(self, peer: str) -> None:
+        self.meters[peer].durable(self.boards[peer].position.durable)
+        self._around.changed()
+
+    def _broken(self, failure: HikaeError) -> None:
+        """A call ended. Only a broken lineage needs more than dialling again."""
+        self._around.changed()
+        if not isinstance(failure, LineageBroken):
+            return
+        if failure.epoch == self.epoch:
+            self.rewound = True
+            message = f"{failure.peer} holds newer commits of this node's own epoch: this state is an old copy"
+            remedy = "find out which copy of the state directory is the newest; nothing is sent until then"
+            self._problem(REWOUND, message, remedy)
+        elif failure.epoch.owner not in ("", self._around.node):
+            message = f"{failure.peer} holds the history of {failure.epoch.owner}, epoch {failure.epoch.number}"
+            remedy = f"make {failure.epoch.owner} the primary, or give {failure.peer} an empty state directory"
+            self._problem(FOREIGN, message, remedy)
+        else:
+            lineage.ask_to_start_over(self._around.home(self.dataset), failure.epoch.number)
+            self._failed(failure)
+
+    def _problem(self, code: str, message: str, remedy: str) -> None:
+        self._board.put(Problem(code, Severity.ERROR, self._around.clock.now_ns(), b"", message, remedy))

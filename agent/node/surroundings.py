@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.config.values import Dataset, Settings
+from agent.config.values import Dataset, Peer, Settings
 from agent.core.clock import Clock
-from agent.rpc.client import Calls
+from agent.rpc.client import GrpcTransport
+from agent.rpc.tls import Identities
 from agent.watch.fanotify import FanotifyGroups
 
 
@@ -19,13 +20,17 @@ class Surroundings:
     settings: Settings
     clock: Clock
     groups: FanotifyGroups
-    calls: Calls
+    identities: Identities
     changed: Callable[[], None]
 
     @property
     def node(self) -> str:
         """This node's name."""
         return self.settings.node.name
+
+    def transport(self, peer: Peer) -> GrpcTransport:
+        """A way to a peer, for one link."""
+        return GrpcTransport(peer.name, peer.address, self.identities)
 
     def home(self, dataset: Dataset) -> Path:
         """Where the dataset's own state lies."""

@@ -211,11 +211,23 @@ def _issue(name: str, directory: str, hosts: Sequence[str], days: int, now_ns: i
     serial = serial_text(certificate.serial_number)
     write_durably(_path(directory, f"issued/{serial}.crt"), _pem(certificate), 0o644)
     path, key_path = _path(directory, f"{name}.crt"), _path(directory, f"{name}.key")
+    _finish_renewal(path, key_path)
     write_durably(key_path + NEXT_KEY, _key_pem(key))
     write_durably(path, _pem(certificate), 0o644)
     os.rename(key_path + NEXT_KEY, key_path)
     sync_dir(directory)
     return _info(path, [authority], frozenset(), now_ns)
+
+
+def _finish_renewal(path: str, key_path: str) -> None:
+    """A renewal that was cut off after the certificate: its key is still beside, and must not be written over."""
+    if not (os.path.exists(path) and os.path.exists(key_path + NEXT_KEY)):
+        return
+    certificate = parse_certificate(read_file(path, "certificate", ""), path)
+    key = serialization.load_pem_private_key(read_file(key_path + NEXT_KEY, "private key", ""), None)
+    if key.public_key() == certificate.public_key():
+        os.rename(key_path + NEXT_KEY, key_path)
+        sync_dir(os.path.dirname(path))
 
 
 def _subject(name: str) -> x509.Name:

@@ -3,3 +3,8 @@
 ``codec`` messages and protobuf; ``tls`` who we are and who the other is; ``client`` the way out (a
 ``stream.link.Transport``), ``probe`` why it fails; ``server`` the way in. ``wire`` is generated from ``protos/``.
 """
+
+import os
+
+# gRPC writes failed handshakes of strangers to stderr by itself; what matters of them reaches our own log.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

@@ -40,8 +40,11 @@ def _handshake(peer: str, address: str, files: TlsFiles, plain: socket.socket, t
         context.load_cert_chain(files.cert, files.key)
         context.set_alpn_protocols(["h2"])
         with context.wrap_socket(plain, server_hostname=peer) as secure:
-            # Since TLS 1.3 the other side judges our certificate after the handshake has ended for us.
-            secure.recv(1)
+            # Since TLS 1.3 the other side judges our certificate after the handshake has ended for us. A gRPC server
+            # that does not believe it closes without an alert; one that does speaks first.
+            if not secure.recv(1):
+                reason = f"{address} does not accept our certificate: for its clock and CA it has expired or is foreign"
+                return _not_permitted(peer, reason, "see hikae pki show on both nodes, and compare their clocks")
     except ssl.SSLCertVerificationError as error:
         return _not_believed(peer, address, error)
     except ssl.SSLError as error:

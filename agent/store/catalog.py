@@ -63,6 +63,7 @@ class Catalog(Reading):
         try:
             catalog.created = schema.prepare(connection, path)
             catalog._recover()
+            catalog._known_epoch = next(reversed(catalog.lineage), None)
         except apsw.Error as error:
             catalog.close()
             raise failure(error, "open the catalog", path) from error
@@ -81,7 +82,14 @@ class Catalog(Reading):
         self._unclean = False
         self._sliced = False
         self._rows = 0
+        self._epoch = 0
         self._last_object = 0
+        self._known_epoch: Epoch | None = None
+
+    @property
+    def known_epoch(self) -> Epoch | None:
+        """The newest epoch; unlike ``lineage`` it may be asked for by any thread."""
+        return self._known_epoch
 
     def close(self) -> None:
         """Take back what is staged and give the connections back; safe to call twice."""
@@ -118,15 +126,16 @@ class Catalog(Reading):
             row = (epoch.number, epoch.owner, epoch.token)
             query(self._connection, "insert into epoch values (?, ?, ?, null)", row)
             query(self._connection, "commit")
+            self._epoch = epoch.number
+            self._known_epoch = epoch
 
     def allocate(self, count: int = 1) -> ObjectId:
         """The first of ``count`` fresh ids of the newest epoch; durable with the next commit.
 
         Raises ``NotFound`` before the first epoch."""
-        lineage = self.lineage
-        if not lineage:
+        if not self._epoch:
             raise NotFound("allocate an object id", self.path, "no epoch has begun")
-        first = max(self._last_object + 1, object_id(lineage[-1].number, 1))
+        first = max(self._last_object + 1, object_id(self._epoch, 1))
         self._last_object = first + count - 1
         return ObjectId(first)
 
@@ -270,6 +279,9 @@ class Catalog(Reading):
             mapped = failure(error, operation, self.path)
             self._give_up(operation, mapped)
             raise mapped from error
+        except OverflowError as error:
+            self._take_back(operation)
+            raise WireError(operation, self.path, "it holds a number of more than 63 bits") from error
         except BaseException:
             self._take_back(operation)
             raise
@@ -308,6 +320,7 @@ class Catalog(Reading):
         self._staging = Staging(self._connection, entries, size, highest_id(self._connection))
         self._staged, self._sliced, self._unclean, self._rows = None, False, False, 0
         self._last_object = max(self._last_object, self._get("last_object"))
+        self._epoch = max((epoch.number for epoch in self.lineage), default=0)
         if newest is not None and self._staging.digest.value() != newest.digest:
             raise Damaged(
                 "open the catalog", self.path, "bucket sums and digest differ", "move it away and start again"

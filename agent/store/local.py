@@ -112,6 +112,10 @@ class Local:
             [("delete from object where id = ?", ids), ("insert or replace into object values (?,?,?,?,?,?,?,?)", rows)]
         )
 
+    def forget_objects(self) -> None:
+        """Forget every object; names of chunks and values stay."""
+        self._write([("delete from object", [()])])
+
     def knows(self, names: Sequence[bytes]) -> set[bytes]:
         """Those of ``names`` that may have been learned. Only the first 8 bytes are kept, so it may say so of a few
         that were not; what it leaves out certainly was not."""

@@ -140,8 +140,11 @@ def _different_objects(
     pruned: Pruned, connection: apsw.Connection, run: int, a: CommitNumber, b: CommitNumber, batch: int
 ) -> Iterator[list[Difference]]:
     last = -1
-    while rows := query(connection, _OBJECTS_OF_BOTH, (run, a, b, last, batch)):
+    while True:
+        rows = query(connection, _OBJECTS_OF_BOTH, (run, a, b, last, batch))
         _reach(pruned, min(a, b))
+        if not rows:
+            return
         last = rows[-1][0]
         if found := [(object_key(id), old, new) for id, old, new in rows if old != new]:
             yield found
@@ -151,8 +154,11 @@ def _different_names(
     pruned: Pruned, connection: apsw.Connection, run: int, a: CommitNumber, b: CommitNumber, batch: int
 ) -> Iterator[list[Difference]]:
     parent, name = -1, b""
-    while rows := query(connection, _NAMES_OF_BOTH, (run, a, b, parent, name, batch)):
+    while True:
+        rows = query(connection, _NAMES_OF_BOTH, (run, a, b, parent, name, batch))
         _reach(pruned, min(a, b))
+        if not rows:
+            return
         parent, name = rows[-1][:2]
         found = [(name_key(p, n), _name_row(p, n, old), _name_row(p, n, new)) for p, n, old, new in rows if old != new]
         if found:
@@ -163,8 +169,11 @@ def _objects_at(
     pruned: Pruned, connection: apsw.Connection, at: CommitNumber, batch: int
 ) -> Iterator[list[tuple[int, bytes]]]:
     last = -1
-    while rows := query(connection, _OBJECTS_AT, (last, at, batch)):
+    while True:
+        rows = query(connection, _OBJECTS_AT, (last, at, batch))
         _reach(pruned, at)
+        if not rows:
+            return
         last = rows[-1][0]
         yield rows
 
@@ -173,8 +182,11 @@ def _names_at(
     pruned: Pruned, connection: apsw.Connection, at: CommitNumber, batch: int
 ) -> Iterator[list[tuple[int, bytes, int]]]:
     parent, name = -1, b""
-    while rows := query(connection, _NAMES_AT, (parent, name, at, batch)):
+    while True:
+        rows = query(connection, _NAMES_AT, (parent, name, at, batch))
         _reach(pruned, at)
+        if not rows:
+            return
         parent, name = rows[-1][:2]
         yield rows
 

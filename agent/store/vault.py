@@ -51,7 +51,7 @@ class Vault:
 
         What lies behind the last end that is known to be durable is cut (law 1); an index that is missing, damaged or
         behind is caught up from the packs. Raises ``StoreFailed``, ``TryAgain`` (disk full)."""
-        packs = os.path.join(directory, "packs")
+        packs = os.path.join(os.path.abspath(directory), "packs")
         try:
             os.makedirs(packs, mode=0o700, exist_ok=True)
             numbers = numbers_in(packs)
@@ -82,6 +82,7 @@ class Vault:
         self._open: OrderedDict[int, _OpenPack] = OrderedDict()
         self._writer: PackWriter | None = None
         self._new_pack = False
+        self._durable = PackEnd(0, 0)
         self._syncing = threading.Lock()
         self._failed = False
 
@@ -138,6 +139,8 @@ class Vault:
             with self.lock:
                 writer = self._usable("sync the vault")
                 end = PackEnd(writer.pack, writer.end)
+                if end == self._durable:
+                    return end
                 fd = os.dup(writer.fd)
                 made, self._new_pack = self._new_pack, False
             try:
@@ -150,6 +153,7 @@ class Vault:
             finally:
                 os.close(fd)
             with self.lock:
+                self._durable = end
                 self._flush(end)
             return end
 
@@ -293,10 +297,11 @@ class Vault:
             self.damage.append(f"pack {end.pack}: it ends at {max(size, 0)}, {end.offset} was committed")
             end = PackEnd(end.pack + 1, 0)
         self._writer = PackWriter.open(self._packs, end.pack, end.offset)
-        self._new_pack = True
-        if self._index.waiting() or end != self._index.durable:
-            self._writer.sync()
-            _sync_directory(self._packs)
+        self._writer.sync()
+        for directory in (self._packs, os.path.dirname(self._packs), os.path.dirname(os.path.dirname(self._packs))):
+            _sync_directory(directory)
+        self._durable = end
+        if end != self._index.durable:
             self._index.flush(end)
 
     def _catch_up(self, numbers: list[int]) -> None:

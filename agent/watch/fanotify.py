@@ -100,7 +100,9 @@ class FanotifyWatcher:
     def barrier(self, timeout: float) -> bool:
         """Everything that the kernel had queued when this was called has been given to the sink. Creates nothing."""
         group = self._group
-        return group is not None and self.lost is None and group.barrier(timeout) and self.lost is None
+        if group is None or self.lost is not None:
+            return False
+        return group.barrier(timeout) and self._group is group and self.lost is None
 
     # ---- for the group's reader thread
 
@@ -250,7 +252,8 @@ class _Group:
             fcntl.ioctl(self._fd, termios.FIONREAD, queued)
             target = self._read + queued[0] // records.QUEUED_SIZE
             emptied = self._emptied
-            self._wake()
+            if self._given < target:
+                self._wake()
         with self._progress:
             while self._given < target and self._emptied == emptied:
                 left = deadline - time.monotonic()

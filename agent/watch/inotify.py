@@ -4,7 +4,8 @@ Parts of watchdog 7.1.0 that it does not promise to keep are overridden, so its 
 ``InotifyFD`` (descriptor, reader thread) and ``InotifyWatchGroup`` (which watch stands for which path, through
 renames). What is replaced, and why:
 
-- its queues are unbounded, and an unpaired rename holds up what follows for 0.5 s: hints are made in the reader thread, after each read;
+- its queues are unbounded, and an unpaired rename holds up what follows for 0.5 s: hints are made in the reader thread,
+  after each read;
 - an overflow is only logged: it becomes ``SUBTREE`` of the root, and is counted;
 - a watch that cannot be had (ENOSPC) is passed over: it becomes a problem and ``SUBTREE`` of its directory, and ``check``
   tries again;
@@ -138,13 +139,17 @@ class InotifyWatcher:
             with _private_dir(self.root, tree) as directory:
                 os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600, dir_fd=directory))
                 try:
-                    return done.wait(timeout) and self._tree is tree and self.lost is None
+                    return self._alive(tree) and done.wait(timeout) and self._alive(tree)
                 finally:
                     os.unlink(name, dir_fd=directory)
         except OSError:
             return False
         finally:
             del self._barriers[name]
+
+    def _alive(self, tree: _Tree) -> bool:
+        # Asked again once a barrier is known to `stop` and `_fail`: either they end its wait, or this sees them.
+        return self._tree is tree and self.lost is None
 
     def _watch_missed(self) -> None:
         tree = self._tree

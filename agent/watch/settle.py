@@ -64,6 +64,7 @@ class Settle:
         self._moved_to: dict[bytes, set[bytes]] = {}
         self._queue: deque[_Waiting] = deque()
         self._urgent: deque[_Waiting] = deque()
+        self._flushed = 0
         self._age = 1
         self._ages: dict[int, int] = {}
         self.added = 0
@@ -149,10 +150,11 @@ class Settle:
         return not self._ages or min(self._ages) > mark
 
     def flush(self, mark: int) -> None:
-        """What the mark covers is ready at once."""
+        """What the mark covers now is ready at once. What is given back later waits for quiet again, until flushed again."""
         if self.passed(mark):
             return
-        self._urgent = deque(waiting for waiting in self._all() if waiting.age <= mark)
+        self._flushed = max(self._flushed, mark)
+        self._urgent = deque(waiting for waiting in self._all() if waiting.age <= self._flushed)
 
     def held(self) -> int:
         """How many hints wait."""

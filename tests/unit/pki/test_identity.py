@@ -172,6 +172,20 @@ def test_every_moment_of_a_renewal_is_a_pair(authority: str) -> None:
         assert (cert_there, expected) == (identity.cert_pem, identity.key_pem)
 
 
+def test_a_renewal_after_one_that_was_cut_off(authority: str) -> None:
+    """A renewal that was cut off before its last step is finished first: at no step is its key lost."""
+    cert, key = Path(authority, "alpha.crt"), Path(authority, "alpha.key")
+    old_key = key.read_bytes()
+    pki.renew("alpha", authority, now_ns=NOW)
+    key.rename(f"{key}{NEXT_KEY}")
+    key.write_bytes(old_key)
+    cut_off = cert.read_bytes()
+    assert cut_off == _load(authority).cert_pem
+    pki.renew("alpha", authority, now_ns=NOW)
+    assert cut_off != _load(authority).cert_pem
+    assert key.read_bytes() == _load(authority).key_pem
+
+
 def test_a_proof_is_accepted(authority: str) -> None:
     """Whoever holds the key of an unrevoked certificate for the name is accepted."""
     beta = _load(authority, "beta", expected="beta")

@@ -1,0 +1,128 @@
+"""One batch → a commit that is durable here, then local facts, then the peers. Law 1's order on the primary."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from agent.capture.content import Found
+from agent.capture.outlet import Outlet, ReadChunk
+from agent.capture.view import View
+from agent.core.clock import Clock
+from agent.core.commit import Changes, Commit
+from agent.core.errors import TryAgain
+from agent.core.ids import NOTHING, commit_number, epoch_of, seq_of
+from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.store.catalog import Catalog, Header
+from agent.store.local import Local
+
+T = TypeVar("T")
+
+DISK_FULL = "state-disk-full"
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
+
+
+class Stopped(Exception):
+    """The pump was told to end while it waited for its disk."""
+
+
+class Committer:
+    """Writes batches. While our own disk is full it tries again and keeps everything. Belongs to the pump's thread."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        local: Local,
+        outlet: Outlet,
+        board: ProblemBoard,
+        clock: Clock,
+        stopping: threading.Event,
+    ) -> None:
+        self.commits = 0
+        self.fuzzy = 0
+        self._catalog = catalog
+        self._local = local
+        self._outlet = outlet
+        self._board = board
+        self._clock = clock
+        self._stopping = stopping
+
+    def write(self, view: View, consistent: bool) -> Commit | None:
+        """Commit the batch and begin the next; None when there was nothing to commit.
+
+        A batch without rows is committed only when it makes a dataset consistent that was not.
+        Raises ``StoreFailed``, ``Damaged``, ``Stopped``."""
+        changes = view.changes()
+        newest = self._catalog.newest()
+        if not changes and (newest is None or not consistent or newest.consistent):
+            self._write_facts(view)
+            view.begin()
+            return None
+        header = self._header(newest, consistent, view.fuzzy)
+        commit = self._patiently(lambda: self._catalog.write(changes, header, view.pieces))
+        self.commits += 1
+        self.fuzzy += view.fuzzy
+        self._write_facts(view)
+        self._give(commit, changes, view)
+        view.begin()
+        return commit
+
+    def send_ahead(self, token: int, found: list[Found]) -> None:
+        """Give chunks of a large file to the peers before they are committed; ``found`` is emptied."""
+        if found:
+            chunks = self._labelled(found)
+            found.clear()
+            self._outlet.content(token, chunks)
+
+    def _header(self, newest: Commit | None, consistent: bool, fuzzy: int) -> Header:
+        epoch = self._catalog.lineage[-1].number
+        parent, seq, now = NOTHING, 1, self._clock.now_ns()
+        if newest is not None:
+            parent, now = newest.number, max(now, newest.time)
+            if epoch_of(newest.number) == epoch:
+                seq = seq_of(newest.number) + 1
+        return Header(commit_number(epoch, seq), parent, now, now, consistent, fuzzy)
+
+    def _give(self, commit: Commit, changes: Changes, view: View) -> None:
+        chunks = self._labelled((name, kind, data) for name, (kind, data) in view.chunks.items())
+        self._outlet.commit(commit, changes, chunks, view.ahead)
+
+    def _labelled(self, found: Iterable[Found]) -> list[ReadChunk]:
+        """With ``fresh`` told, and learned: a name is fresh once."""
+        found = list(found)
+        names = [name for name, _, _ in found]
+        known = self._patiently(lambda: self._local.knows(names))
+        new = [name for name in names if name not in known]
+        if new:
+            self._patiently(lambda: self._local.learn(new))
+        return [ReadChunk(name, kind, data, name not in known) for name, kind, data in found]
+
+    def _write_facts(self, view: View) -> None:
+        if view.has_facts:
+            puts, drops = view.facts_to_write()
+            self._patiently(lambda: self._local.write(puts, drops))
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                result = action()
+            except TryAgain as error:
+                self._board.put(
+                    Problem(
+                        DISK_FULL,
+                        Severity.ERROR,
+                        self._clock.now_ns(),
+                        b"",
+                        f"our own state cannot be written: {error.reason}; capture waits, nothing is lost",
+                        "free space on the filesystem of the state directory",
+                    )
+                )
+                if self._stopping.wait(pause):
+                    raise Stopped from error
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                if pause != _FIRST_PAUSE:
+                    self._board.clear(DISK_FULL)
+                return result

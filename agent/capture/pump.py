@@ -1,0 +1,384 @@
+"""The thread that drives capture: hints first, then a little of the bulk, then it waits."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+
+from agent.capture.committer import Committer, Stopped
+from agent.capture.coverage import Ticket, Waiting
+from agent.capture.cutter import require_native
+from agent.capture.engine import Engine
+from agent.capture.facts import Phase, PumpFacts, SyncProgress
+from agent.capture.outlet import Outlet
+from agent.capture.root import Hold, RootGuard
+from agent.capture.rules import Rules
+from agent.capture.tasks import Tasks
+from agent.core.clock import Clock
+from agent.core.errors import HikaeError, TryAgain
+from agent.core.ids import NOTHING
+from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.rows import is_object, key_of, object_id_of_key
+from agent.store.catalog import Catalog
+from agent.store.local import Local
+from agent.watch.hint import Hint, Look
+from agent.watch.settle import Settle
+
+FAILED = "capture-failed"
+
+#: So many hints are looked at before the bulk gets a turn again.
+_HINTS_AT_ONCE = 512
+#: The root is looked at at least so often, in seconds.
+_IDLE = 1.0
+_NO_ROOM = 0.01
+
+_HOLDS = {
+    Hold.GONE: ("the root is not there", "mount or restore it; capture goes on by itself"),
+    Hold.REPLACED: (
+        "another directory or filesystem stands where the root was",
+        "bring the old one back, or type: hikae accept DATASET",
+    ),
+}
+
+
+class Pump:
+    """Captures one tree. Constructing does nothing; ``start`` begins, ``stop`` ends and may be called from any thread.
+
+    ``catalog`` and ``local`` belong to the pump from ``start`` to ``stop``; an epoch must have begun. ``barrier(timeout)`` is the
+    watcher's; without one a barrier covers what the pump was told before. ``on_failed`` is called once, by the pump's thread,
+    when it cannot go on."""
+
+    def __init__(
+        self,
+        dataset: str,
+        path: str,
+        catalog: Catalog,
+        local: Local,
+        settle: Settle,
+        outlet: Outlet,
+        board: ProblemBoard,
+        clock: Clock,
+        rules: Rules | None = None,
+        barrier: Callable[[float], bool] | None = None,
+        on_failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        self._catalog = catalog
+        self._local = local
+        self._settle = settle
+        self._outlet = outlet
+        self._board = board
+        self._clock = clock
+        self._rules = rules if rules is not None else Rules()
+        self._watch_barrier = barrier
+        self._on_failed = on_failed
+        self._guard = RootGuard(path, local)
+        self._condition = threading.Condition()
+        self._stopping = threading.Event()
+        self._committer = Committer(catalog, local, outlet, board, clock, self._stopping)
+        self._tokens = itertools.count(1)
+        self._engine: Engine | None = None
+        self._tasks: Tasks | None = None
+        self._waiting: list[Waiting] = []
+        self._requests: list[Ticket] = []
+        self._accept = False
+        self._hold: Hold | None = None
+        self._phase = Phase.STARTING
+        self._doubt: Waiting | None = None
+        self._first_sync = False
+        self._by_event = self._by_reconcile = 0
+        self._last_reconcile: int | None = None
+        self._thread = threading.Thread(target=self._run, name=f"pump-{dataset}")
+
+    # --- from any thread
+
+    def start(self) -> None:
+        """Begin. Raises ``ConfigError`` when the cutter's compiled part is missing."""
+        require_native()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step in hand; tickets that wait are cancelled."""
+        self._stopping.set()
+        with self._condition:
+            self._condition.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def hint(self, hints: Sequence[Hint]) -> None:
+        """Something may have changed: the watcher's sink."""
+        with self._condition:
+            self._settle.add(hints, self._clock.monotonic())
+            self._condition.notify()
+
+    def reconcile(self, reason: str) -> Ticket:
+        """Walk the whole root; the ticket is done when all of it is committed. ``reason`` is for people."""
+        ticket = Ticket(f"reconcile ({reason})")
+        self._enlist(ticket, self._requests.append)
+        return ticket
+
+    def barrier(self, timeout: float = 10.0) -> Ticket:
+        """The ticket covers everything that system calls wrote before this call.
+
+        Raises ``TryAgain`` when the watcher does not answer within ``timeout`` seconds."""
+        if self._watch_barrier is not None and not self._watch_barrier(timeout):
+            raise TryAgain("set a barrier", "", "the watcher did not answer in time", "try again, or reconcile")
+        ticket = Ticket("barrier")
+        self._enlist(ticket, self._add_barrier)
+        return ticket
+
+    def accept_root(self) -> None:
+        """The operator says that what stands at the root's path now is right."""
+        with self._condition:
+            self._accept = True
+            self._condition.notify()
+
+    def facts(self) -> PumpFacts:
+        """How it goes."""
+        tasks, engine = self._tasks, self._engine
+        with self._condition:
+            hints = self._settle.held()
+        return PumpFacts(
+            phase=self._phase,
+            hold=self._hold,
+            doubt=self._doubt is not None,
+            by_event=self._by_event,
+            by_reconcile=self._by_reconcile,
+            last_reconcile=self._last_reconcile,
+            sync=self._progress(tasks),
+            reading=engine.large.progress() if engine is not None else None,
+            fuzzy=self._committer.fuzzy,
+            hints=hints,
+            large_waiting=len(engine.looker.large) if engine is not None else 0,
+            commits=self._committer.commits,
+        )
+
+    def _enlist(self, ticket: Ticket, add: Callable[[Ticket], None]) -> None:
+        with self._condition:
+            if self._stopping.is_set() or self._phase is Phase.STOPPED:
+                ticket.cancel("capture is stopped")
+                return
+            add(ticket)
+            self._condition.notify()
+
+    def _add_barrier(self, ticket: Ticket) -> None:
+        mark = self._settle.mark()
+        self._settle.flush(mark)
+        self._waiting.append(Waiting(ticket, mark=mark))
+
+    def _progress(self, tasks: Tasks | None) -> SyncProgress | None:
+        walk = tasks.whole_walk() if tasks is not None else None
+        if walk is None:
+            return None
+        newest = self._catalog.newest()
+        if newest is None or self._first_sync:
+            return SyncProgress(walk.entries, walk.bytes, None, None)
+        return SyncProgress(walk.entries, walk.bytes, max(newest.entries, walk.entries), max(newest.bytes, walk.bytes))
+
+    # --- the thread
+
+    def _run(self) -> None:
+        try:
+            newest = self._catalog.newest()
+            self._first_sync = newest is None or not newest.consistent
+            while not self._stopping.is_set():
+                self._turn()
+        except Stopped:
+            pass
+        except HikaeError as error:
+            self._fail(error, error.reason, error.remedy)
+        # Whatever it was: a pump that is gone must be seen, or nothing would be replicated in silence.
+        except Exception as error:  # noqa: BLE001
+            self._fail(error, f"{type(error).__name__}: {error}", "report this, and restart the agent")
+        finally:
+            self._end()
+
+    def _fail(self, error: Exception, reason: str, remedy: str) -> None:
+        self._board.put(
+            Problem(FAILED, Severity.ERROR, self._clock.now_ns(), b"", f"capture stopped: {reason}", remedy)
+        )
+        if self._on_failed is not None:
+            self._on_failed(error)
+
+    def _end(self) -> None:
+        with self._condition:
+            self._phase = Phase.STOPPED
+            left = [*self._requests, *(one.ticket for one in self._waiting if one.ticket is not None)]
+            self._requests, self._waiting = [], []
+        for ticket in left:
+            ticket.cancel("capture stopped")
+        self._close_engine()
+
+    def _turn(self) -> None:
+        engine = self._standing_engine()
+        if engine is None or self._tasks is None:
+            self._rest(_IDLE)
+            return
+        self._take_requests(self._tasks)
+        with self._condition:
+            hints = self._settle.ready(self._clock.monotonic(), _HINTS_AT_ONCE)
+        if hints:
+            self._live(engine, self._tasks, hints)
+        if self._tasks and self._outlet.has_room(0.0 if hints else _NO_ROOM):
+            self._bulk(engine, self._tasks)
+        elif not hints and not self._tasks:
+            self._commit(engine, self._tasks, drained=True)
+            self._rest(_IDLE)
+
+    def _rest(self, longest: float) -> None:
+        with self._condition:
+            if self._stopping.is_set() or self._requests or self._accept:
+                return
+            now = self._clock.monotonic()
+            due = self._settle.next_due(now) if self._hold is None else None
+            if self._hold is None and any(one.mark is None for one in self._waiting):
+                return
+            self._condition.wait(longest if due is None else min(longest, max(due - now, 0.0)))
+
+    # --- the root
+
+    def _standing_engine(self) -> Engine | None:
+        """The engine, if the root stands; opens it when it is back."""
+        if self._engine is not None and self._guard.stands(self._engine.root_fd) and not self._accept:
+            return self._engine
+        self._close_engine()
+        if self._accept:
+            self._accept_now()
+        opened = self._guard.open()
+        if isinstance(opened, Hold):
+            self._set_hold(opened)
+            return None
+        self._set_hold(None)
+        self._open_engine(opened)
+        return self._engine
+
+    def _accept_now(self) -> None:
+        self._accept = False
+        try:
+            if self._guard.accept():
+                self._forget_facts()
+        except OSError:
+            return
+
+    def _forget_facts(self) -> None:
+        """On another filesystem no handle means what it meant: places decide which object is which."""
+        for rows in self._catalog.rows_at():
+            self._local.write([], [object_id_of_key(key_of(row)) for row in rows if is_object(row)])
+
+    def _set_hold(self, hold: Hold | None) -> None:
+        if hold is self._hold:
+            return
+        if self._hold is not None:
+            self._board.clear(self._hold.value)
+        self._hold = hold
+        if hold is not None:
+            self._phase = Phase.HELD
+            message, remedy = _HOLDS[hold]
+            self._board.put(
+                Problem(hold.value, Severity.ERROR, self._clock.now_ns(), b"", f"capture is held: {message}", remedy)
+            )
+
+    def _open_engine(self, root_fd: int) -> None:
+        engine = self._engine = Engine(
+            root_fd,
+            self._catalog,
+            self._local,
+            self._rules,
+            self._board,
+            self._clock,
+            self._committer.send_ahead,
+            self._tokens,
+        )
+        virgin = self._catalog.created and self._catalog.newest() is None
+        self._tasks = Tasks(engine, virgin)
+        with self._condition:
+            for waiting in self._waiting:
+                # What they waited for went with the old engine; the walk that begins now covers it.
+                waiting.restart(self._tasks.whole())
+        self._begin_doubt(self._tasks)
+
+    def _close_engine(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = self._tasks = None
+
+    # --- what is to be done
+
+    def _begin_doubt(self, tasks: Tasks) -> None:
+        """Something may have been missed: nothing is consistent until a whole walk and every hint from before its end are in."""
+        self._doubt = Waiting(None, walk=tasks.whole())
+        self._phase = Phase.FIRST_SYNC if self._first_sync else Phase.RECONCILE
+
+    def _take_requests(self, tasks: Tasks) -> None:
+        with self._condition:
+            requests, self._requests = self._requests, []
+            for ticket in requests:
+                self._waiting.append(Waiting(ticket, walk=tasks.whole()))
+        if requests and self._phase is Phase.LIVE:
+            self._phase = Phase.RECONCILE
+
+    def _live(self, engine: Engine, tasks: Tasks, hints: list[Hint]) -> None:
+        """Look at hints and commit what they show."""
+        forgotten = sum(not self._look(engine, tasks, hint) for hint in hints)
+        if not self._commit(engine, tasks, drained=True) or forgotten:
+            with self._condition:
+                self._settle.returned(hints, self._clock.monotonic())
+            self._begin_doubt(tasks)
+
+    def _look(self, engine: Engine, tasks: Tasks, hint: Hint) -> bool:
+        """Look at one hint; False when a batch on the way had to be forgotten."""
+        if not hint.path and hint.look is Look.SUBTREE:
+            self._begin_doubt(tasks)
+        whole, before = True, engine.view.rows
+        for _ in tasks.look(hint):
+            if engine.view.full:
+                self._by_event += engine.view.rows - before
+                whole, before = self._commit(engine, tasks, drained=False) and whole, 0
+        self._by_event += max(0, engine.view.rows - before)
+        return whole
+
+    def _bulk(self, engine: Engine, tasks: Tasks) -> None:
+        """A turn of the walks and large files."""
+        before = engine.view.rows
+        tasks.turn(self._clock)
+        found = max(0, engine.view.rows - before)
+        if tasks.by_event:
+            self._by_event += found
+        elif not self._first_sync:
+            self._by_reconcile += found
+        if tasks.whole_ended:
+            tasks.whole_ended = False
+            self._last_reconcile = self._clock.now_ns()
+        due = engine.view.full or not tasks or tasks.is_due(self._clock)
+        if due and not self._commit(engine, tasks, drained=True):
+            self._begin_doubt(tasks)
+
+    # --- commits
+
+    def _commit(self, engine: Engine, tasks: Tasks, drained: bool) -> bool:
+        """Commit the batch. ``drained``: no hint is in hand, so whoever waits may be covered by it.
+
+        False: the batch could not be right and was forgotten."""
+        right = tasks.settle_batch() and self._guard.stands(engine.root_fd)
+        tasks.committed()
+        if not right:
+            engine.view.begin()
+            return False
+        covered = self._covered(engine, tasks) if drained else []
+        commit = self._committer.write(engine.view, consistent=self._doubt is None) or self._catalog.newest()
+        for ticket in covered:
+            ticket.finish(commit.number if commit is not None else NOTHING)
+        return True
+
+    def _covered(self, engine: Engine, tasks: Tasks) -> list[Ticket]:
+        """Give back what is to be looked at again, then see who is covered by the batch in hand."""
+        with self._condition:
+            self._settle.returned(engine.looker.again, self._clock.monotonic())
+            engine.looker.again.clear()
+            done = [one for one in self._waiting if one.covered(self._settle, engine.outstanding)]
+            self._waiting = [one for one in self._waiting if one not in done]
+            if self._doubt is not None and self._doubt.covered(self._settle, engine.outstanding):
+                self._doubt, self._first_sync = None, False
+        if self._doubt is None and not tasks.has_whole():
+            self._phase = Phase.LIVE
+        return [one.ticket for one in done if one.ticket is not None]

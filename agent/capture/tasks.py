@@ -1,0 +1,231 @@
+"""What the pump has to do besides waiting: looks at hints, and in the background walks, drops and large files."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from agent.capture.engine import Engine
+from agent.capture.signature import Trust
+from agent.capture.walk import Turns, Walk
+from agent.core.clock import Clock
+from agent.core.ids import ROOT, ObjectId
+from agent.watch.hint import Hint, Look
+
+#: A turn of the background, and the longest that rows of a walk wait for their commit, in seconds.
+_TURN = 0.01
+_LONGEST = 1.0
+_ROUNDS = 8
+
+
+class Kind(Enum):
+    """Why something is walked."""
+
+    WHOLE = "whole"
+    SUBTREE = "subtree"
+    APPEARED = "appeared"
+    DROP = "drop"
+
+
+@dataclass(slots=True)
+class Job:
+    """One piece of background work; ``run`` is None until its first turn."""
+
+    kind: Kind
+    serial: int
+    top: ObjectId
+    walk: Walk | None = None
+    run: Turns | None = None
+
+
+class Tasks:
+    """Belongs to the pump's thread, with the engine. ``virgin``: nothing was ever captured in this catalog.
+
+    ``by_event``: whether what the last turn found is owed to an event; ``whole_ended``: a walk of the whole root ended."""
+
+    def __init__(self, engine: Engine, virgin: bool) -> None:
+        self.by_event = False
+        self.whole_ended = False
+        self._engine = engine
+        self._virgin = virgin
+        self._jobs: deque[Job] = deque()
+        self._large_next = False
+        self._since: float | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._jobs) or bool(self._engine.large)
+
+    # --- hints
+
+    def look(self, hint: Hint) -> Iterator[object]:
+        """Look at a hint; the batch may be committed at every step."""
+        engine = self._engine
+        yield from engine.looker.look(hint)
+        new = set(engine.looker.appeared)
+        self._walk_appeared()
+        if hint.look is Look.ENTRY or (hint.look is Look.SUBTREE and not hint.path):
+            return
+        directory = self._directory_at(hint.path)
+        if directory is None or directory in new:
+            return
+        if hint.look is Look.CHILDREN:
+            yield from self._children(directory, hint.path)
+        else:
+            self._add(Kind.SUBTREE, directory)
+
+    def _children(self, directory: ObjectId, path: bytes) -> Iterator[object]:
+        looker = self._engine.looker
+        new: list[ObjectId] = []
+        try:
+            yield from self._engine.walk(Trust.EQUAL).visit(
+                directory, lambda id, is_new: new.append(id) if is_new else None
+            )
+        except OSError:
+            looker.give_back(path)
+        looker.appeared += new
+        self._walk_appeared()
+
+    def _directory_at(self, path: bytes) -> ObjectId | None:
+        view, id = self._engine.view, ROOT
+        for name in path.split(b"/") if path else ():
+            child = view.child(id, name)
+            if child is None:
+                return None
+            id = child
+        return id if view.is_directory(id) and not self._engine.looker.is_mount(id) else None
+
+    # --- the background
+
+    def whole(self) -> int:
+        """Walk the whole root, from now on; the serial of that work."""
+        for job in self._jobs:
+            if job.kind is Kind.WHOLE and job.run is None:
+                return job.serial
+        return self._add(Kind.WHOLE, ROOT).serial
+
+    def whole_walk(self) -> Walk | None:
+        """The walk of the whole root that goes on."""
+        return next((job.walk for job in tuple(self._jobs) if job.kind is Kind.WHOLE and job.walk is not None), None)
+
+    def has_whole(self) -> bool:
+        """Whether a walk of the whole root goes on or waits."""
+        return any(job.kind is Kind.WHOLE for job in self._jobs)
+
+    def turn(self, clock: Clock) -> None:
+        """About ten milliseconds of background work."""
+        job = self._next_job()
+        if job is None:
+            self.by_event = True
+            self._engine.large.turn()
+        else:
+            self.by_event = job.kind in (Kind.APPEARED, Kind.DROP)
+            self._run(job, clock)
+        self._walk_appeared()
+        if self._since is None and self._engine.view.rows:
+            self._since = clock.monotonic()
+
+    def is_due(self, clock: Clock) -> bool:
+        """Whether rows have waited long enough for their commit."""
+        return self._since is not None and clock.monotonic() - self._since >= _LONGEST
+
+    def committed(self) -> None:
+        """The batch is committed or forgotten."""
+        self._since = None
+
+    def _next_job(self) -> Job | None:
+        """Large files and walks take turns; of several walks of the whole root only the first runs."""
+        self._large_next = not self._large_next
+        if self._engine.large and (self._large_next or not self._jobs):
+            return None
+        if not self._jobs:
+            return None
+        self._jobs.rotate(-1)
+        first_whole = min((job.serial for job in self._jobs if job.kind is Kind.WHOLE), default=0)
+        while self._jobs[0].kind is Kind.WHOLE and self._jobs[0].serial != first_whole:
+            self._jobs.rotate(-1)
+        return self._jobs[0]
+
+    def _run(self, job: Job, clock: Clock) -> None:
+        if job.run is None:
+            job.run = self._begun(job)
+        deadline = clock.monotonic() + _TURN
+        view = self._engine.view
+        for blocked in job.run:
+            if blocked or view.full or clock.monotonic() >= deadline:
+                return
+        self._jobs.remove(job)
+        self._engine.outstanding.end(job.serial)
+        if job.kind is Kind.WHOLE:
+            self.whole_ended, self._virgin = True, False
+
+    def _begun(self, job: Job) -> Turns:
+        if job.kind is Kind.DROP:
+            return self._drop(job.top)
+        if job.kind is Kind.WHOLE:
+            self._engine.objects.root()
+            job.walk = self._engine.walk(Trust.CLEAN, whole=True, virgin=self._virgin)
+        else:
+            job.walk = self._engine.walk(Trust.SAME if job.kind is Kind.APPEARED else Trust.CLEAN)
+        job.walk.add(job.top)
+        return job.walk.run()
+
+    def _drop(self, top: ObjectId) -> Turns:
+        for _ in self._engine.looker.drop_below(top):
+            yield False
+        for _ in self._engine.looker.follow_up():
+            yield False
+
+    def _add(self, kind: Kind, top: ObjectId) -> Job:
+        job = Job(kind, self._engine.outstanding.begin(), top)
+        self._jobs.append(job)
+        return job
+
+    def _walk_appeared(self) -> None:
+        appeared = self._engine.looker.appeared
+        for id in appeared:
+            running = next((job.walk for job in self._jobs if job.kind is Kind.APPEARED and job.walk is not None), None)
+            if running is not None:
+                running.add(id)
+            else:
+                self._add(Kind.APPEARED, id)
+        appeared.clear()
+
+    # --- before a commit
+
+    def settle_batch(self) -> bool:
+        """Make the batch one that can be committed: nothing nameless, directories as they are now.
+
+        False when it cannot be: it must be forgotten, and what it was about looked at again."""
+        looker, view = self._engine.looker, self._engine.view
+        for _ in range(_ROUNDS):
+            if not view.orphans:
+                self._look_at_touched()
+                return True
+            looker.settle_orphans()
+            if looker.doomed:
+                self._drop_doomed()
+                return False
+            for _ in looker.follow_up():
+                pass
+        return False
+
+    def _drop_doomed(self) -> None:
+        dropping = {job.top for job in self._jobs if job.kind is Kind.DROP}
+        for id in self._engine.looker.doomed:
+            if id not in dropping:
+                self._add(Kind.DROP, id)
+        self._engine.looker.doomed.clear()
+
+    def _look_at_touched(self) -> None:
+        view = self._engine.view
+        for id in sorted(view.touched):
+            if view.object(id) is None:
+                continue
+            try:
+                self._engine.objects.directory_again(id)
+            except OSError:
+                # It is gone or moved: then its parent's hint or the next walk tells.
+                continue
+        view.touched.clear()

@@ -1,0 +1,182 @@
+"""The whole node: its datasets, its doors (peers, operators, the published state), and the second's tick that tends them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from agent import __version__
+from agent.config.values import Settings
+from agent.core.clock import Clock
+from agent.core.errors import ConfigError, HikaeError
+from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.node.member import Member
+from agent.node.operations import Operations
+from agent.node.standby import Standby
+from agent.node.surroundings import Surroundings
+from agent.rpc.server import GrpcServer
+from agent.rpc.tls import Identities, TlsFiles
+from agent.status.events import EventLog
+from agent.status.facts import NodeFacts
+from agent.status.publish import Publisher
+from agent.stream.messages import Hello, Refuse
+from agent.stream.receiver import Receiver
+from agent.stream.seats import Seats
+from agent.watch.fanotify import FanotifyGroups
+
+EXPIRY = "certificate"
+EVENTS = "events-file"
+DAY_NS = 86_400 * 10**9
+WARN_DAYS = 30
+_log = structlog.get_logger("node")
+
+
+class Door(Protocol):
+    """The operators' way in (``api.server.AdminServer``)."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+#: Makes the door at a socket path; handed down, since ``api`` stands above this package.
+MakeDoor = Callable[[str, Operations], Door]
+
+
+class Node:
+    """One agent. ``start``, ``tick`` each second, ``stop``: from one thread."""
+
+    def __init__(self, settings: Settings, clock: Clock, make_door: MakeDoor) -> None:
+        self._settings = settings
+        self._clock = clock
+        self.board = ProblemBoard()
+        files = TlsFiles(settings.tls.ca, settings.tls.cert, settings.tls.key, settings.tls.crl)
+        self._identities = Identities(files, settings.node.name, clock)
+        self._around = Surroundings(settings, clock, FanotifyGroups(), self._identities, self._changed)
+        self.members = {dataset.name: Member(dataset, self._around) for dataset in settings.datasets}
+        socket = Path(settings.node.admin_socket)
+        self._events = EventLog(str(Path(settings.node.state_dir) / "events.jsonl"))
+        self._publisher = Publisher(str(socket.parent / "state.json"), self._facts, self._events, clock)
+        self._operations = Operations(self.members, self._publisher, self._events)
+        self._door = make_door(str(socket), self._operations)
+        calls = len(settings.datasets) * max(1, len(settings.peers))
+        self._server = GrpcServer(settings.node.listen, self._identities, _Desk(self), Seats(), clock, calls)
+        self._open = ExitStack()
+
+    def start(self) -> None:
+        """Open every door, then the datasets (those that cannot be opened say so in status and are tried again).
+
+        Raises ``ConfigError``, ``Refused`` (port or socket taken), ``NotPermitted``; nothing runs then."""
+        with ExitStack() as stack:
+            self._prepare_directories()
+            self._identities.current()
+            self._door.start()
+            stack.callback(self._door.stop)
+            stack.callback(self._operations.stop)
+            self._server.start()
+            stack.callback(self._server.stop)
+            self._events.open()
+            self._publisher.start()
+            stack.callback(self._publisher.stop)
+            for member in self.members.values():
+                stack.callback(member.close)
+            self.tick()
+            self._open = stack.pop_all()
+
+    def tick(self) -> None:
+        """Once a second."""
+        for member in self.members.values():
+            member.tick()
+        self._look_at_certificate()
+        self._look_at_events()
+
+    def stop(self) -> None:
+        """Calls of peers end first, then the datasets, then the published state and the operators' door."""
+        self._server.stop()
+        self._open.close()
+        self._publisher.publish()
+
+    def line(self) -> str:
+        """One line for ``systemctl status``."""
+        states = [f"{row['name']} {row['state']}" for row in self._publisher.latest()["datasets"]]
+        return ", ".join(states) or "no datasets"
+
+    def accept(self, peer: str, hello: Hello) -> Receiver | Refuse:
+        """A call for one of the datasets; see ``stream.intake.Directory``."""
+        member = self.members.get(hello.dataset)
+        if member is None:
+            reason = f"{self._settings.node.name} has no dataset {hello.dataset!r}"
+            return Refuse("unknown-dataset", reason, "add it to the configuration there, and restart that agent")
+        side = member.side
+        if not isinstance(side, Standby):
+            if member.dataset.primary == self._settings.node.name:
+                reason = f"{self._settings.node.name} is the primary of {hello.dataset}, not a standby"
+                return Refuse("not-standby", reason, "make the configuration of both nodes the same")
+            return Refuse("busy", f"{hello.dataset} is not open there now", "see hikae status on that node")
+        return side.accept(peer, hello)
+
+    def _facts(self) -> NodeFacts:
+        problems, _ = self.board.listed()
+        datasets = tuple(member.facts() for member in self.members.values())
+        return NodeFacts(self._settings.node.name, __version__, self._clock.now_ns(), tuple(problems), datasets)
+
+    def _changed(self) -> None:
+        self._publisher.changed()
+
+    def _prepare_directories(self) -> None:
+        state = Path(self._settings.node.state_dir)
+        try:
+            state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            state.chmod(0o700)
+            Path(self._settings.node.admin_socket).parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        except OSError as error:
+            reason = f"{error.filename}: {error.strerror}"
+            raise ConfigError(
+                "prepare the agent's directories", str(state), reason, "correct [node] state_dir"
+            ) from error
+        if not os.access(state, os.W_OK):
+            raise ConfigError(
+                "prepare the agent's directories", str(state), "it cannot be written", "correct its owner"
+            )
+
+    def _look_at_certificate(self) -> None:
+        now = self._clock.now_ns()
+        try:
+            identity = self._identities.current()
+        except HikaeError as error:
+            self.board.put(Problem(EXPIRY, Severity.ERROR, now, b"", error.reason, error.remedy))
+            return
+        days = (identity.not_after - now) // DAY_NS
+        if days >= WARN_DAYS:
+            self.board.clear(EXPIRY)
+            return
+        severity = Severity.WARNING if days >= 0 else Severity.ERROR
+        message = (
+            f"the certificate of {identity.name} ends in {days} days" if days >= 0 else "the certificate has expired"
+        )
+        remedy = f"hikae pki renew {identity.name}, and copy certificate and key here; no restart is needed"
+        self.board.put(Problem(EXPIRY, severity, now, b"", message, remedy))
+
+    def _look_at_events(self) -> None:
+        if not self._events.trouble:
+            self.board.clear(EVENTS)
+            return
+        message = f"events cannot be written: {self._events.trouble}"
+        remedy = "free space in the state directory; they are kept in memory meanwhile"
+        self.board.put(Problem(EVENTS, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
+
+
+class _Desk:
+    """Gives calls to the node, which does not exist yet when the server is made."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def accept(self, peer: str, hello: Hello) -> Receiver | Refuse:
+        """See ``stream.intake.Directory``."""
+        return self._node.accept(peer, hello)

@@ -1,0 +1,37 @@
+"""The pump's outlet: the feed, with the lag of each peer measured on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from agent.capture.outlet import ReadChunk
+from agent.core.commit import Changes, Commit
+from agent.core.ids import ObjectId
+from agent.node.lag import LagMeter
+from agent.stream.feed import Feed
+
+
+class MeasuredFeed:
+    """A ``capture.outlet.Outlet`` over ``feed``; ``changed`` is called at every commit."""
+
+    def __init__(self, feed: Feed, meters: Mapping[str, LagMeter], changed: Callable[[], None]) -> None:
+        self._feed = feed
+        self._meters = meters
+        self._changed = changed
+
+    def has_room(self, timeout: float) -> bool:
+        """See ``Outlet``."""
+        return self._feed.has_room(timeout)
+
+    def content(self, token: int, chunks: Sequence[ReadChunk]) -> None:
+        """See ``Outlet``."""
+        self._feed.content(token, chunks)
+
+    def commit(
+        self, commit: Commit, changes: Changes, chunks: Sequence[ReadChunk], ahead: Sequence[tuple[int, ObjectId]]
+    ) -> None:
+        """See ``Outlet``."""
+        for meter in self._meters.values():
+            meter.captured(commit.number)
+        self._feed.commit(commit, changes, chunks, ahead)
+        self._changed()

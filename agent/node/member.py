@@ -1,0 +1,118 @@
+"""One dataset of this node: its side, problems, pauses, and what is scheduled for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from cronsim import CronSim
+
+from agent.config.values import Dataset
+from agent.core.errors import TryAgain
+from agent.core.problem import ProblemBoard
+from agent.node.pauses import SEND, Pauses
+from agent.node.primary import Primary
+from agent.node.shown import closed_facts, primary_facts, standby_facts
+from agent.node.standby import Standby
+from agent.node.surroundings import Surroundings
+from agent.node.tended import Tended
+from agent.status.derive import dataset_state
+from agent.status.facts import DatasetFacts
+from agent.status.state import Role
+
+
+class Member:
+    """A dataset that this node takes part in. ``tick`` and ``close`` belong to the node's main thread, the rest to anybody."""
+
+    def __init__(self, dataset: Dataset, around: Surroundings) -> None:
+        self.dataset = dataset
+        self.role = Role.PRIMARY if dataset.primary == around.node else Role.STANDBY
+        self.board = ProblemBoard()
+        self.pauses = Pauses(around.clock)
+        self.last_verify: Mapping[str, object] | None = None
+        self._around = around
+        self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock)
+        self._schedule = CronSim(dataset.reconcile, self._now()) if dataset.reconcile else None
+        self._next = next(self._schedule) if self._schedule is not None else None
+        self._was_sending_paused = False
+        self._since_lock = threading.Lock()
+        self._since: tuple[str, int] = ("", around.clock.now_ns())
+
+    @property
+    def side(self) -> Primary | Standby | None:
+        """What is open now."""
+        return self._tended.side
+
+    def primary(self) -> Primary:
+        """The open primary side. Raises ``TryAgain`` while it is not open."""
+        side = self.side
+        if not isinstance(side, Primary):
+            raise TryAgain("use the dataset", self.dataset.name, "it is not running now", "see hikae status for why")
+        return side
+
+    def standby(self) -> Standby:
+        """The open standby side. Raises ``TryAgain`` while it is not open."""
+        side = self.side
+        if not isinstance(side, Standby):
+            raise TryAgain("use the dataset", self.dataset.name, "it is not running now", "see hikae status for why")
+        return side
+
+    def tick(self) -> None:
+        """Once a second."""
+        self._tended.tick()
+        self._end_pauses()
+        self._reconcile_if_due()
+
+    def close(self) -> None:
+        """Stop for good."""
+        self._tended.close()
+
+    def steer(self) -> None:
+        """Pauses have changed."""
+        side = self.side
+        if isinstance(side, Standby):
+            side.steer()
+        elif isinstance(side, Primary):
+            paused = self.pauses.paused(SEND)
+            if paused and not self._was_sending_paused:
+                side.stop_sending()
+            elif not paused and self._was_sending_paused:
+                side.resume_sending()
+            self._was_sending_paused = paused
+        self._around.changed()
+
+    def facts(self) -> DatasetFacts:
+        """For status."""
+        side = self.side
+        if isinstance(side, Primary):
+            facts = primary_facts(side, self.board, self.pauses, self.last_verify)
+        elif isinstance(side, Standby):
+            facts = standby_facts(side, self.board, self.pauses, self.last_verify)
+        else:
+            facts = closed_facts(self.dataset, self.role, self.board, self.pauses)
+        state = dataset_state(facts).value
+        with self._since_lock:
+            if state != self._since[0]:
+                self._since = (state, self._around.clock.now_ns())
+            return replace(facts, since_ns=self._since[1])
+
+    def _open(self, failed: object) -> Primary | Standby:
+        kind = Primary if self.role is Role.PRIMARY else Standby
+        return kind.open(self.dataset, self._around, self.board, self.pauses, failed)  # type: ignore[arg-type]
+
+    def _end_pauses(self) -> None:
+        if self.pauses.paused(SEND) != self._was_sending_paused or self.role is Role.STANDBY:
+            self.steer()
+
+    def _reconcile_if_due(self) -> None:
+        if self._next is None or self._schedule is None or self._now() < self._next:
+            return
+        self._next = next(self._schedule)
+        side = self.side
+        if isinstance(side, Primary):
+            side.pump.reconcile("scheduled")
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._around.clock.now_ns() / 1e9, UTC).astimezone()

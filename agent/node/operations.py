@@ -1,0 +1,239 @@
+"""What operators ask of a running node (``api.controls.Controls``). Any thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
+
+from agent.apply.facts import Progress, VerifyReport
+from agent.core.errors import NotFound, Refused, TryAgain
+from agent.core.ids import CommitNumber, epoch_of, seq_of
+from agent.node.member import Member
+from agent.node.pauses import APPLY, SEND
+from agent.node.primary import Primary
+from agent.node.standby import Standby
+from agent.status.events import EventLog
+from agent.status.publish import Publisher
+from agent.status.state import Role
+from agent.status.text import shown
+from agent.stream.board import Level
+
+Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge
+Report: TypeAlias = Callable[[Json], None]
+
+_STEP = 0.5
+
+
+class Operations:
+    """The operators' side of a node. :meth:`stop` ends long calls."""
+
+    def __init__(self, members: Mapping[str, Member], publisher: Publisher, events: EventLog) -> None:
+        self._members = members
+        self._publisher = publisher
+        self._events = events
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """The node stops: long calls end with ``TryAgain``."""
+        self._stopping.set()
+
+    def status(self) -> Json:
+        """The state now."""
+        return self._publisher.publish()
+
+    def events(self, since: int, limit: int) -> list[Json]:
+        """The newest events after ``since``."""
+        return self._events.since(since, limit)
+
+    def wait(self, dataset: str, level: Literal["durable", "applied"], timeout: float | None, progress: Report) -> Json:
+        """See ``Controls``: a barrier through capture, then every standby's position."""
+        side = self._member(dataset, Role.PRIMARY, f"wait {dataset}").primary()
+        begun = time.monotonic()
+        deadline = None if timeout is None else begun + timeout
+        ticket = side.pump.barrier(min(timeout or 10.0, 10.0))
+        number = self._until(deadline, lambda step: ticket.wait(step), progress, "wait", dataset)
+        for name, board in side.boards.items():
+            reached = lambda step, board=board: board.wait(Level(level), number, step)  # noqa: E731
+            self._until(deadline, _or_again(reached, name), progress, "wait", dataset)
+        return {
+            "dataset": dataset,
+            "commit": _commit(number),
+            "level": level,
+            "seconds": round(time.monotonic() - begun, 3),
+        }
+
+    def verify(self, dataset: str, deep: bool, progress: Report) -> Json:
+        """See ``Controls``."""
+        member = self._member(dataset, Role.STANDBY, f"verify {dataset}")
+        side = member.standby()
+        told = _Told(progress)
+        report = side.loop.verify(deep=deep, progress=told)
+        result = _verified(report)
+        member.last_verify = {
+            "time": time.time_ns(),
+            "equal": report.equal,
+            "deep": deep,
+            "checked_entries": report.checked_entries,
+            "checked_bytes": report.checked_bytes,
+        }
+        return result
+
+    def reconcile(self, dataset: str, progress: Report) -> Json:
+        """See ``Controls``."""
+        side = self._member(dataset, Role.PRIMARY, f"reconcile {dataset}").primary()
+        begun = time.monotonic()
+        before = side.facts().by_reconcile
+        ticket = side.pump.reconcile("asked for")
+
+        def step(seconds: float) -> CommitNumber:
+            sync = side.facts().sync
+            if sync is not None:
+                progress({"phase": "reconcile", "done_entries": sync.done_entries, "total_entries": sync.total_entries})
+            return ticket.wait(seconds)
+
+        number = self._until(None, step, progress, "reconcile", dataset)
+        return {
+            "dataset": dataset,
+            "commit": _commit(number),
+            "found": side.facts().by_reconcile - before,
+            "seconds": round(time.monotonic() - begun, 3),
+        }
+
+    def pause(self, dataset: str, what: Literal["send", "apply", "both"], seconds: float | None) -> Json:
+        """See ``Controls``."""
+        member = self._member(dataset)
+        for one in _activities(member, what):
+            member.pauses.pause(one, seconds)
+        member.steer()
+        return {"dataset": dataset, "paused": _paused(member)}
+
+    def resume(self, dataset: str, what: Literal["send", "apply", "both"]) -> Json:
+        """See ``Controls``."""
+        member = self._member(dataset)
+        for one in _activities(member, what):
+            member.pauses.resume(one)
+        member.steer()
+        return {"dataset": dataset, "paused": _paused(member)}
+
+    def accept(self, dataset: str) -> Json:
+        """See ``Controls``: another root here, or an emptied source."""
+        side = self._member(dataset).side
+        if isinstance(side, Primary):
+            hold = side.facts().hold
+            if hold is None or hold.value != "root-replaced":
+                where = f"a source that became empty is accepted on {', '.join(side.dataset.standby)}"
+                raise Refused("accept", dataset, "nothing that can be accepted is held on this node", where)
+            side.pump.accept_root()
+            return {"dataset": dataset, "accepted": hold.value}
+        if isinstance(side, Standby):
+            if not side.loop.facts().hold:
+                where = f"another root or filesystem is accepted on {side.dataset.primary}"
+                raise Refused("accept", dataset, "nothing that can be accepted is held on this node", where)
+            hold_text = side.loop.facts().hold
+            side.loop.accept()
+            return {"dataset": dataset, "accepted": shown(hold_text)}
+        raise TryAgain("accept", dataset, "the dataset is not running now", "see hikae status for why")
+
+    def _member(self, dataset: str, role: Role | None = None, typed: str = "") -> Member:
+        member = self._members.get(dataset)
+        if member is None:
+            known = ", ".join(sorted(self._members)) or "none"
+            raise NotFound("find the dataset", dataset, f"this node has: {known}", "see hikae config show")
+        if role is not None and member.role is not role:
+            where = member.dataset.primary if role is Role.PRIMARY else ", ".join(member.dataset.standby)
+            raise Refused(
+                typed.split(maxsplit=1)[0],
+                dataset,
+                f"{member.dataset.name} is {member.role.value} here",
+                f"on {where}: hikae {typed}",
+            )
+        return member
+
+    def _until(
+        self,
+        deadline: float | None,
+        step: Callable[[float], Any],
+        progress: Report,
+        operation: str,
+        dataset: str,
+    ) -> Any:  # Any: whatever the step gives
+        """Repeat ``step(seconds)`` until it does not raise ``TryAgain``."""
+        while True:
+            left = _STEP if deadline is None else min(_STEP, deadline - time.monotonic())
+            try:
+                return step(max(left, 0.0))
+            except TryAgain as error:
+                if self._stopping.is_set():
+                    raise TryAgain(operation, dataset, "the agent is stopping") from error
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TryAgain(
+                        operation,
+                        dataset,
+                        f"not there within the time given ({error.reason})",
+                        "see hikae status for why",
+                    ) from error
+                progress({"phase": operation})
+
+
+class _Told:
+    """Passes a verify's progress on, at most each half second."""
+
+    def __init__(self, progress: Report) -> None:
+        self._progress = progress
+        self._due = 0.0
+
+    def __call__(self, at: Progress) -> None:
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + _STEP
+            self._progress(
+                {
+                    "phase": "verify",
+                    "done_entries": at.done_entries,
+                    "total_entries": at.total_entries,
+                    "done_bytes": at.done_bytes,
+                    "total_bytes": at.total_bytes,
+                }
+            )
+
+
+def _or_again(reached: Callable[[float], bool], peer: str) -> Callable[[float], None]:
+    def step(seconds: float) -> None:
+        if not reached(seconds):
+            raise TryAgain("wait", peer, f"{peer} has not confirmed it")
+
+    return step
+
+
+def _activities(member: Member, what: str) -> list[str]:
+    """What ``pause`` and ``resume`` mean here. Raises ``Refused`` for what this node does not do."""
+    own = SEND if member.role is Role.PRIMARY else APPLY
+    if what == "both" or what == own:
+        return [own]
+    where = ", ".join(member.dataset.standby) if what == APPLY else member.dataset.primary
+    raise Refused(
+        "pause", member.dataset.name, f"this node does not {what}: it is the {member.role.value}", f"type it on {where}"
+    )
+
+
+def _paused(member: Member) -> list[str]:
+    return sorted(member.pauses.until_ns())
+
+
+def _commit(number: CommitNumber) -> Json:
+    return {"epoch": epoch_of(number), "seq": seq_of(number)}
+
+
+def _verified(report: VerifyReport) -> Json:
+    found = [{"path": shown(one.path), "what": one.what} for one in report.differences]
+    if report.more:
+        found.append({"path": "", "what": f"and {report.more:,} more"})
+    return {
+        "equal": report.equal,
+        "checked_entries": report.checked_entries,
+        "checked_bytes": report.checked_bytes,
+        "differences": found,
+        "repaired": report.repaired,
+    }

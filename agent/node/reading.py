@@ -1,0 +1,63 @@
+"""What a sender reads of a primary, on connections of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from agent.capture.outlet import ChunkRef
+from agent.capture.pump import Pump
+from agent.capture.source import TreeSource
+from agent.core.commit import Commit
+from agent.core.ids import CommitNumber, ObjectId
+from agent.store.catalog import Catalog
+from agent.store.local import Local
+from agent.stream.source import Waiting
+from agent.watch.hint import Hint, Look
+
+
+class PrimarySource:
+    """A ``stream.source.Source``: one for each call, for its thread."""
+
+    def __init__(self, path: str, catalog: Catalog, local: Local, pump: Pump) -> None:
+        self._local = local
+        self._pump = pump
+        self._reader = catalog.reader()
+        self._tree = TreeSource(path, catalog.reader())
+
+    def newest(self) -> Commit | None:
+        """See ``Source``."""
+        return self._reader.newest()
+
+    def commit_at(self, number: CommitNumber) -> Commit | None:
+        """See ``Source``."""
+        return self._reader.commit_at(number)
+
+    def difference(self, a: CommitNumber, b: CommitNumber) -> Iterator[list[tuple[bytes, bytes | None, bytes | None]]]:
+        """See ``Source``."""
+        return self._reader.difference(a, b)
+
+    def piece(self, name: bytes) -> bytes | None:
+        """See ``Source``."""
+        return self._reader.piece(name)
+
+    def read(self, refs: Sequence[ChunkRef]) -> list[bytes | None]:
+        """See ``Source``."""
+        return self._tree.read(refs)
+
+    def force(self, objects: Sequence[ObjectId]) -> Waiting:
+        """See ``Source``: a hint always reads."""
+        hints = []
+        for id in objects:
+            fact = self._local.get(id)
+            path = self._reader.path_of(id)
+            if fact is not None:
+                hints.append(Hint(b"", Look.ENTRY, fact.handle))
+            if path:
+                hints.append(Hint(path, Look.ENTRY))
+        self._pump.hint(hints)
+        return self._pump.barrier()
+
+    def close(self) -> None:
+        """See ``Source``."""
+        self._tree.close()
+        self._reader.close()

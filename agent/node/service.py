@@ -1,0 +1,49 @@
+"""The process: signals, the service manager, and the loop that the watchdog watches."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+import structlog
+
+from agent.config.load import check_files
+from agent.config.values import Settings
+from agent.core.clock import SystemClock
+from agent.core.errors import Exit
+from agent.node.assembly import MakeDoor, Node
+from agent.node.notify import Notifier
+
+TICK = 1.0
+_log = structlog.get_logger("node")
+
+
+def run(settings: Settings, make_door: MakeDoor) -> int:
+    """Run the agent until SIGTERM or SIGINT; everything is durable when it returns. Raises ``HikaeError`` when it cannot start.
+
+    The watchdog is fed by the loop that tends the datasets, so an agent whose loop is stuck is restarted."""
+    stopping = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    check_files(settings)
+    for warning in settings.warnings:
+        _log.warning("configuration", warning=warning)
+    node = Node(settings, SystemClock(), make_door)
+    notifier = Notifier()
+    node.start()
+    try:
+        notifier.ready()
+        _log.info("the agent runs", node=settings.node.name, listen=settings.node.listen)
+        while not stopping.wait(TICK):
+            node.tick()
+            notifier.alive(node.line())
+        _log.info("the agent stops")
+    finally:
+        notifier.stopping()
+        node.stop()
+    return Exit.DONE

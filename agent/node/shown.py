@@ -1,0 +1,161 @@
+"""A dataset's facts for status, read off its running side. Nothing is kept here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agent.apply.facts import Phase as ApplyPhase
+from agent.capture.facts import Phase as PumpPhase
+from agent.capture.facts import PumpFacts
+from agent.config.values import Dataset
+from agent.core.problem import Problem, ProblemBoard
+from agent.node.pauses import Pauses
+from agent.node.primary import Primary
+from agent.node.standby import Standby
+from agent.status.facts import FIRST_SYNC, DatasetFacts, PeerFacts, SyncFacts, WatchFacts
+from agent.status.state import Role
+from agent.stream.sender import Phase as SendPhase
+
+_MODES = {SendPhase.CATCHUP: "catchup", SendPhase.STREAMING: "streaming"}
+
+
+def closed_facts(dataset: Dataset, role: Role, board: ProblemBoard, pauses: Pauses) -> DatasetFacts:
+    """A dataset that is not open: only its problems say anything."""
+    problems, uncounted = board.listed()
+    return DatasetFacts(
+        name=dataset.name,
+        kind=dataset.kind,
+        group=dataset.group,
+        role=role,
+        path=dataset.path,
+        primary=dataset.primary,
+        standbys=dataset.standby,
+        epoch=0,
+        peers=tuple(PeerFacts(name) for name in _others(dataset, role)),
+        paused_until=pauses.until_ns(),
+        problems=tuple(problems),
+        uncounted=uncounted,
+    )
+
+
+def primary_facts(
+    side: Primary, board: ProblemBoard, pauses: Pauses, verified: Mapping[str, object] | None
+) -> DatasetFacts:
+    """A dataset on its primary."""
+    pump = side.facts()
+    peers, troubles = _peers(side)
+    problems, uncounted = board.listed()
+    dataset = side.dataset
+    serving_alone = dataset.start_without_peer == "serve"
+    newest = side.newest()
+    return DatasetFacts(
+        name=dataset.name,
+        kind=dataset.kind,
+        group=dataset.group,
+        role=Role.PRIMARY,
+        path=dataset.path,
+        primary=dataset.primary,
+        standbys=dataset.standby,
+        epoch=side.epoch.number,
+        commit=newest,
+        peers=peers,
+        sync=_walk(pump),
+        watch=_watch(side, pump),
+        hold=None if pump.hold is None else pump.hold.value,
+        paused_until=pauses.until_ns(),
+        problems=(*problems, *troubles),
+        uncounted=uncounted,
+        last_verify=verified,
+        rewound=side.rewound,
+        unconfirmed=not serving_alone and not side.confirmed.issuperset(side.links),
+        inconsistent=newest is not None and not newest.consistent and pump.phase is PumpPhase.LIVE,
+        reconciling=pump.phase is PumpPhase.RECONCILE,
+    )
+
+
+def standby_facts(
+    side: Standby, board: ProblemBoard, pauses: Pauses, verified: Mapping[str, object] | None
+) -> DatasetFacts:
+    """A dataset on a secondary."""
+    apply = side.loop.facts()
+    problems, uncounted = board.listed()
+    dataset = side.dataset
+    newest = side.newest()
+    connected = side.connected
+    first = newest is None or not (newest.consistent or side.was_consistent)
+    primary = PeerFacts(dataset.primary, connected=connected, mode="streaming" if connected else "")
+    return DatasetFacts(
+        name=dataset.name,
+        kind=dataset.kind,
+        group=dataset.group,
+        role=Role.STANDBY,
+        path=dataset.path,
+        primary=dataset.primary,
+        standbys=dataset.standby,
+        epoch=side.epoch,
+        commit=newest,
+        applied=apply.applied,
+        peers=(primary,),
+        sync=_applying(side, first),
+        hold=apply.hold or None,
+        paused_until=pauses.until_ns(),
+        problems=tuple(problems),
+        uncounted=uncounted,
+        last_verify=verified,
+        inconsistent=newest is not None and not newest.consistent and not first,
+        redo=apply.phase is ApplyPhase.REDO,
+        behind=apply.phase is ApplyPhase.FULL,
+    )
+
+
+def _others(dataset: Dataset, role: Role) -> tuple[str, ...]:
+    return dataset.standby if role is Role.PRIMARY else (dataset.primary,)
+
+
+def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
+    peers: list[PeerFacts] = []
+    troubles: list[Problem] = []
+    for name, (link, _) in side.links.items():
+        state = link.state()
+        if state.error is not None:
+            troubles.append(state.error)
+        position = side.boards[name].position
+        peers.append(
+            PeerFacts(
+                name,
+                connected=state.connected,
+                mode=_MODES.get(state.phase, "") if state.connected else "",  # type: ignore[arg-type]
+                durable=position.durable,
+                applied=position.applied,
+                lag_seconds=side.meters[name].seconds(),
+                behind_bytes=state.behind,
+                since_ns=state.since or 0,
+            )
+        )
+    return tuple(peers), troubles
+
+
+def _walk(pump: PumpFacts) -> SyncFacts | None:
+    if pump.sync is None:
+        return None
+    phase = FIRST_SYNC if pump.phase is PumpPhase.FIRST_SYNC else "reconcile"
+    sync = pump.sync
+    return SyncFacts(phase, sync.done_bytes, sync.total_bytes, sync.done_entries, sync.total_entries)
+
+
+def _watch(side: Primary, pump: PumpFacts) -> WatchFacts | None:
+    watcher = side.watcher
+    if watcher is None:
+        return None
+    return WatchFacts(
+        watcher.kind, watcher.why, pump.by_event, pump.by_reconcile, watcher.overflows, pump.last_reconcile
+    )
+
+
+def _applying(side: Standby, first: bool) -> SyncFacts | None:
+    apply = side.loop.facts()
+    if apply.phase not in (ApplyPhase.CONVERGE, ApplyPhase.REDO) and not first:
+        return None
+    progress = apply.progress
+    phase = FIRST_SYNC if first else "apply"
+    return SyncFacts(phase, progress.done_bytes, progress.total_bytes, progress.done_entries, progress.total_entries)

@@ -1,0 +1,194 @@
+"""A dataset on a secondary: what comes in is stored, then applied."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from agent.apply.applier import Applier
+from agent.apply.loop import ApplyLoop
+from agent.config.values import Dataset
+from agent.core.commit import Commit, Position
+from agent.core.errors import HikaeError, StoreFailed
+from agent.core.ids import NOTHING
+from agent.core.problem import ProblemBoard
+from agent.node import lineage
+from agent.node.pauses import APPLY, Pauses
+from agent.node.surroundings import Surroundings
+from agent.store.catalog import Catalog
+from agent.store.local import Local
+from agent.store.vault import Vault
+from agent.stream.board import PositionBoard
+from agent.stream.messages import Hello, Refuse, SecondaryPart, Welcome
+from agent.stream.receiver import Receiver
+
+_CONSISTENT = "consistent"
+
+
+class Standby:
+    """Everything that runs for one dataset where its copy is kept. Made by :meth:`open`; ends with :meth:`close`."""
+
+    @classmethod
+    def open(
+        cls,
+        dataset: Dataset,
+        around: Surroundings,
+        board: ProblemBoard,
+        pauses: Pauses,
+        failed: Callable[[HikaeError], None],
+    ) -> Standby:
+        """Open catalog and vault, recover, and begin to apply. Raises ``HikaeError``; nothing is left open then."""
+        home = around.home(dataset)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        place = around.vault(dataset)
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with ExitStack() as stack:
+            catalog = stack.enter_context(Catalog.open(str(home / lineage.CATALOG)))
+            local = stack.enter_context(lineage.open_local(home))
+            vault = stack.enter_context(Vault.open(str(place), catalog.pack_end()))
+            standby = cls(dataset, around, board, pauses, failed, catalog, local, vault)
+            stack.pop_all()
+        standby.loop.start()
+        return standby
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        around: Surroundings,
+        board: ProblemBoard,
+        pauses: Pauses,
+        failed: Callable[[HikaeError], None],
+        catalog: Catalog,
+        local: Local,
+        vault: Vault,
+    ) -> None:
+        self.dataset = dataset
+        self.vault = vault
+        self.announced = 0
+        self.was_consistent = local.value(_CONSISTENT) is not None
+        self._around = around
+        self._pauses = pauses
+        self._failed = failed
+        self._catalog = catalog
+        self._local = local
+        self._served = threading.Lock()
+        self._serving: set[Receiver] = set()
+        newest = catalog.newest()
+        scratch = around.home(dataset) / "scratch"
+        scratch.mkdir(exist_ok=True, mode=0o700)
+        applier = Applier(
+            dataset.path,
+            catalog.reader,
+            local,
+            vault.read,
+            board,
+            around.clock,
+            dataset=dataset.name,
+            scratch=str(scratch),
+        )
+        self.board = PositionBoard(Position(newest.number if newest else NOTHING, applier.applied))
+        self.loop = ApplyLoop(applier, board, around.clock, self.board.applied, f"apply-{dataset.name}")
+        self.board.watch(self._moved)
+        if newest is not None:
+            self.loop.notify(newest)
+        self.steer()
+
+    def close(self) -> None:
+        """Stop applying with a checkpoint, then close the stores. Calls for the dataset must have ended or end by error."""
+        self.loop.close()
+        self.vault.close()
+        self._local.close()
+        self._catalog.close()
+
+    def tick(self) -> None:
+        """Once a second: pauses that ended, and whether the first sync is through."""
+        self.steer()
+        newest = self._catalog.newest()
+        if not self.was_consistent and newest is not None and newest.consistent:
+            self._local.set_value(_CONSISTENT, b"yes")
+            self.was_consistent = True
+
+    def steer(self) -> None:
+        """Let the applier stand still or go on, as the pauses say."""
+        if self._pauses.paused(APPLY):
+            self.loop.pause()
+        else:
+            self.loop.resume_if_paused()
+
+    def newest(self) -> Commit | None:
+        """The newest commit here; any thread."""
+        return self._catalog.newest()
+
+    @property
+    def epoch(self) -> int:
+        """The highest epoch that this node has met for the dataset; 0 before any."""
+        known = self._catalog.known_epoch
+        return known.number if known is not None else 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether the primary is connected now."""
+        with self._served:
+            return bool(self._serving)
+
+    def accept(self, peer: str, hello: Hello) -> Receiver | Refuse:
+        """A receiver for the primary's call, or why not."""
+        if peer != self.dataset.primary:
+            reason = f"{peer} is not the primary of {hello.dataset} here: {self.dataset.primary} is"
+            return Refuse("not-primary", reason, "make the configuration of both nodes the same")
+        return _Served(self, hello, self._around, self._catalog, self.vault)
+
+    def began(self, receiver: Receiver) -> None:
+        """A call is served."""
+        with self._served:
+            self._serving.add(receiver)
+        self._around.changed()
+
+    def ended(self, receiver: Receiver) -> None:
+        """It ended."""
+        with self._served:
+            self._serving.discard(receiver)
+        self._around.changed()
+
+    def failed(self, error: HikaeError) -> None:
+        """The stores cannot go on: they are opened again (law 1)."""
+        self._failed(error)
+
+    def announce(self, count: int) -> None:
+        """The primary holds so many changes that it has not captured."""
+        self.announced = count
+
+    def _moved(self) -> None:
+        newest = self._catalog.newest()
+        if newest is not None:
+            self.loop.notify(newest)
+        self._around.changed()
+
+
+class _Served(Receiver):
+    """A receiver that tells its standby when it begins, ends, and when the stores under it failed."""
+
+    def __init__(self, standby: Standby, hello: Hello, around: Surroundings, catalog: Catalog, vault: Vault) -> None:
+        super().__init__(around.node, hello, catalog, vault, standby.board, around.clock, standby.announce)
+        self._standby = standby
+
+    def open(self) -> Welcome | Refuse:
+        """See ``Receiver``."""
+        self._standby.began(self)
+        return super().open()
+
+    def handle(self, batch: tuple[object, ...]) -> list[SecondaryPart]:
+        """See ``Receiver``."""
+        try:
+            return super().handle(batch)  # type: ignore[arg-type]
+        except StoreFailed as error:
+            self._standby.failed(error)
+            raise
+
+    def close(self) -> None:
+        """See ``Receiver``."""
+        try:
+            super().close()
+        finally:
+            self._standby.ended(self)

@@ -1,0 +1,59 @@
+"""A sink that keeps what watchers say."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from agent.watch.hint import Hint, Look
+
+
+class SeenHints:
+    """Collects hints; ``hold`` makes the watcher's thread wait in the sink, as a stopped process would."""
+
+    def __init__(self) -> None:
+        self.hints: list[Hint] = []
+        self.threads: set[str] = set()
+        self.entered = threading.Event()
+        self._open = threading.Event()
+        self._open.set()
+
+    def __call__(self, hints: Sequence[Hint]) -> None:
+        self.threads.add(threading.current_thread().name)
+        self.entered.set()
+        self._open.wait(60)
+        self.hints.extend(hints)
+
+    def hold(self) -> None:
+        """From now on nothing is taken."""
+        self.entered.clear()
+        self._open.clear()
+
+    def release(self) -> None:
+        """Take again."""
+        self._open.set()
+
+    def clear(self) -> None:
+        """Forget what was seen."""
+        self.hints.clear()
+
+    def at(self, path: bytes) -> list[Hint]:
+        """The hints for exactly this path."""
+        return [hint for hint in self.hints if hint.path == path]
+
+    def covers(self, path: bytes, handle: bytes = b"") -> bool:
+        """Whether whoever looks at all hints will look at ``path`` (or at the object with this handle)."""
+        return covers(self.hints, path) or bool(handle and any(hint.handle == handle for hint in self.hints))
+
+
+def covers(hints: Sequence[Hint], path: bytes) -> bool:
+    """Whether looks at these hints include a look at ``path``."""
+    parent = path.rpartition(b"/")[0]
+    for hint in hints:
+        if hint.path == path and not (not path and hint.handle and hint.look is Look.ENTRY):
+            return True
+        if hint.moved_from == path or (hint.look is Look.CHILDREN and hint.path == parent and path):
+            return True
+        if hint.look is Look.SUBTREE and (not hint.path or path.startswith(hint.path + b"/")):
+            return True
+    return False

@@ -1,0 +1,80 @@
+"""The process dies at any action, once or twice, with or without newer commits: redo ends in the newest tree."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from fakes.apply_fakes import Chance, Crash, DiesAt, Rig, Tree, rig
+
+
+def _start(it: Rig, chance: Chance, rng: random.Random) -> Tree:
+    """A standby that equals a first tree, with a checkpoint or only in memory."""
+    tree = chance.evolve(Tree.empty(it.store), rng.choice((0, 10, 30)))
+    commit = it.commit(tree)
+    applier = it.applier()
+    applier.converge(commit)
+    applier.checkpoint()
+    if rng.random() < 0.5:
+        tree = chance.evolve(tree, 10)
+        applier.converge(it.commit(tree))
+    it.dies(applier)
+    return tree
+
+
+def _run_until(it: Rig, number: int) -> bool:
+    """Converge in a new process that dies at an action; whether it died."""
+    applier = it.applier(DiesAt(number))
+    newest = it.catalog.newest()
+    assert newest is not None
+    try:
+        applier.converge(newest)
+    except Crash:
+        return True
+    finally:
+        it.dies(applier)
+    return False
+
+
+@pytest.mark.parametrize("round", range(12))
+def test_redo_after_a_crash_at_every_action(tmpfs_dir: Path, seed: int, round: int) -> None:
+    """Whatever action was the last, a new process makes the standby equal to the newest commit."""
+    number, died = 1, True
+    while died:
+        rng = random.Random(f"{seed}-{round}")
+        with rig(tmpfs_dir / f"{number}") as it:
+            chance = Chance(rng)
+            tree = chance.evolve(_start(it, chance, rng), 12)
+            it.commit(tree)
+            died = _run_until(it, number)
+            _finish(it, tree)
+        number += rng.choice((1, 2, 3))
+
+
+@pytest.mark.parametrize("round", range(60))
+def test_crashes_in_a_row_with_newer_commits_between(tmpfs_dir: Path, seed: int, round: int) -> None:
+    """What was half-created is renamed, changed or deleted by later commits, and the redo dies too."""
+    rng = random.Random(seed * 1000 + round)
+    with rig(tmpfs_dir / "rig") as it:
+        chance = Chance(rng)
+        tree = _start(it, chance, rng)
+        for _ in range(rng.randint(1, 4)):
+            tree = chance.evolve(tree, rng.choice((5, 12, 25)))
+            it.commit(tree)
+            if not _run_until(it, rng.randint(1, 60)) and rng.random() < 0.5:
+                break
+        if rng.random() < 0.5:
+            tree = chance.evolve(tree, 8)
+            it.commit(tree)
+        _finish(it, tree)
+
+
+def _finish(it: Rig, tree: Tree) -> None:
+    newest = it.catalog.newest()
+    assert newest is not None
+    applier = it.applier()
+    done = applier.converge(newest)
+    assert (newest.number, 0) == (done.number, done.failed)
+    assert tree.expected() == it.seen()
+    assert [] == it.problems()

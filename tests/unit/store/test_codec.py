@@ -1,0 +1,97 @@
+"""One chunk: packed where it helps, opened within bounds, believed by its name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.chunks import DATA, MAX_CHUNK, PIECE, name_of, name_of_list
+from agent.core.errors import WireError
+from agent.store.codec import RAW, ZSTD, StoredChunk, open_chunk, pack_chunk, unpack, zstd
+
+TEXT = b"the same words again and again, as logs have them\n" * 2000
+
+
+@given(
+    st.one_of(
+        st.binary(min_size=1, max_size=40_000),
+        st.builds(lambda a, n: a * n, st.binary(min_size=1), st.integers(1, 999)),
+    )
+)
+def test_opening_gives_what_was_packed(raw: bytes) -> None:
+    """For any bytes, of both kinds."""
+    for kind, name in ((DATA, name_of(raw)), (PIECE, name_of_list(raw))):
+        packed = pack_chunk(name, kind, raw)
+        assert (raw, len(raw)) == (open_chunk(packed), packed.raw_length)
+
+
+@pytest.mark.parametrize(
+    ("raw", "codec"),
+    [(TEXT, ZSTD), (TEXT[:9000], ZSTD), (TEXT[:100], RAW), (os.urandom(100_000), RAW), (os.urandom(5000), RAW)],
+    ids=["long text", "short text", "too short to gain", "long noise", "short noise"],
+)
+def test_only_what_shrinks_is_compressed(raw: bytes, codec: int) -> None:
+    """A tenth at least, or it stays as it is."""
+    packed = pack_chunk(name_of(raw), DATA, raw)
+    assert codec == packed.codec
+    assert len(packed.stored) <= (len(raw) if codec == RAW else 0.9 * len(raw))
+
+
+def test_a_compressor_is_used_again() -> None:
+    """One chunk after the other gives frames of their own."""
+    first, second = pack_chunk(name_of(TEXT), DATA, TEXT), pack_chunk(name_of(TEXT), DATA, TEXT)
+    assert first == second
+
+
+def _bomb() -> bytes:
+    return zstd.compress(bytes(64 << 20))
+
+
+GOOD = pack_chunk(name_of(TEXT), DATA, TEXT)
+NOISE = StoredChunk(name_of(b"x" * 50), DATA, RAW, 50, b"x" * 50)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        replace(GOOD, name=name_of(b"another")),
+        replace(GOOD, kind=PIECE),
+        replace(GOOD, kind=9),
+        replace(GOOD, codec=2),
+        replace(GOOD, raw_length=len(TEXT) - 1),
+        replace(GOOD, raw_length=len(TEXT) + 1),
+        replace(GOOD, raw_length=0),
+        replace(GOOD, raw_length=MAX_CHUNK + 1),
+        replace(GOOD, raw_length=-1),
+        replace(GOOD, stored=GOOD.stored[:-1]),
+        replace(GOOD, stored=GOOD.stored + b"x"),
+        replace(GOOD, stored=GOOD.stored * 2),
+        replace(GOOD, stored=b"no frame at all"),
+        replace(GOOD, stored=b""),
+        replace(GOOD, stored=_bomb(), raw_length=MAX_CHUNK),
+        replace(NOISE, stored=b"x" * 49),
+        replace(NOISE, stored=b"y" * 50),
+    ],
+)
+def test_what_is_not_its_name_is_refused(hostile: StoredChunk) -> None:
+    """Wrong names, lengths, kinds, codecs, broken frames, bombs."""
+    with pytest.raises(WireError):
+        open_chunk(hostile)
+
+
+def test_a_bomb_takes_no_more_memory_than_it_claims() -> None:
+    """Decompression stops at the claimed length."""
+    import tracemalloc
+
+    bomb = _bomb()
+    tracemalloc.start()
+    try:
+        with pytest.raises(WireError):
+            unpack(ZSTD, 1000, bomb)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()

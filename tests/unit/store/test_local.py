@@ -1,0 +1,97 @@
+"""Local facts: objects by id and handle, chunk names that were seen, named values."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.core.errors import Damaged, StoreFailed
+from agent.core.ids import ObjectId
+from agent.store.local import Local, LocalRow
+
+
+def row(id: int, handle: bytes = b"handle", clean: bool = True) -> LocalRow:
+    """What is known of an object."""
+    return LocalRow(ObjectId(id), handle + b"%d" % id, id + 100, 1, -2, 3, clean, b"p" * 32)
+
+
+@pytest.fixture
+def local(tmpfs_dir: Path) -> Iterator[Local]:
+    """Three objects."""
+    with Local.open(str(tmpfs_dir / "local.db")) as opened:
+        opened.write([row(1), row(2), row(3, clean=False)])
+        yield opened
+
+
+def test_what_was_written_is_read(local: Local) -> None:
+    """Alone and many at once; the unknown are left out."""
+    assert (row(3, clean=False), None) == (local.get(ObjectId(3)), local.get(ObjectId(9)))
+    assert {ObjectId(1): row(1), ObjectId(2): row(2)} == local.get_many([ObjectId(1), ObjectId(9), ObjectId(2)])
+
+
+def test_an_object_is_found_by_its_handle(local: Local) -> None:
+    """The newest, if an old one of the same handle lingers; none for the empty handle."""
+    local.write(
+        [LocalRow(ObjectId(7), b"handle1", 0, 0, 0, 0, False, b""), LocalRow(ObjectId(8), b"", 0, 0, 0, 0, True, b"")]
+    )
+    found = [local.by_handle(handle) for handle in (b"handle2", b"handle1", b"handle9", b"")]
+    assert [ObjectId(2), ObjectId(7), None, None] == found
+
+
+def test_a_write_replaces_and_drops_at_once(local: Local) -> None:
+    """Drops come before puts, so an id may be in both."""
+    local.write([row(1, b"new")], [ObjectId(1), ObjectId(2), ObjectId(55)])
+    assert {ObjectId(1): row(1, b"new")} == local.get_many([ObjectId(1), ObjectId(2)])
+
+
+def test_learned_names_are_known(local: Local) -> None:
+    """What it does not know certainly was not learned."""
+    names = [bytes([i]) * 32 for i in range(256)]
+    local.learn(names[:200])
+    local.learn(names[100:201])
+    assert set(names[:201]) == local.knows(names)
+    assert set() == local.knows([])
+
+
+def test_values_outlive_the_process(local: Local) -> None:
+    """Durable or not, set twice or once."""
+    local.set_value("checkpoint", b"1", durable=True)
+    local.set_value("checkpoint", b"2", durable=True)
+    local.set_value("root", b"\0")
+    local.close()
+    with Local.open(local.path) as again:
+        assert (b"2", b"\0", None) == (again.value("checkpoint"), again.value("root"), again.value("none"))
+
+
+def test_several_threads_use_one(local: Local) -> None:
+    """Each sees what the others wrote."""
+
+    def work(start: int) -> None:
+        for id in range(start, start + 50):
+            local.write([row(id)])
+            assert row(id) == local.get(ObjectId(id))
+
+    threads = [threading.Thread(target=work, args=(start,)) for start in (100, 200, 300)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 150 == len(local.get_many(ObjectId(id) for id in range(100, 400)))
+
+
+def test_a_closed_one_refuses(local: Local) -> None:
+    """By an error of ours."""
+    local.close()
+    with pytest.raises(StoreFailed):
+        local.get(ObjectId(1))
+
+
+def test_another_kind_of_file_is_refused(tmpfs_dir: Path) -> None:
+    """The error says what to do."""
+    path = tmpfs_dir / "local.db"
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(Damaged, match="mv .*local.db"):
+        Local.open(str(path))

@@ -1,0 +1,244 @@
+"""What only the fanotify watcher does. What every watcher does is in ``tests/contract/test_watchers.py``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.fs.confined import exchange
+from agent.fs.handles import handle_of, handle_of_fd, open_by_handle
+from agent.watch.fanotify import FanotifyGroups, FanotifyWatcher
+from agent.watch.hint import Hint, Look
+from fakes.watch_fakes import SeenHints
+
+LONG = 30.0
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="fanotify needs root")
+
+
+@contextmanager
+def started(watcher: FanotifyWatcher) -> Iterator[SeenHints]:
+    """What a watcher says while it runs."""
+    seen = SeenHints()
+    watcher.start(seen)
+    try:
+        yield seen
+    finally:
+        seen.release()
+        watcher.stop()
+
+
+@pytest.fixture
+def root(tmpfs_dir: Path) -> Path:
+    """A root with room beside it."""
+    (tmpfs_dir / "root").mkdir()
+    return tmpfs_dir / "root"
+
+
+@pytest.fixture
+def groups() -> FanotifyGroups:
+    """Groups that take this process for any other."""
+    return FanotifyGroups(frozenset())
+
+
+def handle(path: Path) -> bytes:
+    """The handle of an entry."""
+    fd = os.open(path.parent, os.O_RDONLY)
+    try:
+        return handle_of(fd, os.fsencode(path.name))
+    finally:
+        os.close(fd)
+
+
+def test_handles_are_those_of_fs(groups: FanotifyGroups, tmpfs_dir: Path, ext4_dir: Path) -> None:
+    """The object's handle in a hint equals what ``handle_of`` and ``handle_of_fd`` say, for every kind of entry."""
+    for base in (tmpfs_dir, ext4_dir):
+        watcher = groups.watcher(str(base))
+        with started(watcher) as seen:
+            (base / "dir").mkdir()
+            (base / "dir/file").touch()
+            (base / "dir/link").symlink_to("file")
+            (base / "dir/file").rename(base / "dir/renamed")
+            assert watcher.barrier(LONG)
+            for name in ("dir", "dir/link", "dir/renamed"):
+                assert handle(base / name) in {hint.handle for hint in seen.at(os.fsencode(name))}
+            fd = os.open(base / "dir/renamed", os.O_RDONLY)
+            assert handle(base / "dir/renamed") == handle_of_fd(fd)
+            os.close(fd)
+
+
+def test_own_changes_are_ignored_and_others_are_not(root: Path) -> None:
+    """By default this process is ignored: a standby's applier works beside what is watched."""
+    watcher = FanotifyGroups().watcher(str(root))
+    with started(watcher) as seen:
+        (root / "own").touch()
+        subprocess.run([sys.executable, "-c", "open(__import__('sys').argv[1], 'w')", root / "other"], check=True)
+        assert watcher.barrier(LONG)
+        assert {b"other"} == {hint.path for hint in seen.hints}
+
+
+def test_one_group_serves_all_datasets_of_a_filesystem(groups: FanotifyGroups, tmpfs_dir: Path) -> None:
+    """One thread, each watcher told of its own; it ends with the last."""
+    for name in ("one", "two"):
+        (tmpfs_dir / name).mkdir()
+    one, two = (groups.watcher(str(tmpfs_dir / name)) for name in ("one", "two"))
+    with started(one) as seen_one:
+        with started(two) as seen_two:
+            (tmpfs_dir / "one/x").touch()
+            (tmpfs_dir / "two/y").touch()
+            (tmpfs_dir / "one/x").rename(tmpfs_dir / "two/x")
+            assert one.barrier(LONG)
+            assert {b"x"} == {hint.path for hint in seen_one.hints}
+            assert {b"x", b"y"} == {hint.path for hint in seen_two.hints}
+            assert seen_one.threads == seen_two.threads
+        seen_one.clear()
+        (tmpfs_dir / "two/z").touch()
+        (tmpfs_dir / "one/z").touch()
+        assert one.barrier(LONG)
+        assert {b"z"} == {hint.path for hint in seen_one.hints}
+        assert not two.barrier(0.1)
+    assert [] == [thread.name for thread in threading.enumerate() if thread.name.startswith("hikae-fanotify")]
+
+
+def test_a_write_through_an_outside_link_is_told_by_handle(groups: FanotifyGroups, root: Path) -> None:
+    """Only where the catalog knows the object under several names; it is asked once a second at most for others."""
+    (root / "inside").touch()
+    (root.parent / "stranger").touch()
+    ours, asked = handle(root / "inside"), list[bytes]()
+
+    def known(of: bytes) -> bool:
+        asked.append(of)
+        return of == ours
+
+    os.link(root / "inside", root.parent / "link")
+    watcher = groups.watcher(str(root), known)
+    with started(watcher) as seen:
+        for _ in range(3):
+            (root.parent / "link").write_bytes(b"x")
+            (root.parent / "stranger").write_bytes(b"x")
+            assert watcher.barrier(LONG)
+        assert {Hint(b"", Look.ENTRY, ours)} == set(seen.hints)
+        assert {ours, handle(root.parent / "stranger")} == set(asked)
+        assert 2 == len(asked)
+        watcher.check()
+        (root.parent / "stranger").write_bytes(b"x")
+        assert watcher.barrier(LONG)
+        assert 3 == len(asked)
+
+
+def test_an_object_that_was_just_linked_in_is_ours_before_the_catalog_knows(groups: FanotifyGroups, root: Path) -> None:
+    """Between the link and its capture a write through the outside name must not be lost."""
+    (root.parent / "file").touch()
+    watcher = groups.watcher(str(root), lambda _: False)
+    with started(watcher) as seen:
+        (root.parent / "file").write_bytes(b"x")
+        assert watcher.barrier(LONG)
+        assert [] == seen.hints
+        os.link(root.parent / "file", root / "linked")
+        assert watcher.barrier(LONG)
+        seen.clear()
+        (root.parent / "file").write_bytes(b"y")
+        assert watcher.barrier(LONG)
+        assert {Hint(b"", Look.ENTRY, handle(root / "linked"))} == set(seen.hints)
+
+
+def test_without_a_catalog_to_ask_nothing_outside_is_told(groups: FanotifyGroups, root: Path) -> None:
+    """What happens beside the root costs no hint; directories come and go there too."""
+    watcher = groups.watcher(str(root))
+    with started(watcher) as seen:
+        (root.parent / "a/b").mkdir(parents=True)
+        (root.parent / "a/b/file").write_bytes(b"x")
+        (root.parent / "a").rename(root.parent / "c")
+        (root.parent / "c/b/file").unlink()
+        assert watcher.barrier(LONG)
+        assert [] == seen.hints
+
+
+def test_a_write_through_a_handle(groups: FanotifyGroups, root: Path) -> None:
+    """An NFS server writes so: when the kernel cannot name the entry, the object is told by its handle."""
+    (root / "file").write_bytes(b"x")
+    of_file = handle(root / "file")
+    mount = os.open(root, os.O_RDONLY)
+    watcher = groups.watcher(str(root))
+    with started(watcher) as seen:
+        fd = open_by_handle(mount, of_file, os.O_WRONLY)
+        os.write(fd, b"y")
+        os.close(fd)
+        os.close(mount)
+        assert watcher.barrier(LONG)
+        assert seen.covers(b"file", of_file)
+
+
+def test_deleting_one_of_several_links_is_told_by_name(groups: FanotifyGroups, root: Path) -> None:
+    """The kernel also tells of the changed link count, without a name: that is not told again."""
+    (root / "a").touch()
+    os.link(root / "a", root / "b")
+    watcher = groups.watcher(str(root))
+    with started(watcher) as seen:
+        (root / "b").unlink()
+        assert watcher.barrier(LONG)
+        assert {b"b"} == {hint.path for hint in seen.hints}
+
+
+def test_exchange(groups: FanotifyGroups, root: Path) -> None:
+    """Two directories exchanged in one call: later events stand below the right names."""
+    for name in ("one", "two"):
+        (root / name).mkdir()
+    watcher = groups.watcher(str(root))
+    root_fd = os.open(root, os.O_RDONLY)
+    with started(watcher) as seen:
+        (root / "one/before").touch()
+        assert watcher.barrier(LONG)
+        exchange(root_fd, b"one", root_fd, b"two")
+        os.close(root_fd)
+        (root / "one/after").touch()
+        assert watcher.barrier(LONG)
+        assert seen.covers(b"one/after")
+        assert not seen.covers(b"two/after")
+        assert {(b"one", b"two"), (b"two", b"one")} <= {(hint.path, hint.moved_from) for hint in seen.hints}
+
+
+def test_a_failing_sink_is_said(groups: FanotifyGroups, root: Path) -> None:
+    """The reader thread may not die unseen."""
+    watcher = groups.watcher(str(root))
+
+    def sink(_: object) -> None:
+        raise RuntimeError("the pump is gone")
+
+    watcher.start(sink)
+    (root / "file").touch()
+    assert not watcher.barrier(LONG)
+    assert "reading events failed: RuntimeError: the pump is gone" == watcher.lost
+    watcher.stop()
+    with started(watcher) as seen:
+        (root / "again").touch()
+        assert watcher.barrier(LONG)
+        assert seen.covers(b"again")
+
+
+def test_many_barriers_at_once(groups: FanotifyGroups, root: Path) -> None:
+    """Each is true for its own thread's writes."""
+    watcher = groups.watcher(str(root))
+    missed: list[bytes] = []
+
+    def write_and_ask(number: int, seen: SeenHints) -> None:
+        for turn in range(25):
+            name = b"%d-%d" % (number, turn)
+            (root / name.decode()).touch()
+            if not watcher.barrier(LONG) or not any(hint.path == name for hint in list(seen.hints)):
+                missed.append(name)
+
+    with started(watcher) as seen:
+        threads = [threading.Thread(target=write_and_ask, args=(number, seen)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [] == missed
