@@ -11,6 +11,7 @@ import stat
 from agent.apply.fate import Identity, Wanted, fate
 from agent.apply.holding import carry_out
 from agent.apply.mirror import Attempt, Found, Mirror
+from agent.apply.place import adopt_directory
 from agent.apply.workset import WorkSet
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import decode_name, parent_and_name_of_key
@@ -21,13 +22,14 @@ def clear(mirror: Mirror, work: WorkSet) -> None:
     """Clear every name of the work set. In a redo directories may stand at places that only a later key leads to: then
     once more, until nothing new is found."""
     while True:
-        missed, moved = _clear_once(mirror, work)
-        if mirror.run.trusted or not missed or not moved:
+        missed, learned = _clear_once(mirror, work)
+        tidy(mirror)
+        if mirror.run.trusted or not missed or not learned:
             return
 
 
 def _clear_once(mirror: Mirror, work: WorkSet) -> tuple[int, int]:
-    missed = moved = 0
+    missed = learned = 0
     for batch in work.names.batches(backwards=True):
         for key, old, new in batch:
             if mirror.run.trusted and old is None:
@@ -41,8 +43,8 @@ def _clear_once(mirror: Mirror, work: WorkSet) -> tuple[int, int]:
                 missed += 1
                 continue
             with Attempt(mirror, parent, parent, name):
-                moved += clear_entry(mirror, fd, parent, name, decode_name(new).object if new else None)
-    return missed, moved
+                learned += clear_entry(mirror, fd, parent, name, decode_name(new).object if new else None)
+    return missed, learned
 
 
 def _is_known(mirror: Mirror, id: ObjectId) -> bool:
@@ -51,13 +53,19 @@ def _is_known(mirror: Mirror, id: ObjectId) -> bool:
 
 
 def clear_entry(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, wanted: ObjectId | None) -> bool:
-    """Clear one name at which ``wanted`` is to stand, or nothing. Whether a directory was moved."""
+    """Clear one name at which ``wanted`` is to stand, or nothing. Whether it is now known where one more directory is."""
     found = mirror.look(fd, parent, name)
     if found is None:
         return False
     directory = stat.S_ISDIR(found.st.st_mode)
     alive = found.id is not None and found.id != wanted and mirror.raw(found.id) is not None
     kind = _wanted(mirror, found, wanted)
+    if directory and wanted is not None and not mirror.run.trusted and found.identity is not Identity.SURE:
+        row = mirror.row(wanted)
+        if row is not None and row.kind == stat.S_IFDIR and (found.id is None or kind is Wanted.ITSELF):
+            # Before anything is placed it must be known what is inside.
+            adopt_directory(mirror, fd, name, row, found)
+            return True
     carry_out(mirror, fate(found.identity, directory=directory, alive=alive, wanted=kind), fd, parent, name, found)
     return directory and kind is not Wanted.ITSELF
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 
-from agent.apply.fate import Fate
+from agent.apply.fate import Fate, Identity
 from agent.apply.mirror import Found, Mirror
 from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow
@@ -42,6 +42,8 @@ def _keep(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
         else:
             mirror.world.unlink(fd, name)
         return
+    if stat.S_ISDIR(found.st.st_mode) and found.identity is Identity.GUESSED:
+        mirror.doubtful.append(found.id)
     mirror.ledger.record(found.id, found.handle, found.st)
 
 

@@ -145,7 +145,7 @@ def _own(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow,
             mirror.stands(row.id, parent, name)
         return _Way.SETTLED
     if row.kind == stat.S_IFDIR:
-        return _adopt_directory(mirror, fd, name, row, found)
+        return adopt_directory(mirror, fd, name, row, found)
     if _stands_elsewhere(mirror, row.id, parent, name) or not equals(mirror, fd, name, row, found):
         return _Way.REPLACE
     return _adopt(mirror, fd, parent, name, row, found)
@@ -153,7 +153,7 @@ def _own(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow,
 
 def _foreign(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> _Way:
     if found.kind == row.kind == stat.S_IFDIR:
-        return _adopt_directory(mirror, fd, name, row, found)
+        return adopt_directory(mirror, fd, name, row, found)
     if found.kind == row.kind and equals(mirror, fd, name, row, found):
         if _stands_elsewhere(mirror, row.id, parent, name):
             return _Way.REPLACE
@@ -164,7 +164,8 @@ def _foreign(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: Object
     return _Way.FREE
 
 
-def _adopt_directory(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, found: Found) -> _Way:
+def adopt_directory(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, found: Found) -> _Way:
+    """Take an unknown directory for the wanted one; strangers in it are looked for later."""
     if mirror.is_held(row.id):
         # The object itself waits in .hikae/m, with what belongs into it.
         mirror.discard(fd, name, row.id)

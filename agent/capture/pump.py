@@ -365,7 +365,12 @@ class Pump:
             engine.view.begin()
             return False
         covered = self._covered(engine, tasks) if drained else []
-        commit = self._committer.write(engine.view, consistent=self._doubt is None) or self._catalog.newest()
+        try:
+            commit = self._committer.write(engine.view, consistent=self._doubt is None) or self._catalog.newest()
+        except BaseException:
+            for ticket in covered:
+                ticket.cancel("capture stopped")
+            raise
         for ticket in covered:
             ticket.finish(commit.number if commit is not None else NOTHING)
         return True

@@ -8,8 +8,9 @@ from collections.abc import Callable, Generator, Iterator
 from stat import S_ISDIR, S_ISREG
 from typing import TypeVar
 
+from agent.capture.content import SMALL
 from agent.capture.look import Looker
-from agent.capture.objects import SMALL, Objects, Outcome
+from agent.capture.objects import Objects, Outcome
 from agent.capture.place import Places
 from agent.capture.reports import Reports
 from agent.capture.rules import Rules
@@ -17,7 +18,6 @@ from agent.capture.signature import Trust, believed
 from agent.capture.view import Name, View
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import PRIVATE_DIR
-from agent.fs.handles import handle_of
 from agent.fs.walk import entries
 from agent.store.local import LocalRow
 
@@ -162,7 +162,9 @@ class Walk:
                 yield name, id, facts.get(id)
             after = page[-1][0]
 
-    def _as_known(self, directory: ObjectId, known: tuple[bytes, ObjectId, LocalRow | None], below: Below) -> bool:
+    def _as_known(
+        self, directory: ObjectId, fd: int, known: tuple[bytes, ObjectId, LocalRow | None], below: Below
+    ) -> bool:
         """Whether the entry is believed to be just as the catalog has it."""
         name, id, fact = known
         if fact is None:

@@ -13,6 +13,8 @@ _NO_HOLES = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY)
 _NO_CLONES = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM, errno.ETXTBSY)
 _NO_PUNCH = (errno.EOPNOTSUPP, errno.ENOSYS)
 _ZEROS = bytes(1 << 20)
+#: No filesystem has larger blocks.
+_BLOCK = 64 << 10
 
 Segment = tuple[bool, int, int]
 
@@ -99,7 +101,9 @@ def punch(fd: int, offset: int, length: int) -> bool:
     if length <= 0:
         return True
     mode = _libc.FALLOC_FL_PUNCH_HOLE | _libc.FALLOC_FL_KEEP_SIZE
-    while _libc.fallocate(fd, mode, offset, length):
+    # Only whole blocks become holes. A range that ends with the file goes on to the end of its last block.
+    whole = length + _BLOCK if offset + length >= os.fstat(fd).st_size else length
+    while _libc.fallocate(fd, mode, offset, whole):
         number = ctypes.get_errno()
         if number == errno.EINTR:
             continue

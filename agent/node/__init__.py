@@ -1,7 +1,8 @@
 """The node: the only place that wires the parts of an agent together.
 
-``service`` is the process (signals, systemd); ``assembly`` the node with its doors (peers, admin socket, published state); ``tended`` opens a
-dataset, and opens it again when it failed; ``primary`` and ``standby`` are a dataset's two sides; ``controls`` what operators ask for.
+``service`` is the process (signals, systemd); ``assembly`` the node with its doors (peers, operators, published state);
+``member`` one of its datasets, which ``tended`` opens, and opens again when it failed; ``primary`` and ``standby`` are the
+two sides of a dataset, ``lineage`` the epochs it writes in; ``operations`` is what operators ask for, ``shown`` what they see.
 """
 
 from agent.node.service import run

@@ -1,7 +1,7 @@
 """Which epoch a primary writes in, and what becomes of its stores when its history is not the peers'.
 
-``role.json`` is written before the catalog begins an epoch, so a number is never used twice by one node. A request to start over is
-a durable file, so a crash between its steps does no harm.
+``role.json`` is written before the catalog begins an epoch, so a number is never used twice by one node. A request to
+start over is a durable file, so a crash between its steps does no harm.
 """
 
 from __future__ import annotations

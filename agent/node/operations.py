@@ -53,7 +53,7 @@ class Operations:
         begun = time.monotonic()
         deadline = None if timeout is None else begun + timeout
         ticket = side.pump.barrier(min(timeout or 10.0, 10.0))
-        number = self._until(deadline, lambda step: ticket.wait(step), progress, "wait", dataset)
+        number = self._until(deadline, ticket.wait, progress, "wait", dataset)
         for name, board in side.boards.items():
             reached = lambda step, board=board: board.wait(Level(level), number, step)  # noqa: E731
             self._until(deadline, _or_again(reached, name), progress, "wait", dataset)

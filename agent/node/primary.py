@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
+import structlog
+
 from agent.capture.facts import PumpFacts
 from agent.capture.pump import Pump
 from agent.capture.rules import Rules
@@ -38,6 +40,7 @@ from agent.watch.settle import Settle
 
 REWOUND, FOREIGN, WATCH = "rewound", "foreign-lineage", "watch"
 NONCE_SIZE = 32
+_log = structlog.get_logger("node")
 
 
 class Primary:
@@ -126,7 +129,7 @@ class Primary:
         self._catalog.close()
 
     def tick(self) -> None:
-        """Once a second: is the root still there and watched? A watch that was lost is begun again, and everything is looked at."""
+        """Once a second: is the root still there and watched? A lost watch is begun again, and everything is looked at."""
         if self.watcher is not None and self.watcher.check() is not None:
             self.watcher.stop()
             self.watcher = None
@@ -206,6 +209,7 @@ class Primary:
         if isinstance(error, HikaeError):
             self._failed(error)
         else:
+            _log.error("capture met a bug", dataset=self.dataset.name, exc_info=error)
             reason = f"{type(error).__name__}: {error}"
             self._failed(HikaeError("capture", self.dataset.name, reason, "it is started again; please report this"))
 

@@ -25,7 +25,7 @@ def run(settings: Settings, make_door: MakeDoor) -> int:
     The watchdog is fed by the loop that tends the datasets, so an agent whose loop is stuck is restarted."""
     stopping = threading.Event()
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

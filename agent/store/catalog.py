@@ -7,7 +7,7 @@ nothing staged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from agent.store import schema
 from agent.store.moments import Difference
 from agent.store.pack import PackEnd
 from agent.store.reader import CatalogReader, Reading
-from agent.store.sqlite import Synchronous, failure, open_database, query
+from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query
 from agent.store.staging import UNSTAGE, Staging, highest_id
 
 __all__ = ["Catalog", "CatalogReader", "Header"]
@@ -61,7 +61,7 @@ class Catalog(Reading):
         connection = open_database(path, Synchronous.FULL, _CACHE_KIB)
         catalog = cls(path, connection)
         try:
-            catalog.created = schema.prepare(connection, path)
+            catalog.created = ensure_schema(connection, path, schema.APPLICATION, schema.VERSION, schema.TABLES)
             catalog._recover()
             catalog._known_epoch = next(reversed(catalog.lineage), None)
         except apsw.Error as error:
@@ -234,15 +234,17 @@ class Catalog(Reading):
 
     # --- whole states, on a connection of their own: a withdrawn commit must not take a reader's scratch with it
 
-    def difference(self, a: CommitNumber, b: CommitNumber, batch: int = 1000) -> Iterator[list[Difference]]:
+    def difference(
+        self, a: CommitNumber, b: CommitNumber, batch: int = 1000
+    ) -> Generator[list[Difference], None, None]:
         """See ``CatalogReader.difference``."""
         return self._own_reader().difference(a, b, batch)
 
-    def touched(self, a: CommitNumber, b: CommitNumber, batch: int = 1000) -> Iterator[list[bytes]]:
+    def touched(self, a: CommitNumber, b: CommitNumber, batch: int = 1000) -> Generator[list[bytes], None, None]:
         """See ``CatalogReader.touched``."""
         return self._own_reader().touched(a, b, batch)
 
-    def rows_at(self, at: CommitNumber | None = None, batch: int = 1000) -> Iterator[list[bytes]]:
+    def rows_at(self, at: CommitNumber | None = None, batch: int = 1000) -> Generator[list[bytes], None, None]:
         """See ``CatalogReader.rows_at``."""
         return self._own_reader().rows_at(at, batch)
 

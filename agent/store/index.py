@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import apsw
 
-from agent.core.errors import Damaged
 from agent.store.pack import PackEnd, Place
-from agent.store.sqlite import Synchronous, failure, open_database, query, query_each
+from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query, query_each
 
+_APPLICATION = 0x68696B69  #: "hiki", in the database header
 _VERSION = 1
 _CACHE_KIB = 24_576
 _TABLES = """
@@ -38,13 +38,7 @@ class Index:
         """Open or create. Raises ``Damaged`` (then :func:`remove` it and open again), ``TryAgain``, ``StoreFailed``."""
         connection = open_database(path, Synchronous.NORMAL, _CACHE_KIB)
         try:
-            version = connection.pragma("user_version")
-            if version == 0:
-                with connection:
-                    query(connection, _TABLES)
-                    connection.pragma("user_version", _VERSION)
-            elif version != _VERSION:
-                raise Damaged("open the vault's index", path, f"it is of version {version}")
+            ensure_schema(connection, path, _APPLICATION, _VERSION, _TABLES)
             pack, offset = query(connection, "select pack, offset from durable")[0]
         except apsw.Error as error:
             connection.close(True)

@@ -13,10 +13,10 @@ from typing import Any
 
 import apsw
 
-from agent.core.errors import Damaged
 from agent.core.ids import ObjectId
-from agent.store.sqlite import Synchronous, failure, open_database, query, query_each
+from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query, query_each
 
+_APPLICATION = 0x68696B6C  #: "hikl", in the database header
 _VERSION = 1
 _CACHE_KIB = 16_384
 _TABLES = """
@@ -56,13 +56,7 @@ class Local:
         """Open or create. Raises ``Damaged``: remove the file and everything is read anew."""
         connection = open_database(path, Synchronous.NORMAL, _CACHE_KIB)
         try:
-            version = connection.pragma("user_version")
-            if version == 0:
-                with connection:
-                    query(connection, _TABLES)
-                    connection.pragma("user_version", _VERSION)
-            elif version != _VERSION:
-                raise Damaged("open the local facts", path, f"they are of version {version}", f"move {path} away")
+            ensure_schema(connection, path, _APPLICATION, _VERSION, _TABLES)
         except apsw.Error as error:
             connection.close(True)
             raise failure(error, "open the local facts", path) from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Protocol, TypeAlias
 
 import apsw
@@ -132,8 +133,10 @@ def _gather(pruned: Pruned, connection: apsw.Connection, a: CommitNumber, b: Com
 
 
 def _forget(connection: apsw.Connection, run: int) -> None:
-    query(connection, "delete from temp.changed_object where run = ?", (run,))
-    query(connection, "delete from temp.changed_name where run = ?", (run,))
+    """Clear a run's scratch; a connection that was closed meanwhile took it along."""
+    with suppress(apsw.ConnectionClosedError):
+        query(connection, "delete from temp.changed_object where run = ?", (run,))
+        query(connection, "delete from temp.changed_name where run = ?", (run,))
 
 
 def _different_objects(

@@ -5,7 +5,7 @@ What reads many rows is in ``moments``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import apsw
@@ -176,20 +176,22 @@ class CatalogReader(Reading):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def difference(self, a: CommitNumber, b: CommitNumber, batch: int = 1000) -> Iterator[list[moments.Difference]]:
+    def difference(
+        self, a: CommitNumber, b: CommitNumber, batch: int = 1000
+    ) -> Generator[list[moments.Difference], None, None]:
         """What makes the state at ``a`` the state at ``b``: ``(key, old, new)`` with row bytes or None, net, objects
         first (by id), then names (by parent, name). ``a`` may be ``NOTHING``; it may also be the later one.
 
         Raises ``NotFound`` when history that is needed was pruned (also in the middle, if that happens meanwhile)."""
         return self._guarded(moments.difference(self, self._connection, a, b, batch))
 
-    def touched(self, a: CommitNumber, b: CommitNumber, batch: int = 1000) -> Iterator[list[bytes]]:
+    def touched(self, a: CommitNumber, b: CommitNumber, batch: int = 1000) -> Generator[list[bytes], None, None]:
         """Every key with a row that begins or ends in ``(a, b]``, also those that come out as they were; objects first.
 
         Raises ``NotFound`` like :meth:`difference`."""
         return self._guarded(moments.touched(self, self._connection, a, b, batch))
 
-    def rows_at(self, at: CommitNumber | None = None, batch: int = 1000) -> Iterator[list[bytes]]:
+    def rows_at(self, at: CommitNumber | None = None, batch: int = 1000) -> Generator[list[bytes], None, None]:
         """Every row of the state at ``at``, objects first (by id), then names (by parent, name)."""
         return self._guarded(moments.rows_at(self, self._connection, self._at(at), batch))
 
@@ -198,7 +200,7 @@ class CatalogReader(Reading):
         for rows in self.rows_at(at):
             yield from (row for row in rows if bucket_of(key_of(row)) == number)
 
-    def _guarded(self, batches: Iterator[list[Any]]) -> Iterator[list[Any]]:
+    def _guarded(self, batches: Iterator[list[Any]]) -> Generator[list[Any], None, None]:
         try:
             yield from batches
         except apsw.Error as error:

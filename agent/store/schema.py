@@ -10,17 +10,12 @@ cost of what it returns; the indexes by ``since`` and ``until`` drive difference
 
 from __future__ import annotations
 
-import apsw
-
-from agent.core.errors import Damaged
-from agent.store.sqlite import query
-
 #: ``until`` of a row that lives. SQL below and elsewhere spells it out: only so are the partial indexes used.
 FOREVER = 9223372036854775807
 VERSION = 1
 APPLICATION = 0x68696B61  #: "hika", in the database header
 
-_TABLES = """
+TABLES = """
 create table object (
     id integer not null, until integer not null, since integer not null, row blob not null, primary key (id, until)
 ) without rowid;
@@ -46,18 +41,3 @@ create table bucket (number integer primary key, total blob not null);
 create table piece (name blob primary key, data blob not null);
 create table meta (key text primary key, value integer not null) without rowid;
 """
-
-
-def prepare(connection: apsw.Connection, path: str) -> bool:
-    """Create the tables when the database is empty; returns whether it was. Raises ``Damaged`` for a foreign file."""
-    application = connection.pragma("application_id")
-    version = connection.pragma("user_version")
-    if (application, version) == (APPLICATION, VERSION):
-        return False
-    if application or version or query(connection, "select 1 from sqlite_schema limit 1"):
-        raise Damaged("open the catalog", path, "it is no catalog of this release", f"move {path} away and start again")
-    with connection:
-        query(connection, _TABLES)
-        connection.pragma("application_id", APPLICATION)
-        connection.pragma("user_version", VERSION)
-    return True

@@ -57,6 +57,22 @@ def open_database(path: str, synchronous: Synchronous, cache_kib: int, *, create
     return connection
 
 
+def ensure_schema(connection: apsw.Connection, path: str, application: int, version: int, tables: str) -> bool:
+    """Create the tables when the database is empty; returns whether it was.
+
+    ``application``: what tells our kinds of database apart. Raises ``Damaged`` for another kind or version."""
+    found = (connection.pragma("application_id"), connection.pragma("user_version"))
+    if found == (application, version):
+        return False
+    if found != (0, 0) or query(connection, "select 1 from sqlite_schema limit 1"):
+        raise Damaged("open a database", path, "it is of another kind or release", _damaged_remedy(path))
+    with connection:
+        query(connection, tables)
+        connection.pragma("application_id", application)
+        connection.pragma("user_version", version)
+    return True
+
+
 # SQLite's values have the types of the schema; apsw cannot know them: this is the edge where they become ``Any``.
 def query(connection: apsw.Connection, sql: str, arguments: tuple[Any, ...] = ()) -> list[Any]:
     """Run a statement to its end and give its rows. ``arguments`` of several statements follow each other.

@@ -107,7 +107,7 @@ class Receiver:
         self.board.durable(durable)
         return Welcome(
             node=self._node,
-            epoch=self._newest_epoch(),
+            epoch=self._epoch_of(durable),
             durable=durable,
             durable_digest=newest.digest if newest else b"",
             applied=self.board.position.applied,
@@ -183,6 +183,9 @@ class Receiver:
     def _newest_epoch(self) -> Epoch:
         lineage = self._catalog.lineage
         return lineage[-1] if lineage else NO_EPOCH
+
+    def _epoch_of(self, durable: CommitNumber) -> Epoch:
+        return next((epoch for epoch in self._catalog.lineage if epoch.number == epoch_of(durable)), NO_EPOCH)
 
     def _meet(self, epoch: Epoch) -> Refuse | None:
         known = self._newest_epoch()

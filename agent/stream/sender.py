@@ -106,13 +106,18 @@ class Sender:
             source.close()
 
     def _common(self, welcome: Welcome, source: Source) -> CommitNumber:
-        """The peer's newest commit if it is ours too. Raises ``LineageBroken``, ``WireError``."""
+        """The peer's newest commit if it is ours too; ``NOTHING`` for an empty peer, and for one that holds an earlier reign
+        of this node whose catalog is gone: what it has is replaced then, and kept as history.
+
+        Raises ``LineageBroken``, ``WireError``."""
         if welcome.node != self._peer or welcome.version not in self._hello.versions:
             raise messages.bad(f"a welcome of {welcome.node!r} in version {welcome.version}")
         if welcome.durable == NOTHING:
             return NOTHING
         commit = source.commit_at(welcome.durable)
         if commit is None or commit.digest != welcome.durable_digest:
+            if welcome.epoch.owner == self._hello.node and welcome.epoch.number < self._hello.epoch.number:
+                return NOTHING
             raise LineageBroken(self._peer, welcome.epoch, welcome.durable)
         return commit.number
 

@@ -54,7 +54,7 @@ class Source(Protocol):
 class LineageBroken(Refused):
     """The peer's newest commit is not in our catalog, or is another one there.
 
-    ``epoch``: the peer's; ``durable``: its newest commit. The node must take an epoch above both and start over, or,
+    ``epoch``: in which the peer's newest commit ``durable`` was made. The node must take an epoch above both and start over, or,
     if the peer is ahead in our own epoch, is itself the one that was rewound."""
 
     def __init__(self, peer: str, epoch: Epoch, durable: CommitNumber) -> None:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -69,9 +70,11 @@ class Agent:
 
     def json(self, *arguments: str, timeout: float = 120) -> Any:
         """A reading command's JSON; the command must succeed (69, no agent yet, and 75, not yet, are tried again)."""
+        deadline = time.monotonic() + timeout
         while True:
             done = self.run(*arguments, "--json", timeout=timeout)
-            if done.returncode in (69, 75) and self.process is not None and self.process.poll() is None:
+            alive = self.process is not None and self.process.poll() is None
+            if done.returncode in (69, 75) and alive and time.monotonic() < deadline:
                 continue
             assert done.returncode == 0, f"{arguments} on {self.name}: {done.returncode}\n{done.stderr}\n{self.tail()}"
             return json.loads(done.stdout)
@@ -106,9 +109,7 @@ class Pair:
 
     def _config(self, agent: Agent, extra: str) -> str:
         keys = self.base / "pki"
-        peers = "".join(
-            f'[[peer]]\nname = "{peer.name}"\naddress = "127.0.0.1:{peer.port}"\n' for peer in self.agents
-        )
+        peers = "".join(f'[[peer]]\nname = "{peer.name}"\naddress = "127.0.0.1:{peer.port}"\n' for peer in self.agents)
         return (
             f'[node]\nname = "{agent.name}"\nstate_dir = "{agent.state}"\nlisten = "127.0.0.1:{agent.port}"\n'
             f'admin_socket = "{self.base}/{agent.name}.sock"\n'

@@ -205,7 +205,18 @@ class Tree:
         xattrs = tuple((name.decode(), value) for name, value in row.xattrs)
         mode = row.mode | 0o777 if row.kind == stat.S_IFLNK else row.mode
         return Seen(
-            mode, row.uid, row.gid, row.mtime, row.size, row.rdev, target, digest, tuple(holes), xattrs, row.flags, links
+            mode,
+            row.uid,
+            row.gid,
+            row.mtime,
+            row.size,
+            row.rdev,
+            target,
+            digest,
+            tuple(holes),
+            xattrs,
+            row.flags,
+            links,
         )
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from agent.core import chunks
 from agent.core.commit import Changes
@@ -13,6 +14,8 @@ from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_
 from agent.core.rows import ObjectRow, encode_name, encode_object, key_of
 from agent.store.catalog import Catalog, Header
 from agent.store.codec import StoredChunk, pack_chunk
+
+Item = TypeVar("Item")
 
 EPOCH = Epoch(1, "alpha", b"0123456789abcdef")
 
@@ -108,6 +111,6 @@ class DictCatalog:
         return {key for commit, keys in self.touched.items() if a < commit <= b for key in keys}
 
 
-def flat(batches: Iterable[list[object]]) -> list[object]:
+def flat(batches: Iterable[list[Item]]) -> list[Item]:
     """The items of all batches."""
     return [item for batch in batches for item in batch]

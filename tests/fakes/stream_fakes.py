@@ -27,7 +27,7 @@ from agent.stream.link import Transport
 from agent.stream.messages import Answers, Batch, Hello, Refuse, weight
 from agent.stream.receiver import Receiver
 from agent.stream.seats import Seats
-from agent.stream.sender import Sender
+from agent.stream.sender import Phase, Sender
 
 EPOCH = Epoch(1, "alpha", b"1" * 16)
 CHUNK = 1 << 12
@@ -70,6 +70,7 @@ class Primary:
         self._known: set[bytes] = set()
         self._lock = threading.RLock()
         self._rooted = False
+        self._token = 0
 
     def close(self) -> None:
         self.catalog.close()
@@ -89,6 +90,22 @@ class Primary:
                 found += some
                 pieces += inner
             return self._commit(Changes(puts), found, pieces, consistent)
+
+    def write_ahead(self, name: bytes, data: bytes, between: Callable[[], None] = lambda: None) -> int:
+        """Capture a large new file: its content first, ``between`` in the middle of it, then the commit. Returns its bytes."""
+        with self._lock:
+            object_id = self.names[name] = self.catalog.allocate()
+            self.disk[object_id] = data
+            row, found, pieces = self._row(object_id, data)
+        self._token += 1
+        half = len(found) // 2
+        self.feed.content(self._token, found[:half])
+        between()
+        self.feed.content(self._token, found[half:])
+        changes = Changes([row, encode_name(ROOT, name, object_id)])
+        with self._lock:
+            self._commit(changes, [], pieces, True, [(self._token, object_id)])
+        return len(data)
 
     def remove(self, name: bytes) -> Commit:
         """Remove a file and capture that."""
@@ -140,14 +157,19 @@ class Primary:
         return new
 
     def _commit(
-        self, changes: Changes, found: list[ReadChunk], pieces: list[tuple[bytes, bytes]], consistent: bool
+        self,
+        changes: Changes,
+        found: list[ReadChunk],
+        pieces: list[tuple[bytes, bytes]],
+        consistent: bool,
+        ahead: Sequence[tuple[int, ObjectId]] = (),
     ) -> Commit:
         newest = self.catalog.newest()
         parent = newest.number if newest else NOTHING
         same = newest is not None and epoch_of(parent) == self.epoch.number
         number = commit_number(self.epoch.number, seq_of(parent) + 1 if same else 1)
         commit = self.catalog.write(changes, Header(number, parent, 1000, 1000, consistent), pieces)
-        self.feed.commit(commit, changes, found, ())
+        self.feed.commit(commit, changes, found, ahead)
         return commit
 
 
@@ -241,7 +263,8 @@ class _Pipe:
 
 @dataclass
 class MemoryTransport:
-    """Calls in memory. ``cut_up``, ``cut_down``: the link breaks instead of carrying that batch of a call (0 is the first)."""
+    """Calls in memory. ``cut_up``, ``cut_down``: the link breaks instead of carrying that batch of a call (0 is the first).
+    What was carried before is handled; whoever sends more after the cut is not heard."""
 
     secondary: Secondary
     caller: str = "alpha"
@@ -291,7 +314,6 @@ class MemoryTransport:
                 break
             if count == self.cut_up:
                 self._broken = True
-                self.cancel()
                 break
             self.up.append(batch)
             up.put(batch)
@@ -302,6 +324,7 @@ class MemoryTransport:
             if count == self.cut_down:
                 self._broken = True
                 self.cancel()
+                break
             self.down.append(answers)
             down.put(answers)
         down.put(None)
@@ -325,6 +348,14 @@ class Call:
         self._transport = transport
         self._thread = threading.Thread(target=self._run, name="call")
         self._thread.start()
+
+    def until_streaming(self) -> None:
+        """Wait until the peer has caught up."""
+        for _ in range(20_000):
+            if self.sender.phase is Phase.STREAMING:
+                return
+            self.sender.talk.watch(0.001)
+        raise AssertionError(self.failure)
 
     def stop(self) -> None:
         """A clean shutdown."""

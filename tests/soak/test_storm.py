@@ -9,6 +9,7 @@ import os
 import random
 
 import pytest
+
 from fakes.agents import Pair, pair
 from fakes.storm import Storm
 from fakes.trees import differences

@@ -220,7 +220,7 @@ Global___Hello: _TypeAlias = Hello  # noqa: Y015
 
 @_typing.final
 class Welcome(_message.Message):
-    """The answer to Hello. proof is the signature of the nonce by the key of certificate (PEM)."""
+    """The answer to Hello. epoch is that of the durable commit; proof is the signature of the nonce by the key of certificate (PEM)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

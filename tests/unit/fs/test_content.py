@@ -153,6 +153,17 @@ def test_punch(fd: int, supported: bool, monkeypatch: pytest.MonkeyPatch) -> Non
         assert os.fstat(fd).st_blocks * 512 <= 6 * BLOCK
 
 
+def test_punch_to_the_end_of_a_last_block_that_is_not_full(fd: int) -> None:
+    """The rest of the file becomes a hole although its last block is only begun; the size stays."""
+    size = 3 * BLOCK + 100
+    pwrite_all(fd, b"x" * size, 0)
+
+    content.punch(fd, BLOCK, size - BLOCK)
+
+    assert size == os.fstat(fd).st_size
+    assert [(True, 0, BLOCK), (False, BLOCK, size - BLOCK)] == content.segments(fd, size)
+
+
 def test_punch_of_nothing(fd: int) -> None:
     """An empty range is done already."""
     assert content.punch(fd, 0, 0)

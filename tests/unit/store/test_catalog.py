@@ -14,6 +14,7 @@ from agent.core.ids import NOTHING, ROOT, Epoch, ObjectId, object_id
 from agent.core.rows import name_key, object_key
 from agent.store import catalog as catalog_module
 from agent.store.catalog import Catalog, Header
+from agent.store.local import Local
 from agent.store.vault import PackEnd
 from fakes.store_fakes import EPOCH, begun, dir_row, file_row, header, name_row, number
 
@@ -84,19 +85,17 @@ def test_withdraw_after_slices_were_committed(catalog: Catalog, monkeypatch: pyt
     """A commit larger than a transaction is taken back whole, and sealed whole."""
     monkeypatch.setattr(catalog_module, "_SLICE", 3)
     before = catalog.staged_digest()
-    rows = [file_row(object_id(1, i)) for i in range(1, 11)]
+    rows = [dir_row(ROOT, 8), *(file_row(object_id(1, i)) for i in range(1, 11))]
     for _ in range(2):
         for row in rows:
             catalog.stage(number(2), Changes((row,)))
-        catalog.stage(number(2), Changes((dir_row(ROOT, 8),)))
-        staged = catalog.staged_digest()
+        assert digest_of(rows) == catalog.staged_digest()
         catalog.withdraw()
         assert before == catalog.staged_digest()
     for row in rows:
         catalog.stage(number(2), Changes((row,)))
     commit = catalog.seal(header(2), PackEnd(0, 0))
-    assert (digest_of([*rows, dir_row(ROOT)]), 50) == (commit.digest, commit.bytes)
-    assert staged != commit.digest
+    assert (digest_of(rows), 50) == (commit.digest, commit.bytes)
 
 
 def test_a_restart_deletes_what_was_staged(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,10 +301,8 @@ def test_a_file_that_is_no_catalog_is_refused(tmpfs_dir: Path) -> None:
     text.write_bytes(b"this is no database at all" * 400)
     with pytest.raises(Damaged, match="move"):
         Catalog.open(str(text))
-    from agent.store.local import Local
-
     Local.open(str(tmpfs_dir / "local.db")).close()
-    with pytest.raises(Damaged, match="no catalog"):
+    with pytest.raises(Damaged, match="another kind"):
         Catalog.open(str(tmpfs_dir / "local.db"))
 
 

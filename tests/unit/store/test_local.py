@@ -93,5 +93,5 @@ def test_another_kind_of_file_is_refused(tmpfs_dir: Path) -> None:
     """The error says what to do."""
     path = tmpfs_dir / "local.db"
     path.write_bytes(b"no database" * 1000)
-    with pytest.raises(Damaged, match="mv .*local.db"):
+    with pytest.raises(Damaged, match=r"mv .*local\.db"):
         Local.open(str(path))

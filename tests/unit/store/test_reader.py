@@ -136,6 +136,17 @@ def test_a_difference_left_half_way_leaves_nothing(reader: CatalogReader) -> Non
     assert [] == reader._all("select run from temp.changed_object union all select run from temp.changed_name", ())
 
 
+def test_a_reader_may_be_closed_before_its_difference(catalog: Catalog) -> None:
+    """What is left of the difference goes quietly."""
+    reader = catalog.reader()
+    batches = reader.difference(number(1), number(4), 1)
+    next(batches)
+    reader.close()
+    batches.close()
+    with pytest.raises(StopIteration):
+        next(batches)
+
+
 def test_a_reader_sees_commits_while_it_reads(catalog: Catalog, reader: CatalogReader) -> None:
     """A difference of two sealed moments stays as it is while the writer goes on."""
     batches = reader.difference(number(1), number(4), 1)

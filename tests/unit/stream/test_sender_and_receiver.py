@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.core import chunks
 from agent.core.ids import Epoch
 from agent.stream.board import Level
-from agent.stream.messages import Data, Seal
+from agent.stream.conversation import RefusedByPeer
+from agent.stream.messages import Data, Offer, Seal, Withdraw
+from agent.stream.source import LineageBroken
 from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary
 
 
@@ -33,27 +36,291 @@ def secondary(tmp_path: Path) -> Iterator[Secondary]:
     one.close()
 
 
-def until_durable(call: Call, primary: Primary) -> None:
-    """Wait until the peer has everything."""
+def digest_of(primary: Primary) -> bytes:
+    """Of the primary's newest commit."""
     newest = primary.catalog.newest()
     assert newest is not None
-    assert call.board.wait(Level.DURABLE, newest.number, 10), call.failure
+    return newest.digest
+
+
+def until_durable(call: Call, primary: Primary) -> None:
+    """Wait until the peer has everything, also what is captured while we wait."""
+    newest = primary.catalog.newest()
+    while newest is not None and call.board.position.durable < newest.number:
+        assert call.board.wait(Level.DURABLE, newest.number, 10), call.failure
+        newest = primary.catalog.newest()
+
+
+def sync(primary: Primary, transport: MemoryTransport) -> Call:
+    """One call that brings the peer up to date and ends."""
+    call = Call(primary, transport)
+    until_durable(call, primary)
+    call.stop()
+    assert call.failure is None
+    return call
+
+
+def payload_of(transport: MemoryTransport) -> int:
+    """Chunk bytes that were sent."""
+    return sum(sum(part.raw_lengths) for batch in transport.up for part in batch if isinstance(part, Data))
 
 
 def test_first_sync_from_an_existing_catalog(primary: Primary, secondary: Secondary) -> None:
-    """A peer that holds nothing gets the whole state by catchup."""
+    """A peer that holds nothing gets the whole state by catchup, each byte once."""
     primary.write(*((b"f%d" % n, noise(10_000, n)) for n in range(20)))
-    call = Call(primary, MemoryTransport(secondary))
-    until_durable(call, primary)
-    call.stop()
-    assert primary.catalog.newest().digest == secondary.digest()
+    transport = MemoryTransport(secondary)
+    sync(primary, transport)
+    assert (digest_of(primary), 200_000) == (secondary.digest(), payload_of(transport))
 
 
 def test_live_commits(primary: Primary, secondary: Secondary) -> None:
-    """Commits that are captured while the peer streams arrive one by one, unread by the source."""
-    call = Call(primary, MemoryTransport(secondary))
+    """Commits that are captured while the peer streams arrive one by one, and the source is not read."""
+    transport = MemoryTransport(secondary)
+    call = Call(primary, transport)
+    call.until_streaming()
     for n in range(30):
         primary.write((b"f%d" % (n % 7), noise(9000, n)))
     until_durable(call, primary)
     call.stop()
-    assert (None, primary.catalog.newest().digest) == (call.failure, secondary.digest())
+    assert (None, digest_of(primary), []) == (call.failure, secondary.digest(), primary.reads)
+
+
+def test_small_live_commit_is_one_batch(primary: Primary, secondary: Secondary) -> None:
+    """Chunks, rows and seal of a small commit travel together."""
+    primary.write((b"f", b"1"))
+    transport = MemoryTransport(secondary)
+    call = Call(primary, transport)
+    call.until_streaming()
+    before = len(transport.up)
+    primary.write((b"f", b"2"))
+    until_durable(call, primary)
+    call.stop()
+    assert [[Data, Offer, Seal]] == [[type(part) for part in batch] for batch in transport.up[before:]]
+
+
+def test_every_commit_is_kept(primary: Primary, secondary: Secondary) -> None:
+    """Live commits become the same commits on the other side, with the same digests."""
+    call = Call(primary, MemoryTransport(secondary))
+    call.until_streaming()
+    for n in range(5):
+        primary.write((b"f", noise(100, n)), consistent=n > 2)
+    until_durable(call, primary)
+    call.stop()
+    ours = [(c.number, c.digest, c.consistent, c.entries, c.bytes) for c in primary.catalog.commits(0, 100)]
+    theirs = [(c.number, c.digest, c.consistent, c.entries, c.bytes) for c in secondary.catalog.commits(0, 100)]
+    assert ours == theirs
+
+
+def test_catchup_after_being_away(primary: Primary, secondary: Secondary) -> None:
+    """What happened meanwhile arrives as one difference; what the peer has is not sent again."""
+    primary.write(*((b"f%d" % n, noise(CHUNK, n)) for n in range(10)))
+    sync(primary, MemoryTransport(secondary))
+    primary.write((b"f1", noise(CHUNK, 100)))
+    primary.remove(b"f2")
+    primary.write((b"f3", noise(CHUNK, 3)), (b"copy", noise(CHUNK, 4)))
+    transport = MemoryTransport(secondary)
+    sync(primary, transport)
+    assert (digest_of(primary), CHUNK) == (secondary.digest(), payload_of(transport))
+
+
+def test_file_changes_while_catching_up(primary: Primary, secondary: Secondary) -> None:
+    """Bytes that are gone are captured again; the rows that named them are withdrawn."""
+    primary.write(*((b"f%d" % n, noise(5 * CHUNK, n)) for n in range(5)))
+    primary.change_unseen(b"f3", noise(5 * CHUNK, 33))
+    transport = MemoryTransport(secondary)
+    sync(primary, transport)
+    withdrawn = [part for batch in transport.up for part in batch if isinstance(part, Withdraw)]
+    expected = (digest_of(primary), 1, [primary.names[b"f3"]])
+    assert expected == (secondary.digest(), len(withdrawn), primary.forced)
+
+
+def test_file_never_rests_while_catching_up(primary: Primary, secondary: Secondary) -> None:
+    """A file that changes at every read arrives all the same, by way of the live queue."""
+    primary.write((b"log", b"0"), (b"other", noise(100)))
+    count = iter(range(1, 1000))
+    primary.before_read = lambda: primary.change_unseen(b"log", b"%d" % next(count))
+    sync(primary, MemoryTransport(secondary))
+    assert digest_of(primary) == secondary.digest()
+
+
+def test_commits_while_catching_up(primary: Primary, secondary: Secondary) -> None:
+    """What is captured during a round follows it."""
+    primary.write(*((b"f%d" % n, noise(CHUNK, n)) for n in range(10)))
+    seeds = iter(range(1000, 1003))
+
+    def write_more() -> None:
+        for seed in seeds:
+            primary.write((b"more%d" % seed, noise(3 * CHUNK, seed)))
+
+    primary.before_read = write_more
+    sync(primary, MemoryTransport(secondary))
+    assert digest_of(primary) == secondary.digest()
+
+
+def test_queue_fills_while_catching_up(tmp_path: Path, secondary: Secondary) -> None:
+    """More live data than the queue holds: its chunks go out between offers, or the peer starts over; nothing is lost."""
+    primary = Primary(tmp_path / "small", limit=40 * CHUNK)
+    primary.write(*((b"f%d" % n, noise(CHUNK, n)) for n in range(10)))
+    seeds = iter(range(1000, 1030))
+
+    def write_more() -> None:
+        for seed in [next(seeds, None) for _ in range(10)]:
+            if seed is not None:
+                primary.write((b"more%d" % seed, noise(7 * CHUNK, seed)))
+
+    primary.before_read = write_more
+    sync(primary, MemoryTransport(secondary))
+    assert digest_of(primary) == secondary.digest()
+    primary.close()
+
+
+def test_long_chunk_list(primary: Primary, secondary: Secondary) -> None:
+    """A file whose list is cut into pieces arrives, by catchup and live; one edit costs little."""
+    data = noise(1500 * CHUNK)
+    primary.write((b"big", data))
+    sync(primary, MemoryTransport(secondary))
+    transport = MemoryTransport(secondary)
+    call = Call(primary, transport)
+    call.until_streaming()
+    edited = noise(CHUNK, 9) + data[CHUNK:]
+    primary.write((b"big", edited))
+    until_durable(call, primary)
+    call.stop()
+    assert digest_of(primary) == secondary.digest()
+    assert payload_of(transport) < 100 * CHUNK
+
+
+def test_content_ahead_of_its_commit(primary: Primary, secondary: Secondary) -> None:
+    """Large content may come before; the commit that names it brings rows only."""
+    primary.write((b"f", b"1"))
+    transport = MemoryTransport(secondary)
+    call = Call(primary, transport)
+    call.until_streaming()
+    sent = primary.write_ahead(b"big", noise(40 * CHUNK))
+    until_durable(call, primary)
+    call.stop()
+    assert (digest_of(primary), sent + 1) == (secondary.digest(), payload_of(transport))
+
+
+def test_content_that_began_before_the_peer_came(primary: Primary, secondary: Secondary) -> None:
+    """What a newly attached peer has missed of a large file is offered and read again."""
+    primary.write((b"f", b"1"))
+    transport = MemoryTransport(secondary)
+    calls: list[Call] = []
+
+    def attach() -> None:
+        calls.append(Call(primary, transport))
+        calls[0].until_streaming()
+
+    primary.write_ahead(b"big", noise(40 * CHUNK), between=attach)
+    until_durable(calls[0], primary)
+    calls[0].stop()
+    assert (None, digest_of(primary)) == (calls[0].failure, secondary.digest())
+
+
+def test_peer_of_another_lineage(tmp_path: Path, primary: Primary, secondary: Secondary) -> None:
+    """A peer whose newest commit we do not have is not written to."""
+    stranger = Primary(tmp_path / "stranger")
+    stranger.write((b"x", b"1"))
+    stranger.write((b"x", b"2"))
+    sync(stranger, MemoryTransport(secondary))
+    before = secondary.digest()
+    primary.write((b"y", b"1"))
+    call = Call(primary, MemoryTransport(secondary))
+    call.join()
+    assert (LineageBroken, before) == (type(call.failure), secondary.digest())
+    stranger.close()
+
+
+def test_higher_epoch_starts_over(tmp_path: Path, secondary: Secondary) -> None:
+    """A primary without its catalog takes the next epoch; the peer's state is replaced, its history kept, no chunk sent twice."""
+    old = Primary(tmp_path / "old")
+    old.write((b"same", noise(CHUNK)), (b"gone", b"1"))
+    sync(old, MemoryTransport(secondary))
+    old.close()
+    new = Primary(tmp_path / "new", Epoch(2, "alpha", b"2" * 16))
+    new.write((b"same", noise(CHUNK)))
+    transport = MemoryTransport(secondary)
+    sync(new, transport)
+    numbers = [commit.number >> 40 for commit in secondary.catalog.commits(0, 10)]
+    assert (digest_of(new), [1, 2], 0) == (secondary.digest(), numbers, payload_of(transport))
+    new.close()
+
+
+def test_stale_epoch_is_refused(tmp_path: Path, primary: Primary, secondary: Secondary) -> None:
+    """A node that has met a higher epoch tells so, with its number, and takes nothing."""
+    new = Primary(tmp_path / "new", Epoch(2, "gamma", b"2" * 16))
+    new.write((b"x", b"1"))
+    sync(new, MemoryTransport(secondary))
+    primary.write((b"y", b"1"))
+    call = Call(primary, MemoryTransport(secondary))
+    call.join()
+    assert isinstance(call.failure, RefusedByPeer)
+    assert ("stale-epoch", 2) == (call.failure.code, call.failure.epoch)
+    new.close()
+
+
+def test_equal_epoch_with_another_token_is_refused(tmp_path: Path, primary: Primary, secondary: Secondary) -> None:
+    """Two nodes that both took epoch 1 are told apart by its token."""
+    primary.write((b"y", b"1"))
+    sync(primary, MemoryTransport(secondary))
+    twin = Primary(tmp_path / "twin", Epoch(1, "alpha", b"x" * 16))
+    twin.write((b"y", b"1"))
+    call = Call(twin, MemoryTransport(secondary))
+    call.join()
+    assert isinstance(call.failure, RefusedByPeer)
+    assert "stale-epoch" == call.failure.code
+    twin.close()
+
+
+def test_unknown_dataset_is_refused(primary: Primary, secondary: Secondary) -> None:
+    """Only the configured primary is served."""
+    secondary.primary = "gamma"
+    call = Call(primary, MemoryTransport(secondary))
+    call.join()
+    assert isinstance(call.failure, RefusedByPeer)
+    assert "not-primary" == call.failure.code
+
+
+def test_applied_position_comes_back(primary: Primary, secondary: Secondary) -> None:
+    """What the applier has reached is told to the primary although nothing else is said."""
+    commit = primary.write((b"f", b"1"))
+    call = Call(primary, MemoryTransport(secondary))
+    until_durable(call, primary)
+    secondary.board.applied(commit.number)
+    assert call.board.wait(Level.APPLIED, commit.number, 10)
+    call.stop()
+
+
+def test_newer_call_replaces_the_older(primary: Primary, secondary: Secondary) -> None:
+    """A call that hangs does not keep its successor out."""
+    primary.write((b"f", b"1"))
+    first = Call(primary, MemoryTransport(secondary))
+    until_durable(first, primary)
+    second = Call(primary, MemoryTransport(secondary))
+    first.join()
+    primary.write((b"f", b"2"))
+    until_durable(second, primary)
+    second.stop()
+    assert (True, None) == (first.failure is not None, second.failure)
+
+
+def test_everything_dropped(primary: Primary, secondary: Secondary) -> None:
+    """A commit that only drops is a commit like any other."""
+    primary.write((b"f", b"1"))
+    call = Call(primary, MemoryTransport(secondary))
+    until_durable(call, primary)
+    primary.remove(b"f")
+    until_durable(call, primary)
+    call.stop()
+    assert digest_of(primary) == secondary.digest()
+
+
+def test_vault_holds_what_was_sent(primary: Primary, secondary: Secondary) -> None:
+    """Every chunk can be read back under its name after a reopening."""
+    data = noise(CHUNK, 5)
+    primary.write((b"f", data))
+    sync(primary, MemoryTransport(secondary))
+    secondary.close()
+    secondary.open()
+    assert data == secondary.vault.read(chunks.name_of(data))

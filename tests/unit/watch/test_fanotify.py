@@ -111,7 +111,8 @@ def test_a_write_through_an_outside_link_is_told_by_handle(groups: FanotifyGroup
     """Only where the catalog knows the object under several names; it is asked once a second at most for others."""
     (root / "inside").touch()
     (root.parent / "stranger").touch()
-    ours, asked = handle(root / "inside"), list[bytes]()
+    # Others use this filesystem too: only what is ours is counted.
+    ours, other, asked = handle(root / "inside"), handle(root.parent / "stranger"), list[bytes]()
 
     def known(of: bytes) -> bool:
         asked.append(of)
@@ -125,12 +126,11 @@ def test_a_write_through_an_outside_link_is_told_by_handle(groups: FanotifyGroup
             (root.parent / "stranger").write_bytes(b"x")
             assert watcher.barrier(LONG)
         assert {Hint(b"", Look.ENTRY, ours)} == set(seen.hints)
-        assert {ours, handle(root.parent / "stranger")} == set(asked)
-        assert 2 == len(asked)
+        assert [1, 1] == [asked.count(ours), asked.count(other)]
         watcher.check()
         (root.parent / "stranger").write_bytes(b"x")
         assert watcher.barrier(LONG)
-        assert 3 == len(asked)
+        assert [1, 2] == [asked.count(ours), asked.count(other)]
 
 
 def test_an_object_that_was_just_linked_in_is_ours_before_the_catalog_knows(groups: FanotifyGroups, root: Path) -> None:

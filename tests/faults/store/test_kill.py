@@ -1,0 +1,72 @@
+"""kill -9 at random points: what opens afterwards is a sealed state with its digest, and every chunk that it names is there."""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+from agent.core.chunks import names_in
+from agent.core.digest import digest_of
+from agent.core.ids import CommitNumber
+from agent.core.rows import decode_object, is_object
+from agent.store.catalog import Catalog
+from agent.store.vault import Vault
+from fakes.store_fakes import flat
+
+ROUNDS = 20
+WRITER = Path(__file__).with_name("killed_writer.py")
+PROJECT = Path(__file__).parents[3]
+
+
+def test_what_opens_after_a_kill_is_whole(tmpfs_dir: Path, rng: random.Random) -> None:
+    """Twenty kills on the same catalog and vault, each at another point of staging, adding, syncing or sealing."""
+    told = 0
+    for _ in range(ROUNDS):
+        last = write_until_killed(tmpfs_dir, rng)
+        told += last is not None
+        check_whole(tmpfs_dir, last)
+    assert told > ROUNDS // 2
+
+
+def write_until_killed(directory: Path, rng: random.Random) -> tuple[int, str] | None:
+    """Start the writer, let it seal a few commits, kill it; the last commit that it told of."""
+    words = [sys.executable, str(WRITER), str(directory), str(rng.randrange(1 << 30))]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment) as child:
+        assert child.stdout is not None
+        for _ in range(rng.randrange(1, 15)):
+            assert child.stdout.readline(), "the writer ended by itself"
+        # The next commit is under way; a random moment of it, or of one after.
+        select.select([], [], [], rng.random() * 0.02)
+        child.kill()
+        lines = child.stdout.read().decode().splitlines()
+    if not lines:
+        return None
+    number, digest = lines[-1].split()
+    return int(number), digest
+
+
+def check_whole(directory: Path, last: tuple[int, str] | None) -> None:
+    """Nothing that was told of is lost, the digest is that of the rows, the chunks are what they should be."""
+    with (
+        Catalog.open(str(directory / "catalog.db")) as catalog,
+        Vault.open(str(directory / "vault"), catalog.pack_end(), pack_limit=60_000) as vault,
+    ):
+        newest = catalog.newest()
+        assert newest is not None
+        if last is not None:
+            told = catalog.commit_at(CommitNumber(last[0]))
+            assert told is not None
+            assert last[1] == told.digest.hex()
+        rows = flat(catalog.rows_at())
+        assert newest.digest == digest_of(rows)
+        objects = [decode_object(row) for row in rows if is_object(row)]
+        assert (len(rows) - len(objects), sum(row.size for row in objects)) == (newest.entries, newest.bytes)
+        for row in objects:
+            for _, name in names_in(row.content):
+                assert row.size == len(vault.read(name))
+        assert ([], []) == (vault.damage, list(vault.check(deep=True)))

@@ -1,0 +1,617 @@
+"""The pump on real directories: what becomes of single changes, and when commits are consistent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.capture.facts import Phase
+from agent.capture.outlet import ChunkRef
+from agent.capture.root import Hold
+from agent.capture.rules import Rules
+from agent.capture.source import TreeSource
+from agent.core import chunks
+from agent.core.ids import ROOT
+from agent.core.rows import NameRow, ObjectRow, check_row, decode_object, object_key
+from agent.fs.confined import exchange
+from agent.watch.hint import Hint, Look
+from fakes.capture_fakes import WAIT, LightOutlet, Station, station, wait_for
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def root(tmpfs_dir: Path) -> Path:
+    """An empty root."""
+    path = tmpfs_dir / "root"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def made(root: Path) -> Iterator[Station]:
+    """A station that waits for :meth:`Station.synced`."""
+    with station(root, root.parent / "state") as one:
+        yield one
+
+
+def file_rows(made: Station, number: int = -1) -> list[ObjectRow]:
+    """Regular files that a commit put."""
+    return [row for row in made.outlet.entries(number) if isinstance(row, ObjectRow) and stat.S_ISREG(row.mode)]
+
+
+def name_changes(made: Station) -> tuple[list[NameRow], int]:
+    """Names put, and keys of names dropped, since the traffic was forgotten."""
+    puts = [row for change in made.outlet.changes for row in map(check_row, change.puts) if isinstance(row, NameRow)]
+    return puts, sum(key[0] == ord("n") for change in made.outlet.changes for key in change.drops)
+
+
+def read(made: Station, path: bytes) -> bytes:
+    """A file's bytes as the peer has them."""
+    id = made.id_of(path)
+    assert id is not None
+    row = decode_object(made.outlet.rows[object_key(id)])
+    return b"".join(
+        made.outlet.chunks[entry.name] if entry.kind == chunks.DATA else bytes(entry.length)
+        for entry in chunks.unfold(row.content, made.outlet.chunks.__getitem__)
+    )
+
+
+class TestFirstSync:
+    """From an empty catalog."""
+
+    def test_every_kind_of_entry(self, made: Station, root: Path) -> None:
+        """Files, links, fifos, device nodes, holes, attributes, odd names: the peer can rebuild the tree."""
+        (root / "d").mkdir(mode=0o2750)
+        (root / "d" / "x").write_bytes(b"hello")
+        os.link(root / "d" / "x", root / "second")
+        os.symlink(b"to \xff nowhere", os.fsencode(root) + b"/l")
+        os.mkfifo(root / "fifo")
+        if os.geteuid() == 0:
+            os.mknod(root / "null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        (root / "empty").write_bytes(b"")
+        (root / "middle").write_bytes(os.urandom(700_000))
+        os.setxattr(root / "middle", "user.note", b"\0\1")
+        with open(root / "holes", "wb") as file:
+            file.truncate(3 * MIB)
+            file.seek(MIB)
+            file.write(b"x" * 10_000)
+        for name in (b"caf\xe9", b"new\nline", b"\xff\xfe"):
+            os.mkdir(os.fsencode(root) + b"/" + name)
+        (root / ".hikae").mkdir()
+        (root / ".hikae" / "own").write_bytes(b"never captured")
+        made.synced()
+        assert made.id_of(b".hikae") is None
+        assert [] == made.mirror()
+
+    def test_is_inconsistent_until_its_last_commit(self, made: Station, root: Path) -> None:
+        """Only a commit that drained all hints from before the walk's end is consistent; the flag is kept then."""
+        for number in range(1500):
+            (root / f"f{number}").write_bytes(b"%d" % number)
+        made.synced()
+        flags = [commit.consistent for commit in made.outlet.commits]
+        assert len(flags) > 2
+        assert [False] * (len(flags) - 1) + [True] == flags
+        (root / "later").write_bytes(b"")
+        made.hint(b"later")
+        assert made.outlet.commits[-1].consistent
+
+    def test_commits_are_cut(self, made: Station, root: Path) -> None:
+        """A commit holds about a thousand rows at most."""
+        for number in range(3000):
+            (root / f"f{number}").write_bytes(b"%d" % number)
+        made.synced()
+        assert max(len(changes) for changes in made.outlet.changes) <= 1100
+        assert made.pump.facts().by_reconcile == 0
+
+    def test_an_empty_root_is_a_commit(self, made: Station) -> None:
+        """The root's own object is captured, and a barrier has a commit to name."""
+        made.synced()
+        assert [object_key(ROOT)] == list(made.outlet.rows)
+        assert made.pump.barrier().wait(WAIT) == made.outlet.commits[-1].number
+
+    def test_paths_of_any_depth(self, made: Station, root: Path) -> None:
+        """Deeper than PATH_MAX, and deeper than descriptors are kept open."""
+        fd = os.open(root, os.O_RDONLY)
+        for number in range(700):
+            name = b"%03d-long-enough" % number
+            os.mkdir(name, dir_fd=fd)
+            below = os.open(name, os.O_RDONLY, dir_fd=fd)
+            os.close(fd)
+            fd = below
+        leaf = os.open(b"leaf", os.O_CREAT | os.O_WRONLY, dir_fd=fd)
+        os.write(leaf, b"deep")
+        os.close(leaf)
+        made.synced()
+        path = b"/".join(b"%03d-long-enough" % number for number in range(700)) + b"/leaf"
+        assert b"deep" == read(made, path)
+        leaf = os.open(b"leaf", os.O_WRONLY | os.O_TRUNC, dir_fd=fd)
+        os.write(leaf, b"deeper")
+        os.close(leaf)
+        os.close(fd)
+        made.hint(path)
+        assert b"deeper" == read(made, path)
+        made.reconcile()
+
+    def test_waits_for_room_but_hints_do_not(self, made: Station, root: Path) -> None:
+        """A walk is pulled; a small edit is committed while the walk may not go on."""
+        for number in range(50):
+            (root / f"f{number}").write_bytes(b"x")
+        made.outlet.room.clear()
+        made.start()
+        made.hint(b"f7")
+        assert b"x" == read(made, b"f7")
+        assert made.id_of(b"f8") is None
+        assert made.pump.facts().phase is Phase.FIRST_SYNC
+        made.outlet.room.set()
+        made.reconcile()
+        assert [] == made.mirror()
+
+
+class TestRenames:
+    """Names move, objects stay."""
+
+    def test_a_directory_is_one_name(self, made: Station, root: Path) -> None:
+        """A thousand files below it cost nothing: one name put, one dropped, and the parents' times."""
+        (root / "a").mkdir()
+        for number in range(1000):
+            (root / "a" / f"f{number}").write_bytes(b"%d" % number)
+        made.synced()
+        made.outlet.forget_traffic()
+        os.rename(root / "a", root / "b")
+        made.give(Hint(b"b", Look.ENTRY, moved_from=b"a"))
+        puts, drops = name_changes(made)
+        assert ([b"b"], 1) == ([row.name for row in puts], drops)
+        assert sum(len(changes) for changes in made.outlet.changes) <= 4
+        assert [] == made.mirror()
+
+    @pytest.mark.parametrize("told", [(b"a",), (b"b",), (b"b", b"a")])
+    def test_half_a_move_is_enough(self, made: Station, root: Path, told: tuple[bytes, ...]) -> None:
+        """Whichever half is told, the object is found at the other one."""
+        (root / "a").write_bytes(b"moves")
+        made.synced()
+        before = made.id_of(b"a")
+        os.rename(root / "a", root / "b")
+        made.hint(*told)
+        assert (None, before) == (made.id_of(b"a"), made.id_of(b"b"))
+        assert [] == made.mirror()
+
+    def test_two_directories_swap(self, made: Station, root: Path) -> None:
+        """Neither is dropped."""
+        for name in ("a", "b"):
+            (root / name).mkdir()
+            (root / name / f"in-{name}").write_bytes(name.encode())
+        made.synced()
+        ids = made.id_of(b"a"), made.id_of(b"b")
+        fd = os.open(root, os.O_RDONLY)
+        exchange(fd, b"a", fd, b"b")
+        os.close(fd)
+        made.hint(b"a")
+        assert ids == (made.id_of(b"b"), made.id_of(b"a"))
+        assert [] == made.mirror()
+
+    def test_moved_out_of_a_directory_that_is_deleted(self, made: Station, root: Path) -> None:
+        """Only the deleted directory is told; the file that was moved out of it keeps its object."""
+        (root / "old").mkdir()
+        (root / "old" / "kept").write_bytes(b"kept")
+        made.synced()
+        before = made.id_of(b"old/kept")
+        os.rename(root / "old" / "kept", root / "kept")
+        shutil.rmtree(root / "old")
+        made.hint(b"old")
+        assert before == made.id_of(b"kept")
+        assert [] == made.mirror()
+
+    def test_a_directory_moves_into_its_former_child(self, made: Station, root: Path) -> None:
+        """a/b becomes b/a: parents are looked at before children, and nothing stands below itself."""
+        (root / "a" / "b").mkdir(parents=True)
+        made.synced()
+        os.rename(root / "a" / "b", root / "b")
+        os.rename(root / "a", root / "b" / "a")
+        made.hint(b"b/a")
+        assert [] == made.mirror()
+
+    def test_out_edited_and_back(self, made: Station, root: Path) -> None:
+        """A directory that left and came back changed is walked."""
+        (root / "d").mkdir()
+        (root / "d" / "f").write_bytes(b"before")
+        made.synced()
+        outside = root.parent / "outside"
+        os.rename(root / "d", outside)
+        (outside / "f").write_bytes(b"after!")
+        (outside / "new").write_bytes(b"new")
+        os.rename(outside, root / "d")
+        made.hint(b"d", look=Look.SUBTREE)
+        assert [] == made.mirror()
+        os.rename(root / "d", outside)
+        made.hint(b"d")
+        assert made.id_of(b"d") is None
+        os.rename(outside, root / "d")
+        made.hint(b"d", look=Look.SUBTREE)
+        assert [] == made.mirror()
+
+    def test_a_hint_below_a_directory_that_moved_meanwhile(self, made: Station, root: Path) -> None:
+        """The hint's path is gone; what it was about is found below the new name."""
+        (root / "a").mkdir()
+        (root / "a" / "f").write_bytes(b"old")
+        made.synced()
+        (root / "a" / "f").write_bytes(b"new")
+        os.rename(root / "a", root / "b")
+        made.hint(b"a/f")
+        assert b"new" == read(made, b"b/f")
+        assert [] == made.mirror()
+
+
+class TestLinks:
+    """One object, several names."""
+
+    def test_names_come_and_go(self, made: Station, root: Path) -> None:
+        """A link is one name row; the object goes with its last name."""
+        (root / "a").write_bytes(b"x")
+        made.synced()
+        made.outlet.forget_traffic()
+        os.link(root / "a", root / "b")
+        made.hint(b"b")
+        assert ([], []) == (made.outlet.fresh, made.outlet.asked)
+        assert made.id_of(b"a") == made.id_of(b"b")
+        (root / "a").unlink()
+        made.hint(b"a")
+        assert [] == made.mirror()
+        (root / "b").unlink()
+        made.hint(b"b")
+        assert [] == made.mirror()
+
+    def test_a_write_through_a_name_outside(self, made: Station, root: Path) -> None:
+        """A hint that knows only the handle finds the object."""
+        (root / "in").write_bytes(b"x")
+        os.link(root / "in", root.parent / "out")
+        made.synced()
+        fact = made.local.get(made.id_of(b"in") or ROOT)
+        assert fact is not None
+        (root.parent / "out").write_bytes(b"written outside")
+        made.give(Hint(b"", Look.ENTRY, handle=fact.handle))
+        assert b"written outside" == read(made, b"in")
+
+
+class TestDeletions:
+    """What is gone goes, in slices."""
+
+    def test_a_large_subtree(self, made: Station, root: Path) -> None:
+        """Five thousand files below one hinted directory: no commit is too large, each is a valid tree."""
+        for directory in range(50):
+            path = root / "top" / f"d{directory}"
+            path.mkdir(parents=True)
+            for number in range(100):
+                (path / f"f{number}").write_bytes(b"")
+        with station(root, root.parent / "state2", LightOutlet()) as light:
+            light.synced()
+            light.outlet.forget_traffic()
+            shutil.rmtree(root / "top")
+            light.hint(b"top")
+            assert max(len(changes) for changes in light.outlet.changes) <= 1100
+            assert [object_key(ROOT)] == list(light.outlet.rows)
+
+    def test_replaced_by_another_type(self, made: Station, root: Path) -> None:
+        """A full directory becomes a file, a file becomes a directory: other objects."""
+        (root / "d" / "deep").mkdir(parents=True)
+        (root / "d" / "deep" / "f").write_bytes(b"x")
+        (root / "f").write_bytes(b"x")
+        made.synced()
+        shutil.rmtree(root / "d")
+        (root / "d").write_bytes(b"now a file")
+        (root / "f").unlink()
+        (root / "f").mkdir()
+        made.hint(b"d", b"f")
+        assert [] == made.mirror()
+
+    def test_a_full_directory_is_deleted_and_made_anew(self, made: Station, root: Path) -> None:
+        """The same name and perhaps the same inode, another object."""
+        (root / "d").mkdir()
+        for number in range(1200):
+            (root / "d" / f"f{number}").write_bytes(b"")
+        made.synced()
+        before = made.id_of(b"d")
+        shutil.rmtree(root / "d")
+        (root / "d").mkdir()
+        (root / "d" / "only").write_bytes(b"1")
+        made.hint(b"d", b"d/only")
+        assert before != made.id_of(b"d")
+        assert [] == made.mirror()
+
+
+class TestContent:
+    """What is read, named and sent."""
+
+    def test_a_copy_is_not_fresh(self, made: Station, root: Path) -> None:
+        """Its chunks are known, so the peer is asked before they are sent."""
+        data = os.urandom(500_000)
+        (root / "a").write_bytes(data)
+        made.synced()
+        made.outlet.forget_traffic()
+        (root / "b").write_bytes(data)
+        made.hint(b"b")
+        assert [] == made.outlet.fresh
+        assert made.outlet.asked
+        assert [] == made.mirror()
+
+    def test_a_page_in_a_large_file(self, made: Station, root: Path) -> None:
+        """4 KiB of 64 MiB: only the chunk around it gets a new name, and nothing else is sent."""
+        data = bytearray(os.urandom(64 * MIB))
+        (root / "db").write_bytes(data)
+        made.synced()
+        made.outlet.forget_traffic()
+        with open(root / "db", "r+b") as file:
+            file.seek(33 * MIB)
+            file.write(os.urandom(4096))
+        made.hint(b"db")
+        assert len(made.outlet.fresh) == 1
+        assert 1 == len(made.outlet.ahead)
+        assert [] == made.mirror()
+
+    def test_an_insertion_moves_no_cut_behind_it(self, made: Station, root: Path) -> None:
+        """Of a middle file with bytes inserted most chunks keep their names."""
+        data = os.urandom(4 * MIB)
+        (root / "f").write_bytes(data)
+        made.synced()
+        made.outlet.forget_traffic()
+        (root / "f").write_bytes(data[: MIB + 7] + b"inserted" + data[MIB + 7 :])
+        made.hint(b"f")
+        assert len(made.outlet.fresh) <= 3
+        assert [] == made.mirror()
+
+    def test_a_log_that_grows(self, made: Station, root: Path) -> None:
+        """Appending in small steps ends in the same chunks as reading it at once would."""
+        with open(root / "log", "wb") as file:
+            for number in range(30):
+                file.write(os.urandom(20_000))
+                file.flush()
+                if number == 0:
+                    made.synced()
+                made.hint(b"log")
+        grown = decode_object(made.outlet.rows[object_key(made.id_of(b"log") or ROOT)]).content
+        shutil.copy(root / "log", root / "at-once")
+        made.hint(b"at-once")
+        assert decode_object(made.outlet.rows[object_key(made.id_of(b"at-once") or ROOT)]).content == grown
+
+    def test_a_large_sparse_file_is_quick(self, made: Station, root: Path) -> None:
+        """A terabyte of hole is not read."""
+        with open(root / "sparse", "wb") as file:
+            file.truncate(1 << 40)
+            file.seek(1 << 39)
+            file.write(b"x" * 4096)
+        made.synced()
+        row = decode_object(made.outlet.rows[object_key(made.id_of(b"sparse") or ROOT)])
+        assert [chunks.HOLE, chunks.DATA, chunks.HOLE] == [entry.kind for entry in chunks.decode(row.content)]
+        assert 1 << 40 == row.size
+
+    def test_hints_get_their_turn_while_a_large_file_is_read(self, made: Station, root: Path) -> None:
+        """A small edit is committed between the slices; the large file's row joins a later commit."""
+        made.synced()
+        (root / "large").write_bytes(os.urandom(40 * MIB))
+        (root / "small").write_bytes(b"1")
+        seen: list[bool] = []
+        first = threading.Event()
+
+        def on_content() -> None:
+            if not first.is_set():
+                first.set()
+                made.pump.hint([Hint(b"small", Look.ENTRY)])
+            seen.append(made.id_of(b"small") is not None)
+
+        made.outlet.on_content = on_content
+        made.hint(b"large")
+        assert seen[-1]
+        assert made.outlet.commits[-1].bytes == 40 * MIB + 1
+        assert [] == made.mirror()
+
+    def test_a_file_that_never_rests(self, made: Station, root: Path) -> None:
+        """Changed at every read: left out twice, taken as read the third time, and said so until it rests."""
+        made.synced()
+        (root / "busy").write_bytes(os.urandom(40 * MIB))
+        reads = 0
+
+        def on_content() -> None:
+            nonlocal reads
+            reads += 1
+            with open(root / "busy", "ab") as file:
+                file.write(b"more")
+
+        made.outlet.on_content = on_content
+        made.hint(b"busy")
+        assert 1 == sum(commit.fuzzy for commit in made.outlet.commits)
+        assert 1 == made.pump.facts().fuzzy
+        assert [("never-rests", b"busy")] == made.problems()
+        assert 3 == len({token for token, _ in made.outlet.content_calls})
+        made.outlet.on_content = lambda: None
+        made.hint(b"busy")
+        assert [] == made.problems()
+        assert [] == made.mirror()
+
+    def test_a_huge_chunk_list_travels_in_pieces(self, made: Station, root: Path) -> None:
+        """More than 1,024 chunks: the list's pieces are given out and kept in the catalog."""
+        block = os.urandom(MIB)
+        with open(root / "huge", "wb") as file:
+            for number in range(110):
+                file.write(number.to_bytes(8, "big") + block[8:])
+                file.write(os.urandom(4096))
+        made.synced()
+        row = decode_object(made.outlet.rows[object_key(made.id_of(b"huge") or ROOT)])
+        pieces = [entry.name for entry in chunks.decode(row.content) if entry.kind == chunks.PIECE]
+        assert pieces
+        assert all(made.catalog.piece(name) == made.outlet.chunks[name] for name in pieces)
+        assert [] == made.mirror()
+
+
+class TestOddities:
+    """What is left out, and said."""
+
+    def test_sockets_are_skipped_and_said(self, made: Station, root: Path) -> None:
+        """A socket is no entry; the problem goes when the socket goes."""
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(str(root / "sock"))
+            made.synced()
+        assert [("socket-skipped", b"sock")] == made.problems()
+        assert made.id_of(b"sock") is None
+        (root / "sock").unlink()
+        made.hint(b"sock")
+        assert [] == made.problems()
+
+    def test_excluded_names_are_not_there(self, root: Path) -> None:
+        """Excluded files and directories are not captured, also when hinted; dropped when the rules come later."""
+        (root / "cache" / "deep").mkdir(parents=True)
+        (root / "cache" / "deep" / "f").write_bytes(b"1")
+        (root / "a.tmp").write_bytes(b"1")
+        (root / "kept.tmp").write_bytes(b"1")
+        (root / "b").write_bytes(b"1")
+        rules = Rules(["cache/", "*.tmp"], ["kept.tmp"])
+        outlet = LightOutlet()
+        with station(root, root.parent / "state", outlet) as made:
+            made.synced()
+            assert made.id_of(b"cache/deep/f") is not None
+        with station(root, root.parent / "state", outlet, rules) as made:
+            made.synced()
+            made.hint(b"cache/deep/f", b"a.tmp", b"b")
+            assert [None, None, True, True] == [
+                made.id_of(path) and True for path in (b"cache", b"a.tmp", b"kept.tmp", b"b")
+            ]
+
+    def test_a_busy_directory_is_looked_at_as_a_whole(self, made: Station, root: Path) -> None:
+        """CHILDREN finds what came, went and changed."""
+        (root / "d").mkdir()
+        for number in range(300):
+            (root / "d" / f"f{number}").write_bytes(b"1")
+        made.synced()
+        for number in range(0, 300, 3):
+            (root / "d" / f"f{number}").write_bytes(b"22")
+        for number in range(1, 300, 3):
+            (root / "d" / f"f{number}").unlink()
+        (root / "d" / "new" / "below").mkdir(parents=True)
+        made.hint(b"d", look=Look.CHILDREN)
+        assert [] == made.mirror()
+        assert made.pump.facts().by_event > 0
+
+    def test_a_hint_for_nothing(self, made: Station) -> None:
+        """Paths that never were, with no directory either."""
+        made.synced()
+        made.hint(b"no", b"no/such/path")
+        assert [] == made.mirror()
+
+
+class TestRestart:
+    """What was captured before is known again."""
+
+    def test_nothing_changed_nothing_committed(self, root: Path) -> None:
+        """A restart reads what is soft and commits nothing; hints go on."""
+        (root / "a").write_bytes(b"1")
+        outlet = LightOutlet()
+        with station(root, root.parent / "state", outlet) as made:
+            made.synced()
+        count = len(outlet.commits)
+        with station(root, root.parent / "state", outlet) as made:
+            made.synced()
+            assert count == len(outlet.commits)
+            (root / "a").write_bytes(b"2")
+            made.hint(b"a")
+            assert [] == made.mirror()
+
+    def test_without_local_facts_objects_are_known_by_their_place(self, root: Path) -> None:
+        """Losing local.db costs reading only: no object changes."""
+        (root / "d").mkdir()
+        (root / "d" / "f").write_bytes(os.urandom(100_000))
+        outlet = LightOutlet()
+        with station(root, root.parent / "state", outlet) as made:
+            made.synced()
+        count = len(outlet.commits)
+        for name in ("local.db", "local.db-wal", "local.db-shm"):
+            (root.parent / "state" / name).unlink(missing_ok=True)
+        with station(root, root.parent / "state", outlet) as made:
+            made.synced()
+            assert count == len(outlet.commits)
+            assert [] == made.mirror()
+
+    def test_a_doubt_makes_commits_inconsistent(self, made: Station, root: Path) -> None:
+        """After an overflow nothing is consistent until a whole walk is in."""
+        made.synced()
+        made.outlet.forget_traffic()
+        made.outlet.room.clear()
+        (root / "lost").write_bytes(b"1")
+        (root / "told").write_bytes(b"1")
+        made.pump.hint([Hint(b"", Look.SUBTREE)])
+        wait_for(lambda: made.pump.facts().doubt)
+        made.pump.hint([Hint(b"told", Look.ENTRY)])
+        wait_for(lambda: bool(made.outlet.commits))
+        assert not made.outlet.commits[-1].consistent
+        made.outlet.room.set()
+        made.pump.barrier().wait(WAIT)
+        assert made.outlet.commits[-1].consistent
+        assert [] == made.mirror()
+
+
+class TestRootGone:
+    """The root vanishes or is replaced."""
+
+    def test_gone_and_back(self, made: Station, root: Path) -> None:
+        """Capture is held, nothing is deleted, and goes on by itself."""
+        (root / "a").write_bytes(b"1")
+        made.synced()
+        count = len(made.outlet.commits)
+        os.rename(root, root.parent / "away")
+        made.pump.hint([Hint(b"a", Look.ENTRY)])
+        wait_for(lambda: made.pump.facts().hold is Hold.GONE)
+        assert [("root-gone", b"")] == made.problems()
+        os.rename(root.parent / "away", root)
+        (root / "b").write_bytes(b"2")
+        made.reconcile()
+        assert made.pump.facts().hold is None
+        assert count < len(made.outlet.commits)
+        assert [] == made.problems()
+        assert [] == made.mirror()
+
+    def test_replaced_until_accepted(self, made: Station, root: Path) -> None:
+        """Another directory at the root's path is captured only after the operator accepts it."""
+        (root / "a").write_bytes(b"1")
+        made.synced()
+        rows = dict(made.outlet.rows)
+        os.rename(root, root.parent / "away")
+        root.mkdir()
+        (root / "other").write_bytes(b"2")
+        made.pump.hint([Hint(b"a", Look.ENTRY)])
+        wait_for(lambda: made.pump.facts().hold is Hold.REPLACED)
+        assert rows == made.outlet.rows
+        made.pump.accept_root()
+        made.reconcile()
+        assert [] == made.problems()
+        assert [] == made.mirror()
+
+
+class TestSource:
+    """Bytes read again for a peer."""
+
+    def test_only_what_still_is_its_name(self, made: Station, root: Path) -> None:
+        """Unchanged bytes come back, changed ones do not; a moved file is found; pieces come from the catalog."""
+        first, second = os.urandom(1000), os.urandom(1000)
+        (root / "d").mkdir()
+        (root / "d" / "a").write_bytes(first)
+        (root / "d" / "b").write_bytes(second)
+        made.synced()
+        a, b = made.id_of(b"d/a"), made.id_of(b"d/b")
+        assert a is not None and b is not None
+        (root / "d" / "b").write_bytes(os.urandom(1000))
+        refs = [
+            ChunkRef(chunks.name_of(first), chunks.DATA, a, 0, 1000),
+            ChunkRef(chunks.name_of(second), chunks.DATA, b, 0, 1000),
+            ChunkRef(bytes(32), chunks.PIECE, a, 0, 0),
+        ]
+        source = TreeSource(str(root), made.catalog.reader())
+        assert [first, None, None] == source.read(refs)
+        os.rename(root / "d", root / "e")
+        made.hint(b"d", b"e")
+        assert [first, None, None] == source.read(refs)
+        source.close()

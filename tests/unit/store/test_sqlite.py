@@ -1,0 +1,99 @@
+"""How databases are opened, and what SQLite's errors mean."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import apsw
+import pytest
+
+from agent.core.errors import Damaged, HikaeError, NotFound, StoreFailed, TryAgain
+from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query, query_each
+
+TABLES = "create table t (a integer primary key, b blob); create table u (c)"
+
+
+@pytest.fixture
+def path(tmpfs_dir: Path) -> str:
+    """A database with ten rows."""
+    where = str(tmpfs_dir / "some.db")
+    with open_database(where, Synchronous.FULL, 1000) as connection:
+        ensure_schema(connection, where, 7, 1, TABLES)
+        connection.executemany("insert into t values (?, ?)", [(i, bytes([i]) * 100) for i in range(10)])
+    connection.close()
+    return where
+
+
+def test_it_is_ours_alone_checksummed_and_in_wal_mode(path: str) -> None:
+    """0600, eight reserved bytes a page, the journal mode and syncs that were asked for."""
+    connection = open_database(path, Synchronous.FULL, 1000)
+    found = (connection.pragma("journal_mode"), connection.pragma("synchronous"), connection.reserve_bytes())
+    connection.close()
+    assert ("wal", 2, 8) == found
+    assert 0o600 == stat.S_IMODE(Path(path).stat().st_mode)
+
+
+def test_what_is_absent_is_made_only_when_asked(tmpfs_dir: Path) -> None:
+    """Readers create nothing; a directory that is missing is named."""
+    with pytest.raises(NotFound):
+        open_database(str(tmpfs_dir / "none.db"), Synchronous.NORMAL, 1000, create=False)
+    with pytest.raises(StoreFailed, match="directory"):
+        open_database(str(tmpfs_dir / "none" / "some.db"), Synchronous.NORMAL, 1000)
+
+
+def test_a_schema_is_made_once_and_told_apart(path: str) -> None:
+    """The same again is there; another kind, another version, or a foreign database is damage."""
+    connection = open_database(path, Synchronous.NORMAL, 1000)
+    assert not ensure_schema(connection, path, 7, 1, TABLES)
+    for application, version in ((8, 1), (7, 2)):
+        with pytest.raises(Damaged, match="another kind or release"):
+            ensure_schema(connection, path, application, version, TABLES)
+    connection.pragma("application_id", 0)
+    connection.pragma("user_version", 0)
+    with pytest.raises(Damaged):
+        ensure_schema(connection, path, 7, 1, TABLES)
+    connection.close()
+
+
+def test_query_each_answers_in_order_inside_and_outside_a_transaction(path: str) -> None:
+    """A value for one column, a row for more, None for nothing; a transaction that is open stays open."""
+    connection = open_database(path, Synchronous.NORMAL, 1000)
+    keys = [(3,), (99,), (0,)]
+    assert [bytes([3]) * 100, None, bytes(100)] == query_each(connection, "select b from t where a = ?", keys)
+    open_before = connection.in_transaction
+    query(connection, "begin")
+    assert (3, bytes([3]) * 100) == query_each(connection, "select a, b from t where a = ?", keys)[0]
+    assert (False, True) == (open_before, connection.in_transaction)
+    connection.close(True)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (apsw.CorruptError("x"), Damaged),
+        (apsw.NotADBError("x"), Damaged),
+        (apsw.FullError("x"), TryAgain),
+        (apsw.BusyError("x"), TryAgain),
+        (apsw.IOError("x"), StoreFailed),
+        (apsw.CantOpenError("x"), StoreFailed),
+        (apsw.SQLError("x"), StoreFailed),
+    ],
+)
+def test_errors_say_what_they_mean(error: apsw.Error, expected: type[HikaeError]) -> None:
+    """Damage, for now only, or the end of this connection; each with a remedy."""
+    mapped = failure(error, "use it", "/p/some.db")
+    assert (expected, "/p/some.db") == (type(mapped), mapped.subject)
+    assert mapped.remedy
+
+
+def test_a_second_writer_is_told_to_wait(path: str) -> None:
+    """Two agents on one state directory: the error asks the right question."""
+    first, second = (open_database(path, Synchronous.NORMAL, 1000) for _ in range(2))
+    second.set_busy_timeout(0)
+    query(first, "begin immediate")
+    with pytest.raises(apsw.BusyError) as caught:
+        query(second, "begin immediate")
+    assert "second agent" in failure(caught.value, "use it", path).remedy
+    first.close(True)
+    second.close(True)
