@@ -29,7 +29,7 @@ _ATTEMPTS = "attempts"
 _ACCEPTED = "accepted"
 _ENDED = "ended-clean"
 _U64 = struct.Struct(">Q")
-#: So many commits that were begun and not finished are remembered, to know again what they left.
+#: So many targets since the checkpoint are remembered, to know again what a run that was cut short left.
 _ATTEMPTS_KEPT = 64
 _PAGE = 1000
 #: After a power cut the list of attempts may be gone: then so many commits after the checkpoint stand for it.
@@ -154,6 +154,9 @@ class Applier:
         except StandbyFailed:
             self._applied, self._trusted = self._checkpoint, False
             raise
+        if self._trusted:
+            self._attempts = ()
+            self._local.set_value(_ATTEMPTS, b"")
         self._local.set_value(_CHECKPOINT, _U64.pack(self._applied), durable=True)
         self._checkpoint = self._applied
 
@@ -232,8 +235,6 @@ class Applier:
         number = self._applied
         if not tally.failed:
             number = run.target.number
-            self._attempts = ()
-            self._local.set_value(_ATTEMPTS, b"")
             self._applied, self._trusted, self._lost = number, True, False
             self._standby.found_again = False
         return Applied(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from agent.apply.clear import clear, tidy
-from agent.apply.mirror import Mirror
-from agent.apply.place import place, report_denied
+from agent.apply.mirror import Attempt, Mirror
+from agent.apply.place import place, place_new, report_denied
 from agent.apply.refresh import forget_dead, refresh, refresh_root
 from agent.apply.survey import forget_lineage, survey
 from agent.apply.sweep import sweep
 from agent.apply.workset import WorkSet
 from agent.core.rows import (
+    NameRow,
     decode_name,
     encode_name,
     key_is_object,
@@ -100,8 +101,20 @@ def _place_all(mirror: Mirror, work: WorkSet) -> None:
         for key, old, new in batch:
             if not trusted:
                 mirror.touch(parent_and_name_of_key(key)[0])
-            if new is None:
-                continue
-            row = decode_name(new)
-            place(mirror, row.parent, row.name, row.object, expect=old is not None or not trusted)
+            if new is not None:
+                row = decode_name(new)
+                if not trusted or old is not None:
+                    place(mirror, row.parent, row.name, row.object, expect=True)
+                else:
+                    _place_new(mirror, row)
         mirror.progress(len(batch))
+
+
+def _place_new(mirror: Mirror, row: NameRow) -> None:
+    with Attempt(mirror, row.object, row.parent, row.name):
+        try:
+            if place_new(mirror, row.parent, row.name, row.object):
+                return
+        except (FileExistsError, FileNotFoundError):
+            pass  # somebody was here
+    place(mirror, row.parent, row.name, row.object, expect=False)

@@ -99,6 +99,7 @@ class Mirror:
     doubtful: list[ObjectId] = field(default_factory=list)
     #: Directories that should have been there and had to be made anew: all below is to be looked at.
     hollow: list[ObjectId] = field(default_factory=list)
+    made: set[ObjectId] = field(default_factory=set)
     touched: set[ObjectId] = field(default_factory=set)
     holding: bool = False
     moment: CommitNumber = NOTHING
@@ -181,9 +182,16 @@ class Mirror:
         for moment in self.run.attempts:
             id = self.view.child(parent, name, moment)
             raw = self.view.object(id, moment) if id is not None else None
-            if raw is not None and _looks_like(decode_object(raw), st, fd, name):
+            if raw is None:
+                continue
+            row = decode_object(raw)
+            if _looks_like(row, st, fd, name) or (_could_become(row, st) and not self._was_there(parent)):
                 return id
         return None
+
+    def _was_there(self, directory: ObjectId) -> bool:
+        base = self.run.base
+        return base != NOTHING and self.view.object(directory, base) is not None
 
     def _locate(self, id: ObjectId) -> tuple[ObjectId, bytes] | None:
         if id <= 0:
@@ -217,6 +225,11 @@ class Mirror:
         """The object's content is as wanted; a redo need not read it again."""
         if not self.run.trusted and len(self.done) < _DONE_LIMIT:
             self.done.add(id)
+
+    def made_directory(self, id: ObjectId) -> None:
+        """This run made the directory: nothing that is not ours is in it."""
+        if len(self.made) < _DONE_LIMIT:
+            self.made.add(id)
 
     def touch(self, id: ObjectId) -> None:
         """The directory's entries changed, or metadata waits for the end: it is set when everything inside is done."""
@@ -341,6 +354,11 @@ class Attempt:
         mirror.tally.failed += 1
         path = mirror.path(self._parent, self._name) if self._name else mirror.view.path_of(self._id, mirror.at) or b""
         mirror.problem(code, path, message, remedy)
+
+
+def _could_become(row: ObjectRow, st: os.stat_result) -> bool:
+    """A file that was being written under its own name, in a directory that was new."""
+    return row.kind == stat.S_IFREG == stat.S_IFMT(st.st_mode) and st.st_size <= row.size
 
 
 def _looks_like(row: ObjectRow, st: os.stat_result, fd: int, name: bytes) -> bool:

@@ -89,14 +89,13 @@ class Committer:
         self._outlet.commit(commit, changes, chunks, view.ahead)
 
     def _labelled(self, found: Iterable[Found]) -> list[ReadChunk]:
-        """With ``fresh`` told, and learned: a name is fresh once."""
-        found = list(found)
-        names = [name for name, _, _ in found]
-        known = self._patiently(lambda: self._local.knows(names))
-        new = [name for name in names if name not in known]
+        """Each name once, with ``fresh`` told, and learned: a name is fresh once."""
+        once = {name: (kind, data) for name, kind, data in found}
+        known = self._patiently(lambda: self._local.knows(list(once)))
+        new = [name for name in once if name not in known]
         if new:
             self._patiently(lambda: self._local.learn(new))
-        return [ReadChunk(name, kind, data, name not in known) for name, kind, data in found]
+        return [ReadChunk(name, kind, data, name not in known) for name, (kind, data) in once.items()]
 
     def _write_facts(self, view: View) -> None:
         if view.has_facts:

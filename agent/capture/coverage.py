@@ -102,22 +102,26 @@ class Ticket:
 
 @dataclass(slots=True)
 class Waiting:
-    """How far something that is waited for has come: a walk's end (if it waits for one), then every hint from before, then
-    all work that those began."""
+    """How far something that is waited for has come: the end of a walk of the whole root (if it waits for one), every hint
+    from before ``mark`` (None: from before that end), then all work that those began."""
 
     ticket: Ticket | None
     walk: int | None = None
     mark: int | None = None
     serial: int | None = None
 
-    def restart(self, walk: int) -> None:
-        """What it waited for went with a root that was closed: ``walk`` covers it now."""
-        self.walk, self.mark, self.serial = walk, None, None
+    def wait_for_walk(self, walk: int) -> None:
+        """It is not covered before this walk of the whole root, and hints from before its mark, if it has one already."""
+        self.walk = walk
 
-    def covered(self, settle: Settle, outstanding: Outstanding) -> bool:
+    def restart(self) -> None:
+        """What it waited for went with a root that was closed: the next walk covers it."""
+        self.walk = self.mark = self.serial = None
+
+    def covered(self, settle: Settle, walks: Outstanding, outstanding: Outstanding) -> bool:
         """Whether all of it is in the batch or committed. Called with settle's lock held, when no hint is in hand."""
         if self.walk is not None:
-            if not outstanding.passed(self.walk):
+            if not walks.passed(self.walk):
                 return False
             self.walk = None
         if self.mark is None:

@@ -39,6 +39,8 @@ class Engine:
         tokens: Iterator[int],
     ) -> None:
         self.root_fd = root_fd
+        #: Walks of the whole root; and everything else that hints begin.
+        self.walks = Outstanding()
         self.outstanding = Outstanding()
         self.view = View(catalog, local)
         self.places = Places(root_fd, self.view)

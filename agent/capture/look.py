@@ -31,6 +31,7 @@ Steps = Generator[None, None, None]
 
 _ROUNDS = 4
 _RETRIES = 20
+_NESTED = 8
 _DENIED = (errno.EACCES, errno.EPERM, errno.EIO)
 _REMEMBERED = 10_000
 #: Without the privilege to ask objects where they are, so many removals wait for the end of a walk.
@@ -75,6 +76,7 @@ class Looker:
         self._todo: deque[bytes] = deque()
         self._followed: dict[bytes, int] = {}
         self._asked: set[ObjectId] = set()
+        self._dropping: list[bytes | None] = []
         self._retries: OrderedDict[bytes, int] = OrderedDict()
 
     # --- from hints to entries
@@ -419,6 +421,13 @@ class Looker:
 
     def drop_below(self, top: ObjectId) -> Steps:
         """Drop everything below a directory that is gone, deepest first; stops when the directory turns out to live."""
+        self._dropping.append(self._view.path_of(top))
+        try:
+            yield from self._drop_deepest_first(top)
+        finally:
+            self._dropping.pop()
+
+    def _drop_deepest_first(self, top: ObjectId) -> Steps:
         view = self._view
         names = view.names_of(top)
         stack = [top] if view.is_directory(top) else []
@@ -445,11 +454,16 @@ class Looker:
                     return
 
     def _was_moved_out(self, parent: ObjectId, name: bytes, id: ObjectId) -> Generator[None, None, bool]:
-        """Whether an entry of a directory that is gone lives elsewhere; it is named there then."""
+        """Whether an entry of a directory that is gone lives elsewhere; it is named there then.
+
+        Not if it moved into what stands at that directory's place now: that cannot be named before the old one is gone.
+        It becomes a new object, whose content nobody needs to send."""
         view = self._view
         self._reports.well(lambda: view.path(parent, name))
-        if len(view.names_of(id)) == 1 and (moved_to := self._places.locate(id)):
-            yield from self.examine(moved_to)
+        if len(view.names_of(id)) == 1 and len(self._dropping) <= _NESTED:
+            moved_to = self._places.locate(id)
+            if moved_to is not None and not any(_is_within(moved_to, top) for top in self._dropping):
+                yield from self.examine(moved_to)
         return view.child(parent, name) != id
 
     def _drop_empty(self, id: ObjectId) -> None:
@@ -461,3 +475,7 @@ class Looker:
         self._view.drop_object(id)
         self._places.forget(id)
         self.unlistable.discard(id)
+
+
+def _is_within(path: bytes, top: bytes | None) -> bool:
+    return top is not None and (path == top or path.startswith(top + b"/"))

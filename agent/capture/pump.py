@@ -164,7 +164,7 @@ class Pump:
     def _add_barrier(self, ticket: Ticket) -> None:
         mark = self._settle.mark()
         self._settle.flush(mark)
-        self._waiting.append(Waiting(ticket, mark=mark))
+        self._waiting.append(Waiting(ticket, walk=self._doubt.walk if self._doubt is not None else None, mark=mark))
 
     def _progress(self, tasks: Tasks | None) -> SyncProgress | None:
         walk = tasks.whole_walk() if tasks is not None else None
@@ -294,7 +294,7 @@ class Pump:
         with self._condition:
             for waiting in self._waiting:
                 # What they waited for went with the old engine; the walk that begins now covers it.
-                waiting.restart(self._tasks.whole())
+                waiting.restart()
         self._begin_doubt(self._tasks)
 
     def _close_engine(self) -> None:
@@ -306,7 +306,11 @@ class Pump:
 
     def _begin_doubt(self, tasks: Tasks) -> None:
         """Something may have been missed: nothing is consistent until a whole walk and every hint from before its end are in."""
-        self._doubt = Waiting(None, walk=tasks.whole())
+        walk = tasks.whole()
+        with self._condition:
+            self._doubt = Waiting(None, walk=walk)
+            for waiting in self._waiting:
+                waiting.wait_for_walk(walk)
         self._phase = Phase.FIRST_SYNC if self._first_sync else Phase.RECONCILE
 
     def _take_requests(self, tasks: Tasks) -> None:
@@ -380,9 +384,9 @@ class Pump:
         with self._condition:
             self._settle.returned(engine.looker.again, self._clock.monotonic())
             engine.looker.again.clear()
-            done = [one for one in self._waiting if one.covered(self._settle, engine.outstanding)]
+            done = [one for one in self._waiting if one.covered(self._settle, engine.walks, engine.outstanding)]
             self._waiting = [one for one in self._waiting if one not in done]
-            if self._doubt is not None and self._doubt.covered(self._settle, engine.outstanding):
+            if self._doubt is not None and self._doubt.covered(self._settle, engine.walks, engine.outstanding):
                 self._doubt, self._first_sync = None, False
         if self._doubt is None and not tasks.has_whole():
             self._phase = Phase.LIVE

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from agent.capture.coverage import Outstanding
 from agent.capture.engine import Engine
 from agent.capture.signature import Trust
 from agent.capture.walk import Turns, Walk
@@ -156,7 +157,7 @@ class Tasks:
             if blocked or view.full or clock.monotonic() >= deadline:
                 return
         self._jobs.remove(job)
-        self._engine.outstanding.end(job.serial)
+        self._owner(job.kind).end(job.serial)
         if job.kind is Kind.WHOLE:
             self.whole_ended, self._virgin = True, False
 
@@ -178,9 +179,12 @@ class Tasks:
             yield False
 
     def _add(self, kind: Kind, top: ObjectId) -> Job:
-        job = Job(kind, self._engine.outstanding.begin(), top)
+        job = Job(kind, self._owner(kind).begin(), top)
         self._jobs.append(job)
         return job
+
+    def _owner(self, kind: Kind) -> Outstanding:
+        return self._engine.walks if kind is Kind.WHOLE else self._engine.outstanding
 
     def _walk_appeared(self) -> None:
         appeared = self._engine.looker.appeared
@@ -199,6 +203,8 @@ class Tasks:
 
         False when it cannot be: it must be forgotten, and what it was about looked at again."""
         looker, view = self._engine.looker, self._engine.view
+        if view.object(ROOT) is None:
+            self._engine.objects.root()
         for _ in range(_ROUNDS):
             if not view.orphans:
                 self._look_at_touched()

@@ -83,7 +83,6 @@ class Vault:
         self._writer: PackWriter | None = None
         self._new_pack = False
         self._durable = PackEnd(0, 0)
-        self._syncing = threading.Lock()
         self._failed = False
 
     def close(self) -> None:
@@ -135,27 +134,25 @@ class Vault:
         """Everything that was added before is durable, up to the end that comes back.
 
         Raises ``StoreFailed``: the vault must be opened again, and what was not durable is thrown away then (law 1)."""
-        with self._syncing:
-            with self.lock:
-                writer = self._usable("sync the vault")
-                end = PackEnd(writer.pack, writer.end)
-                if end == self._durable:
-                    return end
-                fd = os.dup(writer.fd)
-                made, self._new_pack = self._new_pack, False
-            try:
-                os.fdatasync(fd)
-                if made:
-                    _sync_directory(self._packs)
-            except OSError as error:
-                self._failed = True
-                raise StoreFailed("sync the vault", self._packs, str(error), "restart the agent") from error
-            finally:
-                os.close(fd)
-            with self.lock:
-                self._durable = end
-                self._flush(end)
-            return end
+        with self.lock:
+            writer = self._usable("sync the vault")
+            end = PackEnd(writer.pack, writer.end)
+            if end == self._durable:
+                return end
+            made = self._new_pack
+            fd = os.dup(writer.fd)
+        try:
+            os.fdatasync(fd)
+            if made:
+                _sync_directory(self._packs)
+        except OSError as error:
+            self._failed = True
+            raise StoreFailed("sync the vault", self._packs, str(error), "restart the agent") from error
+        finally:
+            os.close(fd)
+        with self.lock:
+            self._synced(end)
+        return end
 
     # --- reading
 
@@ -243,8 +240,14 @@ class Vault:
         self._writer, self._new_pack = following, True
         return following
 
-    def _flush(self, end: PackEnd) -> None:
-        if self._index.waiting() < _FLUSH or end <= self._index.durable:
+    def _synced(self, end: PackEnd) -> None:
+        """Records before ``end`` are durable. Another thread's sync may have come further meanwhile."""
+        if end <= self._durable:
+            return
+        if self._writer is not None and self._writer.pack == end.pack:
+            self._new_pack = False
+        self._durable = end
+        if self._index.waiting() < _FLUSH:
             return
         try:
             self._index.flush(end)

@@ -53,6 +53,8 @@ def put_commit(
     number = item.commit.number
     yield from put_chunks(talk, load, item, had)
     for _, blob in blobs_of(item.changes):
+        if not load.fits(len(blob)):
+            yield from talk.say(load.take())
         load.part(Offer(0, number, base, blob))
         if load.full:
             yield from talk.say(load.take())

@@ -29,6 +29,10 @@ class Load:
         """Whether it is time to send."""
         return self._size >= BATCH_TARGET or len(self._parts) >= PARTS_MAX // 2 or len(self._raw) >= CHUNKS_MAX // 2
 
+    def fits(self, size: int) -> bool:
+        """Whether ``size`` bytes more leave it well within what a receiver takes."""
+        return self._size + size <= 2 * BATCH_TARGET
+
     def chunk(self, kind: int, name: bytes, raw: bytes) -> None:
         """Add a chunk, compressed where that helps."""
         packed = pack_chunk(name, kind, raw)

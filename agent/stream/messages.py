@@ -52,8 +52,8 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The answer to ``Hello``. ``epoch``: in which the ``durable`` commit was made. ``certificate`` (PEM) and ``proof`` (its key's signature of the nonce) are put in and
-    checked by the transport."""
+    """The answer to ``Hello``. ``epoch``: in which the ``durable`` commit was made. ``certificate`` (PEM) and ``proof``
+    (its key's signature of the nonce) are put in and checked by the transport."""
 
     node: str
     epoch: Epoch

@@ -9,7 +9,9 @@ from agent.core import chunks
 from agent.core.errors import WireError
 
 #: Names remembered so that the index need not be asked; beyond it they are asked for again.
-_RECENT_MAX = 200_000
+_RECENT_MAX = 50_000
+#: Chunks that rows name and that are still to come.
+_ABSENT_MAX = 1_000_000
 _PIECES_MAX = 100_000
 _DEPTH_MAX = 8
 
@@ -42,6 +44,8 @@ class Presence:
 
     def wanted(self, names: Sequence[bytes]) -> tuple[int, ...]:
         """Indexes of the names that are to be sent: not here, and not asked for already. The others are pinned."""
+        if len(self._asked) > _ABSENT_MAX:
+            raise _bad("questions without the chunks that were asked for")
         missing = set(self._vault.missing(names)) - self._asked
         self._vault.pin(names)
         indexes: list[int] = []
@@ -80,6 +84,8 @@ class Presence:
         if unknown:
             self._vault.pin(unknown)
             self._absent.update(self._vault.missing(unknown))
+        if len(self._absent) + len(self._lists) > _ABSENT_MAX:
+            raise _bad("too many rows before their chunks")
 
     def settle(self) -> None:
         """All is here, or ``WireError``. The caller holds the vault's lock."""

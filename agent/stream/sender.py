@@ -59,6 +59,7 @@ class Sender:
         self._feed = feed
         self._board = board
         self._queue: PeerQueue | None = None
+        self._accepted = False
 
     @property
     def behind_bytes(self) -> int:
@@ -85,8 +86,8 @@ class Sender:
         except HikaeError as error:
             self.talk.end(error)
             raise
-        position = self.talk.position
-        self._board.publish(durable=position.durable, applied=position.applied)
+        if self._accepted:
+            self._tell_position()
 
     def close(self) -> None:
         """Come to an end after the commit that is being sent; what is not sealed is withdrawn. Returns at once."""
@@ -100,10 +101,17 @@ class Sender:
         source = self._open_source()
         try:
             base = self._common(self.talk.welcome, source)
+            # Not before: numbers of another history say nothing about ours.
+            self._accepted = True
+            self._tell_position()
             while not self.talk.closing:
                 base = yield from self._attached(base, source)
         finally:
             source.close()
+
+    def _tell_position(self) -> None:
+        position = self.talk.position
+        self._board.publish(durable=position.durable, applied=position.applied)
 
     def _common(self, welcome: Welcome, source: Source) -> CommitNumber:
         """The peer's newest commit if it is ours too; ``NOTHING`` for an empty peer, and for one that holds an earlier reign

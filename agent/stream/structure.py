@@ -7,6 +7,7 @@ at the seal: rows of one commit may come in any order, and only the whole has to
 from __future__ import annotations
 
 import stat
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -15,7 +16,8 @@ from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.rows import NameRow, ObjectRow, key_is_object, object_id_of_key
 
 _KINDS_MAX = 100_000
-_OPEN_MAX = 200_000
+_NAMES_MAX = 200_000
+_GONE_MAX = 8_000_000
 _DEPTH_MAX = 100_000
 _MODE_AT = 10  #: of the mode in an object's row, see core.rows
 
@@ -43,7 +45,8 @@ class Structure:
         self._kinds: dict[ObjectId, int] = {}
         self._highest: int | None = ROOT - 1 if empty else None
         self._names: dict[tuple[ObjectId, bytes], ObjectId] = {}
-        self._gone: set[ObjectId] = set()
+        # Eight bytes each: whole trees are dropped at once, objects before their names.
+        self._gone = array("Q")
 
     def check_types(self, rows: Iterable[ObjectRow | NameRow]) -> None:
         """Before they are staged: an object's type never changes. Raises ``WireError``."""
@@ -70,8 +73,8 @@ class Structure:
         for row in rows:
             if type(row) is NameRow and not self._name_fits(row.parent, row.name, row.object):
                 self._names[(row.parent, row.name)] = row.object
-        self._gone.update(object_id for object_id in dropped if self._still_named(object_id))
-        if len(self._names) + len(self._gone) > _OPEN_MAX:
+        self._gone.extend(object_id for object_id in dropped if self._still_named(object_id))
+        if len(self._names) > _NAMES_MAX or len(self._gone) > _GONE_MAX:
             raise _bad("too many rows before those that they need")
 
     def settle(self) -> None:
@@ -79,15 +82,15 @@ class Structure:
         for (parent, name), object_id in self._names.items():
             if not self._name_fits(parent, name, object_id):
                 raise _bad(f"the name {name[:40]!r} that does not fit into the tree")
-        for object_id in self._gone:
-            if self._still_named(object_id):
+        for gone in self._gone:
+            if self._still_named(ObjectId(gone)):
                 raise _bad("a drop of an object that still has names or entries")
         self.forget_open()
 
     def forget_open(self) -> None:
         """The commit is sealed: nothing of it is open."""
         self._names.clear()
-        self._gone.clear()
+        del self._gone[:]
 
     def withdrawn(self) -> None:
         """The staged rows are void, and with them what was learned from them."""

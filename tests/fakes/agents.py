@@ -11,14 +11,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from agent import pki
+from agent.api.client import AdminClient
+from agent.core.errors import Unreachable
+from fakes.eventually import eventually
+from fakes.trees import differences
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+_AS_USUAL: Mapping[str, Any] = MappingProxyType({})
 
 
 def free_port() -> int:
@@ -34,11 +40,12 @@ class Agent:
     def __init__(self, base: Path, name: str, port: int, state: Path) -> None:
         self.name, self.port, self.state = name, port, state
         self.config = base / f"{name}.toml"
+        self.socket = base / f"{name}.sock"
         self.log = base / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the agent and wait until its command line answers."""
+        """Start the agent; :meth:`up` waits until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "agent.cli.main", "--config", str(self.config), "agent"],
@@ -47,6 +54,23 @@ class Agent:
                 stderr=log,
                 cwd=REPOSITORY,
             )
+
+    def up(self) -> dict[str, Any]:
+        """Wait until it answers; its status then."""
+        return eventually(lambda: self.seen() or self._ended())
+
+    def restart(self) -> None:
+        """Stop it politely, start it, and wait until it answers."""
+        self.kill(signal.SIGTERM)
+        self.start()
+        self.up()
+
+    def ended(self, within: float = 30.0) -> int:
+        """Wait until the process ends by itself; its exit code."""
+        assert self.process is not None
+        code = self.process.wait(within)
+        self.process = None
+        return code
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal and wait for the end."""
@@ -79,10 +103,44 @@ class Agent:
             assert done.returncode == 0, f"{arguments} on {self.name}: {done.returncode}\n{done.stderr}\n{self.tail()}"
             return json.loads(done.stdout)
 
+    def seen(self) -> dict[str, Any] | None:
+        """The status as the admin socket gives it; None while no agent answers there. Quicker than the command."""
+        try:
+            return AdminClient(str(self.socket)).status()
+        except Unreachable:
+            return None
+
+    def look(self, name: str = "web") -> dict[str, Any]:
+        """A dataset's part of the status by the admin socket; empty while no agent answers."""
+        status = self.seen() or {"datasets": []}
+        return next((row for row in status["datasets"] if row["name"] == name), {})
+
+    def problems(self, name: str = "web") -> dict[str, dict[str, Any]]:
+        """What is wrong with a dataset and the node, by code; one of each code."""
+        status = self.seen() or {"problems": [], "datasets": []}
+        rows = [*status["problems"], *(one for row in status["datasets"] if row["name"] == name for one in row["problems"])]
+        return {one["code"]: one for one in rows}
+
+    def told(self, code: str, within: float = 40.0) -> dict[str, Any]:
+        """Wait for a problem of this code; the problem. It must say what to do."""
+        problem = eventually(lambda: self.problems().get(code), within)
+        assert problem["message"], problem
+        assert problem["remedy"], problem
+        return problem
+
+    def cleared(self, *codes: str, within: float = 40.0) -> None:
+        """Wait until the agent answers and none of these problems stands."""
+        eventually(lambda: self.seen() is not None and not set(codes) & self.problems().keys(), within)
+
     def dataset(self, name: str = "web") -> dict[str, Any]:
         """A dataset's part of the status."""
         rows: list[dict[str, Any]] = self.json("status")["datasets"]
         return next(row for row in rows if row["name"] == name)
+
+    def _ended(self) -> None:
+        """Fail at once when the process is gone: nobody need wait for it."""
+        assert self.process is not None
+        assert self.process.poll() is None, f"{self.name} ended with {self.process.returncode}:\n{self.tail()}"
 
     def tail(self, lines: int = 60) -> str:
         """The end of the log, for a failing test."""
@@ -91,28 +149,43 @@ class Agent:
 
 
 class Pair:
-    """A primary ``alpha`` and a secondary ``beta`` with one dataset ``web``."""
+    """A primary ``alpha`` and a secondary ``beta`` with one dataset ``web``.
 
-    def __init__(self, base: Path, extra: str = "", source: Path | None = None, standby: Path | None = None) -> None:
+    ``states``: where a node's state directory is, if not beside its configuration; ``doors``: the ports by which the other
+    finds a node, if not its own (a proxy)."""
+
+    def __init__(
+        self,
+        base: Path,
+        extra: str = "",
+        source: Path | None = None,
+        standby: Path | None = None,
+        states: Mapping[str, Path] = _AS_USUAL,
+        doors: Mapping[str, int] = _AS_USUAL,
+    ) -> None:
         self.base = base
         self.source = source or base / "source"
         self.target = standby or base / "standby"
+        self.keys = base / "pki"
         self.source.mkdir(exist_ok=True)
-        keys = base / "pki"
-        pki.init(str(keys))
-        self.alpha = Agent(base, "alpha", free_port(), base / "alpha")
-        self.beta = Agent(base, "beta", free_port(), base / "beta")
+        pki.init(str(self.keys))
+        self.alpha = Agent(base, "alpha", free_port(), states.get("alpha", base / "alpha"))
+        self.beta = Agent(base, "beta", free_port(), states.get("beta", base / "beta"))
         self.agents = (self.alpha, self.beta)
+        self._doors = doors
         for agent in self.agents:
-            pki.issue(agent.name, str(keys), ["127.0.0.1"])
+            pki.issue(agent.name, str(self.keys), ["127.0.0.1"])
             agent.config.write_text(self._config(agent, extra))
 
     def _config(self, agent: Agent, extra: str) -> str:
-        keys = self.base / "pki"
-        peers = "".join(f'[[peer]]\nname = "{peer.name}"\naddress = "127.0.0.1:{peer.port}"\n' for peer in self.agents)
+        keys = self.keys
+        peers = "".join(
+            f'[[peer]]\nname = "{peer.name}"\naddress = "127.0.0.1:{self._doors.get(peer.name, peer.port)}"\n'
+            for peer in self.agents
+        )
         return (
             f'[node]\nname = "{agent.name}"\nstate_dir = "{agent.state}"\nlisten = "127.0.0.1:{agent.port}"\n'
-            f'admin_socket = "{self.base}/{agent.name}.sock"\n'
+            f'admin_socket = "{agent.socket}"\n'
             f'[tls]\nca = "{keys}/ca.crt"\ncert = "{keys}/{agent.name}.crt"\nkey = "{keys}/{agent.name}.key"\n{peers}'
             f'[[dataset]]\nname = "web"\nkind = "tree"\nprimary = "alpha"\nstandby = ["beta"]\n'
             f'path = {{ alpha = "{self.source}", beta = "{self.target}" }}\n{extra}'
@@ -123,26 +196,50 @@ class Pair:
         for agent in self.agents:
             agent.start()
 
+    def kill(self) -> None:
+        """Kill both at the same moment."""
+        for agent in self.agents:
+            assert agent.process is not None
+            agent.process.send_signal(signal.SIGKILL)
+        for agent in self.agents:
+            agent.kill()
+
     def stop(self) -> None:
         """Stop both, asking politely; one that does not end within 30 s fails the test."""
         for agent in self.agents:
             agent.kill(signal.SIGTERM)
+
+    def home(self, agent: Agent) -> Path:
+        """Where an agent keeps what it knows of the dataset."""
+        return agent.state / "datasets" / "web"
 
     def settle(self, timeout: int = 120) -> None:
         """A final look, and everything applied on the standby."""
         self.alpha.json("reconcile", "web", timeout=timeout)
         self.alpha.json("wait", "web", "--applied", "--timeout", str(timeout), timeout=timeout + 10)
 
+    def mirror(self, timeout: float = 60.0) -> None:
+        """Wait until all that was written is applied; both trees must be equal then, in everything."""
+        self.alpha.up()
+        self.alpha.json("wait", "web", "--applied", "--timeout", f"{timeout:.0f}", timeout=timeout + 10)
+        assert [] == differences(str(self.source), str(self.target))
+
 
 @contextmanager
-def pair(extra: str = "", directory: str | None = None) -> Iterator[Pair]:
-    """A pair in a fresh directory (on tmpfs unless told otherwise) that is gone afterwards, processes first."""
+def pair(extra: str = "", directory: str | None = None, **more: Any) -> Iterator[Pair]:
+    """A pair in a fresh directory (on tmpfs unless told otherwise) that is gone afterwards, processes first.
+
+    ``more`` is for :class:`Pair`. When the test fails, the ends of both logs are printed."""
     where = directory or ("/dev/shm" if os.path.isdir("/dev/shm") else None)
     base = Path(tempfile.mkdtemp(prefix="hikae-", dir=where))
     both: Pair | None = None
     try:
-        both = Pair(base, extra)
+        both = Pair(base, extra, **more)
         yield both
+    except BaseException:
+        for agent in both.agents if both else ():
+            print(f"--- {agent.name}:\n{agent.tail()}")
+        raise
     finally:
         for agent in both.agents if both else ():
             agent.kill()

@@ -107,7 +107,7 @@ class Tree:
             elif run:
                 entries.append(Entry(DATA, len(run), self.store.keep(run)))
         size = sum(entry.length for entry in entries)
-        return size, chunks.fold(entries, lambda name, data: self.store.stored.__setitem__(name, data))
+        return size, chunks.fold(entries, self.store.stored.__setitem__)
 
     def write(self, id: ObjectId, *runs: bytes | int) -> None:
         """New content."""

@@ -17,7 +17,7 @@ from agent.core.clock import ManualClock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import Unreachable
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number, epoch_of, seq_of
-from agent.core.rows import ObjectRow, encode_name, encode_object, name_key, object_key
+from agent.core.rows import ObjectRow, Xattrs, encode_name, encode_object, name_key, object_key
 from agent.store.catalog import Catalog, CatalogReader, Header
 from agent.store.vault import Vault
 from agent.stream.board import PositionBoard
@@ -33,9 +33,10 @@ EPOCH = Epoch(1, "alpha", b"1" * 16)
 CHUNK = 1 << 12
 
 
-def file_row(object_id: int, content: bytes, size: int, mode: int = stat.S_IFREG | 0o644) -> bytes:
+def file_row(object_id: int, content: bytes, size: int, xattrs: Xattrs = ()) -> bytes:
     """A regular file's row."""
-    return encode_object(ObjectRow(ObjectId(object_id), mode, 0, 0, 1, size=size, content=content))
+    mode = stat.S_IFREG | 0o644
+    return encode_object(ObjectRow(ObjectId(object_id), mode, 0, 0, 1, size=size, xattrs=xattrs, content=content))
 
 
 def directory_row(object_id: int) -> bytes:
@@ -75,7 +76,7 @@ class Primary:
     def close(self) -> None:
         self.catalog.close()
 
-    def write(self, *files: tuple[bytes, bytes], consistent: bool = True) -> Commit:
+    def write(self, *files: tuple[bytes, bytes], consistent: bool = True, xattrs: Xattrs = ()) -> Commit:
         """Write files into the root and capture them as one commit."""
         with self._lock:
             puts, found, pieces = self._root(), [], []
@@ -85,7 +86,7 @@ class Primary:
                     object_id = self.names[name] = self.catalog.allocate()
                     puts.append(encode_name(ROOT, name, object_id))
                 self.disk[object_id] = data
-                row, some, inner = self._row(object_id, data)
+                row, some, inner = self._row(object_id, data, xattrs)
                 puts.insert(0, row)
                 found += some
                 pieces += inner
@@ -140,7 +141,9 @@ class Primary:
         self._rooted = True
         return [directory_row(ROOT)]
 
-    def _row(self, object_id: ObjectId, data: bytes) -> tuple[bytes, list[ReadChunk], list[tuple[bytes, bytes]]]:
+    def _row(
+        self, object_id: ObjectId, data: bytes, xattrs: Xattrs = ()
+    ) -> tuple[bytes, list[ReadChunk], list[tuple[bytes, bytes]]]:
         entries, found, pieces = [], [], []
         for at in range(0, len(data), CHUNK):
             raw = data[at : at + CHUNK]
@@ -149,7 +152,7 @@ class Primary:
             found.append(ReadChunk(name, chunks.DATA, raw, self._is_new(name)))
         content = chunks.fold(entries, lambda name, inner: pieces.append((name, inner)))
         found += [ReadChunk(name, chunks.PIECE, inner, self._is_new(name)) for name, inner in pieces]
-        return file_row(object_id, content, len(data)), found, pieces
+        return file_row(object_id, content, len(data), xattrs), found, pieces
 
     def _is_new(self, name: bytes) -> bool:
         new = name not in self._known

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+
 from fakes.apply_fakes import Chance, Crash, DiesAt, Rig, Tree, rig
 
 

@@ -58,7 +58,9 @@ def secondary(tmp_path: Path) -> Iterator[Secondary]:
     one.close()
 
 
-def data(raw: bytes = RAW, kind: int = 0, codec: int = 0, stored: bytes | None = None, length: int | None = None) -> Data:
+def data(
+    raw: bytes = RAW, kind: int = 0, codec: int = 0, stored: bytes | None = None, length: int | None = None
+) -> Data:
     """One chunk, as claimed."""
     payload = raw if stored is None else stored
     return Data(bytes([kind]), bytes([codec]), [len(raw) if length is None else length], [len(payload)], payload)

@@ -146,7 +146,8 @@ class TestFirstSync:
             (root / f"f{number}").write_bytes(b"x")
         made.outlet.room.clear()
         made.start()
-        made.hint(b"f7")
+        made.pump.hint([Hint(b"f7", Look.ENTRY)])
+        wait_for(lambda: made.id_of(b"f7") is not None)
         assert b"x" == read(made, b"f7")
         assert made.id_of(b"f8") is None
         assert made.pump.facts().phase is Phase.FIRST_SYNC
@@ -342,7 +343,7 @@ class TestContent:
         assert [] == made.mirror()
 
     def test_a_page_in_a_large_file(self, made: Station, root: Path) -> None:
-        """4 KiB of 64 MiB: only the chunk around it gets a new name, and nothing else is sent."""
+        """4 KiB of 64 MiB: only the chunk around it (two, if a cut falls in it) gets a new name; nothing else is sent."""
         data = bytearray(os.urandom(64 * MIB))
         (root / "db").write_bytes(data)
         made.synced()
@@ -351,7 +352,8 @@ class TestContent:
             file.seek(33 * MIB)
             file.write(os.urandom(4096))
         made.hint(b"db")
-        assert len(made.outlet.fresh) == 1
+        assert len(made.outlet.fresh) in (1, 2)
+        assert [] == made.outlet.asked
         assert 1 == len(made.outlet.ahead)
         assert [] == made.mirror()
 
@@ -602,7 +604,8 @@ class TestSource:
         (root / "d" / "b").write_bytes(second)
         made.synced()
         a, b = made.id_of(b"d/a"), made.id_of(b"d/b")
-        assert a is not None and b is not None
+        assert a is not None
+        assert b is not None
         (root / "d" / "b").write_bytes(os.urandom(1000))
         refs = [
             ChunkRef(chunks.name_of(first), chunks.DATA, a, 0, 1000),

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -141,7 +142,8 @@ def test_revoked_server(primary: Primary, served: Served, authority: Authority) 
 def test_plaintext_client(served: Served) -> None:
     """A client without TLS gets nothing."""
     with grpc.insecure_channel(served.address) as channel:
-        call = channel.stream_stream(METHOD)(iter([b""]))
+        replicate: Any = channel.stream_stream(METHOD)
+        call = replicate(iter([b""]))
         with pytest.raises(grpc.RpcError) as caught:
             next(call)
     assert grpc.StatusCode.UNAVAILABLE == caught.value.code()

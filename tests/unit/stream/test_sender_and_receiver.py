@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.core import chunks
-from agent.core.ids import Epoch
+from agent.core.ids import NOTHING, Epoch
 from agent.stream.board import Level
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.messages import Data, Offer, Seal, Withdraw
@@ -106,8 +106,8 @@ def test_every_commit_is_kept(primary: Primary, secondary: Secondary) -> None:
         primary.write((b"f", noise(100, n)), consistent=n > 2)
     until_durable(call, primary)
     call.stop()
-    ours = [(c.number, c.digest, c.consistent, c.entries, c.bytes) for c in primary.catalog.commits(0, 100)]
-    theirs = [(c.number, c.digest, c.consistent, c.entries, c.bytes) for c in secondary.catalog.commits(0, 100)]
+    ours = [(c.number, c.digest, c.consistent, c.entries, c.bytes) for c in primary.catalog.commits(NOTHING, 100)]
+    theirs = [(c.number, c.digest, c.consistent, c.entries, c.bytes) for c in secondary.catalog.commits(NOTHING, 100)]
     assert ours == theirs
 
 
@@ -229,6 +229,8 @@ def test_peer_of_another_lineage(tmp_path: Path, primary: Primary, secondary: Se
     call = Call(primary, MemoryTransport(secondary))
     call.join()
     assert (LineageBroken, before) == (type(call.failure), secondary.digest())
+    # Its numbers say nothing about ours: nobody who waits for a commit may be told that it is there.
+    assert NOTHING == call.board.position.durable
     stranger.close()
 
 
@@ -242,7 +244,7 @@ def test_higher_epoch_starts_over(tmp_path: Path, secondary: Secondary) -> None:
     new.write((b"same", noise(CHUNK)))
     transport = MemoryTransport(secondary)
     sync(new, transport)
-    numbers = [commit.number >> 40 for commit in secondary.catalog.commits(0, 10)]
+    numbers = [commit.number >> 40 for commit in secondary.catalog.commits(NOTHING, 10)]
     assert (digest_of(new), [1, 2], 0) == (secondary.digest(), numbers, payload_of(transport))
     new.close()
 
@@ -324,3 +326,13 @@ def test_vault_holds_what_was_sent(primary: Primary, secondary: Secondary) -> No
     secondary.close()
     secondary.open()
     assert data == secondary.vault.read(chunks.name_of(data))
+
+
+def test_rows_as_large_as_they_may_be(primary: Primary, secondary: Secondary) -> None:
+    """Attributes may make a row of megabytes; it still fits a message."""
+    call = Call(primary, MemoryTransport(secondary))
+    call.until_streaming()
+    primary.write((b"f", noise(900_000)), xattrs=tuple((b"user.%02d" % n, bytes(65536)) for n in range(48)))
+    until_durable(call, primary)
+    call.stop()
+    assert (None, digest_of(primary)) == (call.failure, secondary.digest())

@@ -1,0 +1,79 @@
+"""Who waits for what."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.capture.coverage import LargeQueue, Outstanding, Ticket, Waiting
+from agent.core.errors import TryAgain
+from agent.core.ids import ROOT, CommitNumber
+from agent.watch.hint import Hint, Look
+from agent.watch.settle import Settle
+
+
+def test_a_barrier_waits_for_hints_and_for_what_they_began() -> None:
+    """Not covered while a hint waits, nor while the work goes on that it began; later work does not matter."""
+    settle, walks, work = Settle(), Outstanding(), Outstanding()
+    settle.add([Hint(b"a", Look.ENTRY)], 0.0)
+    waiting = Waiting(None, mark=settle.mark())
+    assert not waiting.covered(settle, walks, work)
+    settle.ready(10.0, 10)
+    first = work.begin()
+    assert not waiting.covered(settle, walks, work)
+    work.begin()
+    work.end(first)
+    assert waiting.covered(settle, walks, work)
+
+
+def test_a_walk_waits_for_hints_from_before_its_end() -> None:
+    """The mark is set when the walk ends, and those hints are ready at once."""
+    settle, walks, work = Settle(), Outstanding(), Outstanding()
+    walk = walks.begin()
+    waiting = Waiting(None, walk=walk)
+    settle.add([Hint(b"a", Look.ENTRY)], 0.0)
+    assert not waiting.covered(settle, walks, work)
+    walks.end(walk)
+    assert not waiting.covered(settle, walks, work)
+    assert [b"a"] == [hint.path for hint in settle.ready(0.0, 10)]
+    assert waiting.covered(settle, walks, work)
+
+
+def test_what_is_given_back_still_waits() -> None:
+    """A file that changed while it was read keeps the barrier waiting."""
+    settle, walks, work = Settle(), Outstanding(), Outstanding()
+    settle.add([Hint(b"a", Look.ENTRY)], 0.0)
+    waiting = Waiting(None, mark=settle.mark())
+    settle.returned(settle.ready(1.0, 10), 1.0)
+    assert not waiting.covered(settle, walks, work)
+
+
+def test_large_files_are_asked_for_once() -> None:
+    """While it waits once is enough; while it is read it must be read again, as the same work."""
+    work = Outstanding()
+    queue = LargeQueue(work)
+    name = (ROOT, b"large")
+    queue.add(name)
+    queue.add(name)
+    assert len(queue) == 1
+    taken = queue.take()
+    assert taken == (name, 1)
+    queue.add(name)
+    assert queue.asked_again
+    queue.done(1, again=True)
+    assert not work.passed(1)
+    assert queue.take() == (name, 1)
+    queue.done(1, again=False)
+    assert work.passed(1)
+
+
+def test_tickets_end_one_way_or_another() -> None:
+    """Done with a number, cancelled with a reason, or too late for the caller."""
+    done, cancelled, open_ = Ticket("wait"), Ticket("wait"), Ticket("wait")
+    done.finish(CommitNumber(7))
+    done.cancel("too late")
+    cancelled.cancel("capture stopped")
+    assert done.wait(0) == 7
+    with pytest.raises(TryAgain, match="capture stopped"):
+        cancelled.wait(0)
+    with pytest.raises(TryAgain, match="not captured"):
+        open_.wait(0)

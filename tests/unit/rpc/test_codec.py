@@ -1,0 +1,130 @@
+"""Batches as bytes: what goes in comes out, and what nobody would write is refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.commit import Position
+from agent.core.errors import WireError
+from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch
+from agent.rpc.codec import decode_answers, decode_batch, encode_answers, encode_batch
+from agent.rpc.wire import replication_pb2 as pb
+from agent.stream.messages import (
+    BATCH_MAX,
+    PARTS_MAX,
+    Announce,
+    Data,
+    Heartbeat,
+    Hello,
+    Need,
+    Offer,
+    Progress,
+    Refuse,
+    Seal,
+    Welcome,
+    Withdraw,
+)
+
+numbers = st.integers(0, (1 << 63) - 1).map(CommitNumber)
+counts = st.integers(0, (1 << 63) - 1)
+words = st.text(max_size=40)
+tokens = st.binary(max_size=64)
+u32 = st.integers(0, (1 << 32) - 1)
+epochs = st.builds(Epoch, st.integers(0, EPOCH_LIMIT - 1), words, tokens)
+asked = st.lists(st.tuples(st.sampled_from([0, 2]), st.binary(min_size=32, max_size=32)), max_size=20).map(tuple)
+
+
+@st.composite
+def datas(draw: st.DrawFn) -> Data:
+    """Chunks whose packed fields fit together."""
+    stored = draw(st.lists(st.binary(max_size=50), max_size=10))
+    count = len(stored)
+    return Data(
+        bytes(draw(st.lists(st.sampled_from([0, 2]), min_size=count, max_size=count))),
+        bytes(draw(st.lists(st.sampled_from([0, 1]), min_size=count, max_size=count))),
+        draw(st.lists(st.integers(1, 1 << 20), min_size=count, max_size=count)),
+        [len(one) for one in stored],
+        b"".join(stored),
+    )
+
+
+primary_parts = st.one_of(
+    st.builds(Hello, words, words, st.lists(u32, max_size=5).map(tuple), epochs, numbers, tokens, tokens),
+    st.builds(Offer, u32, numbers, numbers, st.binary(max_size=100), asked),
+    datas(),
+    st.builds(
+        Seal,
+        numbers,
+        numbers,
+        st.integers(-(1 << 63), (1 << 63) - 1),
+        st.booleans(),
+        tokens,
+        counts,
+        counts,
+        counts,
+        counts,
+    ),
+    st.builds(Withdraw, numbers),
+    st.builds(Heartbeat, st.floats(allow_nan=False)),
+    st.builds(Announce, counts),
+)
+secondary_parts = st.one_of(
+    st.builds(Welcome, words, epochs, numbers, tokens, numbers, counts, u32, st.binary(max_size=90), tokens),
+    st.builds(Need, u32, st.lists(u32, max_size=20).map(tuple)),
+    st.builds(Progress, st.builds(Position, numbers, numbers), counts),
+    st.builds(Refuse, words, words, words, u32),
+)
+
+
+@given(st.lists(primary_parts, max_size=5).map(tuple))
+def test_batches_come_out_as_they_went_in(batch: tuple[object, ...]) -> None:
+    """Every part of a primary survives the wire."""
+    assert batch == decode_batch(encode_batch(batch))  # type: ignore[arg-type]  # drawn from all kinds
+
+
+@given(st.lists(secondary_parts, max_size=5).map(tuple))
+def test_answers_come_out_as_they_went_in(answers: tuple[object, ...]) -> None:
+    """Every part of a secondary survives the wire."""
+    assert answers == decode_answers(encode_answers(answers))  # type: ignore[arg-type]  # drawn from all kinds
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    """Nothing else than ``WireError`` comes of junk."""
+    for decode in (decode_batch, decode_answers):
+        try:
+            decode(data)
+        except WireError:
+            continue
+
+
+def request(**parts: object) -> bytes:
+    """The bytes of a request with one part, which may be wrong."""
+    return pb.ReplicateRequest(parts=[pb.PrimaryPart(**parts)]).SerializeToString()  # type: ignore[arg-type]  # any part
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        request(),
+        request(offer=pb.Offer(names=b"short", kinds=b"\0")),
+        request(offer=pb.Offer(names=b"n" * 32, kinds=b"")),
+        request(offer=pb.Offer(names=b"n" * 32, kinds=b"\1")),
+        request(offer=pb.Offer(number=1 << 63)),
+        request(seal=pb.Seal(entries=1 << 63)),
+        request(seal=pb.Seal(digest=b"d" * 65)),
+        request(hello=pb.Hello(node="n" * 1025)),
+        request(hello=pb.Hello(nonce=b"n" * 65)),
+        request(hello=pb.Hello(epoch=pb.Epoch(number=EPOCH_LIMIT))),
+        request(data=pb.Data(kinds=b"\0", raw_lengths=[1], stored_lengths=[1, 2], payload=b"x")),
+        request(data=pb.Data(kinds=b"\0", codecs=b"\0", raw_lengths=[1 << 21], stored_lengths=[1], payload=b"x")),
+        pb.ReplicateRequest(parts=[pb.PrimaryPart()] * (PARTS_MAX + 1)).SerializeToString(),
+        bytes(BATCH_MAX + 1),
+    ],
+)
+def test_what_breaks_a_limit_is_refused(data: bytes) -> None:
+    """Lengths, counts and numbers are capped before they become values."""
+    with pytest.raises(WireError):
+        decode_batch(data)

@@ -1,0 +1,101 @@
+"""Credit, questions and deadlines, by a clock that is moved by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.core.clock import ManualClock
+from agent.core.commit import Position
+from agent.core.errors import Unreachable, WireError
+from agent.core.ids import NOTHING
+from agent.stream.conversation import HEARTBEAT, SILENCE, STANDSTILL, Conversation, Ended, RefusedByPeer
+from agent.stream.messages import Data, Heartbeat, Need, Progress, Refuse, Welcome
+from agent.stream.receiver import NO_EPOCH
+
+WELCOME = Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 2 << 20, 1)
+MIB = Data(b"\0", b"\0", [1 << 20], [1 << 20], bytes(1 << 20))
+
+
+def welcomed(clock: ManualClock) -> Conversation:
+    """A conversation that has begun."""
+    talk = Conversation("beta", clock)
+    talk.hear((WELCOME,))
+    return talk
+
+
+def progress(consumed: int) -> Progress:
+    """So many bytes are worked off."""
+    return Progress(Position(), consumed)
+
+
+def test_credit_holds_back() -> None:
+    """What exceeds the credit waits until the peer has worked off some."""
+    clock = ManualClock()
+    talk = welcomed(clock)
+    assert [(MIB,)] == list(talk.say((MIB,)))
+    clock.advance(HEARTBEAT)
+    waiting = talk.say((MIB,))
+    assert isinstance(next(waiting)[0], Heartbeat)
+    talk.hear((progress((1 << 20) + 10),))
+    assert [(MIB,)] == list(waiting)
+
+
+def test_standstill_is_noticed() -> None:
+    """A peer that beats but takes nothing is given up after its deadline."""
+    clock = ManualClock()
+    talk = welcomed(clock)
+    list(talk.say((MIB,)))
+    for _ in range(int(STANDSTILL // 10)):
+        clock.advance(10)
+        talk.hear((progress(0),))
+    assert not talk.watch(0)
+    clock.advance(1)
+    talk.hear((progress(0),))
+    assert (True, Unreachable) == (talk.watch(0), type(talk.failure))
+
+
+def test_silence_is_noticed() -> None:
+    """A peer that says nothing is given up, also before its welcome."""
+    clock = ManualClock()
+    talk = Conversation("beta", clock)
+    clock.advance(SILENCE + 1)
+    assert (True, Unreachable) == (talk.watch(0), type(talk.failure))
+    with pytest.raises(Ended):
+        next(talk.wait(lambda: False))
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (WELCOME,),
+        (Need(1, ()),),
+        (progress(1),),
+        (progress(-1),),
+    ],
+)
+def test_impossible_answers(answers: tuple[Welcome | Need | Progress, ...]) -> None:
+    """A second welcome, answers to nothing, counts of what was never sent."""
+    talk = welcomed(ManualClock())
+    with pytest.raises(WireError):
+        talk.hear(answers)
+
+
+def test_answer_before_the_welcome() -> None:
+    """The welcome comes first."""
+    with pytest.raises(WireError):
+        Conversation("beta", ManualClock()).hear((progress(0),))
+
+
+def test_need_beyond_the_question() -> None:
+    """Indexes are those of the names that were asked."""
+    talk = welcomed(ManualClock())
+    question = talk.question(3)
+    with pytest.raises(WireError):
+        talk.hear((Need(question, (3,)),))
+
+
+def test_refusal_says_why() -> None:
+    """Its words reach the operator."""
+    with pytest.raises(RefusedByPeer) as caught:
+        welcomed(ManualClock()).hear((Refuse("stale-epoch", "reason", "remedy", 7),))
+    assert ("stale-epoch", 7, "reason") == (caught.value.code, caught.value.epoch, caught.value.reason)
