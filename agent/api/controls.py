@@ -50,7 +50,8 @@ class Controls(Protocol):
         ...
 
     def pause(self, dataset: str, what: What, seconds: float | None) -> Json:
-        """Stop sending, applying or both, for ``seconds`` (None: until resumed): ``{"dataset", "paused"}``."""
+        """Stop sending, applying or both, for ``seconds`` (None: until resumed): ``{"dataset", "paused"}``, the
+        latter a map of what stands still to the time of its end (null: until resumed), null for nothing."""
         ...
 
     def resume(self, dataset: str, what: What) -> Json:

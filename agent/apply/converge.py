@@ -8,7 +8,7 @@ from agent.apply.place import place, place_new, report_denied
 from agent.apply.refresh import forget_dead, refresh, refresh_root
 from agent.apply.survey import forget_lineage, survey
 from agent.apply.sweep import sweep
-from agent.apply.workset import WorkSet
+from agent.apply.workset import MEMORY_LIMIT, WorkSet
 from agent.core.rows import (
     NameRow,
     decode_name,
@@ -42,7 +42,7 @@ def _by_survey(mirror: Mirror) -> None:
 
 
 def _by_keys(mirror: Mirror, scratch: str | None) -> None:
-    work = WorkSet(scratch)
+    work = WorkSet(scratch, MEMORY_LIMIT)
     try:
         _fill(mirror, work)
         mirror.tally.total_entries = len(work)

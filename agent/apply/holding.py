@@ -33,6 +33,7 @@ def carry_out(mirror: Mirror, verdict: Fate, fd: int, parent: ObjectId, name: by
 def _keep(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
     assert found.id is not None
     mirror.holding = True
+    mirror.restore_flags(found.id)
     try:
         mirror.world.rename(fd, name, mirror.world.held, b"%x" % found.id)
     except FileExistsError:

@@ -237,6 +237,12 @@ class Mirror:
         if len(self.touched) >= _TOUCHED_LIMIT:
             self.settle_touched()
 
+    def restore_flags(self, id: ObjectId) -> None:
+        """One of the object's names is moved or removed, for which its flags may have to be lifted."""
+        row = self.row(id)
+        if row is not None and row.flags:
+            self.touch(id)
+
     def settle_touched(self) -> None:
         """Set the metadata of every touched object. One touched again later is set again."""
         for id in sorted(self.touched):

@@ -55,6 +55,8 @@ def _remove(mirror: Mirror, name: bytes, id: ObjectId | None, *, real: bool) -> 
         return
     if not stat.S_ISDIR(st.st_mode):
         world.unlink(world.held, name)
+        if id is not None:
+            mirror.restore_flags(id)
         return
     if not world.rmdir(world.held, name):
         _take_apart(mirror, name, id)

@@ -37,10 +37,9 @@ def verify(
     *,
     deep: bool,
     progress: Report = silent,
-    limit: int = LIMIT,
 ) -> VerifyReport:
     """Compare the standby with commit ``number``, which it should equal and which must stay applied meanwhile."""
-    check = _Check(world, view, number, read, deep, limit)
+    check = _Check(world, view, number, read, deep)
     if number == NOTHING:
         return check.report()
     commits = view.commits(CommitNumber(number - 1), 1)
@@ -58,7 +57,6 @@ class _Check:
     at: CommitNumber
     read: ReadChunk
     deep: bool
-    limit: int
     found: list[Difference] = field(default_factory=list)
     more: int = 0
     checked_entries: int = 0
@@ -208,7 +206,7 @@ class _Check:
             self._differs(path, what)
 
     def _differs(self, path: bytes, what: str) -> None:
-        if len(self.found) < self.limit:
+        if len(self.found) < LIMIT:
             self.found.append(Difference(path, what))
         else:
             self.more += 1

@@ -244,14 +244,14 @@ class Looker:
         """Bring one found entry into the batch; False when it must be found anew first."""
         id = self._identified(entry)
         if entry.known is not None and id == entry.known:
-            self._capture(id, entry)
+            self.capture(id, entry)
             return True
         if stat.S_ISDIR(entry.st.st_mode) and self._mounted(entry):
             handle = mount_handle(entry.parent, entry.name)
             entry = Entry(entry.parent, entry.name, entry.st, handle, entry.known)
             id = self._identified(entry)
             if entry.known is not None and id == entry.known:
-                self._capture(id, entry)
+                self.capture(id, entry)
                 return True
         if entry.known is not None and (yield from self._clear_way(entry.known)):
             return False
@@ -285,7 +285,8 @@ class Looker:
             return False
         return False
 
-    def _capture(self, id: ObjectId, entry: Entry) -> Outcome:
+    def capture(self, id: ObjectId, entry: Entry) -> Outcome:
+        """Bring the object at an entry into the batch; what cannot be done now is left where it will be done."""
         outcome = self._objects.capture(id, self._view.object(id), entry.parent, entry.name, entry.st, entry.handle)
         if outcome is Outcome.LARGE:
             self.large.add((entry.parent, entry.name))
@@ -299,7 +300,7 @@ class Looker:
     def _add(self, entry: Entry) -> None:
         """A new object."""
         id = self._view.fresh_id()
-        if self._capture(id, entry) is not Outcome.DONE:
+        if self.capture(id, entry) is not Outcome.DONE:
             return
         self.name(entry.parent, entry.name, id)
         if stat.S_ISDIR(entry.st.st_mode) and not self.is_mount(id):
@@ -325,7 +326,7 @@ class Looker:
                 continue
             self._leave(parent, name)
         self.name(entry.parent, entry.name, id)
-        self._capture(id, entry)
+        self.capture(id, entry)
 
     def _leave(self, parent: ObjectId, name: bytes) -> None:
         """A moved object's old name; what stands there now is looked at next."""

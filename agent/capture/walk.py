@@ -9,7 +9,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import TypeVar
 
 from agent.capture.content import SMALL
-from agent.capture.look import Looker
+from agent.capture.look import Entry, Looker
 from agent.capture.objects import Objects, Outcome
 from agent.capture.place import Places
 from agent.capture.reports import Reports
@@ -18,6 +18,7 @@ from agent.capture.signature import Trust, believed
 from agent.capture.view import Name, View
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import PRIVATE_DIR
+from agent.fs.handles import handle_of
 from agent.fs.walk import entries
 from agent.store.local import LocalRow
 
@@ -174,14 +175,33 @@ class Walk:
         except OSError:
             return False
         is_dir = S_ISDIR(st.st_mode)
-        if not believed(self._trust, st, fact) or (
-            self._rules and self._rules.excluded(self._view.path(directory, name), is_dir)
-        ):
+        if self._rules and self._rules.excluded(self._view.path(directory, name), is_dir):
             return False
+        if not believed(self._trust, st, fact):
+            small = S_ISREG(st.st_mode) and st.st_size <= SMALL
+            return small and st.st_ino == fact.ino and self._reads_again(directory, fd, known, st)
         if is_dir and not self._looker.is_mount(id):
             below(id, False)
         elif S_ISREG(st.st_mode):
             self.bytes += st.st_size
+        return True
+
+    def _reads_again(
+        self, directory: ObjectId, fd: int, known: tuple[bytes, ObjectId, LocalRow | None], st: os.stat_result
+    ) -> bool:
+        """Read a small file that is where the catalog has it, which spares asking who it is; False when it is another one."""
+        name, id, fact = known
+        try:
+            handle = handle_of(fd, name)
+        except OSError:
+            return False
+        if fact is None or handle != fact.handle or self._view.child(directory, name) != id:
+            return False
+        objects, before = self._objects, self._objects.bytes_read
+        objects.synced_at = self._synced_at
+        self._looker.capture(id, Entry(directory, name, st, handle, id))
+        objects.synced_at = 0
+        self.bytes += objects.bytes_read - before
         return True
 
     def _entry(self, directory: ObjectId, name: bytes, below: Below) -> Turns:

@@ -15,6 +15,7 @@ from agent.node.pauses import APPLY, SEND
 from agent.node.primary import Primary
 from agent.node.standby import Standby
 from agent.status.events import EventLog
+from agent.status.figures import stamp
 from agent.status.publish import Publisher
 from agent.status.state import Role
 from agent.status.text import shown
@@ -218,8 +219,9 @@ def _activities(member: Member, what: str) -> list[str]:
     )
 
 
-def _paused(member: Member) -> list[str]:
-    return sorted(member.pauses.until_ns())
+def _paused(member: Member) -> Json | None:
+    """As in ``status``: what stands still, and until when (null: until resumed)."""
+    return {what: stamp(until) for what, until in member.pauses.until_ns().items()} or None
 
 
 def _commit(number: CommitNumber) -> Json:

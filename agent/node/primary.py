@@ -97,6 +97,8 @@ class Primary:
         self._local = local
         self._feed = Feed()
         self._lock = threading.Lock()
+        self._linked_lock = threading.Lock()
+        self._linked = catalog.reader()
         self._senders: dict[str, Sender] = {}
         self.pump = Pump(
             dataset.name,
@@ -125,6 +127,7 @@ class Primary:
         if self.watcher is not None:
             self.watcher.stop()
         self.pump.stop()
+        self._linked.close()
         self._local.close()
         self._catalog.close()
 
@@ -189,12 +192,11 @@ class Primary:
 
     def _known(self, handle: bytes) -> bool:
         """Whether this is an object with several names: asked for writes through names outside the root."""
-        reader = self._catalog.reader()
-        try:
-            found = self._local.by_handle(handle)
-            return found is not None and len(reader.names_of(found)) > 1
-        finally:
-            reader.close()
+        found = self._local.by_handle(handle)
+        if found is None:
+            return False
+        with self._linked_lock:
+            return len(self._linked.names_of(found)) > 1
 
     def _tell_watch(self) -> None:
         trouble = self.watch_trouble or (self.watcher.problem if self.watcher is not None else None)

@@ -34,6 +34,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _state_of(task: Path) -> str:
+    """A thread's state (proc(5)); "Z" when it is gone."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
 class Agent:
     """One node: its configuration file, its process, and the command line to talk to it."""
 
@@ -41,14 +49,16 @@ class Agent:
         self.name, self.port, self.state = name, port, state
         self.config = base / f"{name}.toml"
         self.socket = base / f"{name}.sock"
+        self.pki = base / f"{name}.pki"
         self.log = base / f"{name}.log"
+        self.program = (sys.executable, "-m", "agent.cli.main")
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the agent; :meth:`up` waits until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "agent.cli.main", "--config", str(self.config), "agent"],
+                [*self.program, "--config", str(self.config), "agent"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -80,10 +90,22 @@ class Agent:
             self.process.wait(30)
             self.process = None
 
+    def stand_still(self) -> None:
+        """Stop every thread of the agent where it is; it goes on with :meth:`go_on`."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        eventually(lambda: all(_state_of(task) in "TtZ" for task in tasks.iterdir()))
+
+    def go_on(self) -> None:
+        """Let a stopped agent go on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """One command of the command line, as an operator types it."""
         return subprocess.run(
-            [sys.executable, "-m", "agent.cli.main", "--config", str(self.config), *arguments],
+            [*self.program, "--config", str(self.config), *arguments],
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -175,10 +197,11 @@ class Pair:
         self._doors = doors
         for agent in self.agents:
             pki.issue(agent.name, str(self.keys), ["127.0.0.1"])
+            self.hand_out(agent)
             agent.config.write_text(self._config(agent, extra))
 
     def _config(self, agent: Agent, extra: str) -> str:
-        keys = self.keys
+        keys = agent.pki
         peers = "".join(
             f'[[peer]]\nname = "{peer.name}"\naddress = "127.0.0.1:{self._doors.get(peer.name, peer.port)}"\n'
             for peer in self.agents
@@ -191,10 +214,22 @@ class Pair:
             f'path = {{ alpha = "{self.source}", beta = "{self.target}" }}\n{extra}'
         )
 
+    def hand_out(self, agent: Agent) -> None:
+        """Copy the node's certificate and key, and the authority's certificate and list, to where the agent reads them."""
+        agent.pki.mkdir(exist_ok=True)
+        for name in ("ca.crt", "ca.crl", f"{agent.name}.crt", f"{agent.name}.key"):
+            shutil.copyfile(self.keys / name, agent.pki / name)
+        (agent.pki / f"{agent.name}.key").chmod(0o600)
+
     def start(self) -> None:
         """Start both agents."""
         for agent in self.agents:
             agent.start()
+
+    def begin(self) -> None:
+        """Start both and wait until the first sync is through and both trees are equal."""
+        self.start()
+        self.mirror()
 
     def kill(self) -> None:
         """Kill both at the same moment."""

@@ -393,8 +393,8 @@ class Rig:
         self.seq = 1
         self.catalog.begin_epoch(Epoch(self.epoch, "alpha", bytes([self.epoch] * 16)))
         number = commit_number(self.epoch, 1)
-        self.catalog.stage(number, Tree(self.store).changes_to(tree))
         self.catalog.restart_from_nothing(number)
+        self.catalog.stage(number, Tree(self.store).changes_to(tree))
         self.tree = tree.copy()
         return self.catalog.seal(Header(number, NOTHING, 1, 1, consistent), PackEnd(0, 0))
 

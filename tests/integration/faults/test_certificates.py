@@ -1,0 +1,198 @@
+"""Certificates that are not accepted: named on the node that can act, no byte replicated, and on it goes once they are right."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+from cryptography import x509
+
+from agent import pki
+from agent.core.errors import Exit
+from fakes.agents import Agent, Pair, pair
+from fakes.eventually import eventually
+
+DAY_NS = 86_400 * 10**9
+
+
+def reissue(both: Pair, agent: Agent, seconds_left: int) -> None:
+    """Give the node a certificate that ends in so many seconds (or ended, below zero)."""
+    (both.keys / f"{agent.name}.crt").unlink()
+    made = time.time_ns() - DAY_NS + seconds_left * 10**9
+    pki.issue(agent.name, str(both.keys), ["127.0.0.1"], 1, now_ns=made)
+    both.hand_out(agent)
+
+
+def renew(both: Pair, agent: Agent) -> None:
+    """What an operator does: renew where the authority is, copy the files over the old ones."""
+    pki.renew(agent.name, str(both.keys))
+    both.hand_out(agent)
+
+
+def call_again(both: Pair) -> None:
+    """End the call that is going on, so that another is made."""
+    assert 0 == both.alpha.run("pause", "web", "--send").returncode
+    eventually(lambda: not both.alpha.look()["peers"][0]["connected"])
+    assert 0 == both.alpha.run("resume", "web", "--send").returncode
+
+
+def served_serial(both: Pair) -> str:
+    """The serial of the certificate that beta shows now."""
+    keys = both.alpha.pki
+    context = ssl.create_default_context(cafile=str(keys / "ca.crt"))
+    context.load_cert_chain(str(keys / "alpha.crt"), str(keys / "alpha.key"))
+    context.set_alpn_protocols(["h2"])
+    with (
+        socket.create_connection(("127.0.0.1", both.beta.port), 10) as plain,
+        context.wrap_socket(plain, server_hostname="beta") as secure,
+    ):
+        shown = secure.getpeercert(binary_form=True)
+    assert shown is not None
+    return f"{x509.load_der_x509_certificate(shown).serial_number:x}"
+
+
+@contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Small files, one after the other, until the block ends."""
+    stop = Event()
+
+    def write() -> None:
+        for number in range(100_000):
+            (directory / f"live{number % 50}").write_text(str(number))
+            if stop.wait(0.005):
+                return
+
+    thread = Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_an_expired_certificate_does_not_start() -> None:
+    """An agent whose own certificate has expired says so and ends with 77; with a new one it starts."""
+    with pair() as both:
+        reissue(both, both.alpha, -60)
+        done = both.alpha.run("agent", timeout=30)
+        assert Exit.NOT_PERMITTED == done.returncode, done.stderr
+        assert "expired" in done.stderr
+        assert "hikae pki renew alpha" in done.stderr
+        assert "Traceback" not in done.stderr
+        renew(both, both.alpha)
+        both.alpha.start()
+        both.alpha.up()
+
+
+def test_a_certificate_that_expires_while_running_is_named_and_renewed() -> None:
+    """Warned of before, an error after; the next call is refused and named; a copied renewal clears it without a restart."""
+    with pair() as both:
+        (both.source / "file").write_text("before")
+        both.begin()
+        reissue(both, both.alpha, 4)
+        assert "warning" == both.alpha.told("certificate")["severity"]
+        eventually(lambda: "expired" in both.alpha.problems()["certificate"]["message"])
+        call_again(both)
+        eventually(lambda: not both.alpha.look()["peers"][0]["connected"])
+        assert "expired" in both.alpha.told("identity")["message"]
+        (both.source / "file").write_text("after")
+        renew(both, both.alpha)
+        both.mirror()
+        both.alpha.cleared("certificate", "identity")
+
+
+def test_another_authority_is_named_on_the_primary() -> None:
+    """A secondary with a certificate of another CA gets nothing; with one of ours it does."""
+    with pair() as both:
+        (both.source / "file").write_text("content")
+        strange = both.base / "strange"
+        pki.init(str(strange))
+        pki.issue("beta", str(strange), ["127.0.0.1"])
+        for name in ("ca.crt", "ca.crl", "beta.crt", "beta.key"):
+            shutil.copyfile(strange / name, both.beta.pki / name)
+        both.start()
+        problem = both.alpha.told("disconnected")
+        assert "beta" in problem["message"]
+        assert "another CA" in problem["message"]
+        assert not any(both.beta.look()["commit"] or ())
+        both.hand_out(both.beta)
+        both.beta.restart()
+        both.mirror()
+        both.alpha.cleared("disconnected")
+
+
+def test_a_certificate_for_another_name_is_named() -> None:
+    """What answers at the peer's address proves another name: nothing is sent there. Own files for another name: no start."""
+    with pair() as both:
+        text = both.alpha.config.read_text()
+        both.alpha.config.write_text(text.replace(f"127.0.0.1:{both.beta.port}", f"127.0.0.1:{both.alpha.port}"))
+        both.alpha.start()
+        assert "another name than 'beta'" in both.alpha.told("disconnected")["message"]
+        for kind in ("crt", "key"):
+            shutil.copyfile(both.keys / f"alpha.{kind}", both.beta.pki / f"beta.{kind}")
+        done = both.beta.run("agent", timeout=30)
+        assert Exit.NOT_PERMITTED == done.returncode, done.stderr
+        assert '"beta"' in done.stderr
+        assert "Traceback" not in done.stderr
+        both.hand_out(both.beta)
+        both.beta.start()
+        both.alpha.config.write_text(text)
+        both.alpha.restart()
+        both.mirror()
+
+
+def test_a_revoked_primary_is_refused_at_its_next_call() -> None:
+    """Revoked while both run: the list is read without a restart, the refusal is named, a new certificate goes on."""
+    with pair() as both:
+        both.begin()
+        pki.revoke("alpha", str(both.keys))
+        shutil.copyfile(both.keys / "ca.crl", both.beta.pki / "ca.crl")
+        call_again(both)
+        assert "revoked" in both.alpha.told("identity")["message"]
+        assert not both.alpha.look()["peers"][0]["connected"]
+        (both.source / "file").write_text("waits")
+        pki.issue("alpha", str(both.keys), ["127.0.0.1"])
+        both.hand_out(both.alpha)
+        both.mirror()
+        both.alpha.cleared("identity")
+
+
+def test_a_revoked_secondary_is_not_talked_to() -> None:
+    """The primary has the newer list: it sends nothing to the revoked node, says so, and goes on with its new certificate."""
+    with pair() as both:
+        both.begin()
+        pki.revoke("beta", str(both.keys))
+        shutil.copyfile(both.keys / "ca.crl", both.alpha.pki / "ca.crl")
+        call_again(both)
+        assert "revoked" in both.alpha.told("disconnected")["message"]
+        (both.source / "file").write_text("waits")
+        pki.issue("beta", str(both.keys), ["127.0.0.1"])
+        both.hand_out(both.beta)
+        both.mirror()
+        both.alpha.cleared("disconnected")
+
+
+def test_renewal_without_downtime() -> None:
+    """Files of both nodes replaced while writes go on: the call lives, new connections see the new serials."""
+    with pair() as both:
+        both.begin()
+        since = both.alpha.look()["peers"][0]["since"]
+        before = served_serial(both)
+        with writing(both.source):
+            renew(both, both.alpha)
+            renew(both, both.beta)
+            after = eventually(lambda: served_serial(both) if served_serial(both) != before else "")
+        assert next(one.serial for one in pki.show(str(both.keys)) if one.name == "beta") == after
+        both.mirror()
+        assert since == both.alpha.look()["peers"][0]["since"]
+        call_again(both)
+        (both.source / "later").write_text("over a new connection")
+        both.mirror()
+        assert not both.alpha.problems()

@@ -1,0 +1,94 @@
+"""Mistakes in the configuration, as an operator meets them: one sentence, the file, the key, exit code 78."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from agent.core.errors import Exit
+from fakes.agents import Agent, pair
+
+
+def refused(agent: Agent, *command: str) -> str:
+    """What the agent says when it is started as it is configured: 78, no traceback."""
+    done = agent.run(*command, timeout=30)
+    assert (Exit.CONFIG, "") == (done.returncode, done.stdout), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("hikae: ")
+    return done.stderr
+
+
+def _broken(text: str) -> str:
+    return text.replace('kind = "tree"', 'kind = "tree')
+
+
+def _unknown(text: str) -> str:
+    return text.replace('primary = "alpha"', 'primary = "alpha"\nhistroy = "2h"')
+
+
+def _twice(text: str) -> str:
+    return text + text[text.index("[[dataset]]") :]
+
+
+def _same_path(text: str) -> str:
+    return text + text[text.index("[[dataset]]") :].replace('"web"', '"again"')
+
+
+@pytest.mark.parametrize("command", [("agent",), ("config", "check")])
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (_broken, (".toml:18:", "is no TOML")),
+        (_unknown, ("dataset[web].histroy", 'did you mean "history"?')),
+        (_twice, ("dataset", "web")),
+        (_same_path, ("dataset[again].path", "web")),
+    ],
+)
+def test_a_wrong_file_is_named_with_its_key(
+    mistake: Callable[[str], str], words: tuple[str, ...], command: tuple[str, ...]
+) -> None:
+    """Wrong TOML, an unknown key, a dataset twice, a path twice: the agent does not start, and the check says the same."""
+    with pair() as both:
+        both.alpha.config.write_text(mistake(both.alpha.config.read_text()))
+        said = refused(both.alpha, *command)
+        assert all(word in said for word in (str(both.alpha.config), *words)), said
+        assert not both.alpha.state.exists()
+
+
+def test_a_dataset_twice_in_two_files_names_both() -> None:
+    """The same dataset in the main file and beside it: both files stand in the sentence."""
+    with pair() as both:
+        beside = both.base / "datasets.d"
+        beside.mkdir()
+        text = both.alpha.config.read_text()
+        (beside / "web.toml").write_text(text[text.index("[[dataset]]") :])
+        said = refused(both.alpha, "agent")
+        assert all(word in said for word in (str(both.alpha.config), str(beside / "web.toml"), "web")), said
+
+
+def test_a_key_that_others_can_read_is_refused() -> None:
+    """The private key must be the agent's alone; the sentence has the command that makes it so."""
+    with pair() as both:
+        key = both.alpha.pki / "alpha.key"
+        key.chmod(0o644)
+        assert f"chmod 600 {key}" in refused(both.alpha, "agent")
+        key.chmod(0o600)
+        both.alpha.start()
+        both.alpha.up()
+
+
+def test_a_missing_certificate_is_refused() -> None:
+    """A certificate that is not there is named with its key in the file, and how to make one."""
+    with pair() as both:
+        (both.alpha.pki / "alpha.crt").unlink()
+        said = refused(both.alpha, "agent")
+        assert all(word in said for word in ("tls.cert", "alpha.crt", "hikae pki issue alpha")), said
+
+
+def test_commands_find_no_agent() -> None:
+    """Without an agent every command that needs one ends with 69 and says where it looked."""
+    with pair() as both:
+        done = both.alpha.run("status")
+        assert Exit.UNREACHABLE == done.returncode
+        assert str(both.alpha.socket) in done.stderr
