@@ -11,6 +11,8 @@ need() {
 need mkfs.ext4 e2fsprogs
 need losetup mount
 need systemd-analyze systemd
+need mkfs.xfs xfsprogs
+need mkfs.btrfs btrfs-progs
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.apply.clear import clear, tidy
 from agent.apply.mirror import Attempt, Mirror
 from agent.apply.place import place, place_new, report_denied
-from agent.apply.refresh import forget_dead, refresh, refresh_root
+from agent.apply.refresh import check_taken, forget_dead, refresh, refresh_root
 from agent.apply.survey import forget_lineage, survey
 from agent.apply.sweep import sweep
 from agent.apply.workset import MEMORY_LIMIT, WorkSet
@@ -67,6 +67,7 @@ def _finish(mirror: Mirror) -> None:
             continue
         failed = mirror.tally.failed
         sweep(mirror)
+        check_taken(mirror)
         if mirror.tally.failed > failed:
             break
     mirror.settle_touched()

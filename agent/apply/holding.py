@@ -32,6 +32,11 @@ def carry_out(mirror: Mirror, verdict: Fate, fd: int, parent: ObjectId, name: by
 
 def _keep(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
     assert found.id is not None
+    guessed = found.identity is Identity.GUESSED
+    if guessed and mirror.ledger.handle_of(found.id) is not None:
+        # The object itself is another: what is of use in this one is taken out of it.
+        mirror.discard(fd, name, found.id)
+        return
     mirror.holding = True
     mirror.restore_flags(found.id)
     try:
@@ -43,7 +48,7 @@ def _keep(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
         else:
             mirror.world.unlink(fd, name)
         return
-    if stat.S_ISDIR(found.st.st_mode) and found.identity is Identity.GUESSED:
+    if guessed and stat.S_ISDIR(found.st.st_mode):
         mirror.doubtful.append(found.id)
     mirror.ledger.record(found.id, found.handle, found.st)
 
@@ -87,4 +92,6 @@ def take(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, replace: bool)
     mirror.record(row.id, fd, name, handle)
     if row.kind == stat.S_IFDIR or row.flags:
         mirror.touch(row.id)
+    if mirror.run.survey and row.kind != stat.S_IFDIR:
+        mirror.unchecked.append(row.id)
     return True

@@ -99,6 +99,8 @@ class Mirror:
     doubtful: list[ObjectId] = field(default_factory=list)
     #: Directories that should have been there and had to be made anew: all below is to be looked at.
     hollow: list[ObjectId] = field(default_factory=list)
+    #: Files that came back from ``.hikae/m`` during a survey: what is in them is not known.
+    unchecked: list[ObjectId] = field(default_factory=list)
     made: set[ObjectId] = field(default_factory=set)
     touched: set[ObjectId] = field(default_factory=set)
     holding: bool = False
@@ -259,7 +261,9 @@ class Mirror:
             try:
                 fd = self.fd(id)
             except OSError:
-                return  # unreachable rows were reported when they could not be placed
+                if self.view.path_of(id, self.at) is None:
+                    return  # that was reported when it could not be placed
+                raise
             self.denied(apply_metadata(fd, b"", row, None), id)
             if id != ROOT:
                 handle = self.ledger.handle_of(id)

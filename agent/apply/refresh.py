@@ -14,7 +14,7 @@ from agent.apply.patch import changed_bytes
 from agent.apply.place import build, holds_content, place
 from agent.apply.workset import WorkSet
 from agent.apply.world import ease
-from agent.core.ids import ROOT, ObjectId
+from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_object, object_id_of_key
 from agent.fs.metadata import apply_metadata
 
@@ -138,15 +138,24 @@ def _unify(mirror: Mirror, row: ObjectRow, names: list[tuple[ObjectId, bytes]]) 
         return  # reported by place
     fd, parent, name, entry = found
     if row.id not in mirror.done and not _is_as_wanted(mirror, row, fd, name, entry):
-        in_place = row.kind == stat.S_IFREG and (len(names) > 1 or row.size > LARGE)
-        if not in_place or not _patched(mirror, row, None, fd, name):
-            build(mirror, fd, parent, name, row, replace=True)
+        remake(mirror, row, fd, parent, name)
     mirror.world.step("metadata")
     mirror.denied(apply_metadata(fd, name, row, None), row.id)
     mirror.record(row.id, fd, name)
     mirror.finished(row.id)
     if len(names) > 1:
         _relink(mirror, row, names, (parent, name))
+
+
+def remake(mirror: Mirror, row: ObjectRow, fd: int, parent: ObjectId, name: bytes) -> bool:
+    """Give a file of ours that is not as wanted its content: in place where it is large or has several names, and
+    True; else by a new file with all its metadata, and False."""
+    links = len(mirror.view.names_of(row.id, mirror.at))
+    if row.kind == stat.S_IFREG and (links > 1 or row.size > LARGE) and _patched(mirror, row, None, fd, name):
+        return True
+    build(mirror, fd, parent, name, row, replace=True)
+    mirror.touch(parent)
+    return False
 
 
 def _is_as_wanted(mirror: Mirror, row: ObjectRow, fd: int, name: bytes, found: Found) -> bool:
@@ -164,6 +173,16 @@ def _relink(mirror: Mirror, row: ObjectRow, names: list[tuple[ObjectId, bytes]],
             place(mirror, parent, name, row.id, expect=True)
 
 
+def check_taken(mirror: Mirror) -> None:
+    """Look into the files that came back from ``.hikae/m`` with nobody knowing what is in them."""
+    while mirror.unchecked:
+        id = mirror.unchecked.pop()
+        with Attempt(mirror, id):
+            row = mirror.row(id)
+            if row is not None:
+                refresh_object(mirror, row, None)
+
+
 def forget_dead(mirror: Mirror, work: WorkSet) -> None:
     """Drop what is known of objects that are no more; only when nothing of them can stand anywhere."""
     for batch in work.objects.batches():
@@ -173,6 +192,7 @@ def forget_dead(mirror: Mirror, work: WorkSet) -> None:
 
 
 def refresh_root(mirror: Mirror) -> None:
-    """The root's own metadata, when our directory was made in it just now or nothing is believed."""
-    if mirror.world.fresh or not mirror.run.trusted:
+    """The root's own metadata, when our directory was made in it just now or nothing is believed; at first, always: nobody
+    places the root."""
+    if mirror.world.fresh or not mirror.run.trusted or mirror.run.base == NOTHING:
         mirror.touch(ROOT)

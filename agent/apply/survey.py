@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from agent.apply.clear import clear_entry
 from agent.apply.fate import Identity
 from agent.apply.mirror import Attempt, Found, Mirror
-from agent.apply.place import build, equals, place
+from agent.apply.place import equals, place
+from agent.apply.refresh import check_taken, remake
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
 from agent.fs.metadata import apply_metadata
@@ -44,6 +45,7 @@ def _survey_directory(mirror: Mirror, id: ObjectId) -> None:
                 _match(mirror, mirror.fd(id), id, name)
         for name, child in _children(mirror, id):
             place(mirror, id, name, child, expect=True)
+            check_taken(mirror)
             mirror.progress(1)
 
 
@@ -79,11 +81,11 @@ def _match(mirror: Mirror, fd: int, parent: ObjectId, name: bytes) -> None:
 
 def _is_another(mirror: Mirror, found: Found, row: ObjectRow) -> bool:
     """Whether the entry is wanted as something else: it already serves another object, or ours stands elsewhere."""
-    if found.identity is Identity.SURE and found.id != row.id:
-        return mirror.raw(found.id) is not None if found.id is not None else False
-    if found.id != row.id:
-        return mirror.ledger.handle_of(row.id) is not None
-    return False
+    if found.id == row.id:
+        return found.identity is not Identity.SURE and mirror.ledger.handle_of(row.id) is not None
+    if found.identity is Identity.SURE and found.id is not None and mirror.raw(found.id) is not None:
+        return True
+    return mirror.ledger.handle_of(row.id) is not None
 
 
 def _take_over(mirror: Mirror, row: ObjectRow, found: Found) -> None:
@@ -97,8 +99,8 @@ def _adopt_file(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: Obj
         if found.identity is Identity.FOREIGN:
             mirror.displace(fd, parent, name)
             return
-        build(mirror, fd, parent, name, row, replace=True)
-        return
+        if not remake(mirror, row, fd, parent, name):
+            return
     mirror.world.step("metadata")
     _take_over(mirror, row, found)
     mirror.denied(apply_metadata(fd, name, row, None), row.id)

@@ -62,7 +62,7 @@ def _remove(mirror: Mirror, name: bytes, id: ObjectId | None, *, real: bool) -> 
         _take_apart(mirror, name, id)
         if not world.rmdir(world.held, name):
             return  # somebody is writing into it; the next round sees
-    if real and id is not None:
+    if real and id is not None and mirror.raw(id) is None:
         mirror.dirs.forget(id)
         mirror.ledger.forget(id)
 

@@ -15,6 +15,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from agent.capture.coverage import LargeQueue
+from agent.capture.dropping import Dropping, Steps
 from agent.capture.identity import Candidate, identify
 from agent.capture.objects import Objects, Outcome, mount_handle
 from agent.capture.place import Places
@@ -27,11 +28,8 @@ from agent.fs.confined import OtherFilesystem, open_dir
 from agent.fs.handles import handle_of
 from agent.watch.hint import Hint, Look
 
-Steps = Generator[None, None, None]
-
 _ROUNDS = 4
 _RETRIES = 20
-_NESTED = 8
 _DENIED = (errno.EACCES, errno.EPERM, errno.EIO)
 _REMEMBERED = 10_000
 #: Without the privilege to ask objects where they are, so many removals wait for the end of a walk.
@@ -76,7 +74,8 @@ class Looker:
         self._todo: deque[bytes] = deque()
         self._followed: dict[bytes, int] = {}
         self._asked: set[ObjectId] = set()
-        self._dropping: list[bytes | None] = []
+        self._dropping = Dropping(view, places, reports, self)
+        self._moved_away: OrderedDict[Name, ObjectId] = OrderedDict()
         self._retries: OrderedDict[bytes, int] = OrderedDict()
 
     # --- from hints to entries
@@ -97,18 +96,34 @@ class Looker:
             self._age = 0
 
     def _look_at(self, hint: Hint) -> Steps:
-        if (yield from self.examine(hint.path)) is None and hint.handle:
-            self._look_for(hint.handle)
+        parent = yield from self.examine(hint.path)
+        if hint.handle:
+            here = self._view.child(parent, hint.path.rpartition(b"/")[2]) if parent is not None else None
+            if here is None or here != self._view.by_handle(hint.handle):
+                self._look_for(hint.handle)
         if hint.moved_from is not None:
             self._todo.append(hint.moved_from)
 
     def _look_for(self, handle: bytes) -> None:
-        """The object with this handle, at one of its names."""
+        """The object with this handle, wherever it is."""
         id = self._view.by_handle(handle)
         if id == ROOT:
             self._objects.root()
-        elif id is not None and (path := self._view.path_of(id)):
+            return
+        path = self._view.path_of(id) if id is not None else self._places.locate_handle(handle)
+        if path:
             self._todo.append(path)
+
+    def directories_meant(self, hint: Hint) -> set[ObjectId]:
+        """After :meth:`look`: the directories that a hint may have been about, wherever they are now."""
+        view = self._view
+        at: ObjectId | None = ROOT
+        for name in hint.path.split(b"/") if hint.path else ():
+            if at is not None:
+                child = view.child(at, name)
+                at = child if child is not None else self._moved_away.get((at, name))
+        meant = {at, view.by_handle(hint.handle) if hint.handle else None}
+        return {id for id in meant if id is not None and view.is_directory(id) and not self.is_mount(id)}
 
     def follow_up(self) -> Steps:
         """Look at everything that earlier looks left to be looked at."""
@@ -172,9 +187,10 @@ class Looker:
         yield from self.entry(parent, name)
         yield from self._drain()
         now = view.child(parent, name)
-        if known is not None and known != now and view.is_directory(known) and (moved := view.path_of(known)):
+        moved = known if known is not None and known != now else self._moved_away.get((parent, name))
+        if moved is not None and moved != now and view.is_directory(moved) and (path := view.path_of(moved)):
             # The hint may have meant the directory that stood here and moved on.
-            self._todo.append(b"/".join([moved, *filter(None, below)]))
+            self._todo.append(b"/".join([path, *filter(None, below)]))
         if now is None or not view.is_directory(now) or self.is_mount(now):
             return None
         return now
@@ -309,6 +325,8 @@ class Looker:
     def name(self, parent: ObjectId, name: bytes, id: ObjectId) -> None:
         """Let a name stand for an object of the batch; what it stood for before may have moved, or is gone."""
         before = self._view.child(parent, name)
+        if before is not None and before != id:
+            self._remember_move(parent, name)
         self._view.put_name(parent, name, id)
         if before is not None and before != id:
             self._displaced(before)
@@ -332,6 +350,7 @@ class Looker:
         """A moved object's old name; what stands there now is looked at next."""
         self._view.touched.add(parent)
         path = self._view.path(parent, name)
+        self._remember_move(parent, name)
         self._view.drop_name(parent, name)
         try:
             os.stat(name, dir_fd=self._places.fd(parent), follow_symlinks=False)
@@ -339,6 +358,15 @@ class Looker:
             self._reports.well(lambda: path)
         else:
             self._todo.append(path)
+
+    def _remember_move(self, parent: ObjectId, name: bytes) -> None:
+        """Hints from before a directory left this name may still come with it, and nobody renames them any more."""
+        id = self._view.child(parent, name)
+        if id is not None and self._view.is_directory(id):
+            self._moved_away.pop((parent, name), None)
+            self._moved_away[parent, name] = id
+            if len(self._moved_away) > _REMEMBERED:
+                self._moved_away.popitem(last=False)
 
     # --- what is not there any more
 
@@ -362,7 +390,7 @@ class Looker:
         yield from self.drop_below(id)
         if view.names_of(id) == [(parent, name)]:
             view.drop_name(parent, name)
-            self._forget(id)
+            self.forget(id)
 
     def _clear_way(self, id: ObjectId) -> Generator[None, None, bool]:
         """Before another object takes its only name: drop what is below a directory that is certainly gone.
@@ -397,7 +425,7 @@ class Looker:
         if moved_to is not None or not self._places.can_locate or self._view.has_children(id):
             self._view.orphans.add(id)
         else:
-            self._forget(id)
+            self.forget(id)
 
     def settle_orphans(self) -> None:
         """Objects that lost their names and were not found elsewhere are gone."""
@@ -405,7 +433,7 @@ class Looker:
             if self._few_below(id):
                 for _ in self.drop_below(id):
                     pass
-                self._forget(id)
+                self.forget(id)
             else:
                 self.doomed.append(id)
 
@@ -421,62 +449,11 @@ class Looker:
         return True
 
     def drop_below(self, top: ObjectId) -> Steps:
-        """Drop everything below a directory that is gone, deepest first; stops when the directory turns out to live."""
-        self._dropping.append(self._view.path_of(top))
-        try:
-            yield from self._drop_deepest_first(top)
-        finally:
-            self._dropping.pop()
+        """Drop everything below a directory that is gone."""
+        return self._dropping.drop_below(top)
 
-    def _drop_deepest_first(self, top: ObjectId) -> Steps:
-        view = self._view
-        names = view.names_of(top)
-        stack = [top] if view.is_directory(top) else []
-        while stack:
-            at = stack[-1]
-            page = view.children(at)
-            if not page:
-                stack.pop()
-                if at != top:
-                    self._drop_empty(at)
-                continue
-            for name, child in page:
-                if (yield from self._was_moved_out(at, name, child)):
-                    continue
-                if view.has_children(child):
-                    stack.append(child)
-                    break
-                view.drop_name(at, name)
-                if not view.names_of(child):
-                    self._forget(child)
-                yield
-                if view.names_of(top) != names:
-                    self.appeared.append(top)
-                    return
-
-    def _was_moved_out(self, parent: ObjectId, name: bytes, id: ObjectId) -> Generator[None, None, bool]:
-        """Whether an entry of a directory that is gone lives elsewhere; it is named there then.
-
-        Not if it moved into what stands at that directory's place now: that cannot be named before the old one is gone.
-        It becomes a new object, whose content nobody needs to send."""
-        view = self._view
-        self._reports.well(lambda: view.path(parent, name))
-        if len(view.names_of(id)) == 1 and len(self._dropping) <= _NESTED:
-            moved_to = self._places.locate(id)
-            if moved_to is not None and not any(_is_within(moved_to, top) for top in self._dropping):
-                yield from self.examine(moved_to)
-        return view.child(parent, name) != id
-
-    def _drop_empty(self, id: ObjectId) -> None:
-        for parent, name in self._view.names_of(id):
-            self._view.drop_name(parent, name)
-        self._forget(id)
-
-    def _forget(self, id: ObjectId) -> None:
+    def forget(self, id: ObjectId) -> None:
+        """An object without names is gone."""
         self._view.drop_object(id)
         self._places.forget(id)
         self.unlistable.discard(id)
-
-
-def _is_within(path: bytes, top: bytes | None) -> bool:
-    return top is not None and (path == top or path.startswith(top + b"/"))

@@ -34,10 +34,14 @@ class Places:
 
         None: it is gone, left the root, or cannot be asked."""
         fact = self._view.fact(id)
-        if fact is None or not self.can_locate:
+        return self.locate_handle(fact.handle) if fact is not None else None
+
+    def locate_handle(self, handle: bytes) -> bytes | None:
+        """:meth:`locate` for an object that may be unknown here."""
+        if not self.can_locate:
             return None
         try:
-            fd = open_by_handle(self.root_fd, fact.handle, os.O_PATH)
+            fd = open_by_handle(self.root_fd, handle, os.O_PATH)
         except OSError:
             return None
         try:

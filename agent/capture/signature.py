@@ -30,18 +30,14 @@ class Trust(IntEnum):
     NONE = 0
     #: An equal and clean signature: a reconcile.
     CLEAN = 1
-    #: An equal signature, soft or not: a directory that events pointed at.
+    #: An equal signature, soft or not: a directory that events pointed at, or that just appeared.
     EQUAL = 2
-    #: The same inode: a directory that just appeared, whose entries have hints of their own.
-    SAME = 3
 
 
 def believed(trust: Trust, st: os.stat_result, known: LocalRow) -> bool:
     """Whether ``known`` still describes the object whose stat is ``st``, as far as ``trust`` goes."""
     if trust is Trust.NONE or st.st_ino != known.ino:
         return False
-    if trust is Trust.SAME:
-        return True
     if st.st_ctime_ns != known.ctime or st.st_mtime_ns != known.mtime or st.st_size != known.size:
         return False
     return known.clean or trust is Trust.EQUAL

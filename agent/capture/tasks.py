@@ -68,13 +68,11 @@ class Tasks:
         self._walk_appeared()
         if hint.look is Look.ENTRY or (hint.look is Look.SUBTREE and not hint.path):
             return
-        directory = self._directory_at(hint.path)
-        if directory is None or directory in new:
-            return
-        if hint.look is Look.CHILDREN:
-            yield from self._children(directory, hint.path)
-        else:
-            self._add(Kind.SUBTREE, directory)
+        for directory in engine.looker.directories_meant(hint) - new:
+            if hint.look is Look.CHILDREN:
+                yield from self._children(directory, hint.path)
+            else:
+                self._add(Kind.SUBTREE, directory)
 
     def _children(self, directory: ObjectId, path: bytes) -> Iterator[object]:
         looker = self._engine.looker
@@ -87,15 +85,6 @@ class Tasks:
             looker.give_back(path)
         looker.appeared += new
         self._walk_appeared()
-
-    def _directory_at(self, path: bytes) -> ObjectId | None:
-        view, id = self._engine.view, ROOT
-        for name in path.split(b"/") if path else ():
-            child = view.child(id, name)
-            if child is None:
-                return None
-            id = child
-        return id if view.is_directory(id) and not self._engine.looker.is_mount(id) else None
 
     # --- the background
 
@@ -168,7 +157,7 @@ class Tasks:
             self._engine.objects.root()
             job.walk = self._engine.walk(Trust.CLEAN, whole=True, virgin=self._virgin)
         else:
-            job.walk = self._engine.walk(Trust.SAME if job.kind is Kind.APPEARED else Trust.CLEAN)
+            job.walk = self._engine.walk(Trust.EQUAL if job.kind is Kind.APPEARED else Trust.CLEAN)
         job.walk.add(job.top)
         return job.walk.run()
 

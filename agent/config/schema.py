@@ -98,7 +98,7 @@ WITHOUT_EFFECT_YET = frozenset(
         "health",
         "console",
         "dataset.group",
-        "dataset.start_without_peer",
+        "dataset.adopt",
         "dataset.history",
         "dataset.vault_limit",
         "dataset.generations",

@@ -82,6 +82,7 @@ class Link:
         self._sender: Sender | None = None
         self._error: Problem | None = None
         self._attempts = 0
+        self._caught_up = False
         self._phase: tuple[Phase, int | None] = (Phase.ENDED, None)
 
     def start(self) -> None:
@@ -130,7 +131,7 @@ class Link:
             failure = self._attempt()
             if failure is not None:
                 self._failed(failure)
-            if self._clock.monotonic() - began > _STEADY:
+            if self._caught_up or self._clock.monotonic() - began > _STEADY:
                 pause = FIRST_PAUSE
             wait = max(pause, REFUSED_PAUSE) if isinstance(failure, RefusedByPeer) and failure.code != "busy" else pause
             self._hurry.wait(wait * (0.5 + self._chance()))
@@ -141,6 +142,7 @@ class Link:
     def _attempt(self) -> HikaeError | None:
         """One call from its beginning to its end; returns why it ended, None when we ended it."""
         self._attempts += 1
+        self._caught_up = False
         try:
             sender = self._sender = self._make_sender()
         except HikaeError as error:
@@ -154,6 +156,7 @@ class Link:
         if sender.talk.failure is not None:
             self._transport.cancel()
         hearer.join()
+        self._caught_up = sender.caught_up
         self._sender = None
         return sender.talk.failure
 

@@ -67,6 +67,14 @@ class Sender:
         queue = self._queue
         return self.talk.in_flight + (queue.bytes if queue is not None else 0)
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether the peer was brought up to date in this call, durably."""
+        welcome = self.talk.welcome
+        if self._now is None or welcome is None:
+            return False
+        return max(welcome.durable, self.talk.position.durable) >= self._now
+
     def outgoing(self) -> Iterator[Batch]:
         """What is to be sent, to the end of the call. Never raises: why it ended stands in ``talk.failure``."""
         try:
@@ -138,6 +146,7 @@ class Sender:
                 queue.streaming = False
                 catchup = Catchup(self.talk, source, queue, base)
                 yield from catchup.run()
+                self._now = catchup.base
                 self.phase = Phase.STREAMING
                 queue.streaming = True
                 base = yield from self._stream(catchup.base, queue)

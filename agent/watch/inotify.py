@@ -286,7 +286,10 @@ class _Tree(InotifyWatchGroup):
                 return
             if event.mask & _ROOT_EVENTS:
                 self._outbox.root_changed |= path == self.path
-            elif path.startswith(self._private) and path[len(self._private) :][:1] in (b"", b"/"):
+            elif path == self._private:
+                # What is in it is nobody's business, but that it came or went is in the times of the root.
+                self._outbox.hints.append(Hint(b"", Look.ENTRY))
+            elif path.startswith(self._private + b"/"):
                 if event.mask & _CREATE:
                     self._outbox.barriers.append(event.name)
             else:

@@ -143,16 +143,27 @@ class Agent:
         rows = [*status["problems"], *(one for row in status["datasets"] if row["name"] == name for one in row["problems"])]
         return {one["code"]: one for one in rows}
 
-    def told(self, code: str, within: float = 40.0) -> dict[str, Any]:
-        """Wait for a problem of this code; the problem. It must say what to do."""
-        problem = eventually(lambda: self.problems().get(code), within)
-        assert problem["message"], problem
+    def told(self, code: str, *words: str, within: float = 40.0) -> dict[str, Any]:
+        """Wait for a problem of this code whose message has these words; the problem. It must say what to do."""
+
+        def look() -> dict[str, Any] | None:
+            found = self.problems().get(code)
+            return found if found and all(word in found["message"] for word in words) else None
+
+        try:
+            problem = eventually(look, within)
+        except AssertionError as error:
+            raise AssertionError(f"{self.name}: no {code} with {words}, but {self.problems()}") from error
         assert problem["remedy"], problem
         return problem
 
     def cleared(self, *codes: str, within: float = 40.0) -> None:
         """Wait until the agent answers and none of these problems stands."""
         eventually(lambda: self.seen() is not None and not set(codes) & self.problems().keys(), within)
+
+    def connected(self, whether: bool = True) -> None:
+        """Wait until its peer is connected, or is not."""
+        eventually(lambda: [whether] == [peer["connected"] for peer in self.look().get("peers", ())])
 
     def dataset(self, name: str = "web") -> dict[str, Any]:
         """A dataset's part of the status."""
@@ -257,7 +268,8 @@ class Pair:
         """Wait until all that was written is applied; both trees must be equal then, in everything."""
         self.alpha.up()
         self.alpha.json("wait", "web", "--applied", "--timeout", f"{timeout:.0f}", timeout=timeout + 10)
-        assert [] == differences(str(self.source), str(self.target))
+        found = differences(str(self.source), str(self.target))
+        assert not found, "\n".join(found)
 
 
 @contextmanager

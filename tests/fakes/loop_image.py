@@ -23,10 +23,10 @@ def run(*words: str) -> str:
 
 
 def make_image(image: Path, mebibytes: int) -> None:
-    """An empty ext4 filesystem in a sparse file."""
+    """An empty ext4 filesystem in a sparse file; its blocks are those of tmpfs, so that holes can be the same."""
     with image.open("wb") as file:
         file.truncate(mebibytes << 20)
-    run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image))
+    run("mkfs.ext4", "-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image))
 
 
 @contextmanager

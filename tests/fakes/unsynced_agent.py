@@ -16,9 +16,9 @@ from agent.cli.main import main
 class Unsynced(apsw.Connection):
     """A connection that lets the kernel write when it likes."""
 
-    def pragma(self, name: str, value: Any = None, **more: Any) -> Any:
+    def pragma(self, name: str, *value: Any, **more: Any) -> Any:
         """See apsw: ``synchronous`` is off whatever is asked for."""
-        return super().pragma(name, 0 if name == "synchronous" else value, **more)
+        return super().pragma(name, *((0,) if name == "synchronous" else value), **more)
 
 
 def take_out(what: str) -> None:

@@ -177,3 +177,15 @@ def test_a_moved_directory_that_comes_back(tmp_path: Path) -> None:
         assert {b"back/sub/file"} == {hint.path for hint in seen.hints}
     finally:
         watcher.stop()
+
+
+def test_making_the_private_directory_is_a_change_of_the_root(tmp_path: Path) -> None:
+    """The first barrier makes it, which moves the root's times: before the barrier is passed, the root is told of."""
+    seen: list[Hint] = []
+    watcher = InotifyWatcher(str(tmp_path))
+    watcher.start(seen.extend)
+    try:
+        assert watcher.barrier(10)
+        assert Hint(b"", Look.ENTRY) in seen
+    finally:
+        watcher.stop()
