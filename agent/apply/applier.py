@@ -94,6 +94,11 @@ class Applier:
         return self._checkpoint == self._applied
 
     @property
+    def checkpointed_at(self) -> CommitNumber:
+        """The commit of the last checkpoint: a redo goes back as far as this, so history must reach it."""
+        return self._checkpoint
+
+    @property
     def redoes(self) -> bool:
         """Whether the next converge believes nothing."""
         return not self._trusted
@@ -168,7 +173,7 @@ class Applier:
         """Checkpoint, remember that the end was clean, give everything back."""
         try:
             if self._trusted and self._applied != NOTHING:
-                pass
+                self.checkpoint()
                 self._local.set_value(_ENDED, b"yes", durable=True)
         finally:
             self._standby.close()
@@ -239,7 +244,7 @@ class Applier:
             self._standby.found_again = False
             if run.survey:
                 # A whole survey is dear: it is not done again after a crash.
-                pass
+                self.checkpoint()
         return Applied(
             number, tally.done_entries, tally.done_bytes, tally.displaced, tally.failed, redo=not run.trusted
         )

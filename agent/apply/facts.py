@@ -55,11 +55,13 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class ApplyFacts:
-    """The applier at one moment. ``hold``: the sentence why it stands still, "" if it does not; ``problem``: the last
-    failure that is being retried, "" if none."""
+    """The applier at one moment. ``checkpoint``: history before it is not needed any more by the apply.
+    ``hold``: the sentence why it stands still, "" if it does not; ``problem``: the last failure that is being retried,
+    "" if none."""
 
     applied: CommitNumber = NOTHING
     target: CommitNumber = NOTHING
+    checkpoint: CommitNumber = NOTHING
     phase: Phase = Phase.IDLE
     progress: Progress = Progress()
     hold: str = ""

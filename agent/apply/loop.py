@@ -12,7 +12,7 @@ from agent.apply.facts import ApplyFacts, Held, Phase, Progress, Report, Standby
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import HikaeError, Refused
-from agent.core.ids import NOTHING, CommitNumber
+from agent.core.ids import CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 
 CHECKPOINT_SECONDS = 5.0
@@ -47,10 +47,9 @@ class ApplyLoop:
         self._paused = False
         self._closing = False
         self._verifies: list[_Verify] = []
-        self._facts = ApplyFacts(applied=applier.applied)
+        self._facts = ApplyFacts(applied=applier.applied, checkpoint=applier.checkpointed_at)
         self._retry_at = 0.0
         self._backoff = 0.0
-        self._held = False
         self._since_checkpoint = 0
         self._checkpoint_at = clock.monotonic()
 
@@ -116,11 +115,15 @@ class ApplyLoop:
         with self._change:
             return self._facts
 
+    def wait_for(self, what: Callable[[ApplyFacts], bool], timeout: float | None = None) -> bool:
+        """Wait until ``what`` holds of the facts; False on timeout, or when the loop ended before."""
+        with self._change:
+            self._change.wait_for(lambda: self._closing or what(self._facts), timeout)
+            return what(self._facts)
+
     def wait_applied(self, number: CommitNumber, timeout: float | None = None) -> bool:
         """Wait until a commit is applied; False on timeout, or when the loop ended before."""
-        with self._change:
-            self._change.wait_for(lambda: self._closing or self._facts.applied >= number, timeout)
-            return self._facts.applied >= number
+        return self.wait_for(lambda facts: facts.applied >= number, timeout)
 
     def close(self) -> None:
         """End after the converge that runs, with a checkpoint. Safe to call twice."""
@@ -175,7 +178,6 @@ class ApplyLoop:
             else:
                 self._idle()
         except Held as held:
-            self._held = True
             self._wait(LOOK_AGAIN_SECONDS, Phase.HELD, hold=held.reason)
         except StandbyFull as full:
             self._complain("standby-disk-full", full)
@@ -187,7 +189,6 @@ class ApplyLoop:
     def _converge(self, target: Commit) -> None:
         self._say(phase=Phase.REDO if self._applier.redoes else Phase.CONVERGE, progress=Progress())
         done = self._applier.converge(target, lambda progress: self._say(progress=progress))
-        self._held = False
         if done.failed:
             self._say(applied=self._applier.applied)
             self._back_off(Phase.IDLE, None, f"{done.failed:,} objects could not be made as wanted")
@@ -207,10 +208,9 @@ class ApplyLoop:
             paused, waiting = self._paused, self._clock.monotonic() < self._retry_at
         if waiting:
             return
+        # Also with nothing to apply it is told within a second that the standby was unmounted.
+        self._applier.prepare()
         self._say(phase=Phase.PAUSED if paused else Phase.IDLE, hold="")
-        if self._applier.applied == NOTHING or self._held:
-            self._applier.prepare()
-            self._held = False
         if not self._applier.checkpointed:
             self._checkpoint()
         self._applier.rest()
@@ -226,7 +226,7 @@ class ApplyLoop:
         finally:
             self._since_checkpoint = 0
             self._checkpoint_at = self._clock.monotonic()
-            self._say(applied=self._applier.applied)
+            self._say(applied=self._applier.applied, checkpoint=self._applier.checkpointed_at)
 
     def _verify(self, deep: bool, progress: Report, future: Future[VerifyReport]) -> None:
         if not future.set_running_or_notify_cancel():

@@ -97,8 +97,9 @@ class Mirror:
     done: set[ObjectId] = field(default_factory=set)
     #: Directories that we adopted without knowing them: strangers may be inside.
     doubtful: list[ObjectId] = field(default_factory=list)
-    #: Directories that should have been there and had to be made anew: all below is to be looked at.
+    #: Directories that should have been there and had to be made anew: all below is to be looked at, once.
     hollow: list[ObjectId] = field(default_factory=list)
+    surveyed: set[ObjectId] = field(default_factory=set)
     #: Files that came back from ``.hikae/m`` during a survey: what is in them is not known.
     unchecked: list[ObjectId] = field(default_factory=list)
     made: set[ObjectId] = field(default_factory=set)
@@ -134,6 +135,10 @@ class Mirror:
         """The wanted row of an object."""
         raw = self.raw(id)
         return decode_object(raw) if raw is not None else None
+
+    def has_place(self, id: ObjectId) -> bool:
+        """Whether the object is wanted, and by names that lead to the root."""
+        return self.raw(id) is not None and self.view.path_of(id, self.at) is not None
 
     def is_new(self, id: ObjectId) -> bool:
         """Whether the object cannot stand anywhere yet."""
@@ -353,6 +358,7 @@ class Attempt:
             return False
         mapped = whole(error, self._mirror.world.path)
         if mapped is not None:
+            self._mirror.world.clear_temp()
             raise mapped from error
         reason = error.strerror or str(error)
         self._failed("apply-failed", f"cannot be made as wanted: {reason}", "see what stands there; it is tried again")

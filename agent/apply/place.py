@@ -46,6 +46,8 @@ def _place(mirror: Mirror, parent: ObjectId, name: bytes, id: ObjectId, *, expec
     row = mirror.row(id)
     if row is None or id == ROOT:
         raise Unreachable
+    if row.kind == stat.S_IFDIR and mirror.view.names_of(id, mirror.at)[0] != (parent, name):
+        raise Unreachable  # a directory has one name
     fd = reach(mirror, parent)
     way = _make_way(mirror, fd, parent, name, row) if expect else _Way.FREE
     for _ in range(3):
@@ -230,8 +232,9 @@ def _put_directory(mirror: Mirror, fd: int, name: bytes, row: ObjectRow) -> None
     mirror.dirs.forget(row.id)
     mirror.record(row.id, fd, name)
     mirror.made_directory(row.id)
-    if mirror.existed(row.id):
+    if mirror.existed(row.id) and row.id not in mirror.surveyed:
         # Somebody removed it here: what stood in it and did not change is missing too.
+        mirror.surveyed.add(row.id)
         mirror.hollow.append(row.id)
     mirror.touch(row.id)
 

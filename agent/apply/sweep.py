@@ -29,7 +29,7 @@ def sweep(mirror: Mirror) -> None:
 
 def _sweep_one(mirror: Mirror, name: bytes, tried: set[ObjectId]) -> None:
     id, real = _id_of(name)
-    if real and id is not None and id not in tried and mirror.raw(id) is not None:
+    if real and id is not None and id not in tried and mirror.has_place(id):
         tried.add(id)
         for parent, wanted in mirror.view.names_of(id, mirror.at):
             place(mirror, parent, wanted, id, expect=True)

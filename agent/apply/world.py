@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from agent.apply.facts import Held, StandbyFailed, StandbyFull
@@ -76,17 +76,10 @@ class World:
         """Remove a directory if it is empty; whether it is gone."""
         self.step("rmdir")
         try:
-            os.rmdir(name, dir_fd=fd)
-        except FileNotFoundError:
-            return True
+            return _rmdir(fd, name)
         except PermissionError:
             ease(fd, name)
-            os.rmdir(name, dir_fd=fd)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            return False
-        return True
+            return _rmdir(fd, name)
 
     def rename(self, src_fd: int, src: bytes, dst_fd: int, dst: bytes, *, replace: bool = False) -> None:
         """Move an entry. FileExistsError without ``replace`` if something stands at the other end."""
@@ -133,6 +126,18 @@ class World:
             sync_filesystem(self.root)
         except OSError as error:
             raise StandbyFailed("sync the standby", self.path, error.strerror or str(error)) from error
+
+
+def _rmdir(fd: int, name: bytes) -> bool:
+    try:
+        os.rmdir(name, dir_fd=fd)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
 
 
 def open_world(path: str, root: int, step: Step) -> World:
@@ -189,18 +194,32 @@ def identity_of(root: int) -> bytes:
 
 def ease(fd: int, name: bytes) -> None:
     """After EPERM or EACCES: lift immutable and append-only off an entry and its directory, and, unprivileged, let us write
-    into that directory. What was lifted comes back with the metadata of both."""
-    if name:
-        try:
+    into that directory, and into the entry if it is one (moving it needs that). What was lifted comes back with the metadata."""
+    with suppress(FileNotFoundError, PermissionError):
+        if name:
             clear_flags(fd, name)
-        except (FileNotFoundError, PermissionError):
-            pass
-    try:
+    with suppress(PermissionError):
         clear_flags(fd, b"")
-        if os.geteuid() != 0 and not os.fstat(fd).st_mode & stat.S_IWUSR:
-            os.fchmod(fd, 0o700)
-    except PermissionError:
+        if os.geteuid() != 0:
+            _let_write(fd)
+            if name:
+                _let_write_inside(fd, name)
+
+
+def _let_write_inside(fd: int, name: bytes) -> None:
+    try:
+        inside = confined.open_dir(fd, name)
+    except OSError:
         return
+    try:
+        _let_write(inside)
+    finally:
+        os.close(inside)
+
+
+def _let_write(fd: int) -> None:
+    if not os.fstat(fd).st_mode & stat.S_IWUSR:
+        os.fchmod(fd, 0o700)
 
 
 @contextmanager

@@ -32,6 +32,8 @@ _ROUNDS = 4
 _RETRIES = 20
 _DENIED = (errno.EACCES, errno.EPERM, errno.EIO)
 _REMEMBERED = 10_000
+#: So many directories are taken for what a path may have meant.
+_WAYS = 16
 #: Without the privilege to ask objects where they are, so many removals wait for the end of a walk.
 _MISSING = 50_000
 
@@ -75,7 +77,8 @@ class Looker:
         self._followed: dict[bytes, int] = {}
         self._asked: set[ObjectId] = set()
         self._dropping = Dropping(view, places, reports, self)
-        self._moved_away: OrderedDict[Name, ObjectId] = OrderedDict()
+        #: Directories that left a name, with the serial of the look that saw it.
+        self._moved_away: OrderedDict[Name, tuple[ObjectId, int]] = OrderedDict()
         self._retries: OrderedDict[bytes, int] = OrderedDict()
 
     # --- from hints to entries
@@ -97,6 +100,8 @@ class Looker:
 
     def _look_at(self, hint: Hint) -> Steps:
         parent = yield from self.examine(hint.path)
+        if self._moved_away:
+            self._look_where_moved(hint.path, parent)
         if hint.handle:
             here = self._view.child(parent, hint.path.rpartition(b"/")[2]) if parent is not None else None
             if here is None or here != self._view.by_handle(hint.handle):
@@ -114,16 +119,32 @@ class Looker:
         if path:
             self._todo.append(path)
 
+    def _look_where_moved(self, path: bytes, looked_in: ObjectId | None) -> None:
+        """A hint may be from before a directory above it left its name: then it means the entry where that is now."""
+        *above, name = path.split(b"/")
+        for directory in self._meant(above):
+            if directory != looked_in and self._view.is_directory(directory):
+                self._todo.append(self._view.path(directory, name))
+
     def directories_meant(self, hint: Hint) -> set[ObjectId]:
         """After :meth:`look`: the directories that a hint may have been about, wherever they are now."""
         view = self._view
-        at: ObjectId | None = ROOT
-        for name in hint.path.split(b"/") if hint.path else ():
-            if at is not None:
-                child = view.child(at, name)
-                at = child if child is not None else self._moved_away.get((at, name))
-        meant = {at, view.by_handle(hint.handle) if hint.handle else None}
-        return {id for id in meant if id is not None and view.is_directory(id) and not self.is_mount(id)}
+        meant = self._meant(hint.path.split(b"/") if hint.path else [])
+        by_handle = view.by_handle(hint.handle) if hint.handle else None
+        if by_handle is not None:
+            meant.append(by_handle)
+        return {id for id in meant if view.is_directory(id) and not self.is_mount(id)}
+
+    def _meant(self, names: list[bytes]) -> list[ObjectId]:
+        """What these names lead to from the root, now or before directories on the way left theirs."""
+        while self._moved_away and next(iter(self._moved_away.values()))[1] < self.serial - _REMEMBERED:
+            self._moved_away.popitem(last=False)
+        at = [ROOT]
+        for name in names:
+            now = [self._view.child(parent, name) for parent in at]
+            before = [self._moved_away.get((parent, name), (None, 0))[0] for parent in at]
+            at = list(dict.fromkeys(id for id in (*now, *before) if id is not None))[:_WAYS]
+        return at
 
     def follow_up(self) -> Steps:
         """Look at everything that earlier looks left to be looked at."""
@@ -187,7 +208,7 @@ class Looker:
         yield from self.entry(parent, name)
         yield from self._drain()
         now = view.child(parent, name)
-        moved = known if known is not None and known != now else self._moved_away.get((parent, name))
+        moved = known if known is not None and known != now else self._moved_away.get((parent, name), (None, 0))[0]
         if moved is not None and moved != now and view.is_directory(moved) and (path := view.path_of(moved)):
             # The hint may have meant the directory that stood here and moved on.
             self._todo.append(b"/".join([path, *filter(None, below)]))
@@ -364,7 +385,7 @@ class Looker:
         id = self._view.child(parent, name)
         if id is not None and self._view.is_directory(id):
             self._moved_away.pop((parent, name), None)
-            self._moved_away[parent, name] = id
+            self._moved_away[parent, name] = id, self.serial
             if len(self._moved_away) > _REMEMBERED:
                 self._moved_away.popitem(last=False)
 
@@ -417,7 +438,10 @@ class Looker:
 
     def _displaced(self, id: ObjectId) -> None:
         """Another object took one of its names."""
-        if self._view.names_of(id):
+        names = self._view.names_of(id)
+        if names:
+            # The hint may have been about its content.
+            self._todo.append(self._view.path(*names[0]))
             return
         moved_to = self._places.locate(id)
         if moved_to is not None:

@@ -251,6 +251,7 @@ class Primary:
         return PrimarySource(self.dataset.path, self._catalog, self._local, self.pump)
 
     def _moved(self, peer: str) -> None:
+        self.confirmed.add(peer)
         self.meters[peer].durable(self.boards[peer].position.durable)
         self._around.changed()
 

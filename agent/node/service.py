@@ -23,13 +23,21 @@ def run(settings: Settings, make_door: MakeDoor) -> int:
     """Run the agent until SIGTERM or SIGINT; everything is durable when it returns. Raises ``HikaeError`` when it cannot start.
 
     The watchdog is fed by the loop that tends the datasets, so an agent whose loop is stuck is restarted."""
-    stopping = threading.Event()
+    stopping, dead = threading.Event(), threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
+    def died(args: threading.ExceptHookArgs) -> None:
+        """A thread that is gone must not be missed in silence: the agent ends, and the service manager starts it again."""
+        name = args.thread.name if args.thread is not None else "?"
+        _log.error("a thread met a bug; the agent ends", thread=name, exc_info=args.exc_value)
+        dead.set()
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    threading.excepthook = died
     check_files(settings)
     for warning in settings.warnings:
         _log.warning("configuration", warning=warning)
@@ -46,4 +54,4 @@ def run(settings: Settings, make_door: MakeDoor) -> int:
     finally:
         notifier.stopping()
         node.stop()
-    return Exit.DONE
+    return Exit.FAILED if dead.is_set() else Exit.DONE

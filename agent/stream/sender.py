@@ -59,6 +59,7 @@ class Sender:
         self._feed = feed
         self._board = board
         self._queue: PeerQueue | None = None
+        self._now: CommitNumber | None = None
         self._accepted = False
 
     @property

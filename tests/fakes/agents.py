@@ -184,8 +184,7 @@ class Agent:
 class Pair:
     """A primary ``alpha`` and a secondary ``beta`` with one dataset ``web``.
 
-    ``states``: where a node's state directory is, if not beside its configuration; ``doors``: the ports by which the other
-    finds a node, if not its own (a proxy)."""
+    ``states``: where a node's state directory is, if not beside its configuration."""
 
     def __init__(
         self,
@@ -194,7 +193,6 @@ class Pair:
         source: Path | None = None,
         standby: Path | None = None,
         states: Mapping[str, Path] = _AS_USUAL,
-        doors: Mapping[str, int] = _AS_USUAL,
     ) -> None:
         self.base = base
         self.source = source or base / "source"
@@ -205,7 +203,6 @@ class Pair:
         self.alpha = Agent(base, "alpha", free_port(), states.get("alpha", base / "alpha"))
         self.beta = Agent(base, "beta", free_port(), states.get("beta", base / "beta"))
         self.agents = (self.alpha, self.beta)
-        self._doors = doors
         for agent in self.agents:
             pki.issue(agent.name, str(self.keys), ["127.0.0.1"])
             self.hand_out(agent)
@@ -214,7 +211,7 @@ class Pair:
     def _config(self, agent: Agent, extra: str) -> str:
         keys = agent.pki
         peers = "".join(
-            f'[[peer]]\nname = "{peer.name}"\naddress = "127.0.0.1:{self._doors.get(peer.name, peer.port)}"\n'
+            f'[[peer]]\nname = "{peer.name}"\naddress = "127.0.0.1:{peer.port}"\n'
             for peer in self.agents
         )
         return (
@@ -223,6 +220,13 @@ class Pair:
             f'[tls]\nca = "{keys}/ca.crt"\ncert = "{keys}/{agent.name}.crt"\nkey = "{keys}/{agent.name}.key"\n{peers}'
             f'[[dataset]]\nname = "web"\nkind = "tree"\nprimary = "alpha"\nstandby = ["beta"]\n'
             f'path = {{ alpha = "{self.source}", beta = "{self.target}" }}\n{extra}'
+        )
+
+    def reach_beta_through(self, port: int) -> None:
+        """Let alpha find beta at another port, from its next start on."""
+        text = self.alpha.config.read_text()
+        self.alpha.config.write_text(
+            text.replace(f'address = "127.0.0.1:{self.beta.port}"', f'address = "127.0.0.1:{port}"')
         )
 
     def hand_out(self, agent: Agent) -> None:

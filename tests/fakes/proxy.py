@@ -1,0 +1,125 @@
+"""A wire between two agents that can be cut after so many bytes, or hang without a word."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+_BLOCK = 1 << 14
+#: RST instead of FIN: what a cut looks like to whoever writes on.
+_AT_ONCE = struct.pack("ii", 1, 0)
+
+
+class Proxy:
+    """Carries TCP connections made to ``port`` on to ``target``, both on loopback. Two threads a connection."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.cuts = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._lock = threading.Lock()
+        self._ends: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._budget: int | None = None
+        self._hung: set[socket.socket] = set()
+        self._healed = threading.Event()
+        self._accepting = threading.Thread(target=self._accept, name="proxy")
+
+    def cut_after(self, count: int) -> None:
+        """Let ``count`` more bytes pass, both ways together; then everything that is connected is cut, once."""
+        with self._lock:
+            self._budget = count
+
+    def cut(self) -> None:
+        """Cut everything that is connected now."""
+        with self._lock:
+            self._cut()
+
+    def hang(self) -> None:
+        """Carry nothing more over what is connected now, and do not say so: half-open. New connections work."""
+        with self._lock:
+            self._hung.update(self._ends)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._accepting.start()
+
+    def stop(self) -> None:
+        """End; every thread is gone then."""
+        self._healed.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._accepting.join()
+        self.cut()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                far = socket.create_connection(("127.0.0.1", self.target), 5)
+            except OSError:
+                near.close()
+                continue
+            far.settimeout(None)
+            with self._lock:
+                self._ends += [near, far]
+                for one, other in ((near, far), (far, near)):
+                    thread = threading.Thread(target=self._carry, args=(one, other), name="proxy-carry")
+                    self._threads.append(thread)
+                    thread.start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while block := source.recv(_BLOCK):
+                if source in self._hung:
+                    self._healed.wait()
+                    break
+                block, cut = self._allowed(block)
+                sink.sendall(block)
+                if cut:
+                    self.cut()
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _allowed(self, block: bytes) -> tuple[bytes, bool]:
+        with self._lock:
+            if self._budget is None:
+                return block, False
+            block = block[: self._budget]
+            self._budget -= len(block)
+            if self._budget:
+                return block, False
+            self._budget = None
+            self.cuts += 1
+            return block, True
+
+    def _cut(self) -> None:
+        for end in self._ends:
+            with suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._ends.clear()
+        self._hung.clear()
+
+
+@contextmanager
+def proxy(target: int) -> Iterator[Proxy]:
+    """A proxy to a port, as long as the block lasts."""
+    one = Proxy(target)
+    one.start()
+    try:
+        yield one
+    finally:
+        one.stop()

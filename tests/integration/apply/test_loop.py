@@ -1,0 +1,148 @@
+"""The applying thread: newest wins, pauses, holds that clear by themselves, verify between two converges."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.apply.facts import Phase
+from agent.apply.loop import ApplyLoop
+from agent.core.clock import SystemClock
+from agent.core.errors import Refused
+from agent.core.ids import NOTHING, ROOT, CommitNumber
+from fakes.apply_fakes import Rig, Tree, rig
+
+PATIENCE = 30.0
+
+
+class Seen:
+    """What was published, and waiting for facts to become so."""
+
+    def __init__(self) -> None:
+        self.applied: list[CommitNumber] = []
+
+    def __call__(self, number: CommitNumber) -> None:
+        self.applied.append(number)
+
+
+@contextmanager
+def _loop(it: Rig, seen: Seen) -> Iterator[ApplyLoop]:
+    loop = ApplyLoop(it.applier(), it.board, SystemClock(), seen, "test-apply")
+    loop.start()
+    try:
+        yield loop
+    finally:
+        loop.close()
+
+
+@pytest.fixture
+def it(tmpfs_dir: Path) -> Iterator[Rig]:
+    """A rig on a filesystem in memory."""
+    with rig(tmpfs_dir / "rig") as made:
+        yield made
+
+
+def _tree(it: Rig) -> Tree:
+    tree = Tree.empty(it.store)
+    tree.file(ROOT, b"a", b"a")
+    return tree
+
+
+def _until(loop: ApplyLoop, phase: Phase) -> None:
+    assert loop.wait_for(lambda facts: facts.phase is phase, PATIENCE)
+
+
+def test_a_notified_commit_is_applied_and_published(it: Rig) -> None:
+    """And the end leaves a checkpoint that the next process believes."""
+    seen, tree = Seen(), _tree(it)
+    with _loop(it, seen) as loop:
+        commit = it.commit(tree)
+        loop.notify(commit)
+        assert loop.wait_applied(commit.number, PATIENCE)
+        assert tree.expected() == it.seen()
+    assert ([commit.number], commit.number, False) == (seen.applied, it.applier().applied, it.applier().redoes)
+
+
+def test_it_goes_from_the_applied_to_the_newest(it: Rig) -> None:
+    """What came while it was paused is one step."""
+    seen, tree = Seen(), _tree(it)
+    with _loop(it, seen) as loop:
+        loop.pause()
+        _until(loop, Phase.PAUSED)
+        for number in range(5):
+            tree.file(ROOT, b"%d" % number, b"x")
+            commit = it.commit(tree)
+            loop.notify(commit)
+        assert (NOTHING, commit.number) == (loop.facts().applied, loop.facts().target)
+        loop.resume()
+        assert loop.wait_applied(commit.number, PATIENCE)
+    assert [commit.number] == seen.applied
+
+
+def test_a_directory_that_is_not_empty_is_looked_at_again(it: Rig) -> None:
+    """Even before the first commit; emptied, it goes on by itself."""
+    it.root.mkdir()
+    (it.root / "precious").touch()
+    tree = _tree(it)
+    with _loop(it, Seen()) as loop:
+        _until(loop, Phase.HELD)
+        assert ["standby-not-empty"] == it.problems()
+        commit = it.commit(tree)
+        loop.notify(commit)
+        (it.root / "precious").unlink()
+        assert loop.wait_applied(commit.number, PATIENCE)
+    assert (tree.expected(), []) == (it.seen(), it.problems())
+
+
+def test_a_held_commit_is_accepted(it: Rig) -> None:
+    """Nothing to accept is refused; accepting the emptied source removes what is left."""
+    tree = _tree(it)
+    with _loop(it, Seen()) as loop:
+        first = it.commit(tree)
+        loop.notify(first)
+        assert loop.wait_applied(first.number, PATIENCE)
+        with pytest.raises(Refused):
+            loop.accept()
+        tree.remove(ROOT, b"a")
+        second = it.commit(tree)
+        loop.notify(second)
+        _until(loop, Phase.HELD)
+        assert "became empty" in loop.facts().hold
+        assert second.number == loop.accept()
+        assert loop.wait_applied(second.number, PATIENCE)
+    assert (tree.expected(), []) == (it.seen(), it.problems())
+
+
+def test_what_failed_is_tried_again(it: Rig) -> None:
+    """A chunk that is repaired."""
+    tree = _tree(it)
+    with _loop(it, Seen()) as loop:
+        it.store.lost.add(it.store.keep(b"a"))
+        commit = it.commit(tree)
+        loop.notify(commit)
+        assert loop.wait_for(lambda facts: facts.problem != "", PATIENCE)
+        it.store.lost.clear()
+        loop.retry()
+        assert loop.wait_applied(commit.number, PATIENCE)
+        assert "" == loop.facts().problem
+    assert [] == it.problems()
+
+
+def test_verify_runs_in_between_and_ends_with_the_loop(it: Rig) -> None:
+    """Its result comes back to whoever asked; after the end it is refused."""
+    tree = _tree(it)
+    with _loop(it, Seen()) as loop:
+        commit = it.commit(tree)
+        loop.notify(commit)
+        assert loop.wait_applied(commit.number, PATIENCE)
+        reports = []
+        asking = threading.Thread(target=lambda: reports.append(loop.verify(deep=True, timeout=PATIENCE)))
+        asking.start()
+        asking.join()
+        assert [(True, commit.number)] == [(report.equal, report.number) for report in reports]
+    with pytest.raises(Refused):
+        loop.verify(deep=False)

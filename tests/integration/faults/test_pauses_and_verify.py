@@ -1,0 +1,112 @@
+"""What an operator stops for a while goes on by itself, and `verify` finds what a stranger did to the standby."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from agent.core.errors import Exit
+from fakes.agents import Pair, pair
+from fakes.eventually import eventually
+
+
+def arrived(both: Pair, name: str) -> bool:
+    """Whether a file is on the standby."""
+    return (both.target / name).exists()
+
+
+def durable(both: Pair) -> int:
+    """The newest commit on the secondary."""
+    return int(both.beta.look()["commit"]["seq"])
+
+
+def test_sending_paused_for_a_while_goes_on_by_itself() -> None:
+    """`pause --send --for 2s`: nothing is sent, status says until when, then everything arrives."""
+    with pair() as both:
+        both.begin()
+        said = both.alpha.run("pause", "web", "--send", "--for", "2s")
+        begun = time.monotonic()
+        assert (0, "") == (said.returncode, said.stderr)
+        assert said.stdout.startswith("web: paused: send until ")
+        assert "paused" == both.alpha.look()["state"]
+        seq = durable(both)
+        (both.source / "file").write_text("waits")
+        done = both.alpha.run("wait", "web", "--durable", "--timeout", "500ms")
+        assert Exit.TRY_AGAIN == done.returncode or time.monotonic() - begun > 2
+        assert seq == durable(both) or time.monotonic() - begun > 2
+        eventually(lambda: arrived(both, "file"))
+        assert time.monotonic() - begun > 1.5
+        both.mirror()
+        assert "paused" != both.alpha.look()["state"]
+
+
+def test_applying_paused_for_a_while_goes_on_by_itself() -> None:
+    """`pause --apply --for 2s` on the secondary: what comes is stored, the standby stands still, then it follows."""
+    with pair() as both:
+        both.begin()
+        assert 0 == both.beta.run("pause", "web", "--apply", "--for", "2s").returncode
+        begun = time.monotonic()
+        assert ["apply"] == list(both.beta.look()["paused"])
+        (both.source / "file").write_text("stored, not applied")
+        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        assert not arrived(both, "file") or time.monotonic() - begun > 2
+        eventually(lambda: arrived(both, "file"))
+        assert time.monotonic() - begun > 1.5
+        both.mirror()
+
+
+def test_pauses_are_ended_by_hand_and_typed_where_they_belong() -> None:
+    """Without `--for` a pause lasts until `resume`; the other node's half is refused with the place to type it."""
+    with pair() as both:
+        both.begin()
+        assert Exit.REFUSED == both.alpha.run("pause", "web", "--apply").returncode
+        done = both.beta.run("pause", "web", "--send")
+        assert (Exit.REFUSED, True) == (done.returncode, "alpha" in done.stderr)
+        assert 0 == both.beta.run("pause", "web", "--apply").returncode
+        (both.source / "file").write_text("content")
+        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        assert not arrived(both, "file")
+        done = both.beta.run("resume", "web")
+        assert (0, "web: nothing is paused\n") == (done.returncode, done.stdout)
+        both.mirror()
+
+
+def tamper(standby: Path) -> dict[str, str]:
+    """Do what must not be done to a standby; what `verify --deep` has to say of it, by path."""
+    same = standby / "same-time"
+    times = same.stat()
+    same.write_text("CHANGED CONTENT")
+    os.utime(same, ns=(times.st_atime_ns, times.st_mtime_ns))
+    (standby / "extra").write_text("foreign")
+    (standby / "removed").unlink()
+    (standby / "sub" / "modes").chmod(0o600)
+    return {"same-time": "content", "extra": "foreign", "removed": "missing", "sub/modes": "mode"}
+
+
+def test_verify_finds_what_a_stranger_did() -> None:
+    """Content changed behind an old time, an entry more, one less, another mode: all found, exit code 1, nothing changed."""
+    with pair() as both:
+        (both.source / "sub").mkdir()
+        for name in ("same-time", "removed", "sub/modes", "untouched"):
+            (both.source / name).write_text("content of file")
+        both.begin()
+        assert {"equal": True, "differences": []} == _verified(both, "--deep", Exit.DONE)
+        wanted = tamper(both.target)
+        found = _verified(both, "--deep", Exit.FAILED)["differences"]
+        paths = {one["path"]: one["what"] for one in found}
+        assert wanted.items() <= paths.items()
+        assert {"", *wanted} >= paths.keys()
+        shallow = {one["path"] for one in _verified(both, "", Exit.FAILED)["differences"]}
+        assert {"extra", "removed", "sub/modes"} <= shallow
+        assert not both.beta.look()["last_verify"]["equal"]
+        assert "extra" in both.beta.run("verify", "web").stdout
+
+
+def _verified(both: Pair, how: str, code: int) -> dict[str, list[dict[str, str]]]:
+    import json
+
+    done = both.beta.run("verify", "web", *([how] if how else []), "--json")
+    assert code == done.returncode, done.stderr
+    report = json.loads(done.stdout)
+    return {"equal": report["equal"], "differences": report["differences"]}

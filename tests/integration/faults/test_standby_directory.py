@@ -1,0 +1,62 @@
+"""The directory that is to become the standby, when it is not what it should be: refused untouched, and on by itself."""
+
+from __future__ import annotations
+
+import shutil
+
+from fakes.agents import pair
+from fakes.trees import snapshot
+
+
+def test_a_directory_that_is_not_empty_is_refused_untouched() -> None:
+    """Nothing in it is written or removed; what comes is stored meanwhile; once it is emptied the apply goes on by itself."""
+    with pair() as both:
+        both.target.mkdir()
+        (both.target / "mine").write_text("somebody's only copy")
+        (both.target / "sub").mkdir()
+        before = snapshot(str(both.target))
+        (both.source / "file").write_text("content")
+        both.start()
+        assert str(both.target) in both.beta.told("standby-not-empty")["remedy"] + str(both.beta.look()["path"])
+        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        assert "held" == both.beta.look()["state"]
+        assert before == snapshot(str(both.target))
+        assert not (both.target / ".hikae").exists()
+        shutil.rmtree(both.target / "sub")
+        (both.target / "mine").unlink()
+        both.mirror()
+        both.beta.cleared("standby-not-empty")
+
+
+def test_a_path_that_cannot_be_made_is_named() -> None:
+    """The directory above the standby is missing: said with what to create; created, it goes on by itself."""
+    with pair() as both:
+        text = both.beta.config.read_text()
+        both.target = both.base / "mnt" / "standby"
+        both.beta.config.write_text(text.replace(f'beta = "{both.base}/standby"', f'beta = "{both.target}"'))
+        (both.source / "file").write_text("content")
+        both.start()
+        both.beta.told("standby-path-missing")
+        both.target.parent.mkdir()
+        both.mirror()
+        both.beta.cleared("standby-path-missing")
+
+
+def test_another_directory_in_the_standbys_place_is_not_written() -> None:
+    """The standby moved away while it runs: named, a directory made in its place stays as it is; moved back, on it goes."""
+    with pair() as both:
+        (both.source / "file").write_text("content")
+        both.begin()
+        away = both.base / "away"
+        both.target.rename(away)
+        (both.source / "later").write_text("1")
+        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        both.beta.told("standby-gone")
+        both.target.mkdir()
+        (both.target / "other").write_text("not ours")
+        both.beta.told("standby-replaced")
+        assert {b"", b"other"} == snapshot(str(both.target)).keys()
+        shutil.rmtree(both.target)
+        away.rename(both.target)
+        both.mirror()
+        both.beta.cleared("standby-gone", "standby-replaced")
