@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import stat
 
-from agent.apply.fate import Identity, Wanted, fate
+from agent.apply.fate import Fate, Identity, Wanted, fate
 from agent.apply.holding import carry_out
 from agent.apply.mirror import Attempt, Found, Mirror
 from agent.apply.place import adopt_directory
@@ -66,8 +66,9 @@ def clear_entry(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, wanted: 
             # Before anything is placed it must be known what is inside.
             adopt_directory(mirror, fd, name, row, found)
             return True
-    carry_out(mirror, fate(found.identity, directory=directory, alive=alive, wanted=kind), fd, parent, name, found)
-    return directory and kind is not Wanted.ITSELF
+    verdict = fate(found.identity, directory=directory, alive=alive, wanted=kind)
+    carry_out(mirror, verdict, fd, parent, name, found)
+    return directory and verdict in (Fate.KEEP, Fate.REMOVE)
 
 
 def _wanted(mirror: Mirror, found: Found, id: ObjectId | None) -> Wanted:

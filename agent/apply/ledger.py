@@ -20,6 +20,7 @@ class Ledger:
         self._batch = batch
         self._pending: dict[ObjectId, LocalRow | None] = {}
         self._handles: dict[bytes, ObjectId] = {}
+        self._former: dict[bytes, ObjectId] = {}
 
     def handle_of(self, id: ObjectId) -> bytes | None:
         """The handle that the object had when it was last placed."""
@@ -53,6 +54,16 @@ class Ledger:
         self._handles[handle] = id
         if len(self._pending) >= self._batch:
             self.flush()
+
+    def supersede(self, id: ObjectId, handle: bytes) -> None:
+        """The object gets another inode; this one may still stand at further names of it."""
+        if len(self._former) >= self._batch:
+            self._former.clear()
+        self._former[handle] = id
+
+    def former(self, handle: bytes) -> ObjectId | None:
+        """The object that this inode was until a moment ago."""
+        return self._former.get(handle)
 
     def forget(self, id: ObjectId) -> None:
         """The object is gone, or its handle stands for another now."""

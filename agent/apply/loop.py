@@ -27,7 +27,8 @@ _Verify = tuple[bool, Report, "Future[VerifyReport]"]
 class ApplyLoop:
     """One thread that owns an :class:`Applier`. All methods may be called by any thread.
 
-    ``published`` is called by the loop's thread with every newly applied commit number, and must not block."""
+    Called by the loop's thread, and must not block: ``published`` with every newly applied commit number, ``rested`` whenever
+    it has done what it had to do."""
 
     def __init__(
         self,
@@ -36,11 +37,13 @@ class ApplyLoop:
         clock: Clock,
         published: Callable[[CommitNumber], None],
         name: str = "apply",
+        rested: Callable[[], None] = lambda: None,
     ) -> None:
         self._applier = applier
         self._board = board
         self._clock = clock
         self._published = published
+        self._rested = rested
         self._thread = threading.Thread(target=self._run, name=name)
         self._change = threading.Condition()
         self._newest: Commit | None = None
@@ -147,6 +150,7 @@ class ApplyLoop:
                 for one in verifies:
                     self._verify(*one)
                 self._turn(target)
+                self._rested()
         finally:
             self._end()
 

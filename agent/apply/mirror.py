@@ -171,7 +171,7 @@ class Mirror:
         id = self.ledger.id_of(handle)
         if id is not None:
             return Found(st, handle, id, Identity.SURE)
-        id = self._guess(parent, name, st, fd)
+        id = self.ledger.former(handle) or self._guess(parent, name, st, fd)
         return Found(st, handle, id, Identity.FOREIGN if id is None else Identity.GUESSED)
 
     def is_held(self, id: ObjectId) -> bool:
@@ -186,7 +186,9 @@ class Mirror:
 
     def _guess(self, parent: ObjectId, name: bytes, st: os.stat_result, fd: int) -> ObjectId | None:
         """Whose it is if a run that was cut short made it and could not note it down any more."""
-        for moment in self.run.attempts:
+        if self.run.trusted:
+            return None
+        for moment in (*self.run.attempts, self.run.base):
             id = self.view.child(parent, name, moment)
             raw = self.view.object(id, moment) if id is not None else None
             if raw is None:

@@ -16,6 +16,7 @@ from agent.apply.workset import WorkSet
 from agent.apply.world import ease
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_object, object_id_of_key
+from agent.fs.handles import handle_of
 from agent.fs.metadata import apply_metadata
 
 #: From here on a file with few changed chunks is changed in place, bytes.
@@ -120,6 +121,7 @@ def _open_for_writing(fd: int, name: bytes) -> int:
 
 def _rewrite(mirror: Mirror, row: ObjectRow, links: int, fd: int, parent: ObjectId, name: bytes) -> None:
     """A new file in place of the old one, and its other names with it."""
+    mirror.ledger.supersede(row.id, handle_of(fd, name))
     build(mirror, fd, parent, name, row, replace=True)
     mirror.touch(parent)
     if links > 1:
@@ -153,6 +155,7 @@ def remake(mirror: Mirror, row: ObjectRow, fd: int, parent: ObjectId, name: byte
     links = len(mirror.view.names_of(row.id, mirror.at))
     if row.kind == stat.S_IFREG and (links > 1 or row.size > LARGE) and _patched(mirror, row, None, fd, name):
         return True
+    mirror.ledger.supersede(row.id, handle_of(fd, name))
     build(mirror, fd, parent, name, row, replace=True)
     mirror.touch(parent)
     return False

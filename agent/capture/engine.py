@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from agent.capture.coverage import LargeQueue, Outstanding
 from agent.capture.large import LargeReads, Send
+from agent.capture.linked import Linked
 from agent.capture.look import Looker
 from agent.capture.objects import Objects
 from agent.capture.place import Places
@@ -37,6 +38,7 @@ class Engine:
         clock: Clock,
         send: Send,
         tokens: Iterator[int],
+        linked: Linked,
     ) -> None:
         self.root_fd = root_fd
         #: Walks of the whole root; and everything else that hints begin.
@@ -47,7 +49,7 @@ class Engine:
         self._rules = rules
         self._clock = clock
         self.reports = Reports(board, clock)
-        self.objects = Objects(self.view, catalog, self.places, self.reports, clock, print_seed(local))
+        self.objects = Objects(self.view, catalog, self.places, self.reports, clock, print_seed(local), linked)
         queue = LargeQueue(self.outstanding)
         self.looker = Looker(self.view, self.places, self.objects, rules, self.reports, queue)
         self.large = LargeReads(

@@ -108,6 +108,8 @@ class Looker:
                 self._look_for(hint.handle)
         if hint.moved_from is not None:
             self._todo.append(hint.moved_from)
+            if self._moved_away:
+                self._look_where_moved(hint.moved_from, None)
 
     def _look_for(self, handle: bytes) -> None:
         """The object with this handle, wherever it is."""
@@ -115,9 +117,19 @@ class Looker:
         if id == ROOT:
             self._objects.root()
             return
-        path = self._view.path_of(id) if id is not None else self._places.locate_handle(handle)
+        if id is not None and self._look_at_object(id):
+            return
+        path = self._places.locate_handle(handle)
         if path:
             self._todo.append(path)
+
+    def _look_at_object(self, id: ObjectId) -> bool:
+        """Look at an object's names up to the first that it still stands at; whether there is one."""
+        for parent, name in self._view.names_of(id):
+            self._todo.append(self._view.path(parent, name))
+            if self._carries(parent, name, id):
+                return True
+        return False
 
     def _look_where_moved(self, path: bytes, looked_in: ObjectId | None) -> None:
         """A hint may be from before a directory above it left its name: then it means the entry where that is now."""
@@ -399,7 +411,7 @@ class Looker:
         if others:
             view.drop_name(parent, name)
             # The hint may have been about its content.
-            self._todo.append(view.path(*others[0]))
+            self._look_at_object(id)
             return
         if id not in self._asked and (moved_to := self._places.locate(id)) is not None:
             self._asked.add(id)
@@ -438,10 +450,9 @@ class Looker:
 
     def _displaced(self, id: ObjectId) -> None:
         """Another object took one of its names."""
-        names = self._view.names_of(id)
-        if names:
+        if self._view.names_of(id):
             # The hint may have been about its content.
-            self._todo.append(self._view.path(*names[0]))
+            self._look_at_object(id)
             return
         moved_to = self._places.locate(id)
         if moved_to is not None:

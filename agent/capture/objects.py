@@ -11,6 +11,7 @@ from enum import Enum
 
 from agent.capture.content import SMALL, WHOLE, Content, ContentReader, Earlier, Found, read_at_once
 from agent.capture.cutter import Cutter
+from agent.capture.linked import Linked
 from agent.capture.place import Places
 from agent.capture.reports import Reports
 from agent.capture.signature import is_clean, kept_ctime, unchanged
@@ -58,7 +59,17 @@ class Outcome(Enum):
 class Objects:
     """Captures single objects. ``synced_at``: when the ``syncfs`` began that precedes what is looked at now (ns; 0: none)."""
 
-    def __init__(self, view: View, catalog: Catalog, places: Places, reports: Reports, clock: Clock, seed: int) -> None:
+    def __init__(
+        self,
+        view: View,
+        catalog: Catalog,
+        places: Places,
+        reports: Reports,
+        clock: Clock,
+        seed: int,
+        linked: Linked,
+    ) -> None:
+        self.linked = linked
         self.synced_at = 0
         self.bytes_read = 0
         self._view = view
@@ -310,6 +321,7 @@ class Objects:
             self._view.add_object(id, row)
         else:
             self._view.put_object(id, row, was)
+        self.linked.note(handle, st.st_mode, st.st_nlink)
         ctime = st.st_ctime_ns
         clean = read_at > 0 and is_clean(ctime, self.synced_at, self._grain)
         if clean and self._silent_stores and st.st_size and stat.S_ISREG(st.st_mode):

@@ -11,6 +11,7 @@ from agent.capture.coverage import Ticket, Waiting
 from agent.capture.cutter import require_native
 from agent.capture.engine import Engine
 from agent.capture.facts import Phase, PumpFacts, SyncProgress
+from agent.capture.linked import Linked
 from agent.capture.outlet import Outlet
 from agent.capture.root import Hold, RootGuard
 from agent.capture.rules import Rules
@@ -76,6 +77,8 @@ class Pump:
         self._condition = threading.Condition()
         self._stopping = threading.Event()
         self._committer = Committer(catalog, local, outlet, board, clock, self._stopping)
+        #: Files with further names: what the watcher asks about changes outside the root.
+        self.linked = Linked()
         self._tokens = itertools.count(1)
         self._engine: Engine | None = None
         self._tasks: Tasks | None = None
@@ -288,6 +291,7 @@ class Pump:
             self._clock,
             self._committer.send_ahead,
             self._tokens,
+            self.linked,
         )
         virgin = self._catalog.created and self._catalog.newest() is None
         self._tasks = Tasks(engine, virgin)
@@ -353,7 +357,7 @@ class Pump:
         if tasks.whole_ended:
             tasks.whole_ended = False
             self._last_reconcile = self._clock.now_ns()
-        due = engine.view.full or not tasks or tasks.is_due(self._clock)
+        due = engine.view.full_of_bulk or not tasks or tasks.is_due(self._clock)
         if due and not self._commit(engine, tasks, drained=True):
             self._begin_doubt(tasks)
 

@@ -143,7 +143,7 @@ class Tasks:
         deadline = clock.monotonic() + _TURN
         view = self._engine.view
         for blocked in job.run:
-            if blocked or view.full or clock.monotonic() >= deadline:
+            if blocked or view.full_of_bulk or clock.monotonic() >= deadline:
                 return
         self._jobs.remove(job)
         self._owner(job.kind).end(job.serial)

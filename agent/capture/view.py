@@ -18,9 +18,12 @@ from agent.store.local import Local, LocalRow
 
 Name = tuple[ObjectId, bytes]
 
-#: A commit is cut at about so many rows, and bytes of content.
+#: A commit of what just happened is cut at about so many rows.
 ROWS = 1000
-BYTES = 64 << 20
+#: A commit of a walk: larger, as each costs a sync on both sides; not so large that the standby waits for the first one,
+#: or has to read back from the vault what the cache still held a moment ago (measured, docs/performance.md).
+BULK_ROWS = 8000
+BYTES = 16 << 20
 
 _IDS_AT_ONCE = 256
 _PAGE = 1000
@@ -72,8 +75,13 @@ class View:
 
     @property
     def full(self) -> bool:
-        """Whether it is time to commit."""
+        """Whether it is time to commit what just happened."""
         return self.rows >= ROWS or self.bytes >= BYTES
+
+    @property
+    def full_of_bulk(self) -> bool:
+        """Whether it is time to commit what a walk found."""
+        return self.rows >= BULK_ROWS or self.bytes >= BYTES
 
     @property
     def has_facts(self) -> bool:

@@ -183,6 +183,7 @@ class Walk:
         if is_dir and not self._looker.is_mount(id):
             below(id, False)
         elif S_ISREG(st.st_mode):
+            self._objects.linked.note(fact.handle, st.st_mode, st.st_nlink)
             self.bytes += st.st_size
         return True
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias
+from functools import partial
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from agent.apply.facts import Progress, VerifyReport
 from agent.core.errors import NotFound, Refused, TryAgain
@@ -23,8 +24,10 @@ from agent.stream.board import Level
 
 Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge
 Report: TypeAlias = Callable[[Json], None]
+_Until: TypeAlias = Callable[[Callable[[float], Any]], Any]
+T = TypeVar("T")
 
-_STEP = 0.5
+_STEP, _SHORTEST = 0.5, 0.1
 
 
 class Operations:
@@ -50,14 +53,19 @@ class Operations:
 
     def wait(self, dataset: str, level: Literal["durable", "applied"], timeout: float | None, progress: Report) -> Json:
         """See ``Controls``: a barrier through capture, then every standby's position."""
-        side = self._member(dataset, Role.PRIMARY, f"wait {dataset}").primary()
+        member = self._member(dataset, Role.PRIMARY, f"wait {dataset}")
         begun = time.monotonic()
         deadline = None if timeout is None else begun + timeout
-        ticket = side.pump.barrier(min(timeout or 10.0, 10.0))
-        number = self._until(deadline, ticket.wait, progress, "wait", dataset)
-        for name, board in side.boards.items():
-            reached = lambda step, board=board: board.wait(Level(level), number, step)  # noqa: E731
-            self._until(deadline, _or_again(reached, name), progress, "wait", dataset)
+        wanted = Level(level)
+
+        def reach(side: Primary, until: _Until) -> CommitNumber:
+            ticket = side.pump.barrier(min(timeout or 10.0, 10.0))
+            number: CommitNumber = until(ticket.wait)
+            for name, board in side.boards.items():
+                until(_or_again(partial(board.wait, wanted, number), name))
+            return number
+
+        number = self._on_primary(member, "wait", deadline, progress, reach)
         return {
             "dataset": dataset,
             "commit": _commit(number),
@@ -83,22 +91,28 @@ class Operations:
 
     def reconcile(self, dataset: str, progress: Report) -> Json:
         """See ``Controls``."""
-        side = self._member(dataset, Role.PRIMARY, f"reconcile {dataset}").primary()
+        member = self._member(dataset, Role.PRIMARY, f"reconcile {dataset}")
         begun = time.monotonic()
-        before = side.facts().by_reconcile
-        ticket = side.pump.reconcile("asked for")
 
-        def step(seconds: float) -> CommitNumber:
-            sync = side.facts().sync
-            if sync is not None:
-                progress({"phase": "reconcile", "done_entries": sync.done_entries, "total_entries": sync.total_entries})
-            return ticket.wait(seconds)
+        def look(side: Primary, until: _Until) -> tuple[CommitNumber, int]:
+            before = side.facts().by_reconcile
+            ticket = side.pump.reconcile("asked for")
 
-        number = self._until(None, step, progress, "reconcile", dataset)
+            def step(seconds: float) -> CommitNumber:
+                sync = side.facts().sync
+                if sync is not None:
+                    progress(
+                        {"phase": "reconcile", "done_entries": sync.done_entries, "total_entries": sync.total_entries}
+                    )
+                return ticket.wait(seconds)
+
+            return until(step), side.facts().by_reconcile - before
+
+        number, found = self._on_primary(member, "reconcile", None, progress, look)
         return {
             "dataset": dataset,
             "commit": _commit(number),
-            "found": side.facts().by_reconcile - before,
+            "found": found,
             "seconds": round(time.monotonic() - begun, 3),
         }
 
@@ -152,17 +166,48 @@ class Operations:
             )
         return member
 
+    def _on_primary(
+        self,
+        member: Member,
+        operation: str,
+        deadline: float | None,
+        progress: Report,
+        act: Callable[[Primary, _Until], T],
+    ) -> T:
+        """``act(side, until)`` on the open side; from its beginning again when the dataset was opened anew meanwhile, since
+        nobody would ever answer on the old one. ``until(step)`` repeats ``step(seconds)`` while it raises ``TryAgain``."""
+        name, side = member.dataset.name, member.primary()
+        while True:
+            still = partial(self._is_open, member, side)
+            try:
+                return act(side, partial(self._until, deadline, progress, operation, name, still))
+            except _OpenedAnew:
+                opened = partial(self._opened, member)
+                side = self._until(deadline, progress, operation, name, lambda: True, opened)
+
+    def _is_open(self, member: Member, side: Primary) -> bool:
+        return member.side is side
+
+    def _opened(self, member: Member, seconds: float) -> Primary:
+        side = member.side
+        if isinstance(side, Primary):
+            return side
+        self._stopping.wait(seconds)
+        raise TryAgain("use the dataset", member.dataset.name, "it is not running now")
+
     def _until(
         self,
         deadline: float | None,
-        step: Callable[[float], Any],
         progress: Report,
         operation: str,
         dataset: str,
+        still: Callable[[], bool],
+        step: Callable[[float], Any],
     ) -> Any:  # Any: whatever the step gives
-        """Repeat ``step(seconds)`` until it does not raise ``TryAgain``."""
+        """Repeat ``step(seconds)`` until it does not raise ``TryAgain``; ``_OpenedAnew`` once not ``still()``."""
         while True:
-            left = _STEP if deadline is None else min(_STEP, deadline - time.monotonic())
+            now = time.monotonic()
+            left = _STEP if deadline is None else min(_STEP, deadline - now)
             try:
                 return step(max(left, 0.0))
             except TryAgain as error:
@@ -175,7 +220,15 @@ class Operations:
                         f"not there within the time given ({error.reason})",
                         "see hikae status for why",
                     ) from error
+                if not still():
+                    raise _OpenedAnew from error
+                # What was cancelled answers at once, until its side is closed.
+                self._stopping.wait(max(0.0, _SHORTEST - (time.monotonic() - now)))
                 progress({"phase": operation})
+
+
+class _OpenedAnew(Exception):
+    """The side that was waited for is closed; another one is or will be open."""
 
 
 class _Told:

@@ -15,7 +15,7 @@ from agent.capture.pump import Pump
 from agent.capture.rules import Rules
 from agent.config.values import Dataset
 from agent.core.commit import Commit
-from agent.core.errors import HikaeError, TryAgain
+from agent.core.errors import HikaeError, StoreFailed, TryAgain
 from agent.core.ids import NOTHING
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.node import lineage
@@ -29,6 +29,7 @@ from agent.store.catalog import Catalog
 from agent.store.local import Local
 from agent.stream import messages
 from agent.stream.board import PositionBoard
+from agent.stream.conversation import RefusedByPeer
 from agent.stream.feed import Feed
 from agent.stream.link import Link
 from agent.stream.messages import Hello
@@ -39,6 +40,8 @@ from agent.watch.hint import Watcher
 from agent.watch.settle import Settle
 
 REWOUND, FOREIGN, WATCH = "rewound", "foreign-lineage", "watch"
+#: The peer's word for: you are in an epoch that is not newer than your own of before, and began from nothing.
+LOST_EPOCH = "lost-epoch"
 NONCE_SIZE = 32
 _log = structlog.get_logger("node")
 
@@ -97,8 +100,6 @@ class Primary:
         self._local = local
         self._feed = Feed()
         self._lock = threading.Lock()
-        self._linked_lock = threading.Lock()
-        self._linked = catalog.reader()
         self._senders: dict[str, Sender] = {}
         self.pump = Pump(
             dataset.name,
@@ -127,7 +128,6 @@ class Primary:
         if self.watcher is not None:
             self.watcher.stop()
         self.pump.stop()
-        self._linked.close()
         self._local.close()
         self._catalog.close()
 
@@ -175,7 +175,7 @@ class Primary:
         """Begin to watch; without a root the pump says so and this is tried again each second."""
         forced = None if self.dataset.watch == "auto" else self.dataset.watch
         try:
-            watcher = choose(self.dataset.path, forced, self._around.groups, self._known)
+            watcher = choose(self.dataset.path, forced, self._around.groups, self.pump.linked.holds)
             watcher.start(self.pump.hint)
         except HikaeError as error:
             self.watch_trouble = error.reason
@@ -189,14 +189,6 @@ class Primary:
     def _watched(self, timeout: float) -> bool:
         watcher = self.watcher
         return watcher is not None and watcher.barrier(timeout)
-
-    def _known(self, handle: bytes) -> bool:
-        """Whether this is an object with several names: asked for writes through names outside the root."""
-        found = self._local.by_handle(handle)
-        if found is None:
-            return False
-        with self._linked_lock:
-            return len(self._linked.names_of(found)) > 1
 
     def _tell_watch(self) -> None:
         trouble = self.watch_trouble or (self.watcher.problem if self.watcher is not None else None)
@@ -256,8 +248,10 @@ class Primary:
         self._around.changed()
 
     def _broken(self, failure: HikaeError) -> None:
-        """A call ended. Only a broken lineage needs more than dialling again."""
+        """A call ended. Only a history that is not the peer's needs more than dialling again."""
         self._around.changed()
+        if isinstance(failure, RefusedByPeer) and failure.code == LOST_EPOCH:
+            self._start_over(failure.epoch, failure)
         if not isinstance(failure, LineageBroken):
             return
         if failure.epoch == self.epoch:
@@ -270,8 +264,16 @@ class Primary:
             remedy = f"make {failure.epoch.owner} the primary, or give {failure.peer} an empty state directory"
             self._problem(FOREIGN, message, remedy)
         else:
-            lineage.ask_to_start_over(self._around.home(self.dataset), failure.epoch.number)
-            self._failed(failure)
+            self._start_over(failure.epoch.number, failure)
+
+    def _start_over(self, above: int, failure: HikaeError) -> None:
+        """This node's history is gone and the peer has it: begin a higher epoch from nothing."""
+        try:
+            lineage.ask_to_start_over(self._around.home(self.dataset), above)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            failure = StoreFailed("begin a new epoch", self.dataset.name, reason, "free space in the state directory")
+        self._failed(failure)
 
     def _problem(self, code: str, message: str, remedy: str) -> None:
         self._board.put(Problem(code, Severity.ERROR, self._around.clock.now_ns(), b"", message, remedy))

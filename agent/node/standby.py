@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from agent.apply.applier import Applier
 from agent.apply.loop import ApplyLoop
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
-from agent.core.errors import HikaeError, StoreFailed
+from agent.core.errors import HikaeError, StoreFailed, TryAgain
 from agent.core.ids import NOTHING
-from agent.core.problem import ProblemBoard
+from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.node import lineage
 from agent.node.pauses import APPLY, Pauses
 from agent.node.surroundings import Surroundings
+from agent.node.turns import Turns
 from agent.store.catalog import Catalog
 from agent.store.local import Local
 from agent.store.vault import Vault
 from agent.stream.board import PositionBoard
-from agent.stream.messages import Hello, Refuse, SecondaryPart, Welcome
+from agent.stream.messages import Batch, Hello, Refuse, SecondaryPart, Welcome
 from agent.stream.receiver import Receiver
 
+FULL = "state-disk-full"
 _CONSISTENT = "consistent"
 
 
@@ -66,12 +68,15 @@ class Standby:
         self.dataset = dataset
         self.vault = vault
         self.announced = 0
+        self.turns = Turns()
         self.was_consistent = local.value(_CONSISTENT) is not None
         self._around = around
         self._pauses = pauses
         self._failed = failed
         self._catalog = catalog
         self._local = local
+        self._problems = board
+        self._is_full = False
         self._served = threading.Lock()
         self._serving: set[Receiver] = set()
         newest = catalog.newest()
@@ -86,9 +91,12 @@ class Standby:
             around.clock,
             dataset=dataset.name,
             scratch=str(scratch),
+            step=self.turns.step,
         )
         self.board = PositionBoard(Position(newest.number if newest else NOTHING, applier.applied))
-        self.loop = ApplyLoop(applier, board, around.clock, self.board.applied, f"apply-{dataset.name}")
+        self.loop = ApplyLoop(
+            applier, board, around.clock, self.board.applied, f"apply-{dataset.name}", self.turns.rest
+        )
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)
@@ -155,6 +163,19 @@ class Standby:
         """The stores cannot go on: they are opened again (law 1)."""
         self._failed(error)
 
+    def full(self, error: HikaeError) -> None:
+        """There is no room for what comes in; the peer tries again."""
+        now = self._around.clock.now_ns()
+        message = f"what the primary sends cannot be stored: {error.reason} ({error.subject})"
+        self._problems.put(Problem(FULL, Severity.ERROR, now, b"", message, error.remedy or "it goes on by itself"))
+        self._is_full = True
+
+    def stored(self) -> None:
+        """There was room."""
+        if self._is_full:
+            self._is_full = False
+            self._problems.clear(FULL)
+
     def announce(self, count: int) -> None:
         """The primary holds so many changes that it has not captured."""
         self.announced = count
@@ -178,10 +199,24 @@ class _Served(Receiver):
         self._standby.began(self)
         return super().open()
 
-    def handle(self, batch: tuple[object, ...]) -> list[SecondaryPart]:
+    def handle(self, batch: Batch) -> list[SecondaryPart]:
         """See ``Receiver``."""
+        with self._told(), self._standby.turns.receiving():
+            return super().handle(batch)
+
+    def flush(self) -> None:
+        """See ``Receiver``."""
+        with self._told():
+            super().flush()
+        self._standby.stored()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
         try:
-            return super().handle(batch)  # type: ignore[arg-type]
+            yield
+        except TryAgain as error:
+            self._standby.full(error)
+            raise
         except StoreFailed as error:
             self._standby.failed(error)
             raise

@@ -33,6 +33,7 @@ _END_OBJECT = "update object set until = ? where id = ? and until = 922337203685
 _END_NAME = """
 update name set until = ? where parent = ? and name = ? and until = 9223372036854775807 returning since, object
 """
+_ANY_NAME = "select 1 from name where parent = ? and until = 9223372036854775807 limit 1"
 _END_ALL = """
 update object set until = ? where until = 9223372036854775807;
 update name set until = ? where until = 9223372036854775807;
@@ -91,8 +92,10 @@ class Staging:
         self.restarted = False
 
     def _put(self, number: CommitNumber, rows: Iterable[bytes]) -> None:
-        """Ids above every id seen are new, so nothing can live under them and nothing is looked up."""
+        """Ids above every id seen are new, and so is every name in a directory that is new or empty: then nothing lives under
+        the key, and nothing is looked up."""
         known = highest = self._highest
+        empty: dict[int, bool] = {}
         add = self.digest.add
         objects: list[tuple[int, int, bytes]] = []
         names: list[tuple[int, bytes, int, int]] = []
@@ -108,7 +111,10 @@ class Staging:
                 key, target = _PARENT_AND_OBJECT.unpack_from(row, 2)
                 name = row[_NAME_AT:]
                 if key <= known:
-                    self._end_name(number, key, name)
+                    if key not in empty:
+                        empty[key] = not query(self._connection, _ANY_NAME, (key,))
+                    if not empty[key]:
+                        self._end_name(number, key, name)
                 names.append((key, name, number, target))
             if key > highest:
                 highest = key

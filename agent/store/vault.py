@@ -28,6 +28,7 @@ from agent.store.pack import (
     path_of,
     records,
 )
+from agent.store.recent import RecentChunks
 
 __all__ = ["PackEnd", "StoredChunk", "Vault"]
 
@@ -35,7 +36,7 @@ PACK_LIMIT = 1 << 30
 CACHE_LIMIT = 64 << 20
 _PENDING_LIMIT = 50_000
 #: Entries that are worth a transaction; fewer wait, and are found in the packs after a crash.
-_FLUSH = 1_000
+_FLUSH = 20_000
 _OPEN_PACKS = 64
 _PAGE = 10_000
 
@@ -75,9 +76,7 @@ class Vault:
         self._packs = packs
         self._index = index
         self._pack_limit = pack_limit
-        self._cache_limit = cache_limit
-        self._cache: OrderedDict[bytes, bytes] = OrderedDict()
-        self._cached = 0
+        self._recent = RecentChunks(cache_limit)
         self._pinned: set[bytes] = set()
         self._open: OrderedDict[int, _OpenPack] = OrderedDict()
         self._writer: PackWriter | None = None
@@ -125,7 +124,7 @@ class Vault:
                 for chunk, place in zip(part, writer.append(part), strict=True):
                     self._index.put(chunk.name, place)
             for chunk, raw in zip(chunks, raws, strict=True):
-                self._keep(chunk.name, raw)
+                self._recent.put(chunk.name, raw)
             crowded = self._index.waiting() > _PENDING_LIMIT
         if crowded:
             self.sync()
@@ -160,19 +159,16 @@ class Vault:
         """The bytes of a chunk, checked against its name.
 
         Raises ``NotFound``, ``Damaged`` (what is stored is something else), ``StoreFailed``."""
+        raw = self._recent.get(name)
+        if raw is not None:
+            return raw
         with self.lock:
-            raw = self._cache.get(name)
-            if raw is not None:
-                return raw
             self._usable("read the vault")
             place = self._index.place(name)
             if place is None:
                 raise NotFound("read a chunk", name.hex(), "the vault does not hold it")
             pack = self._opened(place.pack)
-        raw = _read_record(pack, name, place)
-        with self.lock:
-            self._keep(name, raw)
-        return raw
+        return _read_record(pack, name, place)
 
     def names(self) -> Iterator[bytes]:
         """The name of every chunk, in no order; those added meanwhile may be left out."""
@@ -211,7 +207,7 @@ class Vault:
                 raise Refused("forget chunks", self._packs, "some are in use by an offer in flight", "try again later")
             self._index.forget(names)
             for name in names:
-                self._cached -= len(self._cache.pop(name, b""))
+                self._recent.drop(name)
 
     # --- inside, under the lock
 
@@ -219,14 +215,6 @@ class Vault:
         if self._failed or self._writer is None:
             raise StoreFailed(operation, self._packs, "an earlier sync failed, or it is closed", "restart the agent")
         return self._writer
-
-    def _keep(self, name: bytes, raw: bytes) -> None:
-        if name in self._cache or len(raw) > self._cache_limit:
-            return
-        self._cache[name] = raw
-        self._cached += len(raw)
-        while self._cached > self._cache_limit:
-            self._cached -= len(self._cache.popitem(last=False)[1])
 
     def _next_pack(self, writer: PackWriter) -> PackWriter:
         """A pack is synced when it is left, so every pack but the last is durable."""

@@ -133,7 +133,7 @@ class Intake:
             if (
                 progress.position != told.position
                 or progress.consumed - told.consumed >= CREDIT // 8
-                or (progress != told and not more)
+                or (progress != told and batch is None)
                 or now - told_at >= HEARTBEAT
             ):
                 told, told_at = progress, now

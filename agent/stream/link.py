@@ -133,8 +133,7 @@ class Link:
                 self._failed(failure)
             if self._caught_up or self._clock.monotonic() - began > _STEADY:
                 pause = FIRST_PAUSE
-            wait = max(pause, REFUSED_PAUSE) if isinstance(failure, RefusedByPeer) and failure.code != "busy" else pause
-            self._hurry.wait(wait * (0.5 + self._chance()))
+            self._hurry.wait(_patience(failure, pause) * (0.5 + self._chance()))
             if not self._stopping.is_set():
                 self._hurry.clear()
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -177,3 +176,11 @@ class Link:
         message = f"{self._peer}: {failure.reason}"
         self._error = Problem(code, Severity.ERROR, self._clock.now_ns(), b"", message, failure.remedy)
         self._broken(failure)
+
+
+def _patience(failure: HikaeError | None, pause: float) -> float:
+    """Seconds until the next attempt. A peer that is busy answers, so asking costs little; one that refuses us waits for a
+    person."""
+    if not isinstance(failure, RefusedByPeer):
+        return pause
+    return min(pause, REFUSED_PAUSE) if failure.code == "busy" else max(pause, REFUSED_PAUSE)

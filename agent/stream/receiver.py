@@ -193,6 +193,9 @@ class Receiver:
             reason = (
                 f"epoch {epoch.number} of {epoch.owner} is not the newest: {known.owner} holds epoch {known.number}"
             )
+            if epoch.owner == known.owner and epoch not in self._catalog.lineage:
+                # The same node began from nothing: it has lost what it knew.
+                return Refuse("lost-epoch", reason, "it takes a higher epoch by itself", known.number)
             return Refuse("stale-epoch", reason, "this node must not serve; see its status", known.number)
         if epoch.number > known.number:
             self._catalog.withdraw()

@@ -38,7 +38,7 @@ _OVERFLOWED = Hint(b"", Look.SUBTREE)
 _DIRECTORY_MOVES = records.RENAME | records.MOVED_FROM | records.MOVED_TO
 _NAMES_CHANGED = records.CREATE | records.DELETE | _DIRECTORY_MOVES
 _CONTENT = records.MODIFY | records.ATTRIB | records.CLOSE_WRITE
-_ANSWERS_KEPT = 8192
+_NAMED_KEPT = 8192
 
 
 class FanotifyWatcher:
@@ -57,7 +57,7 @@ class FanotifyWatcher:
         self.watches_links = known is not nothing_known
         self._groups = groups
         self._known = known
-        self._answers: OrderedDict[bytes, bool] = OrderedDict()
+        self._named: OrderedDict[bytes, None] = OrderedDict()
         self._lock = threading.Lock()
         self._sink: Sink | None = None
         self._group: _Group | None = None
@@ -70,7 +70,7 @@ class FanotifyWatcher:
         try:
             self._identity = identity_of(self.root)
             self.lost = None
-            self._answers.clear()
+            self._named.clear()
             with self._lock:
                 self._sink = sink
             self._group = self._groups.join(self)
@@ -90,9 +90,7 @@ class FanotifyWatcher:
             self.root_fd = -1
 
     def check(self) -> str | None:
-        """Look whether the root still stands, and ask again about objects that had no name here."""
-        with self._lock:
-            self._answers = OrderedDict((handle, True) for handle, linked in self._answers.items() if linked)
+        """Look whether the root still stands."""
         if self._group is not None and self.lost is None and self._identity is not None:
             self.lost = reason_lost(self.root, self._identity)
         return self.lost
@@ -114,21 +112,14 @@ class FanotifyWatcher:
 
     def note_linked(self, handle: bytes) -> None:
         """An object got a name in this root: from now on its changes elsewhere concern us, before the catalog knows it."""
-        self._remember(handle, True)
+        with self._lock:
+            self._named[handle] = None
+            if len(self._named) > _NAMED_KEPT:
+                self._named.popitem(last=False)
 
     def concerns(self, handle: bytes) -> bool:
         """Whether an object that was changed through a name outside has a name in this root."""
-        answer = self._answers.get(handle)
-        if answer is None:
-            answer = self._known(handle)
-            self._remember(handle, answer)
-        return answer
-
-    def _remember(self, handle: bytes, answer: bool) -> None:
-        with self._lock:
-            self._answers[handle] = answer
-            if len(self._answers) > _ANSWERS_KEPT:
-                self._answers.popitem(last=False)
+        return handle in self._named or self._known(handle)
 
 
 class FanotifyGroups:
@@ -359,9 +350,11 @@ class _Reading:
                 standing = of(found.directory)
                 if standing:
                     self._entry(found, mask, standing)
-                elif standing is not None and mask & _CONTENT and self._linked and not mask & records.ONDIR:
+                elif standing is None:
+                    self._without_directory(found.handle, mask)
+                elif mask & _CONTENT and self._linked and not mask & records.ONDIR:
                     self._outside(found.handle)
-                if self._nameless and mask & _NAMES_CHANGED:
+                if standing and self._nameless and mask & _NAMES_CHANGED:
                     self._renamed.add(found.handle)
         self._by_handle()
 
@@ -405,6 +398,11 @@ class _Reading:
             for watcher, _ in standing or ():
                 if watcher.watches_links:
                     watcher.note_linked(handle)
+
+    def _without_directory(self, handle: bytes, mask: int) -> None:
+        """The directory is gone, so nothing stands at the name any more; but the object may have another one."""
+        if handle and not mask & records.ONDIR:
+            self._nameless[handle] = self._nameless.get(handle, 0) | mask
 
     def _outside(self, handle: bytes) -> None:
         if handle:

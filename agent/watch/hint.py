@@ -40,12 +40,13 @@ class Hint:
 #: Takes hints. Called from the watcher's own thread: it must not block for long, and must not call the watcher.
 Sink: TypeAlias = Callable[[Sequence[Hint]], None]
 
-#: Whether the object with this handle is in the dataset under several names. Called from the watcher's own thread.
+#: Whether the object with this handle is in the dataset and may have further names, perhaps outside. Called from the watcher's
+#: own thread for every change outside the root: it must cost nothing.
 Known: TypeAlias = Callable[[bytes], bool]
 
 
 def nothing_known(_handle: bytes) -> bool:
-    """The default :data:`Known`: no object has several names."""
+    """The default :data:`Known`: no object has further names."""
     return False
 
 

@@ -51,7 +51,7 @@ class Agent:
         self.socket = base / f"{name}.sock"
         self.pki = base / f"{name}.pki"
         self.log = base / f"{name}.log"
-        self.program = (sys.executable, "-m", "agent.cli.main")
+        self.program: tuple[str, ...] = (sys.executable, "-m", "agent.cli.main")
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -67,7 +67,12 @@ class Agent:
 
     def up(self) -> dict[str, Any]:
         """Wait until it answers; its status then."""
-        return eventually(lambda: self.seen() or self._ended())
+
+        def look() -> dict[str, Any] | None:
+            self._must_run()
+            return self.seen()
+
+        return eventually(look)
 
     def restart(self) -> None:
         """Stop it politely, start it, and wait until it answers."""
@@ -140,7 +145,10 @@ class Agent:
     def problems(self, name: str = "web") -> dict[str, dict[str, Any]]:
         """What is wrong with a dataset and the node, by code; one of each code."""
         status = self.seen() or {"problems": [], "datasets": []}
-        rows = [*status["problems"], *(one for row in status["datasets"] if row["name"] == name for one in row["problems"])]
+        rows = [
+            *status["problems"],
+            *(one for row in status["datasets"] if row["name"] == name for one in row["problems"]),
+        ]
         return {one["code"]: one for one in rows}
 
     def told(self, code: str, *words: str, within: float = 40.0) -> dict[str, Any]:
@@ -151,7 +159,7 @@ class Agent:
             return found if found and all(word in found["message"] for word in words) else None
 
         try:
-            problem = eventually(look, within)
+            problem = eventually(look, within) or {}
         except AssertionError as error:
             raise AssertionError(f"{self.name}: no {code} with {words}, but {self.problems()}") from error
         assert problem["remedy"], problem
@@ -170,7 +178,7 @@ class Agent:
         rows: list[dict[str, Any]] = self.json("status")["datasets"]
         return next(row for row in rows if row["name"] == name)
 
-    def _ended(self) -> None:
+    def _must_run(self) -> None:
         """Fail at once when the process is gone: nobody need wait for it."""
         assert self.process is not None
         assert self.process.poll() is None, f"{self.name} ended with {self.process.returncode}:\n{self.tail()}"
@@ -210,10 +218,7 @@ class Pair:
 
     def _config(self, agent: Agent, extra: str) -> str:
         keys = agent.pki
-        peers = "".join(
-            f'[[peer]]\nname = "{peer.name}"\naddress = "127.0.0.1:{peer.port}"\n'
-            for peer in self.agents
-        )
+        peers = "".join(f'[[peer]]\nname = "{peer.name}"\naddress = "127.0.0.1:{peer.port}"\n' for peer in self.agents)
         return (
             f'[node]\nname = "{agent.name}"\nstate_dir = "{agent.state}"\nlisten = "127.0.0.1:{agent.port}"\n'
             f'admin_socket = "{agent.socket}"\n'
@@ -270,7 +275,8 @@ class Pair:
 
     def mirror(self, timeout: float = 60.0) -> None:
         """Wait until all that was written is applied; both trees must be equal then, in everything."""
-        self.alpha.up()
+        for agent in self.agents:
+            agent.up()
         self.alpha.json("wait", "web", "--applied", "--timeout", f"{timeout:.0f}", timeout=timeout + 10)
         found = differences(str(self.source), str(self.target))
         assert not found, "\n".join(found)
@@ -288,10 +294,10 @@ def pair(extra: str = "", directory: str | None = None, **more: Any) -> Iterator
         both = Pair(base, extra, **more)
         yield both
     except BaseException:
-        for agent in both.agents if both else ():
+        for agent in both.agents if both is not None else ():
             print(f"--- {agent.name}:\n{agent.tail()}")
         raise
     finally:
-        for agent in both.agents if both else ():
+        for agent in both.agents if both is not None else ():
             agent.kill()
         shutil.rmtree(base, ignore_errors=True)

@@ -12,7 +12,7 @@ T = TypeVar("T")
 _PAUSE = 0.03
 
 
-def eventually(look: Callable[[], T], within: float = 40.0) -> T:
+def eventually(look: Callable[[], T | None], within: float = 40.0) -> T:
     """What ``look()`` gives as soon as it is true; fails with what it gave last after ``within`` seconds."""
     deadline = time.monotonic() + within
     pause = threading.Event()

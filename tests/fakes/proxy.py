@@ -18,7 +18,7 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         self.target = target
-        self.cuts = 0
+        self._came = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._lock = threading.Lock()
@@ -33,6 +33,12 @@ class Proxy:
         """Let ``count`` more bytes pass, both ways together; then everything that is connected is cut, once."""
         with self._lock:
             self._budget = count
+
+    def take_cut(self) -> bool:
+        """Whether such a cut has come since this was asked last."""
+        with self._lock:
+            came, self._came = self._came, False
+            return came
 
     def cut(self) -> None:
         """Cut everything that is connected now."""
@@ -101,7 +107,7 @@ class Proxy:
             if self._budget:
                 return block, False
             self._budget = None
-            self.cuts += 1
+            self._came = True
             return block, True
 
     def _cut(self) -> None:

@@ -73,7 +73,8 @@ def _paths(top: ObjectId, entries: dict[ObjectId, list[tuple[bytes, ObjectId]]])
 
 
 def _seen(row: ObjectRow, links: list[bytes], read: Callable[[bytes], bytes]) -> Seen:
-    content, holes = "", ()
+    content: str = ""
+    holes: tuple[tuple[int, int], ...] = ()
     if row.kind == stat.S_IFREG:
         content, holes = _content(list(unfold(row.content, read)), read)
     return Seen(
@@ -102,4 +103,3 @@ def _content(entries: list[Entry], read: Callable[[bytes], bytes]) -> tuple[str,
         digest.update(bytes(entry.length) if entry.kind == HOLE else read(entry.name))
         at += entry.length
     return digest.hexdigest(), tuple(holes)
-

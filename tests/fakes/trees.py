@@ -92,7 +92,8 @@ def _scan(top: int, prefix: bytes, found: dict[bytes, Seen], inodes: dict[int, l
 
 def _seen(top: int, name: bytes, st: os.stat_result) -> Seen:
     kind = stat.S_IFMT(st.st_mode)
-    target, content, holes, flags = b"", "", (), 0
+    target, content, flags = b"", "", 0
+    holes: tuple[tuple[int, int], ...] = ()
     if kind == stat.S_IFLNK:
         target = os.readlink(name, dir_fd=top)
     elif kind in (stat.S_IFREG, stat.S_IFDIR):

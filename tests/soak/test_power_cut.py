@@ -55,7 +55,8 @@ def test_what_wait_confirmed_is_there_after_a_power_cut(tmpfs_dir: Path, rng: ra
 @pytest.mark.parametrize("without", ["packs", "catalog"])
 def test_a_missing_sync_is_caught(tmpfs_dir: Path, rng: random.Random, without: str) -> None:
     """The test above can fail: a secondary that syncs its packs or its catalog no more is found out."""
-    with secondary_on_a_disk(tmpfs_dir, (sys.executable, "-m", "tests.fakes.unsynced_agent", without)) as (both, machine):
+    program = (sys.executable, "-m", "tests.fakes.unsynced_agent", without)
+    with secondary_on_a_disk(tmpfs_dir, program) as (both, machine):
         assert any(one_look(both, machine, rng, busy=False) for _ in range(ROUNDS_TO_CATCH))
 
 
@@ -92,7 +93,7 @@ def test_a_primary_is_never_rewound_by_a_power_cut(tmpfs_dir: Path, rng: random.
 
 
 def test_an_old_copy_of_the_state_is_called_rewound(tmpfs_dir: Path, rng: random.Random) -> None:
-    """The test above can fail: a primary that is given a copy of its state from before what it sealed says so, and sends nothing."""
+    """The test above can fail: a primary that is given its state from before what it sealed says so, and sends nothing."""
     with disk(tmpfs_dir, MEBIBYTES) as machine, pair(states={"alpha": machine.root / "state"}) as both:
         run_up(both)
         storm = Storm(str(both.source), rng.randrange(1 << 30))
@@ -112,13 +113,15 @@ def test_an_old_copy_of_the_state_is_called_rewound(tmpfs_dir: Path, rng: random
 @contextmanager
 def secondary_on_a_disk(base: Path, program: tuple[str, ...] = ()) -> Iterator[tuple[Pair, Disk]]:
     """A pair that runs; the secondary's state and standby are on the disk. It runs ``program``, if not the usual one."""
-    with disk(base, MEBIBYTES) as machine:
-        with pair(standby=machine.root / "standby", states={"beta": machine.root / "state"}) as both:
-            both.beta.program = program or both.beta.program
-            for name in ("still", "busy"):
-                (both.source / name).mkdir()
-            run_up(both)
-            yield both, machine
+    with (
+        disk(base, MEBIBYTES) as machine,
+        pair(standby=machine.root / "standby", states={"beta": machine.root / "state"}) as both,
+    ):
+        both.beta.program = program or both.beta.program
+        for name in ("still", "busy"):
+            (both.source / name).mkdir()
+        run_up(both)
+        yield both, machine
 
 
 def run_up(both: Pair) -> None:

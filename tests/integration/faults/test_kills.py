@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,17 +34,20 @@ def standing(both: Pair) -> int:
     return sum(1 for _ in both.target.glob("*/*")) if both.target.is_dir() else 0
 
 
+def reach(measure: Callable[[Pair], int], both: Pair, wanted: int) -> None:
+    """Wait until a measure is so high."""
+    eventually(lambda: measure(both) >= wanted)
+
+
 def kill_in_first_sync(both: Pair, choices: random.Random, kills: int) -> None:
     """Kill both ever later in a first sync, by bytes received and by entries applied."""
     fill(both.source, choices, 1_500, 20_000)
     for number in range(kills):
         both.start()
         if number % 2:
-            applied = choices.randrange(1, 400) * number
-            eventually(lambda applied=applied: standing(both) >= min(applied, 1_400))
+            reach(standing, both, min(1_400, choices.randrange(1, 400) * number))
         else:
-            wanted = choices.randrange(1, 2_000_000) * (number + 1)
-            eventually(lambda wanted=wanted: received(both) >= min(wanted, 10_000_000))
+            reach(received, both, min(10_000_000, choices.randrange(1, 2_000_000) * (number + 1)))
         both.kill()
     both.begin()
 
@@ -56,7 +60,7 @@ def kill_in_bursts(both: Pair, choices: random.Random, kills: int) -> None:
         for each in range(150):
             (both.source / f"burst{choices.randrange(300)}").write_bytes(choices.randbytes(4_000))
             if each == choices.randrange(150):
-                eventually(lambda before=before: received(both) > before)
+                reach(received, both, before + 1)
         both.kill()
         fill(both.source, choices, 20, 10_000)
         (both.source / f"while-down{number}").write_text("nobody saw this")

@@ -52,7 +52,7 @@ def test_a_secondary_that_was_away_for_long_catches_up(rng: random.Random) -> No
             (both.source / f"file{number % 1_000}").write_text(str(number))
         assert time.monotonic() - begun < 5
         burst(both.source, rng, 300)
-        assert "disconnected" == eventually(lambda: both.alpha.look())["state"]
+        assert "disconnected" == eventually(both.alpha.look)["state"]
         both.beta.start()
         both.mirror()
         both.alpha.cleared("disconnected")
@@ -61,10 +61,9 @@ def test_a_secondary_that_was_away_for_long_catches_up(rng: random.Random) -> No
 
 def _cut_at(both: Pair, wire: Proxy, choices: random.Random, sizes: list[int]) -> None:
     for count in sizes:
-        seen = wire.cuts
         wire.cut_after(count)
         burst(both.source, choices, 25)
-        eventually(lambda seen=seen: wire.cuts > seen)
+        eventually(wire.take_cut)
         both.alpha.json("wait", "web", "--durable", "--timeout", "60")
     both.mirror()
 
@@ -76,8 +75,7 @@ def test_a_wire_cut_at_random_bytes_during_the_first_sync(rng: random.Random) ->
         wire.cut_after(rng.randrange(1, 3_000))
         both.start()
         for _ in range(4):
-            eventually(lambda: wire.cuts, 20)
-            wire.cuts = 0
+            eventually(wire.take_cut)
             wire.cut_after(rng.randrange(3_000, 400_000))
         both.mirror()
 

@@ -1,4 +1,4 @@
-"""Files that vanish, grow or never rest while they are read: nothing waits for them for ever, and at rest both sides are equal."""
+"""Files that vanish, grow or never rest while they are read: nothing waits for them for ever; at rest all is equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The source's root gone, replaced, emptied or unmounted: the standby keeps what it has until its cause goes or a person accepts."""
+"""The source's root gone, replaced, emptied or unmounted: the standby keeps what it has until that ends or is accepted."""
 
 from __future__ import annotations
 

@@ -75,14 +75,14 @@ def test_packs_are_switched_at_their_limit(vault: Vault, directory: str) -> None
 
 
 def test_the_cache_spares_the_disk_and_is_bounded(directory: str) -> None:
-    """The newest bytes are there although their packs are not; the oldest are not."""
+    """What came first is there although its pack is not, until it was read; what found no room is not."""
     with Vault.open(directory, ZERO, cache_limit=5000) as vault:
         chunks, raws = some_chunks(8)
         vault.add(chunks, raws)
         os.unlink(path_of(f"{directory}/packs", 0))
-        assert raws[3:] == [vault.read(c.name) for c in chunks[3:]]
+        assert raws[:3] == [vault.read(c.name) for c in chunks[:3]]
         with pytest.raises(Damaged, match="pack is gone"):
-            vault.read(chunks[0].name)
+            vault.read(chunks[-1].name)
 
 
 def test_what_was_not_synced_is_cut(directory: str) -> None:

@@ -262,16 +262,19 @@ def test_stale_epoch_is_refused(tmp_path: Path, primary: Primary, secondary: Sec
     new.close()
 
 
-def test_equal_epoch_with_another_token_is_refused(tmp_path: Path, primary: Primary, secondary: Secondary) -> None:
-    """Two nodes that both took epoch 1 are told apart by its token."""
+@pytest.mark.parametrize(("owner", "code"), [("alpha", "lost-epoch"), ("gamma", "stale-epoch")])
+def test_equal_epoch_with_another_token_is_refused(
+    owner: str, code: str, tmp_path: Path, primary: Primary, secondary: Secondary
+) -> None:
+    """Two nodes that both took epoch 1 are told apart by its token; one that began from nothing learns that it did."""
     primary.write((b"y", b"1"))
     sync(primary, MemoryTransport(secondary))
-    twin = Primary(tmp_path / "twin", Epoch(1, "alpha", b"x" * 16))
+    twin = Primary(tmp_path / "twin", Epoch(1, owner, b"x" * 16))
     twin.write((b"y", b"1"))
     call = Call(twin, MemoryTransport(secondary))
     call.join()
     assert isinstance(call.failure, RefusedByPeer)
-    assert "stale-epoch" == call.failure.code
+    assert (code, 1) == (call.failure.code, call.failure.epoch)
     twin.close()
 
 

@@ -1,0 +1,77 @@
+"""Chunks that came a moment ago, kept in the clear for the applier, which wants each of them once and in about that order.
+
+A cache that drops the oldest is of no use to a reader that lags by more than its size: what it wants next is what was just
+dropped. So what was read goes first, then what the reader has passed by; a newcomer finds no room while everything kept is still
+to come.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+
+class RecentChunks:
+    """At most ``limit`` bytes of chunks by name. Thread-safe."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._slack = limit // 2
+        self._lock = threading.Lock()
+        #: In the order in which they came, each with how many bytes had come before it.
+        self._unread: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()
+        self._read: OrderedDict[bytes, bytes] = OrderedDict()
+        self._size = 0
+        self._came = 0
+        self._passed = 0
+
+    def __len__(self) -> int:
+        return len(self._unread) + len(self._read)
+
+    @property
+    def size(self) -> int:
+        """Bytes kept now."""
+        return self._size
+
+    def put(self, name: bytes, data: bytes) -> None:
+        """A chunk came. It is kept if there is room, or room can be made."""
+        with self._lock:
+            at = self._came
+            self._came += len(data)
+            if name in self._unread or name in self._read or not self._make_room(len(data)):
+                return
+            self._unread[name] = (at, data)
+            self._size += len(data)
+
+    def get(self, name: bytes) -> bytes | None:
+        """The chunk, if it is kept."""
+        with self._lock:
+            data = self._read.get(name)
+            if data is not None:
+                return data
+            found = self._unread.pop(name, None)
+            if found is None:
+                return None
+            self._passed = max(self._passed, found[0])
+            self._read[name] = found[1]
+            return found[1]
+
+    def drop(self, name: bytes) -> None:
+        """Forget a chunk. Unknown ones are no error."""
+        with self._lock:
+            data = self._read.pop(name, None)
+            if data is None:
+                data = self._unread.pop(name, (0, b""))[1]
+            self._size -= len(data)
+
+    def _make_room(self, wanted: int) -> bool:
+        if wanted > self._limit:
+            return False
+        while self._size + wanted > self._limit:
+            if self._read:
+                self._size -= len(self._read.popitem(last=False)[1])
+            elif next(iter(self._unread.values()))[0] + self._slack < self._passed:
+                self._size -= len(self._unread.popitem(last=False)[1][1])
+            else:
+                return False
+        return True

@@ -1,0 +1,94 @@
+"""A disk that is full, on either side: named, writers not hurt, and on by itself once there is room. All ends equal."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fakes.agents import Pair, pair
+from fakes.eventually import eventually
+from fakes.mounts import enlarge, memory, needs_root
+
+pytestmark = needs_root
+
+
+@contextmanager
+def small(what: str, size: str) -> Iterator[tuple[Pair, Path]]:
+    """A pair where one place is a small filesystem: "standby", or a node's name for its state."""
+    place = Path(tempfile.mkdtemp(prefix="hikae-small-", dir="/dev/shm"))
+    try:
+        with memory(place, size):
+            more = {"standby": place / "standby"} if what == "standby" else {"states": {what: place / "state"}}
+            with pair(**more) as both:
+                yield both, place
+    finally:
+        place.rmdir()
+
+
+def fill(root: Path, megabytes: int) -> None:
+    """Bytes that no compression makes smaller."""
+    for number in range(megabytes * 4):
+        (root / f"f{number}").write_bytes(os.urandom(256 << 10))
+
+
+def test_the_secondarys_state_is_full() -> None:
+    """The vault has no room: both nodes say so, nothing is half committed; enlarged, it goes on by itself."""
+    with small("beta", "20m") as (both, place):
+        (both.source / "first").write_text("fits")
+        both.begin()
+        fill(both.source, 30)
+        both.beta.told("state-disk-full")
+        both.alpha.told("busy", "full")
+        (both.source / "meanwhile").write_text("writers are not hurt")
+        enlarge(place, "200m")
+        both.mirror()
+        both.beta.cleared("state-disk-full")
+        both.alpha.cleared("busy", "disconnected")
+
+
+def test_the_standbys_filesystem_is_full() -> None:
+    """The standby has no room: what comes is stored, status says so; enlarged, the standby follows by itself."""
+    with small("standby", "10m") as (both, place):
+        (both.source / "first").write_text("fits")
+        both.begin()
+        fill(both.source, 16)
+        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        both.beta.told("standby-disk-full")
+        enlarge(place, "100m")
+        both.mirror()
+        both.beta.cleared("standby-disk-full", "apply-stopped")
+
+
+def test_the_primarys_state_is_full() -> None:
+    """The catalog has no room: said, writers go on, nothing is forgotten; enlarged, everything arrives by itself."""
+    with small("alpha", "2500k") as (both, place):
+        (both.source / "first").write_text("fits")
+        both.begin()
+        for number in range(6_000):
+            path = both.source / f"d{number % 30}" / f"a-rather-long-name-for-a-file-{number}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(str(number))
+        both.alpha.told("state-disk-full")
+        enlarge(place, "200m")
+        both.mirror(90)
+        both.alpha.cleared("state-disk-full", "events-file")
+
+
+def test_the_secondarys_state_is_full_when_it_starts() -> None:
+    """Started on a full disk: the agent runs, says what is wrong, and opens the dataset once there is room."""
+    with small("beta", "20m") as (both, place):
+        (both.source / "first").write_text("fits")
+        both.begin()
+        both.beta.kill()
+        filler = place / "filler"
+        with suppress(OSError):
+            filler.write_bytes(bytes(25 << 20))
+        (both.source / "later").write_bytes(os.urandom(1 << 20))
+        both.beta.start()
+        eventually(lambda: both.beta.problems().keys() & {"not-running", "state-disk-full"})
+        filler.unlink()
+        both.mirror()
+        both.beta.cleared("not-running", "state-disk-full")
