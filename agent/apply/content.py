@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from agent.apply.ahead import read_ahead
 from agent.apply.facts import ChunkLost
 from agent.apply.patch import changed
 from agent.apply.ports import ReadChunk
@@ -17,6 +18,8 @@ from agent.fs.content import punch, pwrite_all, read_exact, segments
 _ONE = 37
 _READ_AHEAD = 32 << 20
 _BLOCK = 1 << 20
+#: From this size on a second thread reads ahead.
+_LARGE = 16 << 20
 
 
 def entries_of(row: ObjectRow, read: ReadChunk) -> Iterator[Entry]:
@@ -34,14 +37,25 @@ def write_new(fd: int, row: ObjectRow, read: ReadChunk) -> int:
         return row.size
     written = 0
     offset = 0
-    for entry in entries_of(row, read):
-        if entry.kind == DATA:
-            pwrite_all(fd, _read(read, entry.name, entry.length), offset)
+    for entry, data in _with_bytes(row, read):
+        if data:
+            pwrite_all(fd, data, offset)
             written += entry.length
         offset += entry.length
     if written != row.size:
         os.ftruncate(fd, row.size)
     return written
+
+
+def _with_bytes(row: ObjectRow, read: ReadChunk) -> Iterator[tuple[Entry, bytes]]:
+    """Every entry in order with its bytes, b"" for a hole; of a large file they are read ahead."""
+
+    def bytes_of(entry: Entry) -> bytes:
+        return _read(read, entry.name, entry.length) if entry.kind == DATA else b""
+
+    if row.size >= _LARGE:
+        return read_ahead(entries_of(row, read), bytes_of)
+    return ((entry, bytes_of(entry)) for entry in entries_of(row, read))
 
 
 def is_same(fd: int, row: ObjectRow, read: ReadChunk) -> bool:

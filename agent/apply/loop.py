@@ -11,7 +11,7 @@ from agent.apply.applier import Applier
 from agent.apply.facts import ApplyFacts, Held, Phase, Progress, Report, StandbyFull, VerifyReport, silent
 from agent.core.clock import Clock
 from agent.core.commit import Commit
-from agent.core.errors import HikaeError, Refused
+from agent.core.errors import Damaged, HikaeError, Refused, StoreFailed
 from agent.core.ids import CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 
@@ -28,7 +28,7 @@ class ApplyLoop:
     """One thread that owns an :class:`Applier`. All methods may be called by any thread.
 
     Called by the loop's thread, and must not block: ``published`` with every newly applied commit number, ``rested`` whenever
-    it has done what it had to do."""
+    it has done what it had to do; ``broken`` with an error of our own stores: they must be opened anew."""
 
     def __init__(
         self,
@@ -38,12 +38,14 @@ class ApplyLoop:
         published: Callable[[CommitNumber], None],
         name: str = "apply",
         rested: Callable[[], None] = lambda: None,
+        broken: Callable[[HikaeError], None] = lambda _: None,
     ) -> None:
         self._applier = applier
         self._board = board
         self._clock = clock
         self._published = published
         self._rested = rested
+        self._broken = broken
         self._thread = threading.Thread(target=self._run, name=name)
         self._change = threading.Condition()
         self._newest: Commit | None = None
@@ -189,6 +191,8 @@ class ApplyLoop:
         except HikaeError as error:
             self._complain("apply-stopped", error)
             self._back_off(Phase.IDLE, error)
+            if isinstance(error, StoreFailed | Damaged):
+                self._broken(error)
 
     def _converge(self, target: Commit) -> None:
         self._say(phase=Phase.REDO if self._applier.redoes else Phase.CONVERGE, progress=Progress())
@@ -218,6 +222,7 @@ class ApplyLoop:
         if not self._applier.checkpointed:
             self._checkpoint()
         self._applier.rest()
+        self._board.clear("apply-stopped")
 
     def _checkpoint_if_due(self) -> None:
         late = self._clock.monotonic() - self._checkpoint_at >= CHECKPOINT_SECONDS

@@ -80,6 +80,8 @@ class Looker:
         #: Directories that left a name, with the serial of the look that saw it.
         self._moved_away: OrderedDict[Name, tuple[ObjectId, int]] = OrderedDict()
         self._retries: OrderedDict[bytes, int] = OrderedDict()
+        #: The directory and the handle of the hint before, if they belong together: most hints come in company.
+        self._agreed: tuple[ObjectId | None, bytes] = None, b""
 
     # --- from hints to entries
 
@@ -100,6 +102,8 @@ class Looker:
 
     def _look_at(self, hint: Hint) -> Steps:
         parent = yield from self.examine(hint.path)
+        if hint.within:
+            self._look_within(hint, parent)
         if self._moved_away:
             self._look_where_moved(hint.path, parent)
         if hint.handle:
@@ -130,6 +134,16 @@ class Looker:
             if self._carries(parent, name, id):
                 return True
         return False
+
+    def _look_within(self, hint: Hint, looked_in: ObjectId | None) -> None:
+        """Directories above may have been called otherwise when the path was made: the handle says which one was meant."""
+        if (looked_in, hint.within) == self._agreed:
+            return
+        meant = self._view.by_handle(hint.within)
+        if meant is not None and meant == looked_in:
+            self._agreed = looked_in, hint.within
+        elif meant is not None and self._view.is_directory(meant):
+            self._todo.append(self._view.path(meant, hint.path.rpartition(b"/")[2]))
 
     def _look_where_moved(self, path: bytes, looked_in: ObjectId | None) -> None:
         """A hint may be from before a directory above it left its name: then it means the entry where that is now."""
@@ -464,11 +478,16 @@ class Looker:
 
     def settle_orphans(self) -> None:
         """Objects that lost their names and were not found elsewhere are gone."""
-        for id in list(self._view.orphans):
+        orphans = self._view.orphans
+        for id in list(orphans):
+            if id not in orphans:
+                # What was below an earlier one led to it: it has a name again, or is gone already.
+                continue
             if self._few_below(id):
                 for _ in self.drop_below(id):
                     pass
-                self.forget(id)
+                if id in orphans and not self._view.has_children(id):
+                    self.forget(id)
             else:
                 self.doomed.append(id)
 

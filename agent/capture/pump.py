@@ -394,4 +394,5 @@ class Pump:
                 self._doubt, self._first_sync = None, False
         if self._doubt is None and not tasks.has_whole():
             self._phase = Phase.LIVE
+            self._board.clear(FAILED)
         return [one.ticket for one in done if one.ticket is not None]

@@ -50,6 +50,7 @@ class View:
         self.at = newest.number if newest is not None else NOTHING
         self._objects: dict[ObjectId, bytes | None] = {}
         self._born: set[ObjectId] = set()
+        self._stillborn: set[ObjectId] = set()
         self._names: dict[Name, ObjectId | None] = {}
         self._base: dict[Name, ObjectId | None] = {}
         self._names_added: dict[ObjectId, set[Name]] = {}
@@ -190,7 +191,8 @@ class View:
         if id in self._born:
             del self._objects[id]
             self._born.discard(id)
-        else:
+            self._stillborn.add(id)
+        elif id not in self._stillborn:
             self._objects[id] = None
         self._drop_fact(id)
         self.orphans.discard(id)

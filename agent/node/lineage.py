@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from agent.core.errors import Damaged
+from agent.core.errors import Damaged, HikaeError
 from agent.core.ids import Epoch
 from agent.fs.durable import write_durably
 from agent.node import epochs
@@ -20,6 +20,8 @@ from agent.store.catalog import Catalog
 from agent.store.local import Local
 
 CATALOG, LOCAL, ROLE, START_OVER = "catalog.db", "local.db", "role.json", "start-over"
+#: Local facts turned out to be damaged while they were in use.
+LOCAL_DAMAGED = "local-damaged"
 _log = structlog.get_logger("node")
 
 
@@ -42,14 +44,22 @@ def open_stores(home: Path, node: str) -> tuple[Catalog, Local]:
 
 def open_local(home: Path) -> Local:
     """Local facts; damaged ones are moved aside, since losing them costs only time."""
-    path = home / LOCAL
+    path, noted = home / LOCAL, home / LOCAL_DAMAGED
+    if noted.exists():
+        _move_aside(path)
+        noted.unlink()
     try:
         return Local.open(str(path))
-    except Damaged as error:
-        _log.warning("local facts are damaged and are gathered anew", path=str(path), reason=error.reason)
-        os.replace(path, path.with_suffix(".damaged"))
-        _remove_logs(path)
+    except Damaged:
+        _move_aside(path)
         return Local.open(str(path))
+
+
+def note_damage(home: Path, error: HikaeError) -> None:
+    """If it is the local facts that are damaged, the next opening begins new ones: nobody need do anything."""
+    if isinstance(error, Damaged) and error.subject == str(home / LOCAL):
+        with suppress(OSError):
+            (home / LOCAL_DAMAGED).touch(0o600)
 
 
 def ask_to_start_over(home: Path, above: int) -> None:
@@ -71,6 +81,13 @@ def _start_over_if_asked(home: Path, node: str) -> None:
         catalog.unlink()
     _remove_logs(catalog)
     request.unlink()
+
+
+def _move_aside(local: Path) -> None:
+    _log.warning("local facts are damaged and are gathered anew", path=str(local))
+    with suppress(FileNotFoundError):
+        os.replace(local, local.with_suffix(".damaged"))
+    _remove_logs(local)
 
 
 def _remove_logs(database: Path) -> None:

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from cronsim import CronSim
 
 from agent.config.values import Dataset
 from agent.core.errors import TryAgain
 from agent.core.problem import ProblemBoard
+from agent.node.lineage import note_damage
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
 from agent.node.shown import closed_facts, primary_facts, standby_facts
@@ -33,7 +35,8 @@ class Member:
         self.pauses = Pauses(around.clock)
         self.last_verify: Mapping[str, object] | None = None
         self._around = around
-        self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock)
+        ended = partial(note_damage, around.home(dataset))
+        self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended)
         self._schedule = CronSim(dataset.reconcile, self._now()) if dataset.reconcile else None
         self._next = next(self._schedule) if self._schedule is not None else None
         self._was_sending_paused = False

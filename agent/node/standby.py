@@ -95,7 +95,7 @@ class Standby:
         )
         self.board = PositionBoard(Position(newest.number if newest else NOTHING, applier.applied))
         self.loop = ApplyLoop(
-            applier, board, around.clock, self.board.applied, f"apply-{dataset.name}", self.turns.rest
+            applier, board, around.clock, self.board.applied, f"apply-{dataset.name}", self.turns.rest, failed
         )
         self.board.watch(self._moved)
         if newest is not None:

@@ -36,15 +36,22 @@ Opened = TypeVar("Opened", bound=Side)
 class Tended(Generic[Opened]):
     """Holds an opened side, or the reason why there is none. ``tick`` and ``close`` are called by one thread.
 
-    ``open`` is given :meth:`failed`, to be called from any thread with what made the side unusable."""
+    ``open`` is given :meth:`failed`, to be called from any thread with what made the side unusable. ``ended`` is told why
+    nothing is open now, before it is opened again."""
 
     def __init__(
-        self, name: str, open: Callable[[Callable[[HikaeError], None]], Opened], board: ProblemBoard, clock: Clock
+        self,
+        name: str,
+        open: Callable[[Callable[[HikaeError], None]], Opened],
+        board: ProblemBoard,
+        clock: Clock,
+        ended: Callable[[HikaeError], None] = lambda _: None,
     ) -> None:
         self._name = name
         self._open = open
         self._board = board
         self._clock = clock
+        self._ended = ended
         self._lock = threading.Lock()
         self._failure: HikaeError | None = None
         self._side: Opened | None = None
@@ -98,6 +105,7 @@ class Tended(Generic[Opened]):
         self._later(error)
 
     def _later(self, error: HikaeError) -> None:
+        self._ended(error)
         _log.error("the dataset is not running", dataset=self._name, reason=str(error))
         remedy = error.remedy or "it is tried again by itself"
         if isinstance(error, Damaged):

@@ -24,6 +24,8 @@ KEEPALIVE = (
     ("grpc.http2.max_pings_without_data", 0),
 )
 SIZES = (
+    # 16 KiB by default; larger frames took a fifth off both sides' time for a large file (docs/performance.md).
+    ("grpc.http2.max_frame_size", 256 << 10),
     ("grpc.max_receive_message_length", BATCH_MAX),
     ("grpc.max_send_message_length", BATCH_MAX),
 )

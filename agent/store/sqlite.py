@@ -97,6 +97,9 @@ def query_each(connection: apsw.Connection, sql: str, arguments: Iterable[tuple[
 
 def failure(error: apsw.Error, operation: str, path: str) -> HikaeError:
     """What an apsw error means to us; to be raised ``from`` it."""
+    while isinstance(error.__context__, apsw.Error):
+        # What ended the transaction, not that ending it by hand failed then.
+        error = error.__context__
     code = getattr(error, "extendedresult", -1)
     if isinstance(error, apsw.CorruptError | apsw.NotADBError) or code in (_IOERR_DATA, _IOERR_CORRUPTFS):
         return Damaged(operation, path, f"the database is damaged ({error})", _damaged_remedy(path))

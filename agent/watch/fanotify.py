@@ -371,7 +371,7 @@ class _Reading:
             if name == b".":
                 self._put(watcher, Hint(prefix[:-1], look, found.directory if prefix else b""))
             elif prefix or name != PRIVATE_DIR:
-                self._put(watcher, Hint(prefix + name, look, handle))
+                self._put(watcher, Hint(prefix + name, look, handle, within=found.directory))
 
     def _rename(self, found: Found, mask: int) -> None:
         old, new = self._places.of(found.directory), self._places.of(found.new_directory)
@@ -388,10 +388,11 @@ class _Reading:
                     before[watcher] = moved_from
                 continue
             arrived = moved_from is None and mask & records.ONDIR
-            self._put(watcher, Hint(path, Look.SUBTREE if arrived else Look.ENTRY, found.handle, moved_from))
+            look = Look.SUBTREE if arrived else Look.ENTRY
+            self._put(watcher, Hint(path, look, found.handle, moved_from, within=found.new_directory))
         for watcher, path in before.items():
             if path != PRIVATE_DIR:
-                self._put(watcher, Hint(path, Look.ENTRY))
+                self._put(watcher, Hint(path, Look.ENTRY, within=found.directory))
 
     def _note_linked(self, handle: bytes, standing: Standing[FanotifyWatcher]) -> None:
         if handle and self._linked:

@@ -27,7 +27,9 @@ class Hint:
     ``fs.handles`` gives it, where the event tells; it may be that of an object which is gone. ``moved_from``: the object
     was renamed from there to ``path``; looking here without looking there would show it twice or not at all.
     ``path == b""`` with a handle and ``ENTRY`` means: the object with this handle, wherever its names are.
-    ``age`` belongs to ``Settle``: 0 is the oldest. It says nothing about what changed, so equal hints may differ in it.
+    ``within``: the handle of the directory that the name stood in, where the event tells: whoever knows that directory by its
+    handle need not believe the path. ``age`` belongs to ``Settle``: 0 is the oldest. Neither says what changed, so equal
+    hints may differ in them.
     """
 
     path: bytes
@@ -35,6 +37,7 @@ class Hint:
     handle: bytes = b""
     moved_from: bytes | None = None
     age: int = field(default=0, compare=False)
+    within: bytes = field(default=b"", compare=False)
 
 
 #: Takes hints. Called from the watcher's own thread: it must not block for long, and must not call the watcher.

@@ -14,19 +14,29 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from agent.watch.hint import Hint, Look
 
+#: What a hint tells of an object: ``(within, handle)``.
+_Where: TypeAlias = tuple[bytes, bytes]
+
+#: So many other places are kept for one path; a scheduled look finds what passes for more.
+_OTHERS = 8
+
 
 class _Waiting:
-    """One held hint. ``due``: when to look at it next; ``gone``: handed out or merged, still in a queue."""
+    """One held hint. ``due``: when to look at it next; ``gone``: handed out or merged, still in a queue; ``others``: what else
+    the path was of late, as directories above it were exchanged."""
 
-    __slots__ = ("age", "due", "first", "gone", "handle", "last", "look", "moved_from", "path")
+    __slots__ = ("age", "due", "first", "gone", "handle", "last", "look", "moved_from", "others", "path", "within")
 
-    def __init__(self, path: bytes, look: Look, handle: bytes, now: float, age: int, due: float) -> None:
+    def __init__(self, path: bytes, look: Look, handle: bytes, within: bytes, now: float, age: int, due: float) -> None:
         self.path = path
         self.look = look
         self.handle = handle
+        self.within = within
+        self.others: set[_Where] | None = None
         self.moved_from: bytes | None = None
         self.first = now
         self.last = now
@@ -83,11 +93,11 @@ class Settle:
             waiting = held.get(path) if path else None
             if waiting is not None and hint.moved_from is None and hint.look <= waiting.look:
                 waiting.last = now
-                if hint.handle:
-                    waiting.handle = hint.handle
+                if hint.handle != waiting.handle or hint.within != waiting.within:
+                    _meet(waiting, hint.handle, hint.within)
                 self.merged += 1
             elif waiting is None and path and hint.look is entry and hint.moved_from is None and not self._covers:
-                self._begin(path, entry, hint.handle, now, age)
+                self._begin(path, entry, hint.handle, hint.within, now, age)
                 if len(held) > self._limit:
                     self._shrink(now)
             else:
@@ -128,7 +138,7 @@ class Settle:
             else:
                 self._hand_out(waiting, out, seen)
         out.sort(key=_by_path)
-        return [Hint(one.path, one.look, one.handle, one.moved_from, one.age) for one in out]
+        return [hint for one in out for hint in _hints_of(one)]
 
     def next_due(self, now: float) -> float | None:
         """When to call ``ready`` again, on the clock of ``now`` (never before ``now``); None: nothing is held.
@@ -166,7 +176,7 @@ class Settle:
         if not hint.path and hint.handle and hint.look is Look.ENTRY:
             self._put_object(hint.handle, now, age)
         else:
-            self._put(hint.path, hint.look, hint.handle, hint.moved_from, now, age)
+            self._put(hint.path, hint.look, hint.handle, hint.moved_from, now, age, hint.within)
         if self.held() > self._limit:
             self._shrink(now)
 
@@ -175,12 +185,21 @@ class Settle:
         if waiting is not None:
             self._touch(waiting, now, age)
             return
-        waiting = _Waiting(b"", Look.ENTRY, handle, now, age, now + self._quiet)
+        waiting = _Waiting(b"", Look.ENTRY, handle, b"", now, age, now + self._quiet)
         self._objects[handle] = waiting
         self._queue.append(waiting)
         self._ages[age] = self._ages.get(age, 0) + 1
 
-    def _put(self, path: bytes, look: Look, handle: bytes, moved_from: bytes | None, now: float, age: int) -> None:
+    def _put(
+        self,
+        path: bytes,
+        look: Look,
+        handle: bytes,
+        moved_from: bytes | None,
+        now: float,
+        age: int,
+        within: bytes = b"",
+    ) -> None:
         if moved_from == path:
             moved_from = None
         if moved_from is not None:
@@ -190,13 +209,15 @@ class Settle:
             cover = self._cover(path, look) if self._covers else None
             if cover is not None:
                 self._touch(cover, now, age)
+                if cover.look is Look.CHILDREN:
+                    _meet_directory(cover, within)
                 if moved_from is not None:
                     self._put(moved_from, Look.ENTRY, b"", None, now, age)
                 return
-            waiting = self._begin(path, look, handle, now, age)
+            waiting = self._begin(path, look, handle, within, now, age)
         else:
             self._touch(waiting, now, age)
-            waiting.handle = handle or waiting.handle
+            _meet(waiting, handle, within)
             if look > waiting.look:
                 self._deepen(waiting, look)
         if moved_from is None:
@@ -206,8 +227,8 @@ class Settle:
         else:
             self._note_move(waiting, moved_from, now)
 
-    def _begin(self, path: bytes, look: Look, handle: bytes, now: float, age: int) -> _Waiting:
-        waiting = _Waiting(path, Look.ENTRY, handle, now, age, now + self._quiet)
+    def _begin(self, path: bytes, look: Look, handle: bytes, within: bytes, now: float, age: int) -> _Waiting:
+        waiting = _Waiting(path, Look.ENTRY, handle, within, now, age, now + self._quiet)
         self._held[path] = waiting
         self._queue.append(waiting)
         self._ages[age] = self._ages.get(age, 0) + 1
@@ -219,7 +240,7 @@ class Settle:
                 self._deepen(waiting, look)
             elif len(directory.entries) > self._busy:
                 self.collapsed += 1
-                self._put(parent, Look.CHILDREN, b"", None, now, age)
+                self._put(parent, Look.CHILDREN, within, None, now, age)
         elif look:
             self._deepen(waiting, look)
         return waiting
@@ -289,7 +310,7 @@ class Settle:
             for path in self._below(old):
                 was = self._held.get(path)
                 if was is not None:
-                    self._put(new + path[len(old) :], was.look, was.handle, None, now, was.age)
+                    self._put(new + path[len(old) :], was.look, was.handle, None, now, was.age, was.within)
         return look
 
     def _note_move(self, waiting: _Waiting, moved_from: bytes, now: float) -> None:
@@ -433,6 +454,37 @@ class Settle:
     def _all(self) -> Iterator[_Waiting]:
         yield from self._held.values()
         yield from self._objects.values()
+
+
+def _meet(waiting: _Waiting, handle: bytes, within: bytes) -> None:
+    """Another hint for its path. If that was one for another place, both are kept; else the newer one knows better."""
+    if waiting.within and within not in (b"", waiting.within):
+        _keep_too(waiting, within, handle)
+        return
+    waiting.handle = handle or waiting.handle
+    waiting.within = within or waiting.within
+
+
+def _meet_directory(waiting: _Waiting, handle: bytes) -> None:
+    """An entry of the directory with this handle disappears in a look at all children of its path."""
+    if not waiting.handle:
+        waiting.handle = handle
+    elif handle not in (b"", waiting.handle):
+        _keep_too(waiting, b"", handle)
+
+
+def _keep_too(waiting: _Waiting, within: bytes, handle: bytes) -> None:
+    if waiting.others is None:
+        waiting.others = set()
+    if len(waiting.others) < _OTHERS:
+        waiting.others.add((within, handle))
+
+
+def _hints_of(waiting: _Waiting) -> Iterator[Hint]:
+    """What is handed out for a path: one hint, and more if it was another place's of late."""
+    yield Hint(waiting.path, waiting.look, waiting.handle, waiting.moved_from, waiting.age, waiting.within)
+    for within, handle in waiting.others or ():
+        yield Hint(waiting.path, waiting.look, handle, None, waiting.age, within)
 
 
 def _parent(path: bytes) -> bytes:

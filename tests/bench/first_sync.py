@@ -1,8 +1,8 @@
 """First sync beside rsync over ssh, both on this machine: `python tests/bench/first_sync.py [small] [large] [--runs N]`.
 
-An sshd of its own on a loopback port, with keys of its own, serves rsync. Everything lies on a filesystem in memory. hikae's time is
-from the moment when the primary's agent says that it runs (agents are services; the secondary's is up already) until `wait
---applied` has returned; rsync's is that of the command, which only copies.
+An sshd of its own on a loopback port, with keys of its own, serves rsync. Everything lies on a filesystem in memory. hikae's
+time is from the moment when the primary's agent says that it runs (agents are services; the secondary's is up already) until
+`wait --applied` has returned; rsync's is that of the command, which only copies.
 """
 
 from __future__ import annotations
@@ -123,9 +123,8 @@ def main() -> None:
                     ours.append(time_hikae(source, base))
                     print(f"{what}: hikae {ours[-1]:.2f} s, rsync {theirs[-1]:.2f} s", flush=True)
                 ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-                print(
-                    f"{what}: median hikae {statistics.median(ours):.2f} s, rsync {statistics.median(theirs):.2f} s, ratio {ratio:.2f}"
-                )
+                medians = f"hikae {statistics.median(ours):.2f} s, rsync {statistics.median(theirs):.2f} s"
+                print(f"{what}: median {medians}, ratio {ratio:.2f}")
                 shutil.rmtree(source)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, PIECE, Entry
 from agent.core.errors import WireError
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def _entries(count: int, seed: int) -> list[Entry]:

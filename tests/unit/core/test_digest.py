@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agent.core.digest import Digest, digest_of
 from agent.core.ids import ObjectId
 from agent.core.rows import encode_name
-from hypothesis import given
-from hypothesis import strategies as st
 
 ROWS = st.lists(
     st.builds(encode_name, st.integers(2, 50).map(ObjectId), st.binary(min_size=1, max_size=3), st.integers(2, 50)),

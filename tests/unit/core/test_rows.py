@@ -5,12 +5,13 @@ from __future__ import annotations
 import stat
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agent.core import chunks, rows
 from agent.core.errors import WireError
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import NameRow, ObjectRow
-from hypothesis import given
-from hypothesis import strategies as st
 
 NAMES = st.binary(min_size=1, max_size=255).filter(
     lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b"..", b".hikae")
@@ -84,7 +85,9 @@ def test_noise_is_refused_cleanly(noise: bytes) -> None:
         row = rows.check_row(noise)
     except WireError:
         return
-    again = rows.encode_object(row) if isinstance(row, ObjectRow) else rows.encode_name(row.parent, row.name, row.object)
+    again = (
+        rows.encode_object(row) if isinstance(row, ObjectRow) else rows.encode_name(row.parent, row.name, row.object)
+    )
     assert noise == again
 
 
