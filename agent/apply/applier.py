@@ -20,7 +20,7 @@ from agent.apply.world import Step, no_step, whole
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import Damaged, NotFound
-from agent.core.ids import NOTHING, CommitNumber, shown
+from agent.core.ids import NOTHING, CommitNumber, ObjectId, shown
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.walk import entries
 
@@ -82,6 +82,8 @@ class Applier:
         self._clean = local.value(_ENDED) == b"yes"
         self._trusted = self._clean and not self._attempts
         self._lost = False
+        #: Directories made since the checkpoint: a redo knows them to be new, and what is half-written in them to be ours.
+        self._made: set[ObjectId] = set()
 
     @property
     def applied(self) -> CommitNumber:
@@ -132,7 +134,9 @@ class Applier:
         self._begin(target)
         world = self._standby.open()
         ledger = Ledger(self._local)
-        mirror = Mirror(world, self._reader, ledger, self._chunk, self._board, self._clock, run, progress)
+        mirror = Mirror(
+            world, self._reader, ledger, self._chunk, self._board, self._clock, run, progress, made=self._made
+        )
         mirror.tally.total_bytes = max(0, target.bytes - self._counts(run.base).bytes)
         for code in _PASSING:
             self._board.clear_code(code)
@@ -164,6 +168,7 @@ class Applier:
             self._local.set_value(_ATTEMPTS, b"")
         self._local.set_value(_CHECKPOINT, _U64.pack(self._applied), durable=True)
         self._checkpoint = self._applied
+        self._made.clear()
 
     def rest(self) -> None:
         """Nothing to do for now: give descriptors back, so that the standby could be unmounted."""

@@ -236,7 +236,7 @@ class Mirror:
             self.done.add(id)
 
     def made_directory(self, id: ObjectId) -> None:
-        """This run made the directory: nothing that is not ours is in it."""
+        """We made the directory, after the checkpoint: nothing that is not ours is in it."""
         if len(self.made) < _DONE_LIMIT:
             self.made.add(id)
 

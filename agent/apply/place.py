@@ -305,7 +305,7 @@ def build(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow
 
 
 def place_new(mirror: Mirror, parent: ObjectId, name: bytes, id: ObjectId) -> bool:
-    """The quick way for most of a first sync: a new file in a directory that this run made, under its own name at once.
+    """The quick way for most of a first sync: a new file in a directory made since the checkpoint, under its own name at once.
 
     What a crash leaves half-written there is known again by its directory, which is new too. False when it is not such a
     file: :func:`place` knows the rest. Errors as there, but raised."""
@@ -334,6 +334,7 @@ def place_new(mirror: Mirror, parent: ObjectId, name: bytes, id: ObjectId) -> bo
     finally:
         os.close(made)
     mirror.stands(id, parent, name)
+    mirror.touch(parent)
     return True
 
 

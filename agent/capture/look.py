@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from agent.capture.coverage import LargeQueue
 from agent.capture.dropping import Dropping, Steps
 from agent.capture.identity import Candidate, identify
+from agent.capture.moved import Moved
 from agent.capture.objects import Objects, Outcome, mount_handle
 from agent.capture.place import Places
 from agent.capture.reports import Reports
@@ -32,8 +33,6 @@ _ROUNDS = 4
 _RETRIES = 20
 _DENIED = (errno.EACCES, errno.EPERM, errno.EIO)
 _REMEMBERED = 10_000
-#: So many directories are taken for what a path may have meant.
-_WAYS = 16
 #: Without the privilege to ask objects where they are, so many removals wait for the end of a walk.
 _MISSING = 50_000
 
@@ -77,8 +76,7 @@ class Looker:
         self._followed: dict[bytes, int] = {}
         self._asked: set[ObjectId] = set()
         self._dropping = Dropping(view, places, reports, self)
-        #: Directories that left a name, with the serial of the look that saw it.
-        self._moved_away: OrderedDict[Name, tuple[ObjectId, int]] = OrderedDict()
+        self._moved = Moved(view)
         self._retries: OrderedDict[bytes, int] = OrderedDict()
         #: The directory and the handle of the hint before, if they belong together: most hints come in company.
         self._agreed: tuple[ObjectId | None, bytes] = None, b""
@@ -104,7 +102,7 @@ class Looker:
         parent = yield from self.examine(hint.path)
         if hint.within:
             self._look_within(hint, parent)
-        if self._moved_away:
+        if self._moved:
             self._look_where_moved(hint.path, parent)
         if hint.handle:
             here = self._view.child(parent, hint.path.rpartition(b"/")[2]) if parent is not None else None
@@ -112,7 +110,7 @@ class Looker:
                 self._look_for(hint.handle)
         if hint.moved_from is not None:
             self._todo.append(hint.moved_from)
-            if self._moved_away:
+            if self._moved:
                 self._look_where_moved(hint.moved_from, None)
 
     def _look_for(self, handle: bytes) -> None:
@@ -148,29 +146,18 @@ class Looker:
     def _look_where_moved(self, path: bytes, looked_in: ObjectId | None) -> None:
         """A hint may be from before a directory above it left its name: then it means the entry where that is now."""
         *above, name = path.split(b"/")
-        for directory in self._meant(above):
+        for directory in self._moved.meant(above, self.serial):
             if directory != looked_in and self._view.is_directory(directory):
                 self._todo.append(self._view.path(directory, name))
 
     def directories_meant(self, hint: Hint) -> set[ObjectId]:
         """After :meth:`look`: the directories that a hint may have been about, wherever they are now."""
         view = self._view
-        meant = self._meant(hint.path.split(b"/") if hint.path else [])
+        meant = self._moved.meant(hint.path.split(b"/") if hint.path else [], self.serial)
         by_handle = view.by_handle(hint.handle) if hint.handle else None
         if by_handle is not None:
             meant.append(by_handle)
         return {id for id in meant if view.is_directory(id) and not self.is_mount(id)}
-
-    def _meant(self, names: list[bytes]) -> list[ObjectId]:
-        """What these names lead to from the root, now or before directories on the way left theirs."""
-        while self._moved_away and next(iter(self._moved_away.values()))[1] < self.serial - _REMEMBERED:
-            self._moved_away.popitem(last=False)
-        at = [ROOT]
-        for name in names:
-            now = [self._view.child(parent, name) for parent in at]
-            before = [self._moved_away.get((parent, name), (None, 0))[0] for parent in at]
-            at = list(dict.fromkeys(id for id in (*now, *before) if id is not None))[:_WAYS]
-        return at
 
     def follow_up(self) -> Steps:
         """Look at everything that earlier looks left to be looked at."""
@@ -234,7 +221,7 @@ class Looker:
         yield from self.entry(parent, name)
         yield from self._drain()
         now = view.child(parent, name)
-        moved = known if known is not None and known != now else self._moved_away.get((parent, name), (None, 0))[0]
+        moved = known if known is not None and known != now else self._moved.from_here(parent, name)
         if moved is not None and moved != now and view.is_directory(moved) and (path := view.path_of(moved)):
             # The hint may have meant the directory that stood here and moved on.
             self._todo.append(b"/".join([path, *filter(None, below)]))
@@ -373,7 +360,7 @@ class Looker:
         """Let a name stand for an object of the batch; what it stood for before may have moved, or is gone."""
         before = self._view.child(parent, name)
         if before is not None and before != id:
-            self._remember_move(parent, name)
+            self._moved.leaves(parent, name, self.serial)
         self._view.put_name(parent, name, id)
         if before is not None and before != id:
             self._displaced(before)
@@ -397,7 +384,7 @@ class Looker:
         """A moved object's old name; what stands there now is looked at next."""
         self._view.touched.add(parent)
         path = self._view.path(parent, name)
-        self._remember_move(parent, name)
+        self._moved.leaves(parent, name, self.serial)
         self._view.drop_name(parent, name)
         try:
             os.stat(name, dir_fd=self._places.fd(parent), follow_symlinks=False)
@@ -405,15 +392,6 @@ class Looker:
             self._reports.well(lambda: path)
         else:
             self._todo.append(path)
-
-    def _remember_move(self, parent: ObjectId, name: bytes) -> None:
-        """Hints from before a directory left this name may still come with it, and nobody renames them any more."""
-        id = self._view.child(parent, name)
-        if id is not None and self._view.is_directory(id):
-            self._moved_away.pop((parent, name), None)
-            self._moved_away[parent, name] = id, self.serial
-            if len(self._moved_away) > _REMEMBERED:
-                self._moved_away.popitem(last=False)
 
     # --- what is not there any more
 

@@ -189,7 +189,7 @@ class Pump:
         except Stopped:
             pass
         except HikaeError as error:
-            self._fail(error, error.reason, error.remedy)
+            self._fail(error, f"{error.reason} ({error.subject})" if error.subject else error.reason, error.remedy)
         # Whatever it was: a pump that is gone must be seen, or nothing would be replicated in silence.
         except Exception as error:  # noqa: BLE001
             self._fail(error, f"{type(error).__name__}: {error}", "report this, and restart the agent")

@@ -17,7 +17,7 @@ from agent.stream.messages import Answers, Batch
 from agent.stream.sender import Phase, Sender
 
 FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 10.0
 #: A peer that refuses us changes its mind by an operator's hand only.
 REFUSED_PAUSE = 5.0
 CLOSE_WITHIN = 2.0
@@ -136,7 +136,7 @@ class Link:
             self._hurry.wait(_patience(failure, pause) * (0.5 + self._chance()))
             if not self._stopping.is_set():
                 self._hurry.clear()
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, REFUSED_PAUSE if _is_busy(failure) else LONGEST_PAUSE)
 
     def _attempt(self) -> HikaeError | None:
         """One call from its beginning to its end; returns why it ended, None when we ended it."""
@@ -181,6 +181,10 @@ class Link:
 def _patience(failure: HikaeError | None, pause: float) -> float:
     """Seconds until the next attempt. A peer that is busy answers, so asking costs little; one that refuses us waits for a
     person."""
-    if not isinstance(failure, RefusedByPeer):
-        return pause
-    return min(pause, REFUSED_PAUSE) if failure.code == "busy" else max(pause, REFUSED_PAUSE)
+    if isinstance(failure, RefusedByPeer) and not _is_busy(failure):
+        return max(pause, REFUSED_PAUSE)
+    return pause
+
+
+def _is_busy(failure: HikaeError | None) -> bool:
+    return isinstance(failure, RefusedByPeer) and failure.code == "busy"

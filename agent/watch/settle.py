@@ -14,35 +14,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
 
 from agent.watch.hint import Hint, Look
-
-#: What a hint tells of an object: ``(within, handle)``.
-_Where: TypeAlias = tuple[bytes, bytes]
-
-#: So many other places are kept for one path; a scheduled look finds what passes for more.
-_OTHERS = 8
-
-
-class _Waiting:
-    """One held hint. ``due``: when to look at it next; ``gone``: handed out or merged, still in a queue; ``others``: what else
-    the path was of late, as directories above it were exchanged."""
-
-    __slots__ = ("age", "due", "first", "gone", "handle", "last", "look", "moved_from", "others", "path", "within")
-
-    def __init__(self, path: bytes, look: Look, handle: bytes, within: bytes, now: float, age: int, due: float) -> None:
-        self.path = path
-        self.look = look
-        self.handle = handle
-        self.within = within
-        self.others: set[_Where] | None = None
-        self.moved_from: bytes | None = None
-        self.first = now
-        self.last = now
-        self.age = age
-        self.due = due
-        self.gone = False
+from agent.watch.waiting import Waiting
 
 
 class _Directory:
@@ -67,13 +41,13 @@ class Settle:
         self._longest = longest
         self._limit = limit
         self._busy = busy
-        self._held: dict[bytes, _Waiting] = {}
-        self._objects: dict[bytes, _Waiting] = {}
+        self._held: dict[bytes, Waiting] = {}
+        self._objects: dict[bytes, Waiting] = {}
         self._directories: dict[bytes, _Directory] = {}
         self._covers = 0
         self._moved_to: dict[bytes, set[bytes]] = {}
-        self._queue: deque[_Waiting] = deque()
-        self._urgent: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
+        self._urgent: deque[Waiting] = deque()
         self._flushed = 0
         self._age = 1
         self._ages: dict[int, int] = {}
@@ -94,7 +68,7 @@ class Settle:
             if waiting is not None and hint.moved_from is None and hint.look <= waiting.look:
                 waiting.last = now
                 if hint.handle != waiting.handle or hint.within != waiting.within:
-                    _meet(waiting, hint.handle, hint.within)
+                    waiting.meet(hint.handle, hint.within)
                 self.merged += 1
             elif waiting is None and path and hint.look is entry and hint.moved_from is None and not self._covers:
                 self._begin(path, entry, hint.handle, hint.within, now, age)
@@ -120,7 +94,7 @@ class Settle:
 
         What must be looked at together comes together, even past the limit or before its time: a held parent with its
         child, and both names of a move."""
-        out: list[_Waiting] = []
+        out: list[Waiting] = []
         seen: set[bytes] = set()
         urgent, queue = self._urgent, self._queue
         while urgent and len(out) < limit:
@@ -138,7 +112,7 @@ class Settle:
             else:
                 self._hand_out(waiting, out, seen)
         out.sort(key=_by_path)
-        return [hint for one in out for hint in _hints_of(one)]
+        return [hint for one in out for hint in one.hints()]
 
     def next_due(self, now: float) -> float | None:
         """When to call ``ready`` again, on the clock of ``now`` (never before ``now``); None: nothing is held.
@@ -185,7 +159,7 @@ class Settle:
         if waiting is not None:
             self._touch(waiting, now, age)
             return
-        waiting = _Waiting(b"", Look.ENTRY, handle, b"", now, age, now + self._quiet)
+        waiting = Waiting(b"", Look.ENTRY, handle, b"", now, age, now + self._quiet)
         self._objects[handle] = waiting
         self._queue.append(waiting)
         self._ages[age] = self._ages.get(age, 0) + 1
@@ -210,14 +184,14 @@ class Settle:
             if cover is not None:
                 self._touch(cover, now, age)
                 if cover.look is Look.CHILDREN:
-                    _meet_directory(cover, within)
+                    cover.meet_directory(within)
                 if moved_from is not None:
                     self._put(moved_from, Look.ENTRY, b"", None, now, age)
                 return
             waiting = self._begin(path, look, handle, within, now, age)
         else:
             self._touch(waiting, now, age)
-            _meet(waiting, handle, within)
+            waiting.meet(handle, within)
             if look > waiting.look:
                 self._deepen(waiting, look)
         if moved_from is None:
@@ -227,8 +201,8 @@ class Settle:
         else:
             self._note_move(waiting, moved_from, now)
 
-    def _begin(self, path: bytes, look: Look, handle: bytes, within: bytes, now: float, age: int) -> _Waiting:
-        waiting = _Waiting(path, Look.ENTRY, handle, within, now, age, now + self._quiet)
+    def _begin(self, path: bytes, look: Look, handle: bytes, within: bytes, now: float, age: int) -> Waiting:
+        waiting = Waiting(path, Look.ENTRY, handle, within, now, age, now + self._quiet)
         self._held[path] = waiting
         self._queue.append(waiting)
         self._ages[age] = self._ages.get(age, 0) + 1
@@ -245,7 +219,7 @@ class Settle:
             self._deepen(waiting, look)
         return waiting
 
-    def _deepen(self, waiting: _Waiting, look: Look) -> None:
+    def _deepen(self, waiting: Waiting, look: Look) -> None:
         """A held hint comes to mean more, and swallows what it now stands for."""
         path = waiting.path
         if waiting.look is Look.ENTRY:
@@ -264,14 +238,14 @@ class Settle:
             if child is not None:
                 self._swallow(waiting, child)
 
-    def _swallow(self, waiting: _Waiting, child: _Waiting) -> None:
+    def _swallow(self, waiting: Waiting, child: Waiting) -> None:
         self._forget(child)
         waiting.first = min(waiting.first, child.first)
         self._touch(waiting, child.last, child.age)
         if child.moved_from is not None:
             self._put(child.moved_from, Look.ENTRY, b"", None, child.last, child.age)
 
-    def _touch(self, waiting: _Waiting, now: float, age: int) -> None:
+    def _touch(self, waiting: Waiting, now: float, age: int) -> None:
         self.merged += 1
         waiting.last = max(waiting.last, now)
         if age < waiting.age:
@@ -279,7 +253,7 @@ class Settle:
             waiting.age = age
             self._ages[age] = self._ages.get(age, 0) + 1
 
-    def _cover(self, path: bytes, look: Look) -> _Waiting | None:
+    def _cover(self, path: bytes, look: Look) -> Waiting | None:
         """The held hint that already stands for a look at ``path``."""
         if not path:
             return None
@@ -313,7 +287,7 @@ class Settle:
                     self._put(new + path[len(old) :], was.look, was.handle, None, now, was.age, was.within)
         return look
 
-    def _note_move(self, waiting: _Waiting, moved_from: bytes, now: float) -> None:
+    def _note_move(self, waiting: Waiting, moved_from: bytes, now: float) -> None:
         """``waiting`` came from ``moved_from``. Of several steps the first and the last count; names between are looked at."""
         origin = moved_from
         age = waiting.age
@@ -330,7 +304,7 @@ class Settle:
             if name is not None and name != origin:
                 self._put(name, Look.ENTRY, b"", None, now, age)
 
-    def _drop_move(self, waiting: _Waiting) -> None:
+    def _drop_move(self, waiting: Waiting) -> None:
         if waiting.moved_from is None:
             return
         news = self._moved_to[waiting.moved_from]
@@ -341,7 +315,7 @@ class Settle:
 
     # ---- handing out
 
-    def _hand_out(self, waiting: _Waiting, out: list[_Waiting], seen: set[bytes]) -> None:
+    def _hand_out(self, waiting: Waiting, out: list[Waiting], seen: set[bytes]) -> None:
         together = [waiting]
         while together:
             one = together.pop()
@@ -362,12 +336,12 @@ class Settle:
                 seen.add(path)
                 self._push(path, together)
 
-    def _push(self, path: bytes, together: list[_Waiting]) -> None:
+    def _push(self, path: bytes, together: list[Waiting]) -> None:
         waiting = self._held.get(path)
         if waiting is not None:
             together.append(waiting)
 
-    def _forget(self, waiting: _Waiting) -> None:
+    def _forget(self, waiting: Waiting) -> None:
         """No longer held. Its move is kept in the value for whoever hands it out or swallows it."""
         waiting.gone = True
         path = waiting.path
@@ -451,40 +425,9 @@ class Settle:
         if len(self._queue) > 2 * self._limit:
             self._queue = deque(waiting for waiting in self._queue if not waiting.gone)
 
-    def _all(self) -> Iterator[_Waiting]:
+    def _all(self) -> Iterator[Waiting]:
         yield from self._held.values()
         yield from self._objects.values()
-
-
-def _meet(waiting: _Waiting, handle: bytes, within: bytes) -> None:
-    """Another hint for its path. If that was one for another place, both are kept; else the newer one knows better."""
-    if waiting.within and within not in (b"", waiting.within):
-        _keep_too(waiting, within, handle)
-        return
-    waiting.handle = handle or waiting.handle
-    waiting.within = within or waiting.within
-
-
-def _meet_directory(waiting: _Waiting, handle: bytes) -> None:
-    """An entry of the directory with this handle disappears in a look at all children of its path."""
-    if not waiting.handle:
-        waiting.handle = handle
-    elif handle not in (b"", waiting.handle):
-        _keep_too(waiting, b"", handle)
-
-
-def _keep_too(waiting: _Waiting, within: bytes, handle: bytes) -> None:
-    if waiting.others is None:
-        waiting.others = set()
-    if len(waiting.others) < _OTHERS:
-        waiting.others.add((within, handle))
-
-
-def _hints_of(waiting: _Waiting) -> Iterator[Hint]:
-    """What is handed out for a path: one hint, and more if it was another place's of late."""
-    yield Hint(waiting.path, waiting.look, waiting.handle, waiting.moved_from, waiting.age, waiting.within)
-    for within, handle in waiting.others or ():
-        yield Hint(waiting.path, waiting.look, handle, None, waiting.age, within)
 
 
 def _parent(path: bytes) -> bytes:
@@ -495,10 +438,10 @@ def _depth(path: bytes) -> int:
     return path.count(b"/") + 1 if path else 0
 
 
-def _by_path(waiting: _Waiting) -> bytes:
+def _by_path(waiting: Waiting) -> bytes:
     return waiting.path
 
 
-def _skip_gone(queue: deque[_Waiting]) -> None:
+def _skip_gone(queue: deque[Waiting]) -> None:
     while queue and queue[0].gone:
         queue.popleft()

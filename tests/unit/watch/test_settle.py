@@ -358,3 +358,25 @@ def test_it_is_quick() -> None:
         settle.add(hints[start : start + 1000], 1.0)
     assert time.process_time() - begun < 1.0
     assert 60_000 == settle.held()
+
+
+def test_a_path_that_belonged_to_two_directories_means_both() -> None:
+    """Directories above were exchanged between two events: whoever knows directories by handle must hear of both."""
+    settle = Settle()
+    settle.add(
+        [Hint(b"d/a", Look.ENTRY, b"one", within=b"first"), Hint(b"d/a", Look.ENTRY, b"two", within=b"second")], 0.0
+    )
+    handed = settle.ready(1.0, 10)
+    assert [(b"d/a", b"first", b"one"), (b"d/a", b"second", b"two")] == [
+        (hint.path, hint.within, hint.handle) for hint in handed
+    ]
+
+
+def test_a_busy_directory_is_known_by_its_handle() -> None:
+    """Where entries told it, so that their look finds the directory under whatever name it has by then."""
+    settle = Settle(busy=2)
+    settle.add([Hint(b"d/%d" % number, Look.ENTRY, within=b"first") for number in range(4)], 0.0)
+    settle.add([Hint(b"d/5", Look.ENTRY, within=b"second")], 0.0)
+    handed = settle.ready(1.0, 10)
+    assert [(b"d", Look.CHILDREN)] * 2 == [(hint.path, hint.look) for hint in handed]
+    assert [b"first", b"second"] == [hint.handle for hint in handed]

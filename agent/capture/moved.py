@@ -1,0 +1,49 @@
+"""Directories that left a name of late: a hint may be older than what is known of them, and mean them by that name."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from agent.capture.view import Name, View
+from agent.core.ids import ROOT, ObjectId
+
+#: So many are remembered, and for so many looks.
+_REMEMBERED = 10_000
+#: So many directories are taken for what a path may have meant.
+_WAYS = 16
+
+
+class Moved:
+    """What stood at a name before. Times are serials of looks, which rise. Belongs to one looker."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._left: OrderedDict[Name, tuple[ObjectId, int]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    def leaves(self, parent: ObjectId, name: bytes, serial: int) -> None:
+        """What stands at this name leaves it; remembered if it is a directory."""
+        id = self._view.child(parent, name)
+        if id is not None and self._view.is_directory(id):
+            self._left.pop((parent, name), None)
+            self._left[parent, name] = id, serial
+            if len(self._left) > _REMEMBERED:
+                self._left.popitem(last=False)
+
+    def from_here(self, parent: ObjectId, name: bytes) -> ObjectId | None:
+        """The directory that left this name last."""
+        left = self._left.get((parent, name))
+        return left[0] if left is not None else None
+
+    def meant(self, names: list[bytes], serial: int) -> list[ObjectId]:
+        """What these names lead to from the root, now or before directories on the way left theirs."""
+        while self._left and next(iter(self._left.values()))[1] < serial - _REMEMBERED:
+            self._left.popitem(last=False)
+        at = [ROOT]
+        for name in names:
+            now = [self._view.child(parent, name) for parent in at]
+            before = [self.from_here(parent, name) for parent in at]
+            at = list(dict.fromkeys(id for id in (*now, *before) if id is not None))[:_WAYS]
+        return at
