@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -13,10 +13,10 @@ from agent.core.chunks import DATA, Entry
 DEPTH = 16
 
 
-def read_ahead(entries: Iterable[Entry], read: Callable[[Entry], bytes]) -> Iterator[tuple[Entry, bytes]]:
+def read_ahead(entries: Iterable[Entry], read: Callable[[Entry], bytes]) -> Generator[tuple[Entry, bytes], None, None]:
     """Each entry with its bytes, b"" for a hole, in order. What ``read`` raises is raised at its entry.
 
-    The thread is gone when the iterator ends or is closed."""
+    The thread is gone when the generator ends or is closed."""
     waiting: deque[tuple[Entry, Future[bytes] | None]] = deque()
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1, "apply-ahead"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from agent.core.errors import Damaged, HikaeError
+from agent.core.errors import Damaged
 from agent.core.ids import Epoch
 from agent.fs.durable import write_durably
 from agent.node import epochs
@@ -55,11 +55,14 @@ def open_local(home: Path) -> Local:
         return Local.open(str(path))
 
 
-def note_damage(home: Path, error: HikaeError) -> None:
-    """If it is the local facts that are damaged, the next opening begins new ones: nobody need do anything."""
-    if isinstance(error, Damaged) and error.subject == str(home / LOCAL):
-        with suppress(OSError):
-            (home / LOCAL_DAMAGED).touch(0o600)
+def heals_itself(home: Path, error: Damaged) -> bool:
+    """Whether it is the local facts that are damaged: then the next opening begins new ones, and nobody need do anything."""
+    if error.subject != str(home / LOCAL):
+        return False
+    with suppress(OSError):
+        (home / LOCAL_DAMAGED).touch(0o600)
+        return True
+    return False
 
 
 def ask_to_start_over(home: Path, above: int) -> None:

@@ -6,14 +6,13 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 
 from cronsim import CronSim
 
 from agent.config.values import Dataset
-from agent.core.errors import TryAgain
-from agent.core.problem import ProblemBoard
-from agent.node.lineage import note_damage
+from agent.core.errors import Damaged, HikaeError, TryAgain
+from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.node.lineage import heals_itself
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
 from agent.node.shown import closed_facts, primary_facts, standby_facts
@@ -23,6 +22,8 @@ from agent.node.tended import Tended
 from agent.status.derive import dataset_state
 from agent.status.facts import DatasetFacts
 from agent.status.state import Role
+
+DAMAGED = "damaged"
 
 
 class Member:
@@ -35,8 +36,7 @@ class Member:
         self.pauses = Pauses(around.clock)
         self.last_verify: Mapping[str, object] | None = None
         self._around = around
-        ended = partial(note_damage, around.home(dataset))
-        self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended)
+        self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, self._ended)
         self._schedule = CronSim(dataset.reconcile, self._now()) if dataset.reconcile else None
         self._next = next(self._schedule) if self._schedule is not None else None
         self._was_sending_paused = False
@@ -104,6 +104,12 @@ class Member:
     def _open(self, failed: object) -> Primary | Standby:
         kind = Primary if self.role is Role.PRIMARY else Standby
         return kind.open(self.dataset, self._around, self.board, self.pauses, failed)  # type: ignore[arg-type]
+
+    def _ended(self, error: HikaeError) -> None:
+        """Damage outlives the opening that did not meet it: it is told until the agent is started on other files."""
+        if isinstance(error, Damaged) and not heals_itself(self._around.home(self.dataset), error):
+            now = self._around.clock.now_ns()
+            self.board.put(Problem(DAMAGED, Severity.ERROR, now, b"", str(error), error.remedy))
 
     def _end_pauses(self) -> None:
         if self.pauses.paused(SEND) != self._was_sending_paused or self.role is Role.STANDBY:

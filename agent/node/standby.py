@@ -10,7 +10,7 @@ from agent.apply.applier import Applier
 from agent.apply.loop import ApplyLoop
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
-from agent.core.errors import HikaeError, StoreFailed, TryAgain
+from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
 from agent.core.ids import NOTHING
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.node import lineage
@@ -21,10 +21,12 @@ from agent.store.catalog import Catalog
 from agent.store.local import Local
 from agent.store.vault import Vault
 from agent.stream.board import PositionBoard
-from agent.stream.messages import Batch, Hello, Refuse, SecondaryPart, Welcome
+from agent.stream.messages import Batch, Hello, Progress, Refuse, SecondaryPart, Welcome
 from agent.stream.receiver import Receiver
 
 FULL = "state-disk-full"
+#: A call looks up at least each second.
+CALLS_END_WITHIN = 5.0
 _CONSISTENT = "consistent"
 
 
@@ -77,7 +79,8 @@ class Standby:
         self._local = local
         self._problems = board
         self._is_full = False
-        self._served = threading.Lock()
+        self._served = threading.Condition()
+        self._closing = False
         self._serving: set[Receiver] = set()
         newest = catalog.newest()
         scratch = around.home(dataset) / "scratch"
@@ -103,7 +106,10 @@ class Standby:
         self.steer()
 
     def close(self) -> None:
-        """Stop applying with a checkpoint, then close the stores. Calls for the dataset must have ended or end by error."""
+        """End the calls, stop applying with a checkpoint, then close the stores."""
+        with self._served:
+            self._closing = True
+            self._served.wait_for(lambda: not self._serving, CALLS_END_WITHIN)
         self.loop.close()
         self.vault.close()
         self._local.close()
@@ -150,13 +156,22 @@ class Standby:
     def began(self, receiver: Receiver) -> None:
         """A call is served."""
         with self._served:
+            self.check_open()
             self._serving.add(receiver)
         self._around.changed()
+
+    def check_open(self) -> None:
+        """A call must not outlive the stores that it writes to. Raises ``TryAgain``."""
+        if self._closing:
+            raise TryAgain(
+                "serve a call", self.dataset.name, "the dataset is being opened anew there", "it is dialled again"
+            )
 
     def ended(self, receiver: Receiver) -> None:
         """It ended."""
         with self._served:
             self._serving.discard(receiver)
+            self._served.notify_all()
         self._around.changed()
 
     def failed(self, error: HikaeError) -> None:
@@ -199,6 +214,11 @@ class _Served(Receiver):
         self._standby.began(self)
         return super().open()
 
+    def progress(self) -> Progress:
+        """See ``Receiver``; asked for at least each second."""
+        self._standby.check_open()
+        return super().progress()
+
     def handle(self, batch: Batch) -> list[SecondaryPart]:
         """See ``Receiver``."""
         with self._told(), self._standby.turns.receiving():
@@ -217,7 +237,7 @@ class _Served(Receiver):
         except TryAgain as error:
             self._standby.full(error)
             raise
-        except StoreFailed as error:
+        except (StoreFailed, Damaged) as error:
             self._standby.failed(error)
             raise
 

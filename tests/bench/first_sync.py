@@ -31,9 +31,8 @@ def small_files(root: Path, count: int = 50_000) -> None:
     """Files of 0.5 to 20 KB, 250 a directory, incompressible."""
     generator = random.Random(7)
     for number in range(count):
-        if number % 250 == 0:
-            top = root / f"d{number // 250:03}"
-            top.mkdir()
+        top = root / f"d{number // 250:03}"
+        top.mkdir(exist_ok=True)
         (top / f"f{number}").write_bytes(generator.randbytes(generator.randrange(500, 20_000)))
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -137,12 +138,12 @@ def test_metadata(watched: Watched) -> None:
     for name in (b"dir", b"dir/file"):
         path = os.fsencode(watched.root) + b"/" + name
         changes: list[Callable[[], None]] = [
-            lambda path=path: os.chmod(path, 0o700),
-            lambda path=path: os.utime(path, ns=(1, 2)),
-            lambda path=path: os.setxattr(path, "user.hikae", b"1"),
+            partial(os.chmod, path, 0o700),
+            partial(os.utime, path, ns=(1, 2)),
+            partial(os.setxattr, path, "user.hikae", b"1"),
         ]
         if os.geteuid() == 0:
-            changes.append(lambda path=path: os.chown(path, 12, 34))
+            changes.append(partial(os.chown, path, 12, 34))
         for change in changes:
             watched.forget()
             change()

@@ -23,7 +23,7 @@ def a_problem(
     code: str = "unreadable", severity: Severity = Severity.WARNING, path: bytes = b"", **more: Any
 ) -> Problem:
     """A problem with a message and a remedy that name it."""
-    values = {"since": NOW - MINUTE, "message": f"{code} message", "remedy": f"{code} remedy"} | more
+    values: dict[str, Any] = {"since": NOW - MINUTE, "message": f"{code} message", "remedy": f"{code} remedy"} | more
     return Problem(code=code, severity=severity, path=path, **values)
 
 

@@ -114,7 +114,7 @@ class Tree:
         size, content = self.content(*runs)
         self.objects[id] = replace(self.objects[id], size=size, content=content, mtime=self.tick())
 
-    def set(self, id: ObjectId, **fields: object) -> None:
+    def alter(self, id: ObjectId, **fields: object) -> None:
         """New metadata."""
         self.objects[id] = replace(self.objects[id], **fields)  # type: ignore[arg-type]
 
@@ -334,18 +334,18 @@ class Chance:
         id = self.rng.choice(sorted(tree.objects))
         row = tree.objects[id]
         if row.kind == stat.S_IFLNK:
-            tree.set(id, mtime=tree.tick())
+            tree.alter(id, mtime=tree.tick())
             return
         choice = self.rng.randrange(4)
         if choice == 0:
             bits = (0o700, 0o755, 0o1777) if row.kind == stat.S_IFDIR else (0o600, 0o640, 0o4755, 0)
-            tree.set(id, mode=row.kind | self.rng.choice(bits))
+            tree.alter(id, mode=row.kind | self.rng.choice(bits))
         elif choice == 1:
-            tree.set(id, mtime=tree.tick())
+            tree.alter(id, mtime=tree.tick())
         elif choice == 2 and not os.getuid():
-            tree.set(id, uid=self.rng.choice((0, 1000)), gid=self.rng.choice((0, 1001)))
+            tree.alter(id, uid=self.rng.choice((0, 1000)), gid=self.rng.choice((0, 1001)))
         elif row.kind in (stat.S_IFREG, stat.S_IFDIR):
-            tree.set(id, xattrs=((b"user.colour", self.rng.randbytes(3)),) if self.rng.random() < 0.7 else ())
+            tree.alter(id, xattrs=((b"user.colour", self.rng.randbytes(3)),) if self.rng.random() < 0.7 else ())
 
     def _rewrite(self, tree: Tree) -> None:
         files = [id for id, row in sorted(tree.objects.items()) if row.kind == stat.S_IFREG]

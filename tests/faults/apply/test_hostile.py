@@ -73,13 +73,13 @@ VERBS: dict[str, Callable[[Tree, ObjectId], object]] = {
     "fifo": lambda tree, d: tree.add(d, b"new", 0o010600),
     "unlink": lambda tree, d: tree.remove(d, b"victim"),
     "rewrite": lambda tree, d: tree.write(tree.names[d, b"victim"], b"rewritten"),
-    "chmod": lambda tree, d: tree.set(tree.names[d, b"victim"], mode=0o100777),
-    "xattr": lambda tree, d: tree.set(tree.names[d, b"victim"], xattrs=((b"user.x", b"1"),)),
-    "times": lambda tree, d: tree.set(tree.names[d, b"victim"], mtime=5),
+    "chmod": lambda tree, d: tree.alter(tree.names[d, b"victim"], mode=0o100777),
+    "xattr": lambda tree, d: tree.alter(tree.names[d, b"victim"], xattrs=((b"user.x", b"1"),)),
+    "times": lambda tree, d: tree.alter(tree.names[d, b"victim"], mtime=5),
     "rename into": lambda tree, d: tree.move((ROOT, b"other"), (d, b"new")),
     "rename out": lambda tree, d: tree.move((d, b"victim"), (ROOT, b"out")),
     "link": lambda tree, d: tree.link(d, b"new", tree.names[ROOT, b"other"]),
-    "chmod directory": lambda tree, d: tree.set(d, mode=0o040777),
+    "chmod directory": lambda tree, d: tree.alter(d, mode=0o040777),
     "rmdir": lambda tree, d: tree.remove(ROOT, b"d"),
 }
 

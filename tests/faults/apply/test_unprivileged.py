@@ -40,7 +40,7 @@ def _lock(tree: Tree) -> Tree:
     """Our own objects, readable, and directories that may not be written into."""
     for id, row in tree.objects.items():
         bits = {stat.S_IFDIR: 0o555, stat.S_IFLNK: 0o777}.get(row.kind, 0o444)
-        tree.set(id, mode=row.kind | bits, uid=os.geteuid(), gid=os.getegid())
+        tree.alter(id, mode=row.kind | bits, uid=os.geteuid(), gid=os.getegid())
     return tree
 
 
@@ -81,7 +81,7 @@ def test_an_owner_that_may_not_be_given_is_a_warning(nobody: Path) -> None:
     with rig(nobody / "rig") as it:
         tree = Tree.empty(it.store)
         for number in range(5):
-            tree.set(tree.file(ROOT, b"%d" % number, b"x"), uid=0, gid=0)
+            tree.alter(tree.file(ROOT, b"%d" % number, b"x"), uid=0, gid=0)
         commit = it.commit(tree)
         assert commit.number == it.applier().converge(commit).number
         assert ["metadata-not-permitted"] == it.problems()

@@ -27,7 +27,7 @@ def test_an_emptied_source_is_held_until_accepted(tmpfs_dir: Path) -> None:
         assert (before, ["held"]) == (it.seen(), it.problems())
         applier.accept(commit.number)
         it.dies(applier)
-        tree.set(ROOT, mode=tree.objects[ROOT].mode & ~0o7)
+        tree.alter(ROOT, mode=tree.objects[ROOT].mode & ~0o7)
         second = it.applier()
         second.converge(it.commit(tree))
         assert (tree.expected(), []) == (it.seen(), it.problems())

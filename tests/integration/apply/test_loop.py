@@ -73,6 +73,7 @@ def test_it_goes_from_the_applied_to_the_newest(it: Rig) -> None:
     with _loop(it, seen) as loop:
         loop.pause()
         _until(loop, Phase.PAUSED)
+        commit = it.commit(tree)
         for number in range(5):
             tree.file(ROOT, b"%d" % number, b"x")
             commit = it.commit(tree)

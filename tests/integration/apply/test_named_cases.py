@@ -166,9 +166,9 @@ def test_what_somebody_replaced_here_is_not_overwritten(it: Rig, tree: Tree) -> 
 def test_immutable_and_append_only_do_not_stop_it(it: Rig, tree: Tree) -> None:
     """Flags are set last, lifted before a change, and stand again after it."""
     applier = it.applier()
-    tree.set(tree.at(b"h"), flags=FLAG_IMMUTABLE)
-    tree.set(tree.at(b"d/g"), flags=FLAG_APPEND)
-    tree.set(tree.at(b"d"), flags=FLAG_IMMUTABLE)
+    tree.alter(tree.at(b"h"), flags=FLAG_IMMUTABLE)
+    tree.alter(tree.at(b"d/g"), flags=FLAG_APPEND)
+    tree.alter(tree.at(b"d"), flags=FLAG_IMMUTABLE)
     _apply(it, applier, tree)
     tree.write(tree.at(b"h"), b"changed")
     tree.write(tree.at(b"d/g"), b"changed")
@@ -179,7 +179,7 @@ def test_immutable_and_append_only_do_not_stop_it(it: Rig, tree: Tree) -> None:
     tree.move((ROOT, b"d"), (ROOT, b"D"))
     _apply(it, applier, tree)
     tree.remove(ROOT, b"D")
-    tree.set(tree.at(b"i"), flags=0)
+    tree.alter(tree.at(b"i"), flags=0)
     _apply(it, applier, tree)
 
 
@@ -231,12 +231,12 @@ def test_an_object_that_changes_its_type(it: Rig, tree: Tree) -> None:
     applier = it.applier()
     _apply(it, applier, tree)
     g = tree.at(b"d/g")
-    tree.set(g, mode=stat.S_IFDIR | 0o700, size=0, content=b"")
+    tree.alter(g, mode=stat.S_IFDIR | 0o700, size=0, content=b"")
     tree.file(g, b"inside", b"x")
     _apply(it, applier, tree)
     tree.remove(g, b"inside")
     size, listed = tree.content(b"a file again")
-    tree.set(g, mode=stat.S_IFREG | 0o600, size=size, content=listed)
+    tree.alter(g, mode=stat.S_IFREG | 0o600, size=size, content=listed)
     _apply(it, applier, tree)
 
 

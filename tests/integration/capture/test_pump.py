@@ -17,6 +17,7 @@ from agent.capture.outlet import ChunkRef
 from agent.capture.root import Hold
 from agent.capture.rules import Rules
 from agent.capture.source import TreeSource
+from agent.capture.view import BULK_ROWS
 from agent.core import chunks
 from agent.core.ids import ROOT
 from agent.core.rows import NameRow, ObjectRow, check_row, decode_object, object_key
@@ -93,7 +94,7 @@ class TestFirstSync:
 
     def test_is_inconsistent_until_its_last_commit(self, made: Station, root: Path) -> None:
         """Only a commit that drained all hints from before the walk's end is consistent; the flag is kept then."""
-        for number in range(1500):
+        for number in range(9000):
             (root / f"f{number}").write_bytes(b"%d" % number)
         made.synced()
         flags = [commit.consistent for commit in made.outlet.commits]
@@ -104,11 +105,11 @@ class TestFirstSync:
         assert made.outlet.commits[-1].consistent
 
     def test_commits_are_cut(self, made: Station, root: Path) -> None:
-        """A commit holds about a thousand rows at most."""
-        for number in range(3000):
+        """A commit of a walk holds about eight thousand rows at most."""
+        for number in range(9000):
             (root / f"f{number}").write_bytes(b"%d" % number)
         made.synced()
-        assert max(len(changes) for changes in made.outlet.changes) <= 1100
+        assert max(len(changes) for changes in made.outlet.changes) <= BULK_ROWS + 100
         assert made.pump.facts().by_reconcile == 0
 
     def test_an_empty_root_is_a_commit(self, made: Station) -> None:

@@ -55,8 +55,9 @@ def test_every_call_arrives_and_its_answer_comes_back(client: AdminClient, contr
     """The far side is asked with the same arguments, and answers as if it were here."""
     local, told, said = FakeControls(), list[Json](), list[Json]()
     controls.rows = local.rows = [{"id": number} for number in range(5)]
-    for one, progress in ((client, told.append), (local, said.append)):
-        answers = [
+    answers: dict[str, list[object]] = {}
+    for side, one, progress in (("here", local, said.append), ("there", client, told.append)):
+        answers[side] = [
             one.status(),
             one.events(1, 2),
             one.wait("web", "applied", 2.5, progress),
@@ -67,9 +68,7 @@ def test_every_call_arrives_and_its_answer_comes_back(client: AdminClient, contr
             one.resume("web", "both"),
             one.accept("web"),
         ]
-        if one is client:
-            over_there = answers
-    assert answers == over_there
+    assert answers["here"] == answers["there"]
     assert local.calls == controls.calls
     assert (said, 4) == (told, len(told))
 

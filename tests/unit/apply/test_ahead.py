@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -43,7 +44,6 @@ def test_reading_stops_with_the_writer() -> None:
         asked.append(entry.name)
         return entry.name
 
-    chunks = read_ahead(_entries(10_000), read)
-    next(chunks)
-    chunks.close()
+    with closing(read_ahead(_entries(10_000), read)) as chunks:
+        next(chunks)
     assert len(asked) <= 2 * DEPTH

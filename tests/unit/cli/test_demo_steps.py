@@ -62,8 +62,8 @@ def a_story(base: Path, *, foreign: bool = False) -> tuple[Story, list[str]]:
     """A story below ``base`` and the steps that it has told."""
     controls = Copying(base / "source", base / "standby")
     steps: list[str] = []
-    files = [base / name for name in ("x.toml", "x.sock", "x.log")]
-    alpha, beta = (ActedAgent(name, *files, controls=controls) for name in ("alpha", "beta"))
+    config, socket, log = (base / name for name in ("x.toml", "x.sock", "x.log"))
+    alpha, beta = (ActedAgent(name, config, socket, log, controls=controls) for name in ("alpha", "beta"))
     story = Story(
         alpha, beta, base / "source", base / "standby", lambda step, _: steps.append(step), foreign, bar=False
     )

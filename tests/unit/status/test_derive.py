@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from agent.status.state import Grade, Role, State, grade_of
 from fakes.api_fakes import a_dataset, a_peer, a_problem
 
 #: What makes each state true, worst first.
-SIGNS = {
+SIGNS: dict[State, dict[str, Any]] = {
     State.FENCED: {"role": Role.FENCED},
     State.REWOUND: {"rewound": True},
     State.UNCONFIRMED: {"unconfirmed": True},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -31,7 +32,7 @@ def lines(facts: NodeFacts) -> str:
     return status_lines(status_json(facts)).plain
 
 
-def one(**more: object) -> str:
+def one(**more: Any) -> str:
     """The line of one dataset, its name, way and gap left off."""
     return lines(a_node(a_dataset(**more))).removeprefix("web   primary on alpha → beta   ")
 
