@@ -13,12 +13,13 @@ from agent.capture.engine import Engine
 from agent.capture.facts import Phase, PumpFacts, SyncProgress
 from agent.capture.linked import Linked
 from agent.capture.outlet import Outlet
+from agent.capture.pruning import Pruning
 from agent.capture.root import Hold, RootGuard
 from agent.capture.rules import Rules
 from agent.capture.tasks import Tasks
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, TryAgain
-from agent.core.ids import NOTHING
+from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.rows import is_object, key_of, object_id_of_key
 from agent.store.catalog import Catalog
@@ -48,7 +49,7 @@ class Pump:
 
     ``catalog`` and ``local`` belong to the pump from ``start`` to ``stop``; an epoch must have begun. ``barrier(timeout)`` is the
     watcher's; without one a barrier covers what the pump was told before. ``on_failed`` is called once, by the pump's thread,
-    when it cannot go on."""
+    when it cannot go on; ``prunable`` now and then, when it has nothing else to do: up to which commit nobody needs history."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Pump:
         rules: Rules | None = None,
         barrier: Callable[[float], bool] | None = None,
         on_failed: Callable[[Exception], None] | None = None,
+        prunable: Callable[[], CommitNumber] = lambda: NOTHING,
     ) -> None:
         self._catalog = catalog
         self._local = local
@@ -73,6 +75,7 @@ class Pump:
         self._rules = rules if rules is not None else Rules()
         self._watch_barrier = barrier
         self._on_failed = on_failed
+        self._pruning = Pruning(catalog, prunable, clock)
         self._guard = RootGuard(path, local)
         self._condition = threading.Condition()
         self._stopping = threading.Event()
@@ -226,6 +229,7 @@ class Pump:
             self._bulk(engine, self._tasks)
         elif not hints and not self._tasks:
             self._commit(engine, self._tasks, drained=True)
+            self._pruning.turn()
             self._rest(_IDLE)
 
     def _rest(self, longest: float) -> None:

@@ -99,7 +99,6 @@ WITHOUT_EFFECT_YET = frozenset(
         "console",
         "dataset.group",
         "dataset.adopt",
-        "dataset.history",
         "dataset.vault_limit",
         "dataset.generations",
         "dataset.brake",

@@ -16,7 +16,7 @@ from agent.capture.rules import Rules
 from agent.config.values import Dataset
 from agent.core.commit import Commit
 from agent.core.errors import HikaeError, StoreFailed, TryAgain
-from agent.core.ids import NOTHING
+from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.node import lineage
 from agent.node.fan import MeasuredFeed
@@ -113,6 +113,7 @@ class Primary:
             Rules(dataset.exclude, dataset.include),
             self._watched,
             self._pump_failed,
+            self._prunable,
         )
         for name, positions in self.boards.items():
             positions.watch(partial(self._moved, name))
@@ -199,6 +200,13 @@ class Primary:
         now = self._around.clock.now_ns()
         self._board.put(Problem(WATCH, Severity.WARNING, now, b"", f"the tree is not fully watched: {trouble}", remedy))
 
+    def _prunable(self) -> CommitNumber:
+        """History is kept back to the oldest peer's commit, but no longer than ``history``. A peer that was away for longer is
+        brought up from nothing; chunks that it has do not travel again. Called by the pump's thread, which owns the catalog."""
+        oldest = min((board.position.durable for board in self.boards.values()), default=NOTHING)
+        since = self._around.clock.now_ns() - self.dataset.history * 10**9
+        return max(oldest, self._catalog.newest_before(since))
+
     def _pump_failed(self, error: Exception) -> None:
         if isinstance(error, HikaeError):
             self._failed(error)
@@ -254,12 +262,14 @@ class Primary:
             self._start_over(failure.epoch, failure)
         if not isinstance(failure, LineageBroken):
             return
-        if failure.epoch == self.epoch:
+        newest = self.newest()
+        pruned = newest is not None and failure.durable <= newest.number
+        if failure.epoch == self.epoch and not pruned:
             self.rewound = True
             message = f"{failure.peer} holds newer commits of this node's own epoch: this state is an old copy"
             remedy = "find out which copy of the state directory is the newest; nothing is sent until then"
             self._problem(REWOUND, message, remedy)
-        elif failure.epoch.owner not in ("", self._around.node):
+        elif failure.epoch != self.epoch and failure.epoch.owner not in ("", self._around.node):
             message = f"{failure.peer} holds the history of {failure.epoch.owner}, epoch {failure.epoch.number}"
             remedy = f"make {failure.epoch.owner} the primary, or give {failure.peer} an empty state directory"
             self._problem(FOREIGN, message, remedy)

@@ -185,7 +185,7 @@ def test_the_answers_of_commands_have_every_field(two: Two) -> None:
     assert is_moment(paused["paused"]["apply"])
     standing = two.beta.dataset()
     assert ("paused", {"apply"}) == (standing["state"], keys(standing["paused"]))
-    assert {"dataset": "web", "paused": {}} == two.beta.json("resume", "web", "--apply")
+    assert {"dataset": "web", "paused": None} == two.beta.json("resume", "web", "--apply")
     assert {"code": 0, "line": checked(two.alpha)} == two.alpha.json("check")
     happened = two.alpha.json("events")
     assert [EVENT] * len(happened) == [keys(one) for one in happened]

@@ -1,0 +1,37 @@
+"""Pruning: slices while there is something to prune, then a pause; never more than is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.capture.pruning import PAUSE, Pruning
+from agent.core.clock import ManualClock
+from agent.core.commit import Changes
+from agent.core.ids import NOTHING, CommitNumber, Epoch, commit_number
+from agent.core.rows import encode_name
+from agent.store.catalog import Catalog, Header
+
+
+def _header(number: int) -> Header:
+    parent = commit_number(1, number - 1) if number > 1 else NOTHING
+    return Header(commit_number(1, number), parent, 1, 1, True)
+
+
+def test_what_nobody_needs_goes_and_the_rest_stays(tmp_path: Path) -> None:
+    """History up to the allowed commit is gone, later history is not, and between two looks there is a pause."""
+    clock, allowed = ManualClock(), [NOTHING]
+    with Catalog.open(str(tmp_path / "catalog.db")) as catalog:
+        catalog.begin_epoch(Epoch(1, "alpha", bytes(16)))
+        for number in range(1, 6):
+            catalog.write(Changes([encode_name(5, b"name", 10 + number)]), _header(number))
+        pruning = Pruning(catalog, lambda: CommitNumber(allowed[0]), clock)
+        pruning.turn()
+        assert NOTHING == catalog.horizon()
+
+        allowed[0] = commit_number(1, 3)
+        pruning.turn()
+        assert NOTHING == catalog.horizon(), "the pause is not over"
+        clock.advance(PAUSE)
+        pruning.turn()
+        assert commit_number(1, 3) == catalog.horizon()
+        assert [4, 5] == [commit.number & 0xFF for commit in catalog.commits(commit_number(1, 3), 10)]
