@@ -354,7 +354,7 @@ class Attempt:
         if error is None:
             return False
         if isinstance(error, (ChunkLost, WireError)):
-            self._failed("chunk-damaged", str(error), "hikae verify --deep --repair fetches it again; the rest goes on")
+            self._failed("chunk-damaged", str(error), "it is fetched from the primary again; the rest goes on")
             return True
         if not isinstance(error, OSError):
             return False

@@ -28,6 +28,7 @@ _Until: TypeAlias = Callable[[Callable[[float], Any]], Any]
 T = TypeVar("T")
 
 _STEP, _SHORTEST = 0.5, 0.1
+_NAMES_AT_ONCE = 100_000
 
 
 class Operations:
@@ -80,14 +81,34 @@ class Operations:
         told = _Told(progress)
         report = side.loop.verify(deep=deep, progress=told)
         result = _verified(report)
+        damaged = self._damaged_chunks(side) if deep else 0
+        if damaged:
+            result["equal"] = False
+            result["differences"].append(
+                {"path": "", "what": f"vault: {damaged:,} chunks are damaged; they are fetched again"}
+            )
         member.last_verify = {
             "time": time.time_ns(),
-            "equal": report.equal,
+            "equal": result["equal"],
             "deep": deep,
             "checked_entries": report.checked_entries,
             "checked_bytes": report.checked_bytes,
         }
         return result
+
+    def _damaged_chunks(self, side: Standby) -> int:
+        """Read every chunk of the vault; those that are not what their name says are forgotten, and asked for again."""
+        count, reason = 0, ""
+        names: list[bytes] = []
+        for name, reason in side.vault.check(deep=True):
+            names.append(name)
+            count += 1
+            if len(names) >= _NAMES_AT_ONCE:
+                side.mending.forget(names, reason)
+                names.clear()
+        if names:
+            side.mending.forget(names, f"{count:,} found by verify, the last: {reason}")
+        return count
 
     def reconcile(self, dataset: str, progress: Report) -> Json:
         """See ``Controls``."""

@@ -36,7 +36,8 @@ from agent.stream.messages import Hello
 from agent.stream.sender import Sender
 from agent.stream.source import LineageBroken
 from agent.watch.choose import choose
-from agent.watch.hint import Watcher
+from agent.watch.hint import Hint, Look, Watcher
+from agent.watch.root import RootIdentity, identity_of, reason_lost
 from agent.watch.settle import Settle
 
 REWOUND, FOREIGN, WATCH = "rewound", "foreign-lineage", "watch"
@@ -89,6 +90,7 @@ class Primary:
         self.boards = {name: PositionBoard() for name in dataset.standby}
         self.meters = {name: LagMeter(around.clock) for name in dataset.standby}
         self.watcher: Watcher | None = None
+        self._root: RootIdentity | None = None
         self.watch_trouble = ""
         self.rewound = False
         self.confirmed: set[str] = set()
@@ -137,8 +139,8 @@ class Primary:
         if self.watcher is not None and self.watcher.check() is not None:
             self.watcher.stop()
             self.watcher = None
-        if self.watcher is None and self._watch():
-            self.pump.reconcile("the watch was begun anew")
+        if self.watcher is None:
+            self._watch(anew=True)
         self._tell_watch()
         for name, (link, _) in self.links.items():
             if link.state().connected:
@@ -165,31 +167,38 @@ class Primary:
             sender.close()
 
     def _start(self) -> None:
-        self._watch()
+        self._watch(anew=False)
         self.pump.start()
         for link, _ in self.links.values():
             link.start()
 
     # --- watching
 
-    def _watch(self) -> bool:
-        """Begin to watch; without a root the pump says so and this is tried again each second."""
+    def _watch(self, anew: bool) -> None:
+        """Begin to watch; without a root the pump says so and this is tried again each second. ``anew``: what was written
+        before now may have been missed, so nothing is believed, and no barrier passes, before all was looked at."""
+        path = self.dataset.path
         forced = None if self.dataset.watch == "auto" else self.dataset.watch
         try:
-            watcher = choose(self.dataset.path, forced, self._around.groups, self.pump.linked.holds)
+            root = identity_of(path)
+            watcher = choose(path, forced, self._around.groups, self.pump.linked.holds)
             watcher.start(self.pump.hint)
         except HikaeError as error:
             self.watch_trouble = error.reason
-            return False
+            return
         except OSError as error:
             self.watch_trouble = error.strerror or str(error)
-            return False
-        self.watcher, self.watch_trouble = watcher, ""
-        return True
+            return
+        if anew:
+            self.pump.hint([Hint(b"", Look.SUBTREE)])
+        self._root, self.watcher, self.watch_trouble = root, watcher, ""
 
     def _watched(self, timeout: float) -> bool:
-        watcher = self.watcher
-        return watcher is not None and watcher.barrier(timeout)
+        """The watcher's barrier, if the root that it watches is the one that stands there: it looks for that once a second."""
+        watcher, root = self.watcher, self._root
+        if watcher is None or root is None or reason_lost(self.dataset.path, root) is not None:
+            return False
+        return watcher.barrier(timeout)
 
     def _tell_watch(self) -> None:
         trouble = self.watch_trouble or (self.watcher.problem if self.watcher is not None else None)

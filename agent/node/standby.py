@@ -14,6 +14,7 @@ from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
 from agent.core.ids import NOTHING
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.node import lineage
+from agent.node.mending import Mending
 from agent.node.pauses import APPLY, Pauses
 from agent.node.surroundings import Surroundings
 from agent.node.turns import Turns
@@ -22,6 +23,7 @@ from agent.store.local import Local
 from agent.store.vault import Vault
 from agent.stream.board import PositionBoard
 from agent.stream.messages import Batch, Hello, Progress, Refuse, SecondaryPart, Welcome
+from agent.stream.presence import ChunksMissing
 from agent.stream.receiver import Receiver
 
 FULL = "state-disk-full"
@@ -78,6 +80,7 @@ class Standby:
         self._catalog = catalog
         self._local = local
         self._problems = board
+        self.mending = Mending(vault, local, dataset.primary, board, around.clock)
         self._is_full = False
         self._served = threading.Condition()
         self._closing = False
@@ -89,7 +92,7 @@ class Standby:
             dataset.path,
             catalog.reader,
             local,
-            vault.read,
+            self.mending.read,
             board,
             around.clock,
             dataset=dataset.name,
@@ -191,6 +194,12 @@ class Standby:
             self._is_full = False
             self._problems.clear(FULL)
 
+    def mended(self, began: int, left: int) -> int:
+        """The primary offered everything; ``left`` of the lost chunks did not come. What the call has to mend now."""
+        whole = self.mending.ended(began, left)
+        self.loop.retry()
+        return 0 if whole else began
+
     def announce(self, count: int) -> None:
         """The primary holds so many changes that it has not captured."""
         self.announced = count
@@ -206,7 +215,9 @@ class _Served(Receiver):
     """A receiver that tells its standby when it begins, ends, and when the stores under it failed."""
 
     def __init__(self, standby: Standby, hello: Hello, around: Surroundings, catalog: Catalog, vault: Vault) -> None:
-        super().__init__(around.node, hello, catalog, vault, standby.board, around.clock, standby.announce)
+        self._mends = standby.mending.begin()
+        lacking = self._mends > 0
+        super().__init__(around.node, hello, catalog, vault, standby.board, around.clock, standby.announce, lacking)
         self._standby = standby
 
     def open(self) -> Welcome | Refuse:
@@ -217,7 +228,15 @@ class _Served(Receiver):
     def progress(self) -> Progress:
         """See ``Receiver``; asked for at least each second."""
         self._standby.check_open()
+        if self._standby.mending.wants_call(self._mends):
+            raise TryAgain(
+                "serve a call", self.dataset, "chunks that were lost here are asked for again", "by the next call"
+            )
         return super().progress()
+
+    def mended(self, left: int) -> None:
+        """See ``Receiver``."""
+        self._mends = self._standby.mended(self._mends, left)
 
     def handle(self, batch: Batch) -> list[SecondaryPart]:
         """See ``Receiver``."""
@@ -236,6 +255,9 @@ class _Served(Receiver):
             yield
         except TryAgain as error:
             self._standby.full(error)
+            raise
+        except ChunksMissing as error:
+            self._standby.mending.forget(list(error.names), error.reason)
             raise
         except (StoreFailed, Damaged) as error:
             self._standby.failed(error)

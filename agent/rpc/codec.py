@@ -117,7 +117,7 @@ def _fill_welcome(part: Any, welcome: Welcome) -> None:
     out = part.welcome
     out.node, out.durable, out.applied = welcome.node, welcome.durable, welcome.applied
     out.durable_digest, out.credit_bytes, out.version = welcome.durable_digest, welcome.credit, welcome.version
-    out.certificate, out.proof = welcome.certificate, welcome.proof
+    out.certificate, out.proof, out.lacking = welcome.certificate, welcome.proof, welcome.lacking
     _fill_epoch(out.epoch, welcome.epoch)
 
 
@@ -134,6 +134,7 @@ def _read_welcome(welcome: pb.Welcome) -> Welcome:
         version=welcome.version,
         certificate=welcome.certificate,
         proof=welcome.proof,
+        lacking=welcome.lacking,
     )
 
 

@@ -319,7 +319,7 @@ class _OpenPack:
         try:
             self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
-            raise Damaged("read a chunk", path, "its pack is gone", "verify --deep --repair") from error
+            raise Damaged("read a chunk", path, "its pack is gone", _REPAIR) from error
         except OSError as error:
             raise io_failure(error, "read a chunk", path) from error
 
@@ -371,7 +371,7 @@ def _check_header(pack: _OpenPack, name: bytes, place: Place, header: bytes) -> 
         raise Damaged("read a chunk", where, "its record is not where the index says", _REPAIR)
 
 
-_REPAIR = "hikae verify DATASET --deep --repair fetches it again"
+_REPAIR = "it is fetched from the primary again; hikae verify DATASET --deep looks at all"
 
 
 def _sync_directory(path: str) -> None:

@@ -78,6 +78,31 @@ class Catchup:
                 return
         raise TryAgain("catch up", self._talk.peer, "files change faster than they can be read", "it goes on by itself")
 
+    def mend(self) -> Iterator[Batch]:
+        """Offer every chunk name of the newest commit to a peer that has lost some, and no rows; what has changed since is left
+        out. Raises ``Ended``."""
+        newest = self._source.newest()
+        if newest is None:
+            return
+        refs: list[ChunkRef] = []
+        for rows in self._source.difference(NOTHING, newest.number):
+            for ref in (ref for _, _, new in rows if new is not None for ref in self._all_references(new)):
+                refs.append(ref)
+                if len(refs) >= NAMES_TARGET:
+                    yield from self._offer(newest.number, Changes(), refs)
+                    refs = []
+            if self._talk.closing:
+                break
+        yield from self._offer(newest.number, Changes(), refs)
+        while self._questions:
+            yield from self._answer(self._questions.popleft())
+        self._changed.clear()
+        self._load.part(Withdraw(newest.number))
+        yield from self._talk.say(self._load.take())
+
+    def _all_references(self, new: bytes) -> Iterator[ChunkRef]:
+        return self._references(None, new) if new[1] == OBJECT_TAG else iter(())
+
     def _round(self, newest: Commit) -> Iterator[Batch]:
         """Offer the difference up to ``newest``; seal it, or withdraw it when content is missing."""
         self._rows = 0

@@ -53,7 +53,8 @@ class Hello:
 @dataclass(frozen=True, slots=True)
 class Welcome:
     """The answer to ``Hello``. ``epoch``: in which the ``durable`` commit was made. ``certificate`` (PEM) and ``proof``
-    (its key's signature of the nonce) are put in and checked by the transport."""
+    (its key's signature of the nonce) are put in and checked by the transport. ``lacking``: chunks of older commits are
+    lost; before anything else every name of the newest commit is offered, which ends with a ``Withdraw`` of it."""
 
     node: str
     epoch: Epoch
@@ -64,6 +65,7 @@ class Welcome:
     version: int
     certificate: bytes = b""
     proof: bytes = b""
+    lacking: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from agent.core import chunks
-from agent.core.errors import WireError
+from agent.core.errors import Damaged, NotFound, WireError
 
 #: Names remembered so that the index need not be asked; beyond it they are asked for again.
 _RECENT_MAX = 50_000
@@ -14,6 +14,15 @@ _RECENT_MAX = 50_000
 _ABSENT_MAX = 1_000_000
 _PIECES_MAX = 100_000
 _DEPTH_MAX = 8
+_AGAIN = "it is asked for again on the next connection"
+
+
+class ChunksMissing(WireError):
+    """A commit names chunks that neither came nor are here. ``names``: those that are here and damaged."""
+
+    def __init__(self, what: str, names: tuple[bytes, ...] = ()) -> None:
+        super().__init__("take a commit", "", f"the peer sent a seal although {what}", _AGAIN)
+        self.names = names
 
 
 class Held(Protocol):
@@ -55,6 +64,11 @@ class Presence:
                 indexes.append(index)
                 self._asked.add(name)
         return tuple(indexes)
+
+    @property
+    def unanswered(self) -> int:
+        """How many were asked for and did not come."""
+        return len(self._asked)
 
     def arrived(self, names: Sequence[bytes]) -> None:
         """These chunks are in the vault now."""
@@ -108,7 +122,10 @@ class Presence:
         is not collected while one of its lists stays."""
         if name in self._whole:
             return
-        inner = self._vault.read(name)
+        try:
+            inner = self._vault.read(name)
+        except (Damaged, NotFound) as error:
+            raise ChunksMissing(f"a chunk list cannot be read: {error.reason}", (name,)) from error
         if not depth or chunks.length_of(inner) != length:
             raise _bad("a chunk list that does not cover what it claims")
         entries = [entry for entry in chunks.decode(inner) if entry.kind != chunks.HOLE]
@@ -123,8 +140,8 @@ class Presence:
     def _must_hold(self, names: list[bytes]) -> None:
         missing = self._vault.missing(names) if names else []
         if missing:
-            raise _bad(f"a seal although {len(missing)} of its chunks are not here, among them {missing[0].hex()}")
+            raise ChunksMissing(f"{len(missing)} of its chunks are not here, among them {missing[0].hex()}")
 
 
 def _bad(what: str) -> WireError:
-    return WireError("take a commit", "", f"the peer sent {what}", "it is asked for again on the next connection")
+    return WireError("take a commit", "", f"the peer sent {what}", _AGAIN)

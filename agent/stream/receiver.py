@@ -61,7 +61,8 @@ class Receiver:
     """Stores what one primary sends for one dataset. Used by one thread at a time; owns the writing side of
     ``catalog`` from :meth:`open` to :meth:`close`.
 
-    ``announced`` is called with the number of changes that wait on the primary.
+    ``announced`` is called with the number of changes that wait on the primary. ``lacking``: the vault has lost chunks, so
+    the primary is asked to offer all; :meth:`mended` is told how that ended.
     Any exception ends the call: the caller must then only :meth:`close`."""
 
     def __init__(
@@ -73,8 +74,10 @@ class Receiver:
         board: PositionBoard,
         clock: Clock,
         announced: Callable[[int], None] = lambda _: None,
+        lacking: bool = False,
     ) -> None:
         self.dataset = hello.dataset
+        self.lacking = lacking
         self.board = board
         self.consumed = 0
         self._node = node
@@ -113,6 +116,7 @@ class Receiver:
             applied=self.board.position.applied,
             credit=messages.CREDIT,
             version=messages.VERSION,
+            lacking=self.lacking,
         )
 
     def handle(self, batch: Batch) -> list[SecondaryPart]:
@@ -164,6 +168,9 @@ class Receiver:
             for changes in held:
                 self._stage(incoming, changes)
         self._held = 0
+
+    def mended(self, left: int) -> None:
+        """Every name was offered, and all but ``left`` of the missing chunks are durable now."""
 
     def progress(self) -> Progress:
         """How far we are."""
@@ -315,6 +322,10 @@ class Receiver:
     def _withdraw(self, part: Withdraw) -> None:
         incoming = self._incoming
         if incoming is None:
+            if self.lacking:
+                self._synced()
+                self.mended(self._presence.unanswered)
+                self._presence.forget()
             return
         if incoming.number != part.number:
             raise bad(f"a withdrawal of {shown(part.number)} while {shown(incoming.number)} is open")

@@ -60,7 +60,7 @@ class Sender:
         self._board = board
         self._queue: PeerQueue | None = None
         self._now: CommitNumber | None = None
-        self._accepted = False
+        self._accepted = self._mends = False
 
     @property
     def behind_bytes(self) -> int:
@@ -111,7 +111,7 @@ class Sender:
         try:
             base = self._common(self.talk.welcome, source)
             # Not before: numbers of another history say nothing about ours.
-            self._accepted = True
+            self._accepted, self._mends = True, self.talk.welcome.lacking
             self._tell_position()
             while not self.talk.closing:
                 base = yield from self._attached(base, source)
@@ -146,6 +146,9 @@ class Sender:
                 self.phase = Phase.CATCHUP
                 queue.streaming = False
                 catchup = Catchup(self.talk, source, queue, base)
+                if self._mends:
+                    self._mends = False
+                    yield from catchup.mend()
                 yield from catchup.run()
                 self._now = catchup.base
                 self.phase = Phase.STREAMING

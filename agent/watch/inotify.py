@@ -41,6 +41,7 @@ _MASK = Mask(
 )  # fmt: skip
 
 _NO_WATCH_LEFT = (errno.ENOSPC, errno.ENOMEM)
+_NOT_HERE = (errno.ENOENT, errno.ENOTDIR)
 _MISSED_KEPT = 1000
 # As with fanotify: a burst is read in few batches. Shorter than settling takes.
 _PAUSE = 0.002
@@ -253,6 +254,7 @@ class _Tree(InotifyWatchGroup):
 
     def __init__(self, reader: _Reader, root: bytes, outbox: _Outbox) -> None:
         self.missed: dict[bytes, None] = {}
+        self._astray: dict[bytes, None] = {}
         self._outbox = outbox
         self._prefix = root if root == b"/" else root + b"/"
         self._private = self._prefix + PRIVATE_DIR
@@ -329,16 +331,67 @@ class _Tree(InotifyWatchGroup):
             source = self._from.pop(event.cookie, None)
             if source is not None:
                 moved_from = self._relative(source[0])
-            if is_dir and (source is None or not self._move_watches(source[0], path)):
-                self._add_all_callbacks(path)
-                look = Look.SUBTREE
+            if is_dir:
+                look = self._directory_came(source[0] if source is not None else None, path)
         elif mask & _CREATE and is_dir:
             self._add_all_callbacks(path)
             look = Look.SUBTREE
         self._outbox.hints.append(Hint(relative, look, b"", moved_from))
 
+    def _directory_came(self, source: bytes | None, path: bytes) -> Look:
+        """Move the watches along, if they were those of the directory that came; how far to look at it."""
+        by_path = self._active_callbacks_by_path
+        known = by_path.get(source) if source is not None else None
+        if source is None or known is None:
+            self._add_all_callbacks(path)
+            return Look.SUBTREE
+        if path not in by_path:
+            self._move_watches(source, path)
+            self._add_callback(path)
+            if by_path.get(path) == known:
+                self._seek_astray(source, path)
+                return Look.ENTRY
+        self._watch_anew(source, path)
+        return Look.SUBTREE
+
+    def _watch_anew(self, one: bytes, other: bytes) -> None:
+        """Another directory is or was watched by one of these names: an exchange comes as two moves, and who was added late
+        was added by its newest name. Both are told where they are, and what was told of them meanwhile may be wrong."""
+        for path in (one, other):
+            with contextlib.suppress(OSError):
+                self._add_all_callbacks(path)
+        self._outbox.hints.append(Hint(self._relative(one), Look.SUBTREE))
+
     def _relative(self, path: bytes) -> bytes:
         return path[len(self._prefix) :]
+
+    def _seek_astray(self, old: bytes, new: bytes) -> None:
+        """Directories could not be watched by paths that were out of date: that a directory above is called otherwise now
+        is heard of only afterwards."""
+        for path in [path for path in self._astray if path.startswith(old + b"/")]:
+            del self._astray[path]
+            path = new + path[len(old) :]
+            self._add_all_callbacks(path)
+            self._outbox.hints.append(Hint(self._relative(path), Look.SUBTREE))
+
+    def _add_all_callbacks(self, path: bytes) -> None:
+        self._add_callback(path)
+        if not os.path.isdir(path):
+            return
+        for top, names, _ in os.walk(path, onerror=self._not_listed):
+            for name in names:
+                below = os.path.join(top, name)
+                if not os.path.islink(below):
+                    self._add_callback(below)
+
+    def _not_listed(self, error: OSError) -> None:
+        if isinstance(error.filename, bytes) and error.errno in _NOT_HERE:
+            self._goes_astray(error.filename)
+
+    def _goes_astray(self, path: bytes) -> None:
+        self._astray[path] = None
+        if len(self._astray) > _MISSED_KEPT:
+            del self._astray[next(iter(self._astray))]
 
     def _drop_below(self, path: bytes) -> None:
         """A directory left the tree: its watches go. Should another stand there by now, it was blind for a moment."""
@@ -361,6 +414,8 @@ class _Tree(InotifyWatchGroup):
             # Anything else is a directory that is gone or no directory any more: its parent's event tells.
             if error.errno in _NO_WATCH_LEFT:
                 self._miss(path)
+            elif error.errno in _NOT_HERE:
+                self._goes_astray(path)
             return
         if wd < 0:
             return

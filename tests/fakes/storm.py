@@ -15,6 +15,8 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _EXCHANGE = 2
 _PUNCH = 3
 _AT_FDCWD = -100
+#: Ours, in a root that is watched by inotify: nobody else has any business there.
+PRIVATE = b".hikae"
 _ODD_NAMES = (b"new\nline", b"caf\xe9", b"\xff\xfe", b" ", b"-rf", b"a\tb", "控え".encode(), b"x" * 200)
 
 
@@ -76,6 +78,8 @@ class Storm:
     def _look(self) -> None:
         self._dirs, self._files = [self.root], []
         for top, dirs, files in os.walk(self.root):
+            if top == self.root and PRIVATE in dirs:
+                dirs.remove(PRIVATE)
             self._dirs += [os.path.join(top, name) for name in dirs if not os.path.islink(os.path.join(top, name))]
             self._files += [os.path.join(top, name) for name in files]
 

@@ -206,6 +206,15 @@ class FakeSource:
         return data if chunks.name_of(data) == ref.name else None
 
 
+class MendingReceiver(Receiver):
+    """Remembers how the mending ended."""
+
+    left: int | None = None
+
+    def mended(self, left: int) -> None:
+        self.left = left
+
+
 class Secondary:
     """A real catalog and vault, and the directory that hands out their receiver."""
 
@@ -218,6 +227,7 @@ class Secondary:
         self.seats = Seats()
         self.board = PositionBoard()
         self.receiver: Receiver | None = None
+        self.lacking = False
         self.open()
 
     def open(self) -> None:
@@ -231,7 +241,10 @@ class Secondary:
     def accept(self, peer: str, hello: Hello) -> Receiver | Refuse:
         if peer != self.primary or hello.dataset != "web":
             return Refuse("not-primary", f"{peer} is not the primary of {hello.dataset} here", "see the configuration")
-        self.receiver = Receiver(self.name, hello, self.catalog, self.vault, self.board, self.clock)
+        make = MendingReceiver if self.lacking else Receiver
+        self.receiver = make(
+            self.name, hello, self.catalog, self.vault, self.board, self.clock, lambda _: None, self.lacking
+        )
         return self.receiver
 
     def intake(self, peer: str, cancel: Callable[[], None]) -> Intake:

@@ -220,7 +220,10 @@ Global___Hello: _TypeAlias = Hello  # noqa: Y015
 
 @_typing.final
 class Welcome(_message.Message):
-    """The answer to Hello. epoch is that of the durable commit; proof is the signature of the nonce by the key of certificate (PEM)."""
+    """The answer to Hello. epoch is that of the durable commit; proof is the signature of the nonce by the key of certificate (PEM).
+    lacking: chunks of older commits are lost here; before anything else the primary offers every name of its newest commit,
+    and ends that with a Withdraw of it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -233,6 +236,7 @@ class Welcome(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
+    LACKING_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     durable: _builtins.int
     durable_digest: _builtins.bytes
@@ -241,6 +245,7 @@ class Welcome(_message.Message):
     version: _builtins.int
     certificate: _builtins.bytes
     proof: _builtins.bytes
+    lacking: _builtins.bool
     @_builtins.property
     def epoch(self) -> Global___Epoch: ...
     def __init__(
@@ -255,10 +260,11 @@ class Welcome(_message.Message):
         version: _builtins.int = ...,
         certificate: _builtins.bytes = ...,
         proof: _builtins.bytes = ...,
+        lacking: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "certificate", b"certificate", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "node", b"node", "proof", b"proof", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "certificate", b"certificate", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "node", b"node", "proof", b"proof", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

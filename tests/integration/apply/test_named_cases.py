@@ -253,3 +253,11 @@ def test_a_clean_end_is_believed_and_a_crash_is_not(it: Rig, tree: Tree) -> None
     third = it.applier()
     assert third.redoes
     assert third.converge(it.commit(tree)).redo
+
+
+def test_an_empty_tree_is_applied_after_the_standby_had_rested(it: Rig) -> None:
+    """Nobody places the root: its metadata is set although its directory was made, and let go of, before the first commit."""
+    applier = it.applier()
+    applier.prepare()
+    applier.rest()
+    _apply(it, applier, Tree.empty(it.store))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.errors import Exit
 from fakes.agents import Agent, Pair, pair
 from fakes.eventually import eventually
 
@@ -105,3 +106,64 @@ def test_a_damaged_record_of_the_epoch_is_named() -> None:
         subprocess.run(command.split(), check=True)
         both.mirror()
         both.alpha.cleared("not-running")
+
+
+def spoil_packs(both: Pair) -> None:
+    """Overwrite some bytes in every part of every pack."""
+    packs = sorted((both.home(both.beta) / "vault" / "packs").glob("*.pack"))
+    assert packs
+    for pack in packs:
+        with pack.open("r+b") as file:
+            for at in range(600, pack.stat().st_size - 64, 50_000):
+                file.seek(at)
+                file.write(b"\x5a" * 32)
+
+
+def test_a_damaged_pack_is_found_and_healed() -> None:
+    """`verify --deep` reads the vault too: what is damaged is named, fetched from the primary, and whole at the next look."""
+    with pair() as both:
+        filled(both)
+        spoil_packs(both)
+        both.start()
+        both.beta.up()
+        done = both.beta.run("verify", "web", "--deep")
+        assert (Exit.FAILED, True) == (done.returncode, "vault: " in done.stdout), done.stdout
+        both.beta.cleared("vault-damaged")
+        assert both.beta.json("verify", "web", "--deep")["equal"]
+        (both.source / "later").write_text("1")
+        both.mirror()
+
+
+def test_a_damaged_chunk_that_the_standby_needs_is_fetched_again() -> None:
+    """Stored, damaged before it was applied: said, fetched from the primary, applied. Nobody need do anything."""
+    with pair() as both:
+        filled(both)
+        both.start()
+        both.alpha.up()
+        both.beta.json("pause", "web", "--apply")
+        for number in range(30):
+            (both.source / f"new{number}").write_bytes(os.urandom(60_000))
+        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        both.alpha.kill()
+        both.beta.kill()
+        spoil_packs(both)
+        both.beta.start()
+        both.beta.told("vault-damaged")
+        both.alpha.start()
+        both.mirror(90)
+        both.beta.cleared("vault-damaged", "chunk-damaged")
+
+
+def test_a_damaged_chunk_whose_file_has_changed_is_no_loss_for_the_standby() -> None:
+    """What the primary no longer has is lost for the past only: the newest state arrives, and the problem clears."""
+    with pair() as both:
+        filled(both)
+        spoil_packs(both)
+        for number in range(8):
+            (both.source / f"random{number}").write_bytes(os.urandom(100_000))
+        both.start()
+        both.beta.up()
+        both.beta.run("verify", "web", "--deep")
+        both.mirror(90)
+        both.beta.cleared("vault-damaged")
+        assert both.beta.json("verify", "web", "--deep")["equal"]

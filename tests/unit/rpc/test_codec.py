@@ -71,7 +71,9 @@ primary_parts = st.one_of(
     st.builds(Announce, counts),
 )
 secondary_parts = st.one_of(
-    st.builds(Welcome, words, epochs, numbers, tokens, numbers, counts, u32, st.binary(max_size=90), tokens),
+    st.builds(
+        Welcome, words, epochs, numbers, tokens, numbers, counts, u32, st.binary(max_size=90), tokens, st.booleans()
+    ),
     st.builds(Need, u32, st.lists(u32, max_size=20).map(tuple)),
     st.builds(Progress, st.builds(Position, numbers, numbers), counts),
     st.builds(Refuse, words, words, words, u32),

@@ -97,3 +97,10 @@ def test_a_second_writer_is_told_to_wait(path: str) -> None:
     assert "second agent" in failure(caught.value, "use it", path).remedy
     first.close(True)
     second.close(True)
+
+
+def test_the_first_error_counts(path: str) -> None:
+    """Damage ends SQLite's transaction by itself; that nobody can end it again by hand is not what went wrong."""
+    error = apsw.SQLError("cannot rollback - no transaction is active")
+    error.__context__ = apsw.CorruptError("database disk image is malformed")
+    assert isinstance(failure(error, "read", path), Damaged)

@@ -184,7 +184,7 @@ def test_records_that_were_durable_and_are_gone_are_told(vault: Vault, directory
 
 
 def test_damaged_bytes_are_never_given(vault: Vault, directory: str) -> None:
-    """Read and deep check find them; the shallow check finds a header; forgetting and adding repairs."""
+    """Read and deep check find them; the shallow check finds a header; forgetting and adding fetched from the primary agains."""
     chunks, raws = some_chunks(6)
     vault.add(chunks, raws)
     vault.sync()
@@ -194,7 +194,7 @@ def test_damaged_bytes_are_never_given(vault: Vault, directory: str) -> None:
     _flip(path_of(f"{directory}/packs", 0), places[1].end - 3)
     _flip(path_of(f"{directory}/packs", 0), places[4].offset + 12)
     for victim in (1, 4):
-        with pytest.raises(Damaged, match="repair"):
+        with pytest.raises(Damaged, match="fetched from the primary again"):
             vault.read(chunks[victim].name)
     assert [chunks[4].name] == [name for name, _ in vault.check(deep=False)]
     assert {chunks[1].name, chunks[4].name} == {name for name, _ in vault.check(deep=True)}

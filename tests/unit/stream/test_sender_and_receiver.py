@@ -10,11 +10,12 @@ import pytest
 
 from agent.core import chunks
 from agent.core.ids import NOTHING, Epoch
+from agent.core.rows import decode_object
 from agent.stream.board import Level
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.messages import Data, Offer, Seal, Withdraw
 from agent.stream.source import LineageBroken
-from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary
+from fakes.stream_fakes import CHUNK, Call, MemoryTransport, MendingReceiver, Primary, Secondary
 
 
 def noise(size: int, seed: int = 0) -> bytes:
@@ -339,3 +340,76 @@ def test_rows_as_large_as_they_may_be(primary: Primary, secondary: Secondary) ->
     until_durable(call, primary)
     call.stop()
     assert (None, digest_of(primary)) == (call.failure, secondary.digest())
+
+
+def chunk_names(data: bytes) -> list[bytes]:
+    """The names of a file's chunks."""
+    return [chunks.name_of(data[at : at + CHUNK]) for at in range(0, len(data), CHUNK)]
+
+
+def test_chunks_that_the_peer_has_lost_are_sent_again(primary: Primary, secondary: Secondary) -> None:
+    """A peer that says so is offered every name and no rows; only what it lacks is sent, chunk lists included."""
+    large = noise(3000 * CHUNK, 3)
+    primary.write((b"small", b"1"), (b"large", large))
+    sync(primary, MemoryTransport(secondary))
+    lists = [name for _, name in chunks.names_in(object_content(primary, b"large"))]
+    lost = [chunk_names(large)[7], chunks.name_of(b"1"), lists[0]]
+    secondary.vault.forget(lost)
+    secondary.lacking = True
+    transport = MemoryTransport(secondary)
+    call = Call(primary, transport)
+    call.until_streaming()
+    primary.write((b"later", b"2"))
+    until_durable(call, primary)
+    call.stop()
+    assert isinstance(secondary.receiver, MendingReceiver)
+    assert ([], 0) == (secondary.vault.missing(lost), secondary.receiver.left)
+    rows = [part.rows for batch in transport.up for part in batch if isinstance(part, Offer) and part.rows]
+    assert 1 == len(rows)
+    assert digest_of(primary) == secondary.digest()
+
+
+def test_what_has_changed_since_cannot_be_sent_again(primary: Primary, secondary: Secondary) -> None:
+    """A lost chunk that the primary's file does not hold any more is counted; replication goes on."""
+    primary.write((b"file", noise(CHUNK)), (b"other", b"1"))
+    sync(primary, MemoryTransport(secondary))
+    secondary.vault.forget(chunk_names(noise(CHUNK)))
+    secondary.lacking = True
+    primary.change_unseen(b"file", noise(CHUNK, 2))
+    call = Call(primary, MemoryTransport(secondary))
+    call.until_streaming()
+    primary.capture([primary.names[b"file"]])
+    until_durable(call, primary)
+    call.stop()
+    assert isinstance(secondary.receiver, MendingReceiver)
+    assert (1, digest_of(primary)) == (secondary.receiver.left, secondary.digest())
+
+
+def test_a_seal_whose_chunks_are_lost_is_told_apart(primary: Primary, secondary: Secondary) -> None:
+    """Metadata of a file changes whose content was lost: refused with words that say so, nothing is committed."""
+    primary.write((b"file", b"content"))
+    sync(primary, MemoryTransport(secondary))
+    before = secondary.digest()
+    secondary.vault.forget([chunks.name_of(b"content")])
+    primary.write((b"file", b"content"), xattrs=((b"user.a", b"1"),))
+    call = Call(primary, MemoryTransport(secondary))
+    call.join()
+    assert isinstance(call.failure, RefusedByPeer)
+    assert ("protocol", True) == (call.failure.code, "are not here" in call.failure.reason)
+    assert before == secondary.digest()
+
+
+def object_content(primary: Primary, name: bytes) -> bytes:
+    """The chunk list in a file's row."""
+    raw = primary.catalog.object(primary.names[name])
+    assert raw is not None
+    return decode_object(raw).content
+
+
+def test_a_call_that_brought_the_peer_up_to_date_says_so(primary: Primary, secondary: Secondary) -> None:
+    """So that the next attempt after it need not wait; one that ends before has not."""
+    primary.write((b"file", b"content"))
+    cut = Call(primary, MemoryTransport(secondary, cut_up=1))
+    cut.join()
+    whole = sync(primary, MemoryTransport(secondary))
+    assert (False, True) == (cut.sender.caught_up, whole.sender.caught_up)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from watchdog.observers.inotify_c import CallbackId, Mask, WatchCallback, WatchDescriptor
 
+from agent.fs.confined import exchange
 from agent.watch.hint import Hint, Look
 from agent.watch.inotify import InotifyWatcher, _Outbox, _Reader, _Tree
 from fakes.watch_fakes import SeenHints
@@ -188,4 +189,25 @@ def test_making_the_private_directory_is_a_change_of_the_root(tmp_path: Path) ->
         assert watcher.barrier(10)
         assert Hint(b"", Look.ENTRY) in seen
     finally:
+        watcher.stop()
+
+
+def test_exchanged_directories_are_told_by_their_new_names(tmp_path: Path) -> None:
+    """The kernel tells an exchange as two moves of directories that are both watched; later events must not be mixed up."""
+    for name in ("one", "two"):
+        (tmp_path / name / f"in {name}").mkdir(parents=True)
+    seen: list[Hint] = []
+    watcher = InotifyWatcher(str(tmp_path))
+    watcher.start(seen.extend)
+    root = os.open(tmp_path, os.O_RDONLY)
+    try:
+        exchange(root, b"one", root, b"two")
+        assert watcher.barrier(LONG)
+        seen.clear()
+        (tmp_path / "one/in two/x").touch()
+        (tmp_path / "two/in one/y").touch()
+        assert watcher.barrier(LONG)
+        assert {b"one/in two/x", b"two/in one/y"} == {hint.path for hint in seen}
+    finally:
+        os.close(root)
         watcher.stop()
