@@ -33,8 +33,9 @@ $(STAMP): requirements/dev.lock pyproject.toml
 demo: $(STAMP)
 	$(VENV)/bin/hikae demo $(ARGS)
 
+# A directory of its own: pytest itself cannot remove the very deep trees that a test which was killed leaves behind.
 test: $(STAMP) debian
-	$(RUN) pytest $(ARGS)
+	@top=$$(mktemp -d) && code=0 && { $(RUN) pytest --basetemp="$$top/t" $(ARGS) || code=$$?; } && rm -rf "$$top" && exit $$code
 
 lint: $(STAMP)
 	$(RUN) ruff check .

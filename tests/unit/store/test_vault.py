@@ -184,7 +184,7 @@ def test_records_that_were_durable_and_are_gone_are_told(vault: Vault, directory
 
 
 def test_damaged_bytes_are_never_given(vault: Vault, directory: str) -> None:
-    """Read and deep check find them; the shallow check finds a header; forgetting and adding fetched from the primary agains."""
+    """Read and deep check find them; the shallow check finds a header; forgetting and adding repairs."""
     chunks, raws = some_chunks(6)
     vault.add(chunks, raws)
     vault.sync()
