@@ -32,7 +32,7 @@ _U64 = struct.Struct(">Q")
 #: So many targets since the checkpoint are remembered, to know again what a run that was cut short left.
 _ATTEMPTS_KEPT = 64
 _PAGE = 1000
-#: After a power cut the list of attempts may be gone: then so many commits after the checkpoint stand for it.
+#: After a power cut the list of attempts may be an old one: so many commits after the checkpoint stand for the rest of it.
 _GUESSES = 300
 
 _AGAIN = "it is tried again"
@@ -216,9 +216,8 @@ class Applier:
         return base != NOTHING and any(commit.parent == NOTHING for commit in self._commits_after(base))
 
     def _guesses(self, base: CommitNumber) -> tuple[CommitNumber, ...]:
-        if self._attempts:
-            return tuple(reversed(self._attempts))
-        return tuple(commit.number for commit in reversed(self._reader.commits(base, _GUESSES)))
+        later = (commit.number for commit in reversed(self._reader.commits(base, _GUESSES)))
+        return tuple(dict.fromkeys((*reversed(self._attempts), *later)))
 
     def _commits_after(self, number: CommitNumber) -> Iterator[Commit]:
         while page := self._reader.commits(number, _PAGE):

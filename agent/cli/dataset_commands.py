@@ -184,7 +184,8 @@ def _say_verify(dataset: str, result: Json) -> None:
 
 def _difference(value: object) -> str:
     if isinstance(value, dict):
-        return f"{value.get('path', '')}: {value.get('what', '')}"
+        path, what = value.get("path", ""), value.get("what", "")
+        return f"{path}: {what}" if path else str(what)
     return str(value)
 
 

@@ -155,6 +155,7 @@ class Link:
         if sender.talk.failure is not None:
             self._transport.cancel()
         hearer.join()
+        sender.release()
         self._caught_up = sender.caught_up
         self._sender = None
         return sender.talk.failure

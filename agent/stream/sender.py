@@ -102,6 +102,15 @@ class Sender:
         """Come to an end after the commit that is being sent; what is not sealed is withdrawn. Returns at once."""
         self.talk.close()
 
+    def release(self) -> None:
+        """The call has ended: nothing more for its queue. Nobody may ever resume :meth:`outgoing` then, and a queue that is
+        left behind would hold up capture once it is full."""
+        self.talk.end()
+        queue = self._queue
+        if queue is not None:
+            queue.streaming = False
+            self._feed.detach(queue)
+
     def _speak(self) -> Iterator[Batch]:
         yield (self._hello,)
         yield from self.talk.wait(lambda: self.talk.welcome is not None or self.talk.closing)
@@ -142,6 +151,8 @@ class Sender:
         """Serve one queue until it overflows or the call is closing; returns the commit that the peer has then."""
         queue = self._queue = self._feed.attach(self._peer, self.talk.wake)
         try:
+            if self.talk.over:
+                raise Ended
             while not (queue.overflowed or self.talk.closing):
                 self.phase = Phase.CATCHUP
                 queue.streaming = False
@@ -152,7 +163,7 @@ class Sender:
                 yield from catchup.run()
                 self._now = catchup.base
                 self.phase = Phase.STREAMING
-                queue.streaming = True
+                queue.streaming = not self.talk.over
                 base = yield from self._stream(catchup.base, queue)
         finally:
             queue.streaming = False

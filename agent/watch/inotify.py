@@ -127,6 +127,7 @@ class InotifyWatcher:
         if self._tree is not None and self.lost is None and self._identity is not None:
             self.lost = reason_lost(self.root, self._identity)
             self._watch_missed()
+            self._watch_doubted()
         return self.lost
 
     def barrier(self, timeout: float) -> bool:
@@ -134,6 +135,7 @@ class InotifyWatcher:
         tree = self._tree
         if tree is None or self.lost is not None:
             return False
+        self._watch_doubted()
         name = b"barrier-%d-%d" % (os.getpid(), next(self._numbers))
         done = self._barriers[name] = threading.Event()
         try:
@@ -157,6 +159,11 @@ class InotifyWatcher:
         if tree is None or not tree.missed:
             return
         self._deliver([Hint(path, Look.SUBTREE) for path in tree.watch_missed()])
+
+    def _watch_doubted(self) -> None:
+        tree = self._tree
+        if tree is not None and tree.doubted:
+            self._deliver([Hint(path, Look.SUBTREE) for path in tree.watch_doubted()])
 
     def _fail(self, reason: str) -> None:
         self.lost = f"reading events failed: {reason}"
@@ -255,6 +262,7 @@ class _Tree(InotifyWatchGroup):
     def __init__(self, reader: _Reader, root: bytes, outbox: _Outbox) -> None:
         self.missed: dict[bytes, None] = {}
         self._astray: dict[bytes, None] = {}
+        self.doubted = False
         self._outbox = outbox
         self._prefix = root if root == b"/" else root + b"/"
         self._private = self._prefix + PRIVATE_DIR
@@ -279,6 +287,17 @@ class _Tree(InotifyWatchGroup):
                 with contextlib.suppress(OSError):
                     self._add_all_callbacks(path)
             return [self._relative(path) for path in again if path not in self.missed]
+
+    def watch_doubted(self) -> list[bytes]:
+        """After names and watches were found not to belong together: tell every directory anew where it is. Returns the
+        (relative) ones that were not known to be there."""
+        with self._lock:
+            self.doubted = False
+            before = dict(self._active_callbacks_by_path)
+            with contextlib.suppress(OSError):
+                self._add_all_callbacks(self.path)
+            after = self._active_callbacks_by_path
+            return [self._relative(path) for path, wd in after.items() if before.get(path) != wd]
 
     def on_event(self, event: InotifyEvent) -> None:
         """One event of one watch."""
@@ -357,6 +376,7 @@ class _Tree(InotifyWatchGroup):
     def _watch_anew(self, one: bytes, other: bytes) -> None:
         """Another directory is or was watched by one of these names: an exchange comes as two moves, and who was added late
         was added by its newest name. Both are told where they are, and what was told of them meanwhile may be wrong."""
+        self.doubted = True
         for path in (one, other):
             with contextlib.suppress(OSError):
                 self._add_all_callbacks(path)
@@ -389,6 +409,7 @@ class _Tree(InotifyWatchGroup):
             self._goes_astray(error.filename)
 
     def _goes_astray(self, path: bytes) -> None:
+        self.doubted = True
         self._astray[path] = None
         if len(self._astray) > _MISSED_KEPT:
             del self._astray[next(iter(self._astray))]

@@ -19,7 +19,8 @@ from typing import Any
 
 from agent import pki
 from agent.api.client import AdminClient
-from agent.core.errors import Unreachable
+from agent.api.controls import Level
+from agent.core.errors import TryAgain, Unreachable
 from fakes.eventually import eventually
 from fakes.trees import differences
 
@@ -151,6 +152,24 @@ class Agent:
         ]
         return {one["code"]: one for one in rows}
 
+    def wait(self, level: Level = "applied", within: float = 60.0, name: str = "web") -> None:
+        """`hikae wait` by the admin socket: everything that was written before is there; tried again while it cannot be."""
+        deadline = time.monotonic() + within
+
+        def look() -> bool:
+            self._must_run()
+            left = max(0.1, deadline - time.monotonic())
+            try:
+                AdminClient(str(self.socket)).wait(name, level, left, lambda _: None)
+            except (Unreachable, TryAgain):
+                return False
+            return True
+
+        try:
+            eventually(look, within)
+        except AssertionError as error:
+            raise AssertionError(f"{name} is not {level} within {within:.0f} s: {self.look(name)}") from error
+
     def told(self, code: str, *words: str, within: float = 40.0) -> dict[str, Any]:
         """Wait for a problem of this code whose message has these words; the problem. It must say what to do."""
 
@@ -277,7 +296,7 @@ class Pair:
         """Wait until all that was written is applied; both trees must be equal then, in everything."""
         for agent in self.agents:
             agent.up()
-        self.alpha.json("wait", "web", "--applied", "--timeout", f"{timeout:.0f}", timeout=timeout + 10)
+        self.alpha.wait(within=timeout)
         found = differences(str(self.source), str(self.target))
         assert not found, "\n".join(found)
 

@@ -6,6 +6,7 @@ there after the cut, whichever machine it hits, and everything goes on from ther
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sys
@@ -19,6 +20,7 @@ import pytest
 from agent.api.client import AdminClient
 from agent.core.errors import TryAgain
 from agent.core.ids import CommitNumber, commit_number
+from agent.status.text import shown
 from fakes.agents import Agent, Pair, pair
 from fakes.eventually import eventually
 from fakes.loop_image import Disk, can_mount, disk
@@ -209,8 +211,17 @@ def assert_mirrored(both: Pair) -> None:
     both.settle()
     assert [] == differences(str(both.source), str(both.target))
     assert both.alpha.look()["commit"]["digest"] == both.beta.look()["commit"]["digest"]
-    report = both.beta.json("verify", "web", "--deep")
-    assert ([], True) == (report["differences"], report["equal"])
+    done = both.beta.run("verify", "web", "--deep", "--json")
+    assert [] == [one for one in json.loads(done.stdout)["differences"] if one not in with_a_name_aside(both.target)]
+
+
+def with_a_name_aside(root: Path) -> list[dict[str, str]]:
+    """The differences of files that have a name too many, because after a power cut that one was taken for somebody else's and
+    moved aside."""
+    aside = {path.lstat().st_ino for path in (root / ".hikae/displaced").rglob("*")}
+    paths = (path for path in root.rglob("*") if path.relative_to(root).parts[0] != ".hikae")
+    found = (os.fsencode(path.relative_to(root)) for path in paths if path.lstat().st_ino in aside)
+    return [{"path": shown(path), "what": "links"} for path in found]
 
 
 def assert_same_reign(both: Pair) -> None:

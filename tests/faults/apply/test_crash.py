@@ -79,3 +79,18 @@ def _finish(it: Rig, tree: Tree) -> None:
     assert (newest.number, 0) == (done.number, done.failed)
     assert tree.expected() == it.seen()
     assert [] == it.problems()
+
+
+@pytest.mark.parametrize("round", range(10))
+def test_facts_that_a_power_cut_took_leave_nothing_behind(tmpfs_dir: Path, seed: int, round: int) -> None:
+    """The standby was written out, what we knew of it was not: all is recognized, and no object has a name too many."""
+    rng = random.Random(seed * 1000 + round)
+    with rig(tmpfs_dir / "rig") as it:
+        chance = Chance(rng)
+        tree = chance.evolve(_start(it, chance, rng), 40)
+        it.commit(tree)
+        assert not _run_until(it, 1_000_000)
+        it.local.write([], rng.sample(sorted(tree.objects), len(tree.objects) // 2))
+        _finish(it, tree)
+        report = it.opened[-1].verify(deep=True)
+        assert ([], True) == (list(report.differences), report.equal)

@@ -50,8 +50,7 @@ def change_everything(both: Pair) -> None:
         os.utime(path)
 
 
-@pytest.mark.parametrize("which", [0, 1])
-@pytest.mark.parametrize("start", [0.0, 0.3])
+@pytest.mark.parametrize(("which", "start"), [(0, 0.0), (0, 0.3), (1, 0.3)])
 def test_a_damaged_catalog_is_named_and_made_anew(which: int, start: float) -> None:
     """Pages overwritten while stopped: the dataset says which file it is and what to do; done, both sides are equal."""
     with pair() as both:
@@ -76,8 +75,7 @@ def said_damaged(agent: Agent) -> dict[str, str] | None:
     return next((one for one in agent.problems().values() if "damaged" in one["message"]), None)
 
 
-@pytest.mark.parametrize("which", [0, 1])
-@pytest.mark.parametrize("start", [0.0, 0.3])
+@pytest.mark.parametrize(("which", "start"), [(0, 0.3), (1, 0.0), (1, 0.3)])
 def test_damaged_local_facts_are_gathered_anew(which: int, start: float) -> None:
     """Facts that are only local are thrown away when they are damaged; nobody need do anything."""
     with pair() as both:
@@ -143,7 +141,7 @@ def test_a_damaged_chunk_that_the_standby_needs_is_fetched_again() -> None:
         both.beta.json("pause", "web", "--apply")
         for number in range(30):
             (both.source / f"new{number}").write_bytes(os.urandom(60_000))
-        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        both.alpha.wait("durable")
         both.alpha.kill()
         both.beta.kill()
         spoil_packs(both)

@@ -55,7 +55,7 @@ def test_the_standbys_filesystem_is_full() -> None:
         (both.source / "first").write_text("fits")
         both.begin()
         fill(both.source, 16)
-        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        both.alpha.wait("durable")
         both.beta.told("standby-disk-full")
         enlarge(place, "100m")
         both.mirror()

@@ -59,12 +59,17 @@ def test_a_secondary_that_was_away_for_long_catches_up(rng: random.Random) -> No
         assert "streaming" == both.alpha.look()["peers"][0]["mode"]
 
 
-def _cut_at(both: Pair, wire: Proxy, choices: random.Random, sizes: list[int]) -> None:
+def cut_at(both: Pair, wire: Proxy, choices: random.Random, sizes: list[int]) -> None:
+    """Write until the wire is cut after so many bytes; for each size what was written must become durable after."""
+
+    def write_and_look() -> bool:
+        burst(both.source, choices, 25)
+        return wire.take_cut()
+
     for count in sizes:
         wire.cut_after(count)
-        burst(both.source, choices, 25)
-        eventually(wire.take_cut)
-        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        eventually(write_and_look)
+        both.alpha.wait("durable")
     both.mirror()
 
 
@@ -84,7 +89,7 @@ def test_a_wire_cut_at_random_bytes_while_live(rng: random.Random) -> None:
     """Bursts of changes, each met by a cut somewhere in their transfer."""
     with wired() as (both, wire):
         both.begin()
-        _cut_at(both, wire, rng, [rng.randrange(1, 250_000) for _ in range(6)])
+        cut_at(both, wire, rng, [rng.randrange(1, 250_000) for _ in range(6)])
 
 
 @pytest.mark.timeout(600)
@@ -93,8 +98,8 @@ def test_a_wire_cut_at_many_bytes_while_live(number: int, rng: random.Random) ->
     """`make soak`: many cuts, small ones close together."""
     with wired() as (both, wire):
         both.begin()
-        _cut_at(both, wire, rng, [rng.randrange(1, 2_000) for _ in range(15)])
-        _cut_at(both, wire, rng, [rng.randrange(1, 1_000_000) for _ in range(25)])
+        cut_at(both, wire, rng, [rng.randrange(1, 2_000) for _ in range(15)])
+        cut_at(both, wire, rng, [rng.randrange(1, 1_000_000) for _ in range(25)])
 
 
 def test_a_wire_that_hangs_is_found_and_replaced(rng: random.Random) -> None:

@@ -31,7 +31,7 @@ def filled(both: Pair) -> None:
     both.begin()
     for number in range(5):
         (both.source / f"d{number}" / "live").write_text(f"written live {number}")
-        both.alpha.json("wait", "web", "--applied", "--timeout", "60")
+        both.alpha.wait()
 
 
 def forget(both: Pair, agent: Agent, files: tuple[str, ...]) -> None:
@@ -111,7 +111,8 @@ def test_the_primarys_catalog_deleted_twice() -> None:
         filled(both)
         forget(both, both.alpha, CATALOG)
         both.alpha.start()
-        eventually((both.home(both.alpha) / "catalog.db").exists)
+        role = both.home(both.alpha) / "role.json"
+        eventually(lambda: 2 == json.loads(role.read_text())["number"])
         forget(both, both.alpha, CATALOG)
         both.alpha.start()
         both.mirror()

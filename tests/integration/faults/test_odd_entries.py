@@ -68,10 +68,10 @@ def test_a_nested_mount_is_not_crossed() -> None:
             (inner / "elsewhere").write_text("another filesystem")
             both.start()
             assert "inner" == both.alpha.told("nested-mount")["path"]
-            both.alpha.json("wait", "web", "--applied", "--timeout", "60")
+            both.alpha.wait()
             (inner / "live").write_text("also not")
             (both.source / "beside").write_text("this is ours")
-            both.alpha.json("wait", "web", "--applied", "--timeout", "60")
+            both.alpha.wait()
             assert (["beside", "inner"], []) == (_names(both.target), _names(both.target / "inner"))
         both.settle()
         assert [] == differences(str(both.source), str(both.target))

@@ -49,7 +49,7 @@ def test_applying_paused_for_a_while_goes_on_by_itself() -> None:
         begun = time.monotonic()
         assert ["apply"] == list(both.beta.look()["paused"])
         (both.source / "file").write_text("stored, not applied")
-        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        both.alpha.wait("durable")
         assert not arrived(both, "file") or time.monotonic() - begun > 2
         eventually(lambda: arrived(both, "file"))
         assert time.monotonic() - begun > 1.5
@@ -65,7 +65,7 @@ def test_pauses_are_ended_by_hand_and_typed_where_they_belong() -> None:
         assert (Exit.REFUSED, True) == (done.returncode, "alpha" in done.stderr)
         assert 0 == both.beta.run("pause", "web", "--apply").returncode
         (both.source / "file").write_text("content")
-        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        both.alpha.wait("durable")
         assert not arrived(both, "file")
         done = both.beta.run("resume", "web")
         assert (0, "web: nothing is paused\n") == (done.returncode, done.stdout)

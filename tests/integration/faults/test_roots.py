@@ -77,7 +77,7 @@ def test_an_emptied_source_never_empties_the_standby_by_itself() -> None:
         with_files(both)
         before = snapshot(str(both.target))
         shutil.rmtree(both.source / "sub")
-        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        both.alpha.wait("durable")
         problem = both.beta.told("held")
         assert "hikae accept web" in problem["remedy"]
         assert "held" == both.beta.look()["state"]
@@ -96,7 +96,7 @@ def test_an_emptied_source_that_fills_again_ends_the_hold() -> None:
         with_files(both)
         shutil.copytree(both.source / "sub", both.base / "backup")
         shutil.rmtree(both.source / "sub")
-        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        both.alpha.wait("durable")
         both.beta.told("held")
         both.beta.restart()
         both.beta.told("held")

@@ -18,7 +18,7 @@ def test_a_directory_that_is_not_empty_is_refused_untouched() -> None:
         (both.source / "file").write_text("content")
         both.start()
         assert str(both.target) in both.beta.told("standby-not-empty")["remedy"] + str(both.beta.look()["path"])
-        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        both.alpha.wait("durable")
         assert "held" == both.beta.look()["state"]
         assert before == snapshot(str(both.target))
         assert not (both.target / ".hikae").exists()
@@ -50,7 +50,7 @@ def test_another_directory_in_the_standbys_place_is_not_written() -> None:
         away = both.base / "away"
         both.target.rename(away)
         (both.source / "later").write_text("1")
-        both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        both.alpha.wait("durable")
         both.beta.told("standby-gone")
         both.target.mkdir()
         (both.target / "other").write_text("not ours")

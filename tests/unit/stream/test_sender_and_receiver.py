@@ -13,9 +13,9 @@ from agent.core.ids import NOTHING, Epoch
 from agent.core.rows import decode_object
 from agent.stream.board import Level
 from agent.stream.conversation import RefusedByPeer
-from agent.stream.messages import Data, Offer, Seal, Withdraw
+from agent.stream.messages import Data, Offer, Seal, Welcome, Withdraw
 from agent.stream.source import LineageBroken
-from fakes.stream_fakes import CHUNK, Call, MemoryTransport, MendingReceiver, Primary, Secondary
+from fakes.stream_fakes import CHUNK, Call, MemoryTransport, MendingReceiver, Primary, Secondary, make_sender
 
 
 def noise(size: int, seed: int = 0) -> bytes:
@@ -413,3 +413,17 @@ def test_a_call_that_brought_the_peer_up_to_date_says_so(primary: Primary, secon
     cut.join()
     whole = sync(primary, MemoryTransport(secondary))
     assert (False, True) == (cut.sender.caught_up, whole.sender.caught_up)
+
+
+def test_a_call_that_nobody_reads_any_more_gets_nothing_more(primary: Primary) -> None:
+    """A transport that has ended may leave the iterator where it stands: its queue must not fill and hold up capture."""
+    primary.write((b"file", b"content"))
+    sender = make_sender(primary)
+    outgoing = sender.outgoing()
+    next(outgoing)
+    sender.incoming((Welcome("beta", primary.epoch, NOTHING, b"", NOTHING, 1 << 20, 1),))
+    next(outgoing)
+    behind = sender.behind_bytes
+    sender.release()
+    primary.write((b"file", noise(100_000)))
+    assert behind == sender.behind_bytes
