@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import replace
 from enum import Enum
 
 from agent.apply import content
@@ -279,6 +278,8 @@ def _put_link(
             world.clear_temp()
             world.link(source_fd, source[1], world.temp, TEMP)
             world.rename(world.temp, TEMP, fd, name, replace=True)
+            # Nothing is renamed onto another name of the same object (rename(2)); it would have one name too many.
+            world.clear_temp()
         else:
             world.link(source_fd, source[1], fd, name)
     except FileExistsError:
@@ -350,7 +351,7 @@ def _build_file(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over: b
         if row.size:
             mirror.tally.done_bytes += content.write_new(made, row, mirror.read)
         # Immutable comes at the end: nothing can be renamed or linked once it is set.
-        refused = apply_metadata_fd(made, replace(row, flags=0) if row.flags else row)
+        refused = apply_metadata_fd(made, row._replace(flags=0) if row.flags else row)
         if refused:
             mirror.denied(refused, row.id)
         world.rename(world.temp, TEMP, fd, name, replace=over)

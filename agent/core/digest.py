@@ -1,8 +1,10 @@
 """The digest of a dataset: equal digests mean equal rows, at the cost of what changed.
 
-Each row is hashed (BLAKE3) into one of 65,536 buckets, chosen by the first 16 bits of the BLAKE3 of its key. A bucket is the
-sum of its rows' hashes modulo 2**256; 256 buckets make a group; the digest is the BLAKE3 of the 256 group hashes. It
-finds accidents; it is not a proof against somebody who forges sums (DESIGN section 4).
+Each row is hashed (BLAKE3) into one of 65,536 buckets, chosen by the first 16 bits of that hash (docs/decisions/0005). A
+bucket is the sum of its rows' hashes modulo 2**256; 256 buckets make a group; the digest is the BLAKE3 of the 256 group
+hashes. It finds accidents; it is not a proof against somebody who forges sums (DESIGN section 4).
+
+Sums are stored in blocks of 64, so that a commit of many rows writes a thousand blocks and not as many sums as it has rows.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ from collections.abc import Iterable, Iterator
 
 from blake3 import blake3
 
-from agent.core.rows import key_of
-
 BUCKETS = 1 << 16
 GROUP = 256
 WIDTH = 32
-_MODULUS = 1 << 256
+#: Sums of one stored block, and its bytes.
+BLOCK = 64
+BLOCK_BYTES = BLOCK * WIDTH
+_MASK = (1 << 256) - 1
 _GROUP_BYTES = GROUP * WIDTH
+_BLOCKS_A_GROUP = GROUP // BLOCK
 
 
 class Digest:
@@ -27,27 +31,44 @@ class Digest:
         self._sums = bytearray(BUCKETS * WIDTH)
         empty = blake3(bytes(_GROUP_BYTES)).digest()
         self._groups = bytearray(empty * (BUCKETS // GROUP))
+        #: Blocks that changed since they were taken, and since the groups were hashed.
         self._touched: set[int] = set()
         self._stale: set[int] = set()
 
-    def load(self, buckets: Iterable[tuple[int, bytes]]) -> None:
-        """Set sums as stored; the others stay zero."""
-        for number, total in buckets:
-            self._sums[number * WIDTH : (number + 1) * WIDTH] = total
-            self._stale.add(number // GROUP)
+    def load(self, blocks: Iterable[tuple[int, bytes]]) -> None:
+        """Set blocks as stored; the others stay zero."""
+        for number, sums in blocks:
+            self._sums[number * BLOCK_BYTES : (number + 1) * BLOCK_BYTES] = sums
+            self._stale.add(number)
 
-    def add(self, row: bytes) -> None:
-        """A row begins to live."""
-        self._move(row, 1)
+    def add(self, rows: Iterable[bytes]) -> None:
+        """Rows begin to live."""
+        sums, mask, number_of = self._sums, _MASK, int.from_bytes
+        blocks: set[int] = set()
+        for row in rows:
+            hashed = blake3(row).digest()
+            bucket = hashed[0] << 8 | hashed[1]
+            at = bucket << 5
+            total = number_of(sums[at : at + 32], "big") + number_of(hashed, "big") & mask
+            sums[at : at + 32] = total.to_bytes(32, "big")
+            blocks.add(bucket >> 6)
+        self._touched |= blocks
+        self._stale |= blocks
 
     def remove(self, row: bytes) -> None:
         """A row ends."""
-        self._move(row, -1)
+        hashed = blake3(row).digest()
+        bucket = bucket_of(hashed)
+        at = bucket * WIDTH
+        total = int.from_bytes(self._sums[at : at + WIDTH], "big") - int.from_bytes(hashed, "big") & _MASK
+        self._sums[at : at + WIDTH] = total.to_bytes(WIDTH, "big")
+        self._touched.add(bucket // BLOCK)
+        self._stale.add(bucket // BLOCK)
 
     def value(self) -> bytes:
         """The digest now: 32 bytes."""
         sums = memoryview(self._sums)
-        for group in self._stale:
+        for group in {block // _BLOCKS_A_GROUP for block in self._stale}:
             self._groups[group * WIDTH : (group + 1) * WIDTH] = blake3(
                 sums[group * _GROUP_BYTES : (group + 1) * _GROUP_BYTES]
             ).digest()
@@ -55,35 +76,29 @@ class Digest:
         return blake3(self._groups).digest()
 
     def take_touched(self) -> Iterator[tuple[int, bytes]]:
-        """``(bucket, sum)`` of what changed since the last call, in order, to be stored with the commit."""
+        """``(number, sums)`` of the blocks that changed since the last call, in order, to be stored with the commit."""
         touched = sorted(self._touched)
         self._touched.clear()
         for number in touched:
-            yield number, bytes(self._sums[number * WIDTH : (number + 1) * WIDTH])
+            yield number, bytes(self._sums[number * BLOCK_BYTES : (number + 1) * BLOCK_BYTES])
 
     def bucket(self, number: int) -> bytes:
         """One sum, for comparing two states bucket by bucket."""
         return bytes(self._sums[number * WIDTH : (number + 1) * WIDTH])
 
-    def _move(self, row: bytes, sign: int) -> None:
-        number = bucket_of(key_of(row))
-        at = number * WIDTH
-        total = int.from_bytes(self._sums[at : at + WIDTH], "big")
-        total = (total + sign * int.from_bytes(blake3(row).digest(), "big")) % _MODULUS
-        self._sums[at : at + WIDTH] = total.to_bytes(WIDTH, "big")
-        self._touched.add(number)
-        self._stale.add(number // GROUP)
+
+def bucket_of(hashed: bytes) -> int:
+    """The bucket of a row with this hash."""
+    return hashed[0] << 8 | hashed[1]
 
 
-def bucket_of(key: bytes) -> int:
-    """The bucket of a row's key."""
-    digest = blake3(key).digest()
-    return digest[0] << 8 | digest[1]
+def bucket_of_row(row: bytes) -> int:
+    """The bucket of a row."""
+    return bucket_of(blake3(row).digest())
 
 
 def digest_of(rows: Iterable[bytes]) -> bytes:
     """The digest of a whole set of rows, from nothing."""
     digest = Digest()
-    for row in rows:
-        digest.add(row)
+    digest.add(rows)
     return digest.value()

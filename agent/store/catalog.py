@@ -396,7 +396,7 @@ or exists (select 1 from name where until > ?1 and until < 9223372036854775807)
 _PRUNE = (
     """delete from object where (id, until) in
     (select id, until from object where until <= ?1 and until < 9223372036854775807 limit ?2)""",
-    """delete from name where (parent, name, until) in
-    (select parent, name, until from name where until <= ?1 and until < 9223372036854775807 limit ?2)""",
+    """delete from name where (parent, until, name) in
+    (select parent, until, name from name where until <= ?1 and until < 9223372036854775807 limit ?2)""",
     "delete from commits where number in (select number from commits where number < ?1 limit ?2)",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent.core.chunks import DATA, MAX_CHUNK, PIECE, name_of, name_of_list
 from agent.core.errors import WireError
@@ -25,8 +25,7 @@ _WORTH = 0.9  #: compressed size over raw size that is still worth it
 _local = threading.local()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredChunk:
+class StoredChunk(NamedTuple):
     """A chunk under its name. ``kind``: ``chunks.DATA`` or ``chunks.PIECE``; ``codec``: how ``stored`` holds
     ``raw_length`` bytes."""
 

@@ -6,9 +6,10 @@ at the first read of the page, never a wrong answer.
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -81,18 +82,26 @@ def query(connection: apsw.Connection, sql: str, arguments: tuple[Any, ...] = ()
     return connection.execute(sql, arguments).fetchall()
 
 
-def query_each(connection: apsw.Connection, sql: str, arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
-    """What a statement of at most one row gives for each of many arguments: the row, its value if it has one column,
-    None if there is none. In one transaction, which halves the cost."""
-    execute = connection.cursor().execute
-    inside = connection.in_transaction
-    if not inside:
-        execute("begin")
-    try:
-        return [execute(sql, each).get for each in arguments]
-    finally:
-        if not inside:
-            execute("commit")
+class Insert:
+    """An insertion of many rows, a hundred in each statement: apsw gives the interpreter away around every step, and taking it
+    back from another thread that is busy costs more than the row (docs/performance.md).
+
+    ``head`` ends before the values, ``values`` are those of one row with a ``?`` for each of its columns."""
+
+    _AT_ONCE = 100
+
+    def __init__(self, head: str, values: str) -> None:
+        self._one = f"{head} {values}"
+        self._many = f"{head} {', '.join([values] * self._AT_ONCE)}"
+
+    def run(self, connection: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert ``rows``, in their order, in the transaction that is open."""
+        whole = len(rows) - len(rows) % self._AT_ONCE
+        execute, chained = connection.cursor().execute, itertools.chain.from_iterable
+        for at in range(0, whole, self._AT_ONCE):
+            execute(self._many, tuple(chained(rows[at : at + self._AT_ONCE])))
+        if whole < len(rows):
+            connection.executemany(self._one, rows[whole:])
 
 
 def failure(error: apsw.Error, operation: str, path: str) -> HikaeError:

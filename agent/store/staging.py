@@ -7,7 +7,7 @@ Everything here runs inside a transaction that the catalog has open.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import apsw
 
@@ -22,9 +22,10 @@ from agent.core.rows import (
     object_id_of_key,
     parent_and_name_of_key,
 )
-from agent.store.sqlite import query
+from agent.store.sqlite import Insert, query
 
-_ID = struct.Struct(">Q")
+#: Id and file size.
+_OBJECT_HEAD = struct.Struct(">Q24xQ")
 _PARENT_AND_OBJECT = struct.Struct(">QQ")
 _SIZE_AT = 34  #: of the file size in an object's row, see core.rows
 _NAME_AT = 18
@@ -38,8 +39,9 @@ _END_ALL = """
 update object set until = ? where until = 9223372036854775807;
 update name set until = ? where until = 9223372036854775807;
 """
-_NEW_OBJECT = "insert into object values (?, 9223372036854775807, ?, ?)"
-_NEW_NAME = "insert into name values (?, ?, 9223372036854775807, ?, ?)"
+_NEW_OBJECT = Insert("insert into object values", "(?, 9223372036854775807, ?, ?)")
+_NEW_NAME = Insert("insert into name values", "(?, 9223372036854775807, ?, ?, ?)")
+_SUMS = Insert("insert or replace into sums values", "(?, ?)")
 
 #: Brings back the sealed state, whatever was staged.
 UNSTAGE = """
@@ -60,7 +62,7 @@ class Staging:
         self._connection = connection
         self._highest = highest
         self.digest = Digest()
-        self.digest.load(query(connection, "select number, total from bucket"))
+        self.digest.load(query(connection, "select block, sums from sums"))
         self.entries = entries
         self.size = size
         self.restarted = False
@@ -85,45 +87,48 @@ class Staging:
         self.restarted = True
 
     def sealed(self) -> None:
-        """Write the sums of the buckets that changed; the staged state becomes the sealed one."""
+        """Write the blocks of sums that changed; the staged state becomes the sealed one."""
         if self.restarted:
-            query(self._connection, "delete from bucket")
-        self._connection.executemany("insert or replace into bucket values (?, ?)", self.digest.take_touched())
+            query(self._connection, "delete from sums")
+        _SUMS.run(self._connection, list(self.digest.take_touched()))
         self.restarted = False
 
-    def _put(self, number: CommitNumber, rows: Iterable[bytes]) -> None:
+    def _put(self, number: CommitNumber, rows: Sequence[bytes]) -> None:
         """Ids above every id seen are new, and so is every name in a directory that is new or empty: then nothing lives under
         the key, and nothing is looked up."""
         known = highest = self._highest
         empty: dict[int, bool] = {}
-        add = self.digest.add
+        object_of, name_of = _OBJECT_HEAD.unpack_from, _PARENT_AND_OBJECT.unpack_from
         objects: list[tuple[int, int, bytes]] = []
         names: list[tuple[int, bytes, int, int]] = []
         size = 0
         for row in rows:
             if row[1] == OBJECT_TAG:
-                (key,) = _ID.unpack_from(row, 2)
+                key, bytes_of_it = object_of(row, 2)
                 if key <= known:
                     self._end_object(number, key)
                 objects.append((key, number, row))
-                size += int.from_bytes(row[_SIZE_AT : _SIZE_AT + 8], "big")
+                size += bytes_of_it
             else:
-                key, target = _PARENT_AND_OBJECT.unpack_from(row, 2)
+                key, target = name_of(row, 2)
                 name = row[_NAME_AT:]
-                if key <= known:
-                    if key not in empty:
-                        empty[key] = not query(self._connection, _ANY_NAME, (key,))
-                    if not empty[key]:
-                        self._end_name(number, key, name)
+                if key <= known and not self._is_empty(key, empty):
+                    self._end_name(number, key, name)
                 names.append((key, name, number, target))
             if key > highest:
                 highest = key
-            add(row)
-        self._connection.executemany(_NEW_OBJECT, objects)
-        self._connection.executemany(_NEW_NAME, names)
+        self.digest.add(rows)
+        _NEW_OBJECT.run(self._connection, objects)
+        _NEW_NAME.run(self._connection, names)
         self._highest = highest
         self.entries += len(names)
         self.size += size
+
+    def _is_empty(self, directory: int, found: dict[int, bool]) -> bool:
+        empty = found.get(directory)
+        if empty is None:
+            empty = found[directory] = not query(self._connection, _ANY_NAME, (directory,))
+        return empty
 
     def _drop(self, number: CommitNumber, keys: Iterable[bytes]) -> None:
         for key in keys:
