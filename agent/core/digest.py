@@ -43,27 +43,24 @@ class Digest:
 
     def add(self, rows: Iterable[bytes]) -> None:
         """Rows begin to live."""
-        sums, mask, number_of = self._sums, _MASK, int.from_bytes
+        self._move(rows, 1)
+
+    def remove(self, rows: Iterable[bytes]) -> None:
+        """Rows end."""
+        self._move(rows, -1)
+
+    def _move(self, rows: Iterable[bytes], sign: int) -> None:
+        sums, number_of = self._sums, int.from_bytes
         blocks: set[int] = set()
         for row in rows:
             hashed = blake3(row).digest()
             bucket = hashed[0] << 8 | hashed[1]
             at = bucket << 5
-            total = number_of(sums[at : at + 32], "big") + number_of(hashed, "big") & mask
+            total = number_of(sums[at : at + 32], "big") + sign * number_of(hashed, "big") & _MASK
             sums[at : at + 32] = total.to_bytes(32, "big")
             blocks.add(bucket >> 6)
         self._touched |= blocks
         self._stale |= blocks
-
-    def remove(self, row: bytes) -> None:
-        """A row ends."""
-        hashed = blake3(row).digest()
-        bucket = bucket_of(hashed)
-        at = bucket * WIDTH
-        total = int.from_bytes(self._sums[at : at + WIDTH], "big") - int.from_bytes(hashed, "big") & _MASK
-        self._sums[at : at + WIDTH] = total.to_bytes(WIDTH, "big")
-        self._touched.add(bucket // BLOCK)
-        self._stale.add(bucket // BLOCK)
 
     def value(self) -> bytes:
         """The digest now: 32 bytes."""
@@ -87,14 +84,10 @@ class Digest:
         return bytes(self._sums[number * WIDTH : (number + 1) * WIDTH])
 
 
-def bucket_of(hashed: bytes) -> int:
-    """The bucket of a row with this hash."""
-    return hashed[0] << 8 | hashed[1]
-
-
-def bucket_of_row(row: bytes) -> int:
+def bucket_of(row: bytes) -> int:
     """The bucket of a row."""
-    return bucket_of(blake3(row).digest())
+    hashed = blake3(row).digest()
+    return hashed[0] << 8 | hashed[1]
 
 
 def digest_of(rows: Iterable[bytes]) -> bytes:

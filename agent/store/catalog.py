@@ -183,6 +183,10 @@ class Catalog(Reading):
         """The digest that the coming commit would have now."""
         return self._staging.digest.value()
 
+    def bucket(self, number: int) -> bytes:
+        """One sum of the digest as it is with what is staged (32 bytes)."""
+        return self._staging.digest.bucket(number)
+
     def staged_counts(self) -> tuple[int, int]:
         """``(entries, bytes)`` that the coming commit would have now."""
         return self._staging.entries, self._staging.size
@@ -225,6 +229,7 @@ class Catalog(Reading):
         with self._writing("prune the catalog"):
             horizon = max(upto, self.horizon())
             self._set("horizon", horizon)
+            self._staging.save(self._newest.number)
             gone = 0
             for sql in _PRUNE:
                 query(self._connection, sql, (horizon, limit - gone))
@@ -319,7 +324,7 @@ class Catalog(Reading):
             with self._connection:
                 query(self._connection, UNSTAGE, (at,) * 4)
         entries, size = (newest.entries, newest.bytes) if newest is not None else (0, 0)
-        self._staging = Staging(self._connection, entries, size, highest_id(self._connection))
+        self._staging = Staging(self._connection, entries, size, highest_id(self._connection), at)
         self._staged, self._sliced, self._unclean, self._rows = None, False, False, 0
         self._last_object = max(self._last_object, self._get("last_object"))
         self._epoch = max((epoch.number for epoch in self.lineage), default=0)
@@ -370,7 +375,7 @@ class Catalog(Reading):
         )
 
     def _insert(self, commit: Commit, end: PackEnd) -> None:
-        self._staging.sealed()
+        self._staging.sealed(commit.number)
         if self._newest is None or epoch_of(self._newest.number) != epoch_of(commit.number):
             which = (commit.number, epoch_of(commit.number))
             query(self._connection, "update epoch set first = ? where number = ? and first is null", which)

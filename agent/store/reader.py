@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 
 from agent.core.commit import Commit
-from agent.core.digest import BLOCK, WIDTH, bucket_of_row
+from agent.core.digest import WIDTH, bucket_of
 from agent.core.errors import Damaged
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId
 from agent.store import moments
@@ -130,14 +130,6 @@ class Reading:
             return CommitNumber(number)
         return NOTHING
 
-    def bucket(self, number: int) -> bytes:
-        """One sum of the newest digest (32 bytes)."""
-        for (sums,) in self._all("select sums from sums where block = ?", (number // BLOCK,)):
-            at = number % BLOCK * WIDTH
-            found: bytes = sums[at : at + WIDTH]
-            return found
-        return bytes(WIDTH)
-
     def _at(self, at: CommitNumber | None) -> CommitNumber:
         if at is not None:
             return at
@@ -204,7 +196,7 @@ class CatalogReader(Reading):
     def rows_in_bucket(self, number: int, at: CommitNumber | None = None) -> Iterator[bytes]:
         """The rows that fall into a bucket; reads the whole state."""
         for rows in self.rows_at(at):
-            yield from (row for row in rows if bucket_of_row(row) == number)
+            yield from (row for row in rows if bucket_of(row) == number)
 
     def _guarded(self, batches: Iterator[list[Any]]) -> Generator[list[Any], None, None]:
         try:

@@ -21,6 +21,7 @@ from agent.core.errors import Damaged, HikaeError, NotFound, StoreFailed, TryAga
 _PAGE_SIZE = 4096
 _CHECKSUM_BYTES = 8
 _BUSY_MS = 10_000
+_LOG_PAGES = 4096
 _STATEMENTS = 128
 _VFS = "cksmvfs"
 _IOERR_DATA = 10 | 32 << 8  #: SQLITE_IOERR_DATA: cksumvfs found a page whose checksum is wrong.
@@ -146,7 +147,9 @@ def _configure(connection: apsw.Connection, synchronous: Synchronous, cache_kib:
     connection.pragma("synchronous", int(synchronous))
     connection.pragma("cache_size", -cache_kib)
     connection.pragma("cell_size_check", True)
-    connection.pragma("journal_size_limit", 16 << 20)
+    connection.pragma("journal_size_limit", 2 * _LOG_PAGES * _PAGE_SIZE)
+    # SQLite's thousand would fold the same pages in again and again while much comes in.
+    connection.pragma("wal_autocheckpoint", _LOG_PAGES)
 
 
 def _touch(path: str) -> None:

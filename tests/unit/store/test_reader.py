@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.commit import Changes
-from agent.core.digest import bucket_of_row
+from agent.core.digest import bucket_of
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, ROOT, object_id
 from agent.core.rows import key_of, name_key, object_key
@@ -171,11 +171,11 @@ def test_commits_in_order(reader: CatalogReader) -> None:
     assert reader.commit_at(number(77)) is None
 
 
-def test_buckets_and_their_rows(reader: CatalogReader) -> None:
+def test_buckets_and_their_rows(catalog: Catalog, reader: CatalogReader) -> None:
     """A bucket's rows are those that fall into it; an untouched bucket is zero."""
-    at = bucket_of_row(file_row(A))
+    at = bucket_of(file_row(A))
     assert file_row(A) in list(reader.rows_in_bucket(at))
-    assert (32, bytes(32)) == (len(reader.bucket(at)), reader.bucket(bucket_of_row(b"no row of it")))
+    assert (32, bytes(32)) == (len(catalog.bucket(at)), catalog.bucket(bucket_of(b"no row of it")))
 
 
 def test_a_directory_with_a_long_past_is_read_at_the_cost_of_what_is_there(catalog: Catalog) -> None:
