@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agent.apply.clear import clear, tidy
+from agent.apply.fresh import NewFiles
 from agent.apply.mirror import Attempt, Mirror
-from agent.apply.place import place, place_new, report_denied
+from agent.apply.place import place, report_denied
 from agent.apply.refresh import check_taken, forget_dead, refresh, refresh_root
 from agent.apply.survey import forget_lineage, survey
 from agent.apply.sweep import sweep
@@ -98,6 +99,7 @@ def _keep_rows(mirror: Mirror, work: WorkSet) -> None:
 
 def _place_all(mirror: Mirror, work: WorkSet) -> None:
     trusted = mirror.run.trusted
+    new_files = NewFiles(mirror)
     for batch in work.names.batches():
         for key, old, new in batch:
             if not trusted:
@@ -107,15 +109,16 @@ def _place_all(mirror: Mirror, work: WorkSet) -> None:
                 if not trusted or old is not None:
                     place(mirror, row.parent, row.name, row.object, expect=True)
                 else:
-                    _place_new(mirror, row)
+                    _place_new(mirror, new_files, row)
         mirror.progress(len(batch))
 
 
-def _place_new(mirror: Mirror, row: NameRow) -> None:
+def _place_new(mirror: Mirror, new_files: NewFiles, row: NameRow) -> None:
     with Attempt(mirror, row.object, row.parent, row.name):
         try:
-            if place_new(mirror, row.parent, row.name, row.object):
+            if new_files.place(row.parent, row.name, row.object):
                 return
         except (FileExistsError, FileNotFoundError):
             pass  # somebody was here
+    new_files.forget()
     place(mirror, row.parent, row.name, row.object, expect=False)

@@ -14,7 +14,7 @@ from agent.apply.mirror import Attempt, Found, Mirror
 from agent.apply.world import TEMP
 from agent.core.ids import ROOT, ObjectId
 from agent.core.problem import Severity
-from agent.core.rows import ObjectRow, decode_object
+from agent.core.rows import ObjectRow
 from agent.fs.confined import create_file, make_node, make_symlink
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import apply_metadata, apply_metadata_fd
@@ -303,40 +303,6 @@ def build(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow
     mirror.finished(row.id)
     if row.flags:
         mirror.touch(row.id)
-
-
-def place_new(mirror: Mirror, parent: ObjectId, name: bytes, id: ObjectId) -> bool:
-    """The quick way for most of a first sync: a new file in a directory made since the checkpoint, under its own name at once.
-
-    What a crash leaves half-written there is known again by its directory, which is new too. False when it is not such a
-    file: :func:`place` knows the rest. Errors as there, but raised."""
-    if parent not in mirror.made or mirror.rows is None or id in mirror.standing or not mirror.standing_whole:
-        return False
-    old, raw = mirror.rows.get(id, (None, None))
-    if old is not None or raw is None:
-        return False
-    row = decode_object(raw)
-    if row.mode & 0o170000 != stat.S_IFREG or row.flags:
-        return False
-    fd = mirror.fd(parent)
-    mirror.world.step("create")
-    made = create_file(fd, name)
-    try:
-        mirror.world.step("write")
-        if row.size:
-            mirror.tally.done_bytes += content.write_new(made, row, mirror.read)
-        refused = apply_metadata_fd(made, row)
-        if refused:
-            mirror.denied(refused, id)
-        mirror.ledger.record(id, handle_of_fd(made), os.fstat(made))
-    except Exception:
-        os.unlink(name, dir_fd=fd)
-        raise
-    finally:
-        os.close(made)
-    mirror.stands(id, parent, name)
-    mirror.touch(parent)
-    return True
 
 
 def _build_file(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over: bool) -> None:
