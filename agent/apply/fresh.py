@@ -12,7 +12,9 @@ import os
 import stat
 
 from agent.apply import content
+from agent.apply.facts import ChunkLost
 from agent.apply.mirror import Mirror
+from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ObjectId
 from agent.core.rows import decode_object
 from agent.fs.confined import create_file, create_nameless, give_name
@@ -34,8 +36,18 @@ class NewFiles:
         self._made = False
 
     def place(self, parent: ObjectId, name: bytes, id: ObjectId) -> bool:
-        """Whether the object was such a file and stands at the name now. FileExistsError, FileNotFoundError when somebody was
-        here; other errors as ``place`` reports them."""
+        """Whether the object was such a file and stands at the name now. Whatever went wrong, nothing is left behind, and
+        ``place`` will meet it again and say so."""
+        try:
+            placed = self._place(parent, name, id)
+        except (OSError, ChunkLost, WireError):
+            placed = False
+        if not placed:
+            # Others use the directories now: the descriptor in hand may be closed.
+            self._parent = ObjectId(NOTHING)
+        return placed
+
+    def _place(self, parent: ObjectId, name: bytes, id: ObjectId) -> bool:
         mirror = self._mirror
         if mirror.rows is None or id in mirror.standing or not mirror.standing_whole:
             return False
@@ -45,7 +57,9 @@ class NewFiles:
         row = decode_object(raw)
         if row.mode & 0o170000 != stat.S_IFREG or row.flags:
             return False
-        if not (parent == self._parent or self._enter(parent)) or not (self._made or self._nameless):
+        if parent != self._parent:
+            self._fd, self._made, self._parent = mirror.fd(parent), parent in mirror.made, parent
+        if not (self._made or self._nameless):
             return False
         mirror.world.step("create")
         fd = self._create(name)
@@ -71,15 +85,6 @@ class NewFiles:
         mirror.touch(parent)
         return True
 
-    def _enter(self, parent: ObjectId) -> bool:
-        """Whether the directory stands where it should; ``place`` can build it else."""
-        try:
-            self._fd = self._mirror.fd(parent)
-        except OSError:
-            return False
-        self._made, self._parent = parent in self._mirror.made, parent
-        return True
-
     def _create(self, name: bytes) -> int:
         """The file to be written; -1 where there are none without a name."""
         if self._made:
@@ -91,7 +96,3 @@ class NewFiles:
                 raise
             self._nameless = False
             return -1
-
-    def forget(self) -> None:
-        """Somebody else uses the directories now: the descriptor in hand may be closed."""
-        self._parent = ObjectId(NOTHING)

@@ -153,6 +153,11 @@ def parent_and_name_of_key(key: bytes) -> tuple[ObjectId, bytes]:
     return ObjectId(_ID.unpack_from(key, 1)[0]), key[9:]
 
 
+def object_id_of_name(row: bytes) -> ObjectId:
+    """The object that a name's row bytes stand for."""
+    return ObjectId(_ID.unpack_from(row, 10)[0])
+
+
 def decode_object(row: bytes) -> ObjectRow:
     """The object in these bytes. Believes well-formed bytes only; see :func:`check_row` for what is legal.
 
