@@ -129,6 +129,11 @@ class Vault:
         if crowded:
             self.sync()
 
+    def wait_for_reader(self, timeout: float) -> None:
+        """Before more is added: let the applier come closer, up to ``timeout`` seconds, if it is so far behind that it will have
+        to read from disk what is added now."""
+        self._recent.wait_for_reader(timeout)
+
     def sync(self) -> PackEnd:
         """Everything that was added before is durable, up to the end that comes back.
 
