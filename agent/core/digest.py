@@ -1,34 +1,42 @@
 """The digest of a dataset: equal digests mean equal rows, at the cost of what changed.
 
-Each row is hashed (BLAKE3) into one of 65,536 buckets, chosen by the first 16 bits of that hash (docs/decisions/0005). A
-bucket is the sum of its rows' hashes modulo 2**256; 256 buckets make a group; the digest is the BLAKE3 of the 256 group
-hashes. It finds accidents; it is not a proof against somebody who forges sums (DESIGN section 4).
+Each row is hashed (xxh3_128) into one of 65,536 buckets, chosen by the last 16 bits of that hash (docs/decisions/0005). A
+bucket holds the sums of its rows' upper and lower 64 bits, each modulo 2**64, little-endian; 256 buckets make a group; the
+digest is the BLAKE3 of the 256 groups' BLAKE3. It finds accidents; it is not a proof against somebody who forges sums
+(DESIGN section 4): no sum of hashes is.
 
 Sums are stored in blocks of 64, so that a commit of many rows writes a thousand blocks and not as many sums as it has rows.
 """
 
 from __future__ import annotations
 
+import struct
+import sys
+from array import array
 from collections.abc import Iterable, Iterator
 
 from blake3 import blake3
+from xxhash import xxh3_128_digest
 
 BUCKETS = 1 << 16
 GROUP = 256
+#: Bytes of a digest, and of one bucket's sums.
 WIDTH = 32
-#: Sums of one stored block, and its bytes.
+SUM_BYTES = 16
+#: Buckets of one stored block, and its bytes.
 BLOCK = 64
-BLOCK_BYTES = BLOCK * WIDTH
-_MASK = (1 << 256) - 1
-_GROUP_BYTES = GROUP * WIDTH
+BLOCK_BYTES = BLOCK * SUM_BYTES
+_GROUP_BYTES = GROUP * SUM_BYTES
 _BLOCKS_A_GROUP = GROUP // BLOCK
+_MASK = (1 << 64) - 1
+_halves = struct.Struct(">QQ").unpack
 
 
 class Digest:
-    """The bucket sums of one state (2 MiB). Not thread-safe: it belongs to the catalog's writer."""
+    """The bucket sums of one state (1 MiB). Not thread-safe: it belongs to the catalog's writer."""
 
     def __init__(self) -> None:
-        self._sums = bytearray(BUCKETS * WIDTH)
+        self._sums = array("Q", bytes(BUCKETS * SUM_BYTES))
         empty = blake3(bytes(_GROUP_BYTES)).digest()
         self._groups = bytearray(empty * (BUCKETS // GROUP))
         #: Blocks that changed since they were taken, and since the groups were hashed.
@@ -38,7 +46,7 @@ class Digest:
     def load(self, blocks: Iterable[tuple[int, bytes]]) -> None:
         """Set blocks as stored; the others stay zero."""
         for number, sums in blocks:
-            self._sums[number * BLOCK_BYTES : (number + 1) * BLOCK_BYTES] = sums
+            self._sums[number * 2 * BLOCK : (number + 1) * 2 * BLOCK] = _turned(array("Q", sums))
             self._stale.add(number)
 
     def add(self, rows: Iterable[bytes]) -> None:
@@ -50,25 +58,23 @@ class Digest:
         self._move(rows, -1)
 
     def _move(self, rows: Iterable[bytes], sign: int) -> None:
-        sums, number_of = self._sums, int.from_bytes
+        sums, mask = self._sums, _MASK
         blocks: set[int] = set()
         for row in rows:
-            hashed = blake3(row).digest()
-            bucket = hashed[0] << 8 | hashed[1]
-            at = bucket << 5
-            total = number_of(sums[at : at + 32], "big") + sign * number_of(hashed, "big") & _MASK
-            sums[at : at + 32] = total.to_bytes(32, "big")
-            blocks.add(bucket >> 6)
+            high, low = _halves(xxh3_128_digest(row))
+            at = (low & 0xFFFF) << 1
+            sums[at] = sums[at] + sign * high & mask
+            at += 1
+            sums[at] = sums[at] + sign * low & mask
+            blocks.add(at >> 7)
         self._touched |= blocks
         self._stale |= blocks
 
     def value(self) -> bytes:
         """The digest now: 32 bytes."""
-        sums = memoryview(self._sums)
         for group in {block // _BLOCKS_A_GROUP for block in self._stale}:
-            self._groups[group * WIDTH : (group + 1) * WIDTH] = blake3(
-                sums[group * _GROUP_BYTES : (group + 1) * _GROUP_BYTES]
-            ).digest()
+            sums = self._bytes(group * GROUP, GROUP)
+            self._groups[group * WIDTH : (group + 1) * WIDTH] = blake3(sums).digest()
         self._stale.clear()
         return blake3(self._groups).digest()
 
@@ -77,17 +83,27 @@ class Digest:
         touched = sorted(self._touched)
         self._touched.clear()
         for number in touched:
-            yield number, bytes(self._sums[number * BLOCK_BYTES : (number + 1) * BLOCK_BYTES])
+            yield number, self._bytes(number * BLOCK, BLOCK)
 
     def bucket(self, number: int) -> bytes:
-        """One sum, for comparing two states bucket by bucket."""
-        return bytes(self._sums[number * WIDTH : (number + 1) * WIDTH])
+        """The sums of one bucket, for comparing two states bucket by bucket."""
+        return self._bytes(number, 1)
+
+    def _bytes(self, first: int, count: int) -> bytes:
+        """The sums of ``count`` buckets as they are hashed and stored."""
+        return _turned(self._sums[2 * first : 2 * (first + count)]).tobytes()
+
+
+def _turned(sums: array[int]) -> array[int]:
+    """Between this machine's order of bytes and little-endian."""
+    if sys.byteorder == "big":
+        sums.byteswap()
+    return sums
 
 
 def bucket_of(row: bytes) -> int:
     """The bucket of a row."""
-    hashed = blake3(row).digest()
-    return hashed[0] << 8 | hashed[1]
+    return _halves(xxh3_128_digest(row))[1] & 0xFFFF  # type: ignore[no-any-return]  # struct's values have no types
 
 
 def digest_of(rows: Iterable[bytes]) -> bytes:

@@ -184,7 +184,7 @@ class Catalog(Reading):
         return self._staging.digest.value()
 
     def bucket(self, number: int) -> bytes:
-        """One sum of the digest as it is with what is staged (32 bytes)."""
+        """The sums of one bucket of the digest as it is with what is staged (16 bytes)."""
         return self._staging.digest.bucket(number)
 
     def staged_counts(self) -> tuple[int, int]:

@@ -114,8 +114,8 @@ class Staging:
         self.restarted = True
 
     def sealed(self, number: CommitNumber) -> None:
-        """The staged state becomes the sealed one, as ``number``. The sums are written now and then only: they are two
-        mebibytes, and what has changed since is found again by its rows."""
+        """The staged state becomes the sealed one, as ``number``. The sums are written now and then only: they are a
+        mebibyte, and what has changed since is found again by its rows."""
         if self.restarted or self._unsaved >= _SAVED_AFTER:
             self.save(number)
 
