@@ -122,6 +122,7 @@ class Places:
         """Files with their chunks ``(name, offset, length)``, in one transaction; one of the same handle is replaced."""
         with self._lock, self._errors(), self._connection:
             for file, chunks in files:
+                query(self._connection, _LOOSE_OF_HANDLE, (file.handle,))
                 query(self._connection, "delete from file where handle = ?", (file.handle,))
                 query(
                     self._connection,
@@ -239,6 +240,7 @@ class Places:
         return _Mapped(self.path)
 
 
+_LOOSE_OF_HANDLE = "delete from chunk where relied = 0 and file in (select id from file where handle = ?)"
 _RELIED_OF = "select name from chunk where file = ? and relied = 1"
 
 

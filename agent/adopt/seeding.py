@@ -28,6 +28,7 @@ from agent.store.vault import Vault
 STEP_SECONDS = 0.05
 STEP_BYTES = 2 << 20
 _STEP_CHUNKS = 256
+_GONE_MAX = 100_000
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _log = structlog.get_logger("adopt")
 
@@ -50,6 +51,7 @@ class Seeding:
         self._walk: Iterator[int] | None = None
         self._cursor = (-1, -1)
         self._copied = 0
+        self._gone: set[bytes] = set()
         self.lost: Lost = _untold
 
     def open(self) -> bool:
@@ -78,6 +80,11 @@ class Seeding:
         """Whether it is known what stands in the tree, so that the primary can be asked for the rest."""
         places = self._places
         return places.indexed if places is not None else not self._expected
+
+    @property
+    def at_work(self) -> bool:
+        """Whether there is, or may be, something to do."""
+        return self._places is not None or self._expected
 
     @property
     def seeds(self) -> bool:
@@ -202,6 +209,7 @@ class Seeding:
         places.sync()
         due = places.due(self._cursor, _STEP_CHUNKS)
         if not due:
+            self._tell_gone(places)
             if self._cursor != (-1, -1):
                 self._cursor = (-1, -1)
                 return True
@@ -210,12 +218,23 @@ class Seeding:
             return False
         some = next(_runs(due))
         self._cursor = (some[-1].file, some[-1].offset)
+        gone: set[bytes] = set()
         for file in sorted({place.file for place in some}):
             with self._opened(places, file) as opened:
-                self._gather(places, [place for place in some if place.file == file], opened)
+                gone.update(self._gather([place for place in some if place.file == file], opened))
         self._vault.sync()
-        places.drop([place.name for place in some])
+        places.drop([place.name for place in some if place.name not in gone])
+        self._gone |= gone
+        if len(self._gone) > _GONE_MAX:
+            self._tell_gone(places)
         return True
+
+    def _tell_gone(self, places: Places) -> None:
+        """Told together, at the end of a pass: each telling makes the primary offer everything."""
+        if self._gone:
+            self.lost(list(self._gone), _CHANGED)
+            places.drop(self._gone)
+            self._gone = set()
 
     def _end(self, places: Places) -> None:
         """Everything is in the packs. Who still asks finds nothing; the connection is closed with the rest."""
@@ -226,11 +245,14 @@ class Seeding:
 
     def _copy(self, places: Places, due: Sequence[ChunkPlace], fd: int | None) -> None:
         """Into the packs, durably; then they need not be looked for here."""
-        self._gather(places, due, fd)
+        gone = self._gather(due, fd)
         self._vault.sync()
+        if gone:
+            self.lost(gone, _CHANGED)
         places.drop([place.name for place in due])
 
-    def _gather(self, places: Places, due: Sequence[ChunkPlace], fd: int | None) -> None:
+    def _gather(self, due: Sequence[ChunkPlace], fd: int | None) -> list[bytes]:
+        """Into the packs; the names of those that are not there any more."""
         names = [place.name for place in due]
         lacking = set(self._vault.missing_in_packs(names))
         packed: list[StoredChunk] = []
@@ -248,9 +270,7 @@ class Seeding:
                 self._copied += len(data)
         if packed:
             self._vault.add(packed, raws)
-        if gone:
-            places.drop(gone)
-            self.lost(gone, "files of the adopted tree were changed before the vault had their content")
+        return gone
 
     def _bytes_at(self, places: Places, place: ChunkPlace) -> bytes | None:
         with self._opened(places, place.file) as fd:
@@ -322,4 +342,5 @@ def _runs(due: Sequence[ChunkPlace]) -> Iterator[list[ChunkPlace]]:
         yield run
 
 
+_CHANGED = "files of the adopted tree were changed before the vault had their content"
 _ASKED = "it is asked of the primary again"

@@ -88,7 +88,6 @@ class Applier:
         self._clean = local.value(_ENDED) == b"yes"
         self._trusted = self._clean and not self._attempts
         self._lost = False
-        self._waiting = ""
         #: Directories made since the checkpoint: a redo knows them to be new, and what is half-written in them to be ours.
         self._made: set[ObjectId] = set()
 
@@ -117,6 +116,14 @@ class Applier:
         """Whether a tree that was there before us is still to be made equal; None until :meth:`prepare` has found out."""
         return self._standby.adopting if self._prepared else None
 
+    def is_there(self) -> bool:
+        """Whether the root is there and ours, now. For the applying thread; raises ``StandbyFull``, ``StandbyFailed``."""
+        try:
+            self._standby.open()
+        except Held:
+            return False
+        return True
+
     def prepare(self) -> None:
         """Make sure that the root is there and ours. Raises ``Held``, ``StandbyFull``, ``StandbyFailed``."""
         try:
@@ -125,7 +132,7 @@ class Applier:
             self._hold(held)
             raise
         self._prepared = True
-        self._clear_holds(but=self._waiting)
+        self._clear_holds()
         if not entries(world.displaced):
             self._board.clear_code("displaced")
         if self._standby.found_again:
@@ -292,12 +299,13 @@ class Applier:
                 self.checkpoint()
             if run.adopt:
                 self._standby.adopted_whole()
-                self._report_displaced(tally.displaced)
+                self._report_displaced()
         return Applied(
             number, tally.done_entries, tally.done_bytes, tally.displaced, tally.failed, redo=not run.trusted
         )
 
-    def _report_displaced(self, count: int) -> None:
+    def _report_displaced(self) -> None:
+        count = len(entries(self._standby.open().displaced))
         if count:
             message = f"{count:,} entries of the adopted tree are not on the primary; they are now in .hikae/displaced"
             remedy = "look at them, then remove them"
@@ -323,9 +331,7 @@ class Applier:
             reason = "what stands in the adopted tree is kept as it is until the primary has been through"
             waits = Held("adopt-waits", self._dataset, reason, "it goes on by itself", waits=True)
             self._hold(waits, Severity.INFO)
-            self._waiting = waits.code
             raise waits
-        self._waiting = ""
         if not target.consistent and self._is_broken(self._applied):
             reason = f"the primary started anew and is not through yet; the standby stays at {shown(self._applied)}"
             waits = Held("lineage-waits", self._dataset, reason, "it goes on by itself")

@@ -239,7 +239,9 @@ class Standby:
         return Restoring(self.vault, self._catalog.reader, self.dataset.path)
 
     def _keep_up(self) -> bool:
-        """The applying thread has a moment."""
+        """The applying thread has a moment. A standby that is not there, or is another, says nothing about what is lost."""
+        if not self.seeding.at_work or self._applier.adopting is None or not self._applier.is_there():
+            return False
         seeded = self.seeding.seeds
         more = self.seeding.step(self._applier.adopting)
         if self.seeding.seeds != seeded:

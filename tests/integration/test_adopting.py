@@ -137,7 +137,7 @@ def test_an_empty_primary_is_held() -> None:
 
 
 def test_killed_before_anything_was_copied() -> None:
-    """What was only relied on outlives kill -9 and the loss of the vault's index: no file is sent, and the vault is whole."""
+    """What was only relied on outlives kill -9 and the loss of the vault's index: the vault becomes whole from the tree."""
     with pair(ADOPT) as both:
         some_files(both)
         relied_on(both)
