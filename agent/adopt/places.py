@@ -10,9 +10,9 @@ from typing import Any
 
 import apsw
 
-from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query, query_each
+from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query
 
-_APPLICATION = 0x68696B61  #: "hika", in the database header
+_APPLICATION = 0x68696B73  #: "hiks", in the database header
 _VERSION = 1
 _CACHE_KIB = 16_384
 _TABLES = """
@@ -30,6 +30,9 @@ create index chunk_due on chunk (file, offset) where relied = 1;
 create table indexed (only integer primary key check (only = 1));
 """
 _CHUNKS = "select name, file, offset, length from chunk"
+_RELIED = "select chunk.name, relied from carray(?) asked join chunk on chunk.name = asked.value"
+_NOT_RELIED = "select length from carray(?) asked join chunk on chunk.name = asked.value where relied = 0"
+_RELIED_LENGTHS = "select length from carray(?) asked join chunk on chunk.name = asked.value where relied = 1"
 #: Marks that wait in memory for the next sync.
 _WAITING_MAX = 50_000
 
@@ -148,9 +151,9 @@ class Places:
     def rely(self, names: Sequence[bytes]) -> set[bytes]:
         """Those of ``names`` that stand in the tree: they are relied on from now on, durably after :meth:`sync`."""
         with self._lock, self._errors():
-            found = query_each(self._connection, "select relied from chunk where name = ?", [(name,) for name in names])
-            held = {name for name, relied in zip(names, found, strict=True) if relied is not None}
-            self._waiting.update(name for name, relied in zip(names, found, strict=True) if relied == 0)
+            found = query(self._connection, _RELIED, (apsw.carray(tuple(names)),)) if names else ()
+            held = {name for name, _ in found}
+            self._waiting.update(name for name, relied in found if not relied)
             crowded = len(self._waiting) > _WAITING_MAX
         if crowded:
             self.sync()
@@ -161,11 +164,11 @@ class Places:
         with self._lock, self._errors():
             if not self._waiting:
                 return
-            names = [(name,) for name in self._waiting]
-            lengths = query_each(self._connection, "select length from chunk where name = ? and relied = 0", names)
-            self._write_durably("update chunk set relied = 1 where name = ?", names)
+            names = tuple(self._waiting)
+            lengths = query(self._connection, _NOT_RELIED, (apsw.carray(names),))
+            self._write_durably("update chunk set relied = 1 where name = ?", [(name,) for name in names])
             self._waiting.clear()
-            self._count([length for length in lengths if length is not None], 1)
+            self._count([length for (length,) in lengths], 1)
 
     def place(self, name: bytes) -> ChunkPlace | None:
         """Where a chunk stands, relied on or not."""
@@ -201,13 +204,15 @@ class Places:
 
     def drop(self, names: Iterable[bytes]) -> None:
         """These are in the packs now, or are not here any more."""
-        gone = [(name,) for name in names]
+        gone = tuple(names)
+        if not gone:
+            return
         with self._lock, self._errors():
-            lengths = query_each(self._connection, "select length from chunk where name = ? and relied = 1", gone)
+            lengths = query(self._connection, _RELIED_LENGTHS, (apsw.carray(gone),))
             with self._connection:
-                self._connection.executemany("delete from chunk where name = ?", gone)
-            self._waiting.difference_update(name for (name,) in gone)
-            self._count([length for length in lengths if length is not None], -1)
+                self._connection.executemany("delete from chunk where name = ?", [(name,) for name in gone])
+            self._waiting.difference_update(gone)
+            self._count([length for (length,) in lengths], -1)
 
     def forget_rest(self) -> bool:
         """Drop everything, if nothing is relied on; whether that was so. From then on nothing stands here."""
