@@ -21,6 +21,7 @@ from agent.stream.messages import (
     Refuse,
     Welcome,
     bad,
+    raw_weight,
     weight,
 )
 
@@ -57,7 +58,7 @@ class Conversation:
         self._condition = threading.Condition()
         self._over = False
         self._credit = CREDIT
-        self._sent = 0
+        self._sent = self._raw = 0
         self._consumed = 0
         self._questions = 0
         self._open: dict[int, int] = {}
@@ -133,6 +134,11 @@ class Conversation:
         return self._sent - self._consumed
 
     @property
+    def worked_off(self) -> int:
+        """About how many bytes of content and rows, before compression, the peer has worked off in this call."""
+        return self._raw * self._consumed // self._sent if self._sent else 0
+
+    @property
     def sent(self) -> int:
         """Bytes sent in this call."""
         return self._sent
@@ -182,6 +188,7 @@ class Conversation:
             if not self.in_flight:
                 self._moved_at = self._clock.monotonic()
             self._sent += size
+            self._raw += raw_weight(batch)
         yield self._spoken(batch)
 
     def question(self, count: int) -> int:
