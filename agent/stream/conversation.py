@@ -191,6 +191,13 @@ class Conversation:
             self._raw += raw_weight(batch)
         yield self._spoken(batch)
 
+    def drained(self) -> Iterator[Batch]:
+        """Wait until the peer has worked off all that was sent, or the call is closing; it is asked to say so at once. Raises
+        ``Ended``."""
+        if self.in_flight:
+            yield self._spoken((Heartbeat(self._clock.monotonic()),))
+        yield from self.wait(lambda: not self.in_flight or self.closing)
+
     def question(self, count: int) -> int:
         """The id for an offer of ``count`` names; its answer will be kept for :meth:`answer`."""
         with self._condition:

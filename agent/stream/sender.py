@@ -212,7 +212,7 @@ class Sender:
         """One round by the spool, once the peer has worked off what is under way: what is asked would wait behind it while the
         source changes. Returns the commit that the peer has then."""
         self.phase = Phase.BEHIND
-        yield from self.talk.wait(lambda: not self.talk.in_flight or self.talk.closing)
+        yield from self.talk.drained()
         if self.talk.closing:
             return base
         with closing(self._open_spool()) as spool:
