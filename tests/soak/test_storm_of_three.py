@@ -1,4 +1,4 @@
-"""The storm over two standbys: each agent is killed, each wire cut, slowed down or hung, at random; at the end all three trees are
+"""The storm over two standbys: each agent is killed, each wire cut or slowed down, at random; at the end all three trees are
 equal in everything.
 
 `make test` runs a short one; `make soak SEEDS=20` runs twenty whole ones.
