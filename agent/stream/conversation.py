@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from agent.core.clock import Clock
 from agent.core.commit import Position
 from agent.core.errors import HikaeError, Refused, Unreachable
+from agent.stream.forecast import Meter
 from agent.stream.messages import (
     CREDIT,
     Answers,
@@ -28,6 +29,9 @@ from agent.stream.messages import (
 HEARTBEAT = 5.0
 SILENCE = 30.0
 STANDSTILL = 60.0
+BULK_LEAST = CREDIT // 8 + CREDIT // 16
+BULK_SECONDS = 0.5
+_PACE_WINDOW = 3.0
 _TICK = 1.0
 
 
@@ -63,6 +67,7 @@ class Conversation:
         self._questions = 0
         self._open: dict[int, int] = {}
         self._needs: dict[int, tuple[int, ...]] = {}
+        self._pace = Meter(_PACE_WINDOW)
         now = clock.monotonic()
         self._heard_at = self._moved_at = self._spoke_at = now
 
@@ -101,6 +106,7 @@ class Conversation:
         if part.consumed > self._consumed:
             self._moved_at = self._heard_at
         self._consumed = part.consumed
+        self._pace.count(self._heard_at, part.consumed)
         self.position = part.position
 
     # --- any thread
@@ -132,6 +138,12 @@ class Conversation:
     def in_flight(self) -> int:
         """Bytes sent that the peer has not worked off."""
         return self._sent - self._consumed
+
+    @property
+    def bulk_credit(self) -> int:
+        """How many bytes of a large file's content may be under way: what the peer works off in half a second, so that a small
+        edit does not wait longer behind them; enough for the pipe to stay full, and for the peer to say how far it is."""
+        return min(self._credit, max(BULK_LEAST, int(self._pace.rate() * BULK_SECONDS)))
 
     @property
     def worked_off(self) -> int:

@@ -29,13 +29,15 @@ class LiveContent:
 
 @dataclass(frozen=True, slots=True)
 class LiveCommit:
-    """A commit as capture gave it. ``uncovered``: large files whose content did not all pass through this queue."""
+    """A commit as capture gave it. ``uncovered``: large files whose content did not all pass through this queue; ``after``: the
+    last token whose content it names, -1 for none."""
 
     commit: Commit
     changes: Changes
     chunks: Sequence[ReadChunk]
     uncovered: tuple[ObjectId, ...]
     size: int
+    after: int = -1
 
 
 LiveItem: TypeAlias = LiveContent | LiveCommit
@@ -67,7 +69,8 @@ class PeerQueue:
         self._wake = wake
         self._room = room
         self._lock = threading.Lock()
-        self._items: deque[LiveItem] = deque()
+        self._commits: deque[LiveCommit] = deque()
+        self._contents: deque[LiveContent] = deque()
         self._bytes = 0
 
     @property
@@ -81,15 +84,22 @@ class PeerQueue:
         return self._bytes <= self._limit // 2
 
     def __bool__(self) -> bool:
-        return bool(self._items)
+        return bool(self._commits or self._contents)
+
+    @property
+    def has_commit(self) -> bool:
+        """Whether the next item is a commit."""
+        with self._lock:
+            return self._next() is self._commits
 
     def take(self, limit: int) -> list[LiveItem]:
-        """The oldest items, about ``limit`` bytes and at least one if any; never blocks."""
+        """The next items, about ``limit`` bytes and at least one if any; never blocks. Commits come in order, and before content
+        that they do not name: a small edit does not wait for a large file."""
         taken: list[LiveItem] = []
         size = 0
         with self._lock:
-            while self._items and (not taken or size + self._items[0].size <= limit):
-                item = self._items.popleft()
+            while (lane := self._next()) and (not taken or size + lane[0].size <= limit):
+                item = lane.popleft()
                 size += item.size
                 taken.append(item)
             self._bytes -= size
@@ -108,11 +118,10 @@ class PeerQueue:
                 return False
             if self._spool is not None:
                 self.overflowed = not _kept(self._spool, item)
-            elif self._bytes + item.size > self._limit and self._items:
+            elif self._bytes + item.size > self._limit and self:
                 self._end()
             else:
-                self._items.append(item)
-                self._bytes += item.size
+                self._append(item)
         self._wake()
         return not self.overflowed
 
@@ -121,9 +130,23 @@ class PeerQueue:
         with self._lock:
             self._end()
 
+    def _next(self) -> deque[LiveCommit] | deque[LiveContent] | None:
+        """Which lane goes on: content only where no commit can."""
+        if self._commits and not (self._contents and self._contents[0].token <= self._commits[0].after):
+            return self._commits
+        return self._contents or None
+
+    def _append(self, item: LiveItem) -> None:
+        if isinstance(item, LiveCommit):
+            self._commits.append(item)
+        else:
+            self._contents.append(item)
+        self._bytes += item.size
+
     def _end(self) -> None:
         self.overflowed = True
-        self._items.clear()
+        self._commits.clear()
+        self._contents.clear()
         self._bytes = 0
 
 
@@ -192,10 +215,11 @@ class Feed:
         """See ``capture.outlet.Outlet``."""
         size = sum(map(len, changes.puts)) + sum(map(len, changes.drops)) + sum(len(chunk.data) for chunk in chunks)
         self.given += size
+        after = max((token for token, _ in ahead), default=-1)
         pairs: list[tuple[PeerQueue, LiveItem]] = []
         for queue in self._attached():
             uncovered = tuple(object_id for token, object_id in ahead if not queue.covers(token))
-            pairs.append((queue, LiveCommit(commit, changes, chunks, uncovered, size)))
+            pairs.append((queue, LiveCommit(commit, changes, chunks, uncovered, size, after)))
         self._give(pairs)
 
     def _attached(self) -> list[PeerQueue]:

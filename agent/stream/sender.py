@@ -191,6 +191,10 @@ class Sender:
             self._feed.detach(queue)
         return base
 
+    def _may_speak(self, queue: PeerQueue) -> bool:
+        """Whether something may go out: commits whenever the credit lets them, content of large files a little at a time."""
+        return queue.has_commit or (bool(queue) and self.talk.in_flight <= self.talk.bulk_credit)
+
     def _is_over(self, queue: PeerQueue) -> bool:
         return queue.overflowed or self.talk.closing
 
@@ -239,7 +243,7 @@ class Sender:
         """Live commits; returns where the peer is when the queue does not go on from there."""
         load = Load()
         while True:
-            yield from self.talk.wait(lambda: bool(queue) or queue.overflowed or self.talk.closing)
+            yield from self.talk.wait(lambda: self._may_speak(queue) or self._is_over(queue))
             items = queue.take(_TAKE_BYTES)
             if not items:
                 return base
