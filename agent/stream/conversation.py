@@ -29,7 +29,7 @@ from agent.stream.messages import (
 HEARTBEAT = 5.0
 SILENCE = 30.0
 STANDSTILL = 60.0
-BULK_LEAST = CREDIT // 8 + CREDIT // 16
+BULK_LEAST = 2 << 20
 BULK_SECONDS = 0.5
 _PACE_WINDOW = 3.0
 _TICK = 1.0
@@ -142,8 +142,9 @@ class Conversation:
     @property
     def bulk_credit(self) -> int:
         """How many bytes of a large file's content may be under way: what the peer works off in half a second, so that a small
-        edit does not wait longer behind them; enough for the pipe to stay full, and for the peer to say how far it is."""
-        return min(self._credit, max(BULK_LEAST, int(self._pace.rate() * BULK_SECONDS)))
+        edit does not wait longer behind them. All of the credit until that is known."""
+        rate = self._pace.rate()
+        return min(self._credit, max(BULK_LEAST, int(rate * BULK_SECONDS))) if rate else self._credit
 
     @property
     def worked_off(self) -> int:

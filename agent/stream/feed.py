@@ -49,6 +49,7 @@ class PeerQueue:
 
     ``overflowed``: the peer could not follow; the queue is empty and detached, and the peer must catch up.
     ``streaming``: set by the sender once the peer has caught up; only then does bulk capture wait for it.
+    ``bulk``: so many bytes may wait before bulk capture waits: a live burst must still fit behind them, and not wait long.
     ``spool``: chunks go there instead, and rows nowhere: the sender reads them from the catalog."""
 
     def __init__(
@@ -63,6 +64,7 @@ class PeerQueue:
         self.peer = peer
         self.overflowed = False
         self.streaming = False
+        self.bulk = self.bulk_most = limit // 2
         self._spool = spool
         self._limit = limit
         self._first_token = first_token
@@ -80,8 +82,8 @@ class PeerQueue:
 
     @property
     def has_room(self) -> bool:
-        """Whether bulk data may come: a live burst must still fit behind it."""
-        return self._bytes <= self._limit // 2
+        """Whether bulk data may come."""
+        return self._bytes <= self.bulk
 
     def __bool__(self) -> bool:
         return bool(self._commits or self._contents)

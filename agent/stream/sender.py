@@ -193,6 +193,7 @@ class Sender:
 
     def _may_speak(self, queue: PeerQueue) -> bool:
         """Whether something may go out: commits whenever the credit lets them, content of large files a little at a time."""
+        queue.bulk = min(queue.bulk_most, self.talk.bulk_credit)
         return queue.has_commit or (bool(queue) and self.talk.in_flight <= self.talk.bulk_credit)
 
     def _is_over(self, queue: PeerQueue) -> bool:
