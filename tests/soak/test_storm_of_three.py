@@ -69,6 +69,8 @@ class Blows:
 
     def restart(self) -> None:
         victim = self._choices.choice(self._three.agents)
+        if victim.process is None:
+            victim.start()
         victim.up()
         victim.restart()
 
