@@ -35,14 +35,21 @@ class Outstanding:
 
 
 class LargeQueue:
-    """Names of large files that wait to be read, each once, in order."""
+    """Names of large files that wait to be read, each once, in order.
+
+    Each carries the serials of the work that ends with its reading. What is asked for while it is read is work of its own: that
+    reading may already be past what changed, and a file that is then taken as read must still be read again."""
 
     def __init__(self, outstanding: Outstanding) -> None:
         self._outstanding = outstanding
-        self._waiting: OrderedDict[Name, int] = OrderedDict()
+        self._waiting: OrderedDict[Name, tuple[int, ...]] = OrderedDict()
         self._reading: Name | None = None
-        #: What is being read was asked for again meanwhile.
-        self.asked_again = False
+        self._asked: tuple[int, ...] = ()
+
+    @property
+    def asked_again(self) -> bool:
+        """Whether what is being read was asked for again meanwhile."""
+        return bool(self._asked)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -50,25 +57,27 @@ class LargeQueue:
     def add(self, name: Name) -> None:
         """Ask for one; it may be asked for while it waits or is read."""
         if name == self._reading:
-            self.asked_again = True
+            self._asked = self._asked or (self._outstanding.begin(),)
         elif name not in self._waiting:
-            self._waiting[name] = self._outstanding.begin()
+            self._waiting[name] = (self._outstanding.begin(),)
 
-    def take(self) -> tuple[Name, int] | None:
-        """The next one and its serial; to be given to :meth:`done`."""
+    def take(self) -> tuple[Name, tuple[int, ...]] | None:
+        """The next one and its serials; to be given to :meth:`done`."""
         if not self._waiting:
             return None
-        name, serial = self._waiting.popitem(last=False)
-        self._reading, self.asked_again = name, False
-        return name, serial
+        name, serials = self._waiting.popitem(last=False)
+        self._reading, self._asked = name, ()
+        return name, serials
 
-    def done(self, serial: int, again: bool) -> None:
+    def done(self, serials: tuple[int, ...], again: bool) -> None:
         """Reading ended; ``again``: it must be read once more, which is the same piece of work."""
-        if again and self._reading is not None:
-            self._waiting[self._reading] = serial
-        else:
-            self._outstanding.end(serial)
-        self._reading = None
+        left = (serials if again else ()) + self._asked
+        if left and self._reading is not None:
+            self._waiting[self._reading] = left
+        if not again:
+            for serial in serials:
+                self._outstanding.end(serial)
+        self._reading, self._asked = None, ()
 
 
 class Ticket:

@@ -77,7 +77,7 @@ class LargeReads:
             self._run.close()
             self._run = None
 
-    def _file(self, name: Name, serial: int) -> Generator[None, None, None]:
+    def _file(self, name: Name, serials: tuple[int, ...]) -> Generator[None, None, None]:
         again = False
         try:
             again = yield from self._read(name)
@@ -87,7 +87,7 @@ class LargeReads:
                 self._reports.unreadable(path, error)
             else:
                 self._looker.give_back(path)
-        self._queue.done(serial, again)
+        self._queue.done(serials, again)
 
     def _read(self, name: Name) -> Generator[None, None, bool]:
         """Read one file; True when it changed meanwhile and is to be read again."""

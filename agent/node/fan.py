@@ -32,6 +32,6 @@ class MeasuredFeed:
     ) -> None:
         """See ``Outlet``."""
         for meter in self._meters.values():
-            meter.captured(commit.number)
+            meter.captured(commit.number, self._feed.given)
         self._feed.commit(commit, changes, chunks, ahead)
         self._changed()

@@ -27,10 +27,12 @@ from agent.node.surroundings import Surroundings
 from agent.rpc.client import GrpcTransport
 from agent.store.catalog import Catalog
 from agent.store.local import Local
+from agent.store.spool import Spool
 from agent.stream import messages
 from agent.stream.board import PositionBoard
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.feed import Feed
+from agent.stream.forecast import Meter
 from agent.stream.link import Link
 from agent.stream.messages import Hello
 from agent.stream.sender import Sender
@@ -100,7 +102,8 @@ class Primary:
         self._failed = failed
         self._catalog = catalog
         self._local = local
-        self._feed = Feed()
+        self.feed = Feed()
+        self.changes = Meter()
         self._lock = threading.Lock()
         self._senders: dict[str, Sender] = {}
         self.pump = Pump(
@@ -109,7 +112,7 @@ class Primary:
             catalog,
             local,
             Settle(),
-            MeasuredFeed(self._feed, self.meters, around.changed),
+            MeasuredFeed(self.feed, self.meters, around.changed),
             board,
             around.clock,
             Rules(dataset.exclude, dataset.include),
@@ -142,6 +145,7 @@ class Primary:
         if self.watcher is None:
             self._watch(anew=True)
         self._tell_watch()
+        self.changes.count(self._around.clock.monotonic(), self.feed.given)
         for name, (link, _) in self.links.items():
             if link.state().connected:
                 self.confirmed.add(name)
@@ -251,7 +255,8 @@ class Primary:
             nonce=secrets.token_bytes(NONCE_SIZE),
             config_digest=self.dataset.digest,
         )
-        sender = Sender(peer, hello, self._source, self._feed, self.boards[peer], self._around.clock)
+        spool = partial(Spool.open, str(self._around.home(self.dataset)))
+        sender = Sender(peer, hello, self._source, self.feed, self.boards[peer], self._around.clock, spool)
         with self._lock:
             self._senders[peer] = sender
         return sender

@@ -36,6 +36,10 @@ class PrimarySource:
         """See ``Source``."""
         return self._reader.difference(a, b)
 
+    def fuzzy(self, a: CommitNumber, b: CommitNumber) -> int:
+        """See ``Source``."""
+        return self._reader.fuzzy_between(a, b)
+
     def piece(self, name: bytes) -> bytes | None:
         """See ``Source``."""
         return self._reader.piece(name)

@@ -14,9 +14,10 @@ from agent.node.primary import Primary
 from agent.node.standby import Standby
 from agent.status.facts import FIRST_SYNC, DatasetFacts, PeerFacts, SyncFacts, WatchFacts
 from agent.status.state import Role
+from agent.stream.forecast import forecast_seconds
 from agent.stream.sender import Phase as SendPhase
 
-_MODES = {SendPhase.CATCHUP: "catchup", SendPhase.STREAMING: "streaming"}
+_MODES = {SendPhase.CATCHUP: "catchup", SendPhase.BEHIND: "behind", SendPhase.STREAMING: "streaming"}
 
 
 def closed_facts(dataset: Dataset, role: Role, board: ProblemBoard, pauses: Pauses) -> DatasetFacts:
@@ -121,6 +122,8 @@ def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
         if state.error is not None:
             troubles.append(state.error)
         position = side.boards[name].position
+        behind = state.behind if state.connected else side.meters[name].waiting(side.feed.given)
+        changes = side.changes.rate()
         peers.append(
             PeerFacts(
                 name,
@@ -129,7 +132,10 @@ def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
                 durable=position.durable,
                 applied=position.applied,
                 lag_seconds=side.meters[name].seconds(),
-                behind_bytes=state.behind,
+                behind_bytes=behind,
+                rate=state.gains,
+                change_rate=changes,
+                forecast_seconds=forecast_seconds(behind, state.gains, changes),
                 since_ns=state.since or 0,
             )
         )

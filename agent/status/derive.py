@@ -29,7 +29,7 @@ def _signs(facts: DatasetFacts) -> tuple[tuple[State, bool], ...]:
         (State.FIRST_SYNC, facts.sync is not None and facts.sync.phase == FIRST_SYNC),
         (State.DISCONNECTED, any(not peer.connected for peer in facts.peers)),
         (State.CATCHUP, any(peer.mode == "catchup" for peer in facts.peers)),
-        (State.BEHIND, facts.behind),
+        (State.BEHIND, facts.behind or any(peer.mode == "behind" for peer in facts.peers)),
         (State.DEGRADED, _troubled(facts)),
         (State.SEEDING, facts.seeding),
         (State.RECONCILING, facts.reconciling),

@@ -21,17 +21,22 @@ class PeerFacts:
 
     ``version`` is "" while unknown; ``mode`` is "" while not connected; ``durable`` and ``applied`` are commit numbers
     there; ``lag_seconds`` is the last measured round trip of a mark (None: not measured); ``since_ns`` UTC ns of the
-    last change of ``connected`` or ``mode``."""
+    last change of ``connected`` or ``mode``. ``mode`` "behind": it catches up and its rounds do not shrink. ``rate`` and
+    ``change_rate``: bytes a second that it works off, and that are captured for it (0.0: not known yet); ``forecast_seconds``:
+    until ``behind_bytes`` are worked off at these rates, None if never."""
 
     name: str
     version: str = ""
     connected: bool = False
-    mode: Literal["streaming", "catchup", ""] = ""
+    mode: Literal["streaming", "catchup", "behind", ""] = ""
     durable: CommitNumber = NOTHING
     applied: CommitNumber = NOTHING
     lag_seconds: float | None = None
     behind_bytes: int = 0
     since_ns: int = 0
+    rate: float = 0.0
+    change_rate: float = 0.0
+    forecast_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,15 @@ def size_text(count: int) -> str:
     return f"{value:.1f} {_UNITS[unit]}" if value < 100 else f"{value:.0f} {_UNITS[unit]}"
 
 
+def rate_text(rate: float) -> str:
+    """Bytes a second, in the units that configuration takes: ``1.1 MB/s``."""
+    for unit, size in (("GB/s", 1e9), ("MB/s", 1e6), ("kB/s", 1e3)):
+        if rate >= size:
+            value = rate / size
+            return f"{value:.1f} {unit}" if value < 100 else f"{value:.0f} {unit}"
+    return f"{rate:.0f} B/s"
+
+
 def span_text(seconds: float) -> str:
     """A duration: ``21 ms``, ``4.2 s``, ``3 min 5 s``, ``2 h 10 min``, ``3 days 4 h``."""
     if seconds < 1:

@@ -92,6 +92,9 @@ def _peer(peer: PeerFacts) -> Json:
         "applied_epoch": epoch_of(peer.applied),
         "lag_seconds": peer.lag_seconds,
         "behind_bytes": peer.behind_bytes,
+        "rate": round(peer.rate),
+        "change_rate": round(peer.change_rate),
+        "forecast_seconds": peer.forecast_seconds,
     }
 
 

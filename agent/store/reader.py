@@ -106,6 +106,13 @@ class Reading:
         rows = self._all(_COMMIT + "where number > ? order by number limit ?", (after, limit))
         return [_as_commit(row) for row in rows]
 
+    def fuzzy_between(self, a: CommitNumber, b: CommitNumber) -> int:
+        """How many files the commits after ``a`` up to ``b`` took as read; those of pruned commits are not counted."""
+        found: int = self._all("select coalesce(sum(fuzzy), 0) from commits where number > ? and number <= ?", (a, b))[
+            0
+        ][0]
+        return found
+
     def newest_before(self, time: int) -> CommitNumber:
         """The newest commit of before that moment (UTC ns); ``NOTHING`` when there is none."""
         for (number,) in self._all("select number from commits where time < ? order by number desc limit 1", (time,)):

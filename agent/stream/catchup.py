@@ -4,37 +4,38 @@ A round offers the difference between the peer's commit and the newest one, rows
 what is needed from the source as it is now. Chunks that have changed there since were captured again, or will be
 (`force`): then the rows are withdrawn, what capture read is sent from the live queue, and the next round offers newer
 rows. Chunks that arrived stay, so a second round is mostly rows. When the live queue fills meanwhile, its chunks are
-sent between the offers and its rows are dropped: a further, shorter round will offer them.
+sent between the offers and its rows are dropped: a further, shorter round will offer them. When rounds do not shrink
+(`rounds`), the rest goes by the spool (`spooled`).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.capture.outlet import ChunkRef
-from agent.core import chunks
+from agent.core.chunks import DATA
 from agent.core.commit import Changes, Commit
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
-from agent.core.rows import OBJECT_TAG, decode_object
+from agent.core.rows import OBJECT_TAG
 from agent.stream import live
 from agent.stream.compact import implied_names, pack_rows
 from agent.stream.conversation import Conversation
 from agent.stream.feed import LiveCommit, PeerQueue
 from agent.stream.load import Load
 from agent.stream.messages import NAMES_TARGET, RAW, ROWS_TARGET, Batch, Offer, Withdraw, blobs_of
-from agent.stream.references import references
+from agent.stream.references import by_bytes, row_references
+from agent.stream.rounds import Rounds
 from agent.stream.source import Source, Waiting
 
 _QUESTIONS_MAX = 16
-_READ_BYTES = 4 << 20
 _CHANGED_MAX = 100_000
-_ROUNDS_MAX = 16
 _DRAIN_BYTES = 8 << 20
 _TICKET_WAIT = 0.5
-_FILE_TYPE, _REGULAR = 0o170000, 0o100000
+#: Looking at so many rows takes about half a second.
+_BACKLOG_ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,9 @@ class Catchup:
     """One peer's way to now. Used by the speaking thread; every method that sends is a generator of batches.
 
     ``base`` is the commit that the peer has; it rises with every seal, and ``consistent`` says whether the last one was.
-    ``compact``: the peer takes packed rows and implied names. ``asks_first``: it may have any content already, so what the queue
-    holds is dropped and read again where it is lacking."""
+    ``rounds`` is told how each round went; ``todo``: bytes that the round is about and has not come to; ``since``: what ``given``
+    said when its commit was chosen. ``compact``: the peer takes packed rows and implied names. ``asks_first``: it may have any
+    content already, so what the queue holds is dropped and read again where it is lacking."""
 
     def __init__(
         self,
@@ -58,40 +60,54 @@ class Catchup:
         source: Source,
         queue: PeerQueue,
         base: CommitNumber,
+        rounds: Rounds,
+        given: Callable[[], int] = lambda: 0,
         *,
         compact: bool = False,
         asks_first: bool = False,
     ) -> None:
         self.base = base
         self.consistent = False
+        self.todo = 0
+        self.since = given()
+        self._given = given
         self._compact = compact
         self._asks_first = asks_first
         self._talk = talk
         self._source = source
         self._queue = queue
+        self._rounds = rounds
         self._load = Load()
         self._questions: deque[_Question] = deque()
         self._changed: set[ObjectId] = set()
         self._drained = NOTHING
-        self._rows = 0
+        self._rows = self._moved = self._unread = 0
 
     def run(self) -> Iterator[Batch]:
-        """Until the queue goes on where ``base`` is, or it has overflowed, or the call is closing.
+        """Until the queue goes on where ``base`` is, or it has overflowed or been given up, or the call is closing.
 
-        Raises ``Ended``, ``TryAgain`` (files change faster than they can be read), ``NotFound`` (history is pruned)."""
-        for _ in range(_ROUNDS_MAX):
+        Raises ``Ended``, ``TryAgain``, ``NotFound`` (history is pruned)."""
+        while not self._is_over():
+            since = self._given()
             newest = self._source.newest()
             target = newest.number if newest else NOTHING
             if newest is None or target == self.base:
+                self._rounds.nothing_left()
                 return
+            self.todo, self.since = backlog(self._source, self.base, newest), since
             yield from self._round(newest)
             if self._talk.closing:
                 return
-            if self._changed:
+            self._rounds.direct(self._moved, self._unread)
+            if self._rounds.by_spool:
+                self._queue.give_up()
+            elif self._changed:
                 yield from self._capture_again()
             elif self._drained <= self.base:
                 return
-        raise TryAgain("catch up", self._talk.peer, "files change faster than they can be read", "it goes on by itself")
+
+    def _is_over(self) -> bool:
+        return self._talk.closing or self._queue.overflowed
 
     def mend(self) -> Iterator[Batch]:
         """Offer every chunk name of the newest commit to a peer that has lost some, and no rows; what has changed since is left
@@ -116,11 +132,12 @@ class Catchup:
         yield from self._talk.say(self._load.take())
 
     def _all_references(self, new: bytes) -> Iterator[ChunkRef]:
-        return self._references(None, new) if new[1] == OBJECT_TAG else iter(())
+        return row_references(None, new, self._source.piece)
 
     def _round(self, newest: Commit) -> Iterator[Batch]:
         """Offer the difference up to ``newest``; seal it, or withdraw it when content is missing."""
-        self._rows = 0
+        self._changed.clear()
+        self._rows = self._moved = self._unread = 0
         puts: list[bytes] = []
         drops: list[bytes] = []
         refs: list[ChunkRef] = []
@@ -134,7 +151,7 @@ class Catchup:
                     puts.append(new)
                     size += len(new)
                     if new[1] == OBJECT_TAG:
-                        for ref in self._references(old, new):
+                        for ref in row_references(old, new, self._source.piece):
                             refs.append(ref)
                             if len(refs) >= 2 * NAMES_TARGET:
                                 yield from self._offer(newest.number, Changes(), refs)
@@ -150,20 +167,16 @@ class Catchup:
         while self._questions:
             yield from self._answer(self._questions.popleft())
         yield from self._end_round(newest)
+        self.todo = 0
 
     def _end_round(self, newest: Commit) -> Iterator[Batch]:
         if self._changed or self._talk.closing:
             self._load.part(Withdraw(newest.number))
         else:
-            self._load.part(live.seal_of(newest, self.base, self._rows))
+            fuzzy = self._source.fuzzy(self.base, newest.number)
+            self._load.part(live.seal_of(newest, self.base, self._rows, fuzzy))
             self.base, self.consistent = newest.number, newest.consistent
         yield from self._talk.say(self._load.take())
-
-    def _references(self, old: bytes | None, new: bytes) -> Iterator[ChunkRef]:
-        row = decode_object(new)
-        if row.mode & _FILE_TYPE == _REGULAR and row.content:
-            older = decode_object(old).content if old is not None and row.mode & _FILE_TYPE == _REGULAR else b""
-            yield from references(row.id, row.content, older, self._source.piece)
 
     def _offer(self, number: CommitNumber, changes: Changes, refs: Sequence[ChunkRef]) -> Iterator[Batch]:
         """Rows, the names that they need, and then as many answers as are due."""
@@ -203,12 +216,15 @@ class Catchup:
         """Read and send what the peer lacks; note the objects whose bytes have changed."""
         yield from self._talk.answer(question.id)
         refs = [question.refs[index] for index in self._talk.take_answer(question.id)]
-        for some in _by_bytes(refs):
+        self.todo = max(0, self.todo - sum(ref.length for ref in question.refs if ref.kind == DATA))
+        for some in by_bytes(refs):
             for ref, data in zip(some, self._source.read(some), strict=True):
                 if data is None:
+                    self._unread += ref.length
                     if len(self._changed) < _CHANGED_MAX:
                         self._changed.add(ref.object)
                     continue
+                self._moved += len(data)
                 self._load.chunk(ref.kind, ref.name, data)
                 if self._load.full:
                     yield from self._talk.say(self._load.take())
@@ -247,15 +263,16 @@ def _passed(ticket: Waiting) -> bool:
     return True
 
 
-def _by_bytes(refs: Sequence[ChunkRef]) -> Iterator[list[ChunkRef]]:
-    """Runs of about ``_READ_BYTES``, so that what is read at once is bounded."""
-    run: list[ChunkRef] = []
-    size = 0
-    for ref in refs:
-        run.append(ref)
-        size += min(ref.length, chunks.MAX_CHUNK)
-        if size >= _READ_BYTES:
-            yield run
-            run, size = [], 0
-    if run:
-        yield run
+def backlog(source: Source, base: CommitNumber, newest: Commit) -> int:
+    """About how many bytes of content a peer at ``base`` lacks; of a difference with very many rows, at least so many."""
+    if base == NOTHING:
+        return newest.bytes
+    total = looked = 0
+    for rows in source.difference(base, newest.number):
+        for _, old, new in rows:
+            if new is not None:
+                total += sum(ref.length for ref in row_references(old, new, source.piece) if ref.kind == DATA)
+        looked += len(rows)
+        if looked >= _BACKLOG_ROWS:
+            break
+    return total

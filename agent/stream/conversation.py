@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from agent.core.clock import Clock
 from agent.core.commit import Position
 from agent.core.errors import HikaeError, Refused, Unreachable
+from agent.stream.forecast import Meter
 from agent.stream.messages import (
     CREDIT,
     Answers,
@@ -21,12 +22,16 @@ from agent.stream.messages import (
     Refuse,
     Welcome,
     bad,
+    raw_weight,
     weight,
 )
 
 HEARTBEAT = 5.0
 SILENCE = 30.0
 STANDSTILL = 60.0
+BULK_LEAST = 2 << 20
+BULK_SECONDS = 0.5
+_PACE_WINDOW = 3.0
 _TICK = 1.0
 
 
@@ -57,11 +62,12 @@ class Conversation:
         self._condition = threading.Condition()
         self._over = False
         self._credit = CREDIT
-        self._sent = 0
+        self._sent = self._raw = 0
         self._consumed = 0
         self._questions = 0
         self._open: dict[int, int] = {}
         self._needs: dict[int, tuple[int, ...]] = {}
+        self._pace = Meter(_PACE_WINDOW)
         now = clock.monotonic()
         self._heard_at = self._moved_at = self._spoke_at = now
 
@@ -100,6 +106,7 @@ class Conversation:
         if part.consumed > self._consumed:
             self._moved_at = self._heard_at
         self._consumed = part.consumed
+        self._pace.count(self._heard_at, part.consumed)
         self.position = part.position
 
     # --- any thread
@@ -131,6 +138,18 @@ class Conversation:
     def in_flight(self) -> int:
         """Bytes sent that the peer has not worked off."""
         return self._sent - self._consumed
+
+    @property
+    def bulk_credit(self) -> int:
+        """How many bytes of a large file's content may be under way: what the peer works off in half a second, so that a small
+        edit does not wait longer behind them. All of the credit until that is known."""
+        rate = self._pace.rate()
+        return min(self._credit, max(BULK_LEAST, int(rate * BULK_SECONDS))) if rate else self._credit
+
+    @property
+    def worked_off(self) -> int:
+        """About how many bytes of content and rows, before compression, the peer has worked off in this call."""
+        return self._raw * self._consumed // self._sent if self._sent else 0
 
     @property
     def sent(self) -> int:
@@ -182,7 +201,15 @@ class Conversation:
             if not self.in_flight:
                 self._moved_at = self._clock.monotonic()
             self._sent += size
+            self._raw += raw_weight(batch)
         yield self._spoken(batch)
+
+    def drained(self) -> Iterator[Batch]:
+        """Wait until the peer has worked off all that was sent, or the call is closing; it is asked to say so at once. Raises
+        ``Ended``."""
+        if self.in_flight:
+            yield self._spoken((Heartbeat(self._clock.monotonic()),))
+        yield from self.wait(lambda: not self.in_flight or self.closing)
 
     def question(self, count: int) -> int:
         """The id for an offer of ``count`` names; its answer will be kept for :meth:`answer`."""

@@ -11,7 +11,9 @@ from typing import TypeAlias
 
 from agent.capture.outlet import ReadChunk
 from agent.core.commit import Changes, Commit
+from agent.core.errors import HikaeError
 from agent.core.ids import ObjectId
+from agent.store.spool import Spool
 
 QUEUE_BYTES = 64 << 20
 
@@ -27,13 +29,15 @@ class LiveContent:
 
 @dataclass(frozen=True, slots=True)
 class LiveCommit:
-    """A commit as capture gave it. ``uncovered``: large files whose content did not all pass through this queue."""
+    """A commit as capture gave it. ``uncovered``: large files whose content did not all pass through this queue; ``after``: the
+    last token whose content it names, -1 for none."""
 
     commit: Commit
     changes: Changes
     chunks: Sequence[ReadChunk]
     uncovered: tuple[ObjectId, ...]
     size: int
+    after: int = -1
 
 
 LiveItem: TypeAlias = LiveContent | LiveCommit
@@ -44,18 +48,31 @@ class PeerQueue:
     sender.
 
     ``overflowed``: the peer could not follow; the queue is empty and detached, and the peer must catch up.
-    ``streaming``: set by the sender once the peer has caught up; only then does bulk capture wait for it."""
+    ``streaming``: set by the sender once the peer has caught up; only then does bulk capture wait for it.
+    ``bulk``: so many bytes may wait before bulk capture waits: a live burst must still fit behind them, and not wait long.
+    ``spool``: chunks go there instead, and rows nowhere: the sender reads them from the catalog."""
 
-    def __init__(self, peer: str, limit: int, first_token: int, wake: Callable[[], None], room: Callable[[], None]):
+    def __init__(
+        self,
+        peer: str,
+        limit: int,
+        first_token: int,
+        wake: Callable[[], None],
+        room: Callable[[], None],
+        spool: Spool | None = None,
+    ) -> None:
         self.peer = peer
         self.overflowed = False
         self.streaming = False
+        self.bulk = self.bulk_most = limit // 2
+        self._spool = spool
         self._limit = limit
         self._first_token = first_token
         self._wake = wake
         self._room = room
         self._lock = threading.Lock()
-        self._items: deque[LiveItem] = deque()
+        self._commits: deque[LiveCommit] = deque()
+        self._contents: deque[LiveContent] = deque()
         self._bytes = 0
 
     @property
@@ -65,19 +82,26 @@ class PeerQueue:
 
     @property
     def has_room(self) -> bool:
-        """Whether bulk data may come: a live burst must still fit behind it."""
-        return self._bytes <= self._limit // 2
+        """Whether bulk data may come."""
+        return self._bytes <= self.bulk
 
     def __bool__(self) -> bool:
-        return bool(self._items)
+        return bool(self._commits or self._contents)
+
+    @property
+    def has_commit(self) -> bool:
+        """Whether the next item is a commit."""
+        with self._lock:
+            return self._next() is self._commits
 
     def take(self, limit: int) -> list[LiveItem]:
-        """The oldest items, about ``limit`` bytes and at least one if any; never blocks."""
+        """The next items, about ``limit`` bytes and at least one if any; never blocks. Commits come in order, and before content
+        that they do not name: a small edit does not wait for a large file."""
         taken: list[LiveItem] = []
         size = 0
         with self._lock:
-            while self._items and (not taken or size + self._items[0].size <= limit):
-                item = self._items.popleft()
+            while (lane := self._next()) and (not taken or size + lane[0].size <= limit):
+                item = lane.popleft()
                 size += item.size
                 taken.append(item)
             self._bytes -= size
@@ -92,15 +116,48 @@ class PeerQueue:
     def put(self, item: LiveItem) -> bool:
         """Add, by the feed only. False when it overflowed, which ends this queue."""
         with self._lock:
-            if self._bytes + item.size > self._limit and self._items:
-                self.overflowed = True
-                self._items.clear()
-                self._bytes = 0
+            if self.overflowed:
+                return False
+            if self._spool is not None:
+                self.overflowed = not _kept(self._spool, item)
+            elif self._bytes + item.size > self._limit and self:
+                self._end()
             else:
-                self._items.append(item)
-                self._bytes += item.size
+                self._append(item)
         self._wake()
         return not self.overflowed
+
+    def give_up(self) -> None:
+        """Take nothing more, and let go of what waits: the peer is to catch up by other ways."""
+        with self._lock:
+            self._end()
+
+    def _next(self) -> deque[LiveCommit] | deque[LiveContent] | None:
+        """Which lane goes on: content only where no commit can."""
+        if self._commits and not (self._contents and self._contents[0].token <= self._commits[0].after):
+            return self._commits
+        return self._contents or None
+
+    def _append(self, item: LiveItem) -> None:
+        if isinstance(item, LiveCommit):
+            self._commits.append(item)
+        else:
+            self._contents.append(item)
+        self._bytes += item.size
+
+    def _end(self) -> None:
+        self.overflowed = True
+        self._commits.clear()
+        self._contents.clear()
+        self._bytes = 0
+
+
+def _kept(spool: Spool, item: LiveItem) -> bool:
+    """Whether the chunks are in the spool. A disk that fails there is the slow peer's trouble, and never capture's."""
+    try:
+        return spool.add((chunk.name, chunk.kind, chunk.data) for chunk in item.chunks)
+    except HikaeError:
+        return False
 
 
 class Feed:
@@ -111,14 +168,16 @@ class Feed:
         self._condition = threading.Condition()
         self._queues: list[PeerQueue] = []
         self._last_token = -1
+        #: Bytes given since the start, whoever is attached.
+        self.given = 0
 
-    def attach(self, peer: str, wake: Callable[[], None]) -> PeerQueue:
-        """A queue that gets everything given from now on. ``wake`` is called after each item, without locks; it must
-        not block.
+    def attach(self, peer: str, wake: Callable[[], None], spool: Spool | None = None) -> PeerQueue:
+        """A queue that gets everything given from now on; with ``spool``, chunks go there. ``wake`` is called after each item,
+        without locks; it must not block.
 
         A commit that was durable in the catalog before may still come; one that was not, will."""
         with self._condition:
-            queue = PeerQueue(peer, self._limit, self._last_token + 1, wake, self._made_room)
+            queue = PeerQueue(peer, self._limit, self._last_token + 1, wake, self._made_room, spool)
             self._queues.append(queue)
             return queue
 
@@ -143,9 +202,10 @@ class Feed:
     def content(self, token: int, chunks: Sequence[ReadChunk]) -> None:
         """See ``capture.outlet.Outlet``."""
         self._last_token = token
-        if self._queues:
-            item = LiveContent(token, chunks, sum(len(chunk.data) for chunk in chunks))
-            self._give([(queue, item) for queue in self._attached()])
+        size = sum(len(chunk.data) for chunk in chunks)
+        self.given += size
+        item = LiveContent(token, chunks, size)
+        self._give([(queue, item) for queue in self._attached()])
 
     def commit(
         self,
@@ -155,14 +215,13 @@ class Feed:
         ahead: Sequence[tuple[int, ObjectId]],
     ) -> None:
         """See ``capture.outlet.Outlet``."""
-        queues = self._attached()
-        if not queues:
-            return
         size = sum(map(len, changes.puts)) + sum(map(len, changes.drops)) + sum(len(chunk.data) for chunk in chunks)
+        self.given += size
+        after = max((token for token, _ in ahead), default=-1)
         pairs: list[tuple[PeerQueue, LiveItem]] = []
-        for queue in queues:
+        for queue in self._attached():
             uncovered = tuple(object_id for token, object_id in ahead if not queue.covers(token))
-            pairs.append((queue, LiveCommit(commit, changes, chunks, uncovered, size)))
+            pairs.append((queue, LiveCommit(commit, changes, chunks, uncovered, size, after)))
         self._give(pairs)
 
     def _attached(self) -> list[PeerQueue]:

@@ -21,6 +21,8 @@ from agent.stream.seats import Seats
 HELLO_WITHIN = 10.0
 #: How long a seal may wait for others to share its sync, while more is already there.
 SHARE_SECONDS = 0.02
+#: What was worked off is told at least so often: over a slow link the sender paces large content by it.
+TELL_SECONDS = 0.1
 _AHEAD = 16
 _TICK = 1.0
 
@@ -133,7 +135,7 @@ class Intake:
             if (
                 progress.position != told.position
                 or progress.consumed - told.consumed >= CREDIT // 8
-                or (progress != told and batch is None)
+                or (progress != told and (batch is None or now - told_at >= TELL_SECONDS))
                 or now - told_at >= HEARTBEAT
             ):
                 told, told_at = progress, now

@@ -13,6 +13,7 @@ from agent.core.clock import Clock
 from agent.core.errors import HikaeError, Unreachable
 from agent.core.problem import Problem, Severity
 from agent.stream.conversation import RefusedByPeer
+from agent.stream.forecast import Meter
 from agent.stream.messages import Answers, Batch
 from agent.stream.sender import Phase, Sender
 
@@ -42,7 +43,7 @@ class Transport(Protocol):
 @dataclass(frozen=True, slots=True)
 class LinkState:
     """What status shows. ``since``: UTC ns of the present ``phase`` beginning (None: no call); ``error``: why the last
-    call ended, cleared once a call streams; ``behind``, ``sent``: bytes."""
+    call ended, cleared once a call streams; ``behind``, ``sent``: bytes; ``gains``: bytes a second that the peer works off."""
 
     peer: str
     connected: bool
@@ -52,6 +53,7 @@ class LinkState:
     error: Problem | None
     behind: int
     sent: int
+    gains: float
 
 
 class Link:
@@ -82,6 +84,7 @@ class Link:
         self._sender: Sender | None = None
         self._error: Problem | None = None
         self._attempts = 0
+        self._gains = Meter()
         self._caught_up = False
         self._phase: tuple[Phase, int | None] = (Phase.ENDED, None)
 
@@ -122,6 +125,7 @@ class Link:
             error=self._error,
             behind=sender.behind_bytes if sender is not None else 0,
             sent=sender.talk.sent if sender is not None else 0,
+            gains=self._gains.rate() if sender is not None else 0.0,
         )
 
     def _run(self) -> None:
@@ -150,8 +154,9 @@ class Link:
         hearer.start()
         if self._stopping.is_set():
             sender.close()
+        self._gains = Meter()
         while not sender.talk.watch(_TICK):
-            pass
+            self._gains.count(self._clock.monotonic(), sender.talk.worked_off)
         if sender.talk.failure is not None:
             self._transport.cancel()
         hearer.join()

@@ -66,8 +66,9 @@ def put_commit(
         yield from talk.say(load.take())
 
 
-def seal_of(commit: Commit, parent: CommitNumber, rows: int) -> Seal:
-    """The seal of ``commit`` for a peer that has ``parent``."""
+def seal_of(commit: Commit, parent: CommitNumber, rows: int, fuzzy: int | None = None) -> Seal:
+    """The seal of ``commit`` for a peer that has ``parent``. ``fuzzy``: files that were taken as read in any commit between the
+    two, where there are others between; None: in this one."""
     return Seal(
         number=commit.number,
         parent=parent,
@@ -76,7 +77,7 @@ def seal_of(commit: Commit, parent: CommitNumber, rows: int) -> Seal:
         digest=commit.digest,
         entries=commit.entries,
         bytes=commit.bytes,
-        fuzzy=commit.fuzzy,
+        fuzzy=commit.fuzzy if fuzzy is None else fuzzy,
         rows=rows,
     )
 

@@ -142,7 +142,8 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """The rows offered for ``number`` are void. Chunks stay."""
+    """The rows offered for ``number`` are void, if any were; so is every question whose chunks did not come. Chunks stay. As at
+    most one commit is open at a time, none after it can have begun."""
 
     number: CommitNumber
 
@@ -204,6 +205,17 @@ def weight(batch: Iterable[PrimaryPart]) -> int:
             total += 32 + len(part.rows) + 33 * len(part.asked)
         elif isinstance(part, Seal):
             total += 96
+    return total
+
+
+def raw_weight(batch: Iterable[PrimaryPart]) -> int:
+    """Bytes of content, before compression, and of rows in a batch."""
+    total = 0
+    for part in batch:
+        if isinstance(part, Data):
+            total += sum(part.raw_lengths)
+        elif isinstance(part, Offer):
+            total += len(part.rows)
     return total
 
 

@@ -70,6 +70,10 @@ class Presence:
         """How many were asked for and did not come."""
         return len(self._asked)
 
+    def ask_again(self) -> None:
+        """What was asked for and did not come will not come: whoever names it next is told that it lacks."""
+        self._asked.clear()
+
     def arrived(self, names: Sequence[bytes]) -> None:
         """These chunks are in the vault now."""
         self._vault.pin(names)

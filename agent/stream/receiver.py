@@ -332,12 +332,16 @@ class Receiver:
         if incoming is None:
             if self.lacking:
                 self._synced()
+                self.lacking = False
                 self.mended(self._presence.unanswered)
+            if not self._sealed:
                 self._presence.forget()
+            self._presence.ask_again()
             return
         if incoming.number != part.number:
             raise bad(f"a withdrawal of {shown(part.number)} while {shown(incoming.number)} is open")
         self._incoming = None
+        self._presence.ask_again()
         if self._sealed:
             return
         self._catalog.withdraw()

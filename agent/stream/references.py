@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from agent.capture.outlet import ChunkRef
 from agent.core import chunks
 from agent.core.errors import WireError
 from agent.core.ids import ObjectId
+from agent.core.rows import OBJECT_TAG, decode_object
 
 _DEPTH_MAX = 8
+_READ_BYTES = 4 << 20
+_FILE_TYPE, _REGULAR = 0o170000, 0o100000
+
+
+def row_references(old: bytes | None, new: bytes, piece: Callable[[bytes], bytes | None]) -> Iterator[ChunkRef]:
+    """:func:`references` of an object's row ``new`` without those of its row ``old``; none for what is no regular file, or a
+    name's row. Raises ``WireError``."""
+    if new[1] != OBJECT_TAG:
+        return
+    row = decode_object(new)
+    if row.mode & _FILE_TYPE == _REGULAR and row.content:
+        older = decode_object(old).content if old is not None else b""
+        yield from references(row.id, row.content, older, piece)
 
 
 def references(
@@ -44,3 +58,17 @@ def _walk(
                     raise WireError("read the catalog", entry.name.hex(), "a part of a long chunk list is not kept")
                 yield from _walk(object_id, inner, offset, known, piece, depth - 1)
         offset += entry.length
+
+
+def by_bytes(refs: Sequence[ChunkRef]) -> Iterator[list[ChunkRef]]:
+    """Runs of about 4 MiB, so that what is read at once is bounded."""
+    run: list[ChunkRef] = []
+    size = 0
+    for ref in refs:
+        run.append(ref)
+        size += min(ref.length, chunks.MAX_CHUNK)
+        if size >= _READ_BYTES:
+            yield run
+            run, size = [], 0
+    if run:
+        yield run

@@ -3,18 +3,22 @@
 ::
 
     handshake ─→ catchup ─→ streaming ─┐
-                    ↑                  │ the queue overflowed, or does not go on where the peer is
-                    └──────────────────┘
+                  ↑   ↓                │ the queue overflowed, or does not go on where the peer is
+                 by spool ←────────────┘
+
+A peer that does not follow is ``behind`` in whichever of these it is in, until it has streamed for a while.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from enum import StrEnum
 
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, CommitNumber
+from agent.store.spool import Spool
 from agent.stream import live, messages
 from agent.stream.board import PositionBoard
 from agent.stream.catchup import Catchup
@@ -22,7 +26,9 @@ from agent.stream.conversation import Conversation, Ended
 from agent.stream.feed import Feed, LiveCommit, PeerQueue
 from agent.stream.load import Load
 from agent.stream.messages import Answers, Batch, Hello, Welcome
+from agent.stream.rounds import Rounds
 from agent.stream.source import LineageBroken, Source
+from agent.stream.spooled import SpooledRound
 
 _TAKE_BYTES = 4 << 20
 
@@ -32,6 +38,7 @@ class Phase(StrEnum):
 
     HANDSHAKE = "handshake"
     CATCHUP = "catchup"
+    BEHIND = "behind"
     STREAMING = "streaming"
     ENDED = "ended"
 
@@ -40,7 +47,8 @@ class Sender:
     """One call to one peer. :meth:`outgoing` runs in the transport's request iterator, :meth:`incoming` where answers
     are read, :meth:`close` and the properties anywhere.
 
-    ``open_source`` is called in the thread that runs :meth:`outgoing`; ``board`` is told the peer's position."""
+    ``open_source`` and ``open_spool`` are called in the thread that runs :meth:`outgoing`, which closes what they give; ``board``
+    is told the peer's position."""
 
     def __init__(
         self,
@@ -50,6 +58,7 @@ class Sender:
         feed: Feed,
         board: PositionBoard,
         clock: Clock,
+        open_spool: Callable[[], Spool],
     ) -> None:
         self.talk = Conversation(peer, clock)
         self.phase = Phase.HANDSHAKE
@@ -58,14 +67,22 @@ class Sender:
         self._open_source = open_source
         self._feed = feed
         self._board = board
+        self._clock = clock
+        self._open_spool = open_spool
+        self._rounds = Rounds()
+        self._round: Catchup | SpooledRound | None = None
+        self._spool: Spool | None = None
         self._queue: PeerQueue | None = None
         self._now: CommitNumber | None = None
         self._accepted = self._mends = self._asks_first = self._compact = False
 
     @property
     def behind_bytes(self) -> int:
-        """Bytes captured for this peer or under way to it that it has not worked off."""
-        queue = self._queue
+        """Bytes captured for this peer or under way to it that it has not worked off; while it catches up, about: what its round
+        has not come to yet, and what was captured since that began."""
+        queue, current = self._queue, self._round
+        if current is not None:
+            return self.talk.in_flight + current.todo + self._feed.given - current.since
         return self.talk.in_flight + (queue.bytes if queue is not None else 0)
 
     @property
@@ -104,12 +121,16 @@ class Sender:
 
     def release(self) -> None:
         """The call has ended: nothing more for its queue. Nobody may ever resume :meth:`outgoing` then, and a queue that is
-        left behind would hold up capture once it is full."""
+        left behind would hold up capture once it is full, a spool its room on the disk."""
         self.talk.end()
-        queue = self._queue
+        queue, spool = self._queue, self._spool
         if queue is not None:
             queue.streaming = False
+            queue.give_up()
             self._feed.detach(queue)
+        self._round = None
+        if spool is not None:
+            spool.close()
 
     def _speak(self) -> Iterator[Batch]:
         yield (self._hello,)
@@ -150,36 +171,95 @@ class Sender:
 
     def _attached(self, base: CommitNumber, source: Source) -> Generator[Batch, None, CommitNumber]:
         """Serve one queue until it overflows or the call is closing; returns the commit that the peer has then."""
+        if self._rounds.by_spool:
+            return (yield from self._spooled(base, source))
         queue = self._queue = self._feed.attach(self._peer, self.talk.wake)
         try:
             if self.talk.over:
                 raise Ended
-            while not (queue.overflowed or self.talk.closing):
-                self.phase = Phase.CATCHUP
-                queue.streaming = False
-                catchup = Catchup(self.talk, source, queue, base, compact=self._compact, asks_first=self._asks_first)
-                if self._mends:
-                    self._mends = False
-                    yield from catchup.mend()
-                yield from catchup.run()
-                self._now = catchup.base
-                if self._asks_first and catchup.consistent:
+            while not self._is_over(queue):
+                asked_first = self._asks_first
+                base = yield from self._caught_up(base, source, queue)
+                if self._is_over(queue):
+                    break
+                if asked_first and not self._asks_first:
                     # Content of large files that this queue had was dropped: a new one does not count it as passed.
-                    self._asks_first = False
-                    return catchup.base
+                    return base
                 self.phase = Phase.STREAMING
+                self._rounds.streams(self._clock.monotonic())
                 queue.streaming = not self.talk.over
-                base = yield from self._stream(catchup.base, queue)
+                base = yield from self._stream(base, queue)
+                queue.streaming = False
+                self._rounds.lags(self._clock.monotonic())
         finally:
             queue.streaming = False
             self._feed.detach(queue)
         return base
 
+    def _may_speak(self, queue: PeerQueue) -> bool:
+        """Whether something may go out: commits whenever the credit lets them, content of large files a little at a time."""
+        queue.bulk = min(queue.bulk_most, self.talk.bulk_credit)
+        return queue.has_commit or (bool(queue) and self.talk.in_flight <= self.talk.bulk_credit)
+
+    def _is_over(self, queue: PeerQueue) -> bool:
+        return queue.overflowed or self.talk.closing
+
+    def _caught_up(self, base: CommitNumber, source: Source, queue: PeerQueue) -> Generator[Batch, None, CommitNumber]:
+        """Rounds from the source; returns the commit that the peer has then."""
+        catchup = Catchup(
+            self.talk,
+            source,
+            queue,
+            base,
+            self._rounds,
+            lambda: self._feed.given,
+            compact=self._compact,
+            asks_first=self._asks_first,
+        )
+        self._begins(catchup)
+        try:
+            if self._mends:
+                self._mends = False
+                yield from catchup.mend()
+            yield from catchup.run()
+        finally:
+            self._round = None
+        self._now = catchup.base
+        self._asks_first = self._asks_first and not catchup.consistent
+        return catchup.base
+
+    def _spooled(self, base: CommitNumber, source: Source) -> Generator[Batch, None, CommitNumber]:
+        """One round by the spool, once the peer has worked off what is under way: what is asked would wait behind it while the
+        source changes. Returns the commit that the peer has then."""
+        self.phase = Phase.BEHIND
+        yield from self.talk.drained()
+        if self.talk.closing:
+            return base
+        with closing(self._open_spool()) as spool:
+            self._spool = spool
+            queue = self._queue = self._feed.attach(self._peer, self.talk.wake, spool)
+            one = SpooledRound(self.talk, source, queue, spool, base, lambda: self._feed.given)
+            self._begins(one)
+            try:
+                if self.talk.over:
+                    raise Ended
+                yield from one.run()
+            finally:
+                queue.give_up()
+                self._feed.detach(queue)
+                self._round = None
+        self._rounds.spooled(one.moved, one.sealed)
+        return one.base
+
+    def _begins(self, one: Catchup | SpooledRound) -> None:
+        self.phase = Phase.BEHIND if self._rounds.behind else Phase.CATCHUP
+        self._round = one
+
     def _stream(self, base: CommitNumber, queue: PeerQueue) -> Generator[Batch, None, CommitNumber]:
         """Live commits; returns where the peer is when the queue does not go on from there."""
         load = Load()
         while True:
-            yield from self.talk.wait(lambda: bool(queue) or queue.overflowed or self.talk.closing)
+            yield from self.talk.wait(lambda: self._may_speak(queue) or self._is_over(queue))
             items = queue.take(_TAKE_BYTES)
             if not items:
                 return base

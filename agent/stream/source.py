@@ -34,6 +34,10 @@ class Source(Protocol):
         """``(key, old row, new row)``, net, objects first. Raises ``NotFound`` when ``a`` was pruned."""
         ...
 
+    def fuzzy(self, a: CommitNumber, b: CommitNumber) -> int:
+        """How many files the commits after ``a`` up to ``b`` took as read."""
+        ...
+
     def piece(self, name: bytes) -> bytes | None:
         """The bytes of a kept part of a chunk list."""
         ...

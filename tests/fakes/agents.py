@@ -1,4 +1,4 @@
-"""Two real agents on loopback, configured as the README says, each a process of its own that can be killed."""
+"""Real agents on loopback, configured as the README says, each a process of its own that can be killed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from agent import pki
 from agent.api.client import AdminClient
@@ -189,8 +190,18 @@ class Agent:
         eventually(lambda: self.seen() is not None and not set(codes) & self.problems().keys(), within)
 
     def connected(self, whether: bool = True) -> None:
-        """Wait until its peer is connected, or is not."""
-        eventually(lambda: [whether] == [peer["connected"] for peer in self.look().get("peers", ())])
+        """Wait until all its peers are connected, or none is."""
+        eventually(lambda: {whether} == {peer["connected"] for peer in self.look().get("peers", ())})
+
+    def peer(self, peer: str, name: str = "web") -> dict[str, Any]:
+        """What its status says of a peer; empty while no agent answers."""
+        return next((one for one in self.look(name).get("peers", ()) if one["name"] == peer), {})
+
+    def memory(self) -> int:
+        """Bytes of memory that the process has now (resident)."""
+        assert self.process is not None
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE")
 
     def dataset(self, name: str = "web") -> dict[str, Any]:
         """A dataset's part of the status."""
@@ -208,32 +219,53 @@ class Agent:
         return "\n".join(text.splitlines()[-lines:])
 
 
-class Pair:
-    """A primary ``alpha`` and a secondary ``beta`` with one dataset ``web``.
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A dataset of a fleet: whose it is, who keeps it, and where it lies on each node."""
 
-    ``states``: where a node's state directory is, if not beside its configuration."""
+    name: str
+    primary: str
+    standby: tuple[str, ...]
+    paths: Mapping[str, Path]
+
+    def config(self) -> str:
+        """Its part of the configuration, the same on all nodes."""
+        standby = ", ".join(f'"{name}"' for name in self.standby)
+        paths = ", ".join(f'{name} = "{path}"' for name, path in self.paths.items())
+        return (
+            f'[[dataset]]\nname = "{self.name}"\nkind = "tree"\nprimary = "{self.primary}"\nstandby = [{standby}]\n'
+            f"path = {{ {paths} }}\n"
+        )
+
+
+class Fleet:
+    """Any number of agents that know each other, with certificates of one authority, and the datasets that they share.
+
+    ``extra`` follows the last dataset in every configuration; ``states``: where a node's state directory is, if not beside its
+    configuration."""
 
     def __init__(
         self,
         base: Path,
+        names: Sequence[str],
+        datasets: Sequence[Shared],
         extra: str = "",
-        source: Path | None = None,
-        standby: Path | None = None,
         states: Mapping[str, Path] = _AS_USUAL,
     ) -> None:
         self.base = base
-        self.source = source or base / "source"
-        self.target = standby or base / "standby"
+        self.datasets = {dataset.name: dataset for dataset in datasets}
         self.keys = base / "pki"
-        self.source.mkdir(exist_ok=True)
         pki.init(str(self.keys))
-        self.alpha = Agent(base, "alpha", free_port(), states.get("alpha", base / "alpha"))
-        self.beta = Agent(base, "beta", free_port(), states.get("beta", base / "beta"))
-        self.agents = (self.alpha, self.beta)
+        self.agents = tuple(Agent(base, name, free_port(), states.get(name, base / name)) for name in names)
+        for dataset in datasets:
+            dataset.paths[dataset.primary].mkdir(parents=True, exist_ok=True)
         for agent in self.agents:
             pki.issue(agent.name, str(self.keys), ["127.0.0.1"])
             self.hand_out(agent)
             agent.config.write_text(self._config(agent, extra))
+
+    def __getitem__(self, name: str) -> Agent:
+        return next(agent for agent in self.agents if agent.name == name)
 
     def _config(self, agent: Agent, extra: str) -> str:
         keys = agent.pki
@@ -242,16 +274,14 @@ class Pair:
             f'[node]\nname = "{agent.name}"\nstate_dir = "{agent.state}"\nlisten = "127.0.0.1:{agent.port}"\n'
             f'admin_socket = "{agent.socket}"\n'
             f'[tls]\nca = "{keys}/ca.crt"\ncert = "{keys}/{agent.name}.crt"\nkey = "{keys}/{agent.name}.key"\n{peers}'
-            f'[[dataset]]\nname = "web"\nkind = "tree"\nprimary = "alpha"\nstandby = ["beta"]\n'
-            f'path = {{ alpha = "{self.source}", beta = "{self.target}" }}\n{extra}'
+            f"{''.join(dataset.config() for dataset in self.datasets.values())}{extra}"
         )
 
-    def reach_beta_through(self, port: int) -> None:
-        """Let alpha find beta at another port, from its next start on."""
-        text = self.alpha.config.read_text()
-        self.alpha.config.write_text(
-            text.replace(f'address = "127.0.0.1:{self.beta.port}"', f'address = "127.0.0.1:{port}"')
-        )
+    def reach_through(self, caller: str, peer: str, port: int) -> None:
+        """Let ``caller`` find ``peer`` at another port, from its next start on."""
+        config = self[caller].config
+        old, new = (f'address = "127.0.0.1:{number}"' for number in (self[peer].port, port))
+        config.write_text(config.read_text().replace(old, new))
 
     def hand_out(self, agent: Agent) -> None:
         """Copy the node's certificate and key, and the authority's certificate and list, to where the agent reads them."""
@@ -261,17 +291,17 @@ class Pair:
         (agent.pki / f"{agent.name}.key").chmod(0o600)
 
     def start(self) -> None:
-        """Start both agents."""
+        """Start every agent."""
         for agent in self.agents:
             agent.start()
 
     def begin(self) -> None:
-        """Start both and wait until the first sync is through and both trees are equal."""
+        """Start them and wait until the first syncs are through and all trees are equal."""
         self.start()
         self.mirror()
 
     def kill(self) -> None:
-        """Kill both at the same moment."""
+        """Kill all at the same moment."""
         for agent in self.agents:
             assert agent.process is not None
             agent.process.send_signal(signal.SIGKILL)
@@ -279,44 +309,97 @@ class Pair:
             agent.kill()
 
     def stop(self) -> None:
-        """Stop both, asking politely; one that does not end within 30 s fails the test."""
+        """Stop all, asking politely; one that does not end within 30 s fails the test."""
         for agent in self.agents:
             agent.kill(signal.SIGTERM)
+
+    def settle(self, timeout: int = 120) -> None:
+        """A final look at every dataset, and everything applied on every standby."""
+        for name, dataset in self.datasets.items():
+            primary = self[dataset.primary]
+            primary.json("reconcile", name, timeout=timeout)
+            primary.json("wait", name, "--applied", "--timeout", str(timeout), timeout=timeout + 10)
+
+    def mirror(self, timeout: float = 60.0) -> None:
+        """Wait until all that was written is applied; all trees must be equal then, in everything."""
+        for agent in self.agents:
+            agent.up()
+        for name, dataset in self.datasets.items():
+            limit = f"{timeout:.0f}"
+            self[dataset.primary].json("wait", name, "--applied", "--timeout", limit, timeout=timeout + 10)
+            self.must_equal(dataset)
+
+    def must_equal(self, dataset: Shared) -> None:
+        """The primary's tree and those of its standbys are equal in everything."""
+        for name in dataset.standby:
+            found = differences(str(dataset.paths[dataset.primary]), str(dataset.paths[name]))
+            assert not found, "\n".join([f"{dataset.name} on {name}:", *found])
+
+
+class Pair(Fleet):
+    """A primary ``alpha`` and a secondary ``beta`` with one dataset ``web``."""
+
+    def __init__(
+        self,
+        base: Path,
+        extra: str = "",
+        source: Path | None = None,
+        standby: Path | None = None,
+        states: Mapping[str, Path] = _AS_USUAL,
+    ) -> None:
+        self.source = source or base / "source"
+        self.target = standby or base / "standby"
+        web = Shared("web", "alpha", ("beta",), {"alpha": self.source, "beta": self.target})
+        super().__init__(base, ("alpha", "beta"), [web], extra, states)
+        self.alpha, self.beta = self.agents
+
+    def reach_beta_through(self, port: int) -> None:
+        """Let alpha find beta at another port, from its next start on."""
+        self.reach_through("alpha", "beta", port)
 
     def home(self, agent: Agent) -> Path:
         """Where an agent keeps what it knows of the dataset."""
         return agent.state / "datasets" / "web"
 
-    def settle(self, timeout: int = 120) -> None:
-        """A final look, and everything applied on the standby."""
-        self.alpha.json("reconcile", "web", timeout=timeout)
-        self.alpha.json("wait", "web", "--applied", "--timeout", str(timeout), timeout=timeout + 10)
 
-    def mirror(self, timeout: float = 60.0) -> None:
-        """Wait until all that was written is applied; both trees must be equal then, in everything."""
-        for agent in self.agents:
-            agent.up()
-        self.alpha.wait(within=timeout)
-        found = differences(str(self.source), str(self.target))
-        assert not found, "\n".join(found)
+FleetT = TypeVar("FleetT", bound=Fleet)
+
+
+@contextmanager
+def running(make: Callable[[Path], FleetT], directory: str | None = None) -> Iterator[FleetT]:
+    """A fleet in a fresh directory (on tmpfs unless told otherwise) that is gone afterwards, processes first.
+
+    When the test fails, the ends of all logs are printed."""
+    where = directory or ("/dev/shm" if os.path.isdir("/dev/shm") else None)
+    base = Path(tempfile.mkdtemp(prefix="hikae-", dir=where))
+    made: FleetT | None = None
+    try:
+        made = make(base)
+        yield made
+    except BaseException:
+        for agent in made.agents if made is not None else ():
+            print(f"--- {agent.name}:\n{agent.tail()}")
+        raise
+    finally:
+        for agent in made.agents if made is not None else ():
+            agent.kill()
+        shutil.rmtree(base, ignore_errors=True)
 
 
 @contextmanager
 def pair(extra: str = "", directory: str | None = None, **more: Any) -> Iterator[Pair]:
-    """A pair in a fresh directory (on tmpfs unless told otherwise) that is gone afterwards, processes first.
-
-    ``more`` is for :class:`Pair`. When the test fails, the ends of both logs are printed."""
-    where = directory or ("/dev/shm" if os.path.isdir("/dev/shm") else None)
-    base = Path(tempfile.mkdtemp(prefix="hikae-", dir=where))
-    both: Pair | None = None
-    try:
-        both = Pair(base, extra, **more)
+    """A pair in a fresh directory; ``more`` is for :class:`Pair`. See :func:`running`."""
+    with running(lambda base: Pair(base, extra, **more), directory) as both:
         yield both
-    except BaseException:
-        for agent in both.agents if both is not None else ():
-            print(f"--- {agent.name}:\n{agent.tail()}")
-        raise
-    finally:
-        for agent in both.agents if both is not None else ():
-            agent.kill()
-        shutil.rmtree(base, ignore_errors=True)
+
+
+@contextmanager
+def fleet(*names: str) -> Iterator[Fleet]:
+    """The first of ``names`` is the primary of ``web``, the others are its standbys. See :func:`running`."""
+
+    def make(base: Path) -> Fleet:
+        paths = {name: base / ("source" if name == names[0] else f"standby-{name}") for name in names}
+        return Fleet(base, names, [Shared("web", names[0], names[1:], paths)])
+
+    with running(make) as all_of_them:
+        yield all_of_them

@@ -1,10 +1,11 @@
-"""A wire between two agents that can be cut after so many bytes, or hang without a word."""
+"""A wire between two agents that can be cut after so many bytes, hang without a word, or be slow."""
 
 from __future__ import annotations
 
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -28,6 +29,8 @@ class Proxy:
         self._budget: int | None = None
         self._hung: set[socket.socket] = set()
         self._healed = threading.Event()
+        self._rate: float | None = None
+        self._free_at = 0.0
         self._accepting = threading.Thread(target=self._accept, name="proxy")
 
     def cut_after(self, count: int) -> None:
@@ -56,6 +59,11 @@ class Proxy:
         """Carry nothing more over what is connected now, and do not say so: half-open. New connections work."""
         with self._lock:
             self._hung.update(self._ends)
+
+    def throttle(self, rate: float | None) -> None:
+        """Carry so many bytes a second, both ways and all connections together; None: as fast as it goes."""
+        with self._lock:
+            self._rate = rate
 
     def start(self) -> None:
         """Begin to listen."""
@@ -97,6 +105,7 @@ class Proxy:
                 if source in self._hung:
                     self._healed.wait()
                     break
+                self._pace(len(block))
                 block, cut = self._allowed(block)
                 sink.sendall(block)
                 if cut:
@@ -104,6 +113,16 @@ class Proxy:
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def _pace(self, count: int) -> None:
+        """Wait for this block's turn on the wire; the end of the proxy ends it."""
+        with self._lock:
+            if self._rate is None:
+                return
+            now = time.monotonic()
+            due = max(now, self._free_at)
+            self._free_at = due + count / self._rate
+        self._healed.wait(due - now)
 
     def _allowed(self, block: bytes) -> tuple[bytes, bool]:
         with self._lock:

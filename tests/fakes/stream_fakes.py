@@ -19,6 +19,7 @@ from agent.core.errors import Unreachable
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number, epoch_of, seq_of
 from agent.core.rows import ObjectRow, Xattrs, encode_name, encode_object, name_key, object_key
 from agent.store.catalog import Catalog, CatalogReader, Header
+from agent.store.spool import Spool
 from agent.store.vault import Vault
 from agent.stream.board import PositionBoard
 from agent.stream.feed import Feed
@@ -63,6 +64,9 @@ class Primary:
         self.catalog.begin_epoch(epoch)
         self.epoch = epoch
         self.feed = Feed(limit)
+        self.spools: list[Spool] = []
+        self.spool_limits: tuple[int, ...] = ()
+        self.spool_directory = str(directory)
         self.disk: dict[ObjectId, bytes] = {}
         self.names: dict[bytes, ObjectId] = {}
         self.reads: list[ChunkRef] = []
@@ -131,6 +135,11 @@ class Primary:
                     pieces += inner
             return self._commit(Changes(puts), found, pieces, True)
 
+    def spool(self) -> Spool:
+        """For a sender."""
+        self.spools.append(Spool.open(self.spool_directory, *self.spool_limits))
+        return self.spools[-1]
+
     def source(self) -> FakeSource:
         """For a sender; opened in its thread."""
         return FakeSource(self, self.catalog.reader())
@@ -185,6 +194,7 @@ class FakeSource:
         self.newest = reader.newest
         self.commit_at = reader.commit_at
         self.piece = reader.piece
+        self.fuzzy = reader.fuzzy_between
         self.close = reader.close
 
     def difference(self, a: CommitNumber, b: CommitNumber) -> Iterator[list[tuple[bytes, bytes | None, bytes | None]]]:
@@ -358,7 +368,7 @@ def make_sender(primary: Primary, board: PositionBoard | None = None, peer: str 
     """A sender for one call."""
     newest = primary.catalog.newest()
     hello = Hello("alpha", "web", (1,), primary.epoch, newest.number if newest else NOTHING, b"n" * 32)
-    return Sender(peer, hello, primary.source, primary.feed, board or PositionBoard(), ManualClock())
+    return Sender(peer, hello, primary.source, primary.feed, board or PositionBoard(), ManualClock(), primary.spool)
 
 
 class Call:

@@ -48,7 +48,7 @@ def test_what_is_given_back_still_waits() -> None:
 
 
 def test_large_files_are_asked_for_once() -> None:
-    """While it waits once is enough; while it is read it must be read again, as the same work."""
+    """While it waits once is enough; what must be read again is the same work, with what was asked for meanwhile."""
     work = Outstanding()
     queue = LargeQueue(work)
     name = (ROOT, b"large")
@@ -56,14 +56,32 @@ def test_large_files_are_asked_for_once() -> None:
     queue.add(name)
     assert len(queue) == 1
     taken = queue.take()
-    assert taken == (name, 1)
+    assert taken == (name, (1,))
     queue.add(name)
-    assert queue.asked_again
-    queue.done(1, again=True)
+    queue.add(name)
+    assert [True] == [queue.asked_again]
+    queue.done((1,), again=True)
     assert not work.passed(1)
-    assert queue.take() == (name, 1)
-    queue.done(1, again=False)
-    assert work.passed(1)
+    assert queue.take() == (name, (1, 2))
+    assert [False] == [queue.asked_again]
+    queue.done((1, 2), again=False)
+    assert work.passed(2)
+    assert queue.take() is None
+
+
+def test_a_large_file_that_is_taken_as_read_is_read_again() -> None:
+    """What was asked for during that reading is not done with it: a barrier from then waits for the next."""
+    work = Outstanding()
+    queue = LargeQueue(work)
+    queue.add((ROOT, b"log"))
+    assert queue.take() == ((ROOT, b"log"), (1,))
+    queue.add((ROOT, b"log"))
+    barrier = work.last
+    queue.done((1,), again=False)
+    assert (True, False, 1) == (work.passed(1), work.passed(barrier), len(queue))
+    assert queue.take() == ((ROOT, b"log"), (2,))
+    queue.done((2,), again=False)
+    assert work.passed(barrier)
 
 
 def test_tickets_end_one_way_or_another() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.status.figures import clock_text, size_text, span_text, stamp, stamp_ns
+from agent.status.figures import clock_text, rate_text, size_text, span_text, stamp, stamp_ns
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,15 @@ def test_sizes(count: int, expected: str) -> None:
 def test_spans(seconds: float, expected: str) -> None:
     """Durations have the two units that matter."""
     assert expected == span_text(seconds)
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [(0.0, "0 B/s"), (950.0, "950 B/s"), (1.1e6, "1.1 MB/s"), (2.5e4, "25.0 kB/s"), (3.2e11, "320 GB/s")],
+)
+def test_rates(rate: float, expected: str) -> None:
+    """Rates have the units of the configuration."""
+    assert expected == rate_text(rate)
 
 
 def test_stamps_and_back() -> None:

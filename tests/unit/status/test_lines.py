@@ -65,6 +65,19 @@ def test_the_two_lines_of_the_contract() -> None:
         ({"peers": (a_peer(mode="catchup", behind_bytes=2048),)}, "catchup   beta is 2.0 KiB behind   commit 3.1842"),
         (
             {
+                "peers": (
+                    a_peer(),
+                    a_peer(name="gamma", mode="behind", behind_bytes=3 << 30, rate=1.1e6, change_rate=4.0e6),
+                )
+            },
+            "behind   gamma is 3.0 GiB behind, gains 1.1 MB/s on 4.0 MB/s of changes: never at this rate   commit 3.1842",
+        ),
+        (
+            {"peers": (a_peer(mode="behind", behind_bytes=3 << 30, rate=1.1e6, forecast_seconds=7300.0),)},
+            "behind   beta is 3.0 GiB behind, gains 1.1 MB/s on 0 B/s of changes: about 2 h 1 min left   commit 3.1842",
+        ),
+        (
+            {
                 "problems": (a_problem(path=b"x"), a_problem("other"), a_problem("i", Severity.INFO)),
                 "uncounted": {"u": 4},
             },

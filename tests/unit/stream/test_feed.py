@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 from agent.capture.outlet import ReadChunk
 from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
+from agent.store.spool import Spool
 from agent.stream.feed import Feed, LiveCommit
 
 COMMIT = Commit(CommitNumber(1), NOTHING, b"d" * 32, 0, 0, True, 0, 0)
@@ -92,6 +94,46 @@ def test_content_that_began_before_is_not_covered() -> None:
     give(feed, 1, ((1, ObjectId(11)), (2, ObjectId(12))))
     commits = [item for item in queue.take(1000) if isinstance(item, LiveCommit)]
     assert [(ObjectId(11),)] == [item.uncovered for item in commits]
+
+
+def test_a_small_commit_passes_large_content() -> None:
+    """Content that a commit does not name waits for it; what it names goes before it, and commits keep their order."""
+    feed = Feed()
+    queue = feed.attach("one", nothing)
+    feed.content(1, [chunk(50)])
+    feed.content(1, [chunk(51)])
+    give(feed, 1)
+    feed.content(2, [chunk(60)])
+    assert queue.has_commit
+    give(feed, 2, ((1, ObjectId(11)),))
+    give(feed, 3)
+    taken = [item.size for _ in range(6) for item in queue.take(1)]
+    assert [1, 50, 51, 2, 3, 60] == taken
+    assert (False, 0) == (queue.has_commit, queue.bytes)
+
+
+def test_a_queue_that_spills_holds_nothing(tmp_path: Path) -> None:
+    """Chunks are in the spool, rows nowhere; once that is full, the queue has ended, and so has what it took."""
+    feed = Feed()
+    spool = Spool.open(str(tmp_path), limit=100)
+    queue = feed.attach("one", nothing, spool)
+    give(feed, 60)
+    assert (False, 0, 60) == (bool(queue), queue.bytes, spool.size)
+    feed.content(1, [ReadChunk(b"m" * 32, 0, bytes(60), True)])
+    give(feed, 10)
+    assert (True, 60) == (queue.overflowed, spool.size)
+    spool.close()
+
+
+def test_a_queue_that_was_given_up() -> None:
+    """It lets go of what waits, and takes no more."""
+    feed = Feed()
+    queue = feed.attach("one", nothing)
+    give(feed, 10)
+    queue.give_up()
+    give(feed, 10)
+    assert (True, 0, []) == (queue.overflowed, queue.bytes, queue.take(100))
+    assert 20 == feed.given
 
 
 def test_nobody_is_attached() -> None:

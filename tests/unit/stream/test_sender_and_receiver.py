@@ -424,8 +424,8 @@ def test_a_call_that_nobody_reads_any_more_gets_nothing_more(primary: Primary) -
     next(outgoing)
     sender.incoming((Welcome("beta", primary.epoch, NOTHING, b"", NOTHING, 1 << 20, 1),))
     next(outgoing)
-    behind = sender.behind_bytes
     sender.release()
+    behind = sender.behind_bytes
     primary.write((b"file", noise(100_000)))
     assert behind == sender.behind_bytes
 
