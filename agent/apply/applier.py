@@ -8,15 +8,17 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 
-from agent.apply.brake import Counts, Hold, judge, trailing_empty
+from agent.apply.brake import ACCEPTABLE, Counts, Hold, judge, trailing_empty
 from agent.apply.converge import converge
 from agent.apply.facts import Applied, ChunkLost, Held, Report, StandbyFailed, VerifyReport, silent
+from agent.apply.guard import Guard, Standing
 from agent.apply.ledger import Ledger
 from agent.apply.mirror import Mirror, Run
 from agent.apply.ports import CatalogView, LocalFacts, ReadChunk
 from agent.apply.standby import Standby
 from agent.apply.verify import verify
 from agent.apply.world import Step, no_step, whole
+from agent.config.values import Brake
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import Damaged, NotFound
@@ -27,6 +29,7 @@ from agent.fs.walk import entries
 _CHECKPOINT = "checkpoint"
 _ATTEMPTS = "attempts"
 _ACCEPTED = "accepted"
+_PINNED = "held-from"
 _ENDED = "ended-clean"
 _U64 = struct.Struct(">Q")
 #: So many targets since the checkpoint are remembered, to know again what a run that was cut short left.
@@ -43,8 +46,8 @@ _HOLDS = (
     "standby-gone",
     "standby-replaced",
     "standby-unsafe",
-    "held",
     "lineage-waits",
+    *ACCEPTABLE,
 )
 _PASSING = ("chunk-damaged", "apply-failed", "impossible-row")
 
@@ -65,6 +68,7 @@ class Applier:
         dataset: str = "",
         scratch: str | None = None,
         step: Step = no_step,
+        brake: Brake = Brake(),
     ) -> None:
         self._open_reader = reader
         self._view: CatalogView | None = None
@@ -78,6 +82,8 @@ class Applier:
         self._applied = _number(local.value(_CHECKPOINT))
         self._checkpoint = self._applied
         self._accepted = _number(local.value(_ACCEPTED))
+        self._guard = Guard(brake, clock)
+        self._pinned = _number(local.value(_PINNED))
         self._attempts = _numbers(local.value(_ATTEMPTS))
         self._clean = local.value(_ENDED) == b"yes"
         self._trusted = self._clean and not self._attempts
@@ -112,7 +118,8 @@ class Applier:
         except Held as held:
             self._hold(held)
             raise
-        self._clear_holds()
+        # What the commits hold is not looked at here.
+        self._clear_holds("lineage-waits", *ACCEPTABLE)
         if not entries(world.displaced):
             self._board.clear_code("displaced")
         if self._standby.found_again:
@@ -265,7 +272,7 @@ class Applier:
         hold = self._brake(target)
         if hold is not None:
             remedy = f"hikae accept {self._dataset} if it is meant"
-            held = Held("held", self._dataset, hold.message, remedy)
+            held = Held(hold.code, self._dataset, hold.message, remedy)
             self._hold(held)
             raise held
         if not target.consistent and self._is_broken(self._applied):
@@ -273,21 +280,35 @@ class Applier:
             waits = Held("lineage-waits", self._dataset, reason, "it goes on by itself")
             self._hold(waits, Severity.INFO)
             raise waits
+        self._clear_holds()
 
     def _brake(self, target: Commit) -> Hold | None:
+        hold = self._emptied(target)
+        if hold is None and (self._applied != NOTHING or not self._trusted):
+            hold = self._guard.judge(self._reader, target, Standing(self._applied, self._accepted, self._pinned))
+            self._pin(self._guard.base if hold is not None else NOTHING)
+        return hold
+
+    def _emptied(self, target: Commit) -> Hold | None:
         if target.entries:
             return None
         since = trailing_empty(self._commits_after(self._applied))
         return judge(self._counts(self._applied), target, since, self._accepted)
 
+    def _pin(self, base: CommitNumber) -> None:
+        """A hold stands from there, also after a restart, however much time goes by."""
+        if base != self._pinned:
+            self._local.set_value(_PINNED, _U64.pack(base), durable=True)
+            self._pinned = base
+
     def _hold(self, held: Held, severity: Severity = Severity.ERROR) -> None:
-        self._clear_holds(but=held.code)
+        self._clear_holds(held.code)
         message = held.reason
         self._board.put(Problem(held.code, severity, self._clock.now_ns(), b"", message, held.remedy))
 
-    def _clear_holds(self, but: str = "") -> None:
+    def _clear_holds(self, *but: str) -> None:
         for code in _HOLDS:
-            if code != but:
+            if code not in but:
                 self._board.clear(code)
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from agent.apply.applier import Applier
+from agent.apply.brake import ACCEPTABLE
 from agent.apply.facts import ApplyFacts, Held, Phase, Progress, Report, StandbyFull, VerifyReport, silent
 from agent.core.clock import Clock
 from agent.core.commit import Commit
@@ -92,7 +93,7 @@ class ApplyLoop:
     def accept(self) -> CommitNumber:
         """Let the commit pass that is held now; its number. Raises ``Refused`` when nothing that can be accepted is held."""
         with self._change:
-            if not self._board.has("held") or self._newest is None:
+            if self._newest is None or not any(self._board.has(code) for code in ACCEPTABLE):
                 raise Refused("accept", "", "nothing is held", "hikae status shows what the dataset waits for")
             self._applier.accept(self._newest.number)
             self._wake()

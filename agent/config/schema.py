@@ -101,7 +101,6 @@ WITHOUT_EFFECT_YET = frozenset(
         "dataset.adopt",
         "dataset.vault_limit",
         "dataset.generations",
-        "dataset.brake",
         "dataset.limits",
         "dataset.hooks",
     }

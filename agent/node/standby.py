@@ -98,6 +98,7 @@ class Standby:
             dataset=dataset.name,
             scratch=str(scratch),
             step=self.turns.step,
+            brake=dataset.brake,
         )
         self.board = PositionBoard(Position(newest.number if newest else NOTHING, applier.applied))
         self.loop = ApplyLoop(
