@@ -94,7 +94,7 @@ def test_a_lineage_that_lost_most_is_held() -> None:
 
 def test_holds_say_how_much_and_since_when() -> None:
     """The time of the first commit in local time, with its day when that is another."""
-    at = int(datetime(2026, 11, 22, 2, 14).timestamp()) * 10**9
+    at = int(datetime.fromisoformat("2026-11-22T02:14").astimezone().timestamp()) * 10**9
     first = Commit(CommitNumber(6), CommitNumber(5), bytes(32), at, 0, True, 5, 0)
     hold = mass_deletion(1204, 1310, first, at + 3600 * 10**9)
     assert ("1,204 of 1,310 files deleted since 02:14", 6) == (hold.message, hold.since)
