@@ -9,15 +9,17 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from agent.apply.brake import Counts, Hold, judge, trailing_empty
+from agent.apply.brake import ACCEPTABLE, SOURCE_EMPTIED, Counts, Hold, judge, trailing_empty
 from agent.apply.converge import converge
 from agent.apply.facts import Applied, ChunkLost, Held, Report, StandbyFailed, VerifyReport, silent
+from agent.apply.guard import Guard, Standing
 from agent.apply.ledger import Ledger
 from agent.apply.mirror import Mirror, Run
 from agent.apply.ports import Adopted, CatalogView, LocalFacts, NothingAdopted, ReadChunk
 from agent.apply.standby import Standby
 from agent.apply.verify import verify
 from agent.apply.world import Step, no_step, whole
+from agent.config.values import Brake
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import Damaged, NotFound
@@ -28,6 +30,7 @@ from agent.fs.walk import entries
 _CHECKPOINT = "checkpoint"
 _ATTEMPTS = "attempts"
 _ACCEPTED = "accepted"
+_PINNED = "held-from"
 _ENDED = "ended-clean"
 _U64 = struct.Struct(">Q")
 #: So many targets since the checkpoint are remembered, to know again what a run that was cut short left.
@@ -44,9 +47,9 @@ _HOLDS = (
     "standby-gone",
     "standby-replaced",
     "standby-unsafe",
-    "held",
     "lineage-waits",
     "adopt-waits",
+    *ACCEPTABLE,
 )
 _PASSING = ("chunk-damaged", "apply-failed", "impossible-row")
 
@@ -70,6 +73,7 @@ class Applier:
         step: Step = no_step,
         adopt: bool = False,
         adopted: Adopted | None = None,
+        brake: Brake = Brake(),
     ) -> None:
         self._open_reader = reader
         self._view: CatalogView | None = None
@@ -84,6 +88,8 @@ class Applier:
         self._applied = _number(local.value(_CHECKPOINT))
         self._checkpoint = self._applied
         self._accepted = _number(local.value(_ACCEPTED))
+        self._guard = Guard(brake, clock)
+        self._pinned = _number(local.value(_PINNED))
         self._attempts = _numbers(local.value(_ATTEMPTS))
         self._clean = local.value(_ENDED) == b"yes"
         self._trusted = self._clean and not self._attempts
@@ -132,7 +138,8 @@ class Applier:
             self._hold(held)
             raise
         self._prepared = True
-        self._clear_holds()
+        # What the commits hold is not looked at here.
+        self._clear_holds("lineage-waits", "adopt-waits", *ACCEPTABLE)
         if not entries(world.displaced):
             self._board.clear_code("displaced")
         if self._standby.found_again:
@@ -324,7 +331,7 @@ class Applier:
         hold = self._brake(target)
         if hold is not None:
             remedy = f"hikae accept {self._dataset} if it is meant"
-            held = Held("held", self._dataset, hold.message, remedy)
+            held = Held(hold.code, self._dataset, hold.message, remedy)
             self._hold(held)
             raise held
         if not target.consistent and self._standby.adopting:
@@ -337,23 +344,39 @@ class Applier:
             waits = Held("lineage-waits", self._dataset, reason, "it goes on by itself")
             self._hold(waits, Severity.INFO)
             raise waits
+        self._clear_holds()
 
     def _brake(self, target: Commit) -> Hold | None:
+        hold = self._emptied(target)
+        if hold is None and (self._applied != NOTHING or not self._trusted):
+            hold = self._guard.judge(self._reader, target, Standing(self._applied, self._accepted, self._pinned))
+            self._pin(self._guard.base if hold is not None else NOTHING)
+        return hold
+
+    def _emptied(self, target: Commit) -> Hold | None:
         if target.entries:
             return None
         if self._standby.adopting and self._accepted != target.number:
-            return Hold("empty", "the primary is empty, and a tree stands here that is to be adopted", target.number)
+            return Hold(
+                SOURCE_EMPTIED, "the primary is empty, and a tree stands here that is to be adopted", target.number
+            )
         since = trailing_empty(self._commits_after(self._applied))
         return judge(self._counts(self._applied), target, since, self._accepted)
 
+    def _pin(self, base: CommitNumber) -> None:
+        """A hold stands from there, also after a restart, however much time goes by."""
+        if base != self._pinned:
+            self._local.set_value(_PINNED, _U64.pack(base), durable=True)
+            self._pinned = base
+
     def _hold(self, held: Held, severity: Severity = Severity.ERROR) -> None:
-        self._clear_holds(but=held.code)
+        self._clear_holds(held.code)
         message = held.reason
         self._board.put(Problem(held.code, severity, self._clock.now_ns(), b"", message, held.remedy))
 
-    def _clear_holds(self, but: str = "") -> None:
+    def _clear_holds(self, *but: str) -> None:
         for code in _HOLDS:
-            if code != but:
+            if code not in but:
                 self._board.clear(code)
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
+from agent.config.values import Brake
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber
 
-SOURCE_EMPTIED = "source-emptied"
+SOURCE_EMPTIED = "held"
+MASS_DELETION = "mass-deletion"
+MASS_REWRITING = "mass-rewriting"
+#: What an operator can accept, as codes of problems.
+ACCEPTABLE = (SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +27,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why the apply stands still. ``since``: the first commit that it concerns; accepting that or a later one ends it."""
+    """Why the apply stands still. ``code``: of the problem that says so; ``since``: the first commit that it concerns;
+    accepting that or a later one ends it."""
 
     code: str
     message: str
@@ -48,3 +55,44 @@ def trailing_empty(commits: Iterable[Commit]) -> CommitNumber:
         elif since == NOTHING:
             since = commit.number
     return since
+
+
+def is_guarded(limits: Brake, entries: int) -> bool:
+    """Whether shares of so few entries mean anything."""
+    return entries >= max(1, limits.min_entries)
+
+
+def too_many(count: int, share: float, whole: int) -> bool:
+    """Whether ``count`` is over the ``share`` of ``whole``."""
+    return count > share * whole
+
+
+def files_enough(count: int, share: float) -> int:
+    """So many files would be enough for ``count`` of them to be within the ``share``."""
+    return int(count / share) + 1 if share else count + 1
+
+
+def judge_lineage(limits: Brake, applied: Counts, target: Commit, begun: CommitNumber) -> Hold | None:
+    """The hold for a primary that started anew at commit ``begun``. No object is what it was then, so only what is certain
+    counts: so many entries fewer."""
+    lost = applied.entries - target.entries
+    if not is_guarded(limits, applied.entries) or not too_many(lost, limits.deleted, applied.entries):
+        return None
+    message = f"the primary started anew with {target.entries:,} entries; the standby keeps its {applied.entries:,}"
+    return Hold(MASS_DELETION, message, begun)
+
+
+def mass_deletion(count: int, entries: int, first: Commit, now: int) -> Hold:
+    """The hold for ``count`` of ``entries`` that are gone since the commit ``first``; ``now`` UTC ns."""
+    return Hold(MASS_DELETION, f"{count:,} of {entries:,} files deleted since {_clock(first.time, now)}", first.number)
+
+
+def mass_rewriting(count: int, files: int, first: Commit, now: int) -> Hold:
+    """The hold for ``count`` of ``files`` that have other content since the commit ``first``; ``now`` UTC ns."""
+    return Hold(MASS_REWRITING, f"{count:,} of {files:,} files rewritten since {_clock(first.time, now)}", first.number)
+
+
+def _clock(time: int, now: int) -> str:
+    """A moment in local time, with its day unless that is today's."""
+    moment, today = (datetime.fromtimestamp(ns / 1e9).astimezone() for ns in (time, now))
+    return f"{moment:%H:%M}" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M}"

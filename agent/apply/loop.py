@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from agent.apply.applier import Applier
+from agent.apply.brake import ACCEPTABLE
 from agent.apply.facts import ApplyFacts, Held, Phase, Progress, Report, StandbyFull, VerifyReport, silent
 from agent.core.clock import Clock
 from agent.core.commit import Commit
@@ -98,9 +99,12 @@ class ApplyLoop:
     def accept(self) -> CommitNumber:
         """Let the commit pass that is held now; its number. Raises ``Refused`` when nothing that can be accepted is held."""
         with self._change:
-            if not self._board.has("held") or self._newest is None:
+            if self._newest is None or not self._braked():
                 raise Refused("accept", "", "nothing is held", "hikae status shows what the dataset waits for")
             self._applier.accept(self._newest.number)
+            for code in ACCEPTABLE:
+                self._board.clear(code)
+            self._facts = replace(self._facts, hold="")
             self._wake()
             return self._newest.number
 
@@ -249,11 +253,16 @@ class ApplyLoop:
             return
         # Also with nothing to apply it is told within a second that the standby was unmounted.
         self._applier.prepare()
-        self._say(phase=Phase.PAUSED if paused else Phase.IDLE, hold="")
+        hold = self.facts().hold if paused and self._braked() else ""
+        self._say(phase=Phase.PAUSED if paused else Phase.IDLE, hold=hold)
         if not self._applier.checkpointed:
             self._checkpoint()
         self._applier.rest()
         self._board.clear("apply-stopped")
+
+    def _braked(self) -> bool:
+        """Whether there is something that an operator can accept."""
+        return any(self._board.has(code) for code in ACCEPTABLE)
 
     def _checkpoint_if_due(self) -> None:
         late = self._clock.monotonic() - self._checkpoint_at >= CHECKPOINT_SECONDS

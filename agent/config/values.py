@@ -113,8 +113,8 @@ class Generations:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """Net deletions and rewritten share of all entries, within ``window`` seconds, that hold the apply; nothing is held
-    in a dataset below ``min_entries``."""
+    """What holds the apply when it is passed within ``window`` seconds: net deletions as a share of all entries, rewritten
+    files as a share of all regular files. Nothing is held in a dataset below ``min_entries``."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 

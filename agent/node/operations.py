@@ -143,12 +143,14 @@ class Operations:
         return {"dataset": dataset, "paused": _paused(member)}
 
     def accept(self, dataset: str) -> Json:
-        """See ``Controls``: another root here, or an emptied source."""
+        """See ``Controls``: another root on the primary, what the brake holds on a secondary."""
         side = self._member(dataset).side
         if isinstance(side, Primary):
             hold = side.facts().hold
             if hold is None or hold.value != "root-replaced":
-                where = f"a source that became empty is accepted on {', '.join(side.dataset.standby)}"
+                where = (
+                    f"an emptied source, a mass deletion or rewriting is accepted on {', '.join(side.dataset.standby)}"
+                )
                 raise Refused("accept", dataset, "nothing that can be accepted is held on this node", where)
             side.pump.accept_root()
             return {"dataset": dataset, "accepted": hold.value}

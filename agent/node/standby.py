@@ -116,6 +116,7 @@ class Standby:
             step=self.turns.step,
             adopt=dataset.adopt,
             adopted=seeding,
+            brake=dataset.brake,
         )
         self._applier = applier
         self.board = PositionBoard(Position(newest.number if newest else NOTHING, applier.applied))

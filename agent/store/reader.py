@@ -14,7 +14,7 @@ from agent.core.commit import Commit
 from agent.core.digest import WIDTH, bucket_of
 from agent.core.errors import Damaged
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId
-from agent.store import moments
+from agent.store import losses, moments
 from agent.store.pack import PackEnd
 from agent.store.sqlite import Synchronous, failure, open_database, query
 
@@ -157,7 +157,7 @@ class Reading:
             return []  # a number of more than 63 bits: nothing is stored under it
 
 
-class CatalogReader(Reading):
+class CatalogReader(Reading, losses.Losses):
     """A reader with a connection of its own; bound to one thread at a time. Sees sealed commits only."""
 
     @classmethod
@@ -165,7 +165,7 @@ class CatalogReader(Reading):
         """Raises ``NotFound`` when there is no catalog, ``Damaged``."""
         reader = cls(path, open_database(path, Synchronous.NORMAL, _CACHE_KIB, create=False))
         try:
-            query(reader._connection, moments.SCRATCH)
+            query(reader._connection, moments.SCRATCH + losses.SCRATCH)
         except apsw.Error as error:
             reader.close()
             raise failure(error, "open the catalog", path) from error

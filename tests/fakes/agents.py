@@ -26,6 +26,8 @@ from fakes.eventually import eventually
 from fakes.trees import differences
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+#: For tests that delete and rewrite most of a tree again and again: the brake would be right to hold.
+UNBRAKED = '[dataset.brake]\ndeleted = "100%"\nrewritten = "100%"\n'
 _AS_USUAL: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.apply.applier import Applier
+from agent.config.values import Brake
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, Entry
 from agent.core.clock import ManualClock
@@ -27,6 +28,8 @@ from fakes.trees import Seen, snapshot
 
 Place = tuple[ObjectId, bytes]
 PAGE = 4096
+#: Random trees lose most of what they have all the time.
+UNBRAKED = Brake(deleted=1, rewritten=1)
 
 
 class Crash(BaseException):
@@ -385,7 +388,8 @@ class Rig:
         parent = newest.number if newest else NOTHING
         self.tree = tree.copy()
         number = commit_number(self.epoch, self.seq)
-        return self.catalog.write(changes, Header(number, parent, self.seq, self.seq, consistent))
+        now = self.clock.now_ns()
+        return self.catalog.write(changes, Header(number, parent, now, now, consistent))
 
     def commit_anew(self, tree: Tree, *, consistent: bool = True) -> Commit:
         """Seal the tree as the first commit of a new lineage."""
@@ -396,13 +400,14 @@ class Rig:
         self.catalog.restart_from_nothing(number)
         self.catalog.stage(number, Tree(self.store).changes_to(tree))
         self.tree = tree.copy()
-        return self.catalog.seal(Header(number, NOTHING, 1, 1, consistent), PackEnd(0, 0))
+        now = self.clock.now_ns()
+        return self.catalog.seal(Header(number, NOTHING, now, now, consistent), PackEnd(0, 0))
 
-    def applier(self, step: Callable[[str], None] = lambda what: None) -> Applier:
+    def applier(self, step: Callable[[str], None] = lambda what: None, brake: Brake = UNBRAKED) -> Applier:
         """An applier as a new process would have it."""
         made = Applier(
             str(self.root), self.catalog.reader, self.local, self.store.read, self.board, self.clock,
-            dataset="web", scratch=str(self.base), step=step,
+            dataset="web", scratch=str(self.base), step=step, brake=brake,
         )  # fmt: skip
         self.opened.append(made)
         return made

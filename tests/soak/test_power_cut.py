@@ -21,7 +21,7 @@ from agent.api.client import AdminClient
 from agent.core.errors import TryAgain
 from agent.core.ids import CommitNumber, commit_number
 from agent.status.text import shown
-from fakes.agents import Agent, Pair, pair
+from fakes.agents import UNBRAKED, Agent, Pair, pair
 from fakes.eventually import eventually
 from fakes.loop_image import Disk, can_mount, disk
 from fakes.recovered import untruths
@@ -80,7 +80,7 @@ def test_a_primary_is_never_rewound_by_a_power_cut(tmpfs_dir: Path, rng: random.
     secondary is in the catalog, so the epoch goes on, and the standby follows the source back to what is left of it."""
     with disk(tmpfs_dir, MEBIBYTES) as machine:
         source, state = machine.root / "source", machine.root / "state"
-        with pair(source=source, states={"alpha": state}) as both:
+        with pair(UNBRAKED, source=source, states={"alpha": state}) as both:
             run_up(both)
             for _ in range(CUTS):
                 storm = Storm(str(source), rng.randrange(1 << 30))
@@ -96,7 +96,7 @@ def test_a_primary_is_never_rewound_by_a_power_cut(tmpfs_dir: Path, rng: random.
 
 def test_an_old_copy_of_the_state_is_called_rewound(tmpfs_dir: Path, rng: random.Random) -> None:
     """The test above can fail: a primary that is given its state from before what it sealed says so, and sends nothing."""
-    with disk(tmpfs_dir, MEBIBYTES) as machine, pair(states={"alpha": machine.root / "state"}) as both:
+    with disk(tmpfs_dir, MEBIBYTES) as machine, pair(UNBRAKED, states={"alpha": machine.root / "state"}) as both:
         run_up(both)
         storm = Storm(str(both.source), rng.randrange(1 << 30))
         storm.run(50)
@@ -117,7 +117,7 @@ def secondary_on_a_disk(base: Path, program: tuple[str, ...] = ()) -> Iterator[t
     """A pair that runs; the secondary's state and standby are on the disk. It runs ``program``, if not the usual one."""
     with (
         disk(base, MEBIBYTES) as machine,
-        pair(standby=machine.root / "standby", states={"beta": machine.root / "state"}) as both,
+        pair(UNBRAKED, standby=machine.root / "standby", states={"beta": machine.root / "state"}) as both,
     ):
         both.beta.program = program or both.beta.program
         for name in ("still", "busy"):

@@ -10,7 +10,7 @@ import random
 
 import pytest
 
-from fakes.agents import Pair, pair
+from fakes.agents import UNBRAKED, Pair, pair
 from fakes.storm import Storm
 from fakes.trees import differences
 
@@ -54,7 +54,7 @@ def assert_mirrored(both: Pair) -> None:
 
 def _check(seed: int, operations: int, kills: int) -> None:
     print(f"storm seed {seed}, {operations} operations, {kills} kills")
-    with pair() as both:
+    with pair(UNBRAKED) as both:
         try:
             storm = storm_with_kills(both, seed, operations, kills)
             assert_mirrored(both)

@@ -118,6 +118,27 @@ def test_a_held_commit_is_accepted(it: Rig) -> None:
     assert (tree.expected(), []) == (it.seen(), it.problems())
 
 
+def test_a_hold_stands_and_can_be_accepted_while_paused(it: Rig) -> None:
+    """A pause does not hide it; once accepted it is told no more, and resuming applies it."""
+    seen = Seen()
+    with _loop(it, seen) as loop:
+        tree = _tree(it)
+        first = it.commit(tree)
+        loop.notify(first)
+        assert loop.wait_applied(first.number, PATIENCE)
+        tree.remove(ROOT, b"a")
+        second = it.commit(tree)
+        loop.notify(second)
+        _until(loop, Phase.HELD)
+        loop.pause()
+        _until(loop, Phase.PAUSED)
+        assert ("became empty" in loop.facts().hold, ["held"]) == (True, it.problems())
+        assert second.number == loop.accept()
+        assert ("", []) == (loop.facts().hold, it.problems())
+        loop.resume()
+        assert loop.wait_applied(second.number, PATIENCE)
+
+
 def test_what_failed_is_tried_again(it: Rig) -> None:
     """A chunk that is repaired."""
     tree = _tree(it)

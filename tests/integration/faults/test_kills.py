@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.agents import Pair, pair
+from fakes.agents import UNBRAKED, Pair, pair
 from fakes.eventually import eventually
 
 SEEDS = int(os.environ.get("HIKAE_SOAK_SEEDS", "0"))
@@ -70,13 +70,13 @@ def kill_in_bursts(both: Pair, choices: random.Random, kills: int) -> None:
 
 def test_both_killed_in_the_first_sync(rng: random.Random) -> None:
     """Several times, at different stages; what had arrived is not sent again, and nothing is half there."""
-    with pair() as both:
+    with pair(UNBRAKED) as both:
         kill_in_first_sync(both, rng, 4)
 
 
 def test_both_killed_in_bursts(rng: random.Random) -> None:
     """Live changes, both killed, more changes while nobody runs."""
-    with pair() as both:
+    with pair(UNBRAKED) as both:
         kill_in_bursts(both, rng, 3)
 
 
@@ -84,7 +84,7 @@ def test_both_killed_in_bursts(rng: random.Random) -> None:
 @pytest.mark.parametrize("number", range(SEEDS))
 def test_both_killed_again_and_again(number: int, rng: random.Random) -> None:
     """`make soak`: more kills, of both kinds."""
-    with pair() as both:
+    with pair(UNBRAKED) as both:
         kill_in_first_sync(both, rng, 10)
         both.stop()
         kill_in_bursts(both, rng, 10)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from fakes.agents import pair
+from fakes.agents import UNBRAKED, pair
 from fakes.eventually import eventually
 
 
@@ -43,7 +43,7 @@ def meanwhile(act: Callable[[int], None]) -> Iterator[threading.Event]:
 
 def test_files_that_vanish_and_grow_during_the_first_sync() -> None:
     """A thread deletes, appends to, truncates and replaces files all through the first sync."""
-    with pair() as both:
+    with pair(UNBRAKED) as both:
         for number in range(400):
             (both.source / f"f{number:03}").write_bytes(b"%d" % number * 2_000)
         big = both.source / "big"
@@ -75,7 +75,7 @@ def test_files_that_vanish_and_grow_during_the_first_sync() -> None:
 
 def test_a_log_and_a_database_that_never_rest() -> None:
     """`wait --durable` returns while a log is appended to and SQLite writes; at rest both are equal, the database whole."""
-    with pair() as both:
+    with pair(UNBRAKED) as both:
         log, database = both.source / "app.log", both.source / "app.db"
         writer = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
         with closing(writer):

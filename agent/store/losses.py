@@ -1,0 +1,217 @@
+"""What a stretch of history took away: counts for the brake, by the indexes on ``until``.
+
+A row that stood at ``base`` and ended by ``target`` is found once, however often its key changed in between. So the cost
+is that of the rows that ended between the two, and only what may really be lost is looked at singly. Every answer is
+bounded, or read in pages.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
+from agent.core.rows import ObjectRow, decode_object
+
+#: ``(since, until, how many rows)``.
+Ended: TypeAlias = tuple[int, int, int]
+
+#: Run once on a connection before anything here.
+SCRATCH = "create temp table lost_name (parent integer primary key, alive integer, gone integer, first integer);"
+
+_PAGE = 200
+_REMEMBERED = 10_000
+
+# ?1 is the base, ?2 the target. The last two conditions: its object lives on, and something stands at its name.
+_LOST = """
+from name n where n.until > ?1 and n.until <= ?2 and n.until < 9223372036854775807 and n.since <= ?1
+and not exists (select 1 from object x where x.id = n.object and x.until > ?2 and x.since <= ?2)
+and not exists (
+  select 1 from name x
+  where x.parent = n.parent and x.until = 9223372036854775807 and x.name = n.name and x.since <= ?2
+)
+and not exists (
+  select 1 from name x indexed by name_ended
+  where x.parent = n.parent and x.name = n.name and x.until > ?2 and x.until < 9223372036854775807 and x.since <= ?2
+)
+"""
+_GATHER_LOST = """
+delete from temp.lost_name;
+insert into temp.lost_name select n.parent,
+  exists (select 1 from object x where x.id = n.parent and x.until > ?2 and x.since <= ?2), count(*), min(n.until)
+FROM_LOST group by n.parent
+""".replace("FROM_LOST", _LOST)
+_LOST_PARENTS = "select parent, alive, gone, first from temp.lost_name where parent > ? order by parent limit ?"
+_LOST_IN = "select n.name, n.until " + _LOST + "and n.parent = ?3 and n.name > ?4 order by n.name limit ?5"
+_CHANGED = """
+select o.until, o.id, o.row,
+  (select row from object x where x.id = o.id and x.until > ?2 and x.since <= ?2 limit 1)
+from object o where (o.until, o.id) > (?3, ?4) and o.until <= ?2 and o.until < 9223372036854775807 and o.since <= ?1
+order by o.until, o.id limit ?5
+"""
+_ENDED_NAMES = """
+select max(since, ?3), until, count(*) from name
+where until > ?1 and until <= ?2 and until < 9223372036854775807 group by 1, 2
+"""
+_ENDED_OBJECTS = _ENDED_NAMES.replace("from name", "from object")
+# The file type is in the upper half of the third byte of the mode; see core.rows.
+_REGULAR = """
+select count(*) from (
+  select 1 from object where since <= ?1 and until > ?1 and substr(row, 13, 1) between x'80' and x'8f' limit ?2
+)
+"""
+_LAST_OF_STRETCHES = """
+select max(number) from commits where number > ?1 and number <= ?2 and received >= ?3 group by received / ?4 order by 1
+"""
+_LAST_BEFORE = (
+    "select number from commits where number > ? and number <= ? and received < ? order by number desc limit 1"
+)
+_FIRST_CONSISTENT = (
+    "select number from commits where number >= ? and number <= ? and consistent order by number limit 1"
+)
+_BEGUN_ANEW = "select max(number) from commits where number > ? and number <= ? and parent = 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """``count`` of something, and the first commit (``NOTHING``: none) that took one of them away."""
+
+    count: int = 0
+    first: CommitNumber = NOTHING
+
+
+class Losses(Protocol):
+    """The brake's questions, for ``CatalogReader``. All raise as its other methods do; moments before the horizon give less
+    than was lost."""
+
+    def ended(self, after: CommitNumber, upto: CommitNumber, oldest: CommitNumber) -> tuple[list[Ended], list[Ended]]:
+        """Names and objects whose row ended in ``(after, upto]``, by when it began (never said to be before ``oldest``)."""
+        arguments = (after, upto, oldest)
+        return self._all(_ENDED_NAMES, arguments), self._all(_ENDED_OBJECTS, arguments)
+
+    def deleted(self, base: CommitNumber, target: CommitNumber) -> Lost:
+        """Names that stood at ``base``, whose object is gone at ``target`` and at whose path nothing stands there."""
+        ways = _Ways(self, base, target)
+        count, first, last = 0, 0, -1
+        self._all(_GATHER_LOST, (base, target))
+        while parents := self._all(_LOST_PARENTS, (last, _PAGE)):
+            last = parents[-1][0]
+            for parent, alive, gone, since in parents:
+                if not alive and (there := ways.counterpart(parent)) is not None:
+                    gone, since = self._lost_in(ways, parent, there)
+                if gone:
+                    count, first = count + gone, min(first or since, since)
+        return Lost(count, CommitNumber(first))
+
+    def rewritten(self, base: CommitNumber, target: CommitNumber) -> Lost:
+        """Regular files of ``base`` with other content at ``target``: changed in place, or another file stands at their name
+        and they are gone."""
+        ways = _Ways(self, base, target)
+        count, first, at, last = 0, 0, int(base), 1 << 62
+        while rows := self._all(_CHANGED, (base, target, at, last, _PAGE)):
+            at, last = rows[-1][:2]
+            for until, _, old, new in rows:
+                if _is_rewritten(ways, old, new):
+                    count, first = count + 1, first or until
+        return Lost(count, CommitNumber(first))
+
+    def regular_files(self, at: CommitNumber, limit: int) -> int:
+        """How many regular files there are; looks no further than ``limit``."""
+        count: int = self._all(_REGULAR, (at, limit))[0][0]
+        return count
+
+    def last_of_stretches(self, after: CommitNumber, upto: CommitNumber, start: int, width: int) -> list[CommitNumber]:
+        """Of the commits in ``(after, upto]`` that were received from ``start`` (UTC ns) on: the last of each ``width`` ns."""
+        return [CommitNumber(number) for (number,) in self._all(_LAST_OF_STRETCHES, (after, upto, start, width))]
+
+    def last_before(self, after: CommitNumber, upto: CommitNumber, start: int) -> CommitNumber:
+        """The last commit in ``(after, upto]`` that was received before ``start`` (UTC ns); ``NOTHING`` for none."""
+        for (number,) in self._all(_LAST_BEFORE, (after, upto, start)):
+            return CommitNumber(number)
+        return NOTHING
+
+    def first_consistent(self, first: CommitNumber, upto: CommitNumber) -> CommitNumber | None:
+        """The first consistent commit in ``[first, upto]``."""
+        for (number,) in self._all(_FIRST_CONSISTENT, (first, upto)):
+            return CommitNumber(number)
+        return None
+
+    def begun_anew(self, after: CommitNumber, upto: CommitNumber) -> CommitNumber:
+        """The newest commit in ``(after, upto]`` that replaces the empty dataset; ``NOTHING`` for none."""
+        return CommitNumber(self._all(_BEGUN_ANEW, (after, upto))[0][0] or NOTHING)
+
+    def _lost_in(self, ways: _Ways, parent: ObjectId, there: ObjectId) -> tuple[int, int]:
+        """What is lost of a directory that is gone, where another one stands at its path."""
+        count, first, name = 0, 0, b""
+        while rows := self._all(_LOST_IN, (ways.base, ways.target, parent, name, _PAGE)):
+            name = rows[-1][0]
+            for each, until in rows:
+                if self.child(there, each, ways.target) is None:
+                    count, first = count + 1, min(first or until, until)
+        return count, first
+
+    # What ``Reading`` has.
+    def object(self, id: ObjectId, at: CommitNumber | None = None) -> bytes | None: ...
+
+    def child(self, parent: ObjectId, name: bytes, at: CommitNumber | None = None) -> ObjectId | None: ...
+
+    def names_of(self, id: ObjectId, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]: ...
+
+    def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]: ...  # Any: as in ``Reading``
+
+
+class _Ways:
+    """Which directory of ``target`` is, or stands in the place of, one of ``base``: whoever builds a tree anew beside the old one
+    and swaps the two has deleted nothing."""
+
+    def __init__(self, rows: Losses, base: CommitNumber, target: CommitNumber) -> None:
+        self.rows, self.base, self.target = rows, base, target
+        self._known: dict[ObjectId, ObjectId | None] = {}
+
+    def counterpart(self, directory: ObjectId) -> ObjectId | None:
+        """The directory itself while it lives, else what stands at its path; None for nothing."""
+        way: dict[ObjectId, bytes] = {}
+        at = directory
+        while at not in self._known and not self._lives(at):
+            names = self.rows.names_of(at, self.base)
+            if not names or at in way:
+                return None
+            way[at] = names[0][1]
+            at = names[0][0]
+        there = self._known.get(at, at)
+        for id, name in reversed(way.items()):
+            there = None if there is None else self.rows.child(there, name, self.target)
+            self._keep(id, there)
+        return there
+
+    def standing(self, id: ObjectId) -> Iterator[ObjectId]:
+        """What stands at the names that an object had."""
+        for parent, name in self.rows.names_of(id, self.base):
+            there = self.counterpart(parent)
+            found = None if there is None else self.rows.child(there, name, self.target)
+            if found is not None:
+                yield found
+
+    def _lives(self, id: ObjectId) -> bool:
+        return id == ROOT or self.rows.object(id, self.target) is not None
+
+    def _keep(self, id: ObjectId, there: ObjectId | None) -> None:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[id] = there
+
+
+def _is_rewritten(ways: _Ways, old: bytes, new: bytes | None) -> bool:
+    was = decode_object(old)
+    if was.kind != stat.S_IFREG:
+        return False
+    if new is not None:
+        return _differs(was, new)
+    return any(_differs(was, row) for id in ways.standing(was.id) if (row := ways.rows.object(id, ways.target)))
+
+
+def _differs(was: ObjectRow, row: bytes) -> bool:
+    now = decode_object(row)
+    return now.kind == stat.S_IFREG and (now.size, now.content) != (was.size, was.content)
