@@ -10,6 +10,7 @@ from functools import partial
 
 import structlog
 
+from agent import __version__
 from agent.capture.facts import PumpFacts
 from agent.capture.pump import Pump
 from agent.capture.rules import Rules
@@ -21,13 +22,13 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.node import lineage
 from agent.node.fan import MeasuredFeed
 from agent.node.lag import LagMeter
+from agent.node.meeting import tell_configs
 from agent.node.pauses import SEND, Pauses
 from agent.node.reading import PrimarySource
 from agent.node.surroundings import Surroundings
 from agent.rpc.client import GrpcTransport
 from agent.store.catalog import Catalog
 from agent.store.local import Local
-from agent.stream import messages
 from agent.stream.board import PositionBoard
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.feed import Feed
@@ -35,6 +36,7 @@ from agent.stream.link import Link
 from agent.stream.messages import Hello
 from agent.stream.sender import Sender
 from agent.stream.source import LineageBroken
+from agent.stream.versions import SPOKEN
 from agent.watch.choose import choose
 from agent.watch.hint import Hint, Look, Watcher
 from agent.watch.root import RootIdentity, identity_of, reason_lost
@@ -142,9 +144,14 @@ class Primary:
         if self.watcher is None:
             self._watch(anew=True)
         self._tell_watch()
+        digests: dict[str, bytes] = {}
         for name, (link, _) in self.links.items():
-            if link.state().connected:
+            state = link.state()
+            if state.connected:
                 self.confirmed.add(name)
+            if state.welcome is not None:
+                digests[name] = state.welcome.config_digest
+        tell_configs(self._board, self.dataset, digests, self._around.clock.now_ns())
 
     def newest(self) -> Commit | None:
         """The newest commit; any thread (the value is replaced as a whole)."""
@@ -245,11 +252,13 @@ class Primary:
         hello = Hello(
             node=self._around.node,
             dataset=self.dataset.name,
-            versions=(messages.VERSION,),
+            versions=SPOKEN,
             epoch=self.epoch,
             newest=newest.number if newest else NOTHING,
             nonce=secrets.token_bytes(NONCE_SIZE),
             config_digest=self.dataset.digest,
+            program=__version__,
+            kind=self.dataset.kind,
         )
         sender = Sender(peer, hello, self._source, self._feed, self.boards[peer], self._around.clock)
         with self._lock:

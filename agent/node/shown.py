@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from agent.apply.facts import Phase as ApplyPhase
 from agent.capture.facts import Phase as PumpPhase
@@ -83,7 +84,8 @@ def standby_facts(
     newest = side.newest()
     connected = side.connected
     first = newest is None or not (newest.consistent or side.was_consistent)
-    primary = PeerFacts(dataset.primary, connected=connected, mode="streaming" if connected else "")
+    mode: Literal["streaming", ""] = "streaming" if connected else ""
+    primary = PeerFacts(dataset.primary, version=side.primary_program, connected=connected, mode=mode)
     return DatasetFacts(
         name=dataset.name,
         kind=dataset.kind,
@@ -123,6 +125,7 @@ def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
         peers.append(
             PeerFacts(
                 name,
+                version=state.welcome.program if state.welcome is not None else "",
                 connected=state.connected,
                 mode=_MODES.get(state.phase, "") if state.connected else "",  # type: ignore[arg-type]
                 durable=position.durable,

@@ -13,7 +13,7 @@ from agent.core.commit import Commit, Position
 from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
 from agent.core.ids import NOTHING
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.node import lineage
+from agent.node import lineage, meeting
 from agent.node.mending import Mending
 from agent.node.pauses import APPLY, Pauses
 from agent.node.surroundings import Surroundings
@@ -72,6 +72,7 @@ class Standby:
         self.dataset = dataset
         self.vault = vault
         self.announced = 0
+        self.primary_program = ""
         self.turns = Turns()
         self.was_consistent = local.value(_CONSISTENT) is not None
         self._around = around
@@ -154,7 +155,17 @@ class Standby:
         if peer != self.dataset.primary:
             reason = f"{peer} is not the primary of {hello.dataset} here: {self.dataset.primary} is"
             return Refuse("not-primary", reason, "make the configuration of both nodes the same")
+        refusal = meeting.unfit(self._around.node, self.dataset, hello)
+        if refusal is not None:
+            return refusal
         return _Served(self, hello, self._around, self._catalog, self.vault)
+
+    def met(self, hello: Hello, answer: Welcome | Refuse) -> None:
+        """The primary has introduced itself, and this is what it is answered."""
+        now = self._around.clock.now_ns()
+        self.primary_program = hello.program
+        meeting.tell_version(self._problems, answer, now)
+        meeting.tell_configs(self._problems, self.dataset, {hello.node: hello.config_digest}, now)
 
     def began(self, receiver: Receiver) -> None:
         """A call is served."""
@@ -223,7 +234,9 @@ class _Served(Receiver):
     def open(self) -> Welcome | Refuse:
         """See ``Receiver``."""
         self._standby.began(self)
-        return super().open()
+        answer = super().open()
+        self._standby.met(self._hello, answer)
+        return meeting.introduced(answer, self._standby.dataset)
 
     def progress(self) -> Progress:
         """See ``Receiver``; asked for at least each second."""

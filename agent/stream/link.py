@@ -13,7 +13,7 @@ from agent.core.clock import Clock
 from agent.core.errors import HikaeError, Unreachable
 from agent.core.problem import Problem, Severity
 from agent.stream.conversation import RefusedByPeer
-from agent.stream.messages import Answers, Batch
+from agent.stream.messages import Answers, Batch, Welcome
 from agent.stream.sender import Phase, Sender
 
 FIRST_PAUSE = 0.2
@@ -42,7 +42,7 @@ class Transport(Protocol):
 @dataclass(frozen=True, slots=True)
 class LinkState:
     """What status shows. ``since``: UTC ns of the present ``phase`` beginning (None: no call); ``error``: why the last
-    call ended, cleared once a call streams; ``behind``, ``sent``: bytes."""
+    call ended, cleared once a call streams; ``behind``, ``sent``: bytes; ``welcome``: the peer's last, None before any."""
 
     peer: str
     connected: bool
@@ -52,6 +52,7 @@ class LinkState:
     error: Problem | None
     behind: int
     sent: int
+    welcome: Welcome | None = None
 
 
 class Link:
@@ -81,6 +82,7 @@ class Link:
         self._hurry = threading.Event()
         self._sender: Sender | None = None
         self._error: Problem | None = None
+        self._welcome: Welcome | None = None
         self._attempts = 0
         self._caught_up = False
         self._phase: tuple[Phase, int | None] = (Phase.ENDED, None)
@@ -113,6 +115,7 @@ class Link:
         welcomed = sender is not None and sender.talk.welcome is not None
         if phase is Phase.STREAMING:
             self._error = None
+        self._remember(sender)
         return LinkState(
             peer=self._peer,
             connected=welcomed and phase is not Phase.ENDED,
@@ -122,7 +125,12 @@ class Link:
             error=self._error,
             behind=sender.behind_bytes if sender is not None else 0,
             sent=sender.talk.sent if sender is not None else 0,
+            welcome=self._welcome,
         )
+
+    def _remember(self, sender: Sender | None) -> None:
+        if sender is not None and sender.talk.welcome is not None:
+            self._welcome = sender.talk.welcome
 
     def _run(self) -> None:
         pause = FIRST_PAUSE
@@ -157,6 +165,7 @@ class Link:
         hearer.join()
         sender.release()
         self._caught_up = sender.caught_up
+        self._remember(sender)
         self._sender = None
         return sender.talk.failure
 

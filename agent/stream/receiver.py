@@ -17,7 +17,7 @@ from agent.core.rows import ObjectRow, check_key, check_row
 from agent.store.catalog import Catalog, Header
 from agent.store.pack import PackEnd
 from agent.store.vault import Vault
-from agent.stream import messages
+from agent.stream import messages, versions
 from agent.stream.board import PositionBoard
 from agent.stream.messages import (
     Announce,
@@ -96,10 +96,9 @@ class Receiver:
 
     def open(self) -> Welcome | Refuse:
         """Answer the ``Hello``. A higher epoch is durably met before anything else is said (law 7)."""
-        if messages.VERSION not in self._hello.versions:
-            return Refuse(
-                "version", f"{self._node} speaks stream version {messages.VERSION}", "upgrade the secondary first"
-            )
+        version = versions.agree(versions.SPOKEN, self._hello.versions)
+        if version is None:
+            return versions.refusal(self._node, versions.SPOKEN, self._hello)
         refusal = self._meet(self._hello.epoch)
         if refusal is not None:
             return refusal
@@ -115,7 +114,7 @@ class Receiver:
             durable_digest=newest.digest if newest else b"",
             applied=self.board.position.applied,
             credit=messages.CREDIT,
-            version=messages.VERSION,
+            version=version,
             lacking=self.lacking,
         )
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, CommitNumber
-from agent.stream import live, messages
+from agent.stream import live, versions
 from agent.stream.board import PositionBoard
 from agent.stream.catchup import Catchup
 from agent.stream.conversation import Conversation, Ended
@@ -136,8 +136,7 @@ class Sender:
         of this node whose catalog is gone: what it has is replaced then, and kept as history.
 
         Raises ``LineageBroken``, ``WireError``."""
-        if welcome.node != self._peer or welcome.version not in self._hello.versions:
-            raise messages.bad(f"a welcome of {welcome.node!r} in version {welcome.version}")
+        versions.check_welcome(self._peer, self._hello.versions, welcome)
         if welcome.durable == NOTHING:
             return NOTHING
         commit = source.commit_at(welcome.durable)
