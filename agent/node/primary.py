@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 
 import structlog
@@ -16,15 +16,16 @@ from agent.capture.pump import Pump
 from agent.capture.rules import Rules
 from agent.config.values import Dataset
 from agent.core.commit import Commit
-from agent.core.errors import HikaeError, StoreFailed, TryAgain
+from agent.core.errors import HikaeError, Refused, StoreFailed, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.node import lineage
+from agent.node import lineage, rewound
 from agent.node.fan import MeasuredFeed
 from agent.node.lag import LagMeter
 from agent.node.meeting import tell_configs
 from agent.node.pauses import SEND, Pauses
 from agent.node.reading import PrimarySource
+from agent.node.rewound import Rewound
 from agent.node.surroundings import Surroundings
 from agent.rpc.client import GrpcTransport
 from agent.store.catalog import Catalog
@@ -42,7 +43,7 @@ from agent.watch.hint import Hint, Look, Watcher
 from agent.watch.root import RootIdentity, identity_of, reason_lost
 from agent.watch.settle import Settle
 
-REWOUND, FOREIGN, WATCH = "rewound", "foreign-lineage", "watch"
+FOREIGN, WATCH = "foreign-lineage", "watch"
 #: The peer's word for: you are in an epoch that is not newer than your own of before, and began from nothing.
 LOST_EPOCH = "lost-epoch"
 NONCE_SIZE = 32
@@ -94,7 +95,9 @@ class Primary:
         self.watcher: Watcher | None = None
         self._root: RootIdentity | None = None
         self.watch_trouble = ""
-        self.rewound = False
+        self._home = around.home(dataset)
+        self.mark = rewound.read_and_settle(self._home, catalog)
+        self._unmarked = False
         self.confirmed: set[str] = set()
         self._around = around
         self._board = board
@@ -125,6 +128,11 @@ class Primary:
 
     # --- running
 
+    @property
+    def rewound(self) -> bool:
+        """Whether this node's state is an old copy, so nothing is sent and nobody is served."""
+        return self.mark is not None
+
     def close(self) -> None:
         """Links first, so that the commit being sent can end; then the watcher; then the pump with what it holds."""
         for link, transport in self.links.values():
@@ -144,6 +152,7 @@ class Primary:
         if self.watcher is None:
             self._watch(anew=True)
         self._tell_watch()
+        self._tell_rewound()
         digests: dict[str, bytes] = {}
         for name, (link, _) in self.links.items():
             state = link.state()
@@ -172,6 +181,13 @@ class Primary:
             senders = list(self._senders.values())
         for sender in senders:
             sender.close()
+
+    def accept_rewound(self) -> None:
+        """An operator says that what stands here now is right: a higher epoch begins from nothing, at the next opening."""
+        mark = self.mark
+        if mark is not None:
+            reason = f"epoch {max(mark.epoch, self.epoch.number) + 1} is begun from what stands here, as was accepted"
+            self._start_over(max(mark.epoch, self.epoch.number), TryAgain("go on", self.dataset.name, reason))
 
     def _start(self) -> None:
         self._watch(anew=False)
@@ -246,6 +262,9 @@ class Primary:
         return links
 
     def _sender(self, peer: str) -> Sender:
+        if self.mark is not None:
+            problem = self.mark.problem(self.dataset.name, self._home)
+            raise Refused("send", self.dataset.name, problem.message, problem.remedy)
         if self._pauses.paused(SEND):
             raise TryAgain("send", self.dataset.name, "sending is paused", f"hikae resume {self.dataset.name}")
         newest = self.newest()
@@ -276,17 +295,19 @@ class Primary:
     def _broken(self, failure: HikaeError) -> None:
         """A call ended. Only a history that is not the peer's needs more than dialling again."""
         self._around.changed()
-        if isinstance(failure, RefusedByPeer) and failure.code == LOST_EPOCH:
+        if self.mark is not None:
+            return
+        newest = self.newest()
+        ours = newest.number if newest else NOTHING
+        now = self._around.clock.now_ns()
+        if isinstance(failure, RefusedByPeer) and failure.code == rewound.REWOUND:
+            self._rewind(Rewound(failure.subject, failure.epoch, NOTHING, ours, now))
+        elif isinstance(failure, RefusedByPeer) and failure.code == LOST_EPOCH:
             self._start_over(failure.epoch, failure)
         if not isinstance(failure, LineageBroken):
             return
-        newest = self.newest()
-        pruned = newest is not None and failure.durable <= newest.number
-        if failure.epoch == self.epoch and not pruned:
-            self.rewound = True
-            message = f"{failure.peer} holds newer commits of this node's own epoch: this state is an old copy"
-            remedy = "find out which copy of the state directory is the newest; nothing is sent until then"
-            self._problem(REWOUND, message, remedy)
+        if rewound.is_rewound(failure, self.epoch, ours):
+            self._rewind(Rewound(failure.peer, failure.epoch.number, failure.durable, ours, now, failure.digest.hex()))
         elif failure.epoch != self.epoch and failure.epoch.owner not in ("", self._around.node):
             message = f"{failure.peer} holds the history of {failure.epoch.owner}, epoch {failure.epoch.number}"
             remedy = f"make {failure.epoch.owner} the primary, or give {failure.peer} an empty state directory"
@@ -294,10 +315,30 @@ class Primary:
         else:
             self._start_over(failure.epoch.number, failure)
 
+    def _rewind(self, mark: Rewound) -> None:
+        """This node's state is an old copy: nothing more is sent to anybody, also after a restart."""
+        self.mark = mark
+        self._unmarked = True
+        _log.error("the state is an old copy", dataset=self.dataset.name, reason=mark.sentence)
+        self.stop_sending()
+        self._tell_rewound()
+
+    def _tell_rewound(self) -> None:
+        """Say it, and write the mark until it is durable; also when the disk was full at first."""
+        mark = self.mark
+        if mark is None:
+            self._board.clear(rewound.REWOUND)
+            return
+        self._board.put(mark.problem(self.dataset.name, self._home))
+        if self._unmarked:
+            with suppress(OSError):
+                rewound.write(self._home, mark)
+                self._unmarked = False
+
     def _start_over(self, above: int, failure: HikaeError) -> None:
         """This node's history is gone and the peer has it: begin a higher epoch from nothing."""
         try:
-            lineage.ask_to_start_over(self._around.home(self.dataset), above)
+            lineage.ask_to_start_over(self._home, above)
         except OSError as error:
             reason = error.strerror or str(error)
             failure = StoreFailed("begin a new epoch", self.dataset.name, reason, "free space in the state directory")

@@ -62,7 +62,7 @@ def primary_facts(
         peers=peers,
         sync=_walk(pump),
         watch=_watch(side, pump),
-        hold=None if pump.hold is None else pump.hold.value,
+        hold=_hold(side, pump),
         paused_until=pauses.until_ns(),
         problems=(*problems, *troubles),
         uncounted=uncounted,
@@ -119,7 +119,7 @@ def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
     troubles: list[Problem] = []
     for name, (link, _) in side.links.items():
         state = link.state()
-        if state.error is not None:
+        if state.error is not None and not side.rewound:
             troubles.append(state.error)
         position = side.boards[name].position
         peers.append(
@@ -136,6 +136,13 @@ def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
             )
         )
     return tuple(peers), troubles
+
+
+def _hold(side: Primary, pump: PumpFacts) -> str | None:
+    """What ``accept`` would let pass here."""
+    if side.mark is not None:
+        return side.mark.sentence
+    return None if pump.hold is None else pump.hold.value
 
 
 def _walk(pump: PumpFacts) -> SyncFacts | None:

@@ -199,7 +199,9 @@ class Receiver:
             reason = (
                 f"epoch {epoch.number} of {epoch.owner} is not the newest: {known.owner} holds epoch {known.number}"
             )
-            if epoch.owner == known.owner and epoch not in self._catalog.lineage:
+            if epoch.owner == known.owner and epoch in self._catalog.lineage:
+                return Refuse("rewound", reason, "see its status for who is ahead", known.number)
+            if epoch.owner == known.owner:
                 # The same node began from nothing: it has lost what it knew.
                 return Refuse("lost-epoch", reason, "it takes a higher epoch by itself", known.number)
             return Refuse("stale-epoch", reason, "this node must not serve; see its status", known.number)

@@ -143,7 +143,8 @@ class Sender:
         if commit is None or commit.digest != welcome.durable_digest:
             if welcome.epoch.owner == self._hello.node and welcome.epoch.number < self._hello.epoch.number:
                 return NOTHING
-            raise LineageBroken(self._peer, welcome.epoch, welcome.durable)
+            differs = commit is not None
+            raise LineageBroken(self._peer, welcome.epoch, welcome.durable, welcome.durable_digest, differs)
         return commit.number
 
     def _attached(self, base: CommitNumber, source: Source) -> Generator[Batch, None, CommitNumber]:
