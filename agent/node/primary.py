@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 
 from agent import __version__
+from agent.capture.committer import WAITS
 from agent.capture.facts import PumpFacts
 from agent.capture.pump import Pump
 from agent.capture.rules import Rules
@@ -19,6 +20,7 @@ from agent.core.commit import Commit
 from agent.core.errors import HikaeError, Refused, StoreFailed, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.fs.reserve import Reserve
 from agent.node import lineage, rewound
 from agent.node.fan import MeasuredFeed
 from agent.node.lag import LagMeter
@@ -26,6 +28,7 @@ from agent.node.meeting import tell_configs
 from agent.node.pauses import SEND, Pauses
 from agent.node.reading import PrimarySource
 from agent.node.rewound import Rewound
+from agent.node.room import Room
 from agent.node.surroundings import Surroundings
 from agent.rpc.client import GrpcTransport
 from agent.store.catalog import Catalog
@@ -106,6 +109,8 @@ class Primary:
         self._catalog = catalog
         self._local = local
         self._feed = Feed()
+        reserve = Reserve((self._home,), around.clock)
+        self._room = Room("capture", WAITS, dataset.name, reserve, board, around.clock)
         self._lock = threading.Lock()
         self._senders: dict[str, Sender] = {}
         self.pump = Pump(
@@ -121,6 +126,7 @@ class Primary:
             self._watched,
             self._pump_failed,
             self._prunable,
+            self._room.require,
         )
         for name, positions in self.boards.items():
             positions.watch(partial(self._moved, name))
@@ -151,6 +157,7 @@ class Primary:
             self.watcher = None
         if self.watcher is None:
             self._watch(anew=True)
+        self._room.tick()
         self._tell_watch()
         self._tell_rewound()
         digests: dict[str, bytes] = {}

@@ -13,9 +13,11 @@ from agent.core.commit import Commit, Position
 from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
 from agent.core.ids import NOTHING
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.fs.reserve import Reserve, ReserveReached
 from agent.node import lineage, meeting
 from agent.node.mending import Mending
 from agent.node.pauses import APPLY, Pauses
+from agent.node.room import Room
 from agent.node.surroundings import Surroundings
 from agent.node.turns import Turns
 from agent.store.catalog import Catalog
@@ -74,6 +76,14 @@ class Standby:
         self.announced = 0
         self.primary_program = ""
         self.turns = Turns()
+        self.room = Room(
+            "receive",
+            "nothing more is received",
+            dataset.name,
+            Reserve((around.home(dataset), around.vault(dataset)), around.clock),
+            board,
+            around.clock,
+        )
         self.was_consistent = local.value(_CONSISTENT) is not None
         self._around = around
         self._pauses = pauses
@@ -122,6 +132,7 @@ class Standby:
     def tick(self) -> None:
         """Once a second: pauses that ended, and whether the first sync is through."""
         self.steer()
+        self.room.tick()
         newest = self._catalog.newest()
         if not self.was_consistent and newest is not None and newest.consistent:
             self._local.set_value(_CONSISTENT, b"yes")
@@ -155,7 +166,7 @@ class Standby:
         if peer != self.dataset.primary:
             reason = f"{peer} is not the primary of {hello.dataset} here: {self.dataset.primary} is"
             return Refuse("not-primary", reason, "make the configuration of both nodes the same")
-        refusal = meeting.unfit(self._around.node, self.dataset, hello)
+        refusal = meeting.unfit(self._around.node, self.dataset, hello) or self.room.refusal()
         if refusal is not None:
             return refusal
         return _Served(self, hello, self._around, self._catalog, self.vault)
@@ -230,6 +241,7 @@ class _Served(Receiver):
         lacking = self._mends > 0
         super().__init__(around.node, hello, catalog, vault, standby.board, around.clock, standby.announce, lacking)
         self._standby = standby
+        self._counted = 0
 
     def open(self) -> Welcome | Refuse:
         """See ``Receiver``."""
@@ -253,8 +265,18 @@ class _Served(Receiver):
 
     def handle(self, batch: Batch) -> list[SecondaryPart]:
         """See ``Receiver``."""
+        self._require_room()
         with self._told(), self._standby.turns.receiving():
             return super().handle(batch)
+
+    def _require_room(self) -> None:
+        """What was sealed before the reserve was reached is still made durable: that is what the reserve is for."""
+        amount, self._counted = self.consumed - self._counted, self.consumed
+        try:
+            self._standby.room.require(amount)
+        except ReserveReached:
+            self.flush()
+            raise
 
     def flush(self) -> None:
         """See ``Receiver``."""

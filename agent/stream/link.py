@@ -16,6 +16,8 @@ from agent.stream.conversation import RefusedByPeer
 from agent.stream.messages import Answers, Batch, Welcome
 from agent.stream.sender import Phase, Sender
 
+#: A peer that says so goes on by itself: it is opening the dataset, or has no room above its reserve.
+BUSY, RESERVE = "busy", "disk-reserve"
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 #: A peer that refuses us changes its mind by an operator's hand only.
@@ -197,4 +199,4 @@ def _patience(failure: HikaeError | None, pause: float) -> float:
 
 
 def _is_busy(failure: HikaeError | None) -> bool:
-    return isinstance(failure, RefusedByPeer) and failure.code == "busy"
+    return isinstance(failure, RefusedByPeer) and failure.code in (BUSY, RESERVE)
