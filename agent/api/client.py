@@ -40,8 +40,8 @@ class AdminClient:
     def wait(self, dataset: str, level: Level, timeout: float | None, progress: Progress) -> Json:
         return self._post(dataset, "wait", {"level": level, "timeout": timeout}, progress)
 
-    def verify(self, dataset: str, deep: bool, progress: Progress) -> Json:
-        return self._post(dataset, "verify", {"deep": deep}, progress)
+    def verify(self, dataset: str, deep: bool, progress: Progress, repair: bool = False) -> Json:
+        return self._post(dataset, "verify", {"deep": deep, "repair": repair}, progress)
 
     def reconcile(self, dataset: str, progress: Progress) -> Json:
         return self._post(dataset, "reconcile", {}, progress)

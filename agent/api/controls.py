@@ -38,8 +38,9 @@ class Controls(Protocol):
         ``{"dataset", "commit": {"epoch", "seq"}, "level", "seconds"}``; ``TryAgain`` after ``timeout`` seconds."""
         ...
 
-    def verify(self, dataset: str, deep: bool, progress: Progress) -> Json:
-        """Compare the standby with its commit: metadata, with ``deep`` every byte too.
+    def verify(self, dataset: str, deep: bool, progress: Progress, repair: bool = False) -> Json:
+        """Compare the standby with its commit: metadata, with ``deep`` every byte too. ``repair``: make it equal, put back
+        what the vault lost, and tell what is left.
 
         ``{"equal", "checked_entries", "checked_bytes", "differences": [{"path", "what"}], "repaired"}``."""
         ...

@@ -64,10 +64,8 @@ def _wait(dataset: str, arguments: Mapping[str, object]) -> Call:
 
 
 def _verify(dataset: str, arguments: Mapping[str, object]) -> Call:
-    deep = arguments.get("deep", False)
-    if not isinstance(deep, bool):
-        raise _bad("deep", "true or false")
-    return lambda controls, progress: controls.verify(dataset, deep, progress)
+    deep, repair = _flag(arguments, "deep"), _flag(arguments, "repair")
+    return lambda controls, progress: controls.verify(dataset, deep, progress, repair)
 
 
 def _reconcile(dataset: str, _arguments: Mapping[str, object]) -> Call:
@@ -97,6 +95,13 @@ _ACTIONS: dict[str, Callable[[str, Mapping[str, object]], Call]] = {
     "resume": _resume,
     "accept": _accept,
 }
+
+
+def _flag(arguments: Mapping[str, object], key: str) -> bool:
+    value = arguments.get(key, False)
+    if not isinstance(value, bool):
+        raise _bad(key, "true or false")
+    return value
 
 
 def _one_of(arguments: Mapping[str, object], key: str, choices: tuple[str, ...]) -> str:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from agent.apply.brake import Counts, Hold, judge, trailing_empty
 from agent.apply.converge import converge
 from agent.apply.facts import Applied, ChunkLost, Held, Report, StandbyFailed, VerifyReport, silent
 from agent.apply.ledger import Ledger
 from agent.apply.mirror import Mirror, Run
-from agent.apply.ports import CatalogView, LocalFacts, ReadChunk
+from agent.apply.ports import Adopted, CatalogView, LocalFacts, NothingAdopted, ReadChunk
 from agent.apply.standby import Standby
 from agent.apply.verify import verify
 from agent.apply.world import Step, no_step, whole
@@ -45,13 +46,15 @@ _HOLDS = (
     "standby-unsafe",
     "held",
     "lineage-waits",
+    "adopt-waits",
 )
 _PASSING = ("chunk-damaged", "apply-failed", "impossible-row")
 
 
 class Applier:
     """Makes ``root`` equal to commits. ``reader`` opens a catalog reader for the applying thread; ``scratch`` is a directory for
-    temporary files; ``step`` is called with a word before every change of the standby (tests end a run there)."""
+    temporary files; ``step`` is called with a word before every change of the standby (tests end a run there). ``adopt``: a
+    root that is not empty is taken over, with what is known of it in ``adopted``."""
 
     def __init__(
         self,
@@ -65,6 +68,8 @@ class Applier:
         dataset: str = "",
         scratch: str | None = None,
         step: Step = no_step,
+        adopt: bool = False,
+        adopted: Adopted | None = None,
     ) -> None:
         self._open_reader = reader
         self._view: CatalogView | None = None
@@ -74,7 +79,8 @@ class Applier:
         self._clock = clock
         self._dataset = dataset
         self._scratch = scratch
-        self._standby = Standby(root, dataset, local, step)
+        self._standby = Standby(root, dataset, local, step, adopt, adopted or NothingAdopted())
+        self._prepared = False
         self._applied = _number(local.value(_CHECKPOINT))
         self._checkpoint = self._applied
         self._accepted = _number(local.value(_ACCEPTED))
@@ -105,6 +111,19 @@ class Applier:
         """Whether the next converge believes nothing."""
         return not self._trusted
 
+    @property
+    def adopting(self) -> bool | None:
+        """Whether a tree that was there before us is still to be made equal; None until :meth:`prepare` has found out."""
+        return self._standby.adopting if self._prepared else None
+
+    def is_there(self) -> bool:
+        """Whether the root is there and ours, now. For the applying thread; raises ``StandbyFull``, ``StandbyFailed``."""
+        try:
+            self._standby.open()
+        except Held:
+            return False
+        return True
+
     def prepare(self) -> None:
         """Make sure that the root is there and ours. Raises ``Held``, ``StandbyFull``, ``StandbyFailed``."""
         try:
@@ -112,6 +131,7 @@ class Applier:
         except Held as held:
             self._hold(held)
             raise
+        self._prepared = True
         self._clear_holds()
         if not entries(world.displaced):
             self._board.clear_code("displaced")
@@ -132,7 +152,12 @@ class Applier:
         if run.trusted and run.base == target.number:
             return Applied(target.number)
         self._begin(target)
-        world = self._standby.open()
+        return self._run(run, progress)
+
+    def _run(self, run: Run, progress: Report) -> Applied:
+        target, world = run.target, self._standby.open()
+        if run.adopt:
+            world.sync()  # or stores to mapped memory might hide behind an old stat
         ledger = Ledger(self._local)
         mirror = Mirror(
             world, self._reader, ledger, self._chunk, self._board, self._clock, run, progress, made=self._made
@@ -191,10 +216,31 @@ class Applier:
         self._local.set_value(_ACCEPTED, _U64.pack(number), durable=True)
         self._accepted = number
 
-    def verify(self, *, deep: bool, progress: Report = silent) -> VerifyReport:
-        """Compare the standby with the catalog at ``applied``. Raises ``Held`` when the root is not ours."""
+    def verify(self, *, deep: bool, progress: Report = silent, repair: bool = False) -> VerifyReport:
+        """Compare the standby with the catalog at ``applied``. ``repair``: make it so, and compare again.
+
+        Raises ``Held`` when the root is not ours, and with ``repair`` as :meth:`converge`."""
         self.prepare()
+        found = self._compared(deep, progress)
+        if not repair or found.equal:
+            return found
+        self._repair(found, progress)
+        left = self._compared(deep, progress)
+        return replace(left, repaired=max(0, _count(found) - _count(left)))
+
+    def _compared(self, deep: bool, progress: Report) -> VerifyReport:
         return verify(self._standby.open(), self._reader, self._applied, self._chunk, deep=deep, progress=progress)
+
+    def _repair(self, found: VerifyReport, progress: Report) -> None:
+        """Lay the whole tree beside the commit. What was found to differ is read whatever its stat says."""
+        target = self._reader.commits(CommitNumber(self._applied - 1), 1)[0]
+        doubted = frozenset(one.object for one in found.differences if one.object is not None)
+        self._begin(target)
+        run = Run(self._applied, target, trusted=False, survey=True, doubted=None if found.more else doubted)
+        if not self._run(run, progress).failed:
+            self._standby.open().sync()
+            self._attempts = ()
+            self._local.set_value(_ATTEMPTS, b"", durable=True)
 
     # -- what may be believed ------------------------------------------------------------------------------------------
 
@@ -205,6 +251,8 @@ class Applier:
         return self._view
 
     def _plan(self, target: Commit) -> Run:
+        if self._standby.adopting:
+            return Run(NOTHING, target, trusted=False, survey=True, adopt=True)
         if self._lost:
             return Run(NOTHING, target, trusted=False, survey=True)
         base = self._applied
@@ -249,9 +297,20 @@ class Applier:
             if run.survey:
                 # A whole survey is dear: it is not done again after a crash.
                 self.checkpoint()
+            if run.adopt:
+                self._standby.adopted_whole()
+                self._report_displaced()
         return Applied(
             number, tally.done_entries, tally.done_bytes, tally.displaced, tally.failed, redo=not run.trusted
         )
+
+    def _report_displaced(self) -> None:
+        count = len(entries(self._standby.open().displaced))
+        if count:
+            message = f"{count:,} entries of the adopted tree are not on the primary; they are now in .hikae/displaced"
+            remedy = "look at them, then remove them"
+            now = self._clock.now_ns()
+            self._board.put(Problem("displaced", Severity.WARNING, now, b"", message, remedy))
 
     def _chunk(self, name: bytes) -> bytes:
         try:
@@ -268,6 +327,11 @@ class Applier:
             held = Held("held", self._dataset, hold.message, remedy)
             self._hold(held)
             raise held
+        if not target.consistent and self._standby.adopting:
+            reason = "what stands in the adopted tree is kept as it is until the primary has been through"
+            waits = Held("adopt-waits", self._dataset, reason, "it goes on by itself", waits=True)
+            self._hold(waits, Severity.INFO)
+            raise waits
         if not target.consistent and self._is_broken(self._applied):
             reason = f"the primary started anew and is not through yet; the standby stays at {shown(self._applied)}"
             waits = Held("lineage-waits", self._dataset, reason, "it goes on by itself")
@@ -277,6 +341,8 @@ class Applier:
     def _brake(self, target: Commit) -> Hold | None:
         if target.entries:
             return None
+        if self._standby.adopting and self._accepted != target.number:
+            return Hold("empty", "the primary is empty, and a tree stands here that is to be adopted", target.number)
         since = trailing_empty(self._commits_after(self._applied))
         return judge(self._counts(self._applied), target, since, self._accepted)
 
@@ -297,3 +363,7 @@ def _number(value: bytes | None) -> CommitNumber:
 
 def _numbers(value: bytes | None) -> tuple[CommitNumber, ...]:
     return tuple(CommitNumber(number) for (number,) in _U64.iter_unpack(value or b""))
+
+
+def _count(report: VerifyReport) -> int:
+    return len(report.differences) + report.more

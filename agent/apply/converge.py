@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from agent.apply.clear import clear, tidy
-from agent.apply.mirror import Attempt, Mirror
-from agent.apply.place import place, place_new, report_denied
+from agent.apply.fresh import NewFiles
+from agent.apply.mirror import Mirror
+from agent.apply.place import place, report_denied
 from agent.apply.refresh import check_taken, forget_dead, refresh, refresh_root
 from agent.apply.survey import forget_lineage, survey
 from agent.apply.sweep import sweep
 from agent.apply.workset import MEMORY_LIMIT, WorkSet
 from agent.core.rows import (
-    NameRow,
-    decode_name,
     encode_name,
     key_is_object,
     object_id_of_key,
+    object_id_of_name,
     parent_and_name_of_key,
 )
 from agent.fs.walk import entries
@@ -83,7 +83,7 @@ def _fill(mirror: Mirror, work: WorkSet) -> None:
 
 
 def _wanted(mirror: Mirror, key: bytes) -> bytes | None:
-    """The row of a key as of the target; for a name, the bytes that ``decode_name`` takes."""
+    """The row of a key as of the target."""
     if key_is_object(key):
         return mirror.view.object(object_id_of_key(key), mirror.at)
     parent, name = parent_and_name_of_key(key)
@@ -98,24 +98,16 @@ def _keep_rows(mirror: Mirror, work: WorkSet) -> None:
 
 def _place_all(mirror: Mirror, work: WorkSet) -> None:
     trusted = mirror.run.trusted
+    new_files = NewFiles(mirror)
     for batch in work.names.batches():
         for key, old, new in batch:
+            parent, name = parent_and_name_of_key(key)
             if not trusted:
-                mirror.touch(parent_and_name_of_key(key)[0])
-            if new is not None:
-                row = decode_name(new)
-                if not trusted or old is not None:
-                    place(mirror, row.parent, row.name, row.object, expect=True)
-                else:
-                    _place_new(mirror, row)
+                mirror.touch(parent)
+            if new is None:
+                continue
+            id = object_id_of_name(new)
+            expected = not trusted or old is not None
+            if expected or not new_files.place(parent, name, id):
+                place(mirror, parent, name, id, expect=expected)
         mirror.progress(len(batch))
-
-
-def _place_new(mirror: Mirror, row: NameRow) -> None:
-    with Attempt(mirror, row.object, row.parent, row.name):
-        try:
-            if place_new(mirror, row.parent, row.name, row.object):
-                return
-        except (FileExistsError, FileNotFoundError):
-            pass  # somebody was here
-    place(mirror, row.parent, row.name, row.object, expect=False)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agent.core.errors import HikaeError, Refused, TryAgain
-from agent.core.ids import NOTHING, CommitNumber
+from agent.core.ids import NOTHING, CommitNumber, ObjectId
 
 
 class Phase(StrEnum):
@@ -70,10 +70,12 @@ class ApplyFacts:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that verify found. ``path``: raw bytes from the root; ``what``: "missing", "foreign", "content", "mode" …"""
+    """One thing that verify found. ``path``: raw bytes from the root; ``what``: "missing", "foreign", "content", "mode" …;
+    ``object``: that is wanted there, None for nothing."""
 
     path: bytes
     what: str
+    object: ObjectId | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,11 @@ class VerifyReport:
 class Held(Refused):
     """The apply stands still until its cause is gone or an operator accepts. ``code``: that of the problem on the board."""
 
-    def __init__(self, code: str, subject: str, reason: str, remedy: str) -> None:
+    def __init__(self, code: str, subject: str, reason: str, remedy: str, *, waits: bool = False) -> None:
+        """``waits``: it goes on by itself as soon as what it waits for has come; nobody need do anything."""
         super().__init__("apply", subject, reason, remedy)
         self.code = code
+        self.waits = waits
 
 
 class StandbyFull(TryAgain):

@@ -21,14 +21,16 @@ IDLE_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 1.0
 LONGEST_BACKOFF = 30.0
 
-_Verify = tuple[bool, Report, "Future[VerifyReport]"]
+_Verify = tuple[bool, bool, Report, "Future[VerifyReport]"]
+_UPKEEP_AGAIN_SECONDS = 10.0
 
 
 class ApplyLoop:
     """One thread that owns an :class:`Applier`. All methods may be called by any thread.
 
     Called by the loop's thread, and must not block: ``published`` with every newly applied commit number, ``rested`` whenever
-    it has done what it had to do; ``broken`` with an error of our own stores: they must be opened anew."""
+    it has done what it had to do; ``broken`` with an error of our own stores: they must be opened anew; ``upkeep``, unless it is
+    paused, for a little work beside the applying: whether there is more."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class ApplyLoop:
         name: str = "apply",
         rested: Callable[[], None] = lambda: None,
         broken: Callable[[HikaeError], None] = lambda _: None,
+        upkeep: Callable[[], bool] = lambda: False,
     ) -> None:
         self._applier = applier
         self._board = board
@@ -46,6 +49,9 @@ class ApplyLoop:
         self._published = published
         self._rested = rested
         self._broken = broken
+        self._upkeep = upkeep
+        self._more = False
+        self._upkeep_at = 0.0
         self._thread = threading.Thread(target=self._run, name=name)
         self._change = threading.Condition()
         self._newest: Commit | None = None
@@ -103,15 +109,17 @@ class ApplyLoop:
         with self._change:
             self._wake()
 
-    def verify(self, *, deep: bool, progress: Report = silent, timeout: float | None = None) -> VerifyReport:
-        """Compare the standby with the catalog, between two converges. Waits for the result.
+    def verify(
+        self, *, deep: bool, progress: Report = silent, timeout: float | None = None, repair: bool = False
+    ) -> VerifyReport:
+        """Compare the standby with the catalog, between two converges, and ``repair`` it. Waits for the result.
 
         Raises ``TimeoutError``, ``Held``, ``Refused`` when the loop ends."""
         future: Future[VerifyReport] = Future()
         with self._change:
             if self._closing:
                 raise Refused("verify", "", "the agent is stopping")
-            self._verifies.append((deep, progress, future))
+            self._verifies.append((deep, repair, progress, future))
             self._change.notify_all()
         return future.result(timeout)
 
@@ -152,6 +160,7 @@ class ApplyLoop:
                 for one in verifies:
                     self._verify(*one)
                 self._turn(target)
+                self._keep_up()
                 self._rested()
         finally:
             self._end()
@@ -173,6 +182,8 @@ class ApplyLoop:
 
     def _patience(self) -> float:
         """How long to wait for work before looking around, seconds."""
+        if self._more and not self._paused:
+            return 0.0
         left = self._retry_at - self._clock.monotonic()
         return min(IDLE_SECONDS, left) if left > 0 else IDLE_SECONDS
 
@@ -184,7 +195,10 @@ class ApplyLoop:
             else:
                 self._idle()
         except Held as held:
-            self._wait(LOOK_AGAIN_SECONDS, Phase.HELD, hold=held.reason)
+            if held.waits:
+                self._wait(LOOK_AGAIN_SECONDS, Phase.IDLE)
+            else:
+                self._wait(LOOK_AGAIN_SECONDS, Phase.HELD, hold=held.reason)
         except StandbyFull as full:
             self._complain("standby-disk-full", full)
             self._back_off(Phase.FULL, full)
@@ -193,6 +207,23 @@ class ApplyLoop:
             self._back_off(Phase.IDLE, error)
             if isinstance(error, StoreFailed | Damaged):
                 self._broken(error)
+
+    def _keep_up(self) -> None:
+        """A step of the work beside; what fails alone is tried again after a while."""
+        with self._change:
+            if self._paused or self._closing or self._clock.monotonic() < self._upkeep_at:
+                self._more = False
+                return
+        try:
+            self._more = self._upkeep()
+            self._board.clear("seeding-stopped")
+        except HikaeError as error:
+            self._more = False
+            self._upkeep_at = self._clock.monotonic() + _UPKEEP_AGAIN_SECONDS
+            if isinstance(error, StoreFailed | Damaged):
+                self._broken(error)
+            else:
+                self._complain("seeding-stopped", error)
 
     def _converge(self, target: Commit) -> None:
         self._say(phase=Phase.REDO if self._applier.redoes else Phase.CONVERGE, progress=Progress())
@@ -237,11 +268,11 @@ class ApplyLoop:
             self._checkpoint_at = self._clock.monotonic()
             self._say(applied=self._applier.applied, checkpoint=self._applier.checkpointed_at)
 
-    def _verify(self, deep: bool, progress: Report, future: Future[VerifyReport]) -> None:
+    def _verify(self, deep: bool, repair: bool, progress: Report, future: Future[VerifyReport]) -> None:
         if not future.set_running_or_notify_cancel():
             return
         try:
-            future.set_result(self._applier.verify(deep=deep, progress=progress))
+            future.set_result(self._applier.verify(deep=deep, progress=progress, repair=repair))
         except (HikaeError, OSError) as error:
             future.set_exception(error)
 
@@ -267,7 +298,7 @@ class ApplyLoop:
             self._closing = True
             waiting, self._verifies = self._verifies, []
             self._change.notify_all()
-        for _, _, future in waiting:
+        for *_, future in waiting:
             future.set_exception(Refused("verify", "", "the agent is stopping"))
         try:
             self._applier.close()

@@ -52,13 +52,16 @@ class Found:
 class Run:
     """What a run is asked for. ``base`` → ``target``; ``trusted``: the standby is known to equal ``base``;
     ``attempts``: commits that runs before may have left half-applied, newest first; ``survey``: no
-    difference can be believed, so the whole tree is looked at."""
+    difference can be believed, so the whole tree is looked at. ``adopt``: what stands was there before us and may be
+    rewritten; ``doubted``: objects whose content is read although their stat says that it is ours; None: all are."""
 
     base: CommitNumber
     target: Commit
     trusted: bool
     attempts: Sequence[CommitNumber] = ()
     survey: bool = False
+    adopt: bool = False
+    doubted: frozenset[ObjectId] | None = frozenset()
 
 
 @dataclass(slots=True)
@@ -295,6 +298,8 @@ class Mirror:
                 continue
         self.tally.displaced += 1
         self.touch(parent)
+        if self.run.adopt:
+            return  # one problem for all of them
         where = (PRIVATE_DIR + b"/" + DISPLACED_DIR + b"/" + aside).decode("utf-8", "backslashreplace")
         message = f"something that hikae did not put there stood in the way; it is now {where}"
         self.problem("displaced", self.path(parent, name), message, "look at it, then remove it", Severity.WARNING)

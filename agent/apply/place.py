@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import replace
 from enum import Enum
 
 from agent.apply import content
@@ -15,7 +14,7 @@ from agent.apply.mirror import Attempt, Found, Mirror
 from agent.apply.world import TEMP
 from agent.core.ids import ROOT, ObjectId
 from agent.core.problem import Severity
-from agent.core.rows import ObjectRow, decode_object
+from agent.core.rows import ObjectRow
 from agent.fs.confined import create_file, make_node, make_symlink
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import apply_metadata, apply_metadata_fd
@@ -283,6 +282,8 @@ def _put_link(
             world.clear_temp()
             world.link(source_fd, source[1], world.temp, TEMP)
             world.rename(world.temp, TEMP, fd, name, replace=True)
+            # Nothing is renamed onto another name of the same object (rename(2)); it would have one name too many.
+            world.clear_temp()
         else:
             world.link(source_fd, source[1], fd, name)
     except FileExistsError:
@@ -308,40 +309,6 @@ def build(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow
         mirror.touch(row.id)
 
 
-def place_new(mirror: Mirror, parent: ObjectId, name: bytes, id: ObjectId) -> bool:
-    """The quick way for most of a first sync: a new file in a directory made since the checkpoint, under its own name at once.
-
-    What a crash leaves half-written there is known again by its directory, which is new too. False when it is not such a
-    file: :func:`place` knows the rest. Errors as there, but raised."""
-    if parent not in mirror.made or mirror.rows is None or id in mirror.standing or not mirror.standing_whole:
-        return False
-    old, raw = mirror.rows.get(id, (None, None))
-    if old is not None or raw is None:
-        return False
-    row = decode_object(raw)
-    if row.mode & 0o170000 != stat.S_IFREG or row.flags:
-        return False
-    fd = mirror.fd(parent)
-    mirror.world.step("create")
-    made = create_file(fd, name)
-    try:
-        mirror.world.step("write")
-        if row.size:
-            mirror.tally.done_bytes += content.write_new(made, row, mirror.read)
-        refused = apply_metadata_fd(made, row)
-        if refused:
-            mirror.denied(refused, id)
-        mirror.ledger.record(id, handle_of_fd(made), os.fstat(made))
-    except Exception:
-        os.unlink(name, dir_fd=fd)
-        raise
-    finally:
-        os.close(made)
-    mirror.stands(id, parent, name)
-    mirror.touch(parent)
-    return True
-
-
 def _build_file(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over: bool) -> None:
     world = mirror.world
     world.step("create")
@@ -354,7 +321,7 @@ def _build_file(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over: b
         if row.size:
             mirror.tally.done_bytes += content.write_new(made, row, mirror.read)
         # Immutable comes at the end: nothing can be renamed or linked once it is set.
-        refused = apply_metadata_fd(made, replace(row, flags=0) if row.flags else row)
+        refused = apply_metadata_fd(made, row._replace(flags=0) if row.flags else row)
         if refused:
             mirror.denied(refused, row.id)
         world.rename(world.temp, TEMP, fd, name, replace=over)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeAlias
 
@@ -56,3 +57,25 @@ class LocalFacts(Protocol):
     def value(self, key: str) -> bytes | None: ...
 
     def set_value(self, key: str, value: bytes, durable: bool = False) -> None: ...
+
+
+class Adopted(Protocol):
+    """What is known of a tree that was there before us, and relied on."""
+
+    def content(self, handle: bytes, st: os.stat_result) -> bytes | None:
+        """The chunk list of a file that did not change since it was read; None: it must be read."""
+        ...
+
+    def before_change(self, fd: int, name: bytes) -> None:
+        """An entry is about to be overwritten or removed. Raises errors of our own stores; it must stay then."""
+        ...
+
+
+class NothingAdopted:
+    """There was no tree."""
+
+    def content(self, handle: bytes, st: os.stat_result) -> bytes | None:
+        return None
+
+    def before_change(self, fd: int, name: bytes) -> None:
+        return None

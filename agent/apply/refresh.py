@@ -101,6 +101,7 @@ def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, nam
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             raise OSError(errno.ESTALE, "the file was replaced while it was opened", name)
         mirror.world.step("patch")
+        mirror.world.adopted.before_change(fd, name)
         if old is None:
             mirror.tally.done_bytes += content.mend(opened, row, mirror.read)
         else:

@@ -7,8 +7,8 @@ import stat
 from dataclasses import dataclass, field
 
 from agent.apply.facts import Held
-from agent.apply.ports import LocalFacts
-from agent.apply.world import MARK, Step, World, foreign_errors, identity_of, open_world
+from agent.apply.ports import Adopted, LocalFacts, NothingAdopted
+from agent.apply.world import LOST_AND_FOUND, MARK, Step, World, foreign_errors, identity_of, open_world
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_dir, open_file, open_root
 from agent.fs.content import read_exact
@@ -16,8 +16,7 @@ from agent.fs.walk import entries
 
 _ROOT = "standby-root"
 _MARK_LIMIT = 4096
-#: A new ext4 filesystem is not quite empty.
-_LOST_AND_FOUND = b"lost+found"
+_ADOPTING = "adopting"
 
 
 @dataclass(slots=True)
@@ -25,15 +24,19 @@ class Standby:
     """The standby's root path, its remembered identity, and its open world. For one thread.
 
     ``dataset`` is written into our directory in it, so that it is known again when local facts are lost. ``found_again``: that
-    was so, and nothing in it is known by handle; ``fresh``: it was empty and was taken in this process."""
+    was so, and nothing in it is known by handle; ``fresh``: it was empty and was taken in this process. ``adopt``: one that is
+    not empty may be taken over."""
 
     path: str
     dataset: str
     local: LocalFacts
     step: Step
+    adopt: bool = False
+    adopted: Adopted = field(default_factory=NothingAdopted)
     found_again: bool = False
     fresh: bool = False
     _world: World | None = field(default=None)
+    _full: bool = False
 
     def open(self) -> World:
         """The world, made sure to be ours: taken as new when it is empty.
@@ -51,11 +54,20 @@ class Standby:
             os.close(root)
             return self._world
         self.close()
-        self._world = open_world(self.path, root, self.step)
+        self._world = open_world(self.path, root, self.step, self.adopted)
         if not taken:
             self._take()
-            self.fresh = not self.found_again
+            self.fresh = not self.found_again and not self._full
         return self._world
+
+    @property
+    def adopting(self) -> bool:
+        """Whether the tree was there before us, and does not equal any commit yet."""
+        return self.local.value(_ADOPTING) == b"yes"
+
+    def adopted_whole(self) -> None:
+        """It equals a commit now."""
+        self.local.set_value(_ADOPTING, b"", durable=True)
 
     def close(self) -> None:
         """Give every descriptor back, so that it can be unmounted."""
@@ -96,12 +108,13 @@ class Standby:
                 "mount the standby's filesystem again; or, to fill this one, remove the dataset's local.db",
             )
         self.found_again = self._is_marked(root)
-        if not self.found_again and not is_vacant(root):
+        self._full = not self.found_again and not is_vacant(root)
+        if self._full and not self.adopt:
             raise Held(
                 "standby-not-empty",
                 self.path,
                 "the directory is not empty; nothing in it was touched",
-                "empty it, or choose another path",
+                "empty it, choose another path, or write adopt = true to take over what stands in it",
             )
         return False
 
@@ -135,6 +148,8 @@ class Standby:
                 os.write(mark, self.dataset.encode())
             finally:
                 os.close(mark)
+            if self._full:
+                self.local.set_value(_ADOPTING, b"yes")
             self.local.set_value(_ROOT, identity_of(world.root), durable=True)
 
 
@@ -143,7 +158,7 @@ def is_vacant(root: int) -> bool:
     for name in entries(root):
         if name == PRIVATE_DIR:
             continue
-        if name != _LOST_AND_FOUND:
+        if name != LOST_AND_FOUND:
             return False
         try:
             inside = open_dir(root, name)

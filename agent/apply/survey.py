@@ -14,6 +14,7 @@ from agent.apply.fate import Identity
 from agent.apply.mirror import Attempt, Found, Mirror
 from agent.apply.place import equals, place
 from agent.apply.refresh import check_taken, remake
+from agent.apply.world import LOST_AND_FOUND
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
 from agent.fs.metadata import apply_metadata
@@ -39,7 +40,7 @@ def _survey_directory(mirror: Mirror, id: ObjectId) -> None:
         fd = mirror.fd(id)
         mirror.touch(id)
         for name in entries(fd):
-            if id == ROOT and name == PRIVATE_DIR:
+            if id == ROOT and (name == PRIVATE_DIR or (name == LOST_AND_FOUND and not _is_wanted(mirror, name))):
                 continue
             with Attempt(mirror, id, id, name):
                 _match(mirror, mirror.fd(id), id, name)
@@ -47,6 +48,10 @@ def _survey_directory(mirror: Mirror, id: ObjectId) -> None:
             place(mirror, id, name, child, expect=True)
             check_taken(mirror)
             mirror.progress(1)
+
+
+def _is_wanted(mirror: Mirror, name: bytes) -> bool:
+    return mirror.view.child(ROOT, name, mirror.at) is not None
 
 
 def _children(mirror: Mirror, id: ObjectId) -> Iterator[tuple[bytes, ObjectId]]:
@@ -95,8 +100,9 @@ def _take_over(mirror: Mirror, row: ObjectRow, found: Found) -> None:
 
 
 def _adopt_file(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> None:
-    if not _is_known_equal(mirror, row, found) and not equals(mirror, fd, name, row, found):
-        if found.identity is Identity.FOREIGN:
+    known = row.id in mirror.done or _is_known_equal(mirror, row, found) or _was_indexed_equal(mirror, row, found)
+    if not known and not equals(mirror, fd, name, row, found):
+        if found.identity is Identity.FOREIGN and not mirror.run.adopt:
             mirror.displace(fd, parent, name)
             return
         if not remake(mirror, row, fd, parent, name):
@@ -106,11 +112,20 @@ def _adopt_file(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: Obj
     mirror.denied(apply_metadata(fd, name, row, None), row.id)
     mirror.record(row.id, fd, name, found.handle)
     mirror.stands(row.id, parent, name)
+    mirror.finished(row.id)
+
+
+def _was_indexed_equal(mirror: Mirror, row: ObjectRow, found: Found) -> bool:
+    """Read when the tree was adopted, unchanged since, and cut as the primary cuts."""
+    if row.kind != stat.S_IFREG or not mirror.run.adopt:
+        return False
+    return row.size == found.st.st_size and mirror.world.adopted.content(found.handle, found.st) == row.content
 
 
 def _is_known_equal(mirror: Mirror, row: ObjectRow, found: Found) -> bool:
     """Equal without a look at the bytes: nobody changed what we wrote, and whatever we can have written is what is wanted."""
-    if found.id is None or found.identity is not Identity.SURE:
+    doubted = mirror.run.doubted
+    if doubted is None or row.id in doubted or found.id is None or found.identity is not Identity.SURE:
         return False
     local, st = mirror.ledger.row_of(found.id), found.st
     if local is None or (local.ino, local.ctime, local.mtime) != (st.st_ino, st.st_ctime_ns, st.st_mtime_ns):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from agent.apply import content
 from agent.apply.facts import ChunkLost, Difference, Progress, Report, VerifyReport, silent
 from agent.apply.ports import CatalogView, ReadChunk
-from agent.apply.world import World
+from agent.apply.world import LOST_AND_FOUND, World
 from agent.core.commit import Commit
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
@@ -25,7 +25,6 @@ from agent.fs.walk import entries
 
 LIMIT = 1000
 _PAGE = 500
-_LOST_AND_FOUND = b"lost+found"
 _FIELDS = ("uid", "gid", "mtime", "flags", "xattrs")
 
 
@@ -114,7 +113,7 @@ class _Check:
                 self._entry(id, name, child, _join(path, name))
             else:
                 self.checked_entries += 1
-                self._differs(_join(path, name), "missing")
+                self._differs(_join(path, name), "missing", child)
         for name in standing[at:]:
             self._foreign(id, path, name)
         yield from self._directories_below(id)
@@ -140,7 +139,7 @@ class _Check:
             return False
 
     def _foreign(self, parent: ObjectId, path: bytes, name: bytes) -> None:
-        if parent == ROOT and name in (PRIVATE_DIR, _LOST_AND_FOUND):
+        if parent == ROOT and name in (PRIVATE_DIR, LOST_AND_FOUND):
             return
         self._differs(_join(path, name), "foreign")
 
@@ -154,43 +153,43 @@ class _Check:
             fd = self.dirs.fd(parent)
             st = os.stat(name, dir_fd=fd, follow_symlinks=False)
             if stat.S_IFMT(st.st_mode) != row.kind:
-                self._differs(path, "type")
+                self._differs(path, "type", row.id)
                 return
             self._metadata(row, fd, name, st, path)
             if row.kind != stat.S_IFDIR:
                 self._links(row, parent, name, st, path)
                 self._content(row, fd, name, st, path)
         except OSError as error:
-            self._differs(path, f"unreadable: {error.strerror}")
+            self._differs(path, f"unreadable: {error.strerror}", row.id)
 
     def _metadata(self, row: ObjectRow, fd: int, name: bytes, st: os.stat_result, path: bytes) -> None:
         have = read_metadata(fd, name, st, None if name else fd)
         if have.mode != row.mode and row.kind != stat.S_IFLNK:
-            self._differs(path, "mode")
+            self._differs(path, "mode", row.id)
         for field_name in _FIELDS:
             if getattr(have, field_name) != getattr(row, field_name):
-                self._differs(path, field_name)
+                self._differs(path, field_name, row.id)
 
     def _links(self, row: ObjectRow, parent: ObjectId, name: bytes, st: os.stat_result, path: bytes) -> None:
         names = self.view.names_of(row.id, self.at)
         if st.st_nlink != len(names):
-            self._differs(path, "links")
+            self._differs(path, "links", row.id)
         elif len(names) > 1 and names[0] != (parent, name):
             first = names[0]
             if handle_of(self.dirs.fd(first[0]), first[1]) != handle_of(self.dirs.fd(parent), name):
-                self._differs(path, "links")
+                self._differs(path, "links", row.id)
 
     def _content(self, row: ObjectRow, fd: int, name: bytes, st: os.stat_result, path: bytes) -> None:
         if row.kind == stat.S_IFLNK:
             if os.readlink(name, dir_fd=fd) != row.content:
-                self._differs(path, "target")
+                self._differs(path, "target", row.id)
         elif row.kind in (stat.S_IFCHR, stat.S_IFBLK):
             if st.st_rdev != row.rdev:
-                self._differs(path, "rdev")
+                self._differs(path, "rdev", row.id)
         elif row.kind == stat.S_IFREG:
             self.checked_bytes += row.size
             if st.st_size != row.size:
-                self._differs(path, "size")
+                self._differs(path, "size", row.id)
             elif self.deep and row.size:
                 self._compare(row, fd, name, path)
 
@@ -203,11 +202,11 @@ class _Check:
         finally:
             os.close(opened)
         if what:
-            self._differs(path, what)
+            self._differs(path, what, row.id)
 
-    def _differs(self, path: bytes, what: str) -> None:
+    def _differs(self, path: bytes, what: str, object: ObjectId | None = None) -> None:
         if len(self.found) < LIMIT:
-            self.found.append(Difference(path, what))
+            self.found.append(Difference(path, what, object))
         else:
             self.more += 1
 

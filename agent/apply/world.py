@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from agent.apply.facts import Held, StandbyFailed, StandbyFull
+from agent.apply.ports import Adopted
 from agent.core.rows import PRIVATE_DIR
 from agent.fs import confined
 from agent.fs.durable import sync_filesystem
@@ -25,6 +26,8 @@ HELD_DIR = b"m"
 TEMP_DIR = b"t"
 DISPLACED_DIR = b"displaced"
 MARK = b"standby"
+#: A new ext4 filesystem is not quite empty.
+LOST_AND_FOUND = b"lost+found"
 #: The one temporary entry: one thread builds one thing at a time.
 TEMP = b"new"
 
@@ -50,6 +53,7 @@ class World:
     displaced: int
     fresh: bool
     step: Step
+    adopted: Adopted
 
     def close(self) -> None:
         """Close every descriptor; an unmount is possible again."""
@@ -64,6 +68,7 @@ class World:
     def unlink(self, fd: int, name: bytes) -> None:
         """Remove anything but a directory. Gone already is fine."""
         self.step("unlink")
+        self.adopted.before_change(fd, name)
         try:
             os.unlink(name, dir_fd=fd)
         except FileNotFoundError:
@@ -84,6 +89,10 @@ class World:
     def rename(self, src_fd: int, src: bytes, dst_fd: int, dst: bytes, *, replace: bool = False) -> None:
         """Move an entry. FileExistsError without ``replace`` if something stands at the other end."""
         self.step("rename")
+        if replace:
+            self.adopted.before_change(dst_fd, dst)
+        elif dst_fd == self.displaced:
+            self.adopted.before_change(src_fd, src)
         try:
             confined.rename(src_fd, src, dst_fd, dst, replace=replace)
         except PermissionError:
@@ -140,7 +149,7 @@ def _rmdir(fd: int, name: bytes) -> bool:
     return True
 
 
-def open_world(path: str, root: int, step: Step) -> World:
+def open_world(path: str, root: int, step: Step, adopted: Adopted) -> World:
     """Take over the root's descriptor (also if this fails) and open or make our directories in it.
 
     Raises ``Held`` ("standby-unsafe") when ``.hikae`` is somebody else's: what we keep there must be ours alone."""
@@ -156,7 +165,7 @@ def open_world(path: str, root: int, step: Step) -> World:
             os.close(fd)
         raise
     _, _, held, temp, displaced = opened
-    return World(path, root, private, held, temp, displaced, fresh, step)
+    return World(path, root, private, held, temp, displaced, fresh, step, adopted)
 
 
 def _own_dir(parent: int, name: bytes, path: str) -> tuple[int, bool]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from blake3 import blake3
 from xxhash import xxh3_128_digest
@@ -36,8 +37,7 @@ _RUN = 8
 Found = tuple[bytes, int, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """What was read: the canonical chunk list, how many bytes it describes, and the prints to keep."""
 
     chunks: bytes

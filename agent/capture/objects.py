@@ -11,6 +11,7 @@ from enum import Enum
 
 from agent.capture.content import SMALL, WHOLE, Content, ContentReader, Earlier, Found, read_at_once
 from agent.capture.cutter import Cutter
+from agent.capture.fresh import FreshFiles
 from agent.capture.linked import Linked
 from agent.capture.place import Places
 from agent.capture.reports import Reports
@@ -40,7 +41,6 @@ _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO, er
 #: tmpfs, ramfs, hugetlbfs: pages are never written back, so a store to mapped memory never moves a time (measured on Linux
 #: 6.18), and no stat of a file that has bytes says that it did not change.
 _IN_MEMORY = (0x01021994, 0x858458F6, 0x958458F6)
-_EMPTY = Content(b"", 0)
 
 
 class Outcome(Enum):
@@ -82,6 +82,7 @@ class Objects:
         self._grain = timestamp_grain_ns(places.root_fd)
         self._silent_stores = _libc.magic_of(places.root_fd) in _IN_MEMORY
         self._restless: OrderedDict[bytes, int] = OrderedDict()
+        self.fresh = FreshFiles(view, places.device, clock, seed, self._grain, self._silent_stores)
 
     def capture(
         self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, st: os.stat_result, handle: bytes
@@ -104,34 +105,6 @@ class Objects:
             return Outcome.AGAIN
         self._reports.unreadable(self._view.path(parent, name), error)
         return Outcome.UNREADABLE
-
-    def add_file(self, id: ObjectId, parent: ObjectId, dir_fd: int, name: bytes, st: os.stat_result) -> Outcome:
-        """:meth:`capture` of a regular file of at most ``SMALL`` bytes that is certainly new, in as few calls as will do."""
-        size = st.st_size
-        try:
-            fd = open_file(dir_fd, name)
-            try:
-                if size and first_hole(fd) < size:
-                    return self.capture(id, None, parent, name, st, handle_of_fd(fd))
-                read_at = self._clock.now_ns()
-                data = os.pread(fd, size, 0) if size else b""
-                meta = read_metadata(-1, b"", st, fd)
-                handle = handle_of_fd(fd)
-                after = os.fstat(fd)
-            finally:
-                os.close(fd)
-        except OSError as error:
-            return self._failed(parent, name, error)
-        if self._restless or len(data) != size or not unchanged(st, after):
-            return self.capture(id, None, parent, name, after, handle)
-        if size:
-            content, found = read_at_once(data, self._seed, self._cutter)
-            self._view.add_chunks(found)
-            self.bytes_read += size
-        else:
-            content = _EMPTY
-        self.finish_file(id, None, meta, st, read_at, handle, content)
-        return Outcome.DONE
 
     def root(self) -> None:
         """The root directory's own object."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from agent.core.commit import Changes, Commit
 from agent.core.ids import ObjectId
 
 
-@dataclass(frozen=True, slots=True)
-class ReadChunk:
+class ReadChunk(NamedTuple):
     """Bytes that capture read, under the name that it computed from these very bytes.
 
     ``kind``: ``chunks.DATA`` or ``chunks.PIECE`` (a part of a long chunk list); ``fresh``: never captured before on this
@@ -23,8 +21,7 @@ class ReadChunk:
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkRef:
+class ChunkRef(NamedTuple):
     """Where a chunk's bytes stood when they were captured: ``length`` bytes of ``object`` at ``offset``.
 
     For a ``chunks.PIECE`` the catalog keeps the bytes; object, offset and length say nothing then."""

@@ -217,13 +217,21 @@ class View:
             self._unname(parent, name, before)
             self._names_changed(before)
 
-    def add_name(self, parent: ObjectId, name: bytes, id: ObjectId) -> None:
-        """The only name of a new object that is no directory, where nothing stood before: :meth:`put_name` in short."""
+    def add_file(self, parent: ObjectId, name: bytes, id: ObjectId, row: bytes, fact: LocalRow) -> None:
+        """A new object that is no directory under its only name, where nothing stood before: :meth:`add_object`,
+        :meth:`put_name` and :meth:`set_fact` in short."""
         key = (parent, name)
+        self._objects[id] = row
+        self._born.add(id)
         self._names[key] = id
         self._base[key] = None
         self._names_added[id] = {key}
-        self._added_below.setdefault(parent, set()).add(name)
+        below = self._added_below.get(parent)
+        if below is None:
+            below = self._added_below[parent] = set()
+        below.add(name)
+        self._facts[id] = fact
+        self._handles[fact.handle] = id
 
     def _unname(self, parent: ObjectId, name: bytes, id: ObjectId) -> None:
         added = self._names_added.get(id)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from agent.capture.content import SMALL
 from agent.capture.look import Entry, Looker
-from agent.capture.objects import Objects, Outcome
+from agent.capture.objects import Objects
 from agent.capture.place import Places
 from agent.capture.reports import Reports
 from agent.capture.rules import Rules
@@ -130,7 +130,7 @@ class Walk:
         known = self._known(directory)
         head = next(known, None)
         simply, serial = head is None and self._virgin and not self._rules, self._looker.serial
-        fd, rest = self._places.fd(directory), 0
+        fd, rest, take = self._places.fd(directory), 0, self._objects.fresh.take
         for name in names:
             while head is not None and head[0] < name:
                 yield from self._entry(directory, head[0], below)
@@ -144,7 +144,10 @@ class Walk:
                 done = self._as_known(directory, fd, head, below)
                 head = next(known, None)
             elif simply and serial == self._looker.serial:
-                done = self._is_simply_new(directory, fd, name)
+                size = take(directory, fd, name, self._synced_at)
+                if size is not None:
+                    done = True
+                    self.bytes += size
             self.entries += 1
             rest -= 1
             if not done:
@@ -238,25 +241,3 @@ class Walk:
                 self.bytes += objects.bytes_read - before
                 objects.synced_at, looker.missing = 0, None
             yield False
-
-    def _is_simply_new(self, directory: ObjectId, fd: int, name: bytes) -> bool:
-        """Capture an entry of a directory of which nothing is known, if it is a small file that cannot be known either.
-
-        Done without asking the catalog anything: most files of a first sync go this way."""
-        try:
-            st = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        except OSError:
-            return False
-        if not S_ISREG(st.st_mode) or st.st_nlink != 1 or st.st_size > SMALL or st.st_dev != self._places.device:
-            return False
-        view, objects = self._view, self._objects
-        id = view.fresh_id()
-        objects.synced_at = self._synced_at
-        outcome = objects.add_file(id, directory, fd, name, st)
-        objects.synced_at = 0
-        if outcome is Outcome.DONE:
-            view.add_name(directory, name, id)
-            self.bytes += st.st_size
-        elif outcome is Outcome.AGAIN:
-            self._looker.give_back(view.path(directory, name))
-        return True

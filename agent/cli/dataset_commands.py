@@ -38,14 +38,16 @@ def wait(context: Context, dataset: str, level: Level, timeout: float | None, as
 @click.command()
 @click.argument("dataset")
 @click.option("--deep", is_flag=True, help="Read every byte, not only metadata.")
+@click.option("--repair", is_flag=True, help="Make what differs as it should be.")
 @json_option
 @click.pass_obj
-def verify(context: Context, dataset: str, deep: bool, as_json: bool) -> int:
+def verify(context: Context, dataset: str, deep: bool, repair: bool, as_json: bool) -> int:
     """Compare the standby here with what it should be.
 
-    Exit code 1 when anything differs."""
+    With --repair the standby is made so: what is not hikae's is moved to .hikae/displaced, and what the vault lost is put
+    back from the standby or the primary. Exit code 1 when anything differs, with --repair when anything is left."""
     with progress_shown(f"verifying {dataset}", not as_json) as progress:
-        result = context.controls().verify(dataset, deep, progress)
+        result = context.controls().verify(dataset, deep, progress, repair)
     if as_json:
         answer_json(result)
     else:
@@ -171,6 +173,8 @@ def _now_ns() -> int:
 
 def _say_verify(dataset: str, result: Json) -> None:
     checked = f"{result['checked_entries']:,} entries, {size_text(result['checked_bytes'])} read"
+    if result["repaired"]:
+        say(f"{dataset}: {result['repaired']:,} repaired")
     if result["equal"]:
         say(f"{dataset}: equal ({checked})")
         return

@@ -98,7 +98,6 @@ WITHOUT_EFFECT_YET = frozenset(
         "health",
         "console",
         "dataset.group",
-        "dataset.adopt",
         "dataset.vault_limit",
         "dataset.generations",
         "dataset.brake",

@@ -18,8 +18,7 @@ from __future__ import annotations
 
 import stat
 import struct
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from agent.core import chunks
 from agent.core.errors import WireError
@@ -40,6 +39,9 @@ XATTR_VALUE_MAX = 65536
 PRIVATE_DIR = b".hikae"
 
 _OBJECT = struct.Struct(">BBQIIIqIQQH")
+#: The same with the kind and length of a single chunk behind it, whose name follows.
+_PLAIN_FILE = struct.Struct(">BBQIIIqIQQHBI")
+_PLAIN = _PLAIN_FILE.size + chunks.NAME_SIZE
 _NAME = struct.Struct(">BBQQ")
 _KEY = struct.Struct(">BQ")
 _ID = struct.Struct(">Q")
@@ -49,8 +51,8 @@ _U32 = struct.Struct(">I")
 Xattrs: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectRow:
+# Tuples, not dataclasses: two are made for every file on each side, and a frozen dataclass of ten fields costs 2 µs.
+class ObjectRow(NamedTuple):
     """An object with its metadata and content. ``content``: see the module."""
 
     id: ObjectId
@@ -70,8 +72,7 @@ class ObjectRow:
         return stat.S_IFMT(self.mode)
 
 
-@dataclass(frozen=True, slots=True)
-class NameRow:
+class NameRow(NamedTuple):
     """A directory entry: in ``parent``, ``name`` stands for ``object``."""
 
     parent: ObjectId
@@ -101,6 +102,13 @@ def encode_object(row: ObjectRow) -> bytes:
         parts += (_U16.pack(len(name)), name, _U32.pack(len(value)), value)
     parts.append(row.content)
     return b"".join(parts)
+
+
+def encode_plain_file(
+    id: int, mode: int, uid: int, gid: int, mtime: int, flags: int, size: int, content: bytes
+) -> bytes:
+    """:func:`encode_object` of a regular file without extended attributes: most of what there is."""
+    return _OBJECT.pack(VERSION, OBJECT_TAG, id, mode, uid, gid, mtime, flags, size, 0, 0) + content
 
 
 def encode_name(parent: int, name: bytes, object_id: int) -> bytes:
@@ -145,6 +153,11 @@ def parent_and_name_of_key(key: bytes) -> tuple[ObjectId, bytes]:
     return ObjectId(_ID.unpack_from(key, 1)[0]), key[9:]
 
 
+def object_id_of_name(row: bytes) -> ObjectId:
+    """The object that a name's row bytes stand for."""
+    return ObjectId(_ID.unpack_from(row, 10)[0])
+
+
 def decode_object(row: bytes) -> ObjectRow:
     """The object in these bytes. Believes well-formed bytes only; see :func:`check_row` for what is legal.
 
@@ -184,6 +197,10 @@ def check_row(row: bytes) -> ObjectRow | NameRow:
     Raises ``WireError`` with what is wrong."""
     if len(row) < 2:
         raise _bad("an empty row")
+    if len(row) == _PLAIN:
+        plain = _plain_file(row)
+        if plain is not None:
+            return plain
     if row[1] == NAME_TAG:
         name_row = decode_name(row)
         check_name(name_row.parent, name_row.name)
@@ -195,6 +212,26 @@ def check_row(row: bytes) -> ObjectRow | NameRow:
     if encode_object(decoded) != row:
         raise _bad("an object in another than its canonical form")
     return decoded
+
+
+def _plain_file(row: bytes) -> ObjectRow | None:
+    """A regular file of one chunk and without extended attributes, if these bytes are one and all is legal; it has no other
+    form than this. None says nothing: look closely."""
+    version, tag, id, mode, uid, gid, mtime, flags, size, rdev, count, kind, length = _PLAIN_FILE.unpack_from(row)
+    if (
+        version != VERSION
+        or tag != OBJECT_TAG
+        or kind != chunks.DATA
+        or length != size
+        or not 0 < size <= chunks.MAX_CHUNK
+        or id <= ROOT
+        or mode >> 12 != stat.S_IFREG >> 12
+        or flags & ~FLAGS_KEPT
+        or rdev
+        or count
+    ):
+        return None
+    return ObjectRow(id, mode, uid, gid, mtime, flags, size, 0, (), row[_OBJECT.size :])
 
 
 def check_key(key: bytes) -> None:

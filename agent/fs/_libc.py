@@ -64,8 +64,6 @@ _statx = LIBC.statx
 _statx.argtypes = (c_int, c_char_p, c_int, c_uint, c_void_p)
 _utimensat = LIBC.utimensat
 _utimensat.argtypes = (c_int, c_char_p, c_void_p, c_int)
-_futimens = LIBC.futimens
-_futimens.argtypes = (c_int, c_void_p)
 _fstatfs = LIBC.fstatfs
 _fstatfs.argtypes = (c_int, c_void_p)
 _syscall = LIBC.syscall
@@ -154,16 +152,9 @@ def _nanoseconds(raw: ctypes.Array[ctypes.c_char], at: int) -> int:
     return int(seconds * _SECOND + nanoseconds)
 
 
-def set_mtime_fd(fd: int, mtime: int) -> None:
-    """Set the modification time (ns) and leave the access time."""
-    own = BUFFERS
-    _TIMES.pack_into(own.times, 0, 0, UTIME_OMIT, mtime // _SECOND, mtime % _SECOND)
-    if _futimens(fd, own.times_at):
-        raise failed()
-
-
 def set_mtime_path(path: bytes, mtime: int) -> None:
-    """The same for a ``/proc/self/fd/N`` path, which is how a descriptor opened by O_PATH is reached."""
+    """Set the modification time (ns) and leave the access time, by a ``/proc/self/fd/N`` path, which is how a descriptor opened
+    by O_PATH is reached."""
     own = BUFFERS
     _TIMES.pack_into(own.times, 0, 0, UTIME_OMIT, mtime // _SECOND, mtime % _SECOND)
     if _utimensat(AT_FDCWD, path, own.times_at, 0):

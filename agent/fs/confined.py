@@ -26,7 +26,9 @@ __all__ = [
     "UnsafeName",
     "clear_flags",
     "create_file",
+    "create_nameless",
     "exchange",
+    "give_name",
     "link",
     "lstat",
     "make_dir",
@@ -49,6 +51,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _PINNED = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NAMELESS = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
 _WITHIN_MOUNT = _libc.OpenHow(_DIRECTORY, 0, _libc.RESOLVE_NO_XDEV)
 #: ENOSYS: before Linux 5.6; EPERM: seccomp filters that do not know openat2.
 _NO_OPENAT2 = (errno.ENOSYS, errno.EPERM, errno.E2BIG)
@@ -106,6 +109,18 @@ def create_file(dir_fd: int, name: bytes, mode: int = 0o600) -> int:
     """A new empty file, open for reading and writing. FileExistsError if anything, even a dangling link, is there."""
     require_component(name)
     return os.open(name, _CREATE, mode, dir_fd=dir_fd)
+
+
+def create_nameless(dir_fd: int, mode: int = 0o600) -> int:
+    """A new empty file without a name, open for reading and writing, which is gone when it is closed unless
+    :meth:`give_name` came first. OSError EOPNOTSUPP, EISDIR or EINVAL where the filesystem has none."""
+    return os.open(b".", _NAMELESS, mode, dir_fd=dir_fd)
+
+
+def give_name(fd: int, dir_fd: int, name: bytes) -> None:
+    """The first name of a file that has none. FileExistsError if anything is there; ENOENT also without ``/proc``."""
+    require_component(name)
+    os.link(b"/proc/self/fd/%d" % fd, name, dst_dir_fd=dir_fd, follow_symlinks=True)
 
 
 def make_dir(dir_fd: int, name: bytes, mode: int = 0o700) -> None:

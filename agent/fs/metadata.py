@@ -13,7 +13,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent.core.rows import ObjectRow, Xattrs
 from agent.fs import _libc
@@ -21,7 +21,7 @@ from agent.fs.component import require_component
 from agent.fs.confined import clear_flags, open_pinned, set_flags_fd, set_flags_pinned
 from agent.fs.xattrs import CAPABILITY, apply_xattrs, read_xattrs
 
-__all__ = ["Metadata", "apply_metadata", "apply_metadata_fd", "clear_flags", "read_metadata"]
+__all__ = ["Metadata", "apply_metadata", "apply_metadata_fd", "clear_flags", "flags_of_fd", "read_metadata"]
 
 _FLAGGED = (stat.S_IFREG, stat.S_IFDIR)
 _DEVICES = (stat.S_IFCHR, stat.S_IFBLK)
@@ -32,8 +32,7 @@ _FLAGS_DENIED = (*_DENIED, *_NO_FLAGS)
 _CHOWN_DENIED = (*_DENIED, errno.EINVAL, errno.EOPNOTSUPP)
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(NamedTuple):
     """Fields as in ``core.rows.ObjectRow``: ``mtime`` ns, ``size`` of a regular file, ``rdev`` of a device, else 0."""
 
     mode: int
@@ -58,7 +57,7 @@ def read_metadata(dir_fd: int, name: bytes, st: os.stat_result, fd: int | None) 
         flags = _libc.flags_of(dir_fd, name) if kind in _FLAGGED else 0
     else:
         xattrs = read_xattrs(fd, follow=True)
-        flags = _flags_of(fd) if kind in _FLAGGED else 0
+        flags = flags_of_fd(fd) if kind in _FLAGGED else 0
     return Metadata(
         mode,
         st.st_uid,
@@ -76,7 +75,8 @@ def _entry_path(dir_fd: int, name: bytes) -> bytes:
     return b"/proc/self/fd/%d/%s" % (dir_fd, name)
 
 
-def _flags_of(fd: int) -> int:
+def flags_of_fd(fd: int) -> int:
+    """FS_IMMUTABLE_FL and FS_APPEND_FL of an open file or directory (not by O_PATH); 0 where the filesystem has none."""
     raw = _libc.BUFFERS.flags
     try:
         fcntl.ioctl(fd, _libc.FS_IOC_GETFLAGS, raw, True)
@@ -177,13 +177,18 @@ def apply_metadata_fd(fd: int, want: ObjectRow) -> list[str]:
     Believes nothing about owner and attributes: a setgid directory gives its group and a default ACL its entries to
     what is created in it; asking costs what setting does."""
     denied: list[str] = []
-    if not _permitted(_CHOWN_DENIED, os.fchown, fd, want.uid, want.gid):
+    try:
+        os.fchown(fd, want.uid, want.gid)
+    except OSError as error:
+        if error.errno not in _CHOWN_DENIED:
+            raise
         denied.append("owner")
     inherited = read_xattrs(fd, follow=True)
     if want.xattrs or inherited:
         denied += _spoken(apply_xattrs(fd, want.xattrs, inherited))
-    os.fchmod(fd, _harmless(want, denied))
-    _libc.set_mtime_fd(fd, want.mtime)
+    os.fchmod(fd, _harmless(want, denied) if denied else want.mode & 0o7777)
+    # Nobody has read the new file: its access time may be any.
+    os.utime(fd, ns=(want.mtime, want.mtime))
     if want.flags and not _permitted(_FLAGS_DENIED, set_flags_fd, fd, want.flags):
         denied.append("flags")
     return denied

@@ -75,12 +75,13 @@ class Node:
         with ExitStack() as stack:
             self._prepare_directories()
             self._identities.current()
+            # Before anybody can ask: an answer publishes, and what is published becomes an event.
+            self._events.open()
             self._door.start()
             stack.callback(self._door.stop)
             stack.callback(self._operations.stop)
             self._server.start()
             stack.callback(self._server.stop)
-            self._events.open()
             self._publisher.start()
             stack.callback(self._publisher.stop)
             for member in self.members.values():

@@ -78,6 +78,21 @@ class Mending:
             self._tried_at = None
         self._tell(reason)
 
+    @property
+    def lacks(self) -> bool:
+        """Whether chunks are lost."""
+        return self._losses > 0
+
+    @property
+    def in_use(self) -> int:
+        """How many are not what they should be, and cannot be replaced while an offer in flight relies on them."""
+        return len(self._doubtful)
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the primary was asked, and did not have all of them any more."""
+        return self._tried_at is not None
+
     def wants_call(self, began: int) -> bool:
         """Whether a new call would bring something. ``began``: what :meth:`begin` gave for the present one."""
         if self._losses != began:

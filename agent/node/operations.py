@@ -14,6 +14,7 @@ from agent.core.ids import CommitNumber, epoch_of, seq_of
 from agent.node.member import Member
 from agent.node.pauses import APPLY, SEND
 from agent.node.primary import Primary
+from agent.node.repairing import damaged_chunks, repair_vault
 from agent.node.rewound import REWOUND
 from agent.node.standby import Standby
 from agent.status.events import EventLog
@@ -29,7 +30,6 @@ _Until: TypeAlias = Callable[[Callable[[float], Any]], Any]
 T = TypeVar("T")
 
 _STEP, _SHORTEST = 0.5, 0.1
-_NAMES_AT_ONCE = 100_000
 
 
 class Operations:
@@ -77,19 +77,22 @@ class Operations:
             "seconds": round(time.monotonic() - begun, 3),
         }
 
-    def verify(self, dataset: str, deep: bool, progress: Report) -> Json:
+    def verify(self, dataset: str, deep: bool, progress: Report, repair: bool = False) -> Json:
         """See ``Controls``."""
         member = self._member(dataset, Role.STANDBY, f"verify {dataset}")
         side = member.standby()
         told = _Told(progress)
-        report = side.loop.verify(deep=deep, progress=told)
+        damaged = damaged_chunks(side.vault, side.mending, deep=deep) if deep or repair else 0
+        restored = 0
+        if repair:
+            restored, damaged = repair_vault(side, self._stopping, told.breath)
+        report = side.loop.verify(deep=deep, progress=told, repair=repair)
         result = _verified(report)
-        damaged = self._damaged_chunks(side) if deep else 0
+        result["repaired"] += restored
         if damaged:
             result["equal"] = False
-            result["differences"].append(
-                {"path": "", "what": f"vault: {damaged:,} chunks are damaged; they are fetched again"}
-            )
+            what = "are lost and cannot be had now" if repair else "are damaged; they are fetched again"
+            result["differences"].append({"path": "", "what": f"vault: {damaged:,} chunks {what}"})
         member.last_verify = {
             "time": time.time_ns(),
             "equal": result["equal"],
@@ -98,20 +101,6 @@ class Operations:
             "checked_bytes": report.checked_bytes,
         }
         return result
-
-    def _damaged_chunks(self, side: Standby) -> int:
-        """Read every chunk of the vault; those that are not what their name says are forgotten, and asked for again."""
-        count, reason = 0, ""
-        names: list[bytes] = []
-        for name, reason in side.vault.check(deep=True):
-            names.append(name)
-            count += 1
-            if len(names) >= _NAMES_AT_ONCE:
-                side.mending.forget(names, reason)
-                names.clear()
-        if names:
-            side.mending.forget(names, f"{count:,} found by verify, the last: {reason}")
-        return count
 
     def reconcile(self, dataset: str, progress: Report) -> Json:
         """See ``Controls``."""
@@ -264,6 +253,10 @@ class _Told:
     def __init__(self, progress: Report) -> None:
         self._progress = progress
         self._due = 0.0
+
+    def breath(self) -> None:
+        """The vault is looked at; there is nothing to count."""
+        self(Progress())
 
     def __call__(self, at: Progress) -> None:
         now = time.monotonic()

@@ -107,6 +107,7 @@ def standby_facts(
         inconsistent=newest is not None and not newest.consistent and not first,
         redo=apply.phase is ApplyPhase.REDO,
         behind=apply.phase is ApplyPhase.FULL,
+        seeding=side.seeding.seeds,
     )
 
 
@@ -164,6 +165,13 @@ def _watch(side: Primary, pump: PumpFacts) -> WatchFacts | None:
 
 def _applying(side: Standby, first: bool) -> SyncFacts | None:
     apply = side.loop.facts()
+    seeding = side.seeding
+    if first and not seeding.ready:
+        files, size = seeding.read
+        return SyncFacts(FIRST_SYNC, size, None, files, None)
+    if seeding.seeds and not first and apply.phase is ApplyPhase.IDLE:
+        done, total = seeding.progress
+        return SyncFacts("seeding", done, total)
     if apply.phase not in (ApplyPhase.CONVERGE, ApplyPhase.REDO) and not first:
         return None
     progress = apply.progress

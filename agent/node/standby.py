@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from agent.adopt.seeding import Seeding
 from agent.apply.applier import Applier
+from agent.apply.facts import Phase
 from agent.apply.loop import ApplyLoop
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
@@ -17,9 +19,11 @@ from agent.fs.reserve import Reserve, ReserveReached
 from agent.node import lineage, meeting
 from agent.node.mending import Mending
 from agent.node.pauses import APPLY, Pauses
+from agent.node.restoring import Restoring
 from agent.node.room import Room
 from agent.node.surroundings import Surroundings
 from agent.node.turns import Turns
+from agent.status.figures import size_text
 from agent.store.catalog import Catalog
 from agent.store.local import Local
 from agent.store.vault import Vault
@@ -31,7 +35,10 @@ from agent.stream.receiver import Receiver
 FULL = "state-disk-full"
 #: A call looks up at least each second.
 CALLS_END_WITHIN = 5.0
+#: The longest that a batch of a first sync waits for the applier: 10 MB/s go on whatever the standby does.
+PACE_SECONDS = 0.1
 _CONSISTENT = "consistent"
+_SEEDS = "seeds"
 
 
 class Standby:
@@ -55,7 +62,13 @@ class Standby:
             catalog = stack.enter_context(Catalog.open(str(home / lineage.CATALOG)))
             local = stack.enter_context(lineage.open_local(home))
             vault = stack.enter_context(Vault.open(str(place), catalog.pack_end()))
-            standby = cls(dataset, around, board, pauses, failed, catalog, local, vault)
+            expected = dataset.adopt and catalog.newest() is None
+            seeding = Seeding(str(place), dataset.path, vault, around.clock, expected=expected)
+            stack.callback(seeding.close)
+            lost = _opened(seeding, local)
+            standby = cls(dataset, around, board, pauses, failed, catalog, local, vault, seeding)
+            if lost:
+                standby.mending.lost(lost)
             stack.pop_all()
         standby.loop.start()
         return standby
@@ -70,9 +83,11 @@ class Standby:
         catalog: Catalog,
         local: Local,
         vault: Vault,
+        seeding: Seeding,
     ) -> None:
         self.dataset = dataset
         self.vault = vault
+        self.seeding = seeding
         self.announced = 0
         self.primary_program = ""
         self.turns = Turns()
@@ -92,6 +107,7 @@ class Standby:
         self._local = local
         self._problems = board
         self.mending = Mending(vault, local, dataset.primary, board, around.clock)
+        seeding.lost = self.mending.forget
         self._is_full = False
         self._served = threading.Condition()
         self._closing = False
@@ -109,10 +125,20 @@ class Standby:
             dataset=dataset.name,
             scratch=str(scratch),
             step=self.turns.step,
+            adopt=dataset.adopt,
+            adopted=seeding,
         )
+        self._applier = applier
         self.board = PositionBoard(Position(newest.number if newest else NOTHING, applier.applied))
         self.loop = ApplyLoop(
-            applier, board, around.clock, self.board.applied, f"apply-{dataset.name}", self.turns.rest, failed
+            applier,
+            board,
+            around.clock,
+            self.board.applied,
+            f"apply-{dataset.name}",
+            self.turns.rest,
+            failed,
+            self._keep_up,
         )
         self.board.watch(self._moved)
         if newest is not None:
@@ -125,6 +151,7 @@ class Standby:
             self._closing = True
             self._served.wait_for(lambda: not self._serving, CALLS_END_WITHIN)
         self.loop.close()
+        self.seeding.close()
         self.vault.close()
         self._local.close()
         self._catalog.close()
@@ -169,6 +196,10 @@ class Standby:
         refusal = meeting.unfit(self._around.node, self.dataset, hello) or self.room.refusal()
         if refusal is not None:
             return refusal
+        if not self.seeding.ready:
+            files, size = self.seeding.read
+            reason = f"the tree that stands there is being read: {files:,} files, {size_text(size)} so far"
+            return Refuse("busy", reason, "it goes on by itself")
         return _Served(self, hello, self._around, self._catalog, self.vault)
 
     def met(self, hello: Hello, answer: Welcome | Refuse) -> None:
@@ -222,9 +253,36 @@ class Standby:
         self.loop.retry()
         return 0 if whole else began
 
+    @property
+    def asks_first(self) -> bool:
+        """Whether anything that the primary has may be here already."""
+        newest = self._catalog.newest()
+        return self.seeding.seeds and (newest is None or not newest.consistent)
+
+    def restoring(self) -> Restoring:
+        """A pass over the newest commit that puts what the vault lacks back from the standby's files."""
+        return Restoring(self.vault, self._catalog.reader, self.dataset.path)
+
+    def _keep_up(self) -> bool:
+        """The applying thread has a moment. A standby that is not there, or is another, says nothing about what is lost."""
+        if not self.seeding.at_work or self._applier.adopting is None or not self._applier.is_there():
+            return False
+        seeded = self.seeding.seeds
+        more = self.seeding.step(self._applier.adopting)
+        if self.seeding.seeds != seeded:
+            self._local.set_value(_SEEDS, b"" if seeded else b"yes", durable=True)
+            self._around.changed()
+        return more
+
     def announce(self, count: int) -> None:
         """The primary holds so many changes that it has not captured."""
         self.announced = count
+
+    def pace(self) -> None:
+        """In a first sync nothing is worth more for being received early, and what the applier must read from disk costs both
+        of them time: so it may fall behind no further than what is still in memory."""
+        if not self.was_consistent and self.loop.facts().phase is Phase.CONVERGE:
+            self.vault.wait_for_reader(PACE_SECONDS)
 
     def _moved(self) -> None:
         newest = self._catalog.newest()
@@ -233,13 +291,36 @@ class Standby:
         self._around.changed()
 
 
+def _opened(seeding: Seeding, local: Local) -> str:
+    """Go on with an adopted tree; why what was relied on in it is lost, "" when it is not."""
+    try:
+        found = seeding.open()
+    except Damaged as error:
+        local.set_value(_SEEDS, b"", durable=True)
+        return error.reason
+    if not found and local.value(_SEEDS):
+        local.set_value(_SEEDS, b"", durable=True)
+        return "the list of what stands in the adopted tree is gone"
+    return ""
+
+
 class _Served(Receiver):
     """A receiver that tells its standby when it begins, ends, and when the stores under it failed."""
 
     def __init__(self, standby: Standby, hello: Hello, around: Surroundings, catalog: Catalog, vault: Vault) -> None:
         self._mends = standby.mending.begin()
         lacking = self._mends > 0
-        super().__init__(around.node, hello, catalog, vault, standby.board, around.clock, standby.announce, lacking)
+        super().__init__(
+            around.node,
+            hello,
+            catalog,
+            vault,
+            standby.board,
+            around.clock,
+            standby.announce,
+            lacking,
+            standby.asks_first,
+        )
         self._standby = standby
         self._counted = 0
 
@@ -266,6 +347,7 @@ class _Served(Receiver):
     def handle(self, batch: Batch) -> list[SecondaryPart]:
         """See ``Receiver``."""
         self._require_room()
+        self._standby.pace()
         with self._told(), self._standby.turns.receiving():
             return super().handle(batch)
 

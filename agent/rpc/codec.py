@@ -19,6 +19,7 @@ from agent.stream.messages import (
     PARTS_MAX,
     ROWS_MAX,
     TEXT_MAX,
+    ZSTD,
     Announce,
     Answers,
     Batch,
@@ -124,6 +125,7 @@ def _fill_welcome(part: Any, welcome: Welcome) -> None:
     out.node, out.durable, out.applied = welcome.node, welcome.durable, welcome.applied
     out.durable_digest, out.credit_bytes, out.version = welcome.durable_digest, welcome.credit, welcome.version
     out.certificate, out.proof, out.lacking = welcome.certificate, welcome.proof, welcome.lacking
+    out.asks_first, out.compact = welcome.asks_first, welcome.compact
     out.program, out.config_digest = welcome.program, welcome.config_digest
     _fill_epoch(out.epoch, welcome.epoch)
 
@@ -142,6 +144,8 @@ def _read_welcome(welcome: pb.Welcome) -> Welcome:
         certificate=welcome.certificate,
         proof=welcome.proof,
         lacking=welcome.lacking,
+        asks_first=welcome.asks_first,
+        compact=welcome.compact,
         program=_text(welcome.program),
         config_digest=_short(welcome.config_digest),
     )
@@ -160,6 +164,7 @@ def _read_epoch(epoch: pb.Epoch) -> Epoch:
 def _fill_offer(part: Any, offer: Offer) -> None:
     out = part.offer
     out.id, out.number, out.parent, out.rows = offer.id, offer.number, offer.parent, offer.rows
+    out.rows_codec, out.rows_length, out.implied = offer.codec, offer.rows_length, offer.implied
     if offer.asked:
         out.kinds = bytes([kind for kind, _ in offer.asked])
         out.names = b"".join([name for _, name in offer.asked])
@@ -169,11 +174,22 @@ def _read_offer(offer: pb.Offer) -> Offer:
     kinds, names, rows = offer.kinds, offer.names, offer.rows
     if len(names) != NAME_SIZE * len(kinds) or len(kinds) > NAMES_MAX or len(rows) > ROWS_MAX:
         raise bad("an offer whose names or rows are too many or cut short")
+    if offer.rows_codec > ZSTD or offer.rows_length > ROWS_MAX or (offer.implied and names):
+        raise bad("an offer whose rows are packed in an unknown way")
     if kinds.strip(b"\x00\x02"):
         raise bad("a name of an unknown kind")
     split = [names[at : at + NAME_SIZE] for at in range(0, len(names), NAME_SIZE)]
     asked = tuple(zip(kinds, split, strict=True))
-    return Offer(offer.id, _number(offer.number), _number(offer.parent), rows, asked)
+    return Offer(
+        offer.id,
+        _number(offer.number),
+        _number(offer.parent),
+        rows,
+        asked,
+        offer.rows_codec,
+        offer.rows_length,
+        offer.implied,
+    )
 
 
 def _fill_data(part: Any, data: Data) -> None:

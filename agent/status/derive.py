@@ -31,6 +31,7 @@ def _signs(facts: DatasetFacts) -> tuple[tuple[State, bool], ...]:
         (State.CATCHUP, any(peer.mode == "catchup" for peer in facts.peers)),
         (State.BEHIND, facts.behind),
         (State.DEGRADED, _troubled(facts)),
+        (State.SEEDING, facts.seeding),
         (State.RECONCILING, facts.reconciling),
     )
 

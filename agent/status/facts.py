@@ -91,6 +91,7 @@ class DatasetFacts:
     inconsistent: bool = False
     redo: bool = False
     behind: bool = False
+    seeding: bool = False
     reconciling: bool = False
     since_ns: int = 0
 

@@ -127,7 +127,7 @@ def _behind(dataset: Json) -> str:
 
 
 def _steady(status: Json, dataset: Json) -> str:
-    if dataset["state"] == State.RECONCILING and dataset["sync"]:
+    if dataset["state"] in (State.RECONCILING, State.SEEDING) and dataset["sync"]:
         return sync_text(dataset["sync"])
     parts = []
     lag = lag_seconds(dataset)

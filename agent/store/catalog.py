@@ -184,6 +184,10 @@ class Catalog(Reading):
         """The digest that the coming commit would have now."""
         return self._staging.digest.value()
 
+    def bucket(self, number: int) -> bytes:
+        """The sums of one bucket of the digest as it is with what is staged (16 bytes)."""
+        return self._staging.digest.bucket(number)
+
     def staged_counts(self) -> tuple[int, int]:
         """``(entries, bytes)`` that the coming commit would have now."""
         return self._staging.entries, self._staging.size
@@ -226,6 +230,7 @@ class Catalog(Reading):
         with self._writing("prune the catalog"):
             horizon = max(upto, self.horizon())
             self._set("horizon", horizon)
+            self._staging.save(self._newest.number)
             gone = 0
             for sql in _PRUNE:
                 query(self._connection, sql, (horizon, limit - gone))
@@ -320,7 +325,7 @@ class Catalog(Reading):
             with self._connection:
                 query(self._connection, UNSTAGE, (at,) * 4)
         entries, size = (newest.entries, newest.bytes) if newest is not None else (0, 0)
-        self._staging = Staging(self._connection, entries, size, highest_id(self._connection))
+        self._staging = Staging(self._connection, entries, size, highest_id(self._connection), at)
         self._staged, self._sliced, self._unclean, self._rows = None, False, False, 0
         self._last_object = max(self._last_object, self._get("last_object"))
         self._epoch = max((epoch.number for epoch in self.lineage), default=0)
@@ -371,7 +376,7 @@ class Catalog(Reading):
         )
 
     def _insert(self, commit: Commit, end: PackEnd) -> None:
-        self._staging.sealed()
+        self._staging.sealed(commit.number)
         if self._newest is None or epoch_of(self._newest.number) != epoch_of(commit.number):
             which = (commit.number, epoch_of(commit.number))
             query(self._connection, "update epoch set first = ? where number = ? and first is null", which)
@@ -397,7 +402,7 @@ or exists (select 1 from name where until > ?1 and until < 9223372036854775807)
 _PRUNE = (
     """delete from object where (id, until) in
     (select id, until from object where until <= ?1 and until < 9223372036854775807 limit ?2)""",
-    """delete from name where (parent, name, until) in
-    (select parent, name, until from name where until <= ?1 and until < 9223372036854775807 limit ?2)""",
+    """delete from name where (parent, until, name) in
+    (select parent, until, name from name where until <= ?1 and until < 9223372036854775807 limit ?2)""",
     "delete from commits where number in (select number from commits where number < ?1 limit ?2)",
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import apsw
 
 from agent.store.pack import PackEnd, Place
-from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query, query_each
+from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
 
 _APPLICATION = 0x68696B69  #: "hiki", in the database header
 _VERSION = 1
@@ -26,7 +26,8 @@ create table durable (only integer primary key check (only = 1), pack integer no
 insert into durable values (1, 0, 0);
 """
 _PLACE = "select pack, offset, kind, codec, raw, stored from place where name = ?"
-_HAS = "select 1 from place where name = ?"
+_HELD = "select value from carray(?) where exists (select 1 from place where name = value)"
+_PUT = Insert("insert or replace into place values", "(?, ?, ?, ?, ?, ?, ?)")
 _PAGE = "select name, pack, offset, kind, codec, raw, stored from place where name > ? order by name limit ?"
 
 
@@ -40,19 +41,21 @@ class Index:
         try:
             ensure_schema(connection, path, _APPLICATION, _VERSION, _TABLES)
             pack, offset = query(connection, "select pack, offset from durable")[0]
+            empty = not query(connection, "select 1 from place limit 1")
         except apsw.Error as error:
             connection.close(True)
             raise failure(error, "open the vault's index", path) from error
         except BaseException:
             connection.close(True)
             raise
-        return cls(path, connection, PackEnd(pack, offset))
+        return cls(path, connection, PackEnd(pack, offset), empty)
 
-    def __init__(self, path: str, connection: apsw.Connection, durable: PackEnd) -> None:
-        """``durable``: up to where the packs are durable and wholly in the database."""
+    def __init__(self, path: str, connection: apsw.Connection, durable: PackEnd, empty: bool) -> None:
+        """``durable``: up to where the packs are durable and wholly in the database, which may be ``empty``."""
         self.path = path
         self.durable = durable
         self._connection = connection
+        self._is_empty = empty
         self._pending: dict[bytes, Place] = {}
 
     def close(self) -> None:
@@ -62,13 +65,13 @@ class Index:
     def missing(self, names: Sequence[bytes]) -> list[bytes]:
         """Those of ``names`` that are not there, in their order."""
         asked = [name for name in names if name not in self._pending]
-        if not asked:
+        if not asked or self._is_empty:
             return asked
         try:
-            found = query_each(self._connection, _HAS, [(name,) for name in asked])
+            held = {name for (name,) in query(self._connection, _HELD, (apsw.carray(tuple(asked)),))}
         except apsw.Error as error:
             raise self._failure(error) from error
-        return [name for name, has in zip(asked, found, strict=True) if not has]
+        return [name for name in asked if name not in held] if held else asked
 
     def place(self, name: bytes) -> Place | None:
         """Where the chunk is."""
@@ -102,10 +105,11 @@ class Index:
         ready.sort()
         try:
             with self._connection:
-                self._connection.executemany("insert or replace into place values (?, ?, ?, ?, ?, ?, ?)", ready)
+                _PUT.run(self._connection, ready)
                 query(self._connection, "update durable set pack = ?, offset = ?", (durable.pack, durable.offset))
         except apsw.Error as error:
             raise self._failure(error) from error
+        self._is_empty = self._is_empty and not ready
         self.durable = durable
         for name in names:
             del self._pending[name]

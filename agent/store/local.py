@@ -6,16 +6,17 @@ values. One connection, to be used by several threads.
 
 from __future__ import annotations
 
+import struct
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import apsw
 
 from agent.core.errors import StoreFailed
 from agent.core.ids import ObjectId
-from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query, query_each
+from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
 
 _APPLICATION = 0x68696B6C  #: "hikl", in the database header
 _VERSION = 1
@@ -30,11 +31,15 @@ create table known (prefix integer primary key);
 create table value (key text primary key, data blob not null) without rowid;
 """
 _GET = "select * from object where id = ?"
-_PREFIX = 8
+_GET_MANY = "select object.* from carray(?) asked join object on object.id = asked.value"
+_KNOWN = "select value from carray(?) where exists (select 1 from known where prefix = value)"
+_LEARN = "insert or ignore into known select value from carray(?)"
+_PUT = Insert("insert or replace into object values", "(?, ?, ?, ?, ?, ?, ?, ?)")
+#: What is kept of a chunk name: its first eight bytes.
+_FIRST = struct.Struct(">q")
 
 
-@dataclass(frozen=True, slots=True)
-class LocalRow:
+class LocalRow(NamedTuple):
     """What this machine knows of an object: its ``handle`` and ``ino``, the stat that it had when it was read (ns,
     bytes), whether that stat is ``clean`` (law 5), and ``prints``: xxh3_128 of its data chunks in order, 16 bytes
     each, empty for a file of one chunk."""
@@ -91,8 +96,9 @@ class Local:
 
     def get_many(self, ids: Iterable[ObjectId]) -> dict[ObjectId, LocalRow]:
         """What is known of several; the unknown are left out."""
-        rows = [_as_row(row) for row in self._each(_GET, [(id,) for id in ids]) if row]
-        return {row.id: row for row in rows}
+        asked = array("q", ids)
+        rows = self._all(_GET_MANY, (apsw.carray(asked),)) if asked else ()
+        return {row[0]: _as_row(row) for row in rows}
 
     def by_handle(self, handle: bytes) -> ObjectId | None:
         """The object with that file handle; the newest, should an old one linger. None for an empty handle."""
@@ -102,26 +108,34 @@ class Local:
 
     def write(self, puts: Iterable[LocalRow], drops: Iterable[ObjectId] = ()) -> None:
         """Set and forget objects in one transaction. A power cut may take the last of them back."""
-        rows = [_columns(row) for row in puts]
-        ids = [(id,) for id in drops]
-        self._write(
-            [("delete from object where id = ?", ids), ("insert or replace into object values (?,?,?,?,?,?,?,?)", rows)]
-        )
+        rows, ids = list(puts), [(id,) for id in drops]
+
+        def change(connection: apsw.Connection) -> None:
+            if ids:
+                connection.executemany("delete from object where id = ?", ids)
+            _PUT.run(connection, rows)
+
+        if rows or ids:
+            self._write(change)
 
     def forget_objects(self) -> None:
         """Forget every object; names of chunks and values stay."""
-        self._write([("delete from object", [()])])
+        self._write(lambda connection: query(connection, "delete from object"))
 
     def knows(self, names: Sequence[bytes]) -> set[bytes]:
         """Those of ``names`` that may have been learned. Only the first 8 bytes are kept, so it may say so of a few
         that were not; what it leaves out certainly was not."""
-        found = self._each("select 1 from known where prefix = ?", [(_prefix(name),) for name in names])
-        return {name for name, known in zip(names, found, strict=True) if known}
+        prefixes = {_prefix(name): name for name in names}
+        if not prefixes:
+            return set()
+        found = {prefix for (prefix,) in self._all(_KNOWN, (apsw.carray(array("q", prefixes)),))}
+        return {name for name in names if _prefix(name) in found} if found else set()
 
     def learn(self, names: Iterable[bytes]) -> None:
         """Remember chunk names."""
-        prefixes = sorted((_prefix(name),) for name in names)
-        self._write([("insert or ignore into known values (?)", prefixes)])
+        prefixes = array("q", sorted(map(_prefix, names)))
+        if prefixes:
+            self._write(lambda connection: query(connection, _LEARN, (apsw.carray(prefixes),)))
 
     def value(self, key: str) -> bytes | None:
         """A named value."""
@@ -133,9 +147,11 @@ class Local:
     def set_value(self, key: str, value: bytes, durable: bool = False) -> None:
         """Set a named value. ``durable``: it survives a power cut once this returns, and so does all that was written
         before."""
-        self._write([("insert or replace into value values (?, ?)", [(key, value)])], durable=durable)
+        self._write(
+            lambda connection: query(connection, "insert or replace into value values (?, ?)", (key, value)), durable
+        )
 
-    def _write(self, statements: list[tuple[str, list[Any]]], durable: bool = False) -> None:
+    def _write(self, change: Callable[[apsw.Connection], object], durable: bool = False) -> None:
         with self._lock:
             if self._failed:
                 reason, remedy = "an earlier write failed", "see the kernel log for the disk; it is opened anew"
@@ -145,9 +161,7 @@ class Local:
                     self._connection.pragma("synchronous", int(Synchronous.FULL))
                 try:
                     with self._connection:
-                        for sql, rows in statements:
-                            if rows:
-                                self._connection.executemany(sql, rows)
+                        change(self._connection)
                 finally:
                     if durable:
                         self._connection.pragma("synchronous", int(Synchronous.NORMAL))
@@ -164,18 +178,6 @@ class Local:
             except apsw.Error as error:
                 raise failure(error, "read the local facts", self.path) from error
 
-    def _each(self, sql: str, arguments: list[tuple[Any, ...]]) -> list[Any]:
-        with self._lock:
-            try:
-                return query_each(self._connection, sql, arguments)
-            except apsw.Error as error:
-                raise failure(error, "read the local facts", self.path) from error
-
-
-def _columns(row: LocalRow) -> tuple[Any, ...]:
-    """The columns of a row; ``dataclasses.astuple`` copies deeply and costs ten times as much."""
-    return (row.id, row.handle, row.ino, row.ctime, row.mtime, row.size, row.clean, row.prints)
-
 
 def _as_row(row: tuple[Any, ...]) -> LocalRow:
     id, handle, ino, ctime, mtime, size, clean, prints = row
@@ -183,4 +185,4 @@ def _as_row(row: tuple[Any, ...]) -> LocalRow:
 
 
 def _prefix(name: bytes) -> int:
-    return int.from_bytes(name[:_PREFIX], "big", signed=True)
+    return _FIRST.unpack_from(name)[0]  # type: ignore[no-any-return]  # struct's values have no types

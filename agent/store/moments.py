@@ -48,20 +48,35 @@ select c.id,
   (select row from object where id = c.id and until > ?3 and since <= ?3 limit 1)
 from temp.changed_object c where run = ?1 and c.id > ?4 order by c.id limit ?5
 """
+#: What a name stood for at a moment: it lives since then, or ended later.
 _NAMES_OF_BOTH = """
 select c.parent, c.name,
-  (select object from name where parent = c.parent and name = c.name and until > ?2 and since <= ?2 limit 1),
-  (select object from name where parent = c.parent and name = c.name and until > ?3 and since <= ?3 limit 1)
+  coalesce(
+    (select object from name
+     where parent = c.parent and until = 9223372036854775807 and name = c.name and since <= ?2),
+    (select object from name indexed by name_ended where parent = c.parent and name = c.name
+     and until > ?2 and until < 9223372036854775807 and since <= ?2 limit 1)),
+  coalesce(
+    (select object from name
+     where parent = c.parent and until = 9223372036854775807 and name = c.name and since <= ?3),
+    (select object from name indexed by name_ended where parent = c.parent and name = c.name
+     and until > ?3 and until < 9223372036854775807 and since <= ?3 limit 1))
 from temp.changed_name c where run = ?1 and (c.parent, c.name) > (?4, ?5) order by c.parent, c.name limit ?6
 """
 _OBJECTS_AT = """
 select id, row from object
 where id > ?1 and since <= ?2 and until > ?2 order by id limit ?3
 """
-_NAMES_AT = """
-select parent, name, object from name
-where (parent, name) > (?1, ?2) and since <= ?3 and until > ?3 order by parent, name limit ?4
+#: The entries of one directory at a moment, by name: those that live, and those that ended later (the plus keeps SQLite from
+#: walking the past by name).
+CHILDREN = """
+select name, object from name where parent = ?1 and until = 9223372036854775807 and name > ?2 and since <= ?3
+union all
+select name, object from name
+where parent = ?1 and until > ?3 and until < 9223372036854775807 and +name > ?2 and since <= ?3
+order by name limit ?4
 """
+_NEXT_PARENT = "select min(parent) from name where parent > ?"
 
 _runs = itertools.count(1)
 
@@ -184,14 +199,22 @@ def _objects_at(
 def _names_at(
     pruned: Pruned, connection: apsw.Connection, at: CommitNumber, batch: int
 ) -> Iterator[list[tuple[int, bytes, int]]]:
-    parent, name = -1, b""
-    while True:
-        rows = query(connection, _NAMES_AT, (parent, name, at, batch))
-        _reach(pruned, at)
-        if not rows:
-            return
-        parent, name = rows[-1][:2]
-        yield rows
+    """Directory by directory: nothing is ordered by parent and name but what lives in one."""
+    gathered: list[tuple[int, bytes, int]] = []
+    parent: int | None = 0
+    while parent is not None:
+        name = b""
+        while rows := query(connection, CHILDREN, (parent, name, at, batch)):
+            name = rows[-1][0]
+            gathered += [(parent, name, id) for name, id in rows]
+            if len(gathered) >= batch:
+                _reach(pruned, at)
+                yield gathered
+                gathered = []
+        parent = query(connection, _NEXT_PARENT, (parent,))[0][0]
+    _reach(pruned, at)
+    if gathered:
+        yield gathered
 
 
 def _name_row(parent: int, name: bytes, object_id: int | None) -> bytes | None:

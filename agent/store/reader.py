@@ -14,7 +14,6 @@ from agent.core.commit import Commit
 from agent.core.digest import WIDTH, bucket_of
 from agent.core.errors import Damaged
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId
-from agent.core.rows import key_of
 from agent.store import moments
 from agent.store.pack import PackEnd
 from agent.store.sqlite import Synchronous, failure, open_database, query
@@ -22,13 +21,13 @@ from agent.store.sqlite import Synchronous, failure, open_database, query
 _CACHE_KIB = 8192
 
 _OBJECT = "select row from object where id = ?1 and until > ?2 and since <= ?2 limit 1"
-_CHILD = "select object from name where parent = ?1 and name = ?2 and until > ?3 and since <= ?3 limit 1"
-_CHILDREN = """
-select name, object from name where parent = ?1 and until = 9223372036854775807 and name > ?2 and since <= ?3
+_CHILD = """
+select object from name
+where parent = ?1 and until = 9223372036854775807 and name = ?2 and since <= ?3
 union all
-select name, object from name indexed by name_live
-where parent = ?1 and until > ?3 and until < 9223372036854775807 and name > ?2 and since <= ?3
-order by name limit ?4
+select object from name indexed by name_ended
+where parent = ?1 and name = ?2 and until > ?3 and until < 9223372036854775807 and since <= ?3
+limit 1
 """
 _NAMES_OF = """
 select parent, name from name where object = ?1 and until > ?2 and since <= ?2 order by parent, name
@@ -62,7 +61,7 @@ class Reading:
         self, parent: ObjectId, at: CommitNumber | None = None, after: bytes = b"", limit: int = 1000
     ) -> list[tuple[bytes, ObjectId]]:
         """``(name, object)`` of at most ``limit`` entries whose name is greater than ``after``, by name."""
-        return self._all(_CHILDREN, (parent, after, self._at(at), limit))
+        return self._all(moments.CHILDREN, (parent, after, self._at(at), limit))
 
     def names_of(self, id: ObjectId, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]:
         """``(parent, name)`` of every entry that stands for the object."""
@@ -131,13 +130,6 @@ class Reading:
             return CommitNumber(number)
         return NOTHING
 
-    def bucket(self, number: int) -> bytes:
-        """One sum of the newest digest (32 bytes)."""
-        for (total,) in self._all("select total from bucket where number = ?", (number,)):
-            found: bytes = total
-            return found
-        return bytes(WIDTH)
-
     def _at(self, at: CommitNumber | None) -> CommitNumber:
         if at is not None:
             return at
@@ -202,9 +194,9 @@ class CatalogReader(Reading):
         return self._guarded(moments.rows_at(self, self._connection, self._at(at), batch))
 
     def rows_in_bucket(self, number: int, at: CommitNumber | None = None) -> Iterator[bytes]:
-        """The rows whose key falls into a bucket; reads the whole state."""
+        """The rows that fall into a bucket; reads the whole state."""
         for rows in self.rows_at(at):
-            yield from (row for row in rows if bucket_of(key_of(row)) == number)
+            yield from (row for row in rows if bucket_of(row) == number)
 
     def _guarded(self, batches: Iterator[list[Any]]) -> Generator[list[Any], None, None]:
         try:

@@ -18,6 +18,9 @@ class RecentChunks:
         self._limit = limit
         self._slack = limit // 2
         self._lock = threading.Lock()
+        self._came_by = threading.Condition(self._lock)
+        self._waits = False
+        self._ahead = 0
         #: In the order in which they came, each with how many bytes had come before it.
         self._unread: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()
         self._read: OrderedDict[bytes, bytes] = OrderedDict()
@@ -42,6 +45,7 @@ class RecentChunks:
                 return
             self._unread[name] = (at, data)
             self._size += len(data)
+            self._ahead += len(data)
 
     def get(self, name: bytes) -> bytes | None:
         """The chunk, if it is kept."""
@@ -53,8 +57,12 @@ class RecentChunks:
             if found is None:
                 return None
             self._passed = max(self._passed, found[0])
-            self._read[name] = found[1]
-            return found[1]
+            data = self._read[name] = found[1]
+            self._ahead -= len(data)
+            if self._waits and self._ahead < self._slack:
+                self._waits = False
+                self._came_by.notify_all()
+            return data
 
     def drop(self, name: bytes) -> None:
         """Forget a chunk. Unknown ones are no error."""
@@ -62,7 +70,16 @@ class RecentChunks:
             data = self._read.pop(name, None)
             if data is None:
                 data = self._unread.pop(name, (0, b""))[1]
+                self._ahead -= len(data)
             self._size -= len(data)
+
+    def wait_for_reader(self, timeout: float) -> None:
+        """Let whoever reads come closer if what is still to be read fills most of the room: what finds none is read from disk
+        again. Up to ``timeout`` seconds."""
+        with self._lock:
+            if self._ahead > self._limit - self._slack // 2:
+                self._waits = True
+                self._came_by.wait_for(lambda: not self._waits, timeout)
 
     def _make_room(self, wanted: int) -> bool:
         if wanted > self._limit:
@@ -71,7 +88,9 @@ class RecentChunks:
             if self._read:
                 self._size -= len(self._read.popitem(last=False)[1])
             elif next(iter(self._unread.values()))[0] + self._slack < self._passed:
-                self._size -= len(self._unread.popitem(last=False)[1][1])
+                gone = len(self._unread.popitem(last=False)[1][1])
+                self._size -= gone
+                self._ahead -= gone
             else:
                 return False
         return True

@@ -6,9 +6,10 @@ at the first read of the page, never a wrong answer.
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
 from typing import Any
@@ -21,8 +22,8 @@ from agent.core.errors import Damaged, HikaeError, NotFound, StoreFailed, TryAga
 _PAGE_SIZE = 4096
 _CHECKSUM_BYTES = 8
 _BUSY_MS = 10_000
-#: When the log is folded in.
-_LOG_PAGES = 1000
+#: When the log is folded in. SQLite's thousand would fold the same pages in again and again while much comes in.
+_LOG_PAGES = 4096
 _STATEMENTS = 128
 _VFS = "cksmvfs"
 _IOERR_DATA = 10 | 32 << 8  #: SQLITE_IOERR_DATA: cksumvfs found a page whose checksum is wrong.
@@ -84,18 +85,26 @@ def query(connection: apsw.Connection, sql: str, arguments: tuple[Any, ...] = ()
     return connection.execute(sql, arguments).fetchall()
 
 
-def query_each(connection: apsw.Connection, sql: str, arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
-    """What a statement of at most one row gives for each of many arguments: the row, its value if it has one column,
-    None if there is none. In one transaction, which halves the cost."""
-    execute = connection.cursor().execute
-    inside = connection.in_transaction
-    if not inside:
-        execute("begin")
-    try:
-        return [execute(sql, each).get for each in arguments]
-    finally:
-        if not inside:
-            execute("commit")
+class Insert:
+    """An insertion of many rows, a hundred in each statement: apsw gives the interpreter away around every step, and taking it
+    back from another thread that is busy costs more than the row (docs/performance.md).
+
+    ``head`` ends before the values, ``values`` are those of one row with a ``?`` for each of its columns."""
+
+    _AT_ONCE = 100
+
+    def __init__(self, head: str, values: str) -> None:
+        self._one = f"{head} {values}"
+        self._many = f"{head} {', '.join([values] * self._AT_ONCE)}"
+
+    def run(self, connection: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert ``rows``, in their order, in the transaction that is open."""
+        whole = len(rows) - len(rows) % self._AT_ONCE
+        execute, chained = connection.cursor().execute, itertools.chain.from_iterable
+        for at in range(0, whole, self._AT_ONCE):
+            execute(self._many, tuple(chained(rows[at : at + self._AT_ONCE])))
+        if whole < len(rows):
+            connection.executemany(self._one, rows[whole:])
 
 
 def failure(error: apsw.Error, operation: str, path: str) -> HikaeError:
@@ -140,7 +149,7 @@ def _configure(connection: apsw.Connection, synchronous: Synchronous, cache_kib:
     connection.pragma("synchronous", int(synchronous))
     connection.pragma("cache_size", -cache_kib)
     connection.pragma("cell_size_check", True)
-    connection.pragma("journal_size_limit", 16 << 20)
+    connection.pragma("journal_size_limit", 2 * _LOG_PAGES * _PAGE_SIZE)
     connection.set_wal_hook(_fold_in)
 
 

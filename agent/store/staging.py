@@ -7,14 +7,14 @@ Everything here runs inside a transaction that the catalog has open.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import apsw
 
 from agent.core.commit import Changes
 from agent.core.digest import Digest
 from agent.core.errors import WireError
-from agent.core.ids import CommitNumber, shown
+from agent.core.ids import NOTHING, CommitNumber, shown
 from agent.core.rows import (
     OBJECT_TAG,
     encode_name,
@@ -22,9 +22,10 @@ from agent.core.rows import (
     object_id_of_key,
     parent_and_name_of_key,
 )
-from agent.store.sqlite import query
+from agent.store.sqlite import Insert, query
 
-_ID = struct.Struct(">Q")
+#: Id and file size.
+_OBJECT_HEAD = struct.Struct(">Q24xQ")
 _PARENT_AND_OBJECT = struct.Struct(">QQ")
 _SIZE_AT = 34  #: of the file size in an object's row, see core.rows
 _NAME_AT = 18
@@ -38,8 +39,20 @@ _END_ALL = """
 update object set until = ? where until = 9223372036854775807;
 update name set until = ? where until = 9223372036854775807;
 """
-_NEW_OBJECT = "insert into object values (?, 9223372036854775807, ?, ?)"
-_NEW_NAME = "insert into name values (?, ?, 9223372036854775807, ?, ?)"
+_NEW_OBJECT = Insert("insert into object values", "(?, 9223372036854775807, ?, ?)")
+_NEW_NAME = Insert("insert into name values", "(?, 9223372036854775807, ?, ?, ?)")
+_SUMS = Insert("insert or replace into sums values", "(?, ?)")
+
+#: Rows that may be moved before the sums are written again: found anew in some 50 ms.
+_SAVED_AFTER = 20_000
+_BEGAN = (
+    "select row from object where since > ? and since <= ?",
+    "select parent, name, object from name where since > ? and since <= ?",
+)
+_WAS_ENDED = (
+    "select row from object where until > ? and until <= ? and until < 9223372036854775807",
+    "select parent, name, object from name where until > ? and until <= ? and until < 9223372036854775807",
+)
 
 #: Brings back the sealed state, whatever was staged.
 UNSTAGE = """
@@ -55,15 +68,31 @@ class Staging:
 
     After an exception the caller must roll back and make a new one."""
 
-    def __init__(self, connection: apsw.Connection, entries: int, size: int, highest: int) -> None:
-        """``entries``, ``size``: counts of the sealed state; ``highest``: no row has a greater object id or parent."""
+    def __init__(
+        self, connection: apsw.Connection, entries: int, size: int, highest: int, newest: CommitNumber
+    ) -> None:
+        """``entries``, ``size``: counts of the sealed state at ``newest``; ``highest``: no row has a greater object id or
+        parent."""
         self._connection = connection
         self._highest = highest
         self.digest = Digest()
-        self.digest.load(query(connection, "select number, total from bucket"))
+        self._unsaved = self._load(newest)
         self.entries = entries
         self.size = size
         self.restarted = False
+
+    def _load(self, newest: CommitNumber) -> int:
+        """The sums as they were written last, and what began and ended since; how many rows that was."""
+        self.digest.load(query(self._connection, "select block, sums from sums"))
+        written = query(self._connection, "select value from meta where key = 'sums'")
+        after = written[0][0] if written else NOTHING
+        count = 0
+        for sql, move in ((_BEGAN, self.digest.add), (_WAS_ENDED, self.digest.remove)):
+            for part in sql:
+                rows = query(self._connection, part, (after, newest))
+                count += len(rows)
+                move([row[0] if len(row) == 1 else encode_name(*row) for row in rows])
+        return count
 
     def apply(self, number: CommitNumber, changes: Changes) -> None:
         """Stage rows. Raises ``WireError`` for a drop of what does not live and for a key given twice."""
@@ -84,46 +113,57 @@ class Staging:
         self.entries = self.size = 0
         self.restarted = True
 
-    def sealed(self) -> None:
-        """Write the sums of the buckets that changed; the staged state becomes the sealed one."""
-        if self.restarted:
-            query(self._connection, "delete from bucket")
-        self._connection.executemany("insert or replace into bucket values (?, ?)", self.digest.take_touched())
-        self.restarted = False
+    def sealed(self, number: CommitNumber) -> None:
+        """The staged state becomes the sealed one, as ``number``. The sums are written now and then only: they are a
+        mebibyte, and what has changed since is found again by its rows."""
+        if self.restarted or self._unsaved >= _SAVED_AFTER:
+            self.save(number)
 
-    def _put(self, number: CommitNumber, rows: Iterable[bytes]) -> None:
+    def save(self, number: CommitNumber) -> None:
+        """Write the sums as they are at ``number``; needed before rows that ended are pruned."""
+        if self.restarted:
+            query(self._connection, "delete from sums")
+        _SUMS.run(self._connection, list(self.digest.take_touched()))
+        query(self._connection, "insert or replace into meta values ('sums', ?)", (number,))
+        self.restarted, self._unsaved = False, 0
+
+    def _put(self, number: CommitNumber, rows: Sequence[bytes]) -> None:
         """Ids above every id seen are new, and so is every name in a directory that is new or empty: then nothing lives under
         the key, and nothing is looked up."""
         known = highest = self._highest
         empty: dict[int, bool] = {}
-        add = self.digest.add
+        object_of, name_of = _OBJECT_HEAD.unpack_from, _PARENT_AND_OBJECT.unpack_from
         objects: list[tuple[int, int, bytes]] = []
         names: list[tuple[int, bytes, int, int]] = []
         size = 0
         for row in rows:
             if row[1] == OBJECT_TAG:
-                (key,) = _ID.unpack_from(row, 2)
+                key, bytes_of_it = object_of(row, 2)
                 if key <= known:
                     self._end_object(number, key)
                 objects.append((key, number, row))
-                size += int.from_bytes(row[_SIZE_AT : _SIZE_AT + 8], "big")
+                size += bytes_of_it
             else:
-                key, target = _PARENT_AND_OBJECT.unpack_from(row, 2)
+                key, target = name_of(row, 2)
                 name = row[_NAME_AT:]
-                if key <= known:
-                    if key not in empty:
-                        empty[key] = not query(self._connection, _ANY_NAME, (key,))
-                    if not empty[key]:
-                        self._end_name(number, key, name)
+                if key <= known and not self._is_empty(key, empty):
+                    self._end_name(number, key, name)
                 names.append((key, name, number, target))
             if key > highest:
                 highest = key
-            add(row)
-        self._connection.executemany(_NEW_OBJECT, objects)
-        self._connection.executemany(_NEW_NAME, names)
+        self.digest.add(rows)
+        self._unsaved += len(rows)
+        _NEW_OBJECT.run(self._connection, objects)
+        _NEW_NAME.run(self._connection, names)
         self._highest = highest
         self.entries += len(names)
         self.size += size
+
+    def _is_empty(self, directory: int, found: dict[int, bool]) -> bool:
+        empty = found.get(directory)
+        if empty is None:
+            empty = found[directory] = not query(self._connection, _ANY_NAME, (directory,))
+        return empty
 
     def _drop(self, number: CommitNumber, keys: Iterable[bytes]) -> None:
         for key in keys:
@@ -138,7 +178,7 @@ class Staging:
         for since, row in query(self._connection, _END_OBJECT, (number, key)):
             if since == number:
                 raise _bad(number, "it holds a key twice")
-            self.digest.remove(row)
+            self._removed(row)
             self.size -= int.from_bytes(row[_SIZE_AT : _SIZE_AT + 8], "big")
             return True
         return False
@@ -147,10 +187,14 @@ class Staging:
         for since, target in query(self._connection, _END_NAME, (number, parent, name)):
             if since == number:
                 raise _bad(number, "it holds a key twice")
-            self.digest.remove(encode_name(parent, name, target))
+            self._removed(encode_name(parent, name, target))
             self.entries -= 1
             return True
         return False
+
+    def _removed(self, row: bytes) -> None:
+        self.digest.remove((row,))
+        self._unsaved += 1
 
 
 def highest_id(connection: apsw.Connection) -> int:

@@ -11,6 +11,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 from agent.core.errors import Damaged, NotFound, Refused, StoreFailed, TryAgain, WireError
 from agent.fs.durable import sync_data, sync_dir
@@ -42,8 +43,25 @@ _OPEN_PACKS = 64
 _PAGE = 10_000
 
 
+class Elsewhere(Protocol):
+    """Chunks that are here, but not in packs yet: those of a tree that was adopted. Must not call the vault."""
+
+    def rely(self, names: Sequence[bytes]) -> set[bytes]:
+        """Those of ``names`` that are there; they stay, durably after :meth:`sync`, until they are in the packs."""
+        ...
+
+    def sync(self) -> None: ...
+
+    def chunk(self, name: bytes) -> bytes | None:
+        """Its bytes, checked; None when it is not there. Raises ``Damaged``."""
+        ...
+
+    def drop(self, names: Sequence[bytes]) -> None: ...
+
+
 class Vault:
-    """See the module. ``damage``: what opening found in the packs that was no record, in words."""
+    """See the module. ``elsewhere``: what is here beside the packs; ``damage``: what opening found in them that was no record,
+    in words."""
 
     @classmethod
     def open(
@@ -94,6 +112,7 @@ class Vault:
         #: Whoever holds it asks for no other lock.
         self._syncing = threading.Lock()
         self.damage: list[str] = []
+        self.elsewhere: Elsewhere | None = None
         self._packs = packs
         self._index = index
         self._pack_limit = pack_limit
@@ -124,7 +143,16 @@ class Vault:
     # --- adding
 
     def missing(self, names: Sequence[bytes]) -> list[bytes]:
-        """Those of ``names`` that the vault does not hold, in their order."""
+        """Those of ``names`` that the vault does not hold, in their order. What it holds elsewhere stays there now."""
+        with self.lock:
+            missing = self._index.missing(names)
+            if not missing or self.elsewhere is None:
+                return missing
+            held = self.elsewhere.rely(missing)
+            return [name for name in missing if name not in held]
+
+    def missing_in_packs(self, names: Sequence[bytes]) -> list[bytes]:
+        """Those of ``names`` that no pack holds."""
         with self.lock:
             return self._index.missing(names)
 
@@ -150,10 +178,18 @@ class Vault:
         if crowded:
             self.sync()
 
+    def wait_for_reader(self, timeout: float) -> None:
+        """Before more is added: let the applier come closer, up to ``timeout`` seconds, if it is so far behind that it will have
+        to read from disk what is added now."""
+        self._recent.wait_for_reader(timeout)
+
     def sync(self) -> PackEnd:
         """Everything that was added before is durable, up to the end that comes back.
 
         Raises ``StoreFailed``: the vault must be opened again, and what was not durable is thrown away then (law 1)."""
+        elsewhere = self.elsewhere
+        if elsewhere is not None:
+            elsewhere.sync()
         with self.lock:
             writer = self._usable("sync the vault")
             end = PackEnd(writer.pack, writer.end)
@@ -194,10 +230,14 @@ class Vault:
         with self.lock:
             self._usable("read the vault")
             place = self._index.place(name)
-            if place is None:
-                raise NotFound("read a chunk", name.hex(), "the vault does not hold it")
-            pack = self._opened(place.pack)
-        return _read_record(pack, name, place)
+            pack = self._opened(place.pack) if place is not None else None
+        if place is not None and pack is not None:
+            return _read_record(pack, name, place)
+        elsewhere = self.elsewhere
+        raw = elsewhere.chunk(name) if elsewhere is not None else None
+        if raw is None:
+            raise NotFound("read a chunk", name.hex(), "the vault does not hold it")
+        return raw
 
     def names(self) -> Iterator[bytes]:
         """The name of every chunk, in no order; those added meanwhile may be left out."""
@@ -235,6 +275,8 @@ class Vault:
             if not self._pinned.isdisjoint(names):
                 raise Refused("forget chunks", self._packs, "some are in use by an offer in flight", "try again later")
             self._index.forget(names)
+            if self.elsewhere is not None:
+                self.elsewhere.drop(names)
             for name in names:
                 self._recent.drop(name)
 

@@ -20,10 +20,11 @@ from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.rows import OBJECT_TAG, decode_object
 from agent.stream import live
+from agent.stream.compact import implied_names, pack_rows
 from agent.stream.conversation import Conversation
 from agent.stream.feed import LiveCommit, PeerQueue
 from agent.stream.load import Load
-from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Withdraw, blobs_of
+from agent.stream.messages import NAMES_TARGET, RAW, ROWS_TARGET, Batch, Offer, Withdraw, blobs_of
 from agent.stream.references import references
 from agent.stream.source import Source, Waiting
 
@@ -47,10 +48,24 @@ class _Question:
 class Catchup:
     """One peer's way to now. Used by the speaking thread; every method that sends is a generator of batches.
 
-    ``base`` is the commit that the peer has; it rises with every seal."""
+    ``base`` is the commit that the peer has; it rises with every seal, and ``consistent`` says whether the last one was.
+    ``compact``: the peer takes packed rows and implied names. ``asks_first``: it may have any content already, so what the queue
+    holds is dropped and read again where it is lacking."""
 
-    def __init__(self, talk: Conversation, source: Source, queue: PeerQueue, base: CommitNumber) -> None:
+    def __init__(
+        self,
+        talk: Conversation,
+        source: Source,
+        queue: PeerQueue,
+        base: CommitNumber,
+        *,
+        compact: bool = False,
+        asks_first: bool = False,
+    ) -> None:
         self.base = base
+        self.consistent = False
+        self._compact = compact
+        self._asks_first = asks_first
         self._talk = talk
         self._source = source
         self._queue = queue
@@ -121,10 +136,10 @@ class Catchup:
                     if new[1] == OBJECT_TAG:
                         for ref in self._references(old, new):
                             refs.append(ref)
-                            if len(refs) >= NAMES_TARGET:
+                            if len(refs) >= 2 * NAMES_TARGET:
                                 yield from self._offer(newest.number, Changes(), refs)
                                 refs = []
-                if size >= ROWS_TARGET:
+                if size >= ROWS_TARGET or len(refs) >= NAMES_TARGET:
                     yield from self._offer(newest.number, Changes(puts, drops), refs)
                     puts, drops, refs, size = [], [], [], 0
             if self._talk.closing:
@@ -141,7 +156,7 @@ class Catchup:
             self._load.part(Withdraw(newest.number))
         else:
             self._load.part(live.seal_of(newest, self.base, self._rows))
-            self.base = newest.number
+            self.base, self.consistent = newest.number, newest.consistent
         yield from self._talk.say(self._load.take())
 
     def _references(self, old: bytes | None, new: bytes) -> Iterator[ChunkRef]:
@@ -152,24 +167,37 @@ class Catchup:
 
     def _offer(self, number: CommitNumber, changes: Changes, refs: Sequence[ChunkRef]) -> Iterator[Batch]:
         """Rows, the names that they need, and then as many answers as are due."""
-        blobs = list(blobs_of(changes))
+        blobs = list(blobs_of(changes, 2 * ROWS_TARGET))
         for count, blob in blobs[:-1]:
             self._rows += count
-            self._load.part(Offer(0, number, self.base, blob))
+            self._load.part(self._offer_of(0, number, blob))
             yield from self._talk.say(self._load.take())
         count, blob = blobs[-1] if blobs else (0, b"")
         self._rows += count
         if blob or refs:
             question = self._talk.question(len(refs)) if refs else 0
             asked = tuple((ref.kind, ref.name) for ref in refs)
-            self._load.part(Offer(question, number, self.base, blob, asked))
+            implied = self._compact and len(blobs) == 1 and bool(asked) and asked == implied_names(changes.puts)
+            self._load.part(self._offer_of(question, number, blob, () if implied else asked, implied))
             if refs:
                 self._questions.append(_Question(question, refs))
             yield from self._talk.say(self._load.take())
         while self._questions and (len(self._questions) > _QUESTIONS_MAX or self._talk.answered(self._questions[0].id)):
             yield from self._answer(self._questions.popleft())
         if not self._queue.has_room:
-            yield from self._drain()
+            yield from self._drain(drop=self._asks_first)
+
+    def _offer_of(
+        self,
+        question: int,
+        number: CommitNumber,
+        blob: bytes,
+        asked: tuple[tuple[int, bytes], ...] = (),
+        implied: bool = False,
+    ) -> Offer:
+        codec, rows = pack_rows(blob) if self._compact else (RAW, blob)
+        length = 0 if codec == RAW else len(blob)
+        return Offer(question, number, self.base, rows, asked, codec, length, implied)
 
     def _answer(self, question: _Question) -> Iterator[Batch]:
         """Read and send what the peer lacks; note the objects whose bytes have changed."""
@@ -198,12 +226,13 @@ class Catchup:
                 yield from self._drain()
         yield from self._drain()
 
-    def _drain(self) -> Iterator[Batch]:
-        """Send the chunks of all that waits in the queue, and drop its rows."""
+    def _drain(self, *, drop: bool = False) -> Iterator[Batch]:
+        """Send the chunks of all that waits in the queue, and drop its rows. ``drop``: the chunks too, they are read again."""
         while items := self._queue.take(_DRAIN_BYTES):
-            had = yield from live.ask(self._talk, self._load, items)
+            had = None if drop else (yield from live.ask(self._talk, self._load, items, everything=self._asks_first))
             for item in items:
-                yield from live.put_chunks(self._talk, self._load, item, had)
+                if had is not None:
+                    yield from live.put_chunks(self._talk, self._load, item, had)
                 if isinstance(item, LiveCommit):
                     self._drained = max(self._drained, item.commit.number)
             yield from self._talk.say(self._load.take())

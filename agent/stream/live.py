@@ -16,9 +16,12 @@ from agent.stream.messages import NAMES_TARGET, Batch, Offer, Seal, blobs_of
 UNASKED_BYTES = 64 << 10
 
 
-def ask(talk: Conversation, load: Load, items: Sequence[LiveItem]) -> Generator[Batch, None, set[bytes]]:
-    """Ask which chunks of ``items`` the peer has, all at once; returns the names that need not be sent."""
-    known = {chunk.name: chunk for item in items for chunk in item.chunks if not chunk.fresh}
+def ask(
+    talk: Conversation, load: Load, items: Sequence[LiveItem], *, everything: bool = False
+) -> Generator[Batch, None, set[bytes]]:
+    """Ask which chunks of ``items`` the peer has, all at once; returns the names that need not be sent.
+    ``everything``: of fresh ones too."""
+    known = {chunk.name: chunk for item in items for chunk in item.chunks if everything or not chunk.fresh}
     if sum(len(chunk.data) for chunk in known.values()) <= UNASKED_BYTES:
         return set()
     chunks = list(known.values())
@@ -40,7 +43,7 @@ def ask(talk: Conversation, load: Load, items: Sequence[LiveItem]) -> Generator[
 def put_chunks(talk: Conversation, load: Load, item: LiveItem, had: set[bytes]) -> Iterator[Batch]:
     """The chunks of one item that the peer lacks."""
     for chunk in item.chunks:
-        if chunk.fresh or chunk.name not in had:
+        if chunk.name not in had:
             load.chunk(chunk.kind, chunk.name, chunk.data)
             if load.full:
                 yield from talk.say(load.take())

@@ -60,7 +60,8 @@ class Welcome:
     """The answer to ``Hello``. ``epoch``: in which the ``durable`` commit was made. ``certificate`` (PEM) and ``proof``
     (its key's signature of the nonce) are put in and checked by the transport. ``lacking``: chunks of older commits are
     lost; before anything else every name of the newest commit is offered, which ends with a ``Withdraw`` of it.
-    ``program``, ``config_digest``: as in ``Hello``."""
+    ``asks_first``: content may be here already, so until a consistent commit is sealed every chunk is asked for by name;
+    ``compact``: rows may come packed and names implied; ``program``, ``config_digest``: as in ``Hello``."""
 
     node: str
     epoch: Epoch
@@ -72,6 +73,8 @@ class Welcome:
     certificate: bytes = b""
     proof: bytes = b""
     lacking: bool = False
+    asks_first: bool = False
+    compact: bool = False
     program: str = ""
     config_digest: bytes = b""
 
@@ -79,13 +82,18 @@ class Welcome:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """Rows of commit ``number`` on top of ``parent``, and chunk names of which the peer says which it lacks. Either
-    may be empty. ``asked``: ``(kind, name)``; with names, exactly one ``Need`` of the same ``id`` answers."""
+    may be empty. ``asked``: ``(kind, name)``; with names, exactly one ``Need`` of the same ``id`` answers.
+    ``codec``: how ``rows`` travel, ``rows_length`` their bytes in the clear when packed. ``implied``: the names asked are
+    those of ``stream.compact.implied_names``, and ``asked`` is empty."""
 
     id: int
     number: CommitNumber
     parent: CommitNumber
     rows: bytes = b""
     asked: tuple[tuple[int, bytes], ...] = ()
+    codec: int = RAW
+    rows_length: int = 0
+    implied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from agent.store.pack import PackEnd
 from agent.store.vault import Vault
 from agent.stream import messages, versions
 from agent.stream.board import PositionBoard
+from agent.stream.compact import implied_names, open_rows
 from agent.stream.messages import (
     Announce,
     Batch,
@@ -62,7 +63,7 @@ class Receiver:
     ``catalog`` from :meth:`open` to :meth:`close`.
 
     ``announced`` is called with the number of changes that wait on the primary. ``lacking``: the vault has lost chunks, so
-    the primary is asked to offer all; :meth:`mended` is told how that ended.
+    the primary is asked to offer all; :meth:`mended` is told how that ended. ``asks_first``: see ``Welcome``.
     Any exception ends the call: the caller must then only :meth:`close`."""
 
     def __init__(
@@ -75,9 +76,11 @@ class Receiver:
         clock: Clock,
         announced: Callable[[int], None] = lambda _: None,
         lacking: bool = False,
+        asks_first: bool = False,
     ) -> None:
         self.dataset = hello.dataset
         self.lacking = lacking
+        self.asks_first = asks_first
         self.board = board
         self.consumed = 0
         self._node = node
@@ -116,6 +119,8 @@ class Receiver:
             credit=messages.CREDIT,
             version=version,
             lacking=self.lacking,
+            asks_first=self.asks_first,
+            compact=True,
         )
 
     def handle(self, batch: Batch) -> list[SecondaryPart]:
@@ -219,25 +224,28 @@ class Receiver:
         self._presence.arrived([chunk.name for chunk in stored])
 
     def _synced(self) -> PackEnd:
-        if self._end is None:
+        if self._end is None or self.asks_first:
+            # What an adopted tree holds is relied on although nothing came.
             self._end = self._vault.sync()
         return self._end
 
     # --- rows
 
     def _offered(self, offer: Offer) -> list[SecondaryPart]:
+        changes = Changes()
         if offer.rows:
             incoming = self._expect(offer.number, offer.parent)
-            changes = changes_in(offer.rows)
+            changes = changes_in(open_rows(offer))
             incoming.rows += len(changes)
             if self._sealed:
                 incoming.held.append(changes)
-                self._held += len(offer.rows)
+                self._held += offer.rows_length or len(offer.rows)
             else:
                 self._stage(incoming, changes)
-        if not offer.asked:
+        asked = offer.asked or (implied_names(changes.puts) if offer.implied else ())
+        if not asked:
             return []
-        return [Need(offer.id, self._presence.wanted([name for _, name in offer.asked]))]
+        return [Need(offer.id, self._presence.wanted([name for _, name in asked]))]
 
     def _expect(self, number: CommitNumber, parent: CommitNumber) -> _Incoming:
         """The commit that is being received; begins it with its first row. Raises ``WireError`` when another is due."""

@@ -60,7 +60,7 @@ class Sender:
         self._board = board
         self._queue: PeerQueue | None = None
         self._now: CommitNumber | None = None
-        self._accepted = self._mends = False
+        self._accepted = self._mends = self._asks_first = self._compact = False
 
     @property
     def behind_bytes(self) -> int:
@@ -121,6 +121,7 @@ class Sender:
             base = self._common(self.talk.welcome, source)
             # Not before: numbers of another history say nothing about ours.
             self._accepted, self._mends = True, self.talk.welcome.lacking
+            self._asks_first, self._compact = self.talk.welcome.asks_first, self.talk.welcome.compact
             self._tell_position()
             while not self.talk.closing:
                 base = yield from self._attached(base, source)
@@ -156,12 +157,16 @@ class Sender:
             while not (queue.overflowed or self.talk.closing):
                 self.phase = Phase.CATCHUP
                 queue.streaming = False
-                catchup = Catchup(self.talk, source, queue, base)
+                catchup = Catchup(self.talk, source, queue, base, compact=self._compact, asks_first=self._asks_first)
                 if self._mends:
                     self._mends = False
                     yield from catchup.mend()
                 yield from catchup.run()
                 self._now = catchup.base
+                if self._asks_first and catchup.consistent:
+                    # Content of large files that this queue had was dropped: a new one does not count it as passed.
+                    self._asks_first = False
+                    return catchup.base
                 self.phase = Phase.STREAMING
                 queue.streaming = not self.talk.over
                 base = yield from self._stream(catchup.base, queue)
@@ -178,6 +183,10 @@ class Sender:
             items = queue.take(_TAKE_BYTES)
             if not items:
                 return base
+            if self._asks_first:
+                if any(isinstance(item, LiveCommit) and item.commit.number > base for item in items):
+                    return base
+                continue
             had = yield from live.ask(self.talk, load, items)
             fits = True
             for item in items:

@@ -82,8 +82,8 @@ class FakeControls:
         self.during(progress)
         return {"dataset": dataset, "commit": {"epoch": 3, "seq": 1842}, "level": level, "seconds": 0.0121}
 
-    def verify(self, dataset: str, deep: bool, progress: Progress) -> Json:
-        self._asked("verify", dataset, deep)
+    def verify(self, dataset: str, deep: bool, progress: Progress, repair: bool = False) -> Json:
+        self._asked("verify", dataset, deep, repair)
         self.during(progress)
         differences = [] if self.equal else [{"path": "a\x1b[2Jb", "what": "mode"}]
         return {
@@ -91,7 +91,7 @@ class FakeControls:
             "checked_entries": 12,
             "checked_bytes": 3456,
             "differences": differences,
-            "repaired": 0,
+            "repaired": 2 if repair else 0,
         }
 
     def reconcile(self, dataset: str, progress: Progress) -> Json:

@@ -112,11 +112,11 @@ class Tree:
     def write(self, id: ObjectId, *runs: bytes | int) -> None:
         """New content."""
         size, content = self.content(*runs)
-        self.objects[id] = replace(self.objects[id], size=size, content=content, mtime=self.tick())
+        self.objects[id] = self.objects[id]._replace(size=size, content=content, mtime=self.tick())
 
     def alter(self, id: ObjectId, **fields: object) -> None:
         """New metadata."""
-        self.objects[id] = replace(self.objects[id], **fields)  # type: ignore[arg-type]
+        self.objects[id] = self.objects[id]._replace(**fields)  # type: ignore[arg-type]
 
     def link(self, parent: ObjectId, name: bytes, id: ObjectId) -> None:
         if self.names.get((parent, name)) != id:

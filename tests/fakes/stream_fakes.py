@@ -227,7 +227,7 @@ class Secondary:
         self.seats = Seats()
         self.board = PositionBoard()
         self.receiver: Receiver | None = None
-        self.lacking = False
+        self.lacking = self.asks_first = False
         self.open()
 
     def open(self) -> None:
@@ -243,7 +243,15 @@ class Secondary:
             return Refuse("not-primary", f"{peer} is not the primary of {hello.dataset} here", "see the configuration")
         make = MendingReceiver if self.lacking else Receiver
         self.receiver = make(
-            self.name, hello, self.catalog, self.vault, self.board, self.clock, lambda _: None, self.lacking
+            self.name,
+            hello,
+            self.catalog,
+            self.vault,
+            self.board,
+            self.clock,
+            lambda _: None,
+            self.lacking,
+            self.asks_first,
         )
         return self.receiver
 

@@ -230,7 +230,8 @@ Global___Hello: _TypeAlias = Hello  # noqa: Y015
 class Welcome(_message.Message):
     """The answer to Hello. epoch is that of the durable commit; proof is the signature of the nonce by the key of certificate (PEM).
     lacking: chunks of older commits are lost here; before anything else the primary offers every name of its newest commit,
-    and ends that with a Withdraw of it.
+    and ends that with a Withdraw of it. asks_first: content of this dataset may be here already, so every chunk is asked for
+    by name until a consistent commit is sealed. compact: packed rows and implied names are understood here.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -245,6 +246,8 @@ class Welcome(_message.Message):
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
     LACKING_FIELD_NUMBER: _builtins.int
+    ASKS_FIRST_FIELD_NUMBER: _builtins.int
+    COMPACT_FIELD_NUMBER: _builtins.int
     PROGRAM_FIELD_NUMBER: _builtins.int
     CONFIG_DIGEST_FIELD_NUMBER: _builtins.int
     node: _builtins.str
@@ -256,6 +259,8 @@ class Welcome(_message.Message):
     certificate: _builtins.bytes
     proof: _builtins.bytes
     lacking: _builtins.bool
+    asks_first: _builtins.bool
+    compact: _builtins.bool
     program: _builtins.str
     config_digest: _builtins.bytes
     """Over what must be the same on all nodes; empty from a release that did not say."""
@@ -274,12 +279,14 @@ class Welcome(_message.Message):
         certificate: _builtins.bytes = ...,
         proof: _builtins.bytes = ...,
         lacking: _builtins.bool = ...,
+        asks_first: _builtins.bool = ...,
+        compact: _builtins.bool = ...,
         program: _builtins.str = ...,
         config_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "certificate", b"certificate", "config_digest", b"config_digest", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "node", b"node", "program", b"program", "proof", b"proof", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "asks_first", b"asks_first", "certificate", b"certificate", "compact", b"compact", "config_digest", b"config_digest", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "node", b"node", "program", b"program", "proof", b"proof", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -299,6 +306,9 @@ class Offer(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     KINDS_FIELD_NUMBER: _builtins.int
     NAMES_FIELD_NUMBER: _builtins.int
+    ROWS_CODEC_FIELD_NUMBER: _builtins.int
+    ROWS_LENGTH_FIELD_NUMBER: _builtins.int
+    IMPLIED_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     number: _builtins.int
     parent: _builtins.int
@@ -307,6 +317,11 @@ class Offer(_message.Message):
     """One byte per name: 0 data, 2 piece of a chunk list."""
     names: _builtins.bytes
     """32 bytes per name."""
+    rows_codec: _builtins.int
+    """How rows travel: 0 raw, 1 zstd; with 1, rows_length is their length in the clear."""
+    rows_length: _builtins.int
+    implied: _builtins.bool
+    """The names asked are those that the rows put name, in their order; kinds and names are empty then."""
     def __init__(
         self,
         *,
@@ -316,10 +331,13 @@ class Offer(_message.Message):
         rows: _builtins.bytes = ...,
         kinds: _builtins.bytes = ...,
         names: _builtins.bytes = ...,
+        rows_codec: _builtins.int = ...,
+        rows_length: _builtins.int = ...,
+        implied: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "kinds", b"kinds", "names", b"names", "number", b"number", "parent", b"parent", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "implied", b"implied", "kinds", b"kinds", "names", b"names", "number", b"number", "parent", b"parent", "rows", b"rows", "rows_codec", b"rows_codec", "rows_length", b"rows_length"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

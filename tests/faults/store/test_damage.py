@@ -76,7 +76,7 @@ def test_a_catalog_whose_buckets_do_not_fit_is_damaged(tmpfs_dir: Path) -> None:
     """Rows and digest must have been written by the same hand."""
     path = str(tmpfs_dir / "catalog.db")
     with begun(path) as catalog:
-        catalog._connection.execute("update bucket set total = zeroblob(32)").fetchall()
+        catalog._connection.execute("insert into sums values (0, randomblob(1024))").fetchall()
     with pytest.raises(Damaged, match="bucket sums"):
         Catalog.open(path)
 

@@ -19,11 +19,7 @@ def _renumbered(tree: Tree, epoch: int) -> Tree:
         ids.setdefault(id, object_id(epoch, count))
     made = tree.copy()
     made.epoch, made.counter = epoch, len(ids) + 1
-    fields = type(tree.objects[ROOT]).__dataclass_fields__
-    made.objects = {
-        ids[id]: type(row)(**{name: getattr(row, name) for name in fields} | {"id": ids[id]})
-        for id, row in tree.objects.items()
-    }
+    made.objects = {ids[id]: row._replace(id=ids[id]) for id, row in tree.objects.items()}
     made.names = {(ids[parent], name): ids[id] for (parent, name), id in tree.names.items()}
     return made
 

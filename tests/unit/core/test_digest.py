@@ -28,23 +28,19 @@ def test_order_does_not_matter(rows: list[bytes], random: object) -> None:
 def test_adding_and_removing_leaves_nothing(base: list[bytes], extra: list[bytes]) -> None:
     """What was added and removed again does not show, and values taken between do no harm."""
     digest = Digest()
-    for row in base:
-        digest.add(row)
+    digest.add(base)
     before = digest.value()
-    for row in extra:
-        digest.add(row)
+    digest.add(extra)
     digest.value()
-    for row in extra:
-        digest.remove(row)
+    digest.remove(extra)
     assert before == digest.value() == digest_of(base)
 
 
 @given(ROWS)
 def test_stored_buckets_bring_it_back(rows: list[bytes]) -> None:
-    """The touched buckets are all that must be stored."""
+    """The touched blocks are all that must be stored."""
     digest = Digest()
-    for row in rows:
-        digest.add(row)
+    digest.add(rows)
     stored = dict(digest.take_touched())
     again = Digest()
     again.load(stored.items())

@@ -83,6 +83,8 @@ secondary_parts = st.one_of(
         st.binary(max_size=90),
         tokens,
         st.booleans(),
+        st.booleans(),
+        st.booleans(),
         words,
         tokens,
     ),

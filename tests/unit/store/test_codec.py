@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tracemalloc
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -60,23 +59,23 @@ NOISE = StoredChunk(name_of(b"x" * 50), DATA, RAW, 50, b"x" * 50)
 @pytest.mark.parametrize(
     "hostile",
     [
-        replace(GOOD, name=name_of(b"another")),
-        replace(GOOD, kind=PIECE),
-        replace(GOOD, kind=9),
-        replace(GOOD, codec=2),
-        replace(GOOD, raw_length=len(TEXT) - 1),
-        replace(GOOD, raw_length=len(TEXT) + 1),
-        replace(GOOD, raw_length=0),
-        replace(GOOD, raw_length=MAX_CHUNK + 1),
-        replace(GOOD, raw_length=-1),
-        replace(GOOD, stored=GOOD.stored[:-1]),
-        replace(GOOD, stored=GOOD.stored + b"x"),
-        replace(GOOD, stored=GOOD.stored * 2),
-        replace(GOOD, stored=b"no frame at all"),
-        replace(GOOD, stored=b""),
-        replace(GOOD, stored=_bomb(), raw_length=MAX_CHUNK),
-        replace(NOISE, stored=b"x" * 49),
-        replace(NOISE, stored=b"y" * 50),
+        GOOD._replace(name=name_of(b"another")),
+        GOOD._replace(kind=PIECE),
+        GOOD._replace(kind=9),
+        GOOD._replace(codec=2),
+        GOOD._replace(raw_length=len(TEXT) - 1),
+        GOOD._replace(raw_length=len(TEXT) + 1),
+        GOOD._replace(raw_length=0),
+        GOOD._replace(raw_length=MAX_CHUNK + 1),
+        GOOD._replace(raw_length=-1),
+        GOOD._replace(stored=GOOD.stored[:-1]),
+        GOOD._replace(stored=GOOD.stored + b"x"),
+        GOOD._replace(stored=GOOD.stored * 2),
+        GOOD._replace(stored=b"no frame at all"),
+        GOOD._replace(stored=b""),
+        GOOD._replace(stored=_bomb(), raw_length=MAX_CHUNK),
+        NOISE._replace(stored=b"x" * 49),
+        NOISE._replace(stored=b"y" * 50),
     ],
 )
 def test_what_is_not_its_name_is_refused(hostile: StoredChunk) -> None:

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from agent.core.errors import Damaged, HikaeError, NotFound, StoreFailed, TryAgain
-from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query, query_each
+from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
 
 TABLES = "create table t (a integer primary key, b blob); create table u (c)"
 
@@ -56,15 +56,15 @@ def test_a_schema_is_made_once_and_told_apart(path: str) -> None:
     connection.close()
 
 
-def test_query_each_answers_in_order_inside_and_outside_a_transaction(path: str) -> None:
-    """A value for one column, a row for more, None for nothing; a transaction that is open stays open."""
+@pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250])
+def test_many_rows_are_inserted_in_order(path: str, count: int) -> None:
+    """However many there are, also those that fill no whole statement."""
     connection = open_database(path, Synchronous.NORMAL, 1000)
-    keys = [(3,), (99,), (0,)]
-    assert [bytes([3]) * 100, None, bytes(100)] == query_each(connection, "select b from t where a = ?", keys)
-    open_before = connection.in_transaction
-    query(connection, "begin")
-    assert (3, bytes([3]) * 100) == query_each(connection, "select a, b from t where a = ?", keys)[0]
-    assert (False, True) == (open_before, connection.in_transaction)
+    query(connection, "create table many (a integer, b blob)")
+    rows = [(number, bytes([number % 256])) for number in range(count)]
+    with connection:
+        Insert("insert into many values", "(?, ?)").run(connection, rows)
+    assert rows == query(connection, "select a, b from many order by rowid")
     connection.close(True)
 
 

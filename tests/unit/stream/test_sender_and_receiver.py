@@ -11,6 +11,7 @@ import pytest
 from agent.core import chunks
 from agent.core.ids import NOTHING, Epoch
 from agent.core.rows import decode_object
+from agent.store.codec import pack_chunk
 from agent.stream.board import Level
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.messages import Data, Offer, Seal, Welcome, Withdraw
@@ -454,3 +455,61 @@ def test_a_call_that_nobody_reads_any_more_gets_nothing_more(primary: Primary) -
     sender.release()
     primary.write((b"file", noise(100_000)))
     assert behind == sender.behind_bytes
+
+
+def keep(secondary: Secondary, *contents: bytes) -> None:
+    """Put content into the vault as if it had been here before, cut as the primary cuts."""
+    for data in contents:
+        for at in range(0, len(data), CHUNK):
+            part = data[at : at + CHUNK]
+            secondary.vault.add([pack_chunk(chunks.name_of(part), chunks.DATA, part)], [part])
+
+
+def asked_of(transport: MemoryTransport) -> int:
+    """Names that travelled as such."""
+    return sum(len(part.asked) for batch in transport.up for part in batch if isinstance(part, Offer))
+
+
+def test_a_peer_that_may_have_anything_is_asked_first(primary: Primary, secondary: Secondary) -> None:
+    """New files that are captured while it streams: what it has does not travel, rows imply the names; once a consistent
+    commit is sealed, what is new rides along again."""
+    here, new = noise(100_000, 1), noise(50_000, 2)
+    keep(secondary, here)
+    secondary.asks_first = True
+    transport = MemoryTransport(secondary)
+    call = Call(primary, transport)
+    call.until_streaming()
+    primary.write((b"here", here), consistent=False)
+    until_durable(call, primary)
+    primary.write((b"new", new))
+    until_durable(call, primary)
+    assert (len(new), 0) == (payload_of(transport), asked_of(transport))
+    primary.write((b"later", noise(70_000, 3)))
+    until_durable(call, primary)
+    call.stop()
+    assert (digest_of(primary), 120_000) == (secondary.digest(), payload_of(transport))
+    assert None is call.failure
+
+
+def test_large_content_for_a_peer_that_is_asked_first(primary: Primary, secondary: Secondary) -> None:
+    """Content ahead of its commit is dropped and asked for; of a file during which the peer became consistent, the rest rides."""
+    here = noise(200_000, 4)
+    keep(secondary, here, b"1", b"2")
+    secondary.asks_first = True
+    transport = MemoryTransport(secondary)
+    call = Call(primary, transport)
+    call.until_streaming()
+    primary.write((b"first", b"1"), consistent=False)
+
+    def becomes_consistent() -> None:
+        primary.write((b"second", b"2"))
+        until_durable(call, primary)
+
+    primary.write_ahead(b"large", here, becomes_consistent)
+    until_durable(call, primary)
+    rest = payload_of(transport)
+    primary.write_ahead(b"more", noise(300_000, 5))
+    until_durable(call, primary)
+    call.stop()
+    assert rest <= len(here) // 2 + CHUNK
+    assert (digest_of(primary), rest + 300_000, None) == (secondary.digest(), payload_of(transport), call.failure)

@@ -1,0 +1,98 @@
+"""New files at names where nothing stands, in as few calls as will do: most of a first sync, and of every unpacked archive.
+
+A file is never seen half-written in a directory that was there before the checkpoint: it has no name until it is whole. In a
+directory made since, it is written under its own name at once; what a crash leaves there is known again by its directory,
+which is new too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from agent.apply import content
+from agent.apply.facts import ChunkLost
+from agent.apply.mirror import Mirror
+from agent.core.errors import WireError
+from agent.core.ids import NOTHING, ObjectId
+from agent.core.rows import decode_object
+from agent.fs.confined import create_file, create_nameless, give_name
+from agent.fs.handles import handle_of_fd
+from agent.fs.metadata import apply_metadata_fd
+
+#: What filesystems without nameless files say (open(2), O_TMPFILE), and processes without ``/proc``.
+_NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
+
+
+class NewFiles:
+    """Places new files of a run that is trusted; what it does not take, ``place`` does."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._nameless = True
+        self._parent = ObjectId(NOTHING)
+        self._fd = -1
+        self._made = False
+
+    def place(self, parent: ObjectId, name: bytes, id: ObjectId) -> bool:
+        """Whether the object was such a file and stands at the name now. Whatever went wrong, nothing is left behind, and
+        ``place`` will meet it again and say so."""
+        try:
+            placed = self._place(parent, name, id)
+        except (OSError, ChunkLost, WireError):
+            placed = False
+        if not placed:
+            # Others use the directories now: the descriptor in hand may be closed.
+            self._parent = ObjectId(NOTHING)
+        return placed
+
+    def _place(self, parent: ObjectId, name: bytes, id: ObjectId) -> bool:
+        mirror = self._mirror
+        if mirror.rows is None or id in mirror.standing or not mirror.standing_whole:
+            return False
+        old, raw = mirror.rows.get(id, (None, None))
+        if old is not None or raw is None:
+            return False
+        row = decode_object(raw)
+        if row.mode & 0o170000 != stat.S_IFREG or row.flags:
+            return False
+        if parent != self._parent:
+            self._fd, self._made, self._parent = mirror.fd(parent), parent in mirror.made, parent
+        if not (self._made or self._nameless):
+            return False
+        mirror.world.step("create")
+        fd = self._create(name)
+        if fd < 0:
+            return False
+        try:
+            if row.size:
+                mirror.tally.done_bytes += content.write_new(fd, row, mirror.read)
+            refused = apply_metadata_fd(fd, row)
+            if refused:
+                mirror.denied(refused, id)
+            if not self._made:
+                mirror.world.step("link")
+                give_name(fd, self._fd, name)
+            mirror.ledger.record(id, handle_of_fd(fd), os.fstat(fd))
+        except Exception:
+            if self._made:
+                os.unlink(name, dir_fd=self._fd)
+            raise
+        finally:
+            os.close(fd)
+        mirror.stands(id, parent, name)
+        mirror.touch(parent)
+        return True
+
+    def _create(self, name: bytes) -> int:
+        """The file to be written; -1 where there are none without a name."""
+        if self._made:
+            return create_file(self._fd, name)
+        try:
+            return create_nameless(self._fd)
+        except OSError as error:
+            if error.errno not in _NO_NAMELESS:
+                raise
+            self._nameless = False
+            return -1

@@ -1,0 +1,71 @@
+"""``verify --repair`` of a vault: what it lost is taken from the standby where that still has it, else from the primary."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from agent.node.mending import Mending
+from agent.node.restoring import Breath
+from agent.node.standby import Standby
+from agent.store.vault import Vault
+
+#: Seconds that the primary is given to send what only it has, and how often to look.
+PRIMARY_SECONDS, LOOK_SECONDS = 60.0, 0.2
+#: A primary that is not connected is waited for as long as it may take to dial again, seconds.
+DIALS_WITHIN = 12.0
+_NAMES_AT_ONCE = 100_000
+
+
+def damaged_chunks(vault: Vault, mending: Mending, *, deep: bool) -> int:
+    """Look at every chunk of the vault; those that are not what their name says are forgotten, and asked for again. How many."""
+    count, reason = 0, ""
+    names: list[bytes] = []
+    for name, reason in vault.check(deep):
+        names.append(name)
+        count += 1
+        if len(names) >= _NAMES_AT_ONCE:
+            mending.forget(names, reason)
+            names = []
+    if names:
+        mending.forget(names, f"{count:,} found by verify, the last: {reason}")
+    return count
+
+
+def repair_vault(side: Standby, stopping: threading.Event, breath: Breath) -> tuple[int, int]:
+    """``(restored, left)``: chunks that are in the vault again, from here or from the primary, and those that are not.
+
+    Raises as :meth:`Restoring.run`."""
+    began = side.mending.begin()
+    restored, left = _from_standby(side, breath)
+    if not left and not side.mending.in_use:
+        if began:
+            side.mending.ended(began, 0)
+        return restored, 0
+    side.mending.lost(f"{left:,} that the standby does not have either")
+    if _await_primary(side, stopping, breath):
+        return restored + left, 0
+    more, still = _from_standby(side, breath)
+    still += side.mending.in_use
+    return restored + more + max(0, left - more - still), still
+
+
+def _from_standby(side: Standby, breath: Breath) -> tuple[int, int]:
+    restoring = side.restoring()
+    try:
+        restoring.run(breath)
+    finally:
+        restoring.close()
+    return restoring.restored, restoring.left
+
+
+def _await_primary(side: Standby, stopping: threading.Event, breath: Breath) -> bool:
+    """Whether the primary has sent what was asked for."""
+    begun = time.monotonic()
+    while side.mending.lacks:
+        waited = time.monotonic() - begun
+        alone = not side.connected and waited > DIALS_WITHIN
+        if alone or side.mending.unanswered or waited > PRIMARY_SECONDS or stopping.wait(LOOK_SECONDS):
+            return False
+        breath()
+    return True
