@@ -205,6 +205,10 @@ def holds_content(mirror: Mirror, fd: int, name: bytes, row: ObjectRow) -> bool:
     except PermissionError:
         return False
     try:
+        if not mirror.run.trusted and not mirror.run.survey:
+            # It may have been written in vain: after a write error the cache still holds what the disk does not, and no later
+            # sync says so again (law 1). What is clean is read from the disk.
+            os.posix_fadvise(opened, 0, 0, os.POSIX_FADV_DONTNEED)
         return content.is_same(opened, row, mirror.read)
     finally:
         os.close(opened)

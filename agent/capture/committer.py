@@ -14,12 +14,16 @@ from agent.core.commit import Changes, Commit
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, commit_number, epoch_of, seq_of
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.fs.reserve import CODE as RESERVE
+from agent.fs.reserve import ReserveReached
 from agent.store.catalog import Catalog, Header
 from agent.store.local import Local
 
 T = TypeVar("T")
 
 DISK_FULL = "state-disk-full"
+#: What a full disk means for capture.
+WAITS = "capture waits, nothing is lost"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 
 
@@ -38,6 +42,7 @@ class Committer:
         board: ProblemBoard,
         clock: Clock,
         stopping: threading.Event,
+        require_room: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.commits = 0
         self.fuzzy = 0
@@ -47,6 +52,7 @@ class Committer:
         self._board = board
         self._clock = clock
         self._stopping = stopping
+        self._require_room = require_room
 
     def write(self, view: View, consistent: bool) -> Commit | None:
         """Commit the batch and begin the next; None when there was nothing to commit.
@@ -60,6 +66,8 @@ class Committer:
             view.begin()
             return None
         header = self._header(newest, consistent, view.fuzzy)
+        size = sum(map(len, changes.puts))
+        self._patiently(lambda: self._require_room(size))
         commit = self._patiently(lambda: self._catalog.write(changes, header, view.pieces))
         self.commits += 1
         self.fuzzy += view.fuzzy
@@ -102,26 +110,26 @@ class Committer:
             puts, drops = view.facts_to_write()
             self._patiently(lambda: self._local.write(puts, drops))
 
+    def _waits(self, error: TryAgain) -> Problem:
+        now = self._clock.now_ns()
+        if isinstance(error, ReserveReached):
+            return error.shortage.problem(WAITS, now)
+        message = f"our own state cannot be written: {error.reason}; {WAITS}"
+        remedy = "free space on the filesystem of the state directory"
+        return Problem(DISK_FULL, Severity.ERROR, now, b"", message, remedy)
+
     def _patiently(self, action: Callable[[], T]) -> T:
         pause = _FIRST_PAUSE
         while True:
             try:
                 result = action()
             except TryAgain as error:
-                self._board.put(
-                    Problem(
-                        DISK_FULL,
-                        Severity.ERROR,
-                        self._clock.now_ns(),
-                        b"",
-                        f"our own state cannot be written: {error.reason}; capture waits, nothing is lost",
-                        "free space on the filesystem of the state directory",
-                    )
-                )
+                self._board.put(self._waits(error))
                 if self._stopping.wait(pause):
                     raise Stopped from error
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 if pause != _FIRST_PAUSE:
                     self._board.clear(DISK_FULL)
+                    self._board.clear(RESERVE)
                 return result

@@ -49,7 +49,8 @@ class Pump:
 
     ``catalog`` and ``local`` belong to the pump from ``start`` to ``stop``; an epoch must have begun. ``barrier(timeout)`` is the
     watcher's; without one a barrier covers what the pump was told before. ``on_failed`` is called once, by the pump's thread,
-    when it cannot go on; ``prunable`` now and then, when it has nothing else to do: up to which commit nobody needs history."""
+    when it cannot go on; ``prunable`` now and then, when it has nothing else to do: up to which commit nobody needs history;
+    ``require_room`` with the bytes of rows before each commit: it raises ``TryAgain`` while there is no room for them."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Pump:
         barrier: Callable[[float], bool] | None = None,
         on_failed: Callable[[Exception], None] | None = None,
         prunable: Callable[[], CommitNumber] = lambda: NOTHING,
+        require_room: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._catalog = catalog
         self._local = local
@@ -79,7 +81,7 @@ class Pump:
         self._guard = RootGuard(path, local)
         self._condition = threading.Condition()
         self._stopping = threading.Event()
-        self._committer = Committer(catalog, local, outlet, board, clock, self._stopping)
+        self._committer = Committer(catalog, local, outlet, board, clock, self._stopping, require_room)
         #: Files with further names: what the watcher asks about changes outside the root.
         self.linked = Linked()
         self._tokens = itertools.count(1)

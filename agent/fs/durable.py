@@ -60,6 +60,11 @@ def _remove(path: str) -> None:
         return
 
 
+def sync_data(fd: int) -> None:
+    """Make a file's content durable, and of its metadata what reading it takes."""
+    os.fdatasync(fd)
+
+
 def sync_dir(path: str) -> None:
     """Make what was created, renamed and removed in a directory durable."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

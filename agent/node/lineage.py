@@ -14,8 +14,8 @@ import structlog
 
 from agent.core.errors import Damaged
 from agent.core.ids import Epoch
-from agent.fs.durable import write_durably
-from agent.node import epochs
+from agent.fs.durable import sync_dir, write_durably
+from agent.node import epochs, rewound
 from agent.store.catalog import Catalog
 from agent.store.local import Local
 
@@ -83,7 +83,10 @@ def _start_over_if_asked(home: Path, node: str) -> None:
     with suppress(FileNotFoundError):
         catalog.unlink()
     _remove_logs(catalog)
+    rewound.forget(home)
     request.unlink()
+    # Else a power cut could bring the request back, and the epoch that it asked for would end.
+    sync_dir(str(home))
 
 
 def _move_aside(local: Path) -> None:

@@ -15,6 +15,7 @@ from agent.node.member import Member
 from agent.node.pauses import APPLY, SEND
 from agent.node.primary import Primary
 from agent.node.repairing import damaged_chunks, repair_vault
+from agent.node.rewound import REWOUND
 from agent.node.standby import Standby
 from agent.status.events import EventLog
 from agent.status.figures import stamp
@@ -60,6 +61,8 @@ class Operations:
         wanted = Level(level)
 
         def reach(side: Primary, until: _Until) -> CommitNumber:
+            if side.mark is not None:
+                raise Refused("wait", dataset, side.mark.sentence, "hikae status says what leads out of it")
             ticket = side.pump.barrier(min(timeout or 10.0, 10.0))
             number: CommitNumber = until(ticket.wait)
             for name, board in side.boards.items():
@@ -143,8 +146,11 @@ class Operations:
         return {"dataset": dataset, "paused": _paused(member)}
 
     def accept(self, dataset: str) -> Json:
-        """See ``Controls``: another root on the primary, what the brake holds on a secondary."""
+        """See ``Controls``: an old copy of the state or another root on the primary, what the brake holds on a secondary."""
         side = self._member(dataset).side
+        if isinstance(side, Primary) and side.rewound:
+            side.accept_rewound()
+            return {"dataset": dataset, "accepted": REWOUND}
         if isinstance(side, Primary):
             hold = side.facts().hold
             if hold is None or hold.value != "root-replaced":

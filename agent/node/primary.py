@@ -5,30 +5,35 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 
 import structlog
 
+from agent import __version__
+from agent.capture.committer import WAITS
 from agent.capture.facts import PumpFacts
 from agent.capture.pump import Pump
 from agent.capture.rules import Rules
 from agent.config.values import Dataset
 from agent.core.commit import Commit
-from agent.core.errors import HikaeError, StoreFailed, TryAgain
+from agent.core.errors import HikaeError, Refused, StoreFailed, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.node import lineage
+from agent.fs.reserve import Reserve
+from agent.node import lineage, rewound
 from agent.node.fan import MeasuredFeed
 from agent.node.lag import LagMeter
+from agent.node.meeting import tell_configs
 from agent.node.pauses import SEND, Pauses
 from agent.node.reading import PrimarySource
+from agent.node.rewound import Rewound
+from agent.node.room import Room
 from agent.node.surroundings import Surroundings
 from agent.rpc.client import GrpcTransport
 from agent.store.catalog import Catalog
 from agent.store.local import Local
 from agent.store.spool import Spool
-from agent.stream import messages
 from agent.stream.board import PositionBoard
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.feed import Feed
@@ -37,12 +42,13 @@ from agent.stream.link import Link
 from agent.stream.messages import Hello
 from agent.stream.sender import Sender
 from agent.stream.source import LineageBroken
+from agent.stream.versions import SPOKEN
 from agent.watch.choose import choose
 from agent.watch.hint import Hint, Look, Watcher
 from agent.watch.root import RootIdentity, identity_of, reason_lost
 from agent.watch.settle import Settle
 
-REWOUND, FOREIGN, WATCH = "rewound", "foreign-lineage", "watch"
+FOREIGN, WATCH = "foreign-lineage", "watch"
 #: The peer's word for: you are in an epoch that is not newer than your own of before, and began from nothing.
 LOST_EPOCH = "lost-epoch"
 NONCE_SIZE = 32
@@ -94,7 +100,9 @@ class Primary:
         self.watcher: Watcher | None = None
         self._root: RootIdentity | None = None
         self.watch_trouble = ""
-        self.rewound = False
+        self._home = around.home(dataset)
+        self.mark = rewound.read_and_settle(self._home, catalog)
+        self._unmarked = False
         self.confirmed: set[str] = set()
         self._around = around
         self._board = board
@@ -104,6 +112,8 @@ class Primary:
         self._local = local
         self.feed = Feed()
         self.changes = Meter()
+        reserve = Reserve((self._home,), around.clock)
+        self._room = Room("capture", WAITS, dataset.name, reserve, board, around.clock)
         self._lock = threading.Lock()
         self._senders: dict[str, Sender] = {}
         self.pump = Pump(
@@ -119,12 +129,18 @@ class Primary:
             self._watched,
             self._pump_failed,
             self._prunable,
+            self._room.require,
         )
         for name, positions in self.boards.items():
             positions.watch(partial(self._moved, name))
         self.links = self._make_links()
 
     # --- running
+
+    @property
+    def rewound(self) -> bool:
+        """Whether this node's state is an old copy, so nothing is sent and nobody is served."""
+        return self.mark is not None
 
     def close(self) -> None:
         """Links first, so that the commit being sent can end; then the watcher; then the pump with what it holds."""
@@ -144,11 +160,18 @@ class Primary:
             self.watcher = None
         if self.watcher is None:
             self._watch(anew=True)
+        self._room.tick()
         self._tell_watch()
         self.changes.count(self._around.clock.monotonic(), self.feed.given)
+        self._tell_rewound()
+        digests: dict[str, bytes] = {}
         for name, (link, _) in self.links.items():
-            if link.state().connected:
+            state = link.state()
+            if state.connected:
                 self.confirmed.add(name)
+            if state.welcome is not None:
+                digests[name] = state.welcome.config_digest
+        tell_configs(self._board, self.dataset, digests, self._around.clock.now_ns())
 
     def newest(self) -> Commit | None:
         """The newest commit; any thread (the value is replaced as a whole)."""
@@ -169,6 +192,13 @@ class Primary:
             senders = list(self._senders.values())
         for sender in senders:
             sender.close()
+
+    def accept_rewound(self) -> None:
+        """An operator says that what stands here now is right: a higher epoch begins from nothing, at the next opening."""
+        mark = self.mark
+        if mark is not None:
+            reason = f"epoch {max(mark.epoch, self.epoch.number) + 1} is begun from what stands here, as was accepted"
+            self._start_over(max(mark.epoch, self.epoch.number), TryAgain("go on", self.dataset.name, reason))
 
     def _start(self) -> None:
         self._watch(anew=False)
@@ -243,17 +273,22 @@ class Primary:
         return links
 
     def _sender(self, peer: str) -> Sender:
+        if self.mark is not None:
+            problem = self.mark.problem(self.dataset.name, self._home)
+            raise Refused("send", self.dataset.name, problem.message, problem.remedy)
         if self._pauses.paused(SEND):
             raise TryAgain("send", self.dataset.name, "sending is paused", f"hikae resume {self.dataset.name}")
         newest = self.newest()
         hello = Hello(
             node=self._around.node,
             dataset=self.dataset.name,
-            versions=(messages.VERSION,),
+            versions=SPOKEN,
             epoch=self.epoch,
             newest=newest.number if newest else NOTHING,
             nonce=secrets.token_bytes(NONCE_SIZE),
             config_digest=self.dataset.digest,
+            program=__version__,
+            kind=self.dataset.kind,
         )
         spool = partial(Spool.open, str(self._around.home(self.dataset)))
         sender = Sender(peer, hello, self._source, self.feed, self.boards[peer], self._around.clock, spool)
@@ -272,17 +307,19 @@ class Primary:
     def _broken(self, failure: HikaeError) -> None:
         """A call ended. Only a history that is not the peer's needs more than dialling again."""
         self._around.changed()
-        if isinstance(failure, RefusedByPeer) and failure.code == LOST_EPOCH:
+        if self.mark is not None:
+            return
+        newest = self.newest()
+        ours = newest.number if newest else NOTHING
+        now = self._around.clock.now_ns()
+        if isinstance(failure, RefusedByPeer) and failure.code == rewound.REWOUND:
+            self._rewind(Rewound(failure.subject, failure.epoch, NOTHING, ours, now))
+        elif isinstance(failure, RefusedByPeer) and failure.code == LOST_EPOCH:
             self._start_over(failure.epoch, failure)
         if not isinstance(failure, LineageBroken):
             return
-        newest = self.newest()
-        pruned = newest is not None and failure.durable <= newest.number
-        if failure.epoch == self.epoch and not pruned:
-            self.rewound = True
-            message = f"{failure.peer} holds newer commits of this node's own epoch: this state is an old copy"
-            remedy = "find out which copy of the state directory is the newest; nothing is sent until then"
-            self._problem(REWOUND, message, remedy)
+        if rewound.is_rewound(failure, self.epoch, ours):
+            self._rewind(Rewound(failure.peer, failure.epoch.number, failure.durable, ours, now, failure.digest.hex()))
         elif failure.epoch != self.epoch and failure.epoch.owner not in ("", self._around.node):
             message = f"{failure.peer} holds the history of {failure.epoch.owner}, epoch {failure.epoch.number}"
             remedy = f"make {failure.epoch.owner} the primary, or give {failure.peer} an empty state directory"
@@ -290,10 +327,30 @@ class Primary:
         else:
             self._start_over(failure.epoch.number, failure)
 
+    def _rewind(self, mark: Rewound) -> None:
+        """This node's state is an old copy: nothing more is sent to anybody, also after a restart."""
+        self.mark = mark
+        self._unmarked = True
+        _log.error("the state is an old copy", dataset=self.dataset.name, reason=mark.sentence)
+        self.stop_sending()
+        self._tell_rewound()
+
+    def _tell_rewound(self) -> None:
+        """Say it, and write the mark until it is durable; also when the disk was full at first."""
+        mark = self.mark
+        if mark is None:
+            self._board.clear(rewound.REWOUND)
+            return
+        self._board.put(mark.problem(self.dataset.name, self._home))
+        if self._unmarked:
+            with suppress(OSError):
+                rewound.write(self._home, mark)
+                self._unmarked = False
+
     def _start_over(self, above: int, failure: HikaeError) -> None:
         """This node's history is gone and the peer has it: begin a higher epoch from nothing."""
         try:
-            lineage.ask_to_start_over(self._around.home(self.dataset), above)
+            lineage.ask_to_start_over(self._home, above)
         except OSError as error:
             reason = error.strerror or str(error)
             failure = StoreFailed("begin a new epoch", self.dataset.name, reason, "free space in the state directory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from agent.apply.facts import Phase as ApplyPhase
 from agent.capture.facts import Phase as PumpPhase
@@ -62,7 +63,7 @@ def primary_facts(
         peers=peers,
         sync=_walk(pump),
         watch=_watch(side, pump),
-        hold=None if pump.hold is None else pump.hold.value,
+        hold=_hold(side, pump),
         paused_until=pauses.until_ns(),
         problems=(*problems, *troubles),
         uncounted=uncounted,
@@ -84,7 +85,8 @@ def standby_facts(
     newest = side.newest()
     connected = side.connected
     first = newest is None or not (newest.consistent or side.was_consistent)
-    primary = PeerFacts(dataset.primary, connected=connected, mode="streaming" if connected else "")
+    mode: Literal["streaming", ""] = "streaming" if connected else ""
+    primary = PeerFacts(dataset.primary, version=side.primary_program, connected=connected, mode=mode)
     return DatasetFacts(
         name=dataset.name,
         kind=dataset.kind,
@@ -119,7 +121,7 @@ def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
     troubles: list[Problem] = []
     for name, (link, _) in side.links.items():
         state = link.state()
-        if state.error is not None:
+        if state.error is not None and not side.rewound:
             troubles.append(state.error)
         position = side.boards[name].position
         behind = state.behind if state.connected else side.meters[name].waiting(side.feed.given)
@@ -127,6 +129,7 @@ def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
         peers.append(
             PeerFacts(
                 name,
+                version=state.welcome.program if state.welcome is not None else "",
                 connected=state.connected,
                 mode=_MODES.get(state.phase, "") if state.connected else "",  # type: ignore[arg-type]
                 durable=position.durable,
@@ -140,6 +143,13 @@ def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
             )
         )
     return tuple(peers), troubles
+
+
+def _hold(side: Primary, pump: PumpFacts) -> str | None:
+    """What ``accept`` would let pass here."""
+    if side.mark is not None:
+        return side.mark.sentence
+    return None if pump.hold is None else pump.hold.value
 
 
 def _walk(pump: PumpFacts) -> SyncFacts | None:

@@ -15,10 +15,12 @@ from agent.core.commit import Commit, Position
 from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
 from agent.core.ids import NOTHING
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.node import lineage
+from agent.fs.reserve import Reserve, ReserveReached
+from agent.node import lineage, meeting
 from agent.node.mending import Mending
 from agent.node.pauses import APPLY, Pauses
 from agent.node.restoring import Restoring
+from agent.node.room import Room
 from agent.node.surroundings import Surroundings
 from agent.node.turns import Turns
 from agent.status.figures import size_text
@@ -87,7 +89,16 @@ class Standby:
         self.vault = vault
         self.seeding = seeding
         self.announced = 0
+        self.primary_program = ""
         self.turns = Turns()
+        self.room = Room(
+            "receive",
+            "nothing more is received",
+            dataset.name,
+            Reserve((around.home(dataset), around.vault(dataset)), around.clock),
+            board,
+            around.clock,
+        )
         self.was_consistent = local.value(_CONSISTENT) is not None
         self._around = around
         self._pauses = pauses
@@ -149,6 +160,7 @@ class Standby:
     def tick(self) -> None:
         """Once a second: pauses that ended, and whether the first sync is through."""
         self.steer()
+        self.room.tick()
         newest = self._catalog.newest()
         if not self.was_consistent and newest is not None and newest.consistent:
             self._local.set_value(_CONSISTENT, b"yes")
@@ -182,11 +194,21 @@ class Standby:
         if peer != self.dataset.primary:
             reason = f"{peer} is not the primary of {hello.dataset} here: {self.dataset.primary} is"
             return Refuse("not-primary", reason, "make the configuration of both nodes the same")
+        refusal = meeting.unfit(self._around.node, self.dataset, hello) or self.room.refusal()
+        if refusal is not None:
+            return refusal
         if not self.seeding.ready:
             files, size = self.seeding.read
             reason = f"the tree that stands there is being read: {files:,} files, {size_text(size)} so far"
             return Refuse("busy", reason, "it goes on by itself")
         return _Served(self, hello, self._around, self._catalog, self.vault)
+
+    def met(self, hello: Hello, answer: Welcome | Refuse) -> None:
+        """The primary has introduced itself, and this is what it is answered."""
+        now = self._around.clock.now_ns()
+        self.primary_program = hello.program
+        meeting.tell_version(self._problems, answer, now)
+        meeting.tell_configs(self._problems, self.dataset, {hello.node: hello.config_digest}, now)
 
     def began(self, receiver: Receiver) -> None:
         """A call is served."""
@@ -301,11 +323,14 @@ class _Served(Receiver):
             standby.asks_first,
         )
         self._standby = standby
+        self._counted = 0
 
     def open(self) -> Welcome | Refuse:
         """See ``Receiver``."""
         self._standby.began(self)
-        return super().open()
+        answer = super().open()
+        self._standby.met(self._hello, answer)
+        return meeting.introduced(answer, self._standby.dataset)
 
     def progress(self) -> Progress:
         """See ``Receiver``; asked for at least each second."""
@@ -322,9 +347,19 @@ class _Served(Receiver):
 
     def handle(self, batch: Batch) -> list[SecondaryPart]:
         """See ``Receiver``."""
+        self._require_room()
         self._standby.pace()
         with self._told(), self._standby.turns.receiving():
             return super().handle(batch)
+
+    def _require_room(self) -> None:
+        """What was sealed before the reserve was reached is still made durable: that is what the reserve is for."""
+        amount, self._counted = self.consumed - self._counted, self.consumed
+        try:
+            self._standby.room.require(amount)
+        except ReserveReached:
+            self.flush()
+            raise
 
     def flush(self) -> None:
         """See ``Receiver``."""

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from agent.core.chunks import NAME_SIZE
 from agent.core.commit import Position
+from agent.core.errors import WireError
 from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.messages import (
@@ -37,6 +38,8 @@ from agent.stream.messages import (
     bad,
 )
 
+#: Nothing that was not agreed in the first message may be sent, so this is a fault there, or a release in between.
+_NEWER = "upgrade this node, the secondary first; hikae status --json shows the versions of both"
 _CERTIFICATE_MAX = 64 << 10
 _TOKEN_MAX = 64
 _NUMBER_LIMIT = 1 << 63
@@ -90,7 +93,7 @@ def _parsed(message: Any, data: bytes) -> Any:
 def _read(part: Any) -> object:
     which = part.WhichOneof("part")
     if which is None:
-        raise bad("a part of an unknown kind")
+        raise WireError("read from the peer", "", "it sent a part of a kind that this release does not know", _NEWER)
     return _READ[which](getattr(part, which))
 
 
@@ -99,6 +102,7 @@ def _fill_hello(part: Any, hello: Hello) -> None:
     out.node, out.dataset, out.newest = hello.node, hello.dataset, hello.newest
     out.versions.extend(hello.versions)
     out.nonce, out.config_digest = hello.nonce, hello.config_digest
+    out.program, out.kind = hello.program, hello.kind
     _fill_epoch(out.epoch, hello.epoch)
 
 
@@ -111,6 +115,8 @@ def _read_hello(hello: pb.Hello) -> Hello:
         newest=_number(hello.newest),
         nonce=_short(hello.nonce),
         config_digest=_short(hello.config_digest),
+        program=_text(hello.program),
+        kind=_text(hello.kind),
     )
 
 
@@ -120,6 +126,7 @@ def _fill_welcome(part: Any, welcome: Welcome) -> None:
     out.durable_digest, out.credit_bytes, out.version = welcome.durable_digest, welcome.credit, welcome.version
     out.certificate, out.proof, out.lacking = welcome.certificate, welcome.proof, welcome.lacking
     out.asks_first, out.compact = welcome.asks_first, welcome.compact
+    out.program, out.config_digest = welcome.program, welcome.config_digest
     _fill_epoch(out.epoch, welcome.epoch)
 
 
@@ -139,6 +146,8 @@ def _read_welcome(welcome: pb.Welcome) -> Welcome:
         lacking=welcome.lacking,
         asks_first=welcome.asks_first,
         compact=welcome.compact,
+        program=_text(welcome.program),
+        config_digest=_short(welcome.config_digest),
     )
 
 

@@ -20,7 +20,7 @@ from agent.store import schema
 from agent.store.moments import Difference
 from agent.store.pack import PackEnd
 from agent.store.reader import CatalogReader, Reading
-from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query
+from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query, settle_log
 from agent.store.staging import UNSTAGE, Staging, highest_id
 
 __all__ = ["Catalog", "CatalogReader", "Header"]
@@ -62,6 +62,7 @@ class Catalog(Reading):
         catalog = cls(path, connection)
         try:
             catalog.created = ensure_schema(connection, path, schema.APPLICATION, schema.VERSION, schema.TABLES)
+            settle_log(connection)
             catalog._recover()
             catalog._known_epoch = next(reversed(catalog.lineage), None)
         except apsw.Error as error:

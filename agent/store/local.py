@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from agent.core.errors import StoreFailed
 from agent.core.ids import ObjectId
 from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
 
@@ -74,6 +75,7 @@ class Local:
         self.path = path
         self._connection = connection
         self._lock = threading.Lock()
+        self._failed = False
 
     def close(self) -> None:
         """Give the connection back; safe to call twice."""
@@ -151,6 +153,9 @@ class Local:
 
     def _write(self, change: Callable[[apsw.Connection], object], durable: bool = False) -> None:
         with self._lock:
+            if self._failed:
+                reason, remedy = "an earlier write failed", "see the kernel log for the disk; it is opened anew"
+                raise StoreFailed("write the local facts", self.path, reason, remedy)
             try:
                 if durable:
                     self._connection.pragma("synchronous", int(Synchronous.FULL))
@@ -161,7 +166,9 @@ class Local:
                     if durable:
                         self._connection.pragma("synchronous", int(Synchronous.NORMAL))
             except apsw.Error as error:
-                raise failure(error, "write the local facts", self.path) from error
+                mapped = failure(error, "write the local facts", self.path)
+                self._failed = isinstance(mapped, StoreFailed)
+                raise mapped from error
 
     # SQLite's values have the types of the schema; apsw cannot know them.
     def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]:

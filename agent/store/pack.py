@@ -167,15 +167,6 @@ class PackWriter:
         self.end = at
         return places
 
-    def sync(self) -> None:
-        """Everything appended so far is durable. Raises ``StoreFailed``: the writer must not be used any more."""
-        try:
-            os.fdatasync(self.fd)
-        except OSError as error:
-            raise StoreFailed(
-                "sync the vault", self.path, str(error), "restart the agent when the disk is well"
-            ) from error
-
     def close(self) -> None:
         """Give the descriptor back."""
         if self.fd >= 0:

@@ -10,6 +10,7 @@ import itertools
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import IntEnum
 from typing import Any
 
@@ -21,6 +22,7 @@ from agent.core.errors import Damaged, HikaeError, NotFound, StoreFailed, TryAga
 _PAGE_SIZE = 4096
 _CHECKSUM_BYTES = 8
 _BUSY_MS = 10_000
+#: When the log is folded in. SQLite's thousand would fold the same pages in again and again while much comes in.
 _LOG_PAGES = 4096
 _STATEMENTS = 128
 _VFS = "cksmvfs"
@@ -148,8 +150,25 @@ def _configure(connection: apsw.Connection, synchronous: Synchronous, cache_kib:
     connection.pragma("cache_size", -cache_kib)
     connection.pragma("cell_size_check", True)
     connection.pragma("journal_size_limit", 2 * _LOG_PAGES * _PAGE_SIZE)
-    # SQLite's thousand would fold the same pages in again and again while much comes in.
-    connection.pragma("wal_autocheckpoint", _LOG_PAGES)
+    connection.set_wal_hook(_fold_in)
+
+
+def _fold_in(connection: apsw.Connection, name: str, pages: int) -> int:
+    """The log is folded in once it is long, as SQLite would by itself. But SQLite passes over an error of the sync that this
+    begins with, and the kernel tells it only once: the commits that were to become durable by the next sync (``Synchronous``)
+    would be taken for it (law 1). So here it is the error of the statement that committed.
+
+    A full disk loses nothing, and another reader nothing but time: the log is folded in later."""
+    if pages >= _LOG_PAGES:
+        with suppress(apsw.BusyError, apsw.LockedError, apsw.FullError):
+            connection.wal_checkpoint(name)
+    return apsw.SQLITE_OK
+
+
+def settle_log(connection: apsw.Connection) -> None:
+    """Write everything that the log holds into the database, and sync that: then it is durable, whatever became of a sync of the
+    log by a process that is gone. Raises ``apsw.Error``."""
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
 
 
 def _touch(path: str) -> None:

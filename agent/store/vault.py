@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from agent.core.errors import Damaged, NotFound, Refused, StoreFailed, TryAgain, WireError
+from agent.fs.durable import sync_data, sync_dir
 from agent.store import index as index_file
 from agent.store.codec import StoredChunk, open_chunk
 from agent.store.index import Index
@@ -64,9 +65,16 @@ class Vault:
 
     @classmethod
     def open(
-        cls, directory: str, committed: PackEnd, *, pack_limit: int = PACK_LIMIT, cache_limit: int = CACHE_LIMIT
+        cls,
+        directory: str,
+        committed: PackEnd,
+        *,
+        pack_limit: int = PACK_LIMIT,
+        cache_limit: int = CACHE_LIMIT,
+        sync_file: Callable[[int], None] = sync_data,
+        sync_directory: Callable[[str], None] = sync_dir,
     ) -> Vault:
-        """Open or create. ``committed``: ``Catalog.pack_end()``.
+        """Open or create. ``committed``: ``Catalog.pack_end()``. ``sync_file``, ``sync_directory``: how packs are made durable.
 
         What lies behind the last end that is known to be durable is cut (law 1); an index that is missing, damaged or
         behind is caught up from the packs. Raises ``StoreFailed``, ``TryAgain`` (disk full)."""
@@ -77,7 +85,7 @@ class Vault:
             index = _open_index(os.path.join(directory, "index.db"), packs, numbers)
         except OSError as error:
             raise io_failure(error, "open the vault", directory) from error
-        vault = cls(packs, index, pack_limit, cache_limit)
+        vault = cls(packs, index, pack_limit, cache_limit, sync_file, sync_directory)
         try:
             vault._recover(numbers, committed)
         except OSError as error:
@@ -88,8 +96,21 @@ class Vault:
             raise
         return vault
 
-    def __init__(self, packs: str, index: Index, pack_limit: int, cache_limit: int) -> None:
+    def __init__(
+        self,
+        packs: str,
+        index: Index,
+        pack_limit: int,
+        cache_limit: int,
+        sync_file: Callable[[int], None],
+        sync_directory: Callable[[str], None],
+    ) -> None:
+        self._sync_file = sync_file
+        self._sync_directory = sync_directory
         self.lock = threading.RLock()
+        #: One sync at a time, and none behind one that failed: the kernel tells an error once for a file that was opened once.
+        #: Whoever holds it asks for no other lock.
+        self._syncing = threading.Lock()
         self.damage: list[str] = []
         self.elsewhere: Elsewhere | None = None
         self._packs = packs
@@ -177,17 +198,25 @@ class Vault:
             made = self._new_pack
             fd = os.dup(writer.fd)
         try:
-            os.fdatasync(fd)
-            if made:
-                _sync_directory(self._packs)
-        except OSError as error:
-            self._failed = True
-            raise StoreFailed("sync the vault", self._packs, str(error), "restart the agent") from error
+            self._sync(fd, made)
         finally:
             os.close(fd)
         with self.lock:
             self._synced(end)
         return end
+
+    def _sync(self, fd: int, made: bool) -> None:
+        """Sync a pack, and the directory if it is new there."""
+        with self._syncing:
+            if self._failed:
+                raise StoreFailed("sync the vault", self._packs, "an earlier sync failed", _REOPENED)
+            try:
+                self._sync_file(fd)
+                if made:
+                    self._sync_directory(self._packs)
+            except OSError as error:
+                self._failed = True
+                raise StoreFailed("sync the vault", self._packs, str(error), _REOPENED) from error
 
     # --- reading
 
@@ -255,16 +284,12 @@ class Vault:
 
     def _usable(self, operation: str) -> PackWriter:
         if self._failed or self._writer is None:
-            raise StoreFailed(operation, self._packs, "an earlier sync failed, or it is closed", "restart the agent")
+            raise StoreFailed(operation, self._packs, "an earlier sync failed, or it is closed", _REOPENED)
         return self._writer
 
     def _next_pack(self, writer: PackWriter) -> PackWriter:
         """A pack is synced when it is left, so every pack but the last is durable."""
-        try:
-            writer.sync()
-        except StoreFailed:
-            self._failed = True
-            raise
+        self._sync(writer.fd, self._new_pack)
         following = PackWriter.open(self._packs, writer.pack + 1, 0)
         writer.close()
         self._writer, self._new_pack = following, True
@@ -330,9 +355,9 @@ class Vault:
             self.damage.append(f"pack {end.pack}: it ends at {max(size, 0)}, {end.offset} was committed")
             end = PackEnd(end.pack + 1, 0)
         self._writer = PackWriter.open(self._packs, end.pack, end.offset)
-        self._writer.sync()
+        self._sync(self._writer.fd, made=False)
         for directory in (self._packs, os.path.dirname(self._packs), os.path.dirname(os.path.dirname(self._packs))):
-            _sync_directory(directory)
+            self._sync_directory(directory)
         self._durable = end
         if end != self._index.durable:
             self._index.flush(end)
@@ -413,12 +438,5 @@ def _check_header(pack: _OpenPack, name: bytes, place: Place, header: bytes) -> 
         raise Damaged("read a chunk", where, "its record is not where the index says", _REPAIR)
 
 
+_REOPENED = "what was not durable is asked for again; see the kernel log for the disk"
 _REPAIR = "it is fetched from the primary again; hikae verify DATASET --deep looks at all"
-
-
-def _sync_directory(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -13,7 +13,9 @@ from typing import Protocol
 
 from agent.core.clock import Clock
 from agent.core.errors import Damaged, HikaeError, NotPermitted, StoreFailed, TryAgain, Unreachable, WireError
+from agent.fs.reserve import ReserveReached
 from agent.stream.conversation import HEARTBEAT, SILENCE
+from agent.stream.link import RESERVE
 from agent.stream.messages import CREDIT, Answers, Batch, Hello, Refuse, SecondaryPart, bad
 from agent.stream.receiver import Receiver
 from agent.stream.seats import Seats
@@ -191,6 +193,7 @@ class Intake:
 _CODES: tuple[tuple[type[HikaeError], str], ...] = (
     (WireError, "protocol"),
     (NotPermitted, "identity"),
+    (ReserveReached, RESERVE),
     (TryAgain, "busy"),
     (StoreFailed, "store-failed"),
     (Damaged, "damaged"),
@@ -201,4 +204,5 @@ _CODES: tuple[tuple[type[HikaeError], str], ...] = (
 def refusal_of(error: HikaeError) -> Refuse:
     """How an error is told to the other side."""
     code = next((code for kind, code in _CODES if isinstance(error, kind)), "failed")
-    return Refuse(code, str(error), error.remedy)
+    reason = f"nothing more is received: {error.reason}" if code == RESERVE else str(error)
+    return Refuse(code, reason, error.remedy)

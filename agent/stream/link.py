@@ -14,9 +14,11 @@ from agent.core.errors import HikaeError, Unreachable
 from agent.core.problem import Problem, Severity
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.forecast import Meter
-from agent.stream.messages import Answers, Batch
+from agent.stream.messages import Answers, Batch, Welcome
 from agent.stream.sender import Phase, Sender
 
+#: A peer that says so goes on by itself: it is opening the dataset, or has no room above its reserve.
+BUSY, RESERVE = "busy", "disk-reserve"
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 #: A peer that refuses us changes its mind by an operator's hand only.
@@ -43,7 +45,8 @@ class Transport(Protocol):
 @dataclass(frozen=True, slots=True)
 class LinkState:
     """What status shows. ``since``: UTC ns of the present ``phase`` beginning (None: no call); ``error``: why the last
-    call ended, cleared once a call streams; ``behind``, ``sent``: bytes; ``gains``: bytes a second that the peer works off."""
+    call ended, cleared once a call streams; ``behind``, ``sent``: bytes; ``gains``: bytes a second that the peer works off;
+    ``welcome``: the peer's last, None before any."""
 
     peer: str
     connected: bool
@@ -54,6 +57,7 @@ class LinkState:
     behind: int
     sent: int
     gains: float
+    welcome: Welcome | None = None
 
 
 class Link:
@@ -83,6 +87,7 @@ class Link:
         self._hurry = threading.Event()
         self._sender: Sender | None = None
         self._error: Problem | None = None
+        self._welcome: Welcome | None = None
         self._attempts = 0
         self._gains = Meter()
         self._caught_up = False
@@ -116,6 +121,7 @@ class Link:
         welcomed = sender is not None and sender.talk.welcome is not None
         if phase is Phase.STREAMING:
             self._error = None
+        self._remember(sender)
         return LinkState(
             peer=self._peer,
             connected=welcomed and phase is not Phase.ENDED,
@@ -126,7 +132,12 @@ class Link:
             behind=sender.behind_bytes if sender is not None else 0,
             sent=sender.talk.sent if sender is not None else 0,
             gains=self._gains.rate() if sender is not None else 0.0,
+            welcome=self._welcome,
         )
+
+    def _remember(self, sender: Sender | None) -> None:
+        if sender is not None and sender.talk.welcome is not None:
+            self._welcome = sender.talk.welcome
 
     def _run(self) -> None:
         pause = FIRST_PAUSE
@@ -162,6 +173,7 @@ class Link:
         hearer.join()
         sender.release()
         self._caught_up = sender.caught_up
+        self._remember(sender)
         self._sender = None
         return sender.talk.failure
 
@@ -193,4 +205,4 @@ def _patience(failure: HikaeError | None, pause: float) -> float:
 
 
 def _is_busy(failure: HikaeError | None) -> bool:
-    return isinstance(failure, RefusedByPeer) and failure.code == "busy"
+    return isinstance(failure, RefusedByPeer) and failure.code in (BUSY, RESERVE)

@@ -16,6 +16,7 @@ from agent.core.commit import Changes, Position
 from agent.core.errors import WireError
 from agent.core.ids import CommitNumber, Epoch
 
+#: Of the protocol: what the newest release of the peers may be greeted with (``stream.versions``).
 VERSION = 1
 MIB = 1 << 20
 
@@ -39,7 +40,9 @@ _CHANGE = struct.Struct(">BI")
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first part of a call. ``newest``: the primary's newest commit; ``nonce``: 32 random bytes to be signed."""
+    """The first part of a call. ``newest``: the primary's newest commit; ``nonce``: 32 random bytes to be signed;
+    ``config_digest``: of what must be the same on all nodes; ``program``: the release that runs there; ``kind``: of the
+    dataset. The last three are empty where the peer does not say."""
 
     node: str
     dataset: str
@@ -48,6 +51,8 @@ class Hello:
     newest: CommitNumber
     nonce: bytes
     config_digest: bytes = b""
+    program: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Welcome:
     (its key's signature of the nonce) are put in and checked by the transport. ``lacking``: chunks of older commits are
     lost; before anything else every name of the newest commit is offered, which ends with a ``Withdraw`` of it.
     ``asks_first``: content may be here already, so until a consistent commit is sealed every chunk is asked for by name;
-    ``compact``: rows may come packed and names implied."""
+    ``compact``: rows may come packed and names implied; ``program``, ``config_digest``: as in ``Hello``."""
 
     node: str
     epoch: Epoch
@@ -70,6 +75,8 @@ class Welcome:
     lacking: bool = False
     asks_first: bool = False
     compact: bool = False
+    program: str = ""
+    config_digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

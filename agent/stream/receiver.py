@@ -17,7 +17,7 @@ from agent.core.rows import ObjectRow, check_key, check_row
 from agent.store.catalog import Catalog, Header
 from agent.store.pack import PackEnd
 from agent.store.vault import Vault
-from agent.stream import messages
+from agent.stream import messages, versions
 from agent.stream.board import PositionBoard
 from agent.stream.compact import implied_names, open_rows
 from agent.stream.messages import (
@@ -99,10 +99,9 @@ class Receiver:
 
     def open(self) -> Welcome | Refuse:
         """Answer the ``Hello``. A higher epoch is durably met before anything else is said (law 7)."""
-        if messages.VERSION not in self._hello.versions:
-            return Refuse(
-                "version", f"{self._node} speaks stream version {messages.VERSION}", "upgrade the secondary first"
-            )
+        version = versions.agree(versions.SPOKEN, self._hello.versions)
+        if version is None:
+            return versions.refusal(self._node, versions.SPOKEN, self._hello)
         refusal = self._meet(self._hello.epoch)
         if refusal is not None:
             return refusal
@@ -118,7 +117,7 @@ class Receiver:
             durable_digest=newest.digest if newest else b"",
             applied=self.board.position.applied,
             credit=messages.CREDIT,
-            version=messages.VERSION,
+            version=version,
             lacking=self.lacking,
             asks_first=self.asks_first,
             compact=True,
@@ -205,7 +204,9 @@ class Receiver:
             reason = (
                 f"epoch {epoch.number} of {epoch.owner} is not the newest: {known.owner} holds epoch {known.number}"
             )
-            if epoch.owner == known.owner and epoch not in self._catalog.lineage:
+            if epoch.owner == known.owner and epoch in self._catalog.lineage:
+                return Refuse("rewound", reason, "see its status for who is ahead", known.number)
+            if epoch.owner == known.owner:
                 # The same node began from nothing: it has lost what it knew.
                 return Refuse("lost-epoch", reason, "it takes a higher epoch by itself", known.number)
             return Refuse("stale-epoch", reason, "this node must not serve; see its status", known.number)

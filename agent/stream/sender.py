@@ -19,7 +19,7 @@ from agent.core.clock import Clock
 from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, CommitNumber
 from agent.store.spool import Spool
-from agent.stream import live, messages
+from agent.stream import live, versions
 from agent.stream.board import PositionBoard
 from agent.stream.catchup import Catchup
 from agent.stream.conversation import Conversation, Ended
@@ -158,15 +158,15 @@ class Sender:
         of this node whose catalog is gone: what it has is replaced then, and kept as history.
 
         Raises ``LineageBroken``, ``WireError``."""
-        if welcome.node != self._peer or welcome.version not in self._hello.versions:
-            raise messages.bad(f"a welcome of {welcome.node!r} in version {welcome.version}")
+        versions.check_welcome(self._peer, self._hello.versions, welcome)
         if welcome.durable == NOTHING:
             return NOTHING
         commit = source.commit_at(welcome.durable)
         if commit is None or commit.digest != welcome.durable_digest:
             if welcome.epoch.owner == self._hello.node and welcome.epoch.number < self._hello.epoch.number:
                 return NOTHING
-            raise LineageBroken(self._peer, welcome.epoch, welcome.durable)
+            differs = commit is not None
+            raise LineageBroken(self._peer, welcome.epoch, welcome.durable, welcome.durable_digest, differs)
         return commit.number
 
     def _attached(self, base: CommitNumber, source: Source) -> Generator[Batch, None, CommitNumber]:

@@ -58,12 +58,15 @@ class Source(Protocol):
 class LineageBroken(Refused):
     """The peer's newest commit is not in our catalog, or is another one there.
 
-    ``epoch``: in which the peer's newest commit ``durable`` was made. The node must take an epoch above both and start over, or,
-    if the peer is ahead in our own epoch, is itself the one that was rewound."""
+    ``epoch``: in which the peer's newest commit ``durable``, of this ``digest``, was made; ``differs``: we have another one of
+    that number. The node must take an epoch above both and start over, or, if the peer is ahead in our own epoch, is itself the
+    one that was rewound."""
 
-    def __init__(self, peer: str, epoch: Epoch, durable: CommitNumber) -> None:
+    def __init__(self, peer: str, epoch: Epoch, durable: CommitNumber, digest: bytes, differs: bool) -> None:
         reason = f"its newest commit {shown(durable)} (epoch of {epoch.owner or 'nobody'}) is not part of this node's history"
         super().__init__("replicate", peer, reason, "a new epoch is begun, or see hikae status for who is behind")
         self.peer = peer
         self.epoch = epoch
         self.durable = durable
+        self.digest = digest
+        self.differs = differs

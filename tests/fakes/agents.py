@@ -56,6 +56,7 @@ class Agent:
         self.pki = base / f"{name}.pki"
         self.log = base / f"{name}.log"
         self.program: tuple[str, ...] = (sys.executable, "-m", "agent.cli.main")
+        self.environment: Mapping[str, str] | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -67,6 +68,7 @@ class Agent:
                 stdout=log,
                 stderr=log,
                 cwd=REPOSITORY,
+                env=self.environment,
             )
 
     def up(self) -> dict[str, Any]:

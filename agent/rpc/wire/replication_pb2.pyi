@@ -179,7 +179,9 @@ Global___Epoch: _TypeAlias = Epoch  # noqa: Y015
 
 @_typing.final
 class Hello(_message.Message):
-    """Always the first part of a call, and only there."""
+    """Always the first part of a call, and only there. versions: of this protocol, those that the primary speaks; program: the release of
+    the agent, for people; kind: "tree" or "device", empty from a release that did not say.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -190,11 +192,15 @@ class Hello(_message.Message):
     NEWEST_FIELD_NUMBER: _builtins.int
     NONCE_FIELD_NUMBER: _builtins.int
     CONFIG_DIGEST_FIELD_NUMBER: _builtins.int
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     dataset: _builtins.str
     newest: _builtins.int
     nonce: _builtins.bytes
     config_digest: _builtins.bytes
+    program: _builtins.str
+    kind: _builtins.str
     @_builtins.property
     def versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     @_builtins.property
@@ -209,10 +215,12 @@ class Hello(_message.Message):
         newest: _builtins.int = ...,
         nonce: _builtins.bytes = ...,
         config_digest: _builtins.bytes = ...,
+        program: _builtins.str = ...,
+        kind: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_digest", b"config_digest", "dataset", b"dataset", "epoch", b"epoch", "newest", b"newest", "node", b"node", "nonce", b"nonce", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_digest", b"config_digest", "dataset", b"dataset", "epoch", b"epoch", "kind", b"kind", "newest", b"newest", "node", b"node", "nonce", b"nonce", "program", b"program", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -240,6 +248,8 @@ class Welcome(_message.Message):
     LACKING_FIELD_NUMBER: _builtins.int
     ASKS_FIRST_FIELD_NUMBER: _builtins.int
     COMPACT_FIELD_NUMBER: _builtins.int
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    CONFIG_DIGEST_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     durable: _builtins.int
     durable_digest: _builtins.bytes
@@ -251,6 +261,9 @@ class Welcome(_message.Message):
     lacking: _builtins.bool
     asks_first: _builtins.bool
     compact: _builtins.bool
+    program: _builtins.str
+    config_digest: _builtins.bytes
+    """Over what must be the same on all nodes; empty from a release that did not say."""
     @_builtins.property
     def epoch(self) -> Global___Epoch: ...
     def __init__(
@@ -268,10 +281,12 @@ class Welcome(_message.Message):
         lacking: _builtins.bool = ...,
         asks_first: _builtins.bool = ...,
         compact: _builtins.bool = ...,
+        program: _builtins.str = ...,
+        config_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "asks_first", b"asks_first", "certificate", b"certificate", "compact", b"compact", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "node", b"node", "proof", b"proof", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "asks_first", b"asks_first", "certificate", b"certificate", "compact", b"compact", "config_digest", b"config_digest", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "node", b"node", "program", b"program", "proof", b"proof", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

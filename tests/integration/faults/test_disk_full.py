@@ -35,18 +35,20 @@ def fill(root: Path, megabytes: int) -> None:
 
 
 def test_the_secondarys_state_is_full() -> None:
-    """The vault has no room: both nodes say so, nothing is half committed; enlarged, it goes on by itself."""
+    """The vault keeps a reserve: both nodes say so, nothing is half committed; enlarged, it goes on by itself."""
     with small("beta", "20m") as (both, place):
         (both.source / "first").write_text("fits")
         both.begin()
         fill(both.source, 30)
-        both.beta.told("state-disk-full")
-        both.alpha.told("busy", "full")
+        both.beta.told("state-disk-reserve", "nothing more is received", "kept free")
+        both.alpha.told("disk-reserve", "beta", "kept free")
+        stat = os.statvfs(place)
+        assert stat.f_bavail * stat.f_frsize > 2 << 20
         (both.source / "meanwhile").write_text("writers are not hurt")
         enlarge(place, "200m")
         both.mirror()
-        both.beta.cleared("state-disk-full")
-        both.alpha.cleared("busy", "disconnected")
+        both.beta.cleared("state-disk-reserve", "state-disk-full")
+        both.alpha.cleared("disk-reserve", "busy", "disconnected")
 
 
 def test_the_standbys_filesystem_is_full() -> None:
@@ -64,17 +66,17 @@ def test_the_standbys_filesystem_is_full() -> None:
 
 def test_the_primarys_state_is_full() -> None:
     """The catalog has no room: said, writers go on, nothing is forgotten; enlarged, everything arrives by itself."""
-    with small("alpha", "2500k") as (both, place):
+    with small("alpha", "4m") as (both, place):
         (both.source / "first").write_text("fits")
         both.begin()
         for number in range(6_000):
             path = both.source / f"d{number % 30}" / f"a-rather-long-name-for-a-file-{number}"
             path.parent.mkdir(exist_ok=True)
             path.write_text(str(number))
-        both.alpha.told("state-disk-full")
+        both.alpha.told("state-disk-reserve", "capture waits")
         enlarge(place, "200m")
         both.mirror(90)
-        both.alpha.cleared("state-disk-full", "events-file")
+        both.alpha.cleared("state-disk-reserve", "state-disk-full", "events-file")
 
 
 def test_the_secondarys_state_is_full_when_it_starts() -> None:
@@ -88,7 +90,7 @@ def test_the_secondarys_state_is_full_when_it_starts() -> None:
             filler.write_bytes(bytes(25 << 20))
         (both.source / "later").write_bytes(os.urandom(1 << 20))
         both.beta.start()
-        eventually(lambda: both.beta.problems().keys() & {"not-running", "state-disk-full"})
+        eventually(lambda: both.beta.problems().keys() & {"not-running", "state-disk-full", "state-disk-reserve"})
         filler.unlink()
         both.mirror()
-        both.beta.cleared("not-running", "state-disk-full")
+        both.beta.cleared("not-running", "state-disk-full", "state-disk-reserve")

@@ -14,7 +14,6 @@ from agent.core.ids import NOTHING, epoch_of
 from agent.store.catalog import Catalog
 from fakes.agents import Agent, Pair, pair
 from fakes.eventually import eventually
-from fakes.trees import snapshot
 
 CATALOG, LOCAL = ("catalog.db", "catalog.db-wal", "catalog.db-shm"), ("local.db", "local.db-wal", "local.db-shm")
 
@@ -137,28 +136,6 @@ def test_the_primarys_whole_state_deleted() -> None:
         (both.source / "later").write_text("1")
         both.mirror()
         assert not both.alpha.problems()
-
-
-def test_the_primarys_state_from_an_old_copy_sends_nothing() -> None:
-    """An old copy of the primary's state, put back: the peer is ahead in its own epoch. Named, and nothing is replicated."""
-    with pair() as both:
-        filled(both)
-        both.alpha.kill()
-        copy = both.base / "copy"
-        shutil.copytree(both.alpha.state, copy)
-        both.alpha.start()
-        for number in range(3):
-            (both.source / "newer").write_text(str(number))
-            both.mirror()
-        before = snapshot(str(both.target))
-        both.alpha.kill()
-        shutil.rmtree(both.alpha.state)
-        copy.rename(both.alpha.state)
-        both.alpha.start()
-        both.alpha.told("rewound")
-        assert "rewound" == both.alpha.look()["state"]
-        (both.source / "not-sent").write_text("1")
-        assert before == snapshot(str(both.target))
 
 
 def test_the_secondarys_catalog_deleted() -> None:

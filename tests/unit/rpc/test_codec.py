@@ -51,7 +51,7 @@ def datas(draw: st.DrawFn) -> Data:
 
 
 primary_parts = st.one_of(
-    st.builds(Hello, words, words, st.lists(u32, max_size=5).map(tuple), epochs, numbers, tokens, tokens),
+    st.builds(Hello, words, words, st.lists(u32, max_size=5).map(tuple), epochs, numbers, tokens, tokens, words, words),
     st.builds(Offer, u32, numbers, numbers, st.binary(max_size=100), asked),
     datas(),
     st.builds(
@@ -72,7 +72,21 @@ primary_parts = st.one_of(
 )
 secondary_parts = st.one_of(
     st.builds(
-        Welcome, words, epochs, numbers, tokens, numbers, counts, u32, st.binary(max_size=90), tokens, st.booleans()
+        Welcome,
+        words,
+        epochs,
+        numbers,
+        tokens,
+        numbers,
+        counts,
+        u32,
+        st.binary(max_size=90),
+        tokens,
+        st.booleans(),
+        st.booleans(),
+        st.booleans(),
+        words,
+        tokens,
     ),
     st.builds(Need, u32, st.lists(u32, max_size=20).map(tuple)),
     st.builds(Progress, st.builds(Position, numbers, numbers), counts),
@@ -119,6 +133,8 @@ def request(**parts: object) -> bytes:
         request(seal=pb.Seal(digest=b"d" * 65)),
         request(hello=pb.Hello(node="n" * 1025)),
         request(hello=pb.Hello(nonce=b"n" * 65)),
+        request(hello=pb.Hello(program="p" * 1025)),
+        request(hello=pb.Hello(kind="k" * 1025)),
         request(hello=pb.Hello(epoch=pb.Epoch(number=EPOCH_LIMIT))),
         request(data=pb.Data(kinds=b"\0", raw_lengths=[1], stored_lengths=[1, 2], payload=b"x")),
         request(data=pb.Data(kinds=b"\0", codecs=b"\0", raw_lengths=[1 << 21], stored_lengths=[1], payload=b"x")),
@@ -130,3 +146,18 @@ def test_what_breaks_a_limit_is_refused(data: bytes) -> None:
     """Lengths, counts and numbers are capped before they become values."""
     with pytest.raises(WireError):
         decode_batch(data)
+
+
+def test_a_field_of_a_newer_release_is_ignored() -> None:
+    """What an older release need not know travels beside what it knows."""
+    newer = pb.PrimaryPart(withdraw=pb.Withdraw(number=7)).withdraw.SerializeToString() + b"\xa2\x06\x03new"
+    part = b"\x2a" + bytes([len(newer)]) + newer
+    assert (Withdraw(CommitNumber(7)),) == decode_batch(b"\x0a" + bytes([len(part)]) + part)
+
+
+def test_a_part_of_a_newer_release_is_refused_in_words() -> None:
+    """What cannot be ignored was not agreed: a sentence that says which way out there is, for either side."""
+    unknown = b"\x0a\x06\xa2\x06\x03new"
+    for decode in (decode_batch, decode_answers):
+        with pytest.raises(WireError, match=r"does not know.*upgrade"):
+            decode(unknown)

@@ -251,6 +251,33 @@ def test_higher_epoch_starts_over(tmp_path: Path, secondary: Secondary) -> None:
     new.close()
 
 
+def test_a_commit_of_the_same_number_that_differs(tmp_path: Path, primary: Primary, secondary: Secondary) -> None:
+    """An old image that went on by itself: the peer's newest commit has a number of ours, and another digest."""
+    newest = Primary(tmp_path / "newest")
+    newest.write((b"x", b"1"))
+    sync(newest, MemoryTransport(secondary))
+    primary.write((b"x", b"2"))
+    call = Call(primary, MemoryTransport(secondary))
+    call.join()
+    assert isinstance(call.failure, LineageBroken)
+    assert (True, digest_of(newest)) == (call.failure.differs, call.failure.digest)
+    newest.close()
+
+
+def test_an_older_reign_of_the_same_node_is_refused(tmp_path: Path, primary: Primary, secondary: Secondary) -> None:
+    """An image from before a new epoch began: the peer has met that one, and knows the older as well."""
+    primary.write((b"x", b"1"))
+    sync(primary, MemoryTransport(secondary))
+    new = Primary(tmp_path / "new", Epoch(2, "alpha", b"2" * 16))
+    new.write((b"x", b"1"))
+    sync(new, MemoryTransport(secondary))
+    call = Call(primary, MemoryTransport(secondary))
+    call.join()
+    assert isinstance(call.failure, RefusedByPeer)
+    assert ("rewound", 2) == (call.failure.code, call.failure.epoch)
+    new.close()
+
+
 def test_stale_epoch_is_refused(tmp_path: Path, primary: Primary, secondary: Secondary) -> None:
     """A node that has met a higher epoch tells so, with its number, and takes nothing."""
     new = Primary(tmp_path / "new", Epoch(2, "gamma", b"2" * 16))

@@ -1,0 +1,57 @@
+"""What two nodes find out about each other when they meet: releases, versions of the protocol, configurations, kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from agent import __version__
+from agent.config.values import Dataset
+from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.stream.messages import Hello, Refuse, Welcome
+
+CONFIG_DIFFERS, VERSION = "config-differs", "version"
+
+
+def differing(ours: bytes, theirs: Mapping[str, bytes]) -> tuple[str, ...]:
+    """The peers whose digest is another than ours, by name. An empty one says nothing: that release did not tell."""
+    return tuple(sorted(peer for peer, digest in theirs.items() if digest and digest != ours))
+
+
+def tell_configs(board: ProblemBoard, dataset: Dataset, theirs: Mapping[str, bytes], now_ns: int) -> None:
+    """Say whose configuration of the dataset is another one, or that all are the same again.
+
+    Replication goes on: what to leave out is decided by the primary alone, and the rest decides about role changes."""
+    peers = differing(dataset.digest, theirs)
+    if not peers:
+        board.clear(CONFIG_DIFFERS)
+        return
+    message = f"dataset {dataset.name} is configured otherwise on {' and '.join(peers)} than here"
+    remedy = (
+        f"compare hikae config show on both and make {dataset.name} the same (a node's own are only reconcile, adopt, "
+        "history, vault, watch, generations, brake, limits and hooks); then restart the agent whose file changed"
+    )
+    board.put(Problem(CONFIG_DIFFERS, Severity.WARNING, now_ns, b"", message, remedy))
+
+
+def unfit(node: str, dataset: Dataset, hello: Hello) -> Refuse | None:
+    """Why what the primary calls by this name cannot be kept here; None when it can."""
+    if hello.kind in ("", dataset.kind):
+        return None
+    reason = f"{dataset.name} is a {dataset.kind} on {node} and a {hello.kind} on {hello.node}"
+    return Refuse("kind-differs", reason, "make the configuration of both nodes the same")
+
+
+def introduced(answer: Welcome | Refuse, dataset: Dataset) -> Welcome | Refuse:
+    """The answer with what the other side should know of this node."""
+    if isinstance(answer, Refuse):
+        return answer
+    return replace(answer, program=__version__, config_digest=dataset.digest)
+
+
+def tell_version(board: ProblemBoard, answer: Welcome | Refuse, now_ns: int) -> None:
+    """On the secondary: say that the primary was refused for the version that it speaks, or that it no longer is."""
+    if isinstance(answer, Refuse) and answer.code == VERSION:
+        board.put(Problem(VERSION, Severity.ERROR, now_ns, b"", answer.reason, answer.remedy))
+    else:
+        board.clear(VERSION)

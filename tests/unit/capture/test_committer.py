@@ -1,0 +1,101 @@
+"""Commits while there is no room: capture waits, says why, and goes on by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.capture.committer import DISK_FULL, Committer, Stopped
+from agent.capture.outlet import NullOutlet
+from agent.capture.view import View
+from agent.core.clock import ManualClock
+from agent.core.errors import TryAgain
+from agent.core.ids import ROOT
+from agent.core.problem import ProblemBoard
+from agent.fs.reserve import CODE, ReserveReached, Room, Shortage
+from agent.store.catalog import Catalog
+from agent.store.local import Local
+from fakes.store_fakes import begun, dir_row, number
+
+
+class Disk:
+    """Room for a commit once it was asked for often enough; every refusal is counted."""
+
+    def __init__(self, refusals: int) -> None:
+        self.left = refusals
+        self.asked: list[int] = []
+        self.refused = threading.Event()
+
+    def require(self, amount: int) -> None:
+        self.asked.append(amount)
+        if self.left:
+            self.left -= 1
+            self.refused.set()
+            raise ReserveReached("capture", "web", Shortage(Room("/state", 1 << 20, 1 << 40)))
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[tuple[Catalog, Local]]:
+    """A catalog whose newest commit is 1.1, and local facts."""
+    with begun(str(tmp_path / "catalog.db")) as catalog, Local.open(str(tmp_path / "local.db")) as local:
+        yield catalog, local
+
+
+def batch(stores: tuple[Catalog, Local]) -> View:
+    """A new directory."""
+    view = View(*stores)
+    id = view.fresh_id()
+    view.add_object(id, dir_row(id))
+    view.put_name(ROOT, b"name", id)
+    return view
+
+
+def committer(stores: tuple[Catalog, Local], disk: Disk, board: ProblemBoard, stopping: threading.Event) -> Committer:
+    """Over these."""
+    return Committer(*stores, NullOutlet(), board, ManualClock(), stopping, disk.require)
+
+
+def test_without_room_capture_waits_and_goes_on(stores: tuple[Catalog, Local]) -> None:
+    """The batch is kept, the problem gone afterwards; the room that is asked for is that of the rows."""
+    board, disk = ProblemBoard(), Disk(1)
+    view = batch(stores)
+    size = sum(map(len, view.changes().puts))
+    commit = committer(stores, disk, board, threading.Event()).write(view, consistent=True)
+    assert commit is not None
+    assert (number(2), [size, size], []) == (commit.number, disk.asked, board.listed()[0])
+
+
+def test_without_room_capture_says_so_and_can_be_stopped(stores: tuple[Catalog, Local]) -> None:
+    """While it waits the reserve is on the board; told to end, it ends, and nothing was committed."""
+    board, disk, stopping = ProblemBoard(), Disk(1 << 30), threading.Event()
+
+    def stop() -> None:
+        disk.refused.wait(20)
+        stopping.set()
+
+    helper = threading.Thread(target=stop)
+    one = committer(stores, disk, board, stopping)
+    helper.start()
+    with pytest.raises(Stopped):
+        one.write(batch(stores), consistent=True)
+    helper.join()
+    newest = stores[0].newest()
+    assert newest is not None
+    assert (number(1), True) == (newest.number, board.has(CODE))
+
+
+def test_a_disk_that_is_full_is_another_problem(stores: tuple[Catalog, Local]) -> None:
+    """What the database itself refuses has its own name."""
+    board, stopping = ProblemBoard(), threading.Event()
+    stopping.set()
+
+    def full(_amount: int) -> None:
+        raise TryAgain("write", "catalog.db", "the disk is full")
+
+    one = Committer(*stores, NullOutlet(), board, ManualClock(), stopping, full)
+    with pytest.raises(Stopped):
+        one.write(batch(stores), consistent=True)
+    assert (True, False) == (board.has(DISK_FULL), board.has(CODE))
