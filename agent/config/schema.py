@@ -102,7 +102,6 @@ WITHOUT_EFFECT_YET = frozenset(
         "dataset.vault_limit",
         "dataset.generations",
         "dataset.brake",
-        "dataset.limits",
         "dataset.hooks",
     }
 )

@@ -20,6 +20,7 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.node import lineage
 from agent.node.fan import MeasuredFeed
+from agent.node.firsts import FirstSync
 from agent.node.lag import LagMeter
 from agent.node.pauses import SEND, Pauses
 from agent.node.reading import PrimarySource
@@ -33,6 +34,7 @@ from agent.stream.conversation import RefusedByPeer
 from agent.stream.feed import Feed
 from agent.stream.link import Link
 from agent.stream.messages import Hello
+from agent.stream.pace import Pace
 from agent.stream.sender import Sender
 from agent.stream.source import LineageBroken
 from agent.watch.choose import choose
@@ -100,7 +102,15 @@ class Primary:
         self._failed = failed
         self._catalog = catalog
         self._local = local
-        self._feed = Feed()
+        consistent = catalog.first_consistent()
+        self.firsts = {
+            name: FirstSync(name, positions, consistent, catalog.newest, local)
+            for name, positions in self.boards.items()
+        }
+        self.paces = {
+            name: Pace(lambda: self.dataset.limits, first, around.clock) for name, first in self.firsts.items()
+        }
+        self._feed = Feed(stands_still=lambda peer: self.paces[peer].stands_still)
         self._lock = threading.Lock()
         self._senders: dict[str, Sender] = {}
         self.pump = Pump(
@@ -251,7 +261,9 @@ class Primary:
             nonce=secrets.token_bytes(NONCE_SIZE),
             config_digest=self.dataset.digest,
         )
-        sender = Sender(peer, hello, self._source, self._feed, self.boards[peer], self._around.clock)
+        sender = Sender(
+            peer, hello, self._source, self._feed, self.boards[peer], self._around.clock, pace=self.paces[peer]
+        )
         with self._lock:
             self._senders[peer] = sender
         return sender
@@ -262,6 +274,7 @@ class Primary:
     def _moved(self, peer: str) -> None:
         self.confirmed.add(peer)
         self.meters[peer].durable(self.boards[peer].position.durable)
+        self.firsts[peer].keep()
         self._around.changed()
 
     def _broken(self, failure: HikaeError) -> None:

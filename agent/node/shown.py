@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
 
 from agent.apply.facts import Phase as ApplyPhase
 from agent.capture.facts import Phase as PumpPhase
@@ -14,6 +16,7 @@ from agent.node.primary import Primary
 from agent.node.standby import Standby
 from agent.status.facts import FIRST_SYNC, DatasetFacts, PeerFacts, SyncFacts, WatchFacts
 from agent.status.state import Role
+from agent.stream.pace import STANDS_STILL, Terms
 from agent.stream.sender import Phase as SendPhase
 
 _MODES = {SendPhase.CATCHUP: "catchup", SendPhase.STREAMING: "streaming"}
@@ -120,19 +123,28 @@ def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
         if state.error is not None:
             troubles.append(state.error)
         position = side.boards[name].position
-        peers.append(
-            PeerFacts(
-                name,
-                connected=state.connected,
-                mode=_MODES.get(state.phase, "") if state.connected else "",  # type: ignore[arg-type]
-                durable=position.durable,
-                applied=position.applied,
-                lag_seconds=side.meters[name].seconds(),
-                behind_bytes=state.behind,
-                since_ns=state.since or 0,
-            )
+        facts = PeerFacts(
+            name,
+            connected=state.connected,
+            mode=_MODES.get(state.phase, "") if state.connected else "",  # type: ignore[arg-type]
+            durable=position.durable,
+            applied=position.applied,
+            lag_seconds=side.meters[name].seconds(),
+            behind_bytes=state.behind,
+            since_ns=state.since or 0,
         )
+        peers.append(_limited(facts, side.paces[name].terms()) if state.connected else facts)
     return tuple(peers), troubles
+
+
+def _limited(peer: PeerFacts, terms: Terms) -> PeerFacts:
+    """With how fast it may be sent to, where that is limited."""
+    rate, until = terms.allowance.rate, terms.allowance.until
+    if rate is None:
+        return peer
+    waits_until = int(until * 1e9) if rate == STANDS_STILL and until is not None else None
+    limits: Literal["first_sync", "steady"] = "first_sync" if terms.first_sync else "steady"
+    return replace(peer, rate_limit=rate, waits_until_ns=waits_until, limited_by=limits)
 
 
 def _walk(pump: PumpFacts) -> SyncFacts | None:

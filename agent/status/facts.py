@@ -21,7 +21,9 @@ class PeerFacts:
 
     ``version`` is "" while unknown; ``mode`` is "" while not connected; ``durable`` and ``applied`` are commit numbers
     there; ``lag_seconds`` is the last measured round trip of a mark (None: not measured); ``since_ns`` UTC ns of the
-    last change of ``connected`` or ``mode``."""
+    last change of ``connected`` or ``mode``. ``rate_limit``: bytes a second that it may be sent (0: sending stands still;
+    None: without a limit, or not connected), ``waits_until_ns`` the UTC ns when it goes on, and ``limited_by`` the list of limits
+    that says so."""
 
     name: str
     version: str = ""
@@ -32,6 +34,9 @@ class PeerFacts:
     lag_seconds: float | None = None
     behind_bytes: int = 0
     since_ns: int = 0
+    rate_limit: int | None = None
+    waits_until_ns: int | None = None
+    limited_by: Literal["first_sync", "steady", ""] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,14 @@ def size_text(count: int) -> str:
     return f"{value:.1f} {_UNITS[unit]}" if value < 100 else f"{value:.0f} {_UNITS[unit]}"
 
 
+def rate_text(rate: int) -> str:
+    """Bytes a second, in the units of the configuration's ``MB/s``: ``80 MB/s``, ``1.5 MB/s``, ``500 kB/s``."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if rate >= unit:
+            return f"{rate / unit:,.4g} {name}/s"
+    return f"{rate} bytes/s"
+
+
 def span_text(seconds: float) -> str:
     """A duration: ``21 ms``, ``4.2 s``, ``3 min 5 s``, ``2 h 10 min``, ``3 days 4 h``."""
     if seconds < 1:

@@ -92,6 +92,9 @@ def _peer(peer: PeerFacts) -> Json:
         "applied_epoch": epoch_of(peer.applied),
         "lag_seconds": peer.lag_seconds,
         "behind_bytes": peer.behind_bytes,
+        "rate_limit": peer.rate_limit,
+        "waits_until": stamp(peer.waits_until_ns),
+        "limited_by": peer.limited_by or None,
     }
 
 

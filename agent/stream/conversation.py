@@ -23,6 +23,7 @@ from agent.stream.messages import (
     bad,
     weight,
 )
+from agent.stream.pace import Pace
 
 HEARTBEAT = 5.0
 SILENCE = 30.0
@@ -45,15 +46,16 @@ class Ended(Exception):
 
 
 class Conversation:
-    """The shared state of one call."""
+    """The shared state of one call. ``pace``: how fast it may speak; None: as fast as it can."""
 
-    def __init__(self, peer: str, clock: Clock) -> None:
+    def __init__(self, peer: str, clock: Clock, pace: Pace | None = None) -> None:
         self.peer = peer
         self.welcome: Welcome | None = None
         self.position = Position()
         self.failure: HikaeError | None = None
         self.closing = False
         self._clock = clock
+        self._pace = pace
         self._condition = threading.Condition()
         self._over = False
         self._credit = CREDIT
@@ -172,17 +174,31 @@ class Conversation:
             yield self._spoken((Heartbeat(self._clock.monotonic()),))
 
     def say(self, batch: Batch) -> Iterator[Batch]:
-        """Send, once the credit allows it. Raises ``Ended``."""
+        """Send, once the credit and the pace allow it. Raises ``Ended``."""
         if not batch:
             return
         size = weight(batch)
         if self._over or (self.in_flight and self.in_flight + size > self._credit):
             yield from self.wait(lambda: not self.in_flight or self.in_flight + size <= self._credit)
+        if size and self._pace is not None:
+            yield from self._turn(self._pace, size)
         with self._condition:
             if not self.in_flight:
                 self._moved_at = self._clock.monotonic()
             self._sent += size
         yield self._spoken(batch)
+
+    def _turn(self, pace: Pace, size: int) -> Iterator[Batch]:
+        """Wait until ``size`` bytes may go, in small steps: heartbeats go on, and limits that were changed are seen.
+
+        A call that is to close does not wait for hours to come: it ends, and the next one sends what was not sealed."""
+        while seconds := pace.take(size):
+            if self.closing:
+                self.end()
+                raise Ended
+            with self._condition:
+                self._condition.wait_for(lambda: self._over or self.closing, min(seconds, _TICK))
+            yield from self.breathe()
 
     def question(self, count: int) -> int:
         """The id for an offer of ``count`` names; its answer will be kept for :meth:`answer`."""

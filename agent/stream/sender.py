@@ -22,6 +22,7 @@ from agent.stream.conversation import Conversation, Ended
 from agent.stream.feed import Feed, LiveCommit, PeerQueue
 from agent.stream.load import Load
 from agent.stream.messages import Answers, Batch, Hello, Welcome
+from agent.stream.pace import Pace
 from agent.stream.source import LineageBroken, Source
 
 _TAKE_BYTES = 4 << 20
@@ -40,7 +41,8 @@ class Sender:
     """One call to one peer. :meth:`outgoing` runs in the transport's request iterator, :meth:`incoming` where answers
     are read, :meth:`close` and the properties anywhere.
 
-    ``open_source`` is called in the thread that runs :meth:`outgoing`; ``board`` is told the peer's position."""
+    ``open_source`` is called in the thread that runs :meth:`outgoing`; ``board`` is told the peer's position;
+    ``pace`` says how fast."""
 
     def __init__(
         self,
@@ -50,8 +52,9 @@ class Sender:
         feed: Feed,
         board: PositionBoard,
         clock: Clock,
+        pace: Pace | None = None,
     ) -> None:
-        self.talk = Conversation(peer, clock)
+        self.talk = Conversation(peer, clock, pace)
         self.phase = Phase.HANDSHAKE
         self._peer = peer
         self._hello = hello

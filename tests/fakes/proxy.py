@@ -19,6 +19,7 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self.target = target
         self._came = False
+        self._carried = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._lock = threading.Lock()
@@ -39,6 +40,12 @@ class Proxy:
         with self._lock:
             came, self._came = self._came, False
             return came
+
+    @property
+    def carried(self) -> int:
+        """Bytes that passed so far, both ways together: TLS and all."""
+        with self._lock:
+            return self._carried
 
     def cut(self) -> None:
         """Cut everything that is connected now."""
@@ -100,6 +107,7 @@ class Proxy:
 
     def _allowed(self, block: bytes) -> tuple[bytes, bool]:
         with self._lock:
+            self._carried += len(block if self._budget is None else block[: self._budget])
             if self._budget is None:
                 return block, False
             block = block[: self._budget]
