@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.status.figures import clock_text, size_text, span_text, stamp, stamp_ns
+from agent.status.figures import clock_text, rate_text, size_text, span_text, stamp, stamp_ns
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,22 @@ def test_sizes(count: int, expected: str) -> None:
 def test_spans(seconds: float, expected: str) -> None:
     """Durations have the two units that matter."""
     assert expected == span_text(seconds)
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (80_000_000, "80 MB/s"),
+        (1_500_000, "1.5 MB/s"),
+        (1 << 20, "1.049 MB/s"),
+        (500_000, "500 kB/s"),
+        (1_000_000_000, "1 GB/s"),
+        (9, "9 bytes/s"),
+    ],
+)
+def test_rates(rate: int, expected: str) -> None:
+    """Rates are said as they are configured."""
+    assert expected == rate_text(rate)
 
 
 def test_stamps_and_back() -> None:

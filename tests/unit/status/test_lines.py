@@ -14,7 +14,7 @@ from agent.core.problem import Severity
 from agent.status.facts import FIRST_SYNC, DatasetFacts, NodeFacts, SyncFacts
 from agent.status.lines import status_lines
 from agent.status.published import status_json
-from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
+from fakes.api_fakes import MINUTE, NOW, a_dataset, a_node, a_peer, a_problem
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +63,34 @@ def test_the_two_lines_of_the_contract() -> None:
             "is its agent running, and its port open?",
         ),
         ({"peers": (a_peer(mode="catchup", behind_bytes=2048),)}, "catchup   beta is 2.0 KiB behind   commit 3.1842"),
+        (
+            {
+                "peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="first_sync"),),
+                "sync": SyncFacts(FIRST_SYNC, 1 << 30),
+            },
+            "first-sync   1.0 GiB, first sync waits until 05:15   commit 3.1842",
+        ),
+        (
+            {"peers": (a_peer(behind_bytes=2048, rate_limit=80_000_000, limited_by="first_sync"),)},
+            "first-sync   beta is 2.0 KiB behind, limited to 80 MB/s   commit 3.1842",
+        ),
+        (
+            {"peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="steady"),), "watch": None},
+            "streaming   lag 21 ms, sending waits until 05:15   commit 3.1842",
+        ),
+        (
+            {
+                "peers": (a_peer(rate_limit=2_000_000, limited_by="steady"), a_peer(name="gamma", mode="catchup")),
+            },
+            "catchup   beta is 0 bytes behind, gamma is 0 bytes behind, beta: limited to 2 MB/s   commit 3.1842",
+        ),
+        (
+            {
+                "peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="steady"),),
+                "problems": (a_problem(path=b"x"),),
+            },
+            "degraded   x: unreadable message: unreadable remedy; sending waits until 05:15   commit 3.1842",
+        ),
         (
             {
                 "problems": (a_problem(path=b"x"), a_problem("other"), a_problem("i", Severity.INFO)),
