@@ -96,7 +96,7 @@ def test_closed_hours_make_the_first_sync_stand_still(rng: random.Random) -> Non
         until = time.monotonic() + SILENCE + 2
         (both.source / "late").write_text("written while it stood still")
         eventually(lambda: time.monotonic() > until, SILENCE + 10)
-        assert "first-sync" == both.alpha.look()["state"]
+        assert "first-sync" == both.alpha.look()["state"], (both.alpha.problems(), both.alpha.json("events"))
         assert re.search(rf"first sync waits until (\w+ \d+ )?{opens:%H:%M}", both.alpha.run("status").stdout)
         assert ([], ["peer-connected"]) == (list(both.target.glob("f*")), connections(both))
         assert wire.carried < MB
