@@ -37,6 +37,9 @@ class AdminClient:
             raise self._broken()
         return value
 
+    def reload(self) -> Json:
+        return self._post_to("/v1/reload", {})
+
     def wait(self, dataset: str, level: Level, timeout: float | None, progress: Progress) -> Json:
         return self._post(dataset, "wait", {"level": level, "timeout": timeout}, progress)
 
@@ -70,7 +73,9 @@ class AdminClient:
     def _post(
         self, dataset: str, action: str, arguments: Mapping[str, object], progress: Progress = lambda _: None
     ) -> Json:
-        target = f"/v1/datasets/{quote(dataset, safe='')}/{action}"
+        return self._post_to(f"/v1/datasets/{quote(dataset, safe='')}/{action}", arguments, progress)
+
+    def _post_to(self, target: str, arguments: Mapping[str, object], progress: Progress = lambda _: None) -> Json:
         last: Any = None
         for value in self._lines("POST", target, json.dumps(arguments).encode()):
             if isinstance(value, dict) and isinstance(value.get("progress"), dict):

@@ -32,6 +32,12 @@ class Controls(Protocol):
         """The newest ``limit`` events with a greater id than ``since``, oldest first."""
         ...
 
+    def reload(self) -> Json:
+        """Read the configuration again: ``{"files", "taken", "needs_restart", "warnings"}``, lists of text; ``taken`` are
+        the keys that took effect, ``needs_restart`` those that differ and did not. ``ConfigError`` when it is wrong; nothing
+        has changed then."""
+        ...
+
     def wait(self, dataset: str, level: Level, timeout: float | None, progress: Progress) -> Json:
         """Return once all that was written before the call is ``durable`` on, or ``applied`` by, every standby.
 

@@ -42,6 +42,8 @@ def call_for(request: Request) -> Call:
     """The call that a request asks for. Raises ``NotFound`` for no such route, ``UsageError`` for bad arguments."""
     if request.method == "GET":
         return _reading(request)
+    if request.path == f"{PREFIX}/reload":
+        return lambda controls, _progress: controls.reload()
     parts = request.path.split("/")
     if len(parts) != 5 or parts[:3] != ["", "v1", "datasets"] or parts[4] not in _ACTIONS:
         raise _unknown(request)

@@ -88,6 +88,8 @@ class Applier:
         self._applied = _number(local.value(_CHECKPOINT))
         self._checkpoint = self._applied
         self._accepted = _number(local.value(_ACCEPTED))
+        #: Replaced by any thread when the configuration was read again.
+        self.brake = brake
         self._guard = Guard(brake, clock)
         self._pinned = _number(local.value(_PINNED))
         self._attempts = _numbers(local.value(_ATTEMPTS))
@@ -349,6 +351,7 @@ class Applier:
     def _brake(self, target: Commit) -> Hold | None:
         hold = self._emptied(target)
         if hold is None and (self._applied != NOTHING or not self._trusted):
+            self._guard.limit(self.brake)
             hold = self._guard.judge(self._reader, target, Standing(self._applied, self._accepted, self._pinned))
             self._pin(self._guard.base if hold is not None else NOTHING)
         return hold

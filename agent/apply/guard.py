@@ -71,6 +71,13 @@ class Guard:
         #: From where the newest hold was judged.
         self.base = NOTHING
 
+    def limit(self, limits: Brake) -> None:
+        """From now on these are the limits; a hold that stands is judged anew."""
+        if limits == self._limits:
+            return
+        self._limits, self._window = limits, Window(limits.window)
+        self._seen = self._hold = None
+
     def judge(self, view: CatalogView, target: Commit, standing: Standing) -> Hold | None:
         """The hold that forbids going on to ``target``, or None. Raises errors of the catalog."""
         if standing.accepted > self._accepted:

@@ -18,7 +18,8 @@ _LEVELS = ("debug", "info", "warning", "error")
 def agent(context: Context, log_level: str, log_json: bool | None) -> int:
     """Run the agent in the foreground.
 
-    It ends with SIGTERM or Ctrl-C, everything durable. Under systemd: systemctl start hikae."""
+    It ends with SIGTERM or Ctrl-C, everything durable; SIGHUP reads the configuration again. Under systemd: systemctl start
+    hikae."""
     settings = load(context.config_path)
     configure(log_json, log_level)
     # Only now: what stands behind it (gRPC, SQLite) takes longer to import than a wrong configuration takes to name.

@@ -30,6 +30,7 @@ COMMANDS = {
     "pause": ("dataset_commands", "Stop sending or applying for a while."),
     "resume": ("dataset_commands", "End a pause."),
     "accept": ("dataset_commands", "Go on although a hold stands."),
+    "reload": ("reload_command", "Let the agent read its configuration again."),
     "agent": ("agent_command", "Run the agent in the foreground."),
     "config": ("config_commands", "Check or show the configuration."),
     "pki": ("pki_commands", "Make and look after certificates."),

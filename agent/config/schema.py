@@ -100,7 +100,6 @@ WITHOUT_EFFECT_YET = frozenset(
         "dataset.group",
         "dataset.vault_limit",
         "dataset.generations",
-        "dataset.limits",
         "dataset.hooks",
     }
 )

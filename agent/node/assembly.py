@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from agent.core.errors import ConfigError, HikaeError
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.node.member import Member
 from agent.node.operations import Operations
+from agent.node.reloading import Reloader
 from agent.node.standby import Standby
 from agent.node.surroundings import Surroundings
 from agent.rpc.server import GrpcServer
@@ -62,7 +63,8 @@ class Node:
         socket = Path(settings.node.admin_socket)
         self._events = EventLog(str(Path(settings.node.state_dir) / "events.jsonl"))
         self._publisher = Publisher(str(socket.parent / "state.json"), self._facts, self._events, clock)
-        self._operations = Operations(self.members, self._publisher, self._events)
+        self._reloader = Reloader(settings, self.members, self.board, clock, self._changed)
+        self._operations = Operations(self.members, self._publisher, self._events, self._reloader.reload)
         self._door = make_door(str(socket), self._operations)
         calls = len(settings.datasets) * max(1, len(settings.peers))
         self._server = GrpcServer(settings.node.listen, self._identities, _Desk(self), Seats(), clock, calls)
@@ -95,6 +97,11 @@ class Node:
             member.tick()
         self._look_at_certificate()
         self._look_at_events()
+
+    def reload(self) -> None:
+        """Read the configuration again. What is wrong with it is logged and a problem; nothing is raised."""
+        with suppress(ConfigError):
+            self._reloader.reload()
 
     def stop(self) -> None:
         """Calls of peers end first, then the datasets, then the published state and the operators' door."""

@@ -27,7 +27,10 @@ DAMAGED = "damaged"
 
 
 class Member:
-    """A dataset that this node takes part in. ``tick`` and ``close`` belong to the node's main thread, the rest to anybody."""
+    """A dataset that this node takes part in. ``tick`` and ``close`` belong to the node's main thread, the rest to anybody.
+
+    ``dataset`` is replaced as a whole when the configuration was read again, here and in the open side: what may change while
+    the agent runs (``limits``, ``brake``) is read off it at each use."""
 
     def __init__(self, dataset: Dataset, around: Surroundings) -> None:
         self.dataset = dataset
@@ -40,6 +43,7 @@ class Member:
         self._schedule = CronSim(dataset.reconcile, self._now()) if dataset.reconcile else None
         self._next = next(self._schedule) if self._schedule is not None else None
         self._was_sending_paused = False
+        self._configuring = threading.Lock()
         self._since_lock = threading.Lock()
         self._since: tuple[str, int] = ("", around.clock.now_ns())
 
@@ -62,9 +66,22 @@ class Member:
             raise TryAgain("use the dataset", self.dataset.name, "it is not running now", "see hikae status for why")
         return side
 
+    def configure(self, dataset: Dataset) -> None:
+        """The configuration was read again; ``dataset`` differs in nothing but ``config.changes.LIVE_KEYS``."""
+        with self._configuring:
+            self.dataset = dataset
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        side = self.side
+        if side is not None and side.dataset is not self.dataset:
+            side.dataset = self.dataset
+
     def tick(self) -> None:
         """Once a second."""
         self._tended.tick()
+        with self._configuring:
+            self._hand_on()  # to a side that was being opened meanwhile
         self._end_pauses()
         self._reconcile_if_due()
 

@@ -33,12 +33,15 @@ _STEP, _SHORTEST = 0.5, 0.1
 
 
 class Operations:
-    """The operators' side of a node. :meth:`stop` ends long calls."""
+    """The operators' side of a node. :meth:`stop` ends long calls. ``reload`` reads the configuration again."""
 
-    def __init__(self, members: Mapping[str, Member], publisher: Publisher, events: EventLog) -> None:
+    def __init__(
+        self, members: Mapping[str, Member], publisher: Publisher, events: EventLog, reload: Callable[[], Json]
+    ) -> None:
         self._members = members
         self._publisher = publisher
         self._events = events
+        self._reload = reload
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -52,6 +55,10 @@ class Operations:
     def events(self, since: int, limit: int) -> list[Json]:
         """The newest events after ``since``."""
         return self._events.since(since, limit)
+
+    def reload(self) -> Json:
+        """See ``Controls``."""
+        return self._reload()
 
     def wait(self, dataset: str, level: Literal["durable", "applied"], timeout: float | None, progress: Report) -> Json:
         """See ``Controls``: a barrier through capture, then every standby's position."""

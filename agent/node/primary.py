@@ -23,6 +23,7 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import Reserve
 from agent.node import lineage, rewound
 from agent.node.fan import MeasuredFeed
+from agent.node.firsts import FirstSync
 from agent.node.lag import LagMeter
 from agent.node.meeting import tell_configs
 from agent.node.pauses import SEND, Pauses
@@ -40,6 +41,7 @@ from agent.stream.feed import Feed
 from agent.stream.forecast import Meter
 from agent.stream.link import Link
 from agent.stream.messages import Hello
+from agent.stream.pace import Pace
 from agent.stream.sender import Sender
 from agent.stream.source import LineageBroken
 from agent.stream.versions import SPOKEN
@@ -110,10 +112,18 @@ class Primary:
         self._failed = failed
         self._catalog = catalog
         self._local = local
-        self.feed = Feed()
         self.changes = Meter()
         reserve = Reserve((self._home,), around.clock)
         self._room = Room("capture", WAITS, dataset.name, reserve, board, around.clock)
+        consistent = catalog.oldest_consistent()
+        self.firsts = {
+            name: FirstSync(name, positions, consistent, catalog.newest, local)
+            for name, positions in self.boards.items()
+        }
+        self.paces = {
+            name: Pace(lambda: self.dataset.limits, first, around.clock) for name, first in self.firsts.items()
+        }
+        self.feed = Feed(stands_still=lambda peer: self.paces[peer].stands_still)
         self._lock = threading.Lock()
         self._senders: dict[str, Sender] = {}
         self.pump = Pump(
@@ -291,7 +301,16 @@ class Primary:
             kind=self.dataset.kind,
         )
         spool = partial(Spool.open, str(self._around.home(self.dataset)))
-        sender = Sender(peer, hello, self._source, self.feed, self.boards[peer], self._around.clock, spool)
+        sender = Sender(
+            peer,
+            hello,
+            self._source,
+            self.feed,
+            self.boards[peer],
+            self._around.clock,
+            spool,
+            pace=self.paces[peer],
+        )
         with self._lock:
             self._senders[peer] = sender
         return sender
@@ -302,6 +321,7 @@ class Primary:
     def _moved(self, peer: str) -> None:
         self.confirmed.add(peer)
         self.meters[peer].durable(self.boards[peer].position.durable)
+        self.firsts[peer].keep()
         self._around.changed()
 
     def _broken(self, failure: HikaeError) -> None:

@@ -22,11 +22,18 @@ _log = structlog.get_logger("node")
 def run(settings: Settings, make_door: MakeDoor) -> int:
     """Run the agent until SIGTERM or SIGINT; everything is durable when it returns. Raises ``HikaeError`` when it cannot start.
 
+    SIGHUP reads the configuration again, within a second.
+
     The watchdog is fed by the loop that tends the datasets, so an agent whose loop is stuck is restarted."""
     stopping, dead = threading.Event(), threading.Event()
+    hung_up = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
+
+    def hang_up(_number: int, _frame: FrameType | None) -> None:
+        nonlocal hung_up
+        hung_up = True
 
     def died(args: threading.ExceptHookArgs) -> None:
         """A thread that is gone must not be missed in silence: the agent ends, and the service manager starts it again."""
@@ -37,6 +44,7 @@ def run(settings: Settings, make_door: MakeDoor) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    signal.signal(signal.SIGHUP, hang_up)
     threading.excepthook = died
     check_files(settings)
     for warning in settings.warnings:
@@ -48,6 +56,9 @@ def run(settings: Settings, make_door: MakeDoor) -> int:
         notifier.ready()
         _log.info("the agent runs", node=settings.node.name, listen=settings.node.listen)
         while not stopping.wait(TICK):
+            if hung_up:
+                hung_up = False
+                node.reload()
             node.tick()
             notifier.alive(node.line())
         _log.info("the agent stops")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from agent.apply.facts import Phase as ApplyPhase
@@ -16,6 +17,7 @@ from agent.node.standby import Standby
 from agent.status.facts import FIRST_SYNC, DatasetFacts, PeerFacts, SyncFacts, WatchFacts
 from agent.status.state import Role
 from agent.stream.forecast import forecast_seconds
+from agent.stream.pace import STANDS_STILL, Terms
 from agent.stream.sender import Phase as SendPhase
 
 _MODES = {SendPhase.CATCHUP: "catchup", SendPhase.BEHIND: "behind", SendPhase.STREAMING: "streaming"}
@@ -126,22 +128,21 @@ def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
         position = side.boards[name].position
         behind = state.behind if state.connected else side.meters[name].waiting(side.feed.given)
         changes = side.changes.rate()
-        peers.append(
-            PeerFacts(
-                name,
-                version=state.welcome.program if state.welcome is not None else "",
-                connected=state.connected,
-                mode=_MODES.get(state.phase, "") if state.connected else "",  # type: ignore[arg-type]
-                durable=position.durable,
-                applied=position.applied,
-                lag_seconds=side.meters[name].seconds(),
-                behind_bytes=behind,
-                rate=state.gains,
-                change_rate=changes,
-                forecast_seconds=forecast_seconds(behind, state.gains, changes),
-                since_ns=state.since or 0,
-            )
+        facts = PeerFacts(
+            name,
+            version=state.welcome.program if state.welcome is not None else "",
+            connected=state.connected,
+            mode=_MODES.get(state.phase, "") if state.connected else "",  # type: ignore[arg-type]
+            durable=position.durable,
+            applied=position.applied,
+            lag_seconds=side.meters[name].seconds(),
+            behind_bytes=behind,
+            rate=state.gains,
+            change_rate=changes,
+            forecast_seconds=forecast_seconds(behind, state.gains, changes),
+            since_ns=state.since or 0,
         )
+        peers.append(_limited(facts, side.paces[name].terms()) if state.connected else facts)
     return tuple(peers), troubles
 
 
@@ -150,6 +151,16 @@ def _hold(side: Primary, pump: PumpFacts) -> str | None:
     if side.mark is not None:
         return side.mark.sentence
     return None if pump.hold is None else pump.hold.value
+
+
+def _limited(peer: PeerFacts, terms: Terms) -> PeerFacts:
+    """With how fast it may be sent to, where that is limited."""
+    rate, until = terms.allowance.rate, terms.allowance.until
+    if rate is None:
+        return peer
+    waits_until = int(until * 1e9) if rate == STANDS_STILL and until is not None else None
+    limits: Literal["first_sync", "steady"] = "first_sync" if terms.first_sync else "steady"
+    return replace(peer, rate_limit=rate, waits_until_ns=waits_until, limited_by=limits)
 
 
 def _walk(pump: PumpFacts) -> SyncFacts | None:

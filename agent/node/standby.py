@@ -158,8 +158,9 @@ class Standby:
         self._catalog.close()
 
     def tick(self) -> None:
-        """Once a second: pauses that ended, and whether the first sync is through."""
+        """Once a second: pauses that ended, limits that were changed, and whether the first sync is through."""
         self.steer()
+        self._applier.brake = self.dataset.brake
         self.room.tick()
         newest = self._catalog.newest()
         if not self.was_consistent and newest is not None and newest.consistent:

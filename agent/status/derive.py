@@ -26,7 +26,7 @@ def _signs(facts: DatasetFacts) -> tuple[tuple[State, bool], ...]:
         (State.REDO, facts.redo),
         (State.HELD, facts.hold is not None),
         (State.PAUSED, bool(facts.paused_until)),
-        (State.FIRST_SYNC, facts.sync is not None and facts.sync.phase == FIRST_SYNC),
+        (State.FIRST_SYNC, _in_first_sync(facts)),
         (State.DISCONNECTED, any(not peer.connected for peer in facts.peers)),
         (State.CATCHUP, any(peer.mode == "catchup" for peer in facts.peers)),
         (State.BEHIND, facts.behind or any(peer.mode == "behind" for peer in facts.peers)),
@@ -34,6 +34,12 @@ def _signs(facts: DatasetFacts) -> tuple[tuple[State, bool], ...]:
         (State.SEEDING, facts.seeding),
         (State.RECONCILING, facts.reconciling),
     )
+
+
+def _in_first_sync(facts: DatasetFacts) -> bool:
+    """Also once the walk is through here, while a peer may have the rest only at a limited rate or in other hours."""
+    walks = facts.sync is not None and facts.sync.phase == FIRST_SYNC
+    return walks or any(peer.limited_by == "first_sync" for peer in facts.peers)
 
 
 def _troubled(facts: DatasetFacts) -> bool:

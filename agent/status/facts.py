@@ -23,7 +23,9 @@ class PeerFacts:
     there; ``lag_seconds`` is the last measured round trip of a mark (None: not measured); ``since_ns`` UTC ns of the
     last change of ``connected`` or ``mode``. ``mode`` "behind": it catches up and its rounds do not shrink. ``rate`` and
     ``change_rate``: bytes a second that it works off, and that are captured for it (0.0: not known yet); ``forecast_seconds``:
-    until ``behind_bytes`` are worked off at these rates, None if never."""
+    until ``behind_bytes`` are worked off at these rates, None if never. ``rate_limit``: bytes a second that it may be sent
+    (0: sending stands still; None: without a limit, or not connected), ``waits_until_ns`` the UTC ns when it goes on, and
+    ``limited_by`` the list of limits that says so."""
 
     name: str
     version: str = ""
@@ -37,6 +39,9 @@ class PeerFacts:
     rate: float = 0.0
     change_rate: float = 0.0
     forecast_seconds: float | None = None
+    rate_limit: int | None = None
+    waits_until_ns: int | None = None
+    limited_by: Literal["first_sync", "steady", ""] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ def size_text(count: int) -> str:
 
 
 def rate_text(rate: float) -> str:
-    """Bytes a second, in the units that configuration takes: ``1.1 MB/s``."""
+    """Bytes a second, in the units that configuration takes: ``80 MB/s``, ``1.05 MB/s``."""
     for unit, size in (("GB/s", 1e9), ("MB/s", 1e6), ("kB/s", 1e3)):
         if rate >= size:
             value = rate / size
-            return f"{value:.1f} {unit}" if value < 100 else f"{value:.0f} {unit}"
+            return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
     return f"{rate:.0f} B/s"
 
 

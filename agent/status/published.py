@@ -95,6 +95,9 @@ def _peer(peer: PeerFacts) -> Json:
         "rate": round(peer.rate),
         "change_rate": round(peer.change_rate),
         "forecast_seconds": peer.forecast_seconds,
+        "rate_limit": peer.rate_limit,
+        "waits_until": stamp(peer.waits_until_ns),
+        "limited_by": peer.limited_by or None,
     }
 
 

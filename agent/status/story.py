@@ -34,15 +34,17 @@ def detail(status: Json, dataset: Json) -> str:
     if state == State.PAUSED:
         return _paused(status, dataset)
     if state == State.FIRST_SYNC and not _worst(dataset, "error"):
-        return sync_text(dataset["sync"])
+        behind = ", ".join(_peer_behind(peer) for peer in dataset["peers"] if peer["connected"])
+        return _joined(sync_text(dataset["sync"]) or behind, pace_text(status, dataset))
     problem = problem_text(dataset)
     if problem:
-        return problem
+        standing = [peer for peer in dataset["peers"] if peer["rate_limit"] == 0]
+        return f"{problem}; {pace_text(status, dataset)}" if standing else problem
     if state == State.DISCONNECTED:
         return _disconnected(status, dataset)
     if state in (State.CATCHUP, State.BEHIND):
-        return _behind(dataset)
-    return _steady(status, dataset)
+        return _joined(_behind(dataset), pace_text(status, dataset))
+    return _joined(_steady(status, dataset), pace_text(status, dataset))
 
 
 def position(dataset: Json) -> str:
@@ -82,10 +84,33 @@ def sync_text(sync: Json | None) -> str:
     return ", ".join(parts)
 
 
+def pace_text(status: Json, dataset: Json) -> str:
+    """``first sync waits until 22:00``, ``limited to 80 MB/s``; with the peer's name where there are several; "" without
+    limits."""
+    several = len(dataset["peers"]) > 1
+    parts = []
+    for peer in dataset["peers"]:
+        if peer["rate_limit"] is not None:
+            parts.append((f"{peer['name']}: " if several else "") + _pace(status, peer))
+    return ", ".join(parts)
+
+
 def lag_seconds(dataset: Json) -> float | None:
     """The greatest measured lag of its peers."""
     lags = [peer["lag_seconds"] for peer in dataset["peers"] if peer["lag_seconds"] is not None]
     return max(lags, default=None)
+
+
+def _pace(status: Json, peer: Json) -> str:
+    if peer["rate_limit"]:
+        return f"limited to {rate_text(peer['rate_limit'])}"
+    what = "first sync" if peer["limited_by"] == "first_sync" else "sending"
+    until = f" until {clock_text(peer['waits_until'], status['time'])}" if peer["waits_until"] else ""
+    return f"{what} waits{until}"
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def _worst(holder: Json, severity: str) -> Json | None:

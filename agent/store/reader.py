@@ -113,6 +113,12 @@ class Reading:
         ][0]
         return found
 
+    def oldest_consistent(self) -> CommitNumber | None:
+        """The oldest consistent commit that is kept."""
+        for (number,) in self._all("select number from commits where consistent order by number limit 1", ()):
+            return CommitNumber(number)
+        return None
+
     def newest_before(self, time: int) -> CommitNumber:
         """The newest commit of before that moment (UTC ns); ``NOTHING`` when there is none."""
         for (number,) in self._all("select number from commits where time < ? order by number desc limit 1", (time,)):

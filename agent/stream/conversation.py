@@ -25,6 +25,7 @@ from agent.stream.messages import (
     raw_weight,
     weight,
 )
+from agent.stream.pace import Pace
 
 HEARTBEAT = 5.0
 SILENCE = 30.0
@@ -50,15 +51,16 @@ class Ended(Exception):
 
 
 class Conversation:
-    """The shared state of one call."""
+    """The shared state of one call. ``pace``: how fast it may speak; None: as fast as it can."""
 
-    def __init__(self, peer: str, clock: Clock) -> None:
+    def __init__(self, peer: str, clock: Clock, pace: Pace | None = None) -> None:
         self.peer = peer
         self.welcome: Welcome | None = None
         self.position = Position()
         self.failure: HikaeError | None = None
         self.closing = False
         self._clock = clock
+        self._pace = pace
         self._condition = threading.Condition()
         self._over = False
         self._credit = CREDIT
@@ -67,7 +69,7 @@ class Conversation:
         self._questions = 0
         self._open: dict[int, int] = {}
         self._needs: dict[int, tuple[int, ...]] = {}
-        self._pace = Meter(_PACE_WINDOW)
+        self._worked = Meter(_PACE_WINDOW)
         now = clock.monotonic()
         self._heard_at = self._moved_at = self._spoke_at = now
 
@@ -106,7 +108,7 @@ class Conversation:
         if part.consumed > self._consumed:
             self._moved_at = self._heard_at
         self._consumed = part.consumed
-        self._pace.count(self._heard_at, part.consumed)
+        self._worked.count(self._heard_at, part.consumed)
         self.position = part.position
 
     # --- any thread
@@ -143,7 +145,7 @@ class Conversation:
     def bulk_credit(self) -> int:
         """How many bytes of a large file's content may be under way: what the peer works off in half a second, so that a small
         edit does not wait longer behind them. All of the credit until that is known."""
-        rate = self._pace.rate()
+        rate = self._worked.rate()
         return min(self._credit, max(BULK_LEAST, int(rate * BULK_SECONDS))) if rate else self._credit
 
     @property
@@ -191,12 +193,14 @@ class Conversation:
             yield self._spoken((Heartbeat(self._clock.monotonic()),))
 
     def say(self, batch: Batch) -> Iterator[Batch]:
-        """Send, once the credit allows it. Raises ``Ended``."""
+        """Send, once the credit and the pace allow it. Raises ``Ended``."""
         if not batch:
             return
         size = weight(batch)
         if self._over or (self.in_flight and self.in_flight + size > self._credit):
             yield from self.wait(lambda: not self.in_flight or self.in_flight + size <= self._credit)
+        if size and self._pace is not None:
+            yield from self._turn(self._pace, size)
         with self._condition:
             if not self.in_flight:
                 self._moved_at = self._clock.monotonic()
@@ -210,6 +214,18 @@ class Conversation:
         if self.in_flight:
             yield self._spoken((Heartbeat(self._clock.monotonic()),))
         yield from self.wait(lambda: not self.in_flight or self.closing)
+
+    def _turn(self, pace: Pace, size: int) -> Iterator[Batch]:
+        """Wait until ``size`` bytes may go, in small steps: heartbeats go on, and limits that were changed are seen.
+
+        A call that is to close does not wait for hours to come: it ends, and the next one sends what was not sealed."""
+        while seconds := pace.take(size):
+            if self.closing:
+                self.end()
+                raise Ended
+            with self._condition:
+                self._condition.wait_for(lambda: self._over or self.closing, min(seconds, _TICK))
+            yield from self.breathe()
 
     def question(self, count: int) -> int:
         """The id for an offer of ``count`` names; its answer will be kept for :meth:`answer`."""

@@ -161,10 +161,13 @@ def _kept(spool: Spool, item: LiveItem) -> bool:
 
 
 class Feed:
-    """Fans live commits out to the attached queues; the ``Outlet`` of one dataset's pump. Never blocks for a peer."""
+    """Fans live commits out to the attached queues; the ``Outlet`` of one dataset's pump. Never blocks for a peer.
 
-    def __init__(self, limit: int = QUEUE_BYTES) -> None:
+    ``stands_still``: whether nothing may be sent to a peer now; capture does not wait for the hours in which it may."""
+
+    def __init__(self, limit: int = QUEUE_BYTES, stands_still: Callable[[str], bool] = lambda _: False) -> None:
         self._limit = limit
+        self._stands_still = stands_still
         self._condition = threading.Condition()
         self._queues: list[PeerQueue] = []
         self._last_token = -1
@@ -189,7 +192,8 @@ class Feed:
             self._condition.notify_all()
 
     def has_room(self, timeout: float) -> bool:
-        """True when no streaming peer is attached or at least one has room; waits up to ``timeout`` seconds."""
+        """True when no streaming peer is attached that may be sent to, or at least one has room; waits up to ``timeout``
+        seconds."""
         deadline = time.monotonic() + timeout
         with self._condition:
             while not self._any_room():
@@ -235,7 +239,9 @@ class Feed:
 
     def _any_room(self) -> bool:
         streaming = [queue for queue in self._queues if queue.streaming]
-        return not streaming or any(queue.has_room for queue in streaming)
+        if any(queue.has_room for queue in streaming):
+            return True
+        return all(self._stands_still(queue.peer) for queue in streaming)
 
     def _made_room(self) -> None:
         with self._condition:

@@ -45,8 +45,8 @@ class Transport(Protocol):
 @dataclass(frozen=True, slots=True)
 class LinkState:
     """What status shows. ``since``: UTC ns of the present ``phase`` beginning (None: no call); ``error``: why the last
-    call ended, cleared once a call streams; ``behind``, ``sent``: bytes; ``gains``: bytes a second that the peer works off;
-    ``welcome``: the peer's last, None before any."""
+    call ended, cleared once a call streams or has lasted a minute; ``behind``, ``sent``: bytes; ``gains``: bytes a second that
+    the peer works off; ``welcome``: the peer's last, None before any."""
 
     peer: str
     connected: bool
@@ -90,6 +90,7 @@ class Link:
         self._welcome: Welcome | None = None
         self._attempts = 0
         self._gains = Meter()
+        self._began = 0.0
         self._caught_up = False
         self._phase: tuple[Phase, int | None] = (Phase.ENDED, None)
 
@@ -118,13 +119,14 @@ class Link:
         phase = sender.phase if sender is not None else Phase.ENDED
         if phase is not self._phase[0]:
             self._phase = (phase, self._clock.now_ns() if phase is not Phase.ENDED else None)
-        welcomed = sender is not None and sender.talk.welcome is not None
-        if phase is Phase.STREAMING:
+        connected = phase is not Phase.ENDED and sender is not None and sender.talk.welcome is not None
+        # A peer that is sent to slowly, or later, catches up for hours: what was before is no news then.
+        if phase is Phase.STREAMING or (connected and self._clock.monotonic() - self._began > _STEADY):
             self._error = None
         self._remember(sender)
         return LinkState(
             peer=self._peer,
-            connected=welcomed and phase is not Phase.ENDED,
+            connected=connected,
             phase=phase,
             since=self._phase[1],
             attempts=self._attempts,
@@ -142,11 +144,11 @@ class Link:
     def _run(self) -> None:
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
-            began = self._clock.monotonic()
+            self._began = self._clock.monotonic()
             failure = self._attempt()
             if failure is not None:
                 self._failed(failure)
-            if self._caught_up or self._clock.monotonic() - began > _STEADY:
+            if self._caught_up or self._clock.monotonic() - self._began > _STEADY:
                 pause = FIRST_PAUSE
             self._hurry.wait(_patience(failure, pause) * (0.5 + self._chance()))
             if not self._stopping.is_set():

@@ -26,6 +26,7 @@ from agent.stream.conversation import Conversation, Ended
 from agent.stream.feed import Feed, LiveCommit, PeerQueue
 from agent.stream.load import Load
 from agent.stream.messages import Answers, Batch, Hello, Welcome
+from agent.stream.pace import Pace
 from agent.stream.rounds import Rounds
 from agent.stream.source import LineageBroken, Source
 from agent.stream.spooled import SpooledRound
@@ -48,7 +49,7 @@ class Sender:
     are read, :meth:`close` and the properties anywhere.
 
     ``open_source`` and ``open_spool`` are called in the thread that runs :meth:`outgoing`, which closes what they give; ``board``
-    is told the peer's position."""
+    is told the peer's position; ``pace`` says how fast."""
 
     def __init__(
         self,
@@ -59,8 +60,9 @@ class Sender:
         board: PositionBoard,
         clock: Clock,
         open_spool: Callable[[], Spool],
+        pace: Pace | None = None,
     ) -> None:
-        self.talk = Conversation(peer, clock)
+        self.talk = Conversation(peer, clock, pace)
         self.phase = Phase.HANDSHAKE
         self._peer = peer
         self._hello = hello

@@ -68,6 +68,9 @@ class FakeControls:
         self.during: Callable[[Progress], None] = lambda progress: progress({"phase": "fake", "done_entries": 1})
         self.equal = True
         self.rows: list[Json] = []
+        self.taken: list[str] = []
+        self.waiting: list[str] = []
+        self.warnings: list[str] = []
 
     def status(self) -> Json:
         self._asked("status")
@@ -76,6 +79,15 @@ class FakeControls:
     def events(self, since: int, limit: int) -> list[Json]:
         self._asked("events", since, limit)
         return [row for row in self.rows if row["id"] > since][-limit:]
+
+    def reload(self) -> Json:
+        self._asked("reload")
+        return {
+            "files": ["/etc/hikae/agent.toml"],
+            "taken": list(self.taken),
+            "needs_restart": list(self.waiting),
+            "warnings": list(self.warnings),
+        }
 
     def wait(self, dataset: str, level: Level, timeout: float | None, progress: Progress) -> Json:
         self._asked("wait", dataset, level, timeout)
@@ -116,5 +128,5 @@ class FakeControls:
         if self.failure is not None:
             raise self.failure
         known = {dataset.name for dataset in self.facts.datasets}
-        if call not in ("status", "events") and arguments[0] not in known:
+        if call not in ("status", "events", "reload") and arguments[0] not in known:
             raise NotFound(call, str(arguments[0]), "no such dataset here", f"known: {', '.join(sorted(known))}")

@@ -26,6 +26,7 @@ from agent.stream.feed import Feed
 from agent.stream.intake import Intake
 from agent.stream.link import Transport
 from agent.stream.messages import Answers, Batch, Hello, Refuse, weight
+from agent.stream.pace import Pace
 from agent.stream.receiver import Receiver
 from agent.stream.seats import Seats
 from agent.stream.sender import Phase, Sender
@@ -364,11 +365,14 @@ class MemoryTransport:
         down.put(None)
 
 
-def make_sender(primary: Primary, board: PositionBoard | None = None, peer: str = "beta") -> Sender:
+def make_sender(
+    primary: Primary, board: PositionBoard | None = None, peer: str = "beta", pace: Pace | None = None
+) -> Sender:
     """A sender for one call."""
     newest = primary.catalog.newest()
     hello = Hello("alpha", "web", (1,), primary.epoch, newest.number if newest else NOTHING, b"n" * 32)
-    return Sender(peer, hello, primary.source, primary.feed, board or PositionBoard(), ManualClock(), primary.spool)
+    board = board or PositionBoard()
+    return Sender(peer, hello, primary.source, primary.feed, board, ManualClock(), primary.spool, pace=pace)
 
 
 class Call:

@@ -29,6 +29,7 @@ def _verify(folder: Path, addition: str = "") -> tuple[int, str]:
     text = (UNITS / "hikae.service").read_text()
     assert "ExecStart=/usr/bin/hikae agent\n" in text
     text = text.replace("ExecStart=/usr/bin/hikae agent\n", f"ExecStart=/bin/true\n{addition}\n")
+    text = text.replace("ExecReload=/usr/bin/hikae config check\n", "ExecReload=/bin/true\n")
     unit = folder / "hikae.service"
     unit.write_text(text)
     return _run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit))
@@ -65,6 +66,13 @@ def test_exposure_stays_low(tmp_path: Path) -> None:
         "systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=60", str(UNITS / "hikae.service")
     )
     assert 0 == code, said
+
+
+def test_reload_tells_the_agent_and_then_the_operator() -> None:
+    """The signal goes out whatever the file is like; then its mistakes are what `systemctl reload` ends with."""
+    lines = (UNITS / "hikae.service").read_text().splitlines()
+    expected = ["ExecReload=/bin/kill -HUP $MAINPID", "ExecReload=/usr/bin/hikae config check"]
+    assert expected == [line for line in lines if line.startswith("ExecReload=")]
 
 
 def test_service_contract() -> None:

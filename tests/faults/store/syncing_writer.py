@@ -43,7 +43,7 @@ def catalog(place: Path) -> None:
 def local(place: Path) -> None:
     """Local facts that are not durable each, then a value that is, and with it all before."""
     with Local.open(str(place / "local.db")) as it:
-        for start in range(1, 3 * ROWS, 2000):
+        for start in range(1, 8 * ROWS, 2000):
             it.write([LocalRow(object_id(1, n), b"h" * 40, n, 1, 2, 3, True, b"") for n in range(start, start + 2000)])
         it.set_value("checkpoint", b"7", durable=True)
         end("done")

@@ -140,6 +140,21 @@ def test_a_mass_rewriting_is_held(tmpfs_dir: Path) -> None:
         assert ("mass-rewriting", ["mass-rewriting"]) == (held.value.code, it.problems())
 
 
+def test_limits_that_were_raised_end_a_hold(tmpfs_dir: Path) -> None:
+    """The configuration was read again: what it permits now is applied, without an accept."""
+    with rig(tmpfs_dir / "rig") as it:
+        applier = it.applier(brake=Brake())
+        tree = wide(it)
+        applier.converge(it.commit(tree))
+        prune(tree, 150)
+        commit = it.commit(tree)
+        with pytest.raises(Held, match="deleted since"):
+            applier.converge(commit)
+        applier.brake = Brake(deleted=0.9)
+        applier.converge(commit)
+        assert (tree.expected(), []) == (it.seen(), it.problems())
+
+
 def test_a_first_sync_is_not_held(tmpfs_dir: Path) -> None:
     """What comes and goes before the first consistent commit is no loss, nor is what a standby that was empty never had."""
     with rig(tmpfs_dir / "rig") as it:

@@ -67,6 +67,7 @@ def test_every_call_arrives_and_its_answer_comes_back(client: AdminClient, contr
             one.pause("web", "send", 7200.0),
             one.resume("web", "both"),
             one.accept("web"),
+            one.reload(),
         ]
     assert answers["here"] == answers["there"]
     assert local.calls == controls.calls

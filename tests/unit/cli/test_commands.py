@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,7 @@ Hikae = Callable[..., tuple[int, str, str]]
         (("resume", "web"), ("resume", "web", "both")),
         (("resume", "web", "--apply"), ("resume", "web", "apply")),
         (("accept", "web", "--yes"), ("accept", "web")),
+        (("reload",), ("reload",)),
         (("status",), ("status",)),
         (("check",), ("status",)),
         (("events", "--limit", "7"), ("events", 0, 7)),
@@ -96,11 +98,44 @@ def test_each_command_asks_for_what_was_typed(
         (("resume", "web"), "web: nothing is paused\n"),
         (("accept", "web", "--yes"), "web: accepted, going on\n"),
         (("accept", "web", "--dry-run"), "web: nothing is held here\n"),
+        (("reload",), "/etc/hikae/agent.toml: nothing took effect\n"),
     ],
 )
 def test_words_for_people(hikae: Hikae, arguments: tuple[str, ...], words: str) -> None:
     """Without --json, one sentence on stdout."""
     assert (0, words, "") == hikae(*arguments)
+
+
+def test_reload_tells_what_became_of_each_key(hikae: Hikae, controls: FakeControls) -> None:
+    """What is in force on stdout; what waits for a restart, with the command, and warnings on stderr."""
+    controls.taken, controls.waiting, controls.warnings = ["dataset[web].limits"], ["node.listen"], ["f: k: odd"]
+    assert (
+        0,
+        "/etc/hikae/agent.toml: in force now: dataset[web].limits\n",
+        "warning: f: k: odd\nwaits for a restart: node.listen: systemctl restart hikae\n",
+    ) == hikae("reload")
+
+
+def test_reload_reaches_the_agent_although_the_file_is_broken(
+    tmp_path: Path, controls: FakeControls, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The agent must be told of a file that is no TOML any more: its socket is still found in it. Without an agent the file is
+    what is told of."""
+    file = tmp_path / "agent.toml"
+    file.write_text('[node]\nadmin_socket = "/x/y.sock"\n[dataset\n')
+    asked: list[str] = []
+
+    def connect(path: str) -> FakeControls:
+        asked.append(path)
+        return controls
+
+    controls.failure = ConfigError("use the configuration", str(file), "1 mistake")
+    assert Exit.CONFIG == main(["--config", str(file), "reload"], Context(connect=connect))
+    assert "1 mistake" in capfd.readouterr().err
+    controls.failure = Unreachable("ask the agent", "/x/y.sock", "no agent is running")
+    assert Exit.CONFIG == main(["--config", str(file), "reload"], Context(connect=connect))
+    assert "cannot read the configuration" in capfd.readouterr().err
+    assert ["/x/y.sock"] * 2 == asked
 
 
 def test_pause_tells_until_when(hikae: Hikae) -> None:

@@ -53,6 +53,14 @@ def test_the_public_names_are_those_of_the_contract() -> None:
     assert expected == " ".join(State)
 
 
+def test_a_limited_first_sync_is_one_to_its_end() -> None:
+    """The walk is through here, and a peer gets the rest slowly or later; a steady limit is no state."""
+    for rate in (0, 1_000_000):
+        peer = a_peer(mode="streaming", rate_limit=rate, limited_by="first_sync")
+        assert State.FIRST_SYNC == dataset_state(a_dataset(peers=(peer,)))
+        assert State.STREAMING == dataset_state(a_dataset(peers=(a_peer(rate_limit=rate, limited_by="steady"),)))
+
+
 def test_information_does_not_degrade() -> None:
     """A problem that is only information leaves the dataset streaming."""
     facts = a_dataset(problems=(a_problem(severity=Severity.INFO),))

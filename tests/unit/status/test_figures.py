@@ -41,10 +41,21 @@ def test_spans(seconds: float, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("rate", "expected"),
-    [(0.0, "0 B/s"), (950.0, "950 B/s"), (1.1e6, "1.1 MB/s"), (2.5e4, "25.0 kB/s"), (3.2e11, "320 GB/s")],
+    [
+        (0.0, "0 B/s"),
+        (950.0, "950 B/s"),
+        (1.1e6, "1.1 MB/s"),
+        (2.5e4, "25 kB/s"),
+        (3.2e11, "320 GB/s"),
+        (80_000_000, "80 MB/s"),
+        (1 << 20, "1.05 MB/s"),
+        (500_000, "500 kB/s"),
+        (1_000_000_000, "1 GB/s"),
+        (9, "9 B/s"),
+    ],
 )
 def test_rates(rate: float, expected: str) -> None:
-    """Rates have the units of the configuration."""
+    """Rates are said as they are configured."""
     assert expected == rate_text(rate)
 
 

@@ -14,7 +14,7 @@ from agent.core.problem import Severity
 from agent.status.facts import FIRST_SYNC, DatasetFacts, NodeFacts, SyncFacts
 from agent.status.lines import status_lines
 from agent.status.published import status_json
-from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
+from fakes.api_fakes import MINUTE, NOW, a_dataset, a_node, a_peer, a_problem
 
 
 @pytest.fixture(autouse=True)
@@ -70,11 +70,39 @@ def test_the_two_lines_of_the_contract() -> None:
                     a_peer(name="gamma", mode="behind", behind_bytes=3 << 30, rate=1.1e6, change_rate=4.0e6),
                 )
             },
-            "behind   gamma is 3.0 GiB behind, gains 1.1 MB/s on 4.0 MB/s of changes: never at this rate   commit 3.1842",
+            "behind   gamma is 3.0 GiB behind, gains 1.1 MB/s on 4 MB/s of changes: never at this rate   commit 3.1842",
         ),
         (
             {"peers": (a_peer(mode="behind", behind_bytes=3 << 30, rate=1.1e6, forecast_seconds=7300.0),)},
             "behind   beta is 3.0 GiB behind, gains 1.1 MB/s on 0 B/s of changes: about 2 h 1 min left   commit 3.1842",
+        ),
+        (
+            {
+                "peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="first_sync"),),
+                "sync": SyncFacts(FIRST_SYNC, 1 << 30),
+            },
+            "first-sync   1.0 GiB, first sync waits until 05:15   commit 3.1842",
+        ),
+        (
+            {"peers": (a_peer(behind_bytes=2048, rate_limit=80_000_000, limited_by="first_sync"),)},
+            "first-sync   beta is 2.0 KiB behind, limited to 80 MB/s   commit 3.1842",
+        ),
+        (
+            {"peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="steady"),), "watch": None},
+            "streaming   lag 21 ms, sending waits until 05:15   commit 3.1842",
+        ),
+        (
+            {
+                "peers": (a_peer(rate_limit=2_000_000, limited_by="steady"), a_peer(name="gamma", mode="catchup")),
+            },
+            "catchup   gamma is 0 bytes behind, beta: limited to 2 MB/s   commit 3.1842",
+        ),
+        (
+            {
+                "peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="steady"),),
+                "problems": (a_problem(path=b"x"),),
+            },
+            "degraded   x: unreadable message: unreadable remedy; sending waits until 05:15   commit 3.1842",
         ),
         (
             {

@@ -6,7 +6,7 @@ import json
 
 from agent.status.facts import FIRST_SYNC, SyncFacts
 from agent.status.published import status_json
-from fakes.api_fakes import a_dataset, a_node, a_problem
+from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
 
 
 def test_the_whole_shape() -> None:
@@ -58,7 +58,15 @@ def test_the_whole_shape() -> None:
         peer["lag_seconds"],
         peer["connected"],
     )
+    assert (None, None, None) == tuple(peer[key] for key in ("rate_limit", "waits_until", "limited_by"))
     assert value == json.loads(json.dumps(value))
+
+
+def test_a_peer_that_waits_for_its_hours() -> None:
+    """The rate in force, the moment when it goes on, and which list says so."""
+    waits = a_peer(rate_limit=0, waits_until_ns=NOW, limited_by="steady")
+    peer = status_json(a_node(a_dataset(peers=(waits,))))["datasets"][0]["peers"][0]
+    assert (0, "2026-11-22T04:15:00.000000Z", "steady") == (peer["rate_limit"], peer["waits_until"], peer["limited_by"])
 
 
 def test_nothing_known_is_null() -> None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import pytest
 
+from agent.config.values import Limit, Limits
 from agent.core.clock import ManualClock
 from agent.core.commit import Position
 from agent.core.errors import Unreachable, WireError
 from agent.core.ids import NOTHING
 from agent.stream.conversation import HEARTBEAT, SILENCE, STANDSTILL, Conversation, Ended, RefusedByPeer
-from agent.stream.messages import Data, Heartbeat, Need, Progress, Refuse, Welcome
+from agent.stream.messages import Data, Heartbeat, Need, Progress, Refuse, Welcome, Withdraw
+from agent.stream.pace import Pace
 from agent.stream.receiver import NO_EPOCH
 
 WELCOME = Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 2 << 20, 1)
 MIB = Data(b"\0", b"\0", [1 << 20], [1 << 20], bytes(1 << 20))
 
 
-def welcomed(clock: ManualClock) -> Conversation:
+def welcomed(clock: ManualClock, pace: Pace | None = None) -> Conversation:
     """A conversation that has begun."""
-    talk = Conversation("beta", clock)
+    talk = Conversation("beta", clock, pace)
     talk.hear((WELCOME,))
     return talk
 
@@ -99,3 +101,50 @@ def test_refusal_says_why() -> None:
     with pytest.raises(RefusedByPeer) as caught:
         welcomed(ManualClock()).hear((Refuse("stale-epoch", "reason", "remedy", 7),))
     assert ("stale-epoch", 7, "reason") == (caught.value.code, caught.value.epoch, caught.value.reason)
+
+
+def paced(clock: ManualClock, rate: int) -> tuple[Conversation, list[Limits]]:
+    """A conversation at so many bytes a second, and the limits in force, to be replaced."""
+    now = [Limits(steady=(Limit(None, rate),))]
+    return welcomed(clock, Pace(lambda: now[0], lambda: False, clock)), now
+
+
+def test_the_pace_is_kept_with_heartbeats() -> None:
+    """What goes beyond the rate waits; heartbeats go on, what weighs nothing passes, and no deadline is broken."""
+    clock = ManualClock()
+    talk, _ = paced(clock, 10_000)
+    assert [(MIB,)] == list(talk.say((MIB,)))
+    talk.hear((progress((1 << 20) + 10),))
+    waiting = talk.say((MIB,))
+    for _ in range(12):
+        clock.advance(HEARTBEAT)
+        talk.hear((progress((1 << 20) + 10),))
+        assert isinstance(next(waiting)[0], Heartbeat)
+    assert not talk.watch(0)
+    assert 1 == len(list(talk.say((Withdraw(NOTHING),))))
+    clock.advance(60)
+    assert [(MIB,)] == list(waiting)
+
+
+def test_limits_that_were_lifted_end_the_wait() -> None:
+    """What waits for its turn goes as soon as it may."""
+    clock = ManualClock()
+    talk, now = paced(clock, 10_000)
+    list(talk.say((MIB,)))
+    talk.hear((progress((1 << 20) + 10),))
+    clock.advance(HEARTBEAT)
+    waiting = talk.say((MIB,))
+    assert isinstance(next(waiting)[0], Heartbeat)
+    now[0] = Limits()
+    assert [(MIB,)] == list(waiting)
+
+
+def test_a_call_that_closes_does_not_wait_for_its_turn() -> None:
+    """It ends cleanly; what could go at once still goes."""
+    talk, _ = paced(ManualClock(), 1)
+    talk.close()
+    assert [(MIB,)] == list(talk.say((MIB,)))
+    talk.hear((progress((1 << 20) + 10),))
+    with pytest.raises(Ended):
+        list(talk.say((MIB,)))
+    assert (True, None) == (talk.over, talk.failure)

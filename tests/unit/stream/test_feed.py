@@ -69,6 +69,22 @@ def test_room() -> None:
     assert feed.has_room(0)
 
 
+def test_nobody_waits_for_other_hours() -> None:
+    """A full queue of a peer to whom nothing may be sent now holds up nobody; one to whom something may still does."""
+    closed = {"night"}
+    feed = Feed(limit=100, stands_still=closed.__contains__)
+    for name in ("night", "day"):
+        feed.attach(name, nothing).streaming = name == "night"
+    give(feed, 80)
+    assert feed.has_room(0)
+    feed.attach("more", nothing).streaming = True
+    assert feed.has_room(0)
+    give(feed, 80)
+    assert not feed.has_room(0)
+    closed.add("more")
+    assert feed.has_room(0)
+
+
 def test_room_is_waited_for() -> None:
     """Taking wakes who waits for room."""
     feed = Feed(limit=100)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from agent.core.clock import SystemClock
+from agent.config.values import Limit, Limits
+from agent.core.clock import ManualClock, SystemClock
 from agent.core.errors import HikaeError, Unreachable
 from agent.stream.board import Level, PositionBoard
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.link import Link
 from agent.stream.messages import Answers, Batch
+from agent.stream.pace import Pace
 from agent.stream.sender import Phase, Sender
+from fakes.eventually import eventually
 from fakes.stream_fakes import MemoryTransport, Primary, Secondary, make_sender
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -98,6 +104,38 @@ def test_reconnects_after_a_cut(primary: Primary, secondary: Secondary) -> None:
     assert board.wait(Level.DURABLE, newest.number, 10)
     link.stop()
     assert 1 == len(ends)
+
+
+class Once:
+    """Nobody answers at first; then another transport does."""
+
+    def __init__(self, then: MemoryTransport) -> None:
+        self._then = then
+        self._tried = False
+
+    def exchange(self, peer: str, outgoing: Iterator[Batch]) -> Iterator[Answers]:
+        if not self._tried:
+            self._tried = True
+            raise Unreachable("reach the peer", peer, "nothing listens", "start it")
+        return self._then.exchange(peer, outgoing)
+
+    def cancel(self) -> None:
+        self._then.cancel()
+
+
+def test_an_old_failure_is_no_news_in_a_call_that_lasts(primary: Primary, secondary: Secondary) -> None:
+    """A peer whose hours are closed does not stream; why an earlier call ended is told for a minute of this one, no longer."""
+    clock = ManualClock()
+    closed = Limits(first_sync=(Limit((0, 1), None),))
+    pace = Pace(lambda: closed, lambda: True, clock, lambda _: NOON)
+    link = Link("beta", "web", Once(MemoryTransport(secondary)), lambda: make_sender(primary, pace=pace), clock)
+    link.start()
+    eventually(lambda: link.state().phase is Phase.CATCHUP)
+    assert link.state().error is not None
+    clock.advance(61)
+    state = link.state()
+    assert (None, True) == (state.error, state.connected)
+    link.stop()
 
 
 def test_refusal_is_a_problem_of_its_name(primary: Primary, secondary: Secondary) -> None:

@@ -1,0 +1,108 @@
+"""The configuration, read again while the agent runs: what can change takes effect, the rest is named, a wrong file is
+refused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import structlog
+
+from agent.config.changes import changes
+from agent.config.load import check_files, load
+from agent.config.mistakes import ConfigMistakes
+from agent.config.values import Dataset, Settings
+from agent.core.clock import Clock
+from agent.core.errors import ConfigError
+from agent.core.problem import Problem, ProblemBoard, Severity
+
+Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge
+
+INVALID, NEEDS_RESTART = "config-invalid", "config-needs-restart"
+_KEYS_SHOWN = 8
+_log = structlog.get_logger("node")
+
+
+class Configured(Protocol):
+    """A dataset that runs (``node.member.Member``)."""
+
+    def configure(self, dataset: Dataset) -> None:
+        """Go on with these values. Any thread."""
+        ...
+
+
+class Reloader:
+    """Knows the settings that run. :meth:`reload` may be called by any thread; one at a time gets through."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        members: Mapping[str, Configured],
+        board: ProblemBoard,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        self._running = settings
+        self._members = members
+        self._board = board
+        self._clock = clock
+        self._changed = changed
+        self._lock = threading.Lock()
+
+    def reload(self) -> Json:
+        """Read the files again: ``{"files", "taken", "needs_restart", "warnings"}``, lists of lines; the second and third are
+        keys.
+
+        Raises ``ConfigError``; everything is as before then, and a problem says so until a right file is read."""
+        with self._lock:
+            try:
+                read = load(self._running.source_files[0])
+                check_files(read)
+            except ConfigError as error:
+                self._refused(error)
+                raise
+            return self._take(read)
+
+    def _take(self, read: Settings) -> Json:
+        found = changes(self._running, read)
+        self._running = found.settings
+        for dataset in found.settings.datasets:
+            self._members[dataset.name].configure(dataset)
+        self._board.clear(INVALID)
+        self._tell_waiting(found.waiting)
+        for warning in read.warnings:
+            _log.warning("configuration", warning=warning)
+        _log.info("the configuration was read again", taken=list(found.taken), needs_restart=list(found.waiting))
+        self._changed()
+        return {
+            "files": list(read.source_files),
+            "taken": list(found.taken),
+            "needs_restart": list(found.waiting),
+            "warnings": list(read.warnings),
+        }
+
+    def _refused(self, error: ConfigError) -> None:
+        _log.error("the configuration is refused; the agent goes on with the one before", reason=str(error))
+        remedy = "correct it, then: hikae reload. Until then the agent goes on as before, but would not start again"
+        self._problem(INVALID, f"the configuration is wrong: {_first_mistake(error)}", remedy)
+        self._changed()
+
+    def _tell_waiting(self, keys: Sequence[str]) -> None:
+        if not keys:
+            self._board.clear(NEEDS_RESTART)
+            return
+        more = f" and {len(keys) - _KEYS_SHOWN} more" if len(keys) > _KEYS_SHOWN else ""
+        message = f"changes in the configuration wait for a restart: {', '.join(keys[:_KEYS_SHOWN])}{more}"
+        self._problem(NEEDS_RESTART, message, "systemctl restart hikae; or undo them and: hikae reload")
+
+    def _problem(self, code: str, message: str, remedy: str) -> None:
+        self._board.put(Problem(code, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
+
+
+def _first_mistake(error: ConfigError) -> str:
+    """File, key and what to write instead, of the first mistake; a problem is one line."""
+    if not isinstance(error, ConfigMistakes) or not error.mistakes:
+        return f"{error.subject}: {error.reason}"
+    more = len(error.mistakes) - 1
+    return f"{error.mistakes[0]}" + (f" (and {more} more: hikae config check)" if more else "")
