@@ -17,8 +17,10 @@ from fakes.trees import snapshot
 
 
 @contextmanager
-def two_states(edits: int = 3) -> Iterator[tuple[Pair, Path, Path]]:
-    """A pair, stopped primary, with an old and the newest copy of its state; its state directory is gone."""
+def two_states() -> Iterator[tuple[Pair, Path, Path]]:
+    """A pair, stopped primary, with an old and the newest copy of its state; its state directory is gone.
+
+    One file was written several times in between: the old state, which finds its last content at once, has no such commits."""
     with pair() as both:
         for number in range(20):
             (both.source / f"f{number}").write_text(f"first {number}")
@@ -27,7 +29,7 @@ def two_states(edits: int = 3) -> Iterator[tuple[Pair, Path, Path]]:
         old, newest = both.base / "old", both.base / "newest"
         shutil.copytree(both.alpha.state, old)
         both.alpha.start()
-        for number in range(edits):
+        for number in range(3):
             (both.source / "newer").write_text(str(number))
             both.mirror()
         both.alpha.kill(signal.SIGTERM)
@@ -96,7 +98,7 @@ def test_the_newest_copy_laid_over_the_old_one() -> None:
 def test_what_stands_here_is_accepted(offline: int) -> None:
     """A higher epoch begins from what the primary's tree holds now, also when the old copy went on by itself beyond the peer's
     newest commit before they met; the secondary keeps its earlier commits."""
-    with two_states(edits=1) as (both, old, _):
+    with two_states() as (both, old, _):
         both.beta.kill(signal.SIGTERM)
         put_back(both, old)
         for number in range(offline):
