@@ -24,6 +24,7 @@ from bench.sizes import FULL, QUICK
 from bench.specs import chosen, jobs
 from fakes.agents import REPOSITORY
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PAGE = REPOSITORY / "docs" / "performance.md"
 _JSON = REPOSITORY / "bench.json"
 
@@ -37,7 +38,10 @@ def main() -> int:
     except ValueError as error:
         _say(str(error))
         return 2
-    signal.signal(signal.SIGTERM, _interrupt)
+    # A hang-up that nohup has taken away stays away; an interrupt must end us wherever we were started.
+    for number in _ENDING:
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     adopt_orphans()
     load, begun = os.getloadavg()[0], time.monotonic()
     runner = Runner(sizes, _say)
@@ -82,6 +86,9 @@ def _say(words: str) -> None:
 
 
 def _interrupt(*_: object) -> None:
+    """Once: whoever is impatient must not interrupt the tidying up."""
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -13,11 +13,8 @@ from bench.crew import Failed
 from bench.figures import Row, Spec, paired
 from bench.job import Bench, Beside, emptied
 from bench.machine import Unmeasurable, need_room, room
-from bench.sizes import GIB, MIB
+from bench.sizes import MIB
 from fakes.agents import Pair
-
-#: Of room in memory that a change must leave.
-_MARGIN = 2 * GIB
 
 
 @dataclass(slots=True)
@@ -52,34 +49,55 @@ def scattered(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
         changes = _Changes(pair, bench.sizes.pieces, random.Random(11))
         rsync = _Rsync(bench, source, copy)
         rsync.begin()
-        vault = 0
-        for number in range(bench.sizes.large_runs):
-            changes.one_more()
-            vault = vault or ours.vault_bytes(pair)
-            rsync.one_more()
-            bench.say(f"change {number + 1}: hikae {changes.seconds[-1]:.2f} s, {changes.wire[-1] / MIB:,.1f} MiB")
-        yield rsync.seconds.row(specs["scattered-change"], changes.seconds)
+        vault = _pairs(bench, changes, rsync)
         rsync.wire.reason = rsync.seconds.reason
-        yield rsync.wire.row(specs["scattered-change-wire"], changes.wire)
+        wanted = bench.sizes.large_runs
+        yield rsync.seconds.row(_of(specs["scattered-change"], len(changes.seconds), wanted), changes.seconds)
+        yield rsync.wire.row(_of(specs["scattered-change-wire"], len(changes.seconds), wanted), changes.wire)
         emptied(copy)
         _go_on(bench, changes)
-        yield paired(specs["second-change-wire"], changes.wire[1:], changes.changed[1:])
-        yield _growth(specs["vault-growth"], ours.vault_bytes(pair) - vault, changes.changed[1:], bench)
+        yield from _later(bench, specs, changes, ours.vault_bytes(pair) - vault)
+
+
+def _pairs(bench: Bench, changes: _Changes, rsync: _Rsync) -> int:
+    """As many pairs as wanted, or as memory has room for; what the vault took after the first change."""
+    vault = 0
+    for number in range(bench.sizes.large_runs):
+        if number and not _has_room(bench):
+            break
+        changes.one_more()
+        vault = vault or ours.vault_bytes(changes.pair)
+        rsync.one_more()
+        bench.say(f"change {number + 1}: hikae {changes.seconds[-1]:.2f} s, {changes.wire[-1] / MIB:,.1f} MiB")
+    return vault
 
 
 def _go_on(bench: Bench, changes: _Changes) -> None:
     """Change on until there were as many as wanted after the first, or memory gets short."""
-    while len(changes.changed) <= bench.sizes.vault_changes and room() > _MARGIN:
+    while len(changes.changed) <= bench.sizes.vault_changes and _has_room(bench):
         changes.one_more()
         if len(changes.changed) % 10 == 0:
             bench.say(f"change {len(changes.changed)}: hikae {changes.seconds[-1]:.2f} s")
 
 
-def _growth(spec: Spec, grown: int, changed: list[float], bench: Bench) -> Row:
-    made = len(changed)
-    if made < bench.sizes.vault_changes:
-        spec = replace(spec, work=f"{spec.work} (memory was full after {made})")
-    return paired(spec, [grown], [sum(changed)])
+def _later(bench: Bench, specs: Mapping[str, Spec], changes: _Changes, grown: int) -> Iterator[Row]:
+    """The rows of all changes but the first; ``grown``: bytes by which the vault did over them."""
+    wire, changed = changes.wire[1:], changes.changed[1:]
+    if not changed:
+        return
+    yield paired(specs["second-change-wire"], wire, changed)
+    spec = _of(specs["vault-growth"], len(changed), bench.sizes.vault_changes)
+    yield paired(spec, [grown], [sum(changed)])
+
+
+def _has_room(bench: Bench) -> bool:
+    """Whether one more change fits into memory, even if half of the file is stored anew for it."""
+    return room() > bench.sizes.large_bytes * 5 // 8
+
+
+def _of(spec: Spec, made: int, wanted: int) -> Spec:
+    """The row, saying so when there were fewer changes than wanted."""
+    return spec if made >= wanted else replace(spec, work=f"{spec.work} (memory was full after {made})")
 
 
 class _Rsync:

@@ -101,6 +101,7 @@ def _object(row: Row) -> dict[str, Any]:  # Any: JSON
         "limit": spec.limit,
         "aim": spec.aim,
         "holds": row.holds,
+        "work": spec.work,
         "unit": spec.unit.value,
         "better": spec.better,
         "limit_of": spec.of,

@@ -51,7 +51,7 @@ class Runner:
 
     def _measure(self, name: str, bench: Bench, specs: Mapping[str, Spec]) -> list[Row]:
         found: dict[str, Row] = {}
-        reason = "the job ended without it"
+        reason = "there was not enough memory to get that far"
         try:
             for row in JOBS[name](bench, specs):
                 found[row.spec.name] = row

@@ -18,7 +18,7 @@ _EVERY = 0.001
 Look = Callable[[frozenset[str]], frozenset[str]]
 
 
-def lags(directory: Path, names: Sequence[str], rate: int, look: Look, within: float = 60.0) -> list[float]:
+def lags(directory: Path, names: Sequence[str], rate: int, look: Look, within: float = 120.0) -> list[float]:
     """Write a file of each name, ``rate`` a second, into ``directory``; seconds from each write's return until ``look`` saw it.
 
     Raises :class:`Failed` when some are not there ``within`` so many seconds after the last write."""
