@@ -46,7 +46,7 @@ def sshd(base: Path) -> Iterator[str]:
     options = f"-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile={base}/known -o LogLevel=ERROR"
     words = f"{client} -F none -p {port} -i {base}/user {options}"
     with running((server, "-D", "-e", "-f", str(config)), base / "sshd.log"):
-        until(lambda: _answers(words), "sshd on loopback")
+        until(lambda: _answers(words), "sshd on loopback lets nobody in (the user needs a login shell)", within=30)
         yield words
 
 

@@ -8,10 +8,12 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 from bench import changes, delays, first_syncs, many
 from bench.copies import sshd
+from bench.crew import Failed
 from bench.figures import Row, Spec, unmeasured
 from bench.job import Bench, Job
 from bench.machine import MEMORY, Unmeasurable
@@ -79,14 +81,21 @@ def _memory() -> Iterator[Path]:
 
 @contextmanager
 def _ssh_server(top: Path) -> Iterator[Callable[[], str]]:
-    """An ssh server that is started when it is asked for the first time."""
+    """An ssh server that is started when it is asked for the first time; why it could not be is said every time."""
     with ExitStack() as stack:
-        started: list[str] = []
+
+        @cache
+        def attempt() -> str | Failed | Unmeasurable:
+            try:
+                return stack.enter_context(sshd(top / "ssh"))
+            except (Failed, Unmeasurable) as error:
+                return error
 
         def command() -> str:
-            if not started:
-                started.append(stack.enter_context(sshd(top / "ssh")))
-            return started[0]
+            found = attempt()
+            if isinstance(found, str):
+                return found
+            raise found
 
         yield command
 
