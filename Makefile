@@ -7,13 +7,15 @@ STAMP := $(VENV)/.stamp
 RUN := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint soak proto lock debian clean
+.PHONY: help demo test lint soak bench proto lock debian clean
 
 help:
 	@echo "make demo     two agents on this machine: first sync, live edits, a kill, a comparison"
 	@echo "make test     every test (ARGS='-k name' narrows)"
 	@echo "make lint     formatting, types, layers, protos, generated code"
 	@echo "make soak     storms of random operations and kills, SEEDS=$(SEEDS) of them"
+	@echo "make bench    what it costs, measured beside what people use, into docs/performance.md and bench.json"
+	@echo "              (QUICK=1: smaller sizes, under five minutes; ROWS='lag many-files': only these, printed)"
 	@echo "make proto    generate agent/rpc/wire from protos/"
 	@echo "make lock     write requirements/*.lock anew (ARGS=--upgrade for newer versions)"
 	@echo "make clean    remove what the other targets made"
@@ -47,6 +49,11 @@ lint: $(STAMP)
 
 soak: $(STAMP) debian
 	HIKAE_SOAK_SEEDS=$(SEEDS) $(RUN) pytest --timeout 0 tests/soak $(ARGS)
+
+# Limits that are missed are reported, not failed.
+bench: $(STAMP)
+	@sh tests/bench-tools.sh
+	@PYTHONPATH="$(CURDIR)/tests:$(CURDIR)" $(RUN) bench $(if $(filter-out 0,$(QUICK)),--quick) $(ROWS)
 
 proto: $(STAMP)
 	$(VENV)/bin/python protos/generate.py

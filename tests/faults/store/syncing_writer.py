@@ -34,7 +34,7 @@ def catalog(place: Path) -> None:
     with Catalog.open(str(place / "catalog.db")) as it:
         for start in range(0, ROWS, 2000):
             ids = [object_id(1, 10 + n) for n in range(start, start + 2000)]
-            rows = [row for id in ids for row in (file_row(id), name_row(ROOT, b"file %d" % id, id))]
+            rows = [row for id in ids for row in (file_row(id), name_row(ROOT, b"file %d" % id + b"x" * 200, id))]
             it.stage(number(2), Changes(rows))
         it.seal(header(2), PackEnd(0, 0))
         end("done")
@@ -43,8 +43,8 @@ def catalog(place: Path) -> None:
 def local(place: Path) -> None:
     """Local facts that are not durable each, then a value that is, and with it all before."""
     with Local.open(str(place / "local.db")) as it:
-        for start in range(1, 8 * ROWS, 2000):
-            it.write([LocalRow(object_id(1, n), b"h" * 40, n, 1, 2, 3, True, b"") for n in range(start, start + 2000)])
+        for start in range(1, 3 * ROWS, 2000):
+            it.write([LocalRow(object_id(1, n), b"h" * 400, n, 1, 2, 3, True, b"") for n in range(start, start + 2000)])
         it.set_value("checkpoint", b"7", durable=True)
         end("done")
 

@@ -1,0 +1,60 @@
+"""What a job is given, and the runs of a peer beside ours."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from bench.crew import Failed
+from bench.figures import Row, Spec, paired, unmeasured
+from bench.machine import Unmeasurable
+from bench.sizes import Sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """``base``: a fresh directory on the filesystem in memory. ``ssh``: the command that reaches our own server; raises
+    ``Unmeasurable``. ``say``: for whoever watches."""
+
+    sizes: Sizes
+    base: Path
+    ssh: Callable[[], str]
+    say: Callable[[str], None]
+
+
+#: Measures and yields its rows, by the specs of their names. May raise ``Unmeasurable``, ``Failed``, or what a test would.
+Job: TypeAlias = Callable[[Bench, Mapping[str, Spec]], Iterator[Row]]
+
+
+@dataclass(slots=True)
+class Beside:
+    """Runs of one peer. Once it cannot be run it is left out, and ``reason`` says why."""
+
+    figures: list[float] = field(default_factory=list)
+    reason: str = ""
+
+    def run(self, measure: Callable[[], float]) -> None:
+        """One more run, unless one could not be."""
+        if self.reason:
+            return
+        try:
+            self.figures.append(measure())
+        except (Unmeasurable, Failed) as error:
+            self.reason = str(error)
+
+    def row(self, spec: Spec, ours: Sequence[float], more: Beside | None = None) -> Row:
+        """The row of these pairs; ``more``: what the peer does in addition, run by run."""
+        reason = self.reason or (more.reason if more else "")
+        if reason:
+            return unmeasured(spec, reason, ours)
+        peers = self.figures if more is None else [a + b for a, b in zip(self.figures, more.figures, strict=True)]
+        return paired(spec, ours, peers)
+
+
+def emptied(path: Path) -> Path:
+    """``path``, with nothing there."""
+    shutil.rmtree(path, ignore_errors=True)
+    return path

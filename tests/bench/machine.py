@@ -1,0 +1,113 @@
+"""Where it is measured: programs that are there, room in memory, a disk, and what the machine is."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.crew import Failed, finish
+from bench.sizes import GIB, MIB
+from fakes import loop_image
+
+MEMORY = Path("/dev/shm")
+_DISKS = (Path("/var/tmp"), Path("/tmp"))
+_NOT_A_DISK = {"tmpfs", "ramfs", "devtmpfs"}
+_VERSIONS = {
+    "rsync": ("rsync", "--version"),
+    "restic": ("restic", "version"),
+    "borg": ("borg", "--version"),
+    "lsyncd": ("lsyncd", "-version"),
+    "syncthing": ("syncthing", "--version"),
+}
+
+
+class Unmeasurable(Exception):
+    """This machine cannot give the figure; the message says why, for the table."""
+
+
+def program(name: str) -> str:
+    """The path of a program. Raises :class:`Unmeasurable`."""
+    found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+    if found is None:
+        raise Unmeasurable(f"{name} is not installed")
+    return found
+
+
+def room() -> int:
+    """Bytes that can still be put on the filesystem in memory."""
+    place = os.statvfs(MEMORY)
+    return min(place.f_bavail * place.f_frsize, _available_memory())
+
+
+def need_room(count: int) -> None:
+    """Raises :class:`Unmeasurable` unless there is room in memory for ``count`` bytes."""
+    if room() < count:
+        raise Unmeasurable(f"it takes {count / GIB:.1f} GiB in {MEMORY}; there is room for {room() / GIB:.1f} GiB")
+
+
+@contextmanager
+def ext4_on_disk(base: Path, mebibytes: int) -> Iterator[Path]:
+    """A fresh ext4 filesystem on a loop device whose image lies on a disk, mounted below ``base``.
+
+    Raises :class:`Unmeasurable` where that cannot be."""
+    if os.geteuid() != 0:
+        raise Unmeasurable("mounting an ext4 image takes root")
+    if not loop_image.can_mount():
+        raise Unmeasurable("this machine has no free loop device, or no mkfs.ext4")
+    where = base / "disk"
+    image = _disk() / f"hikae-bench-{os.getpid()}.img"
+    try:
+        loop_image.make_image(image, mebibytes)
+        with loop_image.mounted(image, where):
+            yield where
+    finally:
+        image.unlink(missing_ok=True)
+
+
+def surroundings(before: float) -> list[str]:
+    """What the figures were measured with; ``before``: the load average at the beginning."""
+    return [
+        f"{os.cpu_count()} cores, {_total_memory() / GIB:.0f} GiB",
+        f"Linux {platform.release()}, Python {platform.python_version()}",
+        f"load average {before:.1f} when it began, {os.getloadavg()[0]:.1f} when it ended",
+        ", ".join(_versions()) or "no peer is installed",
+    ]
+
+
+def _versions() -> Iterator[str]:
+    for name, words in _VERSIONS.items():
+        try:
+            said = finish((program(words[0]), *words[1:]), {"STNOUPGRADE": "1"})
+        except (Unmeasurable, Failed):
+            continue
+        yield f"{name} {_first_number(said.split())}"
+
+
+def _first_number(words: Sequence[str]) -> str:
+    return next((word.lstrip("v") for word in words if word.lstrip("v")[:1].isdigit()), "?")
+
+
+def _disk() -> Path:
+    for place in _DISKS:
+        if place.is_dir() and finish(("findmnt", "-no", "FSTYPE", "-T", str(place))).strip() not in _NOT_A_DISK:
+            return place
+    raise Unmeasurable(f"none of {', '.join(map(str, _DISKS))} is on a disk")
+
+
+def _available_memory() -> int:
+    return _meminfo("MemAvailable")
+
+
+def _total_memory() -> int:
+    return _meminfo("MemTotal")
+
+
+def _meminfo(key: str) -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) << 10
+    return 256 * MIB

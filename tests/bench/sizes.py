@@ -1,0 +1,71 @@
+"""How large the work is, in full and in the quick version. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB, GIB = 1 << 20, 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """``small_runs`` and ``large_runs``: pairs of runs up to and above 1 GiB. Sizes in bytes, rates in writes a second."""
+
+    quick: bool
+    small_files: int
+    small_runs: int
+    large_bytes: int
+    large_runs: int
+    changed_part: float
+    vault_changes: int
+    many_files: int
+    many_runs: int
+    rate: int
+    durable_writes: int
+    durable_runs: int
+    lag_writes: int
+    lag_runs: int
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces of 4 KiB one change rewrites."""
+        return max(1, round(self.large_bytes * self.changed_part / 4096))
+
+
+FULL = Sizes(
+    quick=False,
+    small_files=50_000,
+    small_runs=5,
+    large_bytes=4 * GIB,
+    large_runs=3,
+    changed_part=0.01,
+    vault_changes=100,
+    many_files=1_000_000,
+    many_runs=5,
+    rate=100,
+    durable_writes=1_000,
+    durable_runs=5,
+    lag_writes=300,
+    lag_runs=3,
+)
+QUICK = Sizes(
+    quick=True,
+    small_files=10_000,
+    small_runs=2,
+    large_bytes=512 * MIB,
+    large_runs=2,
+    changed_part=0.01,
+    vault_changes=8,
+    many_files=50_000,
+    many_runs=2,
+    rate=100,
+    durable_writes=300,
+    durable_runs=2,
+    lag_writes=100,
+    lag_runs=1,
+)
+
+
+def size_in_words(count: int) -> str:
+    """Bytes as ``4 GiB`` or ``256 MiB``."""
+    return f"{count // GIB} GiB" if count % GIB == 0 else f"{count // MIB} MiB"

@@ -1,0 +1,93 @@
+"""The rows that are measured, with DESIGN's limits. Names are public: other programs read them in ``bench.json``. Pure."""
+
+from __future__ import annotations
+
+from bench.figures import Spec, Unit
+from bench.sizes import MIB, Sizes, size_in_words
+
+#: Work that is measured in one go, by the name that ``ROWS`` may give, and its rows.
+Jobs = dict[str, tuple[Spec, ...]]
+
+
+def jobs(sizes: Sizes) -> Jobs:
+    """Every job and its rows, in the order in which they are measured."""
+    return {
+        "first-sync-small": _small(sizes),
+        "first-sync-large": _large(sizes),
+        "scattered-change": _scattered(sizes),
+        "many-files": _many(sizes),
+        "durable-write": _durable(sizes),
+        "lag": _lag(sizes),
+    }
+
+
+def chosen(all_jobs: Jobs, wanted: list[str]) -> Jobs:
+    """The jobs of these names or with rows of these names; all of them for none. Raises ``ValueError`` for one unknown."""
+    known = {name: {name, *(spec.name for spec in specs)} for name, specs in all_jobs.items()}
+    unknown = [one for one in wanted if not any(one in names for names in known.values())]
+    if unknown:
+        raise ValueError(f"no row {', '.join(unknown)}; there are: {', '.join(sorted(set().union(*known.values())))}")
+    return {name: specs for name, specs in all_jobs.items() if not wanted or known[name] & set(wanted)}
+
+
+def _small(sizes: Sizes) -> tuple[Spec, ...]:
+    work = f"first sync of {sizes.small_files:,} files of 0.5 to 20 KB"
+    both = "rsync -a over ssh, then restic backup of the copy"
+    return (
+        Spec("first-sync-small", work, "rsync -a over ssh", limit=0.9, aim=0.8),
+        Spec("first-sync-small-and-backup", work, both, limit=0.33),
+        Spec("first-sync-small-restic", work, "restic backup alone"),
+        Spec("first-sync-small-borg", work, "borg create alone"),
+    )
+
+
+def _large(sizes: Sizes) -> tuple[Spec, ...]:
+    work = f"first sync of one {size_in_words(sizes.large_bytes)} incompressible file"
+    bare = "bare gRPC stream of 1 MiB messages, the same TLS"
+    return (
+        Spec("first-sync-large", work, "rsync -a over ssh", limit=0.9, aim=0.7),
+        Spec("first-sync-large-rate", work, bare, Unit.RATE, limit=0.5, aim=0.6, better="higher"),
+    )
+
+
+def _scattered(sizes: Sizes) -> tuple[Spec, ...]:
+    size = size_in_words(sizes.large_bytes)
+    work = f"{sizes.changed_part:.0%} of a {size} file changed in scattered 4 KiB pieces"
+    rsync = "rsync -a --inplace --no-whole-file over ssh"
+    many = f"vault's growth over {sizes.vault_changes} such changes, from the second on"
+    return (
+        Spec("scattered-change", work, rsync, limit=0.25),
+        Spec("scattered-change-wire", f"{work}: wire", rsync, Unit.BYTES, limit=0.5),
+        Spec("second-change-wire", "wire, from the second such change on", "bytes changed", Unit.BYTES, limit=1.5),
+        Spec("vault-growth", many, "bytes changed", Unit.BYTES, limit=1.6),
+    )
+
+
+def _many(sizes: Sizes) -> tuple[Spec, ...]:
+    files = f"{sizes.many_files:,}"
+    memory = float(250 * MIB)
+    peak = f"peak resident memory over first sync and reconciles of {files} files"
+    return (
+        Spec("reconcile-unchanged", f"reconcile of {files} unchanged empty files", "rsync -a over ssh", limit=1.0),
+        Spec("memory-primary", f"{peak}, primary", "", Unit.BYTES, limit=memory, of="ours"),
+        Spec("memory-secondary", f"{peak}, secondary", "", Unit.BYTES, limit=memory, of="ours"),
+    )
+
+
+def _durable(sizes: Sizes) -> tuple[Spec, ...]:
+    work = f"one small write until durable on the secondary, {sizes.rate} writes/s, ext4 on a disk"
+    three = "three bare fdatasync in a row"
+    return (
+        Spec("durable-write-p50-over", f"{work}: p50 less the peer", three, limit=0.015, of="ours"),
+        Spec("durable-write-p50", f"{work}: p50", three),
+        Spec("durable-write-p99", f"{work}: p99", three, limit=0.150, of="ours"),
+    )
+
+
+def _lag(sizes: Sizes) -> tuple[Spec, ...]:
+    work = f"{sizes.rate} writes/s, {sizes.lag_writes} of them: until the file is there, p50"
+    return (
+        Spec("lag-lsyncd", work, "lsyncd over ssh, delay 1 s"),
+        Spec("lag-lsyncd-default", work, "lsyncd over ssh, its default delay of 15 s"),
+        Spec("lag-syncthing", work, "syncthing, its default watcher delay of 10 s"),
+    )

@@ -1,0 +1,37 @@
+"""`make bench` in miniature: the jobs that need no disk and no minutes, so that a change which breaks one shows."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from bench.runner import Runner
+from bench.sizes import MIB, QUICK
+from bench.specs import jobs
+
+needs_ss = pytest.mark.skipif(shutil.which("ss") is None, reason="ss is not installed: apt-get install iproute2")
+
+_TINY = replace(
+    QUICK,
+    small_files=60,
+    small_runs=1,
+    large_bytes=8 * MIB,
+    large_runs=2,
+    vault_changes=2,
+    many_files=60,
+    many_runs=1,
+)
+
+
+@needs_ss
+def test_every_row_is_measured_or_says_what_is_missing() -> None:
+    """Our own part of each row has a figure, whichever peers this machine has."""
+    wanted = {name: specs for name, specs in jobs(_TINY).items() if name not in ("durable-write", "lag")}
+    runner = Runner(_TINY, print)
+    rows = runner.run(wanted)
+    assert [spec.name for specs in wanted.values() for spec in specs] == [row.spec.name for row in rows]
+    assert [] == runner.failed
+    assert [] == [row.spec.name for row in rows if row.ours is None]
+    assert [] == [row.spec.name for row in rows if row.spec.peer_name and row.peer is None and not row.reason]
