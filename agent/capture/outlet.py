@@ -8,6 +8,7 @@ from typing import Protocol
 
 from agent.core.commit import Changes, Commit
 from agent.core.ids import ObjectId
+from agent.core.patch import Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +16,14 @@ class ReadChunk:
     """Bytes that capture read, under the name that it computed from these very bytes.
 
     ``kind``: ``chunks.DATA`` or ``chunks.PIECE`` (a part of a long chunk list); ``fresh``: never captured before on this
-    node, so no peer can have it and none need be asked."""
+    node, so no peer can have it and none need be asked; ``runs``: how it is made of chunks of the version before, for a peer that
+    has those; may be empty."""
 
     name: bytes
     kind: int
     data: bytes
     fresh: bool
+    runs: Runs = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class Mending:
         with self._lock:
             for name in list(self._doubtful):
                 with suppress(Refused):
-                    self._vault.forget([name])
+                    self._vault.lose([name])
                     self._doubtful.discard(name)
 
     def lost(self, reason: str) -> None:

@@ -118,6 +118,7 @@ def _fill_welcome(part: Any, welcome: Welcome) -> None:
     out.node, out.durable, out.applied = welcome.node, welcome.durable, welcome.applied
     out.durable_digest, out.credit_bytes, out.version = welcome.durable_digest, welcome.credit, welcome.version
     out.certificate, out.proof, out.lacking = welcome.certificate, welcome.proof, welcome.lacking
+    out.patches = welcome.patches
     _fill_epoch(out.epoch, welcome.epoch)
 
 
@@ -135,6 +136,7 @@ def _read_welcome(welcome: pb.Welcome) -> Welcome:
         certificate=welcome.certificate,
         proof=welcome.proof,
         lacking=welcome.lacking,
+        patches=welcome.patches,
     )
 
 

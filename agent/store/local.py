@@ -14,6 +14,7 @@ from typing import Any
 import apsw
 
 from agent.core.ids import ObjectId
+from agent.store.pages import Pages
 from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query, query_each
 
 _APPLICATION = 0x68696B6C  #: "hikl", in the database header
@@ -69,9 +70,12 @@ class Local:
         self.path = path
         self._connection = connection
         self._lock = threading.Lock()
+        #: Page digests of large files, in a file of their own.
+        self.pages = Pages(path.removesuffix(".db") + ".pages.db")
 
     def close(self) -> None:
-        """Give the connection back; safe to call twice."""
+        """Give the connections back; safe to call twice."""
+        self.pages.close()
         with self._lock:
             self._connection.close(True)
 
@@ -102,6 +106,8 @@ class Local:
         """Set and forget objects in one transaction. A power cut may take the last of them back."""
         rows = [_columns(row) for row in puts]
         ids = [(id,) for id in drops]
+        if ids:
+            self.pages.forget(id for (id,) in ids)
         self._write(
             [("delete from object where id = ?", ids), ("insert or replace into object values (?,?,?,?,?,?,?,?)", rows)]
         )

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from agent.core.clock import Clock
 from agent.core.errors import Damaged, HikaeError, NotPermitted, StoreFailed, TryAgain, Unreachable, WireError
+from agent.store.patched import BaseUnknown
 from agent.stream.conversation import HEARTBEAT, SILENCE
 from agent.stream.messages import CREDIT, Answers, Batch, Hello, Refuse, SecondaryPart, bad
 from agent.stream.receiver import Receiver
@@ -187,6 +188,7 @@ class Intake:
 
 
 _CODES: tuple[tuple[type[HikaeError], str], ...] = (
+    (BaseUnknown, "busy"),
     (WireError, "protocol"),
     (NotPermitted, "identity"),
     (TryAgain, "busy"),

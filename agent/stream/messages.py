@@ -54,7 +54,8 @@ class Hello:
 class Welcome:
     """The answer to ``Hello``. ``epoch``: in which the ``durable`` commit was made. ``certificate`` (PEM) and ``proof``
     (its key's signature of the nonce) are put in and checked by the transport. ``lacking``: chunks of older commits are
-    lost; before anything else every name of the newest commit is offered, which ends with a ``Withdraw`` of it."""
+    lost; before anything else every name of the newest commit is offered, which ends with a ``Withdraw`` of it.
+    ``patches``: chunks may come as patches of those that it has."""
 
     node: str
     epoch: Epoch
@@ -66,6 +67,7 @@ class Welcome:
     certificate: bytes = b""
     proof: bytes = b""
     lacking: bool = False
+    patches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Offer:
 @dataclass(frozen=True, slots=True)
 class Data:
     """Chunks in one payload. ``kinds`` and ``codecs`` hold a byte for each, the lengths are bytes raw and as they
-    travel. No name is claimed: the receiver computes it."""
+    travel. No name is claimed: the receiver computes it. Codecs 2 and 3 are patches (``core.patch``)."""
 
     kinds: bytes
     codecs: bytes
@@ -111,7 +113,7 @@ class Data:
             raise bad("chunks that do not fill their payload")
         if count and (max(self.raw_lengths) > chunks.MAX_CHUNK or not min(self.raw_lengths)):
             raise bad("a chunk of an impossible length")
-        if self.kinds.strip(b"\x00\x02") or self.codecs.strip(b"\x00\x01"):
+        if self.kinds.strip(b"\x00\x02") or self.codecs.strip(b"\x00\x01\x02\x03"):
             raise bad("a chunk of an unknown kind")
 
 

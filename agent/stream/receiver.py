@@ -117,6 +117,7 @@ class Receiver:
             credit=messages.CREDIT,
             version=messages.VERSION,
             lacking=self.lacking,
+            patches=True,
         )
 
     def handle(self, batch: Batch) -> list[SecondaryPart]:
@@ -212,7 +213,7 @@ class Receiver:
     # --- chunks
 
     def _store(self, data: Data) -> None:
-        stored, raws = open_chunks(data)
+        stored, raws = open_chunks(data, self._vault)
         self._vault.add(stored, raws)
         self._end = None
         self._presence.arrived([chunk.name for chunk in stored])

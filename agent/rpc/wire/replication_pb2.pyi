@@ -237,6 +237,7 @@ class Welcome(_message.Message):
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
     LACKING_FIELD_NUMBER: _builtins.int
+    PATCHES_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     durable: _builtins.int
     durable_digest: _builtins.bytes
@@ -246,6 +247,8 @@ class Welcome(_message.Message):
     certificate: _builtins.bytes
     proof: _builtins.bytes
     lacking: _builtins.bool
+    patches: _builtins.bool
+    """Data may hold codecs 2 and 3."""
     @_builtins.property
     def epoch(self) -> Global___Epoch: ...
     def __init__(
@@ -261,10 +264,11 @@ class Welcome(_message.Message):
         certificate: _builtins.bytes = ...,
         proof: _builtins.bytes = ...,
         lacking: _builtins.bool = ...,
+        patches: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "certificate", b"certificate", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "node", b"node", "proof", b"proof", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "certificate", b"certificate", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "node", b"node", "patches", b"patches", "proof", b"proof", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -324,7 +328,9 @@ class Data(_message.Message):
     kinds: _builtins.bytes
     """One byte per chunk: 0 data, 2 piece of a chunk list."""
     codecs: _builtins.bytes
-    """One byte per chunk: 0 raw, 1 zstd."""
+    """One byte per chunk: 0 raw, 1 zstd; only where Welcome.patches: 2 a patch of chunks that the peer has, 3 one whose body is
+    zstd (agent/core/patch.py). The peer rebuilds the chunk and computes its name.
+    """
     payload: _builtins.bytes
     @_builtins.property
     def raw_lengths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
