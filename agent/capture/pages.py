@@ -57,7 +57,7 @@ def _grid(first: int, length: int) -> Iterator[tuple[int, int]]:
 
 class PageReader:
     """The pages of one file during one read. ``patches``: how chunks that were found are made, by name; taken and emptied
-    with them. ``had``: the version before has digests. After the read: :meth:`finish`, or :meth:`withdraw` when it was in vain."""
+    with them. ``had``: the version before has digests. After the read: :meth:`finish`, or :meth:`withdraw` if it was in vain."""
 
     def __init__(self, store: Store, id: ObjectId, seed: int, known: bool) -> None:
         """``known``: the catalog has a version of the file."""

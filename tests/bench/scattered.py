@@ -1,4 +1,4 @@
-"""1 % of a file changed in scattered 4 KiB pieces, beside rsync over ssh: `python tests/bench/scattered.py [--gib N] [--changes K]`.
+"""1 % of a file changed in scattered 4 KiB pieces, beside rsync: `python tests/bench/scattered.py [--gib N] [--changes K]`.
 
 Both ends are on this machine, everything on a filesystem in memory. For each change: hikae's seconds from the end of the writing
 until `wait --applied` has returned, rsync's those of `rsync -a --inplace --no-whole-file`; what each put on the wire (hikae:
@@ -44,6 +44,16 @@ def wire(port: int) -> int:
     """Bytes that travelled on established connections to a port, both ways, as their server end has acknowledged them."""
     told = subprocess.run(["ss", "-tinH", "sport", "=", f":{port}"], capture_output=True, text=True, check=True).stdout
     return sum(int(count) for count in re.findall(r"bytes_(?:acked|received):(\d+)", told))
+
+
+def processor(pair: Pair) -> tuple[float, float]:
+    """Seconds of processor time that each agent has used."""
+    used = []
+    for agent in pair.agents:
+        assert agent.process is not None
+        fields = Path(f"/proc/{agent.process.pid}/stat").read_text().rpartition(")")[2].split()
+        used.append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+    return used[0], used[1]
 
 
 def size_of(directory: Path) -> int:
@@ -99,24 +109,27 @@ def run(pair: Pair, source: Path, copy: Path, ssh: list[str], arguments: argpars
     for number in range(1, arguments.changes + 1):
         before, grown = wire(pair.beta.port), size_of(vault)
         changed = scatter(source / "large", arguments.share, number)
-        begun = time.monotonic()
+        begun, busy = time.monotonic(), processor(pair)
         pair.alpha.wait("applied", within=1200)
         seconds = time.monotonic() - begun
+        used = [after - was for after, was in zip(processor(pair), busy, strict=True)]
         sent, grown = wire(pair.beta.port) - before, size_of(vault) - grown
         all_changed += changed
         line = (
-            f"change {number}: {changed / 1e6:.1f} MB; hikae {seconds:.2f} s, wire {sent / changed:.2f} x, "
+            f"change {number}: {changed / 1e6:.1f} MB; hikae {seconds:.2f} s (processor {used[0]:.2f} and {used[1]:.2f} s), "
+            f"wire {sent / changed:.2f} x, "
             f"vault {grown / changed:.2f} x"
         )
         if not arguments.no_rsync:
             theirs, traffic = time_rsync(source, copy, ssh)
             ratios.append(seconds / theirs)
-            line += f"; rsync {theirs:.2f} s, wire {traffic / changed:.2f} x; time {seconds / theirs:.2f}, wire {sent / traffic:.2f}"
+            line += f"; rsync {theirs:.2f} s, wire {traffic / changed:.2f} x"
+            line += f"; ratios: time {seconds / theirs:.2f}, wire {sent / traffic:.2f}"
         print(line, flush=True)
     print(f"vault over all changes: {(size_of(vault) - first_vault) / all_changed:.2f} x what changed")
     if ratios:
         print(f"median time ratio {statistics.median(ratios):.2f}")
-    pair.check()
+    pair.mirror()
 
 
 if __name__ == "__main__":
