@@ -33,6 +33,7 @@ WHOLE = FINE.least
 #: New files up to this size are read by one call.
 SMALL = 512 << 10
 PRINT = 16
+NONE: Runs = ()
 _SLICE = 4 << 20
 #: After so many differing neighbours the old borders say nothing any more.
 _RUN = 8
@@ -161,12 +162,15 @@ class ContentReader:
             if self._pages is not None:
                 self._pages.kept(name, view, at)
             return length
-        runs = self._pages.beside(view, at, [(at, length, name)]) if self._pages is not None else ()
+        told, runs = b"", NONE
+        if self._pages is not None:
+            told = self._pages.told(view, at)
+            runs = self._pages.in_place(told, name, length)
         if not is_mostly_there(runs, length):
             if not self._old.same_size or self._run >= _RUN or (self._pages is not None and self._pages.had):
                 return 0
             self._run += 1
-        self._add(view, at, now, runs)
+        self._add(view, now, told, runs)
         return length
 
     def _cut_some(self, at: int, end: int) -> int:
@@ -180,25 +184,24 @@ class ContentReader:
             if done and not last and done + length == len(view):
                 break
             part, start = view[done : done + length], at + done
-            runs = (
-                self._pages.beside(part, start, self._old.under(start, start + length))
-                if self._pages is not None
-                else ()
-            )
-            self._add(part, start, None, runs)
+            told, runs = b"", NONE
+            if self._pages is not None:
+                told = self._pages.told(part, start)
+                runs = self._pages.beside(part, start, self._old.under(start, start + length))
+            self._add(part, None, told, runs)
             done += length
             if self._old.starting(at + done, end) is not None:
                 self._ended = self._ended and done == len(view)
                 break
         return done
 
-    def _add(self, view: memoryview, at: int, known_print: bytes | None, runs: Runs) -> None:
+    def _add(self, view: memoryview, known_print: bytes | None, told: bytes, runs: Runs) -> None:
         name = blake3(view).digest()
         self._folding.add(Entry(DATA, len(view), name))
         self._prints += known_print or xxh3_128_digest(view, self._seed)
         self.found.append((name, DATA, bytes(view)))
         if self._pages is not None:
-            self._pages.found(name, view, at, runs)
+            self._pages.found(name, told, runs)
 
     def _keep_piece(self, name: bytes, data: bytes) -> None:
         self.found.append((name, PIECE, data))

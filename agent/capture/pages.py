@@ -6,6 +6,7 @@ chunk than the commit names, refuses the commit, and gets the chunk whole.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -43,8 +44,11 @@ def digests(view: memoryview, at: int, seed: int) -> bytes:
     """Of a chunk that stands at ``at`` in its file: of each page of the file in order, as far as it lies in the chunk. First, in
     two bytes, where in the chunk the first page begins."""
     first = -at % PAGE
-    parts = [xxh3_64_digest(view[begin : begin + size], seed) for begin, size in _grid(first, len(view))]
-    return first.to_bytes(2, "big") + b"".join(parts)
+    parts = [first.to_bytes(2, "big")]
+    if first:
+        parts.append(xxh3_64_digest(view[:first], seed))
+    parts += [xxh3_64_digest(view[begin : begin + PAGE], seed) for begin in range(first, len(view), PAGE)]
+    return b"".join(parts)
 
 
 def _grid(first: int, length: int) -> Iterator[tuple[int, int]]:
@@ -78,6 +82,29 @@ class PageReader:
         if self.had and len(self._gone) < _GONE_MAX:
             self._gone.append(name)
 
+    def in_place(self, told: bytes, name: bytes, length: int) -> Runs:
+        """How a chunk with these digests is made of the one that stood in its place; empty when no page is the same."""
+        known = self._store.of(self._id, name) if self.had else b""
+        if len(known) != len(told) or known[:2] != told[:2]:
+            return ()
+        first = int.from_bytes(told[:2], "big")
+        runs: list[Run] = []
+        begin, same_from, place = 0, 0, 2
+        for end in itertools.chain((first,) if first else (), range(first + PAGE, length, PAGE), (length,)):
+            if known[place : place + DIGEST] != told[place : place + DIGEST]:
+                if begin > same_from:
+                    runs.append(Run(name, same_from, begin - same_from))
+                runs.append(Run(b"", 0, end - begin))
+                same_from = end
+            begin, place = end, place + DIGEST
+        if begin > same_from:
+            runs.append(Run(name, same_from, begin - same_from))
+        return joined(runs)
+
+    def told(self, view: memoryview, at: int) -> bytes:
+        """The digests of a chunk that stands at ``at``."""
+        return digests(view, at, self._seed)
+
     def beside(self, view: memoryview, at: int, old: Sequence[Placed]) -> Runs:
         """How the bytes at ``at`` are made of those chunks, page by page where they stood; empty when no page is the same."""
         if not self.had:
@@ -108,9 +135,9 @@ class PageReader:
             ):
                 yield begin, size
 
-    def found(self, name: bytes, view: memoryview, at: int, runs: Runs) -> None:
-        """A chunk is new, or stands where another stood."""
-        self._note(name, digests(view, at, self._seed))
+    def found(self, name: bytes, told: bytes, runs: Runs) -> None:
+        """A chunk with these digests is new, or stands where another stood."""
+        self._note(name, told)
         if runs:
             self.patches[name] = runs
 

@@ -98,6 +98,7 @@ class Standby:
             dataset=dataset.name,
             scratch=str(scratch),
             step=self.turns.step,
+            patch_of=self.mending.patch_of,
         )
         self.board = PositionBoard(Position(newest.number if newest else NOTHING, applier.applied))
         self.loop = ApplyLoop(

@@ -181,6 +181,7 @@ class Vault:
         place, pack = self._find(name)
         if not is_patch(place.codec):
             return None
+        self._recent.get(name)  # Who has the patch has passed the chunk by.
         with _damage_told(pack, place):
             return open_patch(place.codec, place.raw_length, _read_stored(pack, name, place))
 

@@ -21,8 +21,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2])]
 
-from first_sync import large_file, sshd  # noqa: E402
-
+from bench.first_sync import large_file, sshd  # noqa: E402
 from fakes.agents import Pair  # noqa: E402  the path is set above
 
 PAGE = 4096

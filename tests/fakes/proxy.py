@@ -18,6 +18,8 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         self.target = target
+        #: Bytes that passed, both ways together.
+        self.carried = 0
         self._came = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -100,6 +102,7 @@ class Proxy:
 
     def _allowed(self, block: bytes) -> tuple[bytes, bool]:
         with self._lock:
+            self.carried += len(block)
             if self._budget is None:
                 return block, False
             block = block[: self._budget]
