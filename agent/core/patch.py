@@ -62,6 +62,11 @@ class Patch:
         return sum(length for _, _, length in self.steps)
 
     @property
+    def literal(self) -> int:
+        """Bytes of the chunk that no base has."""
+        return sum(length for index, _, length in self.steps if index < 0)
+
+    @property
     def main_base(self) -> bytes:
         """The base of which most bytes are copied."""
         shares = [0] * len(self.bases)

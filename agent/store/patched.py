@@ -1,12 +1,13 @@
 """Patches in the vault: what becomes of one that came, and how one is read back.
 
 A patch is stored as it came while at most ``DEPTH_MAX`` other records have to be read to rebuild it. Beyond, it is made anew
-against a chunk half-way down, so that one that changes for ever costs its pages and, now and then, those of the last
-sixteen changes again (docs/decisions/0008); where that is not clearly smaller than the chunk, the chunk is stored whole.
+against a chunk further down, so that one that changes for ever costs its pages and, now and then, those of the last thirty
+changes or so again (docs/decisions/0008); where that is not clearly smaller than the chunk, the chunk is stored whole.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,7 +19,6 @@ from agent.core.patch import Patch
 from agent.store.codec import StoredChunk, compute_name, is_patch, open_patch, pack_chunk, pack_patch, unpack
 
 DEPTH_MAX = 32
-_HALF = DEPTH_MAX // 2
 
 
 class BaseUnknown(WireError):
@@ -63,24 +63,40 @@ def received(
         return pack_chunk(name, kind, raw), raw
     if depth <= DEPTH_MAX:
         return StoredChunk(name, kind, codec, raw_length, stored, depth), raw
-    return rebased(vault, name, raw, parsed) or pack_chunk(name, kind, raw), raw
+    return rebased(vault, name, raw, parsed, depth) or pack_chunk(name, kind, raw), raw
 
 
-def rebased(vault: Bases, name: bytes, raw: bytes, parsed: Patch) -> StoredChunk | None:
-    """The chunk as a patch of one that lies at most half as deep as may be; None where it is not worth it."""
-    base = parsed.main_base
+def rebased(vault: Bases, name: bytes, raw: bytes, parsed: Patch, depth: int) -> StoredChunk | None:
+    """The chunk, which would lie at ``depth``, as a patch of one that lies less deep; None where it is not worth it."""
+    base = _best_base(vault, parsed, depth)
+    if base is None:
+        return None
+    packed = pack_patch(name, DATA, raw, patch.between(raw, base[0], vault.read_base(base[0])))
+    return packed and StoredChunk(name, DATA, packed.codec, len(raw), packed.stored, base[1] + 1)
+
+
+def _best_base(vault: Bases, parsed: Patch, depth: int) -> tuple[bytes, int] | None:
+    """Name and depth of the one below that costs least for each level gained, as far as can be told without reading it.
+
+    Changes are taken to fall anywhere: so many bytes, changed one after the other, touch that share of the chunk. A long way
+    down is cheaper for its length than a short one, until it leads over a patch that was made so before."""
+    length, literal, cheapest = parsed.length, 0, math.inf
+    best: tuple[bytes, int] | None = None
+    at: Patch | None = parsed
     for _ in range(DEPTH_MAX + 1):
-        (depth,) = vault.depths((base,))
-        if depth is None:
-            return None
-        if depth <= _HALF:
-            packed = pack_patch(name, DATA, raw, patch.between(raw, base, vault.read_base(base)))
-            return packed and StoredChunk(name, DATA, packed.codec, len(raw), packed.stored, depth + 1)
-        below = vault.patch_of(base)
+        if at is None:
+            break
+        literal += at.literal
+        base = at.main_base
+        (below,) = vault.depths((base,))
         if below is None:
-            return None
-        base = below.main_base
-    return None
+            break
+        if below < DEPTH_MAX:
+            cost = length * -math.expm1(-literal / length) / (depth - below)
+            if cost <= cheapest:
+                best, cheapest = (base, below), cost
+        at = vault.patch_of(base)
+    return best
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def test_a_hundred_versions_are_read_back(vault: Vault, directory: str) -> None:
     assert versions.raws == [vault.read(name) for name in versions.names]
     depths = vault.depths(versions.names)
     assert max(depth or 0 for depth in depths) <= DEPTH_MAX
-    assert sum(len(one.stored) + HEADER_SIZE for one in versions.stored[1:]) <= 2.2 * 100 * PAGE
+    assert sum(len(one.stored) + HEADER_SIZE for one in versions.stored[1:]) <= 1.8 * 100 * PAGE
     end = vault.sync()
     vault.close()
     os.unlink(f"{directory}/index.db")
