@@ -15,7 +15,7 @@ from agent.apply.facts import Applied, ChunkLost, Held, Report, StandbyFailed, V
 from agent.apply.guard import Guard, Standing
 from agent.apply.ledger import Ledger
 from agent.apply.mirror import Mirror, Run
-from agent.apply.ports import Adopted, CatalogView, LocalFacts, NothingAdopted, ReadChunk
+from agent.apply.ports import Adopted, CatalogView, LocalFacts, NothingAdopted, ReadChunk, ReadPatch, no_patch
 from agent.apply.standby import Standby
 from agent.apply.verify import verify
 from agent.apply.world import Step, no_step, whole
@@ -74,11 +74,13 @@ class Applier:
         adopt: bool = False,
         adopted: Adopted | None = None,
         brake: Brake = Brake(),
+        patch_of: ReadPatch = no_patch,
     ) -> None:
         self._open_reader = reader
         self._view: CatalogView | None = None
         self._local = local
         self._chunks = chunks
+        self._patch_of = patch_of
         self._board = board
         self._clock = clock
         self._dataset = dataset
@@ -171,6 +173,7 @@ class Applier:
         mirror = Mirror(
             world, self._reader, ledger, self._chunk, self._board, self._clock, run, progress, made=self._made
         )
+        mirror.patch_of = self._patch_of
         mirror.tally.total_bytes = max(0, target.bytes - self._counts(run.base).bytes)
         for code in _PASSING:
             self._board.clear_code(code)

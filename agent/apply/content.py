@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from agent.apply.ahead import read_ahead
 from agent.apply.facts import ChunkLost
-from agent.apply.patch import changed
-from agent.apply.ports import ReadChunk
+from agent.apply.patch import replaced
+from agent.apply.ports import ReadChunk, ReadPatch, no_patch
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, Entry
 from agent.core.rows import ObjectRow
@@ -81,17 +81,45 @@ def mend(fd: int, row: ObjectRow, read: ReadChunk) -> int:
     return sum(_put(fd, offset, entry, read) for offset, entry in _unequal(fd, row, read))
 
 
-def patch(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk) -> int:
+def patch(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch = no_patch) -> int:
     """Make a file that equals ``old`` equal to ``new`` by rewriting what differs between the two. Bytes written.
 
-    Reads what it will need before it changes anything, up to a limit: a chunk that is lost leaves the file as it was."""
+    A chunk that is stored as a patch of the one that stands in its place is not read: only what is literal is written. Reads what
+    it will need before it changes anything, up to a limit: a chunk that is lost leaves the file as it was."""
     ahead = 0
-    for _, entry in changed(entries_of(old, read), entries_of(new, read)):
-        if entry.kind == DATA and ahead < _READ_AHEAD:
-            _read(read, entry.name, entry.length)
-            ahead += entry.length
+    for _, entry, was in replaced(entries_of(old, read), entries_of(new, read)):
+        if ahead >= _READ_AHEAD:
+            break
+        if entry.kind == DATA:
+            ahead += sum(len(data) for _, data in _laid(entry, was, patch_of) or ((0, _bytes_of(entry, read)),))
     os.ftruncate(fd, new.size)
-    return sum(_put(fd, offset, entry, read) for offset, entry in changed(entries_of(old, read), entries_of(new, read)))
+    return sum(
+        _lay(fd, offset, entry, was, read, patch_of)
+        for offset, entry, was in replaced(entries_of(old, read), entries_of(new, read))
+    )
+
+
+def _lay(fd: int, offset: int, entry: Entry, was: Entry | None, read: ReadChunk, patch_of: ReadPatch) -> int:
+    laid = _laid(entry, was, patch_of)
+    if not laid:
+        return _put(fd, offset, entry, read)
+    for at, data in laid:
+        pwrite_all(fd, data, offset + at)
+    return sum(len(data) for _, data in laid)
+
+
+def _laid(entry: Entry, was: Entry | None, patch_of: ReadPatch) -> list[tuple[int, memoryview]]:
+    """What has to be written over ``was`` to make ``entry`` of it; empty where the whole chunk is needed."""
+    if was is None or entry.kind != DATA or was.kind != DATA or was.length != entry.length:
+        return []
+    patch = patch_of(entry.name)
+    if patch is None or patch.bases != (was.name,) or patch.length != entry.length:
+        return []
+    return patch.overlay() or []
+
+
+def _bytes_of(entry: Entry, read: ReadChunk) -> bytes:
+    return _read(read, entry.name, entry.length)
 
 
 def _put(fd: int, offset: int, entry: Entry, read: ReadChunk) -> int:

@@ -12,18 +12,26 @@ def changed(old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[tuple[int, E
 
     Both are data and hole entries from offset 0 (``chunks.unfold``). A hole of ``new`` inside a larger hole of ``old``
     is taken for changed: punching it again costs nothing."""
+    return ((offset, wanted) for offset, wanted, _ in replaced(old, new))
+
+
+def replaced(old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[tuple[int, Entry, Entry | None]]:
+    """:func:`changed` with the entry of ``old`` that begins at the same offset, if one does."""
     theirs = _placed(old)
     at, entry = next(theirs, (-1, None))
     for offset, wanted in _placed(new):
         while entry is not None and at < offset:
             at, entry = next(theirs, (-1, None))
-        if entry is None or at != offset or entry != wanted:
-            yield offset, wanted
+        was = entry if at == offset else None
+        if was != wanted:
+            yield offset, wanted, was
 
 
-def changed_bytes(old: Iterable[Entry], new: Iterable[Entry]) -> int:
-    """How many bytes :func:`changed` covers."""
-    return sum(entry.length for _, entry in changed(old, new))
+def recut_bytes(old: Iterable[Entry], new: Iterable[Entry]) -> int:
+    """How many of the bytes that :func:`changed` covers lie in entries that stand where none of their length stood.
+
+    The others are mostly changed in a few pages: capture keeps borders only then."""
+    return sum(entry.length for _, entry, was in replaced(old, new) if was is None or was.length != entry.length)
 
 
 def _placed(entries: Iterable[Entry]) -> Iterator[tuple[int, Entry]]:

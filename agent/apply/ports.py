@@ -8,11 +8,21 @@ from typing import Protocol, TypeAlias
 
 from agent.core.commit import Commit
 from agent.core.ids import CommitNumber, ObjectId
+from agent.core.patch import Patch
 from agent.store.local import LocalRow
 from agent.store.losses import Ended, Lost
 
 #: Gives the bytes of a chunk, verified against its name. Raises ``Damaged`` or ``NotFound``.
 ReadChunk: TypeAlias = Callable[[bytes], bytes]
+
+#: The patch as which a chunk is stored, checked against damage; None for a whole one, and where that cannot be told.
+ReadPatch: TypeAlias = Callable[[bytes], Patch | None]
+
+
+def no_patch(_: bytes) -> Patch | None:
+    """A :data:`ReadPatch`: every chunk is whole."""
+    return None
+
 
 #: ``(key, old row, new row)``, None where there is no row.
 KeyChange: TypeAlias = tuple[bytes, bytes | None, bytes | None]

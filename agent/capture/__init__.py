@@ -13,6 +13,7 @@
     cutter     where content is cut
     folding    a chunk list while it grows
     content    one open file → chunk list, new chunks, prints
+    pages      which 4 KiB pages of a large file changed
     view       catalog and local facts with one uncommitted batch laid over them
     place      directories by object id, and where an object is now
     objects    one entry → its object row

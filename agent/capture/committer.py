@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from agent.capture.content import Found
@@ -13,6 +13,7 @@ from agent.core.clock import Clock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, commit_number, epoch_of, seq_of
+from agent.core.patch import Runs
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import CODE as RESERVE
 from agent.fs.reserve import ReserveReached
@@ -76,11 +77,12 @@ class Committer:
         view.begin()
         return commit
 
-    def send_ahead(self, token: int, found: list[Found]) -> None:
-        """Give chunks of a large file to the peers before they are committed; ``found`` is emptied."""
+    def send_ahead(self, token: int, found: list[Found], patches: dict[bytes, Runs]) -> None:
+        """Give chunks of a large file to the peers before they are committed; ``found`` and ``patches`` are emptied."""
         if found:
-            chunks = self._labelled(found)
+            chunks = self._labelled(found, patches)
             found.clear()
+            patches.clear()
             self._outlet.content(token, chunks)
 
     def _header(self, newest: Commit | None, consistent: bool, fuzzy: int) -> Header:
@@ -93,17 +95,21 @@ class Committer:
         return Header(commit_number(epoch, seq), parent, now, now, consistent, fuzzy)
 
     def _give(self, commit: Commit, changes: Changes, view: View) -> None:
-        chunks = self._labelled((name, kind, data) for name, (kind, data) in view.chunks.items())
+        chunks = self._labelled(((name, kind, data) for name, (kind, data) in view.chunks.items()), view.patches)
         self._outlet.commit(commit, changes, chunks, view.ahead)
 
-    def _labelled(self, found: Iterable[Found]) -> list[ReadChunk]:
+    def _labelled(self, found: Iterable[Found], patches: Mapping[bytes, Runs]) -> list[ReadChunk]:
         """Each name once, with ``fresh`` told, and learned: a name is fresh once."""
         once = {name: (kind, data) for name, kind, data in found}
         known = self._patiently(lambda: self._local.knows(list(once)))
         new = [name for name in once if name not in known]
         if new:
             self._patiently(lambda: self._local.learn(new))
-        return [ReadChunk(name, kind, data, name not in known) for name, (kind, data) in once.items()]
+        if not patches:
+            return [ReadChunk(name, kind, data, name not in known) for name, (kind, data) in once.items()]
+        return [
+            ReadChunk(name, kind, data, name not in known, patches.get(name, ())) for name, (kind, data) in once.items()
+        ]
 
     def _write_facts(self, view: View) -> None:
         if view.has_facts:

@@ -1,8 +1,9 @@
 """One open file → its chunk list, the chunks that are new in it, and the prints for the next time.
 
 A known file is compared in place first: where the ``xxh3_128`` of the bytes under an old chunk is that chunk's print, the
-chunk keeps its name unhashed (DESIGN section 4). What differs keeps its borders while few neighbours differ and the size is
-the same (a database's page); else it is cut anew, until a cut falls on an old border again.
+chunk keeps its name unhashed (DESIGN section 4). What differs keeps its borders while half of its pages stand where they stood
+(``capture.pages``), or, where that is not known, while few neighbours differ and the size is the same; else it is cut anew,
+until a cut falls on an old border again.
 
 ``LocalRow.prints`` is the print of the chunk list (it binds the rest to that version: ``local.db`` may lag behind the
 catalog after a crash) and then one of each data chunk in order, 16 bytes each; empty for a file of a single chunk.
@@ -10,7 +11,9 @@ catalog after a crash) and then one of each data chunk in order, 16 bytes each; 
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,8 +23,10 @@ from xxhash import xxh3_128_digest
 
 from agent.capture.cutter import FINE, Cut, Cutter, first_cut, kept_cut
 from agent.capture.folding import Folding
+from agent.capture.pages import PageReader, Placed, is_mostly_there
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, PIECE, Entry
+from agent.core.patch import Runs
 from agent.fs.content import segments
 
 #: Files up to this size are one chunk: nothing is cut below it.
@@ -29,6 +34,7 @@ WHOLE = FINE.least
 #: New files up to this size are read by one call.
 SMALL = 512 << 10
 PRINT = 16
+NONE: Runs = ()
 _SLICE = 4 << 20
 #: After so many differing neighbours the old borders say nothing any more.
 _RUN = 8
@@ -73,7 +79,8 @@ def read_at_once(data: bytes, seed: int, cutter: Cutter) -> tuple[Content, list[
 
 
 class ContentReader:
-    """Reads one open file once. :meth:`slices` does the work; between its steps ``found`` (chunks, pieces) is to be emptied."""
+    """Reads one open file once. :meth:`slices` does the work; between its steps ``found`` (chunks, pieces) and ``patches`` (how
+    some of them are made of chunks of the version before, by name) are to be emptied. After it: :meth:`settle`."""
 
     def __init__(
         self,
@@ -83,14 +90,17 @@ class ContentReader:
         cutter: Cutter,
         earlier: Earlier | None,
         piece: Callable[[bytes], bytes],
+        pages: PageReader | None = None,
     ) -> None:
+        self._pages = pages
+        self.patches: dict[bytes, Runs] = {} if pages is None else pages.patches
         self.found: list[Found] = []
         self.pieces: list[tuple[bytes, bytes]] = []
         self._fd, self._size, self._seed, self._cutter = fd, size, seed, cutter
         self._window = _Window(fd, min(size, _SLICE))
         self._folding = Folding(self._keep_piece)
         self._prints = bytearray()
-        self._old = _OldChunks(earlier, seed, size, piece)
+        self._old = _OldChunks(earlier, seed, size, piece, pages)
         self._cut = self._chosen_cut(earlier, piece)
         self._run = 0
         self._ended = False
@@ -106,9 +116,17 @@ class ContentReader:
                 at = offset + length
             if self._ended:
                 break
+        self._old.end()
         listed = self._folding.finish()
         prints = xxh3_128_digest(listed, self._seed) + bytes(self._prints) if len(self._prints) > PRINT else b""
         return Content(listed, at, prints)
+
+    def settle(self, committed: bool) -> None:
+        """What was read is to be committed, or was read in vain; the latter also after the former, or without an end."""
+        if self._pages is not None and committed:
+            self._pages.finish()
+        elif self._pages is not None:
+            self._pages.withdraw()
 
     def _chosen_cut(self, earlier: Earlier | None, piece: Callable[[bytes], bytes]) -> Cut:
         if earlier is None:
@@ -140,11 +158,19 @@ class ContentReader:
             self._run = 0
             self._folding.add(Entry(DATA, length, name))
             self._prints += now
+            self._old.keep()
+            if self._pages is not None:
+                self._pages.kept(name, view, at)
             return length
-        if not self._old.same_size or self._run >= _RUN:
-            return 0
-        self._run += 1
-        self._add(view, now)
+        told, runs = b"", NONE
+        if self._pages is not None:
+            told = self._pages.told(view, at)
+            runs = self._pages.in_place(told, name, length)
+        if not is_mostly_there(runs, length):
+            if not self._old.same_size or self._run >= _RUN or (self._pages is not None and self._pages.had):
+                return 0
+            self._run += 1
+        self._add(view, now, told, runs)
         return length
 
     def _cut_some(self, at: int, end: int) -> int:
@@ -157,18 +183,25 @@ class ContentReader:
         for length in self._cutter.lengths(view, self._cut):
             if done and not last and done + length == len(view):
                 break
-            self._add(view[done : done + length], None)
+            part, start = view[done : done + length], at + done
+            told, runs = b"", NONE
+            if self._pages is not None:
+                told = self._pages.told(part, start)
+                runs = self._pages.beside(part, start, self._old.under(start, start + length))
+            self._add(part, None, told, runs)
             done += length
             if self._old.starting(at + done, end) is not None:
                 self._ended = self._ended and done == len(view)
                 break
         return done
 
-    def _add(self, view: memoryview, known_print: bytes | None) -> None:
+    def _add(self, view: memoryview, known_print: bytes | None, told: bytes, runs: Runs) -> None:
         name = blake3(view).digest()
         self._folding.add(Entry(DATA, len(view), name))
         self._prints += known_print or xxh3_128_digest(view, self._seed)
         self.found.append((name, DATA, bytes(view)))
+        if self._pages is not None:
+            self._pages.found(name, told, runs)
 
     def _keep_piece(self, name: bytes, data: bytes) -> None:
         self.found.append((name, PIECE, data))
@@ -202,26 +235,80 @@ class _Window:
             self._end += got
 
 
+@dataclass(slots=True)
+class _Old:
+    """A data chunk of the earlier version: its place, its print or b"", and whether it only ended because the file did."""
+
+    start: int
+    length: int
+    name: bytes
+    print: bytes
+    cut_short: bool
+    kept: bool = False
+
+
 class _OldChunks:
     """The data chunks of the earlier version in file order, with their prints where those belong to that version."""
 
-    def __init__(self, earlier: Earlier | None, seed: int, size: int, piece: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self,
+        earlier: Earlier | None,
+        seed: int,
+        size: int,
+        piece: Callable[[bytes], bytes],
+        pages: PageReader | None = None,
+    ) -> None:
         self.same_size = earlier is not None and earlier.size == size
-        self._next = self._placed(earlier, seed, size, piece) if earlier is not None else iter(())
-        self._head = next(self._next, None)
+        self._pages = pages
+        self._rest = self._placed(earlier, seed, size, piece) if earlier is not None else iter(())
+        self._ahead: deque[_Old] = deque()
 
     def starting(self, at: int, end: int) -> tuple[int, bytes, bytes] | None:
         """``(length, name, print or b"")`` of the old chunk that begins at ``at`` and ends by ``end``. ``at`` never falls."""
-        while self._head is not None and self._head[0] < at:
-            self._head = next(self._next, None)
-        if self._head is None or self._head[0] != at or at + self._head[1] > end:
+        self._pass(at)
+        first = self._ahead[0] if self._ahead else None
+        if first is None or first.start != at or at + first.length > end or first.cut_short:
             return None
-        return self._head[1:]
+        return first.length, first.name, first.print
+
+    def keep(self) -> None:
+        """The chunk that :meth:`starting` gave is there again."""
+        self._ahead[0].kept = True
+
+    def under(self, at: int, end: int) -> list[Placed]:
+        """The old chunks that stood in a range; ``at`` never falls."""
+        self._pass(at)
+        while not self._ahead or self._ahead[-1].start < end:
+            following = next(self._rest, None)
+            if following is None:
+                break
+            self._ahead.append(following)
+        return [(old.start, old.length, old.name) for old in self._ahead if old.start < end]
+
+    def end(self) -> None:
+        """The file ends here, and what the earlier version held beyond is gone."""
+        if self._pages is not None:
+            for old in itertools.chain(self._ahead, self._rest):
+                self._leave(old)
+
+    def _pass(self, at: int) -> None:
+        """Leave what ended before ``at``; something that ends later is at hand, if there is any."""
+        while True:
+            if not self._ahead:
+                following = next(self._rest, None)
+                if following is None:
+                    return
+                self._ahead.append(following)
+            if self._ahead[0].start + self._ahead[0].length > at:
+                return
+            self._leave(self._ahead.popleft())
+
+    def _leave(self, old: _Old) -> None:
+        if not old.kept and self._pages is not None:
+            self._pages.gone(old.name)
 
     @staticmethod
-    def _placed(
-        earlier: Earlier, seed: int, size: int, piece: Callable[[bytes], bytes]
-    ) -> Iterator[tuple[int, int, bytes, bytes]]:
+    def _placed(earlier: Earlier, seed: int, size: int, piece: Callable[[bytes], bytes]) -> Iterator[_Old]:
         prints = earlier.prints
         if prints[:PRINT] != xxh3_128_digest(earlier.chunks, seed):
             prints = b""
@@ -229,7 +316,7 @@ class _OldChunks:
         for entry in chunks.unfold(earlier.chunks, piece):
             if entry.kind == DATA:
                 # The last chunk of a file that grew ended only because the file did.
-                if at + entry.length < earlier.size or size <= earlier.size:
-                    yield at, entry.length, entry.name, prints[print_at : print_at + PRINT]
+                cut_short = at + entry.length >= earlier.size and size > earlier.size
+                yield _Old(at, entry.length, entry.name, prints[print_at : print_at + PRINT], cut_short)
                 print_at += PRINT
             at += entry.length

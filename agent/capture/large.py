@@ -16,12 +16,13 @@ from agent.capture.signature import unchanged
 from agent.capture.view import Name, View
 from agent.core.clock import Clock
 from agent.core.ids import ObjectId
+from agent.core.patch import Runs
 from agent.fs.confined import open_file
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import Metadata, read_metadata
 
 #: Gives chunks to the peers under a token, ahead of their commit.
-Send = Callable[[int, list[Found]], None]
+Send = Callable[[int, list[Found], dict[bytes, Runs]], None]
 
 
 class LargeReads:
@@ -109,20 +110,27 @@ class LargeReads:
         meta = read_metadata(-1, b"", before, fd)
         self._total = before.st_size
         token = next(self._tokens)
-        reader, slices = self._objects.open_slices(was, known, fd, before.st_size)
-        content = yield from self._slices(token, reader, slices)
-        self._send(token, reader.found)
-        moved = self._queue.asked_again or not unchanged(before, os.fstat(fd))
-        if self._objects.is_restless(handle, moved):
-            yield
-            return True
-        if handle_of(self._places.fd(name[0]), name[1]) != handle:
-            # It was moved while it was read; whoever moved it is heard of, and what was sent is not asked for again.
-            self._looker.give_back(self._view.path(*name))
-            return False
-        yield from self._looker.make_way(name, handle)
-        self._view.pieces += reader.pieces
-        self._view.ahead.append((token, self._name(name, handle, meta, before, 0 if moved else read_at, content)))
+        id = known if known is not None else self._view.fresh_id()
+        reader, slices = self._objects.open_slices(was, id, fd, before.st_size)
+        committed = False
+        try:
+            content = yield from self._slices(token, reader, slices)
+            self._send(token, reader.found, reader.patches)
+            moved = self._queue.asked_again or not unchanged(before, os.fstat(fd))
+            if self._objects.is_restless(handle, moved):
+                yield
+                return True
+            if handle_of(self._places.fd(name[0]), name[1]) != handle:
+                # It was moved while it was read; whoever moved it is heard of, and what was sent is not asked for again.
+                self._looker.give_back(self._view.path(*name))
+                return False
+            yield from self._looker.make_way(name, handle)
+            self._view.pieces += reader.pieces
+            named = self._name(name, handle, meta, before, 0 if moved else read_at, content, id)
+            committed = named == id
+        finally:
+            reader.settle(committed)
+        self._view.ahead.append((token, named))
         if moved:
             self._objects.say_restless(*name)
         else:
@@ -140,16 +148,23 @@ class LargeReads:
             except StopIteration as end:
                 content: Content = end.value
                 return content
-            self._send(token, reader.found)
+            self._send(token, reader.found, reader.patches)
             yield
 
     def _name(
-        self, name: Name, handle: bytes, meta: Metadata, st: os.stat_result, read_at: int, content: Content
+        self,
+        name: Name,
+        handle: bytes,
+        meta: Metadata,
+        st: os.stat_result,
+        read_at: int,
+        content: Content,
+        planned: ObjectId,
     ) -> ObjectId:
-        """Bring the file that was read into the batch."""
+        """Bring the file that was read into the batch, as ``planned`` unless it is known by now."""
         view = self._view
         known = self._looker.identified_file(name, handle)
-        id = known if known is not None else view.fresh_id()
+        id = known if known is not None else planned
         was = view.object(id) if known is not None else None
         self._objects.finish_file(id, was, meta, st, read_at, handle, content)
         view.touched.add(name[0])

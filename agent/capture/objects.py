@@ -13,6 +13,7 @@ from agent.capture.content import SMALL, WHOLE, Content, ContentReader, Earlier,
 from agent.capture.cutter import Cutter
 from agent.capture.fresh import FreshFiles
 from agent.capture.linked import Linked
+from agent.capture.pages import PAGED, PageReader
 from agent.capture.place import Places
 from agent.capture.reports import Reports
 from agent.capture.signature import is_clean, kept_ctime, unchanged
@@ -80,6 +81,7 @@ class Objects:
         self._seed = seed
         self._cutter = Cutter()
         self._grain = timestamp_grain_ns(places.root_fd)
+        self._pages = view.pages(seed)
         self._silent_stores = _libc.magic_of(places.root_fd) in _IN_MEMORY
         self._restless: OrderedDict[bytes, int] = OrderedDict()
         self.fresh = FreshFiles(view, places.device, clock, seed, self._grain, self._silent_stores)
@@ -122,8 +124,9 @@ class Objects:
     def open_slices(
         self, was: bytes | None, id: ObjectId | None, fd: int, size: int
     ) -> tuple[ContentReader, Generator[int, None, Content]]:
-        """A reader of a large file and its run."""
-        reader = ContentReader(fd, size, self._seed, self._cutter, self._earlier(id, was), self.piece)
+        """A reader of a large file and its run. ``id``: that of a new one too, if its pages are to be known."""
+        pages = PageReader(self._pages, id, self._seed, was is not None) if id is not None and size >= PAGED else None
+        reader = ContentReader(fd, size, self._seed, self._cutter, self._earlier(id, was), self.piece, pages)
         return reader, reader.slices()
 
     def finish_file(
@@ -176,7 +179,7 @@ class Objects:
         try:
             read_at = self._clock.now_ns()
             meta = read_metadata(-1, b"", st, fd)
-            content, found, pieces = self._read(id, was, fd, st.st_size)
+            content, found, reader = self._read(id, was, fd, st.st_size)
             after = os.fstat(fd)
         finally:
             os.close(fd)
@@ -193,7 +196,10 @@ class Objects:
             self._reports.well(lambda: self._view.path(parent, name))
         self.bytes_read += content.size
         self._view.add_chunks(found)
-        self._view.pieces += pieces
+        if reader is not None:
+            self._view.pieces += reader.pieces
+            self._view.patches.update(reader.patches)
+            reader.settle(committed=True)
         self.finish_file(id, was, meta, st, read_at, handle, content)
         return Outcome.DONE
 
@@ -204,21 +210,21 @@ class Objects:
 
     def _read(
         self, id: ObjectId, was: bytes | None, fd: int, size: int
-    ) -> tuple[Content, list[Found], list[tuple[bytes, bytes]]]:
-        """All of a file at once. It may be at most ``LARGE``."""
+    ) -> tuple[Content, list[Found], ContentReader | None]:
+        """All of a file at once. It may be at most ``LARGE``. The reader, where there was need of one."""
         if not size:
-            return Content(b"", 0), [], []
+            return Content(b"", 0), [], None
         if size <= (SMALL if was is None else WHOLE) and first_hole(fd) >= size:
             content, found = read_at_once(read_exact(fd, 0, size), self._seed, self._cutter)
             if was is not None and decode_object(was).content == content.chunks:
                 found = []
-            return content, found, []
+            return content, found, None
         reader, slices = self.open_slices(was, id, fd, size)
         while True:
             try:
                 next(slices)
             except StopIteration as end:
-                return end.value, reader.found, reader.pieces
+                return end.value, reader.found, reader
 
     def _earlier(self, id: ObjectId | None, was: bytes | None) -> Earlier | None:
         if was is None or id is None:

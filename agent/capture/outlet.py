@@ -7,18 +7,21 @@ from typing import NamedTuple, Protocol
 
 from agent.core.commit import Changes, Commit
 from agent.core.ids import ObjectId
+from agent.core.patch import Runs
 
 
 class ReadChunk(NamedTuple):
     """Bytes that capture read, under the name that it computed from these very bytes.
 
     ``kind``: ``chunks.DATA`` or ``chunks.PIECE`` (a part of a long chunk list); ``fresh``: never captured before on this
-    node, so no peer can have it and none need be asked."""
+    node, so no peer can have it and none need be asked; ``runs``: how it is made of chunks of the version before, for a peer that
+    has those; may be empty."""
 
     name: bytes
     kind: int
     data: bytes
     fresh: bool
+    runs: Runs = ()
 
 
 class ChunkRef(NamedTuple):

@@ -12,9 +12,11 @@ from stat import S_IFDIR
 from agent.capture.content import Found
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
+from agent.core.patch import Runs
 from agent.core.rows import encode_name, name_key, object_key
 from agent.store.catalog import Catalog
 from agent.store.local import Local, LocalRow
+from agent.store.pages import Pages
 
 Name = tuple[ObjectId, bytes]
 
@@ -58,6 +60,8 @@ class View:
         self._facts: dict[ObjectId, LocalRow | None] = {}
         self._handles: dict[bytes, ObjectId] = {}
         self.chunks: dict[bytes, tuple[int, bytes]] = {}
+        #: How some of them are made of chunks of the version before.
+        self.patches: dict[bytes, Runs] = {}
         self.pieces: list[tuple[bytes, bytes]] = []
         self.bytes = 0
         self.ahead: list[tuple[int, ObjectId]] = []
@@ -264,6 +268,11 @@ class View:
         return Changes(puts, drops)
 
     # --- local facts
+
+    def pages(self, seed: int) -> Pages:
+        """Digests of large files' pages, made with this seed."""
+        self._local.pages.begin(seed.to_bytes(8, "big"))
+        return self._local.pages
 
     def fact(self, id: ObjectId) -> LocalRow | None:
         """What this machine knows of an object."""

@@ -10,6 +10,7 @@ import structlog
 
 from agent.core.clock import Clock
 from agent.core.errors import Damaged, NotFound, Refused
+from agent.core.patch import Patch
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.store.local import Local
 from agent.store.vault import Vault
@@ -48,6 +49,13 @@ class Mending:
             self.forget([name], error.reason)
             raise
 
+    def patch_of(self, name: bytes) -> Patch | None:
+        """``Vault.patch_of``; None where it cannot be had: who then reads the chunk learns why."""
+        try:
+            return self._vault.patch_of(name)
+        except (Damaged, NotFound):
+            return None
+
     def forget(self, names: list[bytes], reason: str) -> None:
         """These are not what they should be, or not there."""
         with self._lock:
@@ -65,7 +73,7 @@ class Mending:
         with self._lock:
             for name in list(self._doubtful):
                 with suppress(Refused):
-                    self._vault.forget([name])
+                    self._vault.lose([name])
                     self._doubtful.discard(name)
 
     def lost(self, reason: str) -> None:

@@ -128,6 +128,7 @@ class Standby:
             adopt=dataset.adopt,
             adopted=seeding,
             brake=dataset.brake,
+            patch_of=self.mending.patch_of,
         )
         self._applier = applier
         self.board = PositionBoard(Position(newest.number if newest else NOTHING, applier.applied))

@@ -127,6 +127,7 @@ def _fill_welcome(part: Any, welcome: Welcome) -> None:
     out.certificate, out.proof, out.lacking = welcome.certificate, welcome.proof, welcome.lacking
     out.asks_first, out.compact = welcome.asks_first, welcome.compact
     out.program, out.config_digest = welcome.program, welcome.config_digest
+    out.patches = welcome.patches
     _fill_epoch(out.epoch, welcome.epoch)
 
 
@@ -148,6 +149,7 @@ def _read_welcome(welcome: pb.Welcome) -> Welcome:
         compact=welcome.compact,
         program=_text(welcome.program),
         config_digest=_short(welcome.config_digest),
+        patches=welcome.patches,
     )
 
 

@@ -9,8 +9,10 @@
     local     handles, ctimes, prints: this machine's own facts      local.db     losing it loses time only
     vault     chunks by name                                         packs/, index.db
       ├─ codec      one chunk opened and packed
+      ├─ patched    chunks that lie as patches of others: how deep, and how they are read
       ├─ pack       append-only records
       └─ index      name → place, rebuilt from the packs
+    pages     digests of large files' pages                          local.pages.db   losing it costs a transfer
     sqlite    how every database here is opened, and what its errors mean
 
 A chunk is durable in a pack before the commit that names it is durable in the catalog (law 1):

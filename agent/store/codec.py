@@ -6,35 +6,39 @@ import sys
 import threading
 from typing import NamedTuple
 
+from agent.core import patch
 from agent.core.chunks import DATA, MAX_CHUNK, PIECE, name_of, name_of_list
 from agent.core.errors import WireError
+from agent.core.patch import Patch, Runs
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-#: Codecs. 2 is kept for patches: ranges of other chunks plus the pages that differ.
-RAW, ZSTD = 0, 1
+#: Codecs. The last two are patches (``core.patch``), their body as it is or packed.
+RAW, ZSTD, PATCH, PATCH_ZSTD = 0, 1, 2, 3
 
 _LEVEL = 1
 _SMALL = 128  #: bytes; below, a frame's own cost eats what it saves
 #: Of a program's bytes, a sample of 1 KiB foretells 99.5 % of chunks of 4 to 16 KiB rightly, one of 512 bytes 85 %.
 _SAMPLE, _SAMPLE_MAX = 1024, 4096
 _WORTH = 0.9  #: compressed size over raw size that is still worth it
+PATCH_WORTH = 0.75  #: a patch's size over the chunk's that is still clearly smaller
 
 _local = threading.local()
 
 
 class StoredChunk(NamedTuple):
     """A chunk under its name. ``kind``: ``chunks.DATA`` or ``chunks.PIECE``; ``codec``: how ``stored`` holds
-    ``raw_length`` bytes."""
+    ``raw_length`` bytes; ``depth``: how many other records are read to rebuild it from, 0 for a whole one."""
 
     name: bytes
     kind: int
     codec: int
     raw_length: int
     stored: bytes
+    depth: int = 0
 
 
 def pack_chunk(name: bytes, kind: int, raw: bytes) -> StoredChunk:
@@ -45,6 +49,38 @@ def pack_chunk(name: bytes, kind: int, raw: bytes) -> StoredChunk:
         if len(packed) <= length * _WORTH:
             return StoredChunk(name, kind, ZSTD, length, packed)
     return StoredChunk(name, kind, RAW, length, raw)
+
+
+def pack_patch(name: bytes, kind: int, raw: bytes, runs: Runs) -> StoredChunk | None:
+    """The chunk as a patch, its depth to be found out; None where that is not clearly smaller than its bytes."""
+    limit = len(raw) * PATCH_WORTH
+    if not runs or len(runs) > patch.RUNS_MAX or patch.literal_bytes(runs) > limit:
+        return None
+    if len({run.base for run in runs if run.base}) > patch.BASES_MAX:
+        return None
+    head, body = patch.head_and_body(runs, raw)
+    codec = PATCH
+    if len(body) >= _SMALL and _seems_worth_it(body):
+        packed = _compress(body)
+        if len(packed) <= len(body) * _WORTH:
+            codec, body = PATCH_ZSTD, packed
+    if len(head) + len(body) > limit:
+        return None
+    return StoredChunk(name, kind, codec, len(raw), head + body)
+
+
+def is_patch(codec: int) -> bool:
+    """Whether what lies in this codec is rebuilt from other chunks."""
+    return codec in (PATCH, PATCH_ZSTD)
+
+
+def open_patch(codec: int, raw_length: int, stored: bytes) -> Patch:
+    """A patch as it travels and lies in a pack. Raises ``WireError``."""
+    size = patch.head_size(stored)
+    body = stored[size:]
+    if codec == PATCH_ZSTD:
+        body = _expand(body, min(raw_length, MAX_CHUNK) + patch.OVERHEAD_MAX)
+    return patch.parse(stored[:size], body, raw_length)
 
 
 def open_chunk(chunk: StoredChunk) -> bytes:
@@ -100,9 +136,14 @@ def _compress(raw: bytes) -> bytes:
 def _decompress(codec: int, raw_length: int, stored: bytes) -> bytes:
     if codec != ZSTD:
         raise _bad(f"a chunk in codec {codec}")
+    return _expand(stored, raw_length)
+
+
+def _expand(stored: bytes, limit: int) -> bytes:
+    """One whole frame of at most ``limit`` bytes; longer ones are refused."""
     decompressor = zstd.ZstdDecompressor()
     try:
-        raw = decompressor.decompress(stored, max_length=raw_length + 1)
+        raw = decompressor.decompress(stored, max_length=limit + 1)
     except zstd.ZstdError as error:
         raise _bad("a chunk that cannot be decompressed") from error
     if not decompressor.eof or decompressor.unused_data:

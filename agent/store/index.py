@@ -15,20 +15,22 @@ from agent.store.pack import PackEnd, Place
 from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
 
 _APPLICATION = 0x68696B69  #: "hiki", in the database header
-_VERSION = 1
+_VERSION = 2
 _CACHE_KIB = 24_576
 _TABLES = """
 create table place (
     name blob primary key, pack integer not null, offset integer not null,
-    kind integer not null, codec integer not null, raw integer not null, stored integer not null
+    kind integer not null, codec integer not null, raw integer not null, stored integer not null, depth integer not null
 ) without rowid;
+create table base (name blob not null, patch blob not null, primary key (name, patch)) without rowid;
 create table durable (only integer primary key check (only = 1), pack integer not null, offset integer not null);
 insert into durable values (1, 0, 0);
 """
-_PLACE = "select pack, offset, kind, codec, raw, stored from place where name = ?"
+_PLACE = "select pack, offset, kind, codec, raw, stored, depth from place where name = ?"
 _HELD = "select value from carray(?) where exists (select 1 from place where name = value)"
-_PUT = Insert("insert or replace into place values", "(?, ?, ?, ?, ?, ?, ?)")
-_PAGE = "select name, pack, offset, kind, codec, raw, stored from place where name > ? order by name limit ?"
+_PUT = Insert("insert or replace into place values", "(?, ?, ?, ?, ?, ?, ?, ?)")
+_PATCHES = "select patch from base where name = ?"
+_PAGE = "select name, pack, offset, kind, codec, raw, stored, depth from place where name > ? order by name limit ?"
 
 
 class Index:
@@ -57,6 +59,7 @@ class Index:
         self._connection = connection
         self._is_empty = empty
         self._pending: dict[bytes, Place] = {}
+        self._bases: dict[bytes, tuple[bytes, ...]] = {}
 
     def close(self) -> None:
         """What waits is dropped: it is found in the packs again."""
@@ -85,9 +88,21 @@ class Index:
             raise self._failure(error) from error
         return None
 
-    def put(self, name: bytes, place: Place) -> None:
-        """A record was appended; it waits for :meth:`flush`. Places must rise."""
+    def put(self, name: bytes, place: Place, bases: tuple[bytes, ...] = ()) -> None:
+        """A record was appended; it waits for :meth:`flush`. Places must rise. ``bases``: what it is a patch of."""
         self._pending[name] = place
+        if bases:
+            self._bases[name] = bases
+        else:
+            self._bases.pop(name, None)
+
+    def patches_of(self, name: bytes) -> list[bytes]:
+        """Chunks that were stored as patches of this one; some may have been forgotten or stored anew since."""
+        try:
+            found: list[bytes] = [row[0] for row in query(self._connection, _PATCHES, (name,))]
+        except apsw.Error as error:
+            raise self._failure(error) from error
+        return found + [patch for patch, bases in self._bases.items() if name in bases and patch not in found]
 
     def waiting(self) -> int:
         """How many entries wait in memory."""
@@ -96,16 +111,18 @@ class Index:
     def flush(self, durable: PackEnd) -> None:
         """Everything before ``durable`` is durable in the packs: write what waits there. Raises ``TryAgain`` (disk
         full)."""
-        ready: list[tuple[bytes, int, int, int, int, int, int]] = []
+        ready: list[tuple[bytes, int, int, int, int, int, int, int]] = []
         for name, p in self._pending.items():
             if (p.pack, p.offset) >= (durable.pack, durable.offset):
                 break
-            ready.append((name, p.pack, p.offset, p.kind, p.codec, p.raw_length, p.stored_length))
+            ready.append((name, p.pack, p.offset, p.kind, p.codec, p.raw_length, p.stored_length, p.depth))
         names = [row[0] for row in ready]
+        edges = [(base, name) for name in names for base in self._bases.get(name, ())] if self._bases else []
         ready.sort()
         try:
             with self._connection:
                 _PUT.run(self._connection, ready)
+                self._connection.executemany("insert or ignore into base values (?, ?)", edges)
                 query(self._connection, "update durable set pack = ?, offset = ?", (durable.pack, durable.offset))
         except apsw.Error as error:
             raise self._failure(error) from error
@@ -113,6 +130,8 @@ class Index:
         self.durable = durable
         for name in names:
             del self._pending[name]
+        for _, name in edges:
+            self._bases.pop(name, None)
 
     def forget(self, names: Iterable[bytes]) -> None:
         """Drop entries; unknown ones are no error."""
@@ -124,6 +143,7 @@ class Index:
             raise self._failure(error) from error
         for name in gone:
             self._pending.pop(name, None)
+            self._bases.pop(name, None)
 
     def page(self, after: bytes, limit: int) -> list[tuple[bytes, Place]]:
         """At most ``limit`` flushed entries with a name greater than ``after``, by name."""

@@ -16,6 +16,7 @@ import apsw
 
 from agent.core.errors import StoreFailed
 from agent.core.ids import ObjectId
+from agent.store.pages import Pages
 from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
 
 _APPLICATION = 0x68696B6C  #: "hikl", in the database header
@@ -76,9 +77,12 @@ class Local:
         self._connection = connection
         self._lock = threading.Lock()
         self._failed = False
+        #: Page digests of large files, in a file of their own.
+        self.pages = Pages(path.removesuffix(".db") + ".pages.db")
 
     def close(self) -> None:
-        """Give the connection back; safe to call twice."""
+        """Give the connections back; safe to call twice."""
+        self.pages.close()
         with self._lock:
             self._connection.close(True)
 
@@ -109,6 +113,8 @@ class Local:
     def write(self, puts: Iterable[LocalRow], drops: Iterable[ObjectId] = ()) -> None:
         """Set and forget objects in one transaction. A power cut may take the last of them back."""
         rows, ids = list(puts), [(id,) for id in drops]
+        if ids:
+            self.pages.forget(id for (id,) in ids)
 
         def change(connection: apsw.Connection) -> None:
             if ids:

@@ -2,12 +2,13 @@
 
 A record, big-endian::
 
-    magic "hkR1"   kind u8   codec u8   reserved u16   raw length u32   stored length u32   name 32
+    magic "hkR1"   kind u8   codec u8   depth u16   raw length u32   stored length u32   name 32
     check u64      xxh3_64 of the 48 bytes before
     stored bytes
 
 The check makes a header recognisable wherever it lies, so a damaged record costs itself and not the rest of its pack.
-Whether the stored bytes are right, only the chunk's name tells.
+Whether the stored bytes are right, only the chunk's name tells. ``depth`` is that of a patch (``store.patched``), 0 for what
+is whole.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Place(NamedTuple):
     codec: int
     raw_length: int
     stored_length: int
+    depth: int = 0
 
     @property
     def end(self) -> int:
@@ -61,7 +63,7 @@ class Place(NamedTuple):
 
 def header_of(chunk: StoredChunk) -> bytes:
     """The header of a chunk's record."""
-    head = HEAD.pack(MAGIC, chunk.kind, chunk.codec, 0, chunk.raw_length, len(chunk.stored), chunk.name)
+    head = HEAD.pack(MAGIC, chunk.kind, chunk.codec, chunk.depth, chunk.raw_length, len(chunk.stored), chunk.name)
     return head + _CHECK.pack(xxh3_64_intdigest(head))
 
 
@@ -71,10 +73,10 @@ def parse_header(data: bytes, pack: int, offset: int) -> tuple[bytes, Place] | N
         return None
     if _CHECK.unpack_from(data, HEAD.size)[0] != xxh3_64_intdigest(data[: HEAD.size]):
         return None
-    _, kind, codec, _, raw_length, stored_length, name = HEAD.unpack_from(data)
+    _, kind, codec, depth, raw_length, stored_length, name = HEAD.unpack_from(data)
     if stored_length > MAX_CHUNK:
         return None
-    return name, Place(pack, offset, kind, codec, raw_length, stored_length)
+    return name, Place(pack, offset, kind, codec, raw_length, stored_length, depth)
 
 
 def path_of(directory: str, pack: int) -> str:
@@ -157,7 +159,7 @@ class PackWriter:
         for chunk in chunks:
             stored = chunk.stored
             vector += (header_of(chunk), stored)
-            places.append(Place(self.pack, at, chunk.kind, chunk.codec, chunk.raw_length, len(stored)))
+            places.append(Place(self.pack, at, chunk.kind, chunk.codec, chunk.raw_length, len(stored), chunk.depth))
             at += HEADER_SIZE + len(stored)
         try:
             self._write(vector, at - self.end)

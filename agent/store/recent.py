@@ -64,6 +64,12 @@ class RecentChunks:
                 self._came_by.notify_all()
             return data
 
+    def peek(self, name: bytes) -> bytes | None:
+        """The chunk, if it is kept; for others than the reader whose progress decides what goes."""
+        with self._lock:
+            data = self._read.get(name)
+            return data if data is not None else self._unread.get(name, (0, None))[1]
+
     def drop(self, name: bytes) -> None:
         """Forget a chunk. Unknown ones are no error."""
         with self._lock:

@@ -11,12 +11,14 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from agent.core.errors import Damaged, NotFound, Refused, StoreFailed, TryAgain, WireError
+from agent.core.patch import HEAD_MAX, Patch, bases_of
 from agent.fs.durable import sync_data, sync_dir
 from agent.store import index as index_file
-from agent.store.codec import StoredChunk, open_chunk
+from agent.store.codec import RAW, StoredChunk, compute_name, is_patch, open_chunk, open_patch
 from agent.store.index import Index
 from agent.store.pack import (
     BATCH,
@@ -30,6 +32,7 @@ from agent.store.pack import (
     path_of,
     records,
 )
+from agent.store.patched import Record, resolve
 from agent.store.recent import RecentChunks
 
 __all__ = ["PackEnd", "StoredChunk", "Vault"]
@@ -171,7 +174,7 @@ class Vault:
                     writer = self._next_pack(writer)
                 part = fresh[start : start + BATCH]
                 for chunk, place in zip(part, writer.append(part), strict=True):
-                    self._index.put(chunk.name, place)
+                    self._index.put(chunk.name, place, bases_of(chunk.stored) if is_patch(chunk.codec) else ())
             for chunk, raw in zip(chunks, raws, strict=True):
                 self._recent.put(chunk.name, raw)
             crowded = self._index.waiting() > _PENDING_LIMIT
@@ -227,17 +230,34 @@ class Vault:
         raw = self._recent.get(name)
         if raw is not None:
             return raw
+        try:
+            place, pack = self._find(name)
+        except NotFound:
+            raw = self.elsewhere.chunk(name) if self.elsewhere is not None else None
+            if raw is None:
+                raise
+            return raw
+        return self._opened_record(name, place, pack)
+
+    def read_base(self, name: bytes) -> bytes:
+        """:meth:`read` for one who patches it: what is kept for the applier is kept for the applier."""
+        raw = self._recent.peek(name)
+        return raw if raw is not None else self._opened_record(name, *self._find(name))
+
+    def depths(self, names: Sequence[bytes]) -> list[int | None]:
+        """How many other records are read for each of these chunks; None where it is not here."""
         with self.lock:
-            self._usable("read the vault")
-            place = self._index.place(name)
-            pack = self._opened(place.pack) if place is not None else None
-        if place is not None and pack is not None:
-            return _read_record(pack, name, place)
-        elsewhere = self.elsewhere
-        raw = elsewhere.chunk(name) if elsewhere is not None else None
-        if raw is None:
-            raise NotFound("read a chunk", name.hex(), "the vault does not hold it")
-        return raw
+            places = [self._index.place(name) for name in names]
+        return [place.depth if place is not None else None for place in places]
+
+    def patch_of(self, name: bytes) -> Patch | None:
+        """The patch as which a chunk is stored, checked against damage; None for a whole chunk. Raises as :meth:`read`."""
+        place, pack = self._find(name)
+        if not is_patch(place.codec):
+            return None
+        self._recent.get(name)  # Who has the patch has passed the chunk by.
+        with _damage_told(pack, place):
+            return open_patch(place.codec, place.raw_length, _read_stored(pack, name, place))
 
     def names(self) -> Iterator[bytes]:
         """The name of every chunk, in no order; those added meanwhile may be left out."""
@@ -252,8 +272,11 @@ class Vault:
                 try:
                     with self.lock:
                         pack = self._opened(place.pack)
-                    (_read_record if deep else _read_header)(pack, name, place)
-                except (Damaged, StoreFailed) as error:
+                    if deep:
+                        self._opened_record(name, place, pack)
+                    else:
+                        _read_header(pack, name, place)
+                except (Damaged, NotFound, StoreFailed) as error:
                     yield name, error.reason
 
     # --- keeping and forgetting
@@ -269,16 +292,91 @@ class Vault:
             self._pinned.clear()
 
     def forget(self, names: Sequence[bytes]) -> None:
-        """Drop chunks from the index (their room comes back when packs are compacted). A damaged chunk is replaced by
-        forgetting and adding it. Raises ``Refused``, and forgets none, when one is pinned."""
+        """Drop chunks from the index (their room comes back when packs are compacted).
+
+        Raises ``Refused``, and forgets none, when one is pinned, or a stored patch that is to stay needs it."""
         with self.lock:
-            if not self._pinned.isdisjoint(names):
-                raise Refused("forget chunks", self._packs, "some are in use by an offer in flight", "try again later")
-            self._index.forget(names)
-            if self.elsewhere is not None:
-                self.elsewhere.drop(names)
-            for name in names:
-                self._recent.drop(name)
+            if not set(self._with_patches(names)).issubset(names):
+                raise Refused(
+                    "forget chunks", self._packs, "others are stored as patches of them", "forget those first"
+                )
+            self._forget(names)
+
+    def lose(self, names: Sequence[bytes]) -> list[bytes]:
+        """These are damaged: drop them and all that is stored as patches of them, which is lost with them; gives the names
+        of all. Added again, they replace what was lost. Raises ``Refused``, and drops none, when one is pinned."""
+        with self.lock:
+            lost = self._with_patches(names)
+            self._forget(lost)
+        return lost
+
+    def _forget(self, names: Sequence[bytes]) -> None:
+        if not self._pinned.isdisjoint(names):
+            raise Refused("forget chunks", self._packs, "some are in use by an offer in flight", "try again later")
+        self._index.forget(names)
+        if self.elsewhere is not None:
+            self.elsewhere.drop(names)
+        for name in names:
+            self._recent.drop(name)
+
+    def _with_patches(self, names: Sequence[bytes]) -> list[bytes]:
+        """These, and every chunk that cannot be read without them."""
+        found = dict.fromkeys(names)
+        queue = list(found)
+        while queue:
+            base = queue.pop()
+            for name in self._index.patches_of(base):
+                if name not in found and self._needs(name, base):
+                    found[name] = None
+                    queue.append(name)
+        return list(found)
+
+    def _needs(self, name: bytes, base: bytes) -> bool:
+        """Whether a chunk is a patch of ``base`` as it is stored now; one that cannot be told is."""
+        place = self._index.place(name)
+        if place is None or not is_patch(place.codec):
+            return False
+        try:
+            return base in self._bases_at(place)
+        except (Damaged, WireError):
+            return True
+
+    def _bases_at(self, place: Place) -> tuple[bytes, ...]:
+        """What a patch that lies there is made of. Raises ``WireError``, ``Damaged``, ``StoreFailed``."""
+        length = min(HEAD_MAX, place.stored_length)
+        return bases_of(self._opened(place.pack).read(place.offset + HEADER_SIZE, length))
+
+    # --- inside
+
+    def _find(self, name: bytes) -> tuple[Place, _OpenPack]:
+        with self.lock:
+            self._usable("read the vault")
+            place = self._index.place(name)
+            if place is None:
+                raise NotFound("read a chunk", name.hex(), "the vault does not hold it")
+            return place, self._opened(place.pack)
+
+    def _opened_record(self, name: bytes, place: Place, pack: _OpenPack) -> bytes:
+        """A chunk's bytes, checked against its name."""
+        if not is_patch(place.codec):
+            return _read_record(pack, name, place)
+        with _damage_told(pack, place):
+            record = Record(place.codec, place.raw_length, place.depth, _read_stored(pack, name, place))
+            try:
+                raw = resolve(record, self._record)
+            except NotFound as error:
+                raise Damaged("read a chunk", pack.path, "a chunk that it is a patch of is lost", _REPAIR) from error
+            if compute_name(place.kind, raw) != name:
+                raise WireError("read a chunk", "", "it is bytes that are not what their name says")
+            return raw
+
+    def _record(self, name: bytes) -> Record:
+        """What a base is stored as."""
+        raw = self._recent.peek(name)
+        if raw is not None:
+            return Record(RAW, len(raw), 0, raw)
+        place, pack = self._find(name)
+        return Record(place.codec, place.raw_length, place.depth, _read_stored(pack, name, place))
 
     # --- inside, under the lock
 
@@ -370,9 +468,16 @@ class Vault:
             pack = _OpenPack(path_of(self._packs, number))
             start = known.offset if number == known.pack else 0
             for name, place in records(pack.fd, number, start, os.fstat(pack.fd).st_size, self.damage):
-                self._index.put(name, place)
+                self._index.put(name, place, self._caught_bases(place))
                 if self._index.waiting() >= _PENDING_LIMIT:
                     self._index.flush(PackEnd(number, place.end))
+
+    def _caught_bases(self, place: Place) -> tuple[bytes, ...]:
+        try:
+            return self._bases_at(place) if is_patch(place.codec) else ()
+        except WireError:
+            self.damage.append(f"pack {place.pack}: the patch at {place.offset} is damaged")
+            return ()
 
 
 class _OpenPack:
@@ -422,12 +527,23 @@ def _read_header(pack: _OpenPack, name: bytes, place: Place) -> None:
     _check_header(pack, name, place, pack.read(place.offset, HEADER_SIZE))
 
 
-def _read_record(pack: _OpenPack, name: bytes, place: Place) -> bytes:
+def _read_stored(pack: _OpenPack, name: bytes, place: Place) -> bytes:
     record = pack.read(place.offset, HEADER_SIZE + place.stored_length)
     _check_header(pack, name, place, record[:HEADER_SIZE])
-    chunk = StoredChunk(name, place.kind, place.codec, place.raw_length, record[HEADER_SIZE:])
+    return record[HEADER_SIZE:]
+
+
+def _read_record(pack: _OpenPack, name: bytes, place: Place) -> bytes:
+    stored = _read_stored(pack, name, place)
+    with _damage_told(pack, place):
+        return open_chunk(StoredChunk(name, place.kind, place.codec, place.raw_length, stored))
+
+
+@contextmanager
+def _damage_told(pack: _OpenPack, place: Place) -> Iterator[None]:
+    """What would be a lie on the wire is damage in our own pack."""
     try:
-        return open_chunk(chunk)
+        yield
     except WireError as error:
         raise Damaged("read a chunk", f"{pack.path} at {place.offset}", error.reason, _REPAIR) from error
 

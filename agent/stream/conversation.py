@@ -137,6 +137,11 @@ class Conversation:
         return self._over
 
     @property
+    def patches(self) -> bool:
+        """Whether the peer takes patches."""
+        return self.welcome is not None and self.welcome.patches
+
+    @property
     def in_flight(self) -> int:
         """Bytes sent that the peer has not worked off."""
         return self._sent - self._consumed

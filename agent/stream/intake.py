@@ -14,6 +14,7 @@ from typing import Protocol
 from agent.core.clock import Clock
 from agent.core.errors import Damaged, HikaeError, NotPermitted, StoreFailed, TryAgain, Unreachable, WireError
 from agent.fs.reserve import ReserveReached
+from agent.store.patched import BaseUnknown
 from agent.stream.conversation import HEARTBEAT, SILENCE
 from agent.stream.link import RESERVE
 from agent.stream.messages import CREDIT, Answers, Batch, Hello, Refuse, SecondaryPart, bad
@@ -191,6 +192,7 @@ class Intake:
 
 
 _CODES: tuple[tuple[type[HikaeError], str], ...] = (
+    (BaseUnknown, "busy"),
     (WireError, "protocol"),
     (NotPermitted, "identity"),
     (ReserveReached, RESERVE),

@@ -40,11 +40,13 @@ def ask(
     return had
 
 
-def put_chunks(talk: Conversation, load: Load, item: LiveItem, had: set[bytes]) -> Iterator[Batch]:
-    """The chunks of one item that the peer lacks."""
+def put_chunks(
+    talk: Conversation, load: Load, item: LiveItem, had: set[bytes], patches: bool = False
+) -> Iterator[Batch]:
+    """The chunks of one item that the peer lacks. ``patches``: it takes patches, and has the version before."""
     for chunk in item.chunks:
         if chunk.name not in had:
-            load.chunk(chunk.kind, chunk.name, chunk.data)
+            load.chunk(chunk.kind, chunk.name, chunk.data, chunk.runs if patches else ())
             if load.full:
                 yield from talk.say(load.take())
 
@@ -54,7 +56,7 @@ def put_commit(
 ) -> Iterator[Batch]:
     """One commit whole, on top of ``base``; the batch is left open for more."""
     number = item.commit.number
-    yield from put_chunks(talk, load, item, had)
+    yield from put_chunks(talk, load, item, had, talk.patches)
     for _, blob in blobs_of(item.changes):
         if not load.fits(len(blob)):
             yield from talk.say(load.take())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent.store.codec import pack_chunk
+from agent.core.patch import Runs
+from agent.store.codec import pack_chunk, pack_patch
 from agent.stream.messages import BATCH_TARGET, CHUNKS_MAX, PARTS_MAX, Batch, Data, Offer, PrimaryPart
 
 
@@ -33,9 +34,9 @@ class Load:
         """Whether ``size`` bytes more leave it well within what a receiver takes."""
         return self._size + size <= 2 * BATCH_TARGET
 
-    def chunk(self, kind: int, name: bytes, raw: bytes) -> None:
-        """Add a chunk, compressed where that helps."""
-        packed = pack_chunk(name, kind, raw)
+    def chunk(self, kind: int, name: bytes, raw: bytes, runs: Runs = ()) -> None:
+        """Add a chunk, compressed where that helps; as a patch where ``runs`` make a clearly smaller one."""
+        packed = (runs and pack_patch(name, kind, raw, runs)) or pack_chunk(name, kind, raw)
         self._kinds.append(kind)
         self._codecs.append(packed.codec)
         self._raw.append(packed.raw_length)

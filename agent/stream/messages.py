@@ -61,7 +61,8 @@ class Welcome:
     (its key's signature of the nonce) are put in and checked by the transport. ``lacking``: chunks of older commits are
     lost; before anything else every name of the newest commit is offered, which ends with a ``Withdraw`` of it.
     ``asks_first``: content may be here already, so until a consistent commit is sealed every chunk is asked for by name;
-    ``compact``: rows may come packed and names implied; ``program``, ``config_digest``: as in ``Hello``."""
+    ``compact``: rows may come packed and names implied; ``patches``: chunks may come as patches of those that it has;
+    ``program``, ``config_digest``: as in ``Hello``."""
 
     node: str
     epoch: Epoch
@@ -77,6 +78,7 @@ class Welcome:
     compact: bool = False
     program: str = ""
     config_digest: bytes = b""
+    patches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Offer:
 @dataclass(frozen=True, slots=True)
 class Data:
     """Chunks in one payload. ``kinds`` and ``codecs`` hold a byte for each, the lengths are bytes raw and as they
-    travel. No name is claimed: the receiver computes it."""
+    travel. No name is claimed: the receiver computes it. Codecs 2 and 3 are patches (``core.patch``)."""
 
     kinds: bytes
     codecs: bytes
@@ -127,7 +129,7 @@ class Data:
             raise bad("chunks that do not fill their payload")
         if count and (max(self.raw_lengths) > chunks.MAX_CHUNK or not min(self.raw_lengths)):
             raise bad("a chunk of an impossible length")
-        if self.kinds.strip(b"\x00\x02") or self.codecs.strip(b"\x00\x01"):
+        if self.kinds.strip(b"\x00\x02") or self.codecs.strip(b"\x00\x01\x02\x03"):
             raise bad("a chunk of an unknown kind")
 
 

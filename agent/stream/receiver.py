@@ -121,6 +121,7 @@ class Receiver:
             lacking=self.lacking,
             asks_first=self.asks_first,
             compact=True,
+            patches=True,
         )
 
     def handle(self, batch: Batch) -> list[SecondaryPart]:
@@ -218,7 +219,7 @@ class Receiver:
     # --- chunks
 
     def _store(self, data: Data) -> None:
-        stored, raws = open_chunks(data)
+        stored, raws = open_chunks(data, self._vault)
         self._vault.add(stored, raws)
         self._end = None
         self._presence.arrived([chunk.name for chunk in stored])

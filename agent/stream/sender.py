@@ -23,7 +23,7 @@ from agent.stream import live, versions
 from agent.stream.board import PositionBoard
 from agent.stream.catchup import Catchup
 from agent.stream.conversation import Conversation, Ended
-from agent.stream.feed import Feed, LiveCommit, PeerQueue
+from agent.stream.feed import Feed, LiveCommit, LiveContent, PeerQueue
 from agent.stream.load import Load
 from agent.stream.messages import Answers, Batch, Hello, Welcome
 from agent.stream.pace import Pace
@@ -279,7 +279,8 @@ class Sender:
                         base = item.commit.number
                         continue
                 # Rows that do not fit are offered by the catchup that follows; it counts on the chunks having gone out.
-                yield from live.put_chunks(self.talk, load, item, had)
+                patches = fits and isinstance(item, LiveContent) and queue.covers(item.token) and self.talk.patches
+                yield from live.put_chunks(self.talk, load, item, had, patches)
             yield from self.talk.say(load.take())
             if not fits:
                 return base

@@ -8,7 +8,7 @@ import queue
 import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.capture.outlet import ChunkRef, ReadChunk
@@ -17,6 +17,7 @@ from agent.core.clock import ManualClock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import Unreachable
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number, epoch_of, seq_of
+from agent.core.patch import between
 from agent.core.rows import ObjectRow, Xattrs, encode_name, encode_object, name_key, object_key
 from agent.store.catalog import Catalog, CatalogReader, Header
 from agent.store.spool import Spool
@@ -25,7 +26,7 @@ from agent.stream.board import PositionBoard
 from agent.stream.feed import Feed
 from agent.stream.intake import Intake
 from agent.stream.link import Transport
-from agent.stream.messages import Answers, Batch, Hello, Refuse, weight
+from agent.stream.messages import Answers, Batch, Data, Hello, Refuse, SecondaryPart, Welcome, weight
 from agent.stream.pace import Pace
 from agent.stream.receiver import Receiver
 from agent.stream.seats import Seats
@@ -77,6 +78,9 @@ class Primary:
         self._lock = threading.RLock()
         self._rooted = False
         self._token = 0
+        #: Chunks are given with what they are made of: the one that stood in their place, where some of it still stands.
+        self.patching = False
+        self._before: dict[ObjectId, bytes] = {}
 
     def close(self) -> None:
         self.catalog.close()
@@ -155,11 +159,17 @@ class Primary:
         self, object_id: ObjectId, data: bytes, xattrs: Xattrs = ()
     ) -> tuple[bytes, list[ReadChunk], list[tuple[bytes, bytes]]]:
         entries, found, pieces = [], [], []
+        before = self._before.get(object_id, b"") if self.patching else b""
+        self._before[object_id] = data
         for at in range(0, len(data), CHUNK):
             raw = data[at : at + CHUNK]
             name = chunks.name_of(raw)
+            old = before[at : at + CHUNK]
             entries.append(chunks.Entry(chunks.DATA, len(raw), name))
-            found.append(ReadChunk(name, chunks.DATA, raw, self._is_new(name)))
+            if raw == old:
+                continue
+            runs = between(raw, chunks.name_of(old), old) if old else ()
+            found.append(ReadChunk(name, chunks.DATA, raw, self._is_new(name), runs))
         content = chunks.fold(entries, lambda name, inner: pieces.append((name, inner)))
         found += [ReadChunk(name, chunks.PIECE, inner, self._is_new(name)) for name, inner in pieces]
         return file_row(object_id, content, len(data), xattrs), found, pieces
@@ -217,6 +227,19 @@ class FakeSource:
         return data if chunks.name_of(data) == ref.name else None
 
 
+class OldReceiver(Receiver):
+    """One of the release before, which knows no patches."""
+
+    def open(self) -> Welcome | Refuse:
+        welcome = super().open()
+        return replace(welcome, patches=False) if isinstance(welcome, Welcome) else welcome
+
+    def handle(self, batch: Batch) -> list[SecondaryPart]:
+        codecs = b"".join(part.codecs for part in batch if isinstance(part, Data))
+        assert b"" == codecs.strip(b"\x00\x01")
+        return super().handle(batch)
+
+
 class MendingReceiver(Receiver):
     """Remembers how the mending ended."""
 
@@ -239,6 +262,7 @@ class Secondary:
         self.board = PositionBoard()
         self.receiver: Receiver | None = None
         self.lacking = self.asks_first = False
+        self.kind: type[Receiver] = Receiver
         self.open()
 
     def open(self) -> None:
@@ -252,7 +276,7 @@ class Secondary:
     def accept(self, peer: str, hello: Hello) -> Receiver | Refuse:
         if peer != self.primary or hello.dataset != "web":
             return Refuse("not-primary", f"{peer} is not the primary of {hello.dataset} here", "see the configuration")
-        make = MendingReceiver if self.lacking else Receiver
+        make = MendingReceiver if self.lacking else self.kind
         self.receiver = make(
             self.name,
             hello,

@@ -248,6 +248,7 @@ class Welcome(_message.Message):
     LACKING_FIELD_NUMBER: _builtins.int
     ASKS_FIRST_FIELD_NUMBER: _builtins.int
     COMPACT_FIELD_NUMBER: _builtins.int
+    PATCHES_FIELD_NUMBER: _builtins.int
     PROGRAM_FIELD_NUMBER: _builtins.int
     CONFIG_DIGEST_FIELD_NUMBER: _builtins.int
     node: _builtins.str
@@ -261,6 +262,8 @@ class Welcome(_message.Message):
     lacking: _builtins.bool
     asks_first: _builtins.bool
     compact: _builtins.bool
+    patches: _builtins.bool
+    """Data may hold codecs 2 and 3."""
     program: _builtins.str
     config_digest: _builtins.bytes
     """Over what must be the same on all nodes; empty from a release that did not say."""
@@ -281,12 +284,13 @@ class Welcome(_message.Message):
         lacking: _builtins.bool = ...,
         asks_first: _builtins.bool = ...,
         compact: _builtins.bool = ...,
+        patches: _builtins.bool = ...,
         program: _builtins.str = ...,
         config_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "asks_first", b"asks_first", "certificate", b"certificate", "compact", b"compact", "config_digest", b"config_digest", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "node", b"node", "program", b"program", "proof", b"proof", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "asks_first", b"asks_first", "certificate", b"certificate", "compact", b"compact", "config_digest", b"config_digest", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "node", b"node", "patches", b"patches", "program", b"program", "proof", b"proof", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -357,7 +361,9 @@ class Data(_message.Message):
     kinds: _builtins.bytes
     """One byte per chunk: 0 data, 2 piece of a chunk list."""
     codecs: _builtins.bytes
-    """One byte per chunk: 0 raw, 1 zstd."""
+    """One byte per chunk: 0 raw, 1 zstd; only where Welcome.patches: 2 a patch of chunks that the peer has, 3 one whose body is
+    zstd (agent/core/patch.py). The peer rebuilds the chunk and computes its name.
+    """
     payload: _builtins.bytes
     @_builtins.property
     def raw_lengths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...

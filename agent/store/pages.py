@@ -1,0 +1,131 @@
+"""Digests of the 4 KiB pages of large files' chunks, ``local.pages.db`` beside the local facts: 8 bytes a page, 2 MiB a GiB.
+
+They stand under the object and the name of the chunk that they describe, so they are never those of another version,
+whatever a crash left behind. Losing them loses little: chunks that change next travel whole. So nothing here fails: what cannot
+be read is not there, what cannot be written is not kept.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import apsw
+import structlog
+
+from agent.core.errors import Damaged, HikaeError
+from agent.core.ids import ObjectId
+from agent.store import index
+from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query
+
+_APPLICATION = 0x68696B67  #: "hikg", in the database header
+_VERSION = 1
+_CACHE_KIB = 4_096
+_TABLES = """
+create table page (
+    object integer not null, chunk blob not null, reading integer not null, digests blob not null, primary key (object, chunk)
+) without rowid;
+create table seed (only integer primary key check (only = 1), seed blob not null);
+"""
+_PREFIX = 8
+_log = structlog.get_logger("store")
+T = TypeVar("T")
+
+
+class Pages:
+    """See the module. Opened when it is first needed; any thread."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: apsw.Connection | None = None
+        self._ailing = False
+
+    def close(self) -> None:
+        """Give the connection back; safe to call twice."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close(True)
+                self._connection = None
+
+    def begin(self, seed: bytes) -> None:
+        """Digests are made with this seed from now on; those of another are forgotten."""
+
+        def check(connection: apsw.Connection) -> None:
+            if query(connection, "select seed from seed") != [(seed,)]:
+                with connection:
+                    query(connection, "delete from page")
+                    query(connection, "insert or replace into seed values (1, ?)", (seed,))
+
+        self._do(check, None)
+
+    def knows(self, id: ObjectId) -> bool:
+        """Whether there are digests of any chunk of the object."""
+        return self._do(lambda c: bool(query(c, "select 1 from page where object = ? limit 1", (id,))), False)
+
+    def of(self, id: ObjectId, chunk: bytes) -> bytes:
+        """The digests of a chunk of the object; empty when there are none."""
+        sql = "select digests from page where object = ? and chunk = ?"
+        found: list[tuple[bytes]] = self._do(lambda c: query(c, sql, (id, chunk[:_PREFIX])), [])
+        return found[0][0] if found else b""
+
+    def put(self, id: ObjectId, reading: int, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep ``(chunk, digests)``. ``reading``: a number of its own for each read of a file, for :meth:`withdraw`."""
+        sql = "insert or ignore into page values (?, ?, ?, ?)"
+        self._each(sql, [(id, chunk[:_PREFIX], reading, digests) for chunk, digests in rows])
+
+    def drop(self, id: ObjectId, chunks: Iterable[bytes]) -> None:
+        """These chunks are no longer in the object."""
+        self._each("delete from page where object = ? and chunk = ?", [(id, chunk[:_PREFIX]) for chunk in chunks])
+
+    def withdraw(self, id: ObjectId, reading: int) -> None:
+        """What was read then is not to be committed."""
+        self._each("delete from page where object = ? and reading = ?", [(id, reading)])
+
+    def forget(self, ids: Iterable[ObjectId]) -> None:
+        """These objects are gone."""
+        if self._connection is not None or os.path.exists(self._path):
+            self._each("delete from page where object = ?", [(id,) for id in ids])
+
+    def _each(self, sql: str, rows: list[tuple[object, ...]]) -> None:
+        def write(connection: apsw.Connection) -> None:
+            with connection:
+                connection.executemany(sql, rows)
+
+        if rows:
+            self._do(write, None)
+
+    def _do(self, action: Callable[[apsw.Connection], T], otherwise: T) -> T:
+        with self._lock:
+            try:
+                result = action(self._opened())
+                self._ailing = False
+                return result
+            except apsw.Error as error:
+                self._ails(failure(error, "use page digests", self._path))
+            except HikaeError as error:
+                self._ails(error)
+            return otherwise
+
+    def _opened(self) -> apsw.Connection:
+        if self._connection is None:
+            connection = open_database(self._path, Synchronous.NORMAL, _CACHE_KIB)
+            try:
+                ensure_schema(connection, self._path, _APPLICATION, _VERSION, _TABLES)
+            except BaseException:
+                connection.close(True)
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _ails(self, error: Exception) -> None:
+        if not self._ailing:
+            _log.warning("page digests are not at hand; what changes travels in whole chunks", reason=str(error))
+        self._ailing = True
+        if isinstance(error, Damaged):
+            if self._connection is not None:
+                self._connection.close(True)
+                self._connection = None
+            index.remove(self._path)

@@ -1,0 +1,99 @@
+"""A file is changed in place by the literal bytes of patches, where those are of what stands there."""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+from pathlib import Path
+
+import pytest
+
+from agent.apply import content
+from agent.apply.facts import ChunkLost
+from agent.core import chunks
+from agent.core.chunks import DATA, Entry, name_of
+from agent.core.ids import ObjectId
+from agent.core.patch import PAGE, Patch, Run, Runs, between, head_and_body, parse
+from agent.core.rows import ObjectRow
+
+SIZE = 16 * PAGE
+OLD = [random.Random(seed).randbytes(SIZE) for seed in range(3)]
+
+
+def row(raws: list[bytes]) -> ObjectRow:
+    """A file of these chunks."""
+    listed = chunks.encode(Entry(DATA, len(raw), name_of(raw)) for raw in raws)
+    return ObjectRow(ObjectId(1), stat.S_IFREG | 0o644, 0, 0, 0, 0, sum(map(len, raws)), 0, (), listed)
+
+
+class Store:
+    """Chunks and patches; counts what is read."""
+
+    def __init__(self, *raws: bytes) -> None:
+        self.chunks = {name_of(raw): raw for raw in raws}
+        self.patches: dict[bytes, Patch] = {}
+        self.reads: list[bytes] = []
+
+    def read(self, name: bytes) -> bytes:
+        if name not in self.chunks:
+            raise ChunkLost("apply", name.hex(), "it is lost")
+        self.reads.append(name)
+        return self.chunks[name]
+
+    def patched(self, raw: bytes, runs: Runs) -> None:
+        """This chunk is stored as a patch."""
+        self.patches[name_of(raw)] = parse(*head_and_body(runs, raw), len(raw))
+
+
+def changed(raw: bytes, page: int) -> bytes:
+    """One page is another."""
+    return raw[: page * PAGE] + bytes(PAGE) + raw[(page + 1) * PAGE :]
+
+
+def applied(path: Path, old: list[bytes], new: list[bytes], store: Store) -> int:
+    """Change the file in place; bytes written. It must be as wanted then."""
+    path.write_bytes(b"".join(old))
+    fd = os.open(path, os.O_RDWR)
+    try:
+        written = content.patch(fd, row(old), row(new), store.read, store.patches.get)
+    finally:
+        os.close(fd)
+    assert b"".join(new) == path.read_bytes()
+    return written
+
+
+def test_only_literal_pages_are_written(tmpfs_dir: Path) -> None:
+    """No chunk is read for it."""
+    new = [changed(OLD[0], 3), OLD[1], changed(OLD[2], 15)]
+    store = Store()
+    for was, raw in zip(OLD, new, strict=True):
+        if was != raw:
+            store.patched(raw, between(raw, name_of(was), was))
+    assert (2 * PAGE, []) == (applied(tmpfs_dir / "file", OLD, new, store), store.reads)
+
+
+@pytest.mark.parametrize("how", ["whole", "another base", "moved", "two bases"])
+def test_a_patch_of_something_else_is_read_whole(tmpfs_dir: Path, how: str) -> None:
+    """What stands in its place is not what it is made of, so the chunk is needed."""
+    raw = OLD[2][PAGE:] + OLD[1][:PAGE] if how != "another base" else changed(OLD[2], 1)
+    store = Store(raw)
+    here, there = name_of(OLD[1]), name_of(OLD[2])
+    if how == "another base":
+        store.patched(raw, between(raw, there, OLD[2]))
+    elif how == "moved":
+        store.patched(raw, (Run(there, PAGE, SIZE - PAGE), Run(b"", 0, PAGE)))
+    elif how == "two bases":
+        store.patched(raw, (Run(there, PAGE, SIZE - PAGE), Run(here, 0, PAGE)))
+    assert SIZE == applied(tmpfs_dir / "file", OLD, [OLD[0], raw, OLD[2]], store)
+    assert {name_of(raw)} == set(store.reads)
+
+
+def test_a_lost_chunk_leaves_the_file_as_it_was(tmpfs_dir: Path) -> None:
+    """Although another chunk would come from a patch."""
+    new = [changed(OLD[0], 3), changed(OLD[1], 3), OLD[2]]
+    store = Store()
+    store.patched(new[0], between(new[0], name_of(OLD[0]), OLD[0]))
+    with pytest.raises(ChunkLost):
+        applied(tmpfs_dir / "file", OLD, new, store)
+    assert b"".join(OLD) == (tmpfs_dir / "file").read_bytes()
