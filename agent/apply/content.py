@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from agent.apply.ahead import read_ahead
 from agent.apply.facts import ChunkLost
-from agent.apply.patch import replaced
+from agent.apply.patch import changed_bytes, replaced
 from agent.apply.ports import ReadChunk, ReadPatch, no_patch
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, Entry
@@ -97,6 +97,18 @@ def patch(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: Re
         _lay(fd, offset, entry, was, read, patch_of)
         for offset, entry, was in replaced(entries_of(old, read), entries_of(new, read))
     )
+
+
+def few_bytes_differ(old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch, few: int) -> bool:
+    """Whether :func:`patch` would write at most ``few`` bytes. Asks for no more patches than it takes to know."""
+    over = changed_bytes(entries_of(old, read), entries_of(new, read)) - few
+    for _, entry, was in replaced(entries_of(old, read), entries_of(new, read)):
+        if over <= 0:
+            break
+        laid = _laid(entry, was, patch_of)
+        if laid:
+            over -= entry.length - sum(len(data) for _, data in laid)
+    return over <= 0
 
 
 def _lay(fd: int, offset: int, entry: Entry, was: Entry | None, read: ReadChunk, patch_of: ReadPatch) -> int:

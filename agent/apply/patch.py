@@ -27,11 +27,9 @@ def replaced(old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[tuple[int, 
             yield offset, wanted, was
 
 
-def recut_bytes(old: Iterable[Entry], new: Iterable[Entry]) -> int:
-    """How many of the bytes that :func:`changed` covers lie in entries that stand where none of their length stood.
-
-    The others are mostly changed in a few pages: capture keeps borders only then."""
-    return sum(entry.length for _, entry, was in replaced(old, new) if was is None or was.length != entry.length)
+def changed_bytes(old: Iterable[Entry], new: Iterable[Entry]) -> int:
+    """How many bytes :func:`changed` covers."""
+    return sum(entry.length for _, entry in changed(old, new))
 
 
 def _placed(entries: Iterable[Entry]) -> Iterator[tuple[int, Entry]]:

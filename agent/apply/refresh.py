@@ -10,7 +10,6 @@ from itertools import islice
 from agent.apply import content
 from agent.apply.fate import Identity
 from agent.apply.mirror import Attempt, Found, Mirror
-from agent.apply.patch import recut_bytes
 from agent.apply.place import build, holds_content, place
 from agent.apply.workset import WorkSet
 from agent.apply.world import ease
@@ -19,9 +18,9 @@ from agent.core.rows import ObjectRow, decode_object, object_id_of_key
 from agent.fs.handles import handle_of
 from agent.fs.metadata import apply_metadata
 
-#: From here on a file of which most stands where it stood is changed in place, bytes.
+#: From here on a file with few changed bytes is changed in place, bytes.
 LARGE = 16 << 20
-#: In chunks with new borders: at most this share of the file, as 1/n.
+#: "Few": at most this share of the file, as 1/n.
 FEW = 2
 _NAMES_AT_ONCE = 1000
 
@@ -87,8 +86,7 @@ def _worth_patching(mirror: Mirror, row: ObjectRow, old: ObjectRow, links: int) 
         return True
     if row.size <= LARGE or old.size <= LARGE:
         return False
-    recut = recut_bytes(content.entries_of(old, mirror.read), content.entries_of(row, mirror.read))
-    return recut * FEW <= row.size
+    return content.few_bytes_differ(old, row, mirror.read, mirror.patch_of, row.size // FEW)
 
 
 def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes) -> bool:

@@ -97,3 +97,15 @@ def test_a_lost_chunk_leaves_the_file_as_it_was(tmpfs_dir: Path) -> None:
     with pytest.raises(ChunkLost):
         applied(tmpfs_dir / "file", OLD, new, store)
     assert b"".join(OLD) == (tmpfs_dir / "file").read_bytes()
+
+
+def test_few_bytes_differ_where_patches_say_so() -> None:
+    """All chunks changed: whole ones count whole, patches by what is literal; no more are asked for than is needed."""
+    new = [changed(raw, 3) for raw in OLD]
+    store = Store()
+    assert not content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * SIZE - 1)
+    assert content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * SIZE)
+    for was, raw in zip(OLD, new, strict=True):
+        store.patched(raw, between(raw, name_of(was), was))
+    assert not content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * PAGE - 1)
+    assert content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * PAGE)
