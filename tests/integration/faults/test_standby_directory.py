@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from fakes.agents import pair
 from fakes.trees import snapshot
@@ -28,16 +29,14 @@ def test_a_directory_that_is_not_empty_is_refused_untouched() -> None:
         both.beta.cleared("standby-not-empty")
 
 
-def test_a_path_that_cannot_be_made_is_named() -> None:
+def test_a_path_that_cannot_be_made_is_named(tmpfs_dir: Path) -> None:
     """The directory above the standby is missing: said with what to create; created, it goes on by itself."""
-    with pair() as both:
-        text = both.beta.config.read_text()
-        both.target = both.base / "mnt" / "standby"
-        both.beta.config.write_text(text.replace(f'beta = "{both.base}/standby"', f'beta = "{both.target}"'))
+    above = tmpfs_dir / "mnt"
+    with pair(standby=above / "standby") as both:
         (both.source / "file").write_text("content")
         both.start()
         both.beta.told("standby-path-missing")
-        both.target.parent.mkdir()
+        above.mkdir()
         both.mirror()
         both.beta.cleared("standby-path-missing")
 
