@@ -50,13 +50,13 @@ FULL = Sizes(
 )
 QUICK = Sizes(
     quick=True,
-    small_files=10_000,
+    small_files=5_000,
     small_runs=2,
-    large_bytes=512 * MIB,
+    large_bytes=256 * MIB,
     large_runs=2,
     changed_part=0.01,
-    vault_changes=8,
-    many_files=50_000,
+    vault_changes=5,
+    many_files=20_000,
     many_runs=2,
     rate=100,
     durable_writes=300,

@@ -33,7 +33,7 @@ def test_the_full_sizes_are_those_of_the_agreement() -> None:
         FULL.rate,
     )
     assert 10_486 == FULL.pieces
-    assert ("4 GiB", "512 MiB") == (size_in_words(FULL.large_bytes), size_in_words(QUICK.large_bytes))
+    assert ("4 GiB", "256 MiB") == (size_in_words(FULL.large_bytes), size_in_words(QUICK.large_bytes))
 
 
 def test_a_row_brings_the_job_that_measures_it() -> None:
