@@ -42,7 +42,7 @@ def scattered(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
     """Pairs of ours and rsync for the same change; then more changes, for the vault."""
     size = bench.sizes.large_bytes
     need_room(4 * size + size // 4 + 256 * MIB)
-    source, copy = bench.base / "source", bench.base / "copy"
+    source, copy = bench.base / "source", bench.copy
     workloads.large_file(source, size)
     with ours.agents(bench.base, source) as pair:
         bench.say(f"first sync: {ours.first_sync(pair):.2f} s")

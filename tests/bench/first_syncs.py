@@ -10,19 +10,22 @@ from bench import copies, ours, workloads
 from bench.bare_stream import bare_stream
 from bench.figures import Row, Spec
 from bench.job import Bench, Beside, emptied
-from bench.machine import need_room
-from bench.sizes import MIB
+from bench.machine import need_room, warm
+from bench.sizes import GIB, MIB
 
 
 def small(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
     """Many small files: ours, rsync, restic of rsync's copy, borg of the same copy, over and over."""
-    source, copy = bench.base / "source", bench.base / "copy"
+    source, copy = bench.base / "source", bench.copy
     workloads.small_files(source, bench.sizes.small_files)
     own: list[float] = []
     rsync, restic, borg = Beside(), Beside(), Beside()
     for _ in range(bench.sizes.small_runs):
+        warm(3 * GIB)
         own.append(ours.one_first_sync(bench.base, source))
-        rsync.run(lambda: copies.rsync(bench.ssh(), source, emptied(copy)).seconds)
+        emptied(copy)
+        warm(3 * GIB)
+        rsync.run(lambda: copies.rsync(bench.ssh(), source, copy).seconds)
         restic.run(lambda: copies.restic(bench.base, _either(copy, source)))
         borg.run(lambda: copies.borg(bench.base, _either(copy, source)))
         bench.say(f"hikae {own[-1]:.2f} s; rsync, restic, borg: {_last(rsync)}, {_last(restic)}, {_last(borg)}")
@@ -36,15 +39,18 @@ def large(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
     """One large file: ours, rsync, and gRPC with nothing but bytes, over and over."""
     size = bench.sizes.large_bytes
     need_room(3 * size + size // 8 + 256 * MIB)
-    source, copy = bench.base / "source", bench.base / "copy"
+    source, copy = bench.base / "source", bench.copy
     workloads.large_file(source, size)
     own: list[float] = []
     rsync, bare = Beside(), Beside()
     with ExitStack() as stack:
         stream = stack.enter_context(bare_stream(bench.base / "bare"))
         for _ in range(bench.sizes.large_runs):
+            warm(2 * size + GIB)
             own.append(ours.one_first_sync(bench.base, source))
-            rsync.run(lambda: copies.rsync(bench.ssh(), source, emptied(copy)).seconds)
+            emptied(copy)
+            warm(2 * size + GIB)
+            rsync.run(lambda: copies.rsync(bench.ssh(), source, copy).seconds)
             emptied(copy)
             bare.run(lambda: stream.seconds(size))
             bench.say(f"hikae {own[-1]:.2f} s; rsync, bare stream: {_last(rsync)}, {_last(bare)}")

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from bench.crew import Failed
 from bench.figures import Row, Spec, paired, unmeasured
-from bench.machine import Unmeasurable
+from bench.machine import Unmeasurable, of_the_other
 from bench.sizes import Sizes
 
 
@@ -23,6 +23,11 @@ class Bench:
     base: Path
     ssh: Callable[[], str]
     say: Callable[[str], None]
+
+    @property
+    def copy(self) -> Path:
+        """Where a peer's copy of ``base / "source"`` goes."""
+        return of_the_other(self.base) / "copy"
 
 
 #: Measures and yields its rows, by the specs of their names. May raise ``Unmeasurable``, ``Failed``, or what a test would.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import platform
 import shutil
@@ -14,6 +15,8 @@ from bench.sizes import GIB, MIB
 from fakes import loop_image
 
 MEMORY = Path("/dev/shm")
+#: Of a job's directory: the secondary's filesystem.
+OTHER = "other"
 _DISKS = (Path("/var/tmp"), Path("/tmp"))
 _NOT_A_DISK = {"tmpfs", "ramfs", "devtmpfs"}
 _VERSIONS = {
@@ -47,6 +50,40 @@ def need_room(count: int) -> None:
     """Raises :class:`Unmeasurable` unless there is room in memory for ``count`` bytes."""
     if room() < count:
         raise Unmeasurable(f"it takes {count / GIB:.1f} GiB in {MEMORY}; there is room for {room() / GIB:.1f} GiB")
+
+
+def warm(count: int) -> None:
+    """Touch ``count`` bytes of memory and give them back, before a run is timed: a virtual machine gives unused memory back to
+    its host, and having a page again costs ten times what writing it does (here 11 against 1 µs). Who runs next would pay
+    for that, or not, as it happens."""
+    with mmap.mmap(-1, min(count, max(0, _available_memory() - GIB)) or mmap.PAGESIZE) as memory:
+        for at in range(0, len(memory), mmap.PAGESIZE):
+            memory[at] = 1
+
+
+@contextmanager
+def two_filesystems(base: Path) -> Iterator[None]:
+    """Two filesystems in memory, at ``base`` and at ``base / OTHER``, as two servers never share one: else the primary's
+    watcher is told of all that is written to the standby. Without root both nodes are on the one that is there."""
+    if os.geteuid() != 0:
+        yield
+        return
+    mounted: list[Path] = []
+    try:
+        for where in (base, base / OTHER):
+            where.mkdir(exist_ok=True)
+            finish(("mount", "-t", "tmpfs", "-o", "size=95%,nr_inodes=0,mode=0755", "hikae-bench", str(where)))
+            mounted.append(where)
+        yield
+    finally:
+        for where in reversed(mounted):
+            finish(("umount", "-l", str(where)))
+
+
+def of_the_other(base: Path) -> Path:
+    """Where things of the secondary, or of another copy, go."""
+    other = base / OTHER
+    return other if other.is_mount() else base
 
 
 @contextmanager

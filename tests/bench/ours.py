@@ -18,7 +18,7 @@ from agent.core.ids import NOTHING, ROOT
 from agent.core.rows import decode_object
 from agent.store.catalog import CatalogReader
 from bench.crew import Failed, finish
-from bench.machine import program
+from bench.machine import of_the_other, program
 from bench.workloads import counted, size_below
 from fakes.agents import Agent, Pair
 
@@ -31,14 +31,16 @@ _WIRE = re.compile(r"\bbytes_(?:acked|received):(\d+)")
 def agents(base: Path, source: Path) -> Iterator[Pair]:
     """A pair below ``base`` whose primary protects ``source``, not started; ended afterwards, and everything of it removed."""
     place = Path(tempfile.mkdtemp(prefix="pair-", dir=base))
-    pair = Pair(place, source=source)
+    there = Path(tempfile.mkdtemp(prefix="pair-", dir=of_the_other(base)))
+    pair = Pair(place, source=source, standby=there / "standby", states={"beta": there / "state"})
     try:
         yield pair
         pair.stop()
     finally:
         for agent in pair.agents:
             agent.kill(signal.SIGKILL)
-        shutil.rmtree(place, ignore_errors=True)
+        for path in (place, there):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def first_sync(pair: Pair) -> float:

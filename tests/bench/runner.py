@@ -16,7 +16,7 @@ from bench.copies import sshd
 from bench.crew import Failed
 from bench.figures import Row, Spec, unmeasured
 from bench.job import Bench, Job
-from bench.machine import MEMORY, Unmeasurable
+from bench.machine import MEMORY, Unmeasurable, two_filesystems
 from bench.sizes import Sizes
 from bench.specs import Jobs
 
@@ -47,7 +47,8 @@ class Runner:
                 base = top / name
                 base.mkdir()
                 bench = Bench(self._sizes, base, ssh, lambda words: self._say(f"  {words}"))
-                rows += self._measure(name, bench, {spec.name: spec for spec in specs})
+                with two_filesystems(base):
+                    rows += self._measure(name, bench, {spec.name: spec for spec in specs})
                 shutil.rmtree(base)
         return rows
 
