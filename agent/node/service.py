@@ -13,6 +13,7 @@ from agent.config.values import Settings
 from agent.core.clock import SystemClock
 from agent.core.errors import Exit
 from agent.node.assembly import MakeDoor, Node
+from agent.node.memory import settle_in
 from agent.node.notify import Notifier
 
 TICK = 1.0
@@ -49,6 +50,7 @@ def run(settings: Settings, make_door: MakeDoor) -> int:
     check_files(settings)
     for warning in settings.warnings:
         _log.warning("configuration", warning=warning)
+    settle_in()
     node = Node(settings, SystemClock(), make_door)
     notifier = Notifier()
     node.start()

@@ -18,6 +18,7 @@ import apsw
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, CommitNumber, shown
 from agent.core.rows import encode_name, name_key, object_key
+from agent.store.schema import FOREVER
 from agent.store.sqlite import query
 
 Difference: TypeAlias = tuple[bytes, bytes | None, bytes | None]
@@ -78,6 +79,18 @@ order by name limit ?4
 """
 _NEXT_PARENT = "select min(parent) from name where parent > ?"
 
+_ANY_ENDED = """
+select 1 where exists (select 1 from object where until > ?1 and until <= ?2 and until < 9223372036854775807)
+or exists (select 1 from name where until > ?1 and until <= ?2 and until < 9223372036854775807)
+"""
+_BEGUN_OBJECTS = """
+select since, id, row from object where (since, id) > (?1, ?2) and since <= ?3 order by since, id limit ?4
+"""
+_BEGUN_NAMES = """
+select since, parent, name, object from name
+where (since, parent, name) > (?1, ?2, ?3) and since <= ?4 order by since, parent, name limit ?5
+"""
+
 _runs = itertools.count(1)
 
 
@@ -99,12 +112,32 @@ def difference(
         for names in _names_at(pruned, connection, b, batch):
             yield [(name_key(p, name), None, encode_name(p, name, id)) for p, name, id in names]
         return
+    if a < b and not query(connection, _ANY_ENDED, (a, b)):
+        yield from _only_begun(pruned, connection, a, b, batch)
+        return
     run = _gather(pruned, connection, a, b)
     try:
         yield from _different_objects(pruned, connection, run, a, b, batch)
         yield from _different_names(pruned, connection, run, a, b, batch)
     finally:
         _forget(connection, run)
+
+
+def _only_begun(
+    pruned: Pruned, connection: apsw.Connection, a: CommitNumber, b: CommitNumber, batch: int
+) -> Iterator[list[Difference]]:
+    """Nothing ended between the two, as in a first sync: what began is all there is to it, and nothing need be gathered."""
+    since, id = a, FOREVER
+    while objects := query(connection, _BEGUN_OBJECTS, (since, id, b, batch)):
+        _reach(pruned, a)
+        since, id = objects[-1][:2]
+        yield [(object_key(each), None, row) for _, each, row in objects]
+    at = (a, FOREVER, b"")
+    while names := query(connection, _BEGUN_NAMES, (*at, b, batch)):
+        _reach(pruned, a)
+        at = names[-1][:3]
+        yield [(name_key(parent, name), None, encode_name(parent, name, each)) for _, parent, name, each in names]
+    _reach(pruned, a)
 
 
 def touched(

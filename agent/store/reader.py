@@ -191,7 +191,8 @@ class CatalogReader(Reading, losses.Losses):
         self, a: CommitNumber, b: CommitNumber, batch: int = 1000
     ) -> Generator[list[moments.Difference], None, None]:
         """What makes the state at ``a`` the state at ``b``: ``(key, old, new)`` with row bytes or None, net, objects
-        first (by id), then names (by parent, name). ``a`` may be ``NOTHING``; it may also be the later one.
+        first (by id), then names (by parent, name); where nothing ended between the two, by when they began before that.
+        ``a`` may be ``NOTHING``; it may also be the later one.
 
         Raises ``NotFound`` when history that is needed was pruned (also in the middle, if that happens meanwhile)."""
         return self._guarded(moments.difference(self, self._connection, a, b, batch))

@@ -30,7 +30,7 @@ create table name (
 ) without rowid;
 create index name_ended on name (parent, name, until, since, object) where until < 9223372036854775807;
 create index name_object on name (object);
-create index name_since on name (since);
+create index name_since on name (since, parent, name);
 create index name_until on name (until) where until < 9223372036854775807;
 
 create table commits (
