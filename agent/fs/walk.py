@@ -18,22 +18,23 @@ from typing import IO
 RUN = 16_384
 #: Sorted runs stay in memory up to so many bytes.
 IN_MEMORY = 8 << 20
-#: All blocks of the merge together, and the least that is read of a run at once, in bytes.
-_BLOCKS = 4 << 20
-_BLOCK = 4096
-#: Longer than any name, with its end.
-_LONGEST = 256
+#: All blocks of the merge together, and the least that is read of a run at once, in bytes. A short name takes five times its
+#: length once it is an object.
+_BLOCKS = 1 << 20
+_BLOCK = 4096  # more than the longest name, 255
 
 
 class Listing:
     """All names in a directory except ``.`` and ``..``. ``.hikae`` in a root is left to the caller.
 
-    ``gather`` reads, a run a step, so that others may work between; ``names`` reads what is left to be read and then may be asked
-    once. ``scratch``: where the temporary file may stand (None: the system's place), once it has more than ``in_memory`` bytes. Use it as a context, or ``close`` it."""
+    ``gather`` reads, ``run`` names a step, so that others may work between; ``names`` or ``pages`` may then be asked once, and
+    read first what is left to be read. ``scratch``: where the temporary file may stand (None: the system's place) once the runs
+    have more than ``in_memory`` bytes. Use it as a context, or ``close`` it."""
 
-    def __init__(self, dir_fd: int, scratch: str | None = None, in_memory: int = IN_MEMORY) -> None:
+    def __init__(self, dir_fd: int, scratch: str | None = None, *, run: int = RUN, in_memory: int = IN_MEMORY) -> None:
         self._dir_fd = dir_fd
         self._scratch = scratch
+        self._run = run
         self._in_memory = in_memory
         self._last: list[bytes] = []
         self._read = False
@@ -58,9 +59,9 @@ class Listing:
         descriptor share no read position. OSError where it may not be read."""
         with os.scandir(b"/proc/self/fd/%d" % self._dir_fd) as found:
             while True:
-                names = [entry.name for entry in islice(found, RUN)]
+                names = [entry.name for entry in islice(found, self._run)]
                 names.sort()
-                if len(names) < RUN:
+                if len(names) < self._run:
                     break
                 self._put(names)
                 yield
@@ -82,7 +83,8 @@ class Listing:
 
     def _put(self, names: list[bytes]) -> None:
         if self._file is None:
-            self._file = tempfile.SpooledTemporaryFile(self._in_memory, dir=self._scratch, prefix="names-")  # noqa: SIM115  closed by close
+            # Closed by close.
+            self._file = tempfile.SpooledTemporaryFile(self._in_memory, dir=self._scratch)  # noqa: SIM115
         begin = self._file.tell()
         # No name holds a NUL.
         self._file.write(b"".join([name + b"\0" for name in names]))
@@ -125,7 +127,7 @@ class _Run:
         if self._at >= self._end:
             return
         self._file.seek(self._at)
-        block = self._file.read(min(max(self._size, _LONGEST), self._end - self._at))
+        block = self._file.read(min(self._size, self._end - self._at))
         whole = block.rfind(b"\0")
         self._at += whole + 1
         self.names = block[:whole].split(b"\0")
