@@ -25,7 +25,7 @@ from agent.core.commit import Commit
 from agent.core.errors import Damaged, NotFound
 from agent.core.ids import NOTHING, CommitNumber, ObjectId, shown
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.fs.walk import entries
+from agent.fs.walk import count, is_empty
 
 _CHECKPOINT = "checkpoint"
 _ATTEMPTS = "attempts"
@@ -85,7 +85,7 @@ class Applier:
         self._clock = clock
         self._dataset = dataset
         self._scratch = scratch
-        self._standby = Standby(root, dataset, local, step, adopt, adopted or NothingAdopted())
+        self._standby = Standby(root, dataset, local, step, adopt, adopted or NothingAdopted(), scratch=scratch)
         self._prepared = False
         self._applied = _number(local.value(_CHECKPOINT))
         self._checkpoint = self._applied
@@ -144,7 +144,7 @@ class Applier:
         self._prepared = True
         # What the commits hold is not looked at here.
         self._clear_holds("lineage-waits", "adopt-waits", *ACCEPTABLE)
-        if not entries(world.displaced):
+        if is_empty(world.displaced):
             self._board.clear_code("displaced")
         if self._standby.found_again:
             self._lost = True
@@ -317,9 +317,11 @@ class Applier:
         )
 
     def _report_displaced(self) -> None:
-        count = len(entries(self._standby.open().displaced))
-        if count:
-            message = f"{count:,} entries of the adopted tree are not on the primary; they are now in .hikae/displaced"
+        displaced = count(self._standby.open().displaced)
+        if displaced:
+            message = (
+                f"{displaced:,} entries of the adopted tree are not on the primary; they are now in .hikae/displaced"
+            )
             remedy = "look at them, then remove them"
             now = self._clock.now_ns()
             self._board.put(Problem("displaced", Severity.WARNING, now, b"", message, remedy))

@@ -86,6 +86,6 @@ def tidy(mirror: Mirror) -> None:
         id = mirror.doubtful.pop()
         with Attempt(mirror, id):
             fd = mirror.fd(id)
-            for name in entries(fd):
+            for name in entries(fd, mirror.world.scratch):
                 if mirror.view.child(id, name, mirror.at) is None:
                     clear_entry(mirror, fd, id, name, None)

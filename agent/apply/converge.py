@@ -17,14 +17,14 @@ from agent.core.rows import (
     object_id_of_name,
     parent_and_name_of_key,
 )
-from agent.fs.walk import entries
+from agent.fs.walk import is_empty
 
 
 def converge(mirror: Mirror, scratch: str | None) -> None:
     """Make the standby equal to the run's target. What fails alone is in the tally; what ends the run is raised
     (``StandbyFull``, ``StandbyFailed``, errors of our own stores), and everything is looked at again the next time."""
     mirror.world.empty_temp()
-    mirror.holding = bool(entries(mirror.world.held))
+    mirror.holding = not is_empty(mirror.world.held)
     refresh_root(mirror)
     if mirror.run.survey:
         _by_survey(mirror)

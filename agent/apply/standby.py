@@ -12,7 +12,7 @@ from agent.apply.world import LOST_AND_FOUND, MARK, Step, World, foreign_errors,
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_dir, open_file, open_root
 from agent.fs.content import read_exact
-from agent.fs.walk import entries
+from agent.fs.walk import entries, is_empty
 
 _ROOT = "standby-root"
 _MARK_LIMIT = 4096
@@ -33,6 +33,7 @@ class Standby:
     step: Step
     adopt: bool = False
     adopted: Adopted = field(default_factory=NothingAdopted)
+    scratch: str | None = None
     found_again: bool = False
     fresh: bool = False
     _world: World | None = field(default=None)
@@ -54,7 +55,7 @@ class Standby:
             os.close(root)
             return self._world
         self.close()
-        self._world = open_world(self.path, root, self.step, self.adopted)
+        self._world = open_world(self.path, root, self.step, self.adopted, self.scratch)
         if not taken:
             self._take()
             self.fresh = not self.found_again and not self._full
@@ -165,7 +166,7 @@ def is_vacant(root: int) -> bool:
         except OSError:
             return False
         try:
-            if entries(inside):
+            if not is_empty(inside):
                 return False
         finally:
             os.close(inside)

@@ -39,7 +39,7 @@ def _survey_directory(mirror: Mirror, id: ObjectId) -> None:
     with Attempt(mirror, id):
         fd = mirror.fd(id)
         mirror.touch(id)
-        for name in entries(fd):
+        for name in entries(fd, mirror.world.scratch):
             if id == ROOT and (name == PRIVATE_DIR or (name == LOST_AND_FOUND and not _is_wanted(mirror, name))):
                 continue
             with Attempt(mirror, id, id, name):

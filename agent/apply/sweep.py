@@ -11,15 +11,16 @@ from agent.apply.mirror import Attempt, Mirror
 from agent.apply.place import place
 from agent.core.ids import ROOT, ObjectId
 from agent.fs.confined import open_dir
-from agent.fs.walk import entries
+from agent.fs.walk import entries, is_empty
 
 
 def sweep(mirror: Mirror) -> None:
     """Directories of any depth are taken apart level by level: what is found inside moves up into ``.hikae/m`` first."""
     tried: set[ObjectId] = set()
-    while mirror.holding and (names := entries(mirror.world.held)):
+    held = mirror.world.held
+    while mirror.holding and not is_empty(held):
         before = mirror.tally.failed
-        for name in names:
+        for name in entries(held, mirror.world.scratch):
             with Attempt(mirror, ROOT):
                 _sweep_one(mirror, name, tried)
         if mirror.tally.failed > before:
@@ -70,7 +71,7 @@ def _remove(mirror: Mirror, name: bytes, id: ObjectId | None, *, real: bool) -> 
 def _take_apart(mirror: Mirror, name: bytes, id: ObjectId | None) -> None:
     fd = open_dir(mirror.world.held, name)
     try:
-        for entry in entries(fd):
+        for entry in entries(fd, mirror.world.scratch):
             _take_out(mirror, fd, id or ObjectId(0), entry)
     finally:
         os.close(fd)

@@ -99,23 +99,24 @@ class _Check:
         """Compare one directory's entries; give those that are directories on both sides."""
         try:
             fd = self.dirs.fd(id)
-            standing = entries(fd)
+            standing = entries(fd, self.world.scratch)
+            stands = next(standing, None)
         except OSError as error:
             self._differs(path, f"unreadable: {error.strerror}")
             return
-        at = 0
         for name, child in self._children(id):
-            while at < len(standing) and standing[at] < name:
-                self._foreign(id, path, standing[at])
-                at += 1
-            if at < len(standing) and standing[at] == name:
-                at += 1
+            while stands is not None and stands < name:
+                self._foreign(id, path, stands)
+                stands = next(standing, None)
+            if stands == name:
+                stands = next(standing, None)
                 self._entry(id, name, child, _join(path, name))
             else:
                 self.checked_entries += 1
                 self._differs(_join(path, name), "missing", child)
-        for name in standing[at:]:
-            self._foreign(id, path, name)
+        while stands is not None:
+            self._foreign(id, path, stands)
+            stands = next(standing, None)
         yield from self._directories_below(id)
 
     def _children(self, id: ObjectId) -> Iterator[tuple[bytes, ObjectId]]:

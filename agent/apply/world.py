@@ -54,6 +54,8 @@ class World:
     fresh: bool
     step: Step
     adopted: Adopted
+    #: Where temporary files may stand (None: the system's place).
+    scratch: str | None = None
 
     def close(self) -> None:
         """Close every descriptor; an unmount is possible again."""
@@ -149,7 +151,7 @@ def _rmdir(fd: int, name: bytes) -> bool:
     return True
 
 
-def open_world(path: str, root: int, step: Step, adopted: Adopted) -> World:
+def open_world(path: str, root: int, step: Step, adopted: Adopted, scratch: str | None = None) -> World:
     """Take over the root's descriptor (also if this fails) and open or make our directories in it.
 
     Raises ``Held`` ("standby-unsafe") when ``.hikae`` is somebody else's: what we keep there must be ours alone."""
@@ -165,7 +167,7 @@ def open_world(path: str, root: int, step: Step, adopted: Adopted) -> World:
             os.close(fd)
         raise
     _, _, held, temp, displaced = opened
-    return World(path, root, private, held, temp, displaced, fresh, step, adopted)
+    return World(path, root, private, held, temp, displaced, fresh, step, adopted, scratch)
 
 
 def _own_dir(parent: int, name: bytes, path: str) -> tuple[int, bool]:

@@ -48,6 +48,8 @@ class Engine:
         self.places = Places(root_fd, self.view)
         self._rules = rules
         self._clock = clock
+        #: On the disk of our own state, not in the tree.
+        self._scratch = os.path.dirname(local.path) or None
         self.reports = Reports(board, clock)
         self.objects = Objects(self.view, catalog, self.places, self.reports, clock, print_seed(local), linked)
         queue = LargeQueue(self.outstanding)
@@ -69,6 +71,7 @@ class Engine:
             whole=whole,
             synced_at=self._synced() if whole else 0,
             virgin=virgin,
+            scratch=self._scratch,
         )
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from agent.capture.coverage import LargeQueue
 from agent.capture.dropping import Dropping, Steps
 from agent.capture.identity import Candidate, identify
 from agent.capture.moved import Moved
-from agent.capture.objects import Objects, Outcome, mount_handle
+from agent.capture.objects import MOUNT_HANDLE, Objects, Outcome, mount_handle
 from agent.capture.place import Places
 from agent.capture.reports import Reports
 from agent.capture.rules import Rules
@@ -232,7 +232,7 @@ class Looker:
     def is_mount(self, id: ObjectId) -> bool:
         """Whether a directory is one that something is mounted on."""
         fact = self._view.fact(id)
-        return fact is not None and fact.handle.startswith(mount_handle(ROOT, b"")[:6])
+        return fact is not None and fact.handle.startswith(MOUNT_HANDLE)
 
     def _carries(self, parent: ObjectId, name: bytes, id: ObjectId) -> bool:
         """Whether the object that is known as ``id`` stands at this entry."""

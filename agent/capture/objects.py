@@ -33,6 +33,8 @@ from agent.store.local import LocalRow
 
 #: Files above this size are read in slices, ahead of their commit.
 LARGE = 16 << 20
+#: How the handle begins that stands for one of a mount point's.
+MOUNT_HANDLE = b"\0mount"
 #: What changed during so many reads running is taken as read.
 TRIES = 3
 _REMEMBERED = 10_000
@@ -319,4 +321,4 @@ def first_hole(fd: int) -> int:
 
 def mount_handle(parent: ObjectId, name: bytes) -> bytes:
     """What stands for the handle of a directory that something is mounted on."""
-    return b"\0mount" + parent.to_bytes(8, "big") + name
+    return MOUNT_HANDLE + parent.to_bytes(8, "big") + name

@@ -15,7 +15,7 @@ from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.patch import Runs
 from agent.core.rows import encode_name, name_key, object_key
 from agent.store.catalog import Catalog
-from agent.store.local import Local, LocalRow
+from agent.store.local import Local, LocalRow, Signature
 from agent.store.pages import Pages
 
 Name = tuple[ObjectId, bytes]
@@ -135,6 +135,8 @@ class View:
     def children(self, parent: ObjectId, after: bytes = b"") -> list[tuple[bytes, ObjectId]]:
         """Some entries with names greater than ``after``, by name; empty when there are no more."""
         found = [] if parent in self._born else self._catalog.children(parent, self.at, after, _PAGE)
+        if not self._names:
+            return found
         last = found[-1][0] if len(found) == _PAGE else None
         live = {name: id for name, id in found if self._names.get((parent, name), id) == id}
         for name in self._added_below.get(parent, ()):
@@ -280,16 +282,18 @@ class View:
             return self._facts[id]
         return self._local.get(id)
 
-    def facts(self, ids: list[ObjectId]) -> dict[ObjectId, LocalRow]:
-        """The same for many."""
-        found = self._local.get_many(ids)
+    def signatures(self, ids: list[ObjectId]) -> dict[ObjectId, Signature]:
+        """The same for many, without prints."""
+        found = self._local.signatures(ids)
+        if not self._facts:
+            return found
         for id in ids:
             if id in self._facts:
                 fact = self._facts[id]
                 if fact is None:
                     found.pop(id, None)
                 else:
-                    found[id] = fact
+                    found[id] = (fact.id, fact.handle, fact.ino, fact.ctime, fact.mtime, fact.size, fact.clean)
         return found
 
     def by_handle(self, handle: bytes) -> ObjectId | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Generator, Iterator
-from stat import S_ISDIR, S_ISREG
+from collections.abc import Callable, Generator
+from stat import S_ISREG
 from typing import TypeVar
 
 from agent.capture.content import SMALL
@@ -14,13 +14,14 @@ from agent.capture.objects import Objects
 from agent.capture.place import Places
 from agent.capture.reports import Reports
 from agent.capture.rules import Rules
-from agent.capture.signature import Trust, believed
+from agent.capture.signature import Trust
+from agent.capture.skim import KnownEntries, Skimmer
 from agent.capture.view import Name, View
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.handles import handle_of
-from agent.fs.walk import entries
-from agent.store.local import LocalRow
+from agent.fs.walk import Listing
+from agent.store.local import Signature
 
 T = TypeVar("T")
 
@@ -32,8 +33,9 @@ Below = Callable[[ObjectId, bool], None]
 
 #: So many large files may wait to be read before the walk waits for them.
 _LARGE_WAITING = 16
-#: So many quick entries are gone over between two steps.
-_AT_ONCE = 16
+#: So many entries are gone over between two steps, and so many new ones read.
+_AT_ONCE = 128
+_READ_AT_ONCE = 16
 _MOVED = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP, errno.EXDEV)
 
 
@@ -42,7 +44,7 @@ class Walk:
 
     Only ids of directories are remembered, so what is renamed meanwhile is found under its new name. ``entries`` and
     ``bytes`` count what was gone over. ``virgin``: nothing was ever captured here before, so new entries need not be
-    looked up. ``synced_at``: see ``Objects``."""
+    looked up. ``synced_at``: see ``Objects``; ``scratch``: see ``Listing``."""
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class Walk:
         whole: bool = False,
         synced_at: int = 0,
         virgin: bool = False,
+        scratch: str | None = None,
     ) -> None:
         self.entries = 0
         self.bytes = 0
@@ -66,10 +69,11 @@ class Walk:
         self._objects = objects
         self._rules = rules
         self._reports = reports
-        self._trust = trust
         self._synced_at = synced_at
         self._whole = whole
         self._virgin = virgin
+        self._scratch = scratch
+        self._skimmer = Skimmer(view, rules, objects.linked, trust)
         self._stack: list[ObjectId] = []
         self._postponed: list[ObjectId] = []
         #: Without the privilege to ask objects where they are, a removal may be half of a move: it waits for the end.
@@ -124,82 +128,79 @@ class Walk:
 
     def visit(self, directory: ObjectId, below: Below) -> Turns:
         """Every entry of one directory; directories among them are given to ``below``. OSError when it cannot be listed."""
-        names = entries(self._places.fd(directory))
-        if directory == ROOT and PRIVATE_DIR in names:
-            names.remove(PRIVATE_DIR)
-        known = self._known(directory)
-        head = next(known, None)
-        simply, serial = head is None and self._virgin and not self._rules, self._looker.serial
-        fd, rest, take = self._places.fd(directory), 0, self._objects.fresh.take
-        for name in names:
-            while head is not None and head[0] < name:
-                yield from self._entry(directory, head[0], below)
-                head = next(known, None)
-                rest = 0
-            if not rest:
+        with Listing(self._places.fd(directory), self._scratch) as listing:
+            for _ in listing.gather():
                 yield False
-                fd, rest = self._places.fd(directory), _AT_ONCE
-            done = False
-            if head is not None and head[0] == name:
-                done = self._as_known(directory, fd, head, below)
-                head = next(known, None)
-            elif simply and serial == self._looker.serial:
-                size = take(directory, fd, name, self._synced_at)
-                if size is not None:
-                    done = True
-                    self.bytes += size
-            self.entries += 1
-            rest -= 1
+            known = KnownEntries(self._view, directory)
+            virgin = known.head() is None and self._virgin and not self._rules
+            alone_since = self._looker.serial if virgin else None
+            for names in listing.pages():
+                if directory == ROOT and PRIVATE_DIR in names:
+                    names.remove(PRIVATE_DIR)
+                yield from self._compare(directory, names, known, below, alone_since)
+            while (head := known.head()) is not None:
+                known.at += 1
+                yield from self._entry(directory, head, below)
+
+    def _compare(
+        self, directory: ObjectId, names: list[bytes], known: KnownEntries, below: Below, alone_since: int | None
+    ) -> Turns:
+        """Some of a directory's names, beside what the catalog has up to the last of them.
+
+        ``alone_since``: when (by the serial of hints) the catalog had nothing in it, and nothing can be known of its entries."""
+        at = 0
+        while at < len(names):
+            head = known.head()
+            if head is not None and head < names[at]:
+                known.at += 1
+                yield from self._entry(directory, head, below)
+                continue
+            yield False
+            fd, done = self._places.fd(directory), 0
+            if head == names[at]:
+                done, size = self._skimmer.skim(directory, fd, names[at : at + _AT_ONCE], known, below)
+                self.bytes += size
+            elif alone_since == self._looker.serial:
+                done = self._take(directory, fd, names[at : at + _READ_AT_ONCE])
+            at += done
+            self.entries += done
             if not done:
-                yield from self._entry(directory, name, below)
-                rest = 0
-        while head is not None:
-            yield from self._entry(directory, head[0], below)
-            head = next(known, None)
+                yield from self._unusual(directory, fd, names[at], known, below)
+                at += 1
+                self.entries += 1
 
-    def _known(self, directory: ObjectId) -> Iterator[tuple[bytes, ObjectId, LocalRow | None]]:
-        """What the catalog has in a directory, by name, a page at a time."""
-        after = b""
-        while page := self._view.children(directory, after):
-            facts = self._view.facts([id for _, id in page])
-            for name, id in page:
-                yield name, id, facts.get(id)
-            after = page[-1][0]
+    def _take(self, directory: ObjectId, fd: int, names: list[bytes]) -> int:
+        """How many of them, from the first on, were plain new files and are captured."""
+        done, take = 0, self._objects.fresh.take
+        for name in names:
+            size = take(directory, fd, name, self._synced_at)
+            if size is None:
+                break
+            self.bytes += size
+            done += 1
+        return done
 
-    def _as_known(
-        self, directory: ObjectId, fd: int, known: tuple[bytes, ObjectId, LocalRow | None], below: Below
-    ) -> bool:
-        """Whether the entry is believed to be just as the catalog has it."""
-        name, id, fact = known
-        if fact is None:
-            return False
+    def _unusual(self, directory: ObjectId, fd: int, name: bytes, known: KnownEntries, below: Below) -> Turns:
+        """An entry that is not just as the catalog has it, or that it does not have."""
+        if known.head() == name:
+            id = known.page[known.at][1]
+            known.at += 1
+            if self._reads_again(directory, fd, name, id, known.signatures.get(id)):
+                return
+        yield from self._entry(directory, name, below)
+
+    def _reads_again(self, directory: ObjectId, fd: int, name: bytes, id: ObjectId, known: Signature | None) -> bool:
+        """Read a small file that is where the catalog has it, which spares asking who it is; False when it is another one."""
         try:
             st = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        except OSError:
-            return False
-        is_dir = S_ISDIR(st.st_mode)
-        if self._rules and self._rules.excluded(self._view.path(directory, name), is_dir):
-            return False
-        if not believed(self._trust, st, fact):
-            small = S_ISREG(st.st_mode) and st.st_size <= SMALL
-            return small and st.st_ino == fact.ino and self._reads_again(directory, fd, known, st)
-        if is_dir and not self._looker.is_mount(id):
-            below(id, False)
-        elif S_ISREG(st.st_mode):
-            self._objects.linked.note(fact.handle, st.st_mode, st.st_nlink)
-            self.bytes += st.st_size
-        return True
-
-    def _reads_again(
-        self, directory: ObjectId, fd: int, known: tuple[bytes, ObjectId, LocalRow | None], st: os.stat_result
-    ) -> bool:
-        """Read a small file that is where the catalog has it, which spares asking who it is; False when it is another one."""
-        name, id, fact = known
-        try:
+            if known is None or not S_ISREG(st.st_mode) or st.st_size > SMALL or st.st_ino != known[2]:
+                return False
+            if self._rules and self._rules.excluded(self._view.path(directory, name), is_dir=False):
+                return False
             handle = handle_of(fd, name)
         except OSError:
             return False
-        if fact is None or handle != fact.handle or self._view.child(directory, name) != id:
+        if handle != known[1] or self._view.child(directory, name) != id:
             return False
         objects, before = self._objects, self._objects.bytes_read
         objects.synced_at = self._synced_at
