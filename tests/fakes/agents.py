@@ -398,12 +398,13 @@ def pair(extra: str = "", directory: str | None = None, **more: Any) -> Iterator
 
 
 @contextmanager
-def fleet(*names: str) -> Iterator[Fleet]:
-    """The first of ``names`` is the primary of ``web``, the others are its standbys. See :func:`running`."""
+def fleet(*names: str, extra: str = "") -> Iterator[Fleet]:
+    """The first of ``names`` is the primary of ``web``, the others are its standbys; ``extra`` as for :class:`Fleet`. See
+    :func:`running`."""
 
     def make(base: Path) -> Fleet:
         paths = {name: base / ("source" if name == names[0] else f"standby-{name}") for name in names}
-        return Fleet(base, names, [Shared("web", names[0], names[1:], paths)])
+        return Fleet(base, names, [Shared("web", names[0], names[1:], paths)], extra)
 
     with running(make) as all_of_them:
         yield all_of_them

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from fakes.agents import Fleet, fleet
+from fakes.agents import UNBRAKED, Fleet, fleet
 from fakes.proxy import Proxy, proxy
 from fakes.storm import Storm
 
@@ -29,7 +29,7 @@ RATES = (200_000.0, 1_000_000.0, 5_000_000.0, None)
 def two_wires() -> Iterator[tuple[Fleet, list[Proxy]]]:
     """alpha, and a wire of its own to each of its standbys beta and gamma."""
     with (
-        fleet("alpha", "beta", "gamma") as three,
+        fleet("alpha", "beta", "gamma", extra=UNBRAKED) as three,
         proxy(three["beta"].port) as one,
         proxy(three["gamma"].port) as other,
     ):
