@@ -45,6 +45,8 @@ class Structure:
         self._kinds: dict[ObjectId, int] = {}
         self._highest: int | None = ROOT - 1 if empty else None
         self._names: dict[tuple[ObjectId, bytes], ObjectId] = {}
+        #: Directories that were just seen to hang below the root, and how deep, while the staged state stands still.
+        self._depths: dict[ObjectId, int] = {}
         # Eight bytes each: whole trees are dropped at once, objects before their names.
         self._gone = array("Q")
 
@@ -67,6 +69,7 @@ class Structure:
         """After they are staged under ``number``: note what does not fit yet. Raises ``WireError`` when that is too
         much."""
         self._number = number
+        self._depths.clear()
         dropped = [object_id_of_key(key) for key in drops if key_is_object(key)]
         for object_id in dropped:
             self._kinds.pop(object_id, None)
@@ -79,6 +82,7 @@ class Structure:
 
     def settle(self) -> None:
         """Everything fits now, or ``WireError``."""
+        self._depths.clear()
         for (parent, name), object_id in self._names.items():
             if not self._name_fits(parent, name, object_id):
                 raise _bad(f"the name {name[:40]!r} that does not fit into the tree")
@@ -90,6 +94,7 @@ class Structure:
     def forget_open(self) -> None:
         """The commit is sealed: nothing of it is open."""
         self._names.clear()
+        self._depths.clear()
         del self._gone[:]
 
     def withdrawn(self) -> None:
@@ -128,15 +133,22 @@ class Structure:
         return not self._catalog.has_children(object_id, self._number) or self._reaches_root(parent, object_id)
 
     def _reaches_root(self, start: ObjectId, without: ObjectId) -> bool:
-        at = start
-        for _ in range(_DEPTH_MAX):
-            if at == ROOT:
-                return True
+        """The way up is gone once: a deep tree comes as a chain, each link of which would be followed to the top.
+
+        What is on a circle never reaches the root, so what is remembered has not ``without`` above it, whose only name is
+        in ``start``."""
+        at, way = start, list[ObjectId]()
+        while at != ROOT and at not in self._depths:
             names = self._catalog.names_of(at, self._number) if at != without else []
-            if not names:
+            if not names or len(way) >= _DEPTH_MAX:
                 return False
+            way.append(at)
             at = names[0][0]
-        return False
+        depth = self._depths.get(at, 0) + len(way)
+        if len(self._depths) > _KINDS_MAX:
+            self._depths.clear()
+        self._depths.update(zip(way, range(depth, 0, -1), strict=False))
+        return depth <= _DEPTH_MAX
 
     def _still_named(self, object_id: ObjectId) -> bool:
         catalog, number = self._catalog, self._number

@@ -1,0 +1,84 @@
+"""Rows of a commit together must be a tree, whatever their order, at a cost that their depth does not multiply."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from agent.core.errors import WireError
+from agent.core.ids import ROOT, CommitNumber, ObjectId
+from agent.core.rows import NameRow, ObjectRow, encode_object
+from agent.stream.structure import Structure
+
+NUMBER = CommitNumber(1)
+
+
+class Staged:
+    """Directories, each with one name, as they stand after everything was staged; counts how often names are asked for."""
+
+    def __init__(self, above: dict[ObjectId, ObjectId]) -> None:
+        self.above = above
+        self.asked = 0
+
+    def object(self, id: ObjectId, at: CommitNumber | None = None) -> bytes | None:
+        return encode_object(ObjectRow(id, stat.S_IFDIR | 0o755, 0, 0, 0)) if id == ROOT or id in self.above else None
+
+    def names_of(self, id: ObjectId, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]:
+        self.asked += 1
+        return [(self.above[id], b"d%d" % id)] if id in self.above else []
+
+    def child(self, parent: ObjectId, name: bytes, at: CommitNumber | None = None) -> ObjectId | None:
+        id = ObjectId(int(name[1:]))
+        return id if self.above.get(id) == parent else None
+
+    def has_children(self, parent: ObjectId, at: CommitNumber | None = None) -> bool:
+        return parent in self.above.values()
+
+    def names(self) -> list[NameRow]:
+        """The row of every name."""
+        return [NameRow(parent, b"d%d" % id, id) for id, parent in self.above.items()]
+
+
+def chain(first: int, levels: int, top: int) -> dict[ObjectId, ObjectId]:
+    """Directories ``first`` and on, each in the one before, the first of them in ``top``."""
+    return {ObjectId(first + level): ObjectId(first + level - 1 if level else top) for level in range(levels)}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_deep_chain_is_followed_up_once(backwards: bool) -> None:
+    """A tree of 2,000 levels in one batch fits, in either order, with a few questions for each level."""
+    staged = Staged(chain(ROOT + 1, 2000, ROOT))
+    structure = Structure(staged, empty=True)
+    rows = staged.names()
+
+    structure.look(NUMBER, rows[::-1] if backwards else rows, ())
+    structure.settle()
+
+    assert staged.asked <= 3 * 2000
+
+
+def test_a_circle_does_not_fit() -> None:
+    """Directories below themselves are refused, also when others in the batch hang where they should."""
+    above = chain(ROOT + 1, 5, ROOT)
+    above |= {ObjectId(50): ObjectId(52), ObjectId(51): ObjectId(50), ObjectId(52): ObjectId(51)}
+    staged = Staged(above)
+    structure = Structure(staged, empty=True)
+
+    structure.look(NUMBER, staged.names(), ())
+    with pytest.raises(WireError, match="does not fit into the tree"):
+        structure.settle()
+
+
+def test_what_was_seen_is_not_believed_of_a_later_state() -> None:
+    """A directory that hung below the root before the next batch was staged is looked at anew."""
+    staged = Staged(chain(ROOT + 1, 5, ROOT))
+    structure = Structure(staged, empty=True)
+    structure.look(NUMBER, staged.names(), ())
+
+    first, last = ObjectId(ROOT + 1), ObjectId(ROOT + 5)
+    staged.above[first] = last
+    structure.look(NUMBER, [NameRow(last, b"d%d" % first, first)], ())
+
+    with pytest.raises(WireError, match="does not fit into the tree"):
+        structure.settle()
