@@ -16,6 +16,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -98,7 +99,8 @@ class ContentReader:
         self.pieces: list[tuple[bytes, bytes]] = []
         self._fd, self._size, self._seed, self._cutter = fd, size, seed, cutter
         self._window = _Window(fd, min(size, _SLICE))
-        self._folding = Folding(self._keep_piece)
+        # Not by a method: a reader that holds itself would keep its window until garbage is looked for.
+        self._folding = Folding(partial(_keep_piece, self.found, self.pieces))
         self._prints = bytearray()
         self._old = _OldChunks(earlier, seed, size, piece, pages)
         self._cut = self._chosen_cut(earlier, piece)
@@ -203,9 +205,10 @@ class ContentReader:
         if self._pages is not None:
             self._pages.found(name, told, runs)
 
-    def _keep_piece(self, name: bytes, data: bytes) -> None:
-        self.found.append((name, PIECE, data))
-        self.pieces.append((name, data))
+
+def _keep_piece(found: list[Found], pieces: list[tuple[bytes, bytes]], name: bytes, data: bytes) -> None:
+    found.append((name, PIECE, data))
+    pieces.append((name, data))
 
 
 class _Window:

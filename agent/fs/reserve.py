@@ -25,6 +25,8 @@ SHARE = 20
 #: On a filesystem so small that the least would be most of it, a quarter.
 SMALL = 4
 _AGAIN = 4
+#: So many looks before a reserve could be used up.
+_STEPS = 8
 _LOOK_BYTES = 16 << 20
 _LOOK_SECONDS = 1.0
 
@@ -118,7 +120,7 @@ class Reserve:
             self._since = 0
             self._due = self._clock.monotonic() + _LOOK_SECONDS
             # A step must fit into the reserve several times over, or small disks would be full between two looks.
-            self._step = min([_LOOK_BYTES, *(room.reserve // _AGAIN for room in rooms)])
+            self._step = min([_LOOK_BYTES, *(room.reserve // _STEPS for room in rooms)])
             self.shortage = judge(rooms, self.shortage)
             return self.shortage
 

@@ -11,7 +11,7 @@ import ctypes
 import gc
 
 #: What may be made and still live before circles are looked for: some 20 MiB at most.
-_NEW_OBJECTS, _MIDDLE, _OLD = 200_000, 50, 1000
+_NEW_OBJECTS, _MIDDLE, _OLD = 200_000, 10, 10
 #: Of mallopt(3).
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 _KEPT = 64 << 20
@@ -28,3 +28,8 @@ def settle_in() -> None:
     if mallopt is not None:
         for option, value in ((_TRIM_THRESHOLD, _KEPT), (_TOP_PAD, _AHEAD), (_MMAP_THRESHOLD, _MAPPED_FROM)):
             mallopt(option, value)
+
+
+def tidy() -> None:
+    """Free what is young and in circles; once a second, however little was made: a few circles can hold large buffers."""
+    gc.collect(1)

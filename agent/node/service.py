@@ -13,7 +13,7 @@ from agent.config.values import Settings
 from agent.core.clock import SystemClock
 from agent.core.errors import Exit
 from agent.node.assembly import MakeDoor, Node
-from agent.node.memory import settle_in
+from agent.node.memory import settle_in, tidy
 from agent.node.notify import Notifier
 
 TICK = 1.0
@@ -62,6 +62,7 @@ def run(settings: Settings, make_door: MakeDoor) -> int:
                 hung_up = False
                 node.reload()
             node.tick()
+            tidy()
             notifier.alive(node.line())
         _log.info("the agent stops")
     finally:

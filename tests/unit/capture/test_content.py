@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
+import weakref
 from pathlib import Path
 
 import pytest
@@ -188,3 +190,20 @@ def test_any_changes_are_read_right(file: Path, seed: int) -> None:
         content = copy.read(file, earlier(content))
         assert file.read_bytes() == copy.bytes_of(content)
         assert os.stat(file).st_size == content.size
+
+
+def test_a_reader_that_has_read_is_gone_at_once(tmp_path: Path) -> None:
+    """It is in no circle: its window of 4 MiB must not wait until garbage is looked for."""
+    (tmp_path / "file").write_bytes(random.Random(1).randbytes(MIB))
+    fd = os.open(tmp_path / "file", os.O_RDONLY)
+    gc.collect()
+    gc.disable()
+    try:
+        reader = ContentReader(fd, MIB, SEED, Cutter(), None, lambda name: name)
+        assert [] == list(reader.slices())
+        seen = weakref.ref(reader)
+        del reader
+        assert seen() is None
+    finally:
+        gc.enable()
+        os.close(fd)

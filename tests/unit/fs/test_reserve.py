@@ -78,7 +78,7 @@ def test_it_looks_by_volume_and_by_time() -> None:
     reserve = reserve_of(disks, clock)
     assert (None, 2) == (reserve.passed(1), disks.looks)
     disks.free["/vault"] = 0
-    assert (None, 2) == (reserve.passed(15 * MIB), disks.looks)
+    assert (None, 2) == (reserve.passed(7 * MIB), disks.looks)
     found = reserve.passed(MIB)
     assert found is not None
     assert ("/vault", 4) == (found.room.path, disks.looks)
