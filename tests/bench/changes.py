@@ -12,7 +12,7 @@ from bench import copies, ours, workloads
 from bench.crew import Failed
 from bench.figures import Row, Spec, paired
 from bench.job import Bench, Beside, emptied
-from bench.machine import Unmeasurable, need_room, room
+from bench.machine import Unmeasurable
 from bench.sizes import MIB
 from fakes.agents import Pair
 
@@ -41,7 +41,7 @@ class _Changes:
 def scattered(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
     """Pairs of ours and rsync for the same change; then more changes, for the vault."""
     size = bench.sizes.large_bytes
-    need_room(4 * size + size // 4 + 256 * MIB)
+    bench.need_room(4 * size + size // 4 + 256 * MIB)
     source, copy = bench.base / "source", bench.copy
     workloads.large_file(source, size)
     with ours.agents(bench.base, source) as pair:
@@ -92,7 +92,7 @@ def _later(bench: Bench, specs: Mapping[str, Spec], changes: _Changes, grown: in
 
 def _has_room(bench: Bench) -> bool:
     """Whether one more change fits into memory, even if half of the file is stored anew for it."""
-    return room() > bench.sizes.large_bytes * 5 // 8
+    return bench.room() > bench.sizes.large_bytes * 5 // 8
 
 
 def _of(spec: Spec, made: int, wanted: int) -> Spec:

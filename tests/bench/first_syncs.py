@@ -10,8 +10,7 @@ from bench import copies, ours, workloads
 from bench.bare_stream import bare_stream
 from bench.figures import Row, Spec
 from bench.job import Bench, Beside, emptied
-from bench.machine import need_room, warm
-from bench.sizes import GIB, MIB
+from bench.sizes import MIB
 
 
 def small(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
@@ -21,10 +20,10 @@ def small(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
     own: list[float] = []
     rsync, restic, borg = Beside(), Beside(), Beside()
     for _ in range(bench.sizes.small_runs):
-        warm(3 * GIB)
+        bench.memory.ready()
         own.append(ours.one_first_sync(bench.base, source))
         emptied(copy)
-        warm(3 * GIB)
+        bench.memory.ready()
         rsync.run(lambda: copies.rsync(bench.ssh(), source, copy).seconds)
         restic.run(lambda: copies.restic(bench.base, _either(copy, source)))
         borg.run(lambda: copies.borg(bench.base, _either(copy, source)))
@@ -38,7 +37,7 @@ def small(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
 def large(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
     """One large file: ours, rsync, and gRPC with nothing but bytes, over and over."""
     size = bench.sizes.large_bytes
-    need_room(3 * size + size // 8 + 256 * MIB)
+    bench.need_room(3 * size + size // 8 + 256 * MIB)
     source, copy = bench.base / "source", bench.copy
     workloads.large_file(source, size)
     own: list[float] = []
@@ -46,10 +45,10 @@ def large(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
     with ExitStack() as stack:
         stream = stack.enter_context(bare_stream(bench.base / "bare"))
         for _ in range(bench.sizes.large_runs):
-            warm(2 * size + GIB)
+            bench.memory.ready()
             own.append(ours.one_first_sync(bench.base, source))
             emptied(copy)
-            warm(2 * size + GIB)
+            bench.memory.ready()
             rsync.run(lambda: copies.rsync(bench.ssh(), source, copy).seconds)
             emptied(copy)
             bare.run(lambda: stream.seconds(size))

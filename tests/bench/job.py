@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +12,18 @@ from typing import TypeAlias
 from bench.crew import Failed
 from bench.figures import Row, Spec, paired, unmeasured
 from bench.machine import Unmeasurable, of_the_other
-from bench.sizes import Sizes
+from bench.memory import Memory
+from bench.sizes import GIB, Sizes
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """``base``: a fresh directory on the filesystem in memory. ``ssh``: the command that reaches our own server; raises
-    ``Unmeasurable``. ``say``: for whoever watches."""
+    """``base``: a fresh directory on the filesystem in memory. ``memory``: that of the machine. ``ssh``: the command that reaches
+    our own server; raises ``Unmeasurable``. ``say``: for whoever watches."""
 
     sizes: Sizes
     base: Path
+    memory: Memory
     ssh: Callable[[], str]
     say: Callable[[str], None]
 
@@ -28,6 +31,16 @@ class Bench:
     def copy(self) -> Path:
         """Where a peer's copy of ``base / "source"`` goes."""
         return of_the_other(self.base) / "copy"
+
+    def room(self) -> int:
+        """Bytes that can still be put on the filesystem in memory."""
+        place = os.statvfs(self.base)
+        return min(place.f_bavail * place.f_frsize, self.memory.available())
+
+    def need_room(self, count: int) -> None:
+        """Raises ``Unmeasurable`` unless there is room in memory for ``count`` bytes."""
+        if (room := self.room()) < count:
+            raise Unmeasurable(f"it takes {count / GIB:.1f} GiB in memory; there is room for {room / GIB:.1f} GiB")
 
 
 #: Measures and yields its rows, by the specs of their names. May raise ``Unmeasurable``, ``Failed``, or what a test would.

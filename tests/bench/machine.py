@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import platform
 import shutil
@@ -10,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench import memory
 from bench.crew import Failed, finish
-from bench.sizes import GIB, MIB
+from bench.sizes import GIB
 from fakes import loop_image
 
 MEMORY = Path("/dev/shm")
@@ -38,27 +38,6 @@ def program(name: str) -> str:
     if found is None:
         raise Unmeasurable(f"{name} is not installed")
     return found
-
-
-def room() -> int:
-    """Bytes that can still be put on the filesystem in memory."""
-    place = os.statvfs(MEMORY)
-    return min(place.f_bavail * place.f_frsize, _available_memory())
-
-
-def need_room(count: int) -> None:
-    """Raises :class:`Unmeasurable` unless there is room in memory for ``count`` bytes."""
-    if room() < count:
-        raise Unmeasurable(f"it takes {count / GIB:.1f} GiB in {MEMORY}; there is room for {room() / GIB:.1f} GiB")
-
-
-def warm(count: int) -> None:
-    """Touch ``count`` bytes of memory and give them back, before a run is timed: a virtual machine gives unused memory back to
-    its host, and having a page again costs ten times what writing it does (here 11 against 1 µs). Who runs next would pay
-    for that, or not, as it happens."""
-    with mmap.mmap(-1, min(count, max(0, _available_memory() - GIB)) or mmap.PAGESIZE) as memory:
-        for at in range(0, len(memory), mmap.PAGESIZE):
-            memory[at] = 1
 
 
 @contextmanager
@@ -108,7 +87,7 @@ def ext4_on_disk(base: Path, mebibytes: int) -> Iterator[Path]:
 def surroundings(before: float) -> list[str]:
     """What the figures were measured with; ``before``: the load average at the beginning."""
     return [
-        f"{os.cpu_count()} cores, {_total_memory() / GIB:.0f} GiB",
+        f"{os.cpu_count()} cores, {memory.total() / GIB:.0f} GiB",
         f"Linux {platform.release()}, Python {platform.python_version()}",
         f"load average {before:.1f} when it began, {os.getloadavg()[0]:.1f} when it ended",
         ", ".join(_versions()) or "no peer is installed",
@@ -133,18 +112,3 @@ def _disk() -> Path:
         if place.is_dir() and finish(("findmnt", "-no", "FSTYPE", "-T", str(place))).strip() not in _NOT_A_DISK:
             return place
     raise Unmeasurable(f"none of {', '.join(map(str, _DISKS))} is on a disk")
-
-
-def _available_memory() -> int:
-    return _meminfo("MemAvailable")
-
-
-def _total_memory() -> int:
-    return _meminfo("MemTotal")
-
-
-def _meminfo(key: str) -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1]) << 10
-    return 256 * MIB

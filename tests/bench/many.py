@@ -11,7 +11,6 @@ from bench import copies, ours, workloads
 from bench.crew import Failed, peak_memory
 from bench.figures import Row, Spec, alone
 from bench.job import Bench, Beside
-from bench.machine import need_room
 from fakes.agents import Pair
 
 #: In memory, for a file: its inode on both sides and its rows in both catalogs and their logs.
@@ -20,7 +19,7 @@ _A_FILE = 4096
 
 def many(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
     """One first sync, then reconciles in pairs with rsync, which compares the source with our standby; and peaks of memory."""
-    need_room(bench.sizes.many_files * _A_FILE)
+    bench.need_room(bench.sizes.many_files * _A_FILE)
     source = bench.base / "source"
     workloads.empty_files(source, bench.sizes.many_files)
     with ours.agents(bench.base, source) as pair:

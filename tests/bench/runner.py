@@ -17,6 +17,7 @@ from bench.crew import Failed
 from bench.figures import Row, Spec, unmeasured
 from bench.job import Bench, Job
 from bench.machine import MEMORY, Unmeasurable, two_filesystems
+from bench.memory import Memory
 from bench.sizes import Sizes
 from bench.specs import Jobs
 
@@ -41,12 +42,13 @@ class Runner:
     def run(self, jobs: Jobs) -> list[Row]:
         """All of them; every row of theirs, measured or with the reason why not."""
         rows: list[Row] = []
-        with _memory() as top, _ssh_server(top) as ssh:
+        memory = Memory()
+        with _in_memory() as top, memory.given_back(), _ssh_server(top) as ssh:
             for name, specs in jobs.items():
                 self._say(f"{name} …")
                 base = top / name
                 base.mkdir()
-                bench = Bench(self._sizes, base, ssh, lambda words: self._say(f"  {words}"))
+                bench = Bench(self._sizes, base, memory, ssh, lambda words: self._say(f"  {words}"))
                 with two_filesystems(base):
                     rows += self._measure(name, bench, {spec.name: spec for spec in specs})
                 shutil.rmtree(base)
@@ -69,7 +71,7 @@ class Runner:
 
 
 @contextmanager
-def _memory() -> Iterator[Path]:
+def _in_memory() -> Iterator[Path]:
     """A directory on the filesystem in memory. Raises ``Unmeasurable``."""
     if not MEMORY.is_dir():
         raise Unmeasurable(f"{MEMORY} is not there: a filesystem in memory is needed")
