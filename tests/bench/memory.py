@@ -1,6 +1,6 @@
 """Memory that is there when it is timed.
 
-A virtual machine gives unused memory back to its host within seconds, and having a page again costs ten times what writing it takes
+A virtual machine gives unused memory back to its host within seconds, and having a page again costs ten times what writing does
 (here 11 against 1 µs). Who runs first, or writes more, would pay for that, which nobody does on a server of his own. So the bench
 holds all memory itself and gives it back bit by bit as it is used, so that what is free was in use a moment before.
 """
