@@ -15,7 +15,17 @@ from agent.apply.facts import Applied, ChunkLost, Held, Report, StandbyFailed, V
 from agent.apply.guard import Guard, Standing
 from agent.apply.ledger import Ledger
 from agent.apply.mirror import Mirror, Run
-from agent.apply.ports import Adopted, CatalogView, LocalFacts, NothingAdopted, ReadChunk, ReadPatch, no_patch
+from agent.apply.ports import (
+    NOTHING_EARLY,
+    Adopted,
+    CatalogView,
+    Early,
+    LocalFacts,
+    NothingAdopted,
+    ReadChunk,
+    ReadPatch,
+    no_patch,
+)
 from agent.apply.standby import Standby
 from agent.apply.verify import verify
 from agent.apply.world import Step, no_step, whole
@@ -75,12 +85,14 @@ class Applier:
         adopted: Adopted | None = None,
         brake: Brake = Brake(),
         patch_of: ReadPatch = no_patch,
+        early: Early = NOTHING_EARLY,
     ) -> None:
         self._open_reader = reader
         self._view: CatalogView | None = None
         self._local = local
         self._chunks = chunks
         self._patch_of = patch_of
+        self._early = early
         self._board = board
         self._clock = clock
         self._dataset = dataset
@@ -134,6 +146,10 @@ class Applier:
             return False
         return True
 
+    def write_early(self) -> bool:
+        """Write a little of what came ahead of its commit; whether there is more."""
+        return self._early.step(lambda: self._standby.open().temp)
+
     def prepare(self) -> None:
         """Make sure that the root is there and ours. Raises ``Held``, ``StandbyFull``, ``StandbyFailed``."""
         try:
@@ -173,7 +189,7 @@ class Applier:
         mirror = Mirror(
             world, self._reader, ledger, self._chunk, self._board, self._clock, run, progress, made=self._made
         )
-        mirror.patch_of = self._patch_of
+        mirror.patch_of, mirror.early = self._patch_of, self._early
         mirror.tally.total_bytes = max(0, target.bytes - self._counts(run.base).bytes)
         for code in _PASSING:
             self._board.clear_code(code)

@@ -16,13 +16,17 @@ from agent.apply.facts import ChunkLost
 from agent.apply.mirror import Mirror
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ObjectId
-from agent.core.rows import decode_object
+from agent.core.rows import ObjectRow, decode_object
 from agent.fs.confined import create_file, create_nameless, give_name
 from agent.fs.handles import handle_of_fd
 from agent.fs.metadata import apply_metadata_fd
 
 #: What filesystems without nameless files say (open(2), O_TMPFILE), and processes without ``/proc``.
 _NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
+
+
+#: Smaller files never come ahead of their commit.
+_LARGE = 16 << 20
 
 
 class NewFiles:
@@ -62,21 +66,23 @@ class NewFiles:
         if not (self._made or self._nameless):
             return False
         mirror.world.step("create")
-        fd = self._create(name)
+        early = self._early(row)
+        named = self._made and early < 0
+        fd = early if early >= 0 else self._create(name)
         if fd < 0:
             return False
         try:
-            if row.size:
-                mirror.tally.done_bytes += content.write_new(fd, row, mirror.read)
+            written = row.size if early >= 0 or not row.size else content.write_new(fd, row, mirror.read)
+            mirror.tally.done_bytes += written
             refused = apply_metadata_fd(fd, row)
             if refused:
                 mirror.denied(refused, id)
-            if not self._made:
+            if not named:
                 mirror.world.step("link")
                 give_name(fd, self._fd, name)
             mirror.ledger.record(id, handle_of_fd(fd), os.fstat(fd))
         except Exception:
-            if self._made:
+            if named:
                 os.unlink(name, dir_fd=self._fd)
             raise
         finally:
@@ -84,6 +90,13 @@ class NewFiles:
         mirror.stands(id, parent, name)
         mirror.touch(parent)
         return True
+
+    def _early(self, row: ObjectRow) -> int:
+        """The file that was written while its content came; -1 where there is none."""
+        mirror = self._mirror
+        if row.size <= _LARGE:
+            return -1
+        return mirror.early.take(content.entries_of(row, mirror.read), lambda: mirror.world.temp)
 
     def _create(self, name: bytes) -> int:
         """The file to be written; -1 where there are none without a name."""

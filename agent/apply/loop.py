@@ -51,7 +51,7 @@ class ApplyLoop:
         self._rested = rested
         self._broken = broken
         self._upkeep = upkeep
-        self._more = False
+        self._more = self._poked = False
         self._upkeep_at = 0.0
         self._thread = threading.Thread(target=self._run, name=name)
         self._change = threading.Condition()
@@ -108,6 +108,12 @@ class ApplyLoop:
             self._wake()
             return self._newest.number
 
+    def poke(self) -> None:
+        """There is work for ``upkeep``."""
+        with self._change:
+            self._poked = True
+            self._change.notify_all()
+
     def retry(self) -> None:
         """Look again now, whatever is waited for (a disk was freed, a directory emptied)."""
         with self._change:
@@ -160,7 +166,7 @@ class ApplyLoop:
                     if self._closing:
                         break
                     verifies, self._verifies = self._verifies, []
-                    target = self._due()
+                    target, self._poked = self._due(), False
                 for one in verifies:
                     self._verify(*one)
                 self._turn(target)
@@ -175,7 +181,7 @@ class ApplyLoop:
         self._change.notify_all()
 
     def _has_work(self) -> bool:
-        return self._closing or bool(self._verifies) or self._due() is not None
+        return self._closing or self._poked or bool(self._verifies) or self._due() is not None
 
     def _due(self) -> Commit | None:
         """The commit to converge to now. Called with the condition held."""

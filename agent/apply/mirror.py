@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from agent.apply.facts import ChunkLost, Progress, Report, silent
 from agent.apply.fate import Identity
 from agent.apply.ledger import Ledger
-from agent.apply.ports import CatalogView, ReadChunk, ReadPatch, no_patch
+from agent.apply.ports import NOTHING_EARLY, CatalogView, Early, ReadChunk, ReadPatch, no_patch
 from agent.apply.world import DISPLACED_DIR, HELD_DIR, World, whole
 from agent.core.clock import Clock
 from agent.core.commit import Commit
@@ -91,6 +91,7 @@ class Mirror:
     run: Run
     report: Report = silent
     patch_of: ReadPatch = no_patch
+    early: Early = NOTHING_EARLY
     tally: Tally = field(default_factory=Tally)
     #: Rows as of the target, of the objects that change, when they are few; (old, new).
     rows: dict[ObjectId, tuple[bytes | None, bytes | None]] | None = None

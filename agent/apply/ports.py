@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeAlias
 
+from agent.core.chunks import Entry
 from agent.core.commit import Commit
 from agent.core.ids import CommitNumber, ObjectId
 from agent.core.patch import Patch
@@ -90,6 +91,29 @@ class LocalFacts(Protocol):
     def value(self, key: str) -> bytes | None: ...
 
     def set_value(self, key: str, value: bytes, durable: bool = False) -> None: ...
+
+
+class Early(Protocol):
+    """Content that came before the commit that names it."""
+
+    def step(self, directory: Callable[[], int]) -> bool: ...
+
+    def take(self, entries: Iterable[Entry], directory: Callable[[], int]) -> int:
+        """The descriptor, now the caller's, of a nameless file in the standby that holds exactly these entries, else -1."""
+        ...
+
+
+class NothingEarly:
+    """None ever does."""
+
+    def step(self, directory: Callable[[], int]) -> bool:
+        return False
+
+    def take(self, entries: Iterable[Entry], directory: Callable[[], int]) -> int:
+        return -1
+
+
+NOTHING_EARLY = NothingEarly()
 
 
 class Adopted(Protocol):

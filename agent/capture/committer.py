@@ -77,13 +77,13 @@ class Committer:
         view.begin()
         return commit
 
-    def send_ahead(self, token: int, found: list[Found], patches: dict[bytes, Runs]) -> None:
+    def send_ahead(self, token: int, found: list[Found], patches: dict[bytes, Runs], is_new: bool) -> None:
         """Give chunks of a large file to the peers before they are committed; ``found`` and ``patches`` are emptied."""
         if found:
             chunks = self._labelled(found, patches)
             found.clear()
             patches.clear()
-            self._outlet.content(token, chunks)
+            self._outlet.content(token, chunks, is_new)
 
     def _header(self, newest: Commit | None, consistent: bool, fuzzy: int) -> Header:
         epoch = self._catalog.lineage[-1].number

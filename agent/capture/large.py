@@ -21,8 +21,8 @@ from agent.fs.confined import open_file
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import Metadata, read_metadata
 
-#: Gives chunks to the peers under a token, ahead of their commit.
-Send = Callable[[int, list[Found], dict[bytes, Runs]], None]
+#: Gives chunks to the peers under a token, ahead of their commit; and whether the file is new.
+Send = Callable[[int, list[Found], dict[bytes, Runs], bool], None]
 
 
 class LargeReads:
@@ -114,8 +114,8 @@ class LargeReads:
         reader, slices = self._objects.open_slices(was, id, fd, before.st_size)
         committed = False
         try:
-            content = yield from self._slices(token, reader, slices)
-            self._send(token, reader.found, reader.patches)
+            content = yield from self._slices(token, reader, slices, was is None)
+            self._send(token, reader.found, reader.patches, was is None)
             moved = self._queue.asked_again or not unchanged(before, os.fstat(fd))
             if self._objects.is_restless(handle, moved):
                 yield
@@ -139,7 +139,7 @@ class LargeReads:
         return False
 
     def _slices(
-        self, token: int, reader: ContentReader, slices: Generator[int, None, Content]
+        self, token: int, reader: ContentReader, slices: Generator[int, None, Content], is_new: bool
     ) -> Generator[None, None, Content]:
         """Read to the end, giving each slice away as soon as it is read."""
         while True:
@@ -148,7 +148,7 @@ class LargeReads:
             except StopIteration as end:
                 content: Content = end.value
                 return content
-            self._send(token, reader.found, reader.patches)
+            self._send(token, reader.found, reader.patches, is_new)
             yield
 
     def _name(

@@ -46,8 +46,9 @@ class Outlet(Protocol):
         """Whether more bulk data may come; waits up to ``timeout`` seconds for it."""
         ...
 
-    def content(self, token: int, chunks: Sequence[ReadChunk]) -> None:
-        """Chunks of one large file, ahead of the commit that will name them. ``token`` rises, one per file read."""
+    def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
+        """Chunks of one large file, ahead of the commit that will name them. ``token`` rises, one per file read;
+        ``is_new``: no commit has the file yet, so all its chunks come, in order."""
         ...
 
     def commit(
@@ -69,7 +70,7 @@ class NullOutlet:
     def has_room(self, timeout: float) -> bool:
         return True
 
-    def content(self, token: int, chunks: Sequence[ReadChunk]) -> None:
+    def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
         return None
 
     def commit(

@@ -23,9 +23,9 @@ class MeasuredFeed:
         """See ``Outlet``."""
         return self._feed.has_room(timeout)
 
-    def content(self, token: int, chunks: Sequence[ReadChunk]) -> None:
+    def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
         """See ``Outlet``."""
-        self._feed.content(token, chunks)
+        self._feed.content(token, chunks, is_new)
 
     def commit(
         self, commit: Commit, changes: Changes, chunks: Sequence[ReadChunk], ahead: Sequence[tuple[int, ObjectId]]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from agent.adopt.seeding import Seeding
 from agent.apply.applier import Applier
+from agent.apply.early import EarlyContent
 from agent.apply.facts import Phase
 from agent.apply.loop import ApplyLoop
 from agent.config.values import Dataset
@@ -115,6 +116,7 @@ class Standby:
         newest = catalog.newest()
         scratch = around.home(dataset) / "scratch"
         scratch.mkdir(exist_ok=True, mode=0o700)
+        self.early = EarlyContent(self._poke, around.clock.monotonic)
         applier = Applier(
             dataset.path,
             catalog.reader,
@@ -129,6 +131,7 @@ class Standby:
             adopted=seeding,
             brake=dataset.brake,
             patch_of=self.mending.patch_of,
+            early=self.early,
         )
         self._applier = applier
         self.board = PositionBoard(Position(newest.number if newest else NOTHING, applier.applied))
@@ -153,6 +156,7 @@ class Standby:
             self._closing = True
             self._served.wait_for(lambda: not self._serving, CALLS_END_WITHIN)
         self.loop.close()
+        self.early.close()
         self.seeding.close()
         self.vault.close()
         self._local.close()
@@ -268,6 +272,8 @@ class Standby:
 
     def _keep_up(self) -> bool:
         """The applying thread has a moment. A standby that is not there, or is another, says nothing about what is lost."""
+        if self._applier.write_early():
+            return True
         if not self.seeding.at_work or self._applier.adopting is None or not self._applier.is_there():
             return False
         seeded = self.seeding.seeds
@@ -277,6 +283,9 @@ class Standby:
             self._around.changed()
         return more
 
+    def _poke(self) -> None:
+        self.loop.poke()
+
     def announce(self, count: int) -> None:
         """The primary holds so many changes that it has not captured."""
         self.announced = count
@@ -284,7 +293,10 @@ class Standby:
     def pace(self) -> None:
         """In a first sync nothing is worth more for being received early, and what the applier must read from disk costs both
         of them time: so it may fall behind no further than what is still in memory."""
-        if not self.was_consistent and self.loop.facts().phase is Phase.CONVERGE:
+        if self.was_consistent:
+            return
+        self.early.wait(PACE_SECONDS)
+        if self.loop.facts().phase is Phase.CONVERGE:
             self.vault.wait_for_reader(PACE_SECONDS)
 
     def _moved(self) -> None:
@@ -343,6 +355,10 @@ class _Served(Receiver):
             )
         return super().progress()
 
+    def content_came(self, token: int, came: Sequence[tuple[bytes, bytes]]) -> None:
+        """See ``Receiver``."""
+        self._standby.early.came(token, came)
+
     def mended(self, left: int) -> None:
         """See ``Receiver``."""
         self._mends = self._standby.mended(self._mends, left)
@@ -388,4 +404,5 @@ class _Served(Receiver):
         try:
             super().close()
         finally:
+            self._standby.early.gone()
             self._standby.ended(self)

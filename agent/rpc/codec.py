@@ -12,6 +12,7 @@ from agent.core.chunks import NAME_SIZE
 from agent.core.commit import Position
 from agent.core.errors import WireError
 from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch
+from agent.rpc.payload import payload_of, with_payload
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.messages import (
     BATCH_MAX,
@@ -46,15 +47,31 @@ _NUMBER_LIMIT = 1 << 63
 
 
 def encode_batch(batch: Batch) -> bytes:
-    """The bytes of what a primary says."""
-    request = pb.ReplicateRequest()
+    """The bytes of what a primary says. Messages one after the other are one message with all their parts, so a large payload
+    is written behind the rest of its own, and copied once."""
+    out: list[bytes | memoryview] = []
     for part in batch:
-        _FILL[type(part)](request.parts.add(), part)
-    return request.SerializeToString()
+        if isinstance(part, Data):
+            out += with_payload(_data_without_payload(part), part.payload)
+        else:
+            request = pb.ReplicateRequest()
+            _FILL[type(part)](request.parts.add(), part)
+            out.append(request.SerializeToString())
+    return b"".join(out)
 
 
 def decode_batch(data: bytes) -> Batch:
-    """What a primary said. Raises ``WireError``."""
+    """What a primary said. Raises ``WireError``. The payload of chunks is a view of ``data`` where it is most of it."""
+    view = payload_of(data) if len(data) <= BATCH_MAX else None
+    if view is not None:
+        rest, payload = view
+        request = _parsed(pb.ReplicateRequest(), rest)
+        if (
+            len(request.parts) == 1
+            and request.parts[0].WhichOneof("part") == "data"
+            and not request.parts[0].data.payload
+        ):
+            return (_read_data(request.parts[0].data, payload),)
     request = _parsed(pb.ReplicateRequest(), data)
     if len(request.parts) > PARTS_MAX:
         raise bad(f"{len(request.parts)} parts at once")
@@ -194,17 +211,24 @@ def _read_offer(offer: pb.Offer) -> Offer:
     )
 
 
-def _fill_data(part: Any, data: Data) -> None:
-    out = part.data
-    out.kinds, out.codecs, out.payload = data.kinds, data.codecs, data.payload
+def _data_without_payload(data: Data) -> bytes:
+    out = pb.Data(kinds=data.kinds, codecs=data.codecs, content=data.content)
     out.raw_lengths.extend(data.raw_lengths)
     out.stored_lengths.extend(data.stored_lengths)
+    return out.SerializeToString()
 
 
-def _read_data(data: pb.Data) -> Data:
+def _read_data(data: pb.Data, payload: memoryview | None = None) -> Data:
     if len(data.raw_lengths) != len(data.kinds) or len(data.stored_lengths) != len(data.kinds):
         raise bad("chunks whose packed fields differ in number")
-    got = Data(data.kinds, data.codecs, list(data.raw_lengths), list(data.stored_lengths), data.payload)
+    got = Data(
+        data.kinds,
+        data.codecs,
+        list(data.raw_lengths),
+        list(data.stored_lengths),
+        data.payload if payload is None else payload,
+        data.content,
+    )
     got.check()
     return got
 
@@ -298,7 +322,6 @@ def _counted(value: int) -> int:
 _FILL: dict[type, Callable[[Any, Any], None]] = {
     Hello: _fill_hello,
     Offer: _fill_offer,
-    Data: _fill_data,
     Seal: _fill_seal,
     Withdraw: _fill_withdraw,
     Heartbeat: _fill_heartbeat,

@@ -40,6 +40,8 @@ __all__ = ["PackEnd", "StoredChunk", "Vault"]
 PACK_LIMIT = 1 << 30
 CACHE_LIMIT = 64 << 20
 _PENDING_LIMIT = 50_000
+#: Bytes that may wait in the system to be written out: the sync of a small commit has to wait for them.
+_UNSYNCED_LIMIT = 64 << 20
 #: Entries that are worth a transaction; fewer wait, and are found in the packs after a crash.
 _FLUSH = 20_000
 _OPEN_PACKS = 64
@@ -159,10 +161,10 @@ class Vault:
         with self.lock:
             return self._index.missing(names)
 
-    def add(self, chunks: Sequence[StoredChunk], raws: Sequence[bytes]) -> None:
+    def add(self, chunks: Sequence[StoredChunk], raws: Sequence[bytes], keep: bool = True) -> None:
         """Append chunks; those that are there already are passed over. ``raws``: their opened bytes, as
-        ``open_chunk`` gave them, kept for a while so that nobody need read them from disk. Durable after
-        :meth:`sync`.
+        ``open_chunk`` gave them, with ``keep`` kept for a while so that nobody need read them from disk.
+        Durable after :meth:`sync`.
 
         Raises ``TryAgain`` when the disk is full: some may be in, adding them again is harmless. ``StoreFailed``."""
         with self.lock:
@@ -175,9 +177,11 @@ class Vault:
                 part = fresh[start : start + BATCH]
                 for chunk, place in zip(part, writer.append(part), strict=True):
                     self._index.put(chunk.name, place, bases_of(chunk.stored) if is_patch(chunk.codec) else ())
-            for chunk, raw in zip(chunks, raws, strict=True):
-                self._recent.put(chunk.name, raw)
-            crowded = self._index.waiting() > _PENDING_LIMIT
+            if keep:
+                for chunk, raw in zip(chunks, raws, strict=True):
+                    self._recent.put(chunk.name, raw)
+            durable = self._durable.offset if self._durable.pack == writer.pack else 0
+            crowded = self._index.waiting() > _PENDING_LIMIT or writer.end - durable > _UNSYNCED_LIMIT
         if crowded:
             self.sync()
 

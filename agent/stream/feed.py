@@ -20,11 +20,12 @@ QUEUE_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class LiveContent:
-    """Chunks of a large file, ahead of the commit that names them."""
+    """Chunks of a large file, ahead of the commit that names them. ``is_new``: all of a file that no commit has yet."""
 
     token: int
     chunks: Sequence[ReadChunk]
     size: int
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +204,12 @@ class Feed:
                 self._condition.wait(left)
             return True
 
-    def content(self, token: int, chunks: Sequence[ReadChunk]) -> None:
+    def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
         """See ``capture.outlet.Outlet``."""
         self._last_token = token
         size = sum(len(chunk.data) for chunk in chunks)
         self.given += size
-        item = LiveContent(token, chunks, size)
+        item = LiveContent(token, chunks, size, is_new)
         self._give([(queue, item) for queue in self._attached()])
 
     def commit(

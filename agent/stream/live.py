@@ -8,7 +8,7 @@ from agent.capture.outlet import ReadChunk
 from agent.core.commit import Commit
 from agent.core.ids import CommitNumber
 from agent.stream.conversation import Conversation
-from agent.stream.feed import LiveCommit, LiveItem
+from agent.stream.feed import LiveCommit, LiveContent, LiveItem
 from agent.stream.load import Load
 from agent.stream.messages import NAMES_TARGET, Batch, Offer, Seal, blobs_of
 
@@ -44,9 +44,10 @@ def put_chunks(
     talk: Conversation, load: Load, item: LiveItem, had: set[bytes], patches: bool = False
 ) -> Iterator[Batch]:
     """The chunks of one item that the peer lacks. ``patches``: it takes patches, and has the version before."""
+    content = item.token if isinstance(item, LiveContent) and item.is_new else 0
     for chunk in item.chunks:
         if chunk.name not in had:
-            load.chunk(chunk.kind, chunk.name, chunk.data, chunk.runs if patches else ())
+            load.chunk(chunk.kind, chunk.name, chunk.data, chunk.runs if patches else (), content)
             if load.full:
                 yield from talk.say(load.take())
 

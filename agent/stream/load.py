@@ -16,6 +16,7 @@ class Load:
         self._clear()
 
     def _clear(self) -> None:
+        self._content = 0
         self._kinds = bytearray()
         self._codecs = bytearray()
         self._raw: list[int] = []
@@ -34,8 +35,12 @@ class Load:
         """Whether ``size`` bytes more leave it well within what a receiver takes."""
         return self._size + size <= 2 * BATCH_TARGET
 
-    def chunk(self, kind: int, name: bytes, raw: bytes, runs: Runs = ()) -> None:
-        """Add a chunk, compressed where that helps; as a patch where ``runs`` make a clearly smaller one."""
+    def chunk(self, kind: int, name: bytes, raw: bytes, runs: Runs = (), content: int = 0) -> None:
+        """Add a chunk, compressed where that helps; as a patch where ``runs`` make a clearly smaller one.
+        ``content``: see ``Data``."""
+        if content != self._content:
+            self._close_data()
+            self._content = content
         packed = (runs and pack_patch(name, kind, raw, runs)) or pack_chunk(name, kind, raw)
         self._kinds.append(kind)
         self._codecs.append(packed.codec)
@@ -61,5 +66,7 @@ class Load:
     def _close_data(self) -> None:
         if self._payload:
             payload = self._payload[0] if len(self._payload) == 1 else b"".join(self._payload)
-            self._parts.append(Data(bytes(self._kinds), bytes(self._codecs), self._raw, self._stored, payload))
+            self._parts.append(
+                Data(bytes(self._kinds), bytes(self._codecs), self._raw, self._stored, payload, self._content)
+            )
             self._clear()

@@ -101,13 +101,15 @@ class Offer:
 @dataclass(frozen=True, slots=True)
 class Data:
     """Chunks in one payload. ``kinds`` and ``codecs`` hold a byte for each, the lengths are bytes raw and as they
-    travel. No name is claimed: the receiver computes it. Codecs 2 and 3 are patches (``core.patch``)."""
+    travel. No name is claimed: the receiver computes it. Codecs 2 and 3 are patches (``core.patch``). ``payload`` may be a view
+    of what came. ``content``: not 0 for the content of one large new file, in order, ahead of its commit; a number of its own."""
 
     kinds: bytes
     codecs: bytes
     raw_lengths: Sequence[int]
     stored_lengths: Sequence[int]
-    payload: bytes
+    payload: bytes | memoryview
+    content: int = 0
 
     def chunks(self) -> Iterator[tuple[int, int, int, bytes]]:
         """``(kind, codec, raw length, stored bytes)`` of each chunk. Raises ``WireError`` before the first when
@@ -117,7 +119,7 @@ class Data:
         for kind, codec, raw, stored in zip(
             self.kinds, self.codecs, self.raw_lengths, self.stored_lengths, strict=True
         ):
-            yield kind, codec, raw, self.payload[at : at + stored]
+            yield kind, codec, raw, bytes(self.payload[at : at + stored])
             at += stored
 
     def check(self) -> None:

@@ -6,7 +6,7 @@ Not a thread: :mod:`agent.stream.intake` drives it. Nothing here waits for the p
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agent.core import chunks
@@ -174,6 +174,10 @@ class Receiver:
                 self._stage(incoming, changes)
         self._held = 0
 
+    def content_came(self, token: int, came: Sequence[tuple[bytes, bytes]]) -> None:
+        """Chunks of the large new file ``token``, names and bytes, in order, ahead of its commit; the vault does not keep them at
+        hand."""
+
     def mended(self, left: int) -> None:
         """Every name was offered, and all but ``left`` of the missing chunks are durable now."""
 
@@ -220,7 +224,10 @@ class Receiver:
 
     def _store(self, data: Data) -> None:
         stored, raws = open_chunks(data, self._vault)
-        self._vault.add(stored, raws)
+        self._vault.add(stored, raws, keep=not data.content)
+        if data.content:
+            came = [(chunk.name, raw) for chunk, raw in zip(stored, raws, strict=True) if chunk.kind == chunks.DATA]
+            self.content_came(data.content, came)
         self._end = None
         self._presence.arrived([chunk.name for chunk in stored])
 

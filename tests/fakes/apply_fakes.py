@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.apply.applier import Applier
+from agent.apply.ports import NOTHING_EARLY, Early
 from agent.config.values import Brake
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, Entry
@@ -369,6 +370,7 @@ class Rig:
     store: Bytes = field(default_factory=Bytes)
     board: ProblemBoard = field(default_factory=ProblemBoard)
     clock: ManualClock = field(default_factory=ManualClock)
+    early: Early = NOTHING_EARLY
     seq: int = 0
     epoch: int = 1
     opened: list[Applier] = field(default_factory=list)
@@ -407,7 +409,7 @@ class Rig:
         """An applier as a new process would have it."""
         made = Applier(
             str(self.root), self.catalog.reader, self.local, self.store.read, self.board, self.clock,
-            dataset="web", scratch=str(self.base), step=step, brake=brake,
+            dataset="web", scratch=str(self.base), step=step, brake=brake, early=self.early,
         )  # fmt: skip
         self.opened.append(made)
         return made

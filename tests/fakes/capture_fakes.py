@@ -61,7 +61,7 @@ class RecordingOutlet:
     def has_room(self, timeout: float) -> bool:
         return self.room.wait(timeout)
 
-    def content(self, token: int, chunks: Sequence[ReadChunk]) -> None:
+    def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
         self._keep(chunks)
         self.content_calls.append((token, len(chunks)))
         self.on_content()

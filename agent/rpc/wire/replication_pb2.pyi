@@ -358,6 +358,7 @@ class Data(_message.Message):
     RAW_LENGTHS_FIELD_NUMBER: _builtins.int
     STORED_LENGTHS_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
     kinds: _builtins.bytes
     """One byte per chunk: 0 data, 2 piece of a chunk list."""
     codecs: _builtins.bytes
@@ -365,6 +366,8 @@ class Data(_message.Message):
     zstd (agent/core/patch.py). The peer rebuilds the chunk and computes its name.
     """
     payload: _builtins.bytes
+    content: _builtins.int
+    """Not 0: the content of one large file that is new, whole and in order, ahead of its commit; a number of the file's own."""
     @_builtins.property
     def raw_lengths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     @_builtins.property
@@ -377,10 +380,11 @@ class Data(_message.Message):
         raw_lengths: _abc.Iterable[_builtins.int] | None = ...,
         stored_lengths: _abc.Iterable[_builtins.int] | None = ...,
         payload: _builtins.bytes = ...,
+        content: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "kinds", b"kinds", "payload", b"payload", "raw_lengths", b"raw_lengths", "stored_lengths", b"stored_lengths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "content", b"content", "kinds", b"kinds", "payload", b"payload", "raw_lengths", b"raw_lengths", "stored_lengths", b"stored_lengths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

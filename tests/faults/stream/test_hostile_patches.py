@@ -136,7 +136,7 @@ def test_a_base_in_the_same_part_serves(secondary: Secondary) -> None:
             first.codecs + second.codecs,
             [*first.raw_lengths, *second.raw_lengths],
             [*first.stored_lengths, *second.stored_lengths],
-            first.payload + second.payload,
+            bytes(first.payload) + bytes(second.payload),
         ),
     )
     assert NEW == secondary.vault.read(name_of(NEW))

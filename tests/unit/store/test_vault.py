@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Iterator
@@ -49,6 +50,19 @@ def test_missing_tells_what_it_does_not_hold(vault: Vault) -> None:
     assert [chunks[2].name, chunks[0].name] == vault.missing([chunks[2].name, chunks[1].name, chunks[0].name])
     with pytest.raises(NotFound):
         vault.read(chunks[0].name)
+
+
+def test_little_waits_for_a_sync(directory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large content is synced while it comes: a small commit behind it would have to wait for all of it."""
+    monkeypatch.setattr(vault_module, "_UNSYNCED_LIMIT", 10_000)
+    synced: list[int] = []
+    with Vault.open(directory, ZERO, sync_file=lambda fd: synced.append(os.fstat(fd).st_size)) as vault:
+        for _ in range(10):
+            chunks, raws = some_chunks(1)
+            raw = os.urandom(3000)
+            vault.add([*chunks, chunk(raw)], [*raws, raw])
+        assert len(synced) >= 2
+        assert all(later - earlier < 16_000 for earlier, later in itertools.pairwise(synced))
 
 
 def test_known_chunks_take_no_room(vault: Vault) -> None:
