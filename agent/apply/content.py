@@ -100,10 +100,11 @@ def patch(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: Re
 
 
 def few_bytes_differ(old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch, few: int) -> bool:
-    """Whether :func:`patch` would write at most ``few`` bytes. Asks for no more patches than it takes to know."""
-    over = changed_bytes(entries_of(old, read), entries_of(new, read)) - few
-    for _, entry, was in replaced(entries_of(old, read), entries_of(new, read)):
-        if over <= 0:
+    """Whether :func:`patch` would write at most ``few`` bytes over what stands there; what is added at the end does not count, as
+    it must be written in any case. Asks for no more patches than it takes to know."""
+    over = changed_bytes(entries_of(old, read), entries_of(new, read), old.size) - few
+    for offset, entry, was in replaced(entries_of(old, read), entries_of(new, read)):
+        if over <= 0 or offset >= old.size:
             break
         laid = _laid(entry, was, patch_of)
         if laid:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from agent.core.chunks import Entry
 
@@ -27,9 +28,10 @@ def replaced(old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[tuple[int, 
             yield offset, wanted, was
 
 
-def changed_bytes(old: Iterable[Entry], new: Iterable[Entry]) -> int:
-    """How many bytes :func:`changed` covers."""
-    return sum(entry.length for _, entry in changed(old, new))
+def changed_bytes(old: Iterable[Entry], new: Iterable[Entry], end: int) -> int:
+    """How many bytes before ``end`` :func:`changed` covers."""
+    before_end = takewhile(lambda one: one[0] < end, changed(old, new))
+    return sum(min(entry.length, end - offset) for offset, entry in before_end)
 
 
 def _placed(entries: Iterable[Entry]) -> Iterator[tuple[int, Entry]]:

@@ -43,4 +43,5 @@ def test_only_the_chunk_that_differs_is_rewritten() -> None:
     """A change in the middle that keeps lengths touches one chunk."""
     a, b, c, x = (Entry(DATA, 10, bytes([n]) * 32) for n in range(4))
     assert [(10, x)] == list(changed([a, b, c], [a, x, c]))
-    assert 10 == changed_bytes([a, b, c], [a, x, c])
+    assert 10 == changed_bytes([a, b, c], [a, x, c], 30)
+    assert 5 == changed_bytes([a, b, c], [a, b, x], 25)

@@ -109,3 +109,11 @@ def test_few_bytes_differ_where_patches_say_so() -> None:
         store.patched(raw, between(raw, name_of(was), was))
     assert not content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * PAGE - 1)
     assert content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * PAGE)
+
+
+def test_what_is_added_at_the_end_is_nothing_that_differs(tmpfs_dir: Path) -> None:
+    """A file that grew to ten times its size is not written anew."""
+    added = [bytes([n]) * SIZE for n in range(100, 127)]
+    new, store = [*OLD, *added], Store(*added)
+    assert content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 0)
+    assert 27 * SIZE == applied(tmpfs_dir / "file", OLD, new, store)
