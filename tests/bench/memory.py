@@ -21,9 +21,11 @@ _EVERY = 0.01
 
 
 class Memory:
-    """Holds memory, gives it back. Made once a bench; between threads it is safe."""
+    """Holds memory, gives it back. Made once a bench; between threads it is safe. ``holds``: False for one that never does, nor
+    does one whose control group has less than the machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, holds: bool) -> None:
+        self._holds = holds and not _is_limited()
         self._held: list[mmap.mmap] = []
         self._lock = threading.Lock()
         self._done = threading.Event()
@@ -42,7 +44,7 @@ class Memory:
 
     def ready(self) -> None:
         """Hold what is free by now; call it just before something is timed. The first call takes a minute, later ones seconds."""
-        while _meminfo("MemFree") > _FREE + _PIECE:
+        while self._holds and _meminfo("MemFree") > _FREE + _PIECE:
             piece = mmap.mmap(-1, _PIECE)
             for at in range(0, _PIECE, mmap.PAGESIZE):
                 piece[at] = 1
@@ -63,6 +65,13 @@ class Memory:
         with self._lock:
             while len(self._held) > count:
                 self._held.pop().close()
+
+
+def _is_limited() -> bool:
+    """Whether this process may use less memory than there is (cgroups(7), version 2)."""
+    own = Path("/proc/self/cgroup").read_text().rpartition("::/")[2].strip()
+    limits = [place / "memory.max" for place in (Path("/sys/fs/cgroup", own), *Path("/sys/fs/cgroup", own).parents)]
+    return any(limit.is_file() and limit.read_text().strip() != "max" for limit in limits)
 
 
 def _meminfo(key: str) -> int:

@@ -42,7 +42,7 @@ class Runner:
     def run(self, jobs: Jobs) -> list[Row]:
         """All of them; every row of theirs, measured or with the reason why not."""
         rows: list[Row] = []
-        memory = Memory()
+        memory = Memory(self._sizes.hold_memory)
         with _in_memory() as top, memory.given_back(), _ssh_server(top) as ssh:
             for name, specs in jobs.items():
                 self._say(f"{name} …")

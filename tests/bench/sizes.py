@@ -9,9 +9,12 @@ MIB, GIB = 1 << 20, 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """``small_runs`` and ``large_runs``: pairs of runs up to and above 1 GiB. Sizes in bytes, rates in writes a second."""
+    """``hold_memory``: see ``bench.memory``.
+
+    ``small_runs`` and ``large_runs``: pairs of runs up to and above 1 GiB. Sizes in bytes, rates in writes a second."""
 
     quick: bool
+    hold_memory: bool
     small_files: int
     small_runs: int
     large_bytes: int
@@ -34,6 +37,7 @@ class Sizes:
 
 FULL = Sizes(
     quick=False,
+    hold_memory=True,
     small_files=50_000,
     small_runs=5,
     large_bytes=4 * GIB,
@@ -50,6 +54,7 @@ FULL = Sizes(
 )
 QUICK = Sizes(
     quick=True,
+    hold_memory=True,
     small_files=5_000,
     small_runs=2,
     large_bytes=256 * MIB,

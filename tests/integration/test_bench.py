@@ -15,6 +15,7 @@ needs_ss = pytest.mark.skipif(shutil.which("ss") is None, reason="ss is not inst
 
 _TINY = replace(
     QUICK,
+    hold_memory=False,
     small_files=60,
     small_runs=1,
     large_bytes=8 * MIB,
