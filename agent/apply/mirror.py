@@ -119,7 +119,10 @@ class Mirror:
         self.dirs = DirTree(self.world.root, self._locate, self._expect)
 
     def close(self) -> None:
+        """The run is over. What it held must not wait until garbage is looked for: the tree of directories refers back to us."""
         self.dirs.close()
+        self.rows = None
+        self.standing, self.done, self.touched = {}, set(), set()
 
     # -- what is wanted ------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from agent.apply.loop import ApplyLoop
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
 from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
-from agent.core.ids import NOTHING
+from agent.core.ids import NOTHING, seq_of
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import Reserve, ReserveReached
 from agent.node import lineage, meeting
@@ -38,6 +38,9 @@ FULL = "state-disk-full"
 CALLS_END_WITHIN = 5.0
 #: The longest that a batch of a first sync waits for the applier: 10 MB/s go on whatever the standby does.
 PACE_SECONDS = 0.1
+#: In a first sync the applier is at most about so many commits behind: what one of its runs goes over is held in memory.
+PACE_COMMITS = 12
+PACE_COMMITS_SECONDS = 0.5
 _CONSISTENT = "consistent"
 _SEEDS = "seeds"
 
@@ -296,8 +299,11 @@ class Standby:
         if self.was_consistent:
             return
         self.early.wait(PACE_SECONDS)
-        if self.loop.facts().phase is Phase.CONVERGE:
+        facts = self.loop.facts()
+        if facts.phase is Phase.CONVERGE:
             self.vault.wait_for_reader(PACE_SECONDS)
+            if seq_of(facts.target) - seq_of(facts.applied) > PACE_COMMITS:
+                self.loop.wait_for(lambda now: now.applied > facts.applied, PACE_COMMITS_SECONDS)
 
     def _moved(self) -> None:
         newest = self._catalog.newest()
