@@ -45,6 +45,8 @@ class EarlyContent:
         self._given_up: _Key = (0, 0)
         self._waiting: list[tuple[_Key, bytes, bytes]] = []
         self._size = 0
+        #: Chunks that no longer wait, since the beginning.
+        self._begun = 0
         self._files: OrderedDict[_Key, _File] = OrderedDict()
 
     def came(self, token: int, chunks: Sequence[tuple[bytes, bytes]]) -> None:
@@ -95,7 +97,10 @@ class EarlyContent:
 
     def take(self, entries: Iterable[Entry], directory: Callable[[], int]) -> int:
         """The descriptor, now the caller's, of a file that holds exactly these entries; -1 where there is none."""
-        while self.step(directory):
+        # What a commit names came before it; of a file that is still coming there may be no end.
+        with self._change:
+            enough = self._begun + len(self._waiting)
+        while self._begun < enough and self.step(directory):
             pass
         wanted = _named(entries) if self._files else None
         for key, file in self._files.items():
@@ -117,6 +122,7 @@ class EarlyContent:
         while count < min(len(self._waiting), _AT_ONCE) and self._waiting[count][0] == self._waiting[0][0]:
             count += 1
         chunks, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._begun += count
         self._size -= sum(len(data) for _, _, data in chunks)
         self._change.notify_all()
         return chunks

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.applier import Applier
 from agent.apply.early import CROWDED, FORGOTTEN, TOO_MANY, EarlyContent
 from agent.core.chunks import HOLE, Entry, name_of
 from agent.core.errors import Refused
@@ -41,6 +42,14 @@ def named(chunks: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
     return [(name_of(chunk), chunk) for chunk in chunks]
 
 
+def begun(it: Rig) -> tuple[Applier, Tree]:
+    """An applier after its first commit: it believes what stands, and takes what came early."""
+    applier, tree = it.applier(), Tree.empty(it.store)
+    tree.file(ROOT, b"small", b"first")
+    applier.converge(it.commit(tree))
+    return applier, tree
+
+
 def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
@@ -57,10 +66,7 @@ def until_written(early: EarlyContent, it: Rig) -> None:
 
 def test_the_commit_only_gives_it_its_name(it: Rig, early: EarlyContent) -> None:
     """Of the content nothing is read again, in a directory that is new and in one that was there."""
-    applier = it.applier()
-    tree = Tree.empty(it.store)
-    tree.file(ROOT, b"small", b"first")
-    applier.converge(it.commit(tree))
+    applier, tree = begun(it)
     for token, (parent, salt) in enumerate(((ROOT, 1), (tree.directory(ROOT, b"new"), 2)), 1):
         content = pieces(40, salt)
         early.came(token, named(content[:25]))
@@ -88,14 +94,37 @@ def test_a_row_that_says_something_else(
     it: Rig, early: EarlyContent, differs: Callable[[list[bytes]], list[bytes | int]]
 ) -> None:
     """What came is not what was committed: it is written as any file is."""
-    applier = it.applier()
+    applier, tree = begun(it)
     content = pieces(20)
     early.came(1, named(content))
-    tree = Tree.empty(it.store)
     tree.file(ROOT, b"large", *differs(content))
     applier.converge(it.commit(tree))
     assert tree.expected() == it.seen()
     assert it.store.reads > 0
+
+
+def test_a_commit_does_not_wait_for_the_next_file(it: Rig) -> None:
+    """Whose content comes as fast as it is written."""
+    more = named(pieces(1, 9)) * 8
+    came = 0
+    applier, tree = begun(it)
+
+    def and_more_comes() -> float:
+        nonlocal came
+        came += 1
+        if came < 200:
+            coming.came(2, more)
+        return 0.0
+
+    coming = EarlyContent(lambda: None, and_more_comes)
+    applier._early = coming
+    content = pieces(20)
+    coming.came(1, named(content))
+    tree.file(ROOT, b"large", *content)
+    applier.converge(it.commit(tree))
+    assert tree.expected() == it.seen()
+    assert 0 < came < 10
+    coming.close()
 
 
 def test_what_comes_too_fast_is_given_up(it: Rig, early: EarlyContent) -> None:
