@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from agent.capture.coverage import LargeQueue
 from agent.capture.dropping import Dropping, Steps
 from agent.capture.identity import Candidate, identify
-from agent.capture.moved import Moved
+from agent.capture.moved import Leaving, Moved
 from agent.capture.objects import MOUNT_HANDLE, Objects, Outcome, mount_handle
 from agent.capture.place import Places
 from agent.capture.reports import Reports
@@ -158,6 +158,15 @@ class Looker:
         if by_handle is not None:
             meant.append(by_handle)
         return {id for id in meant if view.is_directory(id) and not self.is_mount(id)}
+
+    def left_from_below(self, top: ObjectId) -> set[ObjectId]:
+        """Directories that stood below this one until of late: a hint about all below it may mean what is in them."""
+        return self._moved.out_of(top, self.serial)
+
+    def just_left(self) -> list[Leaving]:
+        """Directories that left a name since this was last asked."""
+        fresh, self._moved.fresh = self._moved.fresh, []
+        return fresh
 
     def follow_up(self) -> Steps:
         """Look at everything that earlier looks left to be looked at."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from agent.capture.view import Name, View
 from agent.core.ids import ROOT, ObjectId
@@ -13,12 +15,24 @@ _REMEMBERED = 10_000
 _WAYS = 16
 
 
+class Leaving(NamedTuple):
+    """A directory that left a name; ``above``: the directory that it stood in, and all above that, as they were then."""
+
+    id: ObjectId
+    above: frozenset[ObjectId]
+    serial: int
+
+
 class Moved:
-    """What stood at a name before. Times are serials of looks, which rise. Belongs to one looker."""
+    """What stood at a name before. Times are serials of looks, which rise. Belongs to one looker.
+
+    ``fresh``: what left since this list was emptied, in that order."""
 
     def __init__(self, view: View) -> None:
+        self.fresh: list[Leaving] = []
         self._view = view
         self._left: OrderedDict[Name, tuple[ObjectId, int]] = OrderedDict()
+        self._leavings: deque[Leaving] = deque(maxlen=_REMEMBERED)
 
     def __bool__(self) -> bool:
         return bool(self._left)
@@ -31,6 +45,9 @@ class Moved:
             self._left[parent, name] = id, serial
             if len(self._left) > _REMEMBERED:
                 self._left.popitem(last=False)
+            leaving = Leaving(id, frozenset(self._view.way_to(parent)), serial)
+            self._leavings.append(leaving)
+            self.fresh.append(leaving)
 
     def from_here(self, parent: ObjectId, name: bytes) -> ObjectId | None:
         """The directory that left this name last."""
@@ -39,11 +56,30 @@ class Moved:
 
     def meant(self, names: list[bytes], serial: int) -> list[ObjectId]:
         """What these names lead to from the root, now or before directories on the way left theirs."""
-        while self._left and next(iter(self._left.values()))[1] < serial - _REMEMBERED:
-            self._left.popitem(last=False)
+        self._forget(serial)
         at = [ROOT]
         for name in names:
             now = [self._view.child(parent, name) for parent in at]
             before = [self.from_here(parent, name) for parent in at]
             at = list(dict.fromkeys(id for id in (*now, *before) if id is not None))[:_WAYS]
         return at
+
+    def out_of(self, top: ObjectId, serial: int) -> set[ObjectId]:
+        """The directories that stood below ``top`` and left; what left one of those later too."""
+        self._forget(serial)
+        return followed({top}, self._leavings) - {top}
+
+    def _forget(self, serial: int) -> None:
+        while self._left and next(iter(self._left.values()))[1] < serial - _REMEMBERED:
+            self._left.popitem(last=False)
+        while self._leavings and self._leavings[0].serial < serial - _REMEMBERED:
+            self._leavings.popleft()
+
+
+def followed(tops: Iterable[ObjectId], leavings: Iterable[Leaving]) -> set[ObjectId]:
+    """``tops``, and the directories that left from below one of these; ``leavings`` in the order in which they happened."""
+    found = set(tops)
+    for leaving in leavings:
+        if not found.isdisjoint(leaving.above):
+            found.add(leaving.id)
+    return found

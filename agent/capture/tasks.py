@@ -9,6 +9,7 @@ from enum import Enum
 
 from agent.capture.coverage import Outstanding
 from agent.capture.engine import Engine
+from agent.capture.moved import followed
 from agent.capture.signature import Trust
 from agent.capture.walk import Turns, Walk
 from agent.core.clock import Clock
@@ -32,11 +33,13 @@ class Kind(Enum):
 
 @dataclass(slots=True)
 class Job:
-    """One piece of background work; ``run`` is None until its first turn."""
+    """One piece of background work; ``run`` is None until its first turn.
+
+    ``tops``: what is gone over, with what left from below it before the walk may have come there."""
 
     kind: Kind
     serial: int
-    top: ObjectId
+    tops: set[ObjectId]
     walk: Walk | None = None
     run: Turns | None = None
 
@@ -72,7 +75,7 @@ class Tasks:
             if hint.look is Look.CHILDREN:
                 yield from self._children(directory, hint.path)
             else:
-                self._add(Kind.SUBTREE, directory)
+                self._add(Kind.SUBTREE, directory, *engine.looker.left_from_below(directory))
 
     def _children(self, directory: ObjectId, path: bytes) -> Iterator[object]:
         looker = self._engine.looker
@@ -152,13 +155,14 @@ class Tasks:
 
     def _begun(self, job: Job) -> Turns:
         if job.kind is Kind.DROP:
-            return self._drop(job.top)
+            return self._drop(*job.tops)
         if job.kind is Kind.WHOLE:
             self._engine.objects.root()
             job.walk = self._engine.walk(Trust.CLEAN, whole=True, virgin=self._virgin)
         else:
             job.walk = self._engine.walk(Trust.EQUAL if job.kind is Kind.APPEARED else Trust.CLEAN)
-        job.walk.add(job.top)
+        for top in job.tops:
+            job.walk.add(top)
         return job.walk.run()
 
     def _drop(self, top: ObjectId) -> Turns:
@@ -167,8 +171,8 @@ class Tasks:
         for _ in self._engine.looker.follow_up():
             yield False
 
-    def _add(self, kind: Kind, top: ObjectId) -> Job:
-        job = Job(kind, self._owner(kind).begin(), top)
+    def _add(self, kind: Kind, *tops: ObjectId) -> Job:
+        job = Job(kind, self._owner(kind).begin(), set(tops))
         self._jobs.append(job)
         return job
 
@@ -184,6 +188,21 @@ class Tasks:
             else:
                 self._add(Kind.APPEARED, id)
         appeared.clear()
+        self._follow_what_left()
+
+    def _follow_what_left(self) -> None:
+        """What leaves a place that is still to be gone over takes along what was to be found there."""
+        leavings = self._engine.looker.just_left()
+        if not leavings:
+            return
+        for job in self._jobs:
+            if job.kind is not Kind.SUBTREE and (job.kind is not Kind.WHOLE or job.walk is None):
+                continue
+            more = followed(job.tops, leavings) - job.tops
+            job.tops |= more
+            if job.walk is not None:
+                for directory in more:
+                    job.walk.add(directory)
 
     # --- before a commit
 
@@ -207,7 +226,7 @@ class Tasks:
         return False
 
     def _drop_doomed(self) -> None:
-        dropping = {job.top for job in self._jobs if job.kind is Kind.DROP}
+        dropping = {top for job in self._jobs if job.kind is Kind.DROP for top in job.tops}
         for id in self._engine.looker.doomed:
             if id not in dropping:
                 self._add(Kind.DROP, id)

@@ -171,14 +171,18 @@ class View:
 
     def is_below(self, id: ObjectId, above: ObjectId) -> bool:
         """Whether ``id`` is ``above`` or stands below it."""
+        return above in self.way_to(id)
+
+    def way_to(self, id: ObjectId) -> Iterator[ObjectId]:
+        """``id`` and the directories above it by first names, up to the root or to one without a name."""
         seen: set[ObjectId] = set()
-        while id != above:
-            names = self.names_of(id) if id != ROOT else []
-            if not names or id in seen:
-                return False
+        while id not in seen:
+            yield id
             seen.add(id)
+            names = self.names_of(id) if id != ROOT else []
+            if not names:
+                return
             id = names[0][0]
-        return True
 
     # --- changing it
 

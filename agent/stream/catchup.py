@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from agent.capture.outlet import ChunkRef
 from agent.core.chunks import DATA
+from agent.core.clock import Clock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
@@ -61,6 +62,7 @@ class Catchup:
         queue: PeerQueue,
         base: CommitNumber,
         rounds: Rounds,
+        clock: Clock,
         given: Callable[[], int] = lambda: 0,
         *,
         compact: bool = False,
@@ -77,6 +79,7 @@ class Catchup:
         self._source = source
         self._queue = queue
         self._rounds = rounds
+        self._clock = clock
         self._load = Load()
         self._questions: deque[_Question] = deque()
         self._changed: set[ObjectId] = set()
@@ -95,10 +98,11 @@ class Catchup:
                 self._rounds.nothing_left()
                 return
             self.todo, self.since = backlog(self._source, self.base, newest), since
+            begun = self._clock.monotonic()
             yield from self._round(newest)
             if self._talk.closing:
                 return
-            self._rounds.direct(self._moved, self._unread)
+            self._rounds.direct(self._moved, self._unread, self._clock.monotonic() - begun)
             if self._rounds.by_spool:
                 self._queue.give_up()
             elif self._changed:

@@ -2,13 +2,18 @@
 is ``behind``.
 
 A round that could not read what it had to send failed: files changed under it. One that sealed and yet was followed by one as
-large shows a peer that the primary's changes outrun.
+large shows a peer that the primary's changes outrun. So does time, whatever the rounds move and whether they fail: two rounds
+that take as long as the two before. Two, as what one sends is often waited for by the next.
 """
 
 from __future__ import annotations
 
+from collections import deque
+
 #: So many bytes are no backlog: less than a live queue holds.
 SMALL = 8 << 20
+#: Two rounds that took less than this together, in seconds, are no backlog either.
+SHORT = 2.0
 #: Failing rounds after which the rest goes by the spool even if they shrink a little.
 FAILURES_MAX = 3
 #: So long a peer must stream before it counts as one that follows, in seconds: else status would flicker.
@@ -24,11 +29,13 @@ class Rounds:
         self._failed = 0
         self._unread = 0
         self._moved = 0
+        self._took: deque[float] = deque(maxlen=4)
         self._streaming_since: float | None = None
 
-    def direct(self, moved: int, unread: int) -> None:
-        """A round from the source ended, with ``moved`` bytes of chunks; ``unread`` bytes were not there any more (0: it was
-        sealed)."""
+    def direct(self, moved: int, unread: int, took: float) -> None:
+        """A round from the source ended after ``took`` seconds, with ``moved`` bytes of chunks; ``unread`` bytes were not there
+        any more (0: it was sealed)."""
+        self._judge_time(took)
         if unread:
             self._failed += 1
             stuck = self._failed > 1 and 2 * unread > self._unread
@@ -61,9 +68,17 @@ class Rounds:
         if self._streaming_since is not None and now - self._streaming_since > STEADY:
             self.behind = self.by_spool = False
             self._failed = self._unread = self._moved = 0
+            self._took.clear()
         self._streaming_since = None
 
     def _judge(self, moved: int) -> None:
         if self._moved > SMALL and moved > SMALL and 4 * moved > 3 * self._moved:
             self.behind = True
         self._moved = moved
+
+    def _judge_time(self, took: float) -> None:
+        self._took.append(took)
+        if len(self._took) == self._took.maxlen:
+            one, two, three, four = self._took
+            if three + four > max(SHORT, 0.75 * (one + two)):
+                self.behind = True

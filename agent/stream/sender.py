@@ -214,6 +214,7 @@ class Sender:
             queue,
             base,
             self._rounds,
+            self._clock,
             lambda: self._feed.given,
             compact=self._compact,
             asks_first=self._asks_first,
