@@ -441,7 +441,7 @@ class TestContent:
         """More than 1,024 chunks: the list's pieces are given out and kept in the catalog."""
         block = os.urandom(MIB)
         with open(root / "huge", "wb") as file:
-            for number in range(110):
+            for number in range(150):
                 file.write(number.to_bytes(8, "big") + block[8:])
                 file.write(os.urandom(4096))
         made.synced()
