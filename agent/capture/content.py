@@ -167,7 +167,7 @@ class ContentReader:
         told, runs = b"", NONE
         if self._pages is not None:
             told = self._pages.told(view, at)
-            runs = self._pages.in_place(told, name, length)
+            runs = self._pages.in_place(told, name, length, self._old.following)
         if not is_mostly_there(runs, length):
             if not self._old.same_size or self._run >= _RUN or (self._pages is not None and self._pages.had):
                 return 0
@@ -189,7 +189,7 @@ class ContentReader:
             told, runs = b"", NONE
             if self._pages is not None:
                 told = self._pages.told(part, start)
-                runs = self._pages.beside(part, start, self._old.under(start, start + length))
+                runs = self._pages.beside(part, start, self._old.under(start, start + length), self._old.following)
             self._add(part, None, told, runs)
             done += length
             if self._old.starting(at + done, end) is not None:
@@ -282,11 +282,21 @@ class _OldChunks:
         """The old chunks that stood in a range; ``at`` never falls."""
         self._pass(at)
         while not self._ahead or self._ahead[-1].start < end:
-            following = next(self._rest, None)
-            if following is None:
+            if not self._pull():
                 break
+        return [(o.start, o.length, o.name) for o in itertools.takewhile(lambda old: old.start < end, self._ahead)]
+
+    def following(self, count: int) -> list[bytes]:
+        """Names of the old chunks from where the last question was, at most so many."""
+        while len(self._ahead) < count and self._pull():
+            pass
+        return [old.name for old in itertools.islice(self._ahead, count)]
+
+    def _pull(self) -> bool:
+        following = next(self._rest, None)
+        if following is not None:
             self._ahead.append(following)
-        return [(old.start, old.length, old.name) for old in self._ahead if old.start < end]
+        return following is not None
 
     def end(self) -> None:
         """The file ends here, and what the earlier version held beyond is gone."""
@@ -297,11 +307,8 @@ class _OldChunks:
     def _pass(self, at: int) -> None:
         """Leave what ended before ``at``; something that ends later is at hand, if there is any."""
         while True:
-            if not self._ahead:
-                following = next(self._rest, None)
-                if following is None:
-                    return
-                self._ahead.append(following)
+            if not self._ahead and not self._pull():
+                return
             if self._ahead[0].start + self._ahead[0].length > at:
                 return
             self._leave(self._ahead.popleft())

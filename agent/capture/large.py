@@ -117,7 +117,7 @@ class LargeReads:
             content = yield from self._slices(token, reader, slices, was is None)
             self._send(token, reader.found, reader.patches, was is None)
             moved = self._queue.asked_again or not unchanged(before, os.fstat(fd))
-            if self._objects.is_restless(handle, moved):
+            if self._objects.restless.is_read_again(handle, moved):
                 yield
                 return True
             if handle_of(self._places.fd(name[0]), name[1]) != handle:

@@ -349,6 +349,8 @@ class Looker:
         outcome = self._objects.capture(id, self._view.object(id), entry.parent, entry.name, entry.st, entry.handle)
         if outcome is Outcome.LARGE:
             self.large.add((entry.parent, entry.name))
+        elif outcome is Outcome.WRITTEN:
+            self.again.append(Hint(self._view.path(entry.parent, entry.name), Look.ENTRY, age=self._age))
         elif outcome is Outcome.AGAIN:
             self.give_back(self._view.path(entry.parent, entry.name))
         elif id in self.unlistable and outcome is Outcome.DONE:

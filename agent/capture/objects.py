@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections import OrderedDict
 from collections.abc import Generator
 from enum import Enum
 
@@ -16,6 +15,7 @@ from agent.capture.linked import Linked
 from agent.capture.pages import PAGED, PageReader
 from agent.capture.place import Places
 from agent.capture.reports import Reports
+from agent.capture.restless import Restless
 from agent.capture.signature import is_clean, kept_ctime, unchanged
 from agent.capture.view import View
 from agent.core.clock import Clock
@@ -35,9 +35,6 @@ from agent.store.local import LocalRow
 LARGE = 16 << 20
 #: How the handle begins that stands for one of a mount point's.
 MOUNT_HANDLE = b"\0mount"
-#: What changed during so many reads running is taken as read.
-TRIES = 3
-_REMEMBERED = 10_000
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO, errno.EISDIR, errno.ENODEV)
 
 
@@ -57,6 +54,8 @@ class Outcome(Enum):
     UNREADABLE = "unreadable"
     #: It is to be read in slices.
     LARGE = "large"
+    #: It is, but somebody is writing it just now: look again.
+    WRITTEN = "written"
 
 
 class Objects:
@@ -73,6 +72,7 @@ class Objects:
         linked: Linked,
     ) -> None:
         self.linked = linked
+        self.restless = Restless()
         self.synced_at = 0
         self.bytes_read = 0
         self._view = view
@@ -85,7 +85,6 @@ class Objects:
         self._grain = timestamp_grain_ns(places.root_fd)
         self._pages = view.pages(seed)
         self._silent_stores = _libc.magic_of(places.root_fd) in _IN_MEMORY
-        self._restless: OrderedDict[bytes, int] = OrderedDict()
         self.fresh = FreshFiles(view, places.device, clock, seed, self._grain, self._silent_stores)
 
     def capture(
@@ -96,7 +95,8 @@ class Objects:
         try:
             if kind == stat.S_IFREG:
                 if st.st_size > LARGE:
-                    return Outcome.LARGE
+                    is_written = self.restless.is_being_written(handle, st, self._clock.now_ns())
+                    return Outcome.WRITTEN if is_written else Outcome.LARGE
                 return self._file(id, was, parent, name, st, handle)
             if kind == stat.S_IFDIR:
                 return self._directory(id, was, parent, name, handle)
@@ -147,21 +147,6 @@ class Objects:
         )
         self._put(id, was, encode_object(row), st, read_at, handle, content.prints)
 
-    def is_restless(self, handle: bytes, again: bool) -> bool:
-        """Count a read during which the file changed (``again``), or forget that there were such.
-
-        True when it is to be read again, False when what was read is to be taken."""
-        if not again:
-            self._restless.pop(handle, None)
-            return False
-        tries = self._restless.pop(handle, 0) + 1
-        if tries >= TRIES:
-            return False
-        self._restless[handle] = tries
-        if len(self._restless) > _REMEMBERED:
-            self._restless.popitem(last=False)
-        return True
-
     def piece(self, name: bytes) -> bytes:
         """A stored chunk list. Raises ``Damaged`` when the catalog lost it."""
         for held, data in self._view.pieces:
@@ -188,8 +173,8 @@ class Objects:
         moved = not unchanged(st, after)
         if moved and (after.st_ino != st.st_ino or after.st_dev != st.st_dev):
             return Outcome.AGAIN
-        if moved or self._restless:
-            if self.is_restless(handle, moved):
+        if moved or self.restless:
+            if self.restless.is_read_again(handle, moved):
                 return Outcome.AGAIN
             if moved:
                 read_at = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from xxhash import xxh3_64_digest
@@ -21,9 +21,15 @@ PAGED = 1 << 20
 DIGEST = 8
 _AT_ONCE = 4096
 _GONE_MAX = 1 << 20
+#: Where one chunk changed, those that follow often did: digests of so many are asked for together.
+_TOGETHER = 64
 
 #: ``(offset in the file, length, name)`` of a chunk of the version before.
 Placed = tuple[int, int, bytes]
+
+
+#: Names of the chunks of the version before from where the read is, at most so many.
+Following = Callable[[int], Sequence[bytes]]
 
 
 class Store(Protocol):
@@ -31,7 +37,7 @@ class Store(Protocol):
 
     def knows(self, id: ObjectId) -> bool: ...
 
-    def of(self, id: ObjectId, chunk: bytes) -> bytes: ...
+    def of(self, id: ObjectId, chunks: Sequence[bytes]) -> Mapping[bytes, bytes]: ...
 
     def put(self, id: ObjectId, reading: int, rows: Sequence[tuple[bytes, bytes]]) -> None: ...
 
@@ -69,6 +75,8 @@ class PageReader:
         self._store, self._id, self._seed = store, id, seed
         self._reading = secrets.randbits(62)
         self.had = known and store.knows(id)
+        self._known: Mapping[bytes, bytes] = {}
+        self._asked: frozenset[bytes] = frozenset()
         self._new: dict[bytes, bytes] = {}
         self._gone: list[bytes] = []
 
@@ -82,9 +90,9 @@ class PageReader:
         if self.had and len(self._gone) < _GONE_MAX:
             self._gone.append(name)
 
-    def in_place(self, told: bytes, name: bytes, length: int) -> Runs:
+    def in_place(self, told: bytes, name: bytes, length: int, following: Following) -> Runs:
         """How a chunk with these digests is made of the one that stood in its place; empty when no page is the same."""
-        known = self._store.of(self._id, name) if self.had else b""
+        known = self._before(name, following) if self.had else b""
         if len(known) != len(told) or known[:2] != told[:2]:
             return ()
         first = int.from_bytes(told[:2], "big")
@@ -105,14 +113,14 @@ class PageReader:
         """The digests of a chunk that stands at ``at``."""
         return digests(view, at, self._seed)
 
-    def beside(self, view: memoryview, at: int, old: Sequence[Placed]) -> Runs:
+    def beside(self, view: memoryview, at: int, old: Sequence[Placed], following: Following) -> Runs:
         """How the bytes at ``at`` are made of those chunks, page by page where they stood; empty when no page is the same."""
         if not self.had:
             return ()
         end, done = at + len(view), at
         runs: list[Run] = []
         for start, length, name in old[:BASES_MAX]:
-            for begin, size in self._same(view, at, start, length, name):
+            for begin, size in self._same(view, at, start, length, self._before(name, following)):
                 if start + begin > done:
                     runs.append(Run(b"", 0, start + begin - done))
                 runs.append(Run(name, begin, size))
@@ -121,9 +129,15 @@ class PageReader:
             runs.append(Run(b"", 0, end - done))
         return joined(runs)
 
-    def _same(self, view: memoryview, at: int, start: int, length: int, name: bytes) -> Iterator[tuple[int, int]]:
+    def _before(self, name: bytes, following: Following) -> bytes:
+        """The digests of a chunk of the version before; empty when there are none."""
+        if name not in self._asked:
+            self._asked = frozenset((name, *following(_TOGETHER)))
+            self._known = self._store.of(self._id, tuple(self._asked))
+        return self._known.get(name, b"")
+
+    def _same(self, view: memoryview, at: int, start: int, length: int, told: bytes) -> Iterator[tuple[int, int]]:
         """``(offset, length)`` of the pages of an old chunk that are the same, as far as they lie in the view."""
-        told = self._store.of(self._id, name)
         place = 2
         for begin, size in _grid(int.from_bytes(told[:2], "big"), length) if told else ():
             offset = start + begin - at

@@ -34,6 +34,8 @@ _HINTS_AT_ONCE = 512
 #: The root is looked at at least so often, in seconds.
 _IDLE = 1.0
 _NO_ROOM = 0.01
+#: So long, in seconds, a root that stood is taken to stand while nothing is committed.
+_SEEN = 0.05
 
 _HOLDS = {
     Hold.GONE: ("the root is not there", "mount or restore it; capture goes on by itself"),
@@ -91,6 +93,7 @@ class Pump:
         self._requests: list[Ticket] = []
         self._accept = False
         self._hold: Hold | None = None
+        self._seen_at = -_SEEN
         self._phase = Phase.STARTING
         self._doubt: Waiting | None = None
         self._first_sync = False
@@ -248,7 +251,7 @@ class Pump:
 
     def _standing_engine(self) -> Engine | None:
         """The engine, if the root stands; opens it when it is back."""
-        if self._engine is not None and self._guard.stands(self._engine.root_fd) and not self._accept:
+        if self._engine is not None and not self._accept and self._stands(self._engine):
             return self._engine
         self._close_engine()
         if self._accept:
@@ -260,6 +263,16 @@ class Pump:
         self._set_hold(None)
         self._open_engine(opened)
         return self._engine
+
+    def _stands(self, engine: Engine) -> bool:
+        """Whether the root stands, as it was seen of late: a commit looks itself, and each look costs more than a short turn when
+        another thread wants the interpreter."""
+        now = self._clock.monotonic()
+        if not self._seen_at <= now < self._seen_at + _SEEN:
+            if not self._guard.stands(engine.root_fd):
+                return False
+            self._seen_at = now
+        return True
 
     def _accept_now(self) -> None:
         self._accept = False

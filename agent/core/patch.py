@@ -27,6 +27,8 @@ BASES_MAX = 16
 RUNS_MAX = 4096
 CHECK = 16
 _FINE = 256
+#: To copy fewer bytes than these is longer than to tell them.
+_COPIED = 32
 #: Bytes of a body beyond the chunk's own, at most.
 OVERHEAD_MAX = 10 * RUNS_MAX
 _LITERAL = struct.Struct(">BI")
@@ -199,8 +201,23 @@ def _compared(raw: bytes, name: bytes, base: bytes, begin: int, end: int, grain:
             yield Run(name, at, until - at)
         elif grain > _FINE:
             yield from _compared(raw, name, base, at, until, _FINE)
+        elif until <= len(base):
+            yield from _trimmed(raw, name, base, at, until)
         else:
             yield Run(b"", 0, until - at)
+
+
+def _trimmed(raw: bytes, name: bytes, base: bytes, begin: int, end: int) -> Iterator[Run]:
+    """Of bytes that differ somewhere: equal ones at either end are copied, if that is shorter than telling them."""
+    differ = int.from_bytes(raw[begin:end], "big") ^ int.from_bytes(base[begin:end], "big")
+    first = end - (differ.bit_length() + 7) // 8
+    last = end - ((differ & -differ).bit_length() - 1) // 8
+    first, last = (first if first - begin >= _COPIED else begin), (last if end - last >= _COPIED else end)
+    if first > begin:
+        yield Run(name, begin, first - begin)
+    yield Run(b"", 0, last - first)
+    if last < end:
+        yield Run(name, last, end - last)
 
 
 def joined(runs: Iterable[Run]) -> Runs:

@@ -29,6 +29,7 @@ create table page (
 ) without rowid;
 create table seed (only integer primary key check (only = 1), seed blob not null);
 """
+_OF = "select chunk, digests from page where object = ? and chunk in carray(?)"
 _PREFIX = 8
 _log = structlog.get_logger("store")
 T = TypeVar("T")
@@ -65,11 +66,11 @@ class Pages:
         """Whether there are digests of any chunk of the object."""
         return self._do(lambda c: bool(query(c, "select 1 from page where object = ? limit 1", (id,))), False)
 
-    def of(self, id: ObjectId, chunk: bytes) -> bytes:
-        """The digests of a chunk of the object; empty when there are none."""
-        sql = "select digests from page where object = ? and chunk = ?"
-        found: list[tuple[bytes]] = self._do(lambda c: query(c, sql, (id, chunk[:_PREFIX])), [])
-        return found[0][0] if found else b""
+    def of(self, id: ObjectId, chunks: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The digests of chunks of the object, by name; those that have none are left out."""
+        names = {chunk[:_PREFIX]: chunk for chunk in chunks}
+        found: list[tuple[bytes, bytes]] = self._do(lambda c: query(c, _OF, (id, apsw.carray(tuple(names)))), [])
+        return {names[prefix]: digests for prefix, digests in found}
 
     def put(self, id: ObjectId, reading: int, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Keep ``(chunk, digests)``. ``reading``: a number of its own for each read of a file, for :meth:`withdraw`."""

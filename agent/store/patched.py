@@ -16,9 +16,19 @@ from agent.core import patch
 from agent.core.chunks import DATA
 from agent.core.errors import WireError
 from agent.core.patch import Patch
-from agent.store.codec import StoredChunk, compute_name, is_patch, open_patch, pack_chunk, pack_patch, unpack
+from agent.store.codec import RAW, StoredChunk, compute_name, is_patch, open_patch, pack_chunk, pack_patch, unpack
 
 DEPTH_MAX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a pack holds for a chunk, or its bytes from elsewhere as codec ``RAW``; only with that ``stored`` may be a view."""
+
+    codec: int
+    raw_length: int
+    depth: int
+    stored: bytes | memoryview
 
 
 class BaseUnknown(WireError):
@@ -36,6 +46,10 @@ class Bases(Protocol):
 
     def depths(self, names: Sequence[bytes]) -> list[int | None]: ...
 
+    def records(self, names: Sequence[bytes]) -> list[Record | None]: ...
+
+    def record(self, name: bytes) -> Record: ...
+
     def read_base(self, name: bytes) -> bytes: ...
 
     def patch_of(self, name: bytes) -> Patch | None: ...
@@ -52,18 +66,37 @@ def received(
         raise WireError("take a chunk", "", "the peer sent a patch of a chunk list", "the peer is faulty or hostile")
     parsed = open_patch(codec, raw_length, stored)
     vault.pin(parsed.bases)
-    depths = vault.depths(parsed.bases)
-    fresh = {name: came(name) for name, depth in zip(parsed.bases, depths, strict=True) if depth is None}
-    if None in fresh.values():
-        raise BaseUnknown(next(name for name, raw in fresh.items() if raw is None))
-    raw = patch.rebuild(parsed, lambda base: fresh.get(base) or vault.read_base(base))
+    fresh, depth = {}, 0
+    known: dict[bytes, Record] = {}
+    for base, record in zip(parsed.bases, vault.records(parsed.bases), strict=True):
+        if record is None:
+            fresh[base] = bytes_that_came = came(base)
+            if bytes_that_came is None:
+                raise BaseUnknown(base)
+            record = Record(RAW, len(bytes_that_came), 0, bytes_that_came)
+        else:
+            depth += 1 + record.depth
+        known[base] = record
+    raw = _made_here(vault, parsed, known)
     name = compute_name(kind, raw)
-    depth = sum(1 + depth for depth in depths if depth is not None)
     if fresh:
         return pack_chunk(name, kind, raw), raw
     if depth <= DEPTH_MAX:
         return StoredChunk(name, kind, codec, raw_length, stored, depth), raw
     return rebased(vault, name, raw, parsed, depth) or pack_chunk(name, kind, raw), raw
+
+
+def _made_here(vault: Bases, parsed: Patch, known: dict[bytes, Record]) -> bytes:
+    """The bytes of a patch that came. Its bases are not checked: damage in one shows in the name of what is made of it."""
+    deepest = max(record.depth for record in known.values())
+    try:
+        return made(parsed, deepest + 1, lambda base: known.get(base) or vault.record(base))
+    except WireError:
+        for base, record in known.items():
+            if record.codec != RAW:
+                # Damaged, where it is not the peer's fault.
+                vault.read_base(base)
+        raise
 
 
 def rebased(vault: Bases, name: bytes, raw: bytes, parsed: Patch, depth: int) -> StoredChunk | None:
@@ -99,30 +132,39 @@ def _best_base(vault: Bases, parsed: Patch, depth: int) -> tuple[bytes, int] | N
     return best
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What a pack holds for a chunk, or its bytes from elsewhere as codec ``RAW``."""
-
-    codec: int
-    raw_length: int
-    depth: int
-    stored: bytes
-
-
 def resolve(record: Record, fetch: Callable[[bytes], Record]) -> bytes:
     """The bytes that a record stands for; nobody has named them yet. ``fetch`` reads the record of a base.
 
     Ends whatever the records say: each base must lie less deep than what is made of it. Raises ``WireError``."""
+    if record.depth > DEPTH_MAX:
+        raise _deep()
+    if is_patch(record.codec):
+        return made(_opened(record), record.depth, fetch)
+    return bytes(_whole(record))
+
+
+def made(parsed: Patch, depth: int, fetch: Callable[[bytes], Record]) -> bytes:
+    """The bytes that a patch at this depth makes, as :func:`resolve`."""
     laid: list[list[tuple[int, memoryview]]] = []
-    while is_patch(record.codec):
-        parsed = open_patch(record.codec, record.raw_length, record.stored)
+    while True:
         overlay = parsed.overlay()
-        below = _less(fetch(parsed.bases[0]), record.depth)
-        if overlay is None or below.raw_length != record.raw_length:
-            return _overlaid(_rebuilt(parsed, record.depth, fetch), laid)
+        below = _less(fetch(parsed.bases[0]), depth)
+        if overlay is None or below.raw_length != parsed.length:
+            return _overlaid(_rebuilt(parsed, depth, fetch), laid)
         laid.append(overlay)
-        record = below
-    return _overlaid(unpack(record.codec, record.raw_length, record.stored), laid)
+        if not is_patch(below.codec):
+            return _overlaid(_whole(below), laid)
+        parsed, depth = _opened(below), below.depth
+
+
+def _whole(record: Record) -> bytes | memoryview:
+    if record.codec == RAW and len(record.stored) == record.raw_length:
+        return record.stored
+    return unpack(record.codec, record.raw_length, bytes(record.stored))
+
+
+def _opened(record: Record) -> Patch:
+    return open_patch(record.codec, record.raw_length, bytes(record.stored))
 
 
 def _rebuilt(parsed: Patch, depth: int, fetch: Callable[[bytes], Record]) -> bytes:
@@ -130,10 +172,12 @@ def _rebuilt(parsed: Patch, depth: int, fetch: Callable[[bytes], Record]) -> byt
     return patch.rebuild(parsed, lambda base: resolve(_less(fetch(base), depth), fetch))
 
 
-def _overlaid(raw: bytes, laid: list[list[tuple[int, memoryview]]]) -> bytes:
+def _overlaid(raw: bytes | memoryview, laid: list[list[tuple[int, memoryview]]]) -> bytes:
     """The bytes with patches laid over them, the last of the list first."""
     if not laid:
-        return raw
+        return bytes(raw)
+    if len(laid) == 1:
+        return _joined(memoryview(raw), laid[0])
     out = bytearray(raw)
     for overlay in reversed(laid):
         for at, data in overlay:
@@ -141,7 +185,22 @@ def _overlaid(raw: bytes, laid: list[list[tuple[int, memoryview]]]) -> bytes:
     return bytes(out)
 
 
+def _joined(raw: memoryview, overlay: list[tuple[int, memoryview]]) -> bytes:
+    """With one patch over them: every byte is copied once."""
+    parts: list[memoryview] = []
+    done = 0
+    for at, data in overlay:
+        parts += (raw[done:at], data)
+        done = at + len(data)
+    parts.append(raw[done:])
+    return b"".join(parts)
+
+
 def _less(base: Record, depth: int) -> Record:
-    if depth > DEPTH_MAX or base.depth >= depth:
-        raise WireError("read a patch", "", "its bases lie deeper than itself", "the vault is damaged")
+    if base.depth >= depth:
+        raise _deep()
     return base
+
+
+def _deep() -> WireError:
+    return WireError("read a patch", "", "its bases lie deeper than itself", "the vault is damaged")

@@ -254,6 +254,22 @@ class Vault:
             places = [self._index.place(name) for name in names]
         return [place.depth if place is not None else None for place in places]
 
+    def records(self, names: Sequence[bytes]) -> list[Record | None]:
+        """What these chunks are stored as, and how deep they lie; None where one is not here. Nobody has checked their bytes.
+        Raises ``Damaged``, ``StoreFailed``."""
+        with self.lock:
+            self._usable("read the vault")
+            places = [self._index.place(name) for name in names]
+            packs = [self._opened(place.pack) if place is not None else None for place in places]
+        return [
+            self._read(name, place, pack) if place is not None and pack is not None else None
+            for name, place, pack in zip(names, places, packs, strict=True)
+        ]
+
+    def record(self, name: bytes) -> Record:
+        """One of :meth:`records`. Raises also ``NotFound``."""
+        return self._read(name, *self._find(name))
+
     def patch_of(self, name: bytes) -> Patch | None:
         """The patch as which a chunk is stored, checked against damage; None for a whole chunk. Raises as :meth:`read`."""
         place, pack = self._find(name)
@@ -367,20 +383,20 @@ class Vault:
         with _damage_told(pack, place):
             record = Record(place.codec, place.raw_length, place.depth, _read_stored(pack, name, place))
             try:
-                raw = resolve(record, self._record)
+                raw = resolve(record, self.record)
             except NotFound as error:
                 raise Damaged("read a chunk", pack.path, "a chunk that it is a patch of is lost", _REPAIR) from error
             if compute_name(place.kind, raw) != name:
                 raise WireError("read a chunk", "", "it is bytes that are not what their name says")
             return raw
 
-    def _record(self, name: bytes) -> Record:
-        """What a base is stored as."""
+    def _read(self, name: bytes, place: Place, pack: _OpenPack) -> Record:
         raw = self._recent.peek(name)
         if raw is not None:
-            return Record(RAW, len(raw), 0, raw)
-        place, pack = self._find(name)
-        return Record(place.codec, place.raw_length, place.depth, _read_stored(pack, name, place))
+            return Record(RAW, len(raw), place.depth, raw)
+        record = _read_checked(pack, name, place)
+        stored = record[HEADER_SIZE:] if place.codec != RAW else memoryview(record)[HEADER_SIZE:]
+        return Record(place.codec, place.raw_length, place.depth, stored)
 
     # --- inside, under the lock
 
@@ -532,9 +548,14 @@ def _read_header(pack: _OpenPack, name: bytes, place: Place) -> None:
 
 
 def _read_stored(pack: _OpenPack, name: bytes, place: Place) -> bytes:
+    return _read_checked(pack, name, place)[HEADER_SIZE:]
+
+
+def _read_checked(pack: _OpenPack, name: bytes, place: Place) -> bytes:
+    """The whole record, which is that of this chunk."""
     record = pack.read(place.offset, HEADER_SIZE + place.stored_length)
     _check_header(pack, name, place, record[:HEADER_SIZE])
-    return record[HEADER_SIZE:]
+    return record
 
 
 def _read_record(pack: _OpenPack, name: bytes, place: Place) -> bytes:

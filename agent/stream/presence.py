@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from agent.core import chunks
@@ -13,6 +13,8 @@ _RECENT_MAX = 50_000
 #: Chunks that rows name and that are still to come.
 _ABSENT_MAX = 1_000_000
 _PIECES_MAX = 100_000
+#: Bases of patches that are looked at if a commit lacks something; those beyond are found by the next deep verify.
+_BASES_MAX = 100_000
 _DEPTH_MAX = 8
 _AGAIN = "it is asked for again on the next connection"
 
@@ -25,7 +27,13 @@ class ChunksMissing(WireError):
         self.names = names
 
 
-class Held(Protocol):
+class Readable(Protocol):
+    """What is asked of the vault to see whether a chunk is what its name says."""
+
+    def read_base(self, name: bytes) -> bytes: ...
+
+
+class Held(Readable, Protocol):
     """What is asked of the vault."""
 
     def missing(self, names: Sequence[bytes]) -> list[bytes]: ...
@@ -50,6 +58,7 @@ class Presence:
         self._asked: set[bytes] = set()
         self._lists: dict[bytes, int] = {}
         self._whole: set[bytes] = set()
+        self._bases: set[bytes] = set()
 
     def wanted(self, names: Sequence[bytes]) -> tuple[int, ...]:
         """Indexes of the names that are to be sent: not here, and not asked for already. The others are pinned."""
@@ -85,6 +94,11 @@ class Presence:
         if self._asked:
             self._asked.difference_update(names)
 
+    def made_of(self, bases: Sequence[bytes]) -> None:
+        """Chunks that arrive were made of these, which nobody has checked."""
+        if len(self._bases) < _BASES_MAX:
+            self._bases.update(bases)
+
     def require(self, contents: Sequence[bytes]) -> None:
         """The coming commit holds files with these chunk lists."""
         unknown: list[bytes] = []
@@ -119,6 +133,7 @@ class Presence:
         self._asked.clear()
         self._lists.clear()
         self._recent.clear()
+        self._bases.clear()
         self._vault.unpin_all()
 
     def _descend(self, name: bytes, length: int, depth: int) -> None:
@@ -144,7 +159,19 @@ class Presence:
     def _must_hold(self, names: list[bytes]) -> None:
         missing = self._vault.missing(names) if names else []
         if missing:
-            raise ChunksMissing(f"{len(missing)} of its chunks are not here, among them {missing[0].hex()}")
+            damaged = unreadable(self._vault, self._bases)
+            raise ChunksMissing(f"{len(missing)} of its chunks are not here, among them {missing[0].hex()}", damaged)
+
+
+def unreadable(vault: Readable, names: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Those of the names that are here and damaged, or that are here no more."""
+    lost: list[bytes] = []
+    for name in names:
+        try:
+            vault.read_base(name)
+        except (Damaged, NotFound):
+            lost.append(name)
+    return tuple(lost)
 
 
 def _bad(what: str) -> WireError:

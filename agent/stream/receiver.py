@@ -223,13 +223,15 @@ class Receiver:
     # --- chunks
 
     def _store(self, data: Data) -> None:
-        stored, raws = open_chunks(data, self._vault)
+        stored, raws, bases = open_chunks(data, self._vault)
         self._vault.add(stored, raws, keep=not data.content)
         if data.content:
             came = [(chunk.name, raw) for chunk, raw in zip(stored, raws, strict=True) if chunk.kind == chunks.DATA]
             self.content_came(data.content, came)
         self._end = None
         self._presence.arrived([chunk.name for chunk in stored])
+        if bases:
+            self._presence.made_of(bases)
 
     def _synced(self) -> PackEnd:
         if self._end is None or self.asks_first:

@@ -166,7 +166,7 @@ def test_a_patch_of_itself_is_nothing_new(secondary: Secondary) -> None:
 
 
 def test_a_damaged_base_is_told_by_name(secondary: Secondary) -> None:
-    """So that it is given up, and what needs it comes whole."""
+    """As soon as a commit lacks what was made of it: so that it is given up, and what needs it comes whole."""
     receiver: Receiver = with_base(secondary)
     take(receiver, whole(OLD))
     secondary.vault._recent.drop(NAME)
@@ -176,12 +176,15 @@ def test_a_damaged_base_is_told_by_name(secondary: Secondary) -> None:
     with pack.open("r+b") as file:
         file.seek(place.offset + 1000)
         file.write(b"damage")
+    take(receiver, patched(NEW, HONEST))
+    row = file_row(FILE, chunks.encode_one(SIZE, name_of(NEW)), SIZE)
+    rows = [*(one for one in BASE if one != BASE[3]), row]
     with pytest.raises(ChunksMissing) as caught:
-        take(receiver, patched(NEW, HONEST))
+        take(receiver, offer([row], (), TWO, ONE), seal(rows, 1, TWO, ONE))
     assert (NAME,) == caught.value.names
     receiver.close()
     after = opened(secondary)
-    assert [NAME] == secondary.vault.lose([NAME])
+    assert NAME == secondary.vault.lose([NAME])[0]
     take(after, whole(NEW))
     after.close()
     assert NEW == secondary.vault.read(name_of(NEW))

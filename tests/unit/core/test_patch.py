@@ -109,6 +109,18 @@ def test_pages_that_differ_are_what_travels(tail: bytes, changed: set[int], cut:
         assert all(new[at : at + 256] != old[at : at + 256] for at in range(0, len(new), 256))
 
 
+@given(st.integers(0, 4 * PAGE), st.integers(1, 2 * PAGE))
+def test_what_differs_is_told_to_the_byte(at: int, length: int) -> None:
+    """Wherever it begins: at each end at most so many equal bytes travel as are not worth a copy."""
+    old = bytes(4 * PAGE)
+    changed = min(length, len(old) - at)
+    new = old[:at] + b"x" * changed + old[at + changed :]
+    runs = between(new, NAME, old)
+    assert literal_bytes(runs) <= changed + 62
+    if runs:
+        assert new == rebuild(parse(*head_and_body(runs, new), len(new)), lambda _: old)
+
+
 @given(st.binary(max_size=200), st.integers(-5, 300))
 def test_any_bytes_are_a_patch_or_refused(body: bytes, length: int) -> None:
     """Never another error, whatever the body is, and the length is what was claimed."""
