@@ -35,7 +35,7 @@ class Restless:
         return True
 
     def is_being_written(self, handle: bytes, st: os.stat_result, now: int) -> bool:
-        """Whether a large file changed just before ``now`` (ns of the kernel's wall clock), so that reading it may be in vain: the
+        """Whether a large file changed just before ``now`` (ns of the kernel's wall clock), so that reading it may be vain: the
         larger, the longer is "just before". Not for ever: who goes on writing is read all the same."""
         since = self._waits.pop(handle, now)
         is_fresh = 0 <= now - st.st_ctime_ns < min(QUIET_MOST, st.st_size // QUIET_BYTES)

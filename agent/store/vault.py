@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Protocol
 
 from agent.core.errors import Damaged, NotFound, Refused, StoreFailed, TryAgain, WireError
 from agent.core.patch import HEAD_MAX, Patch, bases_of
 from agent.fs.durable import sync_data, sync_dir
 from agent.store import index as index_file
-from agent.store.codec import RAW, StoredChunk, compute_name, is_patch, open_chunk, open_patch
+from agent.store.codec import RAW, StoredChunk, compute_name, is_patch, open_patch
 from agent.store.index import Index
+from agent.store.opened import REPAIR, OpenPack, OpenPacks
 from agent.store.pack import (
     BATCH,
     HEADER_SIZE,
@@ -28,7 +27,6 @@ from agent.store.pack import (
     Place,
     io_failure,
     numbers_in,
-    parse_header,
     path_of,
     records,
 )
@@ -44,7 +42,6 @@ _PENDING_LIMIT = 50_000
 _UNSYNCED_LIMIT = 64 << 20
 #: Entries that are worth a transaction; fewer wait, and are found in the packs after a crash.
 _FLUSH = 20_000
-_OPEN_PACKS = 64
 _PAGE = 10_000
 
 
@@ -123,7 +120,7 @@ class Vault:
         self._pack_limit = pack_limit
         self._recent = RecentChunks(cache_limit)
         self._pinned: set[bytes] = set()
-        self._open: OrderedDict[int, _OpenPack] = OrderedDict()
+        self._open = OpenPacks(packs)
         self._writer: PackWriter | None = None
         self._new_pack = False
         self._durable = PackEnd(0, 0)
@@ -135,7 +132,7 @@ class Vault:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
-            self._open.clear()
+            self._open.close()
             self._index.close()
             self._failed = True
 
@@ -260,7 +257,7 @@ class Vault:
         with self.lock:
             self._usable("read the vault")
             places = [self._index.place(name) for name in names]
-            packs = [self._opened(place.pack) if place is not None else None for place in places]
+            packs = [self._open(place.pack) if place is not None else None for place in places]
         return [
             self._read(name, place, pack) if place is not None and pack is not None else None
             for name, place, pack in zip(names, places, packs, strict=True)
@@ -276,8 +273,8 @@ class Vault:
         if not is_patch(place.codec):
             return None
         self._recent.get(name)  # Who has the patch has passed the chunk by.
-        with _damage_told(pack, place):
-            return open_patch(place.codec, place.raw_length, _read_stored(pack, name, place))
+        with pack.damage_told(place):
+            return open_patch(place.codec, place.raw_length, pack.stored(name, place))
 
     def names(self) -> Iterator[bytes]:
         """The name of every chunk, in no order; those added meanwhile may be left out."""
@@ -291,11 +288,11 @@ class Vault:
             for name, place in index_file.entries_in_order(page):
                 try:
                     with self.lock:
-                        pack = self._opened(place.pack)
+                        pack = self._open(place.pack)
                     if deep:
                         self._opened_record(name, place, pack)
                     else:
-                        _read_header(pack, name, place)
+                        pack.check_header(name, place)
                 except (Damaged, NotFound, StoreFailed) as error:
                     yield name, error.reason
 
@@ -364,37 +361,37 @@ class Vault:
     def _bases_at(self, place: Place) -> tuple[bytes, ...]:
         """What a patch that lies there is made of. Raises ``WireError``, ``Damaged``, ``StoreFailed``."""
         length = min(HEAD_MAX, place.stored_length)
-        return bases_of(self._opened(place.pack).read(place.offset + HEADER_SIZE, length))
+        return bases_of(self._open(place.pack).read(place.offset + HEADER_SIZE, length))
 
     # --- inside
 
-    def _find(self, name: bytes) -> tuple[Place, _OpenPack]:
+    def _find(self, name: bytes) -> tuple[Place, OpenPack]:
         with self.lock:
             self._usable("read the vault")
             place = self._index.place(name)
             if place is None:
                 raise NotFound("read a chunk", name.hex(), "the vault does not hold it")
-            return place, self._opened(place.pack)
+            return place, self._open(place.pack)
 
-    def _opened_record(self, name: bytes, place: Place, pack: _OpenPack) -> bytes:
+    def _opened_record(self, name: bytes, place: Place, pack: OpenPack) -> bytes:
         """A chunk's bytes, checked against its name."""
         if not is_patch(place.codec):
-            return _read_record(pack, name, place)
-        with _damage_told(pack, place):
-            record = Record(place.codec, place.raw_length, place.depth, _read_stored(pack, name, place))
+            return pack.chunk(name, place)
+        with pack.damage_told(place):
+            record = Record(place.codec, place.raw_length, place.depth, pack.stored(name, place))
             try:
                 raw = resolve(record, self.record)
             except NotFound as error:
-                raise Damaged("read a chunk", pack.path, "a chunk that it is a patch of is lost", _REPAIR) from error
+                raise Damaged("read a chunk", pack.path, "a chunk that it is a patch of is lost", REPAIR) from error
             if compute_name(place.kind, raw) != name:
                 raise WireError("read a chunk", "", "it is bytes that are not what their name says")
             return raw
 
-    def _read(self, name: bytes, place: Place, pack: _OpenPack) -> Record:
+    def _read(self, name: bytes, place: Place, pack: OpenPack) -> Record:
         raw = self._recent.peek(name)
         if raw is not None:
             return Record(RAW, len(raw), place.depth, raw)
-        record = _read_checked(pack, name, place)
+        record = pack.record(name, place)
         stored = record[HEADER_SIZE:] if place.codec != RAW else memoryview(record)[HEADER_SIZE:]
         return Record(place.codec, place.raw_length, place.depth, stored)
 
@@ -427,17 +424,6 @@ class Vault:
         except TryAgain:
             if self._index.waiting() > 2 * _PENDING_LIMIT:
                 raise
-
-    def _opened(self, number: int) -> _OpenPack:
-        """An open pack; kept alive by whoever reads from it when it falls out here."""
-        pack = self._open.get(number)
-        if pack is None:
-            pack = self._open[number] = _OpenPack(path_of(self._packs, number))
-            if len(self._open) > _OPEN_PACKS:
-                self._open.popitem(last=False)
-        else:
-            self._open.move_to_end(number)
-        return pack
 
     def _pages(self) -> Iterator[list[tuple[bytes, Place]]]:
         with self.lock:
@@ -485,7 +471,7 @@ class Vault:
         for number in numbers:
             if number < known.pack:
                 continue
-            pack = _OpenPack(path_of(self._packs, number))
+            pack = OpenPack(path_of(self._packs, number))
             start = known.offset if number == known.pack else 0
             for name, place in records(pack.fd, number, start, os.fstat(pack.fd).st_size, self.damage):
                 self._index.put(name, place, self._caught_bases(place))
@@ -498,33 +484,6 @@ class Vault:
         except WireError:
             self.damage.append(f"pack {place.pack}: the patch at {place.offset} is damaged")
             return ()
-
-
-class _OpenPack:
-    """A descriptor that closes when the last reader lets go of it."""
-
-    __slots__ = ("fd", "path")
-
-    def __init__(self, path: str) -> None:
-        self.fd = -1
-        self.path = path
-        try:
-            self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError as error:
-            raise Damaged("read a chunk", path, "its pack is gone", _REPAIR) from error
-        except OSError as error:
-            raise io_failure(error, "read a chunk", path) from error
-
-    def __del__(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Raises ``StoreFailed``."""
-        try:
-            return os.pread(self.fd, length, offset)
-        except OSError as error:
-            raise io_failure(error, "read a chunk", self.path) from error
 
 
 def _open_index(path: str, packs: str, numbers: list[int]) -> Index:
@@ -543,41 +502,4 @@ def _open_index(path: str, packs: str, numbers: list[int]) -> Index:
     return Index.open(path)
 
 
-def _read_header(pack: _OpenPack, name: bytes, place: Place) -> None:
-    _check_header(pack, name, place, pack.read(place.offset, HEADER_SIZE))
-
-
-def _read_stored(pack: _OpenPack, name: bytes, place: Place) -> bytes:
-    return _read_checked(pack, name, place)[HEADER_SIZE:]
-
-
-def _read_checked(pack: _OpenPack, name: bytes, place: Place) -> bytes:
-    """The whole record, which is that of this chunk."""
-    record = pack.read(place.offset, HEADER_SIZE + place.stored_length)
-    _check_header(pack, name, place, record[:HEADER_SIZE])
-    return record
-
-
-def _read_record(pack: _OpenPack, name: bytes, place: Place) -> bytes:
-    stored = _read_stored(pack, name, place)
-    with _damage_told(pack, place):
-        return open_chunk(StoredChunk(name, place.kind, place.codec, place.raw_length, stored))
-
-
-@contextmanager
-def _damage_told(pack: _OpenPack, place: Place) -> Iterator[None]:
-    """What would be a lie on the wire is damage in our own pack."""
-    try:
-        yield
-    except WireError as error:
-        raise Damaged("read a chunk", f"{pack.path} at {place.offset}", error.reason, _REPAIR) from error
-
-
-def _check_header(pack: _OpenPack, name: bytes, place: Place, header: bytes) -> None:
-    if parse_header(header, place.pack, place.offset) != (name, place):
-        where = f"{pack.path} at {place.offset}"
-        raise Damaged("read a chunk", where, "its record is not where the index says", _REPAIR)
-
-
 _REOPENED = "what was not durable is asked for again; see the kernel log for the disk"
-_REPAIR = "it is fetched from the primary again; hikae verify DATASET --deep looks at all"
