@@ -95,14 +95,7 @@ class Standby:
         self.announced = 0
         self.primary_program = ""
         self.turns = Turns()
-        self.room = Room(
-            "receive",
-            "nothing more is received",
-            dataset.name,
-            Reserve((around.home(dataset), around.vault(dataset)), around.clock),
-            board,
-            around.clock,
-        )
+        self.room = _room(dataset, around, board)
         self.was_consistent = local.value(_CONSISTENT) is not None
         self._around = around
         self._pauses = pauses
@@ -117,26 +110,8 @@ class Standby:
         self._closing = False
         self._serving: set[Receiver] = set()
         newest = catalog.newest()
-        scratch = around.home(dataset) / "scratch"
-        scratch.mkdir(exist_ok=True, mode=0o700)
         self.early = EarlyContent(self._poke, around.clock.monotonic)
-        applier = Applier(
-            dataset.path,
-            catalog.reader,
-            local,
-            self.mending.read,
-            board,
-            around.clock,
-            dataset=dataset.name,
-            scratch=str(scratch),
-            step=self.turns.step,
-            adopt=dataset.adopt,
-            adopted=seeding,
-            brake=dataset.brake,
-            patch_of=self.mending.patch_of,
-            early=self.early,
-        )
-        self._applier = applier
+        applier = self._applier = self._made_applier()
         self.board = PositionBoard(Position(newest.number if newest else NOTHING, applier.applied))
         self.loop = ApplyLoop(
             applier,
@@ -152,6 +127,27 @@ class Standby:
         if newest is not None:
             self.loop.notify(newest)
         self.steer()
+
+    def _made_applier(self) -> Applier:
+        dataset, around = self.dataset, self._around
+        scratch = around.home(dataset) / "scratch"
+        scratch.mkdir(exist_ok=True, mode=0o700)
+        return Applier(
+            dataset.path,
+            self._catalog.reader,
+            self._local,
+            self.mending.read,
+            self._problems,
+            around.clock,
+            dataset=dataset.name,
+            scratch=str(scratch),
+            step=self.turns.step,
+            adopt=dataset.adopt,
+            adopted=self.seeding,
+            brake=dataset.brake,
+            patch_of=self.mending.patch_of,
+            early=self.early,
+        )
 
     def close(self) -> None:
         """End the calls, stop applying with a checkpoint, then close the stores."""
@@ -310,6 +306,12 @@ class Standby:
         if newest is not None:
             self.loop.notify(newest)
         self._around.changed()
+
+
+def _room(dataset: Dataset, around: Surroundings, board: ProblemBoard) -> Room:
+    places = around.home(dataset), around.vault(dataset)
+    reserve = Reserve(places, around.clock)
+    return Room("receive", "nothing more is received", dataset.name, reserve, board, around.clock)
 
 
 def _opened(seeding: Seeding, local: Local) -> str:
