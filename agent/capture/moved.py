@@ -13,6 +13,8 @@ from agent.core.ids import ROOT, ObjectId
 _REMEMBERED = 10_000
 #: So many directories are taken for what a path may have meant.
 _WAYS = 16
+#: Of what left, so many directories above are remembered in all: some 12 MiB.
+_ABOVE = 200_000
 
 
 class Leaving(NamedTuple):
@@ -32,7 +34,8 @@ class Moved:
         self.fresh: list[Leaving] = []
         self._view = view
         self._left: OrderedDict[Name, tuple[ObjectId, int]] = OrderedDict()
-        self._leavings: deque[Leaving] = deque(maxlen=_REMEMBERED)
+        self._leavings: deque[Leaving] = deque()
+        self._above = 0
 
     def __bool__(self) -> bool:
         return bool(self._left)
@@ -47,7 +50,9 @@ class Moved:
                 self._left.popitem(last=False)
             leaving = Leaving(id, frozenset(self._view.way_to(parent)), serial)
             self._leavings.append(leaving)
+            self._above += len(leaving.above)
             self.fresh.append(leaving)
+            self._forget(serial)
 
     def from_here(self, parent: ObjectId, name: bytes) -> ObjectId | None:
         """The directory that left this name last."""
@@ -72,8 +77,8 @@ class Moved:
     def _forget(self, serial: int) -> None:
         while self._left and next(iter(self._left.values()))[1] < serial - _REMEMBERED:
             self._left.popitem(last=False)
-        while self._leavings and self._leavings[0].serial < serial - _REMEMBERED:
-            self._leavings.popleft()
+        while self._leavings and (self._above > _ABOVE or self._leavings[0].serial < serial - _REMEMBERED):
+            self._above -= len(self._leavings.popleft().above)
 
 
 def followed(tops: Iterable[ObjectId], leavings: Iterable[Leaving]) -> set[ObjectId]:
