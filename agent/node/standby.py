@@ -39,7 +39,7 @@ CALLS_END_WITHIN = 5.0
 #: The longest that a batch of a first sync waits for the applier: 10 MB/s go on whatever the standby does.
 PACE_SECONDS = 0.1
 #: In a first sync the applier is at most about so many commits behind: what one of its runs goes over is held in memory.
-PACE_COMMITS = 12
+PACE_COMMITS = 8
 PACE_COMMITS_SECONDS = 0.5
 _CONSISTENT = "consistent"
 _SEEDS = "seeds"
