@@ -13,6 +13,7 @@ from agent.apply.brake import ACCEPTABLE, SOURCE_EMPTIED, Counts, Hold, judge, t
 from agent.apply.converge import converge
 from agent.apply.facts import Applied, ChunkLost, Held, Report, StandbyFailed, VerifyReport, silent
 from agent.apply.guard import Guard, Standing
+from agent.apply.late import LateFiles
 from agent.apply.ledger import Ledger
 from agent.apply.mirror import Mirror, Run
 from agent.apply.ports import (
@@ -26,6 +27,7 @@ from agent.apply.ports import (
     ReadPatch,
     no_patch,
 )
+from agent.apply.refresh import go_on
 from agent.apply.standby import Standby
 from agent.apply.verify import verify
 from agent.apply.world import Step, no_step, whole
@@ -41,6 +43,7 @@ _CHECKPOINT = "checkpoint"
 _ATTEMPTS = "attempts"
 _ACCEPTED = "accepted"
 _PINNED = "held-from"
+_LATE = "late"
 _ENDED = "ended-clean"
 _U64 = struct.Struct(">Q")
 #: So many targets since the checkpoint are remembered, to know again what a run that was cut short left.
@@ -62,6 +65,11 @@ _HOLDS = (
     *ACCEPTABLE,
 )
 _PASSING = ("chunk-damaged", "apply-failed", "impossible-row")
+
+
+def never() -> bool:
+    """Nothing comes in between."""
+    return False
 
 
 class Applier:
@@ -99,8 +107,13 @@ class Applier:
         self._scratch = scratch
         self._standby = Standby(root, dataset, local, step, adopt, adopted or NothingAdopted(), scratch=scratch)
         self._prepared = False
-        self._applied = _number(local.value(_CHECKPOINT))
-        self._checkpoint = self._applied
+        #: What the standby equals but for the files in ``_late``, and what it equals with them.
+        self._stands = self._whole = self._checkpoint = _number(local.value(_CHECKPOINT))
+        self._late = LateFiles()
+        #: Files that were late when nobody could go on with them: they may hold anything.
+        whole, *ids = _numbers(local.value(_LATE)) or (self._whole,)
+        self._whole, self._doubted = whole, frozenset(map(ObjectId, ids))
+        self._noted = self._doubted
         self._accepted = _number(local.value(_ACCEPTED))
         #: Replaced by any thread when the configuration was read again.
         self.brake = brake
@@ -108,25 +121,35 @@ class Applier:
         self._pinned = _number(local.value(_PINNED))
         self._attempts = _numbers(local.value(_ATTEMPTS))
         self._clean = local.value(_ENDED) == b"yes"
-        self._trusted = self._clean and not self._attempts
+        self._trusted = self._clean and not self._attempts and not self._doubted
         self._lost = False
         #: Directories made since the checkpoint: a redo knows them to be new, and what is half-written in them to be ours.
         self._made: set[ObjectId] = set()
 
     @property
     def applied(self) -> CommitNumber:
-        """The commit that the standby equals; after a crash the last checkpoint, though it may hold more."""
-        return self._applied
+        """The commit that the standby equals; after a crash that of the last checkpoint, though it may hold more."""
+        return self._whole
+
+    @property
+    def stands(self) -> CommitNumber:
+        """The commit that it equals but for large files that are being written: not before ``applied``."""
+        return self._stands
 
     @property
     def checkpointed(self) -> bool:
-        """Whether ``applied`` is durable."""
-        return self._checkpoint == self._applied
+        """Whether what was done is durable."""
+        return self._checkpoint == self._stands and self._noted == self._unsure()
 
     @property
     def checkpointed_at(self) -> CommitNumber:
         """The commit of the last checkpoint: a redo goes back as far as this, so history must reach it."""
-        return self._checkpoint
+        return min(self._checkpoint, self._whole)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether large files are on their way to ``stands``: :meth:`finish`, or the next converge, goes on with them."""
+        return self._trusted and bool(self._late)
 
     @property
     def redoes(self) -> bool:
@@ -168,33 +191,72 @@ class Applier:
             # Nothing can stand in the way in a directory that was empty a moment ago.
             self._trusted, self._standby.fresh = True, False
 
-    def converge(self, target: Commit, progress: Report = silent) -> Applied:
-        """Make the standby equal to ``target``, which must be the newest sealed commit.
+    def converge(self, target: Commit, progress: Report = silent, has_newer: Callable[[], bool] = never) -> Applied:
+        """Make the standby equal to ``target``, which must be the newest sealed commit. Where ``has_newer()`` it returns before
+        large files are whole: all else equals ``target`` then, and the next converge goes on with them.
 
         Raises ``Held`` (also on the board), ``StandbyFull``, ``StandbyFailed`` and errors of our stores. After any of these,
         and after ``Applied.failed``, the next converge believes nothing of what stands and goes on from the same place."""
         self.prepare()
-        self._check_holds(target)
+        try:
+            self._check_holds(target)
+        except Held:
+            # What is held begins behind a whole commit.
+            self.finish(progress)
+            raise
         run = self._plan(target)
-        if run.trusted and run.base == target.number:
-            return Applied(target.number)
-        self._begin(target)
-        return self._run(run, progress)
+        done = Applied(self._whole)
+        if not (run.trusted and run.base == target.number):
+            self._begin(target)
+            done = self._run(run, progress)
+        if done.failed or not self._late:
+            return done
+        late = self._written(target, progress, has_newer)
+        return replace(
+            late, entries=done.entries, bytes=done.bytes + late.bytes, displaced=done.displaced, redo=done.redo
+        )
+
+    def finish(self, progress: Report = silent, interrupted: Callable[[], bool] = never) -> Applied:
+        """Write the large files that are on their way, whatever is newer; raises as :meth:`converge`."""
+        if not self.unfinished:
+            return Applied(self._whole)
+        self.prepare()
+        return self._written(self._reader.commits(CommitNumber(self._stands - 1), 1)[0], progress, interrupted)
+
+    def _written(self, target: Commit, progress: Report, interrupted: Callable[[], bool]) -> Applied:
+        """Go on with late files, at least by a step, of a standby that equals ``target`` but for them."""
+        written = 0
+        self._trusted = False
+        while True:
+            tally = self._acted(Run(self._stands, target, trusted=True), progress, _late_step).tally
+            written += tally.done_bytes
+            if tally.failed:
+                return Applied(self._whole, bytes=written, failed=tally.failed)
+            if not self._late or interrupted():
+                break
+        self._trusted = True
+        if not self._late:
+            self._whole = self._stands
+        return Applied(self._whole, bytes=written)
 
     def _run(self, run: Run, progress: Report) -> Applied:
-        target, world = run.target, self._standby.open()
         if run.adopt:
-            world.sync()  # or stores to mapped memory might hide behind an old stat
+            self._standby.open().sync()  # or stores to mapped memory might hide behind an old stat
+        for code in _PASSING:
+            self._board.clear_code(code)
+        return self._end(run, self._acted(run, progress, lambda mirror: converge(mirror, self._scratch)))
+
+    def _acted(self, run: Run, progress: Report, act: Callable[[Mirror], None]) -> Mirror:
+        """Do something to the standby with all that a run knows; what ended it is raised as ours."""
+        target, world = run.target, self._standby.open()
         ledger = Ledger(self._local)
         mirror = Mirror(
             world, self._reader, ledger, self._chunk, self._board, self._clock, run, progress, made=self._made
         )
-        mirror.patch_of, mirror.early = self._patch_of, self._early
+        mirror.patch_of, mirror.early, mirror.late = self._patch_of, self._early, self._late
         mirror.tally.total_bytes = max(0, target.bytes - self._counts(run.base).bytes)
-        for code in _PASSING:
-            self._board.clear_code(code)
         try:
-            converge(mirror, self._scratch)
+            act(mirror)
         except OSError as error:
             raise whole(error, world.path) or StandbyFailed("apply", world.path, str(error), _AGAIN) from error
         except NotFound as error:
@@ -203,7 +265,7 @@ class Applier:
             raise StandbyFailed("apply", world.path, error.reason, _AGAIN) from error
         finally:
             mirror.close()
-        return self._end(run, mirror)
+        return mirror
 
     def checkpoint(self) -> None:
         """Make what was applied durable: the standby's filesystem first, then our knowledge of it.
@@ -214,13 +276,18 @@ class Applier:
         try:
             self._standby.open().sync()
         except StandbyFailed:
-            self._applied, self._trusted = self._checkpoint, False
+            self._stands, self._trusted = self._checkpoint, False
+            self._whole = min(self._whole, self._checkpoint)
             raise
         if self._trusted:
             self._attempts = ()
             self._local.set_value(_ATTEMPTS, b"")
-        self._local.set_value(_CHECKPOINT, _U64.pack(self._applied), durable=True)
-        self._checkpoint = self._applied
+        unsure = self._unsure()
+        noted = b"".join(map(_U64.pack, (self._whole, *sorted(unsure)))) if unsure else b""
+        if noted or self._noted:
+            self._local.set_value(_LATE, noted)
+        self._local.set_value(_CHECKPOINT, _U64.pack(self._stands), durable=True)
+        self._checkpoint, self._noted = self._stands, unsure
         self._made.clear()
 
     def rest(self) -> None:
@@ -230,10 +297,11 @@ class Applier:
     def close(self) -> None:
         """Checkpoint, remember that the end was clean, give everything back."""
         try:
-            if self._trusted and self._applied != NOTHING:
+            if self._trusted and self._stands != NOTHING:
                 self.checkpoint()
                 self._local.set_value(_ENDED, b"yes", durable=True)
         finally:
+            self._late.give_up()
             self._standby.close()
             if self._view is not None:
                 self._view.close()
@@ -249,6 +317,7 @@ class Applier:
 
         Raises ``Held`` when the root is not ours, and with ``repair`` as :meth:`converge`."""
         self.prepare()
+        self.finish()
         found = self._compared(deep, progress)
         if not repair or found.equal:
             return found
@@ -257,14 +326,15 @@ class Applier:
         return replace(left, repaired=max(0, _count(found) - _count(left)))
 
     def _compared(self, deep: bool, progress: Report) -> VerifyReport:
-        return verify(self._standby.open(), self._reader, self._applied, self._chunk, deep=deep, progress=progress)
+        return verify(self._standby.open(), self._reader, self._stands, self._chunk, deep=deep, progress=progress)
 
     def _repair(self, found: VerifyReport, progress: Report) -> None:
         """Lay the whole tree beside the commit. What was found to differ is read whatever its stat says."""
-        target = self._reader.commits(CommitNumber(self._applied - 1), 1)[0]
-        doubted = frozenset(one.object for one in found.differences if one.object is not None)
+        target = self._reader.commits(CommitNumber(self._stands - 1), 1)[0]
+        self._doubted |= self._late.give_up()
+        doubted = self._doubted.union(one.object for one in found.differences if one.object is not None)
         self._begin(target)
-        run = Run(self._applied, target, trusted=False, survey=True, doubted=None if found.more else doubted)
+        run = Run(self._stands, target, trusted=False, survey=True, doubted=None if found.more else doubted)
         if not self._run(run, progress).failed:
             self._standby.open().sync()
             self._attempts = ()
@@ -279,14 +349,19 @@ class Applier:
         return self._view
 
     def _plan(self, target: Commit) -> Run:
-        if self._standby.adopting:
-            return Run(NOTHING, target, trusted=False, survey=True, adopt=True)
-        if self._lost:
-            return Run(NOTHING, target, trusted=False, survey=True)
-        base = self._applied
-        survey = self._is_broken(base)
+        base = self._stands
+        adopt = self._standby.adopting
+        survey = adopt or self._lost or self._is_broken(base)
         trusted = self._trusted and not survey
-        return Run(base, target, trusted, () if trusted else self._guesses(base), survey)
+        if not trusted:
+            self._doubted |= self._late.give_up()
+        if adopt or self._lost:
+            return Run(NOTHING, target, trusted=False, survey=True, adopt=adopt, doubted=self._doubted)
+        return Run(base, target, trusted, () if trusted else self._guesses(base), survey, doubted=self._doubted)
+
+    def _unsure(self) -> frozenset[ObjectId]:
+        """Files that are not, or may not be, as what stands says."""
+        return self._doubted | self._late.ids()
 
     def _is_broken(self, base: CommitNumber) -> bool:
         return base != NOTHING and any(commit.parent == NOTHING for commit in self._commits_after(base))
@@ -317,10 +392,11 @@ class Applier:
 
     def _end(self, run: Run, mirror: Mirror) -> Applied:
         tally = mirror.tally
-        number = self._applied
         if not tally.failed:
-            number = run.target.number
-            self._applied, self._trusted, self._lost = number, True, False
+            self._stands, self._trusted, self._lost = run.target.number, True, False
+            self._doubted = frozenset()
+            if not self._late:
+                self._whole = self._stands
             self._standby.found_again = False
             if run.survey:
                 # A whole survey is dear: it is not done again after a crash.
@@ -329,7 +405,7 @@ class Applier:
                 self._standby.adopted_whole()
                 self._report_displaced()
         return Applied(
-            number, tally.done_entries, tally.done_bytes, tally.displaced, tally.failed, redo=not run.trusted
+            self._whole, tally.done_entries, tally.done_bytes, tally.displaced, tally.failed, redo=not run.trusted
         )
 
     def _report_displaced(self) -> None:
@@ -362,8 +438,8 @@ class Applier:
             waits = Held("adopt-waits", self._dataset, reason, "it goes on by itself", waits=True)
             self._hold(waits, Severity.INFO)
             raise waits
-        if not target.consistent and self._is_broken(self._applied):
-            reason = f"the primary started anew and is not through yet; the standby stays at {shown(self._applied)}"
+        if not target.consistent and self._is_broken(self._stands):
+            reason = f"the primary started anew and is not through yet; the standby stays at {shown(self._stands)}"
             waits = Held("lineage-waits", self._dataset, reason, "it goes on by itself")
             self._hold(waits, Severity.INFO)
             raise waits
@@ -371,9 +447,9 @@ class Applier:
 
     def _brake(self, target: Commit) -> Hold | None:
         hold = self._emptied(target)
-        if hold is None and (self._applied != NOTHING or not self._trusted):
+        if hold is None and (self._stands != NOTHING or not self._trusted):
             self._guard.limit(self.brake)
-            hold = self._guard.judge(self._reader, target, Standing(self._applied, self._accepted, self._pinned))
+            hold = self._guard.judge(self._reader, target, Standing(self._stands, self._accepted, self._pinned))
             self._pin(self._guard.base if hold is not None else NOTHING)
         return hold
 
@@ -384,8 +460,8 @@ class Applier:
             return Hold(
                 SOURCE_EMPTIED, "the primary is empty, and a tree stands here that is to be adopted", target.number
             )
-        since = trailing_empty(self._commits_after(self._applied))
-        return judge(self._counts(self._applied), target, since, self._accepted)
+        since = trailing_empty(self._commits_after(self._stands))
+        return judge(self._counts(self._stands), target, since, self._accepted)
 
     def _pin(self, base: CommitNumber) -> None:
         """A hold stands from there, also after a restart, however much time goes by."""
@@ -402,6 +478,12 @@ class Applier:
         for code in _HOLDS:
             if code not in but:
                 self._board.clear(code)
+
+
+def _late_step(mirror: Mirror) -> None:
+    go_on(mirror)
+    mirror.settle_touched()
+    mirror.ledger.flush()
 
 
 def _number(value: bytes | None) -> CommitNumber:

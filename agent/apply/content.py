@@ -35,16 +35,20 @@ def write_new(fd: int, row: ObjectRow, read: ReadChunk) -> int:
         if os.write(fd, data) != row.size:
             pwrite_all(fd, data, 0)
         return row.size
-    written = 0
-    offset = 0
+    return sum(writing(fd, row, read))
+
+
+def writing(fd: int, row: ObjectRow, read: ReadChunk) -> Iterator[int]:
+    """:func:`write_new` in steps: yields bytes written."""
+    offset = written = 0
     for entry, data in _with_bytes(row, read):
         if data:
             pwrite_all(fd, data, offset)
             written += entry.length
+            yield entry.length
         offset += entry.length
     if written != row.size:
         os.ftruncate(fd, row.size)
-    return written
 
 
 def _with_bytes(row: ObjectRow, read: ReadChunk) -> Iterator[tuple[Entry, bytes]]:
@@ -82,28 +86,31 @@ def mend(fd: int, row: ObjectRow, read: ReadChunk) -> int:
 
 
 def patch(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch = no_patch) -> int:
-    """Make a file that equals ``old`` equal to ``new`` by rewriting what differs between the two. Bytes written.
+    """Make a file that equals ``old`` equal to ``new`` by rewriting what differs between the two. Bytes written."""
+    return sum(patching(fd, old, new, read, patch_of))
+
+
+def patching(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch = no_patch) -> Iterator[int]:
+    """:func:`patch` in steps: yields bytes written.
 
     A chunk that is stored as a patch of the one that stands in its place is not read: only what is literal is written. Reads what
     it will need before it changes anything, up to a limit: a chunk that is lost leaves the file as it was."""
     ahead = 0
-    for _, entry, was in replaced(entries_of(old, read), entries_of(new, read)):
+    for _, entry, was in replaced(old.content, new.content, read):
         if ahead >= _READ_AHEAD:
             break
         if entry.kind == DATA:
             ahead += sum(len(data) for _, data in _laid(entry, was, patch_of) or ((0, _bytes_of(entry, read)),))
     os.ftruncate(fd, new.size)
-    return sum(
-        _lay(fd, offset, entry, was, read, patch_of)
-        for offset, entry, was in replaced(entries_of(old, read), entries_of(new, read))
-    )
+    for offset, entry, was in replaced(old.content, new.content, read):
+        yield _lay(fd, offset, entry, was, read, patch_of)
 
 
 def few_bytes_differ(old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch, few: int) -> bool:
     """Whether :func:`patch` would write at most ``few`` bytes over what stands there; what is added at the end does not count, as
     it must be written in any case. Asks for no more patches than it takes to know."""
-    over = changed_bytes(entries_of(old, read), entries_of(new, read), old.size) - few
-    for offset, entry, was in replaced(entries_of(old, read), entries_of(new, read)):
+    over = changed_bytes(old.content, new.content, old.size, read) - few
+    for offset, entry, was in replaced(old.content, new.content, read):
         if over <= 0 or offset >= old.size:
             break
         laid = _laid(entry, was, patch_of)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from agent.apply.clear import clear, tidy
 from agent.apply.fresh import NewFiles
 from agent.apply.mirror import Mirror
@@ -15,6 +17,7 @@ from agent.core.rows import (
     key_is_object,
     object_id_of_key,
     object_id_of_name,
+    object_key,
     parent_and_name_of_key,
 )
 from agent.fs.walk import is_empty
@@ -78,7 +81,8 @@ def _fill(mirror: Mirror, work: WorkSet) -> None:
     if run.trusted:
         work.fill(mirror.view.difference(run.base, at))
         return
-    for keys in mirror.view.touched(run.base, at):
+    doubted = [object_key(id) for id in sorted(run.doubted or ())]
+    for keys in itertools.chain(mirror.view.touched(run.base, at), [doubted]):
         work.fill([[(key, None, _wanted(mirror, key)) for key in keys]])
 
 

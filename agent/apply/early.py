@@ -19,7 +19,7 @@ from agent.core.errors import HikaeError
 from agent.fs.confined import create_nameless
 
 #: Bytes that may wait to be written: from the first on a sender that can wait is to, at the second it is given up.
-CROWDED, TOO_MANY = 32 << 20, 64 << 20
+CROWDED, TOO_MANY = 16 << 20, 64 << 20
 #: So many bytes of a file at most wait in the system to be written out: a sync must not take long.
 _UNSYNCED = 64 << 20
 #: So many seconds after its last byte a file is given up, whose commit never came.

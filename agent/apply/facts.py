@@ -40,7 +40,8 @@ def silent(progress: Progress) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one converge did. ``number``: what the standby equals now (the target, unless ``failed`` is above 0).
+    """What one converge did. ``number``: what the standby equals now (the target, unless ``failed`` is above 0 or large files
+    are still being written).
 
     ``entries``: keys worked on; ``bytes``: content written; ``displaced``: foreign entries moved out of the way;
     ``failed``: objects that could not be made so, each with a problem; ``redo``: whether nothing was believed."""
@@ -55,11 +56,13 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class ApplyFacts:
-    """The applier at one moment. ``checkpoint``: history before it is not needed any more by the apply.
+    """The applier at one moment. ``stands``: what all but large files that are being written equals; ``checkpoint``: history
+    before it is not needed any more by the apply.
     ``hold``: the sentence why it stands still, "" if it does not; ``problem``: the last failure that is being retried,
     "" if none."""
 
     applied: CommitNumber = NOTHING
+    stands: CommitNumber = NOTHING
     target: CommitNumber = NOTHING
     checkpoint: CommitNumber = NOTHING
     phase: Phase = Phase.IDLE

@@ -7,7 +7,6 @@ which is new too.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 
@@ -17,13 +16,9 @@ from agent.apply.mirror import Mirror
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ObjectId
 from agent.core.rows import ObjectRow, decode_object
-from agent.fs.confined import create_file, create_nameless, give_name
+from agent.fs.confined import NO_NAMELESS, create_file, create_nameless, give_name
 from agent.fs.handles import handle_of_fd
 from agent.fs.metadata import apply_metadata_fd
-
-#: What filesystems without nameless files say (open(2), O_TMPFILE), and processes without ``/proc``.
-_NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
-
 
 #: Smaller files never come ahead of their commit.
 _LARGE = 16 << 20
@@ -105,7 +100,7 @@ class NewFiles:
         try:
             return create_nameless(self._fd)
         except OSError as error:
-            if error.errno not in _NO_NAMELESS:
+            if error.errno not in NO_NAMELESS:
                 raise
             self._nameless = False
             return -1

@@ -59,7 +59,7 @@ class ApplyLoop:
         self._paused = False
         self._closing = False
         self._verifies: list[_Verify] = []
-        self._facts = ApplyFacts(applied=applier.applied, checkpoint=applier.checkpointed_at)
+        self._facts = ApplyFacts(applied=applier.applied, stands=applier.stands, checkpoint=applier.checkpointed_at)
         self._retry_at = 0.0
         self._backoff = 0.0
         self._since_checkpoint = 0
@@ -237,15 +237,25 @@ class ApplyLoop:
 
     def _converge(self, target: Commit) -> None:
         self._say(phase=Phase.REDO if self._applier.redoes else Phase.CONVERGE, progress=Progress())
-        done = self._applier.converge(target, lambda progress: self._say(progress=progress))
+        stood = self._applier.stands
+        done = self._applier.converge(target, lambda progress: self._say(progress=progress), self._is_wanted)
+        self._say(applied=self._applier.applied, stands=self._applier.stands)
         if done.failed:
-            self._say(applied=self._applier.applied)
             self._back_off(Phase.IDLE, None, f"{done.failed:,} objects could not be made as wanted")
             return
         self._well()
-        self._since_checkpoint += 1
-        self._say(applied=done.number, phase=Phase.IDLE, hold="", problem="")
-        self._published(done.number)
+        self._since_checkpoint += self._applier.stands != stood
+        unfinished = self._applier.unfinished
+        self._say(phase=Phase.CONVERGE if unfinished else Phase.IDLE, hold="", problem="")
+        if not unfinished:
+            self._published(done.number)
+
+    def _is_wanted(self) -> bool:
+        """Whether something waits for the applier that a large file must not delay."""
+        with self._change:
+            newest = self._newest
+            waits = newest is not None and newest.number > self._applier.stands and not self._paused
+            return self._closing or self._poked or waits
 
     def _well(self) -> None:
         self._backoff = self._retry_at = 0.0
@@ -259,12 +269,26 @@ class ApplyLoop:
             return
         # Also with nothing to apply it is told within a second that the standby was unmounted.
         self._applier.prepare()
+        if self._finish():
+            return
         hold = self.facts().hold if paused and self._braked() else ""
         self._say(phase=Phase.PAUSED if paused else Phase.IDLE, hold=hold)
         if not self._applier.checkpointed:
             self._checkpoint()
         self._applier.rest()
         self._board.clear("apply-stopped")
+
+    def _finish(self) -> bool:
+        """Paused between two commits, it still makes the first one whole; whether there was something to do."""
+        if not self._applier.unfinished:
+            return False
+        done = self._applier.finish(interrupted=self._is_wanted)
+        self._say(applied=done.number)
+        if done.failed:
+            self._back_off(Phase.IDLE, None, f"{done.failed:,} objects could not be made as wanted")
+        elif done.number == self._applier.stands:
+            self._published(done.number)
+        return True
 
     def _braked(self) -> bool:
         """Whether there is something that an operator can accept."""
@@ -281,7 +305,11 @@ class ApplyLoop:
         finally:
             self._since_checkpoint = 0
             self._checkpoint_at = self._clock.monotonic()
-            self._say(applied=self._applier.applied, checkpoint=self._applier.checkpointed_at)
+            self._say(
+                applied=self._applier.applied,
+                stands=self._applier.stands,
+                checkpoint=self._applier.checkpointed_at,
+            )
 
     def _verify(self, deep: bool, repair: bool, progress: Report, future: Future[VerifyReport]) -> None:
         if not future.set_running_or_notify_cancel():

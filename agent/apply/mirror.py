@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from agent.apply.facts import ChunkLost, Progress, Report, silent
 from agent.apply.fate import Identity
+from agent.apply.late import LateFiles
 from agent.apply.ledger import Ledger
 from agent.apply.ports import NOTHING_EARLY, CatalogView, Early, ReadChunk, ReadPatch, no_patch
 from agent.apply.world import DISPLACED_DIR, HELD_DIR, World, whole
@@ -53,7 +54,7 @@ class Run:
     """What a run is asked for. ``base`` → ``target``; ``trusted``: the standby is known to equal ``base``;
     ``attempts``: commits that runs before may have left half-applied, newest first; ``survey``: no
     difference can be believed, so the whole tree is looked at. ``adopt``: what stands was there before us and may be
-    rewritten; ``doubted``: objects whose content is read although their stat says that it is ours; None: all are."""
+    rewritten; ``doubted``: objects that may hold anything, whatever their stat and the commits say; None: all may."""
 
     base: CommitNumber
     target: Commit
@@ -92,6 +93,7 @@ class Mirror:
     report: Report = silent
     patch_of: ReadPatch = no_patch
     early: Early = NOTHING_EARLY
+    late: LateFiles = field(default_factory=LateFiles)
     tally: Tally = field(default_factory=Tally)
     #: Rows as of the target, of the objects that change, when they are few; (old, new).
     rows: dict[ObjectId, tuple[bytes | None, bytes | None]] | None = None

@@ -1,41 +1,85 @@
-"""What differs between two contents, offset by offset. Pure: chunk lists in, ranges out."""
+"""What differs between two contents, offset by offset. Pure but for reading pieces of chunk lists: lists in, ranges out.
+
+Pieces that both lists name at the same offset are passed over unread: what a huge file grew by is found in what it grew by.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import takewhile
 
-from agent.core.chunks import Entry
+from agent.core import chunks
+from agent.core.chunks import PIECE, Entry
+
+_Read = Callable[[bytes], bytes]
 
 
-def changed(old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[tuple[int, Entry]]:
+def changed(old: bytes, new: bytes, read: _Read) -> Iterator[tuple[int, Entry]]:
     """``(offset, entry)`` of every entry of ``new`` that does not stand at the same offset in ``old``, in file order.
 
-    Both are data and hole entries from offset 0 (``chunks.unfold``). A hole of ``new`` inside a larger hole of ``old``
-    is taken for changed: punching it again costs nothing."""
-    return ((offset, wanted) for offset, wanted, _ in replaced(old, new))
+    Both are chunk lists, whose pieces ``read`` gives; the entries are data and holes. A hole of ``new`` inside a larger hole of
+    ``old`` is taken for changed: punching it again costs nothing."""
+    return ((offset, wanted) for offset, wanted, _ in replaced(old, new, read))
 
 
-def replaced(old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[tuple[int, Entry, Entry | None]]:
+def replaced(old: bytes, new: bytes, read: _Read) -> Iterator[tuple[int, Entry, Entry | None]]:
     """:func:`changed` with the entry of ``old`` that begins at the same offset, if one does."""
-    theirs = _placed(old)
-    at, entry = next(theirs, (-1, None))
-    for offset, wanted in _placed(new):
-        while entry is not None and at < offset:
-            at, entry = next(theirs, (-1, None))
-        was = entry if at == offset else None
-        if was != wanted:
-            yield offset, wanted, was
+    ours, theirs = _Walk(new, read), _Walk(old, read)
+    while ours.entry is not None:
+        theirs.go_to(ours.at)
+        was = theirs.entry if theirs.at == ours.at else None
+        if was == ours.entry:
+            theirs.skip()
+        elif ours.entry.kind == PIECE:
+            ours.open()
+            continue
+        elif was is not None and was.kind == PIECE:
+            theirs.open()
+            continue
+        else:
+            yield ours.at, ours.entry, was
+        ours.skip()
 
 
-def changed_bytes(old: Iterable[Entry], new: Iterable[Entry], end: int) -> int:
+def changed_bytes(old: bytes, new: bytes, end: int, read: _Read) -> int:
     """How many bytes before ``end`` :func:`changed` covers."""
-    before_end = takewhile(lambda one: one[0] < end, changed(old, new))
+    before_end = takewhile(lambda one: one[0] < end, changed(old, new, read))
     return sum(min(entry.length, end - offset) for offset, entry in before_end)
 
 
-def _placed(entries: Iterable[Entry]) -> Iterator[tuple[int, Entry]]:
-    offset = 0
-    for entry in entries:
-        yield offset, entry
-        offset += entry.length
+class _Walk:
+    """A walk over a chunk list: ``entry`` at offset ``at``, which may be a piece; None at the end."""
+
+    def __init__(self, data: bytes, read: _Read) -> None:
+        self._read = read
+        self._rest = [iter(chunks.decode(data))]
+        self.at = 0
+        self.entry: Entry | None = None
+        self._next()
+
+    def skip(self) -> None:
+        """Pass over the entry."""
+        if self.entry is not None:
+            self.at += self.entry.length
+            self._next()
+
+    def open(self) -> None:
+        """The first entry of what the piece holds."""
+        assert self.entry is not None
+        self._rest.append(iter(chunks.opened(self.entry, self._read, len(self._rest))))
+        self._next()
+
+    def go_to(self, offset: int) -> None:
+        """Pass over what begins before an offset."""
+        while self.entry is not None and self.at < offset:
+            if self.entry.kind == PIECE and self.at + self.entry.length > offset:
+                self.open()
+            else:
+                self.skip()
+
+    def _next(self) -> None:
+        while self._rest:
+            self.entry = next(self._rest[-1], None)
+            if self.entry is not None:
+                return
+            self._rest.pop()

@@ -15,7 +15,7 @@ from agent.apply.world import TEMP
 from agent.core.ids import ROOT, ObjectId
 from agent.core.problem import Severity
 from agent.core.rows import ObjectRow
-from agent.fs.confined import create_file, make_node, make_symlink
+from agent.fs.confined import create_file, give_name, make_node, make_symlink
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import apply_metadata, apply_metadata_fd
 
@@ -297,9 +297,16 @@ def _put_link(
     return True
 
 
-def build(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, *, replace: bool) -> None:
-    """A new file, symlink, fifo or device with all its metadata, made aside and given its name in one step."""
-    if row.kind == stat.S_IFREG:
+def build(
+    mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, *, replace: bool, content_fd: int = -1
+) -> None:
+    """A new file, symlink, fifo or device with all its metadata, made aside and given its name in one step. ``content_fd``: a
+    file without a name that has the content already; it stays the caller's."""
+    if row.kind == stat.S_IFREG and content_fd >= 0:
+        mirror.world.clear_temp()
+        give_name(content_fd, mirror.world.temp, TEMP)
+        _finish_file(mirror, content_fd, fd, name, row, over=replace)
+    elif row.kind == stat.S_IFREG:
         _build_file(mirror, fd, name, row, over=replace)
     elif not _build_special(mirror, fd, name, row, over=replace):
         return
@@ -311,6 +318,7 @@ def build(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow
 
 def _build_file(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over: bool) -> None:
     world = mirror.world
+    mirror.late.drop(row.id)
     world.step("create")
     try:
         made = create_file(world.temp, TEMP)
@@ -320,14 +328,19 @@ def _build_file(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over: b
     try:
         if row.size:
             mirror.tally.done_bytes += content.write_new(made, row, mirror.read)
-        # Immutable comes at the end: nothing can be renamed or linked once it is set.
-        refused = apply_metadata_fd(made, row._replace(flags=0) if row.flags else row)
-        if refused:
-            mirror.denied(refused, row.id)
-        world.rename(world.temp, TEMP, fd, name, replace=over)
-        mirror.ledger.record(row.id, handle_of_fd(made), os.fstat(made))
+        _finish_file(mirror, made, fd, name, row, over=over)
     finally:
         os.close(made)
+
+
+def _finish_file(mirror: Mirror, made: int, fd: int, name: bytes, row: ObjectRow, *, over: bool) -> None:
+    """The temporary entry, which is open as ``made``, gets its metadata and its name."""
+    # Immutable comes at the end: nothing can be renamed or linked once it is set.
+    refused = apply_metadata_fd(made, row._replace(flags=0) if row.flags else row)
+    if refused:
+        mirror.denied(refused, row.id)
+    mirror.world.rename(mirror.world.temp, TEMP, fd, name, replace=over)
+    mirror.ledger.record(row.id, handle_of_fd(made), os.fstat(made))
 
 
 def _build_special(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over: bool) -> bool:

@@ -6,15 +6,18 @@ import errno
 import os
 import stat
 from itertools import islice
+from typing import TypeAlias
 
 from agent.apply import content
 from agent.apply.fate import Identity
+from agent.apply.late import LateFile, Writing
 from agent.apply.mirror import Attempt, Found, Mirror
 from agent.apply.place import build, holds_content, place
 from agent.apply.workset import WorkSet
 from agent.apply.world import ease
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_object, object_id_of_key
+from agent.fs.confined import NO_NAMELESS, create_nameless
 from agent.fs.handles import handle_of
 from agent.fs.metadata import apply_metadata
 
@@ -23,6 +26,11 @@ LARGE = 16 << 20
 #: "Few": at most this share of the file, as 1/n.
 FEW = 2
 _NAMES_AT_ONCE = 1000
+
+#: Parent and name of each entry of an object.
+_Names: TypeAlias = list[tuple[ObjectId, bytes]]
+#: Where an object stands for certain: an open directory, its id, the name there, and what was seen.
+_Place: TypeAlias = tuple[int, ObjectId, bytes, Found]
 
 
 def refresh(mirror: Mirror, work: WorkSet) -> None:
@@ -47,14 +55,13 @@ def refresh_object(mirror: Mirror, row: ObjectRow, old: ObjectRow | None) -> Non
     if old is not None and old.kind == row.kind:
         found = _find(mirror, row, names[:_NAMES_AT_ONCE])
         if found is not None:
-            _change(mirror, row, old, len(names), *found)
+            _change(mirror, row, old, names, found)
             return
+    mirror.late.drop(row.id)
     _unify(mirror, row, names)
 
 
-def _find(
-    mirror: Mirror, row: ObjectRow, names: list[tuple[ObjectId, bytes]]
-) -> tuple[int, ObjectId, bytes, Found] | None:
+def _find(mirror: Mirror, row: ObjectRow, names: _Names) -> _Place | None:
     """Where the object stands for certain."""
     for parent, name in names:
         try:
@@ -67,16 +74,86 @@ def _find(
     return None
 
 
-def _change(
-    mirror: Mirror, row: ObjectRow, old: ObjectRow, links: int, fd: int, parent: ObjectId, name: bytes, found: Found
-) -> None:
-    same = row.content == old.content
-    if not same and not (_worth_patching(mirror, row, old, links) and _patched(mirror, row, old, fd, name)):
-        _rewrite(mirror, row, links, fd, parent, name)
+def _change(mirror: Mirror, row: ObjectRow, old: ObjectRow, names: _Names, found: _Place) -> None:
+    if row.id in mirror.late:
         return
+    fd, parent, name, _ = found
+    if row.content != old.content:
+        if mirror.run.trusted and mirror.late.defer(old, row, LARGE):
+            return
+        if not (_worth_patching(mirror, row, old, len(names)) and _patched(mirror, row, old, fd, name)):
+            _rewrite(mirror, row, names, fd, parent, name)
+            return
+    _set_metadata(mirror, row, old, found)
+
+
+def _set_metadata(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, place: _Place) -> None:
+    """``old``: what the object has; None when that is not known."""
+    fd, _, name, found = place
     mirror.world.step("metadata")
     mirror.denied(apply_metadata(fd, name, row, old), row.id)
     mirror.record(row.id, fd, name, found.handle)
+
+
+def go_on(mirror: Mirror) -> None:
+    """A step of the late file whose turn it is, where all but such files is as the run's target wants it."""
+    id, file = mirror.late.first()
+    row = mirror.row(id)
+    names = mirror.view.names_of(id, mirror.at)
+    if row is None or not names:
+        mirror.late.drop(id)
+        return
+    with Attempt(mirror, id):
+        found = _find(mirror, row, names[:_NAMES_AT_ONCE])
+        if found is None:
+            mirror.late.drop(id)
+            _unify(mirror, row, names)
+            return
+        if file.writing is None and row.content == file.holds.content:
+            # It was changed back, or comes to its turn again.
+            mirror.late.drop(id)
+            _set_metadata(mirror, row, None, found)
+            return
+        if file.writing is None:
+            file.writing = _begun(mirror, row, file.holds, names, found)
+        if file.writing is not None:
+            _write_some(mirror, row, file, file.writing, names, found)
+
+
+def _begun(mirror: Mirror, row: ObjectRow, holds: ObjectRow, names: _Names, found: _Place) -> Writing | None:
+    """A late file's next version on its way; None where it had to be written at once."""
+    fd, parent, name, _ = found
+    if _worth_patching(mirror, row, holds, len(names)):
+        opened = _opened_to_patch(mirror, fd, name)
+        if opened >= 0:
+            return Writing(opened, row, content.patching(opened, holds, row, mirror.read, mirror.patch_of), aside=False)
+    mirror.world.step("create")
+    try:
+        made = create_nameless(mirror.world.temp)
+    except OSError as error:
+        if error.errno not in NO_NAMELESS:
+            raise
+        _rewrite(mirror, row, names, fd, parent, name)
+        return None
+    return Writing(made, row, content.writing(made, row, mirror.read), aside=True)
+
+
+def _write_some(mirror: Mirror, row: ObjectRow, file: LateFile, writing: Writing, names: _Names, found: _Place) -> None:
+    mirror.world.step("patch")
+    written, is_whole = writing.go_on(mirror.clock.monotonic)
+    mirror.tally.done_bytes += written
+    if not is_whole:
+        return
+    if writing.aside:
+        _rewrite(mirror, row, names, *found[:3], content_fd=writing.fd)
+    writing.close()
+    file.holds, file.writing = writing.new, None
+    if row.content != writing.new.content:
+        mirror.late.again(row.id)
+        return
+    mirror.late.drop(row.id)
+    if not writing.aside:
+        _set_metadata(mirror, row, None, found)
 
 
 def _worth_patching(mirror: Mirror, row: ObjectRow, old: ObjectRow, links: int) -> bool:
@@ -91,15 +168,10 @@ def _worth_patching(mirror: Mirror, row: ObjectRow, old: ObjectRow, links: int) 
 
 def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes) -> bool:
     """Change the file in place; False when it may not be opened for writing. Half done, it is mended by the next redo."""
-    try:
-        opened = _open_for_writing(fd, name)
-    except PermissionError:
+    opened = _opened_to_patch(mirror, fd, name)
+    if opened < 0:
         return False
     try:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise OSError(errno.ESTALE, "the file was replaced while it was opened", name)
-        mirror.world.step("patch")
-        mirror.world.adopted.before_change(fd, name)
         if old is None:
             mirror.tally.done_bytes += content.mend(opened, row, mirror.read)
         else:
@@ -107,6 +179,23 @@ def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, nam
     finally:
         os.close(opened)
     return True
+
+
+def _opened_to_patch(mirror: Mirror, fd: int, name: bytes) -> int:
+    """The file, about to be changed in place; -1 when it may not be opened for writing."""
+    try:
+        opened = _open_for_writing(fd, name)
+    except PermissionError:
+        return -1
+    try:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise OSError(errno.ESTALE, "the file was replaced while it was opened", name)
+        mirror.world.step("patch")
+        mirror.world.adopted.before_change(fd, name)
+    except BaseException:
+        os.close(opened)
+        raise
+    return opened
 
 
 def _open_for_writing(fd: int, name: bytes) -> int:
@@ -118,16 +207,18 @@ def _open_for_writing(fd: int, name: bytes) -> int:
         return os.open(name, flags, dir_fd=fd)
 
 
-def _rewrite(mirror: Mirror, row: ObjectRow, links: int, fd: int, parent: ObjectId, name: bytes) -> None:
-    """A new file in place of the old one, and its other names with it."""
+def _rewrite(
+    mirror: Mirror, row: ObjectRow, names: _Names, fd: int, parent: ObjectId, name: bytes, content_fd: int = -1
+) -> None:
+    """A new file in place of the old one, and its other names with it. ``content_fd``: see :func:`build`."""
     mirror.ledger.supersede(row.id, handle_of(fd, name))
-    build(mirror, fd, parent, name, row, replace=True)
+    build(mirror, fd, parent, name, row, replace=True, content_fd=content_fd)
     mirror.touch(parent)
-    if links > 1:
-        _relink(mirror, row, mirror.view.names_of(row.id, mirror.at), (parent, name))
+    if len(names) > 1:
+        _relink(mirror, row, names, (parent, name))
 
 
-def _unify(mirror: Mirror, row: ObjectRow, names: list[tuple[ObjectId, bytes]]) -> None:
+def _unify(mirror: Mirror, row: ObjectRow, names: _Names) -> None:
     """Nothing is believed: find the object or build it, compare its content, and make every name lead to it."""
     for parent, _ in names:
         mirror.touch(parent)
@@ -168,7 +259,7 @@ def _is_as_wanted(mirror: Mirror, row: ObjectRow, fd: int, name: bytes, found: F
     return found.st.st_rdev == row.rdev if row.kind in (stat.S_IFCHR, stat.S_IFBLK) else True
 
 
-def _relink(mirror: Mirror, row: ObjectRow, names: list[tuple[ObjectId, bytes]], good: tuple[ObjectId, bytes]) -> None:
+def _relink(mirror: Mirror, row: ObjectRow, names: _Names, good: tuple[ObjectId, bytes]) -> None:
     mirror.stands(row.id, *good)
     for parent, name in names:
         if (parent, name) != good:

@@ -26,6 +26,7 @@ NAME_SIZE = 32
 FLAT_LIMIT = 1024
 PIECE_LIMIT = 1024
 MAX_CHUNK = 1 << 20
+_LEVELS = 8
 
 DATA, HOLE, PIECE = 0, 1, 2
 _DATA = struct.Struct(">BI32s")
@@ -138,20 +139,25 @@ def unfold(data: bytes, piece: Callable[[bytes], bytes]) -> Iterator[Entry]:
     """The data and hole entries of a list in file order; pieces are read by ``piece(name)``, at most eight levels.
 
     Raises ``WireError`` when a piece does not cover the length that its entry claims."""
-    return _unfold(data, piece, 8)
+    return _unfold(decode(data), piece, 1)
 
 
-def _unfold(data: bytes, piece: Callable[[bytes], bytes], depth: int) -> Iterator[Entry]:
-    for entry in decode(data):
+def opened(entry: Entry, piece: Callable[[bytes], bytes], depth: int) -> list[Entry]:
+    """The entries of a piece, which stands ``depth`` levels deep (from 1); raises as :func:`unfold`."""
+    if depth > _LEVELS:
+        raise _bad("pieces in pieces without an end")
+    inner = decode(piece(entry.name))
+    if sum(one.length for one in inner) != entry.length:
+        raise _bad("a piece that covers another length than claimed")
+    return inner
+
+
+def _unfold(entries: list[Entry], piece: Callable[[bytes], bytes], depth: int) -> Iterator[Entry]:
+    for entry in entries:
         if entry.kind != PIECE:
             yield entry
-            continue
-        if depth == 0:
-            raise _bad("pieces in pieces without an end")
-        inner = piece(entry.name)
-        if length_of(inner) != entry.length:
-            raise _bad("a piece that covers another length than claimed")
-        yield from _unfold(inner, piece, depth - 1)
+        else:
+            yield from _unfold(opened(entry, piece, depth), piece, depth + 1)
 
 
 def _piece(run: list[Entry], keep: Callable[[bytes, bytes], None]) -> Entry:

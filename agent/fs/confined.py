@@ -20,6 +20,7 @@ from agent.fs.component import UnsafeName, require_component
 from agent.fs.handles import handle_of_fd
 
 __all__ = [
+    "NO_NAMELESS",
     "DirTree",
     "OtherFilesystem",
     "StaleDirectory",
@@ -55,6 +56,8 @@ _NAMELESS = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
 _WITHIN_MOUNT = _libc.OpenHow(_DIRECTORY, 0, _libc.RESOLVE_NO_XDEV)
 #: ENOSYS: before Linux 5.6; EPERM: seccomp filters that do not know openat2.
 _NO_OPENAT2 = (errno.ENOSYS, errno.EPERM, errno.E2BIG)
+#: What filesystems without nameless files say (open(2), O_TMPFILE), and processes without ``/proc``.
+NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 _NO_RENAME_FLAGS = (errno.EINVAL, errno.ENOSYS)
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV)
 
@@ -113,7 +116,7 @@ def create_file(dir_fd: int, name: bytes, mode: int = 0o600) -> int:
 
 def create_nameless(dir_fd: int, mode: int = 0o600) -> int:
     """A new empty file without a name, open for reading and writing, which is gone when it is closed unless
-    :meth:`give_name` came first. OSError EOPNOTSUPP, EISDIR or EINVAL where the filesystem has none."""
+    :meth:`give_name` came first. OSError of ``NO_NAMELESS`` where the filesystem has none."""
     return os.open(b".", _NAMELESS, mode, dir_fd=dir_fd)
 
 

@@ -298,8 +298,8 @@ class Standby:
         facts = self.loop.facts()
         if facts.phase is Phase.CONVERGE:
             self.vault.wait_for_reader(PACE_SECONDS)
-            if seq_of(facts.target) - seq_of(facts.applied) > PACE_COMMITS:
-                self.loop.wait_for(lambda now: now.applied > facts.applied, PACE_COMMITS_SECONDS)
+            if seq_of(facts.target) - seq_of(facts.stands) > PACE_COMMITS:
+                self.loop.wait_for(lambda now: now.stands > facts.stands, PACE_COMMITS_SECONDS)
 
     def _moved(self) -> None:
         newest = self._catalog.newest()

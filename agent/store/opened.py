@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agent.core.errors import Damaged, WireError
+from agent.core.patch import HEAD_MAX, bases_of
 from agent.store.codec import StoredChunk, open_chunk
 from agent.store.pack import HEADER_SIZE, Place, io_failure, parse_header, path_of
 
@@ -60,6 +61,10 @@ class OpenPack:
         stored = self.stored(name, place)
         with self.damage_told(place):
             return open_chunk(StoredChunk(name, place.kind, place.codec, place.raw_length, stored))
+
+    def bases(self, place: Place) -> tuple[bytes, ...]:
+        """What a patch that lies there is made of. Raises also ``WireError``."""
+        return bases_of(self.read(place.offset + HEADER_SIZE, min(HEAD_MAX, place.stored_length)))
 
     @contextmanager
     def damage_told(self, place: Place) -> Iterator[None]:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from agent.core.errors import Damaged, NotFound, Refused, StoreFailed, TryAgain, WireError
-from agent.core.patch import HEAD_MAX, Patch, bases_of
+from agent.core.patch import Patch, bases_of
 from agent.fs.durable import sync_data, sync_dir
 from agent.store import index as index_file
+from agent.store import recovery
 from agent.store.codec import RAW, StoredChunk, compute_name, is_patch, open_patch
 from agent.store.index import Index
 from agent.store.opened import REPAIR, OpenPack, OpenPacks
@@ -27,8 +28,6 @@ from agent.store.pack import (
     Place,
     io_failure,
     numbers_in,
-    path_of,
-    records,
 )
 from agent.store.patched import Record, resolve
 from agent.store.recent import RecentChunks
@@ -84,7 +83,7 @@ class Vault:
         try:
             os.makedirs(packs, mode=0o700, exist_ok=True)
             numbers = numbers_in(packs)
-            index = _open_index(os.path.join(directory, "index.db"), packs, numbers)
+            index = recovery.open_index(os.path.join(directory, "index.db"), packs, numbers)
         except OSError as error:
             raise io_failure(error, "open the vault", directory) from error
         vault = cls(packs, index, pack_limit, cache_limit, sync_file, sync_directory)
@@ -354,14 +353,9 @@ class Vault:
         if place is None or not is_patch(place.codec):
             return False
         try:
-            return base in self._bases_at(place)
+            return base in self._open(place.pack).bases(place)
         except (Damaged, WireError):
             return True
-
-    def _bases_at(self, place: Place) -> tuple[bytes, ...]:
-        """What a patch that lies there is made of. Raises ``WireError``, ``Damaged``, ``StoreFailed``."""
-        length = min(HEAD_MAX, place.stored_length)
-        return bases_of(self._open(place.pack).read(place.offset + HEADER_SIZE, length))
 
     # --- inside
 
@@ -444,16 +438,10 @@ class Vault:
     # --- at start
 
     def _recover(self, numbers: list[int], committed: PackEnd) -> None:
-        """Cut what was not known to be durable, then bring the index up to what is left."""
+        """Cut what was not known to be durable, bring the index up to what is left, and go on writing there."""
         end = max(committed, self._index.durable, PackEnd(numbers[-1], 0) if numbers else PackEnd(0, 0))
-        for number in [number for number in numbers if number > end.pack]:
-            os.unlink(path_of(self._packs, number))
-            numbers.remove(number)
-        last = path_of(self._packs, end.pack)
-        size = os.stat(last).st_size if end.pack in numbers else -1
-        if size > end.offset:
-            os.truncate(last, end.offset)
-        self._catch_up(numbers)
+        size = recovery.cut(self._packs, numbers, end)
+        recovery.catch_up(self._index, self._packs, numbers, self.damage, _PENDING_LIMIT)
         if 0 <= size < end.offset or (size < 0 and end > PackEnd(0, 0)):
             # Records are gone that were durable: go on in a fresh pack, so that no new one lies before the known end.
             self.damage.append(f"pack {end.pack}: it ends at {max(size, 0)}, {end.offset} was committed")
@@ -465,41 +453,6 @@ class Vault:
         self._durable = end
         if end != self._index.durable:
             self._index.flush(end)
-
-    def _catch_up(self, numbers: list[int]) -> None:
-        known = self._index.durable
-        for number in numbers:
-            if number < known.pack:
-                continue
-            pack = OpenPack(path_of(self._packs, number))
-            start = known.offset if number == known.pack else 0
-            for name, place in records(pack.fd, number, start, os.fstat(pack.fd).st_size, self.damage):
-                self._index.put(name, place, self._caught_bases(place))
-                if self._index.waiting() >= _PENDING_LIMIT:
-                    self._index.flush(PackEnd(number, place.end))
-
-    def _caught_bases(self, place: Place) -> tuple[bytes, ...]:
-        try:
-            return self._bases_at(place) if is_patch(place.codec) else ()
-        except WireError:
-            self.damage.append(f"pack {place.pack}: the patch at {place.offset} is damaged")
-            return ()
-
-
-def _open_index(path: str, packs: str, numbers: list[int]) -> Index:
-    """The index, made anew when it is damaged or knows more than the packs hold."""
-    try:
-        index = Index.open(path)
-    except Damaged:
-        index_file.remove(path)
-        return Index.open(path)
-    end = index.durable
-    size = os.stat(path_of(packs, end.pack)).st_size if end.pack in numbers else 0
-    if size >= end.offset:
-        return index
-    index.close()
-    index_file.remove(path)
-    return Index.open(path)
 
 
 _REOPENED = "what was not durable is asked for again; see the kernel log for the disk"

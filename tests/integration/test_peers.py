@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.agents import Agent, Fleet, Shared, fleet, running
+from fakes.edits import lag_of_an_edit, written_steadily
 from fakes.eventually import eventually
 from fakes.proxy import Proxy, proxy
 
@@ -65,18 +66,6 @@ def version_in(path: Path) -> int:
     except OSError:
         return 0
     return int(first) if first.isdigit() else 0
-
-
-def lag_of_an_edit(path: Path, copy: Path, words: str) -> float:
-    """Seconds from writing a small file until it stands on a standby."""
-    begun = time.monotonic()
-    path.write_text(words)
-
-    def is_there() -> bool:
-        return copy.exists() and copy.read_text() == words
-
-    eventually(is_there)
-    return time.monotonic() - begun
 
 
 @pytest.mark.timeout(240)
@@ -211,19 +200,6 @@ def _seq(agent: Agent) -> int:
     """Of its newest commit."""
     commit = agent.look().get("commit") or {}
     return int(commit.get("seq", -1))
-
-
-_BLOCK = 1 << 20
-
-
-def written_steadily(path: Path, size: int, rate: float, stop: threading.Event) -> None:
-    """Write a file of ``size`` bytes at ``rate`` bytes a second; incompressible, no block twice."""
-    begun = time.monotonic()
-    with path.open("wb") as file:
-        for at in range(0, size, _BLOCK):
-            file.write(os.urandom(_BLOCK))
-            if stop.wait(max(0.0, begun + (at + _BLOCK) / rate - time.monotonic())):
-                return
 
 
 @pytest.mark.timeout(400)

@@ -1,0 +1,105 @@
+"""Large files whose content changes: written in steps, so that a newer commit need not wait for them.
+
+While a file is here the standby equals a commit but for its content, which goes from one whole version to the next: what is
+wanted of it by then is looked at again when it is there. Lost in a crash; the applier remembers which files were here.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from agent.core.ids import ObjectId
+from agent.core.rows import ObjectRow
+
+#: A step ends after so many bytes, which are then synced (more would make the next sync of anybody long), or seconds.
+SLICE, SECONDS = 16 << 20, 0.1
+#: Further ones are written at once.
+MANY = 64
+
+
+@dataclass(slots=True)
+class Writing:
+    """A content on its way into an open file, which is closed with it. ``aside``: the file has no name yet."""
+
+    fd: int
+    new: ObjectRow
+    steps: Iterator[int]
+    aside: bool
+    _unsynced: int = 0
+
+    def go_on(self, monotonic: Callable[[], float]) -> tuple[int, bool]:
+        """A step: bytes written, and whether that was all. OSError, ``ChunkLost``."""
+        until, written = monotonic() + SECONDS, 0
+        for count in self.steps:
+            written += count
+            if written >= SLICE or monotonic() >= until:
+                self._sync_some(written)
+                return written, False
+        return written, True
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.steps = iter(())
+        os.close(self.fd)
+
+    def _sync_some(self, written: int) -> None:
+        self._unsynced += written
+        if self._unsynced >= SLICE:
+            os.fdatasync(self.fd)
+            self._unsynced = 0
+
+
+@dataclass(slots=True)
+class LateFile:
+    """``holds``: the version that stands there as a whole, but for what ``writing`` did."""
+
+    holds: ObjectRow
+    writing: Writing | None = None
+
+
+class LateFiles:
+    """The files that are being changed, the one that waits longest first. Used by the applying thread."""
+
+    def __init__(self) -> None:
+        self._files: dict[ObjectId, LateFile] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._files)
+
+    def __contains__(self, id: ObjectId) -> bool:
+        return id in self._files
+
+    def ids(self) -> frozenset[ObjectId]:
+        """Which files are here."""
+        return frozenset(self._files)
+
+    def defer(self, old: ObjectRow, new: ObjectRow, least: int) -> bool:
+        """Leave a file of at least ``least`` bytes that holds ``old`` for later; whether it was taken."""
+        if new.kind != stat.S_IFREG or new.size < least or len(self._files) >= MANY:
+            return False
+        self._files[new.id] = LateFile(old)
+        return True
+
+    def first(self) -> tuple[ObjectId, LateFile]:
+        """The file whose turn it is."""
+        return next(iter(self._files.items()))
+
+    def again(self, id: ObjectId) -> None:
+        """Its turn comes after that of the others."""
+        self._files[id] = self._files.pop(id)
+
+    def drop(self, id: ObjectId) -> None:
+        """It is finished, or gone."""
+        file = self._files.pop(id, None)
+        if file is not None and file.writing is not None:
+            file.writing.close()
+
+    def give_up(self) -> frozenset[ObjectId]:
+        """Let go of all; which they were: nobody knows what they hold."""
+        ids = self.ids()
+        for id in ids:
+            self.drop(id)
+        return ids
