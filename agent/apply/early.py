@@ -43,13 +43,13 @@ class EarlyContent:
         self._change = threading.Condition()
         self._call = 0
         self._given_up: _Key = (0, 0)
-        self._waiting: list[tuple[_Key, bytes, bytes]] = []
+        self._waiting: list[tuple[_Key, bytes, bytes | memoryview]] = []
         self._size = 0
         #: Chunks that no longer wait, since the beginning.
         self._begun = 0
         self._files: OrderedDict[_Key, _File] = OrderedDict()
 
-    def came(self, token: int, chunks: Sequence[tuple[bytes, bytes]]) -> None:
+    def came(self, token: int, chunks: Sequence[tuple[bytes, bytes | memoryview]]) -> None:
         """Chunks of the file ``token``, names and bytes that fit them. Never blocks."""
         with self._change:
             key = (self._call, token)
@@ -116,7 +116,7 @@ class EarlyContent:
             self._forget(lambda _: True)
         self._drop_void()
 
-    def _next(self) -> list[tuple[_Key, bytes, bytes]]:
+    def _next(self) -> list[tuple[_Key, bytes, bytes | memoryview]]:
         """What is written now, all of one file. Called with the lock."""
         count = 0
         while count < min(len(self._waiting), _AT_ONCE) and self._waiting[count][0] == self._waiting[0][0]:
@@ -163,7 +163,7 @@ class _File:
     def holds(self) -> tuple[int, bytes]:
         return self._size, self._names.digest()
 
-    def write(self, chunks: Sequence[tuple[bytes, bytes]], now: float) -> None:
+    def write(self, chunks: Sequence[tuple[bytes, bytes | memoryview]], now: float) -> None:
         """Add chunks, each with its name. OSError."""
         wanted = sum(len(data) for _, data in chunks)
         if os.pwritev(self.fd, [data for _, data in chunks], self._size) != wanted:

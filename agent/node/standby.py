@@ -363,7 +363,7 @@ class _Served(Receiver):
             )
         return super().progress()
 
-    def content_came(self, token: int, came: Sequence[tuple[bytes, bytes]]) -> None:
+    def content_came(self, token: int, came: Sequence[tuple[bytes, bytes | memoryview]]) -> None:
         """See ``Receiver``."""
         self._standby.early.came(token, came)
 

@@ -29,6 +29,7 @@ from agent.stream.messages import (
     Hello,
     Need,
     Offer,
+    Pieces,
     PrimaryPart,
     Progress,
     Refuse,
@@ -52,7 +53,8 @@ def encode_batch(batch: Batch) -> bytes:
     out: list[bytes | memoryview] = []
     for part in batch:
         if isinstance(part, Data):
-            out += with_payload(_data_without_payload(part), part.payload)
+            pieces = part.payload.parts if isinstance(part.payload, Pieces) else [part.payload]
+            out += with_payload(_data_without_payload(part), pieces)
         else:
             request = pb.ReplicateRequest()
             _FILL[type(part)](request.parts.add(), part)

@@ -11,18 +11,21 @@ when it is parsed, and when it is read. https://protobuf.dev/programming-guides/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _PARTS, _DATA, _PAYLOAD = 0x0A, 0x1A, 0x2A
 #: Shorter payloads are not worth it.
 _LEAST = 4096
 _LONGEST = 10
 
 
-def with_payload(data: bytes, payload: bytes | memoryview) -> list[bytes | memoryview]:
-    """The pieces of a request with one part, chunks: ``data`` is their message without the payload."""
-    field = bytes([_PAYLOAD]) + _varint(len(payload)) if payload else b""
-    inner = bytes([_DATA]) + _varint(len(data) + len(field) + len(payload))
-    outer = bytes([_PARTS]) + _varint(len(inner) + len(data) + len(field) + len(payload))
-    return [outer, inner, data, field, payload]
+def with_payload(data: bytes, payload: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
+    """The pieces of a request with one part, chunks: ``data`` is their message without the payload, which is in pieces too."""
+    length = sum(map(len, payload))
+    field = bytes([_PAYLOAD]) + _varint(length) if length else b""
+    inner = bytes([_DATA]) + _varint(len(data) + len(field) + length)
+    outer = bytes([_PARTS]) + _varint(len(inner) + len(data) + len(field) + length)
+    return [outer, inner, data, field, *payload]
 
 
 def payload_of(request: bytes) -> tuple[bytes, memoryview] | None:

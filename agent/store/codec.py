@@ -31,13 +31,14 @@ _local = threading.local()
 
 class StoredChunk(NamedTuple):
     """A chunk under its name. ``kind``: ``chunks.DATA`` or ``chunks.PIECE``; ``codec``: how ``stored`` holds
-    ``raw_length`` bytes; ``depth``: how many other records are read to rebuild it from, 0 for a whole one."""
+    ``raw_length`` bytes, only with ``RAW`` perhaps as a view; ``depth``: how many other records are read to rebuild it from, 0
+    for a whole one."""
 
     name: bytes
     kind: int
     codec: int
     raw_length: int
-    stored: bytes
+    stored: bytes | memoryview
     depth: int = 0
 
 
@@ -88,7 +89,7 @@ def open_chunk(chunk: StoredChunk) -> bytes:
 
     Raises ``WireError``: too long, of an unknown kind or codec, no valid frame, more bytes than claimed, another
     name."""
-    raw = unpack(chunk.codec, chunk.raw_length, chunk.stored)
+    raw = unpack(chunk.codec, chunk.raw_length, bytes(chunk.stored))
     if compute_name(chunk.kind, raw) != chunk.name:
         raise _bad("bytes that are not what their name says")
     return raw
@@ -99,12 +100,17 @@ def unpack(codec: int, raw_length: int, stored: bytes) -> bytes:
     if not 0 < raw_length <= MAX_CHUNK:
         raise _bad(f"a chunk of {raw_length} bytes")
     raw = stored if codec == RAW else _decompress(codec, raw_length, stored)
-    if len(raw) != raw_length:
-        raise _bad("a chunk of another length than claimed")
+    check_length(raw_length, raw)
     return raw
 
 
-def compute_name(kind: int, raw: bytes) -> bytes:
+def check_length(raw_length: int, raw: bytes | memoryview) -> None:
+    """A chunk has as many bytes as claimed, and not too many. Raises ``WireError``."""
+    if len(raw) != raw_length or not 0 < raw_length <= MAX_CHUNK:
+        raise _bad("a chunk of another length than claimed")
+
+
+def compute_name(kind: int, raw: bytes | memoryview) -> bytes:
     """The name that bytes of this kind have. Raises ``WireError`` for an unknown kind."""
     if kind == DATA:
         return name_of(raw)

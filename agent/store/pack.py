@@ -154,7 +154,7 @@ class PackWriter:
 
         Raises ``TryAgain`` when the disk is full: nothing of the batch is there then. ``StoreFailed`` otherwise."""
         places = []
-        vector: list[bytes] = []
+        vector: list[bytes | memoryview] = []
         at = self.end
         for chunk in chunks:
             stored = chunk.stored
@@ -175,7 +175,7 @@ class PackWriter:
             os.close(self.fd)
             self.fd = -1
 
-    def _write(self, vector: list[bytes], length: int) -> None:
+    def _write(self, vector: list[bytes | memoryview], length: int) -> None:
         written = os.pwritev(self.fd, vector, self.end)
         if written == length:
             return

@@ -157,9 +157,9 @@ class Vault:
         with self.lock:
             return self._index.missing(names)
 
-    def add(self, chunks: Sequence[StoredChunk], raws: Sequence[bytes], keep: bool = True) -> None:
+    def add(self, chunks: Sequence[StoredChunk], raws: Sequence[bytes] = ()) -> None:
         """Append chunks; those that are there already are passed over. ``raws``: their opened bytes, as
-        ``open_chunk`` gave them, with ``keep`` kept for a while so that nobody need read them from disk.
+        ``open_chunk`` gave them, to be kept for a while so that nobody need read them from disk.
         Durable after :meth:`sync`.
 
         Raises ``TryAgain`` when the disk is full: some may be in, adding them again is harmless. ``StoreFailed``."""
@@ -172,10 +172,9 @@ class Vault:
                     writer = self._next_pack(writer)
                 part = fresh[start : start + BATCH]
                 for chunk, place in zip(part, writer.append(part), strict=True):
-                    self._index.put(chunk.name, place, bases_of(chunk.stored) if is_patch(chunk.codec) else ())
-            if keep:
-                for chunk, raw in zip(chunks, raws, strict=True):
-                    self._recent.put(chunk.name, raw)
+                    self._index.put(chunk.name, place, bases_of(bytes(chunk.stored)) if is_patch(chunk.codec) else ())
+            for chunk, raw in zip(chunks, raws, strict=bool(raws)):
+                self._recent.put(chunk.name, raw)
             durable = self._durable.offset if self._durable.pack == writer.pack else 0
             crowded = self._index.waiting() > _PENDING_LIMIT or writer.end - durable > _UNSYNCED_LIMIT
         if crowded:

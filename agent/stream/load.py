@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.core.patch import Runs
 from agent.store.codec import pack_chunk, pack_patch
-from agent.stream.messages import BATCH_TARGET, CHUNKS_MAX, PARTS_MAX, Batch, Data, Offer, PrimaryPart
+from agent.stream.messages import BATCH_TARGET, CHUNKS_MAX, PARTS_MAX, Batch, Data, Offer, Pieces, PrimaryPart
 
 
 class Load:
@@ -21,7 +21,7 @@ class Load:
         self._codecs = bytearray()
         self._raw: list[int] = []
         self._stored: list[int] = []
-        self._payload: list[bytes] = []
+        self._payload: list[bytes | memoryview] = []
 
     def __bool__(self) -> bool:
         return bool(self._parts or self._payload)
@@ -65,8 +65,6 @@ class Load:
 
     def _close_data(self) -> None:
         if self._payload:
-            payload = self._payload[0] if len(self._payload) == 1 else b"".join(self._payload)
-            self._parts.append(
-                Data(bytes(self._kinds), bytes(self._codecs), self._raw, self._stored, payload, self._content)
-            )
+            kinds, codecs, payload = bytes(self._kinds), bytes(self._codecs), Pieces(self._payload)
+            self._parts.append(Data(kinds, codecs, self._raw, self._stored, payload, self._content))
             self._clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TypeAlias
 
 from agent.core import chunks
@@ -98,6 +99,22 @@ class Offer:
     implied: bool = False
 
 
+class Pieces:
+    """A payload of the stored bytes of each chunk, which nobody has joined yet."""
+
+    __slots__ = ("_length", "parts")
+
+    def __init__(self, parts: Sequence[bytes | memoryview]) -> None:
+        self.parts = parts
+        self._length = sum(map(len, parts))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Data:
     """Chunks in one payload. ``kinds`` and ``codecs`` hold a byte for each, the lengths are bytes raw and as they
@@ -108,19 +125,21 @@ class Data:
     codecs: bytes
     raw_lengths: Sequence[int]
     stored_lengths: Sequence[int]
-    payload: bytes | memoryview
+    payload: bytes | memoryview | Pieces
     content: int = 0
 
-    def chunks(self) -> Iterator[tuple[int, int, int, bytes]]:
-        """``(kind, codec, raw length, stored bytes)`` of each chunk. Raises ``WireError`` before the first when
-        lengths, kinds and payload do not fit together."""
+    def chunks(self) -> Iterator[tuple[int, int, int, bytes | memoryview]]:
+        """``(kind, codec, raw length, stored bytes)`` of each chunk, the last a view where the payload is one. Raises
+        ``WireError`` before the first when lengths, kinds and payload do not fit together."""
         self.check()
-        at = 0
-        for kind, codec, raw, stored in zip(
-            self.kinds, self.codecs, self.raw_lengths, self.stored_lengths, strict=True
-        ):
-            yield kind, codec, raw, bytes(self.payload[at : at + stored])
-            at += stored
+        yield from zip(self.kinds, self.codecs, self.raw_lengths, self._parts(), strict=True)
+
+    def _parts(self) -> Iterable[bytes | memoryview]:
+        if isinstance(self.payload, Pieces):
+            return self.payload.parts
+        ends = list(accumulate(self.stored_lengths))
+        payload = self.payload
+        return [payload[end - length : end] for length, end in zip(self.stored_lengths, ends, strict=True)]
 
     def check(self) -> None:
         """Raises ``WireError`` when the packed fields contradict each other or a limit."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from agent.core.errors import Damaged, NotFound
 from agent.core.patch import bases_of
-from agent.store.codec import compute_name, is_patch, unpack
+from agent.store.codec import RAW, check_length, compute_name, is_patch, unpack
 from agent.store.patched import Bases, received
 from agent.store.vault import StoredChunk
 from agent.stream.messages import Data
@@ -17,24 +17,31 @@ class Opened(NamedTuple):
     """What came: the chunks to store, their bytes in the clear, and the names of what those that are patches were made of."""
 
     stored: list[StoredChunk]
-    raws: list[bytes]
+    raws: list[bytes | memoryview]
     bases: list[bytes]
 
 
 def open_chunks(data: Data, vault: Bases) -> Opened:
-    """Bases of patches are read from ``vault`` and pinned, but not checked: should one be damaged, what comes out of it has
-    another name than the commit.
+    """Chunks of a large new file, which are written at once and kept by nobody, stay views of what came. Bases of patches are
+    read from ``vault`` and pinned, but not checked: should one be damaged, what comes out of it has another name than the commit.
 
     Raises ``WireError`` for a length, codec, kind or patch that is not believed, ``BaseUnknown``, and ``ChunksMissing`` with the
     name of a base that is damaged here."""
     stored: list[StoredChunk] = []
-    raws: list[bytes] = []
+    raws: list[bytes | memoryview] = []
     bases: list[bytes] = []
 
     def came(name: bytes) -> bytes | None:
-        return next((raw for chunk, raw in zip(stored, raws, strict=True) if chunk.name == name), None)
+        found = next((raw for chunk, raw in zip(stored, raws, strict=True) if chunk.name == name), None)
+        return None if found is None else bytes(found)
 
-    for kind, codec, raw_length, payload in data.chunks():
+    for kind, codec, raw_length, part in data.chunks():
+        if data.content and codec == RAW:
+            check_length(raw_length, part)
+            stored.append(StoredChunk(compute_name(kind, part), kind, codec, raw_length, part))
+            raws.append(part)
+            continue
+        payload = bytes(part)
         if is_patch(codec):
             try:
                 chunk, raw = received(vault, kind, codec, raw_length, payload, came)

@@ -174,7 +174,7 @@ class Receiver:
                 self._stage(incoming, changes)
         self._held = 0
 
-    def content_came(self, token: int, came: Sequence[tuple[bytes, bytes]]) -> None:
+    def content_came(self, token: int, came: Sequence[tuple[bytes, bytes | memoryview]]) -> None:
         """Chunks of the large new file ``token``, names and bytes, in order, ahead of its commit; the vault does not keep them at
         hand."""
 
@@ -224,7 +224,8 @@ class Receiver:
 
     def _store(self, data: Data) -> None:
         stored, raws, bases = open_chunks(data, self._vault)
-        self._vault.add(stored, raws, keep=not data.content)
+        # What is written to the standby at once is not kept at hand; nothing else is a view.
+        self._vault.add(stored, () if data.content else [bytes(raw) for raw in raws])
         if data.content:
             came = [(chunk.name, raw) for chunk, raw in zip(stored, raws, strict=True) if chunk.kind == chunks.DATA]
             self.content_came(data.content, came)

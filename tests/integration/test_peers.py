@@ -7,11 +7,13 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from agent.core.ids import NOTHING
+from agent.store.catalog import Catalog
 from fakes.agents import Agent, Fleet, Shared, fleet, running
 from fakes.edits import lag_of_an_edit, written_steadily
 from fakes.eventually import eventually
@@ -125,6 +127,34 @@ def test_a_first_sync_to_a_fast_and_a_slow_peer(rng: random.Random) -> None:
         assert lag_of_an_edit(source / "small", near / "small", "now") < 20.0
         three.mirror(120)
         assert "now" == (far / "small").read_text()
+
+
+def fuzzy_files(agent: Agent) -> int:
+    """How many files its catalog says were taken while they changed, over all commits. The agent must not run."""
+    with closing(Catalog.open(str(agent.state / "datasets" / "web" / "catalog.db"))) as catalog:
+        newest, reader = catalog.newest(), catalog.reader()
+        with closing(reader):
+            return reader.fuzzy_between(NOTHING, newest.number) if newest is not None else 0
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("link", [None, 2.0 * MB], ids=["fast", "slow"])
+def test_a_file_taken_while_it_changed_is_marked_there_too(link: float | None) -> None:
+    """It never rests: the primary says so, and the commits of both nodes count it, however many one seal covers."""
+    with fleet("alpha", "beta") as two, proxy(two["beta"].port) as wire:
+        two.reach_through("alpha", "beta", wire.port)
+        two.begin()
+        if link is not None:
+            wire.throttle(link)
+        with Rewriter(two.datasets["web"].paths["alpha"] / "hot", 1 << 20, 0.0):
+            two["alpha"].told("never-rests")
+            if link is not None:
+                eventually(lambda: two["alpha"].peer("beta").get("behind_bytes"), 60)
+        two.mirror(120)
+        two.stop()
+        counts = [fuzzy_files(agent) for agent in two.agents]
+        print(f"marked on alpha and beta: {counts}")
+        assert counts[0] == counts[1] > 0
 
 
 @pytest.mark.timeout(180)

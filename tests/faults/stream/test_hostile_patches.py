@@ -49,7 +49,7 @@ def patched(raw: bytes, runs: Runs, kind: int = 0, length: int | None = None) ->
     """A chunk as an honest patch, unless told otherwise."""
     packed = pack_patch(name_of(raw), kind, raw, runs)
     assert packed is not None
-    return claimed(packed.stored, packed.codec, kind, len(raw) if length is None else length)
+    return claimed(bytes(packed.stored), packed.codec, kind, len(raw) if length is None else length)
 
 
 def claimed(stored: bytes, codec: int = PATCH, kind: int = 0, length: int = SIZE) -> Data:

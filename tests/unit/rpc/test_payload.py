@@ -11,7 +11,7 @@ from agent.core.errors import WireError
 from agent.rpc.codec import decode_batch, encode_batch
 from agent.rpc.payload import payload_of
 from agent.rpc.wire import replication_pb2 as pb
-from agent.stream.messages import Data, Heartbeat
+from agent.stream.messages import Data, Heartbeat, Pieces
 
 SIZES = [1, 127, 128, 4096, 5000, 16383, 16384, 1 << 20]
 
@@ -42,6 +42,16 @@ def test_a_large_payload_is_not_copied(size: int) -> None:
     if size > 4096:
         assert isinstance(data.payload, memoryview)
         assert data.payload.obj is written
+
+
+@given(st.lists(st.binary(min_size=1, max_size=3000), min_size=1, max_size=5), st.integers(0, 9))
+def test_pieces_are_written_as_if_they_were_joined(parts: list[bytes], content: int) -> None:
+    """And read as the same chunks."""
+    lengths, zeros = [len(part) for part in parts], bytes(len(parts))
+    loose = Data(zeros, zeros, lengths, lengths, Pieces(parts), content)
+    joined = Data(zeros, zeros, lengths, lengths, b"".join(parts), content)
+    assert encode_batch((joined,)) == encode_batch((loose,))
+    assert [bytes(stored) for *_, stored in joined.chunks()] == [stored for *_, stored in loose.chunks()] == parts
 
 
 @given(st.data())

@@ -49,7 +49,7 @@ def test_a_compressor_is_used_again() -> None:
 
 def _bomb() -> bytes:
     """64 MiB of zeros in a few kilobytes."""
-    return pack_chunk(b"", DATA, bytes(64 << 20)).stored
+    return bytes(pack_chunk(b"", DATA, bytes(64 << 20)).stored)
 
 
 GOOD = pack_chunk(name_of(TEXT), DATA, TEXT)
@@ -69,8 +69,8 @@ NOISE = StoredChunk(name_of(b"x" * 50), DATA, RAW, 50, b"x" * 50)
         GOOD._replace(raw_length=MAX_CHUNK + 1),
         GOOD._replace(raw_length=-1),
         GOOD._replace(stored=GOOD.stored[:-1]),
-        GOOD._replace(stored=GOOD.stored + b"x"),
-        GOOD._replace(stored=GOOD.stored * 2),
+        GOOD._replace(stored=bytes(GOOD.stored) + b"x"),
+        GOOD._replace(stored=bytes(GOOD.stored) * 2),
         GOOD._replace(stored=b"no frame at all"),
         GOOD._replace(stored=b""),
         GOOD._replace(stored=_bomb(), raw_length=MAX_CHUNK),
