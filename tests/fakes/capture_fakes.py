@@ -19,7 +19,7 @@ from agent.core.commit import Changes, Commit
 from agent.core.digest import digest_of
 from agent.core.ids import ROOT, Epoch, ObjectId
 from agent.core.problem import ProblemBoard
-from agent.core.rows import NameRow, ObjectRow, check_row, is_object, key_of
+from agent.core.rows import NameRow, ObjectRow, check_row, decode_object, is_object, key_of, object_key
 from agent.store.catalog import Catalog
 from agent.store.local import Local
 from agent.watch.hint import Hint, Look
@@ -292,6 +292,16 @@ class Station:
         self.local.close()
         if self.failed:
             raise self.failed[0]
+
+    def copied(self, path: bytes) -> bytes:
+        """A file's bytes as the peer has them."""
+        id = self.id_of(path)
+        assert id is not None
+        row = decode_object(self.outlet.rows[object_key(id)])
+        return b"".join(
+            self.outlet.chunks[entry.name] if entry.kind == chunks.DATA else bytes(entry.length)
+            for entry in chunks.unfold(row.content, self.outlet.chunks.__getitem__)
+        )
 
     def mirror(self) -> list[str]:
         """What differs between the root and what the peer holds, and between the peer and the catalog."""
