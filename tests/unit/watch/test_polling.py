@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -76,6 +77,8 @@ def test_trees_deeper_than_the_interpreter_recurses(tmp_path: Path) -> None:
         assert seen.covers(b"d/" * 1400 + b"file")
     finally:
         watcher.stop()
+        # pytest's own clean-up would not get down there.
+        subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
 
 
 def test_a_failing_sink_is_said(tmp_path: Path) -> None:
