@@ -198,6 +198,8 @@ class Applier:
         Raises ``Held`` (also on the board), ``StandbyFull``, ``StandbyFailed`` and errors of our stores. After any of these,
         and after ``Applied.failed``, the next converge believes nothing of what stands and goes on from the same place."""
         self.prepare()
+        if self.unfinished and target.number == self._stands:
+            return self._written(target, progress, has_newer)
         try:
             self._check_holds(target)
         except Held:
@@ -205,10 +207,10 @@ class Applier:
             self.finish(progress)
             raise
         run = self._plan(target)
-        done = Applied(self._whole)
-        if not (run.trusted and run.base == target.number):
-            self._begin(target)
-            done = self._run(run, progress)
+        if run.trusted and run.base == target.number:
+            return Applied(target.number)
+        self._begin(target)
+        done = self._run(run, progress)
         if done.failed or not self._late:
             return done
         late = self._written(target, progress, has_newer)
