@@ -217,6 +217,15 @@ class Agent:
         assert self.process is not None
         assert self.process.poll() is None, f"{self.name} ended with {self.process.returncode}:\n{self.tail()}"
 
+    def said_now(self) -> str:
+        """What its status says, for a failing test; "" when it does not run."""
+        if self.process is None or self.process.poll() is not None:
+            return ""
+        try:
+            return self.run("status", "--json", timeout=10).stdout
+        except subprocess.TimeoutExpired:
+            return "it does not answer"
+
     def tail(self, lines: int = 60) -> str:
         """The end of the log, for a failing test."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -382,7 +391,7 @@ def running(make: Callable[[Path], FleetT], directory: str | None = None) -> Ite
         yield made
     except BaseException:
         for agent in made.agents if made is not None else ():
-            print(f"--- {agent.name}:\n{agent.tail()}")
+            print(f"--- {agent.name}:\n{agent.tail()}\n{agent.said_now()}")
         raise
     finally:
         for agent in made.agents if made is not None else ():
