@@ -29,6 +29,24 @@ def make_image(image: Path, mebibytes: int) -> None:
     run("mkfs.ext4", "-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image))
 
 
+#: How an empty filesystem of each kind is made in an image.
+MAKERS = {
+    "ext4": ("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0"),
+    "xfs": ("mkfs.xfs", "-q", "-f"),
+}
+
+
+@contextmanager
+def filesystem(kind: str, base: Path) -> Iterator[Path]:
+    """An empty filesystem of a kind, 2 GiB, for as long as the block lasts."""
+    image = base / "image"
+    with image.open("wb") as file:
+        file.truncate(2 << 30)
+    run(*MAKERS[kind], str(image))
+    with mounted(image, base / "at") as root:
+        yield root
+
+
 @contextmanager
 def mounted(image: Path, where: Path) -> Iterator[Path]:
     """The filesystem in ``image`` at ``where``."""

@@ -1,6 +1,6 @@
 """The storm: random operations while either agent is killed at random moments; at the end both trees are equal in everything.
 
-`make test` runs one short storm; `make soak SEEDS=20` runs twenty whole ones (docs/evidence.md).
+`make test` runs one short storm; `make soak PART=storms-of-two` runs twenty whole ones (docs/evidence.md).
 """
 
 from __future__ import annotations

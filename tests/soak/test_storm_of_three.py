@@ -1,7 +1,7 @@
 """The storm over two standbys: each agent is killed, each wire cut or slowed down, at random; at the end all three trees are
 equal in everything.
 
-`make test` runs a short one; `make soak SEEDS=20` runs twenty whole ones.
+`make test` runs a short one; `make soak PART=storms-of-three` runs twenty whole ones.
 """
 
 from __future__ import annotations

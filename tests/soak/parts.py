@@ -1,0 +1,59 @@
+"""The parts of `make soak`: each runs alone on the machine, takes at most an hour, and is recorded by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part: what it shows in a few words, the tests that show it (pytest's arguments), and how many seeds.
+
+    ``seeds`` reaches the tests as ``HIKAE_SOAK_SEEDS``."""
+
+    shows: str
+    tests: tuple[str, ...]
+    seeds: int = 20
+
+
+PARTS: Mapping[str, Part] = MappingProxyType(
+    {
+        "storms-of-two": Part("10,000 operations and 20 kills a seed, two equal trees", ("tests/soak/test_storm.py",)),
+        "storms-of-three": Part(
+            "the same over two standbys with cuts and throttles", ("tests/soak/test_storm_of_three.py",)
+        ),
+        "power-cuts": Part("power cuts of either side, 100 times", ("tests/soak/test_power_cut.py",)),
+        "overflow": Part("an overflow of the kernel's queue loses nothing", ("tests/soak/test_overflow.py",)),
+        "adopting": Part("50,000 files that stood there before travel not at all", ("tests/soak/test_adopting.py",)),
+        "brake": Part("100,000 files deleted are held", ("tests/soak/test_brake.py",)),
+        "growing": Part("a small edit beside 10 GiB being written", ("tests/soak/test_growing.py",)),
+        "huge": Part("a million files, deep trees, huge files", ("tests/soak/test_huge.py",)),
+        "kills": Part(
+            "kills, cuts of the link, patches under both",
+            (
+                "tests/integration/faults/test_kills.py",
+                "tests/integration/faults/test_links.py",
+                "tests/integration/test_patches.py",
+            ),
+        ),
+        "hostile": Part(
+            "peers and users that keep to no rule", ("tests/faults/stream", "tests/faults/apply", "tests/faults/store")
+        ),
+        "posix": Part(
+            "what system calls do to a watched tree, and what the standby makes of it", ("tests/soak/test_posix.py",)
+        ),
+        "stress-ext4": Part(
+            "stress-ng's filesystem stressors, half an hour on ext4", ("tests/soak/test_stress.py", "-k", "ext4")
+        ),
+        "stress-xfs": Part(
+            "stress-ng's filesystem stressors, half an hour on xfs", ("tests/soak/test_stress.py", "-k", "xfs")
+        ),
+        "slow-links": Part(
+            "state, lag, what is left and forecast against the truth at 1, 10 and 100 Mbit/s",
+            ("tests/soak/test_slow_links.py",),
+        ),
+        "cases": Part("inputs that failed once, each by itself", ("tests/cases/test_cases.py",)),
+    }
+)
