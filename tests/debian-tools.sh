@@ -15,6 +15,7 @@ need mkfs.xfs xfsprogs
 need mkfs.btrfs btrfs-progs
 need stress-ng stress-ng
 need tc iproute2
+need rsync rsync
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -1,0 +1,232 @@
+"""Slow links: what status says of state, lag, what is left and when it will be there, against the truth at each half second; how
+long a small edit takes beside bulk; and what goes over the wire.
+
+The wire is the kernel's token bucket between two hosts in network namespaces, 50 ms of delay by a relay. Content is
+incompressible, so what the secondary's packs grew by is what arrived. `make soak PART=slow-links` does all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from fakes.agents import UNBRAKED, Pair
+from fakes.eventually import eventually
+from fakes.loop_image import run
+from fakes.slow_link import SlowLink, can_link, slow_link
+
+WHOLE = int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) > 0
+MIB = 1 << 20
+HALF = 0.5
+#: Of the truth, and in bytes: what is on its way at this moment is neither here nor there.
+LEFT_SHARE, LEFT_FLOOR = 0.15, 256 << 10
+LAG_SECONDS = 1.0
+#: A forecast is judged once the burst has run for so long, and while there is so much to go, in seconds.
+FORECAST_AFTER, FORECAST_SHARE, FORECAST_FLOOR = 10.0, 1 / 3, 1.5
+EDIT_SECONDS = 5.0
+
+pytestmark = pytest.mark.skipif(not can_link(), reason="takes root, ip, tc and ss")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What status said, and what was true: ``at`` monotonic seconds; bytes; ``lag`` and ``forecast`` seconds or None."""
+
+    at: float
+    state: str
+    lag: float | None
+    left: int
+    forecast: float | None
+    arrived: int
+
+
+@dataclass(slots=True)
+class Watched:
+    """Looks at a peer each half second while a burst is worked off."""
+
+    link: SlowLink
+    looks: list[Look] = field(default_factory=list)
+    _enough: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Look until told to end."""
+        while not self._enough.wait(HALF):
+            self.looks.append(look(self.link.both))
+
+    def end(self) -> None:
+        """No more looks."""
+        self._enough.set()
+
+
+def look(both: Pair) -> Look:
+    """One look."""
+    arrived, seen = packs(both), both.alpha.look()
+    peer = seen["peers"][0]
+    return Look(
+        time.monotonic(), seen["state"], peer["lag_seconds"], peer["behind_bytes"], peer["forecast_seconds"], arrived
+    )
+
+
+def packs(both: Pair) -> int:
+    """Bytes in the secondary's packs."""
+    return sum(path.stat().st_size for path in (both.home(both.beta) / "vault/packs").glob("*.pack"))
+
+
+@contextmanager
+def watched(link: SlowLink) -> Iterator[Watched]:
+    """Looks for as long as the block lasts."""
+    one = Watched(link)
+    thread = threading.Thread(target=one.run, name="looks")
+    thread.start()
+    try:
+        yield one
+    finally:
+        one.end()
+        thread.join()
+
+
+def untruths(looks: list[Look], began: float, size: int, whole: int) -> list[str]:
+    """What status said that was not so, in words. A burst of ``size`` bytes began at ``began``; ``whole``: the packs' bytes at
+    its end."""
+    end = next(one.at for one in looks if one.arrived >= whole)
+    found = []
+    for one in looks:
+        since, left = one.at - began, min(size, whole - one.arrived)
+        if abs(one.left - left) > max(LEFT_SHARE * left, LEFT_FLOOR):
+            found.append(f"{since:.1f} s: {one.left:,} bytes left, truly {left:,}")
+        lag = since if left else 0.0
+        if one.lag is None or abs(one.lag - lag) > LAG_SECONDS:
+            found.append(f"{since:.1f} s: lag {one.lag}, truly {lag:.1f}")
+        remains = end - one.at
+        if since > FORECAST_AFTER and remains > 0:
+            wrong = one.forecast is None or abs(one.forecast - remains) > max(FORECAST_SHARE * remains, FORECAST_FLOOR)
+            if wrong:
+                found.append(f"{since:.1f} s: forecast {one.forecast}, truly {remains:.1f}")
+    return found
+
+
+@contextmanager
+def running(megabits: float) -> Iterator[SlowLink]:
+    """A pair over a slow wire whose first sync is through."""
+    with slow_link(UNBRAKED, megabits) as link:
+        (link.both.source / "first").write_bytes(b"first")
+        link.both.begin()
+        yield link
+
+
+def burst(link: SlowLink, rng: random.Random, size: int, files: int) -> tuple[float, int]:
+    """Write so many bytes in so many files at once; when it began, and the bytes."""
+    began = time.monotonic()
+    for number in range(files):
+        (link.both.source / f"burst-{number}").write_bytes(rng.randbytes(size // files))
+    return began, size // files * files
+
+
+def report(title: str, looks: list[Look], began: float) -> None:
+    """Every look, for the record."""
+    print(f"\n{title}")
+    for one in looks:
+        said = f"{one.state:<12} lag {one.lag}  left {one.left:,}  forecast {one.forecast}"
+        print(f"{one.at - began:7.1f} s  {said}  arrived {one.arrived:,}")
+
+
+def look_at_a_burst(megabits: float, seconds: float, rng: random.Random, files: int = 20) -> None:
+    """A burst that takes ``seconds`` at this rate: all that is said of it is so."""
+    with running(megabits) as link:
+        size = int(megabits * 125_000 * seconds)
+        with watched(link) as seen:
+            began, size = burst(link, rng, size, files)
+            link.both.alpha.wait("durable", within=10 * seconds + 60)
+            time.sleep(2 * HALF)
+        report(f"{size:,} bytes in {files} files at {megabits} Mbit/s", seen.looks, began)
+        assert [] == untruths(seen.looks, began, size, packs(link.both))
+
+
+@pytest.mark.skipif(not WHOLE, reason="make soak PART=slow-links")
+@pytest.mark.parametrize("megabits", [1, 10, 100])
+@pytest.mark.parametrize("files", [1, 20, 500])
+def test_a_burst_is_told_truly(megabits: float, files: int, rng: random.Random) -> None:
+    """State, lag, what is left and forecast are so, at each half second."""
+    look_at_a_burst(megabits, 40, rng, files)
+
+
+@pytest.mark.skipif(not WHOLE, reason="make soak PART=slow-links")
+@pytest.mark.parametrize("megabits", [1, 10])
+def test_a_link_that_is_cut_is_told(megabits: float, rng: random.Random) -> None:
+    """`disconnected` while it is cut, gone within seconds of its return; everything arrives, flapping or not."""
+    with running(megabits) as link:
+        burst(link, rng, int(megabits * 125_000 * 60), 10)
+        time.sleep(5)
+        link.cut()
+        eventually(lambda: link.both.alpha.look()["state"] == "disconnected", 60)
+        link.join()
+        back = time.monotonic()
+        eventually(lambda: link.both.alpha.look()["state"] != "disconnected", 60)
+        print(f"connected {time.monotonic() - back:.1f} s after its return")
+        for _ in range(5):
+            link.cut()
+            time.sleep(1)
+            link.join()
+            time.sleep(2)
+        link.both.alpha.wait("applied", within=400)
+        link.both.must_equal(link.both.datasets["web"])
+
+
+@pytest.mark.skipif(not WHOLE, reason="make soak PART=slow-links")
+@pytest.mark.parametrize("bulk", ["1", "8", "15", "17", "100", "many"])
+def test_a_small_edit_does_not_wait_for_bulk(bulk: str, rng: random.Random) -> None:
+    """A small edit is on the standby within 5 s at 1 Mbit/s, whatever else is on its way."""
+    with running(1) as link:
+        sizes = [8 << 10] * 2000 if bulk == "many" else [int(bulk) * MIB]
+        for number, size in enumerate(sizes):
+            (link.both.source / f"bulk-{number}").write_bytes(rng.randbytes(size))
+        took = [edit(link.both, number) for number in range(8)]
+        print(f"beside {bulk} MiB: " + " ".join(f"{seconds:.1f}" for seconds in took))
+        assert [] == [seconds for seconds in took if seconds > EDIT_SECONDS]
+
+
+def edit(both: Pair, number: int) -> float:
+    """Change a small file after a moment; seconds until it can be read on the standby."""
+    time.sleep(1)
+    content = f"edit {number}".encode()
+    (both.source / "edited").write_bytes(content)
+    began = time.monotonic()
+    there = both.target / "edited"
+    eventually(lambda: there.exists() and there.read_bytes() == content, 120)
+    return time.monotonic() - began
+
+
+@pytest.mark.skipif(not WHOLE, reason="make soak PART=slow-links")
+def test_source_code_costs_what_rsync_with_compression_takes(tmp_path: Path) -> None:
+    """Bytes on the wire for a tree of source code, beside those of `rsync -az`."""
+    with running(10) as link:
+        stdlib = Path(os.__file__).parent
+        chosen = [path for path in sorted(stdlib.rglob("*.py")) if "site-packages" not in path.parts][:800]
+        before = link.carried()
+        for path in chosen:
+            to = link.both.source / path.relative_to(stdlib)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.write_bytes(path.read_bytes())
+        link.both.alpha.wait("durable", within=300)
+        ours = link.carried() - before
+        print(f"{len(chosen)} files: {ours:,} bytes, rsync -az {rsynced(link.both.source, tmp_path):,}")
+
+
+def rsynced(source: Path, tmp_path: Path) -> int:
+    """Bytes that `rsync -az` sends for a tree."""
+    shell = tmp_path / "shell"
+    shell.write_text('#!/bin/sh\nshift\nexec "$@"\n')
+    shell.chmod(0o755)
+    said = run(
+        "rsync", "-az", "--stats", "-e", str(shell), "--exclude", ".hikae", f"{source}/", f"here:{tmp_path}/copy/"
+    )
+    line = next(line for line in said.splitlines() if line.startswith("Total bytes sent"))
+    return int(line.partition(":")[2].replace(",", ""))
