@@ -2,8 +2,8 @@
 
     python relay.py ADDRESS PORT TARGET-PORT SECONDS
 
-What it reads at once it delivers at once, so the rate stays that of the link; only the way takes longer. It never reads ahead more
-than a second of data, so that the sender feels the link and not the relay's memory.
+What it reads at once it delivers at once, so the rate stays that of the link; only the way takes longer. It never reads far
+ahead, so that the sender feels the link and not the relay's memory.
 """
 
 from __future__ import annotations
