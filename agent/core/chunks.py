@@ -26,7 +26,10 @@ NAME_SIZE = 32
 FLAT_LIMIT = 1024
 PIECE_LIMIT = 1024
 MAX_CHUNK = 1 << 20
-_LEVELS = 8
+#: Levels of pieces in pieces below a file's list.
+LEVELS = 8
+#: Data and hole entries that a file's list may unfold to: 16 TiB of chunks of 64 KiB, 64 TiB of those of a large file.
+UNFOLDED_MAX = 1 << 28
 
 DATA, HOLE, PIECE = 0, 1, 2
 _DATA = struct.Struct(">BI32s")
@@ -144,9 +147,11 @@ def unfold(data: bytes, piece: Callable[[bytes], bytes]) -> Iterator[Entry]:
 
 def opened(entry: Entry, piece: Callable[[bytes], bytes], depth: int) -> list[Entry]:
     """The entries of a piece, which stands ``depth`` levels deep (from 1); raises as :func:`unfold`."""
-    if depth > _LEVELS:
+    if depth > LEVELS:
         raise _bad("pieces in pieces without an end")
     inner = decode(piece(entry.name))
+    if len(inner) > PIECE_LIMIT:
+        raise _bad(f"a piece of {len(inner):,} entries")
     if sum(one.length for one in inner) != entry.length:
         raise _bad("a piece that covers another length than claimed")
     return inner

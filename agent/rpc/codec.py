@@ -12,7 +12,7 @@ from agent.core.chunks import NAME_SIZE
 from agent.core.commit import Position
 from agent.core.errors import WireError
 from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch
-from agent.rpc.payload import payload_of, with_payload
+from agent.rpc.payload import are_many, payload_of, with_payload
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.messages import (
     BATCH_MAX,
@@ -75,8 +75,6 @@ def decode_batch(data: bytes) -> Batch:
         ):
             return (_read_data(request.parts[0].data, payload),)
     request = _parsed(pb.ReplicateRequest(), data)
-    if len(request.parts) > PARTS_MAX:
-        raise bad(f"{len(request.parts)} parts at once")
     return tuple(cast(PrimaryPart, _read(part)) for part in request.parts)
 
 
@@ -91,8 +89,6 @@ def encode_answers(answers: Answers) -> bytes:
 def decode_answers(data: bytes) -> Answers:
     """What a secondary said. Raises ``WireError``."""
     response = _parsed(pb.ReplicateResponse(), data)
-    if len(response.parts) > PARTS_MAX:
-        raise bad(f"{len(response.parts)} parts at once")
     return tuple(cast(SecondaryPart, _read(part)) for part in response.parts)
 
 
@@ -102,6 +98,8 @@ def decode_answers(data: bytes) -> Answers:
 def _parsed(message: Any, data: bytes) -> Any:
     if len(data) > BATCH_MAX:
         raise bad(f"a message of {len(data)} bytes")
+    if are_many(data, PARTS_MAX):
+        raise bad("too many parts at once, or bytes that are no message of this protocol")
     try:
         message.ParseFromString(data)
     except DecodeError as error:

@@ -46,6 +46,18 @@ def payload_of(request: bytes) -> tuple[bytes, memoryview] | None:
     return None
 
 
+def are_many(message: bytes, most: int) -> bool:
+    """Whether a message has more than ``most`` fields at its top, or none that can be told. Parsed, each costs a hundred times
+    its bytes."""
+    at = count = 0
+    while at < len(message):
+        at = _after(message, at)
+        count += 1
+        if not at or count > most:
+            return True
+    return False
+
+
 def _inside(request: bytes, at: int, tag: int) -> int:
     """Where the content of a field begins that has this tag and reaches to the end; 0 when it is none."""
     if at >= len(request) or request[at] != tag:

@@ -37,6 +37,8 @@ __all__ = ["PackEnd", "StoredChunk", "Vault"]
 PACK_LIMIT = 1 << 30
 CACHE_LIMIT = 64 << 20
 _PENDING_LIMIT = 50_000
+#: Pinned names that are remembered one by one (about 25 MiB); of a commit that names more, whatever is here stays meanwhile.
+_PINS_MAX = 200_000
 #: Bytes that may wait in the system to be written out: the sync of a small commit has to wait for them.
 _UNSYNCED_LIMIT = 64 << 20
 #: Entries that are worth a transaction; fewer wait, and are found in the packs after a crash.
@@ -119,6 +121,8 @@ class Vault:
         self._pack_limit = pack_limit
         self._recent = RecentChunks(cache_limit)
         self._pinned: set[bytes] = set()
+        #: They were too many to remember.
+        self._all_pinned = False
         self._open = OpenPacks(packs)
         self._writer: PackWriter | None = None
         self._new_pack = False
@@ -299,12 +303,17 @@ class Vault:
     def pin(self, names: Iterable[bytes]) -> None:
         """An offer in flight relies on these: :meth:`forget` refuses them until :meth:`unpin_all`."""
         with self.lock:
-            self._pinned.update(names)
+            if not self._all_pinned:
+                self._pinned.update(names)
+                if len(self._pinned) > _PINS_MAX:
+                    self._pinned.clear()
+                    self._all_pinned = True
 
     def unpin_all(self) -> None:
         """Nothing is in flight any more."""
         with self.lock:
             self._pinned.clear()
+            self._all_pinned = False
 
     def forget(self, names: Sequence[bytes]) -> None:
         """Drop chunks from the index (their room comes back when packs are compacted).
@@ -326,7 +335,7 @@ class Vault:
         return lost
 
     def _forget(self, names: Sequence[bytes]) -> None:
-        if not self._pinned.isdisjoint(names):
+        if self._all_pinned or not self._pinned.isdisjoint(names):
             raise Refused("forget chunks", self._packs, "some are in use by an offer in flight", "try again later")
         self._index.forget(names)
         if self.elsewhere is not None:

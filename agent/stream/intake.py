@@ -86,6 +86,7 @@ class Intake:
             yield (receiver,)
             return
         with self._seats.taken(hello.dataset, self._evict):
+            receiver.ends = self._check_left
             receiver.board.watch(self._position_moved)
             try:
                 welcome = receiver.open()
@@ -152,14 +153,17 @@ class Intake:
             if wait:
                 self._condition.wait_for(lambda: self._inbox or self._ended or self._left or self._moved, _TICK)
             self._moved = False
-            if self._left:
-                raise TryAgain("serve a call", self._peer, "a newer call of the same peer has come, or the node stops")
+            self._check_left()
             if not self._inbox:
                 self._raise_failure()
                 return None, False, self._ended
             batch = self._inbox.popleft()
             self._condition.notify_all()
             return batch, bool(self._inbox), False
+
+    def _check_left(self) -> None:
+        if self._left:
+            raise TryAgain("serve a call", self._peer, "a newer call of the same peer has come, or the node stops")
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

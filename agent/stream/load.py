@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from agent.core.patch import Runs
-from agent.store.codec import pack_chunk, pack_patch
-from agent.stream.messages import BATCH_TARGET, CHUNKS_MAX, PARTS_MAX, Batch, Data, Offer, Pieces, PrimaryPart
+from agent.store.codec import is_patch, pack_chunk, pack_patch
+from agent.stream.messages import (
+    BATCH_TARGET,
+    CHUNKS_MAX,
+    OPENED_TARGET,
+    PARTS_MAX,
+    PATCHES_TARGET,
+    Batch,
+    Data,
+    Offer,
+    Pieces,
+    PrimaryPart,
+)
 
 
 class Load:
@@ -12,7 +23,7 @@ class Load:
 
     def __init__(self) -> None:
         self._parts: list[PrimaryPart] = []
-        self._size = 0
+        self._size = self._opened = self._patches = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -28,8 +39,14 @@ class Load:
 
     @property
     def full(self) -> bool:
-        """Whether it is time to send."""
-        return self._size >= BATCH_TARGET or len(self._parts) >= PARTS_MAX // 2 or len(self._raw) >= CHUNKS_MAX // 2
+        """Whether it is time to send: by what travels, or by what the peer will have to open of it."""
+        return (
+            self._size >= BATCH_TARGET
+            or self._opened >= OPENED_TARGET
+            or self._patches >= PATCHES_TARGET
+            or len(self._parts) >= PARTS_MAX // 2
+            or len(self._raw) >= CHUNKS_MAX // 2
+        )
 
     def fits(self, size: int) -> bool:
         """Whether ``size`` bytes more leave it well within what a receiver takes."""
@@ -48,19 +65,24 @@ class Load:
         self._stored.append(len(packed.stored))
         self._payload.append(packed.stored)
         self._size += len(packed.stored) + 10
+        self._opened += packed.raw_length
+        self._patches += is_patch(packed.codec)
 
     def part(self, part: PrimaryPart) -> None:
         """Add any other part, after the chunks given so far."""
         self._close_data()
         self._parts.append(part)
-        self._size += 96 + (len(part.rows) + 33 * len(part.asked) if isinstance(part, Offer) else 0)
+        self._size += 96
+        if isinstance(part, Offer):
+            self._size += len(part.rows) + 33 * len(part.asked)
+            self._opened += part.rows_length or len(part.rows)
 
     def take(self) -> Batch:
         """The batch, which may be empty; begins the next."""
         self._close_data()
         batch = tuple(self._parts)
         self._parts = []
-        self._size = 0
+        self._size = self._opened = self._patches = 0
         return batch
 
     def _close_data(self) -> None:

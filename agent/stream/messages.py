@@ -30,6 +30,12 @@ PARTS_MAX = 8192
 NAMES_TARGET = 4096
 NAMES_MAX = 16384
 CHUNKS_MAX = 65536
+#: Bytes in the clear, of chunks and rows, that one batch stands for: what a sender aims at, and what a receiver opens.
+OPENED_TARGET = 4 * MIB
+OPENED_MAX = 16 * MIB
+#: Patches in one batch: each may have to be rebuilt from many other chunks.
+PATCHES_TARGET = 512
+PATCHES_MAX = 2048
 #: A sender may have so many bytes under way that the receiver has not worked off.
 CREDIT = 32 * MIB
 TEXT_MAX = 1024
@@ -239,14 +245,24 @@ def weight(batch: Iterable[PrimaryPart]) -> int:
 
 
 def raw_weight(batch: Iterable[PrimaryPart]) -> int:
-    """Bytes of content, before compression, and of rows in a batch."""
+    """Bytes of content and of rows in a batch, in the clear."""
     total = 0
     for part in batch:
         if isinstance(part, Data):
             total += sum(part.raw_lengths)
         elif isinstance(part, Offer):
-            total += len(part.rows)
+            total += part.rows_length or len(part.rows)
     return total
+
+
+def check_opened(batch: Iterable[PrimaryPart]) -> None:
+    """Raises ``WireError`` where a batch would take more memory or time to open than an honest one, however small it came."""
+    opened = raw_weight(batch)
+    if opened > OPENED_MAX:
+        raise bad(f"a batch that stands for {opened:,} bytes")
+    patches = sum(part.codecs.count(2) + part.codecs.count(3) for part in batch if isinstance(part, Data))
+    if patches > PATCHES_MAX:
+        raise bad(f"{patches:,} patches at once")
 
 
 def blobs_of(changes: Changes, target: int = ROWS_TARGET) -> Iterator[tuple[int, bytes]]:

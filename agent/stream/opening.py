@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from agent.core.errors import Damaged, NotFound
@@ -10,7 +11,7 @@ from agent.store.codec import RAW, check_length, compute_name, is_patch, unpack
 from agent.store.patched import Bases, received
 from agent.store.vault import StoredChunk
 from agent.stream.messages import Data
-from agent.stream.presence import ChunksMissing, unreadable
+from agent.stream.presence import ChunksMissing, goes_on, unreadable
 
 
 class Opened(NamedTuple):
@@ -21,37 +22,54 @@ class Opened(NamedTuple):
     bases: list[bytes]
 
 
-def open_chunks(data: Data, vault: Bases) -> Opened:
+class _One(NamedTuple):
+    stored: StoredChunk
+    raw: bytes | memoryview
+
+
+def open_chunks(data: Data, vault: Bases, look: Callable[[], None] = goes_on) -> Opened:
     """Chunks of a large new file, which are written at once and kept by nobody, stay views of what came. Bases of patches are
     read from ``vault`` and pinned, but not checked: should one be damaged, what comes out of it has another name than the commit.
+    ``look`` is called before each patch, which may take long to rebuild, and raises what is to end that.
 
     Raises ``WireError`` for a length, codec, kind or patch that is not believed, ``BaseUnknown``, and ``ChunksMissing`` with the
     name of a base that is damaged here."""
-    stored: list[StoredChunk] = []
-    raws: list[bytes | memoryview] = []
-    bases: list[bytes] = []
+    opened = Opened([], [], [])
+    came: dict[bytes, bytes | memoryview] = {}
+    for kind, codec, raw_length, part in data.chunks():
+        if is_patch(codec):
+            look()
+            one = _rebuilt(vault, kind, codec, raw_length, bytes(part), came)
+            opened.bases.extend(bases_of(bytes(part)))
+        else:
+            one = _whole(kind, codec, raw_length, part, keep=not data.content)
+        came[one.stored.name] = one.raw
+        opened.stored.append(one.stored)
+        opened.raws.append(one.raw)
+    return opened
 
-    def came(name: bytes) -> bytes | None:
-        found = next((raw for chunk, raw in zip(stored, raws, strict=True) if chunk.name == name), None)
+
+def _whole(kind: int, codec: int, raw_length: int, part: bytes | memoryview, *, keep: bool) -> _One:
+    """A chunk that came whole, and its bytes. ``keep``: not as views of what came, or a little would keep much."""
+    if codec == RAW and not keep:
+        check_length(raw_length, part)
+        return _One(StoredChunk(compute_name(kind, part), kind, codec, raw_length, part), part)
+    payload = bytes(part)
+    raw = unpack(codec, raw_length, payload)
+    return _One(StoredChunk(compute_name(kind, raw), kind, codec, raw_length, payload), raw)
+
+
+def _rebuilt(
+    vault: Bases, kind: int, codec: int, raw_length: int, payload: bytes, came: dict[bytes, bytes | memoryview]
+) -> _One:
+    """A chunk that came as a patch, and its bytes; ``came``: those that came with it."""
+
+    def with_it(name: bytes) -> bytes | None:
+        found = came.get(name)
         return None if found is None else bytes(found)
 
-    for kind, codec, raw_length, part in data.chunks():
-        if data.content and codec == RAW:
-            check_length(raw_length, part)
-            stored.append(StoredChunk(compute_name(kind, part), kind, codec, raw_length, part))
-            raws.append(part)
-            continue
-        payload = bytes(part)
-        if is_patch(codec):
-            try:
-                chunk, raw = received(vault, kind, codec, raw_length, payload, came)
-            except (Damaged, NotFound) as error:
-                lost = unreadable(vault, bases_of(payload))
-                raise ChunksMissing(f"what a patch is made of cannot be read: {error.reason}", lost) from error
-            stored.append(chunk)
-            bases += bases_of(payload)
-        else:
-            raw = unpack(codec, raw_length, payload)
-            stored.append(StoredChunk(compute_name(kind, raw), kind, codec, raw_length, payload))
-        raws.append(raw)
-    return Opened(stored, raws, bases)
+    try:
+        return _One(*received(vault, kind, codec, raw_length, payload, with_it))
+    except (Damaged, NotFound) as error:
+        lost = unreadable(vault, bases_of(payload))
+        raise ChunksMissing(f"what a patch is made of cannot be read: {error.reason}", lost) from error

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
 
 from agent.core import chunks
+from agent.core.chunks import Entry
 from agent.core.errors import Damaged, NotFound, WireError
 
 #: Names remembered so that the index need not be asked; beyond it they are asked for again.
 _RECENT_MAX = 50_000
-#: Chunks that rows name and that are still to come.
-_ABSENT_MAX = 1_000_000
+#: Chunks that rows name and that are still to come, or that were asked for: more than all questions that a peer may have open.
+_ABSENT_MAX = 400_000
 _PIECES_MAX = 100_000
 #: Bases of patches that are looked at if a commit lacks something; those beyond are found by the next deep verify.
 _BASES_MAX = 100_000
-_DEPTH_MAX = 8
 _AGAIN = "it is asked for again on the next connection"
 
 
@@ -25,6 +25,17 @@ class ChunksMissing(WireError):
     def __init__(self, what: str, names: tuple[bytes, ...] = ()) -> None:
         super().__init__("take a commit", "", f"the peer sent a seal although {what}", _AGAIN)
         self.names = names
+
+
+class _Piece(NamedTuple):
+    """What is below a piece: data and hole entries in all, and levels of pieces, itself included."""
+
+    entries: int
+    levels: int
+
+
+def goes_on() -> None:
+    """Nobody ends what takes long."""
 
 
 class Readable(Protocol):
@@ -49,15 +60,18 @@ class Presence:
     """Chunks that a commit in the making names, against what the vault holds. Used by one thread.
 
     What is found or arrives is pinned until :meth:`forget`, so that collection cannot take it before the commit is
-    durable."""
+    durable. ``look`` is called at every step of what may take long, and raises what is to end it."""
 
-    def __init__(self, vault: Held) -> None:
+    def __init__(self, vault: Held, look: Callable[[], None] = goes_on) -> None:
         self._vault = vault
+        self._look = look
         self._recent: set[bytes] = set()
         self._absent: set[bytes] = set()
         self._asked: set[bytes] = set()
-        self._lists: dict[bytes, int] = {}
-        self._whole: set[bytes] = set()
+        #: The pieces of each file's list, and how many there are.
+        self._lists: list[list[Entry]] = []
+        self._listed = 0
+        self._whole: dict[bytes, _Piece] = {}
         self._bases: set[bytes] = set()
 
     def wanted(self, names: Sequence[bytes]) -> tuple[int, ...]:
@@ -108,65 +122,92 @@ class Presence:
                 if content[5:] not in recent:
                     unknown.append(content[5:])
                 continue
-            for entry in chunks.decode(content):
-                if entry.kind == chunks.PIECE:
-                    self._lists[entry.name] = entry.length
-                if entry.kind != chunks.HOLE and entry.name not in recent:
-                    unknown.append(entry.name)
+            entries = chunks.decode(content)
+            unknown += [entry.name for entry in entries if entry.kind != chunks.HOLE and entry.name not in recent]
+            pieces = [entry for entry in entries if entry.kind == chunks.PIECE]
+            if pieces:
+                self._lists.append(pieces)
+                self._listed += len(pieces)
         if unknown:
             self._vault.pin(unknown)
             self._absent.update(self._vault.missing(unknown))
-        if len(self._absent) + len(self._lists) > _ABSENT_MAX:
+        if len(self._absent) + self._listed > _ABSENT_MAX:
             raise _bad("too many rows before their chunks")
 
+    def open_lists(self) -> None:
+        """Every list that the commit names is here with all that it names, pinned now, and stands for no more than a file can; or
+        ``WireError``. Whoever makes lists of lists says much in few bytes, so this may take long, and holds no lock."""
+        for pieces in self._lists:
+            self._below(pieces, chunks.LEVELS + 1, len(pieces))
+        self._forget_lists()
+
     def settle(self) -> None:
-        """All is here, or ``WireError``. The caller holds the vault's lock."""
+        """All else is here too, or ``WireError``. The caller holds the vault's lock."""
         self._must_hold(list(self._absent))
-        for name, length in self._lists.items():
-            self._descend(name, length, _DEPTH_MAX)
-        self._lists.clear()
         self._absent.clear()
 
     def forget(self) -> None:
         """The commit is durable or withdrawn: nothing is required, asked for or pinned any more."""
         self._absent.clear()
         self._asked.clear()
-        self._lists.clear()
+        self._forget_lists()
         self._recent.clear()
         self._bases.clear()
         self._vault.unpin_all()
 
-    def _descend(self, name: bytes, length: int, depth: int) -> None:
-        """A piece and all below it. Pieces that were found whole before are not opened again: what a commit names
-        is not collected while one of its lists stays."""
-        if name in self._whole:
-            return
+    def _forget_lists(self) -> None:
+        self._lists.clear()
+        self._listed = 0
+
+    def _descend(self, name: bytes, length: int, levels: int) -> _Piece:
+        """What is below a piece, which may be so many levels high. Pieces that were found whole before are not opened again: what
+        a commit names is not collected while one of its lists stays."""
+        known = self._whole.get(name)
+        if known is None:
+            entries = self._opened(name, length, levels)
+            known = self._below([entry for entry in entries if entry.kind == chunks.PIECE], levels, len(entries))
+            if len(self._whole) >= _PIECES_MAX:
+                del self._whole[next(iter(self._whole))]
+            self._whole[name] = known
+        if known.levels > levels:
+            raise _bad("lists in lists without an end")
+        return known
+
+    def _opened(self, name: bytes, length: int, levels: int) -> list[Entry]:
+        """The entries of a piece, all of which are here."""
+        self._look()
         try:
             inner = self._vault.read(name)
         except (Damaged, NotFound) as error:
             raise ChunksMissing(f"a chunk list cannot be read: {error.reason}", (name,)) from error
-        if not depth or chunks.length_of(inner) != length:
-            raise _bad("a chunk list that does not cover what it claims")
-        entries = [entry for entry in chunks.decode(inner) if entry.kind != chunks.HOLE]
-        self._must_hold([entry.name for entry in entries])
-        for entry in entries:
-            if entry.kind == chunks.PIECE:
-                self._descend(entry.name, entry.length, depth - 1)
-        if len(self._whole) >= _PIECES_MAX:
-            self._whole.clear()
-        self._whole.add(name)
+        entries = chunks.opened(Entry(chunks.PIECE, length, name), lambda _: inner, chunks.LEVELS + 1 - levels)
+        named = [entry.name for entry in entries if entry.kind != chunks.HOLE]
+        self._vault.pin(named)
+        self._must_hold(named)
+        return entries
+
+    def _below(self, pieces: list[Entry], levels: int, entries: int) -> _Piece:
+        """Sums over the pieces in one of ``entries``; ends as soon as they are too many."""
+        total, height = entries - len(pieces), 0
+        for piece in pieces:
+            below = self._descend(piece.name, piece.length, levels - 1)
+            total, height = total + below.entries, max(height, below.levels)
+            if total > chunks.UNFOLDED_MAX:
+                raise _bad(f"a chunk list that stands for more than {chunks.UNFOLDED_MAX:,} entries")
+        return _Piece(total, height + 1)
 
     def _must_hold(self, names: list[bytes]) -> None:
         missing = self._vault.missing(names) if names else []
         if missing:
-            damaged = unreadable(self._vault, self._bases)
+            damaged = unreadable(self._vault, self._bases, self._look)
             raise ChunksMissing(f"{len(missing)} of its chunks are not here, among them {missing[0].hex()}", damaged)
 
 
-def unreadable(vault: Readable, names: Iterable[bytes]) -> tuple[bytes, ...]:
-    """Those of the names that are here and damaged, or that are here no more."""
+def unreadable(vault: Readable, names: Iterable[bytes], look: Callable[[], None] = goes_on) -> tuple[bytes, ...]:
+    """Those of the names that are here and damaged, or that are here no more. ``look``: see ``Presence``."""
     lost: list[bytes] = []
     for name in names:
+        look()
         try:
             vault.read_base(name)
         except (Damaged, NotFound):

@@ -36,15 +36,18 @@ from agent.stream.messages import (
     Withdraw,
     bad,
     changes_in,
+    check_opened,
     weight,
 )
 from agent.stream.opening import open_chunks
-from agent.stream.presence import Presence
+from agent.stream.presence import Presence, goes_on
 from agent.stream.structure import Structure
 
 NO_EPOCH = Epoch(0, "", b"")
 #: Bytes of rows that may wait in memory behind a seal that waits for its sync.
 HELD_MAX = 64 << 20
+#: What each row takes there beside its bytes.
+_HELD_ROW = 50
 
 
 @dataclass(slots=True)
@@ -89,13 +92,18 @@ class Receiver:
         self._vault = vault
         self._clock = clock
         self._announced = announced
-        self._presence = Presence(vault)
+        self._presence = Presence(vault, self._look)
         self._structure = Structure(catalog, empty=catalog.newest() is None)
         self._incoming: _Incoming | None = None
         self._sealed: list[_Incoming] = []
         self._end: PackEnd | None = None
         self._held = 0
         self._may_restart = False
+        #: Called at every step of what may take long; raises what is to end it. Set by who drives us.
+        self.ends: Callable[[], None] = goes_on
+
+    def _look(self) -> None:
+        self.ends()
 
     def open(self) -> Welcome | Refuse:
         """Answer the ``Hello``. A higher epoch is durably met before anything else is said (law 7)."""
@@ -128,6 +136,7 @@ class Receiver:
         """Take one batch; returns what is to be answered at once.
 
         Raises ``WireError`` (the peer is not believed), ``TryAgain`` (disk full), ``StoreFailed``, ``Damaged``."""
+        check_opened(batch)
         answers: list[SecondaryPart] = []
         for part in batch:
             if isinstance(part, Data):
@@ -223,7 +232,7 @@ class Receiver:
     # --- chunks
 
     def _store(self, data: Data) -> None:
-        stored, raws, bases = open_chunks(data, self._vault)
+        stored, raws, bases = open_chunks(data, self._vault, self._look)
         # What is written to the standby at once is not kept at hand; nothing else is a view.
         self._vault.add(stored, () if data.content else [bytes(raw) for raw in raws])
         if data.content:
@@ -250,7 +259,7 @@ class Receiver:
             incoming.rows += len(changes)
             if self._sealed:
                 incoming.held.append(changes)
-                self._held += offer.rows_length or len(offer.rows)
+                self._held += (offer.rows_length or len(offer.rows)) + _HELD_ROW * len(changes)
             else:
                 self._stage(incoming, changes)
         asked = offer.asked or (implied_names(changes.puts) if offer.implied else ())
@@ -319,6 +328,7 @@ class Receiver:
         for changes in incoming.held:
             self._stage(incoming, changes)
         self._structure.settle()
+        self._presence.open_lists()
         with self._vault.lock:
             self._presence.settle()
         if self._catalog.staged_counts() != (seal.entries, seal.bytes):

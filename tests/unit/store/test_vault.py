@@ -232,6 +232,19 @@ def test_pinned_chunks_are_not_forgotten(vault: Vault) -> None:
     assert names == vault.missing(names)
 
 
+def test_pins_that_are_too_many_to_remember_pin_all(vault: Vault) -> None:
+    """A commit may name any number of chunks, and memory stays bounded: until it is settled nothing at all is forgotten."""
+    chunks, raws = some_chunks(1)
+    vault.add(chunks, raws)
+    names = [c.name for c in chunks]
+    vault.pin(number.to_bytes(32, "big") for number in range(200_001))
+    with pytest.raises(Refused):
+        vault.forget(names)
+    vault.unpin_all()
+    vault.forget(names)
+    assert names == vault.missing(names)
+
+
 def test_a_failed_sync_ends_the_vault(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     """Law 1: it is never tried again on the same descriptors."""
     chunks, raws = some_chunks(2)
