@@ -103,5 +103,6 @@ def slow_link(extra: str, megabits: float, delay: float = 0.025) -> Iterator[Slo
         relay = stack.enter_context(link.relay(port, delay))
         stack.callback(relay.kill)
         link.reach_through(port)
-        stack.callback(lambda: [agent.kill() for agent in both.agents])
+        for agent in both.agents:
+            stack.callback(agent.kill)
         yield link
