@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from agent.apply.brake import ACCEPTABLE, SOURCE_EMPTIED, Counts, Hold, judge, trailing_empty
+from agent.apply.content import told_lost
 from agent.apply.converge import converge
-from agent.apply.facts import Applied, ChunkLost, Held, Report, StandbyFailed, VerifyReport, silent
+from agent.apply.ending import Ending
+from agent.apply.facts import Applied, Held, Report, StandbyFailed, VerifyReport, silent
 from agent.apply.guard import Guard, Standing
 from agent.apply.late import LateFiles
 from agent.apply.ledger import Ledger
@@ -34,7 +36,7 @@ from agent.apply.world import Step, no_step, whole
 from agent.config.values import Brake
 from agent.core.clock import Clock
 from agent.core.commit import Commit
-from agent.core.errors import Damaged, NotFound
+from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, CommitNumber, ObjectId, shown
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.walk import count, is_empty
@@ -95,17 +97,20 @@ class Applier:
         patch_of: ReadPatch = no_patch,
         early: Early = NOTHING_EARLY,
     ) -> None:
+        self.ending = Ending()
         self._open_reader = reader
         self._view: CatalogView | None = None
         self._local = local
-        self._chunks = chunks
+        self._chunk = told_lost(chunks, self.ending.look)
         self._patch_of = patch_of
         self._early = early
         self._board = board
         self._clock = clock
         self._dataset = dataset
         self._scratch = scratch
-        self._standby = Standby(root, dataset, local, step, adopt, adopted or NothingAdopted(), scratch=scratch)
+        self._standby = Standby(
+            root, dataset, local, self.ending.before(step), adopt, adopted or NothingAdopted(), scratch=scratch
+        )
         self._prepared = False
         #: What the standby equals but for the files in ``_late``, and what it equals with them.
         self._stands = self._whole = self._checkpoint = _number(local.value(_CHECKPOINT))
@@ -256,6 +261,7 @@ class Applier:
             world, self._reader, ledger, self._chunk, self._board, self._clock, run, progress, made=self._made
         )
         mirror.patch_of, mirror.early, mirror.late = self._patch_of, self._early, self._late
+        mirror.look_for_end = self.ending.look
         mirror.tally.total_bytes = max(0, target.bytes - self._counts(run.base).bytes)
         try:
             act(mirror)
@@ -328,7 +334,8 @@ class Applier:
         return replace(left, repaired=max(0, _count(found) - _count(left)))
 
     def _compared(self, deep: bool, progress: Report) -> VerifyReport:
-        return verify(self._standby.open(), self._reader, self._stands, self._chunk, deep=deep, progress=progress)
+        look, world = self.ending.look, self._standby.open()
+        return verify(world, self._reader, self._stands, self._chunk, deep=deep, progress=progress, look=look)
 
     def _repair(self, found: VerifyReport, progress: Report) -> None:
         """Lay the whole tree beside the commit. What was found to differ is read whatever its stat says."""
@@ -419,12 +426,6 @@ class Applier:
             remedy = "look at them, then remove them"
             now = self._clock.now_ns()
             self._board.put(Problem("displaced", Severity.WARNING, now, b"", message, remedy))
-
-    def _chunk(self, name: bytes) -> bytes:
-        try:
-            return self._chunks(name)
-        except (Damaged, NotFound) as error:
-            raise ChunkLost("apply", error.subject, error.reason, error.remedy) from error
 
     # -- holds ---------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from agent.apply.ahead import read_ahead
 from agent.apply.facts import ChunkLost
@@ -11,6 +11,7 @@ from agent.apply.patch import changed_bytes, replaced
 from agent.apply.ports import ReadChunk, ReadPatch, no_patch
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, Entry
+from agent.core.errors import Damaged, NotFound
 from agent.core.rows import ObjectRow
 from agent.fs.content import punch, pwrite_all, read_exact, segments
 
@@ -20,6 +21,8 @@ _READ_AHEAD = 32 << 20
 _BLOCK = 1 << 20
 #: From this size on a second thread reads ahead.
 _LARGE = 16 << 20
+
+Look = Callable[[], None]
 
 
 def entries_of(row: ObjectRow, read: ReadChunk) -> Iterator[Entry]:
@@ -62,27 +65,47 @@ def _with_bytes(row: ObjectRow, read: ReadChunk) -> Iterator[tuple[Entry, bytes]
     return ((entry, bytes_of(entry)) for entry in entries_of(row, read))
 
 
-def is_same(fd: int, row: ObjectRow, read: ReadChunk) -> bool:
-    """Whether the file holds exactly the wanted bytes and holes. Reads it whole, unless its size says no."""
-    return difference(fd, row, read) == ""
+def goes_on() -> None:
+    """Nobody ends what takes long."""
 
 
-def difference(fd: int, row: ObjectRow, read: ReadChunk) -> str:
-    """ "" when the file is as wanted, else "size", "content", or "holes" when only the layout differs."""
+def told_lost(read: ReadChunk, look: Look) -> ReadChunk:
+    """``read``, which raises ``ChunkLost`` for a chunk that cannot be had. ``look`` is called first, as in :func:`is_same`."""
+
+    def looked(name: bytes) -> bytes:
+        look()
+        try:
+            return read(name)
+        except (Damaged, NotFound) as error:
+            raise ChunkLost("apply", error.subject, error.reason, error.remedy) from error
+
+    return looked
+
+
+def is_same(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> bool:
+    """Whether the file holds exactly the wanted bytes and holes. Reads it whole, unless its size says no. ``look`` is called at
+    every step, and raises what is to end it."""
+    return difference(fd, row, read, look) == ""
+
+
+def difference(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> str:
+    """ "" when the file is as wanted, else "size", "content", or "holes" when only the layout differs. ``look``: as
+    :func:`is_same`."""
     if os.fstat(fd).st_size != row.size:
         return "size"
     found = ""
-    for offset, entry in _unequal(fd, row, read):
-        if not _reads_same(fd, offset, entry):
+    for offset, entry in _unequal(fd, row, read, look):
+        if not _reads_same(fd, offset, entry, look):
             return "content"
         found = "holes"
     return found
 
 
-def mend(fd: int, row: ObjectRow, read: ReadChunk) -> int:
-    """Make any content equal to the wanted one by rewriting what differs; believes nothing. Bytes written."""
+def mend(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> int:
+    """Make any content equal to the wanted one by rewriting what differs; believes nothing. Bytes written. ``look``: as
+    :func:`is_same`."""
     os.ftruncate(fd, row.size)
-    return sum(_put(fd, offset, entry, read) for offset, entry in _unequal(fd, row, read))
+    return sum(_put(fd, offset, entry, read) for offset, entry in _unequal(fd, row, read, look))
 
 
 def patch(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch = no_patch) -> int:
@@ -157,19 +180,24 @@ def _read(read: ReadChunk, name: bytes, length: int) -> bytes:
     return data
 
 
-def _reads_same(fd: int, offset: int, entry: Entry) -> bool:
+def _reads_same(fd: int, offset: int, entry: Entry, look: Look) -> bool:
     if entry.kind == DATA:
         return chunks.name_of(read_exact(fd, offset, entry.length)) == entry.name
     end = offset + entry.length
-    return not any(any(read_exact(fd, at, min(_BLOCK, end - at))) for at in range(offset, end, _BLOCK))
+    for at in range(offset, end, _BLOCK):
+        look()
+        if any(read_exact(fd, at, min(_BLOCK, end - at))):
+            return False
+    return True
 
 
-def _unequal(fd: int, row: ObjectRow, read: ReadChunk) -> Iterator[tuple[int, Entry]]:
+def _unequal(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> Iterator[tuple[int, Entry]]:
     layout = Layout(fd, os.fstat(fd).st_size)
     offset = 0
     for entry in entries_of(row, read):
+        look()
         data, hole = layout.within(offset, entry.length)
-        if data if entry.kind == HOLE else hole or not _reads_same(fd, offset, entry):
+        if data if entry.kind == HOLE else hole or not _reads_same(fd, offset, entry, look):
             yield offset, entry
         offset += entry.length
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from agent.apply.applier import Applier
 from agent.apply.brake import ACCEPTABLE
+from agent.apply.ending import Stopped
 from agent.apply.facts import ApplyFacts, Held, Phase, Progress, Report, StandbyFull, VerifyReport, silent
 from agent.core.clock import Clock
 from agent.core.commit import Commit
@@ -21,6 +22,8 @@ CHECKPOINT_COMMITS = 256
 IDLE_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 1.0
 LONGEST_BACKOFF = 30.0
+#: So long may what runs take when the loop is to end; then it is given up, and done again at the next start.
+GRACE = 5.0
 
 _Verify = tuple[bool, bool, Report, "Future[VerifyReport]"]
 _UPKEEP_AGAIN_SECONDS = 10.0
@@ -148,11 +151,16 @@ class ApplyLoop:
         """Wait until a commit is applied; False on timeout, or when the loop ended before."""
         return self.wait_for(lambda facts: facts.applied >= number, timeout)
 
-    def close(self) -> None:
-        """End after the converge that runs, with a checkpoint. Safe to call twice."""
+    def leave(self, grace: float = GRACE) -> None:
+        """End after the converge or verify that runs, if it takes no longer than ``grace`` seconds. Does not wait."""
+        self._applier.ending.begin(grace)
         with self._change:
             self._closing = True
             self._change.notify_all()
+
+    def close(self) -> None:
+        """:meth:`leave`, with a checkpoint where a converge came to its end; waits. Safe to call twice."""
+        self.leave()
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -209,6 +217,8 @@ class ApplyLoop:
                 self._wait(LOOK_AGAIN_SECONDS, Phase.IDLE)
             else:
                 self._wait(LOOK_AGAIN_SECONDS, Phase.HELD, hold=held.reason)
+        except Stopped:
+            pass
         except StandbyFull as full:
             self._complain("standby-disk-full", full)
             self._back_off(Phase.FULL, full)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from agent.apply.content import Look, goes_on
 from agent.apply.facts import ChunkLost, Progress, Report, silent
 from agent.apply.fate import Identity
 from agent.apply.late import LateFiles
@@ -92,6 +93,7 @@ class Mirror:
     run: Run
     report: Report = silent
     patch_of: ReadPatch = no_patch
+    look_for_end: Look = goes_on
     early: Early = NOTHING_EARLY
     late: LateFiles = field(default_factory=LateFiles)
     tally: Tally = field(default_factory=Tally)

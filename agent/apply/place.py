@@ -209,7 +209,7 @@ def holds_content(mirror: Mirror, fd: int, name: bytes, row: ObjectRow) -> bool:
             # It may have been written in vain: after a write error the cache still holds what the disk does not, and no later
             # sync says so again (law 1). What is clean is read from the disk.
             os.posix_fadvise(opened, 0, 0, os.POSIX_FADV_DONTNEED)
-        return content.is_same(opened, row, mirror.read)
+        return content.is_same(opened, row, mirror.read, mirror.look_for_end)
     finally:
         os.close(opened)
 

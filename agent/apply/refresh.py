@@ -173,7 +173,7 @@ def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, nam
         return False
     try:
         if old is None:
-            mirror.tally.done_bytes += content.mend(opened, row, mirror.read)
+            mirror.tally.done_bytes += content.mend(opened, row, mirror.read, mirror.look_for_end)
         else:
             mirror.tally.done_bytes += content.patch(opened, old, row, mirror.read, mirror.patch_of)
     finally:

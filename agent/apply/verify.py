@@ -36,9 +36,11 @@ def verify(
     *,
     deep: bool,
     progress: Report = silent,
+    look: content.Look = content.goes_on,
 ) -> VerifyReport:
-    """Compare the standby with commit ``number``, which it should equal and which must stay applied meanwhile."""
-    check = _Check(world, view, number, read, deep)
+    """Compare the standby with commit ``number``, which it should equal and which must stay applied meanwhile. ``look`` is called
+    for every entry, and raises what is to end it."""
+    check = _Check(world, view, number, read, deep, look)
     if number == NOTHING:
         return check.report()
     commits = view.commits(CommitNumber(number - 1), 1)
@@ -56,6 +58,7 @@ class _Check:
     at: CommitNumber
     read: ReadChunk
     deep: bool
+    look: content.Look
     found: list[Difference] = field(default_factory=list)
     more: int = 0
     checked_entries: int = 0
@@ -145,6 +148,7 @@ class _Check:
         self._differs(_join(path, name), "foreign")
 
     def _entry(self, parent: ObjectId, name: bytes, child: ObjectId, path: bytes) -> None:
+        self.look()
         self.checked_entries += 1
         raw = self.view.object(child, self.at)
         if raw is None:
@@ -197,7 +201,7 @@ class _Check:
     def _compare(self, row: ObjectRow, fd: int, name: bytes, path: bytes) -> None:
         opened = open_file(fd, name)
         try:
-            what = content.difference(opened, row, self.read)
+            what = content.difference(opened, row, self.read, self.look)
         except (ChunkLost, WireError) as error:
             what = f"cannot be compared: {error.reason}"
         finally:

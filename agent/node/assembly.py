@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Protocol
@@ -32,6 +33,7 @@ from agent.watch.fanotify import FanotifyGroups
 
 EXPIRY = "certificate"
 EVENTS = "events-file"
+_CLOSED_AT_ONCE = 16
 DAY_NS = 86_400 * 10**9
 WARN_DAYS = 30
 _log = structlog.get_logger("node")
@@ -86,8 +88,7 @@ class Node:
             stack.callback(self._server.stop)
             self._publisher.start()
             stack.callback(self._publisher.stop)
-            for member in self.members.values():
-                stack.callback(member.close)
+            stack.callback(self._close_members)
             self.tick()
             self._open = stack.pop_all()
 
@@ -105,9 +106,17 @@ class Node:
 
     def stop(self) -> None:
         """Calls of peers end first, then the datasets, then the published state and the operators' door."""
+        for member in self.members.values():
+            member.leave()
         self._server.stop()
         self._open.close()
         self._publisher.publish()
+
+    def _close_members(self) -> None:
+        """All at once: each may have to wait a few seconds for what it is about."""
+        with ThreadPoolExecutor(_CLOSED_AT_ONCE, "hikae-close") as pool:
+            for closed in [pool.submit(member.close) for member in self.members.values()]:
+                closed.result()
 
     def line(self) -> str:
         """One line for ``systemctl status``."""

@@ -85,6 +85,12 @@ class Member:
         self._end_pauses()
         self._reconcile_if_due()
 
+    def leave(self) -> None:
+        """:meth:`close` will follow: what takes long is to end soon. Does not wait."""
+        side = self.side
+        if isinstance(side, Standby):
+            side.leave()
+
     def close(self) -> None:
         """Stop for good."""
         self._tended.close()

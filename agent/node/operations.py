@@ -89,7 +89,7 @@ class Operations:
         member = self._member(dataset, Role.STANDBY, f"verify {dataset}")
         side = member.standby()
         told = _Told(progress)
-        damaged = damaged_chunks(side.vault, side.mending, deep=deep) if deep or repair else 0
+        damaged = damaged_chunks(side.vault, side.mending, self._stopping, deep=deep) if deep or repair else 0
         restored = 0
         if repair:
             restored, damaged = repair_vault(side, self._stopping, told.breath)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
+from agent.core.errors import TryAgain
 from agent.node.mending import Mending
 from agent.node.restoring import Breath
 from agent.node.standby import Standby
@@ -17,11 +19,13 @@ DIALS_WITHIN = 12.0
 _NAMES_AT_ONCE = 100_000
 
 
-def damaged_chunks(vault: Vault, mending: Mending, *, deep: bool) -> int:
-    """Look at every chunk of the vault; those that are not what their name says are forgotten, and asked for again. How many."""
+def damaged_chunks(vault: Vault, mending: Mending, stopping: threading.Event, *, deep: bool) -> int:
+    """Look at every chunk of the vault; those that are not what their name says are forgotten, and asked for again. How many.
+
+    Raises ``TryAgain`` when the agent stops meanwhile."""
     count, reason = 0, ""
     names: list[bytes] = []
-    for name, reason in vault.check(deep):
+    for name, reason in vault.check(deep, partial(_go_on, stopping)):
         names.append(name)
         count += 1
         if len(names) >= _NAMES_AT_ONCE:
@@ -32,12 +36,17 @@ def damaged_chunks(vault: Vault, mending: Mending, *, deep: bool) -> int:
     return count
 
 
+def _go_on(stopping: threading.Event) -> None:
+    if stopping.is_set():
+        raise TryAgain("verify", "the vault", "the agent is stopping")
+
+
 def repair_vault(side: Standby, stopping: threading.Event, breath: Breath) -> tuple[int, int]:
     """``(restored, left)``: chunks that are in the vault again, from here or from the primary, and those that are not.
 
     Raises as :meth:`Restoring.run`."""
     began = side.mending.begin()
-    restored, left = _from_standby(side, breath)
+    restored, left = _from_standby(side, stopping, breath)
     if not left and not side.mending.in_use:
         if began:
             side.mending.ended(began, 0)
@@ -45,15 +54,20 @@ def repair_vault(side: Standby, stopping: threading.Event, breath: Breath) -> tu
     side.mending.lost(f"{left:,} that the standby does not have either")
     if _await_primary(side, stopping, breath):
         return restored + left, 0
-    more, still = _from_standby(side, breath)
+    more, still = _from_standby(side, stopping, breath)
     still += side.mending.in_use
     return restored + more + max(0, left - more - still), still
 
 
-def _from_standby(side: Standby, breath: Breath) -> tuple[int, int]:
+def _from_standby(side: Standby, stopping: threading.Event, breath: Breath) -> tuple[int, int]:
     restoring = side.restoring()
+
+    def breathe() -> None:
+        _go_on(stopping)
+        breath()
+
     try:
-        restoring.run(breath)
+        restoring.run(breathe)
     finally:
         restoring.close()
     return restoring.restored, restoring.left

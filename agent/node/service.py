@@ -13,6 +13,7 @@ from agent.config.values import Settings
 from agent.core.clock import SystemClock
 from agent.core.errors import Exit
 from agent.node.assembly import MakeDoor, Node
+from agent.node.ending import LastResort
 from agent.node.memory import settle_in, tidy
 from agent.node.notify import Notifier
 
@@ -43,6 +44,8 @@ def run(settings: Settings, make_door: MakeDoor) -> int:
         dead.set()
         stopping.set()
 
+    last_resort = LastResort()
+    last_resort.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     signal.signal(signal.SIGHUP, hang_up)
@@ -68,4 +71,5 @@ def run(settings: Settings, make_door: MakeDoor) -> int:
     finally:
         notifier.stopping()
         node.stop()
+        last_resort.close()
     return Exit.FAILED if dead.is_set() else Exit.DONE

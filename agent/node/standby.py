@@ -149,6 +149,10 @@ class Standby:
             early=self.early,
         )
 
+    def leave(self) -> None:
+        """Come to an end soon: what is applied or verified has a moment left. Does not wait; any thread."""
+        self.loop.leave()
+
     def close(self) -> None:
         """End the calls, stop applying with a checkpoint, then close the stores."""
         with self._served:

@@ -283,11 +283,12 @@ class Vault:
         for page in self._pages():
             yield from (name for name, _ in page)
 
-    def check(self, deep: bool) -> Iterator[tuple[bytes, str]]:
+    def check(self, deep: bool, look: Callable[[], None] = lambda: None) -> Iterator[tuple[bytes, str]]:
         """``(name, what is wrong)`` of every damaged chunk. Not ``deep``: that a record of that name is where the index
-        says; ``deep``: its bytes are read and named again."""
+        says; ``deep``: its bytes are read and named again. ``look`` is called before each, and raises what is to end it."""
         for page in self._pages():
             for name, place in index_file.entries_in_order(page):
+                look()
                 try:
                     with self.lock:
                         pack = self._open(place.pack)

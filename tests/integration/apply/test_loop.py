@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.ending import Stopped
 from agent.apply.facts import Phase
 from agent.apply.loop import ApplyLoop
 from agent.core.clock import SystemClock
@@ -168,3 +169,35 @@ def test_verify_runs_in_between_and_ends_with_the_loop(it: Rig) -> None:
         assert [(True, commit.number)] == [(report.equal, report.number) for report in reports]
     with pytest.raises(Refused):
         loop.verify(deep=False)
+
+
+def test_a_converge_that_takes_too_long_is_given_up_at_the_end(it: Rig) -> None:
+    """The loop ends within its grace, and the next process makes of what stands what is wanted."""
+    tree, begun, on = _tree(it), threading.Event(), threading.Event()
+
+    def step(_what: str) -> None:
+        begun.set()
+        assert on.wait(PATIENCE)
+
+    applier = it.applier(step)
+    loop = ApplyLoop(applier, it.board, it.clock, lambda _: None)
+    loop.start()
+    commit = it.commit(tree)
+    loop.notify(commit)
+    assert begun.wait(PATIENCE)
+    loop.leave(grace=0.0)
+    on.set()
+    loop.close()
+    assert (True, [], NOTHING) == (it.seen() != tree.expected(), it.problems(), applier.applied)
+    again = it.applier()
+    again.converge(commit)
+    assert tree.expected() == it.seen()
+
+
+def test_a_verify_that_takes_too_long_is_given_up_at_the_end(it: Rig) -> None:
+    """At its next entry."""
+    applier = it.applier()
+    applier.converge(it.commit(_tree(it)))
+    applier.ending.begin(0.0)
+    with pytest.raises(Stopped):
+        applier.verify(deep=False)
