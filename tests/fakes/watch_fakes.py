@@ -37,6 +37,10 @@ class SeenHints:
         """Forget what was seen."""
         self.hints.clear()
 
+    def paths(self) -> set[bytes]:
+        """The paths that hints name. What others do elsewhere on the filesystem comes by handle, without one."""
+        return {hint.path for hint in self.hints if hint.path}
+
     def at(self, path: bytes) -> list[Hint]:
         """The hints for exactly this path."""
         return [hint for hint in self.hints if hint.path == path]
