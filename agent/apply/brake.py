@@ -67,11 +67,6 @@ def too_many(count: int, share: float, whole: int) -> bool:
     return count > share * whole
 
 
-def files_enough(count: int, share: float) -> int:
-    """So many files would be enough for ``count`` of them to be within the ``share``."""
-    return int(count / share) + 1 if share else count + 1
-
-
 def judge_lineage(limits: Brake, applied: Counts, target: Commit, begun: CommitNumber) -> Hold | None:
     """The hold for a primary that started anew at commit ``begun``. No object is what it was then, so only what is certain
     counts: so many entries fewer."""

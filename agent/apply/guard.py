@@ -6,12 +6,11 @@ paused or held for long is judged whole, and a hold does not end because time go
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.apply.brake import (
     Counts,
     Hold,
-    files_enough,
     is_guarded,
     judge_lineage,
     mass_deletion,
@@ -27,8 +26,6 @@ from agent.core.ids import NOTHING, CommitNumber
 
 #: Asking history takes at most this part of the time: a count as costly as that stands for a while, with what ended since on top.
 ASK_SHARE = 0.1
-#: Files are counted further than is needed now, so that it is seldom done.
-_FILES_AHEAD = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,26 +162,39 @@ class Guard:
         if not is_guarded(self._limits, base.entries):
             return None
         deleted = too_many(base.names, self._limits.deleted, base.entries)
-        rewritten = self._may_be_rewritten(view, base)
+        rewritten = too_many(base.objects, self._limits.rewritten, base.files)
         if not (deleted or rewritten) or self._answer_stands(base, deleted=deleted, rewritten=rewritten):
             return None
+        if self._carry_on(view, target, base) and self._answer_stands(base, deleted=deleted, rewritten=rewritten):
+            return None
         return self._ask(view, target, base, deleted=deleted, rewritten=rewritten)
-
-    def _may_be_rewritten(self, view: CatalogView, base: Mark) -> bool:
-        share = self._limits.rewritten
-        if base.objects and too_many(base.objects, share, base.files):
-            base.files = view.regular_files(base.number, 2 * files_enough(base.objects, share) + _FILES_AHEAD)
-        return too_many(base.objects, share, base.files)
 
     def _answer_stands(self, base: Mark, *, deleted: bool, rewritten: bool) -> bool:
         """Whether the last answer, with all that ended since, is within the limits."""
         answer, asked = self._answer, self._window.asked
-        if answer is None or asked is None or (answer.base != base.number and self._clock.monotonic() >= answer.until):
+        if answer is None or asked is None or self._is_outdated(answer, base):
             return False
         limits = self._limits
         return not (deleted and too_many(answer.deleted + asked.names, limits.deleted, base.entries)) and not (
             rewritten and too_many(answer.rewritten + asked.objects, limits.rewritten, base.files)
         )
+
+    def _is_outdated(self, answer: _Answer, base: Mark) -> bool:
+        return answer.base != base.number and self._clock.monotonic() >= answer.until
+
+    def _carry_on(self, view: CatalogView, target: Commit, base: Mark) -> bool:
+        """Bring the last answer up to the target, which costs what changed since it was given; False where that cannot be."""
+        answer, asked = self._answer, self._window.asked
+        if answer is None or asked is None or self._is_outdated(answer, base):
+            return False
+        more = view.lost_more(answer.base, asked.number, target.number)
+        if more is None:
+            return False
+        self._answer = replace(
+            answer, deleted=answer.deleted + more.deleted, rewritten=answer.rewritten + more.rewritten
+        )
+        self._window.asked = mark_of(target)
+        return True
 
     def _ask(self, view: CatalogView, target: Commit, base: Mark, *, deleted: bool, rewritten: bool) -> Hold | None:
         begun, now = self._clock.monotonic(), self._clock.now_ns()

@@ -11,7 +11,7 @@ from agent.core.commit import Commit
 from agent.core.ids import CommitNumber, ObjectId
 from agent.core.patch import Patch
 from agent.store.local import LocalRow
-from agent.store.losses import Ended, Lost
+from agent.store.losses import Ended, Lost, More
 
 #: Gives the bytes of a chunk, verified against its name. Raises ``Damaged`` or ``NotFound``.
 ReadChunk: TypeAlias = Callable[[bytes], bytes]
@@ -64,7 +64,7 @@ class CatalogView(Protocol):
 
     def rewritten(self, base: CommitNumber, target: CommitNumber) -> Lost: ...
 
-    def regular_files(self, at: CommitNumber, limit: int) -> int: ...
+    def lost_more(self, base: CommitNumber, after: CommitNumber, target: CommitNumber) -> More | None: ...
 
     def last_of_stretches(
         self, after: CommitNumber, upto: CommitNumber, start: int, width: int

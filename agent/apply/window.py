@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from agent.core.commit import Commit
 from agent.core.ids import CommitNumber
@@ -21,20 +20,20 @@ STRETCHES = 32
 
 @dataclass(slots=True)
 class Mark:
-    """A commit, and how many of its ``names`` and ``objects`` have ended since. ``files``: so many of its objects at least are
-    regular files."""
+    """A commit, and how many of its ``names`` and ``objects`` have ended since. ``files``: how many of its
+    objects are regular files."""
 
     number: CommitNumber
     received: int
     entries: int
+    files: int
     names: int = 0
     objects: int = 0
-    files: int = 0
 
 
 def mark_of(commit: Commit) -> Mark:
     """The mark of a commit that nothing followed yet."""
-    return Mark(commit.number, commit.received, commit.entries)
+    return Mark(commit.number, commit.received, commit.entries, commit.files)
 
 
 class Window:
@@ -91,8 +90,6 @@ class Window:
         first = self.base(received, floor)
         before = [mark for mark in self.marks if first.number < mark.number and mark.received < start]
         after = [mark for mark in self.marks if first.number < mark.number and mark.received >= start]
-        for older, newer in pairwise(self.marks):
-            newer.files = max(newer.files, older.files - older.objects)
         self.marks = [first, *before[-1:], *after]
 
     def _marked(self) -> list[Mark]:

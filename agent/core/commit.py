@@ -27,7 +27,7 @@ class Commit:
     replaces the empty dataset, so every older row ends with it); ``digest``: 32 bytes of the whole state after it;
     ``time``: the primary's UTC ns, never falling; ``received``: receipt here, UTC ns (the same as ``time`` on the
     primary); ``consistent``: law 3; ``entries``, ``bytes``: names and sum of file sizes after it; ``fuzzy``: how many of its
-    files were committed as read although they never rested.
+    files were committed as read although they never rested; ``files``: regular files after it, counted by each node for itself.
     """
 
     number: CommitNumber
@@ -39,6 +39,7 @@ class Commit:
     entries: int
     bytes: int
     fuzzy: int = 0
+    files: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from agent.store.moments import Difference
 from agent.store.pack import PackEnd
 from agent.store.reader import CatalogReader, Reading
 from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query, settle_log
-from agent.store.staging import UNSTAGE, Staging, highest_id
+from agent.store.staging import UNSTAGE, Counts, Staging, highest_id
 
 __all__ = ["Catalog", "CatalogReader", "Header"]
 
@@ -324,8 +324,8 @@ class Catalog(Reading):
         if query(self._connection, _ANY_STAGED, (at,)):
             with self._connection:
                 query(self._connection, UNSTAGE, (at,) * 4)
-        entries, size = (newest.entries, newest.bytes) if newest is not None else (0, 0)
-        self._staging = Staging(self._connection, entries, size, highest_id(self._connection), at)
+        counts = Counts(newest.entries, newest.bytes, newest.files) if newest is not None else Counts()
+        self._staging = Staging(self._connection, counts, highest_id(self._connection), at)
         self._staged, self._sliced, self._unclean, self._rows = None, False, False, 0
         self._last_object = max(self._last_object, self._get("last_object"))
         self._epoch = max((epoch.number for epoch in self.lineage), default=0)
@@ -373,6 +373,7 @@ class Catalog(Reading):
             entries=self._staging.entries,
             bytes=self._staging.size,
             fuzzy=header.fuzzy,
+            files=self._staging.files,
         )
 
     def _insert(self, commit: Commit, end: PackEnd) -> None:
@@ -381,8 +382,8 @@ class Catalog(Reading):
             which = (commit.number, epoch_of(commit.number))
             query(self._connection, "update epoch set first = ? where number = ? and first is null", which)
         head = (commit.number, commit.parent, commit.digest, commit.time, commit.received, commit.consistent)
-        row = (*head, commit.entries, commit.bytes, commit.fuzzy, end.pack, end.offset)
-        query(self._connection, "insert into commits values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        row = (*head, commit.entries, commit.bytes, commit.fuzzy, end.pack, end.offset, commit.files)
+        query(self._connection, "insert into commits values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         self._set("last_object", self._last_object)
 
     def _set(self, key: str, value: int) -> None:

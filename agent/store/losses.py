@@ -8,7 +8,7 @@ bounded, or read in pages.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -18,11 +18,17 @@ from agent.core.rows import ObjectRow, decode_object
 #: ``(since, until, how many rows)``.
 Ended: TypeAlias = tuple[int, int, int]
 
+_Place: TypeAlias = tuple[ObjectId, bytes]
+#: An object, names that it had, and whether its content is to be looked at.
+_Touched: TypeAlias = tuple[ObjectId, list[_Place], bool]
+
 #: Run once on a connection before anything here.
 SCRATCH = "create temp table lost_name (parent integer primary key, alive integer, gone integer, first integer);"
 
 _PAGE = 200
 _REMEMBERED = 10_000
+#: So many new directories above a place are looked at.
+_DEPTH = 64
 
 # ?1 is the base, ?2 the target. The last two conditions: its object lives on, and something stands at its name.
 _LOST = """
@@ -56,12 +62,21 @@ select max(since, ?3), until, count(*) from name
 where until > ?1 and until <= ?2 and until < 9223372036854775807 group by 1, 2
 """
 _ENDED_OBJECTS = _ENDED_NAMES.replace("from name", "from object")
-# The file type is in the upper half of the third byte of the mode; see core.rows.
-_REGULAR = """
-select count(*) from (
-  select 1 from object where since <= ?1 and until > ?1 and substr(row, 13, 1) between x'80' and x'8f' limit ?2
-)
+_TOUCHED_OBJECTS = """
+select distinct id from object
+where until > ?1 and until <= ?2 and until < 9223372036854775807 and id > ?3 order by id limit ?4
 """
+#: Names that stand for another object than before, or for one again. The pluses keep SQLite to the indexes by time.
+_TOUCHED_NAMES = """
+select parent, name from (
+  select parent, name from name where until > ?1 and until <= ?2 and until < 9223372036854775807
+  union
+  select parent, name from name where since > ?1 and since <= ?2
+) where (+parent, +name) > (?3, ?4) order by 1, 2 limit ?5
+"""
+#: Names of an object that stood all the time.
+_STAYED = "select parent, name from name where object = ?1 and since <= ?2 and until > ?3"
+_ENDED_WITHIN = "select 1 from object where id = ? and until > ? and until <= ? limit 1"
 _LAST_OF_STRETCHES = """
 select max(number) from commits where number > ?1 and number <= ?2 and received >= ?3 group by received / ?4 order by 1
 """
@@ -80,6 +95,14 @@ class Lost:
 
     count: int = 0
     first: CommitNumber = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """By how much two counts differ from those before."""
+
+    deleted: int
+    rewritten: int
 
 
 class Losses(Protocol):
@@ -117,10 +140,65 @@ class Losses(Protocol):
                     count, first = count + 1, first or until
         return Lost(count, CommitNumber(first))
 
-    def regular_files(self, at: CommitNumber, limit: int) -> int:
-        """How many regular files there are; looks no further than ``limit``."""
-        count: int = self._all(_REGULAR, (at, limit))[0][0]
-        return count
+    def lost_more(self, base: CommitNumber, after: CommitNumber, target: CommitNumber) -> More | None:
+        """By how much :meth:`deleted` and :meth:`rewritten` of ``(base, target)`` differ from those of ``(base, after)``; costs
+        what changed after ``after``. None where a directory came to, or left, a path of ``base``: that says nothing of what
+        is below it, and all is to be asked anew."""
+        before, now = _Ways(self, base, after), _Ways(self, base, target)
+        deleted = rewritten = 0
+        if any(self._turns(place, base, after, target) for place in self._places(after, target)):
+            return None
+        for id, names, is_whole in self._touched(base, after, target):
+            deleted += sum(_is_lost(now, id, *name) - _is_lost(before, id, *name) for name in names)
+            old = self.object(id, base) if is_whole else None
+            if old is not None:
+                rewritten += _is_rewritten(now, old, self.object(id, target))
+                rewritten -= _is_rewritten(before, old, self.object(id, after))
+        return More(deleted, rewritten)
+
+    def _touched(self, base: CommitNumber, after: CommitNumber, target: CommitNumber) -> Iterator[_Touched]:
+        """The objects of ``base`` that changed in ``(after, target]`` with all their names there, and those where something
+        else came to stand at a name, with that name; each for its own once."""
+        last = -1
+        while ids := self._all(_TOUCHED_OBJECTS, (after, target, last, _PAGE)):
+            last = ids[-1][0]
+            for (id,) in ids:
+                yield ObjectId(id), self.names_of(ObjectId(id), base), True
+                yield from self._displaced(self._all(_STAYED, (id, after, target)), base, after, target)
+        yield from self._displaced(self._places(after, target), base, after, target)
+
+    def _displaced(
+        self, places: Iterable[_Place], base: CommitNumber, after: CommitNumber, target: CommitNumber
+    ) -> Iterator[_Touched]:
+        """What stood at these places at ``base`` and did not change itself in ``(after, target]``."""
+        for place in places:
+            id = self.child(*place, base)
+            if id is not None and not self._all(_ENDED_WITHIN, (id, after, target)):
+                yield id, [place], place == self.names_of(id, base)[0]
+
+    def _places(self, after: CommitNumber, target: CommitNumber) -> Iterator[_Place]:
+        """Where a name ended or began in ``(after, target]``."""
+        parent, name = -1, b""
+        while places := self._all(_TOUCHED_NAMES, (after, target, parent, name, _PAGE)):
+            parent, name = places[-1]
+            yield from ((ObjectId(at), each) for at, each in places)
+
+    def _turns(self, place: _Place, base: CommitNumber, after: CommitNumber, target: CommitNumber) -> bool:
+        """Whether a directory came to or left this place, and ways of ``base`` may lead over it."""
+        if not any(self._is_directory(self.child(*place, at), at) for at in (after, target)):
+            return False
+        passed = 0
+        while self.object(place[0], base) is None:
+            above = self.names_of(place[0], target) or self.names_of(place[0], after)
+            passed += 1
+            if not above or passed > _DEPTH:
+                return True
+            place = above[0]
+        return self.child(*place, base) is not None
+
+    def _is_directory(self, id: ObjectId | None, at: CommitNumber) -> bool:
+        row = None if id is None else self.object(id, at)
+        return row is not None and decode_object(row).kind == stat.S_IFDIR
 
     def last_of_stretches(self, after: CommitNumber, upto: CommitNumber, start: int, width: int) -> list[CommitNumber]:
         """Of the commits in ``(after, upto]`` that were received from ``start`` (UTC ns) on: the last of each ``width`` ns."""
@@ -201,6 +279,13 @@ class _Ways:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[id] = there
+
+
+def _is_lost(ways: _Ways, id: ObjectId, parent: ObjectId, name: bytes) -> bool:
+    if ways.rows.object(id, ways.target) is not None:
+        return False
+    there = ways.counterpart(parent)
+    return there is None or ways.rows.child(there, name, ways.target) is None
 
 
 def _is_rewritten(ways: _Ways, old: bytes, new: bytes | None) -> bool:

@@ -32,7 +32,7 @@ limit 1
 _NAMES_OF = """
 select parent, name from name where object = ?1 and until > ?2 and since <= ?2 order by parent, name
 """
-_COMMIT = "select number, parent, digest, time, received, consistent, entries, bytes, fuzzy from commits "
+_COMMIT = "select number, parent, digest, time, received, consistent, entries, bytes, fuzzy, files from commits "
 
 
 class Reading:
@@ -220,7 +220,7 @@ class CatalogReader(Reading, losses.Losses):
 
 
 def _as_commit(row: tuple[Any, ...]) -> Commit:
-    number, parent, digest, time, received, consistent, entries, size, fuzzy = row
+    number, parent, digest, time, received, consistent, entries, size, fuzzy, files = row
     if len(digest) != WIDTH:
         raise Damaged("read the catalog", "", "a commit without a digest", "move the catalog away and start again")
-    return Commit(number, parent, digest, time, received, bool(consistent), entries, size, fuzzy)
+    return Commit(number, parent, digest, time, received, bool(consistent), entries, size, fuzzy, files)

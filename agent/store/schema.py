@@ -14,7 +14,7 @@ from __future__ import annotations
 
 #: ``until`` of a row that lives. SQL below and elsewhere spells it out: only so are the partial indexes used.
 FOREVER = 9223372036854775807
-VERSION = 2
+VERSION = 3
 APPLICATION = 0x68696B61  #: "hika", in the database header
 
 TABLES = """
@@ -36,8 +36,9 @@ create index name_until on name (until) where until < 9223372036854775807;
 create table commits (
     number integer primary key, parent integer not null, digest blob not null, time integer not null,
     received integer not null, consistent integer not null, entries integer not null, bytes integer not null,
-    fuzzy integer not null, pack integer not null, offset integer not null
+    fuzzy integer not null, pack integer not null, offset integer not null, files integer not null
 );
+create index commit_anew on commits (number) where parent = 0;
 create table epoch (number integer primary key, owner text not null, token blob not null, first integer);
 create table sums (block integer primary key, sums blob not null);
 create table piece (name blob primary key, data blob not null);

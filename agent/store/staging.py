@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import apsw
 
@@ -29,6 +30,8 @@ _OBJECT_HEAD = struct.Struct(">Q24xQ")
 _PARENT_AND_OBJECT = struct.Struct(">QQ")
 _SIZE_AT = 34  #: of the file size in an object's row, see core.rows
 _NAME_AT = 18
+#: Of the byte of an object's mode that tells the file type, and what it holds in its upper half for a regular file.
+_TYPE_AT, _TYPE, _REGULAR = 12, 0xF0, 0x80
 
 _END_OBJECT = "update object set until = ? where id = ? and until = 9223372036854775807 returning since, row"
 _END_NAME = """
@@ -63,22 +66,27 @@ update name set until = 9223372036854775807 where until > ?1 and until < 9223372
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of a state: names, bytes of all files, regular files."""
+
+    entries: int = 0
+    size: int = 0
+    files: int = 0
+
+
 class Staging:
     """Digest and counts of the state with all that is staged. Not thread-safe; owned by the catalog.
 
     After an exception the caller must roll back and make a new one."""
 
-    def __init__(
-        self, connection: apsw.Connection, entries: int, size: int, highest: int, newest: CommitNumber
-    ) -> None:
-        """``entries``, ``size``: counts of the sealed state at ``newest``; ``highest``: no row has a greater object id or
-        parent."""
+    def __init__(self, connection: apsw.Connection, counts: Counts, highest: int, newest: CommitNumber) -> None:
+        """``counts``: of the sealed state at ``newest``; ``highest``: no row has a greater object id or parent."""
         self._connection = connection
         self._highest = highest
         self.digest = Digest()
         self._unsaved = self._load(newest)
-        self.entries = entries
-        self.size = size
+        self.entries, self.size, self.files = counts.entries, counts.size, counts.files
         self.restarted = False
 
     def _load(self, newest: CommitNumber) -> int:
@@ -110,7 +118,7 @@ class Staging:
         """Every live row ends at ``number``; digest and counts are those of nothing."""
         query(self._connection, _END_ALL, (number, number))
         self.digest = Digest()
-        self.entries = self.size = 0
+        self.entries = self.size = self.files = 0
         self.restarted = True
 
     def sealed(self, number: CommitNumber) -> None:
@@ -135,7 +143,7 @@ class Staging:
         object_of, name_of = _OBJECT_HEAD.unpack_from, _PARENT_AND_OBJECT.unpack_from
         objects: list[tuple[int, int, bytes]] = []
         names: list[tuple[int, bytes, int, int]] = []
-        size = 0
+        size = files = 0
         for row in rows:
             if row[1] == OBJECT_TAG:
                 key, bytes_of_it = object_of(row, 2)
@@ -143,6 +151,7 @@ class Staging:
                     self._end_object(number, key)
                 objects.append((key, number, row))
                 size += bytes_of_it
+                files += row[_TYPE_AT] & _TYPE == _REGULAR
             else:
                 key, target = name_of(row, 2)
                 name = row[_NAME_AT:]
@@ -158,6 +167,7 @@ class Staging:
         self._highest = highest
         self.entries += len(names)
         self.size += size
+        self.files += files
 
     def _is_empty(self, directory: int, found: dict[int, bool]) -> bool:
         empty = found.get(directory)
@@ -180,6 +190,7 @@ class Staging:
                 raise _bad(number, "it holds a key twice")
             self._removed(row)
             self.size -= int.from_bytes(row[_SIZE_AT : _SIZE_AT + 8], "big")
+            self.files -= row[_TYPE_AT] & _TYPE == _REGULAR
             return True
         return False
 

@@ -8,7 +8,6 @@ import pytest
 
 from agent.apply.brake import (
     Counts,
-    files_enough,
     is_guarded,
     judge,
     judge_lineage,
@@ -70,13 +69,6 @@ def test_small_datasets_are_not_guarded() -> None:
     """Below min_entries; an empty one never."""
     guarded = [is_guarded(Brake(min_entries=least), entries) for least, entries in ((100, 99), (100, 100), (0, 0))]
     assert [False, True, False] == guarded
-
-
-def test_files_enough_are_enough() -> None:
-    """With so many files the count is within the share, with any share."""
-    for count in (1, 7, 100):
-        for share in (0.01, 0.5, 1.0):
-            assert not too_many(count, share, files_enough(count, share))
 
 
 def test_a_lineage_that_lost_most_is_held() -> None:

@@ -13,7 +13,7 @@ SECOND = 10**9
 def window(seconds: float, *marks: tuple[int, float]) -> Window:
     """A window with marks: ``(number, second)``."""
     made = Window(seconds)
-    first, *others = (Mark(CommitNumber(number), int(second * SECOND), 100) for number, second in marks)
+    first, *others = (Mark(CommitNumber(number), int(second * SECOND), 100, 100) for number, second in marks)
     made.begin(first)
     for mark in others:
         made.add(mark)
@@ -40,20 +40,18 @@ def test_a_row_counts_where_it_stood_and_once() -> None:
 def test_what_ended_since_history_was_asked_counts_apart() -> None:
     """The mark of the question is none of the window's."""
     it = window(32, (1, 0))
-    it.asked = Mark(CommitNumber(5), 0, 100)
+    it.asked = Mark(CommitNumber(5), 0, 100, 100)
     it.names_ended([(1, 3, 1), (2, 6, 10)])
     assert (1, 10) == (it.marks[0].names, it.asked.names)
 
 
 def test_trimming_keeps_what_windows_can_begin_with() -> None:
-    """The floor, the last before the window, and all within; how many files there are is handed on, less what ended."""
+    """The floor, the last before the window, and all within."""
     it = window(32, (1, 0), (2, 100), (3, 110), (4, 120), (5, 130))
-    it.marks[0].files, it.marks[0].objects = 50, 20
     it.trim(150 * SECOND, CommitNumber(1))
     assert [1, 3, 4, 5] == [mark.number for mark in it.marks]
     it.trim(150 * SECOND, CommitNumber(9))
     assert [3, 4, 5] == [mark.number for mark in it.marks]
-    assert 30 == it.marks[0].files
 
 
 def test_memory_is_the_same_for_every_history() -> None:
@@ -62,7 +60,7 @@ def test_memory_is_the_same_for_every_history() -> None:
     for number in range(2, 20_000):
         received = number * SECOND // 10
         if it.stretch_of(received) > it.marks[-1].received:
-            it.add(Mark(CommitNumber(number), received, 100))
+            it.add(Mark(CommitNumber(number), received, 100, 100))
             it.trim(received, CommitNumber(number))
         assert len(it.marks) <= STRETCHES + 3
 

@@ -46,7 +46,7 @@ def test_write_gives_the_commit_with_counts_and_digest(catalog: Catalog) -> None
     """Entries are names, bytes are the sizes of live files, the digest is that of all rows."""
     rows = (file_row(A, 10), name_row(ROOT, b"a", A), file_row(B, 5), name_row(ROOT, b"b", B))
     commit = catalog.write(Changes(rows), header(2))
-    expected = Commit(number(2), number(1), digest_of((dir_row(ROOT), *rows)), 100, 100, True, 2, 15)
+    expected = Commit(number(2), number(1), digest_of((dir_row(ROOT), *rows)), 100, 100, True, 2, 15, files=2)
     assert (expected, expected, expected) == (commit, catalog.newest(), catalog.commit_at(number(2)))
 
 
