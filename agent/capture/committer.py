@@ -18,7 +18,8 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import CODE as RESERVE
 from agent.fs.reserve import ReserveReached
 from agent.store.catalog import Catalog, Header
-from agent.store.local import Local
+from agent.store.doubt import mark_of
+from agent.store.local import Local, Mark
 
 T = TypeVar("T")
 
@@ -54,6 +55,7 @@ class Committer:
         self._clock = clock
         self._stopping = stopping
         self._require_room = require_room
+        self._mark: Mark | None = None
 
     def write(self, view: View, consistent: bool) -> Commit | None:
         """Commit the batch and begin the next; None when there was nothing to commit.
@@ -63,7 +65,7 @@ class Committer:
         changes = view.changes()
         newest = self._catalog.newest()
         if not changes and (newest is None or not consistent or newest.consistent):
-            self._write_facts(view)
+            self._write_facts(view, newest)
             view.begin()
             return None
         header = self._header(newest, consistent, view.fuzzy)
@@ -72,7 +74,7 @@ class Committer:
         commit = self._patiently(lambda: self._catalog.write(changes, header, view.pieces))
         self.commits += 1
         self.fuzzy += view.fuzzy
-        self._write_facts(view)
+        self._write_facts(view, commit)
         self._give(commit, changes, view)
         view.begin()
         return commit
@@ -111,10 +113,13 @@ class Committer:
             ReadChunk(name, kind, data, name not in known, patches.get(name, ())) for name, (kind, data) in once.items()
         ]
 
-    def _write_facts(self, view: View) -> None:
-        if view.has_facts:
+    def _write_facts(self, view: View, commit: Commit | None) -> None:
+        """With the commit up to which they hold, in one transaction; of a commit that has none, only that."""
+        mark = mark_of(commit) if commit is not None else None
+        if view.has_facts or mark != self._mark:
             puts, drops = view.facts_to_write()
-            self._patiently(lambda: self._local.write(puts, drops))
+            self._patiently(lambda: self._local.write(puts, drops, mark))
+            self._mark = mark
 
     def _waits(self, error: TryAgain) -> Problem:
         now = self._clock.now_ns()

@@ -1,4 +1,7 @@
-"""The primary's catalog forgets what no peer needs any more, a slice at a time, when nothing else is to be done."""
+"""The primary's catalog forgets what no peer needs any more, a slice at a time, when nothing else is to be done.
+
+Never what the local facts on the disk do not know of: after a power cut they name by it what is to be doubted (law 5).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Callable
 from agent.core.clock import Clock
 from agent.core.ids import NOTHING, CommitNumber
 from agent.store.catalog import Catalog
+from agent.store.local import Local
 
 PAUSE = 60.0
 
@@ -14,17 +18,26 @@ PAUSE = 60.0
 class Pruning:
     """Belongs to the pump's thread. ``prunable``: rows that ended by this commit may go; ``NOTHING``: none."""
 
-    def __init__(self, catalog: Catalog, prunable: Callable[[], CommitNumber], clock: Clock) -> None:
+    def __init__(self, catalog: Catalog, local: Local, prunable: Callable[[], CommitNumber], clock: Clock) -> None:
         self._catalog = catalog
+        self._local = local
+        self._settled = NOTHING
         self._prunable = prunable
         self._clock = clock
         self._due = 0.0
 
     def turn(self) -> None:
-        """Prune one slice, if it is time. Raises as ``Catalog.prune``."""
+        """Prune one slice, if it is time. Raises as ``Catalog.prune`` and ``Local``."""
         now = self._clock.monotonic()
         if now < self._due:
             return
-        upto = self._prunable()
+        upto = self._known_on_disk(self._prunable())
         if upto == NOTHING or not self._catalog.prune(upto):
             self._due = now + PAUSE
+
+    def _known_on_disk(self, wanted: CommitNumber) -> CommitNumber:
+        """``wanted``, or the commit up to which the local facts hold durably, if that is before it."""
+        if wanted > self._settled:
+            mark = self._local.settle()
+            self._settled = mark.number if mark is not None else NOTHING
+        return min(wanted, self._settled)

@@ -23,6 +23,7 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.rows import is_object, key_of, object_id_of_key
 from agent.store.catalog import Catalog
+from agent.store.doubt import doubt_what_may_be_older
 from agent.store.local import Local
 from agent.watch.hint import Hint, Look
 from agent.watch.settle import Settle
@@ -79,7 +80,7 @@ class Pump:
         self._rules = rules if rules is not None else Rules()
         self._watch_barrier = barrier
         self._on_failed = on_failed
-        self._pruning = Pruning(catalog, prunable, clock)
+        self._pruning = Pruning(catalog, local, prunable, clock)
         self._guard = RootGuard(path, local)
         self._condition = threading.Condition()
         self._stopping = threading.Event()
@@ -190,6 +191,7 @@ class Pump:
 
     def _run(self) -> None:
         try:
+            doubt_what_may_be_older(self._local, self._catalog)
             newest = self._catalog.newest()
             self._first_sync = newest is None or not newest.consistent
             while not self._stopping.is_set():

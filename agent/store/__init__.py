@@ -7,6 +7,7 @@
       ├─ moments    whole states and the difference of two
       └─ staging    the rows of the commit that is being built, its digest and counts
     local     handles, ctimes, prints: this machine's own facts      local.db     losing it loses time only
+      └─ doubt      which of them hold beside this catalog
     vault     chunks by name                                         packs/, index.db
       ├─ codec      one chunk opened and packed
       ├─ patched    chunks that lie as patches of others: how deep, and how they are read

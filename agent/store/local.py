@@ -2,6 +2,9 @@
 
 File handles, inode numbers, ctimes and prints of objects; which chunk names were ever captured here; a few named
 values. One connection, to be used by several threads.
+
+Facts are not durable when they are written: a power cut may bring back older ones than the catalog's. So they carry the
+commit up to which they hold, their *mark*, in the transaction that writes them (law 5; ``store.doubt`` judges by it).
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 import apsw
 
 from agent.core.errors import StoreFailed
-from agent.core.ids import ObjectId
+from agent.core.ids import CommitNumber, ObjectId
 from agent.store.pages import Pages
 from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
 
@@ -39,6 +42,12 @@ select id, handle, ino, ctime, mtime, size, clean from carray(?) asked join obje
 _KNOWN = "select value from carray(?) where exists (select 1 from known where prefix = value)"
 _LEARN = "insert or ignore into known select value from carray(?)"
 _PUT = Insert("insert or replace into object values", "(?, ?, ?, ?, ?, ?, ?, ?)")
+_PUT_VALUE = "insert or replace into value values (?, ?)"
+#: They are believed no more (ctime 0 equals no stat), and the object is still known by its handle.
+_DOUBT = "update object set ctime = 0, clean = 0"
+_MARK, _SETTLED = "mark", "settled"
+#: A mark: the commit's number, then its digest.
+_NUMBER = struct.Struct(">q")
 #: What is kept of a chunk name: its first eight bytes.
 _FIRST = struct.Struct(">q")
 
@@ -56,6 +65,14 @@ class LocalRow(NamedTuple):
     size: int
     clean: bool
     prints: bytes
+
+
+class Mark(NamedTuple):
+    """The commit up to which facts hold: every object that the catalog has not changed since is as its fact says, or its stat
+    is another. ``digest`` tells commits of one number apart that two histories have."""
+
+    number: CommitNumber
+    digest: bytes
 
 
 #: A :class:`LocalRow` without its prints, as it comes from the database: (id, handle, ino, ctime, mtime, size, clean).
@@ -122,8 +139,10 @@ class Local:
             return None if id is None else ObjectId(id)
         return None
 
-    def write(self, puts: Iterable[LocalRow], drops: Iterable[ObjectId] = ()) -> None:
-        """Set and forget objects in one transaction. A power cut may take the last of them back."""
+    def write(self, puts: Iterable[LocalRow], drops: Iterable[ObjectId] = (), mark: Mark | None = None) -> None:
+        """Set and forget objects in one transaction. A power cut may take the last of them back.
+
+        ``mark``: the commit whose facts these are, if all that it changed is among them."""
         rows, ids = list(puts), [(id,) for id in drops]
         if ids:
             self.pages.forget(id for (id,) in ids)
@@ -132,13 +151,37 @@ class Local:
             if ids:
                 connection.executemany("delete from object where id = ?", ids)
             _PUT.run(connection, rows)
+            if mark is not None:
+                query(connection, _PUT_VALUE, (_MARK, _NUMBER.pack(mark.number) + mark.digest))
 
-        if rows or ids:
+        if rows or ids or mark is not None:
             self._write(change)
 
     def forget_objects(self) -> None:
         """Forget every object; names of chunks and values stay."""
         self._write(lambda connection: query(connection, "delete from object"))
+
+    def mark(self) -> Mark | None:
+        """The commit up to which the facts hold; None: nothing says so."""
+        stored = self.value(_MARK)
+        if stored is None:
+            return None
+        return Mark(CommitNumber(_NUMBER.unpack_from(stored)[0]), stored[_NUMBER.size :])
+
+    def settle(self) -> Mark | None:
+        """Make all that was written durable; the mark as it is on the disk then, or an earlier one."""
+        mark = self.mark()
+        if mark is not None:
+            self.set_value(_SETTLED, _NUMBER.pack(mark.number), durable=True)
+        return mark
+
+    def doubt(self, ids: Iterable[ObjectId] | None = None) -> None:
+        """Believe no stat of these objects any more (None: of none), until they are read again."""
+        if ids is None:
+            self._write(lambda connection: query(connection, _DOUBT))
+            return
+        asked = [(id,) for id in ids]
+        self._write(lambda connection: connection.executemany(_DOUBT + " where id = ?", asked))
 
     def knows(self, names: Sequence[bytes]) -> set[bytes]:
         """Those of ``names`` that may have been learned. Only the first 8 bytes are kept, so it may say so of a few
@@ -165,9 +208,7 @@ class Local:
     def set_value(self, key: str, value: bytes, durable: bool = False) -> None:
         """Set a named value. ``durable``: it survives a power cut once this returns, and so does all that was written
         before."""
-        self._write(
-            lambda connection: query(connection, "insert or replace into value values (?, ?)", (key, value)), durable
-        )
+        self._write(lambda connection: query(connection, _PUT_VALUE, (key, value)), durable)
 
     def _write(self, change: Callable[[apsw.Connection], object], durable: bool = False) -> None:
         with self._lock:

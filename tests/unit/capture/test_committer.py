@@ -17,6 +17,7 @@ from agent.core.ids import ROOT
 from agent.core.problem import ProblemBoard
 from agent.fs.reserve import CODE, ReserveReached, Room, Shortage
 from agent.store.catalog import Catalog
+from agent.store.doubt import mark_of
 from agent.store.local import Local
 from fakes.store_fakes import begun, dir_row, number
 
@@ -99,3 +100,11 @@ def test_a_disk_that_is_full_is_another_problem(stores: tuple[Catalog, Local]) -
     with pytest.raises(Stopped):
         one.write(batch(stores), consistent=True)
     assert (True, False) == (board.has(DISK_FULL), board.has(CODE))
+
+
+def test_facts_carry_the_commit_that_they_hold_at(stores: tuple[Catalog, Local]) -> None:
+    """Also those of a commit that has none of its own."""
+    one = committer(stores, Disk(0), ProblemBoard(), threading.Event())
+    commit = one.write(batch(stores), consistent=True)
+    assert commit is not None
+    assert mark_of(commit) == stores[1].mark()

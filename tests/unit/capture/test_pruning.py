@@ -10,6 +10,8 @@ from agent.core.commit import Changes
 from agent.core.ids import NOTHING, CommitNumber, Epoch, commit_number
 from agent.core.rows import encode_name
 from agent.store.catalog import Catalog, Header
+from agent.store.doubt import mark_of
+from agent.store.local import Local
 
 
 def _header(number: int) -> Header:
@@ -20,11 +22,11 @@ def _header(number: int) -> Header:
 def test_what_nobody_needs_goes_and_the_rest_stays(tmp_path: Path) -> None:
     """History up to the allowed commit is gone, later history is not, and between two looks there is a pause."""
     clock, allowed = ManualClock(), [NOTHING]
-    with Catalog.open(str(tmp_path / "catalog.db")) as catalog:
+    with Catalog.open(str(tmp_path / "catalog.db")) as catalog, Local.open(str(tmp_path / "local.db")) as local:
         catalog.begin_epoch(Epoch(1, "alpha", bytes(16)))
-        for number in range(1, 6):
-            catalog.write(Changes([encode_name(5, b"name", 10 + number)]), _header(number))
-        pruning = Pruning(catalog, lambda: CommitNumber(allowed[0]), clock)
+        made = [catalog.write(Changes([encode_name(5, b"name", 10 + number)]), _header(number)) for number in range(1, 6)]
+        local.write([], mark=mark_of(made[-1]))
+        pruning = Pruning(catalog, local, lambda: CommitNumber(allowed[0]), clock)
         pruning.turn()
         assert NOTHING == catalog.horizon()
 
@@ -35,3 +37,15 @@ def test_what_nobody_needs_goes_and_the_rest_stays(tmp_path: Path) -> None:
         pruning.turn()
         assert commit_number(1, 3) == catalog.horizon()
         assert [4, 5] == [commit.number & 0xFF for commit in catalog.commits(commit_number(1, 3), 10)]
+
+
+def test_what_local_facts_do_not_know_of_stays(tmp_path: Path) -> None:
+    """Else nobody could name after a power cut what they say nothing true of."""
+    with Catalog.open(str(tmp_path / "catalog.db")) as catalog, Local.open(str(tmp_path / "local.db")) as local:
+        catalog.begin_epoch(Epoch(1, "alpha", bytes(16)))
+        made = [catalog.write(Changes([encode_name(5, b"name", number)]), _header(number)) for number in range(1, 6)]
+        Pruning(catalog, local, lambda: made[3].number, ManualClock()).turn()
+        assert NOTHING == catalog.horizon()
+        local.write([], mark=mark_of(made[1]))
+        Pruning(catalog, local, lambda: made[3].number, ManualClock()).turn()
+        assert made[1].number == catalog.horizon()

@@ -1,0 +1,91 @@
+"""Which local facts hold beside a catalog that is newer, older, or another one (law 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.core.commit import Changes
+from agent.core.ids import ObjectId
+from agent.core.rows import object_key
+from agent.store.catalog import Catalog
+from agent.store.doubt import doubt_what_may_be_older, mark_of
+from agent.store.local import Local, LocalRow, Mark
+from fakes.store_fakes import begun, file_row, header, name_row, number
+
+FILES = (11, 12, 13)
+
+
+def fact(id: int) -> LocalRow:
+    """A clean signature."""
+    return LocalRow(ObjectId(id), b"handle%d" % id, id, 50, 60, 5, True, b"")
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    """Commit 2 brings three files."""
+    with begun(str(tmp_path / "catalog.db")) as opened:
+        rows = [file_row(id) for id in FILES] + [name_row(1, b"%d" % id, id) for id in FILES]
+        opened.write(Changes(rows), header(2))
+        yield opened
+
+
+@pytest.fixture
+def local(tmp_path: Path, catalog: Catalog) -> Iterator[Local]:
+    """Their facts, as of commit 2."""
+    newest = catalog.newest()
+    assert newest is not None
+    with Local.open(str(tmp_path / "local.db")) as opened:
+        opened.write([fact(id) for id in FILES], mark=mark_of(newest))
+        yield opened
+
+
+def believed(local: Local) -> list[int]:
+    """The files whose signature still stands."""
+    found = local.get_many(ObjectId(id) for id in FILES)
+    return [id for id, row in found.items() if row.clean and row.ctime]
+
+
+def test_an_ordinary_start_believes_everything(catalog: Catalog, local: Local) -> None:
+    """The mark is that of the newest commit."""
+    doubt_what_may_be_older(local, catalog)
+    assert list(FILES) == believed(local)
+
+
+def test_what_changed_after_the_mark_is_doubted_and_keeps_its_handle(catalog: Catalog, local: Local) -> None:
+    """One file has another row since; one is gone, and its fact with it. From then on they hold at the newest commit."""
+    newest = catalog.write(Changes([file_row(11, salt=b"new")], [object_key(ObjectId(13))]), header(3))
+    for _ in range(2):
+        doubt_what_may_be_older(local, catalog)
+        assert ([12], ObjectId(11), None) == (believed(local), local.by_handle(b"handle11"), local.get(ObjectId(13)))
+    assert mark_of(newest) == local.mark()
+
+
+@pytest.mark.parametrize("mark", [Mark(number(9), b"d" * 32), Mark(number(2), b"d" * 32), None])
+def test_a_mark_that_is_not_of_this_history_vouches_for_nothing(
+    catalog: Catalog, tmp_path: Path, mark: Mark | None
+) -> None:
+    """Beyond the catalog, of another commit of that number, or none at all."""
+    with Local.open(str(tmp_path / "local.db")) as local:
+        local.write([fact(id) for id in FILES], mark=mark)
+        doubt_what_may_be_older(local, catalog)
+        assert [] == believed(local)
+
+
+def test_a_mark_before_what_is_kept_vouches_for_nothing(catalog: Catalog, local: Local) -> None:
+    """What changed since cannot be named any more."""
+    for seq in (3, 4):
+        catalog.write(Changes([file_row(11, salt=b"%d" % seq)]), header(seq))
+    catalog.prune(number(4))
+    doubt_what_may_be_older(local, catalog)
+    assert [] == believed(local)
+
+
+def test_facts_and_their_mark_are_one_transaction(local: Local) -> None:
+    """Those that could not be written leave the mark where it was."""
+    before = local.mark()
+    with pytest.raises(OverflowError):
+        local.write([fact(11)._replace(size=1 << 70)], mark=Mark(number(3), b"d" * 32))
+    assert before == local.mark()
