@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 #: A JSON object.
 Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge
-#: Told how a long call goes: ``{"phase", "done_bytes", "total_bytes", "done_entries", "total_entries"}``, as far as
-#: known.
+#: Told how a long call goes: ``{"phase", "waits_for", "done_bytes", "total_bytes", "done_entries",
+#: "total_entries"}``, as far as known; ``waits_for`` is for people.
 Progress: TypeAlias = Callable[[Json], None]
 Level: TypeAlias = Literal["durable", "applied"]
 What: TypeAlias = Literal["send", "apply", "both"]

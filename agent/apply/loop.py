@@ -67,6 +67,7 @@ class ApplyLoop:
         self._backoff = 0.0
         self._since_checkpoint = 0
         self._checkpoint_at = clock.monotonic()
+        self._told = applier.applied
 
     def start(self) -> None:
         """Begin; the standby is prepared at once, even before there is a commit."""
@@ -258,7 +259,7 @@ class ApplyLoop:
         unfinished = self._applier.unfinished
         self._say(phase=Phase.CONVERGE if unfinished else Phase.IDLE, hold="", problem="")
         if not unfinished:
-            self._published(done.number)
+            self._tell(done.number)
 
     def _is_wanted(self) -> bool:
         """Whether something waits for the applier that a large file must not delay."""
@@ -285,6 +286,9 @@ class ApplyLoop:
         self._say(phase=Phase.PAUSED if paused else Phase.IDLE, hold=hold)
         if not self._applier.checkpointed:
             self._checkpoint()
+        # It may have become equal in a turn that an error of our own stores ended.
+        if self._applier.applied > self._told and not self._applier.redoes:
+            self._tell(self._applier.applied)
         self._applier.rest()
         self._board.clear("apply-stopped")
 
@@ -297,8 +301,12 @@ class ApplyLoop:
         if done.failed:
             self._back_off(Phase.IDLE, None, f"{done.failed:,} objects could not be made as wanted")
         elif done.number == self._applier.stands:
-            self._published(done.number)
+            self._tell(done.number)
         return True
+
+    def _tell(self, number: CommitNumber) -> None:
+        self._told = number
+        self._published(number)
 
     def _braked(self) -> bool:
         """Whether there is something that an operator can accept."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.capture.view import Name
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber
+from agent.watch.hint import Passing
 from agent.watch.settle import Settle
 
 
@@ -80,6 +83,10 @@ class LargeQueue:
         self._reading, self._asked = None, ()
 
 
+class CalledOff(TryAgain):
+    """Capture stopped, and nobody will answer here any more: ask the next one."""
+
+
 class Ticket:
     """Waits until everything up to some moment is in a commit that is durable here."""
 
@@ -90,11 +97,11 @@ class Ticket:
         self._cancelled: str | None = None
 
     def wait(self, timeout: float | None) -> CommitNumber:
-        """The newest commit that covers it. Raises ``TryAgain`` when it takes longer, or when capture stopped."""
+        """The newest commit that covers it. Raises ``TryAgain`` when it takes longer, ``CalledOff`` when capture stopped."""
         if not self._done.wait(timeout):
-            raise TryAgain(self._what, "", f"it was not captured within {timeout} s", "wait longer, or look at status")
+            raise TryAgain(self._what, "", "it is not captured yet", "wait longer, or look at status")
         if self._cancelled is not None:
-            raise TryAgain(self._what, "", self._cancelled, "try again when capture runs")
+            raise CalledOff(self._what, "", self._cancelled, "try again when capture runs")
         return self._number
 
     def finish(self, number: CommitNumber) -> None:
@@ -107,6 +114,38 @@ class Ticket:
         if not self._done.is_set():
             self._cancelled = reason
             self._done.set()
+
+
+class Barrier:
+    """Waits until everything that system calls had written when it was made is in a commit that is durable here: first for
+    the watcher, which has to have told of it, then for a ticket. For one thread.
+
+    ``set_barrier``: the watcher's; ``enlist`` gives a ticket that covers what was told so far."""
+
+    def __init__(self, set_barrier: Callable[[], Passing], enlist: Callable[[], Ticket]) -> None:
+        self._set_barrier = set_barrier
+        self._enlist = enlist
+        self._passing = set_barrier()
+        self._ticket: Ticket | None = None
+        self._passes(0.0)
+
+    def wait(self, timeout: float) -> CommitNumber:
+        """As :meth:`Ticket.wait`; it may be called again, and goes on where it was."""
+        deadline = time.monotonic() + timeout
+        ticket = self._passes(timeout)
+        if ticket is None:
+            raise TryAgain("barrier", "", "the watcher has not told yet what was written", "wait longer, or reconcile")
+        return ticket.wait(max(0.0, deadline - time.monotonic()))
+
+    def _passes(self, timeout: float) -> Ticket | None:
+        if self._ticket is None:
+            passed = self._passing(timeout)
+            if passed:
+                self._ticket = self._enlist()
+            elif passed is None:
+                # The watch broke, or is none yet: the next one covers what was written before it, since all is looked at.
+                self._passing = self._set_barrier()
+        return self._ticket
 
 
 @dataclass(slots=True)

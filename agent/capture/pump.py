@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from agent.capture.committer import Committer, Stopped
-from agent.capture.coverage import Ticket, Waiting
+from agent.capture.coverage import Barrier, Ticket, Waiting
 from agent.capture.cutter import require_native
 from agent.capture.engine import Engine
 from agent.capture.facts import Phase, PumpFacts, SyncProgress
@@ -18,14 +18,14 @@ from agent.capture.root import Hold, RootGuard
 from agent.capture.rules import Rules
 from agent.capture.tasks import Tasks
 from agent.core.clock import Clock
-from agent.core.errors import HikaeError, TryAgain
+from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.rows import is_object, key_of, object_id_of_key
 from agent.store.catalog import Catalog
 from agent.store.doubt import doubt_what_may_be_older
 from agent.store.local import Local
-from agent.watch.hint import Hint, Look
+from agent.watch.hint import Hint, Look, Passing, has_passed
 from agent.watch.settle import Settle
 
 FAILED = "capture-failed"
@@ -50,7 +50,7 @@ _HOLDS = {
 class Pump:
     """Captures one tree. Constructing does nothing; ``start`` begins, ``stop`` ends and may be called from any thread.
 
-    ``catalog`` and ``local`` belong to the pump from ``start`` to ``stop``; an epoch must have begun. ``barrier(timeout)`` is the
+    ``catalog`` and ``local`` belong to the pump from ``start`` to ``stop``; an epoch must have begun. ``set_barrier`` is the
     watcher's; without one a barrier covers what the pump was told before. ``on_failed`` is called once, by the pump's thread,
     when it cannot go on; ``prunable`` now and then, when it has nothing else to do: up to which commit nobody needs history;
     ``require_room`` with the bytes of rows before each commit: it raises ``TryAgain`` while there is no room for them."""
@@ -66,7 +66,7 @@ class Pump:
         board: ProblemBoard,
         clock: Clock,
         rules: Rules | None = None,
-        barrier: Callable[[float], bool] | None = None,
+        set_barrier: Callable[[], Passing] = lambda: has_passed,
         on_failed: Callable[[Exception], None] | None = None,
         prunable: Callable[[], CommitNumber] = lambda: NOTHING,
         require_room: Callable[[int], None] = lambda _: None,
@@ -78,7 +78,7 @@ class Pump:
         self._board = board
         self._clock = clock
         self._rules = rules if rules is not None else Rules()
-        self._watch_barrier = barrier
+        self._set_barrier = set_barrier
         self._on_failed = on_failed
         self._pruning = Pruning(catalog, local, prunable, clock)
         self._guard = RootGuard(path, local)
@@ -129,15 +129,14 @@ class Pump:
         self._enlist(ticket, self._requests.append)
         return ticket
 
-    def barrier(self, timeout: float = 10.0) -> Ticket:
-        """The ticket covers everything that system calls wrote before this call.
+    def barrier(self) -> Barrier:
+        """It covers everything that system calls wrote before this call."""
+        return Barrier(self._set_barrier, self._covering)
 
-        Raises ``TryAgain`` when the watcher does not answer within ``timeout`` seconds."""
-        if self._watch_barrier is not None and not self._watch_barrier(timeout):
-            raise TryAgain("set a barrier", "", "the watcher did not answer in time", "try again, or reconcile")
-        ticket = Ticket("barrier")
-        self._enlist(ticket, self._add_barrier)
-        return ticket
+    def look(self, hints: Sequence[Hint]) -> Ticket:
+        """The ticket is done when what these point at is committed."""
+        self.hint(hints)
+        return self._covering()
 
     def accept_root(self) -> None:
         """The operator says that what stands at the root's path now is right."""
@@ -164,6 +163,11 @@ class Pump:
             large_waiting=len(engine.looker.large) if engine is not None else 0,
             commits=self._committer.commits,
         )
+
+    def _covering(self) -> Ticket:
+        ticket = Ticket("barrier")
+        self._enlist(ticket, self._add_barrier)
+        return ticket
 
     def _enlist(self, ticket: Ticket, add: Callable[[Ticket], None]) -> None:
         with self._condition:
@@ -235,7 +239,8 @@ class Pump:
         if self._tasks and self._outlet.has_room(0.0 if hints else _NO_ROOM):
             self._bulk(engine, self._tasks)
         elif not hints and not self._tasks:
-            self._commit(engine, self._tasks, drained=True)
+            if not self._commit(engine, self._tasks, drained=True):
+                self._begin_doubt(self._tasks)
             self._pruning.turn()
             self._rest(_IDLE)
 
@@ -347,22 +352,32 @@ class Pump:
             self._phase = Phase.RECONCILE
 
     def _live(self, engine: Engine, tasks: Tasks, hints: list[Hint]) -> None:
-        """Look at hints and commit what they show."""
-        forgotten = sum(not self._look(engine, tasks, hint) for hint in hints)
-        if not self._commit(engine, tasks, drained=True) or forgotten:
-            with self._condition:
-                self._settle.returned(hints, self._clock.monotonic())
+        """Look at hints and commit what they show. What of it was forgotten is given back before anybody is told anything."""
+        for hint in hints:
+            if not self._look(engine, tasks, hint):
+                self._give_back(hints)
+                hints = []
+        if not self._commit(engine, tasks, drained=True):
+            self._give_back(hints)
             self._begin_doubt(tasks)
 
+    def _give_back(self, hints: list[Hint]) -> None:
+        with self._condition:
+            self._settle.returned(hints, self._clock.monotonic())
+
     def _look(self, engine: Engine, tasks: Tasks, hint: Hint) -> bool:
-        """Look at one hint; False when a batch on the way had to be forgotten."""
+        """Look at one hint; False when a batch on the way had to be forgotten, with what earlier looks and walks had put into it:
+        from then on nothing is consistent, and nobody is answered, before all was looked at."""
         if not hint.path and hint.look is Look.SUBTREE:
             self._begin_doubt(tasks)
         whole, before = True, engine.view.rows
         for _ in tasks.look(hint):
             if engine.view.full:
                 self._by_event += engine.view.rows - before
-                whole, before = self._commit(engine, tasks, drained=False) and whole, 0
+                before = 0
+                if not self._commit(engine, tasks, drained=False):
+                    whole = False
+                    self._begin_doubt(tasks)
         self._by_event += max(0, engine.view.rows - before)
         return whole
 

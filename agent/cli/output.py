@@ -98,6 +98,7 @@ def _measure(value: Json) -> tuple[float | None, float, str]:
     unit = "bytes" if whole["total_bytes"] else "entries"
     nothing = not whole["done_bytes"] and not whole["done_entries"]
     phase = shown(str(value.get("phase") or ""))
-    words = " ".join(part for part in (phase, "" if nothing else sync_text(whole)) if part)
+    waits = f"waits: {shown(str(value['waits_for']))}" if value.get("waits_for") else ""
+    words = " ".join(part for part in (phase, waits if nothing else sync_text(whole)) if part)
     total, done = whole[f"total_{unit}"], whole[f"done_{unit}"]
     return float(total) if total else None, float(done or 0), words

@@ -12,6 +12,8 @@ from agent.apply.facts import Progress, VerifyReport
 from agent.core.errors import NotFound, Refused, TryAgain
 from agent.core.ids import CommitNumber, epoch_of, seq_of
 from agent.node.member import Member
+from agent.node.obstacles import of_capture, of_opening, of_peer
+from agent.node.patience import OpenedAnew, Patience
 from agent.node.pauses import APPLY, SEND
 from agent.node.primary import Primary
 from agent.node.repairing import damaged_chunks, repair_vault
@@ -26,10 +28,11 @@ from agent.stream.board import Level
 
 Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge
 Report: TypeAlias = Callable[[Json], None]
-_Until: TypeAlias = Callable[[Callable[[float], Any]], Any]
 T = TypeVar("T")
 
-_STEP, _SHORTEST = 0.5, 0.1
+_STEP = 0.5
+#: A dataset that is not open is looked for so often, in seconds.
+_LOOK = 0.1
 
 
 class Operations:
@@ -63,26 +66,18 @@ class Operations:
     def wait(self, dataset: str, level: Literal["durable", "applied"], timeout: float | None, progress: Report) -> Json:
         """See ``Controls``: a barrier through capture, then every standby's position."""
         member = self._member(dataset, Role.PRIMARY, f"wait {dataset}")
-        begun = time.monotonic()
-        deadline = None if timeout is None else begun + timeout
+        patience = Patience("wait", dataset, timeout, progress, self._stopping)
         wanted = Level(level)
 
-        def reach(side: Primary, until: _Until) -> CommitNumber:
-            if side.mark is not None:
-                raise Refused("wait", dataset, side.mark.sentence, "hikae status says what leads out of it")
-            ticket = side.pump.barrier(min(timeout or 10.0, 10.0))
-            number: CommitNumber = until(ticket.wait)
+        def reach(side: Primary, still: Callable[[], bool]) -> CommitNumber:
+            number = patience.until(side.pump.barrier().wait, partial(of_capture, side, member.board), still)
             for name, board in side.boards.items():
-                until(_or_again(partial(board.wait, wanted, number), name))
+                met = partial(of_peer, side, name, member.pauses)
+                patience.until(_or_again(partial(board.wait, wanted, number), name, level), met, still)
             return number
 
-        number = self._on_primary(member, "wait", deadline, progress, reach)
-        return {
-            "dataset": dataset,
-            "commit": _commit(number),
-            "level": level,
-            "seconds": round(time.monotonic() - begun, 3),
-        }
+        number = self._on_primary(member, patience, reach)
+        return {"dataset": dataset, "commit": _commit(number), "level": level, "seconds": patience.seconds}
 
     def verify(self, dataset: str, deep: bool, progress: Report, repair: bool = False) -> Json:
         """See ``Controls``."""
@@ -112,9 +107,9 @@ class Operations:
     def reconcile(self, dataset: str, progress: Report) -> Json:
         """See ``Controls``."""
         member = self._member(dataset, Role.PRIMARY, f"reconcile {dataset}")
-        begun = time.monotonic()
+        patience = Patience("reconcile", dataset, None, progress, self._stopping)
 
-        def look(side: Primary, until: _Until) -> tuple[CommitNumber, int]:
+        def look(side: Primary, still: Callable[[], bool]) -> tuple[CommitNumber, int]:
             before = side.facts().by_reconcile
             ticket = side.pump.reconcile("asked for")
 
@@ -126,15 +121,11 @@ class Operations:
                     )
                 return ticket.wait(seconds)
 
-            return until(step), side.facts().by_reconcile - before
+            number = patience.until(step, partial(of_capture, side, member.board), still)
+            return number, side.facts().by_reconcile - before
 
-        number, found = self._on_primary(member, "reconcile", None, progress, look)
-        return {
-            "dataset": dataset,
-            "commit": _commit(number),
-            "found": found,
-            "seconds": round(time.monotonic() - begun, 3),
-        }
+        number, found = self._on_primary(member, patience, look)
+        return {"dataset": dataset, "commit": _commit(number), "found": found, "seconds": patience.seconds}
 
     def pause(self, dataset: str, what: Literal["send", "apply", "both"], seconds: float | None) -> Json:
         """See ``Controls``."""
@@ -191,69 +182,27 @@ class Operations:
             )
         return member
 
-    def _on_primary(
-        self,
-        member: Member,
-        operation: str,
-        deadline: float | None,
-        progress: Report,
-        act: Callable[[Primary, _Until], T],
-    ) -> T:
-        """``act(side, until)`` on the open side; from its beginning again when the dataset was opened anew meanwhile, since
-        nobody would ever answer on the old one. ``until(step)`` repeats ``step(seconds)`` while it raises ``TryAgain``."""
-        name, side = member.dataset.name, member.primary()
+    def _on_primary(self, member: Member, patience: Patience, act: Callable[[Primary, Callable[[], bool]], T]) -> T:
+        """``act(side, still)`` on the open side, once it is open; from its beginning again when the dataset was opened anew
+        meanwhile, since nobody would ever answer on the old one."""
+        met = partial(of_opening, member.board, member.dataset.name)
+        side: Primary | None = None
         while True:
-            still = partial(self._is_open, member, side)
+            side = patience.until(partial(self._opened, member, side), met)
             try:
-                return act(side, partial(self._until, deadline, progress, operation, name, still))
-            except _OpenedAnew:
-                opened = partial(self._opened, member)
-                side = self._until(deadline, progress, operation, name, lambda: True, opened)
+                return act(side, partial(self._is_open, member, side))
+            except OpenedAnew:
+                continue
 
     def _is_open(self, member: Member, side: Primary) -> bool:
         return member.side is side
 
-    def _opened(self, member: Member, seconds: float) -> Primary:
+    def _opened(self, member: Member, old: Primary | None, seconds: float) -> Primary:
         side = member.side
-        if isinstance(side, Primary):
+        if isinstance(side, Primary) and side is not old:
             return side
-        self._stopping.wait(seconds)
-        raise TryAgain("use the dataset", member.dataset.name, "it is not running now")
-
-    def _until(
-        self,
-        deadline: float | None,
-        progress: Report,
-        operation: str,
-        dataset: str,
-        still: Callable[[], bool],
-        step: Callable[[float], Any],
-    ) -> Any:  # Any: whatever the step gives
-        """Repeat ``step(seconds)`` until it does not raise ``TryAgain``; ``_OpenedAnew`` once not ``still()``."""
-        while True:
-            now = time.monotonic()
-            left = _STEP if deadline is None else min(_STEP, deadline - now)
-            try:
-                return step(max(left, 0.0))
-            except TryAgain as error:
-                if self._stopping.is_set():
-                    raise TryAgain(operation, dataset, "the agent is stopping") from error
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise TryAgain(
-                        operation,
-                        dataset,
-                        f"not there within the time given ({error.reason})",
-                        "see hikae status for why",
-                    ) from error
-                if not still():
-                    raise _OpenedAnew from error
-                # What was cancelled answers at once, until its side is closed.
-                self._stopping.wait(max(0.0, _SHORTEST - (time.monotonic() - now)))
-                progress({"phase": operation})
-
-
-class _OpenedAnew(Exception):
-    """The side that was waited for is closed; another one is or will be open."""
+        self._stopping.wait(min(seconds, _LOOK))
+        raise TryAgain("use the dataset", member.dataset.name, "it is not running yet")
 
 
 class _Told:
@@ -282,10 +231,10 @@ class _Told:
             )
 
 
-def _or_again(reached: Callable[[float], bool], peer: str) -> Callable[[float], None]:
+def _or_again(reached: Callable[[float], bool], peer: str, level: str) -> Callable[[float], None]:
     def step(seconds: float) -> None:
         if not reached(seconds):
-            raise TryAgain("wait", peer, f"{peer} has not confirmed it")
+            raise TryAgain("wait", peer, f"{peer} has not said that it is {level} there")
 
     return step
 

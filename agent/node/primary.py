@@ -46,7 +46,7 @@ from agent.stream.sender import Sender
 from agent.stream.source import LineageBroken
 from agent.stream.versions import SPOKEN
 from agent.watch.choose import choose
-from agent.watch.hint import Hint, Look, Watcher
+from agent.watch.hint import Hint, Look, Passing, Watcher, never_passes
 from agent.watch.root import RootIdentity, identity_of, reason_lost
 from agent.watch.settle import Settle
 
@@ -136,7 +136,7 @@ class Primary:
             board,
             around.clock,
             Rules(dataset.exclude, dataset.include),
-            self._watched,
+            self._set_barrier,
             self._pump_failed,
             self._prunable,
             self._room.require,
@@ -237,12 +237,12 @@ class Primary:
             self.pump.hint([Hint(b"", Look.SUBTREE)])
         self._root, self.watcher, self.watch_trouble = root, watcher, ""
 
-    def _watched(self, timeout: float) -> bool:
+    def _set_barrier(self) -> Passing:
         """The watcher's barrier, if the root that it watches is the one that stands there: it looks for that once a second."""
         watcher, root = self.watcher, self._root
         if watcher is None or root is None or reason_lost(self.dataset.path, root) is not None:
-            return False
-        return watcher.barrier(timeout)
+            return never_passes
+        return watcher.set_barrier()
 
     def _tell_watch(self) -> None:
         trouble = self.watch_trouble or (self.watcher.problem if self.watcher is not None else None)

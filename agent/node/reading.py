@@ -58,8 +58,7 @@ class PrimarySource:
                 hints.append(Hint(b"", Look.ENTRY, fact.handle))
             if path:
                 hints.append(Hint(path, Look.ENTRY))
-        self._pump.hint(hints)
-        return self._pump.barrier()
+        return self._pump.look(hints)
 
     def close(self) -> None:
         """See ``Source``."""

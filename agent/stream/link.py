@@ -19,6 +19,10 @@ from agent.stream.sender import Phase, Sender
 
 #: A peer that says so goes on by itself: it is opening the dataset, or has no room above its reserve.
 BUSY, RESERVE = "busy", "disk-reserve"
+#: The problem of a call that ended otherwise than by the peer's word.
+DISCONNECTED = "disconnected"
+#: Problems of a link that the next call may be without.
+_PASSING = (BUSY, RESERVE, DISCONNECTED, "silent", "protocol", "store-failed", "failed")
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 #: A peer that refuses us changes its mind by an operator's hand only.
@@ -75,6 +79,7 @@ class Link:
         clock: Clock,
         broken: Callable[[HikaeError], None] = lambda _: None,
         chance: Callable[[], float] = random.random,
+        close_within: float = CLOSE_WITHIN,
     ) -> None:
         self._peer = peer
         self._transport = transport
@@ -82,6 +87,7 @@ class Link:
         self._clock = clock
         self._broken = broken
         self._chance = chance
+        self._close_within = close_within
         self._thread = threading.Thread(target=self._run, name=f"hikae-link-{dataset}-{peer}")
         self._stopping = threading.Event()
         self._hurry = threading.Event()
@@ -170,7 +176,10 @@ class Link:
         self._gains = Meter()
         while not sender.talk.watch(_TICK):
             self._gains.count(self._clock.monotonic(), sender.talk.worked_off)
-        if sender.talk.failure is not None:
+        if sender.talk.failure is None:
+            # We ended it, and the peer should do the same; one that does not would keep us from ever dialling again.
+            hearer.join(self._close_within)
+        if sender.talk.failure is not None or hearer.is_alive():
             self._transport.cancel()
         hearer.join()
         sender.release()
@@ -192,7 +201,7 @@ class Link:
             sender.talk.end(failure)
 
     def _failed(self, failure: HikaeError) -> None:
-        code = failure.code if isinstance(failure, RefusedByPeer) else "disconnected"
+        code = failure.code if isinstance(failure, RefusedByPeer) else DISCONNECTED
         message = f"{self._peer}: {failure.reason}"
         self._error = Problem(code, Severity.ERROR, self._clock.now_ns(), b"", message, failure.remedy)
         self._broken(failure)
@@ -204,6 +213,11 @@ def _patience(failure: HikaeError | None, pause: float) -> float:
     if isinstance(failure, RefusedByPeer) and not _is_busy(failure):
         return max(pause, REFUSED_PAUSE)
     return pause
+
+
+def is_for_a_person(code: str) -> bool:
+    """Whether the problem of a link that has this code is ended by an operator's hand only."""
+    return code not in _PASSING
 
 
 def _is_busy(failure: HikaeError | None) -> bool:

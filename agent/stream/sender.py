@@ -11,6 +11,7 @@ A peer that does not follow is ``behind`` in whichever of these it is in, until 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from enum import StrEnum
@@ -76,6 +77,7 @@ class Sender:
         self._spool: Spool | None = None
         self._queue: PeerQueue | None = None
         self._now: CommitNumber | None = None
+        self._telling = threading.Lock()
         self._accepted = self._mends = self._asks_first = self._compact = False
 
     @property
@@ -152,8 +154,10 @@ class Sender:
             source.close()
 
     def _tell_position(self) -> None:
-        position = self.talk.position
-        self._board.publish(durable=position.durable, applied=position.applied)
+        # The speaker tells too: of two that tell, the one that was overtaken would tell the older position last.
+        with self._telling:
+            position = self.talk.position
+            self._board.publish(durable=position.durable, applied=position.applied)
 
     def _common(self, welcome: Welcome, source: Source) -> CommitNumber:
         """The peer's newest commit if it is ours too; ``NOTHING`` for an empty peer, and for one that holds an earlier reign

@@ -17,14 +17,14 @@ import os
 import select
 import termios
 import threading
-import time
 from collections import OrderedDict
+from functools import partial
 
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_root
 from agent.fs.handles import can_open_by_handle, filesystem_id
 from agent.watch import records
-from agent.watch.hint import Hint, Known, Look, Sink, nothing_known
+from agent.watch.hint import Hint, Known, Look, Passing, Sink, never_passes, nothing_known
 from agent.watch.places import Places, Standing
 from agent.watch.records import Found
 from agent.watch.root import RootIdentity, identity_of, reason_lost
@@ -97,10 +97,20 @@ class FanotifyWatcher:
 
     def barrier(self, timeout: float) -> bool:
         """Everything that the kernel had queued when this was called has been given to the sink. Creates nothing."""
+        return bool(self.set_barrier()(timeout))
+
+    def set_barrier(self) -> Passing:
+        """See ``hint.Watcher``."""
         group = self._group
         if group is None or self.lost is not None:
-            return False
-        return group.barrier(timeout) and self._group is group and self.lost is None
+            return never_passes
+        passing = group.set_barrier()
+
+        def passes(timeout: float) -> bool | None:
+            passed = passing(timeout)
+            return passed if self._group is group and self.lost is None else None
+
+        return passes
 
     # ---- for the group's reader thread
 
@@ -233,25 +243,25 @@ class _Group:
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_write, b"!")
 
-    def barrier(self, timeout: float) -> bool:
-        """Wait until what is queued now is given out: as many records, or the queue was seen empty since."""
-        deadline = time.monotonic() + timeout
+    def set_barrier(self) -> Passing:
+        """Passes when what is queued now was given out: as many records, or the queue was seen empty since."""
         with self._reading:
             if self.broken is not None:
-                return False
+                return never_passes
             queued = array.array("i", [0])
             fcntl.ioctl(self._fd, termios.FIONREAD, queued)
             target = self._read + queued[0] // records.QUEUED_SIZE
             emptied = self._emptied
             if self._given < target:
                 self._wake()
+        return partial(self._passes, target, emptied)
+
+    def _passes(self, target: int, emptied: int, timeout: float) -> bool | None:
         with self._progress:
-            while self._given < target and self._emptied == emptied:
-                left = deadline - time.monotonic()
-                if left <= 0 or self.broken is not None:
-                    return False
-                self._progress.wait(left)
-            return self.broken is None
+            passed = self._progress.wait_for(
+                lambda: self._given >= target or self._emptied != emptied or self.broken is not None, timeout
+            )
+            return passed if self.broken is None else None
 
     # ---- the reader thread
 

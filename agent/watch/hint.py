@@ -48,6 +48,20 @@ Sink: TypeAlias = Callable[[Sequence[Hint]], None]
 Known: TypeAlias = Callable[[bytes], bool]
 
 
+#: A barrier on its way: waits up to so many seconds. True: it has passed. False: not yet, ask again. None: it never will, since
+#: what it waited behind is gone; set another one.
+Passing: TypeAlias = Callable[[float], bool | None]
+
+
+def has_passed(_timeout: float) -> bool:
+    """A :data:`Passing` where nothing is waited behind."""
+    return True
+
+
+def never_passes(_timeout: float) -> None:
+    """A :data:`Passing` of a watcher that watches nothing now."""
+
+
 def nothing_known(_handle: bytes) -> bool:
     """The default :data:`Known`: no object has further names."""
     return False
@@ -67,8 +81,9 @@ class Watcher(Protocol):
     - A directory that was created here, or came from outside the root, is ``SUBTREE``. One that was renamed inside is one
       hint, ``ENTRY``, with ``moved_from``. One that left is ``ENTRY`` at its old path. (An unpaired half of a rename, which
       inotify and kernels before 5.17 may give, is told as one that left or came.)
-    - The sink is called by one thread at a time, and never after ``stop`` returned. Whoever calls ``stop``, ``check`` or
-      ``barrier`` must hold no lock that the sink needs.
+    - The sink is called by one thread at a time, and never after ``stop`` returned. Whoever calls ``stop``, ``check``,
+      ``barrier`` or ``set_barrier`` must hold no lock that the sink needs.
+    - A barrier creates nothing in the tree: it works where nothing may be written.
     - These may be called from any thread but the sink's, ``stop`` more than once. ``start`` after ``stop`` works and
       remembers nothing; it raises ``OSError`` when the root cannot be watched.
     """
@@ -112,8 +127,13 @@ class Watcher(Protocol):
         """To be called about once a second: looks at the root (a few system calls) and returns ``lost``."""
         ...
 
+    def set_barrier(self) -> Passing:
+        """A barrier behind every change made by system calls before this call: it has passed once these were given to the
+        sink."""
+        ...
+
     def barrier(self, timeout: float) -> bool:
-        """Wait until every change made by system calls before this call has been given to the sink.
+        """Set a barrier, and wait until it has passed.
 
         False: not within ``timeout`` seconds, or the watcher is not started, stopped, or lost."""
         ...

@@ -17,18 +17,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from watchdog.observers.inotify import InotifyWatchGroup
 from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Mask, WatchCallback, WatchDescriptor
 
 from agent.core.rows import PRIVATE_DIR
-from agent.fs.confined import open_dir, open_root
-from agent.watch.hint import Hint, Look, Sink
+from agent.watch.hint import Hint, Look, Passing, Sink, never_passes
+from agent.watch.ignored import Barriers
 from agent.watch.root import RootIdentity, identity_of, reason_lost
 
 _MODIFY, _ATTRIB, _CLOSE_WRITE, _MOVED_FROM, _MOVED_TO = 0x2, 0x4, 0x8, 0x40, 0x80
@@ -64,8 +63,6 @@ class InotifyWatcher:
         self._sink: Sink | None = None
         self._reader: _Reader | None = None
         self._tree: _Tree | None = None
-        self._barriers: dict[bytes, threading.Event] = {}
-        self._numbers = itertools.count()
 
     @property
     def problem(self) -> str | None:
@@ -117,10 +114,9 @@ class InotifyWatcher:
             self._sink = self._tree = None
             reader, self._reader = self._reader, None
         if reader is not None:
+            reader.barriers.end()
             reader.stop()
             reader.join()
-        for done in list(self._barriers.values()):
-            done.set()
 
     def check(self) -> str | None:
         """Look whether the root still stands, and try again to watch what could not be watched."""
@@ -131,28 +127,26 @@ class InotifyWatcher:
         return self.lost
 
     def barrier(self, timeout: float) -> bool:
-        """A file is made in the root's private directory, and its event waited for. False also where none can be made."""
-        tree = self._tree
-        if tree is None or self.lost is not None:
-            return False
-        self._watch_doubted()
-        name = b"barrier-%d-%d" % (os.getpid(), next(self._numbers))
-        done = self._barriers[name] = threading.Event()
-        try:
-            with _private_dir(self.root, tree) as directory:
-                os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600, dir_fd=directory))
-                try:
-                    return self._alive(tree) and done.wait(timeout) and self._alive(tree)
-                finally:
-                    os.unlink(name, dir_fd=directory)
-        except OSError:
-            return False
-        finally:
-            del self._barriers[name]
+        """What the kernel says of a watch that is taken away stands in the queue behind every event from before. Creates
+        nothing."""
+        return bool(self.set_barrier()(timeout))
 
-    def _alive(self, tree: _Tree) -> bool:
-        # Asked again once a barrier is known to `stop` and `_fail`: either they end its wait, or this sees them.
-        return self._tree is tree and self.lost is None
+    def set_barrier(self) -> Passing:
+        """See ``hint.Watcher``."""
+        reader = self._reader
+        if reader is None or self.lost is not None:
+            return never_passes
+        self._watch_doubted()
+        try:
+            done = reader.barriers.set()
+        except OSError:
+            return never_passes
+
+        def passes(timeout: float) -> bool | None:
+            passed = done.wait(timeout)
+            return passed if self._reader is reader and self.lost is None else None
+
+        return passes
 
     def _watch_missed(self) -> None:
         tree = self._tree
@@ -167,8 +161,9 @@ class InotifyWatcher:
 
     def _fail(self, reason: str) -> None:
         self.lost = f"reading events failed: {reason}"
-        for done in list(self._barriers.values()):
-            done.set()
+        reader = self._reader
+        if reader is not None:
+            reader.barriers.end()
 
     # ---- in the reader thread
 
@@ -177,7 +172,6 @@ class InotifyWatcher:
         if tree is not None:
             tree.end_moves()
         overflowed = outbox.overflowed
-        waiting = list(self._barriers) if overflowed else []
         hints, outbox.hints, outbox.overflowed = outbox.hints, [], False
         if overflowed:
             self.overflows += 1
@@ -187,11 +181,6 @@ class InotifyWatcher:
         if outbox.root_changed:
             outbox.root_changed = False
             self.check()
-        passed, outbox.barriers = [*outbox.barriers, *waiting], []
-        for name in passed:
-            done = self._barriers.get(name)
-            if done is not None:
-                done.set()
 
     def _deliver(self, hints: list[Hint]) -> None:
         with self._delivering:
@@ -199,29 +188,11 @@ class InotifyWatcher:
                 self._sink(hints)
 
 
-@contextlib.contextmanager
-def _private_dir(root: str, tree: _Tree) -> Iterator[int]:
-    """The root's private directory, made if absent, watched, and open. OSError where it is none of ours."""
-    root_fd = open_root(root)
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(PRIVATE_DIR, 0o700, dir_fd=root_fd)
-        directory = open_dir(root_fd, PRIVATE_DIR)
-    finally:
-        os.close(root_fd)
-    try:
-        tree.watch_private()
-        yield directory
-    finally:
-        os.close(directory)
-
-
 @dataclass(slots=True)
 class _Outbox:
     """What one read brought. Only the reader thread, and ``start`` before it goes on, touch it."""
 
     hints: list[Hint] = field(default_factory=list)
-    barriers: list[bytes] = field(default_factory=list)
     overflowed: bool = False
     root_changed: bool = False
 
@@ -232,6 +203,7 @@ class _Reader(InotifyFD):
     def __init__(self, end_of_batch: Callable[[], None], failed: Callable[[str], None]) -> None:
         super().__init__()
         self.name = f"hikae-inotify-{self._inotify_fd}"
+        self.barriers = Barriers(self._inotify_fd)
         self._end_of_batch = end_of_batch
         self._failed = failed
 
@@ -239,12 +211,19 @@ class _Reader(InotifyFD):
         """Read, tell, and pause, so that a burst comes in few batches."""
         try:
             while self.should_keep_running():
-                for event in self.read_events(event_buffer_size=_READ_SIZE):
-                    self.handle_event(event)
+                self._take(self.read_events(event_buffer_size=_READ_SIZE))
                 self._end_of_batch()
+                self.barriers.passed()
                 self.stopped_event.wait(_PAUSE)
         except Exception as error:  # noqa: BLE001 - whatever it is, the watcher must not look alive
             self._failed(f"{type(error).__name__}: {error}")
+
+    def _take(self, events: list[InotifyEvent]) -> None:
+        for event in events:
+            if event.is_queue_overflow:
+                self.barriers.met_all()
+            if not (event.is_ignored and self.barriers.met(event.wd)):
+                self.handle_event(event)
 
     def _add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
         # Adding a watch again is ordinary here (a walk and an event find the same directory); watchdog warns of it.
@@ -273,11 +252,6 @@ class _Tree(InotifyWatchGroup):
     def watched(self) -> int:
         """How many directories have a watch."""
         return len(self._active_callbacks_by_watch)
-
-    def watch_private(self) -> None:
-        """Watch the private directory, where barriers are made, in case it is new."""
-        with self._lock:
-            self._add_callback(self._private)
 
     def watch_missed(self) -> list[bytes]:
         """Try again; returns the (relative) directories that are watched now with all below them, or gone."""
@@ -311,8 +285,7 @@ class _Tree(InotifyWatchGroup):
                 # What is in it is nobody's business, but that it came or went is in the times of the root.
                 self._outbox.hints.append(Hint(b"", Look.ENTRY))
             elif path.startswith(self._private + b"/"):
-                if event.mask & _CREATE:
-                    self._outbox.barriers.append(event.name)
+                return
             else:
                 self._tell(event, path)
 

@@ -11,6 +11,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from watchdog.events import FileSystemEvent
@@ -19,7 +20,7 @@ from watchdog.observers.polling import PollingEmitter
 from watchdog.utils.dirsnapshot import DirectorySnapshot
 
 from agent.core.rows import PRIVATE_DIR
-from agent.watch.hint import Hint, Look, Sink
+from agent.watch.hint import Hint, Look, Passing, Sink, never_passes
 from agent.watch.root import RootIdentity, identity_of, reason_lost
 
 # A tree that takes long to list is listed less often: at most a fifth of the time goes into it.
@@ -72,8 +73,20 @@ class PollingWatcher:
 
     def barrier(self, timeout: float) -> bool:
         """The end of a scan that began after this call; it begins at once."""
+        return bool(self.set_barrier()(timeout))
+
+    def set_barrier(self) -> Passing:
+        """See ``hint.Watcher``."""
         scans = self._scans
-        return scans is not None and self.lost is None and scans.wait(timeout) and self.lost is None
+        if scans is None or self.lost is not None:
+            return never_passes
+        passing = scans.ask()
+
+        def passes(timeout: float) -> bool | None:
+            passed = passing(timeout)
+            return passed if self._scans is scans and self.lost is None else None
+
+        return passes
 
     # ---- for the scanning thread
 
@@ -148,14 +161,19 @@ class _Scans(PollingEmitter):
                 self._covered = asked
             self._turn.notify_all()
 
-    def wait(self, timeout: float) -> bool:
-        """Until a scan that begins now has been told."""
+    def ask(self) -> Passing:
+        """Passes when a scan that begins after this call has been told."""
         with self._turn:
             self._asked += 1
-            ticket = self._asked
             self._turn.notify_all()
-            self._turn.wait_for(lambda: self._covered >= ticket or not self.should_keep_running(), timeout)
-            return self._covered >= ticket
+            return partial(self._passes, self._asked)
+
+    def _passes(self, asked: int, timeout: float) -> bool | None:
+        with self._turn:
+            self._turn.wait_for(lambda: self._covered >= asked or not self.should_keep_running(), timeout)
+            if self._covered >= asked:
+                return True
+            return False if self.should_keep_running() else None
 
 
 class _Stat(NamedTuple):

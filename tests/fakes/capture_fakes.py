@@ -14,7 +14,7 @@ from agent.capture.outlet import ReadChunk
 from agent.capture.pump import Pump
 from agent.capture.rules import Rules
 from agent.core import chunks
-from agent.core.clock import SystemClock
+from agent.core.clock import Clock, SystemClock
 from agent.core.commit import Changes, Commit
 from agent.core.digest import digest_of
 from agent.core.ids import ROOT, Epoch, ObjectId
@@ -236,7 +236,9 @@ def unequal(expected: dict[bytes, Seen], actual: dict[bytes, Seen], limit: int =
 class Station:
     """A root, a state directory, and the pump that captures the one into the other."""
 
-    def __init__(self, root: Path, state: Path, outlet: RecordingOutlet, rules: Rules | None = None) -> None:
+    def __init__(
+        self, root: Path, state: Path, outlet: RecordingOutlet, rules: Rules | None = None, clock: Clock | None = None
+    ) -> None:
         self.root = root
         self.state = state
         self.outlet = outlet
@@ -256,7 +258,7 @@ class Station:
             self.settle,
             outlet,
             self.board,
-            SystemClock(),
+            clock or SystemClock(),
             rules,
             on_failed=self.failed.append,
         )
@@ -332,10 +334,14 @@ class Station:
 
 @contextmanager
 def station(
-    root: Path, state: Path, outlet: RecordingOutlet | None = None, rules: Rules | None = None
+    root: Path,
+    state: Path,
+    outlet: RecordingOutlet | None = None,
+    rules: Rules | None = None,
+    clock: Clock | None = None,
 ) -> Iterator[Station]:
     """A station that is stopped and closed in the end."""
-    made = Station(root, state, outlet if outlet is not None else RecordingOutlet(), rules)
+    made = Station(root, state, outlet if outlet is not None else RecordingOutlet(), rules, clock)
     try:
         yield made
     finally:

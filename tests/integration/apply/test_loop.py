@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -13,9 +14,11 @@ from agent.apply.ending import Stopped
 from agent.apply.facts import Phase
 from agent.apply.loop import ApplyLoop
 from agent.core.clock import SystemClock
-from agent.core.errors import Refused
+from agent.core.errors import Refused, TryAgain
 from agent.core.ids import NOTHING, ROOT, CommitNumber
+from agent.store.local import Local
 from fakes.apply_fakes import Rig, Tree, rig
+from fakes.eventually import eventually
 
 PATIENCE = 30.0
 
@@ -45,6 +48,23 @@ def it(tmpfs_dir: Path) -> Iterator[Rig]:
     """A rig on a filesystem in memory."""
     with rig(tmpfs_dir / "rig") as made:
         yield made
+
+
+class FailsOnce:
+    """Local facts of which the next checkpoint cannot be written, as on a full disk."""
+
+    def __init__(self, local: Local) -> None:
+        self._local = local
+        self.failed = False
+
+    def set_value(self, key: str, value: bytes, durable: bool = False) -> None:
+        if key == "checkpoint" and not self.failed:
+            self.failed = True
+            raise TryAgain("write the local facts", "local.db", "the disk is full")
+        self._local.set_value(key, value, durable)
+
+    def __getattr__(self, name: str) -> Any:  # Any: whatever the local facts have
+        return getattr(self._local, name)
 
 
 def _tree(it: Rig) -> Tree:
@@ -201,3 +221,23 @@ def test_a_verify_that_takes_too_long_is_given_up_at_the_end(it: Rig) -> None:
     applier.ending.begin(0.0)
     with pytest.raises(Stopped):
         applier.verify(deep=False)
+
+
+def test_what_it_equals_is_published_although_our_store_failed_once(it: Rig) -> None:
+    """What is known here is lost, so all is looked at, which ends with a checkpoint: where that fails the standby is equal all
+    the same, and it is told."""
+    seen, tree = Seen(), _tree(it)
+    first = it.applier()
+    first.converge(it.commit(tree))
+    first.close()
+    known, lost = it.local, Local.open(str(it.base / "lost.db"))
+    failing = FailsOnce(lost)
+    it.local = cast(Local, failing)
+    tree.file(ROOT, b"b", b"b")
+    commit = it.commit(tree)
+    with _loop(it, seen) as loop:
+        loop.notify(commit)
+        eventually(lambda: commit.number in seen.applied, 10)
+    it.local = known
+    lost.close()
+    assert (True, [commit.number]) == (failing.failed, seen.applied)

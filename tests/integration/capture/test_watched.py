@@ -39,7 +39,7 @@ def test_a_storm_is_followed_by_events_alone(tmpfs_dir: Path, seed: int) -> None
             made.outlet,
             made.board,
             SystemClock(),
-            barrier=watcher.barrier,
+            set_barrier=watcher.set_barrier,
             on_failed=made.failed.append,
         )
         watcher.start(made.pump.hint)

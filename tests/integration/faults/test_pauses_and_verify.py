@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -70,6 +71,31 @@ def test_pauses_are_ended_by_hand_and_typed_where_they_belong() -> None:
         done = both.beta.run("resume", "web")
         assert (0, "web: nothing is paused\n") == (done.returncode, done.stdout)
         both.mirror()
+
+
+def test_what_is_paused_without_end_is_not_waited_for() -> None:
+    """`wait` ends by itself, without any `--timeout`, and says what leads out of it; with one it says what it waited for."""
+    with pair() as both:
+        both.begin()
+        assert 0 == both.alpha.run("pause", "web", "--send").returncode
+        (both.source / "file").write_text("waits")
+        done = both.alpha.run("wait", "web")
+        assert (Exit.REFUSED, True) == (done.returncode, "paused until it is resumed; hikae resume web" in done.stderr)
+        done = both.alpha.run("wait", "web", "--timeout", "1")
+        assert (Exit.TRY_AGAIN, True) == (done.returncode, "not within 1.0 s: sending to beta is paused" in done.stderr)
+        assert 0 == both.alpha.run("resume", "web").returncode
+        assert 0 == both.alpha.run("wait", "web", "--applied", "--timeout", "60").returncode
+
+
+def test_a_wait_right_after_a_start_waits_for_it() -> None:
+    """From the first moment that the agent answers, within its time."""
+    with pair() as both:
+        both.begin()
+        both.alpha.kill(signal.SIGTERM)
+        (both.source / "file").write_text("while it was away")
+        both.alpha.start()
+        eventually(lambda: both.alpha.run("wait", "web", "--applied", "--timeout", "60").returncode != Exit.UNREACHABLE)
+        assert arrived(both, "file")
 
 
 def tamper(standby: Path) -> dict[str, str]:

@@ -50,6 +50,12 @@ def test_a_replaced_root_waits_for_a_person() -> None:
         (both.source / "new").write_text("another tree")
         both.alpha.told("root-replaced")
         assert before == snapshot(str(both.target))
+        waited = both.alpha.run("reconcile", "web")
+        assert (Exit.REFUSED, True, True) == (
+            waited.returncode,
+            "another directory or filesystem stands where the root was" in waited.stderr,
+            "hikae accept web" in waited.stderr,
+        )
         assert Exit.REFUSED == both.beta.run("accept", "web", "--yes").returncode
         assert Exit.REFUSED == both.alpha.run("accept", "web").returncode
         both.alpha.json("accept", "web", "--yes")

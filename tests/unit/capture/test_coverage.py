@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.capture.coverage import LargeQueue, Outstanding, Ticket, Waiting
+from agent.capture.coverage import Barrier, LargeQueue, Outstanding, Ticket, Waiting
 from agent.core.errors import TryAgain
 from agent.core.ids import ROOT, CommitNumber
 from agent.watch.hint import Hint, Look
@@ -95,3 +95,20 @@ def test_tickets_end_one_way_or_another() -> None:
         cancelled.wait(0)
     with pytest.raises(TryAgain, match="not captured"):
         open_.wait(0)
+
+
+def test_a_barrier_waits_for_the_watcher_and_then_for_capture() -> None:
+    """It may be asked again and again, sets another one where the watch broke, and takes its ticket once."""
+    answers: list[bool | None] = [False, None, False, True]
+    ticket, enlisted = Ticket("wait"), []
+
+    def enlist() -> Ticket:
+        enlisted.append(len(answers))
+        return ticket
+
+    one = Barrier(lambda: lambda _: answers.pop(0), enlist)
+    for reason in ("not told yet", "not told yet", "not captured yet", "not captured yet"):
+        with pytest.raises(TryAgain, match=reason):
+            one.wait(0)
+    ticket.finish(CommitNumber(7))
+    assert (7, [0]) == (one.wait(0), enlisted)

@@ -24,7 +24,9 @@ def test_what_nobody_needs_goes_and_the_rest_stays(tmp_path: Path) -> None:
     clock, allowed = ManualClock(), [NOTHING]
     with Catalog.open(str(tmp_path / "catalog.db")) as catalog, Local.open(str(tmp_path / "local.db")) as local:
         catalog.begin_epoch(Epoch(1, "alpha", bytes(16)))
-        made = [catalog.write(Changes([encode_name(5, b"name", 10 + number)]), _header(number)) for number in range(1, 6)]
+        made = [
+            catalog.write(Changes([encode_name(5, b"name", 10 + number)]), _header(number)) for number in range(1, 6)
+        ]
         local.write([], mark=mark_of(made[-1]))
         pruning = Pruning(catalog, local, lambda: CommitNumber(allowed[0]), clock)
         pruning.turn()

@@ -171,3 +171,39 @@ def test_sender_that_cannot_be_made(primary: Primary) -> None:
         assert asked.acquire(timeout=10)
     link.stop()
     assert Phase.ENDED is link.state().phase
+
+
+class NeverEnds:
+    """A transport whose answers do not end with our half of the call: the peer hangs."""
+
+    def __init__(self, inner: MemoryTransport) -> None:
+        self.calls = 0
+        self._inner = inner
+        self._cancelled = threading.Event()
+
+    def exchange(self, peer: str, outgoing: Iterator[Batch]) -> Iterator[Answers]:
+        self.calls += 1
+        self._cancelled.clear()
+        yield from self._inner.exchange(peer, outgoing)
+        assert self._cancelled.wait(30)
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+        self._inner.cancel()
+
+
+def test_a_peer_that_does_not_end_a_call_is_dialled_again(primary: Primary, secondary: Secondary) -> None:
+    """After a pause sending goes on, whatever became of the call that the pause ended."""
+    transport, senders = NeverEnds(MemoryTransport(secondary)), list[Sender]()
+
+    def make() -> Sender:
+        senders.append(make_sender(primary))
+        return senders[-1]
+
+    link = Link("beta", "web", transport, make, SystemClock(), chance=lambda: -0.5, close_within=0.01)
+    link.start()
+    eventually(lambda: link.state().phase is Phase.STREAMING)
+    senders[0].close()
+    eventually(lambda: transport.calls > 1)
+    link.stop()
+    assert transport.calls > 1

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.core import chunks
-from agent.core.ids import NOTHING, Epoch
+from agent.core.commit import Position
+from agent.core.ids import NOTHING, CommitNumber, Epoch
 from agent.core.rows import decode_object
 from agent.store.codec import pack_chunk
-from agent.stream.board import Level
+from agent.stream.board import Level, PositionBoard
 from agent.stream.conversation import RefusedByPeer
-from agent.stream.messages import Data, Offer, Seal, Welcome, Withdraw
+from agent.stream.messages import CREDIT, Data, Offer, Progress, Seal, Welcome, Withdraw
 from agent.stream.source import LineageBroken
 from fakes.stream_fakes import CHUNK, Call, MemoryTransport, MendingReceiver, Primary, Secondary, make_sender
 
@@ -513,3 +515,43 @@ def test_large_content_for_a_peer_that_is_asked_first(primary: Primary, secondar
     call.stop()
     assert rest <= len(here) // 2 + CHUNK
     assert (digest_of(primary), rest + 300_000, None) == (secondary.digest(), payload_of(transport), call.failure)
+
+
+class Overtaken(PositionBoard):
+    """A board on which the first to tell is held up until another has told, or can not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], None] = lambda: None
+        self._told = threading.Event()
+        self._other: threading.Thread | None = None
+
+    def publish(self, durable: CommitNumber | None = None, applied: CommitNumber | None = None) -> None:
+        if self._other is None:
+            self._other = threading.Thread(target=self.meanwhile)
+            self._other.start()
+            self._told.wait(0.2)
+            super().publish(durable, applied)
+        else:
+            super().publish(durable, applied)
+            self._told.set()
+
+    def join(self) -> None:
+        assert self._other is not None
+        self._other.join()
+
+
+def test_who_is_overtaken_tells_no_older_position(primary: Primary) -> None:
+    """The speaker tells the welcome's position, the hearer a newer one meanwhile: that one stands in the end."""
+    commit = primary.write((b"f", b"1"))
+    board = Overtaken()
+    sender = make_sender(primary, board)
+    outgoing = sender.outgoing()
+    next(outgoing)
+    number = commit.number
+    sender.incoming((Welcome("beta", primary.epoch, NOTHING, b"", NOTHING, CREDIT, 1),))
+    board.meanwhile = lambda: sender.incoming((Progress(Position(number, number), 0),))
+    next(outgoing)
+    board.join()
+    outgoing.close()  # type: ignore[attr-defined]  # a generator
+    assert Position(number, number) == board.position

@@ -99,30 +99,34 @@ def test_every_directory_is_watched(tmp_path: Path) -> None:
         watcher.stop()
 
 
-def test_a_link_in_place_of_the_private_directory_is_not_followed(tmp_path: Path) -> None:
-    """A barrier makes no file elsewhere: it just does not pass."""
+def test_a_barrier_creates_nothing(tmp_path: Path) -> None:
+    """Nothing in the tree, and nothing elsewhere where a link stands for the private directory."""
     root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
     root.mkdir()
     elsewhere.mkdir()
     (root / ".hikae").symlink_to(elsewhere)
-    watcher = InotifyWatcher(str(root))
-    watcher.start(SeenHints())
-    try:
-        assert not watcher.barrier(LONG)
-        assert [] == list(elsewhere.iterdir())
-    finally:
-        watcher.stop()
-
-
-def test_the_private_directory_is_for_the_owner_only(tmp_path: Path) -> None:
-    """Made 0700 by the first barrier."""
-    watcher = InotifyWatcher(str(tmp_path))
-    watcher.start(SeenHints())
+    watcher, seen = InotifyWatcher(str(root)), SeenHints()
+    watcher.start(seen)
     try:
         assert watcher.barrier(LONG)
-        assert 0o40700 == (tmp_path / ".hikae").stat().st_mode
+        assert ([], [".hikae"], []) == (list(elsewhere.iterdir()), [one.name for one in root.iterdir()], seen.hints)
     finally:
         watcher.stop()
+
+
+def test_a_barrier_that_nobody_asked_about_passes_as_well(tmp_path: Path) -> None:
+    """It is set once, and may be asked about later and again."""
+    watcher, seen = InotifyWatcher(str(tmp_path)), SeenHints()
+    watcher.start(seen)
+    try:
+        (tmp_path / "file").touch()
+        one = watcher.set_barrier()
+        assert watcher.barrier(LONG)
+        assert (True, True) == (one(0.0), one(0.0))
+        assert {b"file"} == {hint.path for hint in seen.hints}
+    finally:
+        watcher.stop()
+    assert one(0.0) is None
 
 
 def test_stop_ends_a_barrier(tmp_path: Path) -> None:
@@ -181,11 +185,12 @@ def test_a_moved_directory_that_comes_back(tmp_path: Path) -> None:
 
 
 def test_making_the_private_directory_is_a_change_of_the_root(tmp_path: Path) -> None:
-    """The first barrier makes it, which moves the root's times: before the barrier is passed, the root is told of."""
+    """Whoever makes it moves the root's times: before the barrier is passed, the root is told of."""
     seen: list[Hint] = []
     watcher = InotifyWatcher(str(tmp_path))
     watcher.start(seen.extend)
     try:
+        (tmp_path / ".hikae").mkdir()
         assert watcher.barrier(10)
         assert Hint(b"", Look.ENTRY) in seen
     finally:
