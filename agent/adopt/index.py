@@ -21,10 +21,11 @@ from agent.core import chunks
 from agent.core.clock import Clock
 from agent.core.rows import PRIVATE_DIR
 from agent.fs import _libc
-from agent.fs.confined import open_dir, open_file, open_root
+from agent.fs.confined import open_dir, open_root
 from agent.fs.content import read_exact
 from agent.fs.durable import sync_filesystem, timestamp_grain_ns
-from agent.fs.handles import handle_of_fd
+from agent.fs.expected import BY_HANDLE
+from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.walk import entries
 
 _BATCH_FILES = 500
@@ -101,11 +102,9 @@ class Indexer:
             _log.warning("a file of the adopted tree cannot be read", path=below, reason=error.strerror)
 
     def _file(self, dir_fd: int, name: bytes, path: bytes) -> Iterator[int]:
-        fd = open_file(dir_fd, name)
+        fd = BY_HANDLE.open(dir_fd, name, handle_of(dir_fd, name))
         try:
             before = os.fstat(fd)
-            if not stat.S_ISREG(before.st_mode):
-                return
             handle = handle_of_fd(fd)
             known = self.places.by_handle(handle)
             if known is not None and known[1].is_unchanged(before):

@@ -18,8 +18,9 @@ from agent.adopt.places import ChunkPlace, KnownFile, Places
 from agent.core.chunks import DATA, PIECE, name_of
 from agent.core.clock import Clock
 from agent.core.errors import Damaged, TryAgain
-from agent.fs.confined import open_file, open_root
+from agent.fs.confined import open_root
 from agent.fs.content import read_exact
+from agent.fs.expected import BY_HANDLE
 from agent.fs.handles import handle_of, open_by_handle
 from agent.store.codec import StoredChunk, pack_chunk
 from agent.store.vault import Vault
@@ -297,7 +298,7 @@ class Seeding:
                 return open_by_handle(root, file.handle, _OPEN)
             except OSError:
                 # Without the privilege, or without handles: where it stood.
-                return _open_at(root, file.path)
+                return _open_at(root, file)
         except OSError:
             return None
         finally:
@@ -308,11 +309,11 @@ def _untold(_names: list[bytes], _reason: str) -> None:
     return None
 
 
-def _open_at(root: int, path: bytes) -> int:
-    directory, _, name = path.rpartition(b"/")
+def _open_at(root: int, file: KnownFile) -> int:
+    directory, _, name = file.path.rpartition(b"/")
     fd = open_below(root, directory)
     try:
-        return open_file(fd, name)
+        return BY_HANDLE.open(fd, name, file.handle)
     finally:
         os.close(fd)
 

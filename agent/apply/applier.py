@@ -39,6 +39,7 @@ from agent.core.commit import Commit
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, CommitNumber, ObjectId, shown
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.fs.expected import BY_HANDLE, Expect
 from agent.fs.walk import count, is_empty
 
 _CHECKPOINT = "checkpoint"
@@ -96,6 +97,7 @@ class Applier:
         brake: Brake = Brake(),
         patch_of: ReadPatch = no_patch,
         early: Early = NOTHING_EARLY,
+        expect: Expect = BY_HANDLE,
     ) -> None:
         self.ending = Ending()
         self._open_reader = reader
@@ -109,7 +111,7 @@ class Applier:
         self._dataset = dataset
         self._scratch = scratch
         self._standby = Standby(
-            root, dataset, local, self.ending.before(step), adopt, adopted or NothingAdopted(), scratch=scratch
+            root, dataset, local, self.ending.before(step), adopt, adopted or NothingAdopted(), scratch, expect
         )
         self._prepared = False
         #: What the standby equals but for the files in ``_late``, and what it equals with them.

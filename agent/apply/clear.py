@@ -11,10 +11,10 @@ import stat
 from agent.apply.fate import Fate, Identity, Wanted, fate
 from agent.apply.holding import carry_out
 from agent.apply.mirror import Attempt, Found, Mirror
-from agent.apply.place import adopt_directory
+from agent.apply.place import adopt_directory, is_takeable
 from agent.apply.workset import WorkSet
 from agent.core.ids import ROOT, ObjectId
-from agent.core.rows import decode_name, parent_and_name_of_key
+from agent.core.rows import ObjectRow, decode_name, parent_and_name_of_key
 from agent.fs.walk import entries
 
 
@@ -62,13 +62,17 @@ def clear_entry(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, wanted: 
     kind = _wanted(mirror, found, wanted)
     if directory and wanted is not None and not mirror.run.trusted and found.identity is not Identity.SURE:
         row = mirror.row(wanted)
-        if row is not None and row.kind == stat.S_IFDIR and (found.id is None or kind is Wanted.ITSELF):
+        if row is not None and row.kind == stat.S_IFDIR and _may_be(mirror, fd, row, found, kind):
             # Before anything is placed it must be known what is inside.
             adopt_directory(mirror, fd, name, row, found)
             return True
     verdict = fate(found.identity, directory=directory, alive=alive, wanted=kind)
     carry_out(mirror, verdict, fd, parent, name, found)
     return directory and verdict in (Fate.KEEP, Fate.REMOVE)
+
+
+def _may_be(mirror: Mirror, fd: int, row: ObjectRow, found: Found, kind: Wanted) -> bool:
+    return (found.id is None or kind is Wanted.ITSELF) and is_takeable(mirror, fd, row, found)
 
 
 def _wanted(mirror: Mirror, found: Found, id: ObjectId | None) -> Wanted:

@@ -12,7 +12,8 @@ from agent.apply.fate import Fate, Identity
 from agent.apply.mirror import Found, Mirror
 from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow
-from agent.fs.handles import handle_of
+from agent.fs.confined import open_pinned
+from agent.fs.handles import handle_of_fd
 
 
 def carry_out(mirror: Mirror, verdict: Fate, fd: int, parent: ObjectId, name: bytes, found: Found) -> None:
@@ -40,7 +41,7 @@ def _keep(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
     mirror.holding = True
     mirror.restore_flags(found.id)
     try:
-        mirror.world.rename(fd, name, mirror.world.held, b"%x" % found.id)
+        mirror.move_aside(fd, name, b"%x" % found.id, found.handle)
     except FileExistsError:
         # A further name of a file that waits there, or an impostor.
         if stat.S_ISDIR(found.st.st_mode):
@@ -63,14 +64,14 @@ def _remove(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
     if found.id is None:
         mirror.discard(fd, name)
     else:
-        hold(mirror, fd, name, found.id)
+        hold(mirror, fd, name, found.id, found.handle)
 
 
-def hold(mirror: Mirror, fd: int, name: bytes, id: ObjectId) -> None:
+def hold(mirror: Mirror, fd: int, name: bytes, id: ObjectId, handle: bytes) -> None:
     """Move an entry to where its object waits; if one waits there already, this is an impostor, to be removed."""
     mirror.holding = True
     try:
-        mirror.world.rename(fd, name, mirror.world.held, b"%x" % id)
+        mirror.move_aside(fd, name, b"%x" % id, handle)
     except FileExistsError:
         mirror.discard(fd, name, id)
 
@@ -79,19 +80,32 @@ def take(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, replace: bool)
     """Move an object that waits here to a name; False when it does not, or is of another type than it should be."""
     held = b"%x" % row.id
     try:
-        st = os.stat(held, dir_fd=mirror.world.held, follow_symlinks=False)
+        pinned = open_pinned(mirror.world.held, held)
     except FileNotFoundError:
         return False
-    if stat.S_IFMT(st.st_mode) != row.kind:
-        mirror.discard(mirror.world.held, held, row.id)
-        return False
-    handle = handle_of(mirror.world.held, held)
-    if row.kind == stat.S_IFDIR and mirror.ledger.handle_of(row.id) != handle:
-        mirror.doubtful.append(row.id)
-    mirror.world.rename(mirror.world.held, held, fd, name, replace=replace and row.kind != stat.S_IFDIR)
-    mirror.record(row.id, fd, name, handle)
+    try:
+        if not _is_it(mirror, pinned, row):
+            mirror.discard(mirror.world.held, held, row.id)
+            return False
+        mirror.world.rename(mirror.world.held, held, fd, name, replace=replace and row.kind != stat.S_IFDIR)
+        mirror.record(row.id, pinned)
+    finally:
+        os.close(pinned)
     if row.kind == stat.S_IFDIR or row.flags:
         mirror.touch(row.id)
     if mirror.run.survey and row.kind != stat.S_IFDIR:
         mirror.unchecked.append(row.id)
     return True
+
+
+def _is_it(mirror: Mirror, pinned: int, row: ObjectRow) -> bool:
+    """Whether what waits under the object's id can be it: of its type, and not known to be another (a run that was cut short
+    between moving something here and looking at what it was leaves another). A directory may be an unknown one."""
+    if stat.S_IFMT(os.fstat(pinned).st_mode) != row.kind:
+        return False
+    known = mirror.ledger.handle_of(row.id)
+    if row.kind == stat.S_IFDIR:
+        if known != handle_of_fd(pinned):
+            mirror.doubtful.append(row.id)
+        return True
+    return known is None or mirror.world.expect.is_it(pinned, known)

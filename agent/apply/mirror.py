@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -21,8 +22,9 @@ from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
-from agent.fs.confined import DirTree
-from agent.fs.handles import handle_of
+from agent.fs.confined import DirTree, open_pinned
+from agent.fs.expected import StaleEntry
+from agent.fs.handles import handle_of_fd
 from agent.fs.metadata import apply_metadata
 
 #: Objects that only ``locate`` knows: ``.hikae/m`` and ``.hikae``.
@@ -174,12 +176,15 @@ class Mirror:
         return self.dirs.fd(id)
 
     def look(self, fd: int, parent: ObjectId, name: bytes) -> Found | None:
-        """What stands at a name; None for nothing."""
+        """What stands at a name; None for nothing. Its stat and handle are of one object, however often the name is exchanged."""
         try:
-            st = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            handle = handle_of(fd, name)
+            pinned = open_pinned(fd, name)
         except FileNotFoundError:
             return None
+        try:
+            st, handle = os.fstat(pinned), handle_of_fd(pinned)
+        finally:
+            os.close(pinned)
         id = self.ledger.id_of(handle)
         if id is not None:
             return Found(st, handle, id, Identity.SURE)
@@ -230,10 +235,37 @@ class Mirror:
 
     # -- what was done -------------------------------------------------------------------------------------------------
 
-    def record(self, id: ObjectId, fd: int, name: bytes, handle: bytes | None = None) -> None:
-        """Note down what stands at a name now as the object."""
-        st = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        self.ledger.record(id, handle or handle_of(fd, name), st)
+    def record(self, id: ObjectId, pinned: int) -> None:
+        """Note down an open object (O_PATH will do) as this one."""
+        self.ledger.record(id, handle_of_fd(pinned), os.fstat(pinned))
+
+    def set_metadata(self, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, handle: bytes) -> None:
+        """Make the metadata of the entry that was seen to have this handle as wanted, and note it down as the row's object.
+        ``old``: what it has; None when that is not known. ``StaleEntry``: another stands there by now."""
+        self.world.step("metadata")
+        pinned = self.world.expect.pin(fd, name, handle)
+        try:
+            self.denied(apply_metadata(pinned, b"", row, old), row.id)
+            self.ledger.record(row.id, handle, os.fstat(pinned))
+        finally:
+            os.close(pinned)
+
+    def open_expected(self, fd: int, name: bytes, handle: bytes, flags: int = os.O_RDONLY) -> int:
+        """The regular file that was seen to have this handle. ``StaleEntry``: another stands there by now."""
+        return self.world.expect.open(fd, name, handle, flags)
+
+    def move_aside(self, fd: int, name: bytes, held: bytes, handle: bytes) -> None:
+        """Move the entry that was seen to have this handle to ``.hikae/m``. FileExistsError; ``StaleEntry``: another had taken
+        its name, which has it back, or was moved to ``displaced`` because something stands there again."""
+        world = self.world
+        world.rename(fd, name, world.held, held)
+        if world.expect.arrived(world.held, held, handle):
+            return
+        try:
+            world.rename(world.held, held, fd, name)
+        except FileExistsError:
+            self._set_aside(world.held, held)
+        raise StaleEntry(errno.ESTALE, "another object was moved than was looked at", name)
 
     def stands(self, id: ObjectId, parent: ObjectId, name: bytes) -> None:
         """A file stands at this name now: its further names can be links to it."""
@@ -275,8 +307,8 @@ class Mirror:
         self.touched.clear()
 
     def _settle(self, id: ObjectId, row: ObjectRow) -> None:
-        self.world.step("metadata")
         if row.kind == stat.S_IFDIR:
+            self.world.step("metadata")
             try:
                 fd = self.fd(id)
             except OSError:
@@ -289,22 +321,13 @@ class Mirror:
                 if handle is not None:
                     self.ledger.record(id, handle, os.fstat(fd))
             return
-        for parent, name in self.view.names_of(id, self.at)[:1]:
-            fd = self.fd(parent)
-            self.denied(apply_metadata(fd, name, row, None), id)
-            self.record(id, fd, name)
+        handle = self.ledger.handle_of(id)
+        for parent, name in self.view.names_of(id, self.at)[:1] if handle is not None else ():
+            self.set_metadata(row, None, self.fd(parent), name, handle or b"")
 
     def displace(self, fd: int, parent: ObjectId, name: bytes) -> None:
         """Move a foreign entry aside, and say so."""
-        stamp = datetime.fromtimestamp(self.clock.now_ns() // 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
-        while True:
-            self._serial += 1
-            aside = b"%s-%d-%s" % (stamp.encode(), self._serial, name[:200])
-            try:
-                self.world.rename(fd, name, self.world.displaced, aside)
-                break
-            except FileExistsError:
-                continue
+        aside = self._set_aside(fd, name)
         self.tally.displaced += 1
         self.touch(parent)
         if self.run.adopt:
@@ -312,6 +335,18 @@ class Mirror:
         where = (PRIVATE_DIR + b"/" + DISPLACED_DIR + b"/" + aside).decode("utf-8", "backslashreplace")
         message = f"something that hikae did not put there stood in the way; it is now {where}"
         self.problem("displaced", self.path(parent, name), message, "look at it, then remove it", Severity.WARNING)
+
+    def _set_aside(self, fd: int, name: bytes) -> bytes:
+        """Move an entry to ``.hikae/displaced``; its name there."""
+        stamp = datetime.fromtimestamp(self.clock.now_ns() // 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
+        while True:
+            self._serial += 1
+            aside = b"%s-%d-%s" % (stamp.encode(), self._serial, name[:200])
+            try:
+                self.world.rename(fd, name, self.world.displaced, aside)
+            except FileExistsError:
+                continue
+            return aside
 
     def discard(self, fd: int, name: bytes, id: ObjectId | None = None) -> None:
         """Move a whole entry to ``.hikae/m`` for the sweep to remove. ``id``: what it was, or was taken for."""

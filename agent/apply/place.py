@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from enum import Enum
 
 from agent.apply import content
@@ -15,7 +16,8 @@ from agent.apply.world import TEMP
 from agent.core.ids import ROOT, ObjectId
 from agent.core.problem import Severity
 from agent.core.rows import ObjectRow
-from agent.fs.confined import create_file, give_name, make_node, make_symlink
+from agent.fs.confined import create_file, give_name, make_node, make_symlink, open_dir, open_pinned
+from agent.fs.expected import StaleEntry, is_ours_alone
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import apply_metadata, apply_metadata_fd
 
@@ -146,21 +148,36 @@ def _own(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow,
             mirror.stands(row.id, parent, name)
         return _Way.SETTLED
     if row.kind == stat.S_IFDIR:
-        return adopt_directory(mirror, fd, name, row, found)
-    if _stands_elsewhere(mirror, row.id, parent, name) or not equals(mirror, fd, name, row, found):
+        return _take_directory(mirror, fd, parent, name, row, found)
+    if _stands_elsewhere(mirror, row.id, parent, name) or not is_takeable(mirror, fd, row, found):
+        return _Way.REPLACE
+    if not equals(mirror, fd, name, row, found):
         return _Way.REPLACE
     return _adopt(mirror, fd, parent, name, row, found)
 
 
 def _foreign(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> _Way:
     if found.kind == row.kind == stat.S_IFDIR:
-        return adopt_directory(mirror, fd, name, row, found)
-    if found.kind == row.kind and equals(mirror, fd, name, row, found):
+        return _take_directory(mirror, fd, parent, name, row, found)
+    if found.kind == row.kind and is_takeable(mirror, fd, row, found) and equals(mirror, fd, name, row, found):
         if _stands_elsewhere(mirror, row.id, parent, name):
             return _Way.REPLACE
         return _adopt(mirror, fd, parent, name, row, found)
     if found.kind == stat.S_IFREG and not found.st.st_size and row.kind != stat.S_IFDIR:
         return _Way.REPLACE  # nothing is lost; after a power cut ours may be empty too
+    mirror.displace(fd, parent, name)
+    return _Way.FREE
+
+
+def is_takeable(mirror: Mirror, fd: int, row: ObjectRow, found: Found) -> bool:
+    """Whether an object that is not known by its handle may be taken for the wanted one: where nobody else could have put it
+    there, where it has the wanted owner already, so that nothing is given to anybody, or where a tree is to be taken over."""
+    return mirror.run.adopt or (found.st.st_uid, found.st.st_gid) == (row.uid, row.gid) or is_ours_alone(fd)
+
+
+def _take_directory(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> _Way:
+    if is_takeable(mirror, fd, row, found):
+        return adopt_directory(mirror, fd, name, row, found)
     mirror.displace(fd, parent, name)
     return _Way.FREE
 
@@ -179,9 +196,7 @@ def adopt_directory(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, found:
 
 
 def _adopt(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> _Way:
-    mirror.world.step("metadata")
-    mirror.denied(apply_metadata(fd, name, row, None), row.id)
-    mirror.record(row.id, fd, name, found.handle)
+    mirror.set_metadata(row, None, fd, name, found.handle)
     mirror.stands(row.id, parent, name)
     mirror.finished(row.id)
     return _Way.SETTLED
@@ -195,13 +210,13 @@ def equals(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, found: Found) -
         return found.st.st_rdev == row.rdev
     if row.kind != stat.S_IFREG:
         return True
-    return found.st.st_size == row.size and holds_content(mirror, fd, name, row)
+    return found.st.st_size == row.size and holds_content(mirror, fd, name, row, found)
 
 
-def holds_content(mirror: Mirror, fd: int, name: bytes, row: ObjectRow) -> bool:
+def holds_content(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, found: Found) -> bool:
     """Whether the file can be opened for reading and holds the wanted bytes and holes."""
     try:
-        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+        opened = mirror.open_expected(fd, name, found.handle)
     except PermissionError:
         return False
     try:
@@ -231,15 +246,35 @@ def _put(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow,
 
 
 def _put_directory(mirror: Mirror, fd: int, name: bytes, row: ObjectRow) -> None:
-    mirror.world.mkdir(fd, name)
-    mirror.dirs.forget(row.id)
-    mirror.record(row.id, fd, name)
+    made = _make_directory(mirror, fd, name, row)
+    mirror.record(row.id, made)
+    mirror.dirs.adopt(row.id, made)
     mirror.made_directory(row.id)
     if mirror.existed(row.id) and row.id not in mirror.surveyed:
         # Somebody removed it here: what stood in it and did not change is missing too.
         mirror.surveyed.add(row.id)
         mirror.hollow.append(row.id)
     mirror.touch(row.id)
+
+
+def _make_directory(mirror: Mirror, fd: int, name: bytes, row: ObjectRow) -> int:
+    """A new directory, open. Where others may exchange names it is made aside, so that it is known which one is ours, and given
+    to its owner before it has a name, so that a redo may take it."""
+    world = mirror.world
+    if is_ours_alone(fd):
+        world.mkdir(fd, name)
+        return open_dir(fd, name)
+    world.clear_temp()
+    world.mkdir(world.temp, TEMP)
+    made = open_dir(world.temp, TEMP)
+    try:
+        with suppress(OSError):
+            os.fchown(made, row.uid, row.gid)  # what is refused is said when all its metadata is set
+        world.rename(world.temp, TEMP, fd, name)
+    except BaseException:
+        os.close(made)
+        raise
+    return made
 
 
 def _stands_elsewhere(mirror: Mirror, id: ObjectId, parent: ObjectId, name: bytes) -> bool:
@@ -274,24 +309,30 @@ def _put_link(
 ) -> bool:
     """A further name; False when the source is not there any more, or has all the names that it may have."""
     world = mirror.world
+    handle = mirror.ledger.handle_of(row.id)
+    world.step("link")
     try:
-        source_fd = mirror.fd(source[0])
-        if handle_of(source_fd, source[1]) != mirror.ledger.handle_of(row.id):
-            return False
+        pinned = world.expect.pin(mirror.fd(source[0]), source[1], handle or b"")
+    except StaleEntry:
+        return False
+    except FileNotFoundError:
+        mirror.standing.pop(row.id, None)
+        return False
+    try:
         if replace:
             world.clear_temp()
-            world.link(source_fd, source[1], world.temp, TEMP)
+            world.link(pinned, world.temp, TEMP)
             world.rename(world.temp, TEMP, fd, name, replace=True)
             # Nothing is renamed onto another name of the same object (rename(2)); it would have one name too many.
             world.clear_temp()
         else:
-            world.link(source_fd, source[1], fd, name)
-    except FileExistsError:
-        raise
+            world.link(pinned, fd, name)
+        mirror.record(row.id, pinned)
     except FileNotFoundError:
         mirror.standing.pop(row.id, None)
         return False
-    mirror.record(row.id, fd, name)
+    finally:
+        os.close(pinned)
     if row.flags:
         mirror.touch(row.id)
     return True
@@ -355,9 +396,13 @@ def _build_special(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over
     except PermissionError:
         mirror.denied(["device"], row.id)
         return False
-    mirror.denied(apply_metadata(world.temp, TEMP, row, None), row.id)
-    world.rename(world.temp, TEMP, fd, name, replace=over)
-    mirror.record(row.id, fd, name)
+    made = open_pinned(world.temp, TEMP)
+    try:
+        mirror.denied(apply_metadata(made, b"", row, None), row.id)
+        world.rename(world.temp, TEMP, fd, name, replace=over)
+        mirror.record(row.id, made)
+    finally:
+        os.close(made)
     return True
 
 

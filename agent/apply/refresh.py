@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from itertools import islice
@@ -18,8 +17,6 @@ from agent.apply.world import ease
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_object, object_id_of_key
 from agent.fs.confined import NO_NAMELESS, create_nameless
-from agent.fs.handles import handle_of
-from agent.fs.metadata import apply_metadata
 
 #: From here on a file with few changed bytes is changed in place, bytes.
 LARGE = 16 << 20
@@ -77,12 +74,12 @@ def _find(mirror: Mirror, row: ObjectRow, names: _Names) -> _Place | None:
 def _change(mirror: Mirror, row: ObjectRow, old: ObjectRow, names: _Names, found: _Place) -> None:
     if row.id in mirror.late:
         return
-    fd, parent, name, _ = found
+    fd, _, name, entry = found
     if row.content != old.content:
         if mirror.run.trusted and mirror.late.defer(old, row, LARGE):
             return
-        if not (_worth_patching(mirror, row, old, len(names)) and _patched(mirror, row, old, fd, name)):
-            _rewrite(mirror, row, names, fd, parent, name)
+        if not (_worth_patching(mirror, row, old, len(names)) and _patched(mirror, row, old, fd, name, entry)):
+            _rewrite(mirror, row, names, found)
             return
     _set_metadata(mirror, row, old, found)
 
@@ -90,9 +87,7 @@ def _change(mirror: Mirror, row: ObjectRow, old: ObjectRow, names: _Names, found
 def _set_metadata(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, place: _Place) -> None:
     """``old``: what the object has; None when that is not known."""
     fd, _, name, found = place
-    mirror.world.step("metadata")
-    mirror.denied(apply_metadata(fd, name, row, old), row.id)
-    mirror.record(row.id, fd, name, found.handle)
+    mirror.set_metadata(row, old, fd, name, found.handle)
 
 
 def go_on(mirror: Mirror) -> None:
@@ -122,9 +117,9 @@ def go_on(mirror: Mirror) -> None:
 
 def _begun(mirror: Mirror, row: ObjectRow, holds: ObjectRow, names: _Names, found: _Place) -> Writing | None:
     """A late file's next version on its way; None where it had to be written at once."""
-    fd, parent, name, _ = found
+    fd, _, name, entry = found
     if _worth_patching(mirror, row, holds, len(names)):
-        opened = _opened_to_patch(mirror, fd, name)
+        opened = _opened_to_patch(mirror, fd, name, entry)
         if opened >= 0:
             return Writing(opened, row, content.patching(opened, holds, row, mirror.read, mirror.patch_of), aside=False)
     mirror.world.step("create")
@@ -133,7 +128,7 @@ def _begun(mirror: Mirror, row: ObjectRow, holds: ObjectRow, names: _Names, foun
     except OSError as error:
         if error.errno not in NO_NAMELESS:
             raise
-        _rewrite(mirror, row, names, fd, parent, name)
+        _rewrite(mirror, row, names, found)
         return None
     return Writing(made, row, content.writing(made, row, mirror.read), aside=True)
 
@@ -145,7 +140,7 @@ def _write_some(mirror: Mirror, row: ObjectRow, file: LateFile, writing: Writing
     if not is_whole:
         return
     if writing.aside:
-        _rewrite(mirror, row, names, *found[:3], content_fd=writing.fd)
+        _rewrite(mirror, row, names, found, content_fd=writing.fd)
     writing.close()
     file.holds, file.writing = writing.new, None
     if row.content != writing.new.content:
@@ -166,9 +161,9 @@ def _worth_patching(mirror: Mirror, row: ObjectRow, old: ObjectRow, links: int) 
     return content.few_bytes_differ(old, row, mirror.read, mirror.patch_of, row.size // FEW)
 
 
-def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes) -> bool:
+def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, found: Found) -> bool:
     """Change the file in place; False when it may not be opened for writing. Half done, it is mended by the next redo."""
-    opened = _opened_to_patch(mirror, fd, name)
+    opened = _opened_to_patch(mirror, fd, name, found)
     if opened < 0:
         return False
     try:
@@ -181,16 +176,14 @@ def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, nam
     return True
 
 
-def _opened_to_patch(mirror: Mirror, fd: int, name: bytes) -> int:
-    """The file, about to be changed in place; -1 when it may not be opened for writing."""
+def _opened_to_patch(mirror: Mirror, fd: int, name: bytes, found: Found) -> int:
+    """The file that was found, about to be changed in place; -1 when it may not be opened for writing."""
+    mirror.world.step("patch")
     try:
-        opened = _open_for_writing(fd, name)
+        opened = _open_for_writing(mirror, fd, name, found)
     except PermissionError:
         return -1
     try:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise OSError(errno.ESTALE, "the file was replaced while it was opened", name)
-        mirror.world.step("patch")
         mirror.world.adopted.before_change(fd, name)
     except BaseException:
         os.close(opened)
@@ -198,20 +191,18 @@ def _opened_to_patch(mirror: Mirror, fd: int, name: bytes) -> int:
     return opened
 
 
-def _open_for_writing(fd: int, name: bytes) -> int:
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+def _open_for_writing(mirror: Mirror, fd: int, name: bytes, found: Found) -> int:
     try:
-        return os.open(name, flags, dir_fd=fd)
+        return mirror.open_expected(fd, name, found.handle, os.O_RDWR)
     except PermissionError:
         ease(fd, name)
-        return os.open(name, flags, dir_fd=fd)
+        return mirror.open_expected(fd, name, found.handle, os.O_RDWR)
 
 
-def _rewrite(
-    mirror: Mirror, row: ObjectRow, names: _Names, fd: int, parent: ObjectId, name: bytes, content_fd: int = -1
-) -> None:
+def _rewrite(mirror: Mirror, row: ObjectRow, names: _Names, found: _Place, content_fd: int = -1) -> None:
     """A new file in place of the old one, and its other names with it. ``content_fd``: see :func:`build`."""
-    mirror.ledger.supersede(row.id, handle_of(fd, name))
+    fd, parent, name, entry = found
+    mirror.ledger.supersede(row.id, entry.handle)
     build(mirror, fd, parent, name, row, replace=True, content_fd=content_fd)
     mirror.touch(parent)
     if len(names) > 1:
@@ -229,23 +220,23 @@ def _unify(mirror: Mirror, row: ObjectRow, names: _Names) -> None:
     if found is None:
         return  # reported by place
     fd, parent, name, entry = found
+    is_the_old_one = True
     if row.id not in mirror.done and not _is_as_wanted(mirror, row, fd, name, entry):
-        remake(mirror, row, fd, parent, name)
-    mirror.world.step("metadata")
-    mirror.denied(apply_metadata(fd, name, row, None), row.id)
-    mirror.record(row.id, fd, name)
+        is_the_old_one = remake(mirror, row, fd, parent, name, entry)
+    if is_the_old_one:
+        mirror.set_metadata(row, None, fd, name, entry.handle)
     mirror.finished(row.id)
     if len(names) > 1:
         _relink(mirror, row, names, (parent, name))
 
 
-def remake(mirror: Mirror, row: ObjectRow, fd: int, parent: ObjectId, name: bytes) -> bool:
+def remake(mirror: Mirror, row: ObjectRow, fd: int, parent: ObjectId, name: bytes, found: Found) -> bool:
     """Give a file of ours that is not as wanted its content: in place where it is large or has several names, and
     True; else by a new file with all its metadata, and False."""
     links = len(mirror.view.names_of(row.id, mirror.at))
-    if row.kind == stat.S_IFREG and (links > 1 or row.size > LARGE) and _patched(mirror, row, None, fd, name):
+    if row.kind == stat.S_IFREG and (links > 1 or row.size > LARGE) and _patched(mirror, row, None, fd, name, found):
         return True
-    mirror.ledger.supersede(row.id, handle_of(fd, name))
+    mirror.ledger.supersede(row.id, found.handle)
     build(mirror, fd, parent, name, row, replace=True)
     mirror.touch(parent)
     return False
@@ -253,7 +244,7 @@ def remake(mirror: Mirror, row: ObjectRow, fd: int, parent: ObjectId, name: byte
 
 def _is_as_wanted(mirror: Mirror, row: ObjectRow, fd: int, name: bytes, found: Found) -> bool:
     if row.kind == stat.S_IFREG:
-        return found.st.st_size == row.size and holds_content(mirror, fd, name, row)
+        return found.st.st_size == row.size and holds_content(mirror, fd, name, row, found)
     if row.kind == stat.S_IFLNK:
         return os.readlink(name, dir_fd=fd) == row.content
     return found.st.st_rdev == row.rdev if row.kind in (stat.S_IFCHR, stat.S_IFBLK) else True

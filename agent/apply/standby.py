@@ -12,6 +12,7 @@ from agent.apply.world import LOST_AND_FOUND, MARK, Step, World, foreign_errors,
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_dir, open_file, open_root
 from agent.fs.content import read_exact
+from agent.fs.expected import BY_HANDLE, Expect
 from agent.fs.walk import entries, is_empty
 
 _ROOT = "standby-root"
@@ -34,6 +35,7 @@ class Standby:
     adopt: bool = False
     adopted: Adopted = field(default_factory=NothingAdopted)
     scratch: str | None = None
+    expect: Expect = BY_HANDLE
     found_again: bool = False
     fresh: bool = False
     _world: World | None = field(default=None)
@@ -55,7 +57,7 @@ class Standby:
             os.close(root)
             return self._world
         self.close()
-        self._world = open_world(self.path, root, self.step, self.adopted, self.scratch)
+        self._world = open_world(self.path, root, self.step, self.adopted, self.scratch, self.expect)
         if not taken:
             self._take()
             self.fresh = not self.found_again and not self._full

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from agent.apply.clear import clear_entry
 from agent.apply.fate import Identity
 from agent.apply.mirror import Attempt, Found, Mirror
-from agent.apply.place import equals, place
+from agent.apply.place import equals, is_takeable, place
 from agent.apply.refresh import check_taken, remake
 from agent.apply.world import LOST_AND_FOUND
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
-from agent.fs.metadata import apply_metadata
 from agent.fs.walk import entries
 
 _PAGE = 500
@@ -76,7 +75,7 @@ def _match(mirror: Mirror, fd: int, parent: ObjectId, name: bytes) -> None:
     found = mirror.look(fd, parent, name)
     if found is None:
         return
-    if row is None or found.kind != row.kind or _is_another(mirror, found, row):
+    if row is None or found.kind != row.kind or _is_another(mirror, fd, found, row):
         clear_entry(mirror, fd, parent, name, wanted)
     elif row.kind == stat.S_IFDIR:
         _take_over(mirror, row, found)
@@ -84,8 +83,10 @@ def _match(mirror: Mirror, fd: int, parent: ObjectId, name: bytes) -> None:
         _adopt_file(mirror, fd, parent, name, row, found)
 
 
-def _is_another(mirror: Mirror, found: Found, row: ObjectRow) -> bool:
-    """Whether the entry is wanted as something else: it already serves another object, or ours stands elsewhere."""
+def _is_another(mirror: Mirror, fd: int, found: Found, row: ObjectRow) -> bool:
+    """Whether the entry is something else: it already serves another object, ours stands elsewhere, or it is somebody's."""
+    if found.identity is not Identity.SURE and not is_takeable(mirror, fd, row, found):
+        return True
     if found.id == row.id:
         return found.identity is not Identity.SURE and mirror.ledger.handle_of(row.id) is not None
     if found.identity is Identity.SURE and found.id is not None and mirror.raw(found.id) is not None:
@@ -105,12 +106,10 @@ def _adopt_file(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: Obj
         if found.identity is Identity.FOREIGN and not mirror.run.adopt:
             mirror.displace(fd, parent, name)
             return
-        if not remake(mirror, row, fd, parent, name):
+        if not remake(mirror, row, fd, parent, name, found):
             return
-    mirror.world.step("metadata")
     _take_over(mirror, row, found)
-    mirror.denied(apply_metadata(fd, name, row, None), row.id)
-    mirror.record(row.id, fd, name, found.handle)
+    mirror.set_metadata(row, None, fd, name, found.handle)
     mirror.stands(row.id, parent, name)
     mirror.finished(row.id)
 

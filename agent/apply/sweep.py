@@ -85,7 +85,7 @@ def _take_out(mirror: Mirror, fd: int, parent: ObjectId, name: bytes) -> None:
         mirror.displace(fd, parent, name)
     elif stat.S_ISDIR(found.st.st_mode) or (found.identity is Identity.SURE and _is_wanted(mirror, found.id)):
         assert found.id is not None
-        hold(mirror, fd, name, found.id)
+        hold(mirror, fd, name, found.id, found.handle)
     else:
         mirror.world.unlink(fd, name)
 

@@ -18,6 +18,7 @@ from agent.apply.ports import Adopted
 from agent.core.rows import PRIVATE_DIR
 from agent.fs import confined
 from agent.fs.durable import sync_filesystem
+from agent.fs.expected import BY_HANDLE, Expect, link_pinned
 from agent.fs.handles import filesystem_id, handle_of_fd
 from agent.fs.metadata import clear_flags
 from agent.fs.walk import entries
@@ -56,6 +57,8 @@ class World:
     adopted: Adopted
     #: Where temporary files may stand (None: the system's place).
     scratch: str | None = None
+    #: Proves that an entry is still what was looked at.
+    expect: Expect = BY_HANDLE
 
     def close(self) -> None:
         """Close every descriptor; an unmount is possible again."""
@@ -65,7 +68,10 @@ class World:
     def empty_temp(self) -> None:
         """Remove what a run that was cut short left half-built."""
         for name in entries(self.temp):
-            self.unlink(self.temp, name)
+            try:
+                self.unlink(self.temp, name)
+            except IsADirectoryError:
+                self.rmdir(self.temp, name)
 
     def unlink(self, fd: int, name: bytes) -> None:
         """Remove anything but a directory. Gone already is fine."""
@@ -111,15 +117,15 @@ class World:
             ease(fd, b"")
             confined.make_dir(fd, name)
 
-    def link(self, src_fd: int, src: bytes, dst_fd: int, dst: bytes) -> None:
-        """A further name for an object."""
-        self.step("link")
+    def link(self, pinned: int, dst_fd: int, dst: bytes) -> None:
+        """A further name for an object that is open by O_PATH; the step is the caller's, before he opens it."""
         try:
-            confined.link(src_fd, src, dst_fd, dst)
+            link_pinned(pinned, dst_fd, dst)
         except PermissionError:
-            ease(src_fd, src)
+            with suppress(OSError):
+                confined.set_flags_pinned(pinned, 0)
             ease(dst_fd, b"")
-            confined.link(src_fd, src, dst_fd, dst)
+            link_pinned(pinned, dst_fd, dst)
 
     def clear_temp(self) -> None:
         """Make room for the temporary entry."""
@@ -127,6 +133,8 @@ class World:
             os.unlink(TEMP, dir_fd=self.temp)
         except FileNotFoundError:
             return
+        except IsADirectoryError:
+            os.rmdir(TEMP, dir_fd=self.temp)
         except PermissionError:
             ease(self.temp, TEMP)
             os.unlink(TEMP, dir_fd=self.temp)
@@ -151,7 +159,9 @@ def _rmdir(fd: int, name: bytes) -> bool:
     return True
 
 
-def open_world(path: str, root: int, step: Step, adopted: Adopted, scratch: str | None = None) -> World:
+def open_world(
+    path: str, root: int, step: Step, adopted: Adopted, scratch: str | None = None, expect: Expect = BY_HANDLE
+) -> World:
     """Take over the root's descriptor (also if this fails) and open or make our directories in it.
 
     Raises ``Held`` ("standby-unsafe") when ``.hikae`` is somebody else's: what we keep there must be ours alone."""
@@ -167,7 +177,7 @@ def open_world(path: str, root: int, step: Step, adopted: Adopted, scratch: str 
             os.close(fd)
         raise
     _, _, held, temp, displaced = opened
-    return World(path, root, private, held, temp, displaced, fresh, step, adopted, scratch)
+    return World(path, root, private, held, temp, displaced, fresh, step, adopted, scratch, expect)
 
 
 def _own_dir(parent: int, name: bytes, path: str) -> tuple[int, bool]:
@@ -205,7 +215,9 @@ def identity_of(root: int) -> bytes:
 
 def ease(fd: int, name: bytes) -> None:
     """After EPERM or EACCES: lift immutable and append-only off an entry and its directory, and, unprivileged, let us write
-    into that directory, and into the entry if it is one (moving it needs that). What was lifted comes back with the metadata."""
+    into that directory, and into the entry if it is one (moving it needs that). What was lifted comes back with the metadata.
+
+    By name, since what is immutable or append-only cannot be renamed or linked: nobody exchanges it for another."""
     with suppress(FileNotFoundError, PermissionError):
         if name:
             clear_flags(fd, name)

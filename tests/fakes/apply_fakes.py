@@ -22,6 +22,7 @@ from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number, object_id
 from agent.core.problem import ProblemBoard
 from agent.core.rows import ObjectRow, encode_name, encode_object, name_key, object_key
+from agent.fs.expected import BY_HANDLE, Expect
 from agent.store.catalog import Catalog, Header
 from agent.store.local import Local
 from agent.store.pack import PackEnd
@@ -405,11 +406,13 @@ class Rig:
         now = self.clock.now_ns()
         return self.catalog.seal(Header(number, NOTHING, now, now, consistent), PackEnd(0, 0))
 
-    def applier(self, step: Callable[[str], None] = lambda what: None, brake: Brake = UNBRAKED) -> Applier:
+    def applier(
+        self, step: Callable[[str], None] = lambda what: None, brake: Brake = UNBRAKED, expect: Expect = BY_HANDLE
+    ) -> Applier:
         """An applier as a new process would have it."""
         made = Applier(
             str(self.root), self.catalog.reader, self.local, self.store.read, self.board, self.clock,
-            dataset="web", scratch=str(self.base), step=step, brake=brake, early=self.early,
+            dataset="web", scratch=str(self.base), step=step, brake=brake, early=self.early, expect=expect,
         )  # fmt: skip
         self.opened.append(made)
         return made

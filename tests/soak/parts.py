@@ -25,6 +25,9 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "the same over two standbys with cuts and throttles", ("tests/soak/test_storm_of_three.py",)
         ),
         "power-cuts": Part("power cuts of either side, 100 times", ("tests/soak/test_power_cut.py",)),
+        "link-races": Part(
+            "twelve operations raced by who owns the directory", ("tests/faults/apply/test_link_races.py",)
+        ),
         "overflow": Part("an overflow of the kernel's queue loses nothing", ("tests/soak/test_overflow.py",)),
         "adopting": Part("50,000 files that stood there before travel not at all", ("tests/soak/test_adopting.py",)),
         "brake": Part("100,000 files deleted are held", ("tests/soak/test_brake.py",)),
