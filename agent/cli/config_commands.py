@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 
 import click
 
 from agent.cli.context import Context
 from agent.cli.output import answer_json, json_option, remark, say
-from agent.config import Settings, check_files, load, show
+from agent.config import load, show
+from agent.core.clock import SystemClock
 
 
 @click.group()
@@ -22,15 +23,18 @@ def config() -> None:
 @json_option
 @click.pass_obj
 def check(context: Context, as_json: bool) -> None:
-    """Read the configuration and the files that it names.
+    """Read the configuration and the files that it names, with the eyes of the agent at its start.
 
     Every mistake is told at once; exit code 78 when there is one."""
+    # Only here: certificates take a while to import.
+    from agent.pki import startable
+
     settings = load(context.config_path)
-    check_files(settings)
+    warnings = [*settings.warnings, *startable.check(settings, SystemClock().now_ns())]
     if as_json:
-        answer_json({"ok": True, "files": list(settings.source_files), "warnings": list(settings.warnings)})
+        answer_json({"ok": True, "files": list(settings.source_files), "warnings": warnings})
         return
-    _warn(settings)
+    _warn(warnings)
     count = len(settings.datasets)
     say(f"{', '.join(settings.source_files)}: good, {count} dataset{'' if count == 1 else 's'} on {settings.node.name}")
 
@@ -44,12 +48,12 @@ def show_(context: Context, as_json: bool) -> None:
     if as_json:
         answer_json(_plain(settings))
     else:
-        _warn(settings)
+        _warn(settings.warnings)
         click.echo(show(settings), nl=False)
 
 
-def _warn(settings: Settings) -> None:
-    for warning in settings.warnings:
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
         remark(f"warning: {warning}")
 
 

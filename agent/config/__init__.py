@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from agent.config.load import check_files, default_path, load
+from agent.config.load import default_path, file_mistakes, load
 from agent.config.mistakes import ConfigMistakes, Mistake
 from agent.config.show import show
 from agent.config.values import (
@@ -43,8 +43,8 @@ __all__ = [
     "Peer",
     "Settings",
     "TlsSettings",
-    "check_files",
     "default_path",
+    "file_mistakes",
     "load",
     "show",
 ]

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from agent.config.meaning import kernels_own, meant
 from agent.config.mistakes import ConfigMistakes, Mistake, closest, explain
 from agent.config.read import Sources, read
-from agent.config.resolve import Written, check, digest, resolve, unique_peers
+from agent.config.resolve import Written, check, digest, inside, resolve, unique_peers
 from agent.config.schema import EXAMPLES, WITHOUT_EFFECT_YET, DatasetEntry, TlsEntry, known_keys
 from agent.config.units import shown
 from agent.config.values import ConsoleSettings, HealthSettings, NodeSettings, Peer, Settings, TlsSettings
@@ -58,6 +59,8 @@ class _Loader:
         written = self._datasets()
         if node is not None and peers is not None:
             self._mistakes += check(node, peers, written)
+            if health is not None and console is not None:
+                self._mistakes += meant(self._sources.main, node, health, console, peers, written)
         if self._mistakes or node is None or tls is None or health is None or console is None or peers is None:
             raise ConfigMistakes(self._sources.main, self._mistakes)
         self._warn(node, written)
@@ -150,9 +153,9 @@ def _dataset_warnings(each: Written, node: str) -> list[str]:
     return warnings
 
 
-def check_files(settings: Settings) -> None:
-    """Look at the files and directories that the settings name; raises ConfigMistakes with all that is missing,
-    unreadable, or readable for too many. What stands in the certificates is for :mod:`agent.pki`."""
+def file_mistakes(settings: Settings) -> list[Mistake]:
+    """What is missing, unreadable, readable for too many, or something else than it should be, of the files and directories that
+    the settings name. What stands in the certificates is for :mod:`agent.pki`, whose ``startable`` has the whole list."""
     main = settings.source_files[0]
     mistakes: list[Mistake] = []
     for key, path in (("ca", settings.tls.ca), ("cert", settings.tls.cert), ("key", settings.tls.key)):
@@ -162,9 +165,39 @@ def check_files(settings: Settings) -> None:
     if os.path.exists(settings.tls.key) and stat.S_IMODE(os.stat(settings.tls.key).st_mode) & 0o077:
         path = settings.tls.key
         mistakes.append(Mistake(main, "tls.key", f"{shown(path)} can be read by others; type: chmod 600 {path}"))
-    mistakes += _real_overlaps(settings)
-    if mistakes:
-        raise ConfigMistakes(main, mistakes)
+    return mistakes + _no_directories(settings) + _real_places(settings) + _real_overlaps(settings)
+
+
+def _no_directories(settings: Settings) -> list[Mistake]:
+    places = [("node.state_dir", settings.node.state_dir)]
+    for dataset in settings.datasets:
+        places.append((f"dataset[{dataset.name}].path", dataset.path))
+        if dataset.vault is not None:
+            places.append((f"dataset[{dataset.name}].vault", dataset.vault))
+    text = "is there, and is no directory; write another place"
+    main = settings.source_files[0]
+    return [
+        Mistake(main, key, f"{shown(path)} {text}")
+        for key, path in places
+        if os.path.exists(path) and not os.path.isdir(path)
+    ]
+
+
+def _real_places(settings: Settings) -> list[Mistake]:
+    """Paths that lead, by symbolic links, where no dataset may be."""
+    mistakes: list[Mistake] = []
+    state = os.path.realpath(settings.node.state_dir)
+    for dataset in settings.datasets:
+        real, key = os.path.realpath(dataset.path), f"dataset[{dataset.name}].path"
+        if inside(real, state) or inside(state, real):
+            text = (
+                f"{shown(dataset.path)} leads to {shown(real)}, and state_dir to {shown(state)}: one lies in the other"
+            )
+            mistakes.append(Mistake(settings.source_files[0], key, f"{text}; write another place for either"))
+        elif kernels_own(real):
+            text = f"{shown(dataset.path)} leads into a filesystem of the kernel's own; write the path of a tree"
+            mistakes.append(Mistake(settings.source_files[0], key, text))
+    return mistakes
 
 
 def _unreadable(path: str) -> str:

@@ -103,7 +103,7 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     return f'"{name}" is neither this node nor a [[peer]]; {closest(name, known)}'
 
 
-def _inside(path: str, directory: str) -> bool:
+def inside(path: str, directory: str) -> bool:
     """Whether ``path`` is ``directory``, or lies below it."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
@@ -112,11 +112,11 @@ def _own_places(each: Written, node: NodeSettings) -> Iterator[Mistake]:
     """The agent's own directories and a dataset must not hold each other: the agent would watch itself write."""
     path = each.entry.path_on(node.name)
     if path is not None:
-        if _inside(path, node.state_dir):
+        if inside(path, node.state_dir):
             yield each.mistake(
                 "path", f"{shown(path)} lies in state_dir ({node.state_dir}); write another place for either"
             )
-        elif _inside(node.state_dir, path):
+        elif inside(node.state_dir, path):
             yield each.mistake("path", f"state_dir ({node.state_dir}) lies in {shown(path)}; write another state_dir")
 
 
@@ -125,7 +125,7 @@ def _vaults(each: Written, node: str, written: Sequence[Written]) -> Iterator[Mi
     vault = each.entry.vault
     for other in (other.entry for other in written if vault is not None and node in other.entry.nodes):
         path = other.path_on(node)
-        if vault is not None and path is not None and (_inside(vault, path) or _inside(path, vault)):
+        if vault is not None and path is not None and (inside(vault, path) or inside(path, vault)):
             text = f'{shown(vault)} and the path of dataset "{other.name}" lie in each other; write another place'
             yield each.mistake("vault", text)
 
@@ -136,8 +136,8 @@ def _overlaps(written: Sequence[Written]) -> Iterator[Mistake]:
             continue
         for node in (name for name in one.entry.nodes if name in other.entry.nodes):
             mine, theirs = other.entry.path_on(node), one.entry.path_on(node)
-            if mine is not None and theirs is not None and (_inside(mine, theirs) or _inside(theirs, mine)):
-                how = "is" if mine == theirs else "lies in" if _inside(mine, theirs) else "holds"
+            if mine is not None and theirs is not None and (inside(mine, theirs) or inside(theirs, mine)):
+                how = "is" if mine == theirs else "lies in" if inside(mine, theirs) else "holds"
                 text = f'{shown(mine)} {how} the path of dataset "{one.entry.name}" on {node}; write another place'
                 yield other.mistake("path", text)
                 break

@@ -21,6 +21,7 @@ from agent.node.operations import Operations
 from agent.node.reloading import Reloader
 from agent.node.standby import Standby
 from agent.node.surroundings import Surroundings
+from agent.pki.startable import kept_list
 from agent.rpc.server import GrpcServer
 from agent.rpc.tls import Identities, TlsFiles
 from agent.status.events import EventLog
@@ -33,6 +34,7 @@ from agent.watch.fanotify import FanotifyGroups
 
 EXPIRY = "certificate"
 EVENTS = "events-file"
+REVOKED = "revocation-list"
 _CLOSED_AT_ONCE = 16
 DAY_NS = 86_400 * 10**9
 WARN_DAYS = 30
@@ -58,7 +60,8 @@ class Node:
         self._settings = settings
         self._clock = clock
         self.board = ProblemBoard()
-        files = TlsFiles(settings.tls.ca, settings.tls.cert, settings.tls.key, settings.tls.crl)
+        tls = settings.tls
+        files = TlsFiles(tls.ca, tls.cert, tls.key, tls.crl, kept_list(settings))
         self._identities = Identities(files, settings.node.name, clock)
         self._around = Surroundings(settings, clock, FanotifyGroups(), self._identities, self._changed)
         self.members = {dataset.name: Member(dataset, self._around) for dataset in settings.datasets}
@@ -97,6 +100,7 @@ class Node:
         for member in self.members.values():
             member.tick()
         self._look_at_certificate()
+        self._look_at_list()
         self._look_at_events()
 
     def reload(self) -> None:
@@ -178,6 +182,19 @@ class Node:
         )
         remedy = f"hikae pki renew {identity.name}, and copy certificate and key here; no restart is needed"
         self.board.put(Problem(EXPIRY, severity, now, b"", message, remedy))
+
+    def _look_at_list(self) -> None:
+        now = self._clock.now_ns()
+        try:
+            said = self._identities.crl.findings(now)
+        except HikaeError:
+            return  # told with the certificate
+        if not said:
+            self.board.clear(REVOKED)
+            return
+        severity = Severity.ERROR if any(one.fatal for one in said) else Severity.WARNING
+        message = "; ".join(one.message for one in said)
+        self.board.put(Problem(REVOKED, severity, now, b"", message, said[0].remedy))
 
     def _look_at_events(self) -> None:
         if not self._events.trouble:

@@ -10,12 +10,13 @@ from typing import Any, Protocol, TypeAlias
 import structlog
 
 from agent.config.changes import changes
-from agent.config.load import check_files, load
+from agent.config.load import load
 from agent.config.mistakes import ConfigMistakes
 from agent.config.values import Dataset, Settings
 from agent.core.clock import Clock
 from agent.core.errors import ConfigError
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.pki import startable
 
 Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge
 
@@ -58,7 +59,7 @@ class Reloader:
         with self._lock:
             try:
                 read = load(self._running.source_files[0])
-                check_files(read)
+                startable.check(read, self._clock.now_ns())
             except ConfigError as error:
                 self._refused(error)
                 raise

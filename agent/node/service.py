@@ -8,7 +8,6 @@ from types import FrameType
 
 import structlog
 
-from agent.config.load import check_files
 from agent.config.values import Settings
 from agent.core.clock import SystemClock
 from agent.core.errors import Exit
@@ -16,6 +15,7 @@ from agent.node.assembly import MakeDoor, Node
 from agent.node.ending import LastResort
 from agent.node.memory import settle_in, tidy
 from agent.node.notify import Notifier
+from agent.pki import startable
 
 TICK = 1.0
 _log = structlog.get_logger("node")
@@ -50,11 +50,11 @@ def run(settings: Settings, make_door: MakeDoor) -> int:
         signal.signal(number, stop)
     signal.signal(signal.SIGHUP, hang_up)
     threading.excepthook = died
-    check_files(settings)
-    for warning in settings.warnings:
+    clock = SystemClock()
+    for warning in (*settings.warnings, *startable.check(settings, clock.now_ns())):
         _log.warning("configuration", warning=warning)
     settle_in()
-    node = Node(settings, SystemClock(), make_door)
+    node = Node(settings, clock, make_door)
     notifier = Notifier()
     node.start()
     try:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from agent.pki.authority import CertificateInfo, init, issue, renew, revoke, show
 from agent.pki.certificate import IdentityError, expires, verify_certificate
-from agent.pki.identity import Identity, load_identity, sign_proof, verify_proof
-from agent.pki.revocation import RevocationList
+from agent.pki.identity import Identity, load_identity, sign_proof, still_good, verify_proof
+from agent.pki.revocation import Finding, RevocationList
 
 __all__ = [
     "CertificateInfo",
+    "Finding",
     "Identity",
     "IdentityError",
     "RevocationList",
@@ -28,6 +29,7 @@ __all__ = [
     "revoke",
     "show",
     "sign_proof",
+    "still_good",
     "verify_certificate",
     "verify_proof",
 ]

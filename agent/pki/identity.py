@@ -62,6 +62,13 @@ def load_identity(
     return Identity(name, serial_text(certificate.serial_number), not_after, cert_pem, key_pem, ca_pem)
 
 
+def still_good(identity: Identity, crl: RevocationList, now_ns: int) -> None:
+    """An identity that was good when it was loaded is so now. Raises IdentityError: it has run out, or was revoked."""
+    certificate = parse_certificate(identity.cert_pem, identity.name)
+    name = verify_certificate(certificate, parse_certificates(identity.ca_pem, "authority"), identity.name, now_ns)
+    crl.refuse_revoked(certificate, name)
+
+
 def _read_pair(cert: str, key: str) -> tuple[bytes, bytes, x509.Certificate]:
     """A certificate and the key that belongs to it."""
     for _ in range(_READS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from agent import pki
 from agent.core.errors import HikaeError, NotPermitted, Unreachable
 from agent.rpc.codec import decode_answers, encode_batch
 from agent.rpc.probe import why_unreachable
-from agent.rpc.tls import Identities, channel_credentials
+from agent.rpc.tls import RECHECK_SECONDS, Identities, channel_credentials
 from agent.stream.messages import BATCH_MAX, Answers, Batch, Hello, Welcome
 
 METHOD = "/hikae.v1.ReplicationService/Replicate"
@@ -34,7 +35,7 @@ SIZES = (
 class GrpcTransport:
     """Calls to one peer; a ``stream.link.Transport``. The channel is made anew when the own certificate was renewed."""
 
-    def __init__(self, peer: str, address: str, identities: Identities) -> None:
+    def __init__(self, peer: str, address: str, identities: Identities, recheck: float = RECHECK_SECONDS) -> None:
         self._peer = peer
         self._address = address
         self._identities = identities
@@ -42,6 +43,7 @@ class GrpcTransport:
         self._channel: grpc.Channel | None = None
         self._identity: pki.Identity | None = None
         self._call: grpc.Call | None = None
+        self._recheck = recheck
 
     def exchange(self, peer: str, outgoing: Iterator[Batch]) -> Iterator[Answers]:
         """See ``stream.link.Transport``."""
@@ -51,10 +53,12 @@ class GrpcTransport:
             replicate: Any = self._dialled().stream_stream(METHOD)
             call = replicate(_encoded(outgoing, nonce))
             with self._lock:
-                self._call = call
+                self._call, own = call, self._identity
+            standing = _Standing(self._identities, self._peer, own, self._recheck)
             for data in call:
                 answers = decode_answers(data)
-                self._check_welcome(answers, nonce)
+                self._check_welcome(answers, nonce, standing)
+                standing.check()
                 yield answers
         except grpc.RpcError as error:
             raise self._mapped(error) from error
@@ -87,10 +91,11 @@ class GrpcTransport:
                 self._channel = grpc.secure_channel(self._address, channel_credentials(identity), options)
             return self._channel
 
-    def _check_welcome(self, answers: Answers, nonce: list[bytes]) -> None:
+    def _check_welcome(self, answers: Answers, nonce: list[bytes], standing: _Standing) -> None:
         for part in answers:
             if isinstance(part, Welcome):
                 self._identities.check_server(self._peer, part.certificate, nonce[0], part.proof)
+                standing.certificate = part.certificate
 
     def _mapped(self, error: grpc.RpcError) -> HikaeError:
         # Every error of a call is a grpc.Call too; the declared types exclude that.
@@ -109,6 +114,26 @@ class GrpcTransport:
         if code is grpc.StatusCode.CANCELLED:
             return Unreachable("replicate", self._peer, "the call was cancelled", "it is dialled again")
         return Unreachable("replicate", self._peer, told or str(code), "it is dialled again")
+
+
+class _Standing:
+    """A call that goes on, and who speaks in it: asked again every few seconds, as an answer comes at least so often."""
+
+    def __init__(self, identities: Identities, peer: str, own: pki.Identity | None, every: float) -> None:
+        self.certificate = b""
+        self._identities = identities
+        self._peer = peer
+        self._own = own
+        self._every = every
+        self._checked = time.monotonic()
+
+    def check(self) -> None:
+        """Raises ``IdentityError`` once either certificate is good no more, ``TryAgain`` when our own was replaced."""
+        if not self.certificate or self._own is None or time.monotonic() - self._checked < self._every:
+            return
+        self._identities.check_peer(self._peer, self.certificate)
+        self._identities.vouch(self._own)
+        self._checked = time.monotonic()
 
 
 def _encoded(outgoing: Iterator[Batch], nonce: list[bytes]) -> Iterator[bytes]:

@@ -6,15 +6,17 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import grpc
 
+from agent import pki
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, Refused
 from agent.rpc.client import KEEPALIVE, METHOD, SIZES
 from agent.rpc.codec import decode_batch, encode_answers
-from agent.rpc.tls import Identities, server_credentials
+from agent.rpc.tls import RECHECK_SECONDS, Identities, server_credentials
 from agent.stream.intake import Directory, Intake, refusal_of
 from agent.stream.messages import Answers, Batch, Hello, Welcome
 from agent.stream.seats import Seats
@@ -37,7 +39,14 @@ class GrpcServer:
     peers)."""
 
     def __init__(
-        self, listen: str, identities: Identities, directory: Directory, seats: Seats, clock: Clock, calls: int
+        self,
+        listen: str,
+        identities: Identities,
+        directory: Directory,
+        seats: Seats,
+        clock: Clock,
+        calls: int,
+        recheck: float = RECHECK_SECONDS,
     ) -> None:
         self.port = 0
         self._listen = listen
@@ -46,6 +55,7 @@ class GrpcServer:
         self._seats = seats
         self._clock = clock
         self._calls = calls
+        self._recheck = recheck
         self._lock = threading.Lock()
         self._serving: set[Intake] = set()
         self._server: grpc.Server | None = None
@@ -82,7 +92,8 @@ class GrpcServer:
 
     def _replicate(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         try:
-            peer = self._identities.client_name(_presented(context))
+            shown = _presented(context)
+            peer, own = self._identities.client_name(shown), self._identities.current()
         except HikaeError as error:
             yield encode_answers((refusal_of(error),))
             return
@@ -92,15 +103,30 @@ class GrpcServer:
         try:
             if not context.add_callback(intake.leave):
                 return
-            yield from self._answered(intake, requests)
+            yield from self._answered(intake, requests, lambda: self._check(shown, own))
         finally:
             with self._lock:
                 self._serving.discard(intake)
 
-    def _answered(self, intake: Intake, requests: Iterator[bytes]) -> Iterator[bytes]:
+    def _answered(self, intake: Intake, requests: Iterator[bytes], check: Callable[[], None]) -> Iterator[bytes]:
+        """What the intake answers, at least each few seconds; a certificate that is good no more, on either side, ends it."""
         nonce: list[bytes] = []
-        for answers in intake.answers(_decoded(requests, nonce)):
-            yield encode_answers(self._proven(answers, nonce))
+        checked = self._clock.monotonic()
+        with closing(intake.answers(_decoded(requests, nonce))) as said:
+            for answers in said:
+                yield encode_answers(self._proven(answers, nonce))
+                if self._clock.monotonic() - checked < self._recheck:
+                    continue
+                try:
+                    check()
+                except HikaeError as error:
+                    yield encode_answers((refusal_of(error),))
+                    return
+                checked = self._clock.monotonic()
+
+    def _check(self, shown: bytes, own: pki.Identity) -> None:
+        self._identities.client_name(shown)
+        self._identities.vouch(own)
 
     def _proven(self, answers: Answers, nonce: list[bytes]) -> Answers:
         first = answers[0]

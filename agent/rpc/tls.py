@@ -7,10 +7,11 @@ import threading
 from dataclasses import dataclass
 
 import grpc
+from cryptography import x509
 
 from agent import pki
 from agent.core.clock import Clock
-from agent.core.errors import HikaeError
+from agent.core.errors import HikaeError, TryAgain
 from agent.pki.certificate import parse_certificate, parse_certificates
 
 _Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -18,12 +19,17 @@ _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Paths of PEM files. ``crl`` may be absent from the disk."""
+    """Paths of PEM files. ``crl`` may be absent from the disk; ``kept``: where the newest list is remembered, "" for nowhere."""
 
     ca: str
     cert: str
     key: str
     crl: str
+    kept: str = ""
+
+
+#: How often a call that stands looks whether both sides are still who they were, seconds.
+RECHECK_SECONDS = 5.0
 
 
 class Identities:
@@ -34,14 +40,15 @@ class Identities:
     def __init__(self, files: TlsFiles, name: str, clock: Clock) -> None:
         self.files = files
         self.name = name
-        self.crl = pki.RevocationList(files.crl, files.ca)
+        self.crl = pki.RevocationList(files.crl, files.ca, files.kept)
         self._clock = clock
         self._lock = threading.Lock()
         self._stamp: _Stamp | None = None
         self._identity: pki.Identity | None = None
 
     def current(self) -> pki.Identity:
-        """The identity, read again if a file has changed. Raises ``ConfigError``, ``IdentityError``."""
+        """The identity, read again if a file has changed. Raises ``ConfigError``, ``IdentityError``, also once it has run out or
+        was revoked."""
         files = self.files
         with self._lock:
             stamp = tuple(_stamp(path) for path in (files.ca, files.cert, files.key))
@@ -50,7 +57,29 @@ class Identities:
                     files.cert, files.key, files.ca, self.crl, self._clock.now_ns(), self.name
                 )
                 self._stamp = stamp
+            else:
+                pki.still_good(self._identity, self.crl, self._clock.now_ns())
             return self._identity
+
+    def vouch(self, begun: pki.Identity) -> None:
+        """A call that began with this identity may go on. Files that do not fit together yet are waited for.
+
+        Raises ``IdentityError``: it has run out or was revoked; ``TryAgain``: it was replaced."""
+        pki.still_good(begun, self.crl, self._clock.now_ns())
+        if self._newest() is not begun:
+            raise TryAgain(
+                "replicate", self.name, "its certificate was replaced", "the connection is made anew with it"
+            )
+
+    def _newest(self) -> pki.Identity:
+        """The identity as it stands on disk, or the last that was good."""
+        try:
+            return self.current()
+        except HikaeError:
+            known = self._identity
+            if known is None:
+                raise
+            return known
 
     def sign(self, nonce: bytes) -> tuple[bytes, bytes]:
         """``(certificate PEM, signature)`` for a client's nonce."""
@@ -62,12 +91,18 @@ class Identities:
         ca_pem = self.current().ca_pem
         pki.verify_proof(certificate, ca_pem, self.crl, peer, nonce, proof, self._clock.now_ns())
 
+    def check_peer(self, peer: str, certificate: bytes) -> None:
+        """The certificate (PEM) of ``peer``, which it has proven to be its own, is still good. Raises ``IdentityError``."""
+        self._name_of(parse_certificate(certificate, peer), peer)
+
     def client_name(self, pem: bytes) -> str:
         """The name that a client's certificate proves, checked again here as lists of revoked ones change while
         connections live. Raises ``IdentityError``."""
-        certificate = parse_certificate(pem, "certificate of the client")
-        authorities = parse_certificates(self.current().ca_pem, self.files.ca)
-        name = pki.verify_certificate(certificate, authorities, None, self._clock.now_ns())
+        return self._name_of(parse_certificate(pem, "certificate of the client"), None)
+
+    def _name_of(self, certificate: x509.Certificate, expected: str | None) -> str:
+        authorities = parse_certificates(self._newest().ca_pem, self.files.ca)
+        name = pki.verify_certificate(certificate, authorities, expected, self._clock.now_ns())
         self.crl.refuse_revoked(certificate, name)
         return name
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Protocol
 
 from agent.core.clock import Clock
@@ -57,7 +57,7 @@ class Intake:
         self._failure: HikaeError | None = None
         self._moved = False
 
-    def answers(self, incoming: Iterator[Batch]) -> Iterator[Answers]:
+    def answers(self, incoming: Iterator[Batch]) -> Generator[Answers, None, None]:
         """What is to be answered, until the peer's end or a refusal, which is the last answer."""
         reader = threading.Thread(target=self._read, args=(incoming,), name=f"hikae-read-{self._peer}")
         reader.start()

@@ -55,13 +55,13 @@ class Served:
     """A secondary that listens on a free port."""
 
     def __init__(self, secondary: Secondary, identities: Identities, calls: int = 2) -> None:
-        self.server = GrpcServer("127.0.0.1:0", identities, secondary, secondary.seats, CLOCK, calls)
+        self.server = GrpcServer("127.0.0.1:0", identities, secondary, secondary.seats, CLOCK, calls, recheck=0.05)
         self.server.start()
         self.address = f"127.0.0.1:{self.server.port}"
 
     def transport(self, identities: Identities, peer: str = "beta") -> GrpcTransport:
         """A way to it."""
-        return GrpcTransport(peer, self.address, identities)
+        return GrpcTransport(peer, self.address, identities, recheck=0.05)
 
     def close(self) -> None:
         self.server.stop()

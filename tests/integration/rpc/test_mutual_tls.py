@@ -5,15 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
+from agent.core.clock import ManualClock
 from agent.core.errors import HikaeError, NotPermitted, Refused, Unreachable
 from agent.rpc.client import METHOD, GrpcTransport
 from agent.rpc.server import GrpcServer
+from agent.rpc.tls import Identities
 from agent.stream.board import Level
 from agent.stream.conversation import RefusedByPeer
 from fakes.rpc_fakes import CLOCK, DAY_NS, Authority, Served
@@ -122,10 +125,11 @@ def test_own_expired_certificate_is_not_shown(primary: Primary, served: Served, 
 
 def test_revoked_client(primary: Primary, served: Served, authority: Authority, tmp_path: Path) -> None:
     """A serial on the list is refused at the next call, without a restart."""
-    transport = served.transport(authority.identities("alpha"))
-    replicate(primary, transport)
+    authority.issue("alpha")
     client_crl = tmp_path / "old.crl"
     client_crl.write_bytes(Path(authority.files("alpha").crl).read_bytes())
+    transport = served.transport(Identities(replace(authority.files("alpha"), crl=str(client_crl)), "alpha", CLOCK))
+    replicate(primary, transport)
     authority.revoke("alpha")
     failure = failure_of(primary, transport)
     assert (True, "identity") == (isinstance(failure, RefusedByPeer), getattr(failure, "code", None))
@@ -137,6 +141,78 @@ def test_revoked_server(primary: Primary, served: Served, authority: Authority) 
     authority.revoke("beta")
     failure = failure_of(primary, served.transport(authority.identities("alpha")))
     assert isinstance(failure, NotPermitted | RefusedByPeer)
+
+
+def _with_list(authority: Authority, name: str, path: Path) -> Identities:
+    """A node with a list of revoked certificates of its own, as it is now."""
+    if not Path(authority.files(name).cert).exists():
+        authority.issue(name)
+    path.write_bytes(Path(authority.files("ca").crl).read_bytes())
+    return Identities(replace(authority.files(name), crl=str(path)), name, CLOCK)
+
+
+def _end_of(call: Call, primary: Primary) -> HikaeError:
+    """What ends a call that stands, while there is something to say."""
+    for number in range(1000):
+        if call.sender.talk.over:
+            break
+        primary.write((b"file", b"%d" % number))
+        call.sender.talk.watch(0.02)
+    call.join()
+    assert isinstance(call.failure, HikaeError)
+    return call.failure
+
+
+@pytest.mark.parametrize("revoked", ["alpha", "beta"])
+@pytest.mark.parametrize("knows", ["alpha", "beta"])
+def test_a_call_that_stands_ends_when_a_certificate_is_revoked(
+    primary: Primary, secondary: Secondary, authority: Authority, tmp_path: Path, revoked: str, knows: str
+) -> None:
+    """Whichever of the two it is, and whichever side has the list."""
+    lists = {name: tmp_path / f"{name}.crl" for name in ("alpha", "beta")}
+    alpha, beta = (_with_list(authority, name, path) for name, path in lists.items())
+    served = Served(secondary, beta)
+    transport = served.transport(alpha)
+    call = Call(primary, transport)
+    call.until_streaming()
+    authority.revoke(revoked)
+    lists[knows].write_bytes(Path(authority.files("ca").crl).read_bytes())
+    failure = _end_of(call, primary)
+    transport.close()
+    served.close()
+    assert "revoked" in failure.reason
+
+
+@pytest.mark.parametrize("renewed", ["alpha", "beta"])
+def test_a_call_that_stands_ends_when_a_certificate_is_replaced(
+    primary: Primary, served: Served, authority: Authority, renewed: str
+) -> None:
+    """The next one begins with the new one."""
+    transport = served.transport(authority.identities("alpha"))
+    call = Call(primary, transport)
+    call.until_streaming()
+    authority.renew(renewed)
+    failure = _end_of(call, primary)
+    assert "its certificate was replaced" in failure.reason
+    replicate(primary, transport)
+    transport.close()
+
+
+def test_a_call_that_stands_ends_when_a_certificate_runs_out(
+    primary: Primary, secondary: Secondary, authority: Authority
+) -> None:
+    """By the clock of whoever sees it."""
+    clock = ManualClock(CLOCK.now_ns())
+    authority.issue("beta")
+    served = Served(secondary, Identities(authority.files("beta"), "beta", clock))
+    transport = served.transport(authority.identities("alpha"))
+    call = Call(primary, transport)
+    call.until_streaming()
+    clock.advance(40 * 86_400)
+    failure = _end_of(call, primary)
+    transport.close()
+    served.close()
+    assert "expired" in failure.reason
 
 
 def test_plaintext_client(served: Served) -> None:

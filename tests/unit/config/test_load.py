@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import ConfigMistakes, Settings, check_files, default_path, load, show
+from agent.config import ConfigMistakes, Settings, default_path, file_mistakes, load, show
 from agent.config.schema import EXAMPLES, DatasetEntry, TlsEntry, known_keys
 from agent.config.values import (
     Brake,
@@ -458,7 +458,7 @@ def test_default_path() -> None:
     assert "/x.toml" == default_path({"HIKAE_CONFIG": "/x.toml"})
 
 
-def test_check_files(tmp_path: Path) -> None:
+def test_files_that_are_not_as_they_should_be(tmp_path: Path) -> None:
     """Certificates that are absent, keys that others can read, and paths that links make the same are named."""
     (tmp_path / "pki").mkdir()
     (tmp_path / "pki" / "ca.crt").touch()
@@ -467,11 +467,74 @@ def test_check_files(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("real")
     text = BASE + WEB.replace("/srv/web", f"{tmp_path}/real")
     settings = load(write(tmp_path, text + WEB.replace('"web"', '"www"').replace("/srv/web", f"{tmp_path}/link")))
-    with pytest.raises(ConfigMistakes) as caught:
-        check_files(settings)
     assert [
         'agent.toml: tls.cert: "pki/alpha.crt" does not exist; '
         "make it with: hikae pki issue alpha, or write where it is",
         'agent.toml: tls.key: "pki/alpha.key" can be read by others; type: chmod 600 pki/alpha.key',
         'agent.toml: dataset[www].path: "link" leads to the path of dataset "web"; write another place',
-    ] == [str(mistake).replace(f"{tmp_path}/", "") for mistake in caught.value.mistakes]
+    ] == [str(mistake).replace(f"{tmp_path}/", "") for mistake in file_mistakes(settings)]
+
+
+NEVER = [
+    (BASE + WEB + 'exclude = ["**"]\n', "dataset[web].exclude: leaves out everything"),
+    (BASE + WEB + 'exclude = ["*.o", "*"]\n', "dataset[web].exclude: leaves out everything"),
+    (BASE + WEB + 'exclude = ["/srv/web/cache"]\n', 'dataset[web].exclude[1]: "/srv/web/cache" never matches'),
+    (BASE + WEB.replace("/srv/web", "/proc"), 'dataset[web].path: "/proc" lies in a filesystem of the kernel'),
+    (BASE + WEB.replace("/srv/web", "/sys/fs"), 'dataset[web].path: "/sys/fs" lies in a filesystem of the kernel'),
+    (BASE + WEB.replace('"alpha"', '"ghost"'), 'dataset[web].primary: "ghost" is neither this node nor a [[peer]]'),
+    (BASE.replace("beta.example:7440", "127.0.0.1:7440") + WEB, "peer[beta].address: "),
+    (BASE + '[health]\nlisten = "127.0.0.1:7440"\n' + WEB, 'health.listen: "127.0.0.1:7440" is taken by node.listen'),
+    (BASE + WEB + "limits = { steady = [{}] }\n", "dataset[web].limits.steady[1]: says nothing"),
+    (
+        BASE + WEB + 'limits = { steady = [{ rate = "1MB/s" }, { hours = "08:00-18:00", rate = "2MB/s" }] }\n',
+        "dataset[web].limits.steady[2]: is never reached",
+    ),
+    (
+        BASE
+        + WEB
+        + 'limits = { first_sync = [{ hours = "20:00-08:00" }, { hours = "22:00-05:00", rate = "2MB/s" }] }\n',
+        "dataset[web].limits.first_sync[2]: is never reached",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), NEVER, ids=[said for _, said in NEVER])
+def test_what_cannot_do_what_is_meant(tmp_path: Path, text: str, said: str) -> None:
+    """It is written rightly, and is refused."""
+    with pytest.raises(ConfigMistakes) as caught:
+        load(write(tmp_path, text))
+    assert [said] == [str(one).partition("agent.toml: ")[2][: len(said)] for one in caught.value.mistakes]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BASE + WEB.replace("/srv/web", "/dev/shm/web"),
+        BASE + WEB.replace("/srv/web", "/process"),
+        BASE + WEB + 'exclude = ["**"]\ninclude = ["keep/"]\n',
+        BASE + WEB + 'exclude = ["**/*.tmp", "/cache", ".*"]\n',
+        BASE + WEB + 'limits = { steady = [{ hours = "08:00-18:00", rate = "2MB/s" }, { rate = "1MB/s" }] }\n',
+    ],
+)
+def test_what_looks_odd_and_can_be_meant(tmp_path: Path, text: str) -> None:
+    """It is let through."""
+    assert ["web"] == [dataset.name for dataset in load(write(tmp_path, text)).datasets]
+
+
+def test_places_that_links_lead_to(tmp_path: Path) -> None:
+    """A path may not lead into the state directory, nor to what is no directory."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "inner").symlink_to("state")
+    (tmp_path / "file").touch()
+    text = BASE.replace('"alpha"', f'"alpha"\nstate_dir = "{tmp_path}/state"', 1) + WEB
+    found = [
+        str(mistake).partition("agent.toml: ")[2].replace(f"{tmp_path}/", "")
+        for place in ("inner/web", "file")
+        for mistake in file_mistakes(load(write(tmp_path, text.replace("/srv/web", f"{tmp_path}/{place}"))))
+        if not mistake.key.startswith("tls")
+    ]
+    assert [
+        'dataset[web].path: "inner/web" leads to "state/web", and state_dir to "state": one lies in the other; '
+        "write another place for either",
+        'dataset[web].path: "file" is there, and is no directory; write another place',
+    ] == found

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import pki
 from agent.config import load
 from agent.config.values import Dataset, Limit
 from agent.core.clock import ManualClock
@@ -33,16 +34,14 @@ class Node:
 
     def __init__(self, directory: Path) -> None:
         self.file = directory / "agent.toml"
-        pki = directory / "pki"
-        pki.mkdir()
-        for name in ("ca.crt", "alpha.crt", "alpha.key"):
-            (pki / name).write_text(name)
-            (pki / name).chmod(0o600)
+        clock = ManualClock()
+        pki.init(str(directory / "pki"), clock.now_ns())
+        pki.issue("alpha", str(directory / "pki"), now_ns=clock.now_ns())
         self.file.write_text(HEAD + WEB)
         self.board = ProblemBoard()
         self.web = Told()
         self.published = 0
-        self.reloader = Reloader(load(str(self.file)), {"web": self.web}, self.board, ManualClock(), self._changed)
+        self.reloader = Reloader(load(str(self.file)), {"web": self.web}, self.board, clock, self._changed)
 
     def _changed(self) -> None:
         self.published += 1

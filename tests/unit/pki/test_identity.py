@@ -240,30 +240,63 @@ def _replace(path: str, data: bytes) -> None:
     os.rename(path + ".new", path)
 
 
+def _beta(authority: str) -> int:
+    """The serial of beta's certificate."""
+    return next(int(each.serial, 16) for each in pki.show(authority, now_ns=NOW) if each.name == "beta")
+
+
+def _said(crl: pki.RevocationList, now: int = NOW) -> str:
+    return " | ".join(map(str, crl.findings(now)))
+
+
 def test_revocation_lists_that_are_not_believed(authority: str) -> None:
-    """A list with a changed byte, of another authority, without a list in it, or older than the last is refused; nobody is
-    accepted until a right one is there."""
-    path, crl = f"{authority}/ca.crl", _crl(authority)
-    first = Path(path).read_bytes()
+    """A list with a changed byte, of another authority, without a list in it, older than the last, or none at all: that is said,
+    and whom the one before shut out stays out."""
+    path, crl = Path(authority, "ca.crl"), _crl(authority)
+    first = path.read_bytes()
     assert not crl.is_revoked(1)
-    pki.revoke("beta", authority, now_ns=NOW)
-    second = Path(path).read_bytes()
-    serial = next(int(each.serial, 16) for each in pki.show(authority, now_ns=NOW) if each.name == "beta")
-    assert crl.is_revoked(serial)
+    pki.revoke("beta", authority, now_ns=NOW + 10**9)
+    second, serial = path.read_bytes(), _beta(authority)
+    assert (True, "") == (crl.is_revoked(serial), _said(crl))
     foreign = Path(_other(authority), "ca.crl").read_bytes()
     for data, reason in [
-        (foreign, "not signed by the authority"),
-        (b"x", "there is no revocation list in PEM in it"),
-        (_tampered(second), "not signed by the authority"),
-        (first, "older than the one before"),
+        (foreign, "is not signed by the authority, but by another one; the one before stays in force"),
+        (b"x", "there is no revocation list in PEM in it; the one before stays"),
+        (_tampered(second), "it is not signed by the authority that it names; the one before stays"),
+        (first, "(number 1 of 2026-11-22 12:00:00 UTC) is older than the one before; that one (number 2 of"),
     ]:
-        _replace(path, data)
-        for _ in range(2):
-            with pytest.raises(pki.IdentityError, match=reason) as caught:
-                crl.is_revoked(serial)
-            assert "crl-not-believed" == caught.value.code
-    _replace(path, second)
-    assert crl.is_revoked(serial)
+        _replace(str(path), data)
+        assert [True, False] == [crl.is_revoked(serial), crl.is_revoked(1)]
+        assert reason in _said(crl)
+    path.unlink()
+    assert [True, True] == [crl.is_revoked(serial), "is missing" in _said(crl)]
+    _replace(str(path), second)
+    assert (True, "") == (crl.is_revoked(serial), _said(crl))
+
+
+@pytest.mark.parametrize("data", [b"x", b"", "tampered"])
+def test_a_first_list_that_cannot_be_believed_lets_nobody_in(authority: str, data: bytes | str) -> None:
+    """Whom it was to shut out cannot be known."""
+    path = Path(authority, "ca.crl")
+    path.write_bytes(_tampered(path.read_bytes()) if isinstance(data, str) else data)
+    with pytest.raises(pki.IdentityError, match="nobody can be believed") as caught:
+        _crl(authority).is_revoked(1)
+    assert "crl-not-believed" == caught.value.code
+
+
+def test_a_list_of_another_authority_where_none_was(authority: str) -> None:
+    """It is said, and shuts nobody out: it says nothing of our nodes."""
+    _replace(f"{authority}/ca.crl", Path(_other(authority), "ca.crl").read_bytes())
+    crl = _crl(authority)
+    assert (False, True) == (crl.is_revoked(_beta(authority)), "nobody is shut out" in _said(crl))
+
+
+def test_a_list_past_its_time_is_said(authority: str) -> None:
+    """It stays in force."""
+    crl = _crl(authority)
+    pki.revoke("beta", authority, now_ns=NOW)
+    assert (True, "") == (crl.is_revoked(_beta(authority)), _said(crl))
+    assert "was to be replaced by 2036-" in _said(crl, NOW + 4000 * DAY)
 
 
 def _tampered(pem: bytes) -> bytes:
@@ -274,12 +307,42 @@ def _tampered(pem: bytes) -> bytes:
     return f"{lines[0]}\n{base64.b64encode(body).decode()}\n{lines[-1]}\n".encode()
 
 
-def test_a_list_that_vanishes_stays_in_force(authority: str) -> None:
-    """Deleting the file does not bring a revoked certificate back; a node that never had one revokes nothing."""
-    crl = _crl(authority)
+def test_a_list_is_remembered_over_a_restart(authority: str, tmp_path: Path) -> None:
+    """Where the newest is kept, neither a missing file nor an older one brings a revoked certificate back; without that, and on a
+    node that never had a list, nothing is revoked."""
+    kept, path = str(tmp_path / "revoked.pem"), Path(authority, "ca.crl")
+    first = path.read_bytes()
     pki.revoke("beta", authority, now_ns=NOW)
-    serial = next(int(each.serial, 16) for each in pki.show(authority, now_ns=NOW) if each.name == "beta")
-    assert crl.is_revoked(serial)
-    Path(authority, "ca.crl").unlink()
-    assert crl.is_revoked(serial)
-    assert not _crl(authority).is_revoked(serial)
+    serial = _beta(authority)
+
+    def started(keeps: bool = True) -> pki.RevocationList:
+        return pki.RevocationList(str(path), f"{authority}/ca.crt", kept, keeps=keeps)
+
+    assert started().is_revoked(serial)
+    path.unlink()
+    assert (True, False) == (started().is_revoked(serial), _crl(authority).is_revoked(serial))
+    assert "is missing" in _said(started(keeps=False))
+    path.symlink_to("/nonexistent")
+    assert started().is_revoked(serial)
+    path.unlink()
+    path.write_bytes(first)
+    assert (True, True) == (started().is_revoked(serial), "older" in _said(started(keeps=False)))
+
+
+def test_a_memory_that_is_damaged_is_made_anew_or_said(authority: str, tmp_path: Path) -> None:
+    """With a list that is believed it is written again; without one nobody is let in."""
+    kept, path = tmp_path / "revoked.pem", Path(authority, "ca.crl")
+    kept.write_bytes(b"damaged")
+    crl = pki.RevocationList(str(path), f"{authority}/ca.crt", str(kept))
+    assert (False, path.read_bytes().strip()) == (crl.is_revoked(1), kept.read_bytes().strip())
+    kept.write_bytes(b"damaged")
+    path.unlink()
+    with pytest.raises(pki.IdentityError, match="that was kept"):
+        pki.RevocationList(str(path), f"{authority}/ca.crt", str(kept)).is_revoked(1)
+
+
+def test_what_only_looks_writes_nothing(authority: str, tmp_path: Path) -> None:
+    """``config check`` may be typed by anybody, while the agent runs."""
+    kept = tmp_path / "revoked.pem"
+    pki.RevocationList(f"{authority}/ca.crl", f"{authority}/ca.crt", str(kept), keeps=False).is_revoked(1)
+    assert not kept.exists()

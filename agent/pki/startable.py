@@ -1,0 +1,48 @@
+"""Can the agent start with this configuration? One list of checks for ``config check``, for the start, and for a reload."""
+
+from __future__ import annotations
+
+import os
+
+from agent.config.load import file_mistakes
+from agent.config.mistakes import ConfigMistakes, Mistake
+from agent.config.values import Settings
+from agent.core.errors import HikaeError
+from agent.pki.identity import load_identity
+from agent.pki.revocation import RevocationList
+
+#: Where the list of revoked certificates is remembered, in ``state_dir``.
+KEPT = "revoked.pem"
+#: Which key of the configuration a finding about certificates is about; others are the certificate's.
+_KEYS = {"key-mismatch": "key", "crl-not-believed": "crl", "certificate-wrong-ca": "ca"}
+
+
+def kept_list(settings: Settings) -> str:
+    """The path where this node remembers whom it shut out."""
+    return os.path.join(settings.node.state_dir, KEPT)
+
+
+def check(settings: Settings, now_ns: int) -> tuple[str, ...]:
+    """What has to be said although the agent starts. Changes nothing.
+
+    Raises :class:`ConfigMistakes` with everything for which it does not start."""
+    mistakes = file_mistakes(settings)
+    warnings: tuple[str, ...] = ()
+    if not any(mistake.key.startswith("tls.") for mistake in mistakes):
+        found, warnings = _certificates(settings, now_ns)
+        mistakes += found
+    if mistakes:
+        raise ConfigMistakes(settings.source_files[0], mistakes)
+    return warnings
+
+
+def _certificates(settings: Settings, now_ns: int) -> tuple[list[Mistake], tuple[str, ...]]:
+    tls, main = settings.tls, settings.source_files[0]
+    crl = RevocationList(tls.crl, tls.ca, kept_list(settings), keeps=False)
+    try:
+        load_identity(tls.cert, tls.key, tls.ca, crl, now_ns, settings.node.name)
+        return [], tuple(f"{main}: tls.crl: {one}" for one in crl.findings(now_ns))
+    except HikaeError as error:
+        key = _KEYS.get(getattr(error, "code", ""), "cert")
+        text = f"{error.subject}: {error.reason}" + (f"; {error.remedy}" if error.remedy else "")
+        return [Mistake(main, f"tls.{key}", text)], ()
