@@ -19,6 +19,8 @@ from agent.fs.content import punch, pwrite_all, read_exact, segments
 _ONE = 37
 _READ_AHEAD = 32 << 20
 _BLOCK = 1 << 20
+_PAGE = 4096
+_NO_BYTES = bytes(_PAGE)
 #: From this size on a second thread reads ahead.
 _LARGE = 16 << 20
 
@@ -123,7 +125,7 @@ def patching(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of:
         if ahead >= _READ_AHEAD:
             break
         if entry.kind == DATA:
-            ahead += sum(len(data) for _, data in _laid(entry, was, patch_of) or ((0, _bytes_of(entry, read)),))
+            ahead += sum(len(data) for _, data in laid_over(entry, was, patch_of) or ((0, bytes_of(entry, read)),))
     os.ftruncate(fd, new.size)
     for offset, entry, was in replaced(old.content, new.content, read):
         yield _lay(fd, offset, entry, was, read, patch_of)
@@ -136,23 +138,25 @@ def few_bytes_differ(old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: 
     for offset, entry, was in replaced(old.content, new.content, read):
         if over <= 0 or offset >= old.size:
             break
-        laid = _laid(entry, was, patch_of)
+        laid = laid_over(entry, was, patch_of)
         if laid:
             over -= entry.length - sum(len(data) for _, data in laid)
     return over <= 0
 
 
 def _lay(fd: int, offset: int, entry: Entry, was: Entry | None, read: ReadChunk, patch_of: ReadPatch) -> int:
-    laid = _laid(entry, was, patch_of)
-    if not laid:
+    laid = laid_over(entry, was, patch_of)
+    if not laid and (was is None or entry.kind == HOLE):
         return _put(fd, offset, entry, read)
-    for at, data in laid:
+    written = 0
+    for at, data in laid or differing(fd, offset, entry, read):
         pwrite_all(fd, data, offset + at)
-    return sum(len(data) for _, data in laid)
+        written += len(data)
+    return written
 
 
-def _laid(entry: Entry, was: Entry | None, patch_of: ReadPatch) -> list[tuple[int, memoryview]]:
-    """What has to be written over ``was`` to make ``entry`` of it; empty where the whole chunk is needed."""
+def laid_over(entry: Entry, was: Entry | None, patch_of: ReadPatch) -> list[tuple[int, memoryview]]:
+    """``(offset in the chunk, bytes)`` to be written over ``was`` to make ``entry`` of it; empty where the chunk is needed."""
     if was is None or entry.kind != DATA or was.kind != DATA or was.length != entry.length:
         return []
     patch = patch_of(entry.name)
@@ -161,8 +165,27 @@ def _laid(entry: Entry, was: Entry | None, patch_of: ReadPatch) -> list[tuple[in
     return patch.overlay() or []
 
 
-def _bytes_of(entry: Entry, read: ReadChunk) -> bytes:
+def bytes_of(entry: Entry, read: ReadChunk) -> bytes:
+    """The bytes of a data entry. ``ChunkLost``."""
     return _read(read, entry.name, entry.length)
+
+
+def differing(fd: int, offset: int, entry: Entry, read: ReadChunk) -> Iterator[tuple[int, memoryview]]:
+    """``(offset in the chunk, bytes)`` of the runs of pages of a chunk that do not stand in the open file at ``offset``. A page
+    of zeros counts among them: what stands there may be a hole."""
+    data = memoryview(bytes_of(entry, read))
+    stands = memoryview(read_exact(fd, offset, entry.length))
+    begin = -1
+    for at in range(0, len(data), _PAGE):
+        page = data[at : at + _PAGE]
+        same = page == stands[at : at + _PAGE] and page != _NO_BYTES[: len(page)]
+        if same and begin >= 0:
+            yield begin, data[begin:at]
+            begin = -1
+        elif not same and begin < 0:
+            begin = at
+    if begin >= 0:
+        yield begin, data[begin:]
 
 
 def _put(fd: int, offset: int, entry: Entry, read: ReadChunk) -> int:

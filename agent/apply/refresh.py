@@ -11,17 +11,21 @@ from agent.apply import content
 from agent.apply.fate import Identity
 from agent.apply.late import LateFile, Writing
 from agent.apply.mirror import Attempt, Found, Mirror
+from agent.apply.overwrite import Overwrite, overwrites, write
 from agent.apply.place import build, holds_content, place
 from agent.apply.workset import WorkSet
 from agent.apply.world import ease
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_object, object_id_of_key
 from agent.fs.confined import NO_NAMELESS, create_nameless
+from agent.fs.content import can_reflink, reflink
 
-#: From here on a file with few changed bytes is changed in place, bytes.
+#: Smaller files are written anew, bytes.
+WHOLE = 64 << 10
+#: From here on a file that changes is late.
 LARGE = 16 << 20
-#: "Few": at most this share of the file, as 1/n.
-FEW = 2
+#: What may differ in a file that is changed in place, at most, as 1/n of it: in a large one, and in any other.
+FEW, LITTLE = 2, 8
 _NAMES_AT_ONCE = 1000
 
 #: Parent and name of each entry of an object.
@@ -74,12 +78,10 @@ def _find(mirror: Mirror, row: ObjectRow, names: _Names) -> _Place | None:
 def _change(mirror: Mirror, row: ObjectRow, old: ObjectRow, names: _Names, found: _Place) -> None:
     if row.id in mirror.late:
         return
-    fd, _, name, entry = found
     if row.content != old.content:
         if mirror.run.trusted and mirror.late.defer(old, row, LARGE):
             return
-        if not (_worth_patching(mirror, row, old, len(names)) and _patched(mirror, row, old, fd, name, entry)):
-            _rewrite(mirror, row, names, found)
+        if not _changed_in_place(mirror, row, old, names, found):
             return
     _set_metadata(mirror, row, old, found)
 
@@ -149,6 +151,64 @@ def _write_some(mirror: Mirror, row: ObjectRow, file: LateFile, writing: Writing
     mirror.late.drop(row.id)
     if not writing.aside:
         _set_metadata(mirror, row, None, found)
+
+
+def _changed_in_place(mirror: Mirror, row: ObjectRow, old: ObjectRow, names: _Names, found: _Place) -> bool:
+    """Give the file its content; False: a new file took its place, with all its metadata.
+
+    A reader of the standby may see a file that is changed in place half-written. After a crash nothing of it is believed: it is
+    in what changed between the checkpoint and the newest commit, both of which are durable before anything is written."""
+    fd, _, name, entry = found
+    if max(row.size, old.size) <= LARGE:
+        return _overwritten(mirror, row, old, names, found)
+    if _worth_patching(mirror, row, old, len(names)) and _patched(mirror, row, old, fd, name, entry):
+        return True
+    _rewrite(mirror, row, names, found)
+    return False
+
+
+def _overwritten(mirror: Mirror, row: ObjectRow, old: ObjectRow, names: _Names, found: _Place) -> bool:
+    """As :func:`_changed_in_place`, of a file of bounded size: only what differs is written, if that is little."""
+    fd, _, name, entry = found
+    linked = len(names) > 1
+    opened = -1
+    if row.kind == stat.S_IFREG and (linked or min(row.size, old.size) >= WHOLE):
+        opened = _opened_to_patch(mirror, fd, name, entry)
+    try:
+        few = row.size // LITTLE if not linked else LARGE
+        changes = overwrites(opened, old, row, mirror.read, mirror.patch_of, few) if opened >= 0 else None
+        if changes is None:
+            _rewrite(mirror, row, names, found)
+            return False
+        if not linked and _cloned(mirror, opened, changes, row, names, found):
+            return False
+        mirror.tally.done_bytes += write(opened, changes, row.size)
+        return True
+    finally:
+        if opened >= 0:
+            os.close(opened)
+
+
+def _cloned(
+    mirror: Mirror, opened: int, changes: list[Overwrite], row: ObjectRow, names: _Names, found: _Place
+) -> bool:
+    """Where the filesystem lets files share what they have in common: a new file, so that nobody sees it half-written."""
+    if not can_reflink(opened):
+        return False
+    try:
+        made = create_nameless(mirror.world.temp)
+    except OSError as error:
+        if error.errno not in NO_NAMELESS:
+            raise
+        return False
+    try:
+        if not reflink(opened, made):
+            return False
+        mirror.tally.done_bytes += write(made, changes, row.size)
+        _rewrite(mirror, row, names, found, content_fd=made)
+        return True
+    finally:
+        os.close(made)
 
 
 def _worth_patching(mirror: Mirror, row: ObjectRow, old: ObjectRow, links: int) -> bool:

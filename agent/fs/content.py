@@ -12,6 +12,8 @@ from agent.fs import _libc
 _NO_HOLES = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY)
 _NO_CLONES = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM, errno.ETXTBSY)
 _NO_PUNCH = (errno.EOPNOTSUPP, errno.ENOSYS)
+#: XFS, btrfs, bcachefs, OCFS2 (linux/magic.h).
+_CLONING = (0x58465342, 0x9123683E, 0xCA451A4E, 0x7461636F)
 _ZEROS = bytes(1 << 20)
 #: No filesystem has larger blocks.
 _BLOCK = 64 << 10
@@ -120,6 +122,11 @@ def _write_zeros(fd: int, at: int, end: int) -> None:
         piece = zeros[: min(len(zeros), end - at)]
         pwrite_all(fd, piece, at)
         at += len(piece)
+
+
+def can_reflink(fd: int) -> bool:
+    """Whether :meth:`reflink` is worth a try on this filesystem."""
+    return _libc.magic_of(fd) in _CLONING
 
 
 def reflink(src_fd: int, dst_fd: int) -> bool:
