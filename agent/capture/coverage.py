@@ -151,16 +151,18 @@ class Barrier:
 @dataclass(slots=True)
 class Waiting:
     """How far something that is waited for has come: the end of a walk of the whole root (if it waits for one), every hint
-    from before ``mark`` (None: from before that end), then all work that those began."""
+    from before ``mark`` (None: from before that end), then all work that those began. ``alone``: it waits for no walk."""
 
     ticket: Ticket | None
     walk: int | None = None
     mark: int | None = None
     serial: int | None = None
+    alone: bool = False
 
     def wait_for_walk(self, walk: int) -> None:
         """It is not covered before this walk of the whole root, and hints from before its mark, if it has one already."""
-        self.walk = walk
+        if not self.alone:
+            self.walk = walk
 
     def restart(self) -> None:
         """What it waited for went with a root that was closed: the next walk covers it."""

@@ -134,9 +134,10 @@ class Pump:
         return Barrier(self._set_barrier, self._covering)
 
     def look(self, hints: Sequence[Hint]) -> Ticket:
-        """The ticket is done when what these point at is committed."""
-        self.hint(hints)
-        return self._covering()
+        """The ticket is done when what these point at is committed: whoever asks waits for no walk that goes on."""
+        ticket = Ticket("look again")
+        self._enlist(ticket, lambda one: self._add_look(hints, one))
+        return ticket
 
     def accept_root(self) -> None:
         """The operator says that what stands at the root's path now is right."""
@@ -181,6 +182,12 @@ class Pump:
         mark = self._settle.mark()
         self._settle.flush(mark)
         self._waiting.append(Waiting(ticket, walk=self._doubt.walk if self._doubt is not None else None, mark=mark))
+
+    def _add_look(self, hints: Sequence[Hint], ticket: Ticket) -> None:
+        self._settle.add(hints, self._clock.monotonic())
+        mark = self._settle.mark()
+        self._settle.flush(mark)
+        self._waiting.append(Waiting(ticket, mark=mark, alone=True))
 
     def _progress(self, tasks: Tasks | None) -> SyncProgress | None:
         walk = tasks.whole_walk() if tasks is not None else None

@@ -60,6 +60,10 @@ class PrimarySource:
                 hints.append(Hint(path, Look.ENTRY))
         return self._pump.look(hints)
 
+    def path_of(self, id: ObjectId) -> bytes | None:
+        """See ``Source``."""
+        return self._reader.path_of(id)
+
     def close(self) -> None:
         """See ``Source``."""
         self._tree.close()

@@ -11,9 +11,10 @@ sent between the offers and its rows are dropped: a further, shorter round will 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from agent.capture.coverage import CalledOff
 from agent.capture.outlet import ChunkRef
 from agent.core.chunks import DATA
 from agent.core.clock import Clock
@@ -28,13 +29,17 @@ from agent.stream.feed import LiveCommit, PeerQueue
 from agent.stream.load import Load
 from agent.stream.messages import NAMES_TARGET, RAW, ROWS_TARGET, Batch, Offer, Withdraw, blobs_of
 from agent.stream.references import by_bytes, row_references
-from agent.stream.rounds import Rounds
+from agent.stream.rounds import Fruitless, Rounds, Stalled
 from agent.stream.source import Source, Waiting
 
 _QUESTIONS_MAX = 16
 _CHANGED_MAX = 100_000
 _DRAIN_BYTES = 8 << 20
 _TICKET_WAIT = 0.5
+_REST = 0.1
+#: What is the matter with files, see ``Stalled``.
+NOT_READ = "cannot be read as captured"
+NOT_CAPTURED = "must be captured again, and that does not come to an end"
 #: Looking at so many rows takes about half a second.
 _BACKLOG_ROWS = 100_000
 
@@ -89,7 +94,7 @@ class Catchup:
     def run(self) -> Iterator[Batch]:
         """Until the queue goes on where ``base`` is, or it has overflowed or been given up, or the call is closing.
 
-        Raises ``Ended``, ``TryAgain``, ``NotFound`` (history is pruned)."""
+        Raises ``Ended``, ``TryAgain``, ``Stalled``, ``NotFound`` (history is pruned)."""
         while not self._is_over():
             since = self._given()
             newest = self._source.newest()
@@ -103,6 +108,8 @@ class Catchup:
             if self._talk.closing:
                 return
             self._rounds.direct(self._moved, self._unread, self._clock.monotonic() - begun)
+            if self._unread and not self._moved:
+                yield from rest_fruitless(self._talk, self._source, self._rounds, self._changed)
             if self._rounds.by_spool:
                 self._queue.give_up()
             elif self._changed:
@@ -224,7 +231,7 @@ class Catchup:
         for some in by_bytes(refs):
             for ref, data in zip(some, self._source.read(some), strict=True):
                 if data is None:
-                    self._unread += ref.length
+                    self._unread += max(1, ref.length)
                     if len(self._changed) < _CHANGED_MAX:
                         self._changed.add(ref.object)
                     continue
@@ -236,14 +243,20 @@ class Catchup:
 
     def _capture_again(self) -> Iterator[Batch]:
         """Wait until what changed is captured; its bytes lie in the queue then, and go out."""
-        ticket = self._source.force(tuple(self._changed))
+        asked = frozenset(self._changed)
         self._changed.clear()
-        while not _passed(ticket):
+        ticket, fruit, sent = self._source.force(tuple(asked)), Fruitless(), self._talk.sent
+        while not has_passed(ticket):
             yield from self._talk.breathe()
             if self._talk.closing:
                 return
             if not self._queue.has_room:
                 yield from self._drain()
+            if self._talk.sent != sent:
+                sent = self._talk.sent
+                fruit.brought()
+            elif fruit.nothing(self._talk.now()):
+                raise Stalled.by_files(self._talk.peer, self._source, asked, NOT_CAPTURED)
         yield from self._drain()
 
     def _drain(self, *, drop: bool = False) -> Iterator[Batch]:
@@ -258,10 +271,19 @@ class Catchup:
             yield from self._talk.say(self._load.take())
 
 
-def _passed(ticket: Waiting) -> bool:
-    """Whether it has come through; waits so briefly that heartbeats go on."""
+def rest_fruitless(talk: Conversation, source: Source, rounds: Rounds, unread: Collection[ObjectId]) -> Iterator[Batch]:
+    """A round brought nothing, for these objects: the next one need not come at once. Raises ``Stalled`` when that goes on."""
+    if rounds.fruitless.nothing(talk.now()):
+        raise Stalled.by_files(talk.peer, source, unread, NOT_READ)
+    yield from talk.rest(_REST)
+
+
+def has_passed(ticket: Waiting) -> bool:
+    """Whether it has come through; waits so briefly that heartbeats go on. Raises ``CalledOff``: nobody will see to it."""
     try:
         ticket.wait(_TICKET_WAIT)
+    except CalledOff:
+        raise
     except TryAgain:
         return False
     return True

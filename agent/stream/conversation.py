@@ -71,7 +71,8 @@ class Conversation:
         self._needs: dict[int, tuple[int, ...]] = {}
         self._worked = Meter(_PACE_WINDOW)
         now = clock.monotonic()
-        self._heard_at = self._moved_at = self._spoke_at = now
+        self._heard_at = self._moved_at = self._spoke_at = self._asked_at = now
+        self._paced = False
 
     # --- the hearing thread
 
@@ -99,6 +100,7 @@ class Conversation:
             if count is None or len(part.indexes) > count or any(index >= count for index in part.indexes):
                 raise bad("an answer to a question that was not asked")
             self._needs[part.offer] = part.indexes
+            self._asked_at = self._heard_at
         else:
             self._progress(part)
 
@@ -158,6 +160,10 @@ class Conversation:
         """About how many bytes of content and rows, before compression, the peer has worked off in this call."""
         return self._raw * self._consumed // self._sent if self._sent else 0
 
+    def now(self) -> float:
+        """Monotonic seconds, by the clock of the call."""
+        return self._clock.monotonic()
+
     @property
     def sent(self) -> int:
         """Bytes sent in this call."""
@@ -197,6 +203,12 @@ class Conversation:
         if self._clock.monotonic() - self._spoke_at >= HEARTBEAT:
             yield self._spoken((Heartbeat(self._clock.monotonic()),))
 
+    def rest(self, seconds: float) -> Iterator[Batch]:
+        """Let so much time pass, less when the call is to close. Raises ``Ended``."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._over or self.closing, seconds)
+        yield from self.breathe()
+
     def say(self, batch: Batch) -> Iterator[Batch]:
         """Send, once the credit and the pace allow it. Raises ``Ended``."""
         if not batch:
@@ -207,8 +219,9 @@ class Conversation:
         if size and self._pace is not None:
             yield from self._turn(self._pace, size)
         with self._condition:
+            self._asked_at = self._clock.monotonic()
             if not self.in_flight:
-                self._moved_at = self._clock.monotonic()
+                self._moved_at = self._asked_at
             self._sent += size
             self._raw += raw_weight(batch)
         yield self._spoken(batch)
@@ -225,12 +238,14 @@ class Conversation:
 
         A call that is to close does not wait for hours to come: it ends, and the next one sends what was not sealed."""
         while seconds := pace.take(size):
+            self._paced = True
             if self.closing:
                 self.end()
                 raise Ended
             with self._condition:
                 self._condition.wait_for(lambda: self._over or self.closing, min(seconds, _TICK))
             yield from self.breathe()
+        self._paced = False
 
     def question(self, count: int) -> int:
         """The id for an offer of ``count`` names; its answer will be kept for :meth:`answer`."""
@@ -262,6 +277,8 @@ class Conversation:
             return self._stuck(f"nothing was heard for {SILENCE:.0f} s")
         if self.in_flight and now - self._moved_at > STANDSTILL:
             return self._stuck(f"nothing was taken for {STANDSTILL:.0f} s although data is under way")
+        if self._open and not self._paced and now - max(self._asked_at, self._moved_at) > STANDSTILL:
+            return self._stuck(f"it has not said for {STANDSTILL:.0f} s what it lacks of what it was offered")
         return None
 
     def _stuck(self, reason: str) -> Unreachable:

@@ -15,6 +15,7 @@ from agent.core.problem import Problem, Severity
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.forecast import Meter
 from agent.stream.messages import Answers, Batch, Welcome
+from agent.stream.rounds import Stalled
 from agent.stream.sender import Phase, Sender
 
 #: A peer that says so goes on by itself: it is opening the dataset, or has no room above its reserve.
@@ -22,7 +23,7 @@ BUSY, RESERVE = "busy", "disk-reserve"
 #: The problem of a call that ended otherwise than by the peer's word.
 DISCONNECTED = "disconnected"
 #: Problems of a link that the next call may be without.
-_PASSING = (BUSY, RESERVE, DISCONNECTED, "silent", "protocol", "store-failed", "failed")
+_PASSING = (BUSY, RESERVE, DISCONNECTED, Stalled.code, "silent", "protocol", "store-failed", "failed")
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 #: A peer that refuses us changes its mind by an operator's hand only.
@@ -127,7 +128,8 @@ class Link:
             self._phase = (phase, self._clock.now_ns() if phase is not Phase.ENDED else None)
         connected = phase is not Phase.ENDED and sender is not None and sender.talk.welcome is not None
         # A peer that is sent to slowly, or later, catches up for hours: what was before is no news then.
-        if phase is Phase.STREAMING or (connected and self._clock.monotonic() - self._began > _STEADY):
+        steady = connected and self._clock.monotonic() - self._began > _STEADY
+        if phase is Phase.STREAMING or (steady and sender is not None and not sender.is_fruitless):
             self._error = None
         self._remember(sender)
         return LinkState(
@@ -201,9 +203,10 @@ class Link:
             sender.talk.end(failure)
 
     def _failed(self, failure: HikaeError) -> None:
-        code = failure.code if isinstance(failure, RefusedByPeer) else DISCONNECTED
+        code = failure.code if isinstance(failure, RefusedByPeer | Stalled) else DISCONNECTED
+        path = failure.path if isinstance(failure, Stalled) else b""
         message = f"{self._peer}: {failure.reason}"
-        self._error = Problem(code, Severity.ERROR, self._clock.now_ns(), b"", message, failure.remedy)
+        self._error = Problem(code, Severity.ERROR, self._clock.now_ns(), path, message, failure.remedy)
         self._broken(failure)
 
 

@@ -22,7 +22,7 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.store.spool import Spool
 from agent.stream import live, versions
 from agent.stream.board import PositionBoard
-from agent.stream.catchup import Catchup
+from agent.stream.catchup import Catchup, rest_fruitless
 from agent.stream.conversation import Conversation, Ended
 from agent.stream.feed import Feed, LiveCommit, LiveContent, PeerQueue
 from agent.stream.load import Load
@@ -88,6 +88,11 @@ class Sender:
         if current is not None:
             return self.talk.in_flight + current.todo + self._feed.given - current.since
         return self.talk.in_flight + (queue.bytes if queue is not None else 0)
+
+    @property
+    def is_fruitless(self) -> bool:
+        """Whether what this call does brings nothing, for now."""
+        return self._rounds.fruitless.began is not None
 
     @property
     def caught_up(self) -> bool:
@@ -256,6 +261,8 @@ class Sender:
                 self._feed.detach(queue)
                 self._round = None
         self._rounds.spooled(one.moved, one.sealed)
+        if one.stuck:
+            yield from rest_fruitless(self.talk, source, self._rounds, one.stuck)
         return one.base
 
     def _begins(self, one: Catchup | SpooledRound) -> None:

@@ -50,6 +50,10 @@ class Source(Protocol):
         """Have these objects captured again; what they hold then is given to the feed."""
         ...
 
+    def path_of(self, id: ObjectId) -> bytes | None:
+        """Where the object stands, for people; None when nowhere."""
+        ...
+
     def close(self) -> None:
         """Give back what was opened."""
         ...

@@ -17,23 +17,22 @@ from dataclasses import dataclass
 
 from agent.capture.outlet import ChunkRef
 from agent.core.commit import Changes, Commit
-from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.rows import key_is_object, object_id_of_key
 from agent.store.spool import Spool
 from agent.stream import live
-from agent.stream.catchup import backlog
+from agent.stream.catchup import NOT_CAPTURED, backlog, has_passed
 from agent.stream.conversation import Conversation
 from agent.stream.feed import PeerQueue
 from agent.stream.load import Load
 from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Withdraw, blobs_of
 from agent.stream.references import by_bytes, row_references
+from agent.stream.rounds import Fruitless, Stalled
 from agent.stream.source import Source, Waiting
 
 #: Every pass but the first looks only at what changed during the one before, at the pace of a local disk.
 _PASSES_MAX = 8
 _QUESTIONS_MAX = 8
-_TICKET_WAIT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,7 @@ class SpooledRound:
 
     ``queue`` must have been attached with ``spool`` and before anything here is read; it is given up as soon as all is gathered.
     ``base``: the commit that the peer has, raised by the seal; ``moved``: bytes shipped; ``sealed``: whether it came to its end;
+    ``stuck``: what could not be read however often it was captured again, although there was room;
     ``todo``: bytes that the peer lacks, as far as known; ``since``: what ``given`` said when its commit was chosen."""
 
     def __init__(
@@ -65,6 +65,7 @@ class SpooledRound:
         self._given = given
         self.moved = 0
         self.sealed = False
+        self.stuck: frozenset[ObjectId] = frozenset()
         self.todo = 0
         self._talk = talk
         self._source = source
@@ -82,7 +83,7 @@ class SpooledRound:
     def run(self) -> Iterator[Batch]:
         """Gather and ship; when it does not fit the spool, ship what does, without a seal: the peer keeps it.
 
-        Raises ``Ended``, ``TryAgain``, ``NotFound`` (history is pruned), ``StoreFailed``."""
+        Raises ``Ended``, ``TryAgain``, ``Stalled``, ``NotFound`` (history is pruned), ``StoreFailed``."""
         target = yield from self._gather()
         self._queue.give_up()
         if self._talk.closing:
@@ -112,6 +113,7 @@ class SpooledRound:
             # What could not be read and has no newer row is asked for again with all the rest.
             at = newest.number if before <= self._again else self.base
             yield from self._captured(self._source.force(tuple(self._unmet)))
+        self.stuck = frozenset(self._unmet)
         return None
 
     @property
@@ -187,13 +189,14 @@ class SpooledRound:
 
     def _captured(self, ticket: Waiting) -> Iterator[Batch]:
         """Wait until it is captured; capture fills the spool meanwhile."""
-        while not (self._talk.closing or self._full):
-            try:
-                ticket.wait(_TICKET_WAIT)
-            except TryAgain:
-                yield from self._talk.breathe()
-            else:
-                return
+        fruit, size = Fruitless(), self._spool.size
+        while not (self._talk.closing or self._full or has_passed(ticket)):
+            yield from self._talk.breathe()
+            if self._spool.size != size:
+                size = self._spool.size
+                fruit.brought()
+            elif fruit.nothing(self._talk.now()):
+                raise Stalled.by_files(self._talk.peer, self._source, self._unmet, NOT_CAPTURED)
 
     # --- ship
 

@@ -31,6 +31,7 @@ from agent.stream.pace import Pace
 from agent.stream.receiver import Receiver
 from agent.stream.seats import Seats
 from agent.stream.sender import Phase, Sender
+from agent.stream.source import Waiting
 
 EPOCH = Epoch(1, "alpha", b"1" * 16)
 CHUNK = 1 << 12
@@ -205,6 +206,7 @@ class FakeSource:
         self.newest = reader.newest
         self.commit_at = reader.commit_at
         self.piece = reader.piece
+        self.path_of = reader.path_of
         self.fuzzy = reader.fuzzy_between
         self.close = reader.close
 
@@ -216,7 +218,7 @@ class FakeSource:
         self._primary.reads += refs
         return [self._read(ref) for ref in refs]
 
-    def force(self, objects: Sequence[ObjectId]) -> Done:
+    def force(self, objects: Sequence[ObjectId]) -> Waiting:
         self._primary.forced += objects
         return Done(self._primary.capture(objects).number)
 

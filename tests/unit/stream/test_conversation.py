@@ -148,3 +148,19 @@ def test_a_call_that_closes_does_not_wait_for_its_turn() -> None:
     with pytest.raises(Ended):
         list(talk.say((MIB,)))
     assert (True, None) == (talk.over, talk.failure)
+
+
+def test_a_question_that_is_never_answered_ends_the_call() -> None:
+    """The peer beats and takes everything, and does not say what it lacks."""
+    clock = ManualClock()
+    talk = welcomed(clock)
+    talk.question(1)
+    list(talk.say((MIB,)))
+    talk.hear((progress(talk.sent),))
+    for _ in range(int(STANDSTILL // 10)):
+        clock.advance(10)
+        talk.hear((progress(talk.sent),))
+    assert not talk.watch(0)
+    clock.advance(1)
+    talk.hear((progress(talk.sent),))
+    assert (True, Unreachable) == (talk.watch(0), type(talk.failure))

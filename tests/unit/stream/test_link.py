@@ -17,6 +17,7 @@ from agent.stream.conversation import RefusedByPeer
 from agent.stream.link import Link
 from agent.stream.messages import Answers, Batch
 from agent.stream.pace import Pace
+from agent.stream.rounds import Stalled
 from agent.stream.sender import Phase, Sender
 from fakes.eventually import eventually
 from fakes.stream_fakes import MemoryTransport, Primary, Secondary, make_sender
@@ -207,3 +208,23 @@ def test_a_peer_that_does_not_end_a_call_is_dialled_again(primary: Primary, seco
     eventually(lambda: transport.calls > 1)
     link.stop()
     assert transport.calls > 1
+
+
+def test_a_call_that_brought_nothing_is_named_until_one_does(primary: Primary, secondary: Secondary) -> None:
+    """The problem has a word of its own and the path; the link dials again, with a source of its own."""
+    opened = []
+
+    def make() -> Sender:
+        opened.append(True)
+        if len(opened) < 3:
+            raise Stalled("beta", "1 files cannot be read", b"stuck")
+        return make_sender(primary)
+
+    link = link_of(MemoryTransport(secondary), make)
+    link.start()
+    seen = eventually(lambda: link.state().error)
+    assert seen is not None
+    assert ("stalled", b"stuck") == (seen.code, seen.path)
+    assert eventually(lambda: link.state().phase is Phase.STREAMING and link.state().error is None)
+    link.stop()
+    assert 3 == len(opened)
