@@ -16,18 +16,18 @@ from agent.core.clock import Clock
 from agent.core.ids import ObjectId
 from agent.core.rows import encode_plain_file
 from agent.fs.confined import open_file
-from agent.fs.handles import handle_of_fd
+from agent.fs.handles import handle_and_mount_of_fd
 from agent.fs.metadata import flags_of_fd
 from agent.store.local import LocalRow
 
 
 class FreshFiles:
-    """Captures into ``view``. ``device``: of the root's filesystem; ``grain``: ns, of its clock; ``seed``: of prints;
+    """Captures into ``view``. ``mount``: through which the root is seen; ``grain``: ns, of its clock; ``seed``: of prints;
     ``silent_stores``: see ``Objects``. Belongs to the pump's thread."""
 
-    def __init__(self, view: View, device: int, clock: Clock, seed: int, grain: int, silent_stores: bool) -> None:
+    def __init__(self, view: View, mount: int, clock: Clock, seed: int, grain: int, silent_stores: bool) -> None:
         self._view = view
-        self._device = device
+        self._mount = mount
         self._clock = clock
         self._seed = seed
         self._grain = grain
@@ -41,7 +41,7 @@ class FreshFiles:
         try:
             st = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
             size = st.st_size
-            if not S_ISREG(st.st_mode) or st.st_nlink != 1 or size > SMALL or st.st_dev != self._device:
+            if not S_ISREG(st.st_mode) or st.st_nlink != 1 or size > SMALL:
                 return None
             fd = open_file(dir_fd, name)
             try:
@@ -52,13 +52,13 @@ class FreshFiles:
                 if os.listxattr(fd):
                     return None
                 flags = flags_of_fd(fd)
-                handle = handle_of_fd(fd)
+                handle, mount = handle_and_mount_of_fd(fd)
                 after = os.fstat(fd)
             finally:
                 os.close(fd)
         except OSError:
             return None
-        if len(data) != size or not unchanged(st, after):
+        if len(data) != size or not unchanged(st, after) or mount != self._mount:
             return None
         self._keep(directory, name, st, data, flags, handle, read_at, synced_at)
         return size

@@ -12,7 +12,7 @@ import os
 import stat
 from collections import OrderedDict, deque
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.capture.coverage import LargeQueue
 from agent.capture.dropping import Dropping, Steps
@@ -25,8 +25,8 @@ from agent.capture.rules import Rules
 from agent.capture.view import Name, View, kind_of
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import PRIVATE_DIR
-from agent.fs.confined import OtherFilesystem, open_dir
-from agent.fs.handles import handle_of
+from agent.fs.confined import open_dir
+from agent.fs.handles import SUBVOLUME_INODE, handle_and_mount, handle_of, is_read_only_subvolume
 from agent.watch.hint import Hint, Look
 
 _ROUNDS = 4
@@ -283,7 +283,12 @@ class Looker:
             st = os.stat(name, dir_fd=fd, follow_symlinks=False)
             if not self._counts(parent, name, st):
                 return None
-            return Entry(parent, name, st, handle_of(fd, name), known)
+            handle, mount = handle_and_mount(fd, name)
+            if mount != self._places.mount:
+                return self._mounted(Entry(parent, name, st, handle, known))
+            if known is None and self._is_snapshot(parent, name, st):
+                return None
+            return Entry(parent, name, st, handle, known)
         except FileNotFoundError:
             self._reports.well(lambda: self._view.path(parent, name))
             return None
@@ -294,9 +299,30 @@ class Looker:
         if stat.S_ISSOCK(st.st_mode):
             self._reports.socket(self._view.path(parent, name))
             return False
-        if st.st_dev != self._places.device and not stat.S_ISDIR(st.st_mode):
-            self._reports.mount(self._view.path(parent, name))
+        return True
+
+    def _mounted(self, entry: Entry) -> Entry | None:
+        """What is mounted at an entry is not crossed: a directory is taken for an empty one, a file for none."""
+        if stat.S_ISDIR(entry.st.st_mode):
+            return replace(entry, handle=mount_handle(entry.parent, entry.name))
+        self._reports.mount(self._view.path(entry.parent, entry.name))
+        return None
+
+    def _is_snapshot(self, parent: ObjectId, name: bytes, st: os.stat_result) -> bool:
+        """Whether it is a read-only subvolume of btrfs, which is left out as a whole unless a rule includes it. One that is known
+        was written here: that it may not be now is no reason to drop it."""
+        if not stat.S_ISDIR(st.st_mode) or st.st_ino != SUBVOLUME_INODE:
             return False
+        fd = open_dir(self._places.fd(parent), name)
+        try:
+            if not is_read_only_subvolume(fd):
+                return False
+        finally:
+            os.close(fd)
+        path = self._view.path(parent, name)
+        if self._rules.included(path):
+            return False
+        self._reports.snapshot(path)
         return True
 
     def _take(self, entry: Entry) -> Generator[None, None, bool]:
@@ -305,13 +331,6 @@ class Looker:
         if entry.known is not None and id == entry.known:
             self.capture(id, entry)
             return True
-        if stat.S_ISDIR(entry.st.st_mode) and self._mounted(entry):
-            handle = mount_handle(entry.parent, entry.name)
-            entry = Entry(entry.parent, entry.name, entry.st, handle, entry.known)
-            id = self._identified(entry)
-            if entry.known is not None and id == entry.known:
-                self.capture(id, entry)
-                return True
         if entry.known is not None and (yield from self._clear_way(entry.known)):
             return False
         if id is None:
@@ -329,20 +348,11 @@ class Looker:
         if known is not None and (by_handle is None or by_handle.id != known):
             fact = self._view.fact(known)
             by_name = self._candidate(known, fact.handle if fact is not None else None)
-        return identify(kind, by_handle, by_name)
+        return identify(kind, handle, by_handle, by_name)
 
     def _candidate(self, id: ObjectId | None, handle: bytes | None) -> Candidate | None:
         row = self._view.object(id) if id is not None else None
         return Candidate(id, kind_of(row), handle) if id is not None and row is not None else None
-
-    def _mounted(self, entry: Entry) -> bool:
-        try:
-            os.close(open_dir(self._places.fd(entry.parent), entry.name))
-        except OtherFilesystem:
-            return True
-        except OSError:
-            return False
-        return False
 
     def capture(self, id: ObjectId, entry: Entry) -> Outcome:
         """Bring the object at an entry into the batch; what cannot be done now is left where it will be done."""

@@ -85,7 +85,7 @@ class Objects:
         self._grain = timestamp_grain_ns(places.root_fd)
         self._pages = view.pages(seed)
         self._silent_stores = _libc.magic_of(places.root_fd) in _IN_MEMORY
-        self.fresh = FreshFiles(view, places.device, clock, seed, self._grain, self._silent_stores)
+        self.fresh = FreshFiles(view, places.mount, clock, seed, self._grain, self._silent_stores)
 
     def capture(
         self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, st: os.stat_result, handle: bytes

@@ -7,7 +7,7 @@ import os
 from agent.capture.view import View
 from agent.core.ids import ObjectId
 from agent.fs.confined import DirTree
-from agent.fs.handles import can_open_by_handle, open_by_handle
+from agent.fs.handles import can_open_by_handle, mount_of_fd, mount_of_path, open_by_handle
 
 
 class Places:
@@ -15,7 +15,8 @@ class Places:
 
     def __init__(self, root_fd: int, view: View) -> None:
         self.root_fd = root_fd
-        self.device = os.fstat(root_fd).st_dev
+        #: Through which the root is seen: what is seen through another one is none of ours.
+        self.mount = mount_of_fd(root_fd)
         #: Whether an object can be asked where it is; else moves are found by seeing both ends.
         self.can_locate = can_open_by_handle(root_fd)
         self._view = view
@@ -51,17 +52,18 @@ class Places:
 
     def _path_of(self, fd: int) -> bytes | None:
         st = os.fstat(fd)
-        if st.st_nlink == 0 or st.st_dev != self.device:
+        if st.st_nlink == 0:
             return None
         try:
             root = os.readlink(b"/proc/self/fd/%d" % self.root_fd)
             path = os.readlink(b"/proc/self/fd/%d" % fd)
             # A file opened by handle may be known to the kernel without a path; it then shows something made up.
             seen = os.stat(path, follow_symlinks=False)
+            mount = mount_of_path(path)
         except (OSError, ValueError):
             return None
         prefix = root.rstrip(b"/") + b"/"
-        if not path.startswith(prefix) or (seen.st_ino, seen.st_dev) != (st.st_ino, st.st_dev):
+        if not path.startswith(prefix) or (seen.st_ino, seen.st_dev) != (st.st_ino, st.st_dev) or mount != self.mount:
             return None
         return path[len(prefix) :]
 

@@ -11,6 +11,7 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 UNREADABLE = "unreadable"
 SOCKET = "socket-skipped"
 MOUNT = "nested-mount"
+SNAPSHOT = "snapshot-skipped"
 RESTLESS = "never-rests"
 
 _KEPT = 10_000
@@ -62,6 +63,16 @@ class Reports:
             path,
             "another filesystem is mounted here; it is replicated as an empty directory",
             "make it a dataset of its own in the same group, or exclude it",
+        )
+
+    def snapshot(self, path: bytes) -> None:
+        """A read-only subvolume inside the root."""
+        self._put(
+            SNAPSHOT,
+            Severity.WARNING,
+            path,
+            "a read-only btrfs subvolume (a snapshot) stands here and is not replicated",
+            "exclude it to silence this, or name it in include to replicate it as directories and files",
         )
 
     def restless(self, path: bytes) -> None:

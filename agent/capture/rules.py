@@ -21,6 +21,7 @@ class Rules:
         lines = [*exclude, *(f"!{pattern}" for pattern in include)]
         try:
             self._spec = GitIgnoreSpec.from_lines(lines) if lines else None
+            self._include = GitIgnoreSpec.from_lines(include)
         except ValueError as error:
             raise ConfigError(
                 "read the exclude patterns", ", ".join(lines), str(error), "write them as in a .gitignore file"
@@ -36,3 +37,7 @@ class Rules:
             return False
         text = os.fsdecode(path)
         return self._spec.match_file(text + "/" if is_dir else text)
+
+    def included(self, directory: bytes) -> bool:
+        """Whether a directory that is left out by itself, without a rule, is asked for by name."""
+        return self._include.match_file(os.fsdecode(directory) + "/")

@@ -42,8 +42,16 @@ FLAGS_KEPT = 0x30
 #: _IOR('X', 100, struct xfs_fsop_geom_v1): 112 bytes with the UUID at 64 (xfs_fs.h).
 XFS_IOC_FSGEOMETRY_V1 = 0x80705864
 
+#: Which filesystem an object stands on (statfs(2)): f_type.
+OVERLAY_MAGIC = 0x794C7630
+BTRFS_MAGIC = 0x9123683E
+#: _IOR(0x94, 25, __u64): the flags of a subvolume (btrfs.h); of these, that it may not be written.
+BTRFS_IOC_SUBVOL_GETFLAGS = 0x80089419
+BTRFS_SUBVOL_RDONLY = 2
+
 _STATX_BASIC_AND_BTIME = 0x0FFF
 _STATX_BTIME = 0x0800
+_STATX_MNT_ID = 0x1000
 
 #: The kernel's numbers for renameat2, for C libraries that do not bind it.
 _RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "armv7l": 382, "i686": 353, "ppc64le": 357, "s390x": 347}
@@ -88,7 +96,8 @@ def failed(name: bytes | None = None) -> OSError:
 
 class Stat(NamedTuple):
     """What statx says beyond ``os.stat``: ``flags`` are FS_IMMUTABLE_FL | FS_APPEND_FL (the same bits as statx
-    attributes), ``btime`` ns or 0 where the filesystem keeps no birth time, ``mtime`` ns."""
+    attributes), ``btime`` ns or 0 where the filesystem keeps no birth time, ``mtime`` ns,
+    ``device`` like ``st_dev``."""
 
     mode: int
     uid: int
@@ -97,12 +106,13 @@ class Stat(NamedTuple):
     mtime: int
     btime: int
     flags: int
+    device: int
 
 
 class Buffers(threading.local):
     """Memory that the kernel fills, one set a thread, so that a call allocates nothing.
 
-    ``handle``: a struct file_handle, its length, its address, and the address for a mount id.
+    ``handle``: a struct file_handle, its length, its address, and the address of a mount id, which comes last.
     """
 
     def __init__(self) -> None:
@@ -113,6 +123,7 @@ class Buffers(threading.local):
             ctypes.c_uint32.from_buffer(self._handle),
             ctypes.addressof(self._handle),
             ctypes.addressof(self._mount),
+            self._mount,
         )
         self.statx = ctypes.create_string_buffer(256)
         self.statx_at = ctypes.addressof(self.statx)
@@ -131,7 +142,8 @@ def stat_of(dir_fd: int, name: bytes) -> Stat:
     (attributes,) = U64.unpack_from(raw, 8)
     (ino,) = U64.unpack_from(raw, 32)
     born = _nanoseconds(raw, 80) if U32.unpack_from(raw)[0] & _STATX_BTIME else 0
-    return Stat(mode, uid, gid, ino, _nanoseconds(raw, 112), born, attributes & FLAGS_KEPT)
+    (device,) = U64.unpack_from(raw, 136)
+    return Stat(mode, uid, gid, ino, _nanoseconds(raw, 112), born, attributes & FLAGS_KEPT, device)
 
 
 def flags_of(dir_fd: int, name: bytes) -> int:
@@ -139,10 +151,17 @@ def flags_of(dir_fd: int, name: bytes) -> int:
     return int(U64.unpack_from(_look(dir_fd, name), 8)[0]) & FLAGS_KEPT
 
 
-def _look(dir_fd: int, name: bytes) -> ctypes.Array[ctypes.c_char]:
+def mount_of(dir_fd: int, name: bytes) -> int:
+    """The id of the mount through which an entry is seen (not following; ``dir_fd`` itself when ``name`` is empty), as
+    name_to_handle_at(2) tells it; 0 before Linux 5.8."""
+    raw = _look(dir_fd, name, _STATX_MNT_ID)
+    return int(U64.unpack_from(raw, 144)[0]) if U32.unpack_from(raw)[0] & _STATX_MNT_ID else 0
+
+
+def _look(dir_fd: int, name: bytes, mask: int = _STATX_BASIC_AND_BTIME) -> ctypes.Array[ctypes.c_char]:
     own = BUFFERS
     flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH
-    if _statx(dir_fd, name, flags, _STATX_BASIC_AND_BTIME, own.statx_at):
+    if _statx(dir_fd, name, flags, mask, own.statx_at):
         raise failed(name)
     return own.statx
 

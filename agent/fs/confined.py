@@ -17,7 +17,7 @@ from itertools import islice
 from agent.core.ids import ROOT, ObjectId
 from agent.fs import _libc
 from agent.fs.component import UnsafeName, require_component
-from agent.fs.handles import handle_of_fd
+from agent.fs.handles import handle_of_fd, mount_of_fd
 
 __all__ = [
     "NO_NAMELESS",
@@ -63,7 +63,7 @@ _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV)
 
 
 class OtherFilesystem(OSError):
-    """A directory that something is mounted on, or on another device than its root: not crossed. errno is EXDEV."""
+    """A directory that something is mounted on: not crossed. errno is EXDEV."""
 
 
 class StaleDirectory(OSError):
@@ -78,8 +78,8 @@ def open_root(path: str) -> int:
 def open_dir(dir_fd: int, name: bytes) -> int:
     """Open a child directory for reading and as ``dir_fd``.
 
-    NotADirectoryError for anything else, links included; ``OtherFilesystem`` for a mount point (bind mounts too,
-    from Linux 5.6)."""
+    NotADirectoryError for anything else, links included; ``OtherFilesystem`` for a mount point, bind mounts too. A btrfs
+    subvolume is none."""
     require_component(name)
     try:
         return _libc.openat2(dir_fd, name, _WITHIN_MOUNT)
@@ -88,7 +88,11 @@ def open_dir(dir_fd: int, name: bytes) -> int:
             raise OtherFilesystem(errno.EXDEV, "another filesystem is mounted here", name) from None
         if error.errno not in _NO_OPENAT2:
             raise
-    return os.open(name, _DIRECTORY, dir_fd=dir_fd)
+    fd = os.open(name, _DIRECTORY, dir_fd=dir_fd)
+    if mount_of_fd(fd) != mount_of_fd(dir_fd):
+        os.close(fd)
+        raise OtherFilesystem(errno.EXDEV, "another filesystem is mounted here", name)
+    return fd
 
 
 def open_file(dir_fd: int, name: bytes, flags: int = os.O_RDONLY) -> int:
@@ -296,7 +300,6 @@ class DirTree:
         limit: int = 512,
     ) -> None:
         self._root_fd = root_fd
-        self._device: int | None = None
         self._locate = locate
         self._expect = expect
         self._limit = max(limit, 2 * self._HELD)
@@ -366,7 +369,6 @@ class DirTree:
     def _open_child(self, child: ObjectId, parent_fd: int, name: bytes) -> int:
         fd = open_dir(parent_fd, name)
         try:
-            self._require_same_device(fd, name)
             expected = self._expect(child)
             if expected is not None and handle_of_fd(fd) != expected:
                 raise StaleDirectory(errno.ESTALE, "another directory stands here", name)
@@ -374,12 +376,6 @@ class DirTree:
             os.close(fd)
             raise
         return fd
-
-    def _require_same_device(self, fd: int, name: bytes) -> None:
-        if self._device is None:
-            self._device = os.fstat(self._root_fd).st_dev
-        if os.fstat(fd).st_dev != self._device:
-            raise OtherFilesystem(errno.EXDEV, "another filesystem than the root's", name)
 
     def _keep(self, object_id: ObjectId, fd: int, held: list[ObjectId] | None = None) -> None:
         """Add a descriptor, closing the one unused for longest that is neither held nor this one."""

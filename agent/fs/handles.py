@@ -6,15 +6,21 @@ lives (the inode's generation is in it) and stays the same over a remount; it me
 
 Where the filesystem gives no handles (EOPNOTSUPP, EOVERFLOW) a stand-in is made of the inode number and the birth
 time (0 where there is none): ``00 'ino'  ino u64  birth time u64``. It tells objects apart nearly as well; it cannot
-be opened.
+be opened. The files of an overlay carry the inode numbers of several filesystems, so there the device number, by which these
+are told apart until the next mount, stands behind.
+
+The mount through which an object is seen comes with its handle. Device numbers do not tell filesystems apart: a btrfs subvolume
+has one of its own, and an overlay's files have others than its directories.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import struct
+from stat import S_ISDIR
 
 from agent.fs import _libc
 from agent.fs.component import require_component
@@ -25,32 +31,76 @@ _HANDLE_MAX = 128
 _NO_HANDLES = (errno.EOPNOTSUPP, errno.EOVERFLOW, errno.ENOSYS)
 
 _XFS_MAGIC = 0x58465342
+#: Of the root directory of every btrfs subvolume (BTRFS_FIRST_FREE_OBJECTID).
+SUBVOLUME_INODE = 256
 
 
 def handle_of(dir_fd: int, name: bytes) -> bytes:
     """The handle of an entry; of the link itself if it is one. OSError (ENOENT …) if it is gone."""
+    return handle_and_mount(dir_fd, name)[0]
+
+
+def handle_and_mount(dir_fd: int, name: bytes) -> tuple[bytes, int]:
+    """:func:`handle_of`, and the id of the mount through which the entry is seen (see :func:`mount_of_fd`)."""
     require_component(name)
-    handle, size, handle_at, mount_at = _libc.BUFFERS.handle
+    handle, size, handle_at, mount_at, mount = _libc.BUFFERS.handle
     size.value = _HANDLE_MAX
     if _libc.name_to_handle_at(dir_fd, name, handle_at, mount_at, 0):
-        return _stand_in(dir_fd, name)
-    return handle.raw[4 : 8 + size.value]
+        return _stand_in(dir_fd, name), _libc.mount_of(dir_fd, name)
+    return handle.raw[4 : 8 + size.value], mount.value
 
 
 def handle_of_fd(fd: int) -> bytes:
     """The handle of an open object (opened by O_PATH will do)."""
-    handle, size, handle_at, mount_at = _libc.BUFFERS.handle
+    return handle_and_mount_of_fd(fd)[0]
+
+
+def handle_and_mount_of_fd(fd: int) -> tuple[bytes, int]:
+    """:func:`handle_of_fd`, and the mount through which it was opened."""
+    handle, size, handle_at, mount_at, mount = _libc.BUFFERS.handle
     size.value = _HANDLE_MAX
     if _libc.name_to_handle_at_quick(fd, b"", handle_at, mount_at, _libc.AT_EMPTY_PATH):
-        return _stand_in(fd, b"")
-    return handle.raw[4 : 8 + size.value]
+        return _stand_in(fd, b""), _libc.mount_of(fd, b"")
+    return handle.raw[4 : 8 + size.value], mount.value
+
+
+def mount_of_fd(fd: int) -> int:
+    """The id of the mount through which an object was opened: equal for everything below a directory but what is mounted
+    there, bind mounts of the same filesystem and of single files included. It is told anew after the mount's end."""
+    return handle_and_mount_of_fd(fd)[1]
+
+
+def mount_of_path(path: str | bytes) -> int:
+    """The same for what stands at a path; links in its last place are not followed. OSError when there is nothing."""
+    return _libc.mount_of(_libc.AT_FDCWD, os.fsencode(path))
+
+
+def is_same_stand_in(one: bytes, other: bytes) -> bool:
+    """Whether two handles are stand-ins that differ in nothing but the device number, which another mount tells anew."""
+    end = len(_STAND_IN) + _STAND_IN_FORM.size
+    return one.startswith(_STAND_IN) and one[:end] == other[:end]
 
 
 def _stand_in(fd: int, name: bytes) -> bytes:
     if ctypes.get_errno() not in _NO_HANDLES:
         raise _libc.failed(name)
     found = _libc.stat_of(fd, name)
-    return _STAND_IN + _STAND_IN_FORM.pack(found.ino, found.btime & 0xFFFFFFFFFFFFFFFF)
+    made = _STAND_IN + _STAND_IN_FORM.pack(found.ino, found.btime & 0xFFFFFFFFFFFFFFFF)
+    if S_ISDIR(found.mode) or _libc.magic_of(fd) != _libc.OVERLAY_MAGIC:
+        return made
+    return made + _libc.U64.pack(found.device)
+
+
+def is_read_only_subvolume(fd: int) -> bool:
+    """Whether an open directory is a btrfs subvolume that may not be written: a snapshot, as a rule."""
+    flags = bytearray(8)
+    try:
+        if os.fstat(fd).st_ino != SUBVOLUME_INODE or _libc.magic_of(fd) != _libc.BTRFS_MAGIC:
+            return False
+        fcntl.ioctl(fd, _libc.BTRFS_IOC_SUBVOL_GETFLAGS, flags, True)
+    except OSError:
+        return False
+    return bool(_libc.U64.unpack(flags)[0] & _libc.BTRFS_SUBVOL_RDONLY)
 
 
 def open_by_handle(mount_fd: int, handle: bytes, flags: int) -> int:

@@ -26,6 +26,7 @@ from watchdog.observers.inotify import InotifyWatchGroup
 from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Mask, WatchCallback, WatchDescriptor
 
 from agent.core.rows import PRIVATE_DIR
+from agent.fs.handles import mount_of_path
 from agent.watch.hint import Hint, Look, Passing, Sink, never_passes
 from agent.watch.ignored import Barriers
 from agent.watch.root import RootIdentity, identity_of, reason_lost
@@ -241,6 +242,7 @@ class _Tree(InotifyWatchGroup):
     def __init__(self, reader: _Reader, root: bytes, outbox: _Outbox) -> None:
         self.missed: dict[bytes, None] = {}
         self._astray: dict[bytes, None] = {}
+        self._mount = mount_of_path(root)
         self.doubted = False
         self._outbox = outbox
         self._prefix = root if root == b"/" else root + b"/"
@@ -372,10 +374,17 @@ class _Tree(InotifyWatchGroup):
         if not os.path.isdir(path):
             return
         for top, names, _ in os.walk(path, onerror=self._not_listed):
+            names[:] = [name for name in names if self._is_ours(os.path.join(top, name))]
             for name in names:
-                below = os.path.join(top, name)
-                if not os.path.islink(below):
-                    self._add_callback(below)
+                self._add_callback(os.path.join(top, name))
+
+    def _is_ours(self, directory: bytes) -> bool:
+        """Whether it is a directory (no link) on which nothing is mounted."""
+        try:
+            return not os.path.islink(directory) and mount_of_path(directory) == self._mount
+        except OSError as error:
+            self._not_listed(error)
+            return False
 
     def _not_listed(self, error: OSError) -> None:
         if isinstance(error.filename, bytes) and error.errno in _NOT_HERE:

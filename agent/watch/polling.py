@@ -20,6 +20,7 @@ from watchdog.observers.polling import PollingEmitter
 from watchdog.utils.dirsnapshot import DirectorySnapshot
 
 from agent.core.rows import PRIVATE_DIR
+from agent.fs.handles import mount_of_path
 from agent.watch.hint import Hint, Look, Passing, Sink, never_passes
 from agent.watch.root import RootIdentity, identity_of, reason_lost
 
@@ -202,7 +203,7 @@ class _Snapshot(DirectorySnapshot):
 
     def walk(self, root: str) -> Iterator[tuple[str, os.stat_result]]:
         private = os.path.join(root, os.fsdecode(PRIVATE_DIR))
-        device = self.stat(root).st_dev
+        mount = mount_of_path(root)
         todo = [root]
         while todo:
             for path in self._listed(todo.pop()):
@@ -213,8 +214,14 @@ class _Snapshot(DirectorySnapshot):
                 except OSError:
                     continue  # gone since it was listed, or its path is too long
                 yield path, found
-                if stat.S_ISDIR(found.st_mode) and found.st_dev == device:
+                if stat.S_ISDIR(found.st_mode) and self._is_seen_through(mount, path):
                     todo.append(path)
+
+    def _is_seen_through(self, mount: int, path: str) -> bool:
+        try:
+            return mount_of_path(path) == mount
+        except OSError:
+            return False
 
     def _listed(self, path: str) -> list[str]:
         try:

@@ -33,6 +33,7 @@ def make_image(image: Path, mebibytes: int) -> None:
 MAKERS = {
     "ext4": ("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0"),
     "xfs": ("mkfs.xfs", "-q", "-f"),
+    "btrfs": ("mkfs.btrfs", "-q", "-f"),
 }
 
 

@@ -36,7 +36,7 @@ class Seen:
 def snapshot(root: str) -> dict[bytes, Seen]:
     """Every path below ``root`` (b"" is the root itself), our private directory and sockets left out."""
     found: dict[bytes, Seen] = {}
-    inodes: dict[int, list[bytes]] = {}
+    inodes: dict[tuple[int, int], list[bytes]] = {}
     top = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         st = os.fstat(top)
@@ -70,7 +70,7 @@ def differences(one: str, other: str, limit: int = 40) -> list[str]:
     return words
 
 
-def _scan(top: int, prefix: bytes, found: dict[bytes, Seen], inodes: dict[int, list[bytes]]) -> None:
+def _scan(top: int, prefix: bytes, found: dict[bytes, Seen], inodes: dict[tuple[int, int], list[bytes]]) -> None:
     for text in sorted(os.listdir(top)):
         name = os.fsencode(text)
         path = prefix + b"/" + name if prefix else name
@@ -87,7 +87,7 @@ def _scan(top: int, prefix: bytes, found: dict[bytes, Seen], inodes: dict[int, l
             finally:
                 os.close(below)
         else:
-            inodes.setdefault(st.st_ino, []).append(path)
+            inodes.setdefault((st.st_dev, st.st_ino), []).append(path)
 
 
 def _seen(top: int, name: bytes, st: os.stat_result) -> Seen:

@@ -196,16 +196,23 @@ def test_nested_mounts_are_not_crossed(tmp_path: Path, how: str) -> None:
         _unmount(tmp_path / "root" / "mount")
 
 
-def test_a_btrfs_subvolume_is_another_filesystem(tmpfs_dir: Path) -> None:
-    """A subvolume has another device number though nothing is mounted: DirTree does not enter it."""
+def test_a_btrfs_subvolume_belongs_to_the_tree(tmpfs_dir: Path) -> None:
+    """A subvolume has another device number though nothing is mounted: DirTree enters it, and its mount is that of the root."""
     with _filesystem("btrfs", tmpfs_dir) as where:
         program = shutil.which("btrfs", path=os.environ.get("PATH", "") + ":/usr/bin:/bin")
         if program is None:
             pytest.skip("btrfs is not installed")
         subprocess.run([program, "-q", "subvolume", "create", str(where / "sub")], check=True)
         root = confined.open_root(str(where))
-        with pytest.raises(confined.OtherFilesystem):
-            confined.DirTree(root, lambda _: (ROOT, b"sub")).fd(ObjectId(2))
+        tree = confined.DirTree(root, lambda _: (ROOT, b"sub"))
+        fd = tree.fd(ObjectId(2))
+        same = handles.mount_of_fd(fd) == handles.mount_of_fd(root)
+        assert (True, True, False) == (
+            same,
+            os.fstat(fd).st_dev != os.fstat(root).st_dev,
+            handles.is_read_only_subvolume(fd),
+        )
+        tree.close()
         os.close(root)
 
 
