@@ -71,7 +71,7 @@ class Committer:
         header = self._header(newest, consistent, view.fuzzy)
         size = sum(map(len, changes.puts))
         self._patiently(lambda: self._require_room(size))
-        commit = self._patiently(lambda: self._catalog.write(changes, header, view.pieces))
+        commit = self._patiently(lambda: self._catalog.write(changes, header, list(view.pieces.items())))
         self.commits += 1
         self.fuzzy += view.fuzzy
         self._write_facts(view, commit)

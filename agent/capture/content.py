@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -32,13 +32,15 @@ from agent.fs.content import segments
 
 #: Files up to this size are one chunk: nothing is cut below it.
 WHOLE = FINE.least
-#: New files up to this size are read by one call.
+#: New files up to this size are read by one call, and cut into no more chunks than a flat list holds.
 SMALL = 512 << 10
 PRINT = 16
 NONE: Runs = ()
 _SLICE = 4 << 20
 #: After so many differing neighbours the old borders say nothing any more.
 _RUN = 8
+#: Parts of a list that are known to be those of the version before; others are told once more.
+_REMEMBERED = 65_536
 
 #: ``(name, kind, data)``
 Found = tuple[bytes, int, bytes]
@@ -100,10 +102,11 @@ class ContentReader:
         self._fd, self._size, self._seed, self._cutter = fd, size, seed, cutter
         self._window = _Window(fd, min(size, _SLICE))
         # Not by a method: a reader that holds itself would keep its window until garbage is looked for.
-        self._folding = Folding(partial(_keep_piece, self.found, self.pieces))
+        earlier_pieces = _Opened(piece)
+        self._folding = Folding(partial(_keep_piece, self.found, self.pieces, earlier_pieces.names))
         self._prints = bytearray()
-        self._old = _OldChunks(earlier, seed, size, piece, pages)
-        self._cut = self._chosen_cut(earlier, piece)
+        self._old = _OldChunks(earlier, seed, size, earlier_pieces.read, pages)
+        self._cut = self._chosen_cut(earlier, earlier_pieces.read)
         self._run = 0
         self._ended = False
 
@@ -206,9 +209,27 @@ class ContentReader:
             self._pages.found(name, told, runs)
 
 
-def _keep_piece(found: list[Found], pieces: list[tuple[bytes, bytes]], name: bytes, data: bytes) -> None:
-    found.append((name, PIECE, data))
-    pieces.append((name, data))
+def _keep_piece(
+    found: list[Found], pieces: list[tuple[bytes, bytes]], known: Set[bytes], name: bytes, data: bytes
+) -> None:
+    if name not in known:
+        found.append((name, PIECE, data))
+        pieces.append((name, data))
+
+
+class _Opened:
+    """Reads parts of the list of the version before, and knows ``names`` of them. They are opened where the read is, so that a
+    part which did not change is known by the time when it is whole again."""
+
+    def __init__(self, piece: Callable[[bytes], bytes]) -> None:
+        self._piece = piece
+        self.names: set[bytes] = set()
+
+    def read(self, name: bytes) -> bytes:
+        if len(self.names) >= _REMEMBERED:
+            self.names.clear()
+        self.names.add(name)
+        return self._piece(name)
 
 
 class _Window:

@@ -9,14 +9,15 @@ from agent.core.chunks import FLAT_LIMIT, PIECE, PIECE_LIMIT, Entry
 
 
 class Folding:
-    """Entries are added in file order. Holds at most some thousand of them a level.
+    """Entries are added in file order. Holds at most some tens of them a level.
 
     Every piece goes to ``keep(name, bytes)`` as soon as it is whole. ``chunks.fold`` decides level by level, knowing
-    all of it; a level here knows that it must be cut once it has more than ``FLAT_LIMIT`` entries, and then cuts what
+    all of it; a level here knows that it must be cut once it has more than ``limit`` entries, and then cuts what
     it has."""
 
-    def __init__(self, keep: Callable[[bytes, bytes], None]) -> None:
+    def __init__(self, keep: Callable[[bytes, bytes], None], limit: int = FLAT_LIMIT) -> None:
         self._keep = keep
+        self._limit = limit
         self._run: list[Entry] = []
         self._upper: Folding | None = None
 
@@ -25,9 +26,9 @@ class Folding:
         run = self._run
         run.append(entry)
         if self._upper is None:
-            if len(run) > FLAT_LIMIT:
+            if len(run) > self._limit:
                 self._overflow()
-        elif len(run) >= PIECE_LIMIT or (entry.name and entry.name[-1] == 0):
+        elif chunks.ends_piece(len(run), entry.name):
             self._close_run(self._upper)
 
     def finish(self) -> bytes:
@@ -40,7 +41,7 @@ class Folding:
 
     def _overflow(self) -> None:
         entries, self._run = self._run, []
-        self._upper = Folding(self._keep)
+        self._upper = Folding(self._keep, PIECE_LIMIT)
         for entry in entries:
             self.add(entry)
 

@@ -17,6 +17,7 @@ from agent.capture.view import Name, View
 from agent.core.clock import Clock
 from agent.core.ids import ObjectId
 from agent.core.patch import Runs
+from agent.core.rows import decode_object
 from agent.fs.confined import open_file
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import Metadata, read_metadata
@@ -124,8 +125,12 @@ class LargeReads:
                 # It was moved while it was read; whoever moved it is heard of, and what was sent is not asked for again.
                 self._looker.give_back(self._view.path(*name))
                 return False
+            if was is not None and not self._stands(id, was):
+                # Parts of its list were passed over as those of a version that may be gone by now.
+                self._looker.give_back(self._view.path(*name))
+                return False
             yield from self._looker.make_way(name, handle)
-            self._view.pieces += reader.pieces
+            self._view.pieces.update(reader.pieces)
             named = self._name(name, handle, meta, before, 0 if moved else read_at, content, id)
             committed = named == id
         finally:
@@ -137,6 +142,11 @@ class LargeReads:
             self._reports.well(lambda: self._view.path(*name))
         yield from self._looker.follow_up()
         return False
+
+    def _stands(self, id: ObjectId, was: bytes) -> bool:
+        """Whether an object's content in the catalog is still that of a row."""
+        row = self._view.object(id)
+        return row is not None and (row == was or decode_object(row).content == decode_object(was).content)
 
     def _slices(
         self, token: int, reader: ContentReader, slices: Generator[int, None, Content], is_new: bool

@@ -149,10 +149,7 @@ class Objects:
 
     def piece(self, name: bytes) -> bytes:
         """A stored chunk list. Raises ``Damaged`` when the catalog lost it."""
-        for held, data in self._view.pieces:
-            if held == name:
-                return data
-        stored = self._catalog.piece(name)
+        stored = self._view.pieces.get(name) or self._catalog.piece(name)
         if stored is None:
             raise Damaged("read a chunk list", name.hex(), "the catalog has no such piece", "move the catalog away")
         return stored
@@ -184,7 +181,7 @@ class Objects:
         self.bytes_read += content.size
         self._view.add_chunks(found)
         if reader is not None:
-            self._view.pieces += reader.pieces
+            self._view.pieces.update(reader.pieces)
             self._view.patches.update(reader.patches)
             reader.settle(committed=True)
         self.finish_file(id, was, meta, st, read_at, handle, content)

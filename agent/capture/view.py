@@ -62,7 +62,7 @@ class View:
         self.chunks: dict[bytes, tuple[int, bytes]] = {}
         #: How some of them are made of chunks of the version before.
         self.patches: dict[bytes, Runs] = {}
-        self.pieces: list[tuple[bytes, bytes]] = []
+        self.pieces: dict[bytes, bytes] = {}
         self.bytes = 0
         self.ahead: list[tuple[int, ObjectId]] = []
         self.fuzzy = 0

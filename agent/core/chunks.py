@@ -8,8 +8,9 @@ A chunk list is the canonical bytes of a file's content: entries in file order, 
                                         itself stored as a chunk named by BLAKE3 in a context of its own
 
 All integers are big-endian. Adjacent holes are merged. A list of at most ``FLAT_LIMIT`` entries is flat; a longer one
-is cut into pieces where a name's low bits are zero (256 entries on average), level by level, so that one
-more version of a huge file costs what changed.
+is cut into pieces where a name's low bits are zero, level by level until there are at most ``PIECE_LIMIT``, so that one
+more version of a large file costs what changed: short pieces, since every level of a change is told and kept anew
+(docs/decisions/0030).
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from blake3 import blake3
 from agent.core.errors import WireError
 
 NAME_SIZE = 32
-FLAT_LIMIT = 1024
-PIECE_LIMIT = 1024
+FLAT_LIMIT = 32
+#: A piece ends after its least entries where a name ends in two zero bits (6 entries on average), and at the limit.
+PIECE_LEAST, PIECE_LIMIT, _CUT_BITS = 3, 12, 3
 MAX_CHUNK = 1 << 20
-#: Levels of pieces in pieces below a file's list.
-LEVELS = 8
+#: Levels of pieces in pieces below a file's list: names that end every piece at its least entries need as many of them for
+#: ``UNFOLDED_MAX``.
+LEVELS = 16
 #: Data and hole entries that a file's list may unfold to: 16 TiB of chunks of 64 KiB, 64 TiB of those of a large file.
 UNFOLDED_MAX = 1 << 28
 
@@ -122,19 +125,25 @@ def names_in(data: bytes) -> list[tuple[int, bytes]]:
     return [(entry.kind, entry.name) for entry in decode(data) if entry.kind != HOLE]
 
 
+def ends_piece(count: int, name: bytes) -> bool:
+    """Whether a piece of so many entries ends with the one of this name (empty for a hole)."""
+    return count >= PIECE_LIMIT or (count >= PIECE_LEAST and name != b"" and not name[-1] & _CUT_BITS)
+
+
 def fold(entries: list[Entry], keep: Callable[[bytes, bytes], None]) -> bytes:
     """The chunk list for ``entries`` (data and holes of a whole file); every piece is given to ``keep(name, bytes)``."""
-    while len(entries) > FLAT_LIMIT:
+    limit = FLAT_LIMIT
+    while len(entries) > limit:
         upper: list[Entry] = []
         run: list[Entry] = []
         for entry in entries:
             run.append(entry)
-            if len(run) >= PIECE_LIMIT or (entry.name and entry.name[-1] == 0):
+            if ends_piece(len(run), entry.name):
                 upper.append(_piece(run, keep))
                 run = []
         if run:
             upper.append(_piece(run, keep))
-        entries = upper
+        entries, limit = upper, PIECE_LIMIT
     return encode(entries)
 
 

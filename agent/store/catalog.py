@@ -7,7 +7,7 @@ nothing staged.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ import apsw
 from agent.core.commit import Changes, Commit
 from agent.core.errors import Damaged, HikaeError, NotFound, Refused, StoreFailed, WireError
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, object_id, shown
-from agent.store import schema
+from agent.store import lists, schema
 from agent.store.moments import Difference
 from agent.store.pack import PackEnd
 from agent.store.reader import CatalogReader, Reading
@@ -152,10 +152,7 @@ class Catalog(Reading):
 
         Raises as :meth:`stage` and :meth:`seal`."""
         self.stage(header.number, changes)
-        if pieces:
-            with self._writing("keep chunk lists"):
-                self._connection.executemany("insert or ignore into piece values (?, ?)", pieces)
-        return self.seal(header, self.pack_end())
+        return self._seal(header, self.pack_end(), lambda: lists.keep(self._connection, pieces, changes.puts))
 
     def stage(self, number: CommitNumber, changes: Changes) -> None:
         """Add rows to the coming commit. May be called often.
@@ -198,6 +195,9 @@ class Catalog(Reading):
         ``pack_end``: what ``Vault.sync`` gave after the commit's chunks were in. The commit's time is never before its
         parent's. Raises ``WireError`` when parent or digest differ, ``TryAgain`` (disk full), ``StoreFailed``; then
         nothing is staged."""
+        return self._seal(header, pack_end, lambda: None)
+
+    def _seal(self, header: Header, pack_end: PackEnd, with_it: Callable[[], None]) -> Commit:
         with self._writing("seal a commit"):
             self._expect(header.number)
             self._check_parent(header)
@@ -206,6 +206,7 @@ class Catalog(Reading):
                 self._cut()
                 self._connection.pragma("synchronous", int(Synchronous.FULL))
                 query(self._connection, "begin immediate")
+            with_it()
             self._insert(commit, pack_end)
             query(self._connection, "commit")
             self._newest = commit
@@ -232,6 +233,10 @@ class Catalog(Reading):
             self._set("horizon", horizon)
             self._staging.save(self._newest.number)
             gone = 0
+            ended = query(self._connection, _PRUNE_OBJECTS, (horizon, limit))
+            lists.let_go(self._connection, [row for (row,) in ended])
+            lists.sweep(self._connection, limit)
+            gone = len(ended)
             for sql in _PRUNE:
                 query(self._connection, sql, (horizon, limit - gone))
                 gone += self._connection.changes()
@@ -400,9 +405,11 @@ or exists (select 1 from object where until > ?1 and until < 9223372036854775807
 or exists (select 1 from name where since > ?1)
 or exists (select 1 from name where until > ?1 and until < 9223372036854775807)
 """
+_PRUNE_OBJECTS = """
+delete from object where (id, until) in
+(select id, until from object where until <= ?1 and until < 9223372036854775807 limit ?2) returning row
+"""
 _PRUNE = (
-    """delete from object where (id, until) in
-    (select id, until from object where until <= ?1 and until < 9223372036854775807 limit ?2)""",
     """delete from name where (parent, until, name) in
     (select parent, until, name from name where until <= ?1 and until < 9223372036854775807 limit ?2)""",
     "delete from commits where number in (select number from commits where number < ?1 limit ?2)",

@@ -41,6 +41,7 @@ create table commits (
 create index commit_anew on commits (number) where parent = 0;
 create table epoch (number integer primary key, owner text not null, token blob not null, first integer);
 create table sums (block integer primary key, sums blob not null);
-create table piece (name blob primary key, data blob not null);
+create table piece (name blob primary key, data blob not null, named integer not null) without rowid;
+create index piece_unnamed on piece (name) where named = 0;
 create table meta (key text primary key, value integer not null) without rowid;
 """

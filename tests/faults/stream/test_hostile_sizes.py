@@ -90,17 +90,17 @@ def test_more_patches_than_may_be_rebuilt_at_once(secondary: Secondary) -> None:
     )
 
 
-@pytest.mark.parametrize(("levels", "width"), [(4, PIECE_LIMIT), (5, 200)])
+@pytest.mark.parametrize(("levels", "width"), [(9, PIECE_LIMIT), (11, 7)])
 def test_list_that_unfolds_without_an_end(secondary: Secondary, levels: int, width: int) -> None:
     """A few hundred bytes that stand for billions of entries are refused before the applier meets them."""
     parts, top = tower(levels, width)
-    refused_with(secondary, parts, *[top] * (FLAT_LIMIT if levels == 4 else 1))
+    refused_with(secondary, parts, *[top] * (FLAT_LIMIT if levels == 9 else 1))
 
 
 def test_lists_that_are_too_many_together(secondary: Secondary) -> None:
     """Each of a file's lists is within the limit, and all of them are not."""
-    parts, top = tower(3, PIECE_LIMIT)
-    middle, above = piece([top] * (chunks.UNFOLDED_MAX // PIECE_LIMIT**2))
+    parts, top = tower(8, PIECE_LIMIT)
+    middle, above = piece([top] * (chunks.UNFOLDED_MAX // PIECE_LIMIT**7))
     refused_with(secondary, [*parts, middle], above, Entry(HOLE, 1), above)
 
 

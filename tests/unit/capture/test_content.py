@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.capture.content import PRINT, WHOLE, Content, ContentReader, Earlier, read_at_once
-from agent.capture.cutter import Cutter
+from agent.capture.content import PRINT, SMALL, WHOLE, Content, ContentReader, Earlier, read_at_once
+from agent.capture.cutter import FINE, Cutter
 from agent.core import chunks
-from agent.core.chunks import DATA, HOLE
+from agent.core.chunks import DATA, FLAT_LIMIT, HOLE, PIECE
 
 SEED = 42
 KIB, MIB = 1 << 10, 1 << 20
@@ -26,7 +26,7 @@ class Copy:
 
     def __init__(self) -> None:
         self.chunks: dict[bytes, bytes] = {}
-        self.new = 0
+        self.new = self.told = 0
 
     def read(self, path: Path, earlier: Earlier | None = None, size: int | None = None) -> Content:
         """Read a file as capture does and keep what is new."""
@@ -42,7 +42,7 @@ class Copy:
 
     def _run(self, reader: ContentReader) -> Content:
         slices = reader.slices()
-        self.new = 0
+        self.new = self.told = 0
         while True:
             try:
                 next(slices)
@@ -55,6 +55,7 @@ class Copy:
     def _keep(self, reader: ContentReader) -> None:
         for name, kind, data in reader.found:
             self.new += kind == DATA
+            self.told += kind == PIECE
             self.chunks[name] = data
         reader.found.clear()
 
@@ -84,7 +85,26 @@ def test_unchanged_is_not_hashed_again(file: Path) -> None:
     first = copy.read(file)
     again = copy.read(file, earlier(first))
     assert (0, first) == (copy.new, again)
-    assert len(first.prints) == PRINT * (1 + len(chunks.decode(first.chunks)))
+    assert len(first.prints) == PRINT * (1 + sum(1 for _ in chunks.unfold(first.chunks, copy.chunks.__getitem__)))
+
+
+def test_parts_of_a_list_that_did_not_change_are_not_told_again(file: Path) -> None:
+    """A page of a file of a thousand chunks: its chunk, and the parts of the list that lead to it."""
+    file.write_bytes(random.Random(1).randbytes(64 * MIB))
+    copy = Copy()
+    first = copy.read(file)
+    with file.open("r+b") as opened:
+        opened.seek(33 * MIB)
+        opened.write(b"page" * KIB)
+    second = copy.read(file, earlier(first))
+    assert second.chunks != first.chunks
+    assert 1 <= copy.told <= 10
+    assert file.read_bytes() == copy.bytes_of(second)
+
+
+def test_new_small_files_need_no_parts() -> None:
+    """What is read at once is cut into no more chunks than a flat list holds."""
+    assert SMALL <= FLAT_LIMIT * FINE.least
 
 
 def test_prints_of_another_version_are_not_believed(file: Path) -> None:

@@ -85,7 +85,7 @@ class Copy:
     def borders(self) -> list[int]:
         """Lengths of its chunks."""
         assert self.content is not None
-        return [entry.length for entry in chunks.decode(self.content.chunks)]
+        return [entry.length for entry in chunks.unfold(self.content.chunks, self.chunks.__getitem__)]
 
 
 @pytest.fixture

@@ -38,7 +38,21 @@ def test_one_change_in_a_huge_list_costs_few_pieces() -> None:
     entries[100_000] = Entry(DATA, 5, b"\1" * 32)
     after: dict[bytes, bytes] = {}
     chunks.fold(entries, after.__setitem__)
-    assert len(after.keys() - before.keys()) <= 4
+    told = sum(len(after[name]) for name in after.keys() - before.keys())
+    assert told <= 6_000
+
+
+@pytest.mark.parametrize("count", [33, 100, 400, 1_000, 4_000, 16_000])
+def test_a_change_costs_at_most_two_kilobytes_of_lists(count: int) -> None:
+    """Its row's list and the parts that are new, on average over places in a file of 2 MiB to 4 GiB."""
+    rng, before, told = random.Random(count), dict[bytes, bytes](), 0
+    entries = _entries(count, 7)
+    chunks.fold(entries, before.__setitem__)
+    for _ in range(10):
+        at, after = rng.randrange(count), dict[bytes, bytes]()
+        row = chunks.fold([*entries[:at], Entry(DATA, 5, rng.randbytes(32)), *entries[at + 1 :]], after.__setitem__)
+        told += len(row) + sum(len(after[name]) for name in after.keys() - before.keys())
+    assert told / 10 <= 2048
 
 
 def test_data_cannot_pass_for_a_list() -> None:

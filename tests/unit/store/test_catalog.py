@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.chunks import DATA, Entry, encode
 from agent.core.commit import Changes, Commit
 from agent.core.digest import Digest, digest_of
 from agent.core.errors import Damaged, NotFound, Refused, StoreFailed, WireError
@@ -246,9 +247,10 @@ def test_ids_are_never_given_twice(path: str) -> None:
 
 def test_pieces_are_kept(catalog: Catalog) -> None:
     """A chunk list is stored with its commit; the same one again is no error."""
+    part = encode([Entry(DATA, 7, b"c" * 32)])
     for seq in (2, 3):
-        catalog.write(Changes(), header(seq), [(b"n" * 32, b"list")])
-    assert (b"list", None) == (catalog.piece(b"n" * 32), catalog.piece(b"m" * 32))
+        catalog.write(Changes(), header(seq), [(b"n" * 32, part)])
+    assert (part, None) == (catalog.piece(b"n" * 32), catalog.piece(b"m" * 32))
 
 
 def test_prune_forgets_ended_rows_in_slices(catalog: Catalog) -> None:
