@@ -87,20 +87,39 @@ def told_lost(read: ReadChunk, look: Look) -> ReadChunk:
 def is_same(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> bool:
     """Whether the file holds exactly the wanted bytes and holes. Reads it whole, unless its size says no. ``look`` is called at
     every step, and raises what is to end it."""
-    return difference(fd, row, read, look) == ""
+    return os.fstat(fd).st_size == row.size and next(_unequal(fd, row, read, look), None) is None
 
 
 def difference(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> str:
-    """ "" when the file is as wanted, else "size", "content", or "holes" when only the layout differs. ``look``: as
+    """ "" when the file is as wanted, else "size", "content", or "holes" when it takes room for what should be holes. A layout
+    that only looks different (a hole for zeros; pages that were read over what holds nothing) is none. ``look``: as
     :func:`is_same`."""
     if os.fstat(fd).st_size != row.size:
         return "size"
-    found = ""
+    filled = False
     for offset, entry in _unequal(fd, row, read, look):
         if not _reads_same(fd, offset, entry, look):
             return "content"
-        found = "holes"
-    return found
+        filled = filled or entry.kind == HOLE
+    return "holes" if filled and _wastes_room(fd, row, read) else ""
+
+
+def _wastes_room(fd: int, row: ObjectRow, read: ReadChunk) -> bool:
+    """Whether holes are filled, as the disk has it, and the file so takes more room than its data."""
+    # XFS takes what is cached over an extent that was allocated and never written for data (its iomap_seek_data).
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    layout, block = Layout(fd, row.size), os.fstatvfs(fd).f_frsize
+    offset = room = end = 0
+    filled = False
+    for entry in entries_of(row, read):
+        begin, offset = offset, offset + entry.length
+        if entry.kind == HOLE:
+            filled = filled or layout.within(begin, entry.length)[0]
+        else:
+            # In whole blocks, each of which is counted once.
+            begin, end = max(end, begin - begin % block), offset + -offset % block
+            room += max(0, end - begin)
+    return filled and os.fstat(fd).st_blocks * 512 > room
 
 
 def mend(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> int:

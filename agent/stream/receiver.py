@@ -96,7 +96,6 @@ class Receiver:
         self._structure = Structure(catalog, empty=catalog.newest() is None)
         self._incoming: _Incoming | None = None
         self._sealed: list[_Incoming] = []
-        self._end: PackEnd | None = None
         self._held = 0
         self._may_restart = False
         #: Called at every step of what may take long; raises what is to end it. Set by who drives us.
@@ -171,7 +170,9 @@ class Receiver:
         :meth:`handle`."""
         if not self._sealed:
             return
-        end = self._synced()
+        # Also where nothing came: what a commit relies on may stand in an adopted tree, or have been put into the packs by
+        # another thread, and be durable only now. The vault knows when there is nothing to do.
+        end = self._vault.sync()
         while self._sealed:
             self._finish(self._sealed.pop(0), end)
         self._presence.forget()
@@ -238,16 +239,9 @@ class Receiver:
         if data.content:
             came = [(chunk.name, raw) for chunk, raw in zip(stored, raws, strict=True) if chunk.kind == chunks.DATA]
             self.content_came(data.content, came)
-        self._end = None
         self._presence.arrived([chunk.name for chunk in stored])
         if bases:
             self._presence.made_of(bases)
-
-    def _synced(self) -> PackEnd:
-        if self._end is None or self.asks_first:
-            # What an adopted tree holds is relied on although nothing came.
-            self._end = self._vault.sync()
-        return self._end
 
     # --- rows
 
@@ -353,7 +347,7 @@ class Receiver:
         incoming = self._incoming
         if incoming is None:
             if self.lacking:
-                self._synced()
+                self._vault.sync()
                 self.lacking = False
                 self.mended(self._presence.unanswered)
             if not self._sealed:

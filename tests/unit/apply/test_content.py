@@ -15,6 +15,7 @@ from agent.apply.facts import ChunkLost
 from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow
 from fakes.apply_fakes import PAGE, Bytes, Tree
+from fakes.loop_image import can_mount, filesystem
 
 
 @pytest.fixture
@@ -110,3 +111,31 @@ def test_a_lost_chunk_leaves_a_file_as_it_was_when_patched(fd: int) -> None:
     with pytest.raises(Exception, match="not there"):
         content.patch(fd, old, new, store.read)
     assert "" == content.difference(fd, old, store.read)
+
+
+def test_a_layout_that_costs_no_room_is_no_difference(fd: int) -> None:
+    """A hole where zeros are wanted reads the same; it is written all the same when the file is mended."""
+    store = Bytes()
+    row = _row(store, b"a" * PAGE, bytes(2 * PAGE), b"b" * PAGE)
+    content.write_new(fd, _row(store, b"a" * PAGE, 2 * PAGE, b"b" * PAGE), store.read)
+    assert ("", False) == (content.difference(fd, row, store.read), content.is_same(fd, row, store.read))
+    content.mend(fd, row, store.read)
+    assert content.is_same(fd, row, store.read)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs loop devices")
+def test_on_xfs_what_was_read_is_no_data(tmp_path: Path) -> None:
+    """Cached pages over an extent that was allocated and never written count as data there."""
+    store = Bytes()
+    with filesystem("xfs", tmp_path) as where:
+        opened = os.open(where / "file", os.O_RDWR | os.O_CREAT)
+        try:
+            row = _row(store, b"a" * PAGE, 30 * PAGE, b"b" * PAGE)
+            os.posix_fallocate(opened, 0, row.size)
+            os.pwrite(opened, b"a" * PAGE, 0)
+            os.pwrite(opened, b"b" * PAGE, 31 * PAGE)
+            os.fsync(opened)
+            os.pread(opened, row.size, 0)
+            assert "" == content.difference(opened, row, store.read)
+        finally:
+            os.close(opened)
