@@ -22,7 +22,7 @@ from agent.node.reloading import Reloader
 from agent.node.standby import Standby
 from agent.node.surroundings import Surroundings
 from agent.pki.startable import kept_list
-from agent.rpc.server import GrpcServer
+from agent.rpc.server import SPARE_CALLS, GrpcServer
 from agent.rpc.tls import Identities, TlsFiles
 from agent.status.events import EventLog
 from agent.status.facts import NodeFacts
@@ -71,8 +71,8 @@ class Node:
         self._reloader = Reloader(settings, self.members, self.board, clock, self._changed)
         self._operations = Operations(self.members, self._publisher, self._events, self._reloader.reload)
         self._door = make_door(str(socket), self._operations)
-        calls = len(settings.datasets) * max(1, len(settings.peers))
-        self._server = GrpcServer(settings.node.listen, self._identities, _Desk(self), Seats(), clock, calls)
+        allowed = {peer.name: len(settings.datasets) + SPARE_CALLS for peer in settings.peers}
+        self._server = GrpcServer(settings.node.listen, self._identities, _Desk(self), Seats(), clock, allowed)
         self._open = ExitStack()
 
     def start(self) -> None:
@@ -99,6 +99,7 @@ class Node:
         """Once a second."""
         for member in self.members.values():
             member.tick()
+        self._server.tick()
         self._look_at_certificate()
         self._look_at_list()
         self._look_at_events()

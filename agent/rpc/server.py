@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -14,15 +14,20 @@ import grpc
 from agent import pki
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, Refused
+from agent.rpc import connections
 from agent.rpc.client import KEEPALIVE, METHOD, SIZES
 from agent.rpc.codec import decode_batch, encode_answers
 from agent.rpc.tls import RECHECK_SECONDS, Identities, server_credentials
 from agent.stream.intake import Directory, Intake, refusal_of
 from agent.stream.messages import Answers, Batch, Hello, Welcome
-from agent.stream.seats import Seats
+from agent.stream.seats import PeerSeats, Seats
 
-#: Calls beyond those that the configuration knows: one that hangs and is being replaced, one that will be refused.
+#: Calls of a peer beyond one for each dataset: one that hangs and is being replaced, one that will be refused.
 SPARE_CALLS = 4
+#: Threads for those that are told at once that they have no seat.
+_REFUSING = 4
+#: A connection without a call is closed then; a peer that calls again opens another, unasked.
+_IDLE_MS = 60_000
 _OPTIONS = (
     *KEEPALIVE,
     *SIZES,
@@ -31,12 +36,12 @@ _OPTIONS = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", _IDLE_MS),
 )
 
 
 class GrpcServer:
-    """Serves replication at one address. ``calls``: how many the configuration can bring at once (datasets times
-    peers)."""
+    """Serves replication at one address. ``allowed``: how many calls each configured peer may have open; nobody else has any."""
 
     def __init__(
         self,
@@ -45,7 +50,7 @@ class GrpcServer:
         directory: Directory,
         seats: Seats,
         clock: Clock,
-        calls: int,
+        allowed: Mapping[str, int],
         recheck: float = RECHECK_SECONDS,
     ) -> None:
         self.port = 0
@@ -54,10 +59,10 @@ class GrpcServer:
         self._directory = directory
         self._seats = seats
         self._clock = clock
-        self._calls = calls
+        self._peers = PeerSeats(allowed)
         self._recheck = recheck
         self._lock = threading.Lock()
-        self._serving: set[Intake] = set()
+        self._serving: dict[Intake, tuple[str, int]] = {}
         self._server: grpc.Server | None = None
         self._pool: ThreadPoolExecutor | None = None
 
@@ -65,9 +70,10 @@ class GrpcServer:
         """Listen. Raises ``Refused`` when the port is taken, ``ConfigError`` or ``IdentityError`` for the
         certificate's files."""
         credentials = server_credentials(self._identities)
-        workers = self._calls + SPARE_CALLS
+        workers = self._peers.total + _REFUSING
         pool = ThreadPoolExecutor(workers, "hikae-serve")
-        server = grpc.server(pool, options=_OPTIONS, maximum_concurrent_rpcs=workers)
+        options = (*_OPTIONS, ("grpc.max_allowed_incoming_connections", connections.most()))
+        server = grpc.server(pool, options=options, maximum_concurrent_rpcs=workers)
         server.add_generic_rpc_handlers((_Handler(self._replicate),))
         try:
             self.port = server.add_secure_port(self._listen, credentials)
@@ -79,6 +85,15 @@ class GrpcServer:
             raise Refused("listen for peers", self._listen, reason, "stop what listens there, or change [node] listen")
         server.start()
         self._server, self._pool = server, pool
+
+    def tick(self) -> None:
+        """Once a second: connections that are too many for one address are shut."""
+        if not self.port or not connections.crowded():
+            return
+        with self._lock:
+            calling = set(self._serving.values())
+        for one in connections.surplus(connections.accepted(self.port), calling):
+            connections.shut(one, self.port)
 
     def stop(self, grace: float = 2.0) -> None:
         """End every call, sealed commits kept; returns when all threads are gone. Safe to call twice."""
@@ -97,16 +112,25 @@ class GrpcServer:
         except HikaeError as error:
             yield encode_answers((refusal_of(error),))
             return
+        try:
+            with self._peers.taken(peer):
+                yield from self._served(peer, requests, context, lambda: self._check(shown, own))
+        except HikaeError as error:
+            yield encode_answers((refusal_of(error),))
+
+    def _served(
+        self, peer: str, requests: Iterator[bytes], context: grpc.ServicerContext, check: Callable[[], None]
+    ) -> Iterator[bytes]:
         intake = Intake(peer, self._directory, self._seats, self._clock, lambda: _cancel(context))
         with self._lock:
-            self._serving.add(intake)
+            self._serving[intake] = connections.peer_of(context.peer())
         try:
             if not context.add_callback(intake.leave):
                 return
-            yield from self._answered(intake, requests, lambda: self._check(shown, own))
+            yield from self._answered(intake, requests, check)
         finally:
             with self._lock:
-                self._serving.discard(intake)
+                self._serving.pop(intake, None)
 
     def _answered(self, intake: Intake, requests: Iterator[bytes], check: Callable[[], None]) -> Iterator[bytes]:
         """What the intake answers, at least each few seconds; a certificate that is good no more, on either side, ends it."""

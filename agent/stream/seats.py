@@ -1,12 +1,42 @@
-"""One call per dataset on the answering side: a newer one replaces an older, which may hang on a dead link."""
+"""Who is served on the answering side: each peer has calls of its own, and each dataset one.
+
+A newer call for a dataset replaces an older, which may hang on a dead link. Whoever is no peer has no call at all, and a peer
+that opens many takes none of the others'.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from agent.core.errors import TryAgain
+from agent.core.errors import NotPermitted, TryAgain
+
+
+class PeerSeats:
+    """Calls that may be open at once, by peer. Thread-safe; nobody waits for one."""
+
+    def __init__(self, allowed: Mapping[str, int]) -> None:
+        self.total = sum(allowed.values())
+        self._allowed = dict(allowed)
+        self._lock = threading.Lock()
+        self._taken = dict.fromkeys(allowed, 0)
+
+    @contextmanager
+    def taken(self, peer: str) -> Iterator[None]:
+        """Serve a call of ``peer``. Raises ``NotPermitted`` for one that is not configured, ``TryAgain`` for one too many."""
+        with self._lock:
+            if peer not in self._allowed:
+                remedy = "add it as a [[peer]] to the configuration here, and restart the agent"
+                raise NotPermitted("serve a call", peer, "it is no peer of this node", remedy)
+            if self._taken[peer] >= self._allowed[peer]:
+                raise TryAgain("serve a call", peer, f"{self._taken[peer]} of its calls are open already")
+            self._taken[peer] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[peer] -= 1
 
 
 class Seats:

@@ -55,7 +55,8 @@ class Served:
     """A secondary that listens on a free port."""
 
     def __init__(self, secondary: Secondary, identities: Identities, calls: int = 2) -> None:
-        self.server = GrpcServer("127.0.0.1:0", identities, secondary, secondary.seats, CLOCK, calls, recheck=0.05)
+        allowed = dict.fromkeys(("alpha", "gamma"), calls)
+        self.server = GrpcServer("127.0.0.1:0", identities, secondary, secondary.seats, CLOCK, allowed, recheck=0.05)
         self.server.start()
         self.address = f"127.0.0.1:{self.server.port}"
 

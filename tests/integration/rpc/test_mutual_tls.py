@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ import pytest
 from agent.core.clock import ManualClock
 from agent.core.errors import HikaeError, NotPermitted, Refused, Unreachable
 from agent.rpc.client import METHOD, GrpcTransport
+from agent.rpc.connections import IDLE_PER_ADDRESS, accepted
 from agent.rpc.server import GrpcServer
-from agent.rpc.tls import Identities
+from agent.rpc.tls import Identities, channel_credentials
 from agent.stream.board import Level
 from agent.stream.conversation import RefusedByPeer
+from fakes.eventually import eventually
 from fakes.rpc_fakes import CLOCK, DAY_NS, Authority, Served
 from fakes.stream_fakes import Call, Primary, Secondary
 
@@ -215,6 +218,59 @@ def test_a_call_that_stands_ends_when_a_certificate_runs_out(
     assert "expired" in failure.reason
 
 
+def _silent_call(served: Served, identities: Identities) -> Callable[[], None]:
+    """A call that says nothing; what ends it."""
+    options = (("grpc.ssl_target_name_override", "beta"), ("grpc.use_local_subchannel_pool", 1))
+    channel = grpc.secure_channel(served.address, channel_credentials(identities.current()), options)
+    over = threading.Event()
+    replicate: Any = channel.stream_stream(METHOD)
+    call = replicate(iter(lambda: over.wait() or b"", b""))
+    call.initial_metadata  # noqa: B018 - only that it is begun
+
+    def end() -> None:
+        over.set()
+        call.cancel()
+        channel.close()
+
+    return end
+
+
+@pytest.mark.parametrize("who", ["mallory", "gamma"])
+def test_silent_calls_take_no_seat_of_the_primary(
+    primary: Primary, served: Served, authority: Authority, who: str
+) -> None:
+    """Of one that no configuration names, and of another peer: each has its own."""
+    ends = [_silent_call(served, authority.identities(who)) for _ in range(20)]
+    transport = served.transport(authority.identities("alpha"))
+    replicate(primary, transport)
+    transport.close()
+    for end in ends:
+        end()
+
+
+def test_raw_connections_of_one_address_are_few(primary: Primary, served: Served, authority: Authority) -> None:
+    """Those that say nothing are shut; a call that stands does not notice."""
+    transport = served.transport(authority.identities("alpha"))
+    call = Call(primary, transport)
+    call.until_streaming()
+    port = served.server.port
+    with ExitStack() as stack:
+        for _ in range(5 * IDLE_PER_ADDRESS):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        eventually(lambda: len(accepted(port)) > 4 * IDLE_PER_ADDRESS)
+
+        def are_few() -> bool:
+            """After a tick of each second; some are still being accepted at the first."""
+            served.server.tick()
+            return len(accepted(port)) <= IDLE_PER_ADDRESS + 1
+
+        eventually(are_few)
+        newest = primary.write((b"more", b"x"))
+        assert call.board.wait(Level.DURABLE, newest.number, 10), call.failure
+    call.stop()
+    transport.close()
+
+
 def test_plaintext_client(served: Served) -> None:
     """A client without TLS gets nothing."""
     with grpc.insecure_channel(served.address) as channel:
@@ -273,6 +329,6 @@ def test_renewal_without_downtime(primary: Primary, served: Served, authority: A
 
 def test_two_servers_on_one_port(served: Served, authority: Authority, secondary: Secondary) -> None:
     """The second is told that the port is taken."""
-    second = GrpcServer(served.address, authority.identities("beta"), secondary, secondary.seats, CLOCK, 1)
+    second = GrpcServer(served.address, authority.identities("beta"), secondary, secondary.seats, CLOCK, {})
     with pytest.raises(Refused, match="taken"):
         second.start()
