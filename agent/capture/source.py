@@ -21,7 +21,7 @@ class TreeSource:
     Directories stay open, and each under the object that it was opened for; when two were exchanged, or one replaced, before
     the catalog said so, that was another one. So what is not found by them is looked for again from the root, by the names of
     now, and if that leads elsewhere, all that was open is let go. This holds on any filesystem, also where no handle tells
-    objects apart. ``looked`` is called between finding a directory and opening what stands in it: tests are slow there."""
+    objects apart. ``looked`` is called between each look into the catalog and what is opened by it: tests are slow there."""
 
     def __init__(self, path: str, reader: CatalogReader, looked: Callable[[], None] = lambda: None) -> None:
         self._path = path
@@ -116,9 +116,7 @@ class _Way:
         if located is None:
             return None
         parent, name = located
-        directory = self._open_tree().fd(parent)
-        self._looked()
-        fd = open_file(directory, name)
+        fd = open_file(self._open_tree().fd(parent), name)
         if stat.S_ISREG(os.fstat(fd).st_mode):
             return fd
         os.close(fd)
@@ -141,4 +139,5 @@ class _Way:
 
     def _locate(self, id: ObjectId) -> tuple[ObjectId, bytes] | None:
         names = self._reader.names_of(id)
+        self._looked()
         return names[0] if names else None

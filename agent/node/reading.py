@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from agent.capture.outlet import ChunkRef
 from agent.capture.pump import Pump
@@ -16,13 +16,15 @@ from agent.watch.hint import Hint, Look
 
 
 class PrimarySource:
-    """A ``stream.source.Source``: one for each call, for its thread."""
+    """A ``stream.source.Source``: one for each call, for its thread. ``looked``: see ``TreeSource``."""
 
-    def __init__(self, path: str, catalog: Catalog, local: Local, pump: Pump) -> None:
+    def __init__(
+        self, path: str, catalog: Catalog, local: Local, pump: Pump, looked: Callable[[], None] = lambda: None
+    ) -> None:
         self._local = local
         self._pump = pump
         self._reader = catalog.reader()
-        self._tree = TreeSource(path, catalog.reader())
+        self._tree = TreeSource(path, catalog.reader(), looked)
 
     def newest(self) -> Commit | None:
         """See ``Source``."""
