@@ -27,7 +27,7 @@ from agent.capture.folding import Folding
 from agent.capture.pages import PageReader, Placed, is_mostly_there
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, PIECE, Entry
-from agent.core.patch import Runs
+from agent.core.patch import Run, Runs
 from agent.fs.content import segments
 
 #: Files up to this size are one chunk: nothing is cut below it.
@@ -193,12 +193,21 @@ class ContentReader:
             if self._pages is not None:
                 told = self._pages.told(part, start)
                 runs = self._pages.beside(part, start, self._old.under(start, start + length), self._old.following)
+            runs = self._grown(part, start) or runs
             self._add(part, None, told, runs)
             done += length
             if self._old.starting(at + done, end) is not None:
                 self._ended = self._ended and done == len(view)
                 break
         return done
+
+    def _grown(self, part: memoryview, start: int) -> Runs:
+        """How a chunk is made of the last one of the version before, where that was only added to: for this nothing need be
+        known of its pages, and no page is told for a line in it."""
+        last = self._old.last_at(start)
+        if last is None or last[0] >= len(part) or blake3(part[: last[0]]).digest() != last[1]:
+            return NONE
+        return Run(last[1], 0, last[0]), Run(b"", 0, len(part) - last[0])
 
     def _add(self, view: memoryview, known_print: bytes | None, told: bytes, runs: Runs) -> None:
         name = blake3(view).digest()
@@ -207,6 +216,8 @@ class ContentReader:
         self.found.append((name, DATA, bytes(view)))
         if self._pages is not None:
             self._pages.found(name, told, runs)
+        elif runs:
+            self.patches[name] = runs
 
 
 def _keep_piece(
@@ -294,6 +305,12 @@ class _OldChunks:
         if first is None or first.start != at or at + first.length > end or first.cut_short:
             return None
         return first.length, first.name, first.print
+
+    def last_at(self, at: int) -> tuple[int, bytes] | None:
+        """Length and name of the old chunk that begins at ``at``, if it is the last of a file that grew. ``at`` never falls."""
+        self._pass(at)
+        first = self._ahead[0] if self._ahead else None
+        return (first.length, first.name) if first is not None and first.start == at and first.cut_short else None
 
     def keep(self) -> None:
         """The chunk that :meth:`starting` gave is there again."""

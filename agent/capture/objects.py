@@ -8,11 +8,11 @@ import stat
 from collections.abc import Generator
 from enum import Enum
 
-from agent.capture.content import SMALL, WHOLE, Content, ContentReader, Earlier, Found, read_at_once
+from agent.capture.content import SMALL, Content, ContentReader, Earlier, Found, read_at_once
 from agent.capture.cutter import Cutter
 from agent.capture.fresh import FreshFiles
 from agent.capture.linked import Linked
-from agent.capture.pages import PAGED, PageReader
+from agent.capture.pages import CHANGED_PAGED, PAGED, PageReader
 from agent.capture.place import Places
 from agent.capture.reports import Reports
 from agent.capture.restless import Restless
@@ -127,7 +127,8 @@ class Objects:
         self, was: bytes | None, id: ObjectId | None, fd: int, size: int
     ) -> tuple[ContentReader, Generator[int, None, Content]]:
         """A reader of a large file and its run. ``id``: that of a new one too, if its pages are to be known."""
-        pages = PageReader(self._pages, id, self._seed, was is not None) if id is not None and size >= PAGED else None
+        is_paged = id is not None and size >= (PAGED if was is None else CHANGED_PAGED)
+        pages = PageReader(self._pages, id, self._seed, was is not None, size < PAGED) if id and is_paged else None
         reader = ContentReader(fd, size, self._seed, self._cutter, self._earlier(id, was), self.piece, pages)
         return reader, reader.slices()
 
@@ -198,11 +199,8 @@ class Objects:
         """All of a file at once. It may be at most ``LARGE``. The reader, where there was need of one."""
         if not size:
             return Content(b"", 0), [], None
-        if size <= (SMALL if was is None else WHOLE) and first_hole(fd) >= size:
-            content, found = read_at_once(read_exact(fd, 0, size), self._seed, self._cutter)
-            if was is not None and decode_object(was).content == content.chunks:
-                found = []
-            return content, found, None
+        if was is None and size <= SMALL and first_hole(fd) >= size:
+            return *read_at_once(read_exact(fd, 0, size), self._seed, self._cutter), None
         reader, slices = self.open_slices(was, id, fd, size)
         while True:
             try:

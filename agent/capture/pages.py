@@ -16,8 +16,8 @@ from xxhash import xxh3_64_digest
 from agent.core.ids import ObjectId
 from agent.core.patch import BASES_MAX, PAGE, Run, Runs, joined, literal_bytes
 
-#: Files from this size on have page digests.
-PAGED = 1 << 20
+#: Files from this size on have page digests, and from the other on once they changed.
+PAGED, CHANGED_PAGED = 1 << 20, 8 << 10
 DIGEST = 8
 _AT_ONCE = 4096
 _GONE_MAX = 1 << 20
@@ -69,8 +69,9 @@ class PageReader:
     """The pages of one file during one read. ``patches``: how chunks that were found are made, by name; taken and emptied
     with them. ``had``: the version before has digests. After the read: :meth:`finish`, or :meth:`withdraw` if it was in vain."""
 
-    def __init__(self, store: Store, id: ObjectId, seed: int, known: bool) -> None:
-        """``known``: the catalog has a version of the file."""
+    def __init__(self, store: Store, id: ObjectId, seed: int, known: bool, if_changed: bool = False) -> None:
+        """``known``: the catalog has a version of the file; ``if_changed``: of a small one that did not change nothing is kept,
+        so that a million files whose mode changed have no digests."""
         self.patches: dict[bytes, Runs] = {}
         self._store, self._id, self._seed = store, id, seed
         self._reading = secrets.randbits(62)
@@ -79,6 +80,7 @@ class PageReader:
         self._asked: frozenset[bytes] = frozenset()
         self._new: dict[bytes, bytes] = {}
         self._gone: list[bytes] = []
+        self._worth_it = not if_changed
 
     def kept(self, name: bytes, view: memoryview, at: int) -> None:
         """A chunk did not change, and stands at ``at``. A file that has no digests yet gets them of all its chunks."""
@@ -151,12 +153,15 @@ class PageReader:
 
     def found(self, name: bytes, told: bytes, runs: Runs) -> None:
         """A chunk with these digests is new, or stands where another stood."""
+        self._worth_it = True
         self._note(name, told)
         if runs:
             self.patches[name] = runs
 
     def finish(self) -> None:
         """What was read is what is committed."""
+        if not self._worth_it:
+            return
         self._flush()
         self._store.drop(self._id, self._gone)
 

@@ -137,6 +137,46 @@ def test_a_log_that_grows_travels_by_what_was_appended() -> None:
         is_clean(both)
 
 
+@pytest.mark.parametrize("size", [2_000, 200 << 10, 3 * MIB])
+def test_a_line_costs_a_line(size: int) -> None:
+    """Appended to a log of any size and durable before the next: what the vault's packs grow by is about what was written."""
+    with pair() as both:
+        log, chance, lines = both.source / "log", random.Random(size), 40
+        log.write_bytes(chance.randbytes(size))
+        both.begin()
+        began = pack_bytes(both)
+        for _ in range(lines):
+            with log.open("ab") as file:
+                file.write(chance.randbytes(100))
+            both.alpha.wait("durable")
+        both.mirror()
+        assert pack_bytes(both) - began <= lines * (150 + 400) + (16 << 10)
+        is_clean(both)
+
+
+def test_a_row_of_a_small_database_costs_its_pages() -> None:
+    """A page of a file of a few hundred kilobytes, again and again: after the first change its pages travel, and no chunks."""
+    with pair() as both:
+        database, chance, changes = both.source / "small.db", random.Random(5), 20
+        database.write_bytes(chance.randbytes(300 << 10))
+        both.begin()
+        for round in range(2):
+            began = pack_bytes(both)
+            for _ in range(changes):
+                with database.open("r+b") as file:
+                    file.seek(PAGE * chance.randrange(75))
+                    file.write(chance.randbytes(PAGE))
+                both.alpha.wait("durable")
+            assert round == 0 or pack_bytes(both) - began <= changes * (1.5 * PAGE + 400)
+        both.mirror()
+        is_clean(both)
+
+
+def pack_bytes(both: Pair) -> int:
+    """What history takes."""
+    return sum(path.stat().st_size for path in (both.home(both.beta) / "vault").rglob("*.pack"))
+
+
 def damage(both: Pair) -> None:
     """Spoil the middle of every MiB of the first pack."""
     pack = both.home(both.beta) / "vault" / "packs" / "00000000.pack"

@@ -40,8 +40,9 @@ def run(reader: ContentReader) -> Content:
 class Copy:
     """A file, what capture knows of it, and a peer that gets patches where there are some."""
 
-    def __init__(self, path: Path, pages: Pages) -> None:
+    def __init__(self, path: Path, pages: Pages, has_pages: bool = True, if_changed: bool = False) -> None:
         self.path, self.pages = path, pages
+        self.has_pages, self.if_changed = has_pages, if_changed
         self.chunks: dict[bytes, bytes] = {}
         self.content: Content | None = None
         self.literal = self.whole = 0
@@ -50,7 +51,7 @@ class Copy:
         """Read the file as it is now; ``literal`` and ``whole`` count the bytes that had to travel."""
         was = self.content
         earlier = Earlier(was.chunks, was.size, was.prints) if was is not None else None
-        pages = PageReader(self.pages, ID, SEED, was is not None)
+        pages = PageReader(self.pages, ID, SEED, was is not None, self.if_changed) if self.has_pages else None
         fd = os.open(self.path, os.O_RDONLY)
         try:
             size = os.fstat(fd).st_size
@@ -118,6 +119,42 @@ def test_scattered_pages_travel_alone(copy: Copy, count: int) -> None:
         copy.read()
         assert (0, borders) == (copy.whole, copy.borders())
         assert count * PAGE == copy.literal
+
+
+@pytest.mark.parametrize("size", [10, 5000, 200 << 10, 900 << 10, 3 * MIB])
+@pytest.mark.parametrize("has_pages", [False, True])
+def test_what_was_appended_travels_alone(tmpfs_dir: Path, size: int, has_pages: bool) -> None:
+    """To the byte, line after line, whatever the size; nothing has to be known of the pages."""
+    chance = random.Random(size)
+    path = tmpfs_dir / "log"
+    path.write_bytes(chance.randbytes(size))
+    copy = Copy(path, Pages(str(tmpfs_dir / "local.pages.db")), has_pages=has_pages)
+    copy.read()
+    for _ in range(20):
+        line = chance.randbytes(chance.choice((1, 100, 3000)))
+        with path.open("ab") as log:
+            log.write(line)
+        copy.read()
+        assert len(line) == copy.literal + copy.whole
+    copy.pages.close()
+
+
+def test_a_small_file_has_digests_once_it_changed(tmpfs_dir: Path) -> None:
+    """Not for what is read in vain; the change after the first one travels by pages."""
+    path = tmpfs_dir / "small"
+    path.write_bytes(random.Random(1).randbytes(100 << 10))
+    copy = Copy(path, Pages(str(tmpfs_dir / "local.pages.db")), has_pages=False, if_changed=True)
+    copy.read()
+    copy.has_pages = True
+    copy.read()
+    assert not copy.pages.knows(ID)
+    scatter(path, 1, 1)
+    copy.read()
+    assert (True, True) == (copy.whole > 0, copy.pages.knows(ID))
+    scatter(path, 1, 2)
+    copy.read()
+    assert (0, PAGE) == (copy.whole, copy.literal)
+    copy.pages.close()
 
 
 def test_digests_are_made_again_when_they_are_lost(copy: Copy, tmpfs_dir: Path) -> None:
