@@ -432,7 +432,8 @@ class Applier:
     # -- holds ---------------------------------------------------------------------------------------------------------
 
     def _check_holds(self, target: Commit) -> None:
-        hold = self._brake(target)
+        anew = not target.consistent and self._is_broken(self._stands)
+        hold = None if anew else self._brake(target)
         if hold is not None:
             remedy = f"hikae accept {self._dataset} if it is meant"
             held = Held(hold.code, self._dataset, hold.message, remedy)
@@ -443,7 +444,7 @@ class Applier:
             waits = Held("adopt-waits", self._dataset, reason, "it goes on by itself", waits=True)
             self._hold(waits, Severity.INFO)
             raise waits
-        if not target.consistent and self._is_broken(self._stands):
+        if anew:
             reason = f"the primary started anew and is not through yet; the standby stays at {shown(self._stands)}"
             waits = Held("lineage-waits", self._dataset, reason, "it goes on by itself")
             self._hold(waits, Severity.INFO)

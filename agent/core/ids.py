@@ -15,6 +15,8 @@ ObjectId = NewType("ObjectId", int)
 COUNTER_BITS = 40
 COUNTER_MASK = (1 << COUNTER_BITS) - 1
 EPOCH_LIMIT = 1 << 23
+#: So far above its own a node believes the number of an epoch (law 6): nobody can take the numbers away at once.
+EPOCH_STEP = 4096
 
 #: Before every commit: the empty dataset.
 NOTHING = CommitNumber(0)
@@ -30,6 +32,15 @@ class Epoch:
     number: int
     owner: str
     token: bytes
+
+
+NO_EPOCH = Epoch(0, "", b"")
+
+
+def may_follow(number: int, known: int) -> bool:
+    """Whether a node that knows of epoch ``known`` believes that there is an epoch ``number``: within a step, and never where
+    nothing could follow it."""
+    return 0 < number <= min(known + EPOCH_STEP, EPOCH_LIMIT - 1 - EPOCH_STEP)
 
 
 def commit_number(epoch: int, seq: int) -> CommitNumber:

@@ -43,6 +43,7 @@ _OBJECT = struct.Struct(">BBQIIIqIQQH")
 _PLAIN_FILE = struct.Struct(">BBQIIIqIQQHBI")
 _PLAIN = _PLAIN_FILE.size + chunks.NAME_SIZE
 _NAME = struct.Struct(">BBQQ")
+_SIZE_AT = 34
 _KEY = struct.Struct(">BQ")
 _ID = struct.Struct(">Q")
 _U16 = struct.Struct(">H")
@@ -141,6 +142,11 @@ def key_of(row: bytes) -> bytes:
     if row[1] == OBJECT_TAG:
         return row[1:10]
     return row[1:10] + row[18:]
+
+
+def size_of(row: bytes) -> int:
+    """The file size in a row: 0 where it is none of a regular file."""
+    return int.from_bytes(row[_SIZE_AT : _SIZE_AT + 8], "big") if row[1] == OBJECT_TAG else 0
 
 
 def object_id_of_key(key: bytes) -> ObjectId:

@@ -19,7 +19,6 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.node.member import Member
 from agent.node.operations import Operations
 from agent.node.reloading import Reloader
-from agent.node.standby import Standby
 from agent.node.surroundings import Surroundings
 from agent.pki.startable import kept_list
 from agent.rpc.server import SPARE_CALLS, GrpcServer
@@ -27,7 +26,7 @@ from agent.rpc.tls import Identities, TlsFiles
 from agent.status.events import EventLog
 from agent.status.facts import NodeFacts
 from agent.status.publish import Publisher
-from agent.stream.messages import Hello, Refuse
+from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.receiver import Receiver
 from agent.stream.seats import Seats
 from agent.watch.fanotify import FanotifyGroups
@@ -128,18 +127,15 @@ class Node:
         states = [f"{row['name']} {row['state']}" for row in self._publisher.latest()["datasets"]]
         return ", ".join(states) or "no datasets"
 
-    def accept(self, peer: str, hello: Hello) -> Receiver | Refuse:
+    def accept(self, peer: str, hello: Hello) -> Receiver | Answers:
         """A call for one of the datasets; see ``stream.intake.Directory``."""
         member = self.members.get(hello.dataset)
         if member is None:
             reason = f"{self._settings.node.name} has no dataset {hello.dataset!r}"
-            return Refuse("unknown-dataset", reason, "add it to the configuration there, and restart that agent")
+            return (Refuse("unknown-dataset", reason, "add it to the configuration there, and restart that agent"),)
         side = member.side
-        if not isinstance(side, Standby):
-            if member.dataset.primary == self._settings.node.name:
-                reason = f"{self._settings.node.name} is the primary of {hello.dataset}, not a standby"
-                return Refuse("not-standby", reason, "make the configuration of both nodes the same")
-            return Refuse("busy", f"{hello.dataset} is not open there now", "see hikae status on that node")
+        if side is None:
+            return (Refuse("busy", f"{hello.dataset} is not open there now", "see hikae status on that node"),)
         return side.accept(peer, hello)
 
     def _facts(self) -> NodeFacts:
@@ -212,6 +208,6 @@ class _Desk:
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    def accept(self, peer: str, hello: Hello) -> Receiver | Refuse:
+    def accept(self, peer: str, hello: Hello) -> Receiver | Answers:
         """See ``stream.intake.Directory``."""
         return self._node.accept(peer, hello)

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from agent import __version__
 from agent.config.values import Dataset
+from agent.core.ids import NO_EPOCH, NOTHING, Epoch
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.stream.messages import Hello, Refuse, Welcome
+from agent.stream.messages import CREDIT, Answers, Hello, Refuse, SecondaryPart, Welcome
+from agent.stream.versions import SPOKEN, agree
 
 CONFIG_DIFFERS, VERSION = "config-differs", "version"
 
@@ -42,14 +44,26 @@ def unfit(node: str, dataset: Dataset, hello: Hello) -> Refuse | None:
     return Refuse("kind-differs", reason, "make the configuration of both nodes the same")
 
 
-def introduced(answer: Welcome | Refuse, dataset: Dataset) -> Welcome | Refuse:
-    """The answer with what the other side should know of this node."""
-    if isinstance(answer, Refuse):
-        return answer
-    return replace(answer, program=__version__, config_digest=dataset.digest)
+def introduced(answers: Answers, dataset: Dataset) -> Answers:
+    """The answers with what the other side should know of this node."""
+    return tuple(
+        replace(part, program=__version__, config_digest=dataset.digest) if isinstance(part, Welcome) else part
+        for part in answers
+    )
 
 
-def tell_version(board: ProblemBoard, answer: Welcome | Refuse, now_ns: int) -> None:
+def not_standby(node: str, dataset: Dataset, own: Epoch, hello: Hello) -> Answers:
+    """What ``node``, the primary, answers to another one: the epoch that it reigns in, provenly, and that it takes nothing."""
+    reason = f"{node} is the primary of {dataset.name}, in epoch {own.number}, and not a standby"
+    refuse = Refuse("not-standby", reason, "make the configuration of both nodes the same", own.number)
+    version = agree(SPOKEN, hello.versions)
+    if version is None:
+        return (refuse,)
+    welcome = Welcome(node, NO_EPOCH, NOTHING, b"", NOTHING, CREDIT, version, met=own)
+    return introduced((welcome, refuse), dataset)
+
+
+def tell_version(board: ProblemBoard, answer: SecondaryPart, now_ns: int) -> None:
     """On the secondary: say that the primary was refused for the version that it speaks, or that it no longer is."""
     if isinstance(answer, Refuse) and answer.code == VERSION:
         board.put(Problem(VERSION, Severity.ERROR, now_ns, b"", answer.reason, answer.remedy))

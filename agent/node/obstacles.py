@@ -31,7 +31,7 @@ def of_opening(board: ProblemBoard, dataset: str) -> Obstacle | None:
 def of_peer(side: Primary, peer: str, pauses: Pauses) -> Obstacle | None:
     """Why nothing more reaches a peer."""
     name = side.dataset.name
-    if side.mark is not None:
+    if side.mark is not None and not side.goes_on:
         return Obstacle(side.mark.sentence, "hikae status says what leads out of it")
     if SEND in (paused := pauses.until_ns()) and paused[SEND] is None:
         return Obstacle(f"sending to {peer} is paused until it is resumed", f"hikae resume {name}")

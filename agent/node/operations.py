@@ -17,7 +17,6 @@ from agent.node.patience import OpenedAnew, Patience
 from agent.node.pauses import APPLY, SEND
 from agent.node.primary import Primary
 from agent.node.repairing import damaged_chunks, repair_vault
-from agent.node.rewound import REWOUND
 from agent.node.standby import Standby
 from agent.status.events import EventLog
 from agent.status.figures import stamp
@@ -146,9 +145,10 @@ class Operations:
     def accept(self, dataset: str) -> Json:
         """See ``Controls``: an old copy of the state or another root on the primary, what the brake holds on a secondary."""
         side = self._member(dataset).side
-        if isinstance(side, Primary) and side.rewound:
-            side.accept_rewound()
-            return {"dataset": dataset, "accepted": REWOUND}
+        if isinstance(side, Primary) and side.mark is not None:
+            code = side.mark.code
+            side.accept_mark(side.mark)
+            return {"dataset": dataset, "accepted": code}
         if isinstance(side, Primary):
             hold = side.facts().hold
             if hold is None or hold.value != "root-replaced":

@@ -25,10 +25,10 @@ from agent.node import lineage, rewound
 from agent.node.fan import MeasuredFeed
 from agent.node.firsts import FirstSync
 from agent.node.lag import LagMeter
-from agent.node.meeting import tell_configs
+from agent.node.meeting import not_standby, tell_configs
 from agent.node.pauses import SEND, Pauses
 from agent.node.reading import PrimarySource
-from agent.node.rewound import Rewound
+from agent.node.rewound import Rewound, mark_of
 from agent.node.room import Room
 from agent.node.surroundings import Surroundings
 from agent.rpc.client import GrpcTransport
@@ -36,23 +36,20 @@ from agent.store.catalog import Catalog
 from agent.store.local import Local
 from agent.store.spool import Spool
 from agent.stream.board import PositionBoard
-from agent.stream.conversation import RefusedByPeer
 from agent.stream.feed import Feed
 from agent.stream.forecast import Meter
 from agent.stream.link import Link
-from agent.stream.messages import Hello
+from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.pace import Pace
 from agent.stream.sender import Sender
-from agent.stream.source import LineageBroken
+from agent.stream.standing import LineageBroken, Verdict, fences
 from agent.stream.versions import SPOKEN
 from agent.watch.choose import choose
 from agent.watch.hint import Hint, Look, Passing, Watcher, never_passes
 from agent.watch.root import RootIdentity, identity_of, reason_lost
 from agent.watch.settle import Settle
 
-FOREIGN, WATCH = "foreign-lineage", "watch"
-#: The peer's word for: you are in an epoch that is not newer than your own of before, and began from nothing.
-LOST_EPOCH = "lost-epoch"
+WATCH = "watch"
 NONCE_SIZE = 32
 _log = structlog.get_logger("node")
 
@@ -74,7 +71,7 @@ class Primary:
         Raises ``HikaeError`` when it cannot be opened now; nothing is left running then."""
         home = around.home(dataset)
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        catalog, local = lineage.open_stores(home, around.node)
+        catalog, local = lineage.open_stores(home, around.node, around.clock.now_ns())
         with ExitStack() as stack:
             stack.callback(catalog.close)
             stack.callback(local.close)
@@ -105,6 +102,8 @@ class Primary:
         self._home = around.home(dataset)
         self.mark = rewound.read_and_settle(self._home, catalog)
         self._unmarked = False
+        #: The mark was accepted: this side is closed soon, and the next one goes on.
+        self.goes_on = False
         self.confirmed: set[str] = set()
         self._around = around
         self._board = board
@@ -146,11 +145,6 @@ class Primary:
         self.links = self._make_links()
 
     # --- running
-
-    @property
-    def rewound(self) -> bool:
-        """Whether this node's state is an old copy, so nothing is sent and nobody is served."""
-        return self.mark is not None
 
     def close(self) -> None:
         """Links first, so that the commit being sent can end; then the watcher; then the pump with what it holds."""
@@ -203,12 +197,32 @@ class Primary:
         for sender in senders:
             sender.close()
 
-    def accept_rewound(self) -> None:
-        """An operator says that what stands here now is right: a higher epoch begins from nothing, at the next opening."""
-        mark = self.mark
-        if mark is not None:
-            reason = f"epoch {max(mark.epoch, self.epoch.number) + 1} is begun from what stands here, as was accepted"
-            self._start_over(max(mark.epoch, self.epoch.number), TryAgain("go on", self.dataset.name, reason))
+    def accept_mark(self, mark: Rewound) -> None:
+        """An operator says that what stands here now is right: a higher epoch begins at the next opening, and what was before
+        stays as history. Raises ``StoreFailed``."""
+        above = max(mark.epoch, self.epoch.number)
+        try:
+            # A peer that is ahead in our own epoch knows other objects by the ids that were given out here since.
+            lineage.ask_for_epoch(self._home, above, anew=not mark.fenced)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StoreFailed(
+                "begin a new epoch", self.dataset.name, reason, "free space in the state directory"
+            ) from error
+        self.goes_on = True
+        reason = f"epoch {above + 1} is begun from what stands here, as was accepted"
+        self._failed(TryAgain("go on", self.dataset.name, reason))
+
+    def accept(self, peer: str, hello: Hello) -> Answers:
+        """What a peer is answered that calls as if it were the primary: the epoch here, and that it takes nothing. If its own
+        epoch is not older, this node is fenced before it answers (law 7)."""
+        if peer not in self.dataset.standby:
+            reason = f"{peer} takes no part in {self.dataset.name} here"
+            return (Refuse("not-standby", reason, "make the configuration of both nodes the same"),)
+        if self.mark is None and fences(self.epoch, hello.epoch, peer):
+            broken = LineageBroken(peer, hello.epoch, NOTHING, b"", False, self._around.node)
+            self._rewind(mark_of(broken, self._newest_number(), self._around.clock.now_ns()))
+        return not_standby(self._around.node, self.dataset, self.epoch, hello)
 
     def _start(self) -> None:
         self._watch(anew=False)
@@ -288,13 +302,12 @@ class Primary:
             raise Refused("send", self.dataset.name, problem.message, problem.remedy)
         if self._pauses.paused(SEND):
             raise TryAgain("send", self.dataset.name, "sending is paused", f"hikae resume {self.dataset.name}")
-        newest = self.newest()
         hello = Hello(
             node=self._around.node,
             dataset=self.dataset.name,
             versions=SPOKEN,
             epoch=self.epoch,
-            newest=newest.number if newest else NOTHING,
+            newest=self._newest_number(),
             nonce=secrets.token_bytes(NONCE_SIZE),
             config_digest=self.dataset.digest,
             program=__version__,
@@ -325,33 +338,20 @@ class Primary:
         self._around.changed()
 
     def _broken(self, failure: HikaeError) -> None:
-        """A call ended. Only a history that is not the peer's needs more than dialling again."""
+        """A call ended. Only what a proven peer knows of us and we do not needs more than dialling again (law 6)."""
         self._around.changed()
-        if self.mark is not None:
-            return
+        if self.mark is None and isinstance(failure, LineageBroken) and failure.verdict is not Verdict.FOREIGN:
+            self._rewind(mark_of(failure, self._newest_number(), self._around.clock.now_ns()))
+
+    def _newest_number(self) -> CommitNumber:
         newest = self.newest()
-        ours = newest.number if newest else NOTHING
-        now = self._around.clock.now_ns()
-        if isinstance(failure, RefusedByPeer) and failure.code == rewound.REWOUND:
-            self._rewind(Rewound(failure.subject, failure.epoch, NOTHING, ours, now))
-        elif isinstance(failure, RefusedByPeer) and failure.code == LOST_EPOCH:
-            self._start_over(failure.epoch, failure)
-        if not isinstance(failure, LineageBroken):
-            return
-        if rewound.is_rewound(failure, self.epoch, ours):
-            self._rewind(Rewound(failure.peer, failure.epoch.number, failure.durable, ours, now, failure.digest.hex()))
-        elif failure.epoch != self.epoch and failure.epoch.owner not in ("", self._around.node):
-            message = f"{failure.peer} holds the history of {failure.epoch.owner}, epoch {failure.epoch.number}"
-            remedy = f"make {failure.epoch.owner} the primary, or give {failure.peer} an empty state directory"
-            self._problem(FOREIGN, message, remedy)
-        else:
-            self._start_over(failure.epoch.number, failure)
+        return newest.number if newest else NOTHING
 
     def _rewind(self, mark: Rewound) -> None:
-        """This node's state is an old copy: nothing more is sent to anybody, also after a restart."""
+        """This node must not go on: nothing more is sent to anybody, also after a restart."""
         self.mark = mark
         self._unmarked = True
-        _log.error("the state is an old copy", dataset=self.dataset.name, reason=mark.sentence)
+        _log.error("this node must not go on", dataset=self.dataset.name, code=mark.code, reason=mark.sentence)
         self.stop_sending()
         self._tell_rewound()
 
@@ -360,21 +360,10 @@ class Primary:
         mark = self.mark
         if mark is None:
             self._board.clear(rewound.REWOUND)
+            self._board.clear(rewound.FENCED)
             return
         self._board.put(mark.problem(self.dataset.name, self._home))
         if self._unmarked:
             with suppress(OSError):
                 rewound.write(self._home, mark)
                 self._unmarked = False
-
-    def _start_over(self, above: int, failure: HikaeError) -> None:
-        """This node's history is gone and the peer has it: begin a higher epoch from nothing."""
-        try:
-            lineage.ask_to_start_over(self._home, above)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            failure = StoreFailed("begin a new epoch", self.dataset.name, reason, "free space in the state directory")
-        self._failed(failure)
-
-    def _problem(self, code: str, message: str, remedy: str) -> None:
-        self._board.put(Problem(code, Severity.ERROR, self._around.clock.now_ns(), b"", message, remedy))

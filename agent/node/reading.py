@@ -8,7 +8,7 @@ from agent.capture.outlet import ChunkRef
 from agent.capture.pump import Pump
 from agent.capture.source import TreeSource
 from agent.core.commit import Commit
-from agent.core.ids import CommitNumber, ObjectId
+from agent.core.ids import CommitNumber, Epoch, ObjectId
 from agent.store.catalog import Catalog
 from agent.store.local import Local
 from agent.stream.source import Waiting
@@ -32,7 +32,15 @@ class PrimarySource:
 
     def commit_at(self, number: CommitNumber) -> Commit | None:
         """See ``Source``."""
-        return self._reader.commit_at(number)
+        return self._reader.commit_at(number) if number >= self._reader.horizon() else None
+
+    def knows_epoch(self, epoch: Epoch) -> bool:
+        """See ``Source``."""
+        return epoch in self._reader.lineage
+
+    def anew_since(self) -> CommitNumber:
+        """See ``Source``."""
+        return self._reader.anew_since()
 
     def difference(self, a: CommitNumber, b: CommitNumber) -> Iterator[list[tuple[bytes, bytes | None, bytes | None]]]:
         """See ``Source``."""

@@ -1,7 +1,9 @@
-"""A primary whose state comes from an old image: a peer holds commits of this node's own reign that it does not know.
+"""A primary that must not go on: a peer proves that it holds a reign or commits of this very node that are not known here, so the
+state here is an old copy or was lost (*rewound*); or the peer reigns in an epoch of its own, not older than ours (*fenced*).
 
 The mark ``rewound.json`` outlives a restart. It lies among the state that is old, so putting the newest copy of that back takes
-it away; the other way out is to begin a higher epoch from what stands here now (``lineage.ask_to_start_over``).
+it away; the other way out is to begin a higher epoch from what stands here now (``lineage.ask_for_epoch``). Neither gives up
+what this node has.
 """
 
 from __future__ import annotations
@@ -12,21 +14,21 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.core.ids import NOTHING, CommitNumber, Epoch, shown
+from agent.core.ids import NOTHING, CommitNumber, epoch_of, shown
 from agent.core.problem import Problem, Severity
 from agent.fs.durable import write_durably
 from agent.store.catalog import Catalog
-from agent.stream.source import LineageBroken
+from agent.stream.standing import LineageBroken, Verdict
 
 MARK = "rewound.json"
-#: The problem's code, and the peer's word for: you have begun a newer epoch than the one that you come with.
-REWOUND = "rewound"
+REWOUND, FENCED = Verdict.REWOUND.value, Verdict.FENCED.value
 
 
 @dataclass(frozen=True, slots=True)
 class Rewound:
-    """Who is ahead. ``epoch``: the highest that the peer has met; ``theirs``: its newest commit, of this ``digest``, ``NOTHING``
-    when it named only the epoch; ``ours``: the newest here when that was noticed, at ``since`` (UTC ns)."""
+    """Who is ahead. ``epoch``: that which the peer has; ``theirs``: its newest commit, of this ``digest``, ``NOTHING`` when the
+    epoch alone is in the way; ``ours``: the newest here when that was noticed, at ``since`` (UTC ns); ``fenced``: the epoch is
+    the peer's own."""
 
     peer: str
     epoch: int
@@ -34,33 +36,47 @@ class Rewound:
     ours: CommitNumber
     since: int
     digest: str = ""
+    fenced: bool = False
+
+    @property
+    def code(self) -> str:
+        """The problem's, and what ``accept`` says that it accepted."""
+        return FENCED if self.fenced else REWOUND
 
     @property
     def sentence(self) -> str:
         """What is wrong, for an operator."""
-        if self.theirs == NOTHING:
-            ahead = f"{self.peer} has met epoch {self.epoch} of this node, whose newest commit is {shown(self.ours)}"
-        elif self.theirs > self.ours:
-            newest = f"the newest here was {shown(self.ours)}"
-            ahead = f"{self.peer} is ahead: it holds commit {shown(self.theirs)} of this node's own epoch, {newest}"
-        else:
-            ahead = f"{self.peer} holds another commit {shown(self.theirs)} of this node's own epoch than this node"
         moment = datetime.fromtimestamp(self.since / 1e9, UTC).astimezone()
-        return f"this node's state is an old copy: {ahead} (found {moment:%Y-%m-%d %H:%M}); nothing is sent"
+        found = f"(found {moment:%Y-%m-%d %H:%M}); nothing is sent"
+        if self.fenced:
+            return f"{self.peer} was made the primary, in epoch {self.epoch}, so the time of this node is over {found}"
+        return f"this node's state is an old copy: {self._ahead()} {found}"
+
+    def _ahead(self) -> str:
+        if self.theirs == NOTHING or epoch_of(self.theirs) != epoch_of(self.ours):
+            return f"{self.peer} has met epoch {self.epoch} of this node, whose newest commit is {shown(self.ours)}"
+        if self.theirs > self.ours:
+            newest = f"the newest here was {shown(self.ours)}"
+            return f"{self.peer} is ahead: it holds commit {shown(self.theirs)} of this node's own epoch, {newest}"
+        return f"{self.peer} holds another commit {shown(self.theirs)} of this node's own epoch than this node"
 
     def problem(self, dataset: str, home: Path) -> Problem:
         """For status. ``home``: where the dataset's state lies."""
-        remedy = (
-            f"stop the agent, put the newest copy of {home} back and start it; "
-            f"or, if what stands here now is right: hikae accept {dataset}"
-        )
-        return Problem(REWOUND, Severity.ERROR, self.since, b"", self.sentence, remedy)
+        goes_on = f"hikae accept {dataset} (a higher epoch begins; what {self.peer} has stays in its history)"
+        if self.fenced:
+            remedy = f"make {self.peer} the primary in the configuration of all nodes; or, if this node is to go on: {goes_on}"
+        else:
+            remedy = (
+                f"stop the agent, put the newest copy of {home} back and start it; "
+                f"or, if what stands here now is right: {goes_on}"
+            )
+        return Problem(self.code, Severity.ERROR, self.since, b"", self.sentence, remedy)
 
 
-def is_rewound(failure: LineageBroken, own: Epoch, newest: CommitNumber) -> bool:
-    """Whether a peer's newest commit shows that our state is old: it is of our own reign, and is ahead of us or another than
-    ours of that number. (Older than all that we keep, it is only too long ago.)"""
-    return failure.epoch == own and (failure.durable > newest or failure.differs)
+def mark_of(failure: LineageBroken, ours: CommitNumber, since: int) -> Rewound:
+    """The mark for what a peer has proven."""
+    fenced = failure.verdict is Verdict.FENCED
+    return Rewound(failure.peer, failure.epoch.number, failure.durable, ours, since, failure.digest.hex(), fenced)
 
 
 def read(home: Path) -> Rewound | None:
@@ -73,7 +89,8 @@ def read(home: Path) -> Rewound | None:
     with suppress(ValueError, KeyError, TypeError):
         found = json.loads(text)
         numbers = (CommitNumber(int(found["theirs"])), CommitNumber(int(found["ours"])))
-        return Rewound(str(found["peer"]), int(found["epoch"]), *numbers, int(found["since"]), str(found["digest"]))
+        who, since, digest = str(found["peer"]), int(found["since"]), str(found["digest"])
+        return Rewound(who, int(found["epoch"]), *numbers, since, digest, bool(found.get("fenced")))
     return Rewound("a peer", 0, NOTHING, NOTHING, path.stat().st_mtime_ns)
 
 

@@ -56,7 +56,7 @@ def primary_facts(
         name=dataset.name,
         kind=dataset.kind,
         group=dataset.group,
-        role=Role.PRIMARY,
+        role=Role.FENCED if side.mark is not None and side.mark.fenced else Role.PRIMARY,
         path=dataset.path,
         primary=dataset.primary,
         standbys=dataset.standby,
@@ -70,7 +70,7 @@ def primary_facts(
         problems=(*problems, *troubles),
         uncounted=uncounted,
         last_verify=verified,
-        rewound=side.rewound,
+        rewound=side.mark is not None,
         unconfirmed=not serving_alone and not side.confirmed.issuperset(side.links),
         inconsistent=newest is not None and not newest.consistent and pump.phase is PumpPhase.LIVE,
         reconciling=pump.phase is PumpPhase.RECONCILE,
@@ -123,7 +123,7 @@ def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
     troubles: list[Problem] = []
     for name, (link, _) in side.links.items():
         state = link.state()
-        if state.error is not None and not side.rewound:
+        if state.error is not None and side.mark is None:
             troubles.append(state.error)
         position = side.boards[name].position
         behind = state.behind if state.connected else side.meters[name].waiting(side.feed.given)

@@ -29,7 +29,7 @@ from agent.store.catalog import Catalog
 from agent.store.local import Local
 from agent.store.vault import Vault
 from agent.stream.board import PositionBoard
-from agent.stream.messages import Batch, Hello, Progress, Refuse, SecondaryPart, Welcome
+from agent.stream.messages import Answers, Batch, Hello, Progress, Refuse, SecondaryPart
 from agent.stream.presence import ChunksMissing
 from agent.stream.receiver import Receiver
 
@@ -198,25 +198,27 @@ class Standby:
         with self._served:
             return bool(self._serving)
 
-    def accept(self, peer: str, hello: Hello) -> Receiver | Refuse:
+    def accept(self, peer: str, hello: Hello) -> Receiver | Answers:
         """A receiver for the primary's call, or why not."""
+        refusal = self._refusal(peer, hello)
+        return _Served(self, hello, self._around, self._catalog, self.vault) if refusal is None else (refusal,)
+
+    def _refusal(self, peer: str, hello: Hello) -> Refuse | None:
         if peer != self.dataset.primary:
             reason = f"{peer} is not the primary of {hello.dataset} here: {self.dataset.primary} is"
             return Refuse("not-primary", reason, "make the configuration of both nodes the same")
         refusal = meeting.unfit(self._around.node, self.dataset, hello) or self.room.refusal()
-        if refusal is not None:
-            return refusal
-        if not self.seeding.ready:
+        if refusal is None and not self.seeding.ready:
             files, size = self.seeding.read
             reason = f"the tree that stands there is being read: {files:,} files, {size_text(size)} so far"
-            return Refuse("busy", reason, "it goes on by itself")
-        return _Served(self, hello, self._around, self._catalog, self.vault)
+            refusal = Refuse("busy", reason, "it goes on by itself")
+        return refusal
 
-    def met(self, hello: Hello, answer: Welcome | Refuse) -> None:
+    def met(self, hello: Hello, answers: Answers) -> None:
         """The primary has introduced itself, and this is what it is answered."""
         now = self._around.clock.now_ns()
         self.primary_program = hello.program
-        meeting.tell_version(self._problems, answer, now)
+        meeting.tell_version(self._problems, answers[-1], now)
         meeting.tell_configs(self._problems, self.dataset, {hello.node: hello.config_digest}, now)
 
     def began(self, receiver: Receiver) -> None:
@@ -351,12 +353,12 @@ class _Served(Receiver):
         self._standby = standby
         self._counted = 0
 
-    def open(self) -> Welcome | Refuse:
+    def open(self) -> Answers:
         """See ``Receiver``."""
         self._standby.began(self)
-        answer = super().open()
-        self._standby.met(self._hello, answer)
-        return meeting.introduced(answer, self._standby.dataset)
+        answers = super().open()
+        self._standby.met(self._hello, answers)
+        return meeting.introduced(answers, self._standby.dataset)
 
     def progress(self) -> Progress:
         """See ``Receiver``; asked for at least each second."""

@@ -146,6 +146,7 @@ def _fill_welcome(part: Any, welcome: Welcome) -> None:
     out.program, out.config_digest = welcome.program, welcome.config_digest
     out.patches = welcome.patches
     _fill_epoch(out.epoch, welcome.epoch)
+    _fill_epoch(out.met, welcome.met)
 
 
 def _read_welcome(welcome: pb.Welcome) -> Welcome:
@@ -167,6 +168,7 @@ def _read_welcome(welcome: pb.Welcome) -> Welcome:
         program=_text(welcome.program),
         config_digest=_short(welcome.config_digest),
         patches=welcome.patches,
+        met=_read_epoch(welcome.met),
     )
 
 
@@ -184,6 +186,7 @@ def _fill_offer(part: Any, offer: Offer) -> None:
     out = part.offer
     out.id, out.number, out.parent, out.rows = offer.id, offer.number, offer.parent, offer.rows
     out.rows_codec, out.rows_length, out.implied = offer.codec, offer.rows_length, offer.implied
+    out.whole = offer.whole
     if offer.asked:
         out.kinds = bytes([kind for kind, _ in offer.asked])
         out.names = b"".join([name for _, name in offer.asked])
@@ -193,7 +196,7 @@ def _read_offer(offer: pb.Offer) -> Offer:
     kinds, names, rows = offer.kinds, offer.names, offer.rows
     if len(names) != NAME_SIZE * len(kinds) or len(kinds) > NAMES_MAX or len(rows) > ROWS_MAX:
         raise bad("an offer whose names or rows are too many or cut short")
-    if offer.rows_codec > ZSTD or offer.rows_length > ROWS_MAX or (offer.implied and names):
+    if offer.rows_codec > ZSTD or offer.rows_length > ROWS_MAX or (names and (offer.implied or offer.whole)):
         raise bad("an offer whose rows are packed in an unknown way")
     if kinds.strip(b"\x00\x02"):
         raise bad("a name of an unknown kind")
@@ -208,6 +211,7 @@ def _read_offer(offer: pb.Offer) -> Offer:
         offer.rows_codec,
         offer.rows_length,
         offer.implied,
+        offer.whole,
     )
 
 

@@ -18,6 +18,7 @@ from agent.core.errors import Damaged, HikaeError, NotFound, Refused, StoreFaile
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, object_id, shown
 from agent.store import lists, schema
 from agent.store.moments import Difference
+from agent.store.overlay import Overlay
 from agent.store.pack import PackEnd
 from agent.store.reader import CatalogReader, Reading
 from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query, settle_log
@@ -79,6 +80,7 @@ class Catalog(Reading):
         self._bulk: CatalogReader | None = None
         self._staged: CommitNumber | None = None
         self._newest: Commit | None = None
+        self._overlay: Overlay | None = None
         self._failed = False
         self._unclean = False
         self._sliced = False
@@ -176,6 +178,32 @@ class Catalog(Reading):
                 raise WireError("start over", shown(number), "rows of the commit came before")
             self._expect(number)
             self._staging.restart(number)
+
+    def lay(self, number: CommitNumber, rows: Sequence[bytes], dropped: Callable[[Sequence[bytes]], None]) -> list[int]:
+        """A part of all rows of the state after the coming commit, in the order of their keys. What lives here before them and
+        was not named ends, and ``dropped`` is called with its keys; which of ``rows`` are not here as they are, and are to be
+        staged, is returned, by index. Ended by :meth:`lay_rest`. Raises as :meth:`stage`."""
+        with self._writing("stage a commit"):
+            self._expect(number)
+            if self._overlay is None:
+                self._overlay = Overlay(self._connection, number, self._dropping(number, dropped))
+            return self._overlay.lay(rows)
+
+    def lay_rest(self) -> None:
+        """All rows were laid: what none of them named ends. Raises as :meth:`stage`."""
+        with self._writing("stage a commit"):
+            if self._overlay is not None:
+                self._overlay.finish()
+                self._overlay = None
+
+    def _dropping(
+        self, number: CommitNumber, dropped: Callable[[Sequence[bytes]], None]
+    ) -> Callable[[Sequence[bytes]], None]:
+        def drop(keys: Sequence[bytes]) -> None:
+            self.stage(number, Changes((), keys))
+            dropped(keys)
+
+        return drop
 
     def staged_digest(self) -> bytes:
         """The digest that the coming commit would have now."""
@@ -332,6 +360,7 @@ class Catalog(Reading):
         counts = Counts(newest.entries, newest.bytes, newest.files) if newest is not None else Counts()
         self._staging = Staging(self._connection, counts, highest_id(self._connection), at)
         self._staged, self._sliced, self._unclean, self._rows = None, False, False, 0
+        self._overlay = None
         self._last_object = max(self._last_object, self._get("last_object"))
         self._epoch = max((epoch.number for epoch in self.lineage), default=0)
         if newest is not None and self._staging.digest.value() != newest.digest:
@@ -382,6 +411,8 @@ class Catalog(Reading):
         )
 
     def _insert(self, commit: Commit, end: PackEnd) -> None:
+        if self._staging.restarted:
+            self._set("anew", commit.number)
         self._staging.sealed(commit.number)
         if self._newest is None or epoch_of(self._newest.number) != epoch_of(commit.number):
             which = (commit.number, epoch_of(commit.number))

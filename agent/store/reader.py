@@ -131,6 +131,12 @@ class Reading:
         rows = self._all("select number, owner, token from epoch order by number", ())
         return [Epoch(number, owner, token) for number, owner, token in rows]
 
+    def anew_since(self) -> CommitNumber:
+        """The newest commit that ended everything before it, so that no object of before is one of now; ``NOTHING`` for none."""
+        for (number,) in self._all("select value from meta where key = 'anew'", ()):
+            return CommitNumber(number)
+        return NOTHING
+
     def pack_end(self) -> PackEnd:
         """Where the packs ended when the newest commit was sealed: what ``Vault.open`` is to be given."""
         for pack, offset in self._all("select pack, offset from commits order by number desc limit 1", ()):

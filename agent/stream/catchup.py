@@ -21,7 +21,7 @@ from agent.core.clock import Clock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
-from agent.core.rows import OBJECT_TAG
+from agent.core.rows import OBJECT_TAG, size_of
 from agent.stream import live
 from agent.stream.compact import implied_names, pack_rows
 from agent.stream.conversation import Conversation
@@ -46,10 +46,11 @@ _BACKLOG_ROWS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """An offer whose answer is due."""
+    """An offer whose answer is due: of names, or of ``rows`` of a whole."""
 
     id: int
-    refs: Sequence[ChunkRef]
+    refs: Sequence[ChunkRef] = ()
+    rows: Sequence[bytes] = ()
 
 
 class Catchup:
@@ -58,7 +59,8 @@ class Catchup:
     ``base`` is the commit that the peer has; it rises with every seal, and ``consistent`` says whether the last one was.
     ``rounds`` is told how each round went; ``todo``: bytes that the round is about and has not come to; ``since``: what ``given``
     said when its commit was chosen. ``compact``: the peer takes packed rows and implied names. ``asks_first``: it may have any
-    content already, so what the queue holds is dropped and read again where it is lacking."""
+    content already, so what the queue holds is dropped and read again where it is lacking. ``whole``: ``base`` is not known here
+    any more, so the first round offers all rows, and then the names of those that the peer has not as they are."""
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class Catchup:
         *,
         compact: bool = False,
         asks_first: bool = False,
+        whole: bool = False,
     ) -> None:
         self.base = base
         self.consistent = False
@@ -80,6 +83,7 @@ class Catchup:
         self._given = given
         self._compact = compact
         self._asks_first = asks_first
+        self._whole = whole
         self._talk = talk
         self._source = source
         self._queue = queue
@@ -102,7 +106,7 @@ class Catchup:
             if newest is None or target == self.base:
                 self._rounds.nothing_left()
                 return
-            self.todo, self.since = backlog(self._source, self.base, newest), since
+            self.todo, self.since = backlog(self._source, NOTHING if self._whole else self.base, newest), since
             begun = self._clock.monotonic()
             yield from self._round(newest)
             if self._talk.closing:
@@ -149,6 +153,13 @@ class Catchup:
         """Offer the difference up to ``newest``; seal it, or withdraw it when content is missing."""
         self._changed.clear()
         self._rows = self._moved = self._unread = 0
+        yield from self._offer_all(newest) if self._whole else self._offer_difference(newest)
+        while self._questions:
+            yield from self._answer(self._questions.popleft())
+        yield from self._end_round(newest)
+        self.todo = 0
+
+    def _offer_difference(self, newest: Commit) -> Iterator[Batch]:
         puts: list[bytes] = []
         drops: list[bytes] = []
         refs: list[ChunkRef] = []
@@ -175,10 +186,34 @@ class Catchup:
                 break
         else:
             yield from self._offer(newest.number, Changes(puts, drops), refs)
-        while self._questions:
-            yield from self._answer(self._questions.popleft())
-        yield from self._end_round(newest)
-        self.todo = 0
+
+    def _offer_all(self, newest: Commit) -> Iterator[Batch]:
+        """All rows, in the order of their keys; the peer says which of them it has not as they are."""
+        rows: list[bytes] = []
+        size = 0
+        for some in self._source.difference(NOTHING, newest.number):
+            for _, _, row in some:
+                if row is not None:
+                    rows.append(row)
+                    size += len(row)
+                if size >= ROWS_TARGET or len(rows) >= NAMES_TARGET:
+                    yield from self._offer_rows(newest.number, rows)
+                    rows, size = [], 0
+            if self._talk.closing:
+                self._questions.clear()
+                return
+        yield from self._offer_rows(newest.number, rows)
+
+    def _offer_rows(self, number: CommitNumber, rows: Sequence[bytes]) -> Iterator[Batch]:
+        at = 0
+        for count, blob in blobs_of(Changes(rows), 2 * ROWS_TARGET):
+            question = self._talk.question(count)
+            self._load.part(self._offer_of(question, number, blob, whole=True))
+            self._questions.append(_Question(question, rows=rows[at : at + count]))
+            at += count
+            self._rows += count
+            yield from self._talk.say(self._load.take())
+        yield from self._due()
 
     def _end_round(self, newest: Commit) -> Iterator[Batch]:
         if self._changed or self._talk.closing:
@@ -186,7 +221,7 @@ class Catchup:
         else:
             fuzzy = self._source.fuzzy(self.base, newest.number)
             self._load.part(live.seal_of(newest, self.base, self._rows, fuzzy))
-            self.base, self.consistent = newest.number, newest.consistent
+            self.base, self.consistent, self._whole = newest.number, newest.consistent, False
         yield from self._talk.say(self._load.take())
 
     def _offer(self, number: CommitNumber, changes: Changes, refs: Sequence[ChunkRef]) -> Iterator[Batch]:
@@ -206,6 +241,10 @@ class Catchup:
             if refs:
                 self._questions.append(_Question(question, refs))
             yield from self._talk.say(self._load.take())
+        yield from self._due()
+
+    def _due(self) -> Iterator[Batch]:
+        """As many answers as are due, and room in the queue."""
         while self._questions and (len(self._questions) > _QUESTIONS_MAX or self._talk.answered(self._questions[0].id)):
             yield from self._answer(self._questions.popleft())
         if not self._queue.has_room:
@@ -218,14 +257,18 @@ class Catchup:
         blob: bytes,
         asked: tuple[tuple[int, bytes], ...] = (),
         implied: bool = False,
+        whole: bool = False,
     ) -> Offer:
         codec, rows = pack_rows(blob) if self._compact else (RAW, blob)
         length = 0 if codec == RAW else len(blob)
-        return Offer(question, number, self.base, rows, asked, codec, length, implied)
+        return Offer(question, number, self.base, rows, asked, codec, length, implied, whole)
 
     def _answer(self, question: _Question) -> Iterator[Batch]:
         """Read and send what the peer lacks; note the objects whose bytes have changed."""
         yield from self._talk.answer(question.id)
+        if question.rows:
+            yield from self._ask_for(question)
+            return
         refs = [question.refs[index] for index in self._talk.take_answer(question.id)]
         self.todo = max(0, self.todo - sum(ref.length for ref in question.refs if ref.kind == DATA))
         for some in by_bytes(refs):
@@ -240,6 +283,21 @@ class Catchup:
                 if self._load.full:
                     yield from self._talk.say(self._load.take())
         yield from self._talk.say(self._load.take())
+
+    def _ask_for(self, question: _Question) -> Iterator[Batch]:
+        """Offer the names of the rows that the peer has not as they are; of the others it has all content."""
+        changed = set(self._talk.take_answer(question.id))
+        has = sum(size_of(row) for index, row in enumerate(question.rows) if index not in changed)
+        self.todo = max(0, self.todo - has)
+        refs: list[ChunkRef] = []
+        for index in sorted(changed):
+            row = question.rows[index]
+            for ref in self._all_references(row) if row[1] == OBJECT_TAG else ():
+                refs.append(ref)
+                if len(refs) >= NAMES_TARGET:
+                    yield from self._offer(NOTHING, Changes(), refs)
+                    refs = []
+        yield from self._offer(NOTHING, Changes(), refs)
 
     def _capture_again(self) -> Iterator[Batch]:
         """Wait until what changed is captured; its bytes lie in the queue then, and go out."""

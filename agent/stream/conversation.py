@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from agent.core.clock import Clock
 from agent.core.commit import Position
 from agent.core.errors import HikaeError, Refused, Unreachable
+from agent.core.ids import NOTHING, CommitNumber, shown
 from agent.stream.forecast import Meter
 from agent.stream.messages import (
     CREDIT,
@@ -20,6 +21,7 @@ from agent.stream.messages import (
     Need,
     Progress,
     Refuse,
+    Seal,
     Welcome,
     bad,
     raw_weight,
@@ -37,13 +39,11 @@ _TICK = 1.0
 
 
 class RefusedByPeer(Refused):
-    """The peer ended the call. ``code``: its word for why; ``epoch``: the highest that it has met, where that is why,
-    else 0."""
+    """The peer ended the call. ``code``: its word for why. Nothing proves it, so nothing else may follow from it."""
 
     def __init__(self, peer: str, refuse: Refuse) -> None:
         super().__init__("replicate", peer, refuse.reason, refuse.remedy)
         self.code = refuse.code
-        self.epoch = refuse.epoch
 
 
 class Ended(Exception):
@@ -51,10 +51,18 @@ class Ended(Exception):
 
 
 class Conversation:
-    """The shared state of one call. ``pace``: how fast it may speak; None: as fast as it can."""
+    """The shared state of one call. ``pace``: how fast it may speak; None: as fast as it can. ``judge`` is called with the
+    Welcome before anything else that the peer says is heard; what it raises ends the call."""
 
-    def __init__(self, peer: str, clock: Clock, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        peer: str,
+        clock: Clock,
+        pace: Pace | None = None,
+        judge: Callable[[Welcome], None] = lambda _: None,
+    ) -> None:
         self.peer = peer
+        self._judge = judge
         self.welcome: Welcome | None = None
         self.position = Position()
         self.failure: HikaeError | None = None
@@ -66,6 +74,7 @@ class Conversation:
         self._credit = CREDIT
         self._sent = self._raw = 0
         self._consumed = 0
+        self._sealed = NOTHING
         self._questions = 0
         self._open: dict[int, int] = {}
         self._needs: dict[int, tuple[int, ...]] = {}
@@ -90,23 +99,42 @@ class Conversation:
         if isinstance(part, Welcome):
             if self.welcome is not None:
                 raise bad("a second welcome")
+            self._judge(part)
             self._credit = max(2 << 20, min(part.credit, CREDIT))
             self.position = Position(part.durable, part.applied)
             self.welcome = part
         elif self.welcome is None:
             raise bad("an answer before its welcome")
         elif isinstance(part, Need):
-            count = self._open.pop(part.offer, None)
-            if count is None or len(part.indexes) > count or any(index >= count for index in part.indexes):
-                raise bad("an answer to a question that was not asked")
-            self._needs[part.offer] = part.indexes
+            self._need(part)
             self._asked_at = self._heard_at
         else:
             self._progress(part)
 
+    def _need(self, part: Need) -> None:
+        count = self._open.pop(part.offer, None)
+        if count is None:
+            raise bad("an answer to a question that was not asked")
+        last = -1
+        for index in part.indexes:
+            if not last < index < count:
+                raise bad("an answer whose indexes do not rise, or are not of the question")
+            last = index
+        self._needs[part.offer] = part.indexes
+
+    def _check_position(self, said: Position) -> None:
+        """A peer has what it had, up to what was sealed to it; of that it may have applied anything (law 6)."""
+        known, most = self.position.durable, max(self.position.durable, self._sealed)
+        if not known <= said.durable <= most:
+            between = f"{shown(known)} was there before, and {shown(most)} is the newest that was sealed to it"
+            raise bad(f"commit {shown(said.durable)} as durable there, where {between}")
+        if said.applied > said.durable:
+            raise bad(f"commit {shown(said.applied)} as applied there, where {shown(said.durable)} is the newest")
+
     def _progress(self, part: Progress) -> None:
         if part.consumed > self._sent or part.consumed < self._consumed:
             raise bad("a count of bytes that is not what was sent")
+        self._check_position(part.position)
         if part.consumed > self._consumed:
             self._moved_at = self._heard_at
         self._consumed = part.consumed
@@ -224,6 +252,7 @@ class Conversation:
                 self._moved_at = self._asked_at
             self._sent += size
             self._raw += raw_weight(batch)
+            self._sealed = _last_seal(batch, self._sealed)
         yield self._spoken(batch)
 
     def drained(self) -> Iterator[Batch]:
@@ -284,3 +313,8 @@ class Conversation:
     def _stuck(self, reason: str) -> Unreachable:
         remedy = "look at the agent there: hikae status on that node; the connection is made anew"
         return Unreachable("replicate", self.peer, reason, remedy)
+
+
+def _last_seal(batch: Batch, before: CommitNumber) -> CommitNumber:
+    """The newest commit that was sealed, by this batch or ``before`` it."""
+    return next((part.number for part in reversed(batch) if isinstance(part, Seal)), before)

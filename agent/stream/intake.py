@@ -33,9 +33,9 @@ _TICK = 1.0
 class Directory(Protocol):
     """Who may replicate what to this node."""
 
-    def accept(self, peer: str, hello: Hello) -> Receiver | Refuse:
-        """A receiver for the dataset, or why not. ``peer`` is the name that the certificate proves. Called before an
-        older call for the same dataset has ended: nothing may be written yet."""
+    def accept(self, peer: str, hello: Hello) -> Receiver | Answers:
+        """A receiver for the dataset, or what is answered, which ends with why not. ``peer`` is the name that the certificate
+        proves. Called before an older call for the same dataset has ended: nothing may be written yet."""
         ...
 
 
@@ -82,16 +82,16 @@ class Intake:
     def _serve(self) -> Iterator[Answers]:
         hello = self._hello()
         receiver = self._directory.accept(self._peer, hello)
-        if isinstance(receiver, Refuse):
-            yield (receiver,)
+        if not isinstance(receiver, Receiver):
+            yield receiver
             return
         with self._seats.taken(hello.dataset, self._evict):
             receiver.ends = self._check_left
             receiver.board.watch(self._position_moved)
             try:
                 welcome = receiver.open()
-                yield (welcome,)
-                if not isinstance(welcome, Refuse):
+                yield welcome
+                if not isinstance(welcome[-1], Refuse):
                     yield from self._exchange(receiver)
             finally:
                 receiver.board.unwatch(self._position_moved)

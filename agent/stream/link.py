@@ -10,20 +10,23 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.core.clock import Clock
-from agent.core.errors import HikaeError, Unreachable
+from agent.core.errors import HikaeError, Unreachable, WireError
 from agent.core.problem import Problem, Severity
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.forecast import Meter
 from agent.stream.messages import Answers, Batch, Welcome
 from agent.stream.rounds import Stalled
 from agent.stream.sender import Phase, Sender
+from agent.stream.standing import LineageBroken
 
 #: A peer that says so goes on by itself: it is opening the dataset, or has no room above its reserve.
 BUSY, RESERVE = "busy", "disk-reserve"
 #: The problem of a call that ended otherwise than by the peer's word.
 DISCONNECTED = "disconnected"
+#: It sent what is not believed.
+UNBELIEVED = "protocol"
 #: Problems of a link that the next call may be without.
-_PASSING = (BUSY, RESERVE, DISCONNECTED, Stalled.code, "silent", "protocol", "store-failed", "failed")
+_PASSING = (BUSY, RESERVE, DISCONNECTED, Stalled.code, "silent", UNBELIEVED, "store-failed", "failed")
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 #: A peer that refuses us changes its mind by an operator's hand only.
@@ -203,17 +206,22 @@ class Link:
             sender.talk.end(failure)
 
     def _failed(self, failure: HikaeError) -> None:
-        code = failure.code if isinstance(failure, RefusedByPeer | Stalled) else DISCONNECTED
         path = failure.path if isinstance(failure, Stalled) else b""
         message = f"{self._peer}: {failure.reason}"
-        self._error = Problem(code, Severity.ERROR, self._clock.now_ns(), path, message, failure.remedy)
+        self._error = Problem(_code_of(failure), Severity.ERROR, self._clock.now_ns(), path, message, failure.remedy)
         self._broken(failure)
 
 
+def _code_of(failure: HikaeError) -> str:
+    if isinstance(failure, RefusedByPeer | LineageBroken | Stalled):
+        return failure.code
+    return UNBELIEVED if isinstance(failure, WireError) else DISCONNECTED
+
+
 def _patience(failure: HikaeError | None, pause: float) -> float:
-    """Seconds until the next attempt. A peer that is busy answers, so asking costs little; one that refuses us waits for a
-    person."""
-    if isinstance(failure, RefusedByPeer) and not _is_busy(failure):
+    """Seconds until the next attempt. A peer that is busy answers, so asking costs little; one that refuses us, or is not
+    believed, waits for a person."""
+    if isinstance(failure, RefusedByPeer | LineageBroken | WireError) and not _is_busy(failure):
         return max(pause, REFUSED_PAUSE)
     return pause
 

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from agent.core import chunks
 from agent.core.commit import Changes, Position
 from agent.core.errors import WireError
-from agent.core.ids import CommitNumber, Epoch
+from agent.core.ids import NO_EPOCH, CommitNumber, Epoch
 
 #: Of the protocol: what the newest release of the peers may be greeted with (``stream.versions``).
 VERSION = 1
@@ -69,7 +69,7 @@ class Welcome:
     lost; before anything else every name of the newest commit is offered, which ends with a ``Withdraw`` of it.
     ``asks_first``: content may be here already, so until a consistent commit is sealed every chunk is asked for by name;
     ``compact``: rows may come packed and names implied; ``patches``: chunks may come as patches of those that it has;
-    ``program``, ``config_digest``: as in ``Hello``."""
+    ``program``, ``config_digest``: as in ``Hello``; ``met``: the newest epoch that the node has met or begun."""
 
     node: str
     epoch: Epoch
@@ -86,6 +86,7 @@ class Welcome:
     program: str = ""
     config_digest: bytes = b""
     patches: bool = False
+    met: Epoch = NO_EPOCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,9 @@ class Offer:
     """Rows of commit ``number`` on top of ``parent``, and chunk names of which the peer says which it lacks. Either
     may be empty. ``asked``: ``(kind, name)``; with names, exactly one ``Need`` of the same ``id`` answers.
     ``codec``: how ``rows`` travel, ``rows_length`` their bytes in the clear when packed. ``implied``: the names asked are
-    those of ``stream.compact.implied_names``, and ``asked`` is empty."""
+    those of ``stream.compact.implied_names``, and ``asked`` is empty. ``whole``: the rows are a part of all that there are, in
+    the order of their keys, and what the commit does not name ends with it; with an ``id``, a ``Need`` says which of the rows
+    are not as they stand there."""
 
     id: int
     number: CommitNumber
@@ -103,6 +106,7 @@ class Offer:
     codec: int = RAW
     rows_length: int = 0
     implied: bool = False
+    whole: bool = False
 
 
 class Pieces:
@@ -200,7 +204,7 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The answer to an ``Offer`` with names: ``indexes`` of those that are lacking, rising."""
+    """The answer to an ``Offer`` with names, or with rows of a whole: ``indexes`` of those that are lacking, rising."""
 
     offer: int
     indexes: tuple[int, ...]
@@ -216,7 +220,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The call ends. ``code``: a stable word; ``epoch``: the highest epoch met, where that is the reason, else 0."""
+    """The call ends, and nothing else follows from it. ``code``: a stable word; ``epoch``: the highest epoch met, where that is
+    the reason, else 0; for people."""
 
     code: str
     reason: str

@@ -8,11 +8,12 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from agent.core import chunks
 from agent.core.clock import Clock
-from agent.core.commit import Changes, Commit
-from agent.core.ids import NOTHING, CommitNumber, Epoch, epoch_of, shown
+from agent.core.commit import Changes, Commit, Position
+from agent.core.ids import EPOCH_STEP, NO_EPOCH, NOTHING, CommitNumber, Epoch, epoch_of, may_follow, shown
 from agent.core.rows import ObjectRow, check_key, check_row
 from agent.store.catalog import Catalog, Header
 from agent.store.pack import PackEnd
@@ -22,6 +23,7 @@ from agent.stream.board import PositionBoard
 from agent.stream.compact import implied_names, open_rows
 from agent.stream.messages import (
     Announce,
+    Answers,
     Batch,
     Data,
     Heartbeat,
@@ -41,9 +43,9 @@ from agent.stream.messages import (
 )
 from agent.stream.opening import open_chunks
 from agent.stream.presence import Presence, goes_on
+from agent.stream.standing import TOKEN_SIZE, precedes
 from agent.stream.structure import Structure
 
-NO_EPOCH = Epoch(0, "", b"")
 #: Bytes of rows that may wait in memory behind a seal that waits for its sync.
 HELD_MAX = 64 << 20
 #: What each row takes there beside its bytes.
@@ -52,10 +54,12 @@ _HELD_ROW = 50
 
 @dataclass(slots=True)
 class _Incoming:
-    """A commit whose rows come in. ``held``: blobs that wait until the commits before it are sealed."""
+    """A commit whose rows come in. ``whole``: they are all rows that there are; ``held``: blobs that wait until the commits
+    before it are sealed."""
 
     number: CommitNumber
     parent: CommitNumber
+    whole: bool = False
     rows: int = 0
     held: list[Changes] = field(default_factory=list)
     seal: Seal | None = None
@@ -104,15 +108,21 @@ class Receiver:
     def _look(self) -> None:
         self.ends()
 
-    def open(self) -> Welcome | Refuse:
-        """Answer the ``Hello``. A higher epoch is durably met before anything else is said (law 7)."""
+    def open(self) -> Answers:
+        """Answer the ``Hello``; a ``Refuse`` at the end ends the call. A higher epoch is durably met before anything else is said
+        (law 7); a primary that is not of the newest one is told so by the Welcome, which is proven, before it is refused."""
         version = versions.agree(versions.SPOKEN, self._hello.versions)
         if version is None:
-            return versions.refusal(self._node, versions.SPOKEN, self._hello)
-        refusal = self._meet(self._hello.epoch)
+            return (versions.refusal(self._node, versions.SPOKEN, self._hello),)
+        refusal = self._unbelieved(self._hello.epoch)
         if refusal is not None:
-            return refusal
+            return (refusal,)
         self._catalog.withdraw()
+        stale = self._meet(self._hello.epoch)
+        welcome = self._welcome(version)
+        return (welcome,) if stale is None else (welcome, stale)
+
+    def _welcome(self, version: int) -> Welcome:
         newest = self._catalog.newest()
         durable = newest.number if newest else NOTHING
         self._may_restart = self._hello.epoch.number > epoch_of(durable)
@@ -122,13 +132,14 @@ class Receiver:
             epoch=self._epoch_of(durable),
             durable=durable,
             durable_digest=newest.digest if newest else b"",
-            applied=self.board.position.applied,
+            applied=min(durable, self.board.position.applied),
             credit=messages.CREDIT,
             version=version,
             lacking=self.lacking,
             asks_first=self.asks_first,
             compact=True,
             patches=True,
+            met=self._newest_epoch(),
         )
 
     def handle(self, batch: Batch) -> list[SecondaryPart]:
@@ -193,7 +204,8 @@ class Receiver:
 
     def progress(self) -> Progress:
         """How far we are."""
-        return Progress(self.board.position, self.consumed)
+        position = self.board.position
+        return Progress(Position(position.durable, min(position.durable, position.applied)), self.consumed)
 
     def close(self) -> None:
         """Take back what was never sealed. Safe to call twice; never commits."""
@@ -213,20 +225,32 @@ class Receiver:
     def _epoch_of(self, durable: CommitNumber) -> Epoch:
         return next((epoch for epoch in self._catalog.lineage if epoch.number == epoch_of(durable)), NO_EPOCH)
 
+    def _unbelieved(self, epoch: Epoch) -> Refuse | None:
+        """Why an epoch cannot be what the primary says; its owner is who speaks. Numbers rise by a step for each epoch of which
+        there is a commit, so nobody can take them away."""
+        owner = self._hello.node
+        if epoch.owner != owner or not epoch.number or len(epoch.token) != TOKEN_SIZE:
+            reason = (
+                f"{owner} comes with epoch {epoch.number} of {epoch.owner or 'nobody'}, and not with one of its own"
+            )
+            return Refuse("epoch-not-own", reason, f"look at {owner}: its agent is faulty or hostile")
+        newest = self._catalog.newest()
+        known = epoch_of(newest.number) if newest else 0
+        if epoch.number > self._newest_epoch().number and not may_follow(epoch.number, known):
+            reason = (
+                f"epoch {epoch.number} of {owner} is more than {EPOCH_STEP:,} above {known}, which is the newest here"
+            )
+            return Refuse("epoch-too-high", reason, f"look at {owner}: its agent is faulty or hostile")
+        return None
+
     def _meet(self, epoch: Epoch) -> Refuse | None:
         known = self._newest_epoch()
-        if epoch.number < known.number or (epoch.number == known.number and epoch.token != known.token):
+        if not precedes(epoch, known):
             reason = (
                 f"epoch {epoch.number} of {epoch.owner} is not the newest: {known.owner} holds epoch {known.number}"
             )
-            if epoch.owner == known.owner and epoch in self._catalog.lineage:
-                return Refuse("rewound", reason, "see its status for who is ahead", known.number)
-            if epoch.owner == known.owner:
-                # The same node began from nothing: it has lost what it knew.
-                return Refuse("lost-epoch", reason, "it takes a higher epoch by itself", known.number)
-            return Refuse("stale-epoch", reason, "this node must not serve; see its status", known.number)
+            return Refuse("stale-epoch", reason, f"see hikae status on {epoch.owner}", known.number)
         if epoch.number > known.number:
-            self._catalog.withdraw()
             self._catalog.begin_epoch(epoch)
         return None
 
@@ -247,6 +271,8 @@ class Receiver:
 
     def _offered(self, offer: Offer) -> list[SecondaryPart]:
         changes = Changes()
+        if offer.whole:
+            return self._laid(offer)
         if offer.rows:
             incoming = self._expect(offer.number, offer.parent)
             changes = changes_in(open_rows(offer))
@@ -261,15 +287,29 @@ class Receiver:
             return []
         return [Need(offer.id, self._presence.wanted([name for _, name in asked]))]
 
-    def _expect(self, number: CommitNumber, parent: CommitNumber) -> _Incoming:
+    def _laid(self, offer: Offer) -> list[SecondaryPart]:
+        """A part of all rows that the commit has. Of what is here as it is nothing more is asked for."""
+        self.flush()
+        incoming = self._expect(offer.number, offer.parent, whole=True)
+        rows = changes_in(open_rows(offer))
+        if rows.drops or (offer.id and len(rows) > messages.NAMES_MAX):
+            raise bad("a whole that drops rows, or holds too many at once")
+        incoming.rows += len(rows)
+        changed = self._catalog.lay(offer.number, rows.puts, partial(self._structure.look, offer.number, ()))
+        self._stage(incoming, Changes([rows.puts[index] for index in changed]))
+        return [Need(offer.id, tuple(changed))] if offer.id else []
+
+    def _expect(self, number: CommitNumber, parent: CommitNumber, *, whole: bool = False) -> _Incoming:
         """The commit that is being received; begins it with its first row. Raises ``WireError`` when another is due."""
         incoming = self._incoming
         if incoming is None:
             self._check_follows(number, parent)
-            incoming = self._incoming = _Incoming(number, parent)
+            if whole and parent == NOTHING:
+                raise bad("a whole on top of nothing")
+            incoming = self._incoming = _Incoming(number, parent, whole)
             if not self._sealed:
                 self._begin_if_new(incoming)
-        elif (incoming.number, incoming.parent) != (number, parent):
+        elif (incoming.number, incoming.parent, incoming.whole) != (number, parent, whole):
             raise bad(f"rows of {shown(number)} while {shown(incoming.number)} is open")
         return incoming
 
@@ -307,7 +347,8 @@ class Receiver:
     # --- seals
 
     def _seal_came(self, seal: Seal) -> None:
-        incoming = self._expect(seal.number, seal.parent)
+        opened = self._incoming
+        incoming = self._expect(seal.number, seal.parent, whole=opened is not None and opened.whole)
         if seal.rows != incoming.rows or len(seal.digest) != chunks.NAME_SIZE:
             raise bad(f"a seal of {seal.rows} rows after {incoming.rows}")
         incoming.seal = seal
@@ -321,6 +362,8 @@ class Receiver:
         self._begin_if_new(incoming)
         for changes in incoming.held:
             self._stage(incoming, changes)
+        if incoming.whole:
+            self._catalog.lay_rest()
         self._structure.settle()
         self._presence.open_lists()
         with self._vault.lock:

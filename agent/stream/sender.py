@@ -29,8 +29,9 @@ from agent.stream.load import Load
 from agent.stream.messages import Answers, Batch, Hello, Welcome
 from agent.stream.pace import Pace
 from agent.stream.rounds import Rounds
-from agent.stream.source import LineageBroken, Source
+from agent.stream.source import Source
 from agent.stream.spooled import SpooledRound
+from agent.stream.standing import Standing, Way, judge_commit, judge_welcome
 
 _TAKE_BYTES = 4 << 20
 
@@ -63,7 +64,7 @@ class Sender:
         open_spool: Callable[[], Spool],
         pace: Pace | None = None,
     ) -> None:
-        self.talk = Conversation(peer, clock, pace)
+        self.talk = Conversation(peer, clock, pace, self._judge)
         self.phase = Phase.HANDSHAKE
         self._peer = peer
         self._hello = hello
@@ -78,7 +79,8 @@ class Sender:
         self._queue: PeerQueue | None = None
         self._now: CommitNumber | None = None
         self._telling = threading.Lock()
-        self._accepted = self._mends = self._asks_first = self._compact = False
+        self._standing: Standing | None = None
+        self._mends = self._asks_first = self._compact = False
 
     @property
     def behind_bytes(self) -> int:
@@ -115,14 +117,13 @@ class Sender:
             self.phase = Phase.ENDED
 
     def incoming(self, answers: Answers) -> None:
-        """What the peer says. A failure ends the call and is raised: ``RefusedByPeer``, ``WireError``."""
+        """What the peer says. A failure ends the call and is raised: ``RefusedByPeer``, ``LineageBroken``, ``WireError``."""
         try:
             self.talk.hear(answers)
         except HikaeError as error:
             self.talk.end(error)
             raise
-        if self._accepted:
-            self._tell_position()
+        self._tell_position()
 
     def close(self) -> None:
         """Come to an end after the commit that is being sent; what is not sealed is withdrawn. Returns at once."""
@@ -148,9 +149,9 @@ class Sender:
             return
         source = self._open_source()
         try:
-            base = self._common(self.talk.welcome, source)
-            # Not before: numbers of another history say nothing about ours.
-            self._accepted, self._mends = True, self.talk.welcome.lacking
+            standing = self._standing = judge_commit(self._peer, self._hello, self.talk.welcome, source)
+            base = standing.base
+            self._mends = self.talk.welcome.lacking
             self._asks_first, self._compact = self.talk.welcome.asks_first, self.talk.welcome.compact
             self._tell_position()
             while not self.talk.closing:
@@ -158,27 +159,26 @@ class Sender:
         finally:
             source.close()
 
+    def _judge(self, welcome: Welcome) -> None:
+        versions.check_welcome(self._peer, self._hello.versions, welcome)
+        judge_welcome(self._peer, self._hello, welcome)
+
     def _tell_position(self) -> None:
+        """Not before it is known whose commits the peer has: numbers of another history say nothing about ours."""
+        standing, welcome = self._standing, self.talk.welcome
+        if standing is None or welcome is None:
+            return
+        least = welcome.durable if standing.way is Way.ANEW else NOTHING
         # The speaker tells too: of two that tell, the one that was overtaken would tell the older position last.
         with self._telling:
             position = self.talk.position
-            self._board.publish(durable=position.durable, applied=position.applied)
+            durable = position.durable if position.durable > least else NOTHING
+            self._board.publish(durable=durable, applied=position.applied if position.applied > least else NOTHING)
 
-    def _common(self, welcome: Welcome, source: Source) -> CommitNumber:
-        """The peer's newest commit if it is ours too; ``NOTHING`` for an empty peer, and for one that holds an earlier reign
-        of this node whose catalog is gone: what it has is replaced then, and kept as history.
-
-        Raises ``LineageBroken``, ``WireError``."""
-        versions.check_welcome(self._peer, self._hello.versions, welcome)
-        if welcome.durable == NOTHING:
-            return NOTHING
-        commit = source.commit_at(welcome.durable)
-        if commit is None or commit.digest != welcome.durable_digest:
-            if welcome.epoch.owner == self._hello.node and welcome.epoch.number < self._hello.epoch.number:
-                return NOTHING
-            differs = commit is not None
-            raise LineageBroken(self._peer, welcome.epoch, welcome.durable, welcome.durable_digest, differs)
-        return commit.number
+    def _is_unknown(self, base: CommitNumber) -> bool:
+        """Whether the peer still has what it came with, and that is not known here."""
+        standing = self._standing
+        return standing is not None and standing.way is Way.WHOLE and base == standing.base
 
     def _attached(self, base: CommitNumber, source: Source) -> Generator[Batch, None, CommitNumber]:
         """Serve one queue until it overflows or the call is closing; returns the commit that the peer has then."""
@@ -227,6 +227,7 @@ class Sender:
             lambda: self._feed.given,
             compact=self._compact,
             asks_first=self._asks_first,
+            whole=self._is_unknown(base),
         )
         self._begins(catchup)
         try:
@@ -250,7 +251,9 @@ class Sender:
         with closing(self._open_spool()) as spool:
             self._spool = spool
             queue = self._queue = self._feed.attach(self._peer, self.talk.wake, spool)
-            one = SpooledRound(self.talk, source, queue, spool, base, lambda: self._feed.given)
+            one = SpooledRound(
+                self.talk, source, queue, spool, base, lambda: self._feed.given, whole=self._is_unknown(base)
+            )
             self._begins(one)
             try:
                 if self.talk.over:

@@ -7,8 +7,7 @@ from typing import Protocol
 
 from agent.capture.outlet import ChunkRef
 from agent.core.commit import Commit
-from agent.core.errors import Refused
-from agent.core.ids import CommitNumber, Epoch, ObjectId, shown
+from agent.core.ids import CommitNumber, Epoch, ObjectId
 
 
 class Waiting(Protocol):
@@ -28,6 +27,14 @@ class Source(Protocol):
 
     def commit_at(self, number: CommitNumber) -> Commit | None:
         """That commit, unless it never was, or its moment can no longer be asked for."""
+        ...
+
+    def knows_epoch(self, epoch: Epoch) -> bool:
+        """Whether it was ours, or went before ours."""
+        ...
+
+    def anew_since(self) -> CommitNumber:
+        """The newest commit that ended everything before it; ``NOTHING`` for none."""
         ...
 
     def difference(self, a: CommitNumber, b: CommitNumber) -> Iterator[list[tuple[bytes, bytes | None, bytes | None]]]:
@@ -57,20 +64,3 @@ class Source(Protocol):
     def close(self) -> None:
         """Give back what was opened."""
         ...
-
-
-class LineageBroken(Refused):
-    """The peer's newest commit is not in our catalog, or is another one there.
-
-    ``epoch``: in which the peer's newest commit ``durable``, of this ``digest``, was made; ``differs``: we have another one of
-    that number. The node must take an epoch above both and start over, or, if the peer is ahead in our own epoch, is itself the
-    one that was rewound."""
-
-    def __init__(self, peer: str, epoch: Epoch, durable: CommitNumber, digest: bytes, differs: bool) -> None:
-        reason = f"its newest commit {shown(durable)} (epoch of {epoch.owner or 'nobody'}) is not part of this node's history"
-        super().__init__("replicate", peer, reason, "a new epoch is begun, or see hikae status for who is behind")
-        self.peer = peer
-        self.epoch = epoch
-        self.durable = durable
-        self.digest = digest
-        self.differs = differs

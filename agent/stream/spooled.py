@@ -47,7 +47,8 @@ class SpooledRound:
     """Used by the speaking thread, once; :meth:`run` is a generator of batches.
 
     ``queue`` must have been attached with ``spool`` and before anything here is read; it is given up as soon as all is gathered.
-    ``base``: the commit that the peer has, raised by the seal; ``moved``: bytes shipped; ``sealed``: whether it came to its end;
+    ``base``: the commit that the peer has, raised by the seal; ``whole``: it is not known here, so all rows go;
+    ``moved``: bytes shipped; ``sealed``: whether it came to its end;
     ``stuck``: what could not be read however often it was captured again, although there was room;
     ``todo``: bytes that the peer lacks, as far as known; ``since``: what ``given`` said when its commit was chosen."""
 
@@ -59,8 +60,13 @@ class SpooledRound:
         spool: Spool,
         base: CommitNumber,
         given: Callable[[], int] = lambda: 0,
+        *,
+        whole: bool = False,
     ) -> None:
         self.base = base
+        self._whole = whole
+        #: What the peer's rows are compared with.
+        self._from = NOTHING if whole else base
         self.since = given()
         self._given = given
         self.moved = 0
@@ -97,7 +103,7 @@ class SpooledRound:
 
     def _gather(self) -> Generator[Batch, None, Commit | None]:
         """The commit of which everything that lacks is in the spool; None when it does not all fit."""
-        at = self.base
+        at = self._from
         for _ in range(_PASSES_MAX):
             self.since = self._given()
             newest = self._source.newest()
@@ -111,7 +117,7 @@ class SpooledRound:
             if not self._unmet:
                 return newest
             # What could not be read and has no newer row is asked for again with all the rest.
-            at = newest.number if before <= self._again else self.base
+            at = newest.number if before <= self._again else self._from
             yield from self._captured(self._source.force(tuple(self._unmet)))
         self.stuck = frozenset(self._unmet)
         return None
@@ -206,8 +212,8 @@ class SpooledRound:
         drops: list[bytes] = []
         count = size = 0
         whole = True
-        self.todo = min(self.todo, backlog(self._source, self.base, target))
-        for rows in self._source.difference(self.base, target.number):
+        self.todo = min(self.todo, backlog(self._source, self._from, target))
+        for rows in self._source.difference(self._from, target.number):
             for _, old, new in rows:
                 for ref in row_references(old, new, self._source.piece) if new is not None else ():
                     whole = (yield from self._send(ref.name)) and whole
@@ -244,7 +250,7 @@ class SpooledRound:
             count += rows
             if not self._load.fits(len(blob)):
                 yield from self._talk.say(self._load.take())
-            self._load.part(Offer(0, number, self.base, blob))
+            self._load.part(Offer(0, number, self.base, blob, whole=self._whole))
         if self._load.full:
             yield from self._talk.say(self._load.take())
         return count

@@ -22,7 +22,7 @@ from agent.core.rows import ObjectRow, Xattrs, encode_name, encode_object, name_
 from agent.store.catalog import Catalog, CatalogReader, Header
 from agent.store.spool import Spool
 from agent.store.vault import Vault
-from agent.stream.board import PositionBoard
+from agent.stream.board import Level, PositionBoard
 from agent.stream.feed import Feed
 from agent.stream.intake import Intake
 from agent.stream.link import Transport
@@ -204,7 +204,7 @@ class FakeSource:
         self._primary = primary
         self._reader = reader
         self.newest = reader.newest
-        self.commit_at = reader.commit_at
+        self.anew_since = reader.anew_since
         self.piece = reader.piece
         self.path_of = reader.path_of
         self.fuzzy = reader.fuzzy_between
@@ -212,6 +212,12 @@ class FakeSource:
 
     def difference(self, a: CommitNumber, b: CommitNumber) -> Iterator[list[tuple[bytes, bytes | None, bytes | None]]]:
         return self._reader.difference(a, b, 50)
+
+    def commit_at(self, number: CommitNumber) -> Commit | None:
+        return self._reader.commit_at(number) if number >= self._reader.horizon() else None
+
+    def knows_epoch(self, epoch: Epoch) -> bool:
+        return epoch in self._reader.lineage
 
     def read(self, refs: Sequence[ChunkRef]) -> list[bytes | None]:
         self._primary.before_read()
@@ -232,9 +238,8 @@ class FakeSource:
 class OldReceiver(Receiver):
     """One of the release before, which knows no patches."""
 
-    def open(self) -> Welcome | Refuse:
-        welcome = super().open()
-        return replace(welcome, patches=False) if isinstance(welcome, Welcome) else welcome
+    def open(self) -> Answers:
+        return tuple(replace(one, patches=False) if isinstance(one, Welcome) else one for one in super().open())
 
     def handle(self, batch: Batch) -> list[SecondaryPart]:
         codecs = b"".join(part.codecs for part in batch if isinstance(part, Data))
@@ -275,9 +280,10 @@ class Secondary:
         self.vault.close()
         self.catalog.close()
 
-    def accept(self, peer: str, hello: Hello) -> Receiver | Refuse:
+    def accept(self, peer: str, hello: Hello) -> Receiver | Answers:
         if peer != self.primary or hello.dataset != "web":
-            return Refuse("not-primary", f"{peer} is not the primary of {hello.dataset} here", "see the configuration")
+            reason = f"{peer} is not the primary of {hello.dataset} here"
+            return (Refuse("not-primary", reason, "see the configuration"),)
         make = MendingReceiver if self.lacking else self.kind
         self.receiver = make(
             self.name,
@@ -440,3 +446,27 @@ class Call:
             self.failure = self.sender.talk.failure or error
         finally:
             self.sender.talk.end()
+
+
+def digest_of(primary: Primary) -> bytes:
+    """Of the primary's newest commit."""
+    newest = primary.catalog.newest()
+    assert newest is not None
+    return newest.digest
+
+
+def until_durable(call: Call, primary: Primary) -> None:
+    """Wait until the peer has everything, also what is captured while we wait."""
+    newest = primary.catalog.newest()
+    while newest is not None and call.board.position.durable < newest.number:
+        assert call.board.wait(Level.DURABLE, newest.number, 10), call.failure
+        newest = primary.catalog.newest()
+
+
+def sync(primary: Primary, transport: MemoryTransport) -> Call:
+    """One call that brings the peer up to date and ends."""
+    call = Call(primary, transport)
+    until_durable(call, primary)
+    call.stop()
+    assert call.failure is None
+    return call

@@ -251,6 +251,7 @@ class Welcome(_message.Message):
     PATCHES_FIELD_NUMBER: _builtins.int
     PROGRAM_FIELD_NUMBER: _builtins.int
     CONFIG_DIGEST_FIELD_NUMBER: _builtins.int
+    MET_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     durable: _builtins.int
     durable_digest: _builtins.bytes
@@ -269,6 +270,10 @@ class Welcome(_message.Message):
     """Over what must be the same on all nodes; empty from a release that did not say."""
     @_builtins.property
     def epoch(self) -> Global___Epoch: ...
+    @_builtins.property
+    def met(self) -> Global___Epoch:
+        """The newest epoch that this node has met or begun. If it is not older than the primary's and not the same, a Refuse follows."""
+
     def __init__(
         self,
         *,
@@ -287,10 +292,11 @@ class Welcome(_message.Message):
         patches: _builtins.bool = ...,
         program: _builtins.str = ...,
         config_digest: _builtins.bytes = ...,
+        met: Global___Epoch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "met", b"met"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "asks_first", b"asks_first", "certificate", b"certificate", "compact", b"compact", "config_digest", b"config_digest", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "node", b"node", "patches", b"patches", "program", b"program", "proof", b"proof", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "asks_first", b"asks_first", "certificate", b"certificate", "compact", b"compact", "config_digest", b"config_digest", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "met", b"met", "node", b"node", "patches", b"patches", "program", b"program", "proof", b"proof", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -313,6 +319,7 @@ class Offer(_message.Message):
     ROWS_CODEC_FIELD_NUMBER: _builtins.int
     ROWS_LENGTH_FIELD_NUMBER: _builtins.int
     IMPLIED_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     number: _builtins.int
     parent: _builtins.int
@@ -326,6 +333,10 @@ class Offer(_message.Message):
     rows_length: _builtins.int
     implied: _builtins.bool
     """The names asked are those that the rows put name, in their order; kinds and names are empty then."""
+    whole: _builtins.bool
+    """The rows are a part of all rows that there are, objects by id and then names by parent and name; what the commit does not name
+    ends with it. With an id, one Need says which of the rows are not here as they are.
+    """
     def __init__(
         self,
         *,
@@ -338,10 +349,11 @@ class Offer(_message.Message):
         rows_codec: _builtins.int = ...,
         rows_length: _builtins.int = ...,
         implied: _builtins.bool = ...,
+        whole: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "implied", b"implied", "kinds", b"kinds", "names", b"names", "number", b"number", "parent", b"parent", "rows", b"rows", "rows_codec", b"rows_codec", "rows_length", b"rows_length"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "implied", b"implied", "kinds", b"kinds", "names", b"names", "number", b"number", "parent", b"parent", "rows", b"rows", "rows_codec", b"rows_codec", "rows_length", b"rows_length", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -553,7 +565,7 @@ Global___Progress: _TypeAlias = Progress  # noqa: Y015
 
 @_typing.final
 class Refuse(_message.Message):
-    """The call ends here."""
+    """The call ends here. It proves nothing, so nothing but the end of the call follows from it: what must be believed stands in Welcome."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -565,7 +577,7 @@ class Refuse(_message.Message):
     reason: _builtins.str
     remedy: _builtins.str
     epoch: _builtins.int
-    """The highest epoch that this node has met, where that is why."""
+    """The highest epoch that this node has met, where that is why; for people."""
     def __init__(
         self,
         *,

@@ -123,19 +123,22 @@ def test_the_primarys_catalog_deleted_twice() -> None:
 
 
 def test_the_primarys_whole_state_deleted() -> None:
-    """Nothing is left of what the primary knew: it takes the next epoch after the secondary's, and the standby stays."""
+    """Nothing is left of what the primary knew: the secondary proves that it has commits of it, so nothing is sent until
+    an operator accepts what stands there; then the next epoch is taken, and the standby stays."""
     with pair() as both:
         filled(both)
         both.alpha.kill()
         shutil.rmtree(both.alpha.state)
         before = identities(both.target)
         both.alpha.start()
+        both.alpha.told("rewound", "beta has met epoch 1 of this node")
+        assert "rewound" == both.alpha.json("accept", "web", "--yes")["accepted"]
         both.mirror()
         assert before == identities(both.target)
         assert 2 == both.beta.look()["epoch"]
         (both.source / "later").write_text("1")
         both.mirror()
-        assert not both.alpha.problems()
+        both.alpha.cleared("rewound", "not-running")
 
 
 def test_the_secondarys_catalog_deleted() -> None:

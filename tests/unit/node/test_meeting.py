@@ -10,11 +10,10 @@ from agent import __version__
 from agent.config.resolve import resolve
 from agent.config.schema import DatasetEntry
 from agent.config.values import Dataset
-from agent.core.ids import NOTHING
+from agent.core.ids import NO_EPOCH, NOTHING
 from agent.core.problem import ProblemBoard
 from agent.node import meeting
 from agent.stream.messages import Hello, Refuse, Welcome
-from agent.stream.receiver import NO_EPOCH
 
 
 def dataset(**more: object) -> Dataset:
@@ -94,8 +93,7 @@ def test_a_refused_version_is_told_on_the_secondary_too() -> None:
 def test_an_answer_introduces_this_node() -> None:
     """A welcome carries release and configuration; a refusal stays as it is."""
     ours = dataset()
-    welcome = meeting.introduced(Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 1, 1), ours)
-    assert isinstance(welcome, Welcome)
-    assert (__version__, ours.digest) == (welcome.program, welcome.config_digest)
     refuse = Refuse("busy", "", "")
-    assert refuse is meeting.introduced(refuse, ours)
+    welcome, second = meeting.introduced((Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 1, 1), refuse), ours)
+    assert isinstance(welcome, Welcome)
+    assert (__version__, ours.digest, refuse) == (welcome.program, welcome.config_digest, second)

@@ -8,29 +8,18 @@ import pytest
 
 from agent.core.ids import NOTHING, Epoch
 from agent.node import lineage, rewound
-from agent.node.rewound import Rewound, is_rewound
-from agent.stream.source import LineageBroken
+from agent.node.rewound import Rewound, mark_of
+from agent.stream.standing import LineageBroken
 from fakes.store_fakes import begun, number
 
-OWN = Epoch(1, "alpha", b"t" * 16)
 MARK = Rewound("beta", 1, number(12), number(7), 1_700_000_000_000_000_000, "ab" * 32)
 
 
-@pytest.mark.parametrize(
-    ("epoch", "theirs", "differs", "expected"),
-    [
-        (OWN, 12, False, True),
-        (OWN, 5, True, True),
-        (OWN, 5, False, False),
-        (Epoch(1, "alpha", b"other token 1234"), 12, False, False),
-        (Epoch(1, "gamma", b"t" * 16), 12, True, False),
-        (Epoch(2, "alpha", b"t" * 16), 12, False, False),
-    ],
-)
-def test_who_is_rewound(epoch: Epoch, theirs: int, differs: bool, expected: bool) -> None:
-    """A peer ahead in our very own reign, or with another commit of one of our numbers; a pruned one is only long ago."""
-    failure = LineageBroken("beta", epoch, number(theirs), b"d" * 32, differs)
-    assert expected == is_rewound(failure, OWN, number(7))
+def test_the_mark_of_a_failure() -> None:
+    """An epoch of this very node rewinds it, one of the peer's own fences it."""
+    for owner, fenced in (("alpha", False), ("beta", True)):
+        failure = LineageBroken("beta", Epoch(3, owner, b"t" * 16), number(12), b"d" * 32, False, "alpha")
+        assert Rewound("beta", 3, number(12), number(7), 5, "64" * 32, fenced) == mark_of(failure, number(7), 5)
 
 
 def test_the_mark_lasts(tmp_path: Path) -> None:
@@ -81,11 +70,18 @@ def test_the_newest_copy_takes_the_mark_away(tmp_path: Path, kept: int) -> None:
         assert (kept != 2) == (tmp_path / rewound.MARK).exists()
 
 
+def test_a_fenced_node_is_told_so() -> None:
+    """With the way to where writes go now, and the way back."""
+    problem = Rewound("beta", 4, NOTHING, number(7), 0, fenced=True).problem("web", Path("/state/web"))
+    assert ("fenced", True) == (problem.code, "beta was made the primary, in epoch 4" in problem.message)
+    assert all(way in problem.remedy for way in ("make beta the primary", "hikae accept web"))
+
+
 def test_a_higher_epoch_takes_the_mark_away(tmp_path: Path) -> None:
     """Starting over, as accept asks for."""
     rewound.write(tmp_path, MARK)
-    lineage.ask_to_start_over(tmp_path, 4)
-    catalog, local = lineage.open_stores(tmp_path, "alpha")
+    lineage.ask_for_epoch(tmp_path, 4, anew=True)
+    catalog, local = lineage.open_stores(tmp_path, "alpha", 5)
     assert (5, None) == (catalog.lineage[-1].number, rewound.read(tmp_path))
     catalog.close()
     local.close()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent.config.values import Limit, Limits
 from agent.core.clock import ManualClock
 from agent.core.commit import Position
-from agent.core.errors import Unreachable, WireError
-from agent.core.ids import NOTHING
+from agent.core.errors import TryAgain, Unreachable, WireError
+from agent.core.ids import NO_EPOCH, NOTHING, commit_number
 from agent.stream.conversation import HEARTBEAT, SILENCE, STANDSTILL, Conversation, Ended, RefusedByPeer
-from agent.stream.messages import Data, Heartbeat, Need, Progress, Refuse, Welcome, Withdraw
+from agent.stream.messages import Data, Heartbeat, Need, Progress, Refuse, Seal, Welcome, Withdraw
 from agent.stream.pace import Pace
-from agent.stream.receiver import NO_EPOCH
 
 WELCOME = Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 2 << 20, 1)
 MIB = Data(b"\0", b"\0", [1 << 20], [1 << 20], bytes(1 << 20))
@@ -96,11 +97,70 @@ def test_need_beyond_the_question() -> None:
         talk.hear((Need(question, (3,)),))
 
 
+@pytest.mark.parametrize("indexes", [(1, 1), (2, 1), (0, 3), (-1,)])
+def test_need_that_does_not_rise(indexes: tuple[int, ...]) -> None:
+    """Each index once, in order: nothing is read twice for one question."""
+    talk = welcomed(ManualClock())
+    question = talk.question(3)
+    with pytest.raises(WireError):
+        talk.hear((Need(question, indexes),))
+
+
+def sealed_to(number: int) -> Conversation:
+    """A conversation with a peer that came with commit 5 and was sealed up to ``number``."""
+    talk = Conversation("beta", ManualClock())
+    talk.hear((replace(WELCOME, durable=commit_number(1, 5), applied=commit_number(1, 3)),))
+    list(talk.say((Seal(commit_number(1, number), NOTHING, 0, True, b"", 0, 0, 0, 0),)))
+    return talk
+
+
+def told(durable: int, applied: int) -> Progress:
+    """A position in epoch 1; 0 for nothing."""
+    numbers = [commit_number(1, seq) if seq else NOTHING for seq in (durable, applied)]
+    return Progress(Position(*numbers), 0)
+
+
+@pytest.mark.parametrize(("durable", "applied"), [(5, 5), (7, 0), (9, 9), (9, 4)])
+def test_positions_that_may_be(durable: int, applied: int) -> None:
+    """What the peer had, what was sealed in this call, what is between; of that, anything applied."""
+    talk = sealed_to(9)
+    talk.hear((told(durable, applied),))
+    assert told(durable, applied).position == talk.position
+
+
+@pytest.mark.parametrize(("durable", "applied"), [(10, 0), (999_999, 999_999), (4, 0), (0, 0), (7, 8)])
+def test_positions_that_cannot_be(durable: int, applied: int) -> None:
+    """Beyond what was sealed, before what was there, applied before durable: nobody who waits is told so."""
+    talk = sealed_to(9)
+    before = talk.position
+    with pytest.raises(WireError):
+        talk.hear((told(durable, applied),))
+    assert before == talk.position
+
+
+def test_a_position_does_not_fall_within_a_call() -> None:
+    """What was durable stays so."""
+    talk = sealed_to(9)
+    talk.hear((told(8, 8),))
+    with pytest.raises(WireError):
+        talk.hear((told(7, 7),))
+
+
+def test_the_welcome_is_judged_before_what_follows_it() -> None:
+    """A refusal in the same breath does not hide what the welcome proves."""
+
+    def judge(_: Welcome) -> None:
+        raise TryAgain("judge", "", "as it was told to")
+
+    with pytest.raises(TryAgain):
+        Conversation("beta", ManualClock(), judge=judge).hear((WELCOME, Refuse("busy", "", "")))
+
+
 def test_refusal_says_why() -> None:
     """Its words reach the operator."""
     with pytest.raises(RefusedByPeer) as caught:
         welcomed(ManualClock()).hear((Refuse("stale-epoch", "reason", "remedy", 7),))
-    assert ("stale-epoch", 7, "reason") == (caught.value.code, caught.value.epoch, caught.value.reason)
+    assert ("stale-epoch", "reason") == (caught.value.code, caught.value.reason)
 
 
 def paced(clock: ManualClock, rate: int) -> tuple[Conversation, list[Limits]]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agent.core.errors import WireError
-from agent.core.ids import NOTHING
+from agent.core.ids import NO_EPOCH, NOTHING
 from agent.stream.messages import VERSION, Hello, Welcome
-from agent.stream.receiver import NO_EPOCH
 from agent.stream.versions import SPOKEN, agree, check_welcome, refusal
 
 

@@ -1,0 +1,111 @@
+"""All rows of a state, laid over those that live: what is as it was stays, what another row has is put, what is not named ends.
+
+Rows come part by part in the order of their keys, objects by id and then names by parent and name. So one pass over both finds
+the difference, whatever is between them, and nothing is remembered but a page of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+import apsw
+
+from agent.core.errors import WireError
+from agent.core.ids import CommitNumber, shown
+from agent.core.rows import NAME_TAG, OBJECT_TAG, encode_name, key_of
+from agent.store.sqlite import query
+
+_PAGE = 1000
+_FIRST, _LAST = -1, (2, 0, b"")
+
+_OBJECTS = """
+select id, row from object where id > ?1 and until = 9223372036854775807 and since < ?2 order by id limit ?3
+"""
+_NAMES = """
+select name, object from name
+where parent = ?1 and until = 9223372036854775807 and name > ?2 and since < ?3 order by name limit ?4
+"""
+_NEXT_PARENT = "select min(parent) from name where parent > ?"
+
+#: (0, id, b"") of an object, (1, parent, name) of a name.
+_Place: TypeAlias = tuple[int, int, bytes]
+Drop: TypeAlias = Callable[[Sequence[bytes]], None]
+
+
+class Overlay:
+    """One commit's. ``drop`` ends what lives under the keys that it is given, a page at a time. Runs in the transactions that the
+    catalog has open."""
+
+    def __init__(self, connection: apsw.Connection, number: CommitNumber, drop: Drop) -> None:
+        self._number = number
+        self._drop = drop
+        self._live = _live_rows(connection, number)
+        self._head = next(self._live, None)
+        self._at: _Place = (0, _FIRST, b"")
+        self._gone: list[bytes] = []
+
+    def lay(self, rows: Sequence[bytes]) -> list[int]:
+        """Which of these rows, by index, are not here as they are; they are still to be put. Raises ``WireError`` for rows that
+        do not rise, or are none."""
+        changed = []
+        for index, row in enumerate(rows):
+            place = self._place(row)
+            if place <= self._at:
+                raise self._bad("rows of a whole that do not come in order")
+            self._at = place
+            self._pass(place)
+            if self._head is not None and self._head[0] == place:
+                if self._head[1] != row:
+                    changed.append(index)
+                self._head = next(self._live, None)
+            else:
+                changed.append(index)
+        self._flush()
+        return changed
+
+    def finish(self) -> None:
+        """Nothing more comes: whatever was not named ends."""
+        if self._at[1] == _FIRST:
+            raise self._bad("a whole without a row")
+        self._pass(_LAST)
+        self._flush()
+
+    def _pass(self, place: _Place) -> None:
+        """What lives before ``place`` and was not named ends."""
+        while self._head is not None and self._head[0] < place:
+            self._gone.append(key_of(self._head[1]))
+            self._head = next(self._live, None)
+            if len(self._gone) >= _PAGE:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._gone:
+            gone, self._gone = self._gone, []
+            self._drop(gone)
+
+    def _place(self, row: bytes) -> _Place:
+        if len(row) < 18 or row[1] not in (OBJECT_TAG, NAME_TAG):
+            raise self._bad("a malformed row")
+        first = int.from_bytes(row[2:10], "big")
+        return (0, first, b"") if row[1] == OBJECT_TAG else (1, first, row[18:])
+
+    def _bad(self, what: str) -> WireError:
+        return WireError(
+            "stage a commit", shown(self._number), what, "the sender is faulty or hostile; nothing was stored"
+        )
+
+
+def _live_rows(connection: apsw.Connection, number: CommitNumber) -> Iterator[tuple[_Place, bytes]]:
+    """Every live row of before ``number``, in the order of their keys; no statement stays open between two pages."""
+    id = _FIRST
+    while objects := query(connection, _OBJECTS, (id, number, _PAGE)):
+        id = objects[-1][0]
+        yield from (((0, each, b""), row) for each, row in objects)
+    parent = query(connection, _NEXT_PARENT, (_FIRST,))[0][0]
+    while parent is not None:
+        name = b""
+        while names := query(connection, _NAMES, (parent, name, number, _PAGE)):
+            name = names[-1][0]
+            yield from (((1, parent, each), encode_name(parent, each, target)) for each, target in names)
+        parent = query(connection, _NEXT_PARENT, (parent,))[0][0]
