@@ -13,6 +13,7 @@ from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_dir, open_file, open_root
 from agent.fs.content import read_exact
 from agent.fs.expected import BY_HANDLE, Expect
+from agent.fs.handles import handle_and_mount, mount_of_fd
 from agent.fs.walk import entries, is_empty
 
 _ROOT = "standby-root"
@@ -157,9 +158,10 @@ class Standby:
 
 
 def is_vacant(root: int) -> bool:
-    """Whether nothing but our own directory, or an untouched ``lost+found``, stands in a directory."""
+    """Whether nothing but our own directory, an untouched ``lost+found``, and what is mounted there stands in a directory."""
+    mount = mount_of_fd(root)
     for name in entries(root):
-        if name == PRIVATE_DIR:
+        if name == PRIVATE_DIR or handle_and_mount(root, name)[1] != mount:
             continue
         if name != LOST_AND_FOUND:
             return False

@@ -19,7 +19,7 @@ from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
 from agent.fs.confined import DirTree
-from agent.fs.handles import handle_of
+from agent.fs.handles import handle_and_mount, handle_of, mount_of_fd
 from agent.fs.metadata import read_metadata
 from agent.fs.walk import entries
 
@@ -145,7 +145,16 @@ class _Check:
     def _foreign(self, parent: ObjectId, path: bytes, name: bytes) -> None:
         if parent == ROOT and name in (PRIVATE_DIR, LOST_AND_FOUND):
             return
-        self._differs(_join(path, name), "foreign")
+        if not self._is_mounted(parent, name):
+            self._differs(_join(path, name), "foreign")
+
+    def _is_mounted(self, parent: ObjectId, name: bytes) -> bool:
+        """Whether something is mounted at an entry: what is on another filesystem is nobody's here."""
+        try:
+            fd = self.dirs.fd(parent)
+            return handle_and_mount(fd, name)[1] != mount_of_fd(fd)
+        except OSError:
+            return False
 
     def _entry(self, parent: ObjectId, name: bytes, child: ObjectId, path: bytes) -> None:
         self.look()

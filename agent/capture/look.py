@@ -305,7 +305,7 @@ class Looker:
         """What is mounted at an entry is not crossed: a directory is taken for an empty one, a file for none."""
         if stat.S_ISDIR(entry.st.st_mode):
             return replace(entry, handle=mount_handle(entry.parent, entry.name))
-        self._reports.mount(self._view.path(entry.parent, entry.name))
+        self._reports.mount(self._view.path(entry.parent, entry.name), is_dir=False)
         return None
 
     def _is_snapshot(self, parent: ObjectId, name: bytes, st: os.stat_result) -> bool:

@@ -248,7 +248,7 @@ class Objects:
         """A mount point is an empty directory. Its handle belongs to another filesystem, so it gets one that none has."""
         st = os.stat(name, dir_fd=self._places.fd(parent), follow_symlinks=False)
         row = ObjectRow(id, st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns)
-        self._reports.mount(self._view.path(parent, name))
+        self._reports.mount(self._view.path(parent, name), is_dir=True)
         self._put(id, was, encode_object(row), st, 0, mount_handle(parent, name), b"")
         return Outcome.DONE
 

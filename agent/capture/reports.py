@@ -55,14 +55,16 @@ class Reports:
         """A socket is skipped: it means nothing on another machine."""
         self._put(SOCKET, Severity.INFO, path, "sockets are not replicated", "none needed; exclude it to silence this")
 
-    def mount(self, path: bytes) -> None:
-        """Another filesystem is mounted inside the root."""
+    def mount(self, path: bytes, is_dir: bool) -> None:
+        """Something is mounted inside the root: a filesystem or directory, or a single file."""
         self._put(
             MOUNT,
-            Severity.INFO,
+            Severity.WARNING,
             path,
-            "another filesystem is mounted here; it is replicated as an empty directory",
-            "make it a dataset of its own in the same group, or exclude it",
+            "something is mounted here; it is replicated as an empty directory"
+            if is_dir
+            else "a file is mounted here; it is not replicated",
+            "make it a dataset of its own (its path may be the mount point), or exclude it here",
         )
 
     def snapshot(self, path: bytes) -> None:

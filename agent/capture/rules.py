@@ -15,9 +15,13 @@ class Rules:
 
     ``exclude`` are gitignore patterns, the last that matches decides; ``include`` bring back what those exclude. As
     in git, nothing below an excluded directory can be brought back. Names are matched as surrogate-escaped text, so
-    any bytes will do. Raises ``ConfigError`` for a pattern that is none."""
+    any bytes will do. ``apart``: directories that are datasets of their own, left out here.
+    Raises ``ConfigError`` for a pattern that is none."""
 
-    def __init__(self, exclude: Sequence[str] = (), include: Sequence[str] = ()) -> None:
+    def __init__(
+        self, exclude: Sequence[str] = (), include: Sequence[str] = (), apart: frozenset[bytes] = frozenset()
+    ) -> None:
+        self._apart = apart
         lines = [*exclude, *(f"!{pattern}" for pattern in include)]
         try:
             self._spec = GitIgnoreSpec.from_lines(lines) if lines else None
@@ -29,10 +33,12 @@ class Rules:
 
     def __bool__(self) -> bool:
         """Whether anything can be left out at all."""
-        return self._spec is not None
+        return self._spec is not None or bool(self._apart)
 
     def excluded(self, path: bytes, is_dir: bool) -> bool:
         """Whether this path is left out, given that no directory above it is."""
+        if is_dir and path in self._apart:
+            return True
         if self._spec is None:
             return False
         text = os.fsdecode(path)

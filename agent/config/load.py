@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.config.meaning import kernels_own, meant
 from agent.config.mistakes import ConfigMistakes, Mistake, closest, explain
+from agent.config.nesting import nested
 from agent.config.read import Sources, read
 from agent.config.resolve import Written, check, digest, inside, resolve, unique_peers
 from agent.config.schema import EXAMPLES, WITHOUT_EFFECT_YET, DatasetEntry, TlsEntry, known_keys
@@ -165,7 +166,13 @@ def file_mistakes(settings: Settings) -> list[Mistake]:
     if os.path.exists(settings.tls.key) and stat.S_IMODE(os.stat(settings.tls.key).st_mode) & 0o077:
         path = settings.tls.key
         mistakes.append(Mistake(main, "tls.key", f"{shown(path)} can be read by others; type: chmod 600 {path}"))
-    return mistakes + _no_directories(settings) + _real_places(settings) + _real_overlaps(settings)
+    return (
+        mistakes
+        + _no_directories(settings)
+        + _real_places(settings)
+        + _real_overlaps(settings)
+        + list(nested(settings))
+    )
 
 
 def _no_directories(settings: Settings) -> list[Mistake]:

@@ -131,14 +131,14 @@ def _vaults(each: Written, node: str, written: Sequence[Written]) -> Iterator[Mi
 
 
 def _overlaps(written: Sequence[Written]) -> Iterator[Mistake]:
+    """The same path twice. One that lies below another is judged by each node itself (``config.nesting``)."""
     for one, other in combinations(written, 2):
         if one.entry.name == other.entry.name:
             continue
         for node in (name for name in one.entry.nodes if name in other.entry.nodes):
             mine, theirs = other.entry.path_on(node), one.entry.path_on(node)
-            if mine is not None and theirs is not None and (inside(mine, theirs) or inside(theirs, mine)):
-                how = "is" if mine == theirs else "lies in" if inside(mine, theirs) else "holds"
-                text = f'{shown(mine)} {how} the path of dataset "{one.entry.name}" on {node}; write another place'
+            if mine is not None and mine == theirs:
+                text = f'{shown(mine)} is the path of dataset "{one.entry.name}" on {node}; write another place'
                 yield other.mistake("path", text)
                 break
 

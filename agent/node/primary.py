@@ -15,6 +15,7 @@ from agent.capture.committer import WAITS
 from agent.capture.facts import PumpFacts
 from agent.capture.pump import Pump
 from agent.capture.rules import Rules
+from agent.config.nesting import apart
 from agent.config.values import Dataset
 from agent.core.commit import Commit
 from agent.core.errors import HikaeError, Refused, StoreFailed, TryAgain
@@ -46,6 +47,8 @@ from agent.stream.standing import LineageBroken, Verdict, fences
 from agent.stream.versions import SPOKEN
 from agent.watch.choose import choose
 from agent.watch.hint import Hint, Look, Passing, Watcher, never_passes
+from agent.watch.inotify import InotifyWatcher
+from agent.watch.mounts import MountsBelow
 from agent.watch.root import RootIdentity, identity_of, reason_lost
 from agent.watch.settle import Settle
 
@@ -98,6 +101,7 @@ class Primary:
         self.meters = {name: LagMeter(around.clock) for name in dataset.standby}
         self.watcher: Watcher | None = None
         self._root: RootIdentity | None = None
+        self._mounts: MountsBelow | None = None
         self.watch_trouble = ""
         self._home = around.home(dataset)
         self.mark = rewound.read_and_settle(self._home, catalog)
@@ -134,7 +138,7 @@ class Primary:
             MeasuredFeed(self.feed, self.meters, around.changed),
             board,
             around.clock,
-            Rules(dataset.exclude, dataset.include),
+            Rules(dataset.exclude, dataset.include, apart(dataset, around.settings.datasets)),
             self._set_barrier,
             self._pump_failed,
             self._prunable,
@@ -153,6 +157,8 @@ class Primary:
             transport.close()
         if self.watcher is not None:
             self.watcher.stop()
+        if self._mounts is not None:
+            self._mounts.close()
         self.pump.stop()
         self._local.close()
         self._catalog.close()
@@ -164,6 +170,7 @@ class Primary:
             self.watcher = None
         if self.watcher is None:
             self._watch(anew=True)
+        self._look_at_mounts()
         self._room.tick()
         self._tell_watch()
         self.changes.count(self._around.clock.monotonic(), self.feed.given)
@@ -225,6 +232,7 @@ class Primary:
         return not_standby(self._around.node, self.dataset, self.epoch, hello)
 
     def _start(self) -> None:
+        self._mounts = MountsBelow(self.dataset.path)
         self._watch(anew=False)
         self.pump.start()
         for link, _ in self.links.values():
@@ -250,6 +258,16 @@ class Primary:
         if anew:
             self.pump.hint([Hint(b"", Look.SUBTREE)])
         self._root, self.watcher, self.watch_trouble = root, watcher, ""
+
+    def _look_at_mounts(self) -> None:
+        """What was mounted or unmounted below the root since the last tick."""
+        hints = self._mounts.changed() if self._mounts is not None else []
+        if hints and self.watcher is not None and self.watcher.kind == InotifyWatcher.kind:
+            # What an unmount uncovers has no watches yet.
+            self.watcher.stop()
+            self._watch(anew=True)
+        elif hints:
+            self.pump.hint(hints)
 
     def _set_barrier(self) -> Passing:
         """The watcher's barrier, if the root that it watches is the one that stands there: it looks for that once a second."""

@@ -43,3 +43,13 @@ def memory(where: Path, size: str = "64m") -> Iterator[Path]:
 def _run(*words: str) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{words}: {done.stderr}"
+
+
+@contextmanager
+def bound(what: Path, where: Path) -> Iterator[Path]:
+    """A directory or file that stands, mounted at another one as well, for as long as the block lasts."""
+    _run("mount", "--bind", str(what), str(where))
+    try:
+        yield where
+    finally:
+        unmount(where)

@@ -6,8 +6,9 @@ import os
 import socket
 from pathlib import Path
 
-from fakes.agents import pair
-from fakes.mounts import memory, needs_root
+from fakes.agents import Pair, pair
+from fakes.eventually import eventually
+from fakes.mounts import bound, memory, needs_root
 from fakes.trees import differences
 
 
@@ -67,7 +68,9 @@ def test_a_nested_mount_is_not_crossed() -> None:
         with memory(inner):
             (inner / "elsewhere").write_text("another filesystem")
             both.start()
-            assert "inner" == both.alpha.told("nested-mount")["path"]
+            told = both.alpha.told("nested-mount")
+            assert ("inner", "warning") == (told["path"], told["severity"])
+            assert 1 == both.alpha.run("check").returncode
             both.alpha.wait()
             (inner / "live").write_text("also not")
             (both.source / "beside").write_text("this is ours")
@@ -76,6 +79,24 @@ def test_a_nested_mount_is_not_crossed() -> None:
         both.settle()
         assert [] == differences(str(both.source), str(both.target))
         both.alpha.cleared("nested-mount")
+
+
+@needs_root
+def test_mounts_come_and_go_while_it_runs() -> None:
+    """Neither tells of itself: within seconds each is said, and cleared, also that of a single file."""
+    with pair() as both:
+        for name in ("inner/", "file", "other"):
+            (both.source / name).mkdir() if name.endswith("/") else (both.source / name).write_text(name)
+        both.begin()
+        with memory(both.source / "inner"), bound(both.source / "other", both.source / "file"):
+            eventually(lambda: {"inner", "file"} == mounted(both))
+        eventually(lambda: set() == mounted(both))
+        both.mirror()
+
+
+def mounted(both: Pair) -> set[str]:
+    """Where the primary says that something is mounted."""
+    return {one["path"] for one in both.alpha.look()["problems"] if one["code"] == "nested-mount"}
 
 
 @needs_root
