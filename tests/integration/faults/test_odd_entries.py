@@ -70,7 +70,7 @@ def test_a_nested_mount_is_not_crossed() -> None:
             both.start()
             told = both.alpha.told("nested-mount")
             assert ("inner", "warning") == (told["path"], told["severity"])
-            assert 1 == both.alpha.run("check").returncode
+            eventually(lambda: both.alpha.run("check").returncode == 1)
             both.alpha.wait()
             (inner / "live").write_text("also not")
             (both.source / "beside").write_text("this is ours")
