@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from agent.apply.brake import ACCEPTABLE, SOURCE_EMPTIED, Counts, Hold, judge, trailing_empty
+from agent.apply.checkpoint import CHECKPOINT, LATE, number_of, numbers_of
 from agent.apply.content import told_lost
 from agent.apply.converge import converge
 from agent.apply.ending import Ending
@@ -42,11 +43,9 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.expected import BY_HANDLE, Expect
 from agent.fs.walk import count, is_empty
 
-_CHECKPOINT = "checkpoint"
 _ATTEMPTS = "attempts"
 _ACCEPTED = "accepted"
 _PINNED = "held-from"
-_LATE = "late"
 _ENDED = "ended-clean"
 _U64 = struct.Struct(">Q")
 #: So many targets since the checkpoint are remembered, to know again what a run that was cut short left.
@@ -115,18 +114,18 @@ class Applier:
         )
         self._prepared = False
         #: What the standby equals but for the files in ``_late``, and what it equals with them.
-        self._stands = self._whole = self._checkpoint = _number(local.value(_CHECKPOINT))
+        self._stands = self._whole = self._checkpoint = number_of(local.value(CHECKPOINT))
         self._late = LateFiles()
         #: Files that were late when nobody could go on with them: they may hold anything.
-        whole, *ids = _numbers(local.value(_LATE)) or (self._whole,)
+        whole, *ids = numbers_of(local.value(LATE)) or (self._whole,)
         self._whole, self._doubted = whole, frozenset(map(ObjectId, ids))
         self._noted = self._doubted
-        self._accepted = _number(local.value(_ACCEPTED))
+        self._accepted = number_of(local.value(_ACCEPTED))
         #: Replaced by any thread when the configuration was read again.
         self.brake = brake
         self._guard = Guard(brake, clock)
-        self._pinned = _number(local.value(_PINNED))
-        self._attempts = _numbers(local.value(_ATTEMPTS))
+        self._pinned = number_of(local.value(_PINNED))
+        self._attempts = numbers_of(local.value(_ATTEMPTS))
         self._clean = local.value(_ENDED) == b"yes"
         self._trusted = self._clean and not self._attempts and not self._doubted
         self._lost = False
@@ -295,8 +294,8 @@ class Applier:
         unsure = self._unsure()
         noted = b"".join(map(_U64.pack, (self._whole, *sorted(unsure)))) if unsure else b""
         if noted or self._noted:
-            self._local.set_value(_LATE, noted)
-        self._local.set_value(_CHECKPOINT, _U64.pack(self._stands), durable=True)
+            self._local.set_value(LATE, noted)
+        self._local.set_value(CHECKPOINT, _U64.pack(self._stands), durable=True)
         self._checkpoint, self._noted = self._stands, unsure
         self._made.clear()
 
@@ -490,14 +489,6 @@ def _late_step(mirror: Mirror) -> None:
     go_on(mirror)
     mirror.settle_touched()
     mirror.ledger.flush()
-
-
-def _number(value: bytes | None) -> CommitNumber:
-    return CommitNumber(_U64.unpack(value)[0]) if value else NOTHING
-
-
-def _numbers(value: bytes | None) -> tuple[CommitNumber, ...]:
-    return tuple(CommitNumber(number) for (number,) in _U64.iter_unpack(value or b""))
 
 
 def _count(report: VerifyReport) -> int:

@@ -12,6 +12,7 @@ from cronsim import CronSim
 from agent.config.values import Dataset
 from agent.core.errors import Damaged, HikaeError, TryAgain
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.node import succession
 from agent.node.lineage import heals_itself
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
@@ -80,6 +81,7 @@ class Member:
     def tick(self) -> None:
         """Once a second."""
         self._tended.tick()
+        self._succeed()
         with self._configuring:
             self._hand_on()  # to a side that was being opened meanwhile
         self._end_pauses()
@@ -125,8 +127,22 @@ class Member:
             return replace(facts, since_ns=self._since[1])
 
     def _open(self, failed: object) -> Primary | Standby:
-        kind = Primary if self.role is Role.PRIMARY else Standby
+        reigns = self.role is Role.PRIMARY and not succession.must_wait(
+            self._around.home(self.dataset), self._around.node
+        )
+        kind = Primary if reigns else Standby
         return kind.open(self.dataset, self._around, self.board, self.pauses, failed)  # type: ignore[arg-type]
+
+    def _succeed(self) -> None:
+        """A standby that is to be the primary becomes it once its tree is what it received."""
+        side = self.side
+        if self.role is not Role.PRIMARY or not isinstance(side, Standby):
+            self.board.clear(succession.PROMOTING)
+        elif succession.is_through(side):
+            self._tended.reopen()
+        else:
+            home, now = self._around.home(self.dataset), self._around.clock.now_ns()
+            self.board.put(succession.waits(side, home, now))
 
     def _ended(self, error: HikaeError) -> None:
         """Damage outlives the opening that did not meet it: it is told until the agent is started on other files."""

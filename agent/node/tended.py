@@ -82,6 +82,11 @@ class Tended(Generic[Opened]):
             except HikaeError as error:
                 self._gave_up(error)
 
+    def reopen(self) -> None:
+        """Close what is open, which may be of another kind by now, and open it at once."""
+        self.close()
+        self._try_open()
+
     def close(self) -> None:
         """Close for good."""
         side, self._side = self._side, None

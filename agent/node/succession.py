@@ -1,0 +1,51 @@
+"""A standby that the configuration makes the primary: what it has received is applied first, then it begins an epoch of its own.
+
+Captured before that, an older tree would pass for the newest one, and what was received and not applied would be lost.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from agent.apply.checkpoint import checkpoint_of
+from agent.core.errors import NotFound
+from agent.core.ids import shown
+from agent.core.problem import Problem, Severity
+from agent.node import lineage
+from agent.node.standby import Standby
+from agent.store.catalog import CatalogReader
+
+PROMOTING = "promoting"
+
+
+def must_wait(home: Path, node: str) -> bool:
+    """Whether the tree of ``node``, which reigned last elsewhere, may not be what was received there. Raises ``HikaeError``."""
+    with suppress(NotFound), CatalogReader.open(str(home / lineage.CATALOG)) as catalog:
+        known, newest = catalog.lineage, catalog.newest()
+        if newest is None or known[-1].owner == node:
+            return False
+        with lineage.open_local(home) as local:
+            return not newest.consistent or checkpoint_of(local) != newest.number
+    return False
+
+
+def is_through(side: Standby) -> bool:
+    """Whether the tree is what was received, and what was received is whole."""
+    newest = side.newest()
+    return newest is not None and newest.consistent and side.loop.facts().applied == newest.number
+
+
+def waits(side: Standby, home: Path, now_ns: int) -> Problem:
+    """Why this node is not the primary yet, and what leads out of it."""
+    name, newest, applied = side.dataset.name, side.newest(), side.loop.facts().applied
+    if newest is None or not newest.consistent:
+        what = f"{name} cannot be promoted: its first sync, or a doubt after it, did not come to its end here"
+        remedy = (
+            "make the node that was the primary before the primary again until it is through; "
+            f"or, to begin from what stands here: stop the agent, move {home} away and start it"
+        )
+    else:
+        what = f"{name} is being promoted: commit {shown(newest.number)} was received and {shown(applied)} is applied"
+        remedy = "it goes on by itself; if it is held, hikae status says by what"
+    return Problem(PROMOTING, Severity.WARNING, now_ns, b"", what, remedy)
