@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from agent.api.controls import Controls, Json, Level, Progress, What
+from agent.config.units import LONGEST_DURATION
 from agent.core.errors import NotFound, UsageError
 
 Answer: TypeAlias = "Json | list[Json]"
@@ -16,6 +16,7 @@ Call: TypeAlias = Callable[[Controls, Progress], Answer]
 
 PREFIX = "/v1"
 _EVENTS_LIMIT = 10_000
+_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,12 @@ class Request:
 
 
 def parse_target(target: str) -> tuple[str, dict[str, object]]:
-    """Path and query of a request line's target."""
-    parts = urlsplit(target)
-    return parts.path, dict(parse_qsl(parts.query, keep_blank_values=True))
+    """Path and query of a request line's target. Raises ``UsageError``."""
+    try:
+        parts = urlsplit(target)
+        return parts.path, dict(parse_qsl(parts.query, keep_blank_values=True))
+    except ValueError as error:
+        raise UsageError("understand the request", target[:_SHOWN], f"it is no address: {error}") from error
 
 
 def is_long(request: Request) -> bool:
@@ -117,8 +121,8 @@ def _seconds(arguments: Mapping[str, object], key: str) -> float | None:
     value = arguments.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise _bad(key, "a number of seconds, or null")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_DURATION:
+        raise _bad(key, f"a number of seconds, at most {LONGEST_DURATION}, or null")
     return float(value)
 
 

@@ -25,6 +25,7 @@ BODY_LIMIT = 64 << 10
 CALLS_AT_ONCE = 64
 REQUEST_SECONDS = 10.0
 
+_BUG = HikaeError("finish the call", "", "this is a bug in hikae", "see the agent's log")
 _log = structlog.get_logger("api")
 _CREDENTIALS = struct.Struct("3i")
 
@@ -138,6 +139,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.room.release()
         except HikaeError as error:
             self._send(http_code(error), {"error": error_json(error)})
+        except OSError:
+            raise  # the caller has gone
+        except Exception:  # noqa: BLE001  whatever was asked, there is an answer
+            _log.exception("a request failed")
+            self._send(500, {"error": error_json(_BUG)})
 
     def _dispatch(self) -> None:
         path, query = parse_target(self.path)
@@ -163,12 +169,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> Json:
         length = self.headers.get("Content-Length", "0")
-        if not length.isascii() or not length.isdigit() or int(length) > BODY_LIMIT:
+        if not length.isascii() or not length.isdigit() or len(length) > 9 or int(length) > BODY_LIMIT:
             raise UsageError(
                 "understand the request", "", f"its body must have a stated length up to {BODY_LIMIT} bytes"
             )
         try:
             value = json.loads(self.rfile.read(int(length)) or b"{}")
+        except TimeoutError as error:
+            raise UsageError("understand the request", "", "its body did not come") from error
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
@@ -202,4 +210,4 @@ def _outcome(call: Callable[[], Answer]) -> Json:
         return {"error": error_json(TryAgain("finish the call", "", "the caller has gone"))}
     except Exception:  # noqa: BLE001  whatever a call raises, its caller gets an answer
         _log.exception("a call failed")
-        return {"error": error_json(HikaeError("finish the call", "", "this is a bug in hikae", "see the agent's log"))}
+        return {"error": error_json(_BUG)}

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from agent.api.controls import Json, Progress
+from agent.config.units import LONGEST_DURATION
 from agent.status.text import shown
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])  # Any: click calls commands with what their options say
@@ -45,22 +46,24 @@ class Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, int | float):
-            return float(value)
         text = str(value).replace(" ", "")
-        try:
-            return self._checked(float(text), text, param, ctx)
-        except ValueError:
-            pass
-        parts = _PART.findall(text)
-        if not parts or "".join(number + unit for number, unit in parts) != text:
-            self.fail(f"{text!r} is no duration; write it like 2h, 30m or 1h30m", param, ctx)
-        return sum(float(number) * _UNIT[unit] for number, unit in parts)
+        seconds = _seconds(text)
+        if not 0 <= seconds < float("inf"):
+            self.fail(f"{shown(text)!r} is no duration; write it like 2h, 30m or 1h30m", param, ctx)
+        if seconds > LONGEST_DURATION:
+            self.fail(f"{shown(text)!r} is too long; the longest is {LONGEST_DURATION // 86_400}d", param, ctx)
+        return seconds
 
-    def _checked(self, value: float, text: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if not 0 <= value < float("inf"):
-            self.fail(f"{text!r} is no duration; write it like 2h, 30m or 1h30m", param, ctx)
-        return value
+
+def _seconds(text: str) -> float:
+    """What a duration stands for; -1 for what is none."""
+    try:
+        return float(text)
+    except ValueError:
+        parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        return -1.0
+    return sum(float(number) * _UNIT[unit] for number, unit in parts)
 
 
 @contextmanager

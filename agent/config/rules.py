@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from datetime import UTC, datetime
 
 from cronsim import CronSim, CronSimError
@@ -91,8 +92,11 @@ def pattern(value: object) -> str:
     """A line in the style of .gitignore that means something."""
     line = text(value, '"**/*.tmp"')
     try:
-        compiled = GitIgnoreSpec.from_lines([line])
-    except ValueError:
+        with warnings.catch_warnings():
+            # Of "[a--b]" and its like another release may think otherwise.
+            warnings.simplefilter("error", FutureWarning)
+            compiled = GitIgnoreSpec.from_lines([line])
+    except (ValueError, FutureWarning):
         raise ValueError(f'{shown(line)} is no pattern; write one as in .gitignore, like "**/*.tmp"') from None
     if not any(each.include is not None for each in compiled.patterns):
         raise ValueError(f'{shown(line)} matches nothing (blank, or a comment); write a pattern, like "**/*.tmp"')

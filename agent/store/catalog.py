@@ -21,7 +21,7 @@ from agent.store.moments import Difference
 from agent.store.overlay import Overlay
 from agent.store.pack import PackEnd
 from agent.store.reader import CatalogReader, Reading
-from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query, settle_log
+from agent.store.sqlite import UNFIT, Synchronous, ensure_schema, failure, open_database, query, settle_log, unfit
 from agent.store.staging import UNSTAGE, Counts, Staging, highest_id
 
 __all__ = ["Catalog", "CatalogReader", "Header"]
@@ -69,6 +69,9 @@ class Catalog(Reading):
         except apsw.Error as error:
             catalog.close()
             raise failure(error, "open the catalog", path) from error
+        except UNFIT as error:
+            catalog.close()
+            raise unfit(error, "open the catalog", path) from error
         except BaseException:
             catalog.close()
             raise

@@ -16,7 +16,7 @@ from agent.core.errors import Damaged
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId
 from agent.store import losses, moments
 from agent.store.pack import PackEnd
-from agent.store.sqlite import Synchronous, failure, open_database, query
+from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, unfit
 
 _CACHE_KIB = 8192
 
@@ -223,6 +223,8 @@ class CatalogReader(Reading, losses.Losses):
             yield from batches
         except apsw.Error as error:
             raise failure(error, "read the catalog", self.path) from error
+        except UNFIT as error:
+            raise unfit(error, "read the catalog", self.path) from error
 
 
 def _as_commit(row: tuple[Any, ...]) -> Commit:

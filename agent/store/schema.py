@@ -20,14 +20,14 @@ APPLICATION = 0x68696B61  #: "hika", in the database header
 TABLES = """
 create table object (
     id integer not null, until integer not null, since integer not null, row blob not null, primary key (id, until)
-) without rowid;
+) without rowid, strict;
 create index object_since on object (since);
 create index object_until on object (until) where until < 9223372036854775807;
 
 create table name (
     parent integer not null, until integer not null, name blob not null, since integer not null,
     object integer not null, primary key (parent, until, name)
-) without rowid;
+) without rowid, strict;
 create index name_ended on name (parent, name, until, since, object) where until < 9223372036854775807;
 create index name_object on name (object);
 create index name_since on name (since, parent, name);
@@ -37,11 +37,11 @@ create table commits (
     number integer primary key, parent integer not null, digest blob not null, time integer not null,
     received integer not null, consistent integer not null, entries integer not null, bytes integer not null,
     fuzzy integer not null, pack integer not null, offset integer not null, files integer not null
-);
+) strict;
 create index commit_anew on commits (number) where parent = 0;
-create table epoch (number integer primary key, owner text not null, token blob not null, first integer);
-create table sums (block integer primary key, sums blob not null);
-create table piece (name blob primary key, data blob not null, named integer not null) without rowid;
+create table epoch (number integer primary key, owner text not null, token blob not null, first integer) strict;
+create table sums (block integer primary key, sums blob not null) strict;
+create table piece (name blob primary key, data blob not null, named integer not null) without rowid, strict;
 create index piece_unnamed on piece (name) where named = 0;
-create table meta (key text primary key, value integer not null) without rowid;
+create table meta (key text primary key, value integer not null) without rowid, strict;
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import struct
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -122,6 +123,15 @@ def failure(error: apsw.Error, operation: str, path: str) -> HikaeError:
     if isinstance(error, apsw.CantOpenError | apsw.PermissionsError | apsw.ReadOnlyError):
         return StoreFailed(operation, path, str(error), "check that the directory exists and may be written")
     return StoreFailed(operation, path, str(error), "see the kernel log; restart the agent when the disk is well")
+
+
+#: What values raise that are of the right type and yet none of ours, where rows are made of them.
+UNFIT = (struct.error, TypeError, ValueError, LookupError, OverflowError)
+
+
+def unfit(error: Exception, operation: str, path: str) -> Damaged:
+    """What such an error means to us; to be raised ``from`` it. A checksum does not find what was written so."""
+    return Damaged(operation, path, f"the database holds what does not belong there ({error})", _damaged_remedy(path))
 
 
 def _load_checksums(path: str) -> None:

@@ -57,6 +57,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "state, lag, what is left and forecast against the truth at 1, 10 and 100 Mbit/s",
             ("tests/soak/test_slow_links.py",),
         ),
+        "inputs": Part(
+            "100,000 mangled packs, catalogs, configurations and requests each: errors of ours only",
+            ("tests/faults/inputs",),
+            seeds=200,
+        ),
         "cases": Part("inputs that failed once, each by itself", ("tests/cases/test_cases.py",)),
     }
 )

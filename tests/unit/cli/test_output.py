@@ -36,6 +36,13 @@ def test_what_is_no_duration(text: str) -> None:
         Duration().convert(text, None, None)
 
 
+@pytest.mark.parametrize("text", ["100000000000h", "1e30", "36601d", "9" * 300 + "w"])
+def test_a_duration_that_no_calendar_holds(text: str) -> None:
+    """Refused, with the longest there is."""
+    with pytest.raises(click.BadParameter, match="is too long; the longest is 36600d"):
+        Duration().convert(text, None, None)
+
+
 def test_progress_without_a_terminal_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
     """Nothing is drawn into a file."""
     with progress_shown("waiting") as progress:

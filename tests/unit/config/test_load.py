@@ -517,6 +517,12 @@ def test_what_looks_odd_and_can_be_meant(tmp_path: Path, text: str) -> None:
     assert ["web"] == [dataset.name for dataset in load(write(tmp_path, text)).datasets]
 
 
+def test_a_pattern_that_may_mean_something_else_tomorrow(tmp_path: Path) -> None:
+    """Python warns of it; here it is refused, where somebody reads it."""
+    with pytest.raises(ConfigMistakes, match="is no pattern"):
+        load(write(tmp_path, BASE + WEB + 'exclude = ["/a[b--c]?"]\n'))
+
+
 def test_places_that_links_lead_to(tmp_path: Path) -> None:
     """A path may not lead into the state directory, nor to what is no directory."""
     (tmp_path / "state").mkdir()
