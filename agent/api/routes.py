@@ -8,7 +8,7 @@ from typing import TypeAlias, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from agent.api.controls import Controls, Json, Level, Progress, What
-from agent.config.units import LONGEST_DURATION
+from agent.core.clock import LONGEST_DURATION
 from agent.core.errors import NotFound, UsageError
 
 Answer: TypeAlias = "Json | list[Json]"

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from agent.api.controls import Json, Progress
-from agent.config.units import LONGEST_DURATION
+from agent.core.clock import LONGEST_DURATION
 from agent.status.text import shown
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])  # Any: click calls commands with what their options say

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from agent.core.clock import LONGEST_DURATION
+
 _DURATION_UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:(\d{1,9})w)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
 _PERCENTAGE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%", re.ASCII)
@@ -26,8 +28,6 @@ _SIZE_UNITS = {
 _SIZE = re.compile(r"(\d{1,15}) ?(TiB|GiB|MiB|KiB|TB|GB|MB|kB|KB|B)", re.ASCII)
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?):(\d{1,9})", re.ASCII)
-#: Longer than any archive is kept: a hundred years, in seconds.
-LONGEST_DURATION = 100 * 366 * 86_400
 
 
 def printable(text: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+#: Longer than anything is waited for or kept: a hundred years, in seconds. Beyond, calendars have no names for moments.
+LONGEST_DURATION = 100 * 366 * 86_400
+
 
 class Clock(Protocol):
     """What the agent knows of time. Tests use :class:`ManualClock`."""

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config import units
+from agent.core.clock import LONGEST_DURATION
 
 
-@given(st.integers(1, units.LONGEST_DURATION))
+@given(st.integers(1, LONGEST_DURATION))
 def test_durations_read_back(seconds: int) -> None:
     """Every duration is shown as a text that means the same."""
     assert seconds == units.parse_duration(units.format_duration(seconds))
@@ -21,7 +22,7 @@ def test_durations_read_back(seconds: int) -> None:
 def test_durations_are_read_or_refused(text: str) -> None:
     """Any text is a duration within bounds, or refused with words; never another exception."""
     with contextlib.suppress(ValueError):
-        assert 0 < units.parse_duration(text) <= units.LONGEST_DURATION
+        assert 0 < units.parse_duration(text) <= LONGEST_DURATION
 
 
 @pytest.mark.parametrize(
