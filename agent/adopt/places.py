@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apsw
@@ -58,6 +58,13 @@ class KnownFile:
             st.st_mtime_ns,
             st.st_ctime_ns,
         )
+
+
+def _storable(file: KnownFile) -> KnownFile:
+    """One whose numbers SQLite cannot hold is not vouched for."""
+    if -(1 << 63) <= file.mtime < 1 << 63 and file.ino < 1 << 63:
+        return file
+    return replace(file, ino=0, mtime=0, ctime=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +131,7 @@ class Places:
     def add(self, files: Sequence[tuple[KnownFile, Sequence[tuple[bytes, int, int]]]]) -> None:
         """Files with their chunks ``(name, offset, length)``, in one transaction; one of the same handle is replaced."""
         with self._lock, self._errors(), self._connection:
-            for file, chunks in files:
+            for file, chunks in ((_storable(file), chunks) for file, chunks in files):
                 query(self._connection, _LOOSE_OF_HANDLE, (file.handle,))
                 query(self._connection, "delete from file where handle = ?", (file.handle,))
                 query(

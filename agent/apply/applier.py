@@ -32,6 +32,7 @@ from agent.apply.ports import (
 )
 from agent.apply.refresh import go_on
 from agent.apply.standby import Standby
+from agent.apply.unkept import UnkeptReport
 from agent.apply.verify import verify
 from agent.apply.world import Step, no_step, whole
 from agent.config.values import Brake
@@ -112,6 +113,7 @@ class Applier:
         self._standby = Standby(
             root, dataset, local, self.ending.before(step), adopt, adopted or NothingAdopted(), scratch, expect
         )
+        self._unkept = UnkeptReport(local.unkept, board)
         self._prepared = False
         #: What the standby equals but for the files in ``_late``, and what it equals with them.
         self._stands = self._whole = self._checkpoint = number_of(local.value(CHECKPOINT))
@@ -187,6 +189,7 @@ class Applier:
             self._hold(held)
             raise
         self._prepared = True
+        self._tell_unkept(whole=False)
         # What the commits hold is not looked at here.
         self._clear_holds("lineage-waits", "adopt-waits", *ACCEPTABLE)
         if is_empty(world.displaced):
@@ -258,9 +261,8 @@ class Applier:
         """Do something to the standby with all that a run knows; what ended it is raised as ours."""
         target, world = run.target, self._standby.open()
         ledger = Ledger(self._local)
-        mirror = Mirror(
-            world, self._reader, ledger, self._chunk, self._board, self._clock, run, progress, made=self._made
-        )
+        mirror = Mirror(world, self._reader, ledger, self._chunk, self._board, self._clock, run, progress)
+        mirror.new_directories, mirror.unkept = self._made, self._unkept.bits
         mirror.patch_of, mirror.early, mirror.late = self._patch_of, self._early, self._late
         mirror.look_for_end = self.ending.look
         mirror.tally.total_bytes = max(0, target.bytes - self._counts(run.base).bytes)
@@ -274,7 +276,12 @@ class Applier:
             raise StandbyFailed("apply", world.path, error.reason, _AGAIN) from error
         finally:
             mirror.close()
+        self._unkept.ran(mirror.tally.unkept)
+        self._tell_unkept(whole=False)
         return mirror
+
+    def _tell_unkept(self, *, whole: bool) -> None:
+        self._unkept.tell(self._clock.now_ns(), self._reader.path_of, whole=whole)
 
     def checkpoint(self) -> None:
         """Make what was applied durable: the standby's filesystem first, then our knowledge of it.
@@ -298,6 +305,7 @@ class Applier:
         self._local.set_value(CHECKPOINT, _U64.pack(self._stands), durable=True)
         self._checkpoint, self._noted = self._stands, unsure
         self._made.clear()
+        self._tell_unkept(whole=True)
 
     def rest(self) -> None:
         """Nothing to do for now: give descriptors back, so that the standby could be unmounted."""
@@ -336,7 +344,9 @@ class Applier:
 
     def _compared(self, deep: bool, progress: Report) -> VerifyReport:
         look, world = self.ending.look, self._standby.open()
-        return verify(world, self._reader, self._stands, self._chunk, deep=deep, progress=progress, look=look)
+        return verify(
+            world, self._reader, self._stands, self._chunk, self._local.get, deep=deep, progress=progress, look=look
+        )
 
     def _repair(self, found: VerifyReport, progress: Report) -> None:
         """Lay the whole tree beside the commit. What was found to differ is read whatever its stat says."""

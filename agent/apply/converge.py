@@ -7,7 +7,7 @@ import itertools
 from agent.apply.clear import clear, tidy
 from agent.apply.fresh import NewFiles
 from agent.apply.mirror import Mirror
-from agent.apply.place import place, report_denied
+from agent.apply.place import place
 from agent.apply.refresh import check_taken, forget_dead, refresh, refresh_root
 from agent.apply.survey import forget_lineage, survey
 from agent.apply.sweep import sweep
@@ -34,7 +34,6 @@ def converge(mirror: Mirror, scratch: str | None) -> None:
     else:
         _by_keys(mirror, scratch)
     mirror.ledger.flush()
-    report_denied(mirror)
 
 
 def _by_survey(mirror: Mirror) -> None:

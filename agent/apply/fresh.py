@@ -17,7 +17,6 @@ from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ObjectId
 from agent.core.rows import ObjectRow, decode_object
 from agent.fs.confined import NO_NAMELESS, create_file, create_nameless, give_name
-from agent.fs.handles import handle_of_fd
 from agent.fs.metadata import apply_metadata_fd
 
 #: Smaller files never come ahead of their commit.
@@ -57,7 +56,7 @@ class NewFiles:
         if row.mode & 0o170000 != stat.S_IFREG or row.flags:
             return False
         if parent != self._parent:
-            self._fd, self._made, self._parent = mirror.fd(parent), parent in mirror.made, parent
+            self._fd, self._made, self._parent = mirror.fd(parent), parent in mirror.new_directories, parent
         if not (self._made or self._nameless):
             return False
         mirror.world.step("create")
@@ -70,12 +69,10 @@ class NewFiles:
             written = row.size if early >= 0 or not row.size else content.write_new(fd, row, mirror.read)
             mirror.tally.done_bytes += written
             refused = apply_metadata_fd(fd, row)
-            if refused:
-                mirror.denied(refused, id)
             if not named:
                 mirror.world.step("link")
                 give_name(fd, self._fd, name)
-            mirror.ledger.record(id, handle_of_fd(fd), os.fstat(fd))
+            mirror.made(row, fd, refused)
         except Exception:
             if named:
                 os.unlink(name, dir_fd=self._fd)

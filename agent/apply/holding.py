@@ -5,6 +5,7 @@ An entry is named by its object id in hex; what only waits to be removed, ``x``,
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -87,7 +88,9 @@ def take(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, replace: bool)
         if not _is_it(mirror, pinned, row):
             mirror.discard(mirror.world.held, held, row.id)
             return False
-        mirror.world.rename(mirror.world.held, held, fd, name, replace=replace and row.kind != stat.S_IFDIR)
+        if not _moved_back(mirror, held, fd, name, replace=replace and row.kind != stat.S_IFDIR):
+            mirror.discard(mirror.world.held, held, row.id)
+            return False
         mirror.record(row.id, pinned)
     finally:
         os.close(pinned)
@@ -95,6 +98,17 @@ def take(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, replace: bool)
         mirror.touch(row.id)
     if mirror.run.survey and row.kind != stat.S_IFDIR:
         mirror.unchecked.append(row.id)
+    return True
+
+
+def _moved_back(mirror: Mirror, held: bytes, fd: int, name: bytes, *, replace: bool) -> bool:
+    """False where the directory takes only what is of its own project, and the object can be given no other: it is built anew."""
+    try:
+        mirror.world.rename(mirror.world.held, held, fd, name, replace=replace)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return False
     return True
 
 

@@ -26,9 +26,9 @@ class Ledger:
         """The handle that the object had when it was last placed."""
         if id in self._pending:
             row = self._pending[id]
-            return row.handle if row else None
+            return (row.handle or None) if row else None
         stored = self._local.get(id)
-        return stored.handle if stored else None
+        return (stored.handle or None) if stored else None
 
     def row_of(self, id: ObjectId) -> LocalRow | None:
         """Everything that is known of the object."""
@@ -44,14 +44,27 @@ class Ledger:
             return None
         return id
 
-    def record(self, id: ObjectId, handle: bytes, st: os.stat_result) -> None:
-        """The object stands there now, with this stat (taken after the last change)."""
-        old = self._pending.get(id)
-        if old is not None and old.handle != handle:
-            self._handles.pop(old.handle, None)
+    def record(self, id: ObjectId, handle: bytes, st: os.stat_result, unkept: int | None = None) -> None:
+        """The object stands there now, with this stat (taken after the last change). ``unkept``: see ``apply.unkept``; None: as
+        far as is known, what it was."""
+        if unkept is None:
+            known = self.row_of(id)
+            unkept = known.unkept if known is not None else 0
         size = st.st_size if stat.S_ISREG(st.st_mode) else 0
-        self._pending[id] = LocalRow(id, handle, st.st_ino, st.st_ctime_ns, st.st_mtime_ns, size, False, b"")
-        self._handles[handle] = id
+        self._put(LocalRow(id, handle, st.st_ino, st.st_ctime_ns, st.st_mtime_ns, size, False, b"", unkept))
+
+    def left_out(self, id: ObjectId, unkept: int) -> None:
+        """The object is not there as it is wanted, and cannot be; an older version of it may stand."""
+        known = self.row_of(id) or LocalRow(id, b"", 0, 0, 0, 0, False, b"")
+        self._put(known._replace(unkept=known.unkept | unkept))
+
+    def _put(self, row: LocalRow) -> None:
+        old = self._pending.get(row.id)
+        if old is not None and old.handle != row.handle:
+            self._handles.pop(old.handle, None)
+        self._pending[row.id] = row
+        if row.handle:
+            self._handles[row.handle] = row.id
         if len(self._pending) >= self._batch:
             self.flush()
 

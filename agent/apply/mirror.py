@@ -15,6 +15,7 @@ from agent.apply.fate import Identity
 from agent.apply.late import LateFiles
 from agent.apply.ledger import Ledger
 from agent.apply.ports import NOTHING_EARLY, CatalogView, Early, ReadChunk, ReadPatch, no_patch
+from agent.apply.unkept import Unkept, could_be_kept_as, of_error, of_refusals
 from agent.apply.world import DISPLACED_DIR, HELD_DIR, World, whole
 from agent.core.clock import Clock
 from agent.core.commit import Commit
@@ -78,8 +79,7 @@ class Tally:
     total_bytes: int = 0
     displaced: int = 0
     failed: int = 0
-    denied: int = 0
-    denied_first: str = ""
+    unkept: int = 0
 
 
 @dataclass(slots=True)
@@ -98,6 +98,10 @@ class Mirror:
     look_for_end: Look = goes_on
     early: Early = NOTHING_EARLY
     late: LateFiles = field(default_factory=LateFiles)
+    #: What the standby's filesystem is known not to have kept of any object, before this run.
+    unkept: Unkept = Unkept.NOTHING
+    #: Objects of which a further name had to be a file of its own.
+    copied: set[ObjectId] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
     #: Rows as of the target, of the objects that change, when they are few; (old, new).
     rows: dict[ObjectId, tuple[bytes | None, bytes | None]] | None = None
@@ -113,7 +117,7 @@ class Mirror:
     surveyed: set[ObjectId] = field(default_factory=set)
     #: Files that came back from ``.hikae/m`` during a survey: what is in them is not known.
     unchecked: list[ObjectId] = field(default_factory=list)
-    made: set[ObjectId] = field(default_factory=set)
+    new_directories: set[ObjectId] = field(default_factory=set)
     touched: set[ObjectId] = field(default_factory=set)
     holding: bool = False
     moment: CommitNumber = NOTHING
@@ -239,14 +243,33 @@ class Mirror:
         """Note down an open object (O_PATH will do) as this one."""
         self.ledger.record(id, handle_of_fd(pinned), os.fstat(pinned))
 
+    def made(self, row: ObjectRow, fd: int, refused: list[str], handle: bytes | None = None) -> None:
+        """Note down an open object (O_PATH will do) that has got all its metadata but what was refused."""
+        st = os.fstat(fd)
+        unkept = of_refusals(refused, row, st)
+        if row.id in self.copied or (self.unkept & Unkept.LINKS and self.was_unkept(row.id) & Unkept.LINKS):
+            unkept |= Unkept.LINKS
+        if unkept:
+            self.tally.unkept += 1
+        self.ledger.record(row.id, handle or handle_of_fd(fd), st, unkept)
+
+    def was_unkept(self, id: ObjectId) -> Unkept:
+        """What is known not to be kept of an object."""
+        known = self.ledger.row_of(id) if self.unkept or self.tally.unkept else None
+        return Unkept(known.unkept) if known is not None else Unkept.NOTHING
+
+    def left_out(self, id: ObjectId, what: Unkept) -> None:
+        """The standby's filesystem cannot hold the object."""
+        self.tally.unkept += 1
+        self.ledger.left_out(id, what)
+
     def set_metadata(self, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, handle: bytes) -> None:
         """Make the metadata of the entry that was seen to have this handle as wanted, and note it down as the row's object.
         ``old``: what it has; None when that is not known. ``StaleEntry``: another stands there by now."""
         self.world.step("metadata")
         pinned = self.world.expect.pin(fd, name, handle)
         try:
-            self.denied(apply_metadata(pinned, b"", row, old), row.id)
-            self.ledger.record(row.id, handle, os.fstat(pinned))
+            self.made(row, pinned, apply_metadata(pinned, b"", row, old), handle)
         finally:
             os.close(pinned)
 
@@ -281,8 +304,8 @@ class Mirror:
 
     def made_directory(self, id: ObjectId) -> None:
         """We made the directory, after the checkpoint: nothing that is not ours is in it."""
-        if len(self.made) < _DONE_LIMIT:
-            self.made.add(id)
+        if len(self.new_directories) < _DONE_LIMIT:
+            self.new_directories.add(id)
 
     def touch(self, id: ObjectId) -> None:
         """The directory's entries changed, or metadata waits for the end: it is set when everything inside is done."""
@@ -315,11 +338,7 @@ class Mirror:
                 if self.view.path_of(id, self.at) is None:
                     return  # that was reported when it could not be placed
                 raise
-            self.denied(apply_metadata(fd, b"", row, None), id)
-            if id != ROOT:
-                handle = self.ledger.handle_of(id)
-                if handle is not None:
-                    self.ledger.record(id, handle, os.fstat(fd))
+            self.made(row, fd, apply_metadata(fd, b"", row, None))
             return
         handle = self.ledger.handle_of(id)
         for parent, name in self.view.names_of(id, self.at)[:1] if handle is not None else ():
@@ -370,15 +389,6 @@ class Mirror:
         """Put it on the board."""
         self.board.put(Problem(code, severity, self.clock.now_ns(), path, message, remedy))
 
-    def denied(self, what: list[str], id: ObjectId) -> None:
-        """Metadata that could not be set for want of privilege, or because the filesystem has none of it."""
-        if not what:
-            return
-        self.tally.denied += 1
-        if not self.tally.denied_first:
-            path = self.view.path_of(id, self.at) or b""
-            self.tally.denied_first = f"{', '.join(what)} of {path.decode('utf-8', 'backslashreplace')!r}"
-
     def progress(self, entries: int) -> None:
         """So many keys more are done."""
         tally = self.tally
@@ -411,9 +421,14 @@ class Attempt:
         if mapped is not None:
             self._mirror.world.clear_temp()
             raise mapped from error
+        if self._is_left_out(error):
+            return True
         reason = error.strerror or str(error)
         self._failed("apply-failed", f"cannot be made as wanted: {reason}", "see what stands there; it is tried again")
         return True
+
+    def _is_left_out(self, error: OSError) -> bool:
+        return False
 
     def _failed(self, code: str, message: str, remedy: str) -> None:
         mirror = self._mirror
@@ -421,6 +436,21 @@ class Attempt:
         mirror.tally.failed += 1
         path = mirror.path(self._parent, self._name) if self._name else mirror.view.path_of(self._id, mirror.at) or b""
         mirror.problem(code, path, message, remedy)
+
+
+class Making(Attempt):
+    """An :class:`Attempt` to make the object itself. What the standby's filesystem cannot hold is left out, and no failure."""
+
+    __slots__ = ()
+
+    def _is_left_out(self, error: OSError) -> bool:
+        what = of_error(error)
+        if not what:
+            return False
+        self._mirror.world.clear_temp()
+        self._mirror.late.drop(self._id)
+        self._mirror.left_out(self._id, what)
+        return True
 
 
 def _could_become(row: ObjectRow, st: os.stat_result) -> bool:
@@ -433,7 +463,7 @@ def _looks_like(row: ObjectRow, st: os.stat_result, fd: int, name: bytes) -> boo
     if stat.S_IFMT(st.st_mode) != row.kind:
         return False
     if row.kind == stat.S_IFREG:
-        return st.st_size == row.size and st.st_mtime_ns == row.mtime
+        return st.st_size == row.size and could_be_kept_as(row.mtime, st.st_mtime_ns)
     if row.kind == stat.S_IFLNK:
         return os.readlink(name, dir_fd=fd) == row.content
     return True

@@ -11,17 +11,19 @@ from enum import Enum
 from agent.apply import content
 from agent.apply.fate import Fate, Identity, Wanted, fate
 from agent.apply.holding import carry_out, take
-from agent.apply.mirror import Attempt, Found, Mirror
+from agent.apply.mirror import Found, Making, Mirror
+from agent.apply.unkept import Unkept
 from agent.apply.world import TEMP
 from agent.core.ids import ROOT, ObjectId
-from agent.core.problem import Severity
 from agent.core.rows import ObjectRow
 from agent.fs.confined import create_file, give_name, make_node, make_symlink, open_dir, open_pinned
 from agent.fs.expected import StaleEntry, is_ours_alone
-from agent.fs.handles import handle_of, handle_of_fd
+from agent.fs.handles import handle_of
 from agent.fs.metadata import apply_metadata, apply_metadata_fd
 
 _DEVICES = (stat.S_IFCHR, stat.S_IFBLK)
+#: Filesystems without links, or no more of them.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK)
 
 
 class _Way(Enum):
@@ -36,7 +38,7 @@ class Unreachable(Exception):
 
 def place(mirror: Mirror, parent: ObjectId, name: bytes, id: ObjectId, *, expect: bool) -> None:
     """Make the object stand at the name. ``expect``: something may stand there, so look first; else only when it turns out so."""
-    with Attempt(mirror, id, parent, name):
+    with Making(mirror, id, parent, name):
         try:
             _place(mirror, parent, name, id, expect=expect)
         except Unreachable:
@@ -331,6 +333,11 @@ def _put_link(
     except FileNotFoundError:
         mirror.standing.pop(row.id, None)
         return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        mirror.copied.add(row.id)
+        return False
     finally:
         os.close(pinned)
     if row.flags:
@@ -378,38 +385,43 @@ def _finish_file(mirror: Mirror, made: int, fd: int, name: bytes, row: ObjectRow
     """The temporary entry, which is open as ``made``, gets its metadata and its name."""
     # Immutable comes at the end: nothing can be renamed or linked once it is set.
     refused = apply_metadata_fd(made, row._replace(flags=0) if row.flags else row)
-    if refused:
-        mirror.denied(refused, row.id)
     mirror.world.rename(mirror.world.temp, TEMP, fd, name, replace=over)
-    mirror.ledger.record(row.id, handle_of_fd(made), os.fstat(made))
+    mirror.made(row, made, refused)
 
 
 def _build_special(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over: bool) -> bool:
-    world = mirror.world
-    world.step("create")
-    world.clear_temp()
+    mirror.world.step("create")
+    mirror.world.clear_temp()
     try:
-        if row.kind == stat.S_IFLNK:
-            make_symlink(world.temp, TEMP, row.content)
-        else:
-            make_node(world.temp, TEMP, row.mode, row.rdev)
-    except PermissionError:
-        mirror.denied(["device"], row.id)
+        _make_special(mirror, mirror.world.temp, fd, name, row, over=over)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # It must be of its directory's project from the beginning: nothing can give it one (fs.project).
+        with mirror.world.temp_of_project(fd) as temp:
+            _make_special(mirror, temp, fd, name, row, over=over)
+    except _NotPermitted:
+        mirror.left_out(row.id, Unkept.OBJECT)
         return False
-    made = open_pinned(world.temp, TEMP)
-    try:
-        mirror.denied(apply_metadata(made, b"", row, None), row.id)
-        world.rename(world.temp, TEMP, fd, name, replace=over)
-        mirror.record(row.id, made)
-    finally:
-        os.close(made)
     return True
 
 
-def report_denied(mirror: Mirror) -> None:
-    """One problem for all metadata that was not permitted in this run."""
-    tally = mirror.tally
-    if tally.denied:
-        message = f"{tally.denied:,} objects are without some of their metadata, first: {tally.denied_first}"
-        remedy = "run the agent as root, on a filesystem that has what the primary's has"
-        mirror.problem("metadata-not-permitted", b"", message, remedy, Severity.WARNING)
+class _NotPermitted(Exception):
+    """Such an object cannot be made here at all."""
+
+
+def _make_special(mirror: Mirror, temp: int, fd: int, name: bytes, row: ObjectRow, *, over: bool) -> None:
+    try:
+        if row.kind == stat.S_IFLNK:
+            make_symlink(temp, TEMP, row.content)
+        else:
+            make_node(temp, TEMP, row.mode, row.rdev)
+    except PermissionError as error:
+        raise _NotPermitted from error
+    made = open_pinned(temp, TEMP)
+    try:
+        refused = apply_metadata(made, b"", row, None)
+        mirror.world.rename(temp, TEMP, fd, name, replace=over)
+        mirror.made(row, made, refused)
+    finally:
+        os.close(made)

@@ -10,9 +10,10 @@ from typing import TypeAlias
 from agent.apply import content
 from agent.apply.fate import Identity
 from agent.apply.late import LateFile, Writing
-from agent.apply.mirror import Attempt, Found, Mirror
+from agent.apply.mirror import Attempt, Found, Making, Mirror
 from agent.apply.overwrite import Overwrite, overwrites, write
 from agent.apply.place import build, holds_content, place
+from agent.apply.unkept import LEFT_OUT
 from agent.apply.workset import WorkSet
 from agent.apply.world import ease
 from agent.core.ids import NOTHING, ROOT, ObjectId
@@ -40,7 +41,7 @@ def refresh(mirror: Mirror, work: WorkSet) -> None:
         for key, old, new in batch:
             id = object_id_of_key(key)
             if new is not None and (old is not None or not mirror.run.trusted):
-                with Attempt(mirror, id):
+                with Making(mirror, id):
                     refresh_object(mirror, decode_object(new), decode_object(old) if old is not None else None)
         mirror.progress(len(batch))
 
@@ -53,7 +54,7 @@ def refresh_object(mirror: Mirror, row: ObjectRow, old: ObjectRow | None) -> Non
     names = mirror.view.names_of(row.id, mirror.at)
     if not names:
         return
-    if old is not None and old.kind == row.kind:
+    if old is not None and old.kind == row.kind and not mirror.was_unkept(row.id) & LEFT_OUT:
         found = _find(mirror, row, names[:_NAMES_AT_ONCE])
         if found is not None:
             _change(mirror, row, old, names, found)
@@ -100,7 +101,7 @@ def go_on(mirror: Mirror) -> None:
     if row is None or not names:
         mirror.late.drop(id)
         return
-    with Attempt(mirror, id):
+    with Making(mirror, id):
         found = _find(mirror, row, names[:_NAMES_AT_ONCE])
         if found is None:
             mirror.late.drop(id)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from agent.apply import content
 from agent.apply.facts import ChunkLost, Difference, Progress, Report, VerifyReport, silent
 from agent.apply.ports import CatalogView, ReadChunk
+from agent.apply.unkept import LEFT_OUT, Unkept
 from agent.apply.world import LOST_AND_FOUND, World
 from agent.core.commit import Commit
 from agent.core.errors import WireError
@@ -20,12 +22,33 @@ from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
 from agent.fs.confined import DirTree
 from agent.fs.handles import handle_and_mount, handle_of, mount_of_fd
-from agent.fs.metadata import read_metadata
+from agent.fs.metadata import Metadata, read_metadata
 from agent.fs.walk import entries
+from agent.store.local import LocalRow
 
 LIMIT = 1000
 _PAGE = 500
+#: What explains a difference, if local facts say so of the object.
+_UNKEPT = {
+    "uid": Unkept.OWNER,
+    "gid": Unkept.OWNER,
+    "mode": Unkept.MODE,
+    "flags": Unkept.FLAGS,
+    "xattrs": Unkept.ATTRIBUTES,
+    "links": Unkept.LINKS,
+    "missing": LEFT_OUT,
+    "size": LEFT_OUT,
+    "content": LEFT_OUT,
+    "target": LEFT_OUT,
+    "type": LEFT_OUT,
+}
+Known: TypeAlias = Callable[[ObjectId], LocalRow | None]
 _FIELDS = ("uid", "gid", "mtime", "flags", "xattrs")
+
+
+def nothing_known(_: ObjectId) -> LocalRow | None:
+    """Local facts say nothing."""
+    return None
 
 
 def verify(
@@ -33,14 +56,16 @@ def verify(
     view: CatalogView,
     number: CommitNumber,
     read: ReadChunk,
+    known: Known = nothing_known,
     *,
     deep: bool,
     progress: Report = silent,
     look: content.Look = content.goes_on,
 ) -> VerifyReport:
     """Compare the standby with commit ``number``, which it should equal and which must stay applied meanwhile. ``look`` is called
-    for every entry, and raises what is to end it."""
-    check = _Check(world, view, number, read, deep, look)
+    for every entry, and raises what is to end it. ``known``: what local facts say of an object; what the filesystem is known
+    not to keep of it is no difference."""
+    check = _Check(world, view, number, read, known, deep, look)
     if number == NOTHING:
         return check.report()
     commits = view.commits(CommitNumber(number - 1), 1)
@@ -57,6 +82,7 @@ class _Check:
     view: CatalogView
     at: CommitNumber
     read: ReadChunk
+    known: Known
     deep: bool
     look: content.Look
     found: list[Difference] = field(default_factory=list)
@@ -181,7 +207,7 @@ class _Check:
         if have.mode != row.mode and row.kind != stat.S_IFLNK:
             self._differs(path, "mode", row.id)
         for field_name in _FIELDS:
-            if getattr(have, field_name) != getattr(row, field_name):
+            if getattr(have, field_name) != getattr(row, field_name) and not self._is_as_kept(field_name, have, row.id):
                 self._differs(path, field_name, row.id)
 
     def _links(self, row: ObjectRow, parent: ObjectId, name: bytes, st: os.stat_result, path: bytes) -> None:
@@ -218,7 +244,18 @@ class _Check:
         if what:
             self._differs(path, what, row.id)
 
+    def _is_as_kept(self, what: str, have: Metadata, id: ObjectId) -> bool:
+        """Whether a time that differs is what the filesystem made of the one that it was given."""
+        if what != "mtime":
+            return False
+        known = self.known(id)
+        return known is not None and bool(known.unkept & Unkept.TIMES) and known.mtime == have.mtime
+
     def _differs(self, path: bytes, what: str, object: ObjectId | None = None) -> None:
+        bits = _UNKEPT.get(what, Unkept.NOTHING)
+        known = self.known(object) if bits and object is not None else None
+        if known is not None and known.unkept & bits:
+            return
         if len(self.found) < LIMIT:
             self.found.append(Difference(path, what, object))
         else:

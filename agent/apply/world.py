@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from agent.apply.facts import Held, StandbyFailed, StandbyFull
 from agent.apply.ports import Adopted
 from agent.core.rows import PRIVATE_DIR
-from agent.fs import confined
+from agent.fs import confined, project
 from agent.fs.durable import sync_filesystem
 from agent.fs.expected import BY_HANDLE, Expect, link_pinned
 from agent.fs.handles import filesystem_id, handle_of_fd
@@ -31,6 +31,7 @@ MARK = b"standby"
 LOST_AND_FOUND = b"lost+found"
 #: The one temporary entry: one thread builds one thing at a time.
 TEMP = b"new"
+_OF_PROJECT = b"project"
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _BROKEN = (errno.EIO, errno.EROFS, errno.ENODEV, errno.ESHUTDOWN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -107,6 +108,10 @@ class World:
             ease(src_fd, src)
             ease(dst_fd, dst)
             confined.rename(src_fd, src, dst_fd, dst, replace=replace)
+        except OSError as error:
+            if error.errno != errno.EXDEV or not project.give(src_fd, src, dst_fd):
+                raise
+            confined.rename(src_fd, src, dst_fd, dst, replace=replace)
 
     def mkdir(self, fd: int, name: bytes) -> None:
         """A new directory, ours alone until its metadata is set."""
@@ -126,6 +131,10 @@ class World:
                 confined.set_flags_pinned(pinned, 0)
             ease(dst_fd, b"")
             link_pinned(pinned, dst_fd, dst)
+        except OSError as error:
+            if error.errno != errno.EXDEV or not project.give_pinned(pinned, dst_fd):
+                raise
+            link_pinned(pinned, dst_fd, dst)
 
     def clear_temp(self) -> None:
         """Make room for the temporary entry."""
@@ -138,6 +147,23 @@ class World:
         except PermissionError:
             ease(self.temp, TEMP)
             os.unlink(TEMP, dir_fd=self.temp)
+
+    @contextmanager
+    def temp_of_project(self, directory: int) -> Iterator[int]:
+        """A directory of ours, empty and open, in which what is made is of the project of an open one."""
+        self.clear_temp()
+        with suppress(FileExistsError):
+            confined.make_dir(self.temp, _OF_PROJECT)
+        made = confined.open_dir(self.temp, _OF_PROJECT)
+        try:
+            project.give(self.temp, _OF_PROJECT, directory)
+            with suppress(FileNotFoundError):
+                os.unlink(TEMP, dir_fd=made)
+            yield made
+        finally:
+            os.close(made)
+            with suppress(OSError):
+                os.rmdir(_OF_PROJECT, dir_fd=self.temp)
 
     def sync(self) -> None:
         """Write everything out. Raises ``StandbyFailed``: what was applied since the checkpoint is doubtful then."""
@@ -196,6 +222,7 @@ def _own_dir(parent: int, name: bytes, path: str) -> tuple[int, bool]:
         raise _unsafe(path)
     if stat.S_IMODE(st.st_mode) != 0o700:
         os.fchmod(fd, 0o700)
+    project.let_in_all(fd)
     return fd, made
 
 

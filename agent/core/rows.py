@@ -3,13 +3,14 @@
 These bytes are what is hashed, sent and stored. Decoding and encoding again gives the same bytes, or the row is
 refused. All integers are big-endian; the head is of fixed width (docs/decisions/0001), the tail as long as it must be::
 
-    object   01 'o'  id u64  mode u32  uid u32  gid u32  mtime i64  flags u32  size u64  rdev u64
+    object   02 'o'  id u64  mode u32  uid u32  gid u32  mtime i64 + u32  flags u32  size u64  rdev u64
              xattr count u16, each: name length u16, name, value length u32, value    (sorted by name)
              content: chunk list of a regular file; target of a symlink; else empty
-    name     01 'n'  parent u64  object u64  name bytes
+    name     02 'n'  parent u64  object u64  name bytes
 
-``mode`` is the whole ``st_mode`` with the file type; ``mtime`` ns; ``flags`` FS_IMMUTABLE_FL | FS_APPEND_FL; ``size`` that of a
-regular file, else 0; ``rdev`` of a device node, else 0. A row's key is its tag and id, or tag, parent and name.
+``mode`` is the whole ``st_mode`` with the file type; ``mtime`` seconds and ns, which is what filesystems hold (in values of ours
+ns, of any size); ``flags`` FS_IMMUTABLE_FL | FS_APPEND_FL; ``size`` that of a regular file, else 0; ``rdev`` of a device node,
+else 0. A row's key is its tag and id, or tag, parent and name.
 
 A change is ``put`` (a row; replaces the live row of its key) or ``drop`` (a key). A commit holds each key at most once.
 """
@@ -24,7 +25,7 @@ from agent.core import chunks
 from agent.core.errors import WireError
 from agent.core.ids import ROOT, ObjectId
 
-VERSION = 1
+VERSION = 2
 OBJECT_TAG, NAME_TAG = 0x6F, 0x6E
 
 FLAG_IMMUTABLE = 0x10
@@ -35,12 +36,16 @@ NAME_MAX = 255
 SYMLINK_MAX = 4095
 XATTR_NAME_MAX = 255
 XATTR_VALUE_MAX = 65536
+#: ns in a second.
+SECOND = 1_000_000_000
 #: In the root only: never captured, never a name of a row.
 PRIVATE_DIR = b".hikae"
 
-_OBJECT = struct.Struct(">BBQIIIqIQQH")
+_OBJECT = struct.Struct(">BBQIIIqIIQQH")
+#: Where the size stands in it.
+SIZE_AT = struct.calcsize(">BBQIIIqII")
 #: The same with the kind and length of a single chunk behind it, whose name follows.
-_PLAIN_FILE = struct.Struct(">BBQIIIqIQQHBI")
+_PLAIN_FILE = struct.Struct(">BBQIIIqIIQQHBI")
 _PLAIN = _PLAIN_FILE.size + chunks.NAME_SIZE
 _NAME = struct.Struct(">BBQQ")
 _SIZE_AT = 34
@@ -90,7 +95,7 @@ def encode_object(row: ObjectRow) -> bytes:
         row.mode,
         row.uid,
         row.gid,
-        row.mtime,
+        *divmod(row.mtime, SECOND),
         row.flags,
         row.size,
         row.rdev,
@@ -109,7 +114,7 @@ def encode_plain_file(
     id: int, mode: int, uid: int, gid: int, mtime: int, flags: int, size: int, content: bytes
 ) -> bytes:
     """:func:`encode_object` of a regular file without extended attributes: most of what there is."""
-    return _OBJECT.pack(VERSION, OBJECT_TAG, id, mode, uid, gid, mtime, flags, size, 0, 0) + content
+    return _OBJECT.pack(VERSION, OBJECT_TAG, id, mode, uid, gid, *divmod(mtime, SECOND), flags, size, 0, 0) + content
 
 
 def encode_name(parent: int, name: bytes, object_id: int) -> bytes:
@@ -169,7 +174,7 @@ def decode_object(row: bytes) -> ObjectRow:
 
     Raises ``WireError`` for bytes that :func:`encode_object` would not have written."""
     try:
-        version, tag, oid, mode, uid, gid, mtime, flags, size, rdev, count = _OBJECT.unpack_from(row)
+        version, tag, oid, mode, uid, gid, seconds, ns, flags, size, rdev, count = _OBJECT.unpack_from(row)
         at = _OBJECT.size
         xattrs: list[tuple[bytes, bytes]] = []
         for _ in range(count):
@@ -184,6 +189,7 @@ def decode_object(row: bytes) -> ObjectRow:
         raise _bad("an object that is cut short") from error
     if version != VERSION or tag != OBJECT_TAG or at > len(row):
         raise _bad("bytes that are no object")
+    mtime = seconds * SECOND + ns
     return ObjectRow(ObjectId(oid), mode, uid, gid, mtime, flags, size, rdev, tuple(xattrs), row[at:])
 
 
@@ -223,7 +229,8 @@ def check_row(row: bytes) -> ObjectRow | NameRow:
 def _plain_file(row: bytes) -> ObjectRow | None:
     """A regular file of one chunk and without extended attributes, if these bytes are one and all is legal; it has no other
     form than this. None says nothing: look closely."""
-    version, tag, id, mode, uid, gid, mtime, flags, size, rdev, count, kind, length = _PLAIN_FILE.unpack_from(row)
+    head = _PLAIN_FILE.unpack_from(row)
+    version, tag, id, mode, uid, gid, seconds, ns, flags, size, rdev, count, kind, length = head
     if (
         version != VERSION
         or tag != OBJECT_TAG
@@ -233,11 +240,12 @@ def _plain_file(row: bytes) -> ObjectRow | None:
         or id <= ROOT
         or mode >> 12 != stat.S_IFREG >> 12
         or flags & ~FLAGS_KEPT
+        or ns >= SECOND
         or rdev
         or count
     ):
         return None
-    return ObjectRow(id, mode, uid, gid, mtime, flags, size, 0, (), row[_OBJECT.size :])
+    return ObjectRow(id, mode, uid, gid, seconds * SECOND + ns, flags, size, 0, (), row[_OBJECT.size :])
 
 
 def check_key(key: bytes) -> None:

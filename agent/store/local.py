@@ -23,14 +23,15 @@ from agent.store.pages import Pages
 from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
 
 _APPLICATION = 0x68696B6C  #: "hikl", in the database header
-_VERSION = 1
+_VERSION = 2
 _CACHE_KIB = 16_384
 _TABLES = """
 create table object (
     id integer primary key, handle blob not null, ino integer not null, ctime integer not null, mtime integer not null,
-    size integer not null, clean integer not null, prints blob not null
+    size integer not null, clean integer not null, prints blob not null, unkept integer not null default 0
 );
 create index object_handle on object (handle) where handle <> x'';
+create index object_unkept on object (unkept, id) where unkept <> 0;
 create table known (prefix integer primary key);
 create table value (key text primary key, data blob not null) without rowid;
 """
@@ -39,13 +40,16 @@ _GET_MANY = "select object.* from carray(?) asked join object on object.id = ask
 _SIGNATURES = """
 select id, handle, ino, ctime, mtime, size, clean from carray(?) asked join object on object.id = asked.value
 """
+_FIRST_UNKEPT = "select id from object where unkept = ? order by id limit 3"
 _KNOWN = "select value from carray(?) where exists (select 1 from known where prefix = value)"
 _LEARN = "insert or ignore into known select value from carray(?)"
-_PUT = Insert("insert or replace into object values", "(?, ?, ?, ?, ?, ?, ?, ?)")
+_PUT = Insert("insert or replace into object values", "(?, ?, ?, ?, ?, ?, ?, ?, ?)")
 _PUT_VALUE = "insert or replace into value values (?, ?)"
 #: They are believed no more (ctime 0 equals no stat), and the object is still known by its handle.
 _DOUBT = "update object set ctime = 0, clean = 0"
 _MARK, _SETTLED = "mark", "settled"
+#: What SQLite's integers hold.
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 #: A mark: the commit's number, then its digest.
 _NUMBER = struct.Struct(">q")
 #: What is kept of a chunk name: its first eight bytes.
@@ -55,7 +59,11 @@ _FIRST = struct.Struct(">q")
 class LocalRow(NamedTuple):
     """What this machine knows of an object: its ``handle`` and ``ino``, the stat that it had when it was read (ns,
     bytes), whether that stat is ``clean`` (law 5), and ``prints``: xxh3_128 of its data chunks in order, 16 bytes
-    each, empty for a file of one chunk."""
+    each, empty for a file of one chunk. ``unkept``: bits of what a standby's filesystem did not keep of it
+    (``apply.unkept``).
+
+    Numbers beyond what SQLite holds (times before 1677 and after 2262) are stored as its nearest, and never believed: then
+    ``ctime`` is 0, which equals no stat."""
 
     id: ObjectId
     handle: bytes
@@ -65,6 +73,7 @@ class LocalRow(NamedTuple):
     size: int
     clean: bool
     prints: bytes
+    unkept: int = 0
 
 
 class Mark(NamedTuple):
@@ -143,7 +152,7 @@ class Local:
         """Set and forget objects in one transaction. A power cut may take the last of them back.
 
         ``mark``: the commit whose facts these are, if all that it changed is among them."""
-        rows, ids = list(puts), [(id,) for id in drops]
+        rows, ids = [_storable(row) for row in puts], [(id,) for id in drops]
         if ids:
             self.pages.forget(id for (id,) in ids)
 
@@ -156,6 +165,11 @@ class Local:
 
         if rows or ids or mark is not None:
             self._write(change)
+
+    def unkept(self) -> dict[int, tuple[int, list[ObjectId]]]:
+        """What a standby's filesystem did not keep: by bits, how many objects have them, and the first of these."""
+        counts = self._all("select unkept, count(*) from object where unkept <> 0 group by unkept", ())
+        return {bits: (count, [id for (id,) in self._all(_FIRST_UNKEPT, (bits,))]) for bits, count in counts}
 
     def forget_objects(self) -> None:
         """Forget every object; names of chunks and values stay."""
@@ -239,8 +253,14 @@ class Local:
 
 
 def _as_row(row: tuple[Any, ...]) -> LocalRow:
-    id, handle, ino, ctime, mtime, size, clean, prints = row
-    return LocalRow(id, handle, ino, ctime, mtime, size, bool(clean), prints)
+    id, handle, ino, ctime, mtime, size, clean, prints, unkept = row
+    return LocalRow(id, handle, ino, ctime, mtime, size, bool(clean), prints, unkept)
+
+
+def _storable(row: LocalRow) -> LocalRow:
+    if _LEAST <= row.mtime <= _MOST and row.ino <= _MOST and row.ctime <= _MOST:
+        return row
+    return row._replace(ino=min(row.ino, _MOST), ctime=0, mtime=max(_LEAST, min(row.mtime, _MOST)), clean=False)
 
 
 def _prefix(name: bytes) -> int:

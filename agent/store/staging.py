@@ -18,6 +18,7 @@ from agent.core.errors import WireError
 from agent.core.ids import NOTHING, CommitNumber, shown
 from agent.core.rows import (
     OBJECT_TAG,
+    SIZE_AT,
     encode_name,
     key_is_object,
     object_id_of_key,
@@ -26,9 +27,9 @@ from agent.core.rows import (
 from agent.store.sqlite import Insert, query
 
 #: Id and file size.
-_OBJECT_HEAD = struct.Struct(">Q24xQ")
+#: From the id on.
+_OBJECT_HEAD = struct.Struct(f">Q{SIZE_AT - 10}xQ")
 _PARENT_AND_OBJECT = struct.Struct(">QQ")
-_SIZE_AT = 34  #: of the file size in an object's row, see core.rows
 _NAME_AT = 18
 #: Of the byte of an object's mode that tells the file type, and what it holds in its upper half for a regular file.
 _TYPE_AT, _TYPE, _REGULAR = 12, 0xF0, 0x80
@@ -189,7 +190,7 @@ class Staging:
             if since == number:
                 raise _bad(number, "it holds a key twice")
             self._removed(row)
-            self.size -= int.from_bytes(row[_SIZE_AT : _SIZE_AT + 8], "big")
+            self.size -= int.from_bytes(row[SIZE_AT : SIZE_AT + 8], "big")
             self.files -= row[_TYPE_AT] & _TYPE == _REGULAR
             return True
         return False

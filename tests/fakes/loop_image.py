@@ -32,7 +32,9 @@ def make_image(image: Path, mebibytes: int) -> None:
 #: How an empty filesystem of each kind is made in an image.
 MAKERS = {
     "ext4": ("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0"),
+    "ext4 with small inodes": ("mkfs.ext4", "-q", "-F", "-I", "128", "-E", "lazy_itable_init=0"),
     "xfs": ("mkfs.xfs", "-q", "-f"),
+    "xfs without bigtime": ("mkfs.xfs", "-q", "-f", "-m", "bigtime=0"),
     "btrfs": ("mkfs.btrfs", "-q", "-f"),
 }
 

@@ -40,7 +40,7 @@ def objects(draw: st.DrawFn) -> ObjectRow:
         kind | draw(st.integers(0, 0o7777)),
         draw(st.integers(0, (1 << 32) - 1)),
         draw(st.integers(0, (1 << 32) - 1)),
-        draw(st.integers(-(1 << 63), (1 << 63) - 1)),
+        draw(st.integers(-(rows.SECOND << 63), (rows.SECOND << 63) - 1)),
         draw(st.sampled_from([0, rows.FLAG_APPEND, rows.FLAG_IMMUTABLE, rows.FLAGS_KEPT])),
         size,
         rdev,

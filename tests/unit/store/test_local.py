@@ -95,3 +95,12 @@ def test_another_kind_of_file_is_refused(tmpfs_dir: Path) -> None:
     path.write_bytes(b"no database" * 1000)
     with pytest.raises(Damaged, match=r"mv .*local\.db"):
         Local.open(str(path))
+
+
+def test_what_sqlite_cannot_hold_is_stored_and_never_believed(local: Local) -> None:
+    """Times before 1677 and after 2262, and inode numbers of 64 bits: the handle stays, the signature is none."""
+    for mtime, ino in ((1 << 70, 5), (-(1 << 70), 5), (7, (1 << 64) - 1)):
+        local.write([LocalRow(ObjectId(7), b"handle", ino, 9, mtime, 3, True, b"")])
+        found = local.get(ObjectId(7))
+        assert found is not None
+        assert (b"handle", 0, False) == (found.handle, found.ctime, found.clean)
