@@ -91,7 +91,7 @@ class Looker:
             if hint.path:
                 yield from self._look_at(hint)
             elif hint.handle and hint.look is Look.ENTRY:
-                self._look_for(hint.handle)
+                self._look_for_known(hint.handle)
             else:
                 self._objects.root()
             yield from self.follow_up()
@@ -112,6 +112,12 @@ class Looker:
             self._todo.append(hint.moved_from)
             if self._moved:
                 self._look_where_moved(hint.moved_from, None)
+
+    def _look_for_known(self, handle: bytes) -> None:
+        """The object with this handle, if it is one of ours: changes of all others on the filesystem come here too. One that
+        is not known yet has a hint of its name, and is read after this."""
+        if self._view.by_handle(handle) is not None:
+            self._look_for(handle)
 
     def _look_for(self, handle: bytes) -> None:
         """The object with this handle, wherever it is."""
@@ -256,7 +262,7 @@ class Looker:
     def entry(self, parent: ObjectId, name: bytes) -> Steps:
         """Bring the batch up to what stands at this entry now."""
         for _ in range(_ROUNDS):
-            self._view.touched.add(parent)
+            self._view.touch(parent)
             known = self._view.child(parent, name)
             try:
                 found = self._find(parent, name, known)
@@ -403,7 +409,7 @@ class Looker:
 
     def _leave(self, parent: ObjectId, name: bytes) -> None:
         """A moved object's old name; what stands there now is looked at next."""
-        self._view.touched.add(parent)
+        self._view.touch(parent)
         path = self._view.path(parent, name)
         self._moved.leaves(parent, name, self.serial)
         self._view.drop_name(parent, name)

@@ -360,10 +360,14 @@ class Pump:
 
     def _live(self, engine: Engine, tasks: Tasks, hints: list[Hint]) -> None:
         """Look at hints and commit what they show. What of it was forgotten is given back before anybody is told anything."""
+        before = engine.view.changed
         for hint in hints:
             if not self._look(engine, tasks, hint):
                 self._give_back(hints)
                 hints = []
+        if engine.view.changed == before and not self._covers_anybody(engine):
+            # Nothing of ours: what a walk has gathered so far is not cut off for it.
+            return
         if not self._commit(engine, tasks, drained=True):
             self._give_back(hints)
             self._begin_doubt(tasks)
@@ -426,11 +430,21 @@ class Pump:
             ticket.finish(commit.number if commit is not None else NOTHING)
         return True
 
+    def _covers_anybody(self, engine: Engine) -> bool:
+        """Whether somebody would be answered, or the doubt end, if the batch in hand were committed."""
+        with self._condition:
+            self._return_again(engine)
+            waiting = [*self._waiting, *((self._doubt,) if self._doubt is not None else ())]
+            return any([one.covered(self._settle, engine.walks, engine.outstanding) for one in waiting])
+
+    def _return_again(self, engine: Engine) -> None:
+        self._settle.returned(engine.looker.again, self._clock.monotonic())
+        engine.looker.again.clear()
+
     def _covered(self, engine: Engine, tasks: Tasks) -> list[Ticket]:
         """Give back what is to be looked at again, then see who is covered by the batch in hand."""
         with self._condition:
-            self._settle.returned(engine.looker.again, self._clock.monotonic())
-            engine.looker.again.clear()
+            self._return_again(engine)
             done = [one for one in self._waiting if one.covered(self._settle, engine.walks, engine.outstanding)]
             self._waiting = [one for one in self._waiting if one not in done]
             if self._doubt is not None and self._doubt.covered(self._settle, engine.walks, engine.outstanding):

@@ -116,7 +116,7 @@ class Tasks:
             self.by_event = job.kind in (Kind.APPEARED, Kind.DROP)
             self._run(job, clock)
         self._walk_appeared()
-        if self._since is None and self._engine.view.rows:
+        if self._since is None and (self._engine.view.rows or self._engine.view.touched):
             self._since = clock.monotonic()
 
     def is_due(self, clock: Clock) -> bool:

@@ -44,6 +44,8 @@ class View:
         self._local = local
         self._ids: Iterator[int] = iter(())
         self.at: CommitNumber = NOTHING
+        #: Rises with all that is put into a batch, and with each directory that is to be looked at before its commit.
+        self.changed = 0
         self.begin()
 
     def begin(self) -> None:
@@ -186,18 +188,26 @@ class View:
 
     # --- changing it
 
+    def touch(self, directory: ObjectId) -> None:
+        """Entries of this directory were looked at: its own metadata is looked at before the commit."""
+        self.changed += 1
+        self.touched.add(directory)
+
     def add_object(self, id: ObjectId, row: bytes) -> None:
         """A new object."""
+        self.changed += 1
         self._objects[id] = row
         self._born.add(id)
 
     def put_object(self, id: ObjectId, row: bytes, was: bytes | None) -> None:
         """An object as it is now; nothing when it is as it ``was``."""
         if row != was:
+            self.changed += 1
             self._objects[id] = row
 
     def drop_object(self, id: ObjectId) -> None:
         """An object is gone. Its names must be dropped too."""
+        self.changed += 1
         if id in self._born:
             del self._objects[id]
             self._born.discard(id)
@@ -210,6 +220,7 @@ class View:
 
     def put_name(self, parent: ObjectId, name: bytes, id: ObjectId) -> None:
         """A name stands for ``id`` from now on. What it stood for before has lost it: see :meth:`lose_name`."""
+        self.changed += 1
         before = self.child(parent, name)
         if before is not None:
             self._unname(parent, name, before)
@@ -221,6 +232,7 @@ class View:
 
     def drop_name(self, parent: ObjectId, name: bytes) -> None:
         """A name is gone."""
+        self.changed += 1
         before = self.child(parent, name)
         self._names[parent, name] = None
         if before is not None:
@@ -230,6 +242,7 @@ class View:
     def add_file(self, parent: ObjectId, name: bytes, id: ObjectId, row: bytes, fact: LocalRow) -> None:
         """A new object that is no directory under its only name, where nothing stood before: :meth:`add_object`,
         :meth:`put_name` and :meth:`set_fact` in short."""
+        self.changed += 1
         key = (parent, name)
         self._objects[id] = row
         self._born.add(id)
