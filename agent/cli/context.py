@@ -42,6 +42,17 @@ class Context:
         """The configuration file in force."""
         return self.config or DEFAULT_CONFIG
 
+    @property
+    def socket_path(self) -> str:
+        """Where the agent is asked; beside it lies what it publishes. Where the configuration may not be read, and none was
+        named, the usual place."""
+        try:
+            return admin_socket(self.config)
+        except NotPermitted:
+            if self.config is not None:
+                raise
+            return DEFAULT_SOCKET
+
     def controls(self) -> Controls:
         """The agent that this configuration starts. Raises ``ConfigError`` and ``NotPermitted``; whether an agent
         is there shows at the first call."""

@@ -1,11 +1,17 @@
-"""The thread that publishes the state: one JSON file, at every change and at least each second."""
+"""The thread that publishes the state: two JSON files, at every change and at least each second.
+
+``state.json`` is for everybody and holds counts; ``state-full.json`` is for root and the group ``hikae``, with paths.
+"""
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 
 import structlog
 
@@ -13,8 +19,11 @@ from agent.core.clock import Clock
 from agent.status.events import EventLog, events_between
 from agent.status.facts import NodeFacts
 from agent.status.figures import stamp
+from agent.status.public import FULL, public_json
 from agent.status.published import Json, status_json
 
+#: Who may read the second one, where there is such a group.
+GROUP = "hikae"
 _log = structlog.get_logger("status")
 
 
@@ -23,8 +32,8 @@ class Publisher:
 
     ``facts`` is called in this thread and must not block for long: a value older than some seconds is taken for a dead
     agent.
-    ``path``: the file (0644, replaced atomically, in a directory that exists). Changes closer together than ``gap``
-    seconds are published together."""
+    ``path``: of ``state.json`` (0644); ``state-full.json`` (0640) lies beside it. Both are replaced atomically, in a directory
+    that exists. Changes closer together than ``gap`` seconds are published together."""
 
     def __init__(
         self,
@@ -37,6 +46,7 @@ class Publisher:
         gap: float = 0.05,
     ) -> None:
         self._path = path
+        self._full = os.path.join(os.path.dirname(path), FULL)
         self._facts = facts
         self._events = events
         self._clock = clock
@@ -91,15 +101,34 @@ class Publisher:
                 _log.exception("could not tell the state")
 
     def _write(self, value: Json) -> None:
-        temporary = f"{self._path}.{os.getpid()}"
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-            with open(descriptor, "wb") as file:
-                os.fchmod(descriptor, 0o644)
-                file.write(json.dumps(value).encode())
-            os.replace(temporary, self._path)
+            _put(self._full, value, 0o640, _group())
+            _put(self._path, public_json(value), 0o644, None)
             self._trouble = ""
         except OSError as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
                 _log.error("could not publish the state", path=self._path, reason=str(error))
+
+
+def _put(path: str, value: Json, mode: int, group: int | None) -> None:
+    """Replace a file; nobody reads it before mode and group are as they must be."""
+    temporary = f"{path}.{os.getpid()}"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "wb") as file:
+        if group is not None:
+            with suppress(PermissionError):
+                os.fchown(descriptor, -1, group)
+        os.fchmod(descriptor, mode)
+        file.write(json.dumps(value).encode())
+    os.replace(temporary, path)
+
+
+@cache
+def _group() -> int | None:
+    try:
+        return grp.getgrnam(GROUP).gr_gid
+    except KeyError:
+        return None

@@ -12,6 +12,7 @@ import pytest
 
 from agent.cli.context import Context
 from agent.cli.main import COMMANDS, cli, main
+from agent.core.clock import ManualClock
 from agent.core.errors import (
     ConfigError,
     Damaged,
@@ -23,6 +24,8 @@ from agent.core.errors import (
     TryAgain,
     Unreachable,
 )
+from agent.status.events import EventLog
+from agent.status.publish import Publisher
 from fakes.api_fakes import FakeControls, a_dataset, a_node
 
 
@@ -170,6 +173,23 @@ def test_check_codes(hikae: Hikae, controls: FakeControls) -> None:
     assert (2, "HIKAE CRITICAL - web held") == (code, out[:25])
     controls.failure = Unreachable("ask the agent", "/x", "no agent is running", "start it")
     assert (3, "HIKAE UNKNOWN - cannot ask the agent (/x): no agent is running; start it\n", "") == hikae("check")
+
+
+def test_check_without_root(hikae: Hikae, controls: FakeControls, tmp_path: Path) -> None:
+    """Who may not ask the agent goes by what it publishes, at the configuration's place."""
+    controls.failure = NotPermitted("ask the agent", "/x", "not for this user", "use sudo")
+    (tmp_path / "agent.toml").write_text(f'[node]\nadmin_socket = "{tmp_path}/admin.sock"\n')
+    config = ("--config", str(tmp_path / "agent.toml"))
+    assert (3, "no agent is running") == _code_and(hikae(*config, "check"), "no agent is running")
+    held = a_node(a_dataset(hold="a/secret"))
+    Publisher(str(tmp_path / "state.json"), lambda: held, EventLog(None), ManualClock(5)).publish()
+    (tmp_path / "state-full.json").unlink()
+    code, out, _ = hikae(*config, "check")
+    assert (2, True, False) == (code, out.startswith("HIKAE CRITICAL - web held"), "secret" in out)
+
+
+def _code_and(result: tuple[int, str, str], words: str) -> tuple[int, str]:
+    return result[0], words if words in result[1] else result[1]
 
 
 def test_differences_are_listed_and_escaped(hikae: Hikae, controls: FakeControls) -> None:

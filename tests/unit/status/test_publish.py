@@ -6,11 +6,15 @@ import json
 import threading
 from pathlib import Path
 
+import pytest
+
 from agent.core.clock import ManualClock
+from agent.core.errors import HikaeError, Unreachable
 from agent.status.events import EventLog
 from agent.status.facts import NodeFacts
 from agent.status.publish import Publisher
-from fakes.api_fakes import a_dataset, a_node
+from agent.status.reading import read_state
+from fakes.api_fakes import a_dataset, a_node, a_problem
 
 
 def test_changes_are_published_and_told(tmp_path: Path) -> None:
@@ -24,7 +28,7 @@ def test_changes_are_published_and_told(tmp_path: Path) -> None:
     written = json.loads(path.read_text())
     assert ("held", 5, 0o644) == (written["datasets"][0]["state"], written["written"], path.stat().st_mode & 0o777)
     assert "streaming → held" == events.since(0, 10)[-1]["message"]
-    assert ["state.json"] == [file.name for file in tmp_path.iterdir()]
+    assert ["state-full.json", "state.json"] == sorted(file.name for file in tmp_path.iterdir())
     assert "held" == publisher.latest()["datasets"][0]["state"]
 
 
@@ -42,7 +46,7 @@ def test_the_thread_publishes_when_told_and_ends(tmp_path: Path) -> None:
     publisher.changed()
     assert asked.acquire(timeout=5)
     publisher.stop()
-    assert ["state.json"] == [file.name for file in tmp_path.iterdir()]
+    assert ["state-full.json", "state.json"] == sorted(file.name for file in tmp_path.iterdir())
 
 
 def test_facts_that_fail_do_not_end_the_thread(tmp_path: Path) -> None:
@@ -68,3 +72,39 @@ def test_a_directory_that_is_gone_is_survived(tmp_path: Path) -> None:
     """A file that cannot be written raises nothing: the agent goes on."""
     publisher = Publisher(str(tmp_path / "gone" / "state.json"), a_node, EventLog(None), ManualClock())
     assert "alpha" == publisher.publish()["node"]
+
+
+def test_anybody_may_read_counts_and_few_may_read_paths(tmp_path: Path) -> None:
+    """Nothing that could name a file stands in the file that is for all."""
+    secret = a_dataset(
+        problems=tuple(
+            a_problem(path=b"private/secret-%d" % n, message="secret words", remedy="rm secret") for n in range(3)
+        ),
+        hold="secret-held became empty",
+        path="/srv/secret",
+        last_verify={"time": 5, "equal": False, "differences": [{"path": "secret", "what": "secret"}]},
+    )
+    node = a_node(secret, problems=(a_problem("certificate", message="secret.crt"),))
+    Publisher(str(tmp_path / "state.json"), lambda: node, EventLog(None), ManualClock(5)).publish()
+    public, full = tmp_path / "state.json", tmp_path / "state-full.json"
+    assert (0o644, 0o640) == (public.stat().st_mode & 0o777, full.stat().st_mode & 0o777)
+    assert (False, True) == ("secret" in public.read_text(), "private/secret-2" in full.read_text())
+    shown = json.loads(public.read_text())["datasets"][0]
+    assert [("unreadable", 3)] == [(one["code"], one["count"]) for one in shown["problems"]]
+    assert ("web", "held") == (shown["name"], shown["state"])
+
+
+def test_who_reads_gets_what_he_may(tmp_path: Path) -> None:
+    """Paths from the one, counts from the other; an old one, none, and one that is no state are named."""
+    Publisher(str(tmp_path / "state.json"), lambda: a_node(a_dataset()), EventLog(None), ManualClock(5)).publish()
+    assert "/srv/web" == read_state(str(tmp_path))["datasets"][0]["path"]
+    (tmp_path / "state-full.json").unlink()
+    assert "" == read_state(str(tmp_path))["datasets"][0]["path"]
+    with pytest.raises(Unreachable, match="s old: the agent is not running, or hangs"):
+        read_state(str(tmp_path), fresh=-1.0)
+    (tmp_path / "state.json").write_text("[]")
+    with pytest.raises(HikaeError, match="no state of this program"):
+        read_state(str(tmp_path))
+    (tmp_path / "state.json").unlink()
+    with pytest.raises(Unreachable, match="no agent is running"):
+        read_state(str(tmp_path))
