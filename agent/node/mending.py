@@ -33,6 +33,7 @@ class Mending:
         self._clock = clock
         self._lock = threading.Lock()
         self._tried_at: float | None = None
+        self._asking = False
         self._doubtful: set[bytes] = set()
         self._losses = 0
         if vault.damage:
@@ -66,7 +67,9 @@ class Mending:
     def begin(self) -> int:
         """A call begins: nothing is in use by another. Which loss it is to mend; 0 when nothing is lost."""
         self._forget_doubtful()
-        return self._losses
+        with self._lock:
+            self._asking = self._losses > 0
+            return self._losses
 
     def _forget_doubtful(self) -> None:
         """What an offer in flight relies on is refused now, and taken at the next call."""
@@ -102,7 +105,10 @@ class Mending:
         return self._tried_at is not None
 
     def wants_call(self, began: int) -> bool:
-        """Whether a new call would bring something. ``began``: what :meth:`begin` gave for the present one."""
+        """Whether a new call would bring something. ``began``: what :meth:`begin` gave for the present one, which is let come to
+        its end first: a call that is cut off for having been tried too long ago would be followed by one that is."""
+        if self._asking:
+            return False
         if self._losses != began:
             return self._losses > 0
         tried = self._tried_at
@@ -111,6 +117,7 @@ class Mending:
     def ended(self, began: int, left: int) -> bool:
         """Everything was offered, and ``left`` chunks that were asked for did not come. Whether the vault is whole."""
         with self._lock:
+            self._asking = False
             if self._losses != began:
                 return False
             if left:

@@ -115,6 +115,21 @@ def test_what_cannot_be_had_now_is_asked_for_later(stores: Stores) -> None:
     assert ["3 were asked for" in one.message for one in problems] == [True]
 
 
+def test_a_call_that_asks_again_is_let_come_to_its_end(stores: Stores) -> None:
+    """However long ago the one before was: else each would be cut off at once, and nothing would ever arrive."""
+    mending = stores.mending()
+    mending.lost("one")
+    assert not mending.ended(mending.begin(), 3)
+    stores.clock.advance(AGAIN_AFTER + 1)
+    began = mending.begin()
+    mending.lost("another, found meanwhile")
+    stores.clock.advance(10 * AGAIN_AFTER)
+    assert not mending.wants_call(began)
+    assert (False, True) == (mending.ended(began, 0), mending.wants_call(began))
+    began = mending.begin()
+    assert (False, True, False) == (mending.wants_call(began), mending.ended(began, 0), mending.wants_call(0))
+
+
 def test_a_damaged_chunk_in_use_is_forgotten_at_the_next_call(stores: Stores) -> None:
     """What an offer in flight relies on stays until that has ended."""
     mending = stores.mending()
