@@ -130,10 +130,11 @@ def accept(context: Context, dataset: str, yes: bool, dry_run: bool, as_json: bo
 
 
 def _hold_of(status: Json, dataset: str) -> str | None:
+    """The sentence of what is held on this node."""
     for one in status["datasets"]:
-        if one["name"] == dataset:
-            hold: str | None = one["hold"]
-            return hold
+        hold = one["hold"]
+        if one["name"] == dataset and hold and hold["node"] == status["node"]:
+            return str(hold["sentence"])
     return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -20,9 +19,12 @@ from agent.node.shown import closed_facts, primary_facts, standby_facts
 from agent.node.standby import Standby
 from agent.node.surroundings import Surroundings
 from agent.node.tended import Tended
+from agent.node.verified import Verifies
 from agent.status.derive import dataset_state
 from agent.status.facts import DatasetFacts
+from agent.status.standing import standing_of
 from agent.status.state import Role
+from agent.stream.telling import Standings
 
 DAMAGED = "damaged"
 
@@ -38,7 +40,9 @@ class Member:
         self.role = Role.PRIMARY if dataset.primary == around.node else Role.STANDBY
         self.board = ProblemBoard()
         self.pauses = Pauses(around.clock)
-        self.last_verify: Mapping[str, object] | None = None
+        self.standings = Standings(around.clock, around.changed)
+        self.verifies = Verifies(dataset.name, around.home(dataset), self.board)
+        self.verifies.open()
         self._around = around
         self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, self._ended)
         self._schedule = CronSim(dataset.reconcile, self._now()) if dataset.reconcile else None
@@ -105,6 +109,7 @@ class Member:
         elif isinstance(side, Primary):
             paused = self.pauses.paused(SEND)
             if paused and not self._was_sending_paused:
+                self.facts()  # so that the last word of each call is why it ends
                 side.stop_sending()
             elif not paused and self._was_sending_paused:
                 side.resume_sending()
@@ -113,13 +118,16 @@ class Member:
 
     def facts(self) -> DatasetFacts:
         """For status."""
-        side = self.side
+        side, last = self.side, self.verifies.last
         if isinstance(side, Primary):
-            facts = primary_facts(side, self.board, self.pauses, self.last_verify)
+            facts = primary_facts(side, self.board, self.pauses, self.standings, last)
         elif isinstance(side, Standby):
-            facts = standby_facts(side, self.board, self.pauses, self.last_verify)
+            facts = standby_facts(side, self.board, self.pauses, self.standings, last)
         else:
-            facts = closed_facts(self.dataset, self.role, self.board, self.pauses)
+            facts = closed_facts(self.dataset, self.role, self.board, self.pauses, self.standings)
+        for peer in facts.peers:
+            self.standings.say(peer.name, standing_of(facts, peer.name))
+        facts = replace(facts, time_ns=self._around.clock.now_ns())
         state = dataset_state(facts).value
         with self._since_lock:
             if state != self._since[0]:
@@ -131,7 +139,7 @@ class Member:
             self._around.home(self.dataset), self._around.node
         )
         kind = Primary if reigns else Standby
-        return kind.open(self.dataset, self._around, self.board, self.pauses, failed)  # type: ignore[arg-type]
+        return kind.open(self.dataset, self._around, self.board, self.pauses, self.standings, failed)  # type: ignore[arg-type]
 
     def _succeed(self) -> None:
         """A standby that is to be the primary becomes it once its tree is what it received."""

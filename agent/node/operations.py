@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from agent.apply.facts import Progress, VerifyReport
 from agent.core.errors import NotFound, Refused, TryAgain
 from agent.core.ids import CommitNumber, epoch_of, seq_of
+from agent.core.standing import Verified
 from agent.node.member import Member
 from agent.node.obstacles import of_capture, of_opening, of_peer
 from agent.node.patience import OpenedAnew, Patience
@@ -94,13 +95,10 @@ class Operations:
             result["equal"] = False
             what = "are lost and cannot be had now" if repair else "are damaged; they are fetched again"
             result["differences"].append({"path": "", "what": f"vault: {damaged:,} chunks {what}"})
-        member.last_verify = {
-            "time": time.time_ns(),
-            "equal": result["equal"],
-            "deep": deep,
-            "checked_entries": report.checked_entries,
-            "checked_bytes": report.checked_bytes,
-        }
+        found = len(report.differences) + report.more + bool(damaged)
+        whats = [*(one.what for one in report.differences), *(["vault"] if damaged else [])]
+        member.verifies.ended(Verified(time.time_ns(), result["equal"], deep, found), whats)
+        member.steer()
         return result
 
     def reconcile(self, dataset: str, progress: Report) -> Json:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 
 from agent.core.clock import Clock
+from agent.core.standing import Pause
 
 SEND, APPLY = "send", "apply"
 FOREVER = float("inf")
@@ -33,6 +34,10 @@ class Pauses:
         """Whether it stands still now."""
         with self._lock:
             return self._until.get(what, 0.0) > self._clock.monotonic()
+
+    def told(self) -> tuple[Pause, ...]:
+        """As status tells them."""
+        return tuple(Pause(what, until) for what, until in self.until_ns().items())
 
     def until_ns(self) -> Mapping[str, int | None]:
         """What stands still, and until when (UTC ns; None: until resumed)."""

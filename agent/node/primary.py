@@ -44,6 +44,7 @@ from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.pace import Pace
 from agent.stream.sender import Sender
 from agent.stream.standing import LineageBroken, Verdict, fences
+from agent.stream.telling import Standings
 from agent.stream.versions import SPOKEN
 from agent.watch.choose import choose
 from agent.watch.hint import Hint, Look, Passing, Watcher, never_passes
@@ -67,6 +68,7 @@ class Primary:
         around: Surroundings,
         board: ProblemBoard,
         pauses: Pauses,
+        standings: Standings,
         failed: Callable[[HikaeError], None],
     ) -> Primary:
         """Open the stores, begin or go on with the epoch, start watching, capturing and sending.
@@ -78,7 +80,7 @@ class Primary:
         with ExitStack() as stack:
             stack.callback(catalog.close)
             stack.callback(local.close)
-            primary = cls(dataset, around, board, pauses, failed, catalog, local)
+            primary = cls(dataset, around, board, pauses, standings, failed, catalog, local)
             stack.pop_all()
             stack.callback(primary.close)
             primary._start()
@@ -91,6 +93,7 @@ class Primary:
         around: Surroundings,
         board: ProblemBoard,
         pauses: Pauses,
+        standings: Standings,
         failed: Callable[[HikaeError], None],
         catalog: Catalog,
         local: Local,
@@ -112,6 +115,7 @@ class Primary:
         self._around = around
         self._board = board
         self._pauses = pauses
+        self._standings = standings
         self._failed = failed
         self._catalog = catalog
         self._local = local
@@ -341,6 +345,7 @@ class Primary:
             self._around.clock,
             spool,
             pace=self.paces[peer],
+            standings=self._standings,
         )
         with self._lock:
             self._senders[peer] = sender

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -11,19 +11,24 @@ from agent.capture.facts import Phase as PumpPhase
 from agent.capture.facts import PumpFacts
 from agent.config.values import Dataset
 from agent.core.problem import Problem, ProblemBoard
-from agent.node.pauses import Pauses
+from agent.core.standing import Hold, Verified
+from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
+from agent.node.rewound import REWOUND
 from agent.node.standby import Standby
 from agent.status.facts import FIRST_SYNC, DatasetFacts, PeerFacts, SyncFacts, WatchFacts
 from agent.status.state import Role
 from agent.stream.forecast import forecast_seconds
 from agent.stream.pace import STANDS_STILL, Terms
 from agent.stream.sender import Phase as SendPhase
+from agent.stream.telling import Standings
 
 _MODES = {SendPhase.CATCHUP: "catchup", SendPhase.BEHIND: "behind", SendPhase.STREAMING: "streaming"}
 
 
-def closed_facts(dataset: Dataset, role: Role, board: ProblemBoard, pauses: Pauses) -> DatasetFacts:
+def closed_facts(
+    dataset: Dataset, role: Role, board: ProblemBoard, pauses: Pauses, standings: Standings
+) -> DatasetFacts:
     """A dataset that is not open: only its problems say anything."""
     problems, uncounted = board.listed()
     return DatasetFacts(
@@ -35,19 +40,19 @@ def closed_facts(dataset: Dataset, role: Role, board: ProblemBoard, pauses: Paus
         primary=dataset.primary,
         standbys=dataset.standby,
         epoch=0,
-        peers=tuple(PeerFacts(name) for name in _others(dataset, role)),
-        paused_until=pauses.until_ns(),
+        peers=tuple(PeerFacts(name, told=standings.told(name)) for name in _others(dataset, role)),
+        pauses=pauses.told(),
         problems=tuple(problems),
         uncounted=uncounted,
     )
 
 
 def primary_facts(
-    side: Primary, board: ProblemBoard, pauses: Pauses, verified: Mapping[str, object] | None
+    side: Primary, board: ProblemBoard, pauses: Pauses, standings: Standings, verified: Verified | None
 ) -> DatasetFacts:
     """A dataset on its primary."""
     pump = side.facts()
-    peers, troubles = _peers(side)
+    peers, troubles = _peers(side, pauses, standings)
     problems, uncounted = board.listed()
     dataset = side.dataset
     serving_alone = dataset.start_without_peer == "serve"
@@ -65,9 +70,10 @@ def primary_facts(
         peers=peers,
         sync=_walk(pump),
         watch=_watch(side, pump),
-        hold=_hold(side, pump),
-        paused_until=pauses.until_ns(),
-        problems=(*problems, *troubles),
+        hold=_hold(side, pump, problems),
+        pauses=pauses.told(),
+        problems=tuple(problems),
+        link_problems=tuple(troubles),
         uncounted=uncounted,
         last_verify=verified,
         rewound=side.mark is not None,
@@ -78,7 +84,7 @@ def primary_facts(
 
 
 def standby_facts(
-    side: Standby, board: ProblemBoard, pauses: Pauses, verified: Mapping[str, object] | None
+    side: Standby, board: ProblemBoard, pauses: Pauses, standings: Standings, verified: Verified | None
 ) -> DatasetFacts:
     """A dataset on a secondary."""
     apply = side.loop.facts()
@@ -88,7 +94,14 @@ def standby_facts(
     connected = side.connected
     first = newest is None or not (newest.consistent or side.was_consistent)
     mode: Literal["streaming", ""] = "streaming" if connected else ""
-    primary = PeerFacts(dataset.primary, version=side.primary_program, connected=connected, mode=mode)
+    primary = PeerFacts(
+        dataset.primary,
+        version=side.primary_program,
+        connected=connected,
+        mode=mode,
+        told=standings.told(dataset.primary),
+        since_ns=side.connected_since,
+    )
     return DatasetFacts(
         name=dataset.name,
         kind=dataset.kind,
@@ -102,8 +115,8 @@ def standby_facts(
         applied=apply.applied,
         peers=(primary,),
         sync=_applying(side, first),
-        hold=apply.hold or None,
-        paused_until=pauses.until_ns(),
+        hold=_told_hold(problems, apply.hold) if apply.hold else None,
+        pauses=pauses.told(),
         problems=tuple(problems),
         uncounted=uncounted,
         last_verify=verified,
@@ -118,12 +131,12 @@ def _others(dataset: Dataset, role: Role) -> tuple[str, ...]:
     return dataset.standby if role is Role.PRIMARY else (dataset.primary,)
 
 
-def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
+def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
     peers: list[PeerFacts] = []
     troubles: list[Problem] = []
     for name, (link, _) in side.links.items():
         state = link.state()
-        if state.error is not None and side.mark is None:
+        if state.error is not None and side.mark is None and not pauses.paused(SEND):
             troubles.append(state.error)
         position = side.boards[name].position
         behind = state.behind if state.connected else side.meters[name].waiting(side.feed.given)
@@ -141,16 +154,25 @@ def _peers(side: Primary) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
             change_rate=changes,
             forecast_seconds=forecast_seconds(behind, state.gains, changes),
             since_ns=state.since or 0,
+            told=standings.told(name),
         )
         peers.append(_limited(facts, side.paces[name].terms()) if state.connected else facts)
     return tuple(peers), troubles
 
 
-def _hold(side: Primary, pump: PumpFacts) -> str | None:
+def _hold(side: Primary, pump: PumpFacts, problems: Sequence[Problem]) -> Hold | None:
     """What ``accept`` would let pass here."""
     if side.mark is not None:
-        return side.mark.sentence
-    return None if pump.hold is None else pump.hold.value
+        return _told_hold(problems, REWOUND)
+    return None if pump.hold is None else _told_hold(problems, pump.hold.value)
+
+
+def _told_hold(problems: Sequence[Problem], word: str) -> Hold:
+    """The hold as the problem tells it that has ``word`` for its code or sentence."""
+    for problem in problems:
+        if word in (problem.code, problem.message):
+            return Hold(problem.code, problem.message, problem.remedy, problem.since)
+    return Hold(word, word)
 
 
 def _limited(peer: PeerFacts, terms: Terms) -> PeerFacts:

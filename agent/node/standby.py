@@ -32,6 +32,7 @@ from agent.stream.board import PositionBoard
 from agent.stream.messages import Answers, Batch, Hello, Progress, Refuse, SecondaryPart
 from agent.stream.presence import ChunksMissing
 from agent.stream.receiver import Receiver
+from agent.stream.telling import Standings
 
 FULL = "state-disk-full"
 #: A call looks up at least each second.
@@ -55,6 +56,7 @@ class Standby:
         around: Surroundings,
         board: ProblemBoard,
         pauses: Pauses,
+        standings: Standings,
         failed: Callable[[HikaeError], None],
     ) -> Standby:
         """Open catalog and vault, recover, and begin to apply. Raises ``HikaeError``; nothing is left open then."""
@@ -70,7 +72,7 @@ class Standby:
             seeding = Seeding(str(place), dataset.path, vault, around.clock, expected=expected)
             stack.callback(seeding.close)
             lost = _opened(seeding, local)
-            standby = cls(dataset, around, board, pauses, failed, catalog, local, vault, seeding)
+            standby = cls(dataset, around, board, pauses, standings, failed, catalog, local, vault, seeding)
             if lost:
                 standby.mending.lost(lost)
             stack.pop_all()
@@ -83,6 +85,7 @@ class Standby:
         around: Surroundings,
         board: ProblemBoard,
         pauses: Pauses,
+        standings: Standings,
         failed: Callable[[HikaeError], None],
         catalog: Catalog,
         local: Local,
@@ -99,6 +102,7 @@ class Standby:
         self.was_consistent = local.value(_CONSISTENT) is not None
         self._around = around
         self._pauses = pauses
+        self._standings = standings
         self._failed = failed
         self._catalog = catalog
         self._local = local
@@ -109,6 +113,8 @@ class Standby:
         self._served = threading.Condition()
         self._closing = False
         self._serving: set[Receiver] = set()
+        #: UTC ns of the last coming or going of the primary.
+        self.connected_since = around.clock.now_ns()
         newest = catalog.newest()
         self.early = EarlyContent(self._poke, around.clock.monotonic)
         applier = self._applier = self._made_applier()
@@ -201,7 +207,11 @@ class Standby:
     def accept(self, peer: str, hello: Hello) -> Receiver | Answers:
         """A receiver for the primary's call, or why not."""
         refusal = self._refusal(peer, hello)
-        return _Served(self, hello, self._around, self._catalog, self.vault) if refusal is None else (refusal,)
+        if refusal is not None:
+            return (refusal,)
+        served = _Served(self, hello, self._around, self._catalog, self.vault)
+        served.standings = self._standings
+        return served
 
     def _refusal(self, peer: str, hello: Hello) -> Refuse | None:
         if peer != self.dataset.primary:
@@ -225,6 +235,8 @@ class Standby:
         """A call is served."""
         with self._served:
             self.check_open()
+            if not self._serving:
+                self.connected_since = self._around.clock.now_ns()
             self._serving.add(receiver)
         self._around.changed()
 
@@ -239,6 +251,8 @@ class Standby:
         """It ended."""
         with self._served:
             self._serving.discard(receiver)
+            if not self._serving:
+                self.connected_since = self._around.clock.now_ns()
             self._served.notify_all()
         self._around.changed()
 

@@ -13,6 +13,7 @@ from agent.core.commit import Position
 from agent.core.errors import WireError
 from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch
 from agent.rpc.payload import are_many, payload_of, with_payload
+from agent.rpc.standing import fill_standing, read_standing
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.messages import (
     BATCH_MAX,
@@ -264,6 +265,12 @@ def _fill_withdraw(part: Any, withdraw: Withdraw) -> None:
 
 def _fill_heartbeat(part: Any, heartbeat: Heartbeat) -> None:
     part.heartbeat.monotonic = heartbeat.monotonic
+    if heartbeat.standing is not None:
+        fill_standing(part.heartbeat.standing, heartbeat.standing)
+
+
+def _read_heartbeat(heartbeat: pb.Heartbeat) -> Heartbeat:
+    return Heartbeat(heartbeat.monotonic, read_standing(heartbeat))
 
 
 def _fill_announce(part: Any, announce: Announce) -> None:
@@ -285,10 +292,13 @@ def _fill_progress(part: Any, progress: Progress) -> None:
     out = part.progress
     out.durable, out.applied = progress.position.durable, progress.position.applied
     out.consumed_bytes = progress.consumed
+    if progress.standing is not None:
+        fill_standing(out.standing, progress.standing)
 
 
 def _read_progress(progress: pb.Progress) -> Progress:
-    return Progress(Position(_number(progress.durable), _number(progress.applied)), progress.consumed_bytes)
+    position = Position(_number(progress.durable), _number(progress.applied))
+    return Progress(position, progress.consumed_bytes, read_standing(progress))
 
 
 def _fill_refuse(part: Any, refuse: Refuse) -> None:
@@ -341,7 +351,7 @@ _READ: dict[str, Callable[[Any], object]] = {
     "data": _read_data,
     "seal": _read_seal,
     "withdraw": lambda part: Withdraw(_number(part.number)),
-    "heartbeat": lambda part: Heartbeat(part.monotonic),
+    "heartbeat": _read_heartbeat,
     "announce": lambda part: Announce(_counted(part.count)),
     "welcome": _read_welcome,
     "need": _read_need,

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from agent.status.published import Json
 from agent.status.state import Grade, State, grade_of
-from agent.status.story import detail, lag_seconds, problem_text, sorted_datasets
+from agent.status.story import detail, lag_seconds, problem_text, said_now, sorted_datasets
 from agent.status.text import shown
 
 
@@ -47,9 +47,10 @@ def _code(dataset: Json) -> Plugin:
 
 def _problem_code(holder: Json) -> Plugin:
     severities = {problem["severity"] for problem in holder["problems"]}
-    if "error" in severities:
+    said = said_now(holder)
+    if "error" in severities or any(peer["errors"] for peer in said):
         return Plugin.CRITICAL
-    return Plugin.WARNING if "warning" in severities else Plugin.OK
+    return Plugin.WARNING if "warning" in severities or any(peer["warnings"] for peer in said) else Plugin.OK
 
 
 def _why(status: Json, dataset: Json) -> str:

@@ -1,20 +1,59 @@
-"""One word from the facts of a dataset."""
+"""One word from the facts of a dataset, and from what its peers say of it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent.core.problem import Severity
-from agent.status.facts import FIRST_SYNC, DatasetFacts
+from agent.core.standing import FIRST_SYNC, Pause
+from agent.status.facts import DatasetFacts, PeerFacts
 from agent.status.state import Role, State
+
+#: States of a peer's own that are as true of the pair; others are about links, or only that node's.
+_TELLING = {
+    state.value
+    for state in (
+        State.INCONSISTENT,
+        State.REDO,
+        State.HELD,
+        State.PAUSED,
+        State.BEHIND,
+        State.UNTRACKED,
+        State.DEGRADED,
+        State.SEEDING,
+    )
+}
 
 
 def dataset_state(facts: DatasetFacts) -> State:
-    """The first state of section 12 that is true; ``streaming`` when none of the others is.
+    """The first state of section 12 that is true, here or as a connected peer says; ``streaming`` when none of the others is.
 
-    A paused, held or broken dataset stays so whatever its link does: the line names what the operator can change."""
+    What a peer said before its link went is no state any more: the dataset is disconnected. Where the link went because sending
+    was paused, the pause is the state."""
+    said = {peer.told.standing.state for peer in facts.peers if peer.told is not None and peer.connected}
     for state, true in _signs(facts):
-        if true:
+        if true or (state.value in said and state.value in _TELLING):
             return state
     return State.STREAMING
+
+
+def own_state(facts: DatasetFacts) -> State:
+    """The state of this node's side alone, whatever its peers and links are like: what they are told."""
+    return dataset_state(replace(facts, peers=(), link_problems=(), unconfirmed=False))
+
+
+def missing(facts: DatasetFacts) -> list[PeerFacts]:
+    """The peers that ought to be connected and are not: sending is not paused, here or by the last word of the peer that went."""
+    if any(pause.what == "send" for pause in facts.pauses):
+        return []
+    return [peer for peer in facts.peers if not peer.connected and not pauses_of(peer, facts.time_ns)]
+
+
+def pauses_of(peer: PeerFacts, now_ns: int) -> list[Pause]:
+    """What a peer says stands still there; of one that is not connected, only that it sends nothing: that is why."""
+    pauses = peer.told.standing.pauses if peer.told is not None else ()
+    lasting = [pause for pause in pauses if pause.until is None or pause.until > now_ns]
+    return [pause for pause in lasting if peer.connected or pause.what == "send"]
 
 
 def _signs(facts: DatasetFacts) -> tuple[tuple[State, bool], ...]:
@@ -25,22 +64,27 @@ def _signs(facts: DatasetFacts) -> tuple[tuple[State, bool], ...]:
         (State.INCONSISTENT, facts.inconsistent),
         (State.REDO, facts.redo),
         (State.HELD, facts.hold is not None),
-        (State.PAUSED, bool(facts.paused_until)),
+        (State.DISCONNECTED, bool(missing(facts))),
+        (State.PAUSED, bool(facts.pauses) or any(not peer.connected for peer in facts.peers)),
         (State.FIRST_SYNC, _in_first_sync(facts)),
-        (State.DISCONNECTED, any(not peer.connected for peer in facts.peers)),
-        (State.CATCHUP, any(peer.mode == "catchup" for peer in facts.peers)),
-        (State.BEHIND, facts.behind or any(peer.mode == "behind" for peer in facts.peers)),
+        (State.BEHIND, facts.behind or _mode(facts, "behind")),
+        (State.CATCHUP, _mode(facts, "catchup")),
         (State.DEGRADED, _troubled(facts)),
         (State.SEEDING, facts.seeding),
         (State.RECONCILING, facts.reconciling),
     )
 
 
+def _mode(facts: DatasetFacts, mode: str) -> bool:
+    return any(peer.mode == mode for peer in facts.peers)
+
+
 def _in_first_sync(facts: DatasetFacts) -> bool:
-    """Also once the walk is through here, while a peer may have the rest only at a limited rate or in other hours."""
+    """Also once the walk is through here, while a peer has not had and applied all of it."""
     walks = facts.sync is not None and facts.sync.phase == FIRST_SYNC
-    return walks or any(peer.limited_by == "first_sync" for peer in facts.peers)
+    return walks or any(peer.first_sync is not None or peer.limited_by == "first_sync" for peer in facts.peers)
 
 
 def _troubled(facts: DatasetFacts) -> bool:
-    return bool(facts.uncounted) or any(problem.severity is not Severity.INFO for problem in facts.problems)
+    problems = (*facts.problems, *facts.link_problems)
+    return bool(facts.uncounted) or any(problem.severity is not Severity.INFO for problem in problems)

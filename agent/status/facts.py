@@ -9,10 +9,10 @@ from typing import Literal
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem
+from agent.core.standing import FIRST_SYNC, Hold, Pause, SyncFacts, Told, Verified
 from agent.status.state import Role
 
-#: ``SyncFacts.phase`` of a first sync; other phases ("reconcile", "catchup", …) are shown as they are.
-FIRST_SYNC = "first-sync"
+__all__ = ["FIRST_SYNC", "DatasetFacts", "NodeFacts", "PeerFacts", "SyncFacts", "WatchFacts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,9 @@ class PeerFacts:
     ``change_rate``: bytes a second that it works off, and that are captured for it (0.0: not known yet); ``forecast_seconds``:
     until ``behind_bytes`` are worked off at these rates, None if never. ``rate_limit``: bytes a second that it may be sent
     (0: sending stands still; None: without a limit, or not connected), ``waits_until_ns`` the UTC ns when it goes on, and
-    ``limited_by`` the list of limits that says so."""
+    ``limited_by`` the list of limits that says so. ``received_ns`` and ``applied_ns``: all that was captured before that moment
+    (UTC ns) is durable, or applied, there; None: not known. ``first_sync``: how far it is while it has not had and applied a
+    consistent commit; ``told``: what it last said of itself, in this call or an earlier one."""
 
     name: str
     version: str = ""
@@ -42,18 +44,10 @@ class PeerFacts:
     rate_limit: int | None = None
     waits_until_ns: int | None = None
     limited_by: Literal["first_sync", "steady", ""] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SyncFacts:
-    """A walk or transfer that has an end. Totals are None until they are known."""
-
-    phase: str
-    done_bytes: int = 0
-    total_bytes: int | None = None
-    done_entries: int = 0
-    total_entries: int | None = None
-    eta_seconds: float | None = None
+    received_ns: int | None = None
+    applied_ns: int | None = None
+    first_sync: SyncFacts | None = None
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +67,11 @@ class DatasetFacts:
     """One dataset on this node.
 
     ``primary`` and ``standbys`` are node names; ``commit`` the newest here; ``applied`` what the standby here equals
-    (``NOTHING`` on a primary); ``hold`` the sentence why apply or capture is held; ``paused_until`` maps "send" and
-    "apply" to UTC ns, None for without an end; ``uncounted`` how many more problems of each code there are than
-    ``problems`` lists; ``last_verify`` the result of the last verify with its "time" as UTC ns; ``since_ns`` when the
-    present state began. The flags name the states that only the node can know."""
+    (``NOTHING`` on a primary); ``hold`` why apply or capture is held; ``pauses`` what stands still because
+    somebody asked for it; ``link_problems`` why peers were lost, beside the ``problems`` of this node's own; ``uncounted`` how
+    many more problems of each code there are than ``problems`` lists; ``last_verify`` the result of the last verify;
+    ``since_ns`` when the present state began, ``time_ns`` when this was looked at (UTC ns). The flags name the states that only
+    the node can know."""
 
     name: str
     kind: Literal["tree", "device"]
@@ -91,11 +86,12 @@ class DatasetFacts:
     peers: tuple[PeerFacts, ...] = ()
     sync: SyncFacts | None = None
     watch: WatchFacts | None = None
-    hold: str | None = None
-    paused_until: Mapping[str, int | None] = field(default_factory=dict)
+    hold: Hold | None = None
+    pauses: tuple[Pause, ...] = ()
     problems: tuple[Problem, ...] = ()
+    link_problems: tuple[Problem, ...] = ()
     uncounted: Mapping[str, int] = field(default_factory=dict)
-    last_verify: Mapping[str, object] | None = None
+    last_verify: Verified | None = None
     rewound: bool = False
     unconfirmed: bool = False
     inconsistent: bool = False
@@ -104,6 +100,7 @@ class DatasetFacts:
     seeding: bool = False
     reconciling: bool = False
     since_ns: int = 0
+    time_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ _WORDS = frozenset(
             "what",
             "clock",
         ),
+        *("received", "applied", "said"),
         *("send", "apply", "receive"),
     }
 )
@@ -45,8 +46,9 @@ def public_json(value: Json) -> Json:
     for dataset, whole in zip(made["datasets"], value["datasets"], strict=True):
         dataset["problems"] = _counted(whole["problems"], whole.get("uncounted") or {})
         dataset["uncounted"] = {}
-        if isinstance(whole["hold"], str):
-            dataset["hold"] = _HELD
+        for holder in (dataset, *dataset["peers"]):
+            if holder["hold"] is not None:
+                holder["hold"] = {**holder["hold"], "sentence": f"{holder['hold']['code']}, {_HELD}", "remedy": _WHOLE}
     return made
 
 

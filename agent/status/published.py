@@ -4,14 +4,14 @@ Keys of later issues are there and null. Times are stamps (``figures.stamp``), s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from agent.core.commit import Commit
 from agent.core.ids import epoch_of, seq_of
 from agent.core.problem import Problem
-from agent.status.derive import dataset_state
-from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, SyncFacts, WatchFacts
+from agent.core.standing import Hold, Pause, Standing, SyncFacts, Verified
+from agent.status.derive import dataset_state, pauses_of
+from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.figures import stamp
 from agent.status.text import shown
 
@@ -29,7 +29,7 @@ def status_json(facts: NodeFacts) -> Json:
         "version": facts.version,
         "time": stamp(facts.time_ns),
         "problems": [_problem(problem) for problem in facts.problems],
-        "datasets": [_dataset(dataset) for dataset in facts.datasets],
+        "datasets": [_dataset(dataset, facts.node) for dataset in facts.datasets],
     }
 
 
@@ -38,7 +38,7 @@ def number_json(number: int) -> Json | None:
     return {"epoch": epoch_of(number), "seq": seq_of(number)} if number else None
 
 
-def _dataset(facts: DatasetFacts) -> Json:
+def _dataset(facts: DatasetFacts, node: str) -> Json:
     return {
         "name": facts.name,
         "kind": facts.kind,
@@ -56,11 +56,14 @@ def _dataset(facts: DatasetFacts) -> Json:
         "sync": _sync(facts.sync),
         "watch": _watch(facts.watch),
         "generations": None,
-        "hold": None if facts.hold is None else shown(facts.hold),
-        "paused": {what: stamp(until) for what, until in facts.paused_until.items()} or None,
+        "hold": _first_hold(facts, node),
+        "pauses": [
+            *(_pause(pause, node) for pause in facts.pauses),
+            *(_pause(pause, peer.name) for peer in facts.peers for pause in pauses_of(peer, facts.time_ns)),
+        ],
         "last_verify": _verify(facts.last_verify),
         "last_rehearsal": None,
-        "problems": [_problem(problem) for problem in facts.problems],
+        "problems": [_problem(problem) for problem in (*facts.problems, *facts.link_problems)],
         "uncounted": dict(facts.uncounted),
     }
 
@@ -98,7 +101,52 @@ def _peer(peer: PeerFacts) -> Json:
         "rate_limit": peer.rate_limit,
         "waits_until": stamp(peer.waits_until_ns),
         "limited_by": peer.limited_by or None,
+        "received": stamp(peer.received_ns),
+        "applied": stamp(peer.applied_ns),
+        "first_sync": _sync(peer.first_sync),
+        **_said(peer),
     }
+
+
+def _said(peer: PeerFacts) -> Json:
+    """What the peer last said of itself; ``said``: when that was heard. Beside ``connected`` it is how it is now."""
+    told = peer.told
+    standing = told.standing if told is not None else Standing("")
+    worst = standing.worst
+    return {
+        "said": stamp(told.at) if told is not None else None,
+        "state": shown(standing.state) or None,
+        "hold": _hold(standing.hold, peer.name),
+        "errors": standing.errors,
+        "warnings": standing.warnings,
+        "worst": None
+        if worst is None
+        else {"code": shown(worst.code), "message": shown(worst.message), "remedy": shown(worst.remedy)},
+        "last_verify": _verify(standing.verified),
+    }
+
+
+def _first_hold(facts: DatasetFacts, node: str) -> Json | None:
+    """What is held here, else on a peer that is connected."""
+    holds = [_hold(facts.hold, node)]
+    holds += [_hold(peer.told.standing.hold, peer.name) for peer in facts.peers if peer.told and peer.connected]
+    return next((hold for hold in holds if hold is not None), None)
+
+
+def _hold(hold: Hold | None, node: str) -> Json | None:
+    if hold is None:
+        return None
+    return {
+        "code": shown(hold.code),
+        "sentence": shown(hold.sentence),
+        "remedy": shown(hold.remedy),
+        "node": node,
+        "since": stamp(hold.since),
+    }
+
+
+def _pause(pause: Pause, node: str) -> Json:
+    return {"node": node, "what": shown(pause.what), "until": stamp(pause.until)}
 
 
 def _sync(sync: SyncFacts | None) -> Json | None:
@@ -127,11 +175,15 @@ def _watch(watch: WatchFacts | None) -> Json | None:
     }
 
 
-def _verify(result: Mapping[str, object] | None) -> Json | None:
+def _verify(result: Verified | None) -> Json | None:
     if result is None:
         return None
-    time = result.get("time")
-    return {**result, "time": stamp(time) if isinstance(time, int) else time}
+    return {
+        "time": stamp(result.time),
+        "equal": result.equal,
+        "deep": result.deep,
+        "differences": result.differences,
+    }
 
 
 def _problem(problem: Problem) -> Json:

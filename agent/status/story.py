@@ -29,8 +29,8 @@ def way(status: Json, dataset: Json) -> str:
 def detail(status: Json, dataset: Json) -> str:
     """What there is to know in this state, with what to do where something is to be done."""
     state = dataset["state"]
-    if state == State.HELD:
-        return f"{dataset['hold']}: {_hold_remedy(dataset)}"
+    if state == State.HELD and dataset["hold"]:
+        return hold_text(status, dataset["hold"], dataset["name"])
     if state == State.PAUSED:
         return _paused(status, dataset)
     if state == State.FIRST_SYNC and not _worst(dataset, "error"):
@@ -54,10 +54,12 @@ def position(dataset: Json) -> str:
 
 
 def problem_text(holder: Json) -> str:
-    """The worst problem of a dataset or node with its remedy, and how many more there are; "" for none."""
+    """The worst problem of a dataset or node with its remedy, and how many more there are; else the worst that a connected peer
+    tells of; "" for none."""
     problem = _worst(holder, "error") or _worst(holder, "warning")
-    if not problem:
-        return ""
+    told = peer_problem_text(holder)
+    if not problem or (told and problem["severity"] == "warning" and any(peer["errors"] for peer in said_now(holder))):
+        return told
     where = f"{problem['path']}: " if problem["path"] else ""
     remedy = f": {problem['remedy']}" if problem["remedy"] else ""
     troubling = sum(1 for one in holder["problems"] if one["severity"] != "info")
@@ -121,18 +123,41 @@ def _worst(holder: Json, severity: str) -> Json | None:
     return None
 
 
-def _hold_remedy(dataset: Json) -> str:
-    for problem in dataset["problems"]:
-        if dataset["hold"] in (problem["message"], problem["code"]) and problem["remedy"]:
-            return str(problem["remedy"])
-    return f"hikae accept {dataset['name']}, if that is meant"
+def said_now(holder: Json) -> list[Json]:
+    """The peers whose last word is how they are now."""
+    return [peer for peer in holder.get("peers", ()) if peer["connected"] and peer["said"]]
+
+
+def peer_problem_text(holder: Json) -> str:
+    """``beta says: the vault is damaged: …, on beta (and 2 more there)``; "" while no connected peer tells of any."""
+    for peer in sorted(said_now(holder), key=lambda one: (-one["errors"], -one["warnings"])):
+        worst, count = peer["worst"], peer["errors"] + peer["warnings"]
+        if not count:
+            continue
+        words = "it has problems" if worst is None else worst["message"] or worst["code"]
+        remedy = f"; on {peer['name']}: {worst['remedy']}" if worst is not None and worst["remedy"] else ""
+        more = f" (and {count - 1:,} more there)" if count > 1 else ""
+        return f"{peer['name']} says: {words}{remedy}{more}"
+    return ""
+
+
+def hold_text(status: Json, hold: Json, dataset: str) -> str:
+    """Why it is held and what leads on; of another node's hold also where to type that."""
+    remedy = hold["remedy"] or f"hikae accept {dataset}, if that is meant"
+    if hold["node"] == status["node"]:
+        return f"{hold['sentence']}: {remedy}"
+    return f"{hold['node']} is held: {hold['sentence']}; on {hold['node']}: {remedy}"
 
 
 def _paused(status: Json, dataset: Json) -> str:
     parts = []
-    for what, until in dataset["paused"].items():
-        parts.append(f"{what} until {clock_text(until, status['time'])}" if until else what)
-    return f"{' and '.join(parts)}: hikae resume {dataset['name']}"
+    for pause in dataset["pauses"]:
+        until = f" until {clock_text(pause['until'], status['time'])}" if pause["until"] else ""
+        where = "" if pause["node"] == status["node"] else f" on {pause['node']}"
+        parts.append(f"{pause['what']}{where}{until}")
+    nodes = [pause["node"] for pause in dataset["pauses"] if pause["node"] != status["node"]]
+    where = f"on {nodes[0]}: " if len(nodes) == len(dataset["pauses"]) and nodes else ""
+    return f"{' and '.join(parts)}: {where}hikae resume {dataset['name']}"
 
 
 def _disconnected(status: Json, dataset: Json) -> str:

@@ -28,6 +28,7 @@ from agent.stream.messages import (
     weight,
 )
 from agent.stream.pace import Pace
+from agent.stream.telling import Standings, Telling
 
 HEARTBEAT = 5.0
 SILENCE = 30.0
@@ -52,7 +53,8 @@ class Ended(Exception):
 
 class Conversation:
     """The shared state of one call. ``pace``: how fast it may speak; None: as fast as it can. ``judge`` is called with the
-    Welcome before anything else that the peer says is heard; what it raises ends the call."""
+    Welcome before anything else that the peer says is heard; what it raises ends the call. ``standings``: how the dataset
+    stands on either side."""
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class Conversation:
         clock: Clock,
         pace: Pace | None = None,
         judge: Callable[[Welcome], None] = lambda _: None,
+        standings: Standings | None = None,
     ) -> None:
         self.peer = peer
         self._judge = judge
@@ -69,6 +72,8 @@ class Conversation:
         self.closing = False
         self._clock = clock
         self._pace = pace
+        self._standings = standings
+        self._telling = Telling(standings, peer, clock)
         self._condition = threading.Condition()
         self._over = False
         self._credit = CREDIT
@@ -140,6 +145,8 @@ class Conversation:
         self._consumed = part.consumed
         self._worked.count(self._heard_at, part.consumed)
         self.position = part.position
+        if part.standing is not None and self._standings is not None:
+            self._standings.heard(self.peer, part.standing)
 
     # --- any thread
 
@@ -216,7 +223,7 @@ class Conversation:
         while True:
             with self._condition:
                 if not ready():
-                    self._condition.wait_for(lambda: self._over or ready(), _TICK)
+                    self._condition.wait_for(lambda: self._over or ready() or self._has_news, _TICK)
                 if self._over:
                     raise Ended
                 if ready():
@@ -224,12 +231,21 @@ class Conversation:
             yield from self.breathe()
 
     def breathe(self) -> Iterator[Batch]:
-        """A heartbeat if one is due. Raises ``Ended``. To be called at least every second by whoever waits
+        """A heartbeat if one is due, or there is news. Raises ``Ended``. To be called at least every second by whoever waits
         elsewhere."""
         if self._over:
             raise Ended
-        if self._clock.monotonic() - self._spoke_at >= HEARTBEAT:
-            yield self._spoken((Heartbeat(self._clock.monotonic()),))
+        if self._has_news or self._clock.monotonic() - self._spoke_at >= HEARTBEAT:
+            yield self._spoken((self._heartbeat(),))
+
+    @property
+    def _has_news(self) -> bool:
+        """Whether the peer is to be told now how the dataset stands here."""
+        return self.welcome is not None and self._telling.waits
+
+    def _heartbeat(self) -> Heartbeat:
+        standing = self._telling.due() if self.welcome is not None else None
+        return Heartbeat(self._clock.monotonic(), standing)
 
     def rest(self, seconds: float) -> Iterator[Batch]:
         """Let so much time pass, less when the call is to close. Raises ``Ended``."""
@@ -241,6 +257,8 @@ class Conversation:
         """Send, once the credit and the pace allow it. Raises ``Ended``."""
         if not batch:
             return
+        if self._has_news:
+            yield (self._heartbeat(),)
         size = weight(batch)
         if self._over or (self.in_flight and self.in_flight + size > self._credit):
             yield from self.wait(lambda: not self.in_flight or self.in_flight + size <= self._credit)
@@ -259,7 +277,7 @@ class Conversation:
         """Wait until the peer has worked off all that was sent, or the call is closing; it is asked to say so at once. Raises
         ``Ended``."""
         if self.in_flight:
-            yield self._spoken((Heartbeat(self._clock.monotonic()),))
+            yield self._spoken((self._heartbeat(),))
         yield from self.wait(lambda: not self.in_flight or self.closing)
 
     def _turn(self, pace: Pace, size: int) -> Iterator[Batch]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from agent.core.clock import Clock
@@ -20,6 +22,7 @@ from agent.stream.link import RESERVE
 from agent.stream.messages import CREDIT, Answers, Batch, Hello, Refuse, SecondaryPart, bad
 from agent.stream.receiver import Receiver
 from agent.stream.seats import Seats
+from agent.stream.telling import Telling
 
 HELLO_WITHIN = 10.0
 #: How long a seal may wait for others to share its sync, while more is already there.
@@ -87,15 +90,28 @@ class Intake:
             return
         with self._seats.taken(hello.dataset, self._evict):
             receiver.ends = self._check_left
-            receiver.board.watch(self._position_moved)
             try:
-                welcome = receiver.open()
-                yield welcome
-                if not isinstance(welcome[-1], Refuse):
-                    yield from self._exchange(receiver)
+                with self._watching(receiver):
+                    welcome = receiver.open()
+                    yield welcome
+                    if not isinstance(welcome[-1], Refuse):
+                        yield from self._exchange(receiver)
             finally:
-                receiver.board.unwatch(self._position_moved)
                 receiver.close()
+
+    @contextmanager
+    def _watching(self, receiver: Receiver) -> Iterator[None]:
+        """Wake up for what there is to tell."""
+        boards = [receiver.board, receiver.standings]
+        for board in boards:
+            if board is not None:
+                board.watch(self._has_moved)
+        try:
+            yield
+        finally:
+            for board in boards:
+                if board is not None:
+                    board.unwatch(self._has_moved)
 
     def _hello(self) -> Hello:
         """The first part of the call. Raises ``WireError``, ``NotPermitted``, ``Unreachable``."""
@@ -119,6 +135,7 @@ class Intake:
         told = receiver.progress()
         told_at = heard_at = self._clock.monotonic()
         sealed_at: float | None = None
+        telling = Telling(receiver.standings, self._peer, self._clock)
         while True:
             batch, more, over = self._next(wait=not receiver.waiting)
             now = self._clock.monotonic()
@@ -141,9 +158,10 @@ class Intake:
                 or progress.consumed - told.consumed >= CREDIT // 8
                 or (progress != told and (batch is None or now - told_at >= TELL_SECONDS))
                 or now - told_at >= HEARTBEAT
+                or telling.waits
             ):
                 told, told_at = progress, now
-                yield (progress,)
+                yield (replace(progress, standing=telling.due()),)
             if over:
                 return
 
@@ -189,7 +207,7 @@ class Intake:
             self._condition.notify_all()
             return not self._left
 
-    def _position_moved(self) -> None:
+    def _has_moved(self) -> None:
         with self._condition:
             self._moved = True
             self._condition.notify_all()

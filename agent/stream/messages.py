@@ -16,6 +16,7 @@ from agent.core import chunks
 from agent.core.commit import Changes, Position
 from agent.core.errors import WireError
 from agent.core.ids import NO_EPOCH, CommitNumber, Epoch
+from agent.core.standing import Standing
 
 #: Of the protocol: what the newest release of the peers may be greeted with (``stream.versions``).
 VERSION = 1
@@ -190,9 +191,11 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Nothing else to say; answered by a ``Progress``. ``monotonic``: the primary's seconds, for its own use."""
+    """Nothing else to say; answered by a ``Progress``. ``monotonic``: the primary's seconds, for its own use; ``standing``: how
+    the dataset stands there, where that is news."""
 
     monotonic: float
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +215,12 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """``position`` of the peer, and the :func:`weight` of all parts of this call that it has worked off."""
+    """``position`` of the peer, and the :func:`weight` of all parts of this call that it has worked off; ``standing``: as in
+    ``Heartbeat``."""
 
     position: Position
     consumed: int
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)

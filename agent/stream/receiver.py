@@ -45,6 +45,7 @@ from agent.stream.opening import open_chunks
 from agent.stream.presence import Presence, goes_on
 from agent.stream.standing import TOKEN_SIZE, precedes
 from agent.stream.structure import Structure
+from agent.stream.telling import Standings
 
 #: Bytes of rows that may wait in memory behind a seal that waits for its sync.
 HELD_MAX = 64 << 20
@@ -104,6 +105,8 @@ class Receiver:
         self._may_restart = False
         #: Called at every step of what may take long; raises what is to end it. Set by who drives us.
         self.ends: Callable[[], None] = goes_on
+        #: How the dataset stands on either side; None: nothing is told. Set by who made us.
+        self.standings: Standings | None = None
 
     def _look(self) -> None:
         self.ends()
@@ -160,6 +163,8 @@ class Receiver:
             elif isinstance(part, Announce):
                 self._announced(part.count)
             elif isinstance(part, Heartbeat):
+                if part.standing is not None and self.standings is not None:
+                    self.standings.heard(self._hello.node, part.standing)
                 answers.append(self.progress())
             else:
                 raise bad("a second hello")

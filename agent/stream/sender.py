@@ -32,6 +32,7 @@ from agent.stream.rounds import Rounds
 from agent.stream.source import Source
 from agent.stream.spooled import SpooledRound
 from agent.stream.standing import Standing, Way, judge_commit, judge_welcome
+from agent.stream.telling import Standings
 
 _TAKE_BYTES = 4 << 20
 
@@ -51,7 +52,7 @@ class Sender:
     are read, :meth:`close` and the properties anywhere.
 
     ``open_source`` and ``open_spool`` are called in the thread that runs :meth:`outgoing`, which closes what they give; ``board``
-    is told the peer's position; ``pace`` says how fast."""
+    is told the peer's position; ``pace`` says how fast; ``standings``: how the dataset stands here and there."""
 
     def __init__(
         self,
@@ -63,9 +64,11 @@ class Sender:
         clock: Clock,
         open_spool: Callable[[], Spool],
         pace: Pace | None = None,
+        standings: Standings | None = None,
     ) -> None:
-        self.talk = Conversation(peer, clock, pace, self._judge)
+        self.talk = Conversation(peer, clock, pace, self._judge, standings)
         self.phase = Phase.HANDSHAKE
+        self._standings = standings
         self._peer = peer
         self._hello = hello
         self._open_source = open_source
@@ -133,6 +136,8 @@ class Sender:
         """The call has ended: nothing more for its queue. Nobody may ever resume :meth:`outgoing` then, and a queue that is
         left behind would hold up capture once it is full, a spool its room on the disk."""
         self.talk.end()
+        if self._standings is not None:
+            self._standings.unwatch(self.talk.wake)
         queue, spool = self._queue, self._spool
         if queue is not None:
             queue.streaming = False
@@ -154,8 +159,12 @@ class Sender:
             self._mends = self.talk.welcome.lacking
             self._asks_first, self._compact = self.talk.welcome.asks_first, self.talk.welcome.compact
             self._tell_position()
+            if self._standings is not None:
+                self._standings.watch(self.talk.wake)
             while not self.talk.closing:
                 base = yield from self._attached(base, source)
+            # Why we end it (a pause) is the last that the peer hears.
+            yield from self.talk.breathe()
         finally:
             source.close()
 

@@ -23,12 +23,13 @@ ZERO = "0" * 64
 STATUS = {"schema", "node", "version", "time", "problems", "datasets"}
 DATASET = {
     "name", "kind", "group", "role", "path", "primary", "standbys", "epoch", "state", "since", "commit", "applied", "peers",
-    "sync", "watch", "generations", "hold", "paused", "last_verify", "last_rehearsal", "problems", "uncounted",
+    "sync", "watch", "generations", "hold", "pauses", "last_verify", "last_rehearsal", "problems", "uncounted",
 }  # fmt: skip
 COMMIT = {"epoch", "seq", "digest", "time", "consistent", "entries", "bytes"}
 PEER = {
     "name", "version", "connected", "mode", "since", "durable_seq", "durable_epoch", "applied_seq", "applied_epoch",
     "lag_seconds", "behind_bytes", "rate", "change_rate", "forecast_seconds", "rate_limit", "waits_until", "limited_by",
+    "received", "applied", "first_sync", "said", "state", "hold", "errors", "warnings", "worst", "last_verify",
 }  # fmt: skip
 WATCH = {"kind", "why", "by_event", "by_reconcile", "overflows", "last_reconcile"}
 PROBLEM = {"code", "severity", "since", "path", "message", "remedy"}
@@ -138,7 +139,7 @@ def test_status_has_every_field_of_the_contract(two: Two) -> None:
     for one in (*on_alpha.values(), *on_beta.values()):
         assert DATASET == keys(one)
         assert ("tree", "alpha", ["beta"], 1) == (one["kind"], one["primary"], one["standbys"], one["epoch"])
-        assert [None] * 4 == [one[name] for name in ("generations", "hold", "paused", "last_rehearsal")]
+        assert [None, None, [], None] == [one[name] for name in ("generations", "hold", "pauses", "last_rehearsal")]
         assert ([], {}) == (one["problems"], one["uncounted"])
         assert is_moment(one["since"])
         assert COMMIT == keys(one["commit"])
@@ -178,13 +179,17 @@ def test_the_answers_of_commands_have_every_field(two: Two) -> None:
     assert verified["checked_entries"] >= 46
     assert verified["checked_bytes"] > 40_000
     kept = two.beta.dataset()["last_verify"]
-    assert (True, True, verified["checked_entries"]) == (kept["equal"], kept["deep"], kept["checked_entries"])
+    assert {"time", "equal", "deep", "differences"} == keys(kept)
+    assert (True, True, 0) == (kept["equal"], kept["deep"], kept["differences"])
     assert is_moment(kept["time"])
     paused = two.beta.json("pause", "web", "--apply", "--for", "2h")
     assert ({"dataset", "paused"}, {"apply"}) == (keys(paused), keys(paused["paused"]))
     assert is_moment(paused["paused"]["apply"])
     standing = two.beta.dataset()
-    assert ("paused", {"apply"}) == (standing["state"], keys(standing["paused"]))
+    assert ("paused", [("beta", "apply")]) == (
+        standing["state"],
+        [(one["node"], one["what"]) for one in standing["pauses"]],
+    )
     assert {"dataset": "web", "paused": None} == two.beta.json("resume", "web", "--apply")
     assert {"code": 0, "line": checked(two.alpha)} == two.alpha.json("check")
     happened = two.alpha.json("events")

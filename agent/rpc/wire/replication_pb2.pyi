@@ -476,19 +476,232 @@ class Heartbeat(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MONOTONIC_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
     monotonic: _builtins.float
+    @_builtins.property
+    def standing(self) -> Global___Standing: ...
     def __init__(
         self,
         *,
         monotonic: _builtins.float = ...,
+        standing: Global___Standing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["monotonic", b"monotonic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["monotonic", b"monotonic", "standing", b"standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+
+@_typing.final
+class Standing(_message.Message):
+    """How the dataset stands on the node that says so; sent when it changes. The receiver shows it as said by that peer, bounded and
+    escaped. Times are UTC nanoseconds, 0 for none.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    PAUSES_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    WORST_FIELD_NUMBER: _builtins.int
+    VERIFY_FIELD_NUMBER: _builtins.int
+    SYNC_FIELD_NUMBER: _builtins.int
+    state: _builtins.str
+    """The word for it there, whatever that node's peers are like."""
+    errors: _builtins.int
+    """How many problems it has there, by severity, and the worst of them."""
+    warnings: _builtins.int
+    @_builtins.property
+    def hold(self) -> Global___StandingHold: ...
+    @_builtins.property
+    def pauses(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandingPause]: ...
+    @_builtins.property
+    def worst(self) -> Global___StandingTrouble: ...
+    @_builtins.property
+    def verify(self) -> Global___StandingVerify: ...
+    @_builtins.property
+    def sync(self) -> Global___StandingSync: ...
+    def __init__(
+        self,
+        *,
+        state: _builtins.str = ...,
+        hold: Global___StandingHold | None = ...,
+        pauses: _abc.Iterable[Global___StandingPause] | None = ...,
+        errors: _builtins.int = ...,
+        warnings: _builtins.int = ...,
+        worst: Global___StandingTrouble | None = ...,
+        verify: Global___StandingVerify | None = ...,
+        sync: Global___StandingSync | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "sync", b"sync", "verify", b"verify", "worst", b"worst"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "hold", b"hold", "pauses", b"pauses", "state", b"state", "sync", b"sync", "verify", b"verify", "warnings", b"warnings", "worst", b"worst"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Standing: _TypeAlias = Standing  # noqa: Y015
+
+@_typing.final
+class StandingHold(_message.Message):
+    """Why it stands still until a person decides."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    sentence: _builtins.str
+    remedy: _builtins.str
+    since: _builtins.int
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        sentence: _builtins.str = ...,
+        remedy: _builtins.str = ...,
+        since: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "remedy", b"remedy", "sentence", b"sentence", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingHold: _TypeAlias = StandingHold  # noqa: Y015
+
+@_typing.final
+class StandingPause(_message.Message):
+    """what: "send" or "apply"; until 0: until it is resumed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHAT_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    what: _builtins.str
+    until: _builtins.int
+    def __init__(
+        self,
+        *,
+        what: _builtins.str = ...,
+        until: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["until", b"until", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingPause: _TypeAlias = StandingPause  # noqa: Y015
+
+@_typing.final
+class StandingTrouble(_message.Message):
+    """One problem."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    message: _builtins.str
+    remedy: _builtins.str
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+        remedy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "remedy", b"remedy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingTrouble: _TypeAlias = StandingTrouble  # noqa: Y015
+
+@_typing.final
+class StandingVerify(_message.Message):
+    """The last verify."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    EQUAL_FIELD_NUMBER: _builtins.int
+    DEEP_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    time: _builtins.int
+    equal: _builtins.bool
+    deep: _builtins.bool
+    differences: _builtins.int
+    def __init__(
+        self,
+        *,
+        time: _builtins.int = ...,
+        equal: _builtins.bool = ...,
+        deep: _builtins.bool = ...,
+        differences: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deep", b"deep", "differences", b"differences", "equal", b"equal", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingVerify: _TypeAlias = StandingVerify  # noqa: Y015
+
+@_typing.final
+class StandingSync(_message.Message):
+    """A walk or transfer that has an end; absent totals and eta are not known."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHASE_FIELD_NUMBER: _builtins.int
+    DONE_BYTES_FIELD_NUMBER: _builtins.int
+    TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    DONE_ENTRIES_FIELD_NUMBER: _builtins.int
+    TOTAL_ENTRIES_FIELD_NUMBER: _builtins.int
+    ETA_SECONDS_FIELD_NUMBER: _builtins.int
+    phase: _builtins.str
+    done_bytes: _builtins.int
+    total_bytes: _builtins.int
+    done_entries: _builtins.int
+    total_entries: _builtins.int
+    eta_seconds: _builtins.float
+    def __init__(
+        self,
+        *,
+        phase: _builtins.str = ...,
+        done_bytes: _builtins.int = ...,
+        total_bytes: _builtins.int | None = ...,
+        done_entries: _builtins.int = ...,
+        total_entries: _builtins.int | None = ...,
+        eta_seconds: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_eta_seconds", b"_eta_seconds", "_total_bytes", b"_total_bytes", "_total_entries", b"_total_entries", "eta_seconds", b"eta_seconds", "total_bytes", b"total_bytes", "total_entries", b"total_entries"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_seconds", b"_eta_seconds", "_total_bytes", b"_total_bytes", "_total_entries", b"_total_entries", "done_bytes", b"done_bytes", "done_entries", b"done_entries", "eta_seconds", b"eta_seconds", "phase", b"phase", "total_bytes", b"total_bytes", "total_entries", b"total_entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__eta_seconds: _TypeAlias = _typing.Literal["eta_seconds"]  # noqa: Y015
+    _WhichOneofArgType__eta_seconds: _TypeAlias = _typing.Literal["_eta_seconds", b"_eta_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__total_bytes: _TypeAlias = _typing.Literal["total_bytes"]  # noqa: Y015
+    _WhichOneofArgType__total_bytes: _TypeAlias = _typing.Literal["_total_bytes", b"_total_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__total_entries: _TypeAlias = _typing.Literal["total_entries"]  # noqa: Y015
+    _WhichOneofArgType__total_entries: _TypeAlias = _typing.Literal["_total_entries", b"_total_entries"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__eta_seconds) -> _WhichOneofReturnType__eta_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_bytes) -> _WhichOneofReturnType__total_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_entries) -> _WhichOneofReturnType__total_entries | None: ...
+
+Global___StandingSync: _TypeAlias = StandingSync  # noqa: Y015
 
 @_typing.final
 class Announce(_message.Message):
@@ -545,19 +758,23 @@ class Progress(_message.Message):
     DURABLE_FIELD_NUMBER: _builtins.int
     APPLIED_FIELD_NUMBER: _builtins.int
     CONSUMED_BYTES_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
     durable: _builtins.int
     applied: _builtins.int
     consumed_bytes: _builtins.int
+    @_builtins.property
+    def standing(self) -> Global___Standing: ...
     def __init__(
         self,
         *,
         durable: _builtins.int = ...,
         applied: _builtins.int = ...,
         consumed_bytes: _builtins.int = ...,
+        standing: Global___Standing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "consumed_bytes", b"consumed_bytes", "durable", b"durable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "consumed_bytes", b"consumed_bytes", "durable", b"durable", "standing", b"standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,7 +33,12 @@ def held(both: Pair, code: str, *words: str) -> str:
     """Wait for the hold; what a person reads of it in `hikae status` on the secondary."""
     problem = both.beta.told(code, *words)
     assert "error" == problem["severity"]
-    eventually(lambda: ("held", problem["message"]) == (both.beta.look()["state"], both.beta.look()["hold"]))
+    eventually(
+        lambda: (
+            ("held", problem["message"])
+            == (both.beta.look()["state"], (both.beta.look()["hold"] or {}).get("sentence"))
+        )
+    )
     shown = both.beta.run("status")
     return next(line for line in shown.stdout.splitlines() if line.startswith("web"))
 

@@ -48,7 +48,7 @@ def test_applying_paused_for_a_while_goes_on_by_itself() -> None:
         both.begin()
         assert 0 == both.beta.run("pause", "web", "--apply", "--for", "2s").returncode
         begun = time.monotonic()
-        assert ["apply"] == list(both.beta.look()["paused"])
+        assert ["apply"] == [pause["what"] for pause in both.beta.look()["pauses"]]
         (both.source / "file").write_text("stored, not applied")
         both.alpha.wait("durable")
         assert not arrived(both, "file") or time.monotonic() - begun > 2

@@ -32,7 +32,7 @@ def test_a_root_that_was_moved_away_is_missed_and_found_again() -> None:
         away = both.base / "away"
         both.source.rename(away)
         assert "error" == both.alpha.told("root-gone")["severity"]
-        assert ("root-gone", "held") == (both.alpha.look()["hold"], both.alpha.look()["state"])
+        assert ("root-gone", "held") == (both.alpha.look()["hold"]["code"], both.alpha.look()["state"])
         (away / "meanwhile").write_text("written at its other place")
         assert before == snapshot(str(both.target))
         away.rename(both.source)

@@ -24,6 +24,7 @@ from agent.core.errors import (
     TryAgain,
     Unreachable,
 )
+from agent.core.standing import Hold
 from agent.status.events import EventLog
 from agent.status.publish import Publisher
 from fakes.api_fakes import FakeControls, a_dataset, a_node
@@ -168,7 +169,7 @@ def test_status_watch(hikae: Hikae) -> None:
 
 def test_check_codes(hikae: Hikae, controls: FakeControls) -> None:
     """The plug-in's code is the exit code; an agent that does not answer is UNKNOWN on stdout."""
-    controls.facts = a_node(a_dataset(hold="empty"))
+    controls.facts = a_node(a_dataset(hold=Hold("held", "empty")))
     code, out, _ = hikae("check")
     assert (2, "HIKAE CRITICAL - web held") == (code, out[:25])
     controls.failure = Unreachable("ask the agent", "/x", "no agent is running", "start it")
@@ -181,7 +182,7 @@ def test_check_without_root(hikae: Hikae, controls: FakeControls, tmp_path: Path
     (tmp_path / "agent.toml").write_text(f'[node]\nadmin_socket = "{tmp_path}/admin.sock"\n')
     config = ("--config", str(tmp_path / "agent.toml"))
     assert (3, "no agent is running") == _code_and(hikae(*config, "check"), "no agent is running")
-    held = a_node(a_dataset(hold="a/secret"))
+    held = a_node(a_dataset(hold=Hold("held", "a/secret")))
     Publisher(str(tmp_path / "state.json"), lambda: held, EventLog(None), ManualClock(5)).publish()
     (tmp_path / "state-full.json").unlink()
     code, out, _ = hikae(*config, "check")
@@ -310,7 +311,7 @@ def test_accept_asks_on_a_terminal(
         def isatty(self) -> bool:
             return True
 
-    controls.facts = a_node(a_dataset(hold="the source is empty"))
+    controls.facts = a_node(a_dataset(hold=Hold("held", "the source is empty")))
     monkeypatch.setattr("sys.stdin", Terminal(typed))
     found, _, err = hikae("accept", "web")
     assert (code, code == 0) == (found, ("accept", "web") in controls.calls)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from agent.core.commit import Position
 from agent.core.errors import WireError
 from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch
+from agent.core.standing import Hold, Pause, Standing, SyncFacts, Trouble, Verified
 from agent.rpc.codec import decode_answers, decode_batch, encode_answers, encode_batch
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.messages import (
@@ -50,6 +51,21 @@ def datas(draw: st.DrawFn) -> Data:
     )
 
 
+held = st.none() | st.builds(Hold, words, words, words, counts)
+standings = st.none() | st.builds(
+    Standing,
+    words,
+    held,
+    st.lists(st.builds(Pause, words, st.none() | st.integers(1, (1 << 63) - 1)), max_size=4).map(tuple),
+    u32,
+    u32,
+    st.none() | st.builds(Trouble, words, words, words),
+    st.none() | st.builds(Verified, counts, st.booleans(), st.booleans(), counts),
+    st.none()
+    | st.builds(
+        SyncFacts, words, counts, st.none() | counts, counts, st.none() | counts, st.none() | st.floats(0, 1e9)
+    ),
+)
 primary_parts = st.one_of(
     st.builds(Hello, words, words, st.lists(u32, max_size=5).map(tuple), epochs, numbers, tokens, tokens, words, words),
     st.builds(Offer, u32, numbers, numbers, st.binary(max_size=100), asked),
@@ -67,7 +83,7 @@ primary_parts = st.one_of(
         counts,
     ),
     st.builds(Withdraw, numbers),
-    st.builds(Heartbeat, st.floats(allow_nan=False)),
+    st.builds(Heartbeat, st.floats(allow_nan=False), standings),
     st.builds(Announce, counts),
 )
 secondary_parts = st.one_of(
@@ -89,7 +105,7 @@ secondary_parts = st.one_of(
         tokens,
     ),
     st.builds(Need, u32, st.lists(u32, max_size=20).map(tuple)),
-    st.builds(Progress, st.builds(Position, numbers, numbers), counts),
+    st.builds(Progress, st.builds(Position, numbers, numbers), counts, standings),
     st.builds(Refuse, words, words, words, u32),
 )
 
@@ -121,6 +137,11 @@ def request(**parts: object) -> bytes:
     return pb.ReplicateRequest(parts=[pb.PrimaryPart(**parts)]).SerializeToString()  # type: ignore[arg-type]  # any part
 
 
+def saying(**fields: object) -> bytes:
+    """The bytes of a heartbeat that says how the dataset stands."""
+    return request(heartbeat=pb.Heartbeat(standing=pb.Standing(**fields)))  # type: ignore[arg-type]  # any field
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -131,6 +152,14 @@ def request(**parts: object) -> bytes:
         request(offer=pb.Offer(number=1 << 63)),
         request(seal=pb.Seal(entries=1 << 63)),
         request(seal=pb.Seal(digest=b"d" * 65)),
+        saying(state="s" * 65),
+        saying(hold=pb.StandingHold(sentence="s" * 1025)),
+        saying(hold=pb.StandingHold(since=-1)),
+        saying(pauses=[pb.StandingPause(what="send")] * 5),
+        saying(worst=pb.StandingTrouble(message="m" * 1025)),
+        saying(verify=pb.StandingVerify(time=-1)),
+        saying(sync=pb.StandingSync(total_bytes=1 << 63)),
+        saying(sync=pb.StandingSync(eta_seconds=float("nan"))),
         request(hello=pb.Hello(node="n" * 1025)),
         request(hello=pb.Hello(nonce=b"n" * 65)),
         request(hello=pb.Hello(program="p" * 1025)),

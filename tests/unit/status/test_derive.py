@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from agent.core.problem import Severity
-from agent.status.derive import dataset_state
+from agent.core.standing import Hold, Pause, Standing, Told
+from agent.status.derive import dataset_state, own_state
 from agent.status.facts import FIRST_SYNC, SyncFacts
 from agent.status.state import Grade, Role, State, grade_of
 from fakes.api_fakes import a_dataset, a_peer, a_problem
@@ -20,12 +21,12 @@ SIGNS: dict[State, dict[str, Any]] = {
     State.UNCONFIRMED: {"unconfirmed": True},
     State.INCONSISTENT: {"inconsistent": True},
     State.REDO: {"redo": True},
-    State.HELD: {"hold": "the source is empty"},
-    State.PAUSED: {"paused_until": {"send": None}},
-    State.FIRST_SYNC: {"sync": SyncFacts(FIRST_SYNC)},
+    State.HELD: {"hold": Hold("held", "the source is empty")},
     State.DISCONNECTED: {"peers": (a_peer(connected=False, mode=""), a_peer(mode="catchup"))},
-    State.CATCHUP: {"peers": (a_peer(mode="catchup"),)},
+    State.PAUSED: {"pauses": (Pause("apply", None),)},
+    State.FIRST_SYNC: {"sync": SyncFacts(FIRST_SYNC)},
     State.BEHIND: {"behind": True},
+    State.CATCHUP: {"peers": (a_peer(mode="catchup"),)},
     State.DEGRADED: {"problems": (a_problem(),)},
     State.RECONCILING: {"reconciling": True},
     State.STREAMING: {},
@@ -47,7 +48,7 @@ def test_the_worse_of_two_neighbours_is_shown(worse: State, better: State) -> No
 def test_the_public_names_are_those_of_the_contract() -> None:
     """Other programs rely on these strings and their order."""
     expected = (
-        "fenced rewound unconfirmed inconsistent redo held paused first-sync disconnected catchup behind untracked "
+        "fenced rewound unconfirmed inconsistent redo held disconnected paused first-sync behind catchup untracked "
         "degraded trial seeding reconciling streaming"
     )
     assert expected == " ".join(State)
@@ -76,3 +77,43 @@ def test_grades() -> None:
     """Nobody has to act on a streaming dataset, somebody on a held one."""
     grades = [grade_of(state) for state in (State.STREAMING, State.CATCHUP, State.HELD)]
     assert [Grade.GOOD, Grade.WATCH, Grade.BAD] == grades
+
+
+def saying(state: State, **more: Any) -> Told:
+    """A peer's last word."""
+    return Told(Standing(state.value, **more), 1)
+
+
+@pytest.mark.parametrize(
+    "state", [State.HELD, State.PAUSED, State.INCONSISTENT, State.REDO, State.BEHIND, State.DEGRADED]
+)
+def test_what_a_connected_peer_says_is_true_of_the_pair(state: State) -> None:
+    """Held, paused or broken there is so here; once the link is down it is disconnected, whatever was said."""
+    assert state == dataset_state(a_dataset(peers=(a_peer(told=saying(state)),)))
+    gone = a_peer(connected=False, mode="", told=saying(state))
+    assert State.DISCONNECTED == dataset_state(a_dataset(peers=(gone,)))
+
+
+@pytest.mark.parametrize(
+    "state", [State.FENCED, State.UNCONFIRMED, State.DISCONNECTED, State.CATCHUP, State.RECONCILING]
+)
+def test_what_concerns_a_peer_alone_is_no_state_of_the_pair(state: State) -> None:
+    """What a peer says of its own links, and of work that harms nobody, leaves the pair as it is."""
+    assert State.STREAMING == dataset_state(a_dataset(peers=(a_peer(told=saying(state)),)))
+
+
+def test_the_state_that_a_peer_is_told_is_not_its_own_word() -> None:
+    """What is said of a dataset depends on nothing that peers say: else two nodes would tell each other for ever."""
+    facts = a_dataset(peers=(a_peer(told=saying(State.HELD)), a_peer(name="gamma", connected=False)), unconfirmed=True)
+    assert State.STREAMING == own_state(facts)
+
+
+def test_a_pause_of_sending_is_no_lost_peer() -> None:
+    """Paused here, or as the primary said last before it ended the call, until that is over."""
+    away = {"connected": False, "mode": ""}
+    assert State.PAUSED == dataset_state(a_dataset(peers=(a_peer(**away),), pauses=(Pause("send", None),)))
+    told = saying(State.PAUSED, pauses=(Pause("send", 100),))
+    assert State.PAUSED == dataset_state(a_dataset(peers=(a_peer(**away, told=told),), time_ns=99))
+    assert State.DISCONNECTED == dataset_state(a_dataset(peers=(a_peer(**away, told=told),), time_ns=100))
+    applies = saying(State.PAUSED, pauses=(Pause("apply", None),))
+    assert State.DISCONNECTED == dataset_state(a_dataset(peers=(a_peer(**away, told=applies),)))

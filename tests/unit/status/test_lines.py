@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from agent.core.problem import Severity
+from agent.core.standing import Hold, Pause, Standing, Told, Trouble
 from agent.status.facts import FIRST_SYNC, DatasetFacts, NodeFacts, SyncFacts
 from agent.status.lines import status_lines
 from agent.status.published import status_json
@@ -41,7 +42,11 @@ def test_the_two_lines_of_the_contract() -> None:
     """Worst first; a held line says what to do, a streaming one its lag, watcher and commit."""
     hold = "1,204 of 1,310 files deleted since 02:14"
     remedy = "hikae accept mail, or hikae rollback mail --at 02:13"
-    held = a_dataset("mail", hold=hold, problems=(a_problem("brake", Severity.ERROR, message=hold, remedy=remedy),))
+    held = a_dataset(
+        "mail",
+        hold=Hold("brake", hold, remedy),
+        problems=(a_problem("brake", Severity.ERROR, message=hold, remedy=remedy),),
+    )
     assert (
         f"mail   primary on alpha → beta   HELD        {hold}: {remedy}\n"
         "web    primary on alpha → beta   streaming   lag 21 ms (events; last full look 03:45)   commit 3.1842"
@@ -51,11 +56,26 @@ def test_the_two_lines_of_the_contract() -> None:
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        ({"hold": "the source is empty"}, "HELD   the source is empty: hikae accept web, if that is meant"),
-        ({"paused_until": {"send": NOW}}, "paused   send until 04:15: hikae resume web   commit 3.1842"),
+        (
+            {"hold": Hold("held", "the source is empty")},
+            "HELD   the source is empty: hikae accept web, if that is meant",
+        ),
+        ({"pauses": (Pause("send", NOW),)}, "paused   send until 04:15: hikae resume web   commit 3.1842"),
         (
             {"sync": SyncFacts(FIRST_SYNC, 1 << 30, 4 << 30, 12_000, 50_000, 125.0)},
             "first-sync   25 %, 1.0 GiB of 4.0 GiB, 12,000 of 50,000 entries, about 2 min 5 s left   commit 3.1842",
+        ),
+        (
+            {"peers": (a_peer(told=Told(Standing("held", Hold("c", "9 of 10 deleted", "hikae accept web")), NOW)),)},
+            "HELD   beta is held: 9 of 10 deleted; on beta: hikae accept web",
+        ),
+        (
+            {"peers": (a_peer(told=Told(Standing("paused", pauses=(Pause("apply", NOW),)), NOW - 1)),)},
+            "paused   apply on beta until 04:15: on beta: hikae resume web   commit 3.1842",
+        ),
+        (
+            {"peers": (a_peer(told=Told(Standing("degraded", errors=2, worst=Trouble("c", "full", "free")), NOW)),)},
+            "degraded   beta says: full; on beta: free (and 1 more there)   commit 3.1842",
         ),
         (
             {"peers": (a_peer(connected=False, mode="", behind_bytes=5 << 20),)},
@@ -130,7 +150,8 @@ def test_no_terminal_is_moved_by_a_name() -> None:
     """Escape sequences in messages and names are text, also in colour, and a line stays a line."""
     bad = "\x1b]0;owned\x07\x1b[2J\n\u202e"
     facts = a_node(
-        a_dataset(hold=bad, peers=(a_peer(name=bad),), standbys=(bad,)), problems=(a_problem(message=bad, remedy=bad),)
+        a_dataset(hold=Hold(bad, bad, bad), peers=(a_peer(name=bad),), standbys=(bad,)),
+        problems=(a_problem(message=bad, remedy=bad),),
     )
     out = StringIO()
     Console(file=out, force_terminal=True, color_system="standard", width=500, highlight=False).print(

@@ -10,11 +10,12 @@ import pytest
 
 from agent.core.clock import ManualClock
 from agent.core.errors import HikaeError, Unreachable
+from agent.core.standing import Hold, Standing, Told, Trouble, Verified
 from agent.status.events import EventLog
 from agent.status.facts import NodeFacts
 from agent.status.publish import Publisher
 from agent.status.reading import read_state
-from fakes.api_fakes import a_dataset, a_node, a_problem
+from fakes.api_fakes import a_dataset, a_node, a_peer, a_problem
 
 
 def test_changes_are_published_and_told(tmp_path: Path) -> None:
@@ -23,7 +24,7 @@ def test_changes_are_published_and_told(tmp_path: Path) -> None:
     facts = [a_node(a_dataset())]
     publisher = Publisher(str(path), lambda: facts[0], events, ManualClock(5))
     publisher.publish()
-    facts[0] = a_node(a_dataset(hold="empty"))
+    facts[0] = a_node(a_dataset(hold=Hold("held", "empty")))
     publisher.publish()
     written = json.loads(path.read_text())
     assert ("held", 5, 0o644) == (written["datasets"][0]["state"], written["written"], path.stat().st_mode & 0o777)
@@ -80,9 +81,10 @@ def test_anybody_may_read_counts_and_few_may_read_paths(tmp_path: Path) -> None:
         problems=tuple(
             a_problem(path=b"private/secret-%d" % n, message="secret words", remedy="rm secret") for n in range(3)
         ),
-        hold="secret-held became empty",
+        hold=Hold("held", "secret-held became empty", "rm secret"),
         path="/srv/secret",
-        last_verify={"time": 5, "equal": False, "differences": [{"path": "secret", "what": "secret"}]},
+        last_verify=Verified(5, equal=False, deep=True, differences=1),
+        peers=(a_peer(told=Told(Standing("held", Hold("held", "secret"), worst=Trouble("c", "secret", "secret")), 5)),),
     )
     node = a_node(secret, problems=(a_problem("certificate", message="secret.crt"),))
     Publisher(str(tmp_path / "state.json"), lambda: node, EventLog(None), ManualClock(5)).publish()

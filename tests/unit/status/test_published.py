@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from agent.core.standing import Hold, Pause, Standing, Told, Trouble, Verified
 from agent.status.facts import FIRST_SYNC, SyncFacts
 from agent.status.published import status_json
 from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
@@ -14,9 +15,9 @@ def test_the_whole_shape() -> None:
     facts = a_dataset(
         problems=(a_problem(path=b"a\xff\n"),),
         sync=SyncFacts(FIRST_SYNC, 5, 10, 1, 2, 1.5),
-        hold="empty",
-        paused_until={"apply": None},
-        last_verify={"time": 1_795_317_300_000_000_000, "equal": True},
+        hold=Hold("held", "empty", "accept", NOW),
+        pauses=(Pause("apply", None),),
+        last_verify=Verified(1_795_317_300_000_000_000, True, True, 0),
     )
     value = status_json(a_node(facts))
     assert {"schema", "node", "version", "time", "problems", "datasets"} == set(value)
@@ -40,9 +41,15 @@ def test_the_whole_shape() -> None:
             "total_entries": 2,
             "eta_seconds": 1.5,
         },
-        "hold": "empty",
-        "paused": {"apply": None},
-        "last_verify": {"time": "2026-11-22T03:15:00.000000Z", "equal": True},
+        "hold": {
+            "code": "held",
+            "sentence": "empty",
+            "remedy": "accept",
+            "node": "alpha",
+            "since": "2026-11-22T04:15:00.000000Z",
+        },
+        "pauses": [{"node": "alpha", "what": "apply", "until": None}],
+        "last_verify": {"time": "2026-11-22T03:15:00.000000Z", "equal": True, "deep": True, "differences": 0},
         "generations": None,
         "last_rehearsal": None,
         "state": "held",
@@ -72,4 +79,24 @@ def test_a_peer_that_waits_for_its_hours() -> None:
 def test_nothing_known_is_null() -> None:
     """A dataset without a commit, watcher or sync has nulls, not missing keys."""
     dataset = status_json(a_node(a_dataset(commit=None, watch=None)))["datasets"][0]
-    assert [None] * 5 == [dataset[key] for key in ("commit", "watch", "sync", "hold", "paused")]
+    assert [None] * 4 == [dataset[key] for key in ("commit", "watch", "sync", "hold")]
+    assert [] == dataset["pauses"]
+    peer = dataset["peers"][0]
+    assert [None] * 6 == [peer[key] for key in ("said", "state", "hold", "worst", "last_verify", "received")]
+
+
+def test_what_a_peer_says_is_shown_as_its_own() -> None:
+    """Its hold is the dataset's while it is connected, with its name; nothing that it says moves a cursor."""
+    told = Told(
+        Standing("held\x1b[2J", Hold("c", "\x1b]0;x", "r", 0), (Pause("apply", NOW),), 1, 2, Trouble("c", "m\n", "r")),
+        NOW,
+    )
+    dataset = status_json(a_node(a_dataset(peers=(a_peer(told=told),))))["datasets"][0]
+    hold = {"code": "c", "sentence": "\\x1b]0;x", "remedy": "r", "node": "beta", "since": None}
+    assert [hold, hold] == [dataset["hold"], dataset["peers"][0]["hold"]]
+    assert [{"node": "beta", "what": "apply", "until": "2026-11-22T04:15:00.000000Z"}] == dataset["pauses"]
+    peer = dataset["peers"][0]
+    expected = ("held\\x1b[2J", 1, 2, {"code": "c", "message": "m\\n", "remedy": "r"}, "2026-11-22T04:15:00.000000Z")
+    assert expected == tuple(peer[key] for key in ("state", "errors", "warnings", "worst", "said"))
+    gone = status_json(a_node(a_dataset(peers=(a_peer(told=told, connected=False),))))["datasets"][0]
+    assert (None, []) == (gone["hold"], gone["pauses"])

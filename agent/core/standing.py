@@ -1,0 +1,93 @@
+"""How a dataset stands on one node, as that node says it to its peers: plain values, bounded where they come in.
+
+It is a peer's word: it is shown as said by that peer and changes nothing that lasts (law 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: ``SyncFacts.phase`` of a first sync; other phases ("reconcile", "apply", …) are shown as they are.
+FIRST_SYNC = "first-sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why apply or capture stands still until a person decides. ``code``: of the problem that says so; ``since``: UTC ns, 0
+    while not known."""
+
+    code: str
+    sentence: str
+    remedy: str = ""
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """``what``: "send" or "apply"; ``until``: UTC ns, None for until it is resumed."""
+
+    what: str
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The worst problem of a node with a dataset."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The last verify of a standby. ``time``: UTC ns; ``deep``: whether content was read; ``differences``: how many it found."""
+
+    time: int
+    equal: bool
+    deep: bool
+    differences: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyncFacts:
+    """A walk or transfer that has an end. Totals are None until they are known."""
+
+    phase: str
+    done_bytes: int = 0
+    total_bytes: int | None = None
+    done_entries: int = 0
+    total_entries: int | None = None
+    eta_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """``state``: the word for the dataset there, whatever that node's peers are like; ``errors`` and ``warnings`` count its
+    problems, ``worst`` is the first of them; ``sync``: as far as it concerns who is told."""
+
+    state: str
+    hold: Hold | None = None
+    pauses: tuple[Pause, ...] = ()
+    errors: int = 0
+    warnings: int = 0
+    worst: Trouble | None = None
+    verified: Verified | None = None
+    sync: SyncFacts | None = None
+
+    def differs(self, other: Standing | None) -> bool:
+        """Whether more than the progress of a sync differs: that need not be told at once."""
+        return other is None or _without_progress(self) != _without_progress(other)
+
+
+def _without_progress(standing: Standing) -> tuple[object, ...]:
+    phase = standing.sync.phase if standing.sync is not None else ""
+    counts = (standing.errors, standing.warnings)
+    return standing.state, standing.hold, standing.pauses, counts, standing.worst, standing.verified, phase
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a peer said last, and when that was heard (UTC ns)."""
+
+    standing: Standing
+    at: int

@@ -1,0 +1,99 @@
+"""The last verify of a standby, and that one found differences: kept over a restart until one finds none."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import structlog
+
+from agent.core.errors import HikaeError
+from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.standing import Verified
+from agent.fs.durable import write_durably
+
+DIFFERENCES = "verify-differences"
+FILE = "verified.json"
+_log = structlog.get_logger("node")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A verify that found differences. ``kinds``: ``"2 content, 1 mode"``; it is told without names: who may see status need not
+    see into every directory."""
+
+    verified: Verified
+    kinds: str
+
+
+class Verifies:
+    """Of one dataset; ``home``: where its state lies. What was found by reading content is refuted only by reading content.
+
+    Used by one thread at a time; ``last`` by any."""
+
+    def __init__(self, dataset: str, home: Path, board: ProblemBoard) -> None:
+        self.last: Verified | None = None
+        self._dataset = dataset
+        self._path = home / FILE
+        self._board = board
+        self._found: Found | None = None
+
+    def open(self) -> None:
+        """Take up what an earlier run of the agent found. A file that is gone or cannot be read says nothing."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            kept = json.loads(self._path.read_text())
+            self.last = _verified(kept["last"])
+            if kept["found"] is not None:
+                self._found = Found(_verified(kept["found"]["verified"]), str(kept["found"]["kinds"]))
+        self._tell()
+
+    def ended(self, verified: Verified, whats: Sequence[str]) -> None:
+        """A verify came to its end; ``whats``: the kind of each difference, as far as they are listed."""
+        self.last = verified
+        if not verified.equal:
+            self._found = Found(verified, _kinds(verified.differences, whats))
+            _log.error("verify found differences", dataset=self._dataset, differences=self._found.kinds)
+        elif self._found is not None and (verified.deep or not self._found.verified.deep):
+            self._found = None
+            _log.info("verify finds no difference any more", dataset=self._dataset)
+        self._tell()
+        self._keep()
+
+    def _tell(self) -> None:
+        found = self._found
+        if found is None:
+            self._board.clear(DIFFERENCES)
+            return
+        name, deep = self._dataset, " --deep" if found.verified.deep else ""
+        message = f"verify{deep} found that the standby is not what its commit says: {found.kinds}"
+        remedy = f"hikae verify {name}{deep} --repair mends it; hikae verify {name}{deep} lists it, and ends this if all is well"
+        self._board.clear(DIFFERENCES)
+        self._board.put(Problem(DIFFERENCES, Severity.ERROR, found.verified.time, b"", message, remedy))
+
+    def _keep(self) -> None:
+        found = self._found
+        kept = {
+            "last": asdict(self.last) if self.last is not None else None,
+            "found": asdict(found) if found is not None else None,
+        }
+        try:
+            write_durably(str(self._path), json.dumps(kept).encode() + b"\n")
+        except (OSError, HikaeError) as error:
+            _log.error("the result of the verify is not kept", dataset=self._dataset, reason=str(error))
+
+
+def _kinds(count: int, whats: Sequence[str]) -> str:
+    counted = Counter(what.split(":")[0] for what in whats)
+    named = ", ".join(f"{number:,} × {what}" for what, number in counted.most_common(4))
+    return f"{count:,} difference{'' if count == 1 else 's'} ({named})"
+
+
+def _verified(kept: dict[str, object]) -> Verified:
+    time, differences = kept["time"], kept["differences"]
+    if not isinstance(time, int) or not isinstance(differences, int):
+        raise ValueError(kept)
+    return Verified(time, bool(kept["equal"]), bool(kept["deep"]), differences)

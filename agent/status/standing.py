@@ -1,0 +1,51 @@
+"""What this node says of a dataset to a peer: made of the same facts as its own status."""
+
+from __future__ import annotations
+
+from agent.core.problem import Problem, Severity
+from agent.core.standing import Hold, Standing, SyncFacts, Trouble
+from agent.status.derive import own_state
+from agent.status.facts import DatasetFacts
+from agent.status.text import shown
+
+#: What both nodes find when they meet: each knows it by itself.
+_BOTH_KNOW = frozenset({"config-differs", "version"})
+
+
+def standing_of(facts: DatasetFacts, peer: str) -> Standing:
+    """How the dataset stands here, for ``peer``: this node's own side of it, and the first sync of that peer."""
+    problems = [problem for problem in facts.problems if problem.code not in _BOTH_KNOW]
+    return Standing(
+        state=own_state(facts).value,
+        hold=_hold(facts.hold),
+        pauses=facts.pauses,
+        errors=_count(problems, Severity.ERROR),
+        warnings=_count(problems, Severity.WARNING) + sum(facts.uncounted.values()),
+        worst=_worst(problems),
+        verified=facts.last_verify,
+        sync=_sync(facts, peer),
+    )
+
+
+def _hold(hold: Hold | None) -> Hold | None:
+    return None if hold is None else Hold(hold.code, shown(hold.sentence), shown(hold.remedy), hold.since)
+
+
+def _count(problems: list[Problem], severity: Severity) -> int:
+    return sum(problem.severity is severity for problem in problems)
+
+
+def _worst(problems: list[Problem]) -> Trouble | None:
+    for severity in (Severity.ERROR, Severity.WARNING):
+        for problem in problems:
+            if problem.severity is severity:
+                where = f"{shown(problem.path)}: " if problem.path else ""
+                return Trouble(problem.code, where + shown(problem.message), shown(problem.remedy))
+    return None
+
+
+def _sync(facts: DatasetFacts, peer: str) -> SyncFacts | None:
+    for one in facts.peers:
+        if one.name == peer and one.first_sync is not None:
+            return one.first_sync
+    return facts.sync

@@ -1,0 +1,101 @@
+"""What this node says of a dataset to each peer, and what each peer said of it last.
+
+::
+
+    facts ─→ Standings.say ─→ Telling.due ─→ Heartbeat (primary), Progress (secondary) ─→ Standings.heard ─→ facts there
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from agent.core.clock import Clock
+from agent.core.standing import Standing, Told
+
+#: A change is told so soon after the one before, in seconds; the progress of a sync less often.
+CHANGE_SECONDS = 0.1
+PROGRESS_SECONDS = 1.0
+
+
+class Standings:
+    """Of one dataset on one node; outlives its calls and its openings. Thread-safe.
+
+    ``changed`` is called when a peer said something new; it must not block. What is heard is kept in memory only."""
+
+    def __init__(self, clock: Clock, changed: Callable[[], None] = lambda: None) -> None:
+        self._clock = clock
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._own: dict[str, Standing] = {}
+        self._told: dict[str, Told] = {}
+        self._watchers: list[Callable[[], None]] = []
+
+    def say(self, peer: str, standing: Standing) -> None:
+        """From now on this is what ``peer`` is told; the watchers are woken when it is news."""
+        with self._lock:
+            if self._own.get(peer) == standing:
+                return
+            self._own[peer] = standing
+            watchers = tuple(self._watchers)
+        for wake in watchers:
+            wake()
+
+    def own(self, peer: str) -> Standing | None:
+        """What ``peer`` is to be told; None before there is anything."""
+        return self._own.get(peer)
+
+    def heard(self, peer: str, standing: Standing) -> None:
+        """``peer``, whose name its certificate proved, says this."""
+        with self._lock:
+            before = self._told.get(peer)
+            self._told[peer] = Told(standing, self._clock.now_ns())
+        if before is None or before.standing != standing:
+            self._changed()
+
+    def told(self, peer: str) -> Told | None:
+        """What ``peer`` said last, in whatever call; None before any word."""
+        return self._told.get(peer)
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` whenever there is something else to say; it must not block."""
+        with self._lock:
+            self._watchers.append(wake)
+
+    def unwatch(self, wake: Callable[[], None]) -> None:
+        """End :meth:`watch`. Unknown ones are no error."""
+        with self._lock:
+            if wake in self._watchers:
+                self._watchers.remove(wake)
+
+
+class Telling:
+    """What was said to one peer in one call, and so what is due. Used by one thread, but :meth:`waits` by any."""
+
+    def __init__(self, standings: Standings | None, peer: str, clock: Clock) -> None:
+        self._standings = standings
+        self._peer = peer
+        self._clock = clock
+        self._said: Standing | None = None
+        self._said_at = 0.0
+
+    def due(self) -> Standing | None:
+        """What is to be said now; it counts as said."""
+        own = self._due()
+        if own is not None:
+            self._said, self._said_at = own, self._clock.monotonic()
+        return own
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is to be said now."""
+        return self._due() is not None
+
+    def _due(self) -> Standing | None:
+        own = self._standings.own(self._peer) if self._standings is not None else None
+        if own is None or own is self._said:
+            return None
+        if self._said is None:
+            return own
+        least = CHANGE_SECONDS if own.differs(self._said) else PROGRESS_SECONDS
+        return own if self._clock.monotonic() - self._said_at >= least else None
