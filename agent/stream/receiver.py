@@ -47,6 +47,8 @@ from agent.stream.standing import TOKEN_SIZE, precedes
 from agent.stream.structure import Structure
 from agent.stream.telling import Standings
 
+#: What a node that has nothing counts from: the number that the first primary of all takes.
+_FIRST_EPOCH = 1
 #: Bytes of rows that may wait in memory behind a seal that waits for its sync.
 HELD_MAX = 64 << 20
 #: What each row takes there beside its bytes.
@@ -232,7 +234,7 @@ class Receiver:
 
     def _unbelieved(self, epoch: Epoch) -> Refuse | None:
         """Why an epoch cannot be what the primary says; its owner is who speaks. Numbers rise by a step for each epoch of which
-        there is a commit, so nobody can take them away."""
+        there is a commit, and else by one, so nobody can take them away."""
         owner = self._hello.node
         if epoch.owner != owner or not epoch.number or len(epoch.token) != TOKEN_SIZE:
             reason = (
@@ -240,8 +242,8 @@ class Receiver:
             )
             return Refuse("epoch-not-own", reason, f"look at {owner}: its agent is faulty or hostile")
         newest = self._catalog.newest()
-        known = epoch_of(newest.number) if newest else 0
-        if epoch.number > self._newest_epoch().number and not may_follow(epoch.number, known):
+        known, met = epoch_of(newest.number) if newest else _FIRST_EPOCH, self._newest_epoch().number
+        if epoch.number > met and epoch.number != met + 1 and not may_follow(epoch.number, known):
             reason = (
                 f"epoch {epoch.number} of {owner} is more than {EPOCH_STEP:,} above {known}, which is the newest here"
             )

@@ -88,7 +88,7 @@ def test_a_number_that_is_far_above_ours(primary: Primary, secondary: Secondary)
 @pytest.mark.parametrize(
     ("epoch", "code"),
     [
-        (Epoch(EPOCH_STEP + 1, "alpha", b"2" * 16), "epoch-too-high"),
+        (Epoch(EPOCH_STEP + 2, "alpha", b"2" * 16), "epoch-too-high"),
         (Epoch(EPOCH_LIMIT - 1, "alpha", b"2" * 16), "epoch-too-high"),
         (Epoch(2, "gamma", b"2" * 16), "epoch-not-own"),
         (Epoch(2, "", b"2" * 16), "epoch-not-own"),
@@ -113,7 +113,8 @@ def test_an_epoch_that_a_secondary_does_not_believe(epoch: Epoch, code: str, sec
 
 def test_numbers_are_not_taken_away_step_by_step(secondary: Secondary) -> None:
     """An epoch without a commit is no ground for the next one."""
-    for number, met in ((EPOCH_STEP, EPOCH_STEP), (2 * EPOCH_STEP, EPOCH_STEP)):
+    last = EPOCH_STEP + 1
+    for number, met in ((last, last), (2 * EPOCH_STEP, last), (last + 1, last + 1)):
         hello = Hello("alpha", "web", (1,), Epoch(number, "alpha", b"2" * 16), NOTHING, b"n" * 32)
         receiver = Receiver("beta", hello, secondary.catalog, secondary.vault, secondary.board, secondary.clock)
         receiver.open()
