@@ -40,12 +40,14 @@ class Outstanding:
 class LargeQueue:
     """Names of large files that wait to be read, each once, in order.
 
-    Each carries the serials of the work that ends with its reading. What is asked for while it is read is work of its own: that
+    Each carries the serials of the work that ends with its reading; one that was read of late waits until it is due
+    (``spared``), unless somebody waits for it. What is asked for while it is read is work of its own: that
     reading may already be past what changed, and a file that is then taken as read must still be read again."""
 
     def __init__(self, outstanding: Outstanding) -> None:
         self._outstanding = outstanding
         self._waiting: OrderedDict[Name, tuple[int, ...]] = OrderedDict()
+        self._later: dict[Name, tuple[float, tuple[int, ...]]] = {}
         self._reading: Name | None = None
         self._asked: tuple[int, ...] = ()
 
@@ -55,14 +57,29 @@ class LargeQueue:
         return bool(self._asked)
 
     def __len__(self) -> int:
+        """How many are to be read now."""
         return len(self._waiting)
 
-    def add(self, name: Name) -> None:
-        """Ask for one; it may be asked for while it waits or is read."""
+    @property
+    def later(self) -> int:
+        """How many wait until they are due."""
+        return len(self._later)
+
+    def next_due(self) -> float | None:
+        """When the first of those is, monotonic seconds."""
+        return min((due for due, _ in self._later.values()), default=None)
+
+    def release(self, now: float) -> None:
+        """What is due by now is to be read."""
+        for name in [name for name, (due, _) in self._later.items() if due <= now]:
+            self._waiting[name] = self._later.pop(name)[1]
+
+    def add(self, name: Name, due: float = 0.0) -> None:
+        """Ask for one, to be read once it is due; it may be asked for while it waits or is read."""
         if name == self._reading:
             self._asked = self._asked or (self._outstanding.begin(),)
-        elif name not in self._waiting:
-            self._waiting[name] = (self._outstanding.begin(),)
+        elif name not in self._waiting and name not in self._later:
+            self._put(name, (self._outstanding.begin(),), due)
 
     def take(self) -> tuple[Name, tuple[int, ...]] | None:
         """The next one and its serials; to be given to :meth:`done`."""
@@ -72,15 +89,22 @@ class LargeQueue:
         self._reading, self._asked = name, ()
         return name, serials
 
-    def done(self, serials: tuple[int, ...], again: bool) -> None:
-        """Reading ended; ``again``: it must be read once more, which is the same piece of work."""
+    def done(self, serials: tuple[int, ...], again: bool, due: float = 0.0) -> None:
+        """Reading ended; ``again``: it must be read once more, which is the same piece of work; what else was asked for waits
+        until it is due."""
         left = (serials if again else ()) + self._asked
         if left and self._reading is not None:
-            self._waiting[self._reading] = left
+            self._put(self._reading, left, 0.0 if again else due)
         if not again:
             for serial in serials:
                 self._outstanding.end(serial)
         self._reading, self._asked = None, ()
+
+    def _put(self, name: Name, serials: tuple[int, ...], due: float) -> None:
+        if due:
+            self._later[name] = (due, serials)
+        else:
+            self._waiting[name] = serials
 
 
 class CalledOff(TryAgain):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections.abc import Callable, Generator, Iterator
@@ -9,10 +10,11 @@ from collections.abc import Callable, Generator, Iterator
 from agent.capture.content import Content, ContentReader, Found
 from agent.capture.coverage import LargeQueue
 from agent.capture.look import Looker
-from agent.capture.objects import LARGE, Objects
+from agent.capture.objects import Objects
 from agent.capture.place import Places
 from agent.capture.reports import Reports
 from agent.capture.signature import unchanged
+from agent.capture.spared import SPARED
 from agent.capture.view import Name, View
 from agent.core.clock import Clock
 from agent.core.ids import ObjectId
@@ -41,6 +43,8 @@ class LargeReads:
         send: Send,
         tokens: Iterator[int],
     ) -> None:
+        #: Somebody waits for what changed: nothing is put off.
+        self.hurry = False
         self._done = self._total = 0
         self._queue = queue
         self._looker = looker
@@ -54,7 +58,13 @@ class LargeReads:
         self._tokens = tokens
 
     def __bool__(self) -> bool:
+        self._queue.release(math.inf if self.hurry else self._clock.monotonic())
         return self._run is not None or len(self._queue) > 0
+
+    def rest(self, longest: float) -> float:
+        """So many seconds at most may pass before something is due."""
+        due = self._queue.next_due()
+        return longest if due is None else min(longest, max(0.0, due - self._clock.monotonic()))
 
     def progress(self) -> tuple[int, int] | None:
         """Bytes read and bytes in all of the file in hand."""
@@ -89,14 +99,14 @@ class LargeReads:
                 self._reports.unreadable(path, error)
             else:
                 self._looker.give_back(path)
-        self._queue.done(serials, again)
+        self._queue.done(serials, again, self._objects.spared.due(name))
 
     def _read(self, name: Name) -> Generator[None, None, bool]:
         """Read one file; True when it changed meanwhile and is to be read again."""
         fd = open_file(self._places.fd(name[0]), name[1])
         try:
             before = os.fstat(fd)
-            if not stat.S_ISREG(before.st_mode) or before.st_size <= LARGE:
+            if not stat.S_ISREG(before.st_mode) or before.st_size < SPARED:
                 self._looker.give_back(self._view.path(*name))
                 return False
             return (yield from self._read_open(name, fd, before))
@@ -117,6 +127,8 @@ class LargeReads:
         try:
             content = yield from self._slices(token, reader, slices, was is None)
             self._send(token, reader.found, reader.patches, was is None)
+            if was is not None:
+                self._objects.spared.read(name, content.size, self._clock.monotonic())
             moved = self._queue.asked_again or not unchanged(before, os.fstat(fd))
             if self._objects.restless.is_read_again(handle, moved):
                 yield

@@ -364,7 +364,8 @@ class Looker:
         """Bring the object at an entry into the batch; what cannot be done now is left where it will be done."""
         outcome = self._objects.capture(id, self._view.object(id), entry.parent, entry.name, entry.st, entry.handle)
         if outcome is Outcome.LARGE:
-            self.large.add((entry.parent, entry.name))
+            name = (entry.parent, entry.name)
+            self.large.add(name, self._objects.spared.due(name))
         elif outcome is Outcome.WRITTEN:
             self.again.append(Hint(self._view.path(entry.parent, entry.name), Look.ENTRY, age=self._age))
         elif outcome is Outcome.AGAIN:

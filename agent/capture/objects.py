@@ -17,6 +17,7 @@ from agent.capture.place import Places
 from agent.capture.reports import Reports
 from agent.capture.restless import Restless
 from agent.capture.signature import is_clean, kept_ctime, unchanged
+from agent.capture.spared import SPARED, Spared
 from agent.capture.view import View
 from agent.core.clock import Clock
 from agent.core.errors import Damaged
@@ -73,6 +74,7 @@ class Objects:
     ) -> None:
         self.linked = linked
         self.restless = Restless()
+        self.spared = Spared()
         self.synced_at = 0
         self.bytes_read = 0
         self._view = view
@@ -97,6 +99,8 @@ class Objects:
                 if st.st_size > LARGE:
                     is_written = self.restless.is_being_written(handle, st, self._clock.now_ns())
                     return Outcome.WRITTEN if is_written else Outcome.LARGE
+                if st.st_size >= SPARED and self.spared.due((parent, name)) > self._clock.monotonic():
+                    return Outcome.LARGE
                 return self._file(id, was, parent, name, st, handle)
             if kind == stat.S_IFDIR:
                 return self._directory(id, was, parent, name, handle)
@@ -180,6 +184,8 @@ class Objects:
         if not moved:
             self._reports.well(lambda: self._view.path(parent, name))
         self.bytes_read += content.size
+        if was is not None and content.size >= SPARED:
+            self.spared.read((parent, name), content.size, self._clock.monotonic())
         self._view.add_chunks(found)
         if reader is not None:
             self._view.pieces.update(reader.pieces)

@@ -161,7 +161,7 @@ class Pump:
             reading=engine.large.progress() if engine is not None else None,
             fuzzy=self._committer.fuzzy,
             hints=hints,
-            large_waiting=len(engine.looker.large) if engine is not None else 0,
+            large_waiting=len(engine.looker.large) + engine.looker.large.later if engine is not None else 0,
             commits=self._committer.commits,
         )
 
@@ -240,6 +240,7 @@ class Pump:
             return
         self._take_requests(self._tasks)
         with self._condition:
+            engine.large.hurry = bool(self._waiting) or self._doubt is not None
             hints = self._settle.ready(self._clock.monotonic(), _HINTS_AT_ONCE)
         if hints:
             self._live(engine, self._tasks, hints)
@@ -249,7 +250,7 @@ class Pump:
             if not self._commit(engine, self._tasks, drained=True):
                 self._begin_doubt(self._tasks)
             self._pruning.turn()
-            self._rest(_IDLE)
+            self._rest(engine.large.rest(_IDLE))
 
     def _rest(self, longest: float) -> None:
         with self._condition:

@@ -90,6 +90,8 @@ class Catalog(Reading):
         self._rows = 0
         self._epoch = 0
         self._last_object = 0
+        #: As the database has it: every page that a commit need not touch is four kilobytes less to write.
+        self._saved_object = -1
         self._known_epoch: Epoch | None = None
 
     @property
@@ -364,7 +366,8 @@ class Catalog(Reading):
         self._staging = Staging(self._connection, counts, highest_id(self._connection), at)
         self._staged, self._sliced, self._unclean, self._rows = None, False, False, 0
         self._overlay = None
-        self._last_object = max(self._last_object, self._get("last_object"))
+        self._saved_object = self._get("last_object")
+        self._last_object = max(self._last_object, self._saved_object)
         self._epoch = max((epoch.number for epoch in self.lineage), default=0)
         if newest is not None and self._staging.digest.value() != newest.digest:
             raise Damaged(
@@ -423,7 +426,9 @@ class Catalog(Reading):
         head = (commit.number, commit.parent, commit.digest, commit.time, commit.received, commit.consistent)
         row = (*head, commit.entries, commit.bytes, commit.fuzzy, end.pack, end.offset, commit.files)
         query(self._connection, "insert into commits values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        self._set("last_object", self._last_object)
+        if self._last_object != self._saved_object:
+            self._set("last_object", self._last_object)
+            self._saved_object = self._last_object
 
     def _set(self, key: str, value: int) -> None:
         query(self._connection, "insert or replace into meta values (?, ?)", (key, value))

@@ -148,6 +148,21 @@ class TestContent:
         assert 1 == len(made.outlet.ahead)
         assert [] == made.mirror()
 
+    def test_a_large_file_is_not_read_for_each_of_its_changes(self, made: Station, root: Path) -> None:
+        """The second change of 20 MiB waits its second, is told as waiting, and is read at once when somebody waits for it."""
+        (root / "db").write_bytes(os.urandom(20 * MIB))
+        made.synced()
+        made.hint(b"db")
+        commits = made.pump.facts().commits
+        with open(root / "db", "r+b") as file:
+            file.write(b"changed")
+        made.pump.hint([Hint(b"db", Look.ENTRY)])
+        wait_for(lambda: made.pump.facts().large_waiting == 1)
+        assert commits == made.pump.facts().commits
+        made.pump.barrier().wait(WAIT)
+        assert (commits + 1, 0) == (made.pump.facts().commits, made.pump.facts().large_waiting)
+        assert [] == made.mirror()
+
     def test_an_insertion_moves_no_cut_behind_it(self, made: Station, root: Path) -> None:
         """Of a middle file with bytes inserted most chunks keep their names."""
         data = os.urandom(4 * MIB)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from agent.capture.coverage import Barrier, LargeQueue, Outstanding, Ticket, Waiting
@@ -82,6 +84,25 @@ def test_a_large_file_that_is_taken_as_read_is_read_again() -> None:
     assert queue.take() == ((ROOT, b"log"), (2,))
     queue.done((2,), again=False)
     assert work.passed(barrier)
+
+
+def test_a_large_file_that_was_read_of_late_waits_until_it_is_due() -> None:
+    """With the serial of the work that ends with it, so that whoever waits for it waits; and it can be brought forward."""
+    work = Outstanding()
+    queue = LargeQueue(work)
+    queue.add((ROOT, b"log"), due=10.0)
+    queue.add((ROOT, b"log"), due=20.0)
+    queue.add((ROOT, b"other"), due=30.0)
+    queue.release(9.0)
+    assert (0, 2, 10.0, None) == (len(queue), queue.later, queue.next_due(), queue.take())
+    assert not work.passed(1)
+    queue.release(10.0)
+    assert ((ROOT, b"log"), (1,)) == queue.take()
+    queue.add((ROOT, b"log"))
+    queue.done((1,), again=False, due=15.0)
+    assert (0, 2, True) == (len(queue), queue.later, work.passed(1))
+    queue.release(math.inf)
+    assert (2, 0) == (len(queue), queue.later)
 
 
 def test_tickets_end_one_way_or_another() -> None:
