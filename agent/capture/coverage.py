@@ -37,6 +37,16 @@ class Outstanding:
         return not self._active or min(self._active) > serial
 
 
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """A file that is not to be read before it is ``due``, ``asked`` for first then (monotonic seconds), and the serials of the
+    work that ends with its reading."""
+
+    due: float
+    asked: float
+    serials: tuple[int, ...]
+
+
 class LargeQueue:
     """Names of large files that wait to be read, each once, in order.
 
@@ -47,7 +57,7 @@ class LargeQueue:
     def __init__(self, outstanding: Outstanding) -> None:
         self._outstanding = outstanding
         self._waiting: OrderedDict[Name, tuple[int, ...]] = OrderedDict()
-        self._later: dict[Name, tuple[float, tuple[int, ...]]] = {}
+        self._later: dict[Name, PutOff] = {}
         self._reading: Name | None = None
         self._asked: tuple[int, ...] = ()
 
@@ -67,19 +77,23 @@ class LargeQueue:
 
     def next_due(self) -> float | None:
         """When the first of those is, monotonic seconds."""
-        return min((due for due, _ in self._later.values()), default=None)
+        return min((one.due for one in self._later.values()), default=None)
+
+    def waits_since(self) -> float | None:
+        """Since when the first of those waits, monotonic seconds. From any thread."""
+        return min((one.asked for one in tuple(self._later.values())), default=None)
 
     def release(self, now: float) -> None:
         """What is due by now is to be read."""
-        for name in [name for name, (due, _) in self._later.items() if due <= now]:
-            self._waiting[name] = self._later.pop(name)[1]
+        for name in [name for name, one in self._later.items() if one.due <= now]:
+            self._waiting[name] = self._later.pop(name).serials
 
-    def add(self, name: Name, due: float = 0.0) -> None:
+    def add(self, name: Name, due: float = 0.0, now: float = 0.0) -> None:
         """Ask for one, to be read once it is due; it may be asked for while it waits or is read."""
         if name == self._reading:
             self._asked = self._asked or (self._outstanding.begin(),)
         elif name not in self._waiting and name not in self._later:
-            self._put(name, (self._outstanding.begin(),), due)
+            self._put(name, (self._outstanding.begin(),), due, now)
 
     def take(self) -> tuple[Name, tuple[int, ...]] | None:
         """The next one and its serials; to be given to :meth:`done`."""
@@ -89,20 +103,20 @@ class LargeQueue:
         self._reading, self._asked = name, ()
         return name, serials
 
-    def done(self, serials: tuple[int, ...], again: bool, due: float = 0.0) -> None:
+    def done(self, serials: tuple[int, ...], again: bool, due: float = 0.0, now: float = 0.0) -> None:
         """Reading ended; ``again``: it must be read once more, which is the same piece of work; what else was asked for waits
         until it is due."""
         left = (serials if again else ()) + self._asked
         if left and self._reading is not None:
-            self._put(self._reading, left, 0.0 if again else due)
+            self._put(self._reading, left, 0.0 if again else due, now)
         if not again:
             for serial in serials:
                 self._outstanding.end(serial)
         self._reading, self._asked = None, ()
 
-    def _put(self, name: Name, serials: tuple[int, ...], due: float) -> None:
-        if due:
-            self._later[name] = (due, serials)
+    def _put(self, name: Name, serials: tuple[int, ...], due: float, now: float) -> None:
+        if due > now:
+            self._later[name] = PutOff(due, now, serials)
         else:
             self._waiting[name] = serials
 

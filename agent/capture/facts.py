@@ -36,7 +36,8 @@ class PumpFacts:
 
     ``by_event`` and ``by_reconcile``: rows that changed, by what found them (a first sync counts as neither);
     ``last_reconcile``: UTC ns of the end of the last whole walk; ``doubt``: commits are not consistent for now; ``reading``:
-    (done, total) bytes of the large file in hand; ``fuzzy``: files taken as read since the start; ``hints``: how many wait."""
+    (done, total) bytes of the large file in hand; ``fuzzy``: files taken as read since the start; ``hints``: how many wait;
+    ``put_off``: for how long a change has waited since its file was read of late, in seconds."""
 
     phase: Phase
     hold: Hold | None
@@ -49,4 +50,5 @@ class PumpFacts:
     fuzzy: int
     hints: int
     large_waiting: int
+    put_off: float
     commits: int

@@ -61,6 +61,11 @@ class LargeReads:
         self._queue.release(math.inf if self.hurry else self._clock.monotonic())
         return self._run is not None or len(self._queue) > 0
 
+    def put_off(self) -> float:
+        """For how long a change has waited for its file to be due, in seconds; 0 when none does. From any thread."""
+        since = self._queue.waits_since()
+        return 0.0 if since is None else self._clock.monotonic() - since
+
     def rest(self, longest: float) -> float:
         """So many seconds at most may pass before something is due."""
         due = self._queue.next_due()
@@ -99,7 +104,7 @@ class LargeReads:
                 self._reports.unreadable(path, error)
             else:
                 self._looker.give_back(path)
-        self._queue.done(serials, again, self._objects.spared.due(name))
+        self._queue.done(serials, again, self._objects.spared.due(name), self._clock.monotonic())
 
     def _read(self, name: Name) -> Generator[None, None, bool]:
         """Read one file; True when it changed meanwhile and is to be read again."""

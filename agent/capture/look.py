@@ -365,7 +365,7 @@ class Looker:
         outcome = self._objects.capture(id, self._view.object(id), entry.parent, entry.name, entry.st, entry.handle)
         if outcome is Outcome.LARGE:
             name = (entry.parent, entry.name)
-            self.large.add(name, self._objects.spared.due(name))
+            self.large.add(name, *self._objects.spared_until(name))
         elif outcome is Outcome.WRITTEN:
             self.again.append(Hint(self._view.path(entry.parent, entry.name), Look.ENTRY, age=self._age))
         elif outcome is Outcome.AGAIN:

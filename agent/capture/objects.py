@@ -18,7 +18,7 @@ from agent.capture.reports import Reports
 from agent.capture.restless import Restless
 from agent.capture.signature import is_clean, kept_ctime, unchanged
 from agent.capture.spared import SPARED, Spared
-from agent.capture.view import View
+from agent.capture.view import Name, View
 from agent.core.clock import Clock
 from agent.core.errors import Damaged
 from agent.core.ids import ROOT, ObjectId
@@ -107,6 +107,10 @@ class Objects:
             return self._other(id, was, parent, name, st, handle)
         except OSError as error:
             return self._failed(parent, name, error)
+
+    def spared_until(self, name: Name) -> tuple[float, float]:
+        """When a file may be read again, and now; monotonic seconds."""
+        return self.spared.due(name), self._clock.monotonic()
 
     def _failed(self, parent: ObjectId, name: bytes, error: OSError) -> Outcome:
         if error.errno in _GONE:

@@ -162,6 +162,7 @@ class Pump:
             fuzzy=self._committer.fuzzy,
             hints=hints,
             large_waiting=len(engine.looker.large) + engine.looker.large.later if engine is not None else 0,
+            put_off=engine.large.put_off() if engine is not None else 0.0,
             commits=self._committer.commits,
         )
 
@@ -436,7 +437,7 @@ class Pump:
         with self._condition:
             self._return_again(engine)
             waiting = [*self._waiting, *((self._doubt,) if self._doubt is not None else ())]
-            return any([one.covered(self._settle, engine.walks, engine.outstanding) for one in waiting])
+            return True in [one.covered(self._settle, engine.walks, engine.outstanding) for one in waiting]
 
     def _return_again(self, engine: Engine) -> None:
         self._settle.returned(engine.looker.again, self._clock.monotonic())

@@ -131,9 +131,15 @@ def _others(dataset: Dataset, role: Role) -> tuple[str, ...]:
     return dataset.standby if role is Role.PRIMARY else (dataset.primary,)
 
 
+def _lag(measured: float | None, put_off: float) -> float | None:
+    """The lag of a peer, with a change in it that is put off for so many seconds (0: none is)."""
+    return max(measured or 0.0, put_off) if put_off else measured
+
+
 def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
     peers: list[PeerFacts] = []
     troubles: list[Problem] = []
+    put_off = side.facts().put_off
     for name, (link, _) in side.links.items():
         state = link.state()
         if state.error is not None and side.mark is None and not pauses.paused(SEND):
@@ -148,7 +154,7 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             mode=_MODES.get(state.phase, "") if state.connected else "",  # type: ignore[arg-type]
             durable=position.durable,
             applied=position.applied,
-            lag_seconds=side.meters[name].seconds(),
+            lag_seconds=_lag(side.meters[name].seconds(), put_off),
             behind_bytes=behind,
             rate=state.gains,
             change_rate=changes,

@@ -62,6 +62,13 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/faults/inputs",),
             seeds=200,
         ),
+        "slopes": Part(
+            "an hour of 30 small changes a second: processor, memory, each state file, disk, wire, vault by quarter",
+            ("tests/soak/test_slopes.py", "-k", "hour"),
+        ),
+        "slopes-by-kind": Part(
+            "what each kind of small change costs alone", ("tests/soak/test_slopes.py", "-k", "kind")
+        ),
         "cases": Part("inputs that failed once, each by itself", ("tests/cases/test_cases.py",)),
     }
 )

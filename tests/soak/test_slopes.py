@@ -22,7 +22,7 @@ from fakes.proxy import Proxy
 
 WHOLE = int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) > 0
 RATE = float(os.environ.get("HIKAE_SLOPES_RATE", "30"))
-QUARTER = float(os.environ.get("HIKAE_SLOPES_SECONDS", "900" if WHOLE else "5"))
+QUARTER = float(os.environ.get("HIKAE_SLOPES_SECONDS", "870" if WHOLE else "5"))
 ALONE = float(os.environ.get("HIKAE_SLOPES_SECONDS", "300"))
 SEED = 8
 #: What one kind alone does; the mix is all of them.

@@ -158,9 +158,10 @@ class TestContent:
             file.write(b"changed")
         made.pump.hint([Hint(b"db", Look.ENTRY)])
         wait_for(lambda: made.pump.facts().large_waiting == 1)
-        assert commits == made.pump.facts().commits
+        assert (commits, True) == (made.pump.facts().commits, made.pump.facts().put_off > 0)
         made.pump.barrier().wait(WAIT)
         assert (commits + 1, 0) == (made.pump.facts().commits, made.pump.facts().large_waiting)
+        assert 0.0 == made.pump.facts().put_off
         assert [] == made.mirror()
 
     def test_an_insertion_moves_no_cut_behind_it(self, made: Station, root: Path) -> None:
