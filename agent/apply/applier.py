@@ -5,17 +5,18 @@ Used by one thread; ``accept`` and ``applied`` may be called by others.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
-from agent.apply.brake import ACCEPTABLE, SOURCE_EMPTIED, Counts, Hold, judge, trailing_empty
-from agent.apply.checkpoint import CHECKPOINT, LATE, number_of, numbers_of
+from agent.apply.brake import ACCEPTABLE, SOURCE_EMPTIED, Hold, judge, trailing_empty
+from agent.apply.checkpoint import CHECKPOINT, LATE, number_of, numbers_of, packed
+from agent.apply.commits import commits_after, counts_at
 from agent.apply.content import told_lost
 from agent.apply.converge import converge
 from agent.apply.ending import Ending
 from agent.apply.facts import Applied, Held, Report, StandbyFailed, VerifyReport, silent
 from agent.apply.guard import Guard, Standing
+from agent.apply.holds import Holds
 from agent.apply.late import LateFiles
 from agent.apply.ledger import Ledger
 from agent.apply.mirror import Mirror, Run
@@ -31,6 +32,7 @@ from agent.apply.ports import (
     no_patch,
 )
 from agent.apply.refresh import go_on
+from agent.apply.short import Short
 from agent.apply.standby import Standby
 from agent.apply.unkept import UnkeptReport
 from agent.apply.verify import verify
@@ -48,25 +50,12 @@ _ATTEMPTS = "attempts"
 _ACCEPTED = "accepted"
 _PINNED = "held-from"
 _ENDED = "ended-clean"
-_U64 = struct.Struct(">Q")
 #: So many targets since the checkpoint are remembered, to know again what a run that was cut short left.
 _ATTEMPTS_KEPT = 64
-_PAGE = 1000
 #: After a power cut the list of attempts may be an old one: so many commits after the checkpoint stand for the rest of it.
 _GUESSES = 300
 
 _AGAIN = "it is tried again"
-#: Problems that stand only while the next look finds the same.
-_HOLDS = (
-    "standby-path-missing",
-    "standby-not-empty",
-    "standby-gone",
-    "standby-replaced",
-    "standby-unsafe",
-    "lineage-waits",
-    "adopt-waits",
-    *ACCEPTABLE,
-)
 _PASSING = ("chunk-damaged", "apply-failed", "impossible-row")
 
 
@@ -122,6 +111,8 @@ class Applier:
         whole, *ids = numbers_of(local.value(LATE)) or (self._whole,)
         self._whole, self._doubted = whole, frozenset(map(ObjectId, ids))
         self._noted = self._doubted
+        self._short = Short(local)
+        self._holds = Holds(board, clock)
         self._accepted = number_of(local.value(_ACCEPTED))
         #: Replaced by any thread when the configuration was read again.
         self.brake = brake
@@ -147,7 +138,7 @@ class Applier:
     @property
     def checkpointed(self) -> bool:
         """Whether what was done is durable."""
-        return self._checkpoint == self._stands and self._noted == self._unsure()
+        return self._checkpoint == self._stands and self._noted == self._unsure() and self._short.noted
 
     @property
     def checkpointed_at(self) -> CommitNumber:
@@ -163,6 +154,11 @@ class Applier:
     def redoes(self) -> bool:
         """Whether the next converge believes nothing."""
         return not self._trusted
+
+    @property
+    def is_short(self) -> bool:
+        """Whether something that is owed does not stand as ``stands`` says."""
+        return bool(self._short.ids)
 
     @property
     def adopting(self) -> bool | None:
@@ -186,12 +182,12 @@ class Applier:
         try:
             world = self._standby.open()
         except Held as held:
-            self._hold(held)
+            self._holds.stand(held)
             raise
         self._prepared = True
         self._tell_unkept(whole=False)
         # What the commits hold is not looked at here.
-        self._clear_holds("lineage-waits", "adopt-waits", *ACCEPTABLE)
+        self._holds.clear("lineage-waits", "adopt-waits", *ACCEPTABLE)
         if is_empty(world.displaced):
             self._board.clear_code("displaced")
         if self._standby.found_again:
@@ -207,16 +203,18 @@ class Applier:
         Raises ``Held`` (also on the board), ``StandbyFull``, ``StandbyFailed`` and errors of our stores. After any of these,
         and after ``Applied.failed``, the next converge believes nothing of what stands and goes on from the same place."""
         self.prepare()
-        if self.unfinished and target.number == self._stands:
+        comes = self.is_short and self._short.is_due(self._reader, target.number)
+        if self.unfinished and target.number == self._stands and not comes:
             return self._written(target, progress, has_newer)
         try:
-            self._check_holds(target)
+            if target.number != self._stands or not comes:
+                self._check_holds(target)
         except Held:
             # What is held begins behind a whole commit.
             self.finish(progress)
             raise
         run = self._plan(target)
-        if run.trusted and run.base == target.number:
+        if run.trusted and run.base == target.number and not comes:
             return Applied(target.number)
         self._begin(target)
         done = self._run(run, progress)
@@ -265,7 +263,7 @@ class Applier:
         mirror.new_directories, mirror.unkept = self._made, self._unkept.bits
         mirror.patch_of, mirror.early, mirror.late = self._patch_of, self._early, self._late
         mirror.look_for_end = self.ending.look
-        mirror.tally.total_bytes = max(0, target.bytes - self._counts(run.base).bytes)
+        mirror.tally.total_bytes = max(0, target.bytes - counts_at(self._reader, run.base).bytes)
         try:
             act(mirror)
         except OSError as error:
@@ -275,6 +273,7 @@ class Applier:
             self._lost = True
             raise StandbyFailed("apply", world.path, error.reason, _AGAIN) from error
         finally:
+            self._short.add(mirror.left)
             mirror.close()
         self._unkept.ran(mirror.tally.unkept)
         self._tell_unkept(whole=False)
@@ -299,10 +298,11 @@ class Applier:
             self._attempts = ()
             self._local.set_value(_ATTEMPTS, b"")
         unsure = self._unsure()
-        noted = b"".join(map(_U64.pack, (self._whole, *sorted(unsure)))) if unsure else b""
+        noted = packed((self._whole, *sorted(unsure))) if unsure else b""
         if noted or self._noted:
             self._local.set_value(LATE, noted)
-        self._local.set_value(CHECKPOINT, _U64.pack(self._stands), durable=True)
+        self._short.note()
+        self._local.set_value(CHECKPOINT, packed((self._stands,)), durable=True)
         self._checkpoint, self._noted = self._stands, unsure
         self._made.clear()
         self._tell_unkept(whole=True)
@@ -326,7 +326,7 @@ class Applier:
 
     def accept(self, number: CommitNumber) -> None:
         """An operator lets the held commit ``number`` pass; durable. A later emptying holds anew."""
-        self._local.set_value(_ACCEPTED, _U64.pack(number), durable=True)
+        self._local.set_value(_ACCEPTED, packed((number,)), durable=True)
         self._accepted = number
 
     def verify(self, *, deep: bool, progress: Report = silent, repair: bool = False) -> VerifyReport:
@@ -343,18 +343,27 @@ class Applier:
         return replace(left, repaired=max(0, _count(found) - _count(left)))
 
     def _compared(self, deep: bool, progress: Report) -> VerifyReport:
-        look, world = self.ending.look, self._standby.open()
+        look, world, known = self.ending.look, self._standby.open(), self._local.get
         return verify(
-            world, self._reader, self._stands, self._chunk, self._local.get, deep=deep, progress=progress, look=look
+            world,
+            self._reader,
+            self._stands,
+            self._chunk,
+            known,
+            deep=deep,
+            progress=progress,
+            look=look,
+            short=self._short.ids,
         )
 
     def _repair(self, found: VerifyReport, progress: Report) -> None:
         """Lay the whole tree beside the commit. What was found to differ is read whatever its stat says."""
         target = self._reader.commits(CommitNumber(self._stands - 1), 1)[0]
         self._doubted |= self._late.give_up()
-        doubted = self._doubted.union(one.object for one in found.differences if one.object is not None)
+        doubted, short = self._unsure().union(one.object for one in found.differences if one.object), self._short.ids
         self._begin(target)
-        run = Run(self._stands, target, trusted=False, survey=True, doubted=None if found.more else doubted)
+        believed = None if found.more else doubted | short
+        run = Run(self._stands, target, trusted=False, survey=True, doubted=believed, short=short)
         if not self._run(run, progress).failed:
             self._standby.open().sync()
             self._attempts = ()
@@ -369,37 +378,27 @@ class Applier:
         return self._view
 
     def _plan(self, target: Commit) -> Run:
-        base = self._stands
+        base, short = self._stands, self._short.ids
         adopt = self._standby.adopting
         survey = adopt or self._lost or self._is_broken(base)
         trusted = self._trusted and not survey
         if not trusted:
             self._doubted |= self._late.give_up()
         if adopt or self._lost:
-            return Run(NOTHING, target, trusted=False, survey=True, adopt=adopt, doubted=self._doubted)
-        return Run(base, target, trusted, () if trusted else self._guesses(base), survey, doubted=self._doubted)
+            return Run(NOTHING, target, trusted=False, survey=True, adopt=adopt, doubted=self._doubted | short)
+        guesses = () if trusted else self._guesses(base)
+        return Run(base, target, trusted, guesses, survey, doubted=self._doubted | short, short=short)
 
     def _unsure(self) -> frozenset[ObjectId]:
         """Files that are not, or may not be, as what stands says."""
         return self._doubted | self._late.ids()
 
     def _is_broken(self, base: CommitNumber) -> bool:
-        return base != NOTHING and any(commit.parent == NOTHING for commit in self._commits_after(base))
+        return base != NOTHING and any(commit.parent == NOTHING for commit in commits_after(self._reader, base))
 
     def _guesses(self, base: CommitNumber) -> tuple[CommitNumber, ...]:
         later = (commit.number for commit in reversed(self._reader.commits(base, _GUESSES)))
         return tuple(dict.fromkeys((*reversed(self._attempts), *later)))
-
-    def _commits_after(self, number: CommitNumber) -> Iterator[Commit]:
-        while page := self._reader.commits(number, _PAGE):
-            yield from page
-            number = page[-1].number
-
-    def _counts(self, number: CommitNumber) -> Counts:
-        if number == NOTHING:
-            return Counts()
-        found = self._reader.commits(CommitNumber(number - 1), 1)
-        return Counts(found[0].entries, found[0].bytes) if found and found[0].number == number else Counts(entries=1)
 
     def _begin(self, target: Commit) -> None:
         if self._clean:
@@ -407,7 +406,7 @@ class Applier:
             self._local.set_value(_ENDED, b"no", durable=True)
             self._clean = False
         self._attempts = (*self._attempts, target.number)[-_ATTEMPTS_KEPT:]
-        self._local.set_value(_ATTEMPTS, b"".join(map(_U64.pack, self._attempts)))
+        self._local.set_value(_ATTEMPTS, packed(self._attempts))
         self._trusted = False
 
     def _end(self, run: Run, mirror: Mirror) -> Applied:
@@ -415,6 +414,7 @@ class Applier:
         if not tally.failed:
             self._stands, self._trusted, self._lost = run.target.number, True, False
             self._doubted = frozenset()
+            self._short.only(mirror.left)
             if not self._late:
                 self._whole = self._stands
             self._standby.found_again = False
@@ -446,19 +446,19 @@ class Applier:
         if hold is not None:
             remedy = f"hikae accept {self._dataset} if it is meant"
             held = Held(hold.code, self._dataset, hold.message, remedy)
-            self._hold(held)
+            self._holds.stand(held)
             raise held
         if not target.consistent and self._standby.adopting:
             reason = "what stands in the adopted tree is kept as it is until the primary has been through"
             waits = Held("adopt-waits", self._dataset, reason, "it goes on by itself", waits=True)
-            self._hold(waits, Severity.INFO)
+            self._holds.stand(waits, Severity.INFO)
             raise waits
         if anew:
             reason = f"the primary started anew and is not through yet; the standby stays at {shown(self._stands)}"
             waits = Held("lineage-waits", self._dataset, reason, "it goes on by itself")
-            self._hold(waits, Severity.INFO)
+            self._holds.stand(waits, Severity.INFO)
             raise waits
-        self._clear_holds()
+        self._holds.clear()
 
     def _brake(self, target: Commit) -> Hold | None:
         hold = self._emptied(target)
@@ -475,24 +475,14 @@ class Applier:
             return Hold(
                 SOURCE_EMPTIED, "the primary is empty, and a tree stands here that is to be adopted", target.number
             )
-        since = trailing_empty(self._commits_after(self._stands))
-        return judge(self._counts(self._stands), target, since, self._accepted)
+        since = trailing_empty(commits_after(self._reader, self._stands))
+        return judge(counts_at(self._reader, self._stands), target, since, self._accepted)
 
     def _pin(self, base: CommitNumber) -> None:
         """A hold stands from there, also after a restart, however much time goes by."""
         if base != self._pinned:
-            self._local.set_value(_PINNED, _U64.pack(base), durable=True)
+            self._local.set_value(_PINNED, packed((base,)), durable=True)
             self._pinned = base
-
-    def _hold(self, held: Held, severity: Severity = Severity.ERROR) -> None:
-        self._clear_holds(held.code)
-        message = held.reason
-        self._board.put(Problem(held.code, severity, self._clock.now_ns(), b"", message, held.remedy))
-
-    def _clear_holds(self, *but: str) -> None:
-        for code in _HOLDS:
-            if code not in but:
-                self._board.clear(code)
 
 
 def _late_step(mirror: Mirror) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 
 from agent.apply.ports import LocalFacts
 from agent.core.ids import NOTHING, CommitNumber
@@ -25,3 +26,8 @@ def number_of(value: bytes | None) -> CommitNumber:
 def numbers_of(value: bytes | None) -> tuple[CommitNumber, ...]:
     """Several numbers."""
     return tuple(CommitNumber(number) for (number,) in _U64.iter_unpack(value or b""))
+
+
+def packed(numbers: Iterable[int]) -> bytes:
+    """As they are kept."""
+    return b"".join(map(_U64.pack, numbers))

@@ -8,7 +8,7 @@ from agent.apply.clear import clear, tidy
 from agent.apply.fresh import NewFiles
 from agent.apply.mirror import Mirror
 from agent.apply.place import place
-from agent.apply.refresh import check_taken, forget_dead, refresh, refresh_root
+from agent.apply.refresh import check_taken, forget_dead, refresh, refresh_root, refresh_short
 from agent.apply.survey import forget_lineage, survey
 from agent.apply.sweep import sweep
 from agent.apply.workset import MEMORY_LIMIT, WorkSet
@@ -55,6 +55,7 @@ def _by_keys(mirror: Mirror, scratch: str | None) -> None:
         mirror.moment = mirror.at
         _place_all(mirror, work)
         refresh(mirror, work)
+        refresh_short(mirror)
         _finish(mirror)
         forget_dead(mirror, work)
     finally:

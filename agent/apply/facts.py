@@ -83,7 +83,8 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """The standby beside the catalog at ``number``. ``differences`` is bounded; ``more`` counts those beyond it."""
+    """The standby beside the catalog at ``number``. ``differences`` is bounded; ``more`` counts those beyond it. ``owed``: files
+    that could not be compared, since the commit was sealed without all of them; ``owed_paths``: the first."""
 
     equal: bool
     checked_entries: int
@@ -92,6 +93,8 @@ class VerifyReport:
     more: int = 0
     repaired: int = 0
     number: CommitNumber = NOTHING
+    owed: int = 0
+    owed_paths: tuple[bytes, ...] = ()
 
 
 class Held(Refused):

@@ -34,8 +34,8 @@ class NewFiles:
         self._made = False
 
     def place(self, parent: ObjectId, name: bytes, id: ObjectId) -> bool:
-        """Whether the object was such a file and stands at the name now. Whatever went wrong, nothing is left behind, and
-        ``place`` will meet it again and say so."""
+        """Whether the object was such a file and stands at the name now, or is owed and nothing can stand there. Whatever went
+        wrong, nothing is left behind, and ``place`` will meet it again and say so."""
         try:
             placed = self._place(parent, name, id)
         except (OSError, ChunkLost, WireError):
@@ -52,6 +52,8 @@ class NewFiles:
         old, raw = mirror.rows.get(id, (None, None))
         if old is not None or raw is None:
             return False
+        if mirror.leaves(id):
+            return True
         row = decode_object(raw)
         if row.mode & 0o170000 != stat.S_IFREG or row.flags:
             return False

@@ -68,6 +68,7 @@ class ApplyLoop:
         self._since_checkpoint = 0
         self._checkpoint_at = clock.monotonic()
         self._told = applier.applied
+        self._came = applier.is_short
 
     def start(self) -> None:
         """Begin; the standby is prepared at once, even before there is a commit."""
@@ -116,6 +117,12 @@ class ApplyLoop:
         """There is work for ``upkeep``."""
         with self._change:
             self._poked = True
+            self._change.notify_all()
+
+    def came(self) -> None:
+        """Content that was owed is here: the newest commit is looked at once more."""
+        with self._change:
+            self._came = True
             self._change.notify_all()
 
     def retry(self) -> None:
@@ -195,7 +202,7 @@ class ApplyLoop:
     def _due(self) -> Commit | None:
         """The commit to converge to now. Called with the condition held."""
         newest = self._newest
-        if newest is None or self._paused or newest.number <= self._facts.applied:
+        if newest is None or self._paused or (newest.number <= self._facts.applied and not self._came):
             return None
         return newest if self._clock.monotonic() >= self._retry_at else None
 
@@ -249,9 +256,15 @@ class ApplyLoop:
     def _converge(self, target: Commit) -> None:
         self._say(phase=Phase.REDO if self._applier.redoes else Phase.CONVERGE, progress=Progress())
         stood = self._applier.stands
-        done = self._applier.converge(target, lambda progress: self._say(progress=progress), self._is_wanted)
+        came, self._came = self._came, False
+        try:
+            done = self._applier.converge(target, lambda progress: self._say(progress=progress), self._is_wanted)
+        except HikaeError:
+            self._came = self._came or came
+            raise
         self._say(applied=self._applier.applied, stands=self._applier.stands)
         if done.failed:
+            self._came = self._came or came
             self._back_off(Phase.IDLE, None, f"{done.failed:,} objects could not be made as wanted")
             return
         self._well()

@@ -58,7 +58,8 @@ class Run:
     """What a run is asked for. ``base`` → ``target``; ``trusted``: the standby is known to equal ``base``;
     ``attempts``: commits that runs before may have left half-applied, newest first; ``survey``: no
     difference can be believed, so the whole tree is looked at. ``adopt``: what stands was there before us and may be
-    rewritten; ``doubted``: objects that may hold anything, whatever their stat and the commits say; None: all may."""
+    rewritten; ``doubted``: objects that may hold anything, whatever their stat and the commits say; None: all may;
+    ``short``: those that the base owed, so that an older version of them stands, or nothing."""
 
     base: CommitNumber
     target: Commit
@@ -67,6 +68,7 @@ class Run:
     survey: bool = False
     adopt: bool = False
     doubted: frozenset[ObjectId] | None = frozenset()
+    short: frozenset[ObjectId] = frozenset()
 
 
 @dataclass(slots=True)
@@ -119,13 +121,17 @@ class Mirror:
     unchecked: list[ObjectId] = field(default_factory=list)
     new_directories: set[ObjectId] = field(default_factory=set)
     touched: set[ObjectId] = field(default_factory=set)
+    #: Objects of the target that are not all here, and stand as they did.
+    left: set[ObjectId] = field(default_factory=set)
     holding: bool = False
     moment: CommitNumber = NOTHING
     dirs: DirTree = field(init=False)
     _serial: int = 0
+    _owes_any: bool = False
 
     def __post_init__(self) -> None:
         self.moment = self.run.target.number
+        self._owes_any = self.view.owed_count(self.moment) > 0
         self.dirs = DirTree(self.world.root, self._locate, self._expect)
 
     def close(self) -> None:
@@ -153,6 +159,13 @@ class Mirror:
         """The wanted row of an object."""
         raw = self.raw(id)
         return decode_object(raw) if raw is not None else None
+
+    def leaves(self, id: ObjectId) -> bool:
+        """Whether the object is not all here, so that its last version is left to stand, or nothing (law 9). Noted if so."""
+        if not self._owes_any or not self.view.owes(id, self.at):
+            return False
+        self.left.add(id)
+        return True
 
     def has_place(self, id: ObjectId) -> bool:
         """Whether the object is wanted, and by names that lead to the root."""
@@ -323,7 +336,7 @@ class Mirror:
         """Set the metadata of every touched object. One touched again later is set again."""
         for id in sorted(self.touched):
             row = self.row(id)
-            if row is None:
+            if row is None or (row.kind == stat.S_IFREG and self.leaves(id)):
                 continue
             with Attempt(self, id):
                 self._settle(id, row)

@@ -153,6 +153,10 @@ def _own(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow,
         return _take_directory(mirror, fd, parent, name, row, found)
     if _stands_elsewhere(mirror, row.id, parent, name) or not is_takeable(mirror, fd, row, found):
         return _Way.REPLACE
+    if row.kind == stat.S_IFREG and mirror.leaves(row.id):
+        mirror.ledger.record(row.id, found.handle, found.st)
+        mirror.stands(row.id, parent, name)
+        return _Way.SETTLED
     if not equals(mirror, fd, name, row, found):
         return _Way.REPLACE
     return _adopt(mirror, fd, parent, name, row, found)
@@ -212,6 +216,8 @@ def equals(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, found: Found) -
         return found.st.st_rdev == row.rdev
     if row.kind != stat.S_IFREG:
         return True
+    if mirror.leaves(row.id):
+        return False  # What it should hold may not even be known: its list can be among what lacks.
     return found.st.st_size == row.size and holds_content(mirror, fd, name, row, found)
 
 
@@ -243,6 +249,11 @@ def _put(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow,
         _put_directory(mirror, fd, name, row)
         return
     elsewhere = _elsewhere(mirror, row.id, parent, name)
+    if elsewhere is None and row.kind == stat.S_IFREG and mirror.leaves(row.id):
+        if replace:
+            # What stood there is another object, which has lost this name.
+            mirror.world.unlink(fd, name)
+        return
     if elsewhere is None or not _put_link(mirror, elsewhere, fd, name, row, replace=replace):
         build(mirror, fd, parent, name, row, replace=replace)
 

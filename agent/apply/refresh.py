@@ -40,10 +40,19 @@ def refresh(mirror: Mirror, work: WorkSet) -> None:
     for batch in work.objects.batches():
         for key, old, new in batch:
             id = object_id_of_key(key)
-            if new is not None and (old is not None or not mirror.run.trusted):
+            if new is not None and id not in mirror.run.short and (old is not None or not mirror.run.trusted):
                 with Making(mirror, id):
                     refresh_object(mirror, decode_object(new), decode_object(old) if old is not None else None)
         mirror.progress(len(batch))
+
+
+def refresh_short(mirror: Mirror) -> None:
+    """Objects of which an older version stands, or nothing: as wanted, if by now all of them is here."""
+    for id in sorted(mirror.run.short):
+        with Making(mirror, id):
+            row = mirror.row(id)
+            if row is not None:
+                refresh_object(mirror, row, None)
 
 
 def refresh_object(mirror: Mirror, row: ObjectRow, old: ObjectRow | None) -> None:
@@ -77,7 +86,7 @@ def _find(mirror: Mirror, row: ObjectRow, names: _Names) -> _Place | None:
 
 
 def _change(mirror: Mirror, row: ObjectRow, old: ObjectRow, names: _Names, found: _Place) -> None:
-    if row.id in mirror.late:
+    if row.id in mirror.late or (row.kind == stat.S_IFREG and mirror.leaves(row.id)):
         return
     if row.content != old.content:
         if mirror.run.trusted and mirror.late.defer(old, row, LARGE):
@@ -102,6 +111,10 @@ def go_on(mirror: Mirror) -> None:
         mirror.late.drop(id)
         return
     with Making(mirror, id):
+        if file.writing is None and mirror.leaves(id):
+            # The version before stands whole.
+            mirror.late.drop(id)
+            return
         found = _find(mirror, row, names[:_NAMES_AT_ONCE])
         if found is None:
             mirror.late.drop(id)
@@ -275,6 +288,10 @@ def _unify(mirror: Mirror, row: ObjectRow, names: _Names) -> None:
     for parent, _ in names:
         mirror.touch(parent)
     found = _find(mirror, row, names)
+    if row.kind == stat.S_IFREG and mirror.leaves(row.id):
+        if found is not None and len(names) > 1:
+            _relink(mirror, row, names, found[1:3])
+        return
     if found is None:
         place(mirror, *names[0], row.id, expect=True)
         found = _find(mirror, row, list(islice(names, 1)))

@@ -102,6 +102,12 @@ def _take_over(mirror: Mirror, row: ObjectRow, found: Found) -> None:
 
 def _adopt_file(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> None:
     known = row.id in mirror.done or _is_known_equal(mirror, row, found) or _was_indexed_equal(mirror, row, found)
+    if not known and mirror.leaves(row.id):
+        if found.identity is Identity.FOREIGN and not mirror.run.adopt:
+            mirror.displace(fd, parent, name)
+        else:
+            _take_over(mirror, row, found)
+        return
     if not known and not equals(mirror, fd, name, row, found):
         if found.identity is Identity.FOREIGN and not mirror.run.adopt:
             mirror.displace(fd, parent, name)

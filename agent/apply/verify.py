@@ -61,11 +61,13 @@ def verify(
     deep: bool,
     progress: Report = silent,
     look: content.Look = content.goes_on,
+    short: frozenset[ObjectId] = frozenset(),
 ) -> VerifyReport:
-    """Compare the standby with commit ``number``, which it should equal and which must stay applied meanwhile. ``look`` is called
-    for every entry, and raises what is to end it. ``known``: what local facts say of an object; what the filesystem is known
-    not to keep of it is no difference."""
-    check = _Check(world, view, number, read, known, deep, look)
+    """Compare the standby with commit ``number``, which it should equal and which must stay applied meanwhile. ``look`` is
+    called for every entry, and raises what is to end it. ``known``: what local facts say of an object; what the filesystem is
+    known not to keep of it is no difference. ``short``: files that are owed, of which the last version stands, or nothing: they
+    are named and not compared."""
+    check = _Check(world, view, number, read, known, deep, look, short)
     if number == NOTHING:
         return check.report()
     commits = view.commits(CommitNumber(number - 1), 1)
@@ -85,6 +87,9 @@ class _Check:
     known: Known
     deep: bool
     look: content.Look
+    short: frozenset[ObjectId]
+    owed: set[ObjectId] = field(default_factory=set)
+    owed_paths: list[bytes] = field(default_factory=list)
     found: list[Difference] = field(default_factory=list)
     more: int = 0
     checked_entries: int = 0
@@ -97,7 +102,14 @@ class _Check:
     def report(self) -> VerifyReport:
         equal = not self.found and not self.more
         return VerifyReport(
-            equal, self.checked_entries, self.checked_bytes, tuple(self.found), self.more, number=self.at
+            equal,
+            self.checked_entries,
+            self.checked_bytes,
+            tuple(self.found),
+            self.more,
+            number=self.at,
+            owed=len(self.owed),
+            owed_paths=tuple(self.owed_paths),
         )
 
     def whole_tree(self, commit: Commit | None, progress: Report) -> None:
@@ -142,7 +154,8 @@ class _Check:
                 self._entry(id, name, child, _join(path, name))
             else:
                 self.checked_entries += 1
-                self._differs(_join(path, name), "missing", child)
+                if not self._is_owed(child, _join(path, name)):
+                    self._differs(_join(path, name), "missing", child)
         while stands is not None:
             self._foreign(id, path, stands)
             stands = next(standing, None)
@@ -186,7 +199,7 @@ class _Check:
         self.look()
         self.checked_entries += 1
         raw = self.view.object(child, self.at)
-        if raw is None:
+        if raw is None or self._is_owed(child, path):
             return
         row = decode_object(raw)
         try:
@@ -201,6 +214,14 @@ class _Check:
                 self._content(row, fd, name, st, path)
         except OSError as error:
             self._differs(path, f"unreadable: {error.strerror}", row.id)
+
+    def _is_owed(self, id: ObjectId, path: bytes) -> bool:
+        if id not in self.short:
+            return False
+        if id not in self.owed and len(self.owed_paths) < LIMIT:
+            self.owed_paths.append(path)
+        self.owed.add(id)
+        return True
 
     def _metadata(self, row: ObjectRow, fd: int, name: bytes, st: os.stat_result, path: bytes) -> None:
         have = read_metadata(fd, name, st, None if name else fd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import NamedTuple, Protocol
 
 from agent.core.commit import Changes, Commit
@@ -36,6 +37,15 @@ class ChunkRef(NamedTuple):
     length: int
 
 
+class Lack(Enum):
+    """Why the bytes of a chunk are not to be had from where they stood."""
+
+    #: Other bytes stand there, or nothing: capture finds out what, and a later commit brings it.
+    CHANGED = "changed"
+    #: They cannot be read (no permission, a bad sector): nobody knows whether they changed, and no commit will say.
+    UNREADABLE = "unreadable"
+
+
 class Outlet(Protocol):
     """Takes what the pump captured. Every method is called by the pump's thread alone.
 
@@ -63,6 +73,10 @@ class Outlet(Protocol):
         ``ahead``: token and object of every large file whose content was given to :meth:`content` before."""
         ...
 
+    def looked(self) -> None:
+        """What could not be read may be readable now: the whole root was gone over, or something has become so."""
+        ...
+
 
 class NullOutlet:
     """Nobody listens: a primary without peers, and tests."""
@@ -80,4 +94,7 @@ class NullOutlet:
         chunks: Sequence[ReadChunk],
         ahead: Sequence[tuple[int, ObjectId]],
     ) -> None:
+        return None
+
+    def looked(self) -> None:
         return None

@@ -145,6 +145,11 @@ class Pump:
             self._accept = True
             self._condition.notify()
 
+    def cannot_read(self, path: bytes) -> bool:
+        """Whether what stands at this path could not be read when it was looked at last."""
+        engine = self._engine
+        return engine is not None and engine.reports.cannot_read(path)
+
     def facts(self) -> PumpFacts:
         """How it goes."""
         tasks, engine = self._tasks, self._engine
@@ -406,6 +411,7 @@ class Pump:
         if tasks.whole_ended:
             tasks.whole_ended = False
             self._last_reconcile = self._clock.now_ns()
+            engine.reports.healed = True
         due = engine.view.full_of_bulk or not tasks or tasks.is_due(self._clock)
         if due and not self._commit(engine, tasks, drained=True):
             self._begin_doubt(tasks)
@@ -428,6 +434,9 @@ class Pump:
             for ticket in covered:
                 ticket.cancel("capture stopped")
             raise
+        if engine.reports.healed:
+            engine.reports.healed = False
+            self._outlet.looked()
         for ticket in covered:
             ticket.finish(commit.number if commit is not None else NOTHING)
         return True

@@ -24,6 +24,8 @@ class Reports:
         self._board = board
         self._clock = clock
         self._standing: dict[bytes, set[str]] = {}
+        #: Whether something that could not be read may be readable now; for the pump to take back.
+        self.healed = False
 
     def well(self, path: Callable[[], bytes]) -> None:
         """This path was captured as it should be, or is gone; ``path`` is asked only if any has a problem."""
@@ -31,10 +33,15 @@ class Reports:
             asked = path()
             for code in self._standing.pop(asked, ()):
                 self._board.clear(code, asked)
+                self.healed = self.healed or code == UNREADABLE
 
     def gone(self, path: bytes) -> None:
         """No way leads to this path any more."""
         self.well(lambda: path)
+
+    def cannot_read(self, path: bytes) -> bool:
+        """Whether this path could not be read when it was looked at last; any thread."""
+        return UNREADABLE in self._standing.get(path, ())
 
     def paths(self) -> list[bytes]:
         """Paths that have a problem."""

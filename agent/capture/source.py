@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
 
-from agent.capture.outlet import ChunkRef
+from agent.capture.outlet import ChunkRef, Lack
 from agent.core.chunks import PIECE, name_of
 from agent.core.ids import ObjectId
 from agent.fs.confined import DirTree, open_file, open_root
 from agent.fs.content import read_exact
 from agent.store.catalog import CatalogReader
+
+#: Something else stands there, or somebody is just changing it, or we are short of something: none says that it cannot be read.
+_PASSING = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO, errno.EISDIR, errno.ENODEV, errno.EXDEV),
+    *(errno.EAGAIN, errno.ETXTBSY, errno.EBUSY, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+)
+
+#: ``(descriptor, offset, length)`` to bytes, fewer at the end of the file; OSError.
+ReadAt = Callable[[int, int, int], bytes]
 
 
 class TreeSource:
@@ -21,21 +31,29 @@ class TreeSource:
     Directories stay open, and each under the object that it was opened for; when two were exchanged, or one replaced, before
     the catalog said so, that was another one. So what is not found by them is looked for again from the root, by the names of
     now, and if that leads elsewhere, all that was open is let go. This holds on any filesystem, also where no handle tells
-    objects apart. ``looked`` is called between each look into the catalog and what is opened by it: tests are slow there."""
+    objects apart. ``read_at``: how a file is read; ``looked`` is called between each look into the catalog and what is opened by
+    it: tests are slow there."""
 
-    def __init__(self, path: str, reader: CatalogReader, looked: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        path: str,
+        reader: CatalogReader,
+        looked: Callable[[], None] = lambda: None,
+        read_at: ReadAt = read_exact,
+    ) -> None:
         self._path = path
         self._reader = reader
         self._looked = looked
+        self._read_at = read_at
         self._way: _Way | None = None
 
-    def read(self, refs: Sequence[ChunkRef]) -> list[bytes | None]:
-        """For each reference its bytes, or None where they are not to be had: changed, gone, unreadable."""
-        found: list[bytes | None] = [None] * len(refs)
+    def read(self, refs: Sequence[ChunkRef]) -> list[bytes | Lack]:
+        """For each reference its bytes, or why they are not to be had."""
+        found: list[bytes | Lack] = [Lack.CHANGED] * len(refs)
         files: dict[ObjectId, list[int]] = {}
         for index, ref in enumerate(refs):
             if ref.kind == PIECE:
-                found[index] = self._reader.piece(ref.name)
+                found[index] = self._reader.piece(ref.name) or Lack.CHANGED
             else:
                 files.setdefault(ref.object, []).append(index)
         for id, indexes in files.items():
@@ -47,10 +65,10 @@ class TreeSource:
         self._forget_way()
         self._reader.close()
 
-    def _read_file(self, id: ObjectId, indexes: list[int], refs: Sequence[ChunkRef], found: list[bytes | None]) -> None:
+    def _read_file(self, id: ObjectId, indexes: list[int], refs: Sequence[ChunkRef], found: list[bytes | Lack]) -> None:
         fresh = self._way is None
         seen = self._read_by(self._known_way(), id, indexes, refs, found)
-        if fresh or all(found[index] is not None for index in indexes):
+        if fresh or all(isinstance(found[index], bytes) for index in indexes):
             return
         way = _Way(self._path, self._reader, self._looked)
         again = self._read_by(way, id, indexes, refs, found, than=seen)
@@ -60,19 +78,22 @@ class TreeSource:
             self._forget_way()
             self._way = way
 
-    @staticmethod
     def _read_by(
+        self,
         way: _Way,
         id: ObjectId,
         indexes: list[int],
         refs: Sequence[ChunkRef],
-        found: list[bytes | None],
+        found: list[bytes | Lack],
         than: tuple[int, int] | None = None,
     ) -> tuple[int, int] | None:
         """Read what is lacking, if another file than ``than`` stands there; device and inode number of the one that does."""
         try:
             fd = way.open(id)
-        except OSError:
+        except OSError as error:
+            for index in indexes:
+                if not isinstance(found[index], bytes):
+                    found[index] = _lack(error)
             return None
         if fd is None:
             return None
@@ -80,14 +101,19 @@ class TreeSource:
             st = os.fstat(fd)
             if (st.st_dev, st.st_ino) != than:
                 for index in indexes:
-                    data = read_exact(fd, refs[index].offset, refs[index].length)
-                    if name_of(data) == refs[index].name:
-                        found[index] = data
+                    if not isinstance(found[index], bytes):
+                        found[index] = self._read_chunk(fd, refs[index])
             return st.st_dev, st.st_ino
-        except OSError:
-            return None
         finally:
             os.close(fd)
+
+    def _read_chunk(self, fd: int, ref: ChunkRef) -> bytes | Lack:
+        """One chunk: a bad sector takes no other of its file along."""
+        try:
+            data = self._read_at(fd, ref.offset, ref.length)
+        except OSError as error:
+            return _lack(error)
+        return data if name_of(data) == ref.name else Lack.CHANGED
 
     def _known_way(self) -> _Way:
         if self._way is None:
@@ -141,3 +167,7 @@ class _Way:
         names = self._reader.names_of(id)
         self._looked()
         return names[0] if names else None
+
+
+def _lack(error: OSError) -> Lack:
+    return Lack.CHANGED if error.errno in _PASSING else Lack.UNREADABLE

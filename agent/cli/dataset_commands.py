@@ -176,8 +176,11 @@ def _say_verify(dataset: str, result: Json) -> None:
     checked = f"{result['checked_entries']:,} entries, {size_text(result['checked_bytes'])} read"
     if result["repaired"]:
         say(f"{dataset}: {result['repaired']:,} repaired")
+    owed = result.get("owed", 0)
     if result["equal"]:
-        say(f"{dataset}: equal ({checked})")
+        but = f" but for {owed:,} files that are owed" if owed > 1 else " but for 1 file that is owed" if owed else ""
+        say(f"{dataset}: equal{but} ({checked})")
+        _say_owed(result)
         return
     differences = result["differences"]
     say(f"{dataset}: {len(differences):,} differences ({checked})")
@@ -185,6 +188,12 @@ def _say_verify(dataset: str, result: Json) -> None:
         say(f"  {_difference(difference)}")
     if len(differences) > _DIFFERENCES_SHOWN:
         remark(f"  and {len(differences) - _DIFFERENCES_SHOWN:,} more: --json lists all")
+    _say_owed(result)
+
+
+def _say_owed(result: Json) -> None:
+    for path in result.get("owed_paths", ())[:_DIFFERENCES_SHOWN]:
+        say(f"  {path}: owed; the primary could not read it, and its last version stands here, or nothing")
 
 
 def _difference(value: object) -> str:

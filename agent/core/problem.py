@@ -73,6 +73,16 @@ class ProblemBoard:
                 del self._problems[key]
             self._uncounted.pop(code, None)
 
+    def replace(self, code: str, problems: Iterable[Problem], total: int) -> None:
+        """After a full look: these are the problems of this code, the first of ``total``; the first ``since`` of each is kept."""
+        problems = list(problems)
+        self.keep_only(code, [problem.path for problem in problems])
+        for problem in problems:
+            self.put(problem)
+        with self._lock:
+            if total > len(problems):
+                self._uncounted[code] = total - len(problems)
+
     def listed(self) -> tuple[list[Problem], dict[str, int]]:
         """Everything, worst first, and how many more of each code were only counted."""
         order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}

@@ -27,6 +27,10 @@ class MeasuredFeed:
         """See ``Outlet``."""
         self._feed.content(token, chunks, is_new)
 
+    def looked(self) -> None:
+        """See ``Outlet``."""
+        self._feed.looked()
+
     def commit(
         self, commit: Commit, changes: Changes, chunks: Sequence[ReadChunk], ahead: Sequence[tuple[int, ObjectId]]
     ) -> None:

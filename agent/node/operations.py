@@ -267,4 +267,6 @@ def _verified(report: VerifyReport) -> Json:
         "checked_bytes": report.checked_bytes,
         "differences": found,
         "repaired": report.repaired,
+        "owed": report.owed,
+        "owed_paths": [shown(path) for path in report.owed_paths],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 
@@ -27,6 +27,7 @@ from agent.node.fan import MeasuredFeed
 from agent.node.firsts import FirstSync
 from agent.node.lag import LagMeter
 from agent.node.meeting import not_standby, tell_configs
+from agent.node.owed import tell_primary
 from agent.node.pauses import SEND, Pauses
 from agent.node.reading import PrimarySource
 from agent.node.rewound import Rewound, mark_of
@@ -133,6 +134,8 @@ class Primary:
         self.feed = Feed(stands_still=lambda peer: self.paces[peer].stands_still)
         self._lock = threading.Lock()
         self._senders: dict[str, Sender] = {}
+        #: By peer: how many files it owes, and the paths of the first.
+        self.owed: dict[str, tuple[int, Sequence[bytes]]] = {}
         self.pump = Pump(
             dataset.name,
             dataset.path,
@@ -346,10 +349,17 @@ class Primary:
             spool,
             pace=self.paces[peer],
             standings=self._standings,
+            owed=partial(self._peer_owes, peer),
         )
         with self._lock:
             self._senders[peer] = sender
         return sender
+
+    def _peer_owes(self, peer: str, total: int, paths: Sequence[bytes]) -> None:
+        with self._lock:
+            self.owed[peer] = total, paths
+            tell_primary(self._board, self.owed, self._around.clock.now_ns())
+        self._around.changed()
 
     def _source(self) -> PrimarySource:
         return PrimarySource(self.dataset.path, self._catalog, self._local, self.pump)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from agent.capture.outlet import ChunkRef
+from agent.capture.outlet import ChunkRef, Lack
 from agent.capture.pump import Pump
 from agent.capture.source import TreeSource
 from agent.core.commit import Commit
@@ -54,9 +54,25 @@ class PrimarySource:
         """See ``Source``."""
         return self._reader.piece(name)
 
-    def read(self, refs: Sequence[ChunkRef]) -> list[bytes | None]:
+    def object(self, id: ObjectId) -> bytes | None:
         """See ``Source``."""
-        return self._tree.read(refs)
+        return self._reader.object(id)
+
+    def read(self, refs: Sequence[ChunkRef]) -> list[bytes | Lack]:
+        """See ``Source``."""
+        found = self._tree.read(refs)
+        if Lack.CHANGED in found:
+            self._ask_capture(refs, found)
+        return found
+
+    def _ask_capture(self, refs: Sequence[ChunkRef], found: list[bytes | Lack]) -> None:
+        """What has changed and capture cannot read (the bad sector may be another) is brought by no later commit either."""
+        objects = {ref.object for ref, data in zip(refs, found, strict=True) if data is Lack.CHANGED}
+        paths = ((id, self._reader.path_of(id)) for id in objects)
+        unreadable = {id for id, path in paths if path is not None and self._pump.cannot_read(path)}
+        for at, ref in enumerate(refs if unreadable else ()):
+            if found[at] is Lack.CHANGED and ref.object in unreadable:
+                found[at] = Lack.UNREADABLE
 
     def force(self, objects: Sequence[ObjectId]) -> Waiting:
         """See ``Source``: a hint always reads."""

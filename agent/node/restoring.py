@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator
 
-from agent.capture.outlet import ChunkRef
+from agent.capture.outlet import ChunkRef, Lack
 from agent.capture.source import TreeSource
 from agent.core.chunks import DATA
 from agent.core.errors import Damaged, NotFound, WireError
@@ -80,7 +80,7 @@ class Restoring:
             found: list[StoredChunk] = []
             raws: list[bytes] = []
             for ref, data in zip(run, self._tree.read(run), strict=True):
-                if data is None:
+                if isinstance(data, Lack):
                     self.left += 1
                 else:
                     found.append(pack_chunk(ref.name, ref.kind, data))

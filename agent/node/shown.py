@@ -80,6 +80,7 @@ def primary_facts(
         unconfirmed=not serving_alone and not side.confirmed.issuperset(side.links),
         inconsistent=newest is not None and not newest.consistent and pump.phase is PumpPhase.LIVE,
         reconciling=pump.phase is PumpPhase.RECONCILE,
+        owed=max((peer.owed for peer in peers), default=0),
     )
 
 
@@ -124,6 +125,7 @@ def standby_facts(
         redo=apply.phase is ApplyPhase.REDO,
         behind=apply.phase is ApplyPhase.FULL,
         seeding=side.seeding.seeds,
+        owed=side.owing,
     )
 
 
@@ -161,6 +163,7 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             forecast_seconds=forecast_seconds(behind, state.gains, changes),
             since_ns=state.since or 0,
             told=standings.told(name),
+            owed=side.owed.get(name, (0, ()))[0],
         )
         peers.append(_limited(facts, side.paces[name].terms()) if state.connected else facts)
     return tuple(peers), troubles

@@ -19,6 +19,7 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import Reserve, ReserveReached
 from agent.node import lineage, meeting
 from agent.node.mending import Mending
+from agent.node.owed import tell_standby
 from agent.node.pauses import APPLY, Pauses
 from agent.node.restoring import Restoring
 from agent.node.room import Room
@@ -132,6 +133,7 @@ class Standby:
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)
+        self._tell_owed()
         self.steer()
 
     def _made_applier(self) -> Applier:
@@ -285,6 +287,20 @@ class Standby:
         newest = self._catalog.newest()
         return self.seeding.seeds and (newest is None or not newest.consistent)
 
+    def owed_moved(self) -> None:
+        """What is owed has changed, or some of it came. By the thread that has the catalog."""
+        self._tell_owed()
+        self.loop.came()
+        self._around.changed()
+
+    @property
+    def owing(self) -> int:
+        """How many files are not all here."""
+        return self._catalog.owing
+
+    def _tell_owed(self) -> None:
+        tell_standby(self._problems, self._catalog, self.dataset.primary, self._around.clock.now_ns())
+
     def restoring(self) -> Restoring:
         """A pass over the newest commit that puts what the vault lacks back from the standby's files."""
         return Restoring(self.vault, self._catalog.reader, self.dataset.path)
@@ -386,6 +402,10 @@ class _Served(Receiver):
     def content_came(self, token: int, came: Sequence[tuple[bytes, bytes | memoryview]]) -> None:
         """See ``Receiver``."""
         self._standby.early.came(token, came)
+
+    def owed_moved(self) -> None:
+        """See ``Receiver``."""
+        self._standby.owed_moved()
 
     def mended(self, left: int) -> None:
         """See ``Receiver``."""

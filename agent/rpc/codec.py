@@ -3,7 +3,7 @@ value."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from google.protobuf.message import DecodeError
@@ -11,25 +11,29 @@ from google.protobuf.message import DecodeError
 from agent.core.chunks import NAME_SIZE
 from agent.core.commit import Position
 from agent.core.errors import WireError
-from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch
+from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch, ObjectId
 from agent.rpc.payload import are_many, payload_of, with_payload
 from agent.rpc.standing import fill_standing, read_standing
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.messages import (
     BATCH_MAX,
     NAMES_MAX,
+    OBJECTS_MAX,
     PARTS_MAX,
     ROWS_MAX,
     TEXT_MAX,
     ZSTD,
+    Absent,
     Announce,
     Answers,
+    AskOwed,
     Batch,
     Data,
     Heartbeat,
     Hello,
     Need,
     Offer,
+    Owing,
     Pieces,
     PrimaryPart,
     Progress,
@@ -145,7 +149,7 @@ def _fill_welcome(part: Any, welcome: Welcome) -> None:
     out.certificate, out.proof, out.lacking = welcome.certificate, welcome.proof, welcome.lacking
     out.asks_first, out.compact = welcome.asks_first, welcome.compact
     out.program, out.config_digest = welcome.program, welcome.config_digest
-    out.patches = welcome.patches
+    out.patches, out.owed = welcome.patches, welcome.owed
     _fill_epoch(out.epoch, welcome.epoch)
     _fill_epoch(out.met, welcome.met)
 
@@ -170,6 +174,7 @@ def _read_welcome(welcome: pb.Welcome) -> Welcome:
         config_digest=_short(welcome.config_digest),
         patches=welcome.patches,
         met=_read_epoch(welcome.met),
+        owed=_counted(welcome.owed),
     )
 
 
@@ -242,7 +247,7 @@ def _fill_seal(part: Any, seal: Seal) -> None:
     out = part.seal
     out.number, out.parent, out.time = seal.number, seal.parent, seal.time
     out.consistent, out.digest, out.rows = seal.consistent, seal.digest, seal.rows
-    out.entries, out.bytes, out.fuzzy = seal.entries, seal.bytes, seal.fuzzy
+    out.entries, out.bytes, out.fuzzy, out.absent = seal.entries, seal.bytes, seal.fuzzy, seal.absent
 
 
 def _read_seal(seal: pb.Seal) -> Seal:
@@ -256,7 +261,31 @@ def _read_seal(seal: pb.Seal) -> Seal:
         bytes=_counted(seal.bytes),
         fuzzy=_counted(seal.fuzzy),
         rows=_counted(seal.rows),
+        absent=_counted(seal.absent),
     )
+
+
+def _fill_absent(part: Any, absent: Absent) -> None:
+    out = part.absent
+    out.number, out.parent = absent.number, absent.parent
+    out.objects.extend(absent.objects)
+
+
+def _read_absent(absent: pb.Absent) -> Absent:
+    return Absent(_number(absent.number), _number(absent.parent), _objects(absent.objects))
+
+
+def _fill_ask_owed(part: Any, ask: AskOwed) -> None:
+    part.ask_owed.after = ask.after
+
+
+def _fill_owing(part: Any, owing: Owing) -> None:
+    part.owing.total = owing.total
+    part.owing.objects.extend(owing.objects)
+
+
+def _read_owing(owing: pb.Owing) -> Owing:
+    return Owing(_counted(owing.total), _objects(owing.objects))
 
 
 def _fill_withdraw(part: Any, withdraw: Withdraw) -> None:
@@ -291,14 +320,14 @@ def _read_need(need: pb.Need) -> Need:
 def _fill_progress(part: Any, progress: Progress) -> None:
     out = part.progress
     out.durable, out.applied = progress.position.durable, progress.position.applied
-    out.consumed_bytes = progress.consumed
+    out.consumed_bytes, out.owed = progress.consumed, progress.owed
     if progress.standing is not None:
         fill_standing(out.standing, progress.standing)
 
 
 def _read_progress(progress: pb.Progress) -> Progress:
     position = Position(_number(progress.durable), _number(progress.applied))
-    return Progress(position, progress.consumed_bytes, read_standing(progress))
+    return Progress(position, progress.consumed_bytes, read_standing(progress), _counted(progress.owed))
 
 
 def _fill_refuse(part: Any, refuse: Refuse) -> None:
@@ -323,6 +352,12 @@ def _short(value: bytes) -> bytes:
     return value
 
 
+def _objects(ids: Sequence[int]) -> tuple[ObjectId, ...]:
+    if len(ids) > OBJECTS_MAX:
+        raise bad(f"{len(ids)} objects at once")
+    return tuple(ObjectId(_counted(id)) for id in ids)
+
+
 def _number(value: int) -> CommitNumber:
     return CommitNumber(_counted(value))
 
@@ -340,10 +375,13 @@ _FILL: dict[type, Callable[[Any, Any], None]] = {
     Withdraw: _fill_withdraw,
     Heartbeat: _fill_heartbeat,
     Announce: _fill_announce,
+    Absent: _fill_absent,
+    AskOwed: _fill_ask_owed,
     Welcome: _fill_welcome,
     Need: _fill_need,
     Progress: _fill_progress,
     Refuse: _fill_refuse,
+    Owing: _fill_owing,
 }
 _READ: dict[str, Callable[[Any], object]] = {
     "hello": _read_hello,
@@ -353,8 +391,11 @@ _READ: dict[str, Callable[[Any], object]] = {
     "withdraw": lambda part: Withdraw(_number(part.number)),
     "heartbeat": _read_heartbeat,
     "announce": lambda part: Announce(_counted(part.count)),
+    "absent": _read_absent,
+    "ask_owed": lambda part: AskOwed(ObjectId(_counted(part.after))),
     "welcome": _read_welcome,
     "need": _read_need,
     "progress": _read_progress,
     "refuse": _read_refuse,
+    "owing": _read_owing,
 }

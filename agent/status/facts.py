@@ -27,7 +27,8 @@ class PeerFacts:
     (0: sending stands still; None: without a limit, or not connected), ``waits_until_ns`` the UTC ns when it goes on, and
     ``limited_by`` the list of limits that says so. ``received_ns`` and ``applied_ns``: all that was captured before that moment
     (UTC ns) is durable, or applied, there; None: not known. ``first_sync``: how far it is while it has not had and applied a
-    consistent commit; ``told``: what it last said of itself, in this call or an earlier one."""
+    consistent commit; ``told``: what it last said of itself, in this call or an earlier one; ``owed``: files of which it lacks
+    something that cannot be read here."""
 
     name: str
     version: str = ""
@@ -48,6 +49,7 @@ class PeerFacts:
     applied_ns: int | None = None
     first_sync: SyncFacts | None = None
     told: Told | None = None
+    owed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ class DatasetFacts:
     (``NOTHING`` on a primary); ``hold`` why apply or capture is held; ``pauses`` what stands still because
     somebody asked for it; ``link_problems`` why peers were lost, beside the ``problems`` of this node's own; ``uncounted`` how
     many more problems of each code there are than ``problems`` lists; ``last_verify`` the result of the last verify;
-    ``since_ns`` when the present state began, ``time_ns`` when this was looked at (UTC ns). The flags name the states that only
-    the node can know."""
+    ``since_ns`` when the present state began, ``time_ns`` when this was looked at (UTC ns); ``owed`` how many files are not all
+    here, or not all at the peer that lacks most. The flags name the states that only the node can know."""
 
     name: str
     kind: Literal["tree", "device"]
@@ -101,6 +103,7 @@ class DatasetFacts:
     reconciling: bool = False
     since_ns: int = 0
     time_ns: int = 0
+    owed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

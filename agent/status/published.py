@@ -55,6 +55,7 @@ def _dataset(facts: DatasetFacts, node: str) -> Json:
         "peers": [_peer(peer) for peer in facts.peers],
         "sync": _sync(facts.sync),
         "watch": _watch(facts.watch),
+        "owed": facts.owed,
         "generations": None,
         "hold": _first_hold(facts, node),
         "pauses": [
@@ -105,6 +106,7 @@ def _peer(peer: PeerFacts) -> Json:
         "applied": stamp(peer.applied_ns),
         "first_sync": _sync(peer.first_sync),
         **_said(peer),
+        "owed": peer.owed,
     }
 
 

@@ -7,7 +7,7 @@ nothing staged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ import apsw
 from agent.core.commit import Changes, Commit
 from agent.core.errors import Damaged, HikaeError, NotFound, Refused, StoreFailed, WireError
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, object_id, shown
-from agent.store import lists, schema
+from agent.store import lists, owed, schema
 from agent.store.moments import Difference
 from agent.store.overlay import Overlay
 from agent.store.pack import PackEnd
 from agent.store.reader import CatalogReader, Reading
 from agent.store.sqlite import UNFIT, Synchronous, ensure_schema, failure, open_database, query, settle_log, unfit
-from agent.store.staging import UNSTAGE, Counts, Staging, highest_id
+from agent.store.staging import UNSTAGE, UNSTAGE_STATEMENTS, Counts, Staging, highest_id
 
 __all__ = ["Catalog", "CatalogReader", "Header"]
 
@@ -93,6 +93,10 @@ class Catalog(Reading):
         #: As the database has it: every page that a commit need not touch is four kilobytes less to write.
         self._saved_object = -1
         self._known_epoch: Epoch | None = None
+        #: How many objects of the newest commit are not all here; any thread.
+        self.owing = 0
+        #: Rises when it changes which.
+        self.owed_moves = 0
 
     @property
     def known_epoch(self) -> Epoch | None:
@@ -173,6 +177,31 @@ class Catalog(Reading):
             if self._rows >= _SLICE:
                 self._cut()
 
+    def owe(self, number: CommitNumber, objects: Iterable[ObjectId]) -> None:
+        """The coming commit is sealed although these objects, whose rows are staged, are not all here. Raises as
+        :meth:`stage`."""
+        with self._writing("stage a commit"):
+            self._expect(number)
+            self._staging.owe(number, objects)
+
+    def owe_not(self, number: CommitNumber, objects: Iterable[ObjectId]) -> None:
+        """They are all here, so the coming commit does not owe them. Raises as :meth:`stage`."""
+        with self._writing("stage a commit"):
+            self._expect(number)
+            self._connection.executemany(owed.FORGET, [(id, schema.FOREVER) for id in objects])
+
+    def came(self, objects: Sequence[ObjectId]) -> None:
+        """Content that these objects owed is durable here now. To be called between commits.
+
+        Raises ``Refused`` while one is staged, ``TryAgain``, ``StoreFailed``."""
+        if self._staged is not None:
+            raise Refused("note what came", self.path, f"commit {shown(self._staged)} is being staged")
+        with self._writing("note what came"):
+            for id in objects:
+                owed.forget(self._connection, id)
+            query(self._connection, "commit")
+            self.owing, self.owed_moves = self.owed_count(), self.owed_moves + 1
+
     def restart_from_nothing(self, number: CommitNumber) -> None:
         """Every live row ends with the commit that is to come, whose parent is ``NOTHING``; to be called before its
         first row.
@@ -244,6 +273,9 @@ class Catalog(Reading):
             query(self._connection, "commit")
             self._newest = commit
             self._staged, self._sliced, self._rows = None, False, 0
+            if self._staging.owed_moved:
+                self._staging.owed_moved = False
+                self.owing, self.owed_moves = self.owed_count(), self.owed_moves + 1
         return commit
 
     def withdraw(self) -> None:
@@ -361,7 +393,7 @@ class Catalog(Reading):
         at = newest.number if newest is not None else NOTHING
         if query(self._connection, _ANY_STAGED, (at,)):
             with self._connection:
-                query(self._connection, UNSTAGE, (at,) * 4)
+                query(self._connection, UNSTAGE, (at,) * UNSTAGE_STATEMENTS)
         counts = Counts(newest.entries, newest.bytes, newest.files) if newest is not None else Counts()
         self._staging = Staging(self._connection, counts, highest_id(self._connection), at)
         self._staged, self._sliced, self._unclean, self._rows = None, False, False, 0
@@ -369,6 +401,7 @@ class Catalog(Reading):
         self._saved_object = self._get("last_object")
         self._last_object = max(self._last_object, self._saved_object)
         self._epoch = max((epoch.number for epoch in self.lineage), default=0)
+        self.owing = self.owed_count() if newest is not None else 0
         if newest is not None and self._staging.digest.value() != newest.digest:
             raise Damaged(
                 "open the catalog", self.path, "bucket sums and digest differ", "move it away and start again"
@@ -451,5 +484,7 @@ delete from object where (id, until) in
 _PRUNE = (
     """delete from name where (parent, until, name) in
     (select parent, until, name from name where until <= ?1 and until < 9223372036854775807 limit ?2)""",
+    """delete from owed where (object, until) in
+    (select object, until from owed where until <= ?1 and until < 9223372036854775807 limit ?2)""",
     "delete from commits where number in (select number from commits where number < ?1 limit ?2)",
 )

@@ -14,7 +14,7 @@ from agent.core.commit import Commit
 from agent.core.digest import WIDTH, bucket_of
 from agent.core.errors import Damaged
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId
-from agent.store import losses, moments
+from agent.store import losses, moments, owed
 from agent.store.pack import PackEnd
 from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, unfit
 
@@ -35,7 +35,7 @@ select parent, name from name where object = ?1 and until > ?2 and since <= ?2 o
 _COMMIT = "select number, parent, digest, time, received, consistent, entries, bytes, fuzzy, files from commits "
 
 
-class Reading:
+class Reading(owed.Owed):
     """The reading methods, for whoever has a connection. ``at`` None is the newest sealed commit.
 
     All raise ``Damaged`` when a page's checksum is wrong, ``StoreFailed`` when the disk does not answer."""

@@ -3,11 +3,13 @@
 A row lives from commit ``since`` until commit ``until`` (``FOREVER``: still). It is seen at ``at`` iff
 ``since <= at and until > at``; of one key that is at most one row. Both may be ahead of the newest commit: such rows are staged.
 
-An object's key ends in ``until``, so its row at a moment is the first one behind it, and the live row is found at once
-however much history it has. Names are kept by directory and then ``until``: what lives in a directory stands together, so
-``children`` costs what it returns; of a name that ended, ``name_ended`` knows the moments. A name's row bytes are not stored:
-its columns are all there is to it. The indexes by ``since`` and ``until`` drive differences. A first sync writes five trees a
-file, and none that is only for history.
+An object's key ends in ``until``, so its row at a moment is the first one behind it, and the live row is found at once however
+much history it has. Names are kept by directory and then ``until``: what lives in a directory stands together, so ``children``
+costs what it returns; of a name that ended, ``name_ended`` knows the moments. A name's row bytes are not stored: its columns
+are all there is to it. ``owed`` stands beside a version of an object that was sealed although some of its content did not come
+and is not here (law 9); its ``until`` is that of the version. A commit has one digest on every node, so that is outside of it.
+The indexes by ``since`` and ``until`` drive differences. A first sync writes five trees a file, and none that is only for
+history.
 """
 
 from __future__ import annotations
@@ -32,6 +34,10 @@ create index name_ended on name (parent, name, until, since, object) where until
 create index name_object on name (object);
 create index name_since on name (since, parent, name);
 create index name_until on name (until) where until < 9223372036854775807;
+
+create table owed (
+    object integer not null, until integer not null, since integer not null, primary key (object, until)
+) without rowid;
 
 create table commits (
     number integer primary key, parent integer not null, digest blob not null, time integer not null,

@@ -42,7 +42,11 @@ _ANY_NAME = "select 1 from name where parent = ? and until = 9223372036854775807
 _END_ALL = """
 update object set until = ? where until = 9223372036854775807;
 update name set until = ? where until = 9223372036854775807;
+update owed set until = ? where until = 9223372036854775807;
 """
+_END_OWED = "update owed set until = ? where object = ? and until = 9223372036854775807"
+_NEW_OWED = Insert("insert or replace into owed values", "(?, 9223372036854775807, ?)")
+_ANY_OWED = "select 1 from owed where until = 9223372036854775807 limit 1"
 _NEW_OBJECT = Insert("insert into object values", "(?, 9223372036854775807, ?, ?)")
 _NEW_NAME = Insert("insert into name values", "(?, 9223372036854775807, ?, ?, ?)")
 _SUMS = Insert("insert or replace into sums values", "(?, ?)")
@@ -64,7 +68,10 @@ delete from object where since > ?1;
 update object set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
 delete from name where since > ?1;
 update name set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
+delete from owed where since > ?1;
+update owed set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
 """
+UNSTAGE_STATEMENTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,9 @@ class Staging:
         self._unsaved = self._load(newest)
         self.entries, self.size, self.files = counts.entries, counts.size, counts.files
         self.restarted = False
+        self._owes = bool(query(connection, _ANY_OWED))
+        #: Whether what is owed has changed with what is staged.
+        self.owed_moved = False
 
     def _load(self, newest: CommitNumber) -> int:
         """The sums as they were written last, and what began and ended since; how many rows that was."""
@@ -117,10 +127,16 @@ class Staging:
 
     def restart(self, number: CommitNumber) -> None:
         """Every live row ends at ``number``; digest and counts are those of nothing."""
-        query(self._connection, _END_ALL, (number, number))
+        query(self._connection, _END_ALL, (number,) * 3)
         self.digest = Digest()
         self.entries = self.size = self.files = 0
         self.restarted = True
+        self.owed_moved = self._owes
+
+    def owe(self, number: CommitNumber, objects: Iterable[int]) -> None:
+        """These objects, whose rows are staged under ``number``, are sealed without all of their content."""
+        _NEW_OWED.run(self._connection, [(id, number) for id in objects])
+        self._owes = self.owed_moved = True
 
     def sealed(self, number: CommitNumber) -> None:
         """The staged state becomes the sealed one, as ``number``. The sums are written now and then only: they are a
@@ -189,6 +205,9 @@ class Staging:
         for since, row in query(self._connection, _END_OBJECT, (number, key)):
             if since == number:
                 raise _bad(number, "it holds a key twice")
+            if self._owes:
+                query(self._connection, _END_OWED, (number, key))
+                self.owed_moved = self.owed_moved or bool(self._connection.changes())
             self._removed(row)
             self.size -= int.from_bytes(row[SIZE_AT : SIZE_AT + 8], "big")
             self.files -= row[_TYPE_AT] & _TYPE == _REGULAR

@@ -1,8 +1,8 @@
 """The vault: every chunk of a dataset by its name, in append-only packs with an index beside them.
 
 Receiver, applier and verifier use one vault at once. ``lock`` guards packs and index; reading, decompressing,
-checking and syncing go on outside it. Whoever checks that chunks are there and relies on it holds ``lock`` meanwhile,
-or pins them (law 2).
+checking and syncing go on outside it. Whoever checks that chunks are there and relies on it holds ``keeping``
+meanwhile, which collection also takes, or pins them (law 2).
 """
 
 from __future__ import annotations
@@ -111,6 +111,8 @@ class Vault:
         self._sync_file = sync_file
         self._sync_directory = sync_directory
         self.lock = threading.RLock()
+        #: Held while chunks are taken away, and by who found some and makes what names them durable. Before ``lock``.
+        self.keeping = threading.RLock()
         #: One sync at a time, and none behind one that failed: the kernel tells an error once for a file that was opened once.
         #: Whoever holds it asks for no other lock.
         self._syncing = threading.Lock()
@@ -320,7 +322,7 @@ class Vault:
         """Drop chunks from the index (their room comes back when packs are compacted).
 
         Raises ``Refused``, and forgets none, when one is pinned, or a stored patch that is to stay needs it."""
-        with self.lock:
+        with self.keeping, self.lock:
             if not set(self._with_patches(names)).issubset(names):
                 raise Refused(
                     "forget chunks", self._packs, "others are stored as patches of them", "forget those first"
@@ -330,7 +332,7 @@ class Vault:
     def lose(self, names: Sequence[bytes]) -> list[bytes]:
         """These are damaged: drop them and all that is stored as patches of them, which is lost with them; gives the names
         of all. Added again, they replace what was lost. Raises ``Refused``, and drops none, when one is pinned."""
-        with self.lock:
+        with self.keeping, self.lock:
             lost = self._with_patches(names)
             self._forget(lost)
         return lost

@@ -1,10 +1,10 @@
 """Bring a peer from its commit to ours, while the source goes on changing.
 
-A round offers the difference between the peer's commit and the newest one, rows with their chunk names, and answers
-what is needed from the source as it is now. Chunks that have changed there since were captured again, or will be
-(`force`): then the rows are withdrawn, what capture read is sent from the live queue, and the next round offers newer
-rows. Chunks that arrived stay, so a second round is mostly rows. When the live queue fills meanwhile, its chunks are
-sent between the offers and its rows are dropped: a further, shorter round will offer them. When rounds do not shrink
+A round offers the difference between the peer's commit and the newest one, rows with their chunk names, and answers what is
+needed from the source as it is now. Chunks that have changed there since were captured again, or will be (`force`): what cannot
+be read is left out (`owing`), else the rows are withdrawn, what capture read is sent from the live queue, and the next round
+offers newer rows. Chunks that arrived stay, so a second round is mostly rows. When the live queue fills meanwhile, its chunks
+are sent between the offers and its rows are dropped: a further, shorter round will offer them. When rounds do not shrink
 (`rounds`), the rest goes by the spool (`spooled`).
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.capture.coverage import CalledOff
-from agent.capture.outlet import ChunkRef
+from agent.capture.outlet import ChunkRef, Lack
 from agent.core.chunks import DATA
 from agent.core.clock import Clock
 from agent.core.commit import Changes, Commit
@@ -28,6 +28,7 @@ from agent.stream.conversation import Conversation
 from agent.stream.feed import LiveCommit, PeerQueue
 from agent.stream.load import Load
 from agent.stream.messages import NAMES_TARGET, RAW, ROWS_TARGET, Batch, Offer, Withdraw, blobs_of
+from agent.stream.owing import Absences
 from agent.stream.references import by_bytes, row_references
 from agent.stream.rounds import Fruitless, Rounds, Stalled
 from agent.stream.source import Source, Waiting
@@ -56,11 +57,12 @@ class _Question:
 class Catchup:
     """One peer's way to now. Used by the speaking thread; every method that sends is a generator of batches.
 
-    ``base`` is the commit that the peer has; it rises with every seal, and ``consistent`` says whether the last one was.
-    ``rounds`` is told how each round went; ``todo``: bytes that the round is about and has not come to; ``since``: what ``given``
-    said when its commit was chosen. ``compact``: the peer takes packed rows and implied names. ``asks_first``: it may have any
-    content already, so what the queue holds is dropped and read again where it is lacking. ``whole``: ``base`` is not known here
-    any more, so the first round offers all rows, and then the names of those that the peer has not as they are."""
+    ``base`` is the commit that the peer has; it rises with every seal, and ``consistent`` says whether the last one was;
+    ``absent`` whether any went without something that could not be read. ``rounds`` is told how each round went; ``todo``:
+    bytes that the round is about and has not come to; ``since``: what ``given`` said when its commit was chosen. ``compact``:
+    the peer takes packed rows and implied names. ``asks_first``: it may have any content already, so what the queue holds is
+    dropped and read again where it is lacking. ``whole``: ``base`` is not known here any more, so the first round offers all
+    rows, and then the names of those that the peer has not as they are."""
 
     def __init__(
         self,
@@ -78,6 +80,7 @@ class Catchup:
     ) -> None:
         self.base = base
         self.consistent = False
+        self.absent = False
         self.todo = 0
         self.since = given()
         self._given = given
@@ -92,6 +95,8 @@ class Catchup:
         self._load = Load()
         self._questions: deque[_Question] = deque()
         self._changed: set[ObjectId] = set()
+        self._absences = Absences()
+        self._target = NOTHING
         self._drained = NOTHING
         self._rows = self._moved = self._unread = 0
 
@@ -152,6 +157,8 @@ class Catchup:
     def _round(self, newest: Commit) -> Iterator[Batch]:
         """Offer the difference up to ``newest``; seal it, or withdraw it when content is missing."""
         self._changed.clear()
+        self._absences.clear()
+        self._target = newest.number
         self._rows = self._moved = self._unread = 0
         yield from self._offer_all(newest) if self._whole else self._offer_difference(newest)
         while self._questions:
@@ -220,9 +227,17 @@ class Catchup:
             self._load.part(Withdraw(newest.number))
         else:
             fuzzy = self._source.fuzzy(self.base, newest.number)
-            self._load.part(live.seal_of(newest, self.base, self._rows, fuzzy))
+            self._tell_absences()
+            absent = self._absences.told
+            self._load.part(live.seal_of(newest, self.base, self._rows, fuzzy, absent))
+            self.absent = self.absent or absent > 0
             self.base, self.consistent, self._whole = newest.number, newest.consistent, False
+        self._target = NOTHING
         yield from self._talk.say(self._load.take())
+
+    def _tell_absences(self) -> None:
+        for part in self._absences.parts(self._target, self.base):
+            self._load.part(part)
 
     def _offer(self, number: CommitNumber, changes: Changes, refs: Sequence[ChunkRef]) -> Iterator[Batch]:
         """Rows, the names that they need, and then as many answers as are due."""
@@ -273,15 +288,15 @@ class Catchup:
         self.todo = max(0, self.todo - sum(ref.length for ref in question.refs if ref.kind == DATA))
         for some in by_bytes(refs):
             for ref, data in zip(some, self._source.read(some), strict=True):
-                if data is None:
-                    self._unread += max(1, ref.length)
-                    if len(self._changed) < _CHANGED_MAX:
-                        self._changed.add(ref.object)
+                if isinstance(data, Lack):
+                    self._lacks(ref, data)
                     continue
                 self._moved += len(data)
                 self._load.chunk(ref.kind, ref.name, data)
                 if self._load.full:
                     yield from self._talk.say(self._load.take())
+        if self._absences.due:
+            self._tell_absences()
         yield from self._talk.say(self._load.take())
 
     def _ask_for(self, question: _Question) -> Iterator[Batch]:
@@ -298,6 +313,14 @@ class Catchup:
                     yield from self._offer(NOTHING, Changes(), refs)
                     refs = []
         yield from self._offer(NOTHING, Changes(), refs)
+
+    def _lacks(self, ref: ChunkRef, lack: Lack) -> None:
+        """Outside a round (``mend``) no commit is on its way, and what cannot be read goes on to lack."""
+        if self._target == NOTHING or self._absences.takes(ref, lack):
+            return
+        self._unread += max(1, ref.length)
+        if len(self._changed) < _CHANGED_MAX:
+            self._changed.add(ref.object)
 
     def _capture_again(self) -> Iterator[Batch]:
         """Wait until what changed is captured; its bytes lie in the queue then, and go out."""

@@ -19,9 +19,11 @@ from agent.stream.messages import (
     Batch,
     Heartbeat,
     Need,
+    Owing,
     Progress,
     Refuse,
     Seal,
+    SecondaryPart,
     Welcome,
     bad,
     raw_weight,
@@ -70,6 +72,10 @@ class Conversation:
         self.position = Position()
         self.failure: HikaeError | None = None
         self.closing = False
+        #: How many objects the peer said that it owes.
+        self.owed = 0
+        self.owing: Owing | None = None
+        self._asked_owed = False
         self._clock = clock
         self._pace = pace
         self._standings = standings
@@ -98,7 +104,7 @@ class Conversation:
                 self._hear(part)
             self._condition.notify_all()
 
-    def _hear(self, part: Welcome | Need | Progress | Refuse) -> None:
+    def _hear(self, part: SecondaryPart) -> None:
         if isinstance(part, Refuse):
             raise RefusedByPeer(self.peer, part)
         if isinstance(part, Welcome):
@@ -107,12 +113,16 @@ class Conversation:
             self._judge(part)
             self._credit = max(2 << 20, min(part.credit, CREDIT))
             self.position = Position(part.durable, part.applied)
-            self.welcome = part
+            self.welcome, self.owed = part, part.owed
         elif self.welcome is None:
             raise bad("an answer before its welcome")
         elif isinstance(part, Need):
             self._need(part)
             self._asked_at = self._heard_at
+        elif isinstance(part, Owing):
+            if not self._asked_owed:
+                raise bad("an answer to a question that was not asked")
+            self._asked_owed, self.owing, self.owed = False, part, part.total
         else:
             self._progress(part)
 
@@ -144,7 +154,7 @@ class Conversation:
             self._moved_at = self._heard_at
         self._consumed = part.consumed
         self._worked.count(self._heard_at, part.consumed)
-        self.position = part.position
+        self.position, self.owed = part.position, part.owed
         if part.standing is not None and self._standings is not None:
             self._standings.heard(self.peer, part.standing)
 
@@ -313,6 +323,16 @@ class Conversation:
         """The indexes needed; once."""
         with self._condition:
             return self._needs.pop(question)
+
+    def ask_owed(self) -> None:
+        """An ``AskOwed`` is on its way; :attr:`owing` will be there."""
+        self._asked_owed = True
+
+    def take_owing(self) -> Owing:
+        """Its answer; once."""
+        page, self.owing = self.owing, None
+        assert page is not None
+        return page
 
     def _spoken(self, batch: Batch) -> Batch:
         self._spoke_at = self._clock.monotonic()

@@ -69,7 +69,7 @@ class PeerQueue:
         self._spool = spool
         self._limit = limit
         self._first_token = first_token
-        self._wake = wake
+        self.wake = wake
         self._room = room
         self._lock = threading.Lock()
         self._commits: deque[LiveCommit] = deque()
@@ -125,7 +125,7 @@ class PeerQueue:
                 self._end()
             else:
                 self._append(item)
-        self._wake()
+        self.wake()
         return not self.overflowed
 
     def give_up(self) -> None:
@@ -174,6 +174,8 @@ class Feed:
         self._last_token = -1
         #: Bytes given since the start, whoever is attached.
         self.given = 0
+        #: Rises whenever something that could not be read may be readable.
+        self.looks = 0
 
     def attach(self, peer: str, wake: Callable[[], None], spool: Spool | None = None) -> PeerQueue:
         """A queue that gets everything given from now on; with ``spool``, chunks go there. ``wake`` is called after each item,
@@ -228,6 +230,12 @@ class Feed:
             uncovered = tuple(object_id for token, object_id in ahead if not queue.covers(token))
             pairs.append((queue, LiveCommit(commit, changes, chunks, uncovered, size, after)))
         self._give(pairs)
+
+    def looked(self) -> None:
+        """See ``capture.outlet.Outlet``."""
+        self.looks += 1
+        for queue in self._attached():
+            queue.wake()
 
     def _attached(self) -> list[PeerQueue]:
         with self._condition:

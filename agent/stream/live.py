@@ -53,11 +53,11 @@ def put_chunks(
 
 
 def put_commit(
-    talk: Conversation, load: Load, item: LiveCommit, base: CommitNumber, had: set[bytes]
+    talk: Conversation, load: Load, item: LiveCommit, base: CommitNumber, had: set[bytes], patches: bool = False
 ) -> Iterator[Batch]:
-    """One commit whole, on top of ``base``; the batch is left open for more."""
+    """One commit whole, on top of ``base``; the batch is left open for more. ``patches``: see :func:`put_chunks`."""
     number = item.commit.number
-    yield from put_chunks(talk, load, item, had, talk.patches)
+    yield from put_chunks(talk, load, item, had, patches)
     for _, blob in blobs_of(item.changes):
         if not load.fits(len(blob)):
             yield from talk.say(load.take())
@@ -69,9 +69,9 @@ def put_commit(
         yield from talk.say(load.take())
 
 
-def seal_of(commit: Commit, parent: CommitNumber, rows: int, fuzzy: int | None = None) -> Seal:
+def seal_of(commit: Commit, parent: CommitNumber, rows: int, fuzzy: int | None = None, absent: int = 0) -> Seal:
     """The seal of ``commit`` for a peer that has ``parent``. ``fuzzy``: files that were taken as read in any commit between the
-    two, where there are others between; None: in this one."""
+    two, where there are others between; None: in this one. ``absent``: see ``Seal``."""
     return Seal(
         number=commit.number,
         parent=parent,
@@ -82,6 +82,7 @@ def seal_of(commit: Commit, parent: CommitNumber, rows: int, fuzzy: int | None =
         bytes=commit.bytes,
         fuzzy=commit.fuzzy if fuzzy is None else fuzzy,
         rows=rows,
+        absent=absent,
     )
 
 

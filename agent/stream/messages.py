@@ -15,7 +15,7 @@ from typing import TypeAlias
 from agent.core import chunks
 from agent.core.commit import Changes, Position
 from agent.core.errors import WireError
-from agent.core.ids import NO_EPOCH, CommitNumber, Epoch
+from agent.core.ids import NO_EPOCH, CommitNumber, Epoch, ObjectId
 from agent.core.standing import Standing
 
 #: Of the protocol: what the newest release of the peers may be greeted with (``stream.versions``).
@@ -40,6 +40,8 @@ PATCHES_MAX = 2048
 #: A sender may have so many bytes under way that the receiver has not worked off.
 CREDIT = 32 * MIB
 TEXT_MAX = 1024
+#: Ids of objects in one part.
+OBJECTS_MAX = 4096
 
 PUT, DROP = 1, 2
 RAW, ZSTD = 0, 1
@@ -70,7 +72,8 @@ class Welcome:
     lost; before anything else every name of the newest commit is offered, which ends with a ``Withdraw`` of it.
     ``asks_first``: content may be here already, so until a consistent commit is sealed every chunk is asked for by name;
     ``compact``: rows may come packed and names implied; ``patches``: chunks may come as patches of those that it has;
-    ``program``, ``config_digest``: as in ``Hello``; ``met``: the newest epoch that the node has met or begun."""
+    ``program``, ``config_digest``: as in ``Hello``; ``met``: the newest epoch that the node has met or begun; ``owed``: as in
+    ``Progress``."""
 
     node: str
     epoch: Epoch
@@ -88,6 +91,7 @@ class Welcome:
     config_digest: bytes = b""
     patches: bool = False
     met: Epoch = NO_EPOCH
+    owed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +171,8 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """Commit ``number`` is whole. ``rows``: how many changes were offered for it; the others as in
-    ``core.commit.Commit``."""
+    """Commit ``number`` is whole. ``rows``: how many changes were offered for it; ``absent``: how many ids the
+    ``Absent`` parts before it hold; the others as in ``core.commit.Commit``."""
 
     number: CommitNumber
     parent: CommitNumber
@@ -179,6 +183,32 @@ class Seal:
     bytes: int
     fuzzy: int
     rows: int
+    absent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """``objects`` of commit ``number`` hold something that the peer lacks and that cannot be read: it is sealed without. What the
+    peer has of them it keeps, what it lacks it owes."""
+
+    number: CommitNumber
+    parent: CommitNumber
+    objects: tuple[ObjectId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskOwed:
+    """Which objects does the peer owe, by rising id, above ``after``? Between commits only; one ``Owing`` answers."""
+
+    after: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class Owing:
+    """Some ``objects`` that are not all here, rising; none: there are no more. ``total``: of all."""
+
+    total: int
+    objects: tuple[ObjectId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +246,12 @@ class Need:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """``position`` of the peer, and the :func:`weight` of all parts of this call that it has worked off; ``standing``: as in
-    ``Heartbeat``."""
+    ``Heartbeat``; ``owed``: how many objects of its newest commit are not all there."""
 
     position: Position
     consumed: int
     standing: Standing | None = None
+    owed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +265,8 @@ class Refuse:
     epoch: int = 0
 
 
-PrimaryPart: TypeAlias = Hello | Offer | Data | Seal | Withdraw | Heartbeat | Announce
-SecondaryPart: TypeAlias = Welcome | Need | Progress | Refuse
+PrimaryPart: TypeAlias = Hello | Offer | Data | Seal | Withdraw | Heartbeat | Announce | Absent | AskOwed
+SecondaryPart: TypeAlias = Welcome | Need | Progress | Refuse | Owing
 #: What the primary sends at once, and what the secondary does.
 Batch: TypeAlias = tuple[PrimaryPart, ...]
 Answers: TypeAlias = tuple[SecondaryPart, ...]
@@ -251,6 +282,8 @@ def weight(batch: Iterable[PrimaryPart]) -> int:
             total += 32 + len(part.rows) + 33 * len(part.asked)
         elif isinstance(part, Seal):
             total += 96
+        elif isinstance(part, Absent):
+            total += 32 + 8 * len(part.objects)
     return total
 
 

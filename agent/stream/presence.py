@@ -16,6 +16,8 @@ _ABSENT_MAX = 400_000
 _PIECES_MAX = 100_000
 #: Bases of patches that are looked at if a commit lacks something; those beyond are found by the next deep verify.
 _BASES_MAX = 100_000
+#: Bytes of a list that is one chunk.
+_ONE = 37
 _AGAIN = "it is asked for again on the next connection"
 
 
@@ -66,10 +68,11 @@ class Presence:
         self._vault = vault
         self._look = look
         self._recent: set[bytes] = set()
-        self._absent: set[bytes] = set()
+        #: How many rows of the coming commit name each chunk that is still to come.
+        self._absent: dict[bytes, int] = {}
         self._asked: set[bytes] = set()
-        #: The pieces of each file's list, and how many there are.
-        self._lists: list[list[Entry]] = []
+        #: The pieces of each list that is not flat, and how many rows have it; and how many pieces there are.
+        self._lists: dict[bytes, tuple[list[Entry], int]] = {}
         self._listed = 0
         self._whole: dict[bytes, _Piece] = {}
         self._bases: set[bytes] = set()
@@ -104,7 +107,8 @@ class Presence:
             self._recent.clear()
         self._recent.update(names)
         if self._absent:
-            self._absent.difference_update(names)
+            for name in names:
+                self._absent.pop(name, None)
         if self._asked:
             self._asked.difference_update(names)
 
@@ -118,26 +122,63 @@ class Presence:
         unknown: list[bytes] = []
         recent = self._recent
         for content in contents:
-            if len(content) == 37 and content[0] == chunks.DATA:
+            if len(content) == _ONE and content[0] == chunks.DATA:
                 if content[5:] not in recent:
                     unknown.append(content[5:])
                 continue
-            entries = chunks.decode(content)
-            unknown += [entry.name for entry in entries if entry.kind != chunks.HOLE and entry.name not in recent]
-            pieces = [entry for entry in entries if entry.kind == chunks.PIECE]
+            names, pieces = _named(content)
+            unknown += [name for name in names if name not in recent]
             if pieces:
-                self._lists.append(pieces)
+                self._lists[content] = pieces, self._lists.get(content, (pieces, 0))[1] + 1
                 self._listed += len(pieces)
         if unknown:
             self._vault.pin(unknown)
-            self._absent.update(self._vault.missing(unknown))
+            missing = set(self._vault.missing(unknown))
+            for name in unknown if missing else ():
+                if name in missing:
+                    self._absent[name] = self._absent.get(name, 0) + 1
         if len(self._absent) + self._listed > _ABSENT_MAX:
             raise _bad("too many rows before their chunks")
+
+    def excuse(self, content: bytes) -> None:
+        """What one row with this chunk list requires may stay absent, unless another row names it too."""
+        names, pieces = _named(content)
+        for name in names:
+            rows = self._absent.pop(name, 0)
+            if rows > 1:
+                self._absent[name] = rows - 1
+        if pieces:
+            _, rows = self._lists.pop(content, (pieces, 0))
+            if rows > 1:
+                self._lists[content] = pieces, rows - 1
+
+    def excuse_all(self) -> None:
+        """Nothing of this commit is required; what lacks is found by :meth:`is_whole`."""
+        self._absent.clear()
+        self._forget_lists()
+
+    def is_whole(self, content: bytes) -> bool:
+        """Whether all that a chunk list names is here, pinned now. Raises ``WireError`` for one that nobody could open."""
+        names, pieces = _named(content)
+        self._vault.pin(names)
+        if self._vault.missing(names):
+            return False
+        bases, self._bases = (
+            self._bases,
+            set(),
+        )  # What came is not looked through for damage, only to be told that some lacks.
+        try:
+            self._below(pieces, chunks.LEVELS + 1, len(pieces))
+        except ChunksMissing:
+            return False
+        finally:
+            self._bases = bases
+        return True
 
     def open_lists(self) -> None:
         """Every list that the commit names is here with all that it names, pinned now, and stands for no more than a file can; or
         ``WireError``. Whoever makes lists of lists says much in few bytes, so this may take long, and holds no lock."""
-        for pieces in self._lists:
+        for pieces, _ in self._lists.values():
             self._below(pieces, chunks.LEVELS + 1, len(pieces))
         self._forget_lists()
 
@@ -201,6 +242,12 @@ class Presence:
         if missing:
             damaged = unreadable(self._vault, self._bases, self._look)
             raise ChunksMissing(f"{len(missing)} of its chunks are not here, among them {missing[0].hex()}", damaged)
+
+
+def _named(content: bytes) -> tuple[list[bytes], list[Entry]]:
+    """What a chunk list names at its top, each once, and the lists among that."""
+    entries = [entry for entry in chunks.decode(content) if entry.kind != chunks.HOLE]
+    return list(dict.fromkeys(entry.name for entry in entries)), [one for one in entries if one.kind == chunks.PIECE]
 
 
 def unreadable(vault: Readable, names: Iterable[bytes], look: Callable[[], None] = goes_on) -> tuple[bytes, ...]:

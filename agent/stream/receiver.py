@@ -6,6 +6,7 @@ Not a thread: :mod:`agent.stream.intake` drives it. Nothing here waits for the p
 from __future__ import annotations
 
 import stat
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,15 +22,19 @@ from agent.store.vault import Vault
 from agent.stream import messages, versions
 from agent.stream.board import PositionBoard
 from agent.stream.compact import implied_names, open_rows
+from agent.stream.debts import ABSENT_MAX, Debts
 from agent.stream.messages import (
+    Absent,
     Announce,
     Answers,
+    AskOwed,
     Batch,
     Data,
     Heartbeat,
     Hello,
     Need,
     Offer,
+    Owing,
     Progress,
     Refuse,
     Seal,
@@ -65,6 +70,9 @@ class _Incoming:
     whole: bool = False
     rows: int = 0
     held: list[Changes] = field(default_factory=list)
+    #: Objects said to be absent whose rows are not staged yet; and how many were said to be.
+    absent: array[int] = field(default_factory=lambda: array("Q"))
+    absences: int = 0
     seal: Seal | None = None
 
 
@@ -100,6 +108,7 @@ class Receiver:
         self._clock = clock
         self._announced = announced
         self._presence = Presence(vault, self._look)
+        self._debts = Debts(catalog, self._presence)
         self._structure = Structure(catalog, empty=catalog.newest() is None)
         self._incoming: _Incoming | None = None
         self._sealed: list[_Incoming] = []
@@ -145,6 +154,7 @@ class Receiver:
             compact=True,
             patches=True,
             met=self._newest_epoch(),
+            owed=self._catalog.owing,
         )
 
     def handle(self, batch: Batch) -> list[SecondaryPart]:
@@ -162,6 +172,10 @@ class Receiver:
                 self._seal_came(part)
             elif isinstance(part, Withdraw):
                 self._withdraw(part)
+            elif isinstance(part, Absent):
+                self._absent(part)
+            elif isinstance(part, AskOwed):
+                answers.append(self._owing(part))
             elif isinstance(part, Announce):
                 self._announced(part.count)
             elif isinstance(part, Heartbeat):
@@ -188,12 +202,15 @@ class Receiver:
         :meth:`handle`."""
         if not self._sealed:
             return
+        moves = self._catalog.owed_moves
         # Also where nothing came: what a commit relies on may stand in an adopted tree, or have been put into the packs by
         # another thread, and be durable only now. The vault knows when there is nothing to do.
         end = self._vault.sync()
         while self._sealed:
             self._finish(self._sealed.pop(0), end)
         self._presence.forget()
+        if self._catalog.owed_moves != moves:
+            self.owed_moved()
         incoming = self._incoming
         if incoming is not None:
             self._begin_if_new(incoming)
@@ -206,13 +223,17 @@ class Receiver:
         """Chunks of the large new file ``token``, names and bytes, in order, ahead of its commit; the vault does not keep them at
         hand."""
 
+    def owed_moved(self) -> None:
+        """What is owed has changed, or some of it came."""
+
     def mended(self, left: int) -> None:
         """Every name was offered, and all but ``left`` of the missing chunks are durable now."""
 
     def progress(self) -> Progress:
         """How far we are."""
         position = self.board.position
-        return Progress(Position(position.durable, min(position.durable, position.applied)), self.consumed)
+        told = Position(position.durable, min(position.durable, position.applied))
+        return Progress(told, self.consumed, owed=self._catalog.owing)
 
     def close(self) -> None:
         """Take back what was never sealed. Safe to call twice; never commits."""
@@ -347,17 +368,43 @@ class Receiver:
         self._structure.check_types(rows)
         self._catalog.stage(incoming.number, changes)
         self._structure.look(incoming.number, rows, changes.drops)
-        self._presence.require(
-            [row.content for row in rows if type(row) is ObjectRow and row.content and _is_file(row)]
-        )
+        files = [row for row in rows if type(row) is ObjectRow and row.content and _is_file(row)]
+        self._presence.require(self._debts.required(incoming.number, files))
+
+    # --- what could not be read
+
+    def _absent(self, part: Absent) -> None:
+        opened = self._incoming
+        incoming = self._expect(part.number, part.parent, whole=opened is not None and opened.whole)
+        incoming.absences += len(part.objects)
+        incoming.absent.extend(part.objects)
+        # What was asked for and is absent does not come.
+        self._presence.ask_again()
+        if not self._sealed:
+            self._debts.absent(incoming.number, incoming.absent)
+        if len(incoming.absent) > ABSENT_MAX:
+            raise bad("too many absent objects before their rows")
+
+    def _owing(self, part: AskOwed) -> Owing:
+        if self._incoming is not None:
+            raise bad(f"a question while {shown(self._incoming.number)} is open")
+        self.flush()
+        self._presence.ask_again()
+        moves = self._catalog.owed_moves
+        if self._debts.awaited:
+            self._vault.sync()
+        answer = self._debts.ask(part.after)
+        if self._catalog.owed_moves != moves:
+            self.owed_moved()
+        return answer
 
     # --- seals
 
     def _seal_came(self, seal: Seal) -> None:
         opened = self._incoming
         incoming = self._expect(seal.number, seal.parent, whole=opened is not None and opened.whole)
-        if seal.rows != incoming.rows or len(seal.digest) != chunks.NAME_SIZE:
-            raise bad(f"a seal of {seal.rows} rows after {incoming.rows}")
+        if (seal.rows, seal.absent) != (incoming.rows, incoming.absences) or len(seal.digest) != chunks.NAME_SIZE:
+            raise bad(f"a seal of {seal.rows} rows after {incoming.rows}, or of other absences")
         incoming.seal = seal
         self._sealed.append(incoming)
         self._incoming = None
@@ -372,9 +419,16 @@ class Receiver:
         if incoming.whole:
             self._catalog.lay_rest()
         self._structure.settle()
-        self._presence.open_lists()
-        with self._vault.lock:
-            self._presence.settle()
+        self._debts.absent(incoming.number, incoming.absent)
+        with self._vault.keeping:
+            self._seal(incoming, seal, end)
+        self._debts.over()
+        self._may_restart = False
+        self.board.durable(seal.number)
+
+    def _seal(self, incoming: _Incoming, seal: Seal, end: PackEnd) -> None:
+        """Nothing that is found here may be collected before the commit that names it is there (law 2)."""
+        self._debts.settle(incoming.number)
         if self._catalog.staged_counts() != (seal.entries, seal.bytes):
             raise bad("a seal whose counts are not those of its rows")
         now = self._clock.now_ns()
@@ -390,8 +444,6 @@ class Receiver:
             ),
             end,
         )
-        self._may_restart = False
-        self.board.durable(seal.number)
 
     def _withdraw(self, part: Withdraw) -> None:
         incoming = self._incoming
@@ -407,6 +459,7 @@ class Receiver:
         if incoming.number != part.number:
             raise bad(f"a withdrawal of {shown(part.number)} while {shown(incoming.number)} is open")
         self._incoming = None
+        self._debts.over()
         self._presence.ask_again()
         if self._sealed:
             return

@@ -27,6 +27,7 @@ from agent.stream.conversation import Conversation, Ended
 from agent.stream.feed import Feed, LiveCommit, LiveContent, PeerQueue
 from agent.stream.load import Load
 from agent.stream.messages import Answers, Batch, Hello, Welcome
+from agent.stream.owing import OwedContent, Told, nobody
 from agent.stream.pace import Pace
 from agent.stream.rounds import Rounds
 from agent.stream.source import Source
@@ -52,7 +53,8 @@ class Sender:
     are read, :meth:`close` and the properties anywhere.
 
     ``open_source`` and ``open_spool`` are called in the thread that runs :meth:`outgoing`, which closes what they give; ``board``
-    is told the peer's position; ``pace`` says how fast; ``standings``: how the dataset stands here and there."""
+    is told the peer's position; ``pace`` says how fast; ``standings``: how the dataset stands here and there; ``owed``: see
+    ``OwedContent``."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Sender:
         open_spool: Callable[[], Spool],
         pace: Pace | None = None,
         standings: Standings | None = None,
+        owed: Told = nobody,
     ) -> None:
         self.talk = Conversation(peer, clock, pace, self._judge, standings)
         self.phase = Phase.HANDSHAKE
@@ -76,6 +79,8 @@ class Sender:
         self._board = board
         self._clock = clock
         self._open_spool = open_spool
+        self._tell_owed = owed
+        self._owed: OwedContent | None = None
         self._rounds = Rounds()
         self._round: Catchup | SpooledRound | None = None
         self._spool: Spool | None = None
@@ -161,6 +166,7 @@ class Sender:
             self._tell_position()
             if self._standings is not None:
                 self._standings.watch(self.talk.wake)
+            self._owed = OwedContent(self.talk, source, lambda: self._feed.looks, self._clock, self._tell_owed)
             while not self.talk.closing:
                 base = yield from self._attached(base, source)
             # Why we end it (a pause) is the last that the peer hears.
@@ -246,6 +252,7 @@ class Sender:
             yield from catchup.run()
         finally:
             self._round = None
+        self._went_without(catchup.absent)
         self._now = catchup.base
         self._asks_first = self._asks_first and not catchup.consistent
         return catchup.base
@@ -272,10 +279,28 @@ class Sender:
                 queue.give_up()
                 self._feed.detach(queue)
                 self._round = None
+        self._went_without(one.absent)
         self._rounds.spooled(one.moved, one.sealed)
         if one.stuck:
             yield from rest_fruitless(self.talk, source, self._rounds, one.stuck)
         return one.base
+
+    def _went_without(self, absent: bool) -> None:
+        if absent and self._owed is not None:
+            self._owed.declared()
+
+    @property
+    def _owes(self) -> bool:
+        return self._owed is not None and self._owed.any
+
+    @property
+    def _patches(self) -> bool:
+        """Whether a version may be sent as patches of the one before: not where the peer may not have all of that."""
+        return self.talk.patches and not self._owes
+
+    @property
+    def _asks_owed(self) -> bool:
+        return self._owed is not None and self._owed.due
 
     def _begins(self, one: Catchup | SpooledRound) -> None:
         self.phase = Phase.BEHIND if self._rounds.behind else Phase.CATCHUP
@@ -285,7 +310,10 @@ class Sender:
         """Live commits; returns where the peer is when the queue does not go on from there."""
         load = Load()
         while True:
-            yield from self.talk.wait(lambda: self._may_speak(queue) or self._is_over(queue))
+            yield from self.talk.wait(lambda: self._may_speak(queue) or self._is_over(queue) or self._asks_owed)
+            if self._owed is not None and self._owed.due and not (self._may_speak(queue) or self._is_over(queue)):
+                yield from self._owed.go_on(lambda: self._may_speak(queue) or self._is_over(queue))
+                continue
             items = queue.take(_TAKE_BYTES)
             if not items:
                 return base
@@ -299,11 +327,11 @@ class Sender:
                 if isinstance(item, LiveCommit) and fits and item.commit.number > base:
                     fits = item.commit.parent == base and not item.uncovered
                     if fits:
-                        yield from live.put_commit(self.talk, load, item, base, had)
+                        yield from live.put_commit(self.talk, load, item, base, had, self._patches)
                         base = item.commit.number
                         continue
                 # Rows that do not fit are offered by the catchup that follows; it counts on the chunks having gone out.
-                patches = fits and isinstance(item, LiveContent) and queue.covers(item.token) and self.talk.patches
+                patches = fits and isinstance(item, LiveContent) and queue.covers(item.token) and self._patches
                 yield from live.put_chunks(self.talk, load, item, had, patches)
             yield from self.talk.say(load.take())
             if not fits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from agent.capture.outlet import ChunkRef
+from agent.capture.outlet import ChunkRef, Lack
 from agent.core.commit import Commit
 from agent.core.ids import CommitNumber, Epoch, ObjectId
 
@@ -49,8 +49,12 @@ class Source(Protocol):
         """The bytes of a kept part of a chunk list."""
         ...
 
-    def read(self, refs: Sequence[ChunkRef]) -> list[bytes | None]:
-        """The bytes of each, if their name still comes out right, else None: the file has changed since."""
+    def object(self, id: ObjectId) -> bytes | None:
+        """The newest row of an object."""
+        ...
+
+    def read(self, refs: Sequence[ChunkRef]) -> list[bytes | Lack]:
+        """The bytes of each, if their name still comes out right, else why not."""
         ...
 
     def force(self, objects: Sequence[ObjectId]) -> Waiting:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
-from agent.capture.outlet import ChunkRef
+from agent.capture.outlet import ChunkRef, Lack
 from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.rows import key_is_object, object_id_of_key
@@ -26,6 +26,7 @@ from agent.stream.conversation import Conversation
 from agent.stream.feed import PeerQueue
 from agent.stream.load import Load
 from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Withdraw, blobs_of
+from agent.stream.owing import Absences
 from agent.stream.references import by_bytes, row_references
 from agent.stream.rounds import Fruitless, Stalled
 from agent.stream.source import Source, Waiting
@@ -48,9 +49,9 @@ class SpooledRound:
 
     ``queue`` must have been attached with ``spool`` and before anything here is read; it is given up as soon as all is gathered.
     ``base``: the commit that the peer has, raised by the seal; ``whole``: it is not known here, so all rows go;
-    ``moved``: bytes shipped; ``sealed``: whether it came to its end;
-    ``stuck``: what could not be read however often it was captured again, although there was room;
-    ``todo``: bytes that the peer lacks, as far as known; ``since``: what ``given`` said when its commit was chosen."""
+    ``moved``: bytes shipped; ``sealed``: whether it came to its end; ``absent``: whether it went without something that could
+    not be read; ``stuck``: what had changed however often it was captured again, although there was room; ``todo``: bytes that
+    the peer lacks, as far as known; ``since``: what ``given`` said when its commit was chosen."""
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class SpooledRound:
         self.moved = 0
         self.sealed = False
         self.stuck: frozenset[ObjectId] = frozenset()
+        self.absent = False
         self.todo = 0
         self._talk = talk
         self._source = source
@@ -85,6 +87,7 @@ class SpooledRound:
         self._unread: set[bytes] = set()
         self._unmet: set[ObjectId] = set()
         self._again: set[ObjectId] = set()
+        self._absences = Absences()
 
     def run(self) -> Iterator[Batch]:
         """Gather and ship; when it does not fit the spool, ship what does, without a seal: the peer keeps it.
@@ -185,13 +188,22 @@ class SpooledRound:
         absent = [ref for ref in refs if ref.name not in self._spool]
         found = []
         for ref, data in zip(absent, self._source.read(absent), strict=True):
-            if data is not None:
+            if isinstance(data, bytes):
                 found.append((ref.name, ref.kind, data))
             elif ref.name not in self._spool:
-                self._unread.add(ref.name)
-                self._unmet.add(ref.object)
+                self._lacks(ref, data)
         self._spool.add(found)
         self._unread.difference_update(name for name, _, _ in found)
+
+    def _lacks(self, ref: ChunkRef, lack: Lack) -> None:
+        """Capture its object again, or do without."""
+        if not self._absences.takes(ref, lack):
+            self._unread.add(ref.name)
+            self._unmet.add(ref.object)
+            return
+        self._unread.discard(ref.name)
+        if self._lacking.pop(ref.name, None) is not None:
+            self.todo = max(0, self.todo - ref.length)
 
     def _captured(self, ticket: Waiting) -> Iterator[Batch]:
         """Wait until it is captured; capture fills the spool meanwhile."""
@@ -230,7 +242,11 @@ class SpooledRound:
             self._load.part(Withdraw(target.number))
         else:
             fuzzy = self._source.fuzzy(self.base, target.number)
-            self._load.part(live.seal_of(target, self.base, count, fuzzy))
+            for part in self._absences.parts(target.number, self.base):
+                self._load.part(part)
+            absent = self._absences.told
+            self._load.part(live.seal_of(target, self.base, count, fuzzy, absent))
+            self.absent = absent > 0
             self.base, self.sealed = target.number, True
         yield from self._talk.say(self._load.take())
 

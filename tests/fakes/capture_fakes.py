@@ -54,12 +54,16 @@ class RecordingOutlet:
         self.ahead: list[tuple[int, ObjectId]] = []
         self.fresh: list[bytes] = []
         self.asked: list[bytes] = []
+        self.looks = 0
         self.room = threading.Event()
         self.room.set()
         self.on_content: Callable[[], None] = lambda: None
 
     def has_room(self, timeout: float) -> bool:
         return self.room.wait(timeout)
+
+    def looked(self) -> None:
+        self.looks += 1
 
     def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
         self._keep(chunks)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from agent.capture.outlet import ChunkRef, ReadChunk
+from agent.capture.outlet import ChunkRef, Lack, ReadChunk
 from agent.core import chunks
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes, Commit
@@ -74,6 +74,12 @@ class Primary:
         self.names: dict[bytes, ObjectId] = {}
         self.reads: list[ChunkRef] = []
         self.forced: list[ObjectId] = []
+        self.unreadable: set[ObjectId] = set()
+        #: What capture cannot read.
+        self.blind: set[ObjectId] = set()
+        #: What was told of peers that owe something; and the senders' clock.
+        self.owed: list[tuple[int, list[bytes]]] = []
+        self.clock = ManualClock()
         self.before_read: Callable[[], None] = lambda: None
         self._known: set[bytes] = set()
         self._lock = threading.RLock()
@@ -134,12 +140,16 @@ class Primary:
         with self._lock:
             puts, found, pieces = [], [], []
             for object_id in objects:
-                if object_id in self.disk:
+                if object_id in self.disk and object_id not in self.blind:
                     row, some, inner = self._row(object_id, self.disk[object_id])
                     puts.append(row)
                     found += some
                     pieces += inner
             return self._commit(Changes(puts), found, pieces, True)
+
+    def told_owed(self, total: int, paths: Sequence[bytes]) -> None:
+        """See ``stream.owing``."""
+        self.owed.append((total, list(paths)))
 
     def spool(self) -> Spool:
         """For a sender."""
@@ -209,6 +219,7 @@ class FakeSource:
         self.path_of = reader.path_of
         self.fuzzy = reader.fuzzy_between
         self.close = reader.close
+        self.object = reader.object
 
     def difference(self, a: CommitNumber, b: CommitNumber) -> Iterator[list[tuple[bytes, bytes | None, bytes | None]]]:
         return self._reader.difference(a, b, 50)
@@ -219,7 +230,7 @@ class FakeSource:
     def knows_epoch(self, epoch: Epoch) -> bool:
         return epoch in self._reader.lineage
 
-    def read(self, refs: Sequence[ChunkRef]) -> list[bytes | None]:
+    def read(self, refs: Sequence[ChunkRef]) -> list[bytes | Lack]:
         self._primary.before_read()
         self._primary.reads += refs
         return [self._read(ref) for ref in refs]
@@ -228,11 +239,14 @@ class FakeSource:
         self._primary.forced += objects
         return Done(self._primary.capture(objects).number)
 
-    def _read(self, ref: ChunkRef) -> bytes | None:
+    def _read(self, ref: ChunkRef) -> bytes | Lack:
         if ref.kind == chunks.PIECE:
-            return self._reader.piece(ref.name)
+            return self._reader.piece(ref.name) or Lack.CHANGED
+        if ref.object in self._primary.unreadable:
+            return Lack.UNREADABLE
         data = self._primary.disk.get(ref.object, b"")[ref.offset : ref.offset + ref.length]
-        return data if chunks.name_of(data) == ref.name else None
+        blind = ref.object in self._primary.blind
+        return data if chunks.name_of(data) == ref.name else Lack.UNREADABLE if blind else Lack.CHANGED
 
 
 class OldReceiver(Receiver):
@@ -404,7 +418,8 @@ def make_sender(
     newest = primary.catalog.newest()
     hello = Hello("alpha", "web", (1,), primary.epoch, newest.number if newest else NOTHING, b"n" * 32)
     board = board or PositionBoard()
-    return Sender(peer, hello, primary.source, primary.feed, board, ManualClock(), primary.spool, pace=pace)
+    told = primary.told_owed
+    return Sender(peer, hello, primary.source, primary.feed, board, primary.clock, primary.spool, pace=pace, owed=told)
 
 
 class Call:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.agents import Pair
+from fakes.eventually import eventually
 from fakes.trees import differences
 from fakes.unprivileged import Nobody
 
@@ -111,3 +113,34 @@ def test_the_demo_works_without_privileges(nobody: Nobody) -> None:
     assert (True, True) == (result["identical"], result["lag_ms_p50"] > 0)
     assert "watching by inotify" in done.stderr
     assert [] == list(nobody.temporary.iterdir())
+
+
+def test_a_file_that_cannot_be_read_any_more_holds_up_nobody(theirs: Theirs) -> None:
+    """A standby that was away gets all else and keeps its last version of the one; both name it, and it comes by itself."""
+    both = theirs.both
+    secret = both.source / "secret"
+    secret.write_bytes(b"one" * 1000)
+    secret.chmod(0o644)
+    theirs.user.owns(secret)
+    theirs.mirror()
+    both.beta.kill()
+    secret.write_bytes(b"two" * 1000)
+    both.alpha.json("reconcile", "web")
+    secret.chmod(0o600)
+    os.lchown(secret, 0, 0)
+    theirs.user.does(f"echo important > {both.source}/important")
+    both.beta.start()
+    both.beta.up()
+    both.alpha.json("wait", "web", "--applied", "--timeout", "60")
+    owed = [[one["path"] for one in agent.dataset()["problems"] if one["code"] == "owed"] for agent in both.agents]
+    standing = (both.target / "important").exists(), (both.target / "secret").read_bytes()
+    assert ([["secret"]] * 2, (True, b"one" * 1000)) == (owed, standing)
+    verified = both.beta.json("verify", "web", "--deep")
+    assert (True, [], 1, ["secret"]) == tuple(verified[key] for key in ("equal", "differences", "owed", "owed_paths"))
+    secret.chmod(0o644)
+    theirs.user.owns(secret)
+    both.alpha.json("reconcile", "web")
+    eventually(lambda: both.beta.dataset()["owed"] == 0 == both.alpha.dataset()["owed"])
+    eventually(lambda: (both.target / "secret").read_bytes() == b"two" * 1000)
+    theirs.mirror()
+    assert 0 == both.beta.json("verify", "web", "--deep")["owed"]

@@ -79,6 +79,8 @@ class PrimaryPart(_message.Message):
     WITHDRAW_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     ANNOUNCE_FIELD_NUMBER: _builtins.int
+    ABSENT_FIELD_NUMBER: _builtins.int
+    ASK_OWED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -93,6 +95,10 @@ class PrimaryPart(_message.Message):
     def heartbeat(self) -> Global___Heartbeat: ...
     @_builtins.property
     def announce(self) -> Global___Announce: ...
+    @_builtins.property
+    def absent(self) -> Global___Absent: ...
+    @_builtins.property
+    def ask_owed(self) -> Global___AskOwed: ...
     def __init__(
         self,
         *,
@@ -103,12 +109,14 @@ class PrimaryPart(_message.Message):
         withdraw: Global___Withdraw | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
         announce: Global___Announce | None = ...,
+        absent: Global___Absent | None = ...,
+        ask_owed: Global___AskOwed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "data", b"data", "heartbeat", b"heartbeat", "hello", b"hello", "offer", b"offer", "part", b"part", "seal", b"seal", "withdraw", b"withdraw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "announce", b"announce", "ask_owed", b"ask_owed", "data", b"data", "heartbeat", b"heartbeat", "hello", b"hello", "offer", b"offer", "part", b"part", "seal", b"seal", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "data", b"data", "heartbeat", b"heartbeat", "hello", b"hello", "offer", b"offer", "part", b"part", "seal", b"seal", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "announce", b"announce", "ask_owed", b"ask_owed", "data", b"data", "heartbeat", b"heartbeat", "hello", b"hello", "offer", b"offer", "part", b"part", "seal", b"seal", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["hello", "offer", "data", "seal", "withdraw", "heartbeat", "announce"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["hello", "offer", "data", "seal", "withdraw", "heartbeat", "announce", "absent", "ask_owed"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -124,6 +132,7 @@ class SecondaryPart(_message.Message):
     NEED_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     REFUSE_FIELD_NUMBER: _builtins.int
+    OWING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome: ...
     @_builtins.property
@@ -132,6 +141,8 @@ class SecondaryPart(_message.Message):
     def progress(self) -> Global___Progress: ...
     @_builtins.property
     def refuse(self) -> Global___Refuse: ...
+    @_builtins.property
+    def owing(self) -> Global___Owing: ...
     def __init__(
         self,
         *,
@@ -139,12 +150,13 @@ class SecondaryPart(_message.Message):
         need: Global___Need | None = ...,
         progress: Global___Progress | None = ...,
         refuse: Global___Refuse | None = ...,
+        owing: Global___Owing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["need", b"need", "part", b"part", "progress", b"progress", "refuse", b"refuse", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["need", b"need", "owing", b"owing", "part", b"part", "progress", b"progress", "refuse", b"refuse", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["need", b"need", "part", b"part", "progress", b"progress", "refuse", b"refuse", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["need", b"need", "owing", b"owing", "part", b"part", "progress", b"progress", "refuse", b"refuse", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["welcome", "need", "progress", "refuse"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["welcome", "need", "progress", "refuse", "owing"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -252,6 +264,7 @@ class Welcome(_message.Message):
     PROGRAM_FIELD_NUMBER: _builtins.int
     CONFIG_DIGEST_FIELD_NUMBER: _builtins.int
     MET_FIELD_NUMBER: _builtins.int
+    OWED_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     durable: _builtins.int
     durable_digest: _builtins.bytes
@@ -268,6 +281,8 @@ class Welcome(_message.Message):
     program: _builtins.str
     config_digest: _builtins.bytes
     """Over what must be the same on all nodes; empty from a release that did not say."""
+    owed: _builtins.int
+    """See Progress."""
     @_builtins.property
     def epoch(self) -> Global___Epoch: ...
     @_builtins.property
@@ -293,10 +308,11 @@ class Welcome(_message.Message):
         program: _builtins.str = ...,
         config_digest: _builtins.bytes = ...,
         met: Global___Epoch | None = ...,
+        owed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "met", b"met"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "asks_first", b"asks_first", "certificate", b"certificate", "compact", b"compact", "config_digest", b"config_digest", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "met", b"met", "node", b"node", "patches", b"patches", "program", b"program", "proof", b"proof", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "asks_first", b"asks_first", "certificate", b"certificate", "compact", b"compact", "config_digest", b"config_digest", "credit_bytes", b"credit_bytes", "durable", b"durable", "durable_digest", b"durable_digest", "epoch", b"epoch", "lacking", b"lacking", "met", b"met", "node", b"node", "owed", b"owed", "patches", b"patches", "program", b"program", "proof", b"proof", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -417,6 +433,7 @@ class Seal(_message.Message):
     BYTES_FIELD_NUMBER: _builtins.int
     FUZZY_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    ABSENT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     parent: _builtins.int
     time: _builtins.int
@@ -427,6 +444,8 @@ class Seal(_message.Message):
     bytes: _builtins.int
     fuzzy: _builtins.int
     rows: _builtins.int
+    absent: _builtins.int
+    """Ids in the Absent parts before it."""
     def __init__(
         self,
         *,
@@ -439,14 +458,64 @@ class Seal(_message.Message):
         bytes: _builtins.int = ...,
         fuzzy: _builtins.int = ...,
         rows: _builtins.int = ...,
+        absent: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "consistent", b"consistent", "digest", b"digest", "entries", b"entries", "fuzzy", b"fuzzy", "number", b"number", "parent", b"parent", "rows", b"rows", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "bytes", b"bytes", "consistent", b"consistent", "digest", b"digest", "entries", b"entries", "fuzzy", b"fuzzy", "number", b"number", "parent", b"parent", "rows", b"rows", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Seal: _TypeAlias = Seal  # noqa: Y015
+
+@_typing.final
+class Absent(_message.Message):
+    """Objects of commit `number` of whose content that the peer lacks some could not be read: it is sealed without. Outside the digest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    parent: _builtins.int
+    @_builtins.property
+    def objects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        parent: _builtins.int = ...,
+        objects: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "objects", b"objects", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Absent: _TypeAlias = Absent  # noqa: Y015
+
+@_typing.final
+class AskOwed(_message.Message):
+    """Which objects does the peer owe, by rising id, above `after`? Asked between commits; exactly one Owing answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_FIELD_NUMBER: _builtins.int
+    after: _builtins.int
+    def __init__(
+        self,
+        *,
+        after: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AskOwed: _TypeAlias = AskOwed  # noqa: Y015
 
 @_typing.final
 class Withdraw(_message.Message):
@@ -759,9 +828,12 @@ class Progress(_message.Message):
     APPLIED_FIELD_NUMBER: _builtins.int
     CONSUMED_BYTES_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
+    OWED_FIELD_NUMBER: _builtins.int
     durable: _builtins.int
     applied: _builtins.int
     consumed_bytes: _builtins.int
+    owed: _builtins.int
+    """Objects of its newest commit that are not all there."""
     @_builtins.property
     def standing(self) -> Global___Standing: ...
     def __init__(
@@ -771,14 +843,40 @@ class Progress(_message.Message):
         applied: _builtins.int = ...,
         consumed_bytes: _builtins.int = ...,
         standing: Global___Standing | None = ...,
+        owed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "consumed_bytes", b"consumed_bytes", "durable", b"durable", "standing", b"standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "consumed_bytes", b"consumed_bytes", "durable", b"durable", "owed", b"owed", "standing", b"standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Progress: _TypeAlias = Progress  # noqa: Y015
+
+@_typing.final
+class Owing(_message.Message):
+    """Objects that are not all here: some, by rising id, and how many there are in all. None: there are no more above `after`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    @_builtins.property
+    def objects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        total: _builtins.int = ...,
+        objects: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["objects", b"objects", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Owing: _TypeAlias = Owing  # noqa: Y015
 
 @_typing.final
 class Refuse(_message.Message):

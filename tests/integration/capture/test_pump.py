@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -10,7 +11,7 @@ import threading
 from pathlib import Path
 
 from agent.capture.facts import Phase
-from agent.capture.outlet import ChunkRef
+from agent.capture.outlet import ChunkRef, Lack
 from agent.capture.root import Hold
 from agent.capture.rules import Rules
 from agent.capture.source import TreeSource
@@ -18,6 +19,7 @@ from agent.capture.view import BULK_ROWS
 from agent.core import chunks
 from agent.core.ids import ROOT
 from agent.core.rows import decode_object, object_key
+from agent.fs.content import read_exact
 from agent.watch.hint import Hint, Look
 from fakes.capture_fakes import WAIT, LightOutlet, Station, station, wait_for
 
@@ -419,8 +421,27 @@ class TestSource:
             ChunkRef(bytes(32), chunks.PIECE, a, 0, 0),
         ]
         source = TreeSource(str(root), made.catalog.reader())
-        assert [first, None, None] == source.read(refs)
+        assert [first, Lack.CHANGED, Lack.CHANGED] == source.read(refs)
         os.rename(root / "d", root / "e")
         made.hint(b"d", b"e")
-        assert [first, None, None] == source.read(refs)
+        assert [first, Lack.CHANGED, Lack.CHANGED] == source.read(refs)
+        source.close()
+
+    def test_what_cannot_be_read_is_told_apart_from_what_changed(self, made: Station, root: Path) -> None:
+        """One bad sector takes no other chunk of its file along; somebody's lease says nothing."""
+        data = os.urandom(3000)
+        (root / "f").write_bytes(data)
+        made.synced()
+        id = made.id_of(b"f")
+        assert id is not None
+        parts = [data[at : at + 1000] for at in range(0, 3000, 1000)]
+        refs = [ChunkRef(chunks.name_of(part), chunks.DATA, id, at * 1000, 1000) for at, part in enumerate(parts)]
+
+        def read_at(fd: int, offset: int, length: int) -> bytes:
+            if offset:
+                raise OSError(errno.EIO if offset == 1000 else errno.EAGAIN, "no")
+            return read_exact(fd, offset, length)
+
+        source = TreeSource(str(root), made.catalog.reader(), read_at=read_at)
+        assert [parts[0], Lack.UNREADABLE, Lack.CHANGED] == source.read(refs)
         source.close()

@@ -1,0 +1,39 @@
+"""Why the apply stands still, on the board: one hold at a time, gone when the next look does not find it."""
+
+from __future__ import annotations
+
+from agent.apply.brake import ACCEPTABLE
+from agent.apply.facts import Held
+from agent.core.clock import Clock
+from agent.core.problem import Problem, ProblemBoard, Severity
+
+#: Problems that stand only while the next look finds the same.
+_CODES = (
+    "standby-path-missing",
+    "standby-not-empty",
+    "standby-gone",
+    "standby-replaced",
+    "standby-unsafe",
+    "lineage-waits",
+    "adopt-waits",
+    *ACCEPTABLE,
+)
+
+
+class Holds:
+    """The holds of one dataset's standby."""
+
+    def __init__(self, board: ProblemBoard, clock: Clock) -> None:
+        self._board = board
+        self._clock = clock
+
+    def stand(self, held: Held, severity: Severity = Severity.ERROR) -> None:
+        """This one stands, and no other."""
+        self.clear(held.code)
+        self._board.put(Problem(held.code, severity, self._clock.now_ns(), b"", held.reason, held.remedy))
+
+    def clear(self, *but: str) -> None:
+        """None stands but these."""
+        for code in _CODES:
+            if code not in but:
+                self._board.clear(code)
