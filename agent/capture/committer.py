@@ -103,10 +103,10 @@ class Committer:
     def _labelled(self, found: Iterable[Found], patches: Mapping[bytes, Runs]) -> list[ReadChunk]:
         """Each name once, with ``fresh`` told, and learned: a name is fresh once."""
         once = {name: (kind, data) for name, kind, data in found}
-        known = self._patiently(lambda: self._local.knows(list(once)))
+        known = self._local.known.among(list(once))
         new = [name for name in once if name not in known]
         if new:
-            self._patiently(lambda: self._local.learn(new))
+            self._local.known.learn(new)
         if not patches:
             return [ReadChunk(name, kind, data, name not in known) for name, (kind, data) in once.items()]
         return [

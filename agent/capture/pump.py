@@ -209,6 +209,7 @@ class Pump:
     def _run(self) -> None:
         try:
             doubt_what_may_be_older(self._local, self._catalog)
+            self._local.known.begin()
             newest = self._catalog.newest()
             self._first_sync = newest is None or not newest.consistent
             while not self._stopping.is_set():

@@ -13,6 +13,7 @@
       ├─ patched    chunks that lie as patches of others: how deep, and how they are read
       ├─ pack       append-only records
       └─ index      name → place, rebuilt from the packs
+    known     which chunk names may have been captured here          local.known      losing it costs a question
     pages     digests of large files' pages                          local.pages.db   losing it costs a transfer
     sqlite    how every database here is opened, and what its errors mean
 

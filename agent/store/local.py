@@ -1,7 +1,7 @@
 """Local facts: what is true on this machine only, and stands outside the digest. Losing them loses only time.
 
-File handles, inode numbers, ctimes and prints of objects; which chunk names were ever captured here; a few named
-values. One connection, to be used by several threads.
+File handles, inode numbers, ctimes and prints of objects, and a few named values; beside them, in files of their own, page
+digests and which chunk names were ever captured here. One connection, to be used by several threads.
 
 Facts are not durable when they are written: a power cut may bring back older ones than the catalog's. So they carry the
 commit up to which they hold, their *mark*, in the transaction that writes them (law 5; ``store.doubt`` judges by it).
@@ -12,18 +12,19 @@ from __future__ import annotations
 import struct
 import threading
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 import apsw
 
 from agent.core.errors import StoreFailed
 from agent.core.ids import CommitNumber, ObjectId
+from agent.store.known import KnownNames
 from agent.store.pages import Pages
 from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
 
 _APPLICATION = 0x68696B6C  #: "hikl", in the database header
-_VERSION = 2
+_VERSION = 3
 _CACHE_KIB = 16_384
 _TABLES = """
 create table object (
@@ -32,7 +33,6 @@ create table object (
 );
 create index object_handle on object (handle) where handle <> x'';
 create index object_unkept on object (unkept, id) where unkept <> 0;
-create table known (prefix integer primary key);
 create table value (key text primary key, data blob not null) without rowid;
 """
 _GET = "select * from object where id = ?"
@@ -41,8 +41,6 @@ _SIGNATURES = """
 select id, handle, ino, ctime, mtime, size, clean from carray(?) asked join object on object.id = asked.value
 """
 _FIRST_UNKEPT = "select id from object where unkept = ? order by id limit 3"
-_KNOWN = "select value from carray(?) where exists (select 1 from known where prefix = value)"
-_LEARN = "insert or ignore into known select value from carray(?)"
 _PUT = Insert("insert or replace into object values", "(?, ?, ?, ?, ?, ?, ?, ?, ?)")
 _PUT_VALUE = "insert or replace into value values (?, ?)"
 #: They are believed no more (ctime 0 equals no stat), and the object is still known by its handle.
@@ -52,8 +50,6 @@ _MARK, _SETTLED = "mark", "settled"
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 #: A mark: the commit's number, then its digest.
 _NUMBER = struct.Struct(">q")
-#: What is kept of a chunk name: its first eight bytes.
-_FIRST = struct.Struct(">q")
 
 
 class LocalRow(NamedTuple):
@@ -96,26 +92,29 @@ class Local:
         """Open or create. Raises ``Damaged``: remove the file and everything is read anew."""
         connection = open_database(path, Synchronous.NORMAL, _CACHE_KIB)
         try:
-            ensure_schema(connection, path, _APPLICATION, _VERSION, _TABLES)
+            created = ensure_schema(connection, path, _APPLICATION, _VERSION, _TABLES)
         except apsw.Error as error:
             connection.close(True)
             raise failure(error, "open the local facts", path) from error
         except BaseException:
             connection.close(True)
             raise
-        return cls(path, connection)
+        return cls(path, connection, created)
 
-    def __init__(self, path: str, connection: apsw.Connection) -> None:
+    def __init__(self, path: str, connection: apsw.Connection, created: bool) -> None:
         self.path = path
         self._connection = connection
         self._lock = threading.Lock()
         self._failed = False
         #: Page digests of large files, in a file of their own.
         self.pages = Pages(path.removesuffix(".db") + ".pages.db")
+        #: Chunk names that may have been captured here, in a file of their own.
+        self.known = KnownNames(path.removesuffix(".db") + ".known", created)
 
     def close(self) -> None:
         """Give the connections back; safe to call twice."""
         self.pages.close()
+        self.known.close()
         with self._lock:
             self._connection.close(True)
 
@@ -197,21 +196,6 @@ class Local:
         asked = [(id,) for id in ids]
         self._write(lambda connection: connection.executemany(_DOUBT + " where id = ?", asked))
 
-    def knows(self, names: Sequence[bytes]) -> set[bytes]:
-        """Those of ``names`` that may have been learned. Only the first 8 bytes are kept, so it may say so of a few
-        that were not; what it leaves out certainly was not."""
-        prefixes = {_prefix(name): name for name in names}
-        if not prefixes:
-            return set()
-        found = {prefix for (prefix,) in self._all(_KNOWN, (apsw.carray(array("q", prefixes)),))}
-        return {name for name in names if _prefix(name) in found} if found else set()
-
-    def learn(self, names: Iterable[bytes]) -> None:
-        """Remember chunk names."""
-        prefixes = array("q", sorted(map(_prefix, names)))
-        if prefixes:
-            self._write(lambda connection: query(connection, _LEARN, (apsw.carray(prefixes),)))
-
     def value(self, key: str) -> bytes | None:
         """A named value."""
         for (data,) in self._all("select data from value where key = ?", (key,)):
@@ -261,7 +245,3 @@ def _storable(row: LocalRow) -> LocalRow:
     if _LEAST <= row.mtime <= _MOST and row.ino <= _MOST and row.ctime <= _MOST:
         return row
     return row._replace(ino=min(row.ino, _MOST), ctime=0, mtime=max(_LEAST, min(row.mtime, _MOST)), clean=False)
-
-
-def _prefix(name: bytes) -> int:
-    return _FIRST.unpack_from(name)[0]  # type: ignore[no-any-return]  # struct's values have no types

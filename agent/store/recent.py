@@ -10,12 +10,16 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
+#: What keeping a chunk takes beside its bytes (measured: 710 bytes each for 400,000 of 20 bytes).
+ENTRY = 700
+
 
 class RecentChunks:
-    """At most ``limit`` bytes of chunks by name. Thread-safe."""
+    """At most ``limit`` bytes of chunks by name, ``entry`` more counted for each. Thread-safe."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, entry: int = ENTRY) -> None:
         self._limit = limit
+        self._entry = entry
         self._slack = limit // 2
         self._lock = threading.Lock()
         self._came_by = threading.Condition(self._lock)
@@ -33,19 +37,19 @@ class RecentChunks:
 
     @property
     def size(self) -> int:
-        """Bytes kept now."""
+        """Bytes that all this takes now."""
         return self._size
 
     def put(self, name: bytes, data: bytes) -> None:
         """A chunk came. It is kept if there is room, or room can be made."""
         with self._lock:
-            at = self._came
-            self._came += len(data)
-            if name in self._unread or name in self._read or not self._make_room(len(data)):
+            at, weight = self._came, self._weight(data)
+            self._came += weight
+            if name in self._unread or name in self._read or not self._make_room(weight):
                 return
             self._unread[name] = (at, data)
-            self._size += len(data)
-            self._ahead += len(data)
+            self._size += weight
+            self._ahead += weight
 
     def get(self, name: bytes) -> bytes | None:
         """The chunk, if it is kept."""
@@ -58,7 +62,7 @@ class RecentChunks:
                 return None
             self._passed = max(self._passed, found[0])
             data = self._read[name] = found[1]
-            self._ahead -= len(data)
+            self._ahead -= self._weight(data)
             if self._waits and self._ahead < self._slack:
                 self._waits = False
                 self._came_by.notify_all()
@@ -75,9 +79,12 @@ class RecentChunks:
         with self._lock:
             data = self._read.pop(name, None)
             if data is None:
-                data = self._unread.pop(name, (0, b""))[1]
-                self._ahead -= len(data)
-            self._size -= len(data)
+                found = self._unread.pop(name, None)
+                if found is None:
+                    return
+                data = found[1]
+                self._ahead -= self._weight(data)
+            self._size -= self._weight(data)
 
     def wait_for_reader(self, timeout: float) -> None:
         """Let whoever reads come closer if what is still to be read fills most of the room: what finds none is read from disk
@@ -87,14 +94,17 @@ class RecentChunks:
                 self._waits = True
                 self._came_by.wait_for(lambda: not self._waits, timeout)
 
+    def _weight(self, data: bytes) -> int:
+        return self._entry + len(data)
+
     def _make_room(self, wanted: int) -> bool:
         if wanted > self._limit:
             return False
         while self._size + wanted > self._limit:
             if self._read:
-                self._size -= len(self._read.popitem(last=False)[1])
+                self._size -= self._weight(self._read.popitem(last=False)[1])
             elif next(iter(self._unread.values()))[0] + self._slack < self._passed:
-                gone = len(self._unread.popitem(last=False)[1][1])
+                gone = self._weight(self._unread.popitem(last=False)[1][1])
                 self._size -= gone
                 self._ahead -= gone
             else:

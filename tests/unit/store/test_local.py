@@ -47,15 +47,6 @@ def test_a_write_replaces_and_drops_at_once(local: Local) -> None:
     assert {ObjectId(1): row(1, b"new")} == local.get_many([ObjectId(1), ObjectId(2)])
 
 
-def test_learned_names_are_known(local: Local) -> None:
-    """What it does not know certainly was not learned."""
-    names = [bytes([i]) * 32 for i in range(256)]
-    local.learn(names[:200])
-    local.learn(names[100:201])
-    assert set(names[:201]) == local.knows(names)
-    assert set() == local.knows([])
-
-
 def test_values_outlive_the_process(local: Local) -> None:
     """Durable or not, set twice or once."""
     local.set_value("checkpoint", b"1", durable=True)

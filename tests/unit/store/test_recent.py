@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.store.recent import RecentChunks
+from agent.store.recent import ENTRY, RecentChunks
 
 
 def _name(number: int) -> bytes:
@@ -14,7 +14,7 @@ def _name(number: int) -> bytes:
 
 def test_a_reader_that_lags_finds_what_it_wants_next() -> None:
     """Four come for each that is read, far more than fits: what was kept first is still there when its turn comes."""
-    recent = RecentChunks(100)
+    recent = RecentChunks(100, entry=0)
     for number in range(40):
         recent.put(_name(number), bytes(10))
     assert [bytes(10)] * 10 == [recent.get(_name(number)) for number in range(10)]
@@ -23,7 +23,7 @@ def test_a_reader_that_lags_finds_what_it_wants_next() -> None:
 
 def test_what_was_read_makes_room_first() -> None:
     """A newcomer takes the place of what was read, not of what is still to come."""
-    recent = RecentChunks(30)
+    recent = RecentChunks(30, entry=0)
     for number in range(3):
         recent.put(_name(number), bytes(10))
     recent.get(_name(1))
@@ -33,7 +33,7 @@ def test_what_was_read_makes_room_first() -> None:
 
 def test_what_the_reader_passed_by_makes_room() -> None:
     """Chunks that nobody came for do not stay for ever."""
-    recent = RecentChunks(40)
+    recent = RecentChunks(40, entry=0)
     for number in range(4):
         recent.put(_name(number), bytes(10))
     recent.get(_name(3))
@@ -44,14 +44,14 @@ def test_what_the_reader_passed_by_makes_room() -> None:
 
 def test_a_chunk_may_be_wanted_again() -> None:
     """Many files may share one chunk."""
-    recent = RecentChunks(30)
+    recent = RecentChunks(30, entry=0)
     recent.put(b"shared", b"data")
     assert [b"data", b"data"] == [recent.get(b"shared"), recent.get(b"shared")]
 
 
 def test_dropped_chunks_are_gone() -> None:
     """Read or not; unknown ones are no error."""
-    recent = RecentChunks(30)
+    recent = RecentChunks(30, entry=0)
     for name in (b"read", b"unread"):
         recent.put(name, b"data")
     recent.get(b"read")
@@ -65,7 +65,7 @@ def test_dropped_chunks_are_gone() -> None:
 )
 def test_it_is_bounded_and_never_wrong(steps: list[tuple[str, int, int]]) -> None:
     """Never more than the limit, and what it gives is what was put."""
-    recent = RecentChunks(100)
+    recent = RecentChunks(100, entry=0)
     for step, number, size in steps:
         if step == "put":
             recent.put(_name(number), bytes([number]) * size)
@@ -75,3 +75,14 @@ def test_it_is_bounded_and_never_wrong(steps: list[tuple[str, int, int]]) -> Non
             found = recent.get(_name(number))
             assert found is None or set(found) <= {number}
         assert recent.size <= 100
+
+
+def test_small_chunks_take_more_than_their_bytes() -> None:
+    """However many come, what is kept of them stays within what they really take."""
+    recent = RecentChunks(100 * ENTRY)
+    for number in range(10_000):
+        recent.put(_name(number), b"x")
+        recent.get(_name(number))
+    assert (99, 99 * (ENTRY + 1)) == (len(recent), recent.size)
+    recent.drop(_name(0))
+    assert 99 * (ENTRY + 1) == recent.size

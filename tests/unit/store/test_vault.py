@@ -14,6 +14,7 @@ from agent.core.chunks import PIECE, name_of
 from agent.core.errors import Damaged, NotFound, Refused, StoreFailed
 from agent.store import vault as vault_module
 from agent.store.pack import numbers_in, path_of
+from agent.store.recent import ENTRY
 from agent.store.vault import PackEnd, StoredChunk, Vault
 from fakes.store_fakes import chunk, some_chunks
 
@@ -90,7 +91,7 @@ def test_packs_are_switched_at_their_limit(vault: Vault, directory: str) -> None
 
 def test_the_cache_spares_the_disk_and_is_bounded(directory: str) -> None:
     """What came first is there although its pack is not, until it was read; what found no room is not."""
-    with Vault.open(directory, ZERO, cache_limit=5000) as vault:
+    with Vault.open(directory, ZERO, cache_limit=5 * (1000 + ENTRY)) as vault:
         chunks, raws = some_chunks(8)
         vault.add(chunks, raws)
         os.unlink(path_of(f"{directory}/packs", 0))
