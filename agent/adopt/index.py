@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from agent.adopt.places import KnownFile, Places
+from agent.apply.ports import LeftOut, nothing_left_out
 from agent.capture.content import SMALL, Content, ContentReader, read_at_once
 from agent.capture.cutter import Cutter
 from agent.capture.objects import first_hole
@@ -49,6 +50,7 @@ class Indexer:
     keep: KeepPiece
     piece: ReadPiece
     clock: Clock
+    left_out: LeftOut = nothing_left_out
     _cutter: Cutter = field(default_factory=Cutter)
     _batch: list[tuple[KnownFile, list[tuple[bytes, int, int]]]] = field(default_factory=list)
     _chunks: int = 0
@@ -94,6 +96,8 @@ class Indexer:
         below = path + b"/" + name if path else name
         try:
             st = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if self.left_out(below, stat.S_ISDIR(st.st_mode)):
+                return
             if stat.S_ISDIR(st.st_mode):
                 pending.append(below)
             elif stat.S_ISREG(st.st_mode) and st.st_size:

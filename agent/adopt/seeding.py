@@ -15,6 +15,7 @@ import structlog
 from agent.adopt import places as places_file
 from agent.adopt.index import Indexer, open_below
 from agent.adopt.places import ChunkPlace, KnownFile, Places
+from agent.apply.ports import LeftOut, nothing_left_out
 from agent.core.chunks import DATA, PIECE, name_of
 from agent.core.clock import Clock
 from agent.core.errors import Damaged, TryAgain
@@ -41,12 +42,22 @@ class Seeding:
     """See the module. ``directory``: that of the vault; ``root``: the standby; ``expected``: a tree may have to be adopted, so
     :attr:`ready` is false until :meth:`step` knows. Except for :meth:`step`, any thread."""
 
-    def __init__(self, directory: str, root: str, vault: Vault, clock: Clock, *, expected: bool) -> None:
+    def __init__(
+        self,
+        directory: str,
+        root: str,
+        vault: Vault,
+        clock: Clock,
+        *,
+        expected: bool,
+        left_out: LeftOut = nothing_left_out,
+    ) -> None:
         self._root = root
         self._vault = vault
         self._clock = clock
         self._path = os.path.join(directory, "standby.db")
         self._expected = expected
+        self._left_out = left_out
         self._places: Places | None = None
         self._over: Places | None = None
         self._walk: Iterator[int] | None = None
@@ -185,7 +196,9 @@ class Seeding:
     def _index(self, places: Places) -> bool:
         if self._walk is None:
             _log.info("reading the tree that stands there", path=self._root)
-            self._walk = Indexer(self._root, places, self._keep_piece, self._vault.read, self._clock).run()
+            self._walk = Indexer(
+                self._root, places, self._keep_piece, self._vault.read, self._clock, self._left_out
+            ).run()
         until = time.monotonic() + STEP_SECONDS
         try:
             while time.monotonic() < until:

@@ -25,16 +25,18 @@ from agent.apply.ports import (
     Adopted,
     CatalogView,
     Early,
+    LeftOut,
     LocalFacts,
     NothingAdopted,
     ReadChunk,
     ReadPatch,
     no_patch,
+    nothing_left_out,
 )
 from agent.apply.refresh import go_on
 from agent.apply.short import Short
 from agent.apply.standby import Standby
-from agent.apply.unkept import UnkeptReport
+from agent.apply.unkept import LEFT_OUT, UnkeptReport
 from agent.apply.verify import verify
 from agent.apply.world import Step, no_step, whole
 from agent.config.values import Brake
@@ -87,6 +89,7 @@ class Applier:
         patch_of: ReadPatch = no_patch,
         early: Early = NOTHING_EARLY,
         expect: Expect = BY_HANDLE,
+        left_out: LeftOut = nothing_left_out,
     ) -> None:
         self.ending = Ending()
         self._open_reader = reader
@@ -100,8 +103,17 @@ class Applier:
         self._dataset = dataset
         self._scratch = scratch
         self._standby = Standby(
-            root, dataset, local, self.ending.before(step), adopt, adopted or NothingAdopted(), scratch, expect
+            root,
+            dataset,
+            local,
+            self.ending.before(step),
+            adopt,
+            adopted or NothingAdopted(),
+            scratch,
+            expect,
+            left_out=left_out,
         )
+        self._left_out = left_out
         self._unkept = UnkeptReport(local.unkept, board)
         self._prepared = False
         #: What the standby equals but for the files in ``_late``, and what it equals with them.
@@ -260,7 +272,7 @@ class Applier:
         target, world = run.target, self._standby.open()
         ledger = Ledger(self._local)
         mirror = Mirror(world, self._reader, ledger, self._chunk, self._board, self._clock, run, progress)
-        mirror.new_directories, mirror.unkept = self._made, self._unkept.bits
+        mirror.new_directories, mirror.unkept, mirror.left_out = self._made, self._unkept.bits, self._left_out
         mirror.patch_of, mirror.early, mirror.late = self._patch_of, self._early, self._late
         mirror.look_for_end = self.ending.look
         mirror.tally.total_bytes = max(0, target.bytes - counts_at(self._reader, run.base).bytes)
@@ -330,31 +342,22 @@ class Applier:
         self._accepted = number
 
     def verify(self, *, deep: bool, progress: Report = silent, repair: bool = False) -> VerifyReport:
-        """Compare the standby with the catalog at ``applied``. ``repair``: make it so, and compare again.
+        """Compare the standby with the catalog at ``applied``. ``repair``: make it so, try again what was
+        left out, and compare again.
 
         Raises ``Held`` when the root is not ours, and with ``repair`` as :meth:`converge`."""
         self.prepare()
         self.finish()
         found = self._compared(deep, progress)
-        if not repair or found.equal:
+        if not repair or (found.equal and not self._unkept.bits & LEFT_OUT):
             return found
         self._repair(found, progress)
         left = self._compared(deep, progress)
         return replace(left, repaired=max(0, _count(found) - _count(left)))
 
     def _compared(self, deep: bool, progress: Report) -> VerifyReport:
-        look, world, known = self.ending.look, self._standby.open(), self._local.get
-        return verify(
-            world,
-            self._reader,
-            self._stands,
-            self._chunk,
-            known,
-            deep=deep,
-            progress=progress,
-            look=look,
-            short=self._short.ids,
-        )
+        look, world, known = self.ending.look, self._standby.open(), (self._local.get, self._left_out, self._short.ids)
+        return verify(world, self._reader, self._stands, self._chunk, *known, deep=deep, progress=progress, look=look)
 
     def _repair(self, found: VerifyReport, progress: Report) -> None:
         """Lay the whole tree beside the commit. What was found to differ is read whatever its stat says."""

@@ -12,6 +12,7 @@ from agent.apply.fate import Fate, Identity, Wanted, fate
 from agent.apply.holding import carry_out
 from agent.apply.mirror import Attempt, Found, Mirror
 from agent.apply.place import adopt_directory, is_takeable
+from agent.apply.untouched import is_untouched
 from agent.apply.workset import WorkSet
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_name, parent_and_name_of_key
@@ -58,6 +59,8 @@ def clear_entry(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, wanted: 
     if found is None:
         return False
     directory = stat.S_ISDIR(found.st.st_mode)
+    if wanted is None and is_untouched(mirror, fd, parent, name, found):
+        return False
     alive = found.id is not None and found.id != wanted and mirror.raw(found.id) is not None
     kind = _wanted(mirror, found, wanted)
     if directory and wanted is not None and not mirror.run.trusted and found.identity is not Identity.SURE:
@@ -67,8 +70,8 @@ def clear_entry(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, wanted: 
             adopt_directory(mirror, fd, name, row, found)
             return True
     verdict = fate(found.identity, directory=directory, alive=alive, wanted=kind)
-    carry_out(mirror, verdict, fd, parent, name, found)
-    return directory and verdict in (Fate.KEEP, Fate.REMOVE)
+    done = carry_out(mirror, verdict, fd, parent, name, found)
+    return done and directory and verdict in (Fate.KEEP, Fate.REMOVE)
 
 
 def _may_be(mirror: Mirror, fd: int, row: ObjectRow, found: Found, kind: Wanted) -> bool:

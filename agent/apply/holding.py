@@ -11,17 +11,24 @@ import stat
 
 from agent.apply.fate import Fate, Identity
 from agent.apply.mirror import Found, Mirror
+from agent.apply.untouched import stays
 from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow
 from agent.fs.confined import open_pinned
 from agent.fs.handles import handle_of_fd
 
 
-def carry_out(mirror: Mirror, verdict: Fate, fd: int, parent: ObjectId, name: bytes, found: Found) -> None:
-    """Do to an entry what was decided. Its directory counts as touched."""
+def carry_out(mirror: Mirror, verdict: Fate, fd: int, parent: ObjectId, name: bytes, found: Found) -> bool:
+    """Do to an entry what was decided; False: it is a directory that stays for what it holds. Its own counts as touched."""
     if verdict is Fate.LEAVE:
-        return
+        return True
     mirror.touch(parent)
+    if verdict in (Fate.DISPLACE, Fate.REMOVE) and stat.S_ISDIR(found.st.st_mode):
+        if verdict is Fate.REMOVE and mirror.world.rmdir(fd, name):
+            _forget(mirror, found)
+            return True
+        if stays(mirror, fd, parent, name):
+            return False
     if verdict is Fate.DISPLACE:
         mirror.displace(fd, parent, name)
     elif verdict is Fate.UNLINK:
@@ -30,6 +37,7 @@ def carry_out(mirror: Mirror, verdict: Fate, fd: int, parent: ObjectId, name: by
         _keep(mirror, fd, name, found)
     else:
         _remove(mirror, fd, name, found)
+    return True
 
 
 def _keep(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
@@ -56,16 +64,17 @@ def _keep(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
 
 
 def _remove(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
-    if mirror.world.rmdir(fd, name):
-        if found.id is not None:
-            mirror.dirs.forget(found.id)
-            mirror.ledger.forget(found.id)
-        return
     # Not empty: its entries are keys of their own, or foreign; it is looked through at the end.
     if found.id is None:
         mirror.discard(fd, name)
     else:
         hold(mirror, fd, name, found.id, found.handle)
+
+
+def _forget(mirror: Mirror, found: Found) -> None:
+    if found.id is not None:
+        mirror.dirs.forget(found.id)
+        mirror.ledger.forget(found.id)
 
 
 def hold(mirror: Mirror, fd: int, name: bytes, id: ObjectId, handle: bytes) -> None:

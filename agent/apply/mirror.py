@@ -14,7 +14,16 @@ from agent.apply.facts import ChunkLost, Progress, Report, silent
 from agent.apply.fate import Identity
 from agent.apply.late import LateFiles
 from agent.apply.ledger import Ledger
-from agent.apply.ports import NOTHING_EARLY, CatalogView, Early, ReadChunk, ReadPatch, no_patch
+from agent.apply.ports import (
+    NOTHING_EARLY,
+    CatalogView,
+    Early,
+    LeftOut,
+    ReadChunk,
+    ReadPatch,
+    no_patch,
+    nothing_left_out,
+)
 from agent.apply.unkept import Unkept, could_be_kept_as, of_error, of_refusals
 from agent.apply.world import DISPLACED_DIR, HELD_DIR, World, whole
 from agent.core.clock import Clock
@@ -100,6 +109,8 @@ class Mirror:
     look_for_end: Look = goes_on
     early: Early = NOTHING_EARLY
     late: LateFiles = field(default_factory=LateFiles)
+    #: What is not the dataset's, whatever stands there.
+    left_out: LeftOut = nothing_left_out
     #: What the standby's filesystem is known not to have kept of any object, before this run.
     unkept: Unkept = Unkept.NOTHING
     #: Objects of which a further name had to be a file of its own.
@@ -128,6 +139,7 @@ class Mirror:
     dirs: DirTree = field(init=False)
     _serial: int = 0
     _owes_any: bool = False
+    _above: tuple[ObjectId, bytes] | None = None
 
     def __post_init__(self) -> None:
         self.moment = self.run.target.number
@@ -271,7 +283,7 @@ class Mirror:
         known = self.ledger.row_of(id) if self.unkept or self.tally.unkept else None
         return Unkept(known.unkept) if known is not None else Unkept.NOTHING
 
-    def left_out(self, id: ObjectId, what: Unkept) -> None:
+    def leave_out(self, id: ObjectId, what: Unkept) -> None:
         """The standby's filesystem cannot hold the object."""
         self.tally.unkept += 1
         self.ledger.left_out(id, what)
@@ -394,8 +406,11 @@ class Mirror:
     # -- what went wrong -----------------------------------------------------------------------------------------------
 
     def path(self, parent: ObjectId, name: bytes) -> bytes:
-        """The path of a name, for messages."""
-        above = self.view.path_of(parent, self.at) or self.view.path_of(parent, self.run.base) or b""
+        """The path of a name, for messages and rules; asked of one directory after the other."""
+        if self._above is None or self._above[0] != parent:
+            found = self.view.path_of(parent, self.at) or self.view.path_of(parent, self.run.base) or b""
+            self._above = parent, found
+        above = self._above[1]
         return above + b"/" + name if above else name
 
     def problem(self, code: str, path: bytes, message: str, remedy: str, severity: Severity = Severity.ERROR) -> None:
@@ -462,7 +477,7 @@ class Making(Attempt):
             return False
         self._mirror.world.clear_temp()
         self._mirror.late.drop(self._id)
-        self._mirror.left_out(self._id, what)
+        self._mirror.leave_out(self._id, what)
         return True
 
 

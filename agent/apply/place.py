@@ -12,7 +12,8 @@ from agent.apply import content
 from agent.apply.fate import Fate, Identity, Wanted, fate
 from agent.apply.holding import carry_out, take
 from agent.apply.mirror import Found, Making, Mirror
-from agent.apply.unkept import Unkept
+from agent.apply.unkept import InTheWay, Unkept
+from agent.apply.untouched import is_mounted, require_free
 from agent.apply.world import TEMP
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import ObjectRow
@@ -139,8 +140,11 @@ def _make_way(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: Objec
     verdict = fate(found.identity, directory=directory, alive=alive, wanted=wanted)
     if verdict is Fate.LEAVE:
         return _Way.REPLACE
-    carry_out(mirror, verdict, fd, parent, name, found)
-    return _Way.FREE
+    if carry_out(mirror, verdict, fd, parent, name, found):
+        return _Way.FREE
+    if wanted is Wanted.DIRECTORY:
+        return adopt_directory(mirror, fd, name, row, found)
+    raise InTheWay(errno.EBUSY, "what stands here is not to be touched", name)
 
 
 def _own(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> _Way:
@@ -163,6 +167,8 @@ def _own(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow,
 
 
 def _foreign(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> _Way:
+    if is_mounted(fd, name):
+        raise InTheWay(errno.EBUSY, "something is mounted here", name)
     if found.kind == row.kind == stat.S_IFDIR:
         return _take_directory(mirror, fd, parent, name, row, found)
     if found.kind == row.kind and is_takeable(mirror, fd, row, found) and equals(mirror, fd, name, row, found):
@@ -171,6 +177,7 @@ def _foreign(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: Object
         return _adopt(mirror, fd, parent, name, row, found)
     if found.kind == stat.S_IFREG and not found.st.st_size and row.kind != stat.S_IFDIR:
         return _Way.REPLACE  # nothing is lost; after a power cut ours may be empty too
+    require_free(mirror, fd, parent, name, found.kind)
     mirror.displace(fd, parent, name)
     return _Way.FREE
 
@@ -184,6 +191,7 @@ def is_takeable(mirror: Mirror, fd: int, row: ObjectRow, found: Found) -> bool:
 def _take_directory(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> _Way:
     if is_takeable(mirror, fd, row, found):
         return adopt_directory(mirror, fd, name, row, found)
+    require_free(mirror, fd, parent, name, found.kind)
     mirror.displace(fd, parent, name)
     return _Way.FREE
 
@@ -412,7 +420,7 @@ def _build_special(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over
         with mirror.world.temp_of_project(fd) as temp:
             _make_special(mirror, temp, fd, name, row, over=over)
     except _NotPermitted:
-        mirror.left_out(row.id, Unkept.OBJECT)
+        mirror.leave_out(row.id, Unkept.OBJECT)
         return False
     return True
 

@@ -25,6 +25,16 @@ def no_patch(_: bytes) -> Patch | None:
     return None
 
 
+#: Whether a path (bytes from the root) is left out of the dataset, given that no directory above it is; the second: it is a
+#: directory.
+LeftOut: TypeAlias = Callable[[bytes, bool], bool]
+
+
+def nothing_left_out(_path: bytes, _directory: bool) -> bool:
+    """A :data:`LeftOut`: no rule."""
+    return False
+
+
 #: ``(key, old row, new row)``, None where there is no row.
 KeyChange: TypeAlias = tuple[bytes, bytes | None, bytes | None]
 

@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass, field
 
 from agent.apply.facts import Held
-from agent.apply.ports import Adopted, LocalFacts, NothingAdopted
+from agent.apply.ports import Adopted, LeftOut, LocalFacts, NothingAdopted, nothing_left_out
 from agent.apply.world import LOST_AND_FOUND, MARK, Step, World, foreign_errors, identity_of, open_world
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_dir, open_file, open_root
@@ -37,6 +37,7 @@ class Standby:
     adopted: Adopted = field(default_factory=NothingAdopted)
     scratch: str | None = None
     expect: Expect = BY_HANDLE
+    left_out: LeftOut = nothing_left_out
     found_again: bool = False
     fresh: bool = False
     _world: World | None = field(default=None)
@@ -112,7 +113,7 @@ class Standby:
                 "mount the standby's filesystem again; or, to fill this one, remove the dataset's local.db",
             )
         self.found_again = self._is_marked(root)
-        self._full = not self.found_again and not is_vacant(root)
+        self._full = not self.found_again and not is_vacant(root, self.left_out)
         if self._full and not self.adopt:
             raise Held(
                 "standby-not-empty",
@@ -157,11 +158,14 @@ class Standby:
             self.local.set_value(_ROOT, identity_of(world.root), durable=True)
 
 
-def is_vacant(root: int) -> bool:
-    """Whether nothing but our own directory, an untouched ``lost+found``, and what is mounted there stands in a directory."""
+def is_vacant(root: int, left_out: LeftOut = nothing_left_out) -> bool:
+    """Whether nothing but our own directory, an untouched ``lost+found``, what is left out and what is mounted there stands in a
+    directory."""
     mount = mount_of_fd(root)
     for name in entries(root):
         if name == PRIVATE_DIR or handle_and_mount(root, name)[1] != mount:
+            continue
+        if left_out(name, _is_directory(root, name)):
             continue
         if name != LOST_AND_FOUND:
             return False
@@ -175,3 +179,10 @@ def is_vacant(root: int) -> bool:
         finally:
             os.close(inside)
     return True
+
+
+def _is_directory(fd: int, name: bytes) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False

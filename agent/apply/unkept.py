@@ -33,10 +33,11 @@ class Unkept(IntFlag):
     LINKS = 32
     PROJECT = 64
     OBJECT = 128
+    IN_THE_WAY = 256
 
 
 #: Not all that is wanted is there.
-LEFT_OUT = Unkept.OBJECT | Unkept.PROJECT
+LEFT_OUT = Unkept.OBJECT | Unkept.PROJECT | Unkept.IN_THE_WAY
 
 #: Errors that say that the filesystem cannot hold an object or its name, not that something is wrong with it now.
 _CANNOT_HOLD = (
@@ -51,8 +52,14 @@ _CANNOT_HOLD = (
 _SECOND = 1_000_000_000
 
 
+class InTheWay(OSError):
+    """Something that may not be touched stands where an object is wanted. errno is EBUSY."""
+
+
 def of_error(error: OSError) -> Unkept:
     """What it says of the object that could not be made."""
+    if isinstance(error, InTheWay):
+        return Unkept.IN_THE_WAY
     if error.errno == errno.EXDEV:
         return Unkept.PROJECT
     return Unkept.OBJECT if error.errno in _CANNOT_HOLD else Unkept.NOTHING
@@ -122,6 +129,13 @@ _KINDS = (
         Severity.ERROR,
         "{count} of the dataset cannot stand on the standby, or not as now: its filesystem cannot hold such a size, name or kind",
         "put the standby on a filesystem that can; or name them in exclude",
+    ),
+    _Kind(
+        "in-the-way",
+        Unkept.IN_THE_WAY,
+        Severity.ERROR,
+        "{count} of the dataset cannot stand on the standby: what exclude names, or a mount, stands there and is not touched",
+        "move away what stands there, then hikae verify --repair",
     ),
     _Kind(
         "project-differs",

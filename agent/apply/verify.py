@@ -13,22 +13,23 @@ from typing import TypeAlias
 
 from agent.apply import content
 from agent.apply.facts import ChunkLost, Difference, Progress, Report, VerifyReport, silent
-from agent.apply.ports import CatalogView, ReadChunk
+from agent.apply.ports import CatalogView, LeftOut, ReadChunk, nothing_left_out
 from agent.apply.unkept import LEFT_OUT, Unkept
+from agent.apply.untouched import first_untouched, is_mounted
 from agent.apply.world import LOST_AND_FOUND, World
 from agent.core.commit import Commit
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
 from agent.fs.confined import DirTree
-from agent.fs.handles import handle_and_mount, handle_of, mount_of_fd
+from agent.fs.handles import handle_of
 from agent.fs.metadata import Metadata, read_metadata
 from agent.fs.walk import entries
 from agent.store.local import LocalRow
 
 LIMIT = 1000
 _PAGE = 500
-#: What explains a difference, if local facts say so of the object.
+#: What explains a difference, if local facts say so of the object; that it is left out explains all.
 _UNKEPT = {
     "uid": Unkept.OWNER,
     "gid": Unkept.OWNER,
@@ -36,11 +37,6 @@ _UNKEPT = {
     "flags": Unkept.FLAGS,
     "xattrs": Unkept.ATTRIBUTES,
     "links": Unkept.LINKS,
-    "missing": LEFT_OUT,
-    "size": LEFT_OUT,
-    "content": LEFT_OUT,
-    "target": LEFT_OUT,
-    "type": LEFT_OUT,
 }
 Known: TypeAlias = Callable[[ObjectId], LocalRow | None]
 _FIELDS = ("uid", "gid", "mtime", "flags", "xattrs")
@@ -57,17 +53,18 @@ def verify(
     number: CommitNumber,
     read: ReadChunk,
     known: Known = nothing_known,
+    left_out: LeftOut = nothing_left_out,
+    short: frozenset[ObjectId] = frozenset(),
     *,
     deep: bool,
     progress: Report = silent,
     look: content.Look = content.goes_on,
-    short: frozenset[ObjectId] = frozenset(),
 ) -> VerifyReport:
     """Compare the standby with commit ``number``, which it should equal and which must stay applied meanwhile. ``look`` is
     called for every entry, and raises what is to end it. ``known``: what local facts say of an object; what the filesystem is
     known not to keep of it is no difference. ``short``: files that are owed, of which the last version stands, or nothing: they
     are named and not compared."""
-    check = _Check(world, view, number, read, known, deep, look, short)
+    check = _Check(world, view, number, read, known, left_out, deep, look, short)
     if number == NOTHING:
         return check.report()
     commits = view.commits(CommitNumber(number - 1), 1)
@@ -85,6 +82,7 @@ class _Check:
     at: CommitNumber
     read: ReadChunk
     known: Known
+    left_out: LeftOut
     deep: bool
     look: content.Look
     short: frozenset[ObjectId]
@@ -143,7 +141,7 @@ class _Check:
             standing = entries(fd, self.world.scratch)
             stands = next(standing, None)
         except OSError as error:
-            self._differs(path, f"unreadable: {error.strerror}")
+            self._differs(path, f"unreadable: {error.strerror}", id)
             return
         for name, child in self._children(id):
             while stands is not None and stands < name:
@@ -184,16 +182,16 @@ class _Check:
     def _foreign(self, parent: ObjectId, path: bytes, name: bytes) -> None:
         if parent == ROOT and name in (PRIVATE_DIR, LOST_AND_FOUND):
             return
-        if not self._is_mounted(parent, name):
+        if not self._is_untouched(parent, _join(path, name), name):
             self._differs(_join(path, name), "foreign")
 
-    def _is_mounted(self, parent: ObjectId, name: bytes) -> bool:
-        """Whether something is mounted at an entry: what is on another filesystem is nobody's here."""
-        try:
-            fd = self.dirs.fd(parent)
-            return handle_and_mount(fd, name)[1] != mount_of_fd(fd)
-        except OSError:
-            return False
+    def _is_untouched(self, parent: ObjectId, path: bytes, name: bytes) -> bool:
+        """Whether an entry is not ours to judge, or a directory that holds such."""
+        fd = self.dirs.fd(parent)
+        directory = self._is_directory(parent, name)
+        if self.left_out(path, directory) or is_mounted(fd, name):
+            return True
+        return directory and first_untouched(fd, name, path, self.left_out) is not None
 
     def _entry(self, parent: ObjectId, name: bytes, child: ObjectId, path: bytes) -> None:
         self.look()
@@ -273,8 +271,8 @@ class _Check:
         return known is not None and bool(known.unkept & Unkept.TIMES) and known.mtime == have.mtime
 
     def _differs(self, path: bytes, what: str, object: ObjectId | None = None) -> None:
-        bits = _UNKEPT.get(what, Unkept.NOTHING)
-        known = self.known(object) if bits and object is not None else None
+        bits = _UNKEPT.get(what, Unkept.NOTHING) | LEFT_OUT
+        known = self.known(object) if object is not None else None
         if known is not None and known.unkept & bits:
             return
         if len(self.found) < LIMIT:

@@ -11,6 +11,9 @@ from agent.apply.applier import Applier
 from agent.apply.early import EarlyContent
 from agent.apply.facts import Phase
 from agent.apply.loop import ApplyLoop
+from agent.apply.ports import LeftOut, nothing_left_out
+from agent.capture.rules import Rules
+from agent.config.nesting import apart
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
 from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
@@ -70,7 +73,9 @@ class Standby:
             local = stack.enter_context(lineage.open_local(home))
             vault = stack.enter_context(Vault.open(str(place), catalog.pack_end()))
             expected = dataset.adopt and catalog.newest() is None
-            seeding = Seeding(str(place), dataset.path, vault, around.clock, expected=expected)
+            seeding = Seeding(
+                str(place), dataset.path, vault, around.clock, expected=expected, left_out=_left_out(dataset, around)
+            )
             stack.callback(seeding.close)
             lost = _opened(seeding, local)
             standby = cls(dataset, around, board, pauses, standings, failed, catalog, local, vault, seeding)
@@ -155,6 +160,7 @@ class Standby:
             brake=dataset.brake,
             patch_of=self.mending.patch_of,
             early=self.early,
+            left_out=_left_out(dataset, around),
         )
 
     def leave(self) -> None:
@@ -342,6 +348,12 @@ class Standby:
         if newest is not None:
             self.loop.notify(newest)
         self._around.changed()
+
+
+def _left_out(dataset: Dataset, around: Surroundings) -> LeftOut:
+    """What the dataset's rules exclude, and where other datasets of this node lie."""
+    rules = Rules(dataset.exclude, dataset.include, apart(dataset, around.settings.datasets))
+    return rules.excluded if rules else nothing_left_out
 
 
 def _room(dataset: Dataset, around: Surroundings, board: ProblemBoard) -> Room:

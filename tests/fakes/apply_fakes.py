@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.apply.applier import Applier
-from agent.apply.ports import NOTHING_EARLY, Early
+from agent.apply.ports import NOTHING_EARLY, Early, LeftOut, nothing_left_out
 from agent.config.values import Brake
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, Entry
@@ -421,12 +421,18 @@ class Rig:
         return self.catalog.seal(Header(number, NOTHING, now, now, consistent), PackEnd(0, 0))
 
     def applier(
-        self, step: Callable[[str], None] = lambda what: None, brake: Brake = UNBRAKED, expect: Expect = BY_HANDLE
+        self,
+        step: Callable[[str], None] = lambda what: None,
+        brake: Brake = UNBRAKED,
+        expect: Expect = BY_HANDLE,
+        left_out: LeftOut = nothing_left_out,
+        adopt: bool = False,
     ) -> Applier:
         """An applier as a new process would have it."""
         made = Applier(
             str(self.root), self.catalog.reader, self.local, self.store.read, self.board, self.clock,
             dataset="web", scratch=str(self.base), step=step, brake=brake, early=self.early, expect=expect,
+            left_out=left_out, adopt=adopt,
         )  # fmt: skip
         self.opened.append(made)
         return made
