@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import stat
@@ -19,7 +20,7 @@ from agent.capture.view import Name, View
 from agent.core.clock import Clock
 from agent.core.ids import ObjectId
 from agent.core.patch import Runs
-from agent.core.rows import decode_object
+from agent.core.rows import Unfit, decode_object
 from agent.fs.confined import open_file
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import Metadata, read_metadata
@@ -100,7 +101,7 @@ class LargeReads:
             again = yield from self._read(name)
         except OSError as error:
             path = self._view.path(*name)
-            if isinstance(error, PermissionError):
+            if isinstance(error, Unfit | PermissionError) or error.errno == errno.EIO:
                 self._reports.unreadable(path, error)
             else:
                 self._looker.give_back(path)

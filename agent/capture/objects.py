@@ -22,7 +22,7 @@ from agent.capture.view import Name, View
 from agent.core.clock import Clock
 from agent.core.errors import Damaged
 from agent.core.ids import ROOT, ObjectId
-from agent.core.rows import ObjectRow, decode_object, encode_object
+from agent.core.rows import ObjectRow, decode_object, encode_captured
 from agent.fs import _libc
 from agent.fs.confined import OtherFilesystem, open_dir, open_file
 from agent.fs.content import read_exact
@@ -154,7 +154,7 @@ class Objects:
         row = ObjectRow(
             id, meta.mode, meta.uid, meta.gid, meta.mtime, meta.flags, content.size, 0, meta.xattrs, content.chunks
         )
-        self._put(id, was, encode_object(row), st, read_at, handle, content.prints)
+        self._put(id, was, encode_captured(row), st, read_at, handle, content.prints)
 
     def piece(self, name: bytes) -> bytes:
         """A stored chunk list. Raises ``Damaged`` when the catalog lost it."""
@@ -252,14 +252,14 @@ class Objects:
         st = os.fstat(fd)
         meta = read_metadata(-1, b"", st, fd)
         row = ObjectRow(id, meta.mode, meta.uid, meta.gid, meta.mtime, meta.flags, 0, 0, meta.xattrs)
-        self._put(id, was, encode_object(row), st, read_at, handle, b"")
+        self._put(id, was, encode_captured(row), st, read_at, handle, b"")
 
     def _mount(self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes) -> Outcome:
         """A mount point is an empty directory. Its handle belongs to another filesystem, so it gets one that none has."""
         st = os.stat(name, dir_fd=self._places.fd(parent), follow_symlinks=False)
         row = ObjectRow(id, st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns)
         self._reports.mount(self._view.path(parent, name), is_dir=True)
-        self._put(id, was, encode_object(row), st, 0, mount_handle(parent, name), b"")
+        self._put(id, was, encode_captured(row), st, 0, mount_handle(parent, name), b"")
         return Outcome.DONE
 
     def _other(
@@ -275,7 +275,7 @@ class Objects:
             return Outcome.AGAIN
         row = ObjectRow(id, meta.mode, meta.uid, meta.gid, meta.mtime, 0, 0, meta.rdev, meta.xattrs, target)
         self._reports.well(lambda: self._view.path(parent, name))
-        self._put(id, was, encode_object(row), st, read_at, handle, b"")
+        self._put(id, was, encode_captured(row), st, read_at, handle, b"")
         return Outcome.DONE
 
     def _put(

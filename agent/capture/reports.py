@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 from agent.core.clock import Clock
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.rows import Unfit
 
 UNREADABLE = "unreadable"
+UNFIT = "unfit"
 SOCKET = "socket-skipped"
 MOUNT = "nested-mount"
 SNAPSHOT = "snapshot-skipped"
@@ -48,7 +50,11 @@ class Reports:
         return list(self._standing)
 
     def unreadable(self, path: bytes, error: OSError) -> None:
-        """The path cannot be read; what is known of it stays as it was."""
+        """The path cannot be read, or not be a row; what is known of it stays as it was."""
+        if isinstance(error, Unfit):
+            said = f"it cannot be replicated: {error.strerror}; the standby keeps what it has of it"
+            self._put(UNFIT, Severity.WARNING, path, said, "make it smaller, or exclude it")
+            return
         reason = os.strerror(error.errno) if error.errno else str(error)
         self._put(
             UNREADABLE,

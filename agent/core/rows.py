@@ -17,6 +17,7 @@ A change is ``put`` (a row; replaces the live row of its key) or ``drop`` (a key
 
 from __future__ import annotations
 
+import errno
 import stat
 import struct
 from typing import NamedTuple, TypeAlias
@@ -38,6 +39,10 @@ XATTR_NAME_MAX = 255
 XATTR_VALUE_MAX = 65536
 #: ns in a second.
 SECOND = 1_000_000_000
+XATTRS_MAX = 0xFFFF
+#: Bytes of a whole row: what travels at once, and what a node has in memory of one (law 9). ``stream.messages`` builds on it.
+ROW_MAX = (4 << 20) - 5
+SIZE_MAX = (1 << 63) - 1
 #: In the root only: never captured, never a name of a row.
 PRIVATE_DIR = b".hikae"
 
@@ -108,6 +113,40 @@ def encode_object(row: ObjectRow) -> bytes:
         parts += (_U16.pack(len(name)), name, _U32.pack(len(value)), value)
     parts.append(row.content)
     return b"".join(parts)
+
+
+class Unfit(OSError):
+    """What stands there cannot be a row, or not one that could be sent. ``strerror`` says why, in the words of a sentence that
+    begins with "it cannot be replicated"."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(errno.EOVERFLOW, why)
+
+
+def require_fit(row: ObjectRow) -> None:
+    """What :func:`check_row` and the stream ask of a row, before it is one: raises ``Unfit``."""
+    if not row.xattrs and len(row.content) <= SYMLINK_MAX:
+        if row.size > SIZE_MAX:
+            raise Unfit(f"its size of {row.size:,} bytes is beyond what is kept")
+        return
+    if len(row.xattrs) > XATTRS_MAX:
+        raise Unfit(f"it has {len(row.xattrs):,} extended attributes, and at most {XATTRS_MAX:,} are kept")
+    size = _OBJECT.size + len(row.content) + sum(6 + len(name) + len(value) for name, value in row.xattrs)
+    if size > ROW_MAX:
+        what = "its extended attributes are" if row.xattrs else "its description is"
+        raise Unfit(f"{what} {size:,} bytes, and at most {ROW_MAX:,} can be sent")
+    if row.size > SIZE_MAX or (row.kind == stat.S_IFLNK and len(row.content) > SYMLINK_MAX):
+        raise Unfit("its size is beyond what is kept")
+    try:
+        _check_xattrs(row.xattrs)
+    except WireError as error:
+        raise Unfit("one of its extended attributes is larger than what is kept") from error
+
+
+def encode_captured(row: ObjectRow) -> bytes:
+    """:func:`encode_object` of what stands in a tree; raises ``Unfit``."""
+    require_fit(row)
+    return encode_object(row)
 
 
 def encode_plain_file(

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.core.standing import Hold, Pause, Standing, SyncFacts, Trouble, Verified
 from agent.rpc.wire import replication_pb2 as pb
-from agent.stream.messages import TEXT_MAX, bad
+from agent.stream.messages import TEXT_MAX, bad, told_bytes
 
 _WORD_MAX = 64
 _PAUSES_MAX = 4
@@ -66,9 +66,9 @@ def _fill_verify(out: pb.StandingVerify, verified: Verified) -> None:
 
 
 def _fill_sync(out: pb.StandingSync, sync: SyncFacts) -> None:
-    out.phase, out.done_bytes, out.done_entries = sync.phase[:_WORD_MAX], sync.done_bytes, sync.done_entries
+    out.phase, out.done_bytes, out.done_entries = sync.phase[:_WORD_MAX], told_bytes(sync.done_bytes), sync.done_entries
     if sync.total_bytes is not None:
-        out.total_bytes = sync.total_bytes
+        out.total_bytes = told_bytes(sync.total_bytes)
     if sync.total_entries is not None:
         out.total_entries = sync.total_entries
     if sync.eta_seconds is not None:

@@ -20,7 +20,7 @@ from agent.store import lists, owed, schema
 from agent.store.moments import Difference
 from agent.store.overlay import Overlay
 from agent.store.pack import PackEnd
-from agent.store.reader import CatalogReader, Reading
+from agent.store.reader import CatalogReader, Reading, as_stored
 from agent.store.sqlite import UNFIT, Synchronous, ensure_schema, failure, open_database, query, settle_log, unfit
 from agent.store.staging import UNSTAGE, UNSTAGE_STATEMENTS, Counts, Staging, highest_id
 
@@ -457,7 +457,7 @@ class Catalog(Reading):
             which = (commit.number, epoch_of(commit.number))
             query(self._connection, "update epoch set first = ? where number = ? and first is null", which)
         head = (commit.number, commit.parent, commit.digest, commit.time, commit.received, commit.consistent)
-        row = (*head, commit.entries, commit.bytes, commit.fuzzy, end.pack, end.offset, commit.files)
+        row = (*head, commit.entries, as_stored(commit.bytes), commit.fuzzy, end.pack, end.offset, commit.files)
         query(self._connection, "insert into commits values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         if self._last_object != self._saved_object:
             self._set("last_object", self._last_object)

@@ -231,4 +231,10 @@ def _as_commit(row: tuple[Any, ...]) -> Commit:
     number, parent, digest, time, received, consistent, entries, size, fuzzy, files = row
     if len(digest) != WIDTH:
         raise Damaged("read the catalog", "", "a commit without a digest", "move the catalog away and start again")
-    return Commit(number, parent, digest, time, received, bool(consistent), entries, size, fuzzy, files)
+    total = size if isinstance(size, int) else int.from_bytes(size, "big")
+    return Commit(number, parent, digest, time, received, bool(consistent), entries, total, fuzzy, files)
+
+
+def as_stored(total: int) -> int | bytes:
+    """A sum of sizes, each of which fits 63 bits, for SQLite, whose numbers have no more."""
+    return total if total < 1 << 63 else total.to_bytes(16, "big")

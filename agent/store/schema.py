@@ -41,7 +41,7 @@ create table owed (
 
 create table commits (
     number integer primary key, parent integer not null, digest blob not null, time integer not null,
-    received integer not null, consistent integer not null, entries integer not null, bytes integer not null,
+    received integer not null, consistent integer not null, entries integer not null, bytes any not null,
     fuzzy integer not null, pack integer not null, offset integer not null, files integer not null
 ) strict;
 create index commit_anew on commits (number) where parent = 0;

@@ -10,7 +10,7 @@ from agent.core.ids import CommitNumber
 from agent.stream.conversation import Conversation
 from agent.stream.feed import LiveCommit, LiveContent, LiveItem
 from agent.stream.load import Load
-from agent.stream.messages import NAMES_TARGET, Batch, Offer, Seal, blobs_of
+from agent.stream.messages import NAMES_TARGET, Batch, Offer, Seal, blobs_of, told_bytes
 
 #: So many bytes that the peer may have ride along unasked: asking would cost a round trip.
 UNASKED_BYTES = 64 << 10
@@ -79,7 +79,7 @@ def seal_of(commit: Commit, parent: CommitNumber, rows: int, fuzzy: int | None =
         consistent=commit.consistent,
         digest=commit.digest,
         entries=commit.entries,
-        bytes=commit.bytes,
+        bytes=told_bytes(commit.bytes),
         fuzzy=commit.fuzzy if fuzzy is None else fuzzy,
         rows=rows,
         absent=absent,

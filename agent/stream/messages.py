@@ -16,6 +16,7 @@ from agent.core import chunks
 from agent.core.commit import Changes, Position
 from agent.core.errors import WireError
 from agent.core.ids import NO_EPOCH, CommitNumber, Epoch, ObjectId
+from agent.core.rows import ROW_MAX
 from agent.core.standing import Standing
 
 #: Of the protocol: what the newest release of the peers may be greeted with (``stream.versions``).
@@ -26,7 +27,9 @@ MIB = 1 << 20
 BATCH_TARGET = MIB
 BATCH_MAX = 4 * MIB + (256 << 10)
 ROWS_TARGET = 512 << 10
-ROWS_MAX = 4 * MIB
+ROWS_MAX = ROW_MAX + 5
+#: Numbers have 63 bits.
+TOLD_MAX = (1 << 63) - 1
 PARTS_MAX = 8192
 NAMES_TARGET = 4096
 NAMES_MAX = 16384
@@ -355,6 +358,11 @@ def changes_in(blob: bytes) -> Changes:
     if at != end:
         raise bad("a change that is cut short")
     return Changes(puts, drops)
+
+
+def told_bytes(total: int) -> int:
+    """A sum of sizes as it is told: users make sparse files of 8 EiB at no cost, and only each of them fits 63 bits."""
+    return min(total, TOLD_MAX)
 
 
 def bad(what: str) -> WireError:

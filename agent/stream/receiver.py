@@ -429,7 +429,8 @@ class Receiver:
     def _seal(self, incoming: _Incoming, seal: Seal, end: PackEnd) -> None:
         """Nothing that is found here may be collected before the commit that names it is there (law 2)."""
         self._debts.settle(incoming.number)
-        if self._catalog.staged_counts() != (seal.entries, seal.bytes):
+        entries, size = self._catalog.staged_counts()
+        if (entries, messages.told_bytes(size)) != (seal.entries, seal.bytes):
             raise bad("a seal whose counts are not those of its rows")
         now = self._clock.now_ns()
         self._catalog.seal(

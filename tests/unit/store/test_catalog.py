@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agent.core import chunks
 from agent.core.chunks import DATA, Entry, encode
 from agent.core.commit import Changes, Commit
 from agent.core.digest import Digest, digest_of
 from agent.core.errors import Damaged, NotFound, Refused, StoreFailed, WireError
 from agent.core.ids import NOTHING, ROOT, Epoch, ObjectId, object_id
-from agent.core.rows import name_key, object_key
+from agent.core.rows import ObjectRow, encode_object, name_key, object_key
 from agent.store import catalog as catalog_module
 from agent.store.catalog import Catalog, Header
 from agent.store.local import Local
@@ -311,3 +313,18 @@ def test_a_file_that_is_no_catalog_is_refused(tmpfs_dir: Path) -> None:
 def test_object_ids_beyond_63_bits_are_just_not_there(catalog: Catalog) -> None:
     """A reader asked for nonsense answers that it has none."""
     assert (None, []) == (catalog.object(ObjectId(1 << 64)), catalog.children(ObjectId(1 << 64)))
+
+
+def test_sums_of_sizes_may_pass_63_bits(path: str) -> None:
+    """Sparse files of 8 EiB cost nothing: their sum is exact, also after a restart and when they go again."""
+    huge = (1 << 63) - 1
+    with begun(path) as catalog:
+        for turn, id in enumerate((A, B)):
+            hole = chunks.encode([chunks.Entry(chunks.HOLE, huge)])
+            row = encode_object(ObjectRow(id, stat.S_IFREG | 0o644, 0, 0, 1, size=huge, content=hole))
+            catalog.write(Changes((row, name_row(ROOT, b"%d" % id, id))), header(2 + turn))
+    with Catalog.open(path) as catalog:
+        newest = catalog.newest()
+        assert newest is not None
+        assert 2 * huge == newest.bytes
+        assert huge == catalog.write(Changes((), (name_key(ROOT, b"%d" % A), object_key(A))), header(4)).bytes
