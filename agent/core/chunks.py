@@ -148,7 +148,7 @@ def fold(entries: list[Entry], keep: Callable[[bytes, bytes], None]) -> bytes:
 
 
 def unfold(data: bytes, piece: Callable[[bytes], bytes]) -> Iterator[Entry]:
-    """The data and hole entries of a list in file order; pieces are read by ``piece(name)``, at most eight levels.
+    """The data and hole entries of a list in file order; pieces are read by ``piece(name)``, at most ``LEVELS`` deep.
 
     Raises ``WireError`` when a piece does not cover the length that its entry claims."""
     return _unfold(decode(data), piece, 1)

@@ -141,7 +141,10 @@ class Node:
     def _facts(self) -> NodeFacts:
         problems, _ = self.board.listed()
         datasets = tuple(member.facts() for member in self.members.values())
-        return NodeFacts(self._settings.node.name, __version__, self._clock.now_ns(), tuple(problems), datasets)
+        now, until = self._clock.now_ns(), self._identities.ends
+        return NodeFacts(
+            self._settings.node.name, __version__, now, tuple(problems), datasets, until, self._identities.crl.until()
+        )
 
     def _changed(self) -> None:
         self._publisher.changed()

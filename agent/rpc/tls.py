@@ -61,6 +61,12 @@ class Identities:
                 pki.still_good(self._identity, self.crl, self._clock.now_ns())
             return self._identity
 
+    @property
+    def ends(self) -> int | None:
+        """When the certificate that was read last ends, UTC ns; None before any was good."""
+        known = self._identity
+        return known.not_after if known is not None else None
+
     def vouch(self, begun: pki.Identity) -> None:
         """A call that began with this identity may go on. Files that do not fit together yet are waited for.
 

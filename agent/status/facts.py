@@ -108,10 +108,13 @@ class DatasetFacts:
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """The whole node. ``time_ns``: UTC ns of this look; ``problems`` those that belong to no dataset."""
+    """The whole node. ``time_ns``: UTC ns of this look; ``problems`` those that belong to no dataset; ``certificate_until_ns``,
+    ``crl_until_ns``: when the node's certificate ends, and when the list of revoked ones is to be replaced; None: not known."""
 
     node: str
     version: str
     time_ns: int
     problems: tuple[Problem, ...] = ()
     datasets: tuple[DatasetFacts, ...] = ()
+    certificate_until_ns: int | None = None
+    crl_until_ns: int | None = None

@@ -28,6 +28,8 @@ def status_json(facts: NodeFacts) -> Json:
         "node": facts.node,
         "version": facts.version,
         "time": stamp(facts.time_ns),
+        "certificate": {"until": stamp(facts.certificate_until_ns)},
+        "crl": {"until": stamp(facts.crl_until_ns)},
         "problems": [_problem(problem) for problem in facts.problems],
         "datasets": [_dataset(dataset, facts.node) for dataset in facts.datasets],
     }

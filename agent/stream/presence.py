@@ -64,8 +64,10 @@ class Presence:
     What is found or arrives is pinned until :meth:`forget`, so that collection cannot take it before the commit is
     durable. ``look`` is called at every step of what may take long, and raises what is to end it."""
 
-    def __init__(self, vault: Held, look: Callable[[], None] = goes_on) -> None:
+    def __init__(self, vault: Held, look: Callable[[], None] = goes_on, most: int = _PIECES_MAX) -> None:
+        """``most``: how many pieces are remembered."""
         self._vault = vault
+        self._most = most
         self._look = look
         self._recent: set[bytes] = set()
         #: How many rows of the coming commit name each chunk that is still to come.
@@ -207,12 +209,18 @@ class Presence:
         if known is None:
             entries = self._opened(name, length, levels)
             known = self._below([entry for entry in entries if entry.kind == chunks.PIECE], levels, len(entries))
-            if len(self._whole) >= _PIECES_MAX:
-                del self._whole[next(iter(self._whole))]
-            self._whole[name] = known
+            self._remember(name, known)
         if known.levels > levels:
             raise _bad("lists in lists without an end")
         return known
+
+    def _remember(self, name: bytes, piece: _Piece) -> None:
+        """Where they are too many the lowest go: who remembers a high one opens none of those below it."""
+        lowest = 1
+        while len(self._whole) >= self._most:
+            self._whole = {one: known for one, known in self._whole.items() if known.levels > lowest}
+            lowest += 1
+        self._whole[name] = piece
 
     def _opened(self, name: bytes, length: int, levels: int) -> list[Entry]:
         """The entries of a piece, all of which are here."""

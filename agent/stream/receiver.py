@@ -109,7 +109,7 @@ class Receiver:
         self._announced = announced
         self._presence = Presence(vault, self._look)
         self._debts = Debts(catalog, self._presence)
-        self._structure = Structure(catalog, empty=catalog.newest() is None)
+        self._structure = Structure(catalog, catalog.newest() is None, self._look)
         self._incoming: _Incoming | None = None
         self._sealed: list[_Incoming] = []
         self._held = 0

@@ -10,7 +10,6 @@ from agent.core.errors import WireError
 from agent.core.ids import ObjectId
 from agent.core.rows import OBJECT_TAG, decode_object
 
-_DEPTH_MAX = 8
 _READ_BYTES = 4 << 20
 _FILE_TYPE, _REGULAR = 0o170000, 0o100000
 
@@ -38,7 +37,7 @@ def references(
             yield ChunkRef(content[5:], chunks.DATA, object_id, 0, int.from_bytes(content[1:5], "big"))
         return
     known = {name for _, name in chunks.names_in(older)}
-    yield from _walk(object_id, content, 0, known, piece, _DEPTH_MAX)
+    yield from _walk(object_id, content, 0, known, piece, chunks.LEVELS)
 
 
 def _walk(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import stat
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.rows import NameRow, ObjectRow, key_is_object, object_id_of_key
+from agent.stream.presence import goes_on
 
 _KINDS_MAX = 100_000
 _NAMES_MAX = 200_000
@@ -37,10 +38,12 @@ class Staged(Protocol):
 class Structure:
     """Checks one commit after the other. Used by the catalog's writing thread.
 
-    ``empty``: whether the catalog holds no row, so that every object is new until it is seen."""
+    ``empty``: whether the catalog holds no row, so that every object is new until it is seen. ``look`` is called at every step of
+    what may take long, and raises what is to end it."""
 
-    def __init__(self, catalog: Staged, empty: bool) -> None:
+    def __init__(self, catalog: Staged, empty: bool, look: Callable[[], None] = goes_on) -> None:
         self._catalog = catalog
+        self._look = look
         self._number = NOTHING
         self._kinds: dict[ObjectId, int] = {}
         self._highest: int | None = ROOT - 1 if empty else None
@@ -84,9 +87,11 @@ class Structure:
         """Everything fits now, or ``WireError``."""
         self._depths.clear()
         for (parent, name), object_id in self._names.items():
+            self._look()
             if not self._name_fits(parent, name, object_id):
                 raise _bad(f"the name {name[:40]!r} that does not fit into the tree")
         for gone in self._gone:
+            self._look()
             if self._still_named(ObjectId(gone)):
                 raise _bad("a drop of an object that still has names or entries")
         self.forget_open()
@@ -139,6 +144,7 @@ class Structure:
         in ``start``."""
         at, way = start, list[ObjectId]()
         while at != ROOT and at not in self._depths:
+            self._look()
             names = self._catalog.names_of(at, self._number) if at != without else []
             if not names or len(way) >= _DEPTH_MAX:
                 return False

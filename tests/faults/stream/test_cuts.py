@@ -57,8 +57,11 @@ def resume(primary: Primary, secondary: Secondary) -> MemoryTransport:
 
 
 def raw_bytes(transport: MemoryTransport) -> int:
-    """Chunk bytes that were carried."""
-    return sum(sum(part.raw_lengths) for batch in transport.up for part in batch if isinstance(part, Data))
+    """Bytes of content that were carried; lists of chunks are none."""
+    carried = (part for batch in transport.up for part in batch if isinstance(part, Data))
+    return sum(
+        length for part in carried for kind, length in zip(part.kinds, part.raw_lengths, strict=True) if not kind
+    )
 
 
 @pytest.mark.parametrize("cut", range(BATCHES))

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from agent.core import chunks
-from agent.core.chunks import DATA, FLAT_LIMIT, HOLE, LEVELS, PIECE, PIECE_LIMIT, Entry, encode, name_of_list
+from agent.core.chunks import (
+    DATA,
+    FLAT_LIMIT,
+    HOLE,
+    LEVELS,
+    PIECE,
+    PIECE_LIMIT,
+    UNFOLDED_MAX,
+    Entry,
+    encode,
+    name_of_list,
+)
 from agent.core.errors import TryAgain, WireError
 from agent.core.ids import NOTHING, ROOT
 from agent.core.rows import encode_name
@@ -17,7 +28,7 @@ from agent.rpc.codec import decode_answers, decode_batch
 from agent.store.codec import PATCH
 from agent.stream.messages import OPENED_MAX, PARTS_MAX, PATCHES_MAX, Data, Offer
 from agent.stream.presence import Presence
-from fakes.hostile import FILE, ONE, data, offer, opened, refused, seal
+from fakes.hostile import FILE, ONE, data, offer, opened, seal, take
 from fakes.stream_fakes import Secondary, directory_row, file_row
 
 if sys.version_info >= (3, 14):
@@ -26,6 +37,7 @@ else:
     from backports import zstd
 
 MIB = 1 << 20
+RAW_NAME = chunks.name_of(b"content")
 
 
 @pytest.fixture
@@ -60,17 +72,22 @@ def tower(levels: int, width: int) -> tuple[list[Data], Entry]:
     return parts, top
 
 
-def refused_with(secondary: Secondary, parts: list[Data], *content: Entry) -> None:
-    """A file with this list, and the parts of the list, are refused."""
+def refused_with(secondary: Secondary, parts: list[Data], *content: Entry, why: str) -> None:
+    """A file with this list, and the parts of the list, are refused for this reason."""
     size = sum(entry.length for entry in content)
     rows = [directory_row(ROOT), file_row(FILE, encode(content), size), encode_name(ROOT, b"big", FILE)]
-    refused(secondary, opened(secondary), *parts, offer(rows), seal(rows, 3))
+    before, receiver = secondary.digest(), opened(secondary)
+    with pytest.raises(WireError, match=why):
+        take(receiver, *parts, offer(rows), seal(rows, 3))
+    receiver.close()
+    assert before == secondary.digest()
 
 
 @pytest.mark.parametrize("parts", [[zeros(OPENED_MAX // MIB + 1)], [zeros(OPENED_MAX // MIB), data()]])
 def test_batch_that_opens_to_more_than_it_may(secondary: Secondary, parts: list[Data]) -> None:
     """The lengths in the clear are summed over the whole batch, before anything is opened."""
-    refused(secondary, opened(secondary), *parts)
+    with pytest.raises(WireError, match=r"a batch that stands for 1[67],"):
+        opened(secondary).handle(tuple(parts))
 
 
 def test_rows_that_open_to_more_than_they_may(secondary: Secondary) -> None:
@@ -83,31 +100,28 @@ def test_rows_that_open_to_more_than_they_may(secondary: Secondary) -> None:
 def test_more_patches_than_may_be_rebuilt_at_once(secondary: Secondary) -> None:
     """Each may be made of sixteen others of a megabyte, whatever it weighs."""
     count = PATCHES_MAX + 1
-    refused(
-        secondary,
-        opened(secondary),
-        Data(bytes(count), bytes([PATCH]) * count, [1] * count, [9] * count, b"x" * 9 * count),
-    )
+    lie = Data(bytes(count), bytes([PATCH]) * count, [1] * count, [9] * count, b"x" * 9 * count)
+    with pytest.raises(WireError, match="2,049 patches at once"):
+        opened(secondary).handle((lie,))
 
 
-@pytest.mark.parametrize(("levels", "width"), [(9, PIECE_LIMIT), (11, 7)])
-def test_list_that_unfolds_without_an_end(secondary: Secondary, levels: int, width: int) -> None:
+def test_list_that_unfolds_without_an_end(secondary: Secondary) -> None:
     """A few hundred bytes that stand for billions of entries are refused before the applier meets them."""
-    parts, top = tower(levels, width)
-    refused_with(secondary, parts, *[top] * (FLAT_LIMIT if levels == 9 else 1))
+    parts, top = tower(10, PIECE_LIMIT)
+    refused_with(secondary, parts, top, why="stands for more than 268,435,456 entries")
 
 
 def test_lists_that_are_too_many_together(secondary: Secondary) -> None:
     """Each of a file's lists is within the limit, and all of them are not."""
     parts, top = tower(8, PIECE_LIMIT)
-    middle, above = piece([top] * (chunks.UNFOLDED_MAX // PIECE_LIMIT**7))
-    refused_with(secondary, [*parts, middle], above, Entry(HOLE, 1), above)
+    assert PIECE_LIMIT**7 < UNFOLDED_MAX < FLAT_LIMIT * PIECE_LIMIT**7
+    refused_with(secondary, parts, *[top] * FLAT_LIMIT, why="stands for more than 268,435,456 entries")
 
 
 def test_list_with_too_long_a_part(secondary: Secondary) -> None:
     """No honest list has more entries in one part."""
     sent, top = piece([Entry(HOLE, 1), Entry(DATA, 7, chunks.name_of(b"content"))] * (PIECE_LIMIT // 2 + 1))
-    refused_with(secondary, [data(), sent], top)
+    refused_with(secondary, [data(), sent], top, why=f"a piece of {2 * (PIECE_LIMIT // 2 + 1)} entries")
 
 
 def test_list_that_grows_higher_by_each_commit(secondary: Secondary) -> None:
@@ -119,8 +133,25 @@ def test_list_that_grows_higher_by_each_commit(secondary: Secondary) -> None:
     presence.require([encode([top])])
     presence.open_lists()
     presence.require([encode([piece([top])[1]])])
-    with pytest.raises(WireError):
+    with pytest.raises(WireError, match="lists in lists without an end"):
         presence.open_lists()
+
+
+def test_long_lists_are_not_opened_anew_for_each_change(secondary: Secondary) -> None:
+    """However many parts there are, and however few are remembered: one that is remembered vouches for all below it."""
+    receiver = opened(secondary)
+    entries = [Entry(HOLE, number + 1) if number % 2 else Entry(DATA, 7, RAW_NAME) for number in range(20_000)]
+    kept: dict[bytes, bytes] = {}
+    content = chunks.fold(entries, kept.__setitem__)
+    receiver.handle((data(), *(Data(b"\2", b"\0", [len(raw)], [len(raw)], raw) for raw in kept.values())))
+    looks: list[None] = []
+    counted = Presence(secondary.vault, lambda: looks.append(None), most=len(kept) // 4)
+    counted.require([content])
+    counted.open_lists()
+    first, looks[:] = len(looks), []
+    counted.require([content])
+    counted.open_lists()
+    assert (len(kept), True) == (first, len(looks) < len(kept) // 4)
 
 
 def test_opening_lists_ends_when_the_call_does(secondary: Secondary) -> None:

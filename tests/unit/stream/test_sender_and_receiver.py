@@ -51,8 +51,9 @@ def secondary(tmp_path: Path) -> Iterator[Secondary]:
 
 
 def payload_of(transport: MemoryTransport) -> int:
-    """Chunk bytes that were sent."""
-    return sum(sum(part.raw_lengths) for batch in transport.up for part in batch if isinstance(part, Data))
+    """Bytes of content that were sent; lists of chunks are none."""
+    sent = (part for batch in transport.up for part in batch if isinstance(part, Data))
+    return sum(length for part in sent for kind, length in zip(part.kinds, part.raw_lengths, strict=True) if not kind)
 
 
 def test_first_sync_from_an_existing_catalog(primary: Primary, secondary: Secondary) -> None:
