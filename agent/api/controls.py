@@ -48,7 +48,7 @@ class Controls(Protocol):
         """Compare the standby with its commit: metadata, with ``deep`` every byte too. ``repair``: make it equal, put back
         what the vault lost, and tell what is left.
 
-        ``{"equal", "checked_entries", "checked_bytes", "differences": [{"path", "what"}], "repaired"}``."""
+        ``{"equal", "deep", "checked_entries", "checked_bytes", "differences": [{"path", "what"}], "repaired"}``."""
         ...
 
     def reconcile(self, dataset: str, progress: Progress) -> Json:

@@ -79,7 +79,9 @@ def judge_lineage(limits: Brake, applied: Counts, target: Commit, begun: CommitN
 
 def mass_deletion(count: int, entries: int, first: Commit, now: int) -> Hold:
     """The hold for ``count`` of ``entries`` that are gone since the commit ``first``; ``now`` UTC ns."""
-    return Hold(MASS_DELETION, f"{count:,} of {entries:,} files deleted since {_clock(first.time, now)}", first.number)
+    return Hold(
+        MASS_DELETION, f"{count:,} of {entries:,} entries deleted since {_clock(first.time, now)}", first.number
+    )
 
 
 def mass_rewriting(count: int, files: int, first: Commit, now: int) -> Hold:

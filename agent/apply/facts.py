@@ -83,8 +83,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """The standby beside the catalog at ``number``. ``differences`` is bounded; ``more`` counts those beyond it. ``owed``: files
-    that could not be compared, since the commit was sealed without all of them; ``owed_paths``: the first."""
+    """The standby beside the catalog at ``number``. ``checked_bytes``: content that was read, none unless it was deep;
+    ``differences`` is bounded; ``more`` counts those beyond it. ``owed``: files that could not be compared, since the commit was
+    sealed without all of them; ``owed_paths``: the first."""
 
     equal: bool
     checked_entries: int

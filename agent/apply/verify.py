@@ -102,7 +102,7 @@ class _Check:
         return VerifyReport(
             equal,
             self.checked_entries,
-            self.checked_bytes,
+            self.checked_bytes if self.deep else 0,
             tuple(self.found),
             self.more,
             number=self.at,

@@ -173,7 +173,7 @@ def _now_ns() -> int:
 
 
 def _say_verify(dataset: str, result: Json) -> None:
-    checked = f"{result['checked_entries']:,} entries, {size_text(result['checked_bytes'])} read"
+    checked = f"{result['checked_entries']:,} entries, {_looked_at(result)}"
     if result["repaired"]:
         say(f"{dataset}: {result['repaired']:,} repaired")
     owed = result.get("owed", 0)
@@ -194,6 +194,12 @@ def _say_verify(dataset: str, result: Json) -> None:
 def _say_owed(result: Json) -> None:
     for path in result.get("owed_paths", ())[:_DIFFERENCES_SHOWN]:
         say(f"  {path}: owed; the primary could not read it, and its last version stands here, or nothing")
+
+
+def _looked_at(result: Json) -> str:
+    if not result.get("deep"):
+        return "names and metadata only; --deep compares the content too"
+    return f"{size_text(result['checked_bytes'])} read"
 
 
 def _difference(value: object) -> str:

@@ -13,7 +13,11 @@ from agent.cli.context import Context
 from agent.cli.output import Duration, answer_json, json_option, remark, say
 from agent.core.errors import HikaeError, NotPermitted, Unreachable
 from agent.status.check import check_line, unknown_line
+from agent.status.events import KEPT
 from agent.status.reading import read_state
+
+#: Without any choice so many events are shown.
+_SHOWN = 100
 
 
 @click.command()
@@ -53,16 +57,18 @@ def check(context: Context, as_json: bool) -> int:
 
 @click.command()
 @click.option("--since", type=Duration(), metavar="DURATION", help="Only of the last 2h, 30m, …")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many.")
+@click.option("--limit", type=click.IntRange(1, KEPT), help="At most so many; 100, or with --since all of that time.")
 @click.option("--follow", is_flag=True, help="Go on with what happens next, until interrupted.")
 @json_option
 @click.pass_obj
-def events(context: Context, since: float | None, limit: int, follow: bool, as_json: bool) -> None:
+def events(context: Context, since: float | None, limit: int | None, follow: bool, as_json: bool) -> None:
     """What happened.
 
     Newest last: time, dataset, code, message. With --follow, --json gives one object a line."""
     controls = context.controls()
-    rows = _recent(controls.events(0, limit), since)
+    rows, left_out = _chosen(controls, since, limit)
+    if left_out:
+        remark(left_out)
     if not follow:
         if as_json:
             answer_json(rows)
@@ -77,7 +83,7 @@ def events(context: Context, since: float | None, limit: int, follow: bool, as_j
                 answer_json(row)
         if not as_json:
             _say_events(rows)
-        rows = controls.events(newest, limit)
+        rows = controls.events(newest, limit or KEPT)
 
 
 def _status_as_far_as_permitted(context: Context) -> Json:
@@ -113,11 +119,28 @@ def _watch(context: Context, controls: Controls) -> None:
             live.update(shown_now, refresh=True)
 
 
-def _recent(rows: list[Json], since: float | None) -> list[Json]:
+def _chosen(controls: Controls, since: float | None, limit: int | None) -> tuple[list[Json], str]:
+    """What to show, and what of it was left out, in words."""
+    most = limit or (_SHOWN if since is None else KEPT)
     if since is None:
-        return rows
+        rows = controls.events(0, min(most + 1, KEPT))
+        more = f"only the newest {most:,} are shown: --limit N or --since 24h shows more" if limit is None else ""
+        return rows[-most:], more if len(rows) > most else ""
+    kept = controls.events(0, KEPT)
     earliest = datetime.now().astimezone().timestamp() - since
-    return [row for row in rows if datetime.fromisoformat(row["time"]).timestamp() >= earliest]
+    rows = [row for row in kept if _moment(row) >= earliest]
+    if len(rows) > most:
+        return rows[-most:], f"{len(rows) - most:,} earlier ones of that time are left out: raise --limit"
+    if rows and rows[0]["id"] > 1 and len(rows) == len(kept):
+        return (
+            rows,
+            f"what happened before {datetime.fromisoformat(rows[0]['time']).astimezone():%Y-%m-%d %H:%M:%S} is not kept",
+        )
+    return rows, ""
+
+
+def _moment(row: Json) -> float:
+    return datetime.fromisoformat(row["time"]).timestamp()
 
 
 def _say_events(rows: list[Json]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from agent.capture.outlet import ReadChunk
 from agent.core.commit import Changes, Commit
@@ -14,7 +14,7 @@ from agent.stream.feed import Feed
 class MeasuredFeed:
     """A ``capture.outlet.Outlet`` over ``feed``; ``changed`` is called at every commit."""
 
-    def __init__(self, feed: Feed, meters: Mapping[str, LagMeter], changed: Callable[[], None]) -> None:
+    def __init__(self, feed: Feed, meters: Sequence[LagMeter], changed: Callable[[], None]) -> None:
         self._feed = feed
         self._meters = meters
         self._changed = changed
@@ -35,7 +35,7 @@ class MeasuredFeed:
         self, commit: Commit, changes: Changes, chunks: Sequence[ReadChunk], ahead: Sequence[tuple[int, ObjectId]]
     ) -> None:
         """See ``Outlet``."""
-        for meter in self._meters.values():
+        for meter in self._meters:
             meter.captured(commit.number, self._feed.given)
         self._feed.commit(commit, changes, chunks, ahead)
         self._changed()

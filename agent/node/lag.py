@@ -1,4 +1,4 @@
-"""How long a commit takes from here to durable there, on one clock."""
+"""How long a commit takes from here to a peer, on one clock; and up to which moment the peer has everything."""
 
 from __future__ import annotations
 
@@ -9,17 +9,41 @@ from agent.core.clock import Clock
 from agent.core.ids import CommitNumber
 
 _KEPT = 4096
+#: What was measured counts for so long, in seconds, and if it took no longer: then nothing is missing, and nothing has been.
+RECENT = 1.0
 
 
 class LagMeter:
-    """The lag of one peer. Thread-safe; bounded."""
+    """The lag of one peer to one level: durable, or applied. Thread-safe; bounded."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._under_way: deque[tuple[CommitNumber, float, int]] = deque()
-        self._last: float | None = None
+        self._measured: tuple[float, float] | None = None
         self._given = 0
+        self._known = False
+
+    def found(self, number: CommitNumber, age: float) -> None:
+        """At the opening: ``number``, captured ``age`` seconds ago, is the newest here. Where the peer stands is not known."""
+        with self._lock:
+            self._under_way.append((number, self._clock.monotonic() - max(0.0, age), 0))
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the peer has not yet said where it stands."""
+        return not self._known
+
+    def begins(self, number: CommitNumber, age: float | None) -> None:
+        """The peer says for the first time that it has everything up to ``number``; ``age``: seconds since the commit after it
+        was captured, None when there is none."""
+        with self._lock:
+            self._known = True
+            while self._under_way and self._under_way[0][0] <= number:
+                self._under_way.popleft()
+            if self._under_way and age is not None:
+                first, captured_at, given = self._under_way[0]
+                self._under_way[0] = (first, min(captured_at, self._clock.monotonic() - age), given)
 
     def captured(self, number: CommitNumber, given: int = 0) -> None:
         """A commit is durable here and goes out; ``given``: bytes captured so far, with it."""
@@ -29,13 +53,14 @@ class LagMeter:
                 # Every second one, never the oldest: its age is the lag.
                 self._under_way = deque(one for at, one in enumerate(self._under_way) if at % 2 == 0)
 
-    def durable(self, number: CommitNumber) -> None:
-        """Everything up to ``number`` is durable there."""
+    def reached(self, number: CommitNumber) -> None:
+        """Everything up to ``number`` is there."""
         with self._lock:
             now = self._clock.monotonic()
+            self._known = True
             while self._under_way and self._under_way[0][0] <= number:
                 _, captured_at, self._given = self._under_way.popleft()
-                self._last = now - captured_at
+                self._measured = (now, now - captured_at)
 
     def waiting(self, given: int) -> int:
         """About how many bytes were captured for this peer since the commit that it has; ``given``: as in :meth:`captured`."""
@@ -43,8 +68,21 @@ class LagMeter:
             return given - self._given if self._under_way else 0
 
     def seconds(self) -> float | None:
-        """The age of the oldest commit that is not there yet, else the last measured lag; None before any."""
+        """The age of the oldest commit that is not there yet. With none missing: what the last took, if that was just now; else
+        nought. None while it is not known where the peer stands."""
         with self._lock:
+            now = self._clock.monotonic()
             if self._under_way:
-                return self._clock.monotonic() - self._under_way[0][1]
-            return self._last
+                return now - self._under_way[0][1]
+            if not self._known:
+                return None
+            at, took = self._measured or (now, 0.0)
+            return took if now - at < RECENT and took < RECENT else 0.0
+
+    def as_of(self) -> int | None:
+        """Everything captured before this moment is there (UTC ns); None while it is not known where the peer stands."""
+        with self._lock:
+            now = self._clock.now_ns()
+            if not self._under_way:
+                return now if self._known else None
+            return now - int((self._clock.monotonic() - self._under_way[0][1]) * 1e9)

@@ -89,7 +89,7 @@ class Operations:
         if repair:
             restored, damaged = repair_vault(side, self._stopping, told.breath)
         report = side.loop.verify(deep=deep, progress=told, repair=repair)
-        result = _verified(report)
+        result = _verified(report, deep)
         result["repaired"] += restored
         if damaged:
             result["equal"] = False
@@ -257,12 +257,13 @@ def _commit(number: CommitNumber) -> Json:
     return {"epoch": epoch_of(number), "seq": seq_of(number)}
 
 
-def _verified(report: VerifyReport) -> Json:
+def _verified(report: VerifyReport, deep: bool) -> Json:
     found = [{"path": shown(one.path), "what": one.what} for one in report.differences]
     if report.more:
         found.append({"path": "", "what": f"and {report.more:,} more"})
     return {
         "equal": report.equal,
+        "deep": deep,
         "checked_entries": report.checked_entries,
         "checked_bytes": report.checked_bytes,
         "differences": found,

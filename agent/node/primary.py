@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 
 import structlog
@@ -103,6 +103,10 @@ class Primary:
         self.epoch = catalog.lineage[-1]
         self.boards = {name: PositionBoard() for name in dataset.standby}
         self.meters = {name: LagMeter(around.clock) for name in dataset.standby}
+        self.applied_meters = {name: LagMeter(around.clock) for name in dataset.standby}
+        for meter in (*self.meters.values(), *self.applied_meters.values()):
+            if (newest := catalog.newest()) is not None:
+                meter.found(newest.number, (around.clock.now_ns() - newest.time) / 1e9)
         self.watcher: Watcher | None = None
         self._root: RootIdentity | None = None
         self._mounts: MountsBelow | None = None
@@ -142,7 +146,7 @@ class Primary:
             catalog,
             local,
             Settle(),
-            MeasuredFeed(self.feed, self.meters, around.changed),
+            MeasuredFeed(self.feed, (*self.meters.values(), *self.applied_meters.values()), around.changed),
             board,
             around.clock,
             Rules(dataset.exclude, dataset.include, apart(dataset, around.settings.datasets)),
@@ -366,9 +370,21 @@ class Primary:
 
     def _moved(self, peer: str) -> None:
         self.confirmed.add(peer)
-        self.meters[peer].durable(self.boards[peer].position.durable)
+        position = self.boards[peer].position
+        self._measure(self.meters[peer], position.durable)
+        self._measure(self.applied_meters[peer], position.applied)
         self.firsts[peer].keep()
         self._around.changed()
+
+    def _measure(self, meter: LagMeter, number: CommitNumber) -> None:
+        """Tell the meter where the peer stands; what it lacks from before this opening is looked up once."""
+        if not meter.unsure:
+            meter.reached(number)
+            return
+        with closing(self._catalog.reader()) as reader:
+            lacking = reader.commits(number, 1)
+        age = (self._around.clock.now_ns() - lacking[0].time) / 1e9 if lacking else None
+        meter.begins(number, age)
 
     def _broken(self, failure: HikaeError) -> None:
         """A call ended. Only what a proven peer knows of us and we do not needs more than dialling again (law 6)."""

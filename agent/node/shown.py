@@ -157,6 +157,8 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             durable=position.durable,
             applied=position.applied,
             lag_seconds=_lag(side.meters[name].seconds(), put_off),
+            received_ns=side.meters[name].as_of(),
+            applied_ns=side.applied_meters[name].as_of(),
             behind_bytes=behind,
             rate=state.gains,
             change_rate=changes,

@@ -13,6 +13,8 @@ from typing import TypeAlias
 
 from agent.status.published import Json
 
+#: So many events are kept in memory, and can be asked for.
+KEPT = 10_000
 #: So many problems of one code are named when they come or go at once; the rest is counted.
 NAMED_AT_ONCE = 10
 
@@ -96,7 +98,7 @@ class EventLog:
     Thread-safe. The file is a convenience: when it cannot be written, memory still holds the events and
     ``trouble`` says why. It is turned over to ``<path>.1`` at ``file_limit`` bytes, so it takes at most twice that."""
 
-    def __init__(self, path: str | None, *, limit: int = 10_000, file_limit: int = 4 << 20) -> None:
+    def __init__(self, path: str | None, *, limit: int = KEPT, file_limit: int = 4 << 20) -> None:
         self._path = Path(path) if path else None
         self._file_limit = file_limit
         self._lock = threading.Lock()

@@ -29,11 +29,11 @@ COMMIT = {"epoch", "seq", "digest", "time", "consistent", "entries", "bytes"}
 PEER = {
     "name", "version", "connected", "mode", "since", "durable_seq", "durable_epoch", "applied_seq", "applied_epoch",
     "lag_seconds", "behind_bytes", "rate", "change_rate", "forecast_seconds", "rate_limit", "waits_until", "limited_by",
-    "received", "applied", "first_sync", "said", "state", "hold", "errors", "warnings", "worst", "last_verify",
+    "received", "applied", "first_sync", "said", "state", "hold", "errors", "warnings", "worst", "last_verify", "owed",
 }  # fmt: skip
 WATCH = {"kind", "why", "by_event", "by_reconcile", "overflows", "last_reconcile"}
 PROBLEM = {"code", "severity", "since", "path", "message", "remedy"}
-VERIFY = {"equal", "checked_entries", "checked_bytes", "differences", "repaired"}
+VERIFY = {"equal", "deep", "checked_entries", "checked_bytes", "differences", "owed", "owed_paths", "repaired"}
 EVENT = {"id", "time", "dataset", "code", "message"}
 
 

@@ -32,7 +32,7 @@ def test_a_deletion_of_everything_over_half_a_minute_is_held() -> None:
         both.alpha.wait("durable", within=120)
         received = time.monotonic() - begun
         gone = entries - 1
-        problem = both.beta.told("mass-deletion", f"{gone:,} of {entries:,} files deleted since ", within=120)
+        problem = both.beta.told("mass-deletion", f"{gone:,} of {entries:,} entries deleted since ", within=120)
         left = sum(len(os.listdir(both.target / directory.name)) for directory in standing(both))
         print(f"{problem['message']}; received after {received:.1f} s; {left:,} of {FILES:,} files left on the standby")
         assert left >= FILES - LIMIT * entries

@@ -236,7 +236,7 @@ def test_deletions_add_up_over_the_window(tmpfs_dir: Path) -> None:
             assert (count == 64) == (hold is not None), count
             applied = applied if hold else target.number
         assert hold is not None
-        assert hold.message.startswith("64 of 210 files deleted since ")
+        assert hold.message.startswith("64 of 210 entries deleted since ")
         assert past.states[1][0].number == hold.since
         it.clock.advance(400)
         tree.file(ROOT, b"later", b"x")

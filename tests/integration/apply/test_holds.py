@@ -82,7 +82,7 @@ def test_a_mass_deletion_is_held_until_accepted_and_the_next_one_anew(tmpfs_dir:
         before = it.seen()
         prune(tree, 10)
         commit = it.commit(tree)
-        with pytest.raises(Held, match=r"70 of 210 files deleted since \d\d:\d\d") as held:
+        with pytest.raises(Held, match=r"70 of 210 entries deleted since \d\d:\d\d") as held:
             applier.converge(commit)
         assert ("mass-deletion", "hikae accept web if it is meant") == (held.value.code, held.value.remedy)
         applier.close()
@@ -102,7 +102,7 @@ def test_a_mass_deletion_is_held_until_accepted_and_the_next_one_anew(tmpfs_dir:
         prune(tree, 42)
         third.converge(it.commit(tree))
         prune(tree, 1)
-        with pytest.raises(Held, match="43 of 141 files deleted"):
+        with pytest.raises(Held, match="43 of 141 entries deleted"):
             third.converge(it.commit(tree))
 
 
@@ -207,5 +207,5 @@ def test_what_came_while_the_apply_was_paused_is_judged_whole(tmpfs_dir: Path) -
         it.clock.advance(3600)
         tree.file(ROOT, b"two hours later", b"x")
         commit = it.commit(tree)
-        with pytest.raises(Held, match="100 of 210 files deleted"):
+        with pytest.raises(Held, match="100 of 210 entries deleted"):
             applier.converge(commit)

@@ -53,9 +53,9 @@ def test_a_deletion_that_is_spread_over_time_is_held() -> None:
             if number % 20 == 0:
                 both.alpha.wait("durable")
         both.alpha.wait("durable")
-        line = held(both, "mass-deletion", "380 of 410 files deleted since ")
+        line = held(both, "mass-deletion", "380 of 410 entries deleted since ")
         assert re.fullmatch(
-            r"web +standby on beta ← alpha +HELD +380 of 410 files deleted since \d\d:\d\d: hikae accept web if it is meant",
+            r"web +standby on beta ← alpha +HELD +380 of 410 entries deleted since \d\d:\d\d: hikae accept web if it is meant",
             line,
         )
         left = sum(1 for path in both.target.rglob("f*") if path.is_file())
@@ -103,7 +103,7 @@ def test_the_limits_are_those_of_the_secondary() -> None:
         for path in paths[200:210]:
             path.unlink()
         both.alpha.wait("durable")
-        held(both, "mass-deletion", "210 of 410 files deleted since ")
+        held(both, "mass-deletion", "210 of 410 entries deleted since ")
 
 
 class Packages:

@@ -29,6 +29,8 @@ from agent.status.events import EventLog
 from agent.status.publish import Publisher
 from fakes.api_fakes import FakeControls, a_dataset, a_node
 
+LOOKED = "12 entries, names and metadata only; --deep compares the content too"
+
 
 def twice(_seconds: float) -> Iterator[None]:
     """Two ticks at once instead of one a second."""
@@ -78,7 +80,7 @@ Hikae = Callable[..., tuple[int, str, str]]
         (("reload",), ("reload",)),
         (("status",), ("status",)),
         (("check",), ("status",)),
-        (("events", "--limit", "7"), ("events", 0, 7)),
+        (("events", "--limit", "7"), ("events", 0, 8)),
     ],
 )
 def test_each_command_asks_for_what_was_typed(
@@ -96,8 +98,11 @@ def test_each_command_asks_for_what_was_typed(
     ("arguments", "words"),
     [
         (("wait", "web"), "web: commit 3.1842 is durable on every standby (12 ms)\n"),
-        (("verify", "web"), "web: equal (12 entries, 3.4 KiB read)\n"),
-        (("verify", "web", "--repair"), "web: 2 repaired\nweb: equal (12 entries, 3.4 KiB read)\n"),
+        (("verify", "web"), f"web: equal ({LOOKED})\n"),
+        (
+            ("verify", "web", "--repair"),
+            f"web: 2 repaired\nweb: equal ({LOOKED})\n",
+        ),
         (("reconcile", "web"), "web: looked at everything up to commit 3.1843, 4 found\n"),
         (("resume", "web"), "web: nothing is paused\n"),
         (("accept", "web", "--yes"), "web: accepted, going on\n"),
@@ -197,7 +202,10 @@ def test_differences_are_listed_and_escaped(hikae: Hikae, controls: FakeControls
     """Unequal is exit code 1; a name cannot clear the screen."""
     controls.equal = False
     code, out, _ = hikae("verify", "web")
-    assert (1, "web: 1 differences (12 entries, 3.4 KiB read)\n  a\\x1b[2Jb: mode\n") == (code, out)
+    assert (
+        1,
+        f"web: 1 differences ({LOOKED})\n  a\\x1b[2Jb: mode\n",
+    ) == (code, out)
     code, out, _ = hikae("verify", "web", "--json")
     assert (1, False) == (code, json.loads(out)["equal"])
 
@@ -220,7 +228,7 @@ def test_events_follow(hikae: Hikae, controls: FakeControls) -> None:
     controls.rows = [an_event(number, "2026-11-22T00:00:00.000000Z") for number in (1, 2)]
     _, out, _ = hikae("events", "--follow", "--json")
     assert [1, 2] == [json.loads(line)["id"] for line in out.splitlines()]
-    assert ("events", 2, 100) == controls.calls[-1]
+    assert ("events", 2, 10_000) == controls.calls[-1]
 
 
 @pytest.mark.parametrize(
@@ -333,3 +341,22 @@ def test_version(hikae: Hikae) -> None:
     """``hikae --version`` names program and version."""
     code, out, _ = hikae("--version")
     assert (0, "hikae ") == (code, out[:6])
+
+
+def test_events_say_what_they_leave_out(hikae: Hikae, controls: FakeControls) -> None:
+    """All of the time that was asked for is shown, or it is said where that was cut: by a limit, or by what is kept."""
+    now = datetime.now(UTC).isoformat()
+    controls.rows = [an_event(number, now) for number in range(1, 151)]
+    _, out, err = hikae("events", "--since", "24h")
+    assert (150, "") == (len(out.splitlines()), err)
+    _, out, err = hikae("events", "--since", "24h", "--limit", "20")
+    assert (20, "130 earlier ones of that time are left out: raise --limit\n") == (len(out.splitlines()), err)
+    _, out, err = hikae("events")
+    assert (100, "only the newest 100 are shown: --limit N or --since 24h shows more\n") == (len(out.splitlines()), err)
+    controls.rows = [an_event(number, now) for number in range(51, 151)]
+    _, out, err = hikae("events", "--since", "24h")
+    assert (100, True) == (
+        len(out.splitlines()),
+        err.startswith("what happened before ") and err.endswith(" is not kept\n"),
+    )
+    assert (100, "") == (len(hikae("events")[1].splitlines()), hikae("events")[2])

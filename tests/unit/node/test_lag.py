@@ -8,7 +8,7 @@ from agent.node.lag import LagMeter
 
 
 def test_lag_is_the_age_of_the_oldest_that_is_not_there() -> None:
-    """And afterwards how long the last one took."""
+    """Then what the last one took, for a moment; and nought once nothing has been missing for longer."""
     clock = ManualClock()
     meter = LagMeter(clock)
     assert meter.seconds() is None
@@ -17,11 +17,16 @@ def test_lag_is_the_age_of_the_oldest_that_is_not_there() -> None:
     meter.captured(CommitNumber(2), 250)
     clock.advance(1.0)
     assert (3.0, 250) == (meter.seconds(), meter.waiting(250))
-    meter.durable(CommitNumber(1))
+    meter.reached(CommitNumber(1))
     assert (1.0, 150) == (meter.seconds(), meter.waiting(250))
-    meter.durable(CommitNumber(2))
-    clock.advance(9.0)
-    assert (1.0, 0) == (meter.seconds(), meter.waiting(250))
+    meter.reached(CommitNumber(2))
+    assert (0.0, 0) == (meter.seconds(), meter.waiting(250))
+    meter.captured(CommitNumber(3), 250)
+    clock.advance(0.25)
+    meter.reached(CommitNumber(3))
+    assert 0.25 == meter.seconds()
+    clock.advance(1.0)
+    assert 0.0 == meter.seconds()
 
 
 def test_a_peer_that_is_away_for_long_does_not_seem_nearer() -> None:
@@ -32,5 +37,22 @@ def test_a_peer_that_is_away_for_long_does_not_seem_nearer() -> None:
         meter.captured(CommitNumber(number), number * 10)
         clock.advance(1.0)
     assert (20_000.0, 200_000) == (meter.seconds(), meter.waiting(200_000))
-    meter.durable(CommitNumber(20_000))
+    meter.reached(CommitNumber(20_000))
     assert 0 == meter.waiting(200_000)
+
+
+def test_what_was_there_before_the_start_is_told_by_the_peer() -> None:
+    """Until it says where it stands nothing is known but the newest; then the age of the first that it lacks, or nought."""
+    clock = ManualClock()
+    meter = LagMeter(clock)
+    meter.found(CommitNumber(9), 5.0)
+    assert (5.0, True, clock.now_ns() - 5 * 10**9) == (meter.seconds(), meter.unsure, meter.as_of())
+    meter.begins(CommitNumber(4), 70.0)
+    assert (70.0, False, clock.now_ns() - 70 * 10**9) == (meter.seconds(), meter.unsure, meter.as_of())
+    meter.reached(CommitNumber(9))
+    assert (0.0, clock.now_ns()) == (meter.seconds(), meter.as_of())
+    other = LagMeter(clock)
+    assert (None, None) == (other.seconds(), other.as_of())
+    other.found(CommitNumber(9), 5.0)
+    other.begins(CommitNumber(9), None)
+    assert (0.0, clock.now_ns()) == (other.seconds(), other.as_of())
