@@ -58,6 +58,9 @@ class AdminClient:
     def accept(self, dataset: str) -> Json:
         return self._post(dataset, "accept", {})
 
+    def resync(self, dataset: str) -> Json:
+        return self._post(dataset, "resync", {})
+
     def _get_object(self, target: str) -> Json:
         value = self._get(target)
         if not isinstance(value, dict):

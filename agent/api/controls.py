@@ -68,3 +68,8 @@ class Controls(Protocol):
     def accept(self, dataset: str) -> Json:
         """Go on although a hold stands: ``{"dataset", "accepted": the hold}``; ``Refused`` when there is none here."""
         ...
+
+    def resync(self, dataset: str) -> Json:
+        """Take whatever stands at the standby's path for the standby, whose directory is gone or another:
+        ``{"dataset", "path"}``; ``Refused`` where it is the one that it was, or on the primary."""
+        ...

@@ -93,6 +93,10 @@ def _accept(dataset: str, _arguments: Mapping[str, object]) -> Call:
     return lambda controls, _progress: controls.accept(dataset)
 
 
+def _resync(dataset: str, _arguments: Mapping[str, object]) -> Call:
+    return lambda controls, _progress: controls.resync(dataset)
+
+
 _ACTIONS: dict[str, Callable[[str, Mapping[str, object]], Call]] = {
     "wait": _wait,
     "verify": _verify,
@@ -100,6 +104,7 @@ _ACTIONS: dict[str, Callable[[str, Mapping[str, object]], Call]] = {
     "pause": _pause,
     "resume": _resume,
     "accept": _accept,
+    "resync": _resync,
 }
 
 

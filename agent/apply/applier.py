@@ -52,6 +52,8 @@ _ATTEMPTS = "attempts"
 _ACCEPTED = "accepted"
 _PINNED = "held-from"
 _ENDED = "ended-clean"
+#: All that stands in local facts of how far one standby is; empty is nothing.
+STATE = (CHECKPOINT, LATE, _ATTEMPTS, _PINNED, _ENDED)
 #: So many targets since the checkpoint are remembered, to know again what a run that was cut short left.
 _ATTEMPTS_KEPT = 64
 #: After a power cut the list of attempts may be an old one: so many commits after the checkpoint stand for the rest of it.

@@ -10,7 +10,8 @@ from agent.apply.checkpoint import numbers_of, packed
 from agent.apply.ports import CatalogView, LocalFacts
 from agent.core.ids import CommitNumber, ObjectId
 
-_KEY = "short"
+#: Under which they are kept.
+SHORT = "short"
 
 
 class Short:
@@ -19,7 +20,7 @@ class Short:
 
     def __init__(self, local: LocalFacts) -> None:
         self._local = local
-        self.ids = frozenset(map(ObjectId, numbers_of(local.value(_KEY))))
+        self.ids = frozenset(map(ObjectId, numbers_of(local.value(SHORT))))
         self._noted = self.ids
 
     @property
@@ -42,5 +43,5 @@ class Short:
     def note(self) -> None:
         """Store it; durable with the next write that is."""
         if not self.noted:
-            self._local.set_value(_KEY, packed(sorted(self.ids)))
+            self._local.set_value(SHORT, packed(sorted(self.ids)))
             self._noted = self.ids

@@ -19,6 +19,8 @@ from agent.fs.walk import entries, is_empty
 _ROOT = "standby-root"
 _MARK_LIMIT = 4096
 _ADOPTING = "adopting"
+#: An operator said that whatever stands at the path is to be taken.
+_RESYNC = "resync"
 
 
 @dataclass(slots=True)
@@ -85,12 +87,12 @@ class Standby:
             return open_root(self.path)
         except (FileNotFoundError, NotADirectoryError):
             self.close()
-        if self.local.value(_ROOT) is not None:
+        if self.local.value(_ROOT):
             raise Held(
                 "standby-gone",
                 self.path,
                 "the standby's directory is gone",
-                "mount its filesystem again; or, to fill another directory, remove the dataset's local.db",
+                f"mount its filesystem again; or, to fill the directory anew: hikae resync {self.dataset} --standby",
             )
         try:
             os.mkdir(self.path, 0o700)
@@ -102,7 +104,7 @@ class Standby:
     def _is_ours(self, root: int) -> bool:
         """Whether we took it before; False when it may be taken now."""
         known = self.local.value(_ROOT)
-        if known is not None:
+        if known:
             if known == identity_of(root):
                 return True
             self.close()
@@ -110,11 +112,11 @@ class Standby:
                 "standby-replaced",
                 self.path,
                 "another directory stands where the standby was; nothing was written into it",
-                "mount the standby's filesystem again; or, to fill this one, remove the dataset's local.db",
+                f"mount the standby's filesystem again; or, to take this one: hikae resync {self.dataset} --standby",
             )
         self.found_again = self._is_marked(root)
         self._full = not self.found_again and not is_vacant(root, self.left_out)
-        if self._full and not self.adopt:
+        if self._full and not self.adopt and self.local.value(_RESYNC) != b"yes":
             raise Held(
                 "standby-not-empty",
                 self.path,
@@ -155,7 +157,19 @@ class Standby:
                 os.close(mark)
             if self._full:
                 self.local.set_value(_ADOPTING, b"yes")
+            self.local.set_value(_RESYNC, b"")
             self.local.set_value(_ROOT, identity_of(world.root), durable=True)
+
+
+def forget_root(local: LocalFacts) -> None:
+    """Whatever stands at the path at the next look is taken, empty or not."""
+    local.set_value(_ADOPTING, b"")
+    local.set_value(_RESYNC, b"yes", durable=True)
+    local.set_value(_ROOT, b"", durable=True)
+
+
+#: Problems for which another directory can be taken.
+REPLACED = ("standby-gone", "standby-replaced")
 
 
 def is_vacant(root: int, left_out: LeftOut = nothing_left_out) -> bool:

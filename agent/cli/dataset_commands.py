@@ -117,9 +117,9 @@ def accept(context: Context, dataset: str, yes: bool, dry_run: bool, as_json: bo
     What the hold kept from the standby is then done to it, deletions included."""
     controls = context.controls()
     if dry_run or not yes:
-        hold = _hold_of(controls.status(), dataset)
+        hold = hold_of(controls.status(), dataset)
         if dry_run:
-            _answer_hold(dataset, hold, as_json)
+            answer_hold(dataset, hold, as_json)
             return
         _confirm(dataset, hold)
     result = controls.accept(dataset)
@@ -129,7 +129,7 @@ def accept(context: Context, dataset: str, yes: bool, dry_run: bool, as_json: bo
         say(f"{dataset}: accepted, going on")
 
 
-def _hold_of(status: Json, dataset: str) -> str | None:
+def hold_of(status: Json, dataset: str) -> str | None:
     """The sentence of what is held on this node."""
     for one in status["datasets"]:
         hold = one["hold"]
@@ -138,7 +138,8 @@ def _hold_of(status: Json, dataset: str) -> str | None:
     return None
 
 
-def _answer_hold(dataset: str, hold: str | None, as_json: bool) -> None:
+def answer_hold(dataset: str, hold: str | None, as_json: bool) -> None:
+    """For a dry run."""
     if as_json:
         answer_json({"dataset": dataset, "hold": hold})
     else:

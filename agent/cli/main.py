@@ -30,6 +30,7 @@ COMMANDS = {
     "pause": ("dataset_commands", "Stop sending or applying for a while."),
     "resume": ("dataset_commands", "End a pause."),
     "accept": ("dataset_commands", "Go on although a hold stands."),
+    "resync": ("resync_command", "Fill a standby whose directory is gone or another."),
     "reload": ("reload_command", "Let the agent read its configuration again."),
     "agent": ("agent_command", "Run the agent in the foreground."),
     "config": ("config_commands", "Check or show the configuration."),

@@ -165,6 +165,17 @@ class Operations:
             return {"dataset": dataset, "accepted": shown(hold_text)}
         raise TryAgain("accept", dataset, "the dataset is not running now", "see hikae status for why")
 
+    def resync(self, dataset: str) -> Json:
+        """See ``Controls``."""
+        side = self._member(dataset).side
+        if isinstance(side, Standby):
+            side.resync()
+            return {"dataset": dataset, "path": side.dataset.path}
+        if isinstance(side, Primary):
+            where = f"type it on {', '.join(side.dataset.standby)}"
+            raise Refused("resync", dataset, "this node is its primary", where)
+        raise TryAgain("resync", dataset, "the dataset is not running now", "see hikae status for why")
+
     def _member(self, dataset: str, role: Role | None = None, typed: str = "") -> Member:
         member = self._members.get(dataset)
         if member is None:

@@ -12,11 +12,13 @@ from agent.apply.early import EarlyContent
 from agent.apply.facts import Phase
 from agent.apply.loop import ApplyLoop
 from agent.apply.ports import LeftOut, nothing_left_out
+from agent.apply.resync import forget_standby
+from agent.apply.standby import REPLACED
 from agent.capture.rules import Rules
 from agent.config.nesting import apart
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
-from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
+from agent.core.errors import Damaged, HikaeError, Refused, StoreFailed, TryAgain
 from agent.core.ids import NOTHING, seq_of
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import Reserve, ReserveReached
@@ -178,6 +180,23 @@ class Standby:
         self.vault.close()
         self._local.close()
         self._catalog.close()
+
+    def resync(self) -> None:
+        """Take whatever stands at the standby's path for the standby, in place of the directory that is gone. Returns when what
+        was known is given up; the dataset is opened anew then. Raises ``Refused`` when no other directory stands there."""
+        if not any(self._problems.has(code) for code in REPLACED):
+            reason = "its standby is the directory that it was; nothing is to be taken over"
+            raise Refused(
+                "resync", self.dataset.name, reason, f"hikae verify {self.dataset.name} --repair makes it equal"
+            )
+        # From now on nobody is to say that anything is applied here.
+        self.board.applied(NOTHING)
+        self.loop.close()
+        forget_standby(self._local)
+        for code in REPLACED:
+            self._problems.clear(code)
+        path = self.dataset.path
+        self._failed(TryAgain("apply", path, "the standby is taken anew, as was asked for", "it goes on by itself"))
 
     def tick(self) -> None:
         """Once a second: pauses that ended, limits that were changed, and whether the first sync is through."""

@@ -123,6 +123,10 @@ class FakeControls:
         self._asked("accept", dataset)
         return {"dataset": dataset, "accepted": "the source is empty"}
 
+    def resync(self, dataset: str) -> Json:
+        self._asked("resync", dataset)
+        return {"dataset": dataset, "path": "/srv/web"}
+
     def _asked(self, call: str, *arguments: object) -> None:
         self.calls.append((call, *arguments))
         if self.failure is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 from fakes.agents import pair
-from fakes.trees import snapshot
+from fakes.eventually import eventually
+from fakes.trees import differences, snapshot
 
 
 def test_a_directory_that_is_not_empty_is_refused_untouched() -> None:
@@ -59,3 +61,34 @@ def test_another_directory_in_the_standbys_place_is_not_written() -> None:
         away.rename(both.target)
         both.mirror()
         both.beta.cleared("standby-gone", "standby-replaced")
+
+
+def test_another_path_is_filled_by_resync() -> None:
+    """What equals at the new path is taken over and not written again, the rest comes; the old directory stays as it was."""
+    with pair() as both:
+        for name in ("same", "other", "missing"):
+            (both.source / name).write_text(f"the content of {name}")
+        both.begin()
+        before = snapshot(str(both.target))
+        other = both.base / "another place"
+        both.beta.kill(signal.SIGTERM)
+        shutil.copytree(both.target, other, ignore=shutil.ignore_patterns(".hikae", "missing"))
+        inode = (other / "same").stat().st_ino
+        (other / "other").write_text("something else")
+        (other / "foreign").write_text("not ours")
+        text = both.beta.config.read_text()
+        both.beta.config.write_text(text.replace(str(both.target), str(other)))
+        both.beta.start()
+        assert "hikae resync web --standby" in both.beta.told("standby-replaced")["remedy"]
+        assert 3 == both.beta.run("resync", "web", "--standby").returncode
+        both.beta.json("resync", "web", "--standby", "--yes")
+        assert eventually((other / "missing").exists)
+        both.beta.cleared("standby-replaced", "not-running")
+        both.alpha.json("wait", "web", "--applied", "--timeout", "60")
+        assert [] == differences(str(both.source), str(other))
+        assert (inode, before) == ((other / "same").stat().st_ino, snapshot(str(both.target)))
+        (both.source / "later").write_text("goes on")
+        both.alpha.json("wait", "web", "--applied", "--timeout", "60")
+        assert [] == differences(str(both.source), str(other))
+        assert 3 == both.beta.run("resync", "web", "--standby", "--yes").returncode
+        assert 3 == both.alpha.run("resync", "web", "--standby", "--yes").returncode

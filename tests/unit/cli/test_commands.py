@@ -77,6 +77,7 @@ Hikae = Callable[..., tuple[int, str, str]]
         (("resume", "web"), ("resume", "web", "both")),
         (("resume", "web", "--apply"), ("resume", "web", "apply")),
         (("accept", "web", "--yes"), ("accept", "web")),
+        (("resync", "web", "--standby", "--yes"), ("resync", "web")),
         (("reload",), ("reload",)),
         (("status",), ("status",)),
         (("check",), ("status",)),
@@ -107,6 +108,11 @@ def test_each_command_asks_for_what_was_typed(
         (("resume", "web"), "web: nothing is paused\n"),
         (("accept", "web", "--yes"), "web: accepted, going on\n"),
         (("accept", "web", "--dry-run"), "web: nothing is held here\n"),
+        (
+            ("resync", "web", "--standby", "--yes"),
+            "web: taking /srv/web for the standby; hikae status shows how far it is\n",
+        ),
+        (("resync", "web", "--standby", "--dry-run"), "web: nothing is held here\n"),
         (("reload",), "/etc/hikae/agent.toml: nothing took effect\n"),
     ],
 )

@@ -1,0 +1,19 @@
+"""Giving up what is known of the standby's directory, so that another one, or another at its place, is taken instead."""
+
+from __future__ import annotations
+
+from agent.apply.applier import STATE
+from agent.apply.short import SHORT
+from agent.apply.standby import forget_root
+from agent.store.local import Local
+
+
+def forget_standby(local: Local) -> None:
+    """The next applier takes whatever directory stands at the standby's path: what equals in it is taken over, what does not
+    is moved aside or written, and the rest comes from the vault. Not while one is at work.
+
+    The root is forgotten last: cut short before, the standby is held as it was."""
+    local.forget_objects()
+    for key in (*STATE, SHORT):
+        local.set_value(key, b"")
+    forget_root(local)
