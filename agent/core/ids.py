@@ -53,6 +53,12 @@ def object_id(epoch: int, counter: int) -> ObjectId:
     return ObjectId(epoch << COUNTER_BITS | counter)
 
 
+def may_be_sealed(number: int) -> bool:
+    """Whether a commit of another node can have this number: counted from 1, without the top bit, which marks a commit that is
+    never offered."""
+    return 0 < seq_of(number) < 1 << COUNTER_BITS - 1
+
+
 def epoch_of(number: int) -> int:
     """The epoch part of a commit number or object id."""
     return number >> COUNTER_BITS

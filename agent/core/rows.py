@@ -18,6 +18,7 @@ A change is ``put`` (a row; replaces the live row of its key) or ``drop`` (a key
 from __future__ import annotations
 
 import errno
+import os
 import stat
 import struct
 from typing import NamedTuple, TypeAlias
@@ -53,7 +54,10 @@ SIZE_AT = struct.calcsize(">BBQIIIqII")
 _PLAIN_FILE = struct.Struct(">BBQIIIqIIQQHBI")
 _PLAIN = _PLAIN_FILE.size + chunks.NAME_SIZE
 _NAME = struct.Struct(">BBQQ")
-_SIZE_AT = 34
+#: No user and no group: the kernel's "not to be changed".
+NOBODY = (1 << 32) - 1
+#: Of a device number, see MAJOR and MINOR in the kernel's kdev_t.h.
+_MAJOR_MAX, _MINOR_MAX = (1 << 12) - 1, (1 << 20) - 1
 _KEY = struct.Struct(">BQ")
 _ID = struct.Struct(">Q")
 _U16 = struct.Struct(">H")
@@ -190,7 +194,7 @@ def key_of(row: bytes) -> bytes:
 
 def size_of(row: bytes) -> int:
     """The file size in a row: 0 where it is none of a regular file."""
-    return int.from_bytes(row[_SIZE_AT : _SIZE_AT + 8], "big") if row[1] == OBJECT_TAG else 0
+    return int.from_bytes(row[SIZE_AT : SIZE_AT + 8], "big") if row[1] == OBJECT_TAG else 0
 
 
 def object_id_of_key(key: bytes) -> ObjectId:
@@ -280,6 +284,8 @@ def _plain_file(row: bytes) -> ObjectRow | None:
         or mode >> 12 != stat.S_IFREG >> 12
         or flags & ~FLAGS_KEPT
         or ns >= SECOND
+        or uid == NOBODY
+        or gid == NOBODY
         or rdev
         or count
     ):
@@ -314,8 +320,10 @@ def _check_object(row: ObjectRow) -> None:
         raise _bad("a root that is no directory")
     if row.mode > 0o177777 or row.flags & ~FLAGS_KEPT or not row.id:
         raise _bad("impossible metadata")
-    if row.rdev and kind not in (stat.S_IFCHR, stat.S_IFBLK):
-        raise _bad("a device number without a device")
+    if NOBODY in (row.uid, row.gid):
+        raise _bad(f"the owner {NOBODY}, which is none: to chown it means to leave the owner as it is")
+    if row.rdev:
+        _check_device(kind, row.rdev)
     _check_xattrs(row.xattrs)
     if kind == stat.S_IFREG:
         if row.size >= 1 << 63 or chunks.length_of(row.content) != row.size:
@@ -327,6 +335,13 @@ def _check_object(row: ObjectRow) -> None:
             raise _bad("an impossible symlink target")
     elif row.content:
         raise _bad("content without a file")
+
+
+def _check_device(kind: int, rdev: int) -> None:
+    if kind not in (stat.S_IFCHR, stat.S_IFBLK):
+        raise _bad("a device number without a device")
+    if os.major(rdev) > _MAJOR_MAX or os.minor(rdev) > _MINOR_MAX:
+        raise _bad("a device number that no kernel has")
 
 
 def _check_xattrs(xattrs: Xattrs) -> None:

@@ -14,7 +14,17 @@ from functools import partial
 from agent.core import chunks
 from agent.core.clock import Clock
 from agent.core.commit import Changes, Commit, Position
-from agent.core.ids import EPOCH_STEP, NO_EPOCH, NOTHING, CommitNumber, Epoch, epoch_of, may_follow, shown
+from agent.core.ids import (
+    EPOCH_STEP,
+    NO_EPOCH,
+    NOTHING,
+    CommitNumber,
+    Epoch,
+    epoch_of,
+    may_be_sealed,
+    may_follow,
+    shown,
+)
 from agent.core.rows import ObjectRow, check_key, check_row
 from agent.store.catalog import Catalog, Header
 from agent.store.pack import PackEnd
@@ -343,7 +353,7 @@ class Receiver:
 
     def _check_follows(self, number: CommitNumber, parent: CommitNumber) -> None:
         last = self._last()
-        if number <= last or epoch_of(number) > self._hello.epoch.number:
+        if number <= last or epoch_of(number) > self._hello.epoch.number or not may_be_sealed(number):
             raise bad(f"commit {shown(number)} after {shown(last)} in epoch {self._hello.epoch.number}")
         if parent != last and not (parent == NOTHING and self._may_restart):
             raise bad(f"commit {shown(number)} on top of {shown(parent)} where {shown(last)} is the newest")

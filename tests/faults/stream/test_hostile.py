@@ -191,7 +191,16 @@ def test_replay_of_a_sealed_commit(secondary: Secondary) -> None:
     refused(secondary, receiver, data(), offer(BASE), seal(BASE, len(BASE)))
 
 
-@pytest.mark.parametrize(("number", "parent"), [(commit_number(2, 1), ONE), (TWO, TWO), (TWO, NOTHING)])
+@pytest.mark.parametrize(
+    ("number", "parent"),
+    [
+        (commit_number(2, 1), ONE),
+        (TWO, TWO),
+        (TWO, NOTHING),
+        (commit_number(1, 1 << 39), ONE),
+        (commit_number(1, (1 << 40) - 1), ONE),
+    ],
+)
 def test_commit_of_another_epoch_or_parent(secondary: Secondary, number: CommitNumber, parent: CommitNumber) -> None:
     """A commit recorded on another stream does not fit; neither does one that would start over in this epoch."""
     receiver = with_base(secondary)

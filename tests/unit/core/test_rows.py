@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 
 import pytest
@@ -34,12 +35,12 @@ def objects(draw: st.DrawFn) -> ObjectRow:
     elif kind == stat.S_IFLNK:
         content = draw(st.binary(min_size=1, max_size=100).filter(lambda target: b"\0" not in target))
     elif kind in (stat.S_IFCHR, stat.S_IFBLK):
-        rdev = draw(st.integers(0, (1 << 64) - 1))
+        rdev = os.makedev(draw(st.integers(0, (1 << 12) - 1)), draw(st.integers(0, (1 << 20) - 1)))
     return ObjectRow(
         draw(IDS),
         kind | draw(st.integers(0, 0o7777)),
-        draw(st.integers(0, (1 << 32) - 1)),
-        draw(st.integers(0, (1 << 32) - 1)),
+        draw(st.integers(0, rows.NOBODY - 1)),
+        draw(st.integers(0, rows.NOBODY - 1)),
         draw(st.integers(-(rows.SECOND << 63), (rows.SECOND << 63) - 1)),
         draw(st.sampled_from([0, rows.FLAG_APPEND, rows.FLAG_IMMUTABLE, rows.FLAGS_KEPT])),
         size,
@@ -114,6 +115,17 @@ def test_our_own_directory_is_private_in_the_root_only() -> None:
         ObjectRow(ObjectId(5), stat.S_IFREG, 0, 0, 0, size=5),
         ObjectRow(ObjectId(5), stat.S_IFDIR, 0, 0, 0, size=5),
         ObjectRow(ObjectId(5), stat.S_IFDIR, 0, 0, 0, rdev=5),
+        ObjectRow(ObjectId(5), stat.S_IFCHR, 0, 0, 0, rdev=os.makedev(1 << 12, 0)),
+        ObjectRow(ObjectId(5), stat.S_IFBLK, 0, 0, 0, rdev=os.makedev(0, 1 << 20)),
+        ObjectRow(ObjectId(5), stat.S_IFBLK, 0, 0, 0, rdev=(1 << 64) - 1),
+        ObjectRow(ObjectId(5), stat.S_IFDIR, rows.NOBODY, 0, 0),
+        ObjectRow(ObjectId(5), stat.S_IFDIR, 0, rows.NOBODY, 0),
+        ObjectRow(
+            ObjectId(5), stat.S_IFREG | 0o4755, rows.NOBODY, 0, 0, size=2, content=chunks.encode_one(2, bytes(32))
+        ),
+        ObjectRow(
+            ObjectId(5), stat.S_IFREG | 0o4755, 0, rows.NOBODY, 0, size=2, content=chunks.encode_one(2, bytes(32))
+        ),
         ObjectRow(ObjectId(5), stat.S_IFDIR, 0, 0, 0, flags=1),
         ObjectRow(ObjectId(5), stat.S_IFLNK, 0, 0, 0),
         ObjectRow(ObjectId(5), stat.S_IFIFO, 0, 0, 0, content=b"x"),
