@@ -19,7 +19,8 @@ else:
 #: Codecs. The last two are patches (``core.patch``), their body as it is or packed.
 RAW, ZSTD, PATCH, PATCH_ZSTD = 0, 1, 2, 3
 
-_LEVEL = 1
+#: Of zstd, where nobody waits.
+QUICK = 1
 _SMALL = 128  #: bytes; below, a frame's own cost eats what it saves
 #: Of a program's bytes, a sample of 1 KiB foretells 99.5 % of chunks of 4 to 16 KiB rightly, one of 512 bytes 85 %.
 _SAMPLE, _SAMPLE_MAX = 1024, 4096
@@ -42,11 +43,11 @@ class StoredChunk(NamedTuple):
     depth: int = 0
 
 
-def pack_chunk(name: bytes, kind: int, raw: bytes) -> StoredChunk:
+def pack_chunk(name: bytes, kind: int, raw: bytes, level: int = QUICK) -> StoredChunk:
     """The chunk as it is to be sent and stored: compressed where that saves a tenth at least."""
     length = len(raw)
     if length >= _SMALL and _seems_worth_it(raw):
-        packed = _compress(raw)
+        packed = _compress(raw, level)
         if len(packed) <= length * _WORTH:
             return StoredChunk(name, kind, ZSTD, length, packed)
     return StoredChunk(name, kind, RAW, length, raw)
@@ -130,11 +131,14 @@ def _seems_worth_it(raw: bytes) -> bool:
     return len(_compress(raw[start : start + sample])) <= sample * _WORTH
 
 
-def _compress(raw: bytes) -> bytes:
-    """One frame; the compressor is kept per thread, as making one costs more than a small chunk."""
-    compressor: zstd.ZstdCompressor | None = getattr(_local, "compressor", None)
+def _compress(raw: bytes, level: int = QUICK) -> bytes:
+    """One frame; the compressor of each level is kept per thread, as making one costs more than a small chunk."""
+    kept: dict[int, zstd.ZstdCompressor] | None = getattr(_local, "compressors", None)
+    if kept is None:
+        kept = _local.compressors = {}
+    compressor = kept.get(level)
     if compressor is None:
-        compressor = _local.compressor = zstd.ZstdCompressor(level=_LEVEL)
+        compressor = kept[level] = zstd.ZstdCompressor(level=level)
     compressor.set_pledged_input_size(len(raw))
     return compressor.compress(raw, zstd.ZstdCompressor.FLUSH_FRAME)
 

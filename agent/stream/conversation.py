@@ -12,6 +12,7 @@ from agent.core.clock import Clock
 from agent.core.commit import Position
 from agent.core.errors import HikaeError, Refused, Unreachable
 from agent.core.ids import NOTHING, CommitNumber, shown
+from agent.stream import effort
 from agent.stream.forecast import Meter
 from agent.stream.messages import (
     CREDIT,
@@ -199,6 +200,10 @@ class Conversation:
         edit does not wait longer behind them. All of the credit until that is known."""
         rate = self._worked.rate()
         return min(self._credit, max(BULK_LEAST, int(rate * BULK_SECONDS))) if rate else self._credit
+
+    def level(self) -> int:
+        """How hard chunks are to be packed now, see ``effort``."""
+        return effort.level(self._worked.rate(), self.in_flight)
 
     @property
     def worked_off(self) -> int:

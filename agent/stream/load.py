@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from agent.core.patch import Runs
-from agent.store.codec import is_patch, pack_chunk, pack_patch
+from agent.store.codec import QUICK, is_patch, pack_chunk, pack_patch
 from agent.stream.messages import (
     BATCH_TARGET,
     CHUNKS_MAX,
@@ -21,7 +23,9 @@ from agent.stream.messages import (
 class Load:
     """Gathers parts until a batch is worth sending. Used by one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, level: Callable[[], int] = lambda: QUICK) -> None:
+        """``level``: how hard the next chunk is to be packed, of zstd."""
+        self._level = level
         self._parts: list[PrimaryPart] = []
         self._size = self._opened = self._patches = 0
         self._clear()
@@ -58,7 +62,7 @@ class Load:
         if content != self._content:
             self._close_data()
             self._content = content
-        packed = (runs and pack_patch(name, kind, raw, runs)) or pack_chunk(name, kind, raw)
+        packed = (runs and pack_patch(name, kind, raw, runs)) or pack_chunk(name, kind, raw, self._level())
         self._kinds.append(kind)
         self._codecs.append(packed.codec)
         self._raw.append(packed.raw_length)

@@ -308,7 +308,7 @@ class Sender:
 
     def _stream(self, base: CommitNumber, queue: PeerQueue) -> Generator[Batch, None, CommitNumber]:
         """Live commits; returns where the peer is when the queue does not go on from there."""
-        load = Load()
+        load = Load(self.talk.level)
         while True:
             yield from self.talk.wait(lambda: self._may_speak(queue) or self._is_over(queue) or self._asks_owed)
             if self._owed is not None and self._owed.due and not (self._may_speak(queue) or self._is_over(queue)):

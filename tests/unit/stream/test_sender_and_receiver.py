@@ -187,7 +187,7 @@ def test_content_ahead_of_its_commit(primary: Primary, secondary: Secondary) -> 
     transport = MemoryTransport(secondary)
     call = Call(primary, transport)
     call.until_streaming()
-    sent = primary.write_ahead(b"big", noise(40 * CHUNK))
+    sent = primary.write_ahead(b"big", noise(30 * CHUNK))
     until_durable(call, primary)
     call.stop()
     assert (digest_of(primary), sent + 1) == (secondary.digest(), payload_of(transport))
@@ -425,11 +425,11 @@ def test_large_content_for_a_peer_that_is_asked_first(primary: Primary, secondar
     primary.write_ahead(b"large", here, becomes_consistent)
     until_durable(call, primary)
     rest = payload_of(transport)
-    primary.write_ahead(b"more", noise(300_000, 5))
+    primary.write_ahead(b"more", noise(30 * CHUNK, 5))
     until_durable(call, primary)
     call.stop()
     assert rest <= len(here) // 2 + CHUNK
-    assert (digest_of(primary), rest + 300_000, None) == (secondary.digest(), payload_of(transport), call.failure)
+    assert (digest_of(primary), rest + 30 * CHUNK, None) == (secondary.digest(), payload_of(transport), call.failure)
 
 
 class Overtaken(PositionBoard):
