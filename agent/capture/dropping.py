@@ -81,7 +81,7 @@ class Dropping:
         Not if it moved into what stands at that directory's place now: that cannot be named before the old one is gone.
         It becomes a new object, whose content nobody needs to send."""
         view = self._view
-        self._reports.well(lambda: view.path(parent, name))
+        self._reports.left(lambda: view.path(parent, name))
         if len(view.names_of(id)) == 1 and len(self._tops) <= _NESTED:
             moved_to = self._places.locate(id)
             if moved_to is not None and not any(_is_within(moved_to, top) for top in self._tops):

@@ -13,7 +13,7 @@ from agent.capture.coverage import LargeQueue
 from agent.capture.look import Looker
 from agent.capture.objects import Objects
 from agent.capture.place import Places
-from agent.capture.reports import Reports
+from agent.capture.reports import HELD_SHUT, Reports
 from agent.capture.signature import unchanged
 from agent.capture.spared import SPARED
 from agent.capture.view import Name, View
@@ -101,7 +101,7 @@ class LargeReads:
             again = yield from self._read(name)
         except OSError as error:
             path = self._view.path(*name)
-            if isinstance(error, Unfit | PermissionError) or error.errno == errno.EIO:
+            if isinstance(error, Unfit | PermissionError) or error.errno in (errno.EIO, *HELD_SHUT):
                 self._reports.unreadable(path, error)
             else:
                 self._looker.give_back(path)

@@ -194,7 +194,7 @@ class Looker:
         times = self._retries[path] = self._retries.pop(path, 0) + 1
         if times > _RETRIES:
             del self._retries[path]
-            self._reports.unreadable(path, OSError(errno.EAGAIN, "it never stands still"))
+            self._reports.unreadable(path, OSError("it never stands still"))
             return
         if len(self._retries) > _REMEMBERED:
             self._retries.popitem(last=False)
@@ -404,12 +404,15 @@ class Looker:
         for parent, name in view.names_of(id):
             if not is_dir and entry.st.st_nlink > 1 and self._carries(parent, name, id):
                 continue
-            self._leave(parent, name)
+            was = self._leave(parent, name)
+            if is_dir:
+                here = view.path(entry.parent, entry.name)
+                self._todo.extend(here + b"/" + way for way in self._reports.moved(was))
         self.name(entry.parent, entry.name, id)
         self.capture(id, entry)
 
-    def _leave(self, parent: ObjectId, name: bytes) -> None:
-        """A moved object's old name; what stands there now is looked at next."""
+    def _leave(self, parent: ObjectId, name: bytes) -> bytes:
+        """A moved object's old name, and its path; what stands there now is looked at next."""
         self._view.touch(parent)
         path = self._view.path(parent, name)
         self._moved.leaves(parent, name, self.serial)
@@ -420,6 +423,7 @@ class Looker:
             self._reports.well(lambda: path)
         else:
             self._todo.append(path)
+        return path
 
     # --- what is not there any more
 
@@ -441,6 +445,7 @@ class Looker:
             self.missing[parent, name] = id
             return
         yield from self.drop_below(id)
+        self._reports.left(lambda: here)
         if view.names_of(id) == [(parent, name)]:
             view.drop_name(parent, name)
             self.forget(id)

@@ -145,6 +145,13 @@ class Pump:
             self._accept = True
             self._condition.notify()
 
+    def try_again(self) -> None:
+        """Look at what somebody holds shut; to be called now and then."""
+        engine = self._engine
+        paths = engine.reports.to_try() if engine is not None else []
+        if paths:
+            self.hint([Hint(path, Look.ENTRY) for path in paths])
+
     def cannot_read(self, path: bytes) -> bool:
         """Whether what stands at this path could not be read when it was looked at last."""
         engine = self._engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 
@@ -15,8 +16,17 @@ SOCKET = "socket-skipped"
 MOUNT = "nested-mount"
 SNAPSHOT = "snapshot-skipped"
 RESTLESS = "never-rests"
+SHUT = "held-shut"
+#: Kinds of which a look at everything meets every path again.
+PATHS = (UNREADABLE, UNFIT, SOCKET, MOUNT, SNAPSHOT)
+#: A write lease (fcntl(2): a non-blocking open asks its holder to let go, and gets this until it has, or its time is over), and
+#: other obstacles that pass.
+HELD_SHUT = (errno.EAGAIN, errno.ETXTBSY, errno.EBUSY)
 
-_KEPT = 10_000
+#: Paths that are known to have a problem; those beyond are counted, and end with the next look at everything.
+_KEPT = 50_000
+#: So many are looked at again by themselves.
+_TRIED = 100
 
 
 class Reports:
@@ -25,21 +35,62 @@ class Reports:
     def __init__(self, board: ProblemBoard, clock: Clock) -> None:
         self._board = board
         self._clock = clock
-        self._standing: dict[bytes, set[str]] = {}
+        self._standing: dict[bytes, tuple[str, ...]] = {}
+        #: The same paths by the directory that they are in.
+        self._within: dict[bytes, set[bytes]] = {}
         #: Whether something that could not be read may be readable now; for the pump to take back.
         self.healed = False
+        #: How many are held shut.
+        self.shut = 0
 
     def well(self, path: Callable[[], bytes]) -> None:
         """This path was captured as it should be, or is gone; ``path`` is asked only if any has a problem."""
         if self._standing:
-            asked = path()
-            for code in self._standing.pop(asked, ()):
-                self._board.clear(code, asked)
-                self.healed = self.healed or code == UNREADABLE
+            self._clear(path())
 
     def gone(self, path: bytes) -> None:
         """No way leads to this path any more."""
         self.well(lambda: path)
+
+    def left(self, path: Callable[[], bytes]) -> None:
+        """Nothing stands at this path any more, so nothing in it has a problem; asked as by :meth:`well`. Whoever drops a
+        directory says so of each one below."""
+        if self._standing:
+            asked = path()
+            self._clear(asked)
+            for inside in tuple(self._within.get(asked, ())):
+                self._clear(inside)
+
+    def moved(self, path: bytes) -> list[bytes]:
+        """A directory has left this path: what had a problem below, as ways from there; it has none at the old path."""
+        ways: list[bytes] = []
+        for directory in [one for one in self._within if one == path or one.startswith(path + b"/")]:
+            for inside in tuple(self._within[directory]):
+                ways.append(inside[len(path) + 1 :])
+                self._clear(inside)
+        return ways
+
+    def look_begins(self) -> None:
+        """Everything is gone over: what has a problem and was only counted is counted anew."""
+        self._board.forget_unknown(PATHS)
+
+    def to_try(self) -> list[bytes]:
+        """Paths that somebody holds shut for a while: no event tells when they open. Any thread."""
+        standing = tuple(self._standing.items()) if self.shut else ()
+        return [path for path, codes in standing if SHUT in codes][:_TRIED]
+
+    def _clear(self, path: bytes) -> None:
+        codes = self._standing.pop(path, ())
+        if codes:
+            directory = path.rpartition(b"/")[0]
+            inside = self._within[directory]
+            inside.discard(path)
+            if not inside:
+                del self._within[directory]
+        for code in codes:
+            self._board.clear(code, path)
+            self.healed = self.healed or code in (UNREADABLE, SHUT)
+            self.shut -= code == SHUT
 
     def cannot_read(self, path: bytes) -> bool:
         """Whether this path could not be read when it was looked at last; any thread."""
@@ -56,6 +107,10 @@ class Reports:
             self._put(UNFIT, Severity.WARNING, path, said, "make it smaller, or exclude it")
             return
         reason = os.strerror(error.errno) if error.errno else str(error)
+        if error.errno in HELD_SHUT:
+            said = f"somebody holds it shut ({reason}: a lease, or it is being loaded or unmounted); it is read when it can be"
+            self._put(SHUT, Severity.WARNING, path, said, "none needed; see who has it open if this stays: fuser, lsof")
+            return
         self._put(
             UNREADABLE,
             Severity.WARNING,
@@ -101,6 +156,9 @@ class Reports:
         )
 
     def _put(self, code: str, severity: Severity, path: bytes, message: str, remedy: str) -> None:
-        if len(self._standing) < _KEPT:
-            self._standing.setdefault(path, set()).add(code)
+        codes = self._standing.get(path, ())
+        if code not in codes and (codes or len(self._standing) < _KEPT):
+            self._standing[path] = (*codes, code)
+            self._within.setdefault(path.rpartition(b"/")[0], set()).add(path)
+            self.shut += code == SHUT
         self._board.put(Problem(code, severity, self._clock.now_ns(), path, message, remedy))

@@ -157,6 +157,7 @@ class Tasks:
         if job.kind is Kind.DROP:
             return self._drop(*job.tops)
         if job.kind is Kind.WHOLE:
+            self._engine.reports.look_begins()
             self._engine.objects.root()
             job.walk = self._engine.walk(Trust.CLEAN, whole=True, virgin=self._virgin)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,49 +30,89 @@ class Problem:
     remedy: str
 
 
-class ProblemBoard:
-    """The problems of one dataset or node, by ``(code, path)``. Thread-safe; at most ``limit`` are kept with
-    their paths, the others of a code are only counted (law 9)."""
+class _Kind:
+    """The problems of one code: the worst with their paths, others by the hash of theirs, and how many more there are."""
 
-    def __init__(self, limit: int = 1000) -> None:
+    __slots__ = ("kept", "more", "sample", "unknown")
+
+    def __init__(self, sample: Problem) -> None:
+        self.sample = sample
+        self.kept: dict[bytes, Problem] = {}
+        self.more: dict[int, Severity] = {}
+        self.unknown = 0
+
+    @property
+    def uncounted(self) -> int:
+        """How many are there without a path."""
+        return len(self.more) + self.unknown
+
+
+_ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+#: Of each code, problems that are only counted and still end one by one; 8 bytes of hash each.
+_COUNTED = 50_000
+
+
+class ProblemBoard:
+    """The problems of one dataset or node, by ``(code, path)``. Thread-safe; of each code at most ``limit`` are kept with their
+    paths, the worst first, so that none hides another kind; the others of a code are only counted (law 9)."""
+
+    def __init__(self, limit: int = 100) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._problems: dict[tuple[str, bytes], Problem] = {}
-        self._uncounted: dict[str, int] = {}
+        self._kinds: dict[str, _Kind] = {}
 
     def put(self, problem: Problem) -> None:
         """Add or replace; the first ``since`` is kept."""
-        key = (problem.code, problem.path)
         with self._lock:
-            old = self._problems.get(key)
+            kind = self._kinds.setdefault(problem.code, _Kind(problem))
+            old = kind.kept.get(problem.path)
             if old is not None:
-                problem = Problem(
-                    problem.code, problem.severity, old.since, problem.path, problem.message, problem.remedy
-                )
-            elif len(self._problems) >= self._limit:
-                self._uncounted[problem.code] = self._uncounted.get(problem.code, 0) + 1
-                return
-            self._problems[key] = problem
+                problem = dataclasses.replace(problem, since=old.since)
+            elif len(kind.kept) >= self._limit:
+                problem = self._crowded(kind, problem)
+            else:
+                kind.more.pop(hash(problem.path), None)
+            if problem.path in kind.kept or len(kind.kept) < self._limit:
+                kind.kept[problem.path] = problem
+
+    def _crowded(self, kind: _Kind, problem: Problem) -> Problem:
+        """All places are taken: the least of those that are kept and of this one is counted. The one that is to be kept, if it
+        is another than those."""
+        least = max(kind.kept.values(), key=lambda one: _ORDER[one.severity])
+        if _ORDER[problem.severity] < _ORDER[least.severity]:
+            del kind.kept[least.path]
+            kind.more.pop(hash(problem.path), None)
+        else:
+            least = problem
+        if hash(least.path) in kind.more or len(kind.more) < _COUNTED:
+            kind.more[hash(least.path)] = least.severity
+        else:
+            kind.unknown += 1
+        return problem
 
     def clear(self, code: str, path: bytes = b"") -> None:
         """The cause is gone. Unknown ones are no error."""
         with self._lock:
-            self._problems.pop((code, path), None)
+            kind = self._kinds.get(code)
+            if kind is not None:
+                if kind.kept.pop(path, None) is None:
+                    kind.more.pop(hash(path), None)
+                self._tidy(code, kind)
 
     def clear_code(self, code: str) -> None:
         """Every problem of this code is gone."""
         with self._lock:
-            for key in [key for key in self._problems if key[0] == code]:
-                del self._problems[key]
-            self._uncounted.pop(code, None)
+            self._kinds.pop(code, None)
 
     def keep_only(self, code: str, paths: Iterable[bytes]) -> None:
         """After a full look: the problems of this code at other paths are gone."""
         with self._lock:
-            stay = set(paths)
-            for key in [key for key in self._problems if key[0] == code and key[1] not in stay]:
-                del self._problems[key]
-            self._uncounted.pop(code, None)
+            kind = self._kinds.get(code)
+            if kind is not None:
+                stay = set(paths)
+                kind.kept = {path: one for path, one in kind.kept.items() if path in stay}
+                kind.more, kind.unknown = {}, 0
+                self._tidy(code, kind)
 
     def replace(self, code: str, problems: Iterable[Problem], total: int) -> None:
         """After a full look: these are the problems of this code, the first of ``total``; the first ``since`` of each is kept."""
@@ -80,17 +121,38 @@ class ProblemBoard:
         for problem in problems:
             self.put(problem)
         with self._lock:
-            if total > len(problems):
-                self._uncounted[code] = total - len(problems)
+            if problems:
+                self._kinds[code].unknown = max(0, total - len(problems))
+
+    def forget_unknown(self, codes: Iterable[str]) -> None:
+        """A full look begins, which meets again what was counted and cannot be told from others."""
+        with self._lock:
+            for code in codes:
+                kind = self._kinds.get(code)
+                if kind is not None:
+                    kind.unknown = 0
+                    self._tidy(code, kind)
 
     def listed(self) -> tuple[list[Problem], dict[str, int]]:
-        """Everything, worst first, and how many more of each code were only counted."""
-        order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+        """Everything, worst first, and how many more of each code were only counted. Where none of a code is left with its path,
+        one stands for those that were counted."""
         with self._lock:
-            rows = sorted(self._problems.values(), key=lambda p: (order[p.severity], p.since, p.path))
-            return rows, dict(self._uncounted)
+            rows = [problem for kind in self._kinds.values() for problem in kind.kept.values()]
+            rows += [_of_many(kind) for kind in self._kinds.values() if not kind.kept]
+            rows.sort(key=lambda p: (_ORDER[p.severity], p.since, p.path))
+            return rows, {code: kind.uncounted for code, kind in self._kinds.items() if kind.uncounted and kind.kept}
 
     def has(self, code: str) -> bool:
         """Whether any problem of this code stands."""
         with self._lock:
-            return any(key[0] == code for key in self._problems)
+            return code in self._kinds
+
+    def _tidy(self, code: str, kind: _Kind) -> None:
+        if not kind.kept and not kind.uncounted:
+            del self._kinds[code]
+
+
+def _of_many(kind: _Kind) -> Problem:
+    worst = min(kind.more.values(), key=_ORDER.__getitem__, default=kind.sample.severity)
+    message = f"of {kind.uncounted:,} paths, which the next look at everything names: {kind.sample.message}"
+    return dataclasses.replace(kind.sample, severity=worst, path=b"", message=message)

@@ -183,6 +183,7 @@ class Primary:
             self._watch(anew=True)
         self._look_at_mounts()
         self._room.tick()
+        self.pump.try_again()
         self._tell_watch()
         self.changes.count(self._around.clock.monotonic(), self.feed.given)
         self._tell_rewound()

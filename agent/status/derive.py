@@ -87,4 +87,7 @@ def _in_first_sync(facts: DatasetFacts) -> bool:
 
 def _troubled(facts: DatasetFacts) -> bool:
     problems = (*facts.problems, *facts.link_problems)
-    return bool(facts.uncounted) or any(problem.severity is not Severity.INFO for problem in problems)
+    # Of what is only counted the worst of its kind is among those that are named.
+    named = {problem.code for problem in problems}
+    troubling = any(problem.severity is not Severity.INFO for problem in problems)
+    return troubling or not named.issuperset(facts.uncounted)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
+import signal
 import socket
 import stat
 import threading
 from pathlib import Path
+
+import pytest
 
 from agent.capture.facts import Phase
 from agent.capture.outlet import ChunkRef, Lack
@@ -399,6 +403,53 @@ class TestRootGone:
         made.reconcile()
         assert [] == made.problems()
         assert [] == made.mirror()
+
+
+class TestProblems:
+    """What stands in the tree and is not replicated is said, until that is over."""
+
+    def said(self, made: Station) -> list[tuple[str, bytes]]:
+        return [(problem.code, problem.path) for problem in made.board.listed()[0]]
+
+    def test_a_problem_goes_with_the_directory_that_it_is_in(self, made: Station, root: Path) -> None:
+        """However deep it is, and whether each entry is heard of or only the top; renamed, it is named where it is now."""
+        (root / "d" / "e" / "f").mkdir(parents=True)
+        os.mkdir(root / "g")
+        here = os.getcwd()
+        for directory in ("d/e/f", "g"):
+            os.chdir(root / directory)
+            with socket.socket(socket.AF_UNIX) as one:
+                one.bind("s")
+        os.chdir(here)
+        made.synced()
+        assert [("socket-skipped", b"d/e/f/s"), ("socket-skipped", b"g/s")] == self.said(made)
+        os.rename(root / "g", root / "h")
+        made.hint(b"g", b"h")
+        assert [("socket-skipped", b"d/e/f/s"), ("socket-skipped", b"h/s")] == self.said(made)
+        shutil.rmtree(root / "d")
+        made.hint(b"d")
+        assert [("socket-skipped", b"h/s")] == self.said(made)
+        shutil.rmtree(root / "h")
+        made.hint(b"h/s", b"h")
+        assert [] == self.said(made)
+
+    def test_a_file_under_a_lease_is_read_when_it_can_be(self, made: Station, root: Path) -> None:
+        """Nothing waits for it meanwhile, and no event tells when it is over."""
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        with open(root / "leased", "wb") as file:
+            file.write(b"1")
+            file.flush()
+            try:
+                fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            except OSError as error:
+                pytest.skip(f"no leases here: {error}")
+            (root / "other").write_bytes(b"2")
+            made.synced()
+            assert ([("held-shut", b"leased")], True) == (self.said(made), made.id_of(b"other") is not None)
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        made.pump.try_again()
+        made.hint()
+        assert ([], True) == (self.said(made), made.id_of(b"leased") is not None)
 
 
 class TestSource:

@@ -44,3 +44,49 @@ def test_the_worst_comes_first() -> None:
     board.put(_problem("a", severity=Severity.INFO))
     board.put(_problem("b", severity=Severity.ERROR))
     assert ["b", "a"] == [row.code for row in board.listed()[0]]
+
+
+def test_many_of_one_kind_hide_no_other() -> None:
+    """A thousand remarks, and then one error: it stands first; each kind has places of its own."""
+    board = ProblemBoard(limit=3)
+    for number in range(1000):
+        board.put(_problem("socket-skipped", b"%d" % number, severity=Severity.INFO))
+    board.put(_problem("unreadable", b"odd", severity=Severity.ERROR))
+    rows, more = board.listed()
+    assert (["unreadable", *["socket-skipped"] * 3], {"socket-skipped": 997}) == ([row.code for row in rows], more)
+
+
+def test_the_worst_of_a_kind_are_kept() -> None:
+    """What matters more takes the place of what matters less, which is counted."""
+    board = ProblemBoard(limit=2)
+    for number, severity in enumerate(
+        (Severity.INFO, Severity.WARNING, Severity.INFO, Severity.ERROR, Severity.WARNING)
+    ):
+        board.put(_problem("a", b"%d" % number, severity=severity))
+    rows, more = board.listed()
+    assert ([b"3", b"1"], {"a": 3}) == ([row.path for row in rows], more)
+
+
+def test_what_is_only_counted_ends_with_its_cause() -> None:
+    """By its own path too, in any order; put twice it counts once; while some is left, one line stands for it."""
+    board = ProblemBoard(limit=2)
+    for _ in range(2):
+        for number in range(6):
+            board.put(_problem("unreadable", b"%d" % number))
+    assert {"unreadable": 4} == board.listed()[1]
+    for number in (0, 1, 5, 4):
+        board.clear("unreadable", b"%d" % number)
+    ((row,), more) = board.listed()
+    assert (b"", "of 2 paths, which the next look at everything names: message", {}) == (row.path, row.message, more)
+    for number in (2, 3):
+        board.clear("unreadable", b"%d" % number)
+    assert ([], {}, False) == (*board.listed(), board.has("unreadable"))
+
+
+def test_a_full_look_says_how_many_there_are() -> None:
+    """The first with their paths, the others as a number; none is none."""
+    board = ProblemBoard()
+    board.replace("owed", [_problem("owed", b"a"), _problem("owed", b"b")], 7)
+    assert (2, {"owed": 5}) == (len(board.listed()[0]), board.listed()[1])
+    board.replace("owed", [], 0)
+    assert ([], {}) == board.listed()
