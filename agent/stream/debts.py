@@ -37,12 +37,10 @@ class Debts:
         self._catalog.owe(number, owed)
         return [row.content for row in files if row.id not in owed]
 
-    def absent(self, number: CommitNumber, objects: array[int]) -> None:
-        """The peer could not read something of these; those whose rows are still to come are left in ``objects``."""
-        if not objects:
-            return
-        self._said = True
+    def absent(self, number: CommitNumber, objects: array[int]) -> array[int]:
+        """The peer could not read something of these; gives those whose rows are still to come."""
         early = array("Q")
+        self._said = self._said or bool(objects)
         for id in map(ObjectId, objects):
             row = self._catalog.staged_file(id, number)
             if row is None:
@@ -52,7 +50,7 @@ class Debts:
             ):
                 self._presence.excuse(file.content)
                 self._catalog.owe(number, (id,))
-        objects[:] = early
+        return early
 
     def settle(self, number: CommitNumber) -> None:
         """Before the seal: nothing lacks but what is owed. Raises ``WireError``."""

@@ -387,11 +387,10 @@ class Receiver:
         opened = self._incoming
         incoming = self._expect(part.number, part.parent, whole=opened is not None and opened.whole)
         incoming.absences += len(part.objects)
-        incoming.absent.extend(part.objects)
         # What was asked for and is absent does not come.
         self._presence.ask_again()
-        if not self._sealed:
-            self._debts.absent(incoming.number, incoming.absent)
+        objects = array("Q", part.objects)
+        incoming.absent += objects if self._sealed else self._debts.absent(incoming.number, objects)
         if len(incoming.absent) > ABSENT_MAX:
             raise bad("too many absent objects before their rows")
 
@@ -429,7 +428,7 @@ class Receiver:
         if incoming.whole:
             self._catalog.lay_rest()
         self._structure.settle()
-        self._debts.absent(incoming.number, incoming.absent)
+        incoming.absent = self._debts.absent(incoming.number, incoming.absent)
         with self._vault.keeping:
             self._seal(incoming, seal, end)
         self._debts.over()

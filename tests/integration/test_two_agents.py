@@ -20,10 +20,10 @@ from fakes.trees import differences, snapshot
 
 ZERO = "0" * 64
 
-STATUS = {"schema", "node", "version", "time", "problems", "datasets"}
+STATUS = {"schema", "node", "version", "time", "problems", "datasets", "certificate", "crl"}
 DATASET = {
     "name", "kind", "group", "role", "path", "primary", "standbys", "epoch", "state", "since", "commit", "applied", "peers",
-    "sync", "watch", "generations", "hold", "pauses", "last_verify", "last_rehearsal", "problems", "uncounted",
+    "sync", "watch", "owed", "generations", "hold", "pauses", "last_verify", "last_rehearsal", "problems", "uncounted",
 }  # fmt: skip
 COMMIT = {"epoch", "seq", "digest", "time", "consistent", "entries", "bytes"}
 PEER = {
