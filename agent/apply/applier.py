@@ -37,6 +37,7 @@ from agent.apply.refresh import go_on
 from agent.apply.short import Short
 from agent.apply.standby import Standby
 from agent.apply.unkept import LEFT_OUT, UnkeptReport
+from agent.apply.untouched import tell_no_more
 from agent.apply.verify import verify
 from agent.apply.world import Step, no_step, whole
 from agent.config.values import Brake
@@ -200,6 +201,7 @@ class Applier:
             raise
         self._prepared = True
         self._tell_unkept(whole=False)
+        tell_no_more(self._board, world.root)
         # What the commits hold is not looked at here.
         self._holds.clear("lineage-waits", "adopt-waits", *ACCEPTABLE)
         if is_empty(world.displaced):

@@ -14,8 +14,7 @@ from agent.apply.mirror import Found, Mirror
 from agent.apply.untouched import stays
 from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow
-from agent.fs.confined import open_pinned
-from agent.fs.handles import handle_of_fd
+from agent.fs.handles import handle_of
 
 
 def carry_out(mirror: Mirror, verdict: Fate, fd: int, parent: ObjectId, name: bytes, found: Found) -> bool:
@@ -60,7 +59,7 @@ def _keep(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
         return
     if guessed and stat.S_ISDIR(found.st.st_mode):
         mirror.doubtful.append(found.id)
-    mirror.ledger.record(found.id, found.handle, found.st)
+    mirror.ledger.record(found.id, found.handle, found.st, mirror.was_unkept(found.id))
 
 
 def _remove(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
@@ -90,19 +89,19 @@ def take(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, replace: bool)
     """Move an object that waits here to a name; False when it does not, or is of another type than it should be."""
     held = b"%x" % row.id
     try:
-        pinned = open_pinned(mirror.world.held, held)
+        st = os.stat(held, dir_fd=mirror.world.held, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    try:
-        if not _is_it(mirror, pinned, row):
-            mirror.discard(mirror.world.held, held, row.id)
-            return False
-        if not _moved_back(mirror, held, fd, name, replace=replace and row.kind != stat.S_IFDIR):
-            mirror.discard(mirror.world.held, held, row.id)
-            return False
-        mirror.record(row.id, pinned)
-    finally:
-        os.close(pinned)
+    # Nobody else can exchange names in our own directory.
+    handle = handle_of(mirror.world.held, held)
+    if not _is_it(mirror, st, handle, row) or not _moved_back(
+        mirror, held, fd, name, replace=replace and row.kind != stat.S_IFDIR
+    ):
+        mirror.discard(mirror.world.held, held, row.id)
+        return False
+    # Of another object's stat by now nothing would be believed: its inode number is another.
+    st = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    mirror.ledger.record(row.id, handle, st, mirror.was_unkept(row.id))
     if row.kind == stat.S_IFDIR or row.flags:
         mirror.touch(row.id)
     if mirror.run.survey and row.kind != stat.S_IFDIR:
@@ -121,14 +120,14 @@ def _moved_back(mirror: Mirror, held: bytes, fd: int, name: bytes, *, replace: b
     return True
 
 
-def _is_it(mirror: Mirror, pinned: int, row: ObjectRow) -> bool:
+def _is_it(mirror: Mirror, st: os.stat_result, handle: bytes, row: ObjectRow) -> bool:
     """Whether what waits under the object's id can be it: of its type, and not known to be another (a run that was cut short
     between moving something here and looking at what it was leaves another). A directory may be an unknown one."""
-    if stat.S_IFMT(os.fstat(pinned).st_mode) != row.kind:
+    if stat.S_IFMT(st.st_mode) != row.kind:
         return False
     known = mirror.ledger.handle_of(row.id)
     if row.kind == stat.S_IFDIR:
-        if known != handle_of_fd(pinned):
+        if known != handle:
             mirror.doubtful.append(row.id)
         return True
-    return known is None or mirror.world.expect.is_it(pinned, known)
+    return known is None or mirror.world.expect.is_same(handle, known)

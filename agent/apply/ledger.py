@@ -44,12 +44,9 @@ class Ledger:
             return None
         return id
 
-    def record(self, id: ObjectId, handle: bytes, st: os.stat_result, unkept: int | None = None) -> None:
-        """The object stands there now, with this stat (taken after the last change). ``unkept``: see ``apply.unkept``; None: as
-        far as is known, what it was."""
-        if unkept is None:
-            known = self.row_of(id)
-            unkept = known.unkept if known is not None else 0
+    def record(self, id: ObjectId, handle: bytes, st: os.stat_result, unkept: int = 0) -> None:
+        """The object stands there now, with this stat (taken after the last change). ``unkept``: see
+        ``apply.unkept``."""
         size = st.st_size if stat.S_ISREG(st.st_mode) else 0
         self._put(LocalRow(id, handle, st.st_ino, st.st_ctime_ns, st.st_mtime_ns, size, False, b"", unkept))
 

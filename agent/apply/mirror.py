@@ -34,7 +34,7 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
 from agent.fs.confined import DirTree, open_pinned
 from agent.fs.expected import StaleEntry
-from agent.fs.handles import handle_of_fd
+from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import apply_metadata
 
 #: Objects that only ``locate`` knows: ``.hikae/m`` and ``.hikae``.
@@ -205,8 +205,13 @@ class Mirror:
         return self.dirs.fd(id)
 
     def look(self, fd: int, parent: ObjectId, name: bytes) -> Found | None:
-        """What stands at a name; None for nothing. Its stat and handle are of one object, however often the name is exchanged."""
+        """What stands at a name; None for nothing. Of what is not known by its handle, stat and handle are those of one object,
+        however often the name is exchanged; of what is, the handle decides, and is compared again when something is done."""
         try:
+            handle = handle_of(fd, name)
+            id = self.ledger.id_of(handle)
+            if id is not None:
+                return Found(os.stat(name, dir_fd=fd, follow_symlinks=False), handle, id, Identity.SURE)
             pinned = open_pinned(fd, name)
         except FileNotFoundError:
             return None
@@ -265,8 +270,8 @@ class Mirror:
     # -- what was done -------------------------------------------------------------------------------------------------
 
     def record(self, id: ObjectId, pinned: int) -> None:
-        """Note down an open object (O_PATH will do) as this one."""
-        self.ledger.record(id, handle_of_fd(pinned), os.fstat(pinned))
+        """Note down an open object (O_PATH will do) as this one; what is not kept of it stays so."""
+        self.ledger.record(id, handle_of_fd(pinned), os.fstat(pinned), self.was_unkept(id))
 
     def made(self, row: ObjectRow, fd: int, refused: list[str], handle: bytes | None = None) -> None:
         """Note down an open object (O_PATH will do) that has got all its metadata but what was refused."""

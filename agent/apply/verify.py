@@ -21,7 +21,7 @@ from agent.core.commit import Commit
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
-from agent.fs.confined import DirTree
+from agent.fs.confined import DirTree, open_file
 from agent.fs.handles import handle_of
 from agent.fs.metadata import Metadata, read_metadata
 from agent.fs.walk import entries
@@ -253,7 +253,7 @@ class _Check:
                 self._compare(row, fd, name, path)
 
     def _compare(self, row: ObjectRow, fd: int, name: bytes, path: bytes) -> None:
-        opened = self.world.expect.open(fd, name, handle_of(fd, name))
+        opened = open_file(fd, name)
         try:
             what = content.difference(opened, row, self.read, self.look)
         except (ChunkLost, WireError) as error:

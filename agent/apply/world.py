@@ -18,7 +18,7 @@ from agent.apply.ports import Adopted
 from agent.core.rows import PRIVATE_DIR
 from agent.fs import confined, project
 from agent.fs.durable import sync_filesystem
-from agent.fs.expected import BY_HANDLE, Expect, link_pinned
+from agent.fs.expected import BY_HANDLE, Expect, is_ours_alone, link_pinned
 from agent.fs.handles import filesystem_id, handle_of_fd
 from agent.fs.metadata import clear_flags
 from agent.fs.walk import entries
@@ -221,6 +221,10 @@ def _own_dir(parent: int, name: bytes, path: str) -> tuple[int, bool]:
         os.close(fd)
         raise _unsafe(path)
     if stat.S_IMODE(st.st_mode) != 0o700:
+        if not is_ours_alone(parent):
+            # Who owns the root may have given another directory its name.
+            os.close(fd)
+            raise _unsafe(path)
         os.fchmod(fd, 0o700)
     project.let_in_all(fd)
     return fd, made

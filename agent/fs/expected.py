@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from agent.fs.component import require_component
 from agent.fs.confined import open_pinned
-from agent.fs.handles import handle_of_fd
+from agent.fs.handles import handle_of, handle_of_fd
 
 _REOPENED = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
@@ -24,9 +24,9 @@ class StaleEntry(OSError):
     """Another object stands where the expected one was. errno is ESTALE."""
 
 
-def has_handle(fd: int, handle: bytes) -> bool:
-    """Whether the open object (O_PATH will do) is the one with this handle (see ``fs.handles``)."""
-    return handle_of_fd(fd) == handle
+def same_handle(seen: bytes, wanted: bytes) -> bool:
+    """Whether two handles (see ``fs.handles``) are those of one object."""
+    return seen == wanted
 
 
 def is_ours_alone(fd: int) -> bool:
@@ -38,16 +38,16 @@ def is_ours_alone(fd: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """Opens entries by name and believes them by handle. ``is_it``: whether an open object has a handle; a test that shows
-    what the comparison is good for hands in one that does not compare."""
+    """Opens entries by name and believes them by handle. ``is_same``: whether the handle that is seen is the one that is
+    wanted; a test that shows what the comparison is good for hands in one that does not compare."""
 
-    is_it: Callable[[int, bytes], bool] = has_handle
+    is_same: Callable[[bytes, bytes], bool] = same_handle
 
     def pin(self, dir_fd: int, name: bytes, handle: bytes) -> int:
         """An O_PATH descriptor of the entry. ``StaleEntry`` when it is not the one with that handle."""
         pinned = open_pinned(dir_fd, name)
         try:
-            if not self.is_it(pinned, handle):
+            if not self.is_same(handle_of_fd(pinned), handle):
                 raise StaleEntry(errno.ESTALE, "another object stands here than was looked at", name)
         except BaseException:
             os.close(pinned)
@@ -65,12 +65,11 @@ class Expect:
             os.close(pinned)
 
     def arrived(self, dir_fd: int, name: bytes, handle: bytes) -> bool:
-        """Whether the object with that handle stands at a name, after a rename."""
+        """Whether the object with that handle stands at a name of a directory that nobody else may write, after a rename."""
         try:
-            os.close(self.pin(dir_fd, name, handle))
-        except (StaleEntry, FileNotFoundError):
+            return self.is_same(handle_of(dir_fd, name), handle)
+        except FileNotFoundError:
             return False
-        return True
 
 
 #: What everybody uses.

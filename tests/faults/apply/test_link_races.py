@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.facts import Held
 from agent.core.errors import HikaeError
 from agent.core.ids import ROOT, ObjectId
 from agent.fs.expected import BY_HANDLE, Expect
@@ -105,7 +106,7 @@ COMPARED = {
     "acl": "metadata",
     "write": "patch",
 }
-NOT_COMPARED = Expect(lambda _fd, _handle: True)
+NOT_COMPARED = Expect(lambda _seen, _wanted: True)
 
 
 def _begun(the: Rig) -> tuple[ObjectId, Tree]:
@@ -197,3 +198,14 @@ def test_an_exchange_is_fatal_where_nothing_is_compared(tmp_path: Path, operatio
     """The control of the above."""
     with rig(tmp_path) as the:
         assert "" != _exchanged_before(the, operation, NOT_COMPARED)
+
+
+def test_another_directory_under_our_name_is_left_alone(tmp_path: Path) -> None:
+    """Who owns the standby's root gives a directory of root's the name of ours: nothing is made in it, its mode stays."""
+    with rig(tmp_path) as the:
+        (the.root / ".hikae").mkdir(parents=True)
+        (the.root / ".hikae").chmod(0o755)
+        os.chown(the.root, USER, USER)
+        with pytest.raises(Held, match="not a directory of ours"):
+            the.applier().prepare()
+        assert (0o755, []) == (stat.S_IMODE((the.root / ".hikae").stat().st_mode), os.listdir(the.root / ".hikae"))

@@ -71,13 +71,33 @@ def test_a_directory_that_must_go_and_holds_some_stays(it: Rig) -> None:
     assert (["cache"], []) == (os.listdir(it.root / "outer/inner"), _displaced(it))
     told = {problem.path for problem in it.board.listed()[0] if problem.code == "excluded-stays"}
     assert ({b"outer", b"outer/inner"}, True) == (told, applier.verify(deep=True).equal)
+    (it.root / "outer/inner/cache/theirs").rename(it.root / "outer/inner/cache/moved")
+    applier.prepare()
+    assert "excluded-stays" in it.problems()
     tree.file(tree.directory(tree.directory(ROOT, b"outer"), b"inner"), b"ours", b"again")
     applier.converge(it.commit(tree))
     assert ("again", "y") == (
         (it.root / "outer/inner/ours").read_text(),
-        (it.root / "outer/inner/cache/theirs").read_text(),
+        (it.root / "outer/inner/cache/moved").read_text(),
     )
     assert applier.verify(deep=True).equal
+
+
+def test_what_stayed_and_was_removed_is_said_no_more(it: Rig) -> None:
+    """Within the next look at the standby."""
+    tree = Tree.empty(it.store)
+    tree.directory(ROOT, b"d")
+    applier = _applier(it)
+    applier.converge(it.commit(tree))
+    (it.root / "d/x.tmp").write_text("y")
+    tree.remove(ROOT, b"d")
+    tree.file(ROOT, b"f", b"x")
+    applier.converge(it.commit(tree))
+    assert ["excluded-stays"] == it.problems()
+    (it.root / "d/x.tmp").unlink()
+    (it.root / "d").rmdir()
+    applier.prepare()
+    assert [] == it.problems()
 
 
 def test_such_a_directory_in_the_way_of_a_file(it: Rig) -> None:
