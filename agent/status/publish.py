@@ -56,6 +56,7 @@ class Publisher:
         self._stopped = threading.Event()
         self._publishing = threading.Lock()
         self._last: Json | None = None
+        self._said: Json | None = None
         self._trouble = ""
         self._thread = threading.Thread(target=self._run, name="publish")
 
@@ -82,7 +83,7 @@ class Publisher:
             value = status_json(facts)
             self._events.add(stamp(facts.time_ns) or "", events_between(self._last, value))
             self._last = value
-            self._write({**value, "written": self._clock.now_ns()})
+            self._tell(value)
             return value
 
     def latest(self) -> Json:
@@ -100,7 +101,21 @@ class Publisher:
             except Exception:  # noqa: BLE001  the next second may be better, and silence would look like death
                 _log.exception("could not tell the state")
 
-    def _write(self, value: Json) -> None:
+    def _tell(self, value: Json) -> None:
+        """Write it, or, where only time has passed, say by the files' time that this is how it still stands."""
+        said = {key: part for key, part in value.items() if key != "time"}
+        if said != self._said or not self._still_stands():
+            self._said = said if self._write({**value, "written": self._clock.now_ns()}) else None
+
+    def _still_stands(self) -> bool:
+        try:
+            os.utime(self._full)
+            os.utime(self._path)
+        except OSError:
+            return False
+        return True
+
+    def _write(self, value: Json) -> bool:
         try:
             _put(self._full, value, 0o640, _group())
             _put(self._path, public_json(value), 0o644, None)
@@ -109,6 +124,8 @@ class Publisher:
             if str(error) != self._trouble:
                 self._trouble = str(error)
                 _log.error("could not publish the state", path=self._path, reason=str(error))
+            return False
+        return True
 
 
 def _put(path: str, value: Json, mode: int, group: int | None) -> None:

@@ -7,6 +7,7 @@ import os
 import time
 
 from agent.core.errors import HikaeError, NotPermitted, TryAgain, Unreachable
+from agent.status.figures import stamp
 from agent.status.public import FULL, PUBLIC
 from agent.status.published import Json
 
@@ -28,7 +29,8 @@ def read_state(directory: str, fresh: float = FRESH_SECONDS) -> Json:
 def _read(path: str, fresh: float) -> Json:
     try:
         with open(path, "rb") as file:
-            age = time.time() - os.fstat(file.fileno()).st_mtime
+            written = os.fstat(file.fileno())
+            age = time.time() - written.st_mtime
             value = json.load(file)
     except FileNotFoundError as error:
         reason = "no agent is running"
@@ -42,4 +44,6 @@ def _read(path: str, fresh: float) -> Json:
     if age > fresh:
         reason = f"it is {age:,.0f} s old: the agent is not running, or hangs"
         raise Unreachable("read the agent's state", path, reason, "systemctl status hikae")
+    # The file is written when something changed; that it still stands so is said by its time.
+    value["time"] = stamp(written.st_mtime_ns)
     return value

@@ -91,7 +91,9 @@ class KnownNames:
         try:
             fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
-                pwrite_all(fd, _MAGIC + bits, 0)
+                pwrite_all(fd, _MAGIC + (bits if self._unwritten else b""), 0)
+                # Nothing was learned yet: a hole takes no writing.
+                os.ftruncate(fd, len(_MAGIC) + _SIZE)
             finally:
                 os.close(fd)
             os.replace(new, self._path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,24 @@ def test_who_reads_gets_what_he_may(tmp_path: Path) -> None:
     (tmp_path / "state.json").unlink()
     with pytest.raises(Unreachable, match="no agent is running"):
         read_state(str(tmp_path))
+
+
+def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
+    """The files say by their time that it still stands; what changes, or was taken away, is written."""
+    path = tmp_path / "state.json"
+    facts, clock = [a_node(a_dataset())], ManualClock()
+    publisher = Publisher(str(path), lambda: facts[0], EventLog(None), clock)
+    publisher.publish()
+    first = path.stat()
+    os.utime(path, (1, 1))
+    facts[0] = replace(facts[0], time_ns=facts[0].time_ns + 10**9)
+    publisher.publish()
+    second = path.stat()
+    assert (first.st_ino, True) == (second.st_ino, second.st_mtime > 1)
+    assert read_state(str(tmp_path))["time"] != json.loads(path.read_text())["time"]
+    facts[0] = a_node(a_dataset(hold=Hold("held", "empty")))
+    publisher.publish()
+    assert "held" == json.loads(path.read_text())["datasets"][0]["state"]
+    path.unlink()
+    publisher.publish()
+    assert path.exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -104,3 +106,27 @@ def test_the_first_error_counts(path: str) -> None:
     error = apsw.SQLError("cannot rollback - no transaction is active")
     error.__context__ = apsw.CorruptError("database disk image is malformed")
     assert isinstance(failure(error, "read", path), Damaged)
+
+
+def test_what_a_statement_may_take_back_is_not_written_anywhere(tmp_path: Path) -> None:
+    """A hundred rows at random places change more pages than SQLite itself keeps in memory: here no nameless file takes them."""
+    connection = open_database(str(tmp_path / "a.db"), Synchronous.NORMAL, 4096)
+    query(connection, "create table t (a integer primary key, b blob not null)")
+    put = Insert("insert or replace into t values", "(?, ?)")
+    rows = [(int.from_bytes(os.urandom(6), "big"), bytes(300)) for _ in range(20_000)]
+    before = nameless_files()
+    with connection:
+        put.run(connection, rows)
+        put.run(connection, rows[:5_000])
+        opened = nameless_files() - before
+    connection.close()
+    assert set() == opened
+
+
+def nameless_files() -> set[str]:
+    """Those that this process has open."""
+    links = set()
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            links.add(os.readlink(f"/proc/self/fd/{fd}"))
+    return {link for link in links if link.endswith("(deleted)")}
