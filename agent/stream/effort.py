@@ -9,7 +9,7 @@ from __future__ import annotations
 #: Levels of zstd, and below which rate (bytes a second that the peer works off) each is chosen. Of source code they pack 400, 350
 #: and 110 MB a second: a quarter of a processor at most.
 QUICK, STEADY, THOROUGH = 1, 3, 6
-_STEADY_BELOW, _THOROUGH_BELOW = 20_000_000, 4_000_000
+_STEADY_BELOW, _THOROUGH_BELOW = 14_000_000, 3_000_000
 #: With less under way nobody waits for the link: how fast a peer works off a small commit says nothing.
 _BACKLOG = 256 << 10
 

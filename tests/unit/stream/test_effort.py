@@ -15,7 +15,7 @@ MB, BACKLOG = 1_000_000, 1 << 20
 
 def test_the_slower_the_link_the_harder_it_is_packed() -> None:
     """Unknown rates and full speed cost no more than before."""
-    rates = (0.0, 0.1 * MB, 3 * MB, 5 * MB, 19 * MB, 25 * MB, 500 * MB)
+    rates = (0.0, 0.1 * MB, 2 * MB, 5 * MB, 12 * MB, 25 * MB, 500 * MB)
     assert [QUICK, THOROUGH, THOROUGH, STEADY, STEADY, QUICK, QUICK] == [level(rate, BACKLOG) for rate in rates]
 
 
