@@ -20,6 +20,9 @@ _PASSING = (
     *(errno.EAGAIN, errno.ETXTBSY, errno.EBUSY, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
 )
 
+#: Names of one file that are tried: the directory of one may be closed to us, or gone.
+_NAMES_TRIED = 8
+
 #: ``(descriptor, offset, length)`` to bytes, fewer at the end of the file; OSError.
 ReadAt = Callable[[int, int, int], bytes]
 
@@ -137,11 +140,21 @@ class _Way:
         self._tree: DirTree | None = None
 
     def open(self, id: ObjectId) -> int | None:
-        """The file at the object's first name; None when that is none, or not a regular one. OSError."""
-        located = self._locate(id)
-        if located is None:
-            return None
-        parent, name = located
+        """The file at the object's first name that leads to one; None when that is none, or not a regular one. OSError, that of
+        the first name."""
+        failure: OSError | None = None
+        names = self._reader.names_of(id)[:_NAMES_TRIED]
+        self._looked()
+        for parent, name in names:
+            try:
+                return self._opened(parent, name)
+            except OSError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return None
+
+    def _opened(self, parent: ObjectId, name: bytes) -> int | None:
         fd = open_file(self._open_tree().fd(parent), name)
         if stat.S_ISREG(os.fstat(fd).st_mode):
             return fd

@@ -478,6 +478,21 @@ class TestSource:
         assert [first, Lack.CHANGED, Lack.CHANGED] == source.read(refs)
         source.close()
 
+    def test_a_further_name_leads_to_the_file_as_well(self, made: Station, root: Path) -> None:
+        """The directory of the first name is gone, and nothing has said so yet; as well it may be closed to us."""
+        data = os.urandom(1000)
+        for directory in ("a", "b"):
+            (root / directory).mkdir()
+        (root / "a" / "f").write_bytes(data)
+        os.link(root / "a" / "f", root / "b" / "f")
+        made.synced()
+        id = made.id_of(b"a/f")
+        assert id is not None
+        shutil.rmtree(root / "a")
+        source = TreeSource(str(root), made.catalog.reader())
+        assert [data] == source.read([ChunkRef(chunks.name_of(data), chunks.DATA, id, 0, 1000)])
+        source.close()
+
     def test_what_cannot_be_read_is_told_apart_from_what_changed(self, made: Station, root: Path) -> None:
         """One bad sector takes no other chunk of its file along; somebody's lease says nothing."""
         data = os.urandom(3000)
