@@ -33,6 +33,7 @@ class FirstSync:
         self._local = local
         self._kept = local.value(self._key) is not None
         self._consistent = consistent
+        self._awaited = NOTHING
 
     def __call__(self) -> bool:
         """Whether the peer is in its first sync; cheap."""
@@ -49,4 +50,9 @@ class FirstSync:
         """The peer's position has moved. Raises as ``Local``."""
         if not self._kept and not self():
             self._local.set_value(self._key, b"yes")
-            self._kept = True
+            self._kept, self._awaited = True, self._consistent or NOTHING
+
+    @property
+    def unapplied(self) -> bool:
+        """Whether what ended the first sync, since this start, is durable there and not applied yet."""
+        return self._board.position.applied < self._awaited

@@ -68,7 +68,7 @@ def primary_facts(
         epoch=side.epoch.number,
         commit=newest,
         peers=peers,
-        sync=_walk(pump),
+        sync=_least_done(peers) or _walk(pump),
         watch=_watch(side, pump),
         hold=_hold(side, pump, problems),
         pauses=pauses.told(),
@@ -93,7 +93,8 @@ def standby_facts(
     dataset = side.dataset
     newest = side.newest()
     connected = side.connected
-    first = newest is None or not (newest.consistent or side.was_consistent)
+    # Until a consistent commit stands there as files, too.
+    first = newest is None or not (newest.consistent or side.was_consistent) or side.unapplied
     mode: Literal["streaming", ""] = "streaming" if connected else ""
     primary = PeerFacts(
         dataset.primary,
@@ -115,7 +116,7 @@ def standby_facts(
         commit=newest,
         applied=apply.applied,
         peers=(primary,),
-        sync=_applying(side, first),
+        sync=_beside(_applying(side, first), primary),
         hold=_told_hold(problems, apply.hold) if apply.hold else None,
         pauses=pauses.told(),
         problems=tuple(problems),
@@ -167,8 +168,31 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             told=standings.told(name),
             owed=side.owed.get(name, (0, ()))[0],
         )
+        facts = replace(facts, first_sync=_first_sync(side, facts))
         peers.append(_limited(facts, side.paces[name].terms()) if state.connected else facts)
     return tuple(peers), troubles
+
+
+def _first_sync(side: Primary, peer: PeerFacts) -> SyncFacts | None:
+    """How far a peer is that has not had, and applied, a consistent commit. The total is known once the walk is through."""
+    first = side.firsts[peer.name]
+    if not first() and not first.unapplied:
+        return None
+    newest, walk = side.newest(), side.facts()
+    if walk.phase is PumpPhase.FIRST_SYNC and walk.sync is not None:
+        done, total, entries = walk.sync.done_bytes, walk.sync.total_bytes, walk.sync.total_entries
+    elif newest is not None:
+        done = total = newest.bytes
+        entries = newest.entries
+    else:
+        return SyncFacts(FIRST_SYNC)
+    eta = peer.forecast_seconds if total is not None and peer.connected and peer.rate else None
+    return SyncFacts(FIRST_SYNC, max(0, done - peer.behind_bytes), total, 0, entries, eta)
+
+
+def _least_done(peers: Sequence[PeerFacts]) -> SyncFacts | None:
+    """Of the peers in their first sync, the one that is least far."""
+    return min((peer.first_sync for peer in peers if peer.first_sync), key=lambda sync: sync.done_bytes, default=None)
 
 
 def _hold(side: Primary, pump: PumpFacts, problems: Sequence[Problem]) -> Hold | None:
@@ -213,6 +237,14 @@ def _watch(side: Primary, pump: PumpFacts) -> WatchFacts | None:
     )
 
 
+def _beside(own: SyncFacts | None, primary: PeerFacts) -> SyncFacts | None:
+    """A first sync as the primary tells of it while it is connected: it alone knows the total. The entries are those here."""
+    told = primary.told.standing.sync if primary.told is not None and primary.connected else None
+    if own is None or own.phase != FIRST_SYNC or told is None or told.phase != FIRST_SYNC:
+        return own
+    return replace(told, done_entries=own.done_entries)
+
+
 def _applying(side: Standby, first: bool) -> SyncFacts | None:
     apply = side.loop.facts()
     seeding = side.seeding
@@ -226,4 +258,7 @@ def _applying(side: Standby, first: bool) -> SyncFacts | None:
         return None
     progress = apply.progress
     phase = FIRST_SYNC if first else "apply"
+    if first:
+        # What was received so far is not all: the total is the primary's to tell.
+        return SyncFacts(phase, progress.done_bytes, None, progress.done_entries, None)
     return SyncFacts(phase, progress.done_bytes, progress.total_bytes, progress.done_entries, progress.total_entries)

@@ -108,6 +108,7 @@ class Standby:
         self.turns = Turns()
         self.room = _room(dataset, around, board)
         self.was_consistent = local.value(_CONSISTENT) is not None
+        self._awaited = NOTHING
         self._around = around
         self._pauses = pauses
         self._standings = standings
@@ -206,7 +207,7 @@ class Standby:
         newest = self._catalog.newest()
         if not self.was_consistent and newest is not None and newest.consistent:
             self._local.set_value(_CONSISTENT, b"yes")
-            self.was_consistent = True
+            self.was_consistent, self._awaited = True, newest.number
 
     def steer(self) -> None:
         """Let the applier stand still or go on, as the pauses say."""
@@ -224,6 +225,12 @@ class Standby:
         """The highest epoch that this node has met for the dataset; 0 before any."""
         known = self._catalog.known_epoch
         return known.number if known is not None else 0
+
+    @property
+    def unapplied(self) -> bool:
+        """Whether nothing stands on the standby yet, or not all of what ended the first sync since this start."""
+        applied = self.loop.facts().applied
+        return applied == NOTHING or applied < self._awaited
 
     @property
     def connected(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.core.standing import FIRST_SYNC
 from agent.status.figures import clock_text, rate_text, size_text, span_text
 from agent.status.published import Json
 from agent.status.state import Role, State
@@ -75,10 +76,14 @@ def sync_text(sync: Json | None) -> str:
     if sync["total_bytes"]:
         parts.append(f"{100 * min(sync['done_bytes'], sync['total_bytes']) // sync['total_bytes']} %")
         parts.append(f"{size_text(sync['done_bytes'])} of {size_text(sync['total_bytes'])}")
+    elif sync["phase"] == FIRST_SYNC:
+        parts.append(f"{size_text(sync['done_bytes'])} there, counting what there is")
     else:
         parts.append(size_text(sync["done_bytes"]))
-    if sync["total_entries"]:
+    if sync["total_entries"] and sync["done_entries"]:
         parts.append(f"{sync['done_entries']:,} of {sync['total_entries']:,} entries")
+    elif sync["total_entries"]:
+        parts.append(f"{sync['total_entries']:,} entries")
     elif sync["done_entries"]:
         parts.append(f"{sync['done_entries']:,} entries")
     if sync["eta_seconds"] is not None:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from agent.core.errors import Exit
 from agent.stream.conversation import SILENCE
-from fakes.agents import Pair, pair
+from fakes.agents import Agent, Pair, pair
 from fakes.eventually import eventually
 from fakes.proxy import Proxy, proxy
 
@@ -164,3 +165,26 @@ def test_what_is_wrong_or_cannot_change_is_named() -> None:
         assert ([], []) == tuple(both.alpha.json("reload")[key] for key in ("taken", "needs_restart"))
         both.alpha.cleared("config-needs-restart")
         assert 0 == both.alpha.run("check").returncode
+
+
+def test_both_nodes_say_the_same_of_a_first_sync(rng: random.Random) -> None:
+    """While the standby lacks files both are in the first sync, `check` is a warning, the total is that of the source, and
+    what is there never passes it; once they stand there both stream."""
+    slow = SLOW.replace("2MB/s", "1MB/s")
+    with limited(slow) as (both, _):
+        fill(both, rng, 8)
+        begin(both)
+        eventually(lambda: sync_of(both.beta).get("total_bytes") == 8 * MB)
+        eventually(lambda: "first-sync" == both.alpha.look()["state"] == both.beta.look()["state"])
+        assert (1, 1) == (both.alpha.run("check").returncode, both.beta.run("check").returncode)
+        for agent in (both.alpha, both.beta):
+            said = sync_of(agent)
+            assert (8 * MB, True) == (said["total_bytes"], said["done_bytes"] < 8 * MB)
+        both.mirror()
+        eventually(lambda: "streaming" == both.alpha.look()["state"] == both.beta.look()["state"])
+        assert (None, None) == (both.alpha.look()["sync"], both.alpha.peer("beta")["first_sync"])
+
+
+def sync_of(agent: Agent) -> dict[str, Any]:
+    """What it says of the sync."""
+    return agent.look().get("sync") or {}

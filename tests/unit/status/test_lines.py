@@ -66,6 +66,13 @@ def test_the_two_lines_of_the_contract() -> None:
             "first-sync   25 %, 1.0 GiB of 4.0 GiB, 12,000 of 50,000 entries, about 2 min 5 s left   commit 3.1842",
         ),
         (
+            {
+                "peers": (a_peer(first_sync=SyncFacts(FIRST_SYNC)),),
+                "sync": SyncFacts(FIRST_SYNC, 1 << 30, 4 << 30, 0, 9, 60.0),
+            },
+            "first-sync   25 %, 1.0 GiB of 4.0 GiB, 9 entries, about 1 min 0 s left   commit 3.1842",
+        ),
+        (
             {"peers": (a_peer(told=Told(Standing("held", Hold("c", "9 of 10 deleted", "hikae accept web")), NOW)),)},
             "HELD   beta is held: 9 of 10 deleted; on beta: hikae accept web",
         ),
@@ -101,7 +108,7 @@ def test_the_two_lines_of_the_contract() -> None:
                 "peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="first_sync"),),
                 "sync": SyncFacts(FIRST_SYNC, 1 << 30),
             },
-            "first-sync   1.0 GiB, first sync waits until 05:15   commit 3.1842",
+            "first-sync   1.0 GiB there, counting what there is, first sync waits until 05:15   commit 3.1842",
         ),
         (
             {"peers": (a_peer(behind_bytes=2048, rate_limit=80_000_000, limited_by="first_sync"),)},
