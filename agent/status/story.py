@@ -76,7 +76,7 @@ def sync_text(sync: Json | None) -> str:
     if sync["total_bytes"]:
         parts.append(f"{100 * min(sync['done_bytes'], sync['total_bytes']) // sync['total_bytes']} %")
         parts.append(f"{size_text(sync['done_bytes'])} of {size_text(sync['total_bytes'])}")
-    elif sync["phase"] == FIRST_SYNC:
+    elif sync.get("phase") == FIRST_SYNC:
         parts.append(f"{size_text(sync['done_bytes'])} there, counting what there is")
     else:
         parts.append(size_text(sync["done_bytes"]))
