@@ -25,6 +25,10 @@ class Places:
         self.adopt = self._tree.adopt
         self.forget = self._tree.forget
 
+    def let_go(self) -> None:
+        """Close every directory but the root: nothing is to be done for now. They are opened again as they are needed."""
+        self._tree.close()
+
     def close(self) -> None:
         """Close every descriptor."""
         self._tree.close()

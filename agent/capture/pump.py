@@ -30,6 +30,9 @@ from agent.watch.settle import Settle
 
 FAILED = "capture-failed"
 
+#: Directories stay open so long, in seconds, after the last thing that happened.
+LET_GO = 10.0
+
 #: So many hints are looked at before the bulk gets a turn again.
 _HINTS_AT_ONCE = 512
 #: The root is looked at at least so often, in seconds.
@@ -95,6 +98,7 @@ class Pump:
         self._accept = False
         self._hold: Hold | None = None
         self._seen_at = -_SEEN
+        self._busy_at = clock.monotonic()
         self._phase = Phase.STARTING
         self._doubt: Waiting | None = None
         self._first_sync = False
@@ -264,7 +268,15 @@ class Pump:
             if not self._commit(engine, self._tasks, drained=True):
                 self._begin_doubt(self._tasks)
             self._pruning.turn()
+            self._let_go(engine)
             self._rest(engine.large.rest(_IDLE))
+            return
+        self._busy_at = self._clock.monotonic()
+
+    def _let_go(self, engine: Engine) -> None:
+        """Nothing happens: directories that were passed need not stay open, nor keep anybody from what they hold."""
+        if self._clock.monotonic() - self._busy_at > LET_GO:
+            engine.places.let_go()
 
     def _rest(self, longest: float) -> None:
         with self._condition:

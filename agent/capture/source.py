@@ -63,6 +63,10 @@ class TreeSource:
             self._read_file(id, indexes, refs, found)
         return found
 
+    def rest(self) -> None:
+        """Nothing is asked for now: close every descriptor."""
+        self._forget_way()
+
     def close(self) -> None:
         """Close every descriptor and the reader; safe to call twice."""
         self._forget_way()

@@ -90,6 +90,10 @@ class PrimarySource:
         """See ``Source``."""
         return self._reader.path_of(id)
 
+    def rest(self) -> None:
+        """See ``Source``."""
+        self._tree.rest()
+
     def close(self) -> None:
         """See ``Source``."""
         self._tree.close()

@@ -211,6 +211,7 @@ class Sender:
                 if asked_first and not self._asks_first:
                     # Content of large files that this queue had was dropped: a new one does not count it as passed.
                     return base
+                source.rest()
                 self.phase = Phase.STREAMING
                 self._rounds.streams(self._clock.monotonic())
                 queue.streaming = not self.talk.over

@@ -65,6 +65,10 @@ class Source(Protocol):
         """Where the object stands, for people; None when nowhere."""
         ...
 
+    def rest(self) -> None:
+        """Nothing is read for now: what was opened to read need not stay open."""
+        ...
+
     def close(self) -> None:
         """Give back what was opened."""
         ...

@@ -235,6 +235,9 @@ class FakeSource:
         self._primary.reads += refs
         return [self._read(ref) for ref in refs]
 
+    def rest(self) -> None:
+        """Nothing is open."""
+
     def force(self, objects: Sequence[ObjectId]) -> Waiting:
         self._primary.forced += objects
         return Done(self._primary.capture(objects).number)

@@ -1,0 +1,59 @@
+"""What is held open while nothing happens."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from agent.capture.outlet import ChunkRef
+from agent.capture.pump import LET_GO
+from agent.capture.source import TreeSource
+from agent.core import chunks
+from agent.core.clock import ManualClock
+from fakes.capture_fakes import RecordingOutlet, station
+from fakes.eventually import eventually
+
+
+def opened_below(root: Path) -> int:
+    """Directories below the root that this process holds open."""
+    links = []
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            links.append(os.readlink(f"/proc/self/fd/{fd}"))
+        except FileNotFoundError:
+            continue
+    return sum(link.startswith(f"{root}/") for link in links)
+
+
+def test_directories_are_let_go_when_nothing_happens(root: Path) -> None:
+    """They stay open while things go on, and not for ever."""
+    clock = ManualClock()
+    for number in range(20):
+        (root / f"d{number}").mkdir()
+        (root / f"d{number}" / "f").write_bytes(b"1")
+    with station(root, root.parent / "state", RecordingOutlet(), clock=clock) as made:
+        made.start()
+        made.reconcile()
+        assert opened_below(root) > 0
+        clock.advance(LET_GO + 1)
+        eventually(lambda: opened_below(root) == 0)
+        (root / "d3" / "f").write_bytes(b"22")
+        made.reconcile()
+        assert [] == made.mirror()
+
+
+def test_a_source_that_rests_holds_nothing(root: Path) -> None:
+    """What it opened to read is closed; asked again, it reads again."""
+    (root / "d").mkdir()
+    (root / "d" / "f").write_bytes(b"content")
+    with station(root, root.parent / "state") as made:
+        made.synced()
+        id = made.id_of(b"d/f")
+        assert id is not None
+        made.pump.stop()
+        ref = ChunkRef(chunks.name_of(b"content"), chunks.DATA, id, 0, 7)
+        source = TreeSource(str(root), made.catalog.reader())
+        assert ([b"content"], 1) == (source.read([ref]), opened_below(root))
+        source.rest()
+        assert (0, [b"content"]) == (opened_below(root), source.read([ref]))
+        source.close()
