@@ -32,6 +32,10 @@ limit 1
 _NAMES_OF = """
 select parent, name from name where object = ?1 and until > ?2 and since <= ?2 order by parent, name
 """
+_NEWEST_BEFORE = """
+select max(number) from commits
+where number < coalesce((select number from commits where time >= ? order by number limit 1), 9223372036854775807)
+"""
 _COMMIT = "select number, parent, digest, time, received, consistent, entries, bytes, fuzzy, files from commits "
 
 
@@ -120,10 +124,9 @@ class Reading(owed.Owed):
         return None
 
     def newest_before(self, time: int) -> CommitNumber:
-        """The newest commit of before that moment (UTC ns); ``NOTHING`` when there is none."""
-        for (number,) in self._all("select number from commits where time < ? order by number desc limit 1", (time,)):
-            return CommitNumber(number)
-        return NOTHING
+        """The newest commit of before that moment (UTC ns); ``NOTHING`` when there is none. Costs what is older: times never
+        fall, and whoever asks is about to prune that."""
+        return CommitNumber(self._all(_NEWEST_BEFORE, (time,))[0][0] or NOTHING)
 
     @property
     def lineage(self) -> list[Epoch]:

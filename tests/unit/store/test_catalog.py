@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from agent.core import chunks
@@ -328,3 +329,18 @@ def test_sums_of_sizes_may_pass_63_bits(path: str) -> None:
         assert newest is not None
         assert 2 * huge == newest.bytes
         assert huge == catalog.write(Changes((), (name_key(ROOT, b"%d" % A), object_key(A))), header(4)).bytes
+
+
+def test_the_newest_commit_of_before_a_moment_costs_what_is_older(catalog: Catalog) -> None:
+    """Of 500 commits, ten of them old: steps of SQLite's machine are those of the ten; and before the first there is none."""
+    for seq in range(2, 502):
+        catalog.write(Changes(), header(seq, time=100 * seq))
+    found = [catalog.newest_before(moment) for moment in (100, 101, 1000, 1050, 50_101)]
+    assert [NOTHING, number(1), number(9), number(10), number(501)] == found
+    steps: list[int] = []
+    catalog._connection.trace_v2(
+        apsw.SQLITE_TRACE_PROFILE, lambda event: steps.append(event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"])
+    )
+    catalog.newest_before(1050)
+    catalog._connection.trace_v2(0, None)
+    assert sum(steps) < 300
