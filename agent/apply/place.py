@@ -264,6 +264,9 @@ def _put(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow,
         return
     if elsewhere is None or not _put_link(mirror, elsewhere, fd, name, row, replace=replace):
         build(mirror, fd, parent, name, row, replace=replace)
+    else:
+        # Of very many names each would be looked for among all the others.
+        mirror.stands(row.id, *elsewhere)
 
 
 def _put_directory(mirror: Mirror, fd: int, name: bytes, row: ObjectRow) -> None:

@@ -28,6 +28,8 @@ from agent.fs.walk import entries
 from agent.store.local import LocalRow
 
 LIMIT = 1000
+#: Of so many objects with several names it is kept what was found out once.
+_LINKED = 100_000
 _PAGE = 500
 #: What explains a difference, if local facts say so of the object; that it is left out explains all.
 _UNKEPT = {
@@ -89,6 +91,10 @@ class _Check:
     owed: set[ObjectId] = field(default_factory=set)
     owed_paths: list[bytes] = field(default_factory=list)
     found: list[Difference] = field(default_factory=list)
+    #: Of objects with several names: how many, and the first.
+    linked: dict[ObjectId, tuple[int, tuple[ObjectId, bytes]]] = field(default_factory=dict)
+    #: Those whose content was compared at one of them.
+    compared: set[tuple[ObjectId, bytes]] = field(default_factory=set)
     more: int = 0
     checked_entries: int = 0
     checked_bytes: int = 0
@@ -230,13 +236,22 @@ class _Check:
                 self._differs(path, field_name, row.id)
 
     def _links(self, row: ObjectRow, parent: ObjectId, name: bytes, st: os.stat_result, path: bytes) -> None:
-        names = self.view.names_of(row.id, self.at)
-        if st.st_nlink != len(names):
+        many, first = self._names(row.id, st.st_nlink)
+        if st.st_nlink != many or (many > 1 and first != (parent, name) and not self._are_one(first, (parent, name))):
             self._differs(path, "links", row.id)
-        elif len(names) > 1 and names[0] != (parent, name):
-            first = names[0]
-            if handle_of(self.dirs.fd(first[0]), first[1]) != handle_of(self.dirs.fd(parent), name):
-                self._differs(path, "links", row.id)
+
+    def _are_one(self, *places: tuple[ObjectId, bytes]) -> bool:
+        return len({handle_of(self.dirs.fd(parent), name) for parent, name in places}) == 1
+
+    def _names(self, id: ObjectId, links: int) -> tuple[int, tuple[ObjectId, bytes]]:
+        """How many names an object should have, and the first; kept for those that have several: each is come to by itself."""
+        known = self.linked.get(id)
+        if known is None:
+            names = self.view.names_of(id, self.at)
+            known = len(names), names[0]
+            if links > 1 and len(self.linked) < _LINKED:
+                self.linked[id] = known
+        return known
 
     def _content(self, row: ObjectRow, fd: int, name: bytes, st: os.stat_result, path: bytes) -> None:
         if row.kind == stat.S_IFLNK:
@@ -253,6 +268,11 @@ class _Check:
                 self._compare(row, fd, name, path)
 
     def _compare(self, row: ObjectRow, fd: int, name: bytes, path: bytes) -> None:
+        handle = handle_of(fd, name)
+        if (row.id, handle) in self.compared:
+            return
+        if row.id in self.linked:
+            self.compared.add((row.id, handle))
         opened = open_file(fd, name)
         try:
             what = content.difference(opened, row, self.read, self.look)

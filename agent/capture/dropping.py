@@ -68,7 +68,7 @@ class Dropping:
                     stack.append(child)
                     break
                 view.drop_name(at, name)
-                if not view.names_of(child):
+                if not view.names_count(child):
                     self._world.forget(child)
                 yield
                 if view.names_of(top) != names:
@@ -82,7 +82,7 @@ class Dropping:
         It becomes a new object, whose content nobody needs to send."""
         view = self._view
         self._reports.left(lambda: view.path(parent, name))
-        if len(view.names_of(id)) == 1 and len(self._tops) <= _NESTED:
+        if view.names_count(id) == 1 and len(self._tops) <= _NESTED:
             moved_to = self._places.locate(id)
             if moved_to is not None and not any(_is_within(moved_to, top) for top in self._tops):
                 yield from self._world.examine(moved_to)

@@ -35,6 +35,8 @@ _DENIED = (errno.EACCES, errno.EPERM, errno.EIO)
 _REMEMBERED = 10_000
 #: Without the privilege to ask objects where they are, so many removals wait for the end of a walk.
 _MISSING = 50_000
+#: So many files with several names are read once in a walk; what is beyond is read at each name.
+_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Looker:
     The pump takes from here: ``again``, hints to be given back to settle; ``appeared``, directories that are new, to be
     walked; ``doomed``, directories that lost their name with much below them: the batch is to be forgotten, and what is
     below them dropped first. ``large``: files to be read in slices. ``missing``: removals that wait for the end of a walk,
-    while that walk looks. ``serial`` rises with every hint looked at."""
+    while that walk looks; ``read_once``: files with several names that it
+    has read at one of them. ``serial`` rises with every hint looked at."""
 
     def __init__(
         self, view: View, places: Places, objects: Objects, rules: Rules, reports: Reports, large: LargeQueue
@@ -66,12 +69,15 @@ class Looker:
         self.serial = 0
         self.unlistable: set[ObjectId] = set()
         self.missing: dict[Name, ObjectId] | None = None
+        self.read_once: set[ObjectId] | None = None
         self._view = view
         self._places = places
         self._objects = objects
         self._rules = rules
         self._reports = reports
         self._age = 0
+        self._content = True
+        self._moved_from: Name | None = None
         self._todo: deque[bytes] = deque()
         self._followed: dict[bytes, int] = {}
         self._asked: set[ObjectId] = set()
@@ -86,7 +92,7 @@ class Looker:
     def look(self, hint: Hint) -> Steps:
         """Look at what a hint points at: always reads. What must be looked at below it is left to the caller."""
         self.serial += 1
-        self._age = hint.age
+        self._age, self._content = hint.age, hint.content
         try:
             if hint.path:
                 yield from self._look_at(hint)
@@ -96,9 +102,13 @@ class Looker:
                 self._objects.root()
             yield from self.follow_up()
         finally:
-            self._age = 0
+            self._age, self._content, self._moved_from = 0, True, None
 
     def _look_at(self, hint: Hint) -> Steps:
+        if hint.moved_from is not None:
+            above, _, name = hint.moved_from.rpartition(b"/")
+            known = ROOT if not above else self._view.verified.get(above)
+            self._moved_from = (known, name) if known is not None else None
         parent = yield from self.examine(hint.path)
         if hint.within:
             self._look_within(hint, parent)
@@ -335,7 +345,7 @@ class Looker:
         """Bring one found entry into the batch; False when it must be found anew first."""
         id = self._identified(entry)
         if entry.known is not None and id == entry.known:
-            self.capture(id, entry)
+            self._capture_as_told(id, entry)
             return True
         if entry.known is not None and (yield from self._clear_way(entry.known)):
             return False
@@ -362,7 +372,12 @@ class Looker:
 
     def capture(self, id: ObjectId, entry: Entry) -> Outcome:
         """Bring the object at an entry into the batch; what cannot be done now is left where it will be done."""
+        linked = self.read_once is not None and entry.st.st_nlink > 1 and stat.S_ISREG(entry.st.st_mode)
+        if linked and self._was_read(id) and self._objects.is_as_read(id, entry.st):
+            return Outcome.DONE
         outcome = self._objects.capture(id, self._view.object(id), entry.parent, entry.name, entry.st, entry.handle)
+        if linked and outcome is Outcome.DONE and self.read_once is not None and len(self.read_once) < _ONCE:
+            self.read_once.add(id)
         if outcome is Outcome.LARGE:
             name = (entry.parent, entry.name)
             self.large.add(name, *self._objects.spared_until(name))
@@ -374,6 +389,9 @@ class Looker:
             self.unlistable.discard(id)
             self.appeared.append(id)
         return outcome
+
+    def _was_read(self, id: ObjectId) -> bool:
+        return self.read_once is not None and id in self.read_once
 
     def _add(self, entry: Entry) -> None:
         """A new object."""
@@ -401,15 +419,34 @@ class Looker:
             # The catalog is behind on what is above: whoever moved that will be heard of.
             self.give_back(view.path(entry.parent, entry.name))
             return
-        for parent, name in view.names_of(id):
+        if is_dir or view.names_count(id) >= entry.st.st_nlink:
+            self._leave_what_left(id, entry)
+        self.name(entry.parent, entry.name, id)
+        self._capture_as_told(id, entry)
+
+    def _capture_as_told(self, id: ObjectId, entry: Entry) -> None:
+        if self._content or not self._objects.named(id, entry.parent, entry.name, entry.st):
+            self.capture(id, entry)
+
+    def _leave_what_left(self, id: ObjectId, entry: Entry) -> None:
+        """An object has no room for one more name: those it does not stand at are taken from it, until it has. What left besides,
+        while it has further names outside, is told of by itself."""
+        view, many = self._view, self._view.names_count(id)
+        names = view.names_of(id)
+        if self._moved_from is not None and self._moved_from in names:
+            names.remove(self._moved_from)
+            names.insert(0, self._moved_from)
+        is_dir = stat.S_ISDIR(entry.st.st_mode)
+        for parent, name in names:
+            if not is_dir and many < entry.st.st_nlink:
+                return
             if not is_dir and entry.st.st_nlink > 1 and self._carries(parent, name, id):
                 continue
             was = self._leave(parent, name)
+            many -= 1
             if is_dir:
                 here = view.path(entry.parent, entry.name)
                 self._todo.extend(here + b"/" + way for way in self._reports.moved(was))
-        self.name(entry.parent, entry.name, id)
-        self.capture(id, entry)
 
     def _leave(self, parent: ObjectId, name: bytes) -> bytes:
         """A moved object's old name, and its path; what stands there now is looked at next."""
@@ -431,11 +468,11 @@ class Looker:
         """Nothing stands where the catalog has this object: it moved, or one of its names or all of it is gone."""
         view = self._view
         here = view.path(parent, name)
-        others = [other for other in view.names_of(id) if other != (parent, name)]
-        if others:
+        if view.names_count(id) > 1:
             view.drop_name(parent, name)
-            # The hint may have been about its content.
-            self._look_at_object(id)
+            if self._content and not self._was_read(id):
+                # The hint may have been about its content.
+                self._look_at_object(id)
             return
         if id not in self._asked and (moved_to := self._places.locate(id)) is not None:
             self._asked.add(id)
@@ -455,7 +492,7 @@ class Looker:
 
         True when rows were dropped on the way: they may have been committed, so all must be looked at anew."""
         view = self._view
-        if not self._places.can_locate or len(view.names_of(id)) > 1 or not view.is_directory(id):
+        if not self._places.can_locate or not view.is_directory(id):
             return False
         if not view.has_children(id) or self._places.locate(id) is not None:
             return False
@@ -475,7 +512,7 @@ class Looker:
 
     def _displaced(self, id: ObjectId) -> None:
         """Another object took one of its names."""
-        if self._view.names_of(id):
+        if self._view.names_count(id):
             # The hint may have been about its content.
             self._look_at_object(id)
             return

@@ -118,6 +118,40 @@ class Objects:
         self._reports.unreadable(self._view.path(parent, name), error)
         return Outcome.UNREADABLE
 
+    def is_as_read(self, id: ObjectId, st: os.stat_result) -> bool:
+        """Whether this is the stat of a file as it was read last, which is less than knowing that it did not change."""
+        fact = self._view.fact(id)
+        return fact is not None and (fact.ino, fact.ctime, fact.mtime, fact.size) == (
+            st.st_ino,
+            st.st_ctime_ns,
+            st.st_mtime_ns,
+            st.st_size,
+        )
+
+    def named(self, id: ObjectId, parent: ObjectId, name: bytes, st: os.stat_result) -> bool:
+        """A known file has got or lost a name, and no more is said of it: that alone changes its ctime, and is no reason to read
+        it. False, and nothing done, when more is different. What no event tells is found by the next reconcile: it reads it."""
+        was, fact = self._view.object(id), self._view.fact(id)
+        same = fact is not None and (fact.ino, fact.mtime, fact.size) == (st.st_ino, st.st_mtime_ns, st.st_size)
+        if was is None or fact is None or not same or not stat.S_ISREG(st.st_mode):
+            return False
+        try:
+            fd = open_file(self._places.fd(parent), name)
+            try:
+                meta = read_metadata(-1, b"", st, fd)
+                handle, after = handle_of_fd(fd), os.fstat(fd)
+            finally:
+                os.close(fd)
+            row = decode_object(was)
+            row = row._replace(mode=meta.mode, uid=meta.uid, gid=meta.gid, mtime=meta.mtime)
+            encoded = encode_captured(row._replace(flags=meta.flags, xattrs=meta.xattrs))
+        except OSError:
+            return False
+        if handle != fact.handle or not unchanged(st, after):
+            return False
+        self._put(id, was, encoded, st, 0, handle, fact.prints)
+        return True
+
     def root(self) -> None:
         """The root directory's own object."""
         fd = self._places.root_fd

@@ -445,7 +445,7 @@ class Pump:
         right = tasks.settle_batch() and self._guard.stands(engine.root_fd)
         tasks.committed()
         if not right:
-            engine.view.begin()
+            engine.view.forget()
             return False
         covered = self._covered(engine, tasks) if drained else []
         try:

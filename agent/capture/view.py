@@ -6,6 +6,7 @@ written before the pump commits the batch; a batch that cannot be right is simpl
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from stat import S_IFDIR
 
@@ -28,6 +29,8 @@ BULK_ROWS = 8000
 BYTES = 16 << 20
 
 _IDS_AT_ONCE = 256
+#: Of so many objects it is kept how many names they have.
+_COUNTED = 10_000
 _PAGE = 1000
 
 
@@ -46,10 +49,16 @@ class View:
         self.at: CommitNumber = NOTHING
         #: Rises with all that is put into a batch, and with each directory that is to be looked at before its commit.
         self.changed = 0
+        self._counts: OrderedDict[ObjectId, int] = OrderedDict()
+        self.begin()
+
+    def forget(self) -> None:
+        """What was gathered and not committed is forgotten; a new batch begins."""
+        self._counts.clear()
         self.begin()
 
     def begin(self) -> None:
-        """A new empty batch over the newest commit; what was gathered and not committed is forgotten."""
+        """A new empty batch over the newest commit, after the last one was committed."""
         newest = self._catalog.newest()
         self.at = newest.number if newest is not None else NOTHING
         self._objects: dict[ObjectId, bytes | None] = {}
@@ -134,6 +143,19 @@ class View:
         found = [name for name in self._catalog.names_of(id, self.at) if self._names.get(name, id) == id]
         return found + sorted(added.difference(found)) if added else found
 
+    def names_count(self, id: ObjectId) -> int:
+        """How many names an object has. Counted once and kept: one may have very many, which are told of one by one."""
+        count = self._counts.get(id)
+        if count is None:
+            count = self._counts[id] = len(self.names_of(id))
+            if len(self._counts) > _COUNTED:
+                self._counts.popitem(last=False)
+        return count
+
+    def _name_counts(self, id: ObjectId, more: int) -> None:
+        if id in self._counts:
+            self._counts[id] += more
+
     def children(self, parent: ObjectId, after: bytes = b"") -> list[tuple[bytes, ObjectId]]:
         """Some entries with names greater than ``after``, by name; empty when there are no more."""
         found = [] if parent in self._born else self._catalog.children(parent, self.at, after, _PAGE)
@@ -208,6 +230,7 @@ class View:
     def drop_object(self, id: ObjectId) -> None:
         """An object is gone. Its names must be dropped too."""
         self.changed += 1
+        self._counts.pop(id, None)
         if id in self._born:
             del self._objects[id]
             self._born.discard(id)
@@ -224,6 +247,7 @@ class View:
         before = self.child(parent, name)
         if before is not None:
             self._unname(parent, name, before)
+        self._name_counts(id, 1)
         self._names[parent, name] = id
         self._names_added.setdefault(id, set()).add((parent, name))
         self._added_below.setdefault(parent, set()).add(name)
@@ -257,6 +281,7 @@ class View:
         self._handles[fact.handle] = id
 
     def _unname(self, parent: ObjectId, name: bytes, id: ObjectId) -> None:
+        self._name_counts(id, -1)
         added = self._names_added.get(id)
         if added is not None:
             added.discard((parent, name))

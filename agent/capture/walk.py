@@ -76,6 +76,7 @@ class Walk:
         self._skimmer = Skimmer(view, rules, objects.linked, trust)
         self._stack: list[ObjectId] = []
         self._postponed: list[ObjectId] = []
+        self._read_once: set[ObjectId] = set()
         #: Without the privilege to ask objects where they are, a removal may be half of a move: it waits for the end.
         self._missing: dict[Name, ObjectId] | None = {} if whole and not places.can_locate else None
 
@@ -203,9 +204,9 @@ class Walk:
         if handle != known[1] or self._view.child(directory, name) != id:
             return False
         objects, before = self._objects, self._objects.bytes_read
-        objects.synced_at = self._synced_at
+        objects.synced_at, self._looker.read_once = self._synced_at, self._read_once
         self._looker.capture(id, Entry(directory, name, st, handle, id))
-        objects.synced_at = 0
+        objects.synced_at, self._looker.read_once = 0, None
         self.bytes += objects.bytes_read - before
         return True
 
@@ -231,7 +232,7 @@ class Walk:
     def _as_mine(self, steps: Generator[None, None, T]) -> Generator[bool, None, T]:
         looker, objects = self._looker, self._objects
         while True:
-            objects.synced_at, looker.missing = self._synced_at, self._missing
+            objects.synced_at, looker.missing, looker.read_once = self._synced_at, self._missing, self._read_once
             before = objects.bytes_read
             try:
                 next(steps)
@@ -240,5 +241,5 @@ class Walk:
                 return found
             finally:
                 self.bytes += objects.bytes_read - before
-                objects.synced_at, looker.missing = 0, None
+                objects.synced_at, looker.missing, looker.read_once = 0, None, None
             yield False

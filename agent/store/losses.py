@@ -171,10 +171,14 @@ class Losses(Protocol):
         self, places: Iterable[_Place], base: CommitNumber, after: CommitNumber, target: CommitNumber
     ) -> Iterator[_Touched]:
         """What stood at these places at ``base`` and did not change itself in ``(after, target]``."""
+        asked, first = None, list[_Place]()
         for place in places:
             id = self.child(*place, base)
             if id is not None and not self._all(_ENDED_WITHIN, (id, after, target)):
-                yield id, [place], place == self.names_of(id, base)[0]
+                if id != asked:
+                    # An object may have very many names, and is come to at each of them.
+                    asked, first = id, self.names_of(id, base)[:1]
+                yield id, [place], [place] == first
 
     def _places(self, after: CommitNumber, target: CommitNumber) -> Iterator[_Place]:
         """Where a name ended or began in ``(after, target]``."""

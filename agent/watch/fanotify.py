@@ -37,7 +37,8 @@ _WAKES = 4096
 _OVERFLOWED = Hint(b"", Look.SUBTREE)
 _DIRECTORY_MOVES = records.RENAME | records.MOVED_FROM | records.MOVED_TO
 _NAMES_CHANGED = records.CREATE | records.DELETE | _DIRECTORY_MOVES
-_CONTENT = records.MODIFY | records.ATTRIB | records.CLOSE_WRITE
+_WRITTEN = records.MODIFY | records.CLOSE_WRITE
+_CONTENT = _WRITTEN | records.ATTRIB
 _NAMED_KEPT = 8192
 
 
@@ -381,7 +382,8 @@ class _Reading:
             if name == b".":
                 self._put(watcher, Hint(prefix[:-1], look, found.directory if prefix else b""))
             elif prefix or name != PRIVATE_DIR:
-                self._put(watcher, Hint(prefix + name, look, handle, within=found.directory))
+                told = bool(mask & _CONTENT)
+                self._put(watcher, Hint(prefix + name, look, handle, within=found.directory, content=told))
 
     def _rename(self, found: Found, mask: int) -> None:
         old, new = self._places.of(found.directory), self._places.of(found.new_directory)
@@ -424,10 +426,11 @@ class _Reading:
     def _by_handle(self) -> None:
         """Objects without a name in their record: changes of the link count (another record of the batch has the name of
         most of them), and writes through handles, as an NFS server does."""
-        for handle in self._nameless:
+        for handle, mask in self._nameless.items():
             if handle not in self._renamed and self._places.alive(handle):
+                told = bool(mask & _WRITTEN)
                 for watcher in self._watchers:
-                    self._put(watcher, Hint(b"", Look.ENTRY, handle))
+                    self._put(watcher, Hint(b"", Look.ENTRY, handle, content=told))
 
     def _put(self, watcher: FanotifyWatcher, hint: Hint) -> None:
         batch = self._batches.get(watcher)

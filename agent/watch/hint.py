@@ -28,8 +28,9 @@ class Hint:
     was renamed from there to ``path``; looking here without looking there would show it twice or not at all.
     ``path == b""`` with a handle and ``ENTRY`` means: the object with this handle, wherever its names are.
     ``within``: the handle of the directory that the name stood in, where the event tells: whoever knows that directory by its
-    handle need not believe the path. ``age`` belongs to ``Settle``: 0 is the oldest. Neither says what changed, so equal
-    hints may differ in them.
+    handle need not believe the path. ``content`` false: a name came or went, and nothing was said of what it stands for.
+    ``age`` belongs to ``Settle``: 0 is the oldest. None of these says what changed, so
+    equal hints may differ in them.
     """
 
     path: bytes
@@ -38,6 +39,7 @@ class Hint:
     moved_from: bytes | None = None
     age: int = field(default=0, compare=False)
     within: bytes = field(default=b"", compare=False)
+    content: bool = field(default=True, compare=False)
 
 
 #: Takes hints. Called from the watcher's own thread: it must not block for long, and must not call the watcher.

@@ -330,7 +330,8 @@ class _Tree(InotifyWatchGroup):
         elif mask & _CREATE and is_dir:
             self._add_all_callbacks(path)
             look = Look.SUBTREE
-        self._outbox.hints.append(Hint(relative, look, b"", moved_from))
+        told = not mask & (_CREATE | _DELETE)
+        self._outbox.hints.append(Hint(relative, look, b"", moved_from, content=told))
 
     def _directory_came(self, source: bytes | None, path: bytes) -> Look:
         """Move the watches along, if they were those of the directory that came; how far to look at it."""

@@ -67,11 +67,13 @@ class Settle:
             waiting = held.get(path) if path else None
             if waiting is not None and hint.moved_from is None and hint.look <= waiting.look:
                 waiting.last = now
+                if hint.content:
+                    waiting.content = True
                 if hint.handle != waiting.handle or hint.within != waiting.within:
                     waiting.meet(hint.handle, hint.within)
                 self.merged += 1
             elif waiting is None and path and hint.look is entry and hint.moved_from is None and not self._covers:
-                self._begin(path, entry, hint.handle, hint.within, now, age)
+                self._begin(path, entry, hint.handle, hint.within, now, age).content = hint.content
                 if len(held) > self._limit:
                     self._shrink(now)
             else:
@@ -148,18 +150,20 @@ class Settle:
 
     def _take_in(self, hint: Hint, now: float, age: int) -> None:
         if not hint.path and hint.handle and hint.look is Look.ENTRY:
-            self._put_object(hint.handle, now, age)
+            self._put_object(hint.handle, now, age, hint.content)
         else:
             self._put(hint.path, hint.look, hint.handle, hint.moved_from, now, age, hint.within)
         if self.held() > self._limit:
             self._shrink(now)
 
-    def _put_object(self, handle: bytes, now: float, age: int) -> None:
+    def _put_object(self, handle: bytes, now: float, age: int, content: bool) -> None:
         waiting = self._objects.get(handle)
         if waiting is not None:
             self._touch(waiting, now, age)
+            waiting.content = waiting.content or content
             return
         waiting = Waiting(b"", Look.ENTRY, handle, b"", now, age, now + self._quiet)
+        waiting.content = content
         self._objects[handle] = waiting
         self._queue.append(waiting)
         self._ages[age] = self._ages.get(age, 0) + 1
@@ -191,6 +195,7 @@ class Settle:
             waiting = self._begin(path, look, handle, within, now, age)
         else:
             self._touch(waiting, now, age)
+            waiting.content = True
             waiting.meet(handle, within)
             if look > waiting.look:
                 self._deepen(waiting, look)

@@ -14,7 +14,20 @@ class Waiting:
     """``due``: when to look at it next; ``gone``: handed out or merged, still in a queue; ``others``: ``(within, handle)`` of
     other places that had this path of late, as directories above were renamed."""
 
-    __slots__ = ("age", "due", "first", "gone", "handle", "last", "look", "moved_from", "others", "path", "within")
+    __slots__ = (
+        "age",
+        "content",
+        "due",
+        "first",
+        "gone",
+        "handle",
+        "last",
+        "look",
+        "moved_from",
+        "others",
+        "path",
+        "within",
+    )
 
     def __init__(self, path: bytes, look: Look, handle: bytes, within: bytes, now: float, age: int, due: float) -> None:
         self.path = path
@@ -28,6 +41,7 @@ class Waiting:
         self.age = age
         self.due = due
         self.gone = False
+        self.content = True
 
     def meet(self, handle: bytes, within: bytes) -> None:
         """Another hint for its path. If that was one for another place, both are kept; else the newer one knows better."""
@@ -46,7 +60,7 @@ class Waiting:
 
     def hints(self) -> Iterator[Hint]:
         """What is handed out: one hint, and one more for each other place."""
-        yield Hint(self.path, self.look, self.handle, self.moved_from, self.age, self.within)
+        yield Hint(self.path, self.look, self.handle, self.moved_from, self.age, self.within, self.content)
         for within, handle in self.others or ():
             yield Hint(self.path, self.look, handle, None, self.age, within)
 

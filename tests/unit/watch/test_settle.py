@@ -380,3 +380,12 @@ def test_a_busy_directory_is_known_by_its_handle() -> None:
     handed = settle.ready(1.0, 10)
     assert [(b"d", Look.CHILDREN)] * 2 == [(hint.path, hint.look) for hint in handed]
     assert [b"first", b"second"] == [hint.handle for hint in handed]
+
+
+def test_what_was_said_of_content_is_kept() -> None:
+    """Of hints that become one, one that may be about content is enough, in any order; what was given back may be too."""
+    for first, second in ((True, False), (False, True), (False, False)):
+        settle = Settle(quiet=0.0)
+        settle.add([Hint(b"a", Look.ENTRY, content=first), Hint(b"", Look.ENTRY, b"h", content=first)], 0.0)
+        settle.add([Hint(b"a", Look.ENTRY, content=second), Hint(b"", Look.ENTRY, b"h", content=second)], 0.0)
+        assert [first or second] * 2 == [hint.content for hint in settle.ready(1.0, 10)]
