@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from agent.core.errors import Damaged, NotFound
 from agent.core.patch import bases_of
@@ -22,9 +22,8 @@ class Opened(NamedTuple):
     bases: list[bytes]
 
 
-class _One(NamedTuple):
-    stored: StoredChunk
-    raw: bytes | memoryview
+#: A chunk to store, and its bytes in the clear.
+_One: TypeAlias = tuple[StoredChunk, bytes | memoryview]
 
 
 def open_chunks(data: Data, vault: Bases, look: Callable[[], None] = goes_on) -> Opened:
@@ -34,29 +33,32 @@ def open_chunks(data: Data, vault: Bases, look: Callable[[], None] = goes_on) ->
 
     Raises ``WireError`` for a length, codec, kind or patch that is not believed, ``BaseUnknown``, and ``ChunksMissing`` with the
     name of a base that is damaged here."""
-    opened = Opened([], [], [])
+    stored: list[StoredChunk] = []
+    raws: list[bytes | memoryview] = []
+    bases: list[bytes] = []
+    keep = not data.content
     came: dict[bytes, bytes | memoryview] = {}
     for kind, codec, raw_length, part in data.chunks():
         if is_patch(codec):
             look()
-            one = _rebuilt(vault, kind, codec, raw_length, bytes(part), came)
-            opened.bases.extend(bases_of(bytes(part)))
+            chunk, raw = _rebuilt(vault, kind, codec, raw_length, bytes(part), came)
+            bases.extend(bases_of(bytes(part)))
         else:
-            one = _whole(kind, codec, raw_length, part, keep=not data.content)
-        came[one.stored.name] = one.raw
-        opened.stored.append(one.stored)
-        opened.raws.append(one.raw)
-    return opened
+            chunk, raw = _whole(kind, codec, raw_length, part, keep)
+        came[chunk.name] = raw
+        stored.append(chunk)
+        raws.append(raw)
+    return Opened(stored, raws, bases)
 
 
-def _whole(kind: int, codec: int, raw_length: int, part: bytes | memoryview, *, keep: bool) -> _One:
+def _whole(kind: int, codec: int, raw_length: int, part: bytes | memoryview, keep: bool) -> _One:
     """A chunk that came whole, and its bytes. ``keep``: not as views of what came, or a little would keep much."""
     if codec == RAW and not keep:
         check_length(raw_length, part)
-        return _One(StoredChunk(compute_name(kind, part), kind, codec, raw_length, part), part)
+        return StoredChunk(compute_name(kind, part), kind, codec, raw_length, part), part
     payload = bytes(part)
     raw = unpack(codec, raw_length, payload)
-    return _One(StoredChunk(compute_name(kind, raw), kind, codec, raw_length, payload), raw)
+    return StoredChunk(compute_name(kind, raw), kind, codec, raw_length, payload), raw
 
 
 def _rebuilt(
@@ -69,7 +71,7 @@ def _rebuilt(
         return None if found is None else bytes(found)
 
     try:
-        return _One(*received(vault, kind, codec, raw_length, payload, with_it))
+        return received(vault, kind, codec, raw_length, payload, with_it)
     except (Damaged, NotFound) as error:
         lost = unreadable(vault, bases_of(payload))
         raise ChunksMissing(f"what a patch is made of cannot be read: {error.reason}", lost) from error

@@ -6,9 +6,9 @@ import stat
 
 import pytest
 
-from agent.core.errors import WireError
+from agent.core.errors import TryAgain, WireError
 from agent.core.ids import ROOT, CommitNumber, ObjectId
-from agent.core.rows import NameRow, ObjectRow, encode_object
+from agent.core.rows import NameRow, ObjectRow, encode_object, object_key
 from agent.stream.structure import Structure
 
 NUMBER = CommitNumber(1)
@@ -81,4 +81,21 @@ def test_what_was_seen_is_not_believed_of_a_later_state() -> None:
     structure.look(NUMBER, [NameRow(last, b"d%d" % first, first)], ())
 
     with pytest.raises(WireError, match="does not fit into the tree"):
+        structure.settle()
+
+
+def test_settling_ends_when_the_call_does() -> None:
+    """Millions of rows may wait to be looked at again."""
+    staged = Staged(chain(ROOT + 1, 5, ROOT))
+    ended: list[None] = []
+
+    def look() -> None:
+        if ended:
+            raise TryAgain("serve a call", "alpha", "the node stops")
+
+    structure = Structure(staged, True, look)
+    structure.look(NUMBER, [], [object_key(ObjectId(99))])
+    structure.look(NUMBER, [NameRow(ObjectId(98), b"x", ObjectId(97))], ())
+    ended.append(None)
+    with pytest.raises(TryAgain):
         structure.settle()
