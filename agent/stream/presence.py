@@ -70,7 +70,7 @@ class Presence:
         self._most = most
         self._look = look
         self._recent: set[bytes] = set()
-        #: How many rows of the coming commit name each chunk that is still to come.
+        #: How often rows of the coming commit name each chunk that is still to come.
         self._absent: dict[bytes, int] = {}
         self._asked: set[bytes] = set()
         #: The pieces of each list that is not flat, and how many rows have it; and how many pieces there are.
@@ -128,8 +128,9 @@ class Presence:
                 if content[5:] not in recent:
                     unknown.append(content[5:])
                 continue
-            names, pieces = _named(content)
-            unknown += [name for name in names if name not in recent]
+            entries = chunks.decode(content)
+            unknown += [entry.name for entry in entries if entry.kind != chunks.HOLE and entry.name not in recent]
+            pieces = [entry for entry in entries if entry.kind == chunks.PIECE]
             if pieces:
                 self._lists[content] = pieces, self._lists.get(content, (pieces, 0))[1] + 1
                 self._listed += len(pieces)
@@ -146,9 +147,9 @@ class Presence:
         """What one row with this chunk list requires may stay absent, unless another row names it too."""
         names, pieces = _named(content)
         for name in names:
-            rows = self._absent.pop(name, 0)
-            if rows > 1:
-                self._absent[name] = rows - 1
+            times = self._absent.pop(name, 0)
+            if times > 1:
+                self._absent[name] = times - 1
         if pieces:
             _, rows = self._lists.pop(content, (pieces, 0))
             if rows > 1:
@@ -253,9 +254,9 @@ class Presence:
 
 
 def _named(content: bytes) -> tuple[list[bytes], list[Entry]]:
-    """What a chunk list names at its top, each once, and the lists among that."""
+    """What a chunk list names at its top, as often as it does, and the lists among that."""
     entries = [entry for entry in chunks.decode(content) if entry.kind != chunks.HOLE]
-    return list(dict.fromkeys(entry.name for entry in entries)), [one for one in entries if one.kind == chunks.PIECE]
+    return [entry.name for entry in entries], [one for one in entries if one.kind == chunks.PIECE]
 
 
 def unreadable(vault: Readable, names: Iterable[bytes], look: Callable[[], None] = goes_on) -> tuple[bytes, ...]:

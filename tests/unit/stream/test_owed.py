@@ -143,7 +143,7 @@ def test_what_is_deleted_or_written_anew_is_owed_no_more(primary: Primary, paire
 
 def test_a_copy_that_can_be_read_makes_both_whole(primary: Primary, paired: Callable[..., Pair]) -> None:
     """A chunk is asked for once; that another file names it too is found, and comes from there."""
-    primary.write((b"a", ONES), (b"b", ONES))
+    primary.write((b"a", ONES + ONES), (b"b", ONES))
     pair = paired(b"a")
     pair.until(pair.told())
     assert (True, [], []) == (pair.is_equal(), pair.owed(), pair.lacks(ONES))
