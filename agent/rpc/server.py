@@ -26,6 +26,8 @@ from agent.stream.seats import PeerSeats, Seats
 SPARE_CALLS = 4
 #: Threads for those that are told at once that they have no seat.
 _REFUSING = 4
+#: Calls that may wait a moment for one of those, so that a burst of them does not turn away the primary's.
+_WAITING = 512
 #: A connection without a call is closed then; a peer that calls again opens another, unasked.
 _IDLE_MS = 60_000
 _OPTIONS = (
@@ -73,7 +75,7 @@ class GrpcServer:
         workers = self._peers.total + _REFUSING
         pool = ThreadPoolExecutor(workers, "hikae-serve")
         options = (*_OPTIONS, ("grpc.max_allowed_incoming_connections", connections.most()))
-        server = grpc.server(pool, options=options, maximum_concurrent_rpcs=workers)
+        server = grpc.server(pool, options=options, maximum_concurrent_rpcs=workers + _WAITING)
         server.add_generic_rpc_handlers((_Handler(self._replicate),))
         try:
             self.port = server.add_secure_port(self._listen, credentials)
