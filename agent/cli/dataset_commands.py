@@ -26,7 +26,10 @@ _DIFFERENCES_SHOWN = 50
 def wait(context: Context, dataset: str, level: Level, timeout: float | None, as_json: bool) -> None:
     """Wait until all that was written before now is on the standbys.
 
-    It covers what system calls wrote; for memory-mapped stores run `hikae reconcile` first."""
+    It covers what system calls wrote through names in the tree. No event tells of stores to mapped memory, of chattr, and of
+    writes through a file that is mounted elsewhere by itself: run `hikae reconcile` first where these matter.
+
+    It waits for a start, says what it waits for, and ends by itself where only a person can end that."""
     with progress_shown(f"waiting for {dataset}", not as_json) as progress:
         result = context.controls().wait(dataset, level, timeout, progress)
     if as_json:

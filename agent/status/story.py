@@ -7,7 +7,8 @@ from agent.status.figures import clock_text, rate_text, size_text, span_text
 from agent.status.published import Json
 from agent.status.state import Role, State
 
-_WATCHES = {"fanotify": "events", "inotify": "events", "polling": "polling"}
+#: The watcher that sees everything; of any other it is said which it is, and why it is not that one.
+_BEST = "fanotify"
 
 
 def sorted_datasets(status: Json) -> list[Json]:
@@ -189,6 +190,10 @@ def _peer_behind(peer: Json) -> str:
     return f"{words}, gains {rate_text(peer['rate'])} on {rate_text(peer['change_rate'])} of changes: {when}"
 
 
+def _watch(watch: Json) -> str:
+    return "events" if watch["kind"] == _BEST else f"{watch['kind']}: {watch['why']}"
+
+
 def _steady(status: Json, dataset: Json) -> str:
     if dataset["state"] in (State.RECONCILING, State.SEEDING) and dataset["sync"]:
         return sync_text(dataset["sync"])
@@ -200,5 +205,5 @@ def _steady(status: Json, dataset: Json) -> str:
     if watch:
         last = watch["last_reconcile"]
         look = f"; last full look {clock_text(last, status['time'])}" if last else ""
-        parts.append(f"({_WATCHES.get(watch['kind'], watch['kind'])}{look})")
+        parts.append(f"({_watch(watch)}{look})")
     return " ".join(parts)

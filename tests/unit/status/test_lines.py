@@ -12,7 +12,7 @@ from rich.console import Console
 
 from agent.core.problem import Severity
 from agent.core.standing import Hold, Pause, Standing, Told, Trouble
-from agent.status.facts import FIRST_SYNC, DatasetFacts, NodeFacts, SyncFacts
+from agent.status.facts import FIRST_SYNC, DatasetFacts, NodeFacts, SyncFacts, WatchFacts
 from agent.status.lines import status_lines
 from agent.status.published import status_json
 from fakes.api_fakes import MINUTE, NOW, a_dataset, a_node, a_peer, a_problem
@@ -143,6 +143,12 @@ def test_the_two_lines_of_the_contract() -> None:
 def test_each_state_says_what_matters(more: dict[str, object], expected: str) -> None:
     """The words after the state are those that an operator needs in it."""
     assert expected == one(**more)
+
+
+def test_a_lesser_watcher_is_named_with_the_reason() -> None:
+    """Which one is in force, and why not a better one."""
+    watch = WatchFacts("inotify", "fanotify cannot be used: it needs root", 0, 0, 0, None)
+    assert "(inotify: fanotify cannot be used: it needs root)" in one(watch=watch)
 
 
 def test_a_standby_names_its_primary() -> None:
