@@ -23,6 +23,8 @@ from agent.stream.pace import STANDS_STILL, Terms
 from agent.stream.sender import Phase as SendPhase
 from agent.stream.telling import Standings
 
+#: A peer is behind when what waits needs longer than this at the rate of the last seconds, and something is as late as that.
+BEHIND_SECONDS, LATE_SECONDS = 10.0, 3.0
 _MODES = {SendPhase.CATCHUP: "catchup", SendPhase.BEHIND: "behind", SendPhase.STREAMING: "streaming"}
 
 
@@ -168,9 +170,16 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             told=standings.told(name),
             owed=side.owed.get(name, (0, ()))[0],
         )
-        facts = replace(facts, first_sync=_first_sync(side, facts))
+        facts = replace(facts, mode=_mode(facts), first_sync=_first_sync(side, facts))
         peers.append(_limited(facts, side.paces[name].terms()) if state.connected else facts)
     return tuple(peers), troubles
+
+
+def _mode(peer: PeerFacts) -> Literal["streaming", "catchup", "behind", ""]:
+    """A peer that streams is behind all the same while what waits for it needs long at the rate of the last seconds."""
+    waits = peer.behind_bytes > BEHIND_SECONDS * peer.rate > 0
+    late = (peer.lag_seconds or 0.0) > LATE_SECONDS
+    return "behind" if peer.mode == "streaming" and waits and late else peer.mode
 
 
 def _first_sync(side: Primary, peer: PeerFacts) -> SyncFacts | None:

@@ -186,7 +186,11 @@ def _peer_behind(peer: Json) -> str:
     if not peer["rate"]:
         return words
     left = peer["forecast_seconds"]
-    when = "never at this rate" if left is None else f"about {span_text(left)} left"
+    if left is not None:
+        when = f"about {span_text(left)} left"
+    else:
+        # Of a burst that is just over nothing is known yet.
+        when = "never at this rate" if peer["mode"] == "behind" and peer["change_rate"] else "how long is not known yet"
     return f"{words}, gains {rate_text(peer['rate'])} on {rate_text(peer['change_rate'])} of changes: {when}"
 
 

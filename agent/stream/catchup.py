@@ -100,6 +100,11 @@ class Catchup:
         self._drained = NOTHING
         self._rows = self._moved = self._unread = 0
 
+    @property
+    def unsaid(self) -> int:
+        """Bytes, in the clear, that are gathered for the next batch."""
+        return self._load.raw
+
     def run(self) -> Iterator[Batch]:
         """Until the queue goes on where ``base`` is, or it has overflowed or been given up, or the call is closing.
 
@@ -285,9 +290,14 @@ class Catchup:
             yield from self._ask_for(question)
             return
         refs = [question.refs[index] for index in self._talk.take_answer(question.id)]
-        self.todo = max(0, self.todo - sum(ref.length for ref in question.refs if ref.kind == DATA))
+        here = sum(ref.length for ref in question.refs if ref.kind == DATA) - sum(
+            ref.length for ref in refs if ref.kind == DATA
+        )
+        self.todo = max(0, self.todo - here)
         for some in by_bytes(refs):
             for ref, data in zip(some, self._source.read(some), strict=True):
+                if ref.kind == DATA:
+                    self.todo = max(0, self.todo - ref.length)
                 if isinstance(data, Lack):
                     self._lacks(ref, data)
                     continue

@@ -6,6 +6,7 @@ One thread speaks (the request iterator), one hears (the answers), a third may w
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from agent.core.clock import Clock
@@ -86,6 +87,9 @@ class Conversation:
         self._credit = CREDIT
         self._sent = self._raw = 0
         self._consumed = 0
+        #: Of each batch under way, what was sent with it, by weight and in the clear; of what the peer has, in the clear.
+        self._under_way: deque[tuple[int, int]] = deque()
+        self._worked_raw = self._saying = 0
         self._sealed = NOTHING
         self._questions = 0
         self._open: dict[int, int] = {}
@@ -154,6 +158,8 @@ class Conversation:
         if part.consumed > self._consumed:
             self._moved_at = self._heard_at
         self._consumed = part.consumed
+        while self._under_way and self._under_way[0][0] <= part.consumed:
+            self._worked_raw = self._under_way.popleft()[1]
         self._worked.count(self._heard_at, part.consumed)
         self.position, self.owed = part.position, part.owed
         if part.standing is not None and self._standings is not None:
@@ -207,8 +213,18 @@ class Conversation:
 
     @property
     def worked_off(self) -> int:
-        """About how many bytes of content and rows, before compression, the peer has worked off in this call."""
-        return self._raw * self._consumed // self._sent if self._sent else 0
+        """Bytes of content and rows, before compression, that the peer has worked off in this call."""
+        return self._worked_raw
+
+    @property
+    def given_raw(self) -> int:
+        """Bytes of content and rows, in the clear, that were handed to this call, also what waits for credit or pace."""
+        return self._raw + self._saying
+
+    @property
+    def left_raw(self) -> int:
+        """Of :attr:`given_raw`, what the peer has not worked off."""
+        return self.given_raw - self._worked_raw
 
     def now(self) -> float:
         """Monotonic seconds, by the clock of the call."""
@@ -274,7 +290,8 @@ class Conversation:
             return
         if self._has_news:
             yield (self._heartbeat(),)
-        size = weight(batch)
+        size, raw = weight(batch), raw_weight(batch)
+        self._saying = raw
         if self._over or (self.in_flight and self.in_flight + size > self._credit):
             yield from self.wait(lambda: not self.in_flight or self.in_flight + size <= self._credit)
         if size and self._pace is not None:
@@ -284,7 +301,10 @@ class Conversation:
             if not self.in_flight:
                 self._moved_at = self._asked_at
             self._sent += size
-            self._raw += raw_weight(batch)
+            self._raw += raw
+            self._saying = 0
+            if size:
+                self._under_way.append((self._sent, self._raw))
             self._sealed = _last_seal(batch, self._sealed)
         yield self._spoken(batch)
 

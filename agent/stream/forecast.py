@@ -6,7 +6,7 @@ import threading
 from collections import deque
 
 #: Rates are means over this long, in seconds: longer than a batch takes on a slow link, short enough to follow a change.
-WINDOW = 30.0
+WINDOW = 10.0
 _STEP = 1.0
 #: A lead of less than this share is noise, not catching up.
 _LEAD = 0.02

@@ -40,6 +40,11 @@ def ask(
     return had
 
 
+def bytes_of(items: Sequence[LiveItem], names: set[bytes]) -> int:
+    """How many bytes of ``items`` are chunks of these names."""
+    return sum(len(chunk.data) for item in items for chunk in item.chunks if chunk.name in names) if names else 0
+
+
 def put_chunks(
     talk: Conversation, load: Load, item: LiveItem, had: set[bytes], patches: bool = False
 ) -> Iterator[Batch]:

@@ -52,6 +52,11 @@ class Load:
             or len(self._raw) >= CHUNKS_MAX // 2
         )
 
+    @property
+    def raw(self) -> int:
+        """Bytes of content and rows in it, in the clear."""
+        return self._opened
+
     def fits(self, size: int) -> bool:
         """Whether ``size`` bytes more leave it well within what a receiver takes."""
         return self._size + size <= 2 * BATCH_TARGET

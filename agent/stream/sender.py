@@ -86,18 +86,22 @@ class Sender:
         self._spool: Spool | None = None
         self._queue: PeerQueue | None = None
         self._now: CommitNumber | None = None
+        #: Bytes taken from the queue last, as far as they must go out, and what had been given to the call before.
+        self._taken = (0, 0)
         self._telling = threading.Lock()
         self._standing: Standing | None = None
         self._mends = self._asks_first = self._compact = False
 
     @property
     def behind_bytes(self) -> int:
-        """Bytes captured for this peer or under way to it that it has not worked off; while it catches up, about: what its round
-        has not come to yet, and what was captured since that began."""
+        """Bytes captured for this peer, in the clear, that it has not worked off: in the queue, taken from it, or under way;
+        while it catches up, about: what its round has not come to yet, and what was captured since that began."""
         queue, current = self._queue, self._round
         if current is not None:
-            return self.talk.in_flight + current.todo + self._feed.given - current.since
-        return self.talk.in_flight + (queue.bytes if queue is not None else 0)
+            return self.talk.left_raw + current.unsaid + current.todo + self._feed.given - current.since
+        size, given = self._taken
+        taken = max(0, size - (self.talk.given_raw - given))
+        return self.talk.left_raw + taken + (queue.bytes if queue is not None else 0)
 
     @property
     def is_fruitless(self) -> bool:
@@ -322,7 +326,10 @@ class Sender:
                 if any(isinstance(item, LiveCommit) and item.commit.number > base for item in items):
                     return base
                 continue
+            size, given = sum(item.size for item in items), self.talk.given_raw
+            self._taken = size, given
             had = yield from live.ask(self.talk, load, items)
+            self._taken = size - live.bytes_of(items, had), given
             fits = True
             for item in items:
                 if isinstance(item, LiveCommit) and fits and item.commit.number > base:
@@ -335,5 +342,6 @@ class Sender:
                 patches = fits and isinstance(item, LiveContent) and queue.covers(item.token) and self._patches
                 yield from live.put_chunks(self.talk, load, item, had, patches)
             yield from self.talk.say(load.take())
+            self._taken = (0, 0)
             if not fits:
                 return base

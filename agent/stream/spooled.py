@@ -89,6 +89,11 @@ class SpooledRound:
         self._again: set[ObjectId] = set()
         self._absences = Absences()
 
+    @property
+    def unsaid(self) -> int:
+        """Bytes, in the clear, that are gathered for the next batch."""
+        return self._load.raw
+
     def run(self) -> Iterator[Batch]:
         """Gather and ship; when it does not fit the spool, ship what does, without a seal: the peer keeps it.
 

@@ -100,6 +100,10 @@ def test_the_two_lines_of_the_contract() -> None:
             "behind   gamma is 3.0 GiB behind, gains 1.1 MB/s on 4 MB/s of changes: never at this rate   commit 3.1842",
         ),
         (
+            {"peers": (a_peer(mode="catchup", behind_bytes=3 << 30, rate=1.1e6, change_rate=4.0e6),)},
+            "catchup   beta is 3.0 GiB behind, gains 1.1 MB/s on 4 MB/s of changes: how long is not known yet   commit 3.1842",
+        ),
+        (
             {"peers": (a_peer(mode="behind", behind_bytes=3 << 30, rate=1.1e6, forecast_seconds=7300.0),)},
             "behind   beta is 3.0 GiB behind, gains 1.1 MB/s on 0 B/s of changes: about 2 h 1 min left   commit 3.1842",
         ),

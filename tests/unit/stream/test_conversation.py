@@ -43,6 +43,20 @@ def test_credit_holds_back() -> None:
     assert [(MIB,)] == list(waiting)
 
 
+def test_what_is_left_is_counted_in_the_clear() -> None:
+    """A batch that compresses well counts for what it stands for, as soon as it is handed over, until the peer has worked it off;
+    the peer's count is taken by whole batches."""
+    packed = Data(b"\0", b"\1", [1 << 20], [1000], bytes(1000))
+    talk = welcomed(ManualClock())
+    list(talk.say((packed,)))
+    assert [(MIB,)] == list(talk.say((MIB,)))
+    assert (0, 2 << 20) == (talk.worked_off, talk.left_raw)
+    talk.hear((progress(1010),))
+    assert (1 << 20, 1 << 20, 2 << 20) == (talk.worked_off, talk.left_raw, talk.given_raw)
+    talk.hear((progress(talk.sent),))
+    assert (2 << 20, 0) == (talk.worked_off, talk.left_raw)
+
+
 def test_standstill_is_noticed() -> None:
     """A peer that beats but takes nothing is given up after its deadline."""
     clock = ManualClock()
