@@ -482,7 +482,7 @@ class Looker:
             self.missing[parent, name] = id
             return
         yield from self.drop_below(id)
-        self._reports.left(lambda: here)
+        self._reports.emptied(lambda: here)
         if view.names_of(id) == [(parent, name)]:
             view.drop_name(parent, name)
             self.forget(id)

@@ -56,9 +56,13 @@ class Reports:
         """Nothing stands at this path any more, so nothing in it has a problem; asked as by :meth:`well`. Whoever drops a
         directory says so of each one below."""
         if self._standing:
-            asked = path()
-            self._clear(asked)
-            for inside in tuple(self._within.get(asked, ())):
+            self._clear(path())
+            self.emptied(path)
+
+    def emptied(self, path: Callable[[], bytes]) -> None:
+        """What stood at this path does not count any more: nothing in it has a problem, whatever is the matter with itself."""
+        if self._standing:
+            for inside in tuple(self._within.get(path(), ())):
                 self._clear(inside)
 
     def moved(self, path: bytes) -> list[bytes]:
