@@ -17,6 +17,7 @@ from agent import pki
 from agent.core.errors import Exit
 from fakes.agents import Agent, Pair, pair
 from fakes.eventually import eventually
+from fakes.proxy import proxy
 
 DAY_NS = 86_400 * 10**9
 
@@ -78,11 +79,11 @@ def writing(directory: Path) -> Iterator[None]:
 
 
 def test_an_expired_certificate_does_not_start() -> None:
-    """An agent whose own certificate has expired says so and ends with 77; with a new one it starts."""
+    """An agent whose own certificate has expired says so and ends with 78; with a new one it starts."""
     with pair() as both:
         reissue(both, both.alpha, -60)
         done = both.alpha.run("agent", timeout=30)
-        assert Exit.NOT_PERMITTED == done.returncode, done.stderr
+        assert Exit.CONFIG == done.returncode, done.stderr
         assert "expired" in done.stderr
         assert "hikae pki renew alpha" in done.stderr
         assert "Traceback" not in done.stderr
@@ -128,15 +129,15 @@ def test_another_authority_is_named_on_the_primary() -> None:
 
 def test_a_certificate_for_another_name_is_named() -> None:
     """What answers at the peer's address proves another name: nothing is sent there. Own files for another name: no start."""
-    with pair() as both:
+    with pair() as both, proxy(both.alpha.port) as wire:
         text = both.alpha.config.read_text()
-        both.alpha.config.write_text(text.replace(f"127.0.0.1:{both.beta.port}", f"127.0.0.1:{both.alpha.port}"))
+        both.reach_beta_through(wire.port)
         both.alpha.start()
         both.alpha.told("disconnected", "another name than 'beta'")
         for kind in ("crt", "key"):
             shutil.copyfile(both.keys / f"alpha.{kind}", both.beta.pki / f"beta.{kind}")
         done = both.beta.run("agent", timeout=30)
-        assert Exit.NOT_PERMITTED == done.returncode, done.stderr
+        assert Exit.CONFIG == done.returncode, done.stderr
         assert '"beta"' in done.stderr
         assert "Traceback" not in done.stderr
         both.hand_out(both.beta)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from agent.core.errors import Exit
-from fakes.agents import Agent, Pair, pair
+from fakes.agents import Agent, Pair, free_port, pair
 
 
 def refused(agent: Agent) -> str:
@@ -38,6 +38,7 @@ def test_a_port_taken_by_another_agent_is_named() -> None:
     with pair() as both:
         both.beta.start()
         both.beta.up()
+        both.reach_beta_through(free_port())
         take_port_of(both.alpha, both.beta)
         assert f"127.0.0.1:{both.beta.port}" in refused(both.alpha)
         assert both.beta.up()["node"] == "beta"
