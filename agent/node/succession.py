@@ -5,29 +5,30 @@ Captured before that, an older tree would pass for the newest one, and what was 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 from agent.apply.checkpoint import checkpoint_of
-from agent.core.errors import NotFound
 from agent.core.ids import shown
 from agent.core.problem import Problem, Severity
 from agent.node import lineage
 from agent.node.standby import Standby
-from agent.store.catalog import CatalogReader
+from agent.store.catalog import Catalog
 
 PROMOTING = "promoting"
 
 
 def must_wait(home: Path, node: str) -> bool:
     """Whether the tree of ``node``, which reigned last elsewhere, may not be what was received there. Raises ``HikaeError``."""
-    with suppress(NotFound), CatalogReader.open(str(home / lineage.CATALOG)) as catalog:
+    path = home / lineage.CATALOG
+    if not path.exists():
+        return False
+    # Not by a reader: the file may be one that a failed sync left without its tables, or of another release.
+    with Catalog.open(str(path)) as catalog:
         known, newest = catalog.lineage, catalog.newest()
-        if newest is None or known[-1].owner == node:
-            return False
-        with lineage.open_local(home) as local:
-            return not newest.consistent or checkpoint_of(local) != newest.number
-    return False
+    if newest is None or known[-1].owner == node:
+        return False
+    with lineage.open_local(home) as local:
+        return not newest.consistent or checkpoint_of(local) != newest.number
 
 
 def is_through(side: Standby) -> bool:
