@@ -24,7 +24,7 @@ def named(*names: str) -> list[Hint]:
 
 
 def test_a_walk_reads_it_at_one_of_its_names(root: Path) -> None:
-    """At a first sync, and at a reconcile that does not believe its stat. One that was written a moment ago may be read again by a
+    """At a first sync, and at a reconcile that does not believe its stat. One that was just written may be read again by a
     commit that follows, so a few times are let pass, and not the fifty of its names."""
     (root / "seed").write_bytes(os.urandom(SIZE))
     for number in range(NAMES):
