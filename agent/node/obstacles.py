@@ -28,17 +28,21 @@ def of_opening(board: ProblemBoard, dataset: str) -> Obstacle | None:
     return _told(board, dataset, (NOT_RUNNING,))
 
 
-def of_peer(side: Primary, peer: str, pauses: Pauses) -> Obstacle | None:
-    """Why nothing more reaches a peer."""
+def of_peer(side: Primary, peer: str, pauses: Pauses, asked_ns: int) -> Obstacle | None:
+    """Why nothing more reaches a peer. What it refused before ``asked_ns`` (UTC ns) may have been mended: it is asked again."""
     name = side.dataset.name
     if side.mark is not None and not side.goes_on:
         return Obstacle(side.mark.sentence, "hikae status says what leads out of it")
     if SEND in (paused := pauses.until_ns()) and paused[SEND] is None:
         return Obstacle(f"sending to {peer} is paused until it is resumed", f"hikae resume {name}")
-    refused = side.links[peer][0].state().error
-    if refused is not None and is_for_a_person(refused.code):
-        return _obstacle(refused, name)
-    return None
+    link = side.links[peer][0]
+    refused = link.state().error
+    if refused is None or not is_for_a_person(refused.code):
+        return None
+    if refused.since < asked_ns:
+        link.dial_now()
+        return None
+    return _obstacle(refused, name)
 
 
 def _told(board: ProblemBoard, dataset: str, codes: tuple[str, ...]) -> Obstacle | None:

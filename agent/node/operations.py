@@ -72,7 +72,7 @@ class Operations:
         def reach(side: Primary, still: Callable[[], bool]) -> CommitNumber:
             number = patience.until(side.pump.barrier().wait, partial(of_capture, side, member.board), still)
             for name, board in side.boards.items():
-                met = partial(of_peer, side, name, member.pauses)
+                met = partial(of_peer, side, name, member.pauses, time.time_ns())
                 patience.until(_or_again(partial(board.wait, wanted, number), name, level), met, still)
             return number
 

@@ -33,6 +33,8 @@ LONGEST_PAUSE = 10.0
 REFUSED_PAUSE = 5.0
 CLOSE_WITHIN = 2.0
 _STEADY = 60.0
+#: A call that has lasted so long, in seconds, shows that the link is back.
+_BACK = 1.0
 _TICK = 1.0
 
 
@@ -53,8 +55,8 @@ class Transport(Protocol):
 @dataclass(frozen=True, slots=True)
 class LinkState:
     """What status shows. ``since``: UTC ns of the present ``phase`` beginning (None: no call); ``error``: why the last
-    call ended, cleared once a call streams or has lasted a minute; ``behind``, ``sent``: bytes; ``gains``: bytes a second that
-    the peer works off; ``welcome``: the peer's last, None before any."""
+    call ended, cleared once a call streams or has lasted a minute, of a lost link once it is back; ``behind``, ``sent``: bytes;
+    ``gains``: bytes a second that the peer works off; ``welcome``: the peer's last, None before any."""
 
     peer: str
     connected: bool
@@ -132,7 +134,11 @@ class Link:
         connected = phase is not Phase.ENDED and sender is not None and sender.talk.welcome is not None
         # A peer that is sent to slowly, or later, catches up for hours: what was before is no news then.
         steady = connected and self._clock.monotonic() - self._began > _STEADY
-        if phase is Phase.STREAMING or (steady and sender is not None and not sender.is_fruitless):
+        if (
+            phase is Phase.STREAMING
+            or (steady and sender is not None and not sender.is_fruitless)
+            or self._is_back(connected)
+        ):
             self._error = None
         self._remember(sender)
         return LinkState(
@@ -147,6 +153,11 @@ class Link:
             gains=self._gains.rate() if sender is not None else 0.0,
             welcome=self._welcome,
         )
+
+    def _is_back(self, connected: bool) -> bool:
+        """Whether the last call was lost by the link alone, and this one has lasted for a moment."""
+        lost = self._error is not None and self._error.code == DISCONNECTED
+        return lost and connected and self._clock.monotonic() - self._began > _BACK
 
     def _remember(self, sender: Sender | None) -> None:
         if sender is not None and sender.talk.welcome is not None:

@@ -11,7 +11,7 @@ import pytest
 
 from agent.config.values import Limit, Limits
 from agent.core.clock import ManualClock, SystemClock
-from agent.core.errors import HikaeError, Unreachable
+from agent.core.errors import HikaeError, Unreachable, WireError
 from agent.stream.board import Level, PositionBoard
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.link import Link
@@ -108,32 +108,45 @@ def test_reconnects_after_a_cut(primary: Primary, secondary: Secondary) -> None:
 
 
 class Once:
-    """Nobody answers at first; then another transport does."""
+    """The first call fails; then another transport answers."""
 
-    def __init__(self, then: MemoryTransport) -> None:
+    def __init__(self, then: MemoryTransport, failure: HikaeError) -> None:
         self._then = then
+        self._failure = failure
         self._tried = False
 
     def exchange(self, peer: str, outgoing: Iterator[Batch]) -> Iterator[Answers]:
         if not self._tried:
             self._tried = True
-            raise Unreachable("reach the peer", peer, "nothing listens", "start it")
+            raise self._failure
         return self._then.exchange(peer, outgoing)
 
     def cancel(self) -> None:
         self._then.cancel()
 
 
-def test_an_old_failure_is_no_news_in_a_call_that_lasts(primary: Primary, secondary: Secondary) -> None:
-    """A peer whose hours are closed does not stream; why an earlier call ended is told for a minute of this one, no longer."""
+@pytest.mark.parametrize(
+    ("failure", "told_after_two_seconds"),
+    [
+        (Unreachable("reach the peer", "beta", "nothing listens", "start it"), False),
+        (WireError("replicate", "beta", "what it says cannot be", "upgrade it"), True),
+    ],
+)
+def test_an_old_failure_is_no_news_in_a_call_that_lasts(
+    primary: Primary, secondary: Secondary, failure: HikaeError, told_after_two_seconds: bool
+) -> None:
+    """A peer whose hours are closed does not stream: a lost link is told until it is back, other failures for a minute."""
     clock = ManualClock()
     closed = Limits(first_sync=(Limit((0, 1), None),))
     pace = Pace(lambda: closed, lambda: True, clock, lambda _: NOON)
-    link = Link("beta", "web", Once(MemoryTransport(secondary)), lambda: make_sender(primary, pace=pace), clock)
+    transport = Once(MemoryTransport(secondary), failure)
+    link = Link("beta", "web", transport, lambda: make_sender(primary, pace=pace), clock, chance=lambda: -0.5)
     link.start()
     eventually(lambda: link.state().phase is Phase.CATCHUP)
     assert link.state().error is not None
-    clock.advance(61)
+    clock.advance(2)
+    assert told_after_two_seconds == (link.state().error is not None)
+    clock.advance(60)
     state = link.state()
     assert (None, True) == (state.error, state.connected)
     link.stop()
