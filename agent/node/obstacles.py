@@ -29,7 +29,8 @@ def of_opening(board: ProblemBoard, dataset: str) -> Obstacle | None:
 
 
 def of_peer(side: Primary, peer: str, pauses: Pauses, asked_ns: int) -> Obstacle | None:
-    """Why nothing more reaches a peer. What it refused before ``asked_ns`` (UTC ns) may have been mended: it is asked again."""
+    """Why nothing more reaches a peer. It is asked again at once: what it refused before ``asked_ns``
+    (UTC ns) may have been mended, and what it refuses now may be soon."""
     name = side.dataset.name
     if side.mark is not None and not side.goes_on:
         return Obstacle(side.mark.sentence, "hikae status says what leads out of it")
@@ -39,10 +40,8 @@ def of_peer(side: Primary, peer: str, pauses: Pauses, asked_ns: int) -> Obstacle
     refused = link.state().error
     if refused is None or not is_for_a_person(refused.code):
         return None
-    if refused.since < asked_ns:
-        link.dial_now()
-        return None
-    return _obstacle(refused, name)
+    link.dial_now()
+    return _obstacle(refused, name) if refused.since >= asked_ns else None
 
 
 def _told(board: ProblemBoard, dataset: str, codes: tuple[str, ...]) -> Obstacle | None:
@@ -53,4 +52,6 @@ def _told(board: ProblemBoard, dataset: str, codes: tuple[str, ...]) -> Obstacle
 
 
 def _obstacle(problem: Problem, dataset: str) -> Obstacle:
-    return Obstacle(problem.message, problem.remedy.replace("DATASET", dataset))
+    # Some messages end with what to do.
+    sentence = problem.message.removesuffix(f"; {problem.remedy}") if problem.remedy else problem.message
+    return Obstacle(sentence, problem.remedy.replace("DATASET", dataset))
