@@ -54,7 +54,9 @@ def main(words: list[str]) -> int:
 
 def run_part(name: str, part: Part, arguments: list[str]) -> tuple[Run, int]:
     """Run the tests of a part to their end; what is to be recorded, and pytest's exit code."""
-    commit = _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain", "-uno", "--", *_EXERCISED, "tests") else "")
+    commit = _git("rev-parse", "--short", "HEAD") + (
+        "+changes" if _git("status", "--porcelain", "-uno", "--", *_EXERCISED, "tests") else ""
+    )
     environment = {**os.environ, "HIKAE_SOAK_SEEDS": str(part.seeds), "HIKAE_SOAK_PART": name}
     command = [sys.executable, "-m", "pytest", "--timeout", "0", "-s", *part.tests, *arguments]
     began = time.monotonic()
