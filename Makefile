@@ -43,6 +43,7 @@ lint: $(STAMP)
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(VENV)/bin/lint-imports
+	@PYTHONPATH="$(CURDIR)/tests:$(CURDIR)" $(RUN) house check
 	cd protos && ../$(VENV)/bin/buf lint
 	$(VENV)/bin/python protos/generate.py --check
 

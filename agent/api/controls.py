@@ -25,7 +25,7 @@ class Controls(Protocol):
     ``TryAgain``, when the agent stops."""
 
     def status(self) -> Json:
-        """The published value (DESIGN section 12)."""
+        """The published value (``status.published``)."""
         ...
 
     def events(self, since: int, limit: int) -> list[Json]:

@@ -1,4 +1,4 @@
-"""Commit → standby: make a real directory equal to a commit (DESIGN sections 3.3, 5, 8).
+"""Commit → standby: make a real directory equal to a commit (law 3).
 
 One algorithm, *converge*, serves live commits, the redo after a crash and the first sync. It works on a set of keys and on
 what stands on the disk, never on a list of operations::

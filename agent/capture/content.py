@@ -1,7 +1,7 @@
 """One open file → its chunk list, the chunks that are new in it, and the prints for the next time.
 
 A known file is compared in place first: where the ``xxh3_128`` of the bytes under an old chunk is that chunk's print, the
-chunk keeps its name unhashed (DESIGN section 4). What differs keeps its borders while half of its pages stand where they stood
+chunk keeps its name unhashed. What differs keeps its borders while half of its pages stand where they stood
 (``capture.pages``), or, where that is not known, while few neighbours differ and the size is the same; else it is cut anew,
 until a cut falls on an old border again.
 

@@ -1,4 +1,4 @@
-"""The operator's configuration (section "The operator's contract" of the design): TOML files → frozen :class:`Settings`.
+"""The operator's configuration: TOML files → frozen :class:`Settings`.
 
 ::
 

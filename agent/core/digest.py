@@ -2,8 +2,8 @@
 
 Each row is hashed (xxh3_128) into one of 65,536 buckets, chosen by the last 16 bits of that hash (docs/decisions/0005). A
 bucket holds the sums of its rows' upper and lower 64 bits, each modulo 2**64, little-endian; 256 buckets make a group; the
-digest is the BLAKE3 of the 256 groups' BLAKE3. It finds accidents; it is not a proof against somebody who forges sums
-(DESIGN section 4): no sum of hashes is.
+digest is the BLAKE3 of the 256 groups' BLAKE3. It finds accidents; it is not a proof against somebody who forges sums:
+no sum of hashes is.
 
 Sums are stored in blocks of 64, so that a commit of many rows writes a thousand blocks and not as many sums as it has rows.
 """

@@ -26,7 +26,7 @@ _TELLING = {
 
 
 def dataset_state(facts: DatasetFacts) -> State:
-    """The first state of section 12 that is true, here or as a connected peer says; ``streaming`` when none of the others is.
+    """The first of ``status.state`` that is true, here or as a connected peer says; ``streaming`` when none of the others is.
 
     What a peer said before its link went is no state any more: the dataset is disconnected. Where the link went because sending
     was paused, the pause is the state."""

@@ -1,4 +1,4 @@
-"""The published value: facts as the JSON of section 12, which commands, health, metrics and console all read.
+"""The published value: facts as JSON, which commands, health, metrics and console all read.
 
 Keys of later issues are there and null. Times are stamps (``figures.stamp``), sizes bytes, durations seconds."""
 
@@ -18,7 +18,7 @@ from agent.status.text import shown
 SCHEMA = 1
 
 #: A JSON object: what `json.loads` gives for one.
-Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge; the shape is section 12's
+Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge; the shape is what ``published`` makes
 
 
 def status_json(facts: NodeFacts) -> Json:

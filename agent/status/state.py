@@ -1,4 +1,4 @@
-"""The words for how a dataset is. Both sets of strings are public (DESIGN section 12)."""
+"""The words for how a dataset is. Both sets of strings are public: other programs rely on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows that are measured, with DESIGN's limits. Names are public: other programs read them in ``bench.json``. Pure."""
+"""The rows that are measured, with their limits. Names are public: other programs read them in ``bench.json``. Pure."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def test_pause_tells_until_when(hikae: Hikae) -> None:
 
 
 def test_status_json_is_the_published_value(hikae: Hikae, controls: FakeControls) -> None:
-    """The JSON of ``status`` is section 12's, unchanged."""
+    """The JSON of ``status`` is the published value, unchanged."""
     _, out, _ = hikae("status", "--json")
     assert controls.status() == json.loads(out)
 

@@ -41,7 +41,7 @@ def test_each_sign_alone_gives_its_state(state: State) -> None:
 
 @pytest.mark.parametrize(("worse", "better"), list(pairwise(SIGNS)))
 def test_the_worse_of_two_neighbours_is_shown(worse: State, better: State) -> None:
-    """Of two states that are both true, the one that section 12 names first is shown."""
+    """Of two states that are both true, the one that ``status.state`` names first is shown."""
     assert worse == dataset_state(a_dataset(**{**SIGNS[better], **SIGNS[worse]}))
 
 

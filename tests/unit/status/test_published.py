@@ -11,7 +11,7 @@ from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
 
 
 def test_the_whole_shape() -> None:
-    """Every key of section 12 is there, with the types that programs expect."""
+    """Every key that other programs rely on is there, with the types that programs expect."""
     facts = a_dataset(
         problems=(a_problem(path=b"a\xff\n"),),
         sync=SyncFacts(FIRST_SYNC, 5, 10, 1, 2, 1.5),

@@ -1,0 +1,1 @@
+"""How the house reads, measured and checked from its source: ``python -m house``."""

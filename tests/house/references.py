@@ -1,0 +1,39 @@
+"""Does every ``law N`` and every decision that the source cites stand in the documentation?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from house.source import Module, Source
+
+#: ``law 5``, ``laws 2 and 9``, ``law 9's``.
+_LAWS = re.compile(r"\b[Ll]aws? (\d+)(?:(?:, | and )(\d+))*")
+_NUMBER = re.compile(r"\d+")
+_HEADING = re.compile(r"^### Law (\d+):", re.MULTILINE)
+_DECISION = re.compile(r"\b(?:docs/decisions/|decisions? )(\d{4})\b")
+#: The page of the design that is not in the repository.
+_FOREIGN = re.compile(r"\bDESIGN\b|\bof DESIGN|\bsections? \d")
+
+
+def mistakes(source: Source) -> list[str]:
+    """One line for each reference that leads nowhere."""
+    laws = set(_HEADING.findall((source.root / "docs/design.md").read_text()))
+    decisions = {page.name[:4] for page in (source.root / "docs/decisions").glob("*.md")}
+    return [
+        f"{module.path}:{line}: {what}"
+        for module in (*source.agent, *source.tests)
+        for line, what in _of_module(module, laws, decisions)
+    ]
+
+
+def _of_module(module: Module, laws: set[str], decisions: set[str]) -> Iterator[tuple[int, str]]:
+    if module.package == "tests.house":
+        return
+    for at, text in enumerate(module.text.splitlines(), 1):
+        cited = {number for found in _LAWS.finditer(text) for number in _NUMBER.findall(found.group())}
+        yield from ((at, f"law {number} stands in no heading of docs/design.md") for number in sorted(cited - laws))
+        pages = set(_DECISION.findall(text))
+        yield from ((at, f"there is no decision {page} in docs/decisions") for page in sorted(pages - decisions))
+        if _FOREIGN.search(text):
+            yield at, "cites a page that is not in the repository: say docs/design.md, or what is meant"
