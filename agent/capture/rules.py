@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from pathspec import GitIgnoreSpec
-
+from agent.config.patterns import compiled
 from agent.core.errors import ConfigError
 
 
@@ -22,13 +21,13 @@ class Rules:
         self, exclude: Sequence[str] = (), include: Sequence[str] = (), apart: frozenset[bytes] = frozenset()
     ) -> None:
         self._apart = apart
-        lines = [*exclude, *(f"!{pattern}" for pattern in include)]
         try:
-            self._spec = GitIgnoreSpec.from_lines(lines) if lines else None
-            self._include = GitIgnoreSpec.from_lines(include)
+            self._spec = compiled(exclude, include) if exclude or include else None
+            self._include = compiled(include)
         except ValueError as error:
+            lines = ", ".join((*exclude, *include))
             raise ConfigError(
-                "read the exclude patterns", ", ".join(lines), str(error), "write them as in a .gitignore file"
+                "read the exclude patterns", lines, str(error), "write them as in a .gitignore file"
             ) from error
 
     def __bool__(self) -> bool:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pathspec import GitIgnoreSpec
-
 from agent.config.mistakes import Mistake, closest
+from agent.config.patterns import compiled
 from agent.config.resolve import Written, inside
 from agent.config.units import format_hours, shown
 from agent.config.values import ConsoleSettings, HealthSettings, Limit, NodeSettings, Peer
@@ -90,7 +89,7 @@ def _rules(each: Written) -> Iterator[Mistake]:
             inner = pattern[len(path) :] or "/**"
             text = f"{shown(pattern)} never matches: patterns begin at the dataset's root; write {shown(inner)}"
             yield each.mistake(f"exclude[{number}]", text)
-    spec = GitIgnoreSpec.from_lines(entry.exclude)
+    spec = compiled(entry.exclude)
     if entry.exclude and not entry.include and all(map(spec.match_file, _ANY_NAMES)):
         yield each.mistake(
             "exclude", "leaves out everything; write what is to be left out, or what is to stay in include"

@@ -11,9 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import permutations
 
-from pathspec import GitIgnoreSpec
-
 from agent.config.mistakes import Mistake
+from agent.config.patterns import compiled, literal
 from agent.config.units import shown
 from agent.config.values import Dataset, Settings
 
@@ -40,7 +39,7 @@ def nested(settings: Settings) -> Iterator[Mistake]:
         if not any(below(point, around) and (point == path or below(path, point)) for point in mounted):
             text = (
                 f'{shown(inner.path)} lies in the path of dataset "{outer.name}", and nothing is mounted there; '
-                f"mount it, or write {shown('/' + relative)} into exclude of {outer.name}, or write another place"
+                f"mount it, or write {shown(literal(relative))} into exclude of {outer.name}, or write another place"
             )
             yield Mistake(settings.source_files[0], f"dataset[{inner.name}].path", text)
 
@@ -54,8 +53,7 @@ def apart(dataset: Dataset, others: Iterable[Dataset]) -> frozenset[bytes]:
 
 def is_left_out(relative: str, outer: Dataset) -> bool:
     """Whether the outer dataset's rules exclude this directory, or one above it."""
-    lines = [*outer.exclude, *(f"!{pattern}" for pattern in outer.include)]
-    spec = GitIgnoreSpec.from_lines(lines)
+    spec = compiled(outer.exclude, outer.include)
     names = relative.split("/")
     return any(spec.match_file("/".join(names[:count]) + "/") for count in range(1, len(names) + 1))
 

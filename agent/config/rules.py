@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from datetime import UTC, datetime
 
 from cronsim import CronSim, CronSimError
-from pathspec import GitIgnoreSpec
 
+from agent.config.patterns import compiled
 from agent.config.units import shown
 
 _NODE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -92,14 +91,21 @@ def pattern(value: object) -> str:
     """A line in the style of .gitignore that means something."""
     line = text(value, '"**/*.tmp"')
     try:
-        with warnings.catch_warnings():
-            # Of "[a--b]" and its like another release may think otherwise.
-            warnings.simplefilter("error", FutureWarning)
-            compiled = GitIgnoreSpec.from_lines([line])
-    except (ValueError, FutureWarning):
-        raise ValueError(f'{shown(line)} is no pattern; write one as in .gitignore, like "**/*.tmp"') from None
-    if not any(each.include is not None for each in compiled.patterns):
+        found = compiled([line])
+    except ValueError as error:
+        raise ValueError(
+            f'{shown(line)} is no pattern ({error}); write one as in .gitignore, like "**/*.tmp"'
+        ) from None
+    if not any(each.include is not None for each in found.patterns):
         raise ValueError(f'{shown(line)} matches nothing (blank, or a comment); write a pattern, like "**/*.tmp"')
+    return line
+
+
+def exception(value: object) -> str:
+    """A pattern of what comes back although it is excluded."""
+    line = pattern(value)
+    if line.startswith("!"):
+        raise ValueError(f'{shown(line)} says "not" twice, as include names what stays; write {shown(line[1:])}')
     return line
 
 

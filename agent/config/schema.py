@@ -20,6 +20,7 @@ from agent.config.values import (
     Flag,
     Generations,
     Hooks,
+    IncludePattern,
     Kind,
     Limits,
     NodeName,
@@ -152,7 +153,7 @@ class DatasetEntry:
     kind: Kind = "tree"
     group: DatasetName | None = None
     exclude: tuple[Pattern, ...] = ()
-    include: tuple[Pattern, ...] = ()
+    include: tuple[IncludePattern, ...] = ()
     reconcile: CronOrNone = "0 3 * * *"
     quiesce: Quiesce = "none"
     adopt: Flag = False

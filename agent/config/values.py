@@ -30,6 +30,7 @@ DatasetName = Annotated[str, BeforeValidator(rules.dataset_name)]
 Cron = Annotated[str, BeforeValidator(rules.cron)]
 CronOrNone = Annotated[str, BeforeValidator(rules.cron_or_none)]
 Pattern = Annotated[str, BeforeValidator(rules.pattern)]
+IncludePattern = Annotated[str, BeforeValidator(rules.exception)]
 Command = Annotated[tuple[str, ...], BeforeValidator(rules.command)]
 
 Kind = Literal["tree", "device"]

@@ -205,6 +205,15 @@ WRONG = [
         'agent.toml: dataset[web].exclude[2]: "# b" matches nothing (blank, or a comment); write a pattern, like "**/*.tmp"',
     ),
     (
+        BASE + WEB + 'exclude = ["/log[9-0]"]\n',
+        'agent.toml: dataset[web].exclude[1]: "/log[9-0]" is no pattern (bad character range 9-0); '
+        'write one as in .gitignore, like "**/*.tmp"',
+    ),
+    (
+        BASE + WEB + 'exclude = ["*.log"]\ninclude = ["!keep.log"]\n',
+        'agent.toml: dataset[web].include[1]: "!keep.log" says "not" twice, as include names what stays; write "keep.log"',
+    ),
+    (
         BASE + WEB + 'reconcile = "61 * * * *"\n',
         'agent.toml: dataset[web].reconcile: "61 * * * *" is no cron line (Bad minute); '
         'write minute, hour, day, month and weekday, like "0 3 * * *"',
