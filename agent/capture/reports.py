@@ -23,8 +23,12 @@ PATHS = (UNREADABLE, UNFIT, SOCKET, MOUNT, SNAPSHOT)
 #: other obstacles that pass.
 HELD_SHUT = (errno.EAGAIN, errno.ETXTBSY, errno.EBUSY)
 
-#: Paths that are known to have a problem; those beyond are counted, and end with the next look at everything.
+#: Paths that are known to have a problem, and their bytes, those of their directories with them; those beyond are counted, and
+#: end with the next look at everything.
 _KEPT = 50_000
+_KEPT_BYTES = 32 << 20
+#: Of one path: what is longer cannot be looked at from the root in one go (PATH_MAX).
+_LONGEST = 4096
 #: So many are looked at again by themselves.
 _TRIED = 100
 
@@ -38,6 +42,7 @@ class Reports:
         self._standing: dict[bytes, tuple[str, ...]] = {}
         #: The same paths by the directory that they are in.
         self._within: dict[bytes, set[bytes]] = {}
+        self._bytes = 0
         #: Whether something that could not be read may be readable now; for the pump to take back.
         self.healed = False
         #: How many are held shut.
@@ -86,6 +91,7 @@ class Reports:
     def _clear(self, path: bytes) -> None:
         codes = self._standing.pop(path, ())
         if codes:
+            self._bytes -= 2 * len(path)
             directory = path.rpartition(b"/")[0]
             inside = self._within[directory]
             inside.discard(path)
@@ -160,9 +166,18 @@ class Reports:
         )
 
     def _put(self, code: str, severity: Severity, path: bytes, message: str, remedy: str) -> None:
+        problem = Problem(code, severity, self._clock.now_ns(), path, message, remedy)
         codes = self._standing.get(path, ())
-        if code not in codes and (codes or len(self._standing) < _KEPT):
+        if code not in codes:
+            if not codes and not self._has_room(path):
+                self._board.count(problem)
+                return
             self._standing[path] = (*codes, code)
+            self._bytes += 0 if codes else 2 * len(path)
             self._within.setdefault(path.rpartition(b"/")[0], set()).add(path)
             self.shut += code == SHUT
-        self._board.put(Problem(code, severity, self._clock.now_ns(), path, message, remedy))
+        self._board.put(problem)
+
+    def _has_room(self, path: bytes) -> bool:
+        size = len(path)
+        return size < _LONGEST and len(self._standing) < _KEPT and self._bytes + 2 * size <= _KEPT_BYTES

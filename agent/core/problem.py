@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,19 @@ class Severity(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+#: Bytes of a path that are kept and shown (law 9): users make directories a hundred thousand levels deep at no cost.
+PATH_KEPT = 1024
+_END_SHOWN = 400
+
+
+def kept_path(path: bytes) -> bytes:
+    """A path as problems hold it: whole, or both of its ends around what tells it from any other. Again, it is the same."""
+    if len(path) <= PATH_KEPT:
+        return path
+    digest = hashlib.blake2b(path, digest_size=8).hexdigest().encode()
+    return b"%s...[%d bytes, %s]...%s" % (path[:_END_SHOWN], len(path), digest, path[-_END_SHOWN:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,8 @@ class ProblemBoard:
 
     def put(self, problem: Problem) -> None:
         """Add or replace; the first ``since`` is kept."""
+        if len(problem.path) > PATH_KEPT:
+            problem = dataclasses.replace(problem, path=kept_path(problem.path))
         with self._lock:
             kind = self._kinds.setdefault(problem.code, _Kind(problem))
             old = kind.kept.get(problem.path)
@@ -90,8 +106,15 @@ class ProblemBoard:
             kind.unknown += 1
         return problem
 
+    def count(self, problem: Problem) -> None:
+        """One more of its code, known by no path: it ends with the next full look (:meth:`forget_unknown`)."""
+        with self._lock:
+            sample = dataclasses.replace(problem, path=b"")
+            self._kinds.setdefault(problem.code, _Kind(sample)).unknown += 1
+
     def clear(self, code: str, path: bytes = b"") -> None:
         """The cause is gone. Unknown ones are no error."""
+        path = kept_path(path)
         with self._lock:
             kind = self._kinds.get(code)
             if kind is not None:
@@ -109,7 +132,7 @@ class ProblemBoard:
         with self._lock:
             kind = self._kinds.get(code)
             if kind is not None:
-                stay = set(paths)
+                stay = set(map(kept_path, paths))
                 kind.kept = {path: one for path, one in kind.kept.items() if path in stay}
                 kind.more, kind.unknown = {}, 0
                 self._tidy(code, kind)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from agent.core.commit import Commit
 from agent.core.ids import epoch_of, seq_of
-from agent.core.problem import Problem
+from agent.core.problem import Problem, kept_path
 from agent.core.standing import Hold, Pause, Standing, SyncFacts, Verified
 from agent.status.derive import dataset_state, pauses_of
 from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, WatchFacts
@@ -195,7 +195,7 @@ def _problem(problem: Problem) -> Json:
         "code": problem.code,
         "severity": problem.severity.value,
         "since": stamp(problem.since),
-        "path": shown(problem.path),
+        "path": shown(kept_path(problem.path)),
         "message": shown(problem.message),
         "remedy": shown(problem.remedy),
     }

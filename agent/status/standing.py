@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.core.problem import Problem, Severity
+from agent.core.problem import Problem, Severity, kept_path
 from agent.core.standing import Hold, Standing, SyncFacts, Trouble
 from agent.status.derive import own_state
 from agent.status.facts import DatasetFacts
@@ -39,7 +39,7 @@ def _worst(problems: list[Problem]) -> Trouble | None:
     for severity in (Severity.ERROR, Severity.WARNING):
         for problem in problems:
             if problem.severity is severity:
-                where = f"{shown(problem.path)}: " if problem.path else ""
+                where = f"{shown(kept_path(problem.path))}: " if problem.path else ""
                 return Trouble(problem.code, where + shown(problem.message), shown(problem.remedy))
     return None
 

@@ -20,15 +20,22 @@ _GONE = (errno.ESTALE, errno.ENOENT)
 
 
 class Places(Generic[Owner]):
-    """Answers by open_by_handle_at and the link in /proc, and remembers up to ``limit`` answers.
+    """Answers by open_by_handle_at and the link in /proc, and remembers up to ``limit`` answers of ``most`` bytes.
 
     An answer holds until a directory is renamed (``clear``). A removed directory keeps its answer: events from before
     its end may still come. Not thread-safe."""
 
-    def __init__(self, limit: int = 16384) -> None:
+    def __init__(self, limit: int = 16384, most: int = 16 << 20) -> None:
         self._limit = limit
+        self._most = most
+        self._bytes = 0
         self._known: OrderedDict[bytes, Standing[Owner]] = OrderedDict()
         self._roots: dict[Owner, tuple[int, bytes]] = {}
+
+    @property
+    def bytes_known(self) -> int:
+        """How many bytes the answers that are remembered have."""
+        return self._bytes
 
     def add_root(self, owner: Owner, root_fd: int) -> None:
         """Watch below the directory ``root_fd``, which stays open until ``drop_root``."""
@@ -43,10 +50,11 @@ class Places(Generic[Owner]):
     def clear(self) -> None:
         """Some directory is called otherwise now."""
         self._known.clear()
+        self._bytes = 0
 
     def forget(self, handle: bytes) -> None:
         """A directory was created with this handle: what was known under it is about one that is gone."""
-        self._known.pop(handle, None)
+        self._bytes -= _size(self._known.pop(handle, None))
 
     def of(self, handle: bytes) -> Standing[Owner]:
         """Where the directory with this handle stands. OSError when that cannot be found out."""
@@ -55,8 +63,9 @@ class Places(Generic[Owner]):
             known.move_to_end(handle)
             return known[handle]
         standing = known[handle] = self._find(handle)
-        if len(known) > self._limit:
-            known.popitem(last=False)
+        self._bytes += _size(standing)
+        while known and (len(known) > self._limit or self._bytes > self._most):
+            self._bytes -= _size(known.popitem(last=False)[1])
         return standing
 
     def alive(self, handle: bytes) -> bool:
@@ -92,6 +101,11 @@ class Places(Generic[Owner]):
             else:
                 found.append((owner, below + b"/" if below else b""))
         return tuple(found) if found or not private else None
+
+
+def _size(standing: Standing[Owner]) -> int:
+    """Bytes of an answer, which may be a path of any length."""
+    return sum(len(prefix) for _, prefix in standing or ())
 
 
 def _below(path: bytes, root: bytes) -> bytes | None:

@@ -4,6 +4,8 @@ Pure: time is passed in (seconds, any one clock that never falls). Not thread-sa
 
 - Hints of one path are one. More than ``busy`` hinted names in a directory become ``CHILDREN`` of it; a hint below a
   held ``SUBTREE`` disappears in it. Over ``limit`` the deepest directories become ``SUBTREE``, at worst the root does.
+- A path of more than ``LONGEST`` bytes, which no system call would take, is held as a ``SUBTREE`` of what it lies in: with each
+  path go those of all directories above it, and users make them a hundred thousand levels deep at no cost (law 9).
 - When a directory is renamed, what is held below its old path is held below the new one too. (Too: of two names that
   were exchanged, only looking at both is right.)
 - An **age** is a number that rises with every mark. A held hint keeps the lowest age of all that it stands for, so
@@ -17,6 +19,9 @@ from collections.abc import Iterable, Iterator
 
 from agent.watch.hint import Hint, Look
 from agent.watch.waiting import Waiting
+
+#: PATH_MAX, with which a path of the system ends.
+LONGEST = 4096
 
 
 class _Directory:
@@ -34,13 +39,24 @@ class _Directory:
 class Settle:
     """Merges hints until nothing was said about a path for ``quiet`` seconds, or it waited for ``longest`` seconds.
 
-    ``limit``: how many hints are held at most. ``busy``: how many names of one directory are."""
+    ``limit``: how many hints are held at most, ``most``: how many bytes of paths. ``busy``: how many names of one directory are
+    held."""
 
-    def __init__(self, quiet: float = 0.005, longest: float = 0.5, limit: int = 100_000, busy: int = 256) -> None:
+    def __init__(
+        self,
+        quiet: float = 0.005,
+        longest: float = 0.5,
+        limit: int = 100_000,
+        busy: int = 256,
+        most: int = 64 << 20,
+    ) -> None:
         self._quiet = quiet
         self._longest = longest
         self._limit = limit
+        self._most = most
         self._busy = busy
+        #: Of the paths that are held, and of the directories in which they are.
+        self._bytes = 0
         self._held: dict[bytes, Waiting] = {}
         self._objects: dict[bytes, Waiting] = {}
         self._directories: dict[bytes, _Directory] = {}
@@ -72,9 +88,15 @@ class Settle:
                 if hint.handle != waiting.handle or hint.within != waiting.within:
                     waiting.meet(hint.handle, hint.within)
                 self.merged += 1
-            elif waiting is None and path and hint.look is entry and hint.moved_from is None and not self._covers:
+            elif (
+                waiting is None
+                and 0 < len(path) < LONGEST
+                and hint.look is entry
+                and hint.moved_from is None
+                and not self._covers
+            ):
                 self._begin(path, entry, hint.handle, hint.within, now, age).content = hint.content
-                if len(held) > self._limit:
+                if len(held) > self._limit or self._bytes > self._most:
                     self._shrink(now)
             else:
                 self._take_in(hint, now, age)
@@ -146,6 +168,11 @@ class Settle:
         """How many hints wait."""
         return len(self._held) + len(self._objects)
 
+    @property
+    def bytes_held(self) -> int:
+        """How many bytes the paths of hints that wait and those of the directories that they are in have."""
+        return self._bytes
+
     # ---- taking in
 
     def _take_in(self, hint: Hint, now: float, age: int) -> None:
@@ -153,7 +180,7 @@ class Settle:
             self._put_object(hint.handle, now, age, hint.content)
         else:
             self._put(hint.path, hint.look, hint.handle, hint.moved_from, now, age, hint.within)
-        if self.held() > self._limit:
+        if self.held() > self._limit or self._bytes > self._most:
             self._shrink(now)
 
     def _put_object(self, handle: bytes, now: float, age: int, content: bool) -> None:
@@ -178,6 +205,9 @@ class Settle:
         age: int,
         within: bytes = b"",
     ) -> None:
+        if max(len(path), len(moved_from or b"")) >= LONGEST:
+            self._put_near(path, look, moved_from, now, age)
+            return
         if moved_from == path:
             moved_from = None
         if moved_from is not None:
@@ -206,9 +236,18 @@ class Settle:
         else:
             self._note_move(waiting, moved_from, now)
 
+    def _put_near(self, path: bytes, look: Look, moved_from: bytes | None, now: float, age: int) -> None:
+        """Of paths, or of a move between paths, of which one is too long: whatever is below either place may be another."""
+        for one in (path, moved_from):
+            if one is not None:
+                near = one[:LONGEST].rpartition(b"/")[0] if len(one) >= LONGEST else one
+                deep = len(one) >= LONGEST or moved_from is not None or look is Look.SUBTREE
+                self._put(near, Look.SUBTREE if deep else look, b"", None, now, age)
+
     def _begin(self, path: bytes, look: Look, handle: bytes, within: bytes, now: float, age: int) -> Waiting:
         waiting = Waiting(path, Look.ENTRY, handle, within, now, age, now + self._quiet)
         self._held[path] = waiting
+        self._bytes += len(path)
         self._queue.append(waiting)
         self._ages[age] = self._ages.get(age, 0) + 1
         if path:
@@ -355,6 +394,7 @@ class Settle:
             del self._objects[waiting.handle]
             return
         del self._held[path]
+        self._bytes -= len(path)
         moved_from = waiting.moved_from
         if moved_from is not None:
             self._drop_move(waiting)
@@ -378,6 +418,7 @@ class Settle:
 
     def _open(self, path: bytes) -> _Directory:
         directory = self._directories[path] = _Directory()
+        self._bytes += len(path)
         while path:
             parent = _parent(path)
             above = self._directories.get(parent)
@@ -385,12 +426,14 @@ class Settle:
                 above.inner.add(path)
                 break
             self._directories[parent] = above = _Directory()
+            self._bytes += len(parent)
             above.inner.add(path)
             path = parent
         return directory
 
     def _close(self, path: bytes) -> None:
         del self._directories[path]
+        self._bytes -= len(path)
         while path:
             parent = _parent(path)
             above = self._directories[parent]
@@ -398,6 +441,7 @@ class Settle:
             if above.entries or above.deep or above.inner:
                 return
             del self._directories[parent]
+            self._bytes -= len(parent)
             path = parent
 
     def _below(self, path: bytes) -> list[bytes]:
@@ -412,15 +456,15 @@ class Settle:
         return found
 
     def _shrink(self, now: float) -> None:
-        """Fold the deepest directories until half of the limit is free, so that it happens rarely."""
-        target = self._limit // 2
+        """Fold the deepest directories until half of the limits is free, so that it happens rarely."""
+        target, most = self._limit // 2, self._most // 2
         for path in sorted(self._directories, key=_depth, reverse=True):
-            if self.held() <= target:
+            if self.held() <= target and self._bytes <= most:
                 break
             if path in self._directories:
                 self.collapsed += 1
                 self._put(path, Look.SUBTREE, b"", None, now, self._age)
-        if self.held() > target:
+        if self.held() > target or self._bytes > most:
             self._put(b"", Look.SUBTREE, b"", None, now, self._age)
             root = self._held[b""]
             for waiting in list(self._objects.values()):

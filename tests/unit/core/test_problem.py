@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem import PATH_KEPT, Problem, ProblemBoard, Severity, kept_path
 
 
 def _problem(code: str, path: bytes = b"", since: int = 1, severity: Severity = Severity.WARNING) -> Problem:
@@ -90,3 +90,27 @@ def test_a_full_look_says_how_many_there_are() -> None:
     assert (2, {"owed": 5}) == (len(board.listed()[0]), board.listed()[1])
     board.replace("owed", [], 0)
     assert ([], {}) == board.listed()
+
+
+def test_a_path_of_any_length_is_kept_short() -> None:
+    """Its ends stand for it, no two paths are one, and it ends with its cause."""
+    board = ProblemBoard()
+    deep = [b"d/" * 400_000 + name + b"/e" * 1000 for name in (b"a", b"b")]
+    for path in deep:
+        board.put(_problem("unreadable", path))
+    rows = board.listed()[0]
+    assert (2, True) == (len({row.path for row in rows}), all(len(row.path) <= PATH_KEPT for row in rows))
+    assert [row.path for row in rows] == [kept_path(row.path) for row in rows]
+    board.keep_only("unreadable", deep[:1])
+    assert [kept_path(deep[0])] == [row.path for row in board.listed()[0]]
+    board.clear("unreadable", deep[0])
+    assert not board.has("unreadable")
+
+
+def test_what_is_only_counted_ends_with_a_full_look() -> None:
+    """It is known by no path, and stands for all of its kind until then."""
+    board = ProblemBoard()
+    board.count(_problem("unreadable", b"a" * 5000))
+    assert [b""] == [row.path for row in board.listed()[0]]
+    board.forget_unknown(["unreadable"])
+    assert not board.has("unreadable")

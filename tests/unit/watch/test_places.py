@@ -130,3 +130,19 @@ def test_alive(places: Places[str], tmp_path: Path) -> None:
     path.unlink()
     assert not places.alive(of_file)
     assert not Places[str]().alive(of_file)
+
+
+def test_answers_are_bounded_in_bytes(places: Places[str], tmp_path: Path) -> None:
+    """Where paths are long fewer are remembered, and all are right."""
+    small: Places[str] = Places(most=1000)
+    fd = os.open(tmp_path / "root", os.O_RDONLY)
+    try:
+        small.add_root("web", fd)
+        below = [tmp_path / "root" / ("d" * 200) / f"{number}" for number in range(20)]
+        for one in below:
+            one.mkdir(parents=True)
+        asked = [handle(one) for one in below]
+        assert [places.of(one) for one in asked] == [small.of(one) for one in asked]
+        assert small.bytes_known <= 1000
+    finally:
+        os.close(fd)

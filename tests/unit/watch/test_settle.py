@@ -389,3 +389,35 @@ def test_what_was_said_of_content_is_kept() -> None:
         settle.add([Hint(b"a", Look.ENTRY, content=first), Hint(b"", Look.ENTRY, b"h", content=first)], 0.0)
         settle.add([Hint(b"a", Look.ENTRY, content=second), Hint(b"", Look.ENTRY, b"h", content=second)], 0.0)
         assert [first or second] * 2 == [hint.content for hint in settle.ready(1.0, 10)]
+
+
+def test_a_path_that_is_too_long_is_looked_for_where_it_begins() -> None:
+    """No more than a path of the system takes is held of it, nor of where it came from."""
+    deep = b"/".join([b"d" * 250] * 3000)
+    near = deep[: 15 * 251 + 250]
+    settle = Settle()
+    settle.add([entry(deep), Hint(deep + b"/new", ENTRY, b"handle", b"old", 0, b"within")], 1.0)
+    assert [Hint(near, SUBTREE), Hint(b"old", SUBTREE)] == everything(settle)
+    settle.add([entry(b"new", moved_from=deep)], 1.0)
+    assert [Hint(near, SUBTREE), Hint(b"new", SUBTREE)] == everything(settle)
+
+
+def test_what_is_held_is_bounded_in_bytes() -> None:
+    """Long paths fold sooner than many do, and nothing of them is forgotten."""
+    settle = Settle(most=100_000, busy=1000)
+    paths = [b"/".join([b"%03d" % number, *[b"d" * 250] * 10, b"f"]) for number in range(300)]
+    settle.add(map(entry, paths), 1.0)
+    assert settle.bytes_held <= 100_000
+    folded = everything(settle)
+    assert all(covers(folded, path) for path in paths)
+
+
+def test_nothing_is_counted_that_is_not_held() -> None:
+    """After all was handed out there is room for as much again."""
+    settle = Settle(most=100_000, busy=4)
+    for turn in range(20):
+        for depth in range(1, 40):
+            settle.add([entry(b"/".join([b"%d" % turn, *[b"d" * 20] * depth]))], float(turn))
+            settle.add([entry(b"x/%d" % depth, moved_from=b"/".join([b"%d" % turn, b"d"]))], float(turn))
+        everything(settle)
+    assert 0 == settle.bytes_held
