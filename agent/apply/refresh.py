@@ -1,4 +1,8 @@
-"""Objects that stay and change: content first, then metadata. Directories' metadata waits until the end."""
+"""Objects that stay and change: content first, then metadata. Directories' metadata waits until the end.
+
+What nobody may read by its old owner, mode and ACL who may by the new ones, or the other way round, is never written into the
+file that stands: it would be read by the wrong ones meanwhile, and for ever by who has the file open.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,14 @@ from agent.apply.late import LateFile, Writing
 from agent.apply.mirror import Attempt, Found, Making, Mirror
 from agent.apply.overwrite import Overwrite, overwrites, write
 from agent.apply.place import build, holds_content, place
-from agent.apply.unkept import LEFT_OUT
+from agent.apply.unkept import ACCESS, LEFT_OUT
 from agent.apply.workset import WorkSet
 from agent.apply.world import ease
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_object, object_id_of_key
 from agent.fs.confined import NO_NAMELESS, create_nameless
 from agent.fs.content import can_reflink, reflink
+from agent.fs.metadata import access_of, access_of_fd
 
 #: Smaller files are written anew, bytes.
 WHOLE = 64 << 10
@@ -135,7 +140,7 @@ def _begun(mirror: Mirror, row: ObjectRow, holds: ObjectRow, names: _Names, foun
     """A late file's next version on its way; None where it had to be written at once."""
     fd, _, name, entry = found
     if _worth_patching(mirror, row, holds, len(names)):
-        opened = _opened_to_patch(mirror, fd, name, entry)
+        opened = _opened_to_patch(mirror, row, holds, fd, name, entry)
         if opened >= 0:
             return Writing(opened, row, content.patching(opened, holds, row, mirror.read, mirror.patch_of), aside=False)
     mirror.world.step("create")
@@ -156,7 +161,9 @@ def _write_some(mirror: Mirror, row: ObjectRow, file: LateFile, writing: Writing
     if not is_whole:
         return
     if writing.aside:
-        _rewrite(mirror, row, names, found, content_fd=writing.fd)
+        # A version goes with its own owner and mode, whatever the next one has.
+        one = row if row.content == writing.new.content else writing.new
+        _rewrite(mirror, one, names, found, content_fd=writing.fd)
     writing.close()
     file.holds, file.writing = writing.new, None
     if row.content != writing.new.content:
@@ -187,7 +194,7 @@ def _overwritten(mirror: Mirror, row: ObjectRow, old: ObjectRow, names: _Names, 
     linked = len(names) > 1
     opened = -1
     if row.kind == stat.S_IFREG and (linked or min(row.size, old.size) >= WHOLE):
-        opened = _opened_to_patch(mirror, fd, name, entry)
+        opened = _opened_to_patch(mirror, row, old, fd, name, entry)
     try:
         few = row.size // LITTLE if not linked else LARGE
         changes = overwrites(opened, old, row, mirror.read, mirror.patch_of, few) if opened >= 0 else None
@@ -236,8 +243,8 @@ def _worth_patching(mirror: Mirror, row: ObjectRow, old: ObjectRow, links: int) 
 
 
 def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, found: Found) -> bool:
-    """Change the file in place; False when it may not be opened for writing. Half done, it is mended by the next redo."""
-    opened = _opened_to_patch(mirror, fd, name, found)
+    """Change the file in place; False when it may not be. Half done, it is mended by the next redo."""
+    opened = _opened_to_patch(mirror, row, old, fd, name, found)
     if opened < 0:
         return False
     try:
@@ -250,19 +257,30 @@ def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, nam
     return True
 
 
-def _opened_to_patch(mirror: Mirror, fd: int, name: bytes, found: Found) -> int:
-    """The file that was found, about to be changed in place; -1 when it may not be opened for writing."""
+def _opened_to_patch(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, found: Found) -> int:
+    """The file that was found, about to be changed in place; -1 when it may not be: it cannot be opened for writing, or others
+    may read it than may read ``row``."""
     mirror.world.step("patch")
     try:
         opened = _open_for_writing(mirror, fd, name, found)
     except PermissionError:
         return -1
     try:
+        if _is_open_to_others(mirror, opened, row, old):
+            os.close(opened)
+            return -1
         mirror.world.adopted.before_change(fd, name)
     except BaseException:
         os.close(opened)
         raise
     return opened
+
+
+def _is_open_to_others(mirror: Mirror, opened: int, row: ObjectRow, old: ObjectRow | None) -> bool:
+    """Where the standby's filesystem does not keep an owner, mode or ACL, what the commits say of it decides."""
+    if mirror.was_unkept(row.id) & ACCESS:
+        return old is not None and access_of(old) != access_of(row)
+    return access_of_fd(opened) != access_of(row)
 
 
 def _open_for_writing(mirror: Mirror, fd: int, name: bytes, found: Found) -> int:

@@ -38,6 +38,8 @@ class Unkept(IntFlag):
 
 #: Not all that is wanted is there.
 LEFT_OUT = Unkept.OBJECT | Unkept.PROJECT | Unkept.IN_THE_WAY
+#: Who may read it may be others than is wanted.
+ACCESS = Unkept.OWNER | Unkept.MODE | Unkept.ATTRIBUTES
 
 #: Errors that say that the filesystem cannot hold an object or its name, not that something is wrong with it now.
 _CANNOT_HOLD = (

@@ -19,9 +19,19 @@ from agent.core.rows import ObjectRow, Xattrs
 from agent.fs import _libc
 from agent.fs.component import require_component
 from agent.fs.confined import clear_flags, open_pinned, set_flags_fd, set_flags_pinned
-from agent.fs.xattrs import CAPABILITY, apply_xattrs, read_xattrs
+from agent.fs.xattrs import ACL_ACCESS, CAPABILITY, acl_of, apply_xattrs, read_xattrs
 
-__all__ = ["Metadata", "apply_metadata", "apply_metadata_fd", "clear_flags", "flags_of_fd", "read_metadata"]
+__all__ = [
+    "Access",
+    "Metadata",
+    "access_of",
+    "access_of_fd",
+    "apply_metadata",
+    "apply_metadata_fd",
+    "clear_flags",
+    "flags_of_fd",
+    "read_metadata",
+]
 
 _FLAGGED = (stat.S_IFREG, stat.S_IFDIR)
 _DEVICES = (stat.S_IFCHR, stat.S_IFBLK)
@@ -192,6 +202,26 @@ def apply_metadata_fd(fd: int, want: ObjectRow) -> list[str]:
     if want.flags and not _permitted(_FLAGS_DENIED, set_flags_fd, fd, want.flags):
         denied.append("flags")
     return denied
+
+
+class Access(NamedTuple):
+    """Who may read, write and run a file: owner, mode and access ACL."""
+
+    uid: int
+    gid: int
+    mode: int
+    acl: bytes
+
+
+def access_of(row: ObjectRow) -> Access:
+    """As a row has it."""
+    return Access(row.uid, row.gid, row.mode, next((value for name, value in row.xattrs if name == ACL_ACCESS), b""))
+
+
+def access_of_fd(fd: int) -> Access:
+    """Of an open file as it stands."""
+    now = os.fstat(fd)
+    return Access(now.st_uid, now.st_gid, now.st_mode, acl_of(fd))
 
 
 def _permitted(refusals: tuple[int, ...], action: Callable[..., object], *given: object) -> bool:

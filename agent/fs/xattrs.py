@@ -64,6 +64,16 @@ def read_xattrs(target: int | bytes, *, follow: bool) -> Xattrs:
     return _values(target, [name for name in sorted(map(os.fsencode, names)) if is_kept(name)], follow)
 
 
+def acl_of(fd: int) -> bytes:
+    """The access ACL of an open file; empty where it has none."""
+    try:
+        return os.getxattr(fd, ACL_ACCESS)
+    except OSError as error:
+        if error.errno in (errno.ENODATA, *_NONE_HERE):
+            return b""
+        raise
+
+
 def _values(target: int | bytes, names: list[bytes], follow: bool) -> Xattrs:
     found: list[tuple[bytes, bytes]] = []
     for name in names:

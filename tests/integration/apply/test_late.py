@@ -106,6 +106,40 @@ def test_a_file_that_changes_again_meanwhile(it: Rig, runs: list[bytes]) -> None
     grown.ends()
 
 
+def test_a_file_that_became_private_is_written_aside(it: Rig) -> None:
+    """Who may read the old one reads nothing of the new one, however long it takes to write."""
+    grown = Grown(it)
+    grown.ends()
+    was = (it.root / "big").read_bytes()
+    grown.tree.alter(grown.big, mode=0o100600)
+    grown.write(*[bytes([n]) * PAGE for n in range(8)], *MORE, b"a secret")
+    with (it.root / "big").open("rb") as reader:
+        grown.apply()
+        grown.ends()
+        assert was == reader.read()
+
+
+def test_a_version_goes_with_its_own_mode(it: Rig) -> None:
+    """A secret that is written aside while the next version is anybody's to read is not given to anybody."""
+    grown = Grown(it)
+    grown.ends()
+    seen: list[tuple[int, bytes]] = []
+    secret = b"secret!!" * (PAGE // 8)
+    grown.tree.alter(grown.big, mode=0o100600)
+    grown.write(*[secret] * 3)
+    grown.apply()
+    grown.tree.alter(grown.big, mode=0o100644)
+    grown.write(b"public!!" * (PAGE // 8))
+    for n in range(12):
+        grown.tree.write(grown.small, b"%d" % n)
+        grown.apply()
+        file = it.root / "big"
+        seen.append((file.stat().st_mode & 0o777, file.read_bytes()[:PAGE]))
+    grown.ends()
+    assert [] == [mode for mode, page in seen if page == secret and mode != 0o600]
+    assert secret in [page for _, page in seen]
+
+
 def test_a_file_that_changes_all_over_is_replaced_at_the_end(it: Rig) -> None:
     """Until then the old one stands there whole."""
     grown = Grown(it)

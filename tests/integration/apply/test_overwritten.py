@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,76 @@ def test_a_file_that_may_be_half_written_is_mended(it: Rig, number: int) -> None
         file.write(b"half of it")
     tree.file(ROOT, b"other", b"x")
     it.applier().converge(it.commit(tree))
+    assert tree.expected() == it.seen()
+
+
+#: An ACL by which user 1234 may read too.
+ACL = struct.pack(
+    "<I" + "HHI" * 5,
+    2,
+    1,
+    6,
+    ~0 & 0xFFFFFFFF,
+    2,
+    4,
+    1234,
+    4,
+    4,
+    ~0 & 0xFFFFFFFF,
+    16,
+    4,
+    ~0 & 0xFFFFFFFF,
+    32,
+    4,
+    ~0 & 0xFFFFFFFF,
+)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
+@pytest.mark.parametrize("links", [1, 2])
+@pytest.mark.parametrize(
+    "private",
+    [
+        {"mode": 0o100600},
+        {"uid": 1234},
+        {"gid": 1234},
+        {"mode": 0o104644},
+        {"xattrs": ((b"system.posix_acl_access", ACL),)},
+    ],
+    ids=["mode", "owner", "group", "setuid", "acl"],
+)
+def test_who_had_a_file_open_sees_nothing_of_what_others_may_read(
+    it: Rig, private: dict[str, object], links: int
+) -> None:
+    """A file that changes with its owner, mode or ACL is another file, under each of its names."""
+    tree, log = _log(it)
+    for number in range(1, links):
+        tree.link(ROOT, b"log%d" % number, log)
+    applier = it.applier()
+    applier.converge(it.commit(tree))
+    with open(it.root / "log", "rb", buffering=0) as reader:
+        tree.write(log, *LOG, b"a secret\n")
+        tree.alter(log, **private)
+        applier.converge(it.commit(tree))
+        assert b"".join(LOG) == reader.read()
+    assert tree.expected() == it.seen()
+
+
+def test_after_a_crash_a_file_that_others_may_read_is_made_anew(it: Rig) -> None:
+    """Nothing is believed, so all of it is compared, and what differs does not go into the file that stands."""
+    tree, log = _log(it)
+    tree.link(ROOT, b"too", log)
+    it.applier().converge(it.commit(tree))
+    tree.write(log, *LOG, b"a secret\n")
+    tree.alter(log, mode=0o100600)
+    target = it.commit(tree)
+    dying = it.applier(DiesAt(1))
+    with pytest.raises(Crash):
+        dying.converge(target)
+    it.dies(dying)
+    with open(it.root / "log", "rb", buffering=0) as reader:
+        it.applier().converge(target)
+        assert b"".join(LOG) == reader.read()
     assert tree.expected() == it.seen()
 
 
