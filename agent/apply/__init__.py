@@ -4,6 +4,7 @@ One algorithm, *converge*, serves live commits, the redo after a crash and the f
 what stands on the disk, never on a list of operations::
 
     workset   which keys: the net difference (trusted), or all that was touched since the checkpoint (redo)
+    tighten   what became private is closed to others first
     clear     what is not wanted where it stands: survivors go to .hikae/m, the dead are removed
     place     every wanted name: moved back from .hikae/m, linked, or built from chunks
     refresh   objects that stay and changed: content and metadata

@@ -11,6 +11,7 @@ from agent.apply.place import place
 from agent.apply.refresh import check_taken, forget_dead, refresh, refresh_root, refresh_short
 from agent.apply.survey import forget_lineage, survey
 from agent.apply.sweep import sweep
+from agent.apply.tighten import tighten
 from agent.apply.workset import MEMORY_LIMIT, WorkSet
 from agent.core.rows import (
     encode_name,
@@ -51,6 +52,7 @@ def _by_keys(mirror: Mirror, scratch: str | None) -> None:
         _keep_rows(mirror, work)
         if mirror.run.trusted:
             mirror.moment = mirror.run.base
+        tighten(mirror, work)
         clear(mirror, work)
         mirror.moment = mirror.at
         _place_all(mirror, work)
