@@ -33,6 +33,8 @@ _BATCH_FILES = 500
 _BATCH_CHUNKS = 5_000
 #: tmpfs and ramfs: a store to mapped memory never moves a time there, so no stat vouches for content.
 _IN_MEMORY = (0x01021994, 0x858458F6)
+#: So many files with several names are read once; what is beyond is read at each name.
+_ONCE = 100_000
 _NO_SEED = 0
 _log = structlog.get_logger("adopt")
 
@@ -57,6 +59,8 @@ class Indexer:
     _synced_at: int = 0
     _grain: int = 0
     _silent: bool = False
+    #: Files with several names that this walk has read, by handle, with the ctime (ns) that they had: not read at the others.
+    _read_once: dict[bytes, int] = field(default_factory=dict)
 
     def run(self) -> Iterator[int]:
         """Walk; yields bytes read, at least every 4 MiB and every directory. Raises what the stores raise, and ``OSError``
@@ -113,11 +117,15 @@ class Indexer:
             known = self.places.by_handle(handle)
             if known is not None and known[1].is_unchanged(before):
                 return
+            if self._read_once.get(handle) == before.st_ctime_ns:
+                return
             content = yield from self._read(fd, before.st_size)
             after = os.fstat(fd)
         finally:
             os.close(fd)
         ctime = before.st_ctime_ns
+        if before.st_nlink > 1 and len(self._read_once) < _ONCE:
+            self._read_once[handle] = ctime
         vouched = unchanged(before, after) and is_clean(ctime, self._synced_at, self._grain) and not self._silent
         file = KnownFile(
             path, handle, before.st_ino, content.size, before.st_mtime_ns, ctime if vouched else RACY, content.chunks

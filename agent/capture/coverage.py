@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from agent.capture.view import Name
 from agent.core.errors import TryAgain
-from agent.core.ids import NOTHING, CommitNumber
+from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.watch.hint import Passing
 from agent.watch.settle import Settle
 
@@ -47,6 +47,19 @@ class PutOff:
     serials: tuple[int, ...]
 
 
+#: Files with several names that a walk has read, with the ctime (ns) that they had before: it need not read them at the others.
+ReadOnce = dict[ObjectId, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Why a name of a file with several is asked for, where that alone is no reason to read the file: by a walk, which reads it
+    at one of them (``read_once``), or by a hint that is about the name, not the ``content``."""
+
+    read_once: ReadOnce | None
+    content: bool
+
+
 class LargeQueue:
     """Names of large files that wait to be read, each once, in order.
 
@@ -58,6 +71,7 @@ class LargeQueue:
         self._outstanding = outstanding
         self._waiting: OrderedDict[Name, tuple[int, ...]] = OrderedDict()
         self._later: dict[Name, PutOff] = {}
+        self._told: dict[Name, Told] = {}
         self._reading: Name | None = None
         self._asked: tuple[int, ...] = ()
 
@@ -88,12 +102,21 @@ class LargeQueue:
         for name in [name for name, one in self._later.items() if one.due <= now]:
             self._waiting[name] = self._later.pop(name).serials
 
-    def add(self, name: Name, due: float = 0.0, now: float = 0.0) -> None:
-        """Ask for one, to be read once it is due; it may be asked for while it waits or is read."""
+    def add(self, name: Name, due: float = 0.0, now: float = 0.0, told: Told | None = None) -> None:
+        """Ask for one, to be read once it is due; it may be asked for while it waits or is read. ``told``: it need not be read if
+        the file is at another name; whoever asks for the same one without that is right."""
+        if told is None or name == self._reading:
+            self._told.pop(name, None)
+        elif name not in self._waiting and name not in self._later:
+            self._told[name] = told
         if name == self._reading:
             self._asked = self._asked or (self._outstanding.begin(),)
         elif name not in self._waiting and name not in self._later:
             self._put(name, (self._outstanding.begin(),), due, now)
+
+    def told(self, name: Name) -> Told | None:
+        """Why the one that was taken is asked for; only once: after that it is read."""
+        return self._told.pop(name, None)
 
     def take(self) -> tuple[Name, tuple[int, ...]] | None:
         """The next one and its serials; to be given to :meth:`done`."""

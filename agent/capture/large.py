@@ -122,6 +122,12 @@ class LargeReads:
     def _read_open(self, name: Name, fd: int, before: os.stat_result) -> Generator[None, None, bool]:
         handle = handle_of_fd(fd)
         known = self._looker.identified_file(name, handle)
+        told = self._queue.told(name)
+        if known is not None and told is not None and self._looker.is_only_named(known, told, before):
+            yield from self._looker.make_way(name, handle)
+            self._looker.name_again(name, told)
+            yield from self._looker.follow_up()
+            return False
         was = self._view.object(known) if known is not None else None
         read_at = self._clock.now_ns()
         meta = read_metadata(-1, b"", before, fd)
@@ -150,6 +156,8 @@ class LargeReads:
             yield from self._looker.make_way(name, handle)
             self._view.pieces.update(reader.pieces)
             named = self._name(name, handle, meta, before, 0 if moved else read_at, content, id)
+            if told is not None and not moved:
+                self._looker.remember_read(told.read_once, named, before)
             committed = named == id
         finally:
             reader.settle(committed)

@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
-from agent.capture.coverage import LargeQueue
+from agent.capture.coverage import LargeQueue, ReadOnce, Told
 from agent.capture.dropping import Dropping, Steps
 from agent.capture.identity import Candidate, identify
 from agent.capture.moved import Leaving, Moved
@@ -69,7 +69,7 @@ class Looker:
         self.serial = 0
         self.unlistable: set[ObjectId] = set()
         self.missing: dict[Name, ObjectId] | None = None
-        self.read_once: set[ObjectId] | None = None
+        self.read_once: ReadOnce | None = None
         self._view = view
         self._places = places
         self._objects = objects
@@ -372,15 +372,16 @@ class Looker:
 
     def capture(self, id: ObjectId, entry: Entry) -> Outcome:
         """Bring the object at an entry into the batch; what cannot be done now is left where it will be done."""
-        linked = self.read_once is not None and entry.st.st_nlink > 1 and stat.S_ISREG(entry.st.st_mode)
-        if linked and self._was_read(id) and self._objects.is_as_read(id, entry.st):
+        linked = entry.st.st_nlink > 1 and stat.S_ISREG(entry.st.st_mode)
+        if linked and self._is_as_read_once(id, entry.st):
             return Outcome.DONE
         outcome = self._objects.capture(id, self._view.object(id), entry.parent, entry.name, entry.st, entry.handle)
-        if linked and outcome is Outcome.DONE and self.read_once is not None and len(self.read_once) < _ONCE:
-            self.read_once.add(id)
+        if linked and outcome is Outcome.DONE:
+            self.remember_read(self.read_once, id, entry.st)
         if outcome is Outcome.LARGE:
             name = (entry.parent, entry.name)
-            self.large.add(name, *self._objects.spared_until(name))
+            told = Told(self.read_once, self._content) if linked else None
+            self.large.add(name, *self._objects.spared_until(name), told)
         elif outcome is Outcome.WRITTEN:
             self.again.append(Hint(self._view.path(entry.parent, entry.name), Look.ENTRY, age=self._age))
         elif outcome is Outcome.AGAIN:
@@ -392,6 +393,32 @@ class Looker:
 
     def _was_read(self, id: ObjectId) -> bool:
         return self.read_once is not None and id in self.read_once
+
+    def _is_as_read_once(self, id: ObjectId, st: os.stat_result) -> bool:
+        """Whether this walk read the file, and its stat tells of no change since. That its signature is racy, as it is within
+        20 ms of a further link, is no reason to read it at each name: the fact says so, and the next reconcile reads it."""
+        return self.read_once is not None and self.is_only_named(id, Told(self.read_once, content=True), st)
+
+    @staticmethod
+    def remember_read(read_once: ReadOnce | None, id: ObjectId, before: os.stat_result) -> None:
+        """A walk read a file with several names; ``before``: its stat at that time."""
+        if read_once is not None and len(read_once) < _ONCE:
+            read_once[id] = before.st_ctime_ns
+
+    def is_only_named(self, id: ObjectId, told: Told, st: os.stat_result) -> bool:
+        """Whether a known file, whose stat is this now, need not be read for a name that was told so."""
+        if told.read_once is None:
+            return not told.content and self._objects.is_as_read(id, st)
+        return told.read_once.get(id) == st.st_ctime_ns and self._objects.is_as_read(id, st)
+
+    def name_again(self, name: Name, told: Told) -> None:
+        """Look at an entry as it was told of: the file was read at another name. Its way was made (:meth:`make_way`)."""
+        self.read_once, self._content = told.read_once, told.content
+        try:
+            for _ in self.entry(*name):
+                pass
+        finally:
+            self.read_once, self._content = None, True
 
     def _add(self, entry: Entry) -> None:
         """A new object."""

@@ -119,21 +119,15 @@ class Objects:
         return Outcome.UNREADABLE
 
     def is_as_read(self, id: ObjectId, st: os.stat_result) -> bool:
-        """Whether this is the stat of a file as it was read last, which is less than knowing that it did not change."""
+        """Whether this is the stat of a file as it was read last, but for its ctime, which each further name moves too."""
         fact = self._view.fact(id)
-        return fact is not None and (fact.ino, fact.ctime, fact.mtime, fact.size) == (
-            st.st_ino,
-            st.st_ctime_ns,
-            st.st_mtime_ns,
-            st.st_size,
-        )
+        return fact is not None and (fact.ino, fact.mtime, fact.size) == (st.st_ino, st.st_mtime_ns, st.st_size)
 
     def named(self, id: ObjectId, parent: ObjectId, name: bytes, st: os.stat_result) -> bool:
         """A known file has got or lost a name, and no more is said of it: that alone changes its ctime, and is no reason to read
         it. False, and nothing done, when more is different. What no event tells is found by the next reconcile: it reads it."""
         was, fact = self._view.object(id), self._view.fact(id)
-        same = fact is not None and (fact.ino, fact.mtime, fact.size) == (st.st_ino, st.st_mtime_ns, st.st_size)
-        if was is None or fact is None or not same or not stat.S_ISREG(st.st_mode):
+        if was is None or fact is None or not self.is_as_read(id, st) or not stat.S_ISREG(st.st_mode):
             return False
         try:
             fd = open_file(self._places.fd(parent), name)

@@ -9,6 +9,7 @@ from stat import S_ISREG
 from typing import TypeVar
 
 from agent.capture.content import SMALL
+from agent.capture.coverage import ReadOnce
 from agent.capture.look import Entry, Looker
 from agent.capture.objects import Objects
 from agent.capture.place import Places
@@ -76,7 +77,7 @@ class Walk:
         self._skimmer = Skimmer(view, rules, objects.linked, trust)
         self._stack: list[ObjectId] = []
         self._postponed: list[ObjectId] = []
-        self._read_once: set[ObjectId] = set()
+        self._read_once: ReadOnce = {}
         #: Without the privilege to ask objects where they are, a removal may be half of a move: it waits for the end.
         self._missing: dict[Name, ObjectId] | None = {} if whole and not places.can_locate else None
 
