@@ -171,7 +171,10 @@ def _exchanged_before(the: Rig, operation: str, expect: Expect) -> str:
     applier = the.applier(exchange, expect=expect)
     applier.converge(the.commit(tree))
     victim.write_bytes(b"root's own")
-    victim.chmod(0o600)
+    # Of another owner or mode it would not be written into, whatever is compared.
+    his_own = (directory / "mine").stat()
+    os.chown(victim, his_own.st_uid, his_own.st_gid)
+    victim.chmod(stat.S_IMODE(his_own.st_mode))
     fd = os.open(victim, os.O_RDONLY)
     try:
         before = state_of(fd)
