@@ -16,6 +16,7 @@ from agent.config.values import Settings
 from agent.core.clock import Clock
 from agent.core.errors import ConfigError, HikaeError
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.node.clocks import Clocks
 from agent.node.member import Member
 from agent.node.operations import Operations
 from agent.node.reloading import Reloader
@@ -62,7 +63,7 @@ class Node:
         tls = settings.tls
         files = TlsFiles(tls.ca, tls.cert, tls.key, tls.crl, kept_list(settings))
         self._identities = Identities(files, settings.node.name, clock)
-        self._around = Surroundings(settings, clock, FanotifyGroups(), self._identities, self._changed)
+        self._around = Surroundings(settings, clock, FanotifyGroups(), self._identities, self._changed, Clocks(clock))
         self.members = {dataset.name: Member(dataset, self._around) for dataset in settings.datasets}
         socket = Path(settings.node.admin_socket)
         self._events = EventLog(str(Path(settings.node.state_dir) / "events.jsonl"))
@@ -99,6 +100,7 @@ class Node:
         for member in self.members.values():
             member.tick()
         self._server.tick()
+        self._around.clocks.tick(self.board)
         self._look_at_certificate()
         self._look_at_list()
         self._look_at_events()

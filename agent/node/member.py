@@ -40,7 +40,7 @@ class Member:
         self.role = Role.PRIMARY if dataset.primary == around.node else Role.STANDBY
         self.board = ProblemBoard()
         self.pauses = Pauses(around.clock)
-        self.standings = Standings(around.clock, around.changed)
+        self.standings = Standings(around.clock, around.changed, around.clocks)
         self.verifies = Verifies(dataset.name, around.home(dataset), self.board)
         self.verifies.open()
         self._around = around

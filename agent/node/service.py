@@ -9,7 +9,7 @@ from types import FrameType
 import structlog
 
 from agent.config.values import Settings
-from agent.core.clock import SystemClock
+from agent.core.clock import Clock, SystemClock
 from agent.core.errors import Exit
 from agent.node.assembly import MakeDoor, Node
 from agent.node.ending import LastResort
@@ -21,10 +21,10 @@ TICK = 1.0
 _log = structlog.get_logger("node")
 
 
-def run(settings: Settings, make_door: MakeDoor) -> int:
+def run(settings: Settings, make_door: MakeDoor, clock: Clock | None = None) -> int:
     """Run the agent until SIGTERM or SIGINT; everything is durable when it returns. Raises ``HikaeError`` when it cannot start.
 
-    SIGHUP reads the configuration again, within a second.
+    SIGHUP reads the configuration again, within a second. ``clock``: another than the machine's own.
 
     The watchdog is fed by the loop that tends the datasets, so an agent whose loop is stuck is restarted."""
     stopping, dead = threading.Event(), threading.Event()
@@ -50,7 +50,7 @@ def run(settings: Settings, make_door: MakeDoor) -> int:
         signal.signal(number, stop)
     signal.signal(signal.SIGHUP, hang_up)
     threading.excepthook = died
-    clock = SystemClock()
+    clock = clock or SystemClock()
     for warning in (*settings.warnings, *startable.check(settings, clock.now_ns())):
         _log.warning("configuration", warning=warning)
     settle_in()

@@ -243,9 +243,7 @@ class Standby:
         refusal = self._refusal(peer, hello)
         if refusal is not None:
             return (refusal,)
-        served = _Served(self, hello, self._around, self._catalog, self.vault)
-        served.standings = self._standings
-        return served
+        return _Served(self, hello, self._around, self._catalog, self.vault, self._standings)
 
     def _refusal(self, peer: str, hello: Hello) -> Refuse | None:
         if peer != self.dataset.primary:
@@ -404,7 +402,15 @@ def _opened(seeding: Seeding, local: Local) -> str:
 class _Served(Receiver):
     """A receiver that tells its standby when it begins, ends, and when the stores under it failed."""
 
-    def __init__(self, standby: Standby, hello: Hello, around: Surroundings, catalog: Catalog, vault: Vault) -> None:
+    def __init__(
+        self,
+        standby: Standby,
+        hello: Hello,
+        around: Surroundings,
+        catalog: Catalog,
+        vault: Vault,
+        standings: Standings,
+    ) -> None:
         self._mends = standby.mending.begin()
         lacking = self._mends > 0
         super().__init__(
@@ -417,6 +423,7 @@ class _Served(Receiver):
             standby.announce,
             lacking,
             standby.asks_first,
+            standings,
         )
         self._standby = standby
         self._counted = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.config.values import Dataset, Peer, Settings
 from agent.core.clock import Clock
+from agent.node.clocks import Clocks
 from agent.rpc.client import GrpcTransport
 from agent.rpc.tls import Identities
 from agent.watch.fanotify import FanotifyGroups
@@ -15,13 +16,15 @@ from agent.watch.fanotify import FanotifyGroups
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The node around a dataset. ``changed`` is called when status should be published soon; any thread, cheap."""
+    """The node around a dataset. ``changed`` is called when status should be published soon; any thread, cheap. ``clocks``: this
+    node's clock beside those of its peers."""
 
     settings: Settings
     clock: Clock
     groups: FanotifyGroups
     identities: Identities
     changed: Callable[[], None]
+    clocks: Clocks
 
     @property
     def node(self) -> str:

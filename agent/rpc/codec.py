@@ -13,7 +13,7 @@ from agent.core.commit import Position
 from agent.core.errors import WireError
 from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch, ObjectId
 from agent.rpc.payload import are_many, payload_of, with_payload
-from agent.rpc.standing import fill_standing, read_standing
+from agent.rpc.standing import fill_clock, fill_standing, read_clock, read_standing
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.messages import (
     BATCH_MAX,
@@ -296,10 +296,11 @@ def _fill_heartbeat(part: Any, heartbeat: Heartbeat) -> None:
     part.heartbeat.monotonic = heartbeat.monotonic
     if heartbeat.standing is not None:
         fill_standing(part.heartbeat.standing, heartbeat.standing)
+    fill_clock(part.heartbeat, heartbeat.clock)
 
 
 def _read_heartbeat(heartbeat: pb.Heartbeat) -> Heartbeat:
-    return Heartbeat(heartbeat.monotonic, read_standing(heartbeat))
+    return Heartbeat(heartbeat.monotonic, read_standing(heartbeat), read_clock(heartbeat))
 
 
 def _fill_announce(part: Any, announce: Announce) -> None:
@@ -323,11 +324,13 @@ def _fill_progress(part: Any, progress: Progress) -> None:
     out.consumed_bytes, out.owed = progress.consumed, progress.owed
     if progress.standing is not None:
         fill_standing(out.standing, progress.standing)
+    fill_clock(out, progress.clock)
 
 
 def _read_progress(progress: pb.Progress) -> Progress:
     position = Position(_number(progress.durable), _number(progress.applied))
-    return Progress(position, progress.consumed_bytes, read_standing(progress), _counted(progress.owed))
+    owed = _counted(progress.owed)
+    return Progress(position, progress.consumed_bytes, read_standing(progress), owed, read_clock(progress))
 
 
 def _fill_refuse(part: Any, refuse: Refuse) -> None:

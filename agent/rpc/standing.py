@@ -1,11 +1,12 @@
-"""How a dataset stands on a node, and its bytes. Texts are cut where they go out, and what is too long or impossible is refused
-where it comes in."""
+"""How a dataset stands on a node, what its clocks show, and the bytes of both. Texts are cut where they go out, and what is too
+long or impossible is refused where it comes in."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+from agent.core.skew import Reading
 from agent.core.standing import Hold, Pause, Standing, SyncFacts, Trouble, Verified
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.messages import TEXT_MAX, bad, told_bytes
@@ -54,6 +55,17 @@ def read_standing(part: Any) -> Standing | None:
         verified=_read_verify(said.verify) if said.HasField("verify") else None,
         sync=_read_sync(said.sync) if said.HasField("sync") else None,
     )
+
+
+def fill_clock(part: Any, clock: Reading | None) -> None:
+    """Write what our clocks show into a ``Heartbeat`` or ``Progress``, if it is to be said."""
+    if clock is not None:
+        part.clock.now, part.clock.mark, part.clock.echo = clock.now, clock.mark, clock.echo
+
+
+def read_clock(part: Any) -> Reading | None:
+    """What the peer's clocks show, if it says so. Any number may be shown by a clock; what is made of it is bounded."""
+    return Reading(part.clock.now, part.clock.mark, part.clock.echo) if part.HasField("clock") else None
 
 
 def _fill_verify(out: pb.StandingVerify, verified: Verified) -> None:

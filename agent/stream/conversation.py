@@ -80,7 +80,6 @@ class Conversation:
         self._asked_owed = False
         self._clock = clock
         self._pace = pace
-        self._standings = standings
         self._telling = Telling(standings, peer, clock)
         self._condition = threading.Condition()
         self._over = False
@@ -162,8 +161,7 @@ class Conversation:
             self._worked_raw = self._under_way.popleft()[1]
         self._worked.count(self._heard_at, part.consumed)
         self.position, self.owed = part.position, part.owed
-        if part.standing is not None and self._standings is not None:
-            self._standings.heard(self.peer, part.standing)
+        self._telling.heard(part)
 
     # --- any thread
 
@@ -275,8 +273,9 @@ class Conversation:
         return self.welcome is not None and self._telling.waits
 
     def _heartbeat(self) -> Heartbeat:
-        standing = self._telling.due() if self.welcome is not None else None
-        return Heartbeat(self._clock.monotonic(), standing)
+        if self.welcome is None:
+            return Heartbeat(self._clock.monotonic())
+        return Heartbeat(self._clock.monotonic(), self._telling.due(), self._telling.clock())
 
     def rest(self, seconds: float) -> Iterator[Batch]:
         """Let so much time pass, less when the call is to close. Raises ``Ended``."""

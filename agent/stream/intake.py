@@ -22,7 +22,6 @@ from agent.stream.link import RESERVE
 from agent.stream.messages import CREDIT, Answers, Batch, Hello, Refuse, SecondaryPart, bad
 from agent.stream.receiver import Receiver
 from agent.stream.seats import Seats
-from agent.stream.telling import Telling
 
 HELLO_WITHIN = 10.0
 #: How long a seal may wait for others to share its sync, while more is already there.
@@ -135,7 +134,7 @@ class Intake:
         told = receiver.progress()
         told_at = heard_at = self._clock.monotonic()
         sealed_at: float | None = None
-        telling = Telling(receiver.standings, self._peer, self._clock)
+        telling = receiver.telling
         while True:
             batch, more, over = self._next(wait=not receiver.waiting)
             now = self._clock.monotonic()
@@ -161,7 +160,7 @@ class Intake:
                 or telling.waits
             ):
                 told, told_at = progress, now
-                yield (replace(progress, standing=telling.due()),)
+                yield (replace(progress, standing=telling.due(), clock=telling.clock()),)
             if over:
                 return
 

@@ -17,6 +17,7 @@ from agent.core.commit import Changes, Position
 from agent.core.errors import WireError
 from agent.core.ids import NO_EPOCH, CommitNumber, Epoch, ObjectId
 from agent.core.rows import ROW_MAX
+from agent.core.skew import Reading
 from agent.core.standing import Standing
 
 #: Of the protocol: what the newest release of the peers may be greeted with (``stream.versions``).
@@ -225,10 +226,11 @@ class Withdraw:
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
     """Nothing else to say; answered by a ``Progress``. ``monotonic``: the primary's seconds, for its own use; ``standing``: how
-    the dataset stands there, where that is news."""
+    the dataset stands there, where that is news; ``clock``: what it reads off its clocks, now and then."""
 
     monotonic: float
     standing: Standing | None = None
+    clock: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,13 +250,14 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """``position`` of the peer, and the :func:`weight` of all parts of this call that it has worked off; ``standing``: as in
-    ``Heartbeat``; ``owed``: how many objects of its newest commit are not all there."""
+    """``position`` of the peer, and the :func:`weight` of all parts of this call that it has worked off; ``standing``,
+    ``clock``: as in ``Heartbeat``; ``owed``: how many objects of its newest commit are not all there."""
 
     position: Position
     consumed: int
     standing: Standing | None = None
     owed: int = 0
+    clock: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import stat
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from agent.core import chunks
@@ -60,7 +60,7 @@ from agent.stream.opening import open_chunks
 from agent.stream.presence import Presence, goes_on
 from agent.stream.standing import TOKEN_SIZE, precedes
 from agent.stream.structure import Structure
-from agent.stream.telling import Standings
+from agent.stream.telling import Standings, Telling
 
 #: What a node that has nothing counts from: the number that the first primary of all takes.
 _FIRST_EPOCH = 1
@@ -91,7 +91,8 @@ class Receiver:
     ``catalog`` from :meth:`open` to :meth:`close`.
 
     ``announced`` is called with the number of changes that wait on the primary. ``lacking``: the vault has lost chunks, so
-    the primary is asked to offer all; :meth:`mended` is told how that ended. ``asks_first``: see ``Welcome``.
+    the primary is asked to offer all; :meth:`mended` is told how that ended. ``asks_first``: see ``Welcome``;
+    ``standings``: how the dataset stands on either side, None: nothing is told.
     Any exception ends the call: the caller must then only :meth:`close`."""
 
     def __init__(
@@ -105,6 +106,7 @@ class Receiver:
         announced: Callable[[int], None] = lambda _: None,
         lacking: bool = False,
         asks_first: bool = False,
+        standings: Standings | None = None,
     ) -> None:
         self.dataset = hello.dataset
         self.lacking = lacking
@@ -126,8 +128,8 @@ class Receiver:
         self._may_restart = False
         #: Called at every step of what may take long; raises what is to end it. Set by who drives us.
         self.ends: Callable[[], None] = goes_on
-        #: How the dataset stands on either side; None: nothing is told. Set by who made us.
-        self.standings: Standings | None = None
+        self.standings = standings
+        self.telling = Telling(standings, hello.node, clock)
 
     def _look(self) -> None:
         self.ends()
@@ -189,9 +191,8 @@ class Receiver:
             elif isinstance(part, Announce):
                 self._announced(part.count)
             elif isinstance(part, Heartbeat):
-                if part.standing is not None and self.standings is not None:
-                    self.standings.heard(self._hello.node, part.standing)
-                answers.append(self.progress())
+                self.telling.heard(part)
+                answers.append(replace(self.progress(), clock=self.telling.answer(part)))
             else:
                 raise bad("a second hello")
         self.consumed += weight(batch)

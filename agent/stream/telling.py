@@ -2,7 +2,7 @@
 
 ::
 
-    facts ─→ Standings.say ─→ Telling.due ─→ Heartbeat (primary), Progress (secondary) ─→ Standings.heard ─→ facts there
+    facts ─→ Standings.say ─→ Telling.due ─→ Heartbeat (primary), Progress (secondary) ─→ Telling.heard ─→ facts there
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import threading
 from collections.abc import Callable
 
 from agent.core.clock import Clock
+from agent.core.skew import Comparisons, Reading
 from agent.core.standing import Standing, Told
+from agent.stream.comparing import Comparing
+from agent.stream.messages import Heartbeat, Progress
 
 #: A change is told so soon after the one before, in seconds; the progress of a sync less often.
 CHANGE_SECONDS = 0.1
@@ -21,9 +24,13 @@ PROGRESS_SECONDS = 1.0
 class Standings:
     """Of one dataset on one node; outlives its calls and its openings. Thread-safe.
 
-    ``changed`` is called when a peer said something new; it must not block. What is heard is kept in memory only."""
+    ``changed`` is called when a peer said something new; it must not block. What is heard is kept in memory only. ``clocks``:
+    the node's, told how far its clock and the peers' are apart."""
 
-    def __init__(self, clock: Clock, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, clock: Clock, changed: Callable[[], None] = lambda: None, clocks: Comparisons | None = None
+    ) -> None:
+        self.clocks = clocks
         self._clock = clock
         self._changed = changed
         self._lock = threading.Lock()
@@ -70,7 +77,8 @@ class Standings:
 
 
 class Telling:
-    """What was said to one peer in one call, and so what is due. Used by one thread, but :meth:`waits` by any."""
+    """What was said to one peer in one call, and so what is due. :meth:`due` and :meth:`clock` by the thread that speaks,
+    :meth:`heard` by the one that hears, :meth:`waits` by any."""
 
     def __init__(self, standings: Standings | None, peer: str, clock: Clock) -> None:
         self._standings = standings
@@ -78,6 +86,22 @@ class Telling:
         self._clock = clock
         self._said: Standing | None = None
         self._said_at = 0.0
+        self._comparing = Comparing(peer, clock, standings.clocks if standings is not None else None)
+
+    def heard(self, part: Heartbeat | Progress) -> None:
+        """What the peer says of itself with this part."""
+        if part.standing is not None and self._standings is not None:
+            self._standings.heard(self._peer, part.standing)
+        if part.clock is not None:
+            self._comparing.heard(part.clock)
+
+    def answer(self, part: Heartbeat) -> Reading | None:
+        """What our clocks show, for the answer to ``part`` where that told of the peer's."""
+        return self._comparing.answer() if part.clock is not None else None
+
+    def clock(self) -> Reading | None:
+        """What our clocks show, if that is to be said now; it counts as said."""
+        return self._comparing.due() if self._standings is not None else None
 
     def due(self) -> Standing | None:
         """What is to be said now; it counts as said."""
@@ -89,7 +113,7 @@ class Telling:
     @property
     def waits(self) -> bool:
         """Whether something is to be said now."""
-        return self._due() is not None
+        return self._due() is not None or (self._standings is not None and self._comparing.waits)
 
     def _due(self) -> Standing | None:
         own = self._standings.own(self._peer) if self._standings is not None else None

@@ -546,22 +546,55 @@ class Heartbeat(_message.Message):
 
     MONOTONIC_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
     monotonic: _builtins.float
     @_builtins.property
     def standing(self) -> Global___Standing: ...
+    @_builtins.property
+    def clock(self) -> Global___Clock: ...
     def __init__(
         self,
         *,
         monotonic: _builtins.float = ...,
         standing: Global___Standing | None = ...,
+        clock: Global___Clock | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["standing", b"standing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["monotonic", b"monotonic", "standing", b"standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "monotonic", b"monotonic", "standing", b"standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+
+@_typing.final
+class Clock(_message.Message):
+    """What the node that says so reads off its clocks. now: UTC nanoseconds; mark: nanoseconds that never fall, of no meaning to others;
+    echo: the newest mark of the other side that was heard in this call before now was read, 0 before any.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOW_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    ECHO_FIELD_NUMBER: _builtins.int
+    now: _builtins.int
+    mark: _builtins.int
+    echo: _builtins.int
+    def __init__(
+        self,
+        *,
+        now: _builtins.int = ...,
+        mark: _builtins.int = ...,
+        echo: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["echo", b"echo", "mark", b"mark", "now", b"now"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Clock: _TypeAlias = Clock  # noqa: Y015
 
 @_typing.final
 class Standing(_message.Message):
@@ -828,6 +861,7 @@ class Progress(_message.Message):
     APPLIED_FIELD_NUMBER: _builtins.int
     CONSUMED_BYTES_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
     OWED_FIELD_NUMBER: _builtins.int
     durable: _builtins.int
     applied: _builtins.int
@@ -836,6 +870,8 @@ class Progress(_message.Message):
     """Objects of its newest commit that are not all there."""
     @_builtins.property
     def standing(self) -> Global___Standing: ...
+    @_builtins.property
+    def clock(self) -> Global___Clock: ...
     def __init__(
         self,
         *,
@@ -843,11 +879,12 @@ class Progress(_message.Message):
         applied: _builtins.int = ...,
         consumed_bytes: _builtins.int = ...,
         standing: Global___Standing | None = ...,
+        clock: Global___Clock | None = ...,
         owed: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["standing", b"standing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "consumed_bytes", b"consumed_bytes", "durable", b"durable", "owed", b"owed", "standing", b"standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "clock", b"clock", "consumed_bytes", b"consumed_bytes", "durable", b"durable", "owed", b"owed", "standing", b"standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

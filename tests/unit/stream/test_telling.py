@@ -18,10 +18,12 @@ def test_what_is_news_is_told_once() -> None:
     """In each call the newest word is said first, and then only what differs."""
     clock, standings = ManualClock(), Standings(ManualClock())
     telling = Telling(standings, "beta", clock)
+    assert (True, True) == (telling.waits, telling.clock() is not None)
     assert (False, None) == (telling.waits, telling.due())
     standings.say("beta", HELD)
     standings.say("gamma", Standing("streaming"))
     assert (True, HELD, False, None) == (telling.waits, telling.due(), telling.waits, telling.due())
+    assert None is telling.clock()
     standings.say("beta", Standing("held", Hold("c", "s")))
     assert not telling.waits
     assert HELD == Telling(standings, "beta", clock).due()
