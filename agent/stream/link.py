@@ -202,7 +202,7 @@ class Link:
         self._caught_up = sender.caught_up
         self._remember(sender)
         self._sender = None
-        return sender.talk.failure
+        return sender.verdict()
 
     def _hear(self, sender: Sender) -> None:
         failure: HikaeError | None = None

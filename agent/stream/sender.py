@@ -32,7 +32,7 @@ from agent.stream.pace import Pace
 from agent.stream.rounds import Rounds
 from agent.stream.source import Source
 from agent.stream.spooled import SpooledRound
-from agent.stream.standing import Standing, Way, judge_commit, judge_welcome
+from agent.stream.standing import LineageBroken, Standing, Way, judge_commit, judge_welcome
 from agent.stream.telling import Standings
 
 _TAKE_BYTES = 4 << 20
@@ -52,9 +52,9 @@ class Sender:
     """One call to one peer. :meth:`outgoing` runs in the transport's request iterator, :meth:`incoming` where answers
     are read, :meth:`close` and the properties anywhere.
 
-    ``open_source`` and ``open_spool`` are called in the thread that runs :meth:`outgoing`, which closes what they give; ``board``
-    is told the peer's position; ``pace`` says how fast; ``standings``: how the dataset stands here and there; ``owed``: see
-    ``OwedContent``."""
+    ``open_source`` and ``open_spool`` are called in the thread that runs :meth:`outgoing` (or :meth:`verdict`), which closes what
+    they give; ``board`` is told the peer's position; ``pace`` says how fast; ``standings``: how the dataset stands on both nodes;
+    ``owed``: see ``OwedContent``."""
 
     def __init__(
         self,
@@ -155,6 +155,21 @@ class Sender:
         self._round = None
         if spool is not None:
             spool.close()
+
+    def verdict(self) -> HikaeError | None:
+        """Why the call ended, None when we ended it; after :meth:`release`. A peer that says what it has and hangs up before the
+        speaker came to it is judged all the same: a lost link must not hide what is proven."""
+        failure, welcome = self.talk.failure, self.talk.welcome
+        if failure is None or welcome is None or self._standing is not None:
+            return failure
+        try:
+            with closing(self._open_source()) as source:
+                judge_commit(self._peer, self._hello, welcome, source)
+        except LineageBroken as broken:
+            return broken
+        except HikaeError:
+            return failure
+        return failure
 
     def _speak(self) -> Iterator[Batch]:
         yield (self._hello,)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,13 +14,15 @@ import pytest
 from agent.config.values import Limit, Limits
 from agent.core.clock import ManualClock, SystemClock
 from agent.core.errors import HikaeError, Unreachable, WireError
+from agent.core.ids import NOTHING, CommitNumber
 from agent.stream.board import Level, PositionBoard
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.link import Link
-from agent.stream.messages import Answers, Batch
+from agent.stream.messages import CREDIT, VERSION, Answers, Batch, Hello, Welcome
 from agent.stream.pace import Pace
 from agent.stream.rounds import Stalled
 from agent.stream.sender import Phase, Sender
+from agent.stream.standing import LineageBroken
 from fakes.eventually import eventually
 from fakes.stream_fakes import MemoryTransport, Primary, Secondary, make_sender
 
@@ -169,6 +173,48 @@ def test_refusal_is_a_problem_of_its_name(primary: Primary, secondary: Secondary
     link.stop()
     assert error is not None
     assert ("not-primary", RefusedByPeer) == (error.code, type(failures[0]))
+
+
+class HangsUp:
+    """A peer that proves what it has and is gone, before the thread that would speak to it is woken."""
+
+    def __init__(self, say: Callable[[Hello], Welcome]) -> None:
+        self._say = say
+
+    def exchange(self, peer: str, outgoing: Iterator[Batch]) -> Iterator[Answers]:
+        hello = next(outgoing)[0]
+        assert isinstance(hello, Hello)
+        yield (self._say(hello),)
+
+    def cancel(self) -> None:
+        """It is over."""
+
+
+@pytest.mark.parametrize(
+    ("ahead", "expected"),
+    [(5, ("rewound", LineageBroken)), (0, ("disconnected", Unreachable))],
+    ids=["unknown", "known"],
+)
+def test_what_a_peer_proved_is_judged_although_it_hung_up(
+    primary: Primary, ahead: int, expected: tuple[str, type[HikaeError]]
+) -> None:
+    """A commit of ours that we do not know is more than the lost link; one that we know is not."""
+    newest = primary.catalog.newest()
+    assert newest is not None
+    number = CommitNumber(newest.number + ahead)
+
+    def say(hello: Hello) -> Welcome:
+        bare = Welcome("beta", hello.epoch, number, newest.digest, NOTHING, CREDIT, VERSION)
+        return replace(bare, met=hello.epoch)
+
+    told: queue.SimpleQueue[HikaeError] = queue.SimpleQueue()
+    link = link_of(HangsUp(say), lambda: make_sender(primary), told.put)
+    link.start()
+    failure = told.get(timeout=30)
+    error = link.state().error
+    link.stop()
+    assert error is not None
+    assert expected == (error.code, type(failure))
 
 
 def test_sender_that_cannot_be_made(primary: Primary) -> None:
