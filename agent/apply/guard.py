@@ -201,15 +201,15 @@ class Guard:
         self.base = base.number
         gone, other = base.names, base.objects
         if deleted:
-            lost = view.deleted(base.number, target.number)
-            gone = lost.count
+            gone = view.deleted(base.number, target.number)
             if too_many(gone, self._limits.deleted, base.entries):
-                return mass_deletion(gone, base.entries, _commit(view, lost.first) or target, now)
+                first = _commit(view, view.first_deleted(base.number, target.number))
+                return mass_deletion(gone, base.entries, first or target, now)
         if rewritten:
-            lost = view.rewritten(base.number, target.number)
-            other = lost.count
+            other = view.rewritten(base.number, target.number)
             if too_many(other, self._limits.rewritten, base.files):
-                return mass_rewriting(other, base.files, _commit(view, lost.first) or target, now)
+                first = _commit(view, view.first_rewritten(base.number, target.number))
+                return mass_rewriting(other, base.files, first or target, now)
         self._window.asked = mark_of(target)
         self._answer = _Answer(base.number, gone, other, self._pause(begun))
         return None

@@ -23,7 +23,7 @@ _Place: TypeAlias = tuple[ObjectId, bytes]
 _Touched: TypeAlias = tuple[ObjectId, list[_Place], bool]
 
 #: Run once on a connection before anything here.
-SCRATCH = "create temp table lost_name (parent integer primary key, alive integer, gone integer, first integer);"
+SCRATCH = "create temp table lost_name (parent integer primary key, alive integer, gone integer);"
 
 _PAGE = 200
 _REMEMBERED = 10_000
@@ -46,11 +46,22 @@ and not exists (
 _GATHER_LOST = """
 delete from temp.lost_name;
 insert into temp.lost_name select n.parent,
-  exists (select 1 from object x where x.id = n.parent and x.until > ?2 and x.since <= ?2), count(*), min(n.until)
+  exists (select 1 from object x where x.id = n.parent and x.until > ?2 and x.since <= ?2), count(*)
 FROM_LOST group by n.parent
 """.replace("FROM_LOST", _LOST)
-_LOST_PARENTS = "select parent, alive, gone, first from temp.lost_name where parent > ? order by parent limit ?"
-_LOST_IN = "select n.name, n.until " + _LOST + "and n.parent = ?3 and n.name > ?4 order by n.name limit ?5"
+_LOST_PARENTS = "select parent, alive, gone from temp.lost_name where parent > ? order by parent limit ?"
+_LOST_IN = "select n.name " + _LOST + "and n.parent = ?3 and n.name > ?4 order by n.name limit ?5"
+#: The same by when the name ended; with when it was lost: once its object was gone, and what stood at the name after it, too.
+_LOST_BY_TIME = """
+select n.until, n.parent, n.name, n.object, max(
+  (select max(x.until) from object x where x.id = n.object and x.until <= ?2),
+  (select max(x.until) from name x indexed by name_ended
+   where x.parent = n.parent and x.name = n.name and x.until <= ?2 and x.until < 9223372036854775807))
+FROM_LOST and (n.until, n.parent, n.name) > (?3, ?4, ?5) order by n.until, n.parent, n.name limit ?6
+""".replace("FROM_LOST", _LOST)
+#: How an object changed, and when it ended.
+_VERSIONS = "select since, row from object where id = ?1 and since > ?2 and since <= ?3 order by since"
+_OBJECT_ENDED = "select max(until) from object where id = ?1 and until <= ?2"
 _CHANGED = """
 select o.until, o.id, o.row,
   (select row from object x where x.id = o.id and x.until > ?2 and x.since <= ?2 limit 1)
@@ -90,14 +101,6 @@ _BEGUN_ANEW = "select max(number) from commits where number > ? and number <= ? 
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """``count`` of something, and the first commit (``NOTHING``: none) that took one of them away."""
-
-    count: int = 0
-    first: CommitNumber = NOTHING
-
-
-@dataclass(frozen=True, slots=True)
 class More:
     """By how much two counts differ from those before."""
 
@@ -114,31 +117,63 @@ class Losses(Protocol):
         arguments = (after, upto, oldest)
         return self._all(_ENDED_NAMES, arguments), self._all(_ENDED_OBJECTS, arguments)
 
-    def deleted(self, base: CommitNumber, target: CommitNumber) -> Lost:
-        """Names that stood at ``base``, whose object is gone at ``target`` and at whose path nothing stands there."""
+    def deleted(self, base: CommitNumber, target: CommitNumber) -> int:
+        """How many names stood at ``base`` whose object is gone at ``target`` and at whose path nothing stands there."""
         ways = _Ways(self, base, target)
-        count, first, last = 0, 0, -1
+        count, last = 0, -1
         self._all(_GATHER_LOST, (base, target))
         while parents := self._all(_LOST_PARENTS, (last, _PAGE)):
             last = parents[-1][0]
-            for parent, alive, gone, since in parents:
+            for parent, alive, gone in parents:
                 if not alive and (there := ways.counterpart(parent)) is not None:
-                    gone, since = self._lost_in(ways, parent, there)
-                if gone:
-                    count, first = count + gone, min(first or since, since)
-        return Lost(count, CommitNumber(first))
+                    gone = self._lost_in(ways, parent, there)
+                count += gone
+        return count
 
-    def rewritten(self, base: CommitNumber, target: CommitNumber) -> Lost:
-        """Regular files of ``base`` with other content at ``target``: changed in place, or another file stands at their name
-        and they are gone."""
+    def rewritten(self, base: CommitNumber, target: CommitNumber) -> int:
+        """How many regular files of ``base`` have other content at ``target``: changed in place, or another file stands at their
+        name and they are gone."""
         ways = _Ways(self, base, target)
-        count, first, at, last = 0, 0, int(base), 1 << 62
+        return sum(_is_rewritten(ways, old, new) for _, old, new in self._changed(base, target))
+
+    def first_deleted(self, base: CommitNumber, target: CommitNumber) -> CommitNumber:
+        """The commit that took the first of those that :meth:`deleted` counts away; ``NOTHING`` without any."""
+        ways = _Ways(self, base, target)
+        first, at = 0, (int(base), 1 << 62, b"")
+        while rows := self._all(_LOST_BY_TIME, (base, target, *at, _PAGE)):
+            at = rows[-1][:3]
+            for until, parent, name, object, lost in rows:
+                if first and until >= first:
+                    return CommitNumber(first)
+                if _is_lost(ways, object, parent, name):
+                    first = min(first or lost, lost)
+        return CommitNumber(first)
+
+    def first_rewritten(self, base: CommitNumber, target: CommitNumber) -> CommitNumber:
+        """The commit that gave the first of those that :meth:`rewritten` counts other content; ``NOTHING`` without any."""
+        ways, first = _Ways(self, base, target), 0
+        for until, old, new in self._changed(base, target):
+            if first and until >= first:
+                break
+            if _is_rewritten(ways, old, new):
+                then = self._rewritten_at(decode_object(old), base, target)
+                first = min(first or then, then)
+        return CommitNumber(first)
+
+    def _changed(self, base: CommitNumber, target: CommitNumber) -> Iterator[tuple[int, bytes, bytes | None]]:
+        """Objects of ``base`` that changed or ended, by when that was first: ``(until, row, row at target)``."""
+        at, last = int(base), 1 << 62
         while rows := self._all(_CHANGED, (base, target, at, last, _PAGE)):
             at, last = rows[-1][:2]
             for until, _, old, new in rows:
-                if _is_rewritten(ways, old, new):
-                    count, first = count + 1, first or until
-        return Lost(count, CommitNumber(first))
+                yield until, old, new
+
+    def _rewritten_at(self, was: ObjectRow, base: CommitNumber, target: CommitNumber) -> int:
+        """When an object got other content, or was gone for another one."""
+        for since, row in self._all(_VERSIONS, (was.id, base, target)):
+            if _differs(was, row):
+                return int(since)
+        return int(self._all(_OBJECT_ENDED, (was.id, target))[0][0])
 
     def lost_more(self, base: CommitNumber, after: CommitNumber, target: CommitNumber) -> More | None:
         """By how much :meth:`deleted` and :meth:`rewritten` of ``(base, target)`` differ from those of ``(base, after)``; costs
@@ -224,15 +259,13 @@ class Losses(Protocol):
         """The newest commit in ``(after, upto]`` that replaces the empty dataset; ``NOTHING`` for none."""
         return CommitNumber(self._all(_BEGUN_ANEW, (after, upto))[0][0] or NOTHING)
 
-    def _lost_in(self, ways: _Ways, parent: ObjectId, there: ObjectId) -> tuple[int, int]:
+    def _lost_in(self, ways: _Ways, parent: ObjectId, there: ObjectId) -> int:
         """What is lost of a directory that is gone, where another one stands at its path."""
-        count, first, name = 0, 0, b""
+        count, name = 0, b""
         while rows := self._all(_LOST_IN, (ways.base, ways.target, parent, name, _PAGE)):
             name = rows[-1][0]
-            for each, until in rows:
-                if self.child(there, each, ways.target) is None:
-                    count, first = count + 1, min(first or until, until)
-        return count, first
+            count += sum(self.child(there, each, ways.target) is None for (each,) in rows)
+        return count
 
     # What ``Reading`` has.
     def object(self, id: ObjectId, at: CommitNumber | None = None) -> bytes | None: ...

@@ -6,6 +6,7 @@ import random
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,8 @@ def test_counts_equal_those_of_the_model(tmpfs_dir: Path, rng: random.Random) ->
         with it.catalog.reader() as reader:
             for place, (base, old) in enumerate(past.states):
                 target, new = past.states[rng.randrange(place, len(past.states))]
-                assert deleted(old, new) == reader.deleted(base.number, target.number).count
-                assert rewritten(old, new) == reader.rewritten(base.number, target.number).count
+                assert deleted(old, new) == reader.deleted(base.number, target.number)
+                assert rewritten(old, new) == reader.rewritten(base.number, target.number)
                 files = sum(row.kind == stat.S_IFREG for row in old.objects.values())
                 assert files == base.files
 
@@ -129,24 +130,95 @@ def test_counts_are_carried_on(tmpfs_dir: Path, rng: random.Random) -> None:
         for _ in range(60):
             past.commit(tree)
             for _ in range(rng.randint(1, 8)):
-                place = (tree.names[rng.choice(directories)], b"f%d" % rng.randrange(12))
-                id, verb = tree.names.get(place), rng.choice("wwrcmx")
-                if id is None or verb == "c":
-                    tree.file(*place, b"%d" % rng.randrange(3))
-                elif verb == "w":
-                    tree.write(id, b"%d" % rng.randrange(3))
-                elif verb == "m":
-                    tree.alter(id, mode=tree.objects[id].mode ^ 0o100)
-                elif verb == "x":
-                    tree.move(place, (place[0], b"f%d" % rng.randrange(12)))
-                else:
-                    tree.remove(*place)
+                change_a_file(tree, rng, tree.names[rng.choice(directories)])
         for _ in range(60):
             base, after, target = (past.states[at][0].number for at in sorted(rng.choices(range(60), k=3)))
             more = reader.lost_more(base, after, target)
             assert more is not None
-            assert reader.deleted(base, target).count == reader.deleted(base, after).count + more.deleted
-            assert reader.rewritten(base, target).count == reader.rewritten(base, after).count + more.rewritten
+            assert reader.deleted(base, target) == reader.deleted(base, after) + more.deleted
+            assert reader.rewritten(base, target) == reader.rewritten(base, after) + more.rewritten
+
+
+def change_a_file(tree: Tree, rng: random.Random, directory: ObjectId) -> None:
+    """Write, make, remove, rename, or alter one of a dozen in a directory."""
+    place = (directory, b"f%d" % rng.randrange(12))
+    id, verb = tree.names.get(place), rng.choice("wwrcmx")
+    if id is None or verb == "c":
+        tree.file(*place, b"%d" % rng.randrange(3))
+    elif verb == "w":
+        tree.write(id, b"%d" % rng.randrange(3))
+    elif verb == "m":
+        tree.alter(id, mode=tree.objects[id].mode ^ 0o100)
+    elif verb == "x":
+        tree.move(place, (place[0], b"f%d" % rng.randrange(12)))
+    else:
+        tree.remove(*place)
+
+
+def first_deleted(states: list[tuple[Commit, Tree]]) -> CommitNumber:
+    """Of what stood in the first state and is lost in the last: when the first of it was lost for good."""
+    old, new = states[0][1], states[-1][1]
+    found = []
+    for place, id in old.names.items():
+        if id not in new.objects and place not in new.names:
+            stood = [at for at, (_, tree) in enumerate(states) if id in tree.objects or place in tree.names]
+            found.append(states[stood[-1] + 1][0].number)
+    return min(found, default=NOTHING)
+
+
+def first_rewritten(states: list[tuple[Commit, Tree]]) -> CommitNumber:
+    """Of the files of the first state that have other content in the last: when the first of them got it, or went for another."""
+    old, new = states[0][1], states[-1][1]
+    found = []
+    for id, was in old.objects.items():
+        places = [place for place, child in old.names.items() if child == id and was.kind == stat.S_IFREG]
+        now = [id] if id in new.objects else [new.names[place] for place in places if place in new.names]
+        if any(new.objects[other].content != was.content for other in now):
+            found.append(
+                next(at for at, tree in states if id not in tree.objects or tree.objects[id].content != was.content)
+            )
+    return min((commit.number for commit in found), default=NOTHING)
+
+
+def test_the_first_loss_is_the_one_that_is_told(tmpfs_dir: Path, rng: random.Random) -> None:
+    """Not the rename, the saving over, or the change of mode before it; and nothing before the window."""
+    with rig(tmpfs_dir / "rig") as it, it.catalog.reader() as reader:
+        past = Past(it)
+        tree = wide(it, 4, 10)
+        directories = [tree.names[place] for place in tree.names if place[0] == ROOT]
+        for _ in range(60):
+            past.commit(tree)
+            for _ in range(rng.randint(1, 8)):
+                change_a_file(tree, rng, rng.choice(directories))
+        for _ in range(60):
+            begin, end = sorted(rng.sample(range(60), k=2))
+            states = past.states[begin : end + 1]
+            between = states[0][0].number, states[-1][0].number
+            assert first_deleted(states) == reader.first_deleted(*between)
+            assert first_rewritten(states) == reader.first_rewritten(*between)
+
+
+def test_a_hold_names_the_moment_of_the_deletion(tmpfs_dir: Path) -> None:
+    """Long after files were saved over and renamed they are deleted: that is when it was, whatever the window begins with."""
+    with rig(tmpfs_dir / "rig") as it:
+        guard, past = Guard(LIMITS, it.clock), Past(it)
+        tree = wide(it)
+        applied = past.commit(tree).number
+        files = [place for place in tree.names if place[0] != ROOT]
+        for parent, name in files[:40]:
+            tree.file(parent, name, b"saved over")
+            tree.move((parent, name), (parent, name + b"~"))
+            tree.move((parent, name + b"~"), (parent, name))
+        assert judged(it, guard, past.commit(tree), applied) is None
+        it.clock.advance(LIMITS.window / 2)
+        for place in files[:100]:
+            tree.remove(*place)
+        target = past.commit(tree)
+        hold = judged(it, guard, target, applied)
+        assert hold is not None
+        moment = datetime.fromtimestamp(target.time / 1e9).astimezone()
+        assert (target.number, True) == (hold.since, hold.message.startswith("100 of 210 entries deleted since "))
+        assert f"{moment:%H:%M}" == hold.message[-5:]
 
 
 def counted(reader: CatalogReader) -> Callable[[], int]:
