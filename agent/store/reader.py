@@ -32,6 +32,7 @@ limit 1
 _NAMES_OF = """
 select parent, name from name where object = ?1 and until > ?2 and since <= ?2 order by parent, name
 """
+_SOME_NAMES = "select parent, name from name where object = ?1 and until > ?2 and since <= ?2 limit ?3"
 _NEWEST_BEFORE = """
 select max(number) from commits
 where number < coalesce((select number from commits where time >= ? order by number limit 1), 9223372036854775807)
@@ -70,6 +71,10 @@ class Reading(owed.Owed):
     def names_of(self, id: ObjectId, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]:
         """``(parent, name)`` of every entry that stands for the object."""
         return self._all(_NAMES_OF, (id, self._at(at)))
+
+    def some_names(self, id: ObjectId, most: int, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]:
+        """As :meth:`names_of`, any ``most`` of them: what costs no more, however many there are."""
+        return self._all(_SOME_NAMES, (id, self._at(at), most))
 
     def has_children(self, parent: ObjectId, at: CommitNumber | None = None) -> bool:
         """Whether a directory has entries."""
@@ -234,7 +239,9 @@ def _as_commit(row: tuple[Any, ...]) -> Commit:
     number, parent, digest, time, received, consistent, entries, size, fuzzy, files = row
     if len(digest) != WIDTH:
         raise Damaged("read the catalog", "", "a commit without a digest", "move the catalog away and start again")
-    total = size if isinstance(size, int) else int.from_bytes(size, "big")
+    total = int.from_bytes(size, "big") if isinstance(size, bytes) else size
+    if not isinstance(total, int):
+        raise Damaged("read the catalog", "", "a commit without its size", "move the catalog away and start again")
     return Commit(number, parent, digest, time, received, bool(consistent), entries, total, fuzzy, files)
 
 

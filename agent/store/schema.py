@@ -5,18 +5,18 @@ A row lives from commit ``since`` until commit ``until`` (``FOREVER``: still). I
 
 An object's key ends in ``until``, so its row at a moment is the first one behind it, and the live row is found at once however
 much history it has. Names are kept by directory and then ``until``: what lives in a directory stands together, so ``children``
-costs what it returns; of a name that ended, ``name_ended`` knows the moments. A name's row bytes are not stored: its columns
-are all there is to it. ``owed`` stands beside a version of an object that was sealed although some of its content did not come
-and is not here (law 9); its ``until`` is that of the version. A commit has one digest on every node, so that is outside of it.
-The indexes by ``since`` and ``until`` drive differences. A first sync writes five trees a file, and none that is only for
-history.
+costs what it returns; of a name that ended, ``name_ended`` knows the moments. What an object is called is found at once too,
+though it was renamed a million times. A name's row bytes are not stored: its columns are all there is to it. ``owed`` stands
+beside a version of an object that was sealed although some of its content did not come and is not here (law 9); its ``until`` is that of
+the version. A commit has one digest on every node, so that is outside of it. The indexes by ``since`` and ``until`` drive
+differences. A first sync writes five trees a file, and none that is only for history.
 """
 
 from __future__ import annotations
 
 #: ``until`` of a row that lives. SQL below and elsewhere spells it out: only so are the partial indexes used.
 FOREVER = 9223372036854775807
-VERSION = 3
+VERSION = 4
 APPLICATION = 0x68696B61  #: "hika", in the database header
 
 TABLES = """
@@ -31,7 +31,7 @@ create table name (
     object integer not null, primary key (parent, until, name)
 ) without rowid, strict;
 create index name_ended on name (parent, name, until, since, object) where until < 9223372036854775807;
-create index name_object on name (object);
+create index name_object on name (object, until);
 create index name_since on name (since, parent, name);
 create index name_until on name (until) where until < 9223372036854775807;
 

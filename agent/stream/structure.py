@@ -28,7 +28,7 @@ class Staged(Protocol):
 
     def object(self, id: ObjectId, at: CommitNumber | None = None) -> bytes | None: ...
 
-    def names_of(self, id: ObjectId, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]: ...
+    def some_names(self, id: ObjectId, most: int, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]: ...
 
     def child(self, parent: ObjectId, name: bytes, at: CommitNumber | None = None) -> ObjectId | None: ...
 
@@ -77,6 +77,7 @@ class Structure:
         for object_id in dropped:
             self._kinds.pop(object_id, None)
         for row in rows:
+            self._look()
             if type(row) is NameRow and not self._name_fits(row.parent, row.name, row.object):
                 self._names[(row.parent, row.name)] = row.object
         self._gone.extend(object_id for object_id in dropped if self._still_named(object_id))
@@ -133,7 +134,7 @@ class Structure:
 
     def _directory_fits(self, parent: ObjectId, name: bytes, object_id: ObjectId) -> bool:
         """One name only, and not below itself. A directory without entries cannot close a circle."""
-        if self._catalog.names_of(object_id, self._number) != [(parent, name)]:
+        if self._catalog.some_names(object_id, 2, self._number) != [(parent, name)]:
             return False
         return not self._catalog.has_children(object_id, self._number) or self._reaches_root(parent, object_id)
 
@@ -145,7 +146,7 @@ class Structure:
         at, way = start, list[ObjectId]()
         while at != ROOT and at not in self._depths:
             self._look()
-            names = self._catalog.names_of(at, self._number) if at != without else []
+            names = self._catalog.some_names(at, 1, self._number) if at != without else []
             if not names or len(way) >= _DEPTH_MAX:
                 return False
             way.append(at)
@@ -158,7 +159,7 @@ class Structure:
 
     def _still_named(self, object_id: ObjectId) -> bool:
         catalog, number = self._catalog, self._number
-        return bool(catalog.names_of(object_id, number)) or catalog.has_children(object_id, number)
+        return bool(catalog.some_names(object_id, 1, number)) or catalog.has_children(object_id, number)
 
 
 def _kind_of(row: bytes) -> int:

@@ -9,11 +9,13 @@ import pytest
 
 from agent.core.commit import Changes
 from agent.core.digest import bucket_of
-from agent.core.errors import NotFound
+from agent.core.errors import Damaged, NotFound
 from agent.core.ids import NOTHING, ROOT, object_id
 from agent.core.rows import key_of, name_key, object_key
 from agent.store import moments
+from agent.store import reader as reading
 from agent.store.catalog import Catalog, CatalogReader
+from agent.store.sqlite import query
 from fakes.store_fakes import begun, dir_row, file_row, header, name_row, number
 
 A, B, D = object_id(1, 1), object_id(1, 2), object_id(1, 3)
@@ -183,3 +185,20 @@ def test_a_directory_with_a_long_past_is_read_at_the_cost_of_what_is_there(catal
     plan = catalog._all("explain query plan " + moments.CHILDREN, (ROOT, b"", number(4), 10))
     searches = [step[3] for step in plan if step[3].startswith(("SEARCH", "SCAN"))]
     assert [True, True] == ["PRIMARY KEY (parent=? AND until" in search for search in searches]
+
+
+@pytest.mark.parametrize("sql", [reading._NAMES_OF, reading._SOME_NAMES])
+def test_names_that_an_object_had_are_not_read(catalog: Catalog, sql: str) -> None:
+    """Users rename a directory to and fro a million times: its name now is found as quickly."""
+    given = (A, number(4)) if sql is reading._NAMES_OF else (A, number(4), 2)
+    plan = catalog._all("explain query plan " + sql, given)
+    assert "name_object (object=? AND until>?)" in plan[0][3]
+    assert [(ROOT, b"c")] == catalog._all(sql, given)
+
+
+@pytest.mark.parametrize("size", ["text", 1.5, None])
+def test_a_size_that_is_no_number_is_damage(catalog: Catalog, size: object) -> None:
+    """Sums beyond 63 bits are blobs, so SQLite lets anything stand there."""
+    query(catalog._connection, "update commits set bytes = coalesce(?, 'none')", (size,))
+    with pytest.raises(Damaged):
+        catalog.commits(NOTHING, 10)

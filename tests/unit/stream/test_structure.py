@@ -24,7 +24,7 @@ class Staged:
     def object(self, id: ObjectId, at: CommitNumber | None = None) -> bytes | None:
         return encode_object(ObjectRow(id, stat.S_IFDIR | 0o755, 0, 0, 0)) if id == ROOT or id in self.above else None
 
-    def names_of(self, id: ObjectId, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]:
+    def some_names(self, id: ObjectId, most: int, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]:
         self.asked += 1
         return [(self.above[id], b"d%d" % id)] if id in self.above else []
 
@@ -56,6 +56,30 @@ def test_a_deep_chain_is_followed_up_once(backwards: bool) -> None:
     structure.settle()
 
     assert staged.asked <= 3 * 2000
+
+
+class ManyNames(Staged):
+    """One directory under very many names; counts how many of them are told."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__({ObjectId(ROOT + 1): ROOT})
+        self.rows = [NameRow(ROOT, b"d%d" % number, ObjectId(ROOT + 1)) for number in range(count)]
+        self.told = 0
+
+    def some_names(self, id: ObjectId, most: int, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]:
+        found = [(row.parent, row.name) for row in self.rows[:most] if row.object == id]
+        self.told += len(found)
+        return found
+
+
+def test_many_names_of_one_directory_are_refused_at_once() -> None:
+    """The work grows with their number and not with its square, and is interrupted when the call ends."""
+    staged, looks = ManyNames(2000), []
+    structure = Structure(staged, True, lambda: looks.append(None))
+    structure.look(NUMBER, staged.rows, ())
+    with pytest.raises(WireError, match="does not fit into the tree"):
+        structure.settle()
+    assert (True, True) == (staged.told <= 3 * 2000, len(looks) >= 2000)
 
 
 def test_a_circle_does_not_fit() -> None:
