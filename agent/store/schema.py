@@ -7,9 +7,9 @@ An object's key ends in ``until``, so its row at a moment is the first one behin
 much history it has. Names are kept by directory and then ``until``: what lives in a directory stands together, so ``children``
 costs what it returns; of a name that ended, ``name_ended`` knows the moments. What an object is called is found at once too,
 though it was renamed a million times. A name's row bytes are not stored: its columns are all there is to it. ``owed`` stands
-beside a version of an object that was sealed although some of its content did not come and is not here (law 9); its ``until`` is that of
-the version. A commit has one digest on every node, so that is outside of it. The indexes by ``since`` and ``until`` drive
-differences. A first sync writes five trees a file, and none that is only for history.
+beside a version of an object that was sealed although some of its content did not come and is not here (law 9); its ``until``
+is that of the version. A commit has one digest on every node, so that is outside of it. The indexes by ``since`` and ``until``
+drive differences. A first sync writes five trees a file, and none that is only for history.
 """
 
 from __future__ import annotations

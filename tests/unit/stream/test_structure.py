@@ -74,7 +74,8 @@ class ManyNames(Staged):
 
 def test_many_names_of_one_directory_are_refused_at_once() -> None:
     """The work grows with their number and not with its square, and is interrupted when the call ends."""
-    staged, looks = ManyNames(2000), []
+    staged = ManyNames(2000)
+    looks: list[None] = []
     structure = Structure(staged, True, lambda: looks.append(None))
     structure.look(NUMBER, staged.rows, ())
     with pytest.raises(WireError, match="does not fit into the tree"):
