@@ -6,7 +6,7 @@ STAMP := $(VENV)/.stamp
 RUN := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint soak bench proto lock debian clean
+.PHONY: help demo test lint soak bench proto pages lock debian clean
 
 help:
 	@echo "make demo     two agents on this machine: first sync, live edits, a kill, a comparison"
@@ -16,6 +16,8 @@ help:
 	@echo "make bench    what it costs, measured beside what people use, into docs/performance.md and bench.json"
 	@echo "              (QUICK=1: smaller sizes, under five minutes; ROWS='lag many-files': only these, printed)"
 	@echo "make proto    generate agent/rpc/wire from protos/"
+	@echo "make pages    generate the pages of docs/ that are made from the source"
+	@echo "make pages    generate the pages of docs/ that are made from the source"
 	@echo "make lock     write requirements/*.lock anew (ARGS=--upgrade for newer versions)"
 	@echo "make clean    remove what the other targets made"
 
@@ -58,6 +60,9 @@ bench: $(STAMP)
 
 proto: $(STAMP)
 	$(VENV)/bin/python protos/generate.py
+
+pages: $(STAMP)
+	@PYTHONPATH="$(CURDIR)/tests:$(CURDIR)" $(RUN) house pages
 
 lock: $(STAMP)
 	sh requirements/compile.sh $(ARGS)

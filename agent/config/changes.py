@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 
+from agent.config.schema import LIVE_KEYS
 from agent.config.values import Dataset, Peer, Settings
 
-#: Keys of a dataset that a running agent takes over.
-LIVE_KEYS = frozenset({"limits", "brake"})
 #: These follow from others.
 _DERIVED = frozenset({"name", "path", "digest"})
 

@@ -11,12 +11,9 @@ from types import MappingProxyType
 
 from agent.config.mistakes import Mistake, closest
 from agent.config.read import RawDataset
-from agent.config.schema import DatasetEntry
+from agent.config.schema import SHARED_KEYS, DatasetEntry
 from agent.config.units import shown
 from agent.config.values import Dataset, NodeSettings, Peer
-
-#: What must be the same on all nodes; retention, brake, vault, limits, hooks and the watcher are each node's own.
-SHARED_KEYS = ("name", "kind", "primary", "standby", "group", "exclude", "include", "quiesce", "start_without_peer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +158,7 @@ def resolve(entry: DatasetEntry, node: str) -> Dataset:
 def dataset_digest(entry: DatasetEntry) -> bytes:
     """SHA-256 of what must be the same on all nodes, however it was written."""
     written = asdict(entry)
-    shared = {key: written[key] for key in SHARED_KEYS}
+    shared = {key: written[key] for key in SHARED_KEYS - {"path"}}
     shared["paths"] = {name: entry.path_on(name) for name in entry.nodes}
     return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).digest()
 

@@ -1,7 +1,5 @@
-"""What may stand in the files: the shapes that pydantic validates, and for every key an example of what to write.
-
-``EXAMPLES`` is the whole list of keys; its tests hold it equal to the shapes.
-"""
+"""What may stand in the files: the tables with the shapes that pydantic validates. Their keys carry what else is known of them
+(``config.keys``)."""
 
 from __future__ import annotations
 
@@ -10,107 +8,32 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, ConfigDict
 
-from agent.config import rules, units
+from agent.config import rules
+from agent.config.keys import Key, keys_directly_in, keys_of
 from agent.config.values import (
     FORBID,
     AbsolutePath,
     Brake,
+    ConsoleSettings,
     CronOrNone,
     DatasetName,
     Flag,
     Generations,
+    HealthSettings,
     Hooks,
     IncludePattern,
     Kind,
     Limits,
     NodeName,
+    NodeSettings,
     Pattern,
+    Peer,
     Quiesce,
     Seconds,
+    Size,
     WatchKind,
     WithoutPeer,
 )
-
-EXAMPLES: dict[str, str] = {
-    "node": 'name = "alpha" below [node]',
-    "node.name": '"alpha"',
-    "node.state_dir": '"/var/lib/hikae"',
-    "node.listen": '"0.0.0.0:7440"',
-    "node.admin_socket": '"/run/hikae/admin.sock"',
-    "tls": 'ca = "/etc/hikae/pki/ca.crt" below [tls]',
-    "tls.ca": '"/etc/hikae/pki/ca.crt"',
-    "tls.cert": '"/etc/hikae/pki/alpha.crt"',
-    "tls.key": '"/etc/hikae/pki/alpha.key"',
-    "tls.crl": '"/etc/hikae/pki/ca.crl"',
-    "health": 'listen = "0.0.0.0:7441" below [health]',
-    "health.listen": '"0.0.0.0:7441"',
-    "console": 'listen = "127.0.0.1:7442" below [console]',
-    "console.listen": '"127.0.0.1:7442"',
-    "peer": "[[peer]] with double brackets",
-    "peer.name": '"beta"',
-    "peer.address": '"beta.example:7440"',
-    "dataset": "[[dataset]] with double brackets",
-    "dataset.name": '"web"',
-    "dataset.kind": '"tree"',
-    "dataset.path": '"/srv/web"',
-    "dataset.primary": '"alpha"',
-    "dataset.standby": '["beta"]',
-    "dataset.group": '"shop"',
-    "dataset.exclude": '["**/*.tmp"]',
-    "dataset.include": '["**/*.html"]',
-    "dataset.reconcile": '"0 3 * * *"',
-    "dataset.quiesce": '"none"',
-    "dataset.adopt": "false",
-    "dataset.start_without_peer": '"wait"',
-    "dataset.history": '"24h"',
-    "dataset.vault": '"/backup/web"',
-    "dataset.vault_limit": '"500GB"',
-    "dataset.watch": '"auto"',
-    "dataset.generations": '{ schedule = "0 * * * *" }',
-    "dataset.generations.schedule": '"0 * * * *"',
-    "dataset.generations.keep": "{ daily = 30, weekly = 8 }",
-    "dataset.generations.keep.daily": "30",
-    "dataset.generations.keep.weekly": "8",
-    "dataset.generations.keep.monthly": "12",
-    "dataset.generations.keep.yearly": "0",
-    "dataset.generations.immutable_for": '"7d"',
-    "dataset.brake": '{ deleted = "30%" }',
-    "dataset.brake.deleted": '"30%"',
-    "dataset.brake.rewritten": '"50%"',
-    "dataset.brake.window": '"15m"',
-    "dataset.brake.min_entries": "100",
-    "dataset.limits": '{ steady = [{ rate = "80MB/s" }] }',
-    "dataset.limits.first_sync": '[{ hours = "22:00-05:00", rate = "80MB/s" }]',
-    "dataset.limits.first_sync.hours": '"22:00-05:00"',
-    "dataset.limits.first_sync.rate": '"80MB/s"',
-    "dataset.limits.steady": '[{ hours = "22:00-05:00", rate = "80MB/s" }]',
-    "dataset.limits.steady.hours": '"22:00-05:00"',
-    "dataset.limits.steady.rate": '"80MB/s"',
-    "dataset.hooks": '{ start = ["systemctl", "start", "shop"] }',
-    "dataset.hooks.start": '["systemctl", "start", "shop"]',
-    "dataset.hooks.stop": '["systemctl", "stop", "shop"]',
-    "dataset.hooks.on_fenced": '["systemctl", "stop", "shop"]',
-    "dataset.hooks.timeout": '"60s"',
-}
-
-#: Keys that are checked, and that this version does not act on.
-WITHOUT_EFFECT_YET = frozenset(
-    {
-        "health",
-        "console",
-        "dataset.group",
-        "dataset.vault_limit",
-        "dataset.generations",
-        "dataset.hooks",
-    }
-)
-
-
-def known_keys(place: str) -> list[str]:
-    """The keys that may stand in a table (``"dataset.brake"``; ``""`` for the file itself)."""
-    prefix = f"{place}." if place else ""
-    below = (key[len(prefix) :] for key in EXAMPLES if key.startswith(prefix))
-    return [key for key in below if "." not in key]
 
 
 def _path_or_table(value: object) -> str | dict[str, str]:
@@ -124,8 +47,7 @@ def _path_or_table(value: object) -> str | dict[str, str]:
     return {rules.node_name(node): rules.absolute_path(path) for node, path in value.items()}
 
 
-def _size(value: object) -> int:
-    return units.parse_size(value)
+Paths = Annotated[str | dict[str, str], BeforeValidator(_path_or_table)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +56,12 @@ class TlsEntry:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    ca: AbsolutePath | None = None
-    cert: AbsolutePath | None = None
-    key: AbsolutePath | None = None
-    crl: AbsolutePath | None = None
+    ca: Annotated[AbsolutePath | None, Key('"/etc/hikae/pki/ca.crt"', "the authority whose certificates are good")] = (
+        None
+    )
+    cert: Annotated[AbsolutePath | None, Key('"/etc/hikae/pki/alpha.crt"', "this node's certificate")] = None
+    key: Annotated[AbsolutePath | None, Key('"/etc/hikae/pki/alpha.key"', "its key, which only root may read")] = None
+    crl: Annotated[AbsolutePath | None, Key('"/etc/hikae/pki/ca.crl"', "whom the authority has revoked")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,26 +70,49 @@ class DatasetEntry:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    name: DatasetName
-    path: Annotated[str | dict[str, str], BeforeValidator(_path_or_table)]
-    primary: NodeName
-    standby: tuple[NodeName, ...]
-    kind: Kind = "tree"
-    group: DatasetName | None = None
-    exclude: tuple[Pattern, ...] = ()
-    include: tuple[IncludePattern, ...] = ()
-    reconcile: CronOrNone = "0 3 * * *"
-    quiesce: Quiesce = "none"
-    adopt: Flag = False
-    start_without_peer: WithoutPeer = "wait"
-    history: Seconds = 86_400
-    vault: AbsolutePath | None = None
-    vault_limit: Annotated[int, BeforeValidator(_size)] | None = None
-    watch: WatchKind = "auto"
-    generations: Generations = Generations()
-    brake: Brake = Brake()
-    limits: Limits = Limits()
-    hooks: Hooks = Hooks()
+    name: Annotated[DatasetName, Key('"web"', "what commands call it", shared=True)]
+    path: Annotated[Paths, Key('"/srv/web"', "the tree: one path, or a table with one for each node", shared=True)]
+    primary: Annotated[NodeName, Key('"alpha"', "whose tree is captured", shared=True)]
+    standby: Annotated[tuple[NodeName, ...], Key('["beta"]', "who keeps a standby of it", shared=True)]
+    kind: Annotated[Kind, Key('"tree"', "what it is", shared=True)] = "tree"
+    group: Annotated[
+        DatasetName | None, Key('"shop"', "with which others it changes its role", shared=True, acts=False)
+    ] = None
+    exclude: Annotated[
+        tuple[Pattern, ...],
+        Key('["**/*.tmp"]', "what is left out, as in .gitignore, relative to the root", shared=True),
+    ] = ()
+    include: Annotated[
+        tuple[IncludePattern, ...], Key('["**/*.html"]', "what comes in although exclude names it", shared=True)
+    ] = ()
+    reconcile: Annotated[
+        CronOrNone, Key('"0 3 * * *"', 'when the whole source is looked at, a cron line in local time, or "none"')
+    ] = "0 3 * * *"
+    quiesce: Annotated[Quiesce, Key('"none"', "how the application comes to rest for a generation", shared=True)] = (
+        "none"
+    )
+    adopt: Annotated[Flag, Key("false", "whether what stands at a standby's path may be taken over")] = False
+    start_without_peer: Annotated[
+        WithoutPeer, Key('"wait"', "whether a primary serves while it cannot ask its peers", shared=True)
+    ] = "wait"
+    history: Annotated[Seconds, Key('"24h"', "how long a peer may be away and still catch up by the difference")] = (
+        86_400
+    )
+    vault: Annotated[AbsolutePath | None, Key('"/backup/web"', "where chunks are kept, if not in state_dir")] = None
+    vault_limit: Annotated[Size | None, Key('"500GB"', "what the vault may take", acts=False)] = None
+    watch: Annotated[WatchKind, Key('"auto"', "how changes are noticed")] = "auto"
+    generations: Annotated[Generations, Key('{ schedule = "0 * * * *" }', "full images that are kept", acts=False)] = (
+        Generations()
+    )
+    brake: Annotated[
+        Brake, Key('{ deleted = "30%" }', "what holds the apply until an operator accepts it", live=True)
+    ] = Brake()
+    limits: Annotated[Limits, Key('{ steady = [{ rate = "80MB/s" }] }', "how fast it is sent, and when", live=True)] = (
+        Limits()
+    )
+    hooks: Annotated[
+        Hooks, Key('{ start = ["systemctl", "start", "shop"] }', "programs run at a change of role", acts=False)
+    ] = Hooks()
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -175,3 +122,48 @@ class DatasetEntry:
     def path_on(self, node: str) -> str | None:
         """The path on a node, or None where none is written."""
         return self.path if isinstance(self.path, str) else self.path.get(node)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the file. ``example``: what to write instead of something that is none."""
+
+    shape: type
+    example: str
+
+    @property
+    def acts(self) -> bool:
+        """Whether this version acts on any of its keys."""
+        return any(declared.key.acts for declared in keys_of(self.shape))
+
+
+TABLES: dict[str, Table] = {
+    "node": Table(NodeSettings, 'name = "alpha" below [node]'),
+    "tls": Table(TlsEntry, 'ca = "/etc/hikae/pki/ca.crt" below [tls]'),
+    "health": Table(HealthSettings, 'listen = "0.0.0.0:7441" below [health]'),
+    "console": Table(ConsoleSettings, 'listen = "127.0.0.1:7442" below [console]'),
+    "peer": Table(Peer, "[[peer]] with double brackets"),
+    "dataset": Table(DatasetEntry, "[[dataset]] with double brackets"),
+}
+
+#: For every table and every dotted key an example of what to write.
+EXAMPLES: dict[str, str] = {
+    **{name: table.example for name, table in TABLES.items()},
+    **{f"{name}.{key.name}": key.key.example for name, table in TABLES.items() for key in keys_of(table.shape)},
+}
+
+#: Tables and keys of datasets that are checked, and that this version does not act on.
+WITHOUT_EFFECT_YET = frozenset(
+    [name for name, table in TABLES.items() if not table.acts]
+    + [f"dataset.{key.name}" for key in keys_directly_in(DatasetEntry) if not key.key.acts]
+)
+#: Keys of a dataset that must be the same on all nodes, and those that a running agent takes over.
+SHARED_KEYS = frozenset(key.name for key in keys_directly_in(DatasetEntry) if key.key.shared)
+LIVE_KEYS = frozenset(key.name for key in keys_directly_in(DatasetEntry) if key.key.live)
+
+
+def known_keys(place: str) -> list[str]:
+    """The keys that may stand in a table (``"dataset.brake"``; ``""`` for the file itself)."""
+    prefix = f"{place}." if place else ""
+    below = (key[len(prefix) :] for key in EXAMPLES if key.startswith(prefix))
+    return [key for key in below if "." not in key]

@@ -13,15 +13,17 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, Strict
 
 from agent.config import rules, units
+from agent.config.keys import Key, Written
 
 FORBID: ConfigDict = ConfigDict(extra="forbid")
 
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=0, le=1_000_000)]
-Seconds = Annotated[int, BeforeValidator(units.parse_duration)]
-Share = Annotated[float, BeforeValidator(units.parse_percentage)]
-Rate = Annotated[int, BeforeValidator(units.parse_rate)]
-Hours = Annotated[tuple[int, int], BeforeValidator(units.parse_hours)]
+Seconds = Annotated[int, BeforeValidator(units.parse_duration), Written(units.format_duration)]
+Share = Annotated[float, BeforeValidator(units.parse_percentage), Written(units.format_percentage)]
+Size = Annotated[int, BeforeValidator(units.parse_size), Written(units.format_size)]
+Rate = Annotated[int, BeforeValidator(units.parse_rate), Written(units.format_rate)]
+Hours = Annotated[tuple[int, int], BeforeValidator(units.parse_hours), Written(units.format_hours)]
 Address = Annotated[str, BeforeValidator(units.parse_address)]
 AbsolutePath = Annotated[str, BeforeValidator(rules.absolute_path)]
 SocketPath = Annotated[str, BeforeValidator(rules.socket_path)]
@@ -45,10 +47,14 @@ class NodeSettings:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    name: NodeName
-    state_dir: AbsolutePath = "/var/lib/hikae"
-    listen: Address = "0.0.0.0:7440"
-    admin_socket: SocketPath = "/run/hikae/admin.sock"
+    name: Annotated[NodeName, Key('"alpha"', "this node, as its certificate names it")]
+    state_dir: Annotated[
+        AbsolutePath, Key('"/var/lib/hikae"', "where the agent keeps what it knows: catalogs, vaults, events")
+    ] = "/var/lib/hikae"
+    listen: Annotated[Address, Key('"0.0.0.0:7440"', "where peers reach it")] = "0.0.0.0:7440"
+    admin_socket: Annotated[SocketPath, Key('"/run/hikae/admin.sock"', "where commands on this machine reach it")] = (
+        "/run/hikae/admin.sock"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class HealthSettings:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    listen: Address = "0.0.0.0:7441"
+    listen: Annotated[Address, Key('"0.0.0.0:7441"', "where load balancers ask", acts=False)] = "0.0.0.0:7441"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ class ConsoleSettings:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    listen: Address = "127.0.0.1:7442"
+    listen: Annotated[Address, Key('"127.0.0.1:7442"', "where people and metrics ask", acts=False)] = "127.0.0.1:7442"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +91,10 @@ class Peer:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    name: NodeName
-    address: Address
+    name: Annotated[
+        NodeName, Key('"beta"', "another node, as its certificate names it; the node itself is passed over")
+    ]
+    address: Annotated[Address, Key('"beta.example:7440"', "where it listens")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +103,10 @@ class Keep:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    daily: Count = 0
-    weekly: Count = 0
-    monthly: Count = 0
-    yearly: Count = 0
+    daily: Annotated[Count, Key("30", "generations of so many days")] = 0
+    weekly: Annotated[Count, Key("8", "of so many weeks")] = 0
+    monthly: Annotated[Count, Key("12", "of so many months")] = 0
+    yearly: Annotated[Count, Key("0", "of so many years")] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +115,9 @@ class Generations:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    schedule: Cron | None = None
-    keep: Keep = Keep()
-    immutable_for: Seconds | None = None
+    schedule: Annotated[Cron | None, Key('"0 * * * *"', "when generations are taken, a cron line in local time")] = None
+    keep: Annotated[Keep, Key("{ daily = 30, weekly = 8 }", "which stay")] = Keep()
+    immutable_for: Annotated[Seconds | None, Key('"7d"', "how long none may be expired, whoever asks")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +127,10 @@ class Brake:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    deleted: Share = 0.3
-    rewritten: Share = 0.5
-    window: Seconds = 900
-    min_entries: Count = 100
+    deleted: Annotated[Share, Key('"30%"', "net deletions that hold the apply, as a share of all entries")] = 0.3
+    rewritten: Annotated[Share, Key('"50%"', "rewritten files that hold the apply, as a share of all files")] = 0.5
+    window: Annotated[Seconds, Key('"15m"', "within how long they are counted")] = 900
+    min_entries: Annotated[Count, Key("100", "a dataset of fewer entries is never held")] = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +139,8 @@ class Limit:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    hours: Hours | None = None
-    rate: Rate | None = None
+    hours: Annotated[Hours | None, Key('"22:00-05:00"', "hours of the local day in which this rate holds")] = None
+    rate: Annotated[Rate | None, Key('"80MB/s"', "bytes a second")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +149,20 @@ class Limits:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    first_sync: tuple[Limit, ...] = ()
-    steady: tuple[Limit, ...] = ()
+    first_sync: Annotated[
+        tuple[Limit, ...],
+        Key(
+            '[{ hours = "22:00-05:00", rate = "80MB/s" }]',
+            "until the first sync is over; outside of all hours it stands still",
+        ),
+    ] = ()
+    steady: Annotated[
+        tuple[Limit, ...],
+        Key(
+            '[{ hours = "22:00-05:00", rate = "80MB/s" }]',
+            "afterwards; outside of all hours it stands still",
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +171,14 @@ class Hooks:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    start: Command = ()
-    stop: Command = ()
-    on_fenced: Command = ()
-    timeout: Seconds = 60
+    start: Annotated[
+        Command, Key('["systemctl", "start", "shop"]', "starts the application where it became primary")
+    ] = ()
+    stop: Annotated[Command, Key('["systemctl", "stop", "shop"]', "stops it before another becomes primary")] = ()
+    on_fenced: Annotated[
+        Command, Key('["systemctl", "stop", "shop"]', "stops it on a node that has met a higher epoch")
+    ] = ()
+    timeout: Annotated[Seconds, Key('"60s"', "how long each may take")] = 60
 
 
 @dataclass(frozen=True, slots=True)

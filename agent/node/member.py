@@ -72,7 +72,7 @@ class Member:
         return side
 
     def configure(self, dataset: Dataset) -> None:
-        """The configuration was read again; ``dataset`` differs in nothing but ``config.changes.LIVE_KEYS``."""
+        """The configuration was read again; ``dataset`` differs in nothing but ``config.schema.LIVE_KEYS``."""
         with self._configuring:
             self.dataset = dataset
             self._hand_on()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.config import Settings, load
-from agent.config.changes import LIVE_KEYS, changes
+from agent.config.changes import changes
+from agent.config.schema import LIVE_KEYS
 from agent.config.values import Dataset
 
 HEAD = '[node]\nname = "alpha"\n[[peer]]\nname = "beta"\naddress = "beta.example:7440"\n'

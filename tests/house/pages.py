@@ -1,0 +1,70 @@
+"""Pages of the documentation that are made from the source, so that they cannot say otherwise."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from agent.config.keys import Declared, as_written, keys_of
+from agent.config.schema import SHARED_KEYS, TABLES
+from agent.config.show import toml
+
+_HEAD = """# Configuration keys
+
+Made from the source by `make pages`. `live`: `hikae reload` takes it over; all others wait for a restart. `same`: it must be
+the same on all nodes, which compare it (`config-differs`); all others are each node's own. `not yet`: it is checked, and this
+version does not act on it.
+"""
+
+
+def configuration() -> str:
+    """``docs/configuration.md``."""
+    return "\n".join([_HEAD, *(line for name in TABLES for line in _table(name))])
+
+
+PAGES = {"docs/configuration.md": configuration}
+
+
+def make(root: Path) -> None:
+    """Write them."""
+    for path, page in PAGES.items():
+        (root / path).write_text(page())
+
+
+def mistakes(root: Path) -> list[str]:
+    """One line for each page that is not what the source makes of it."""
+    return [
+        f"{path} is not what the source says; make it anew: make pages"
+        for path, page in PAGES.items()
+        if not (root / path).is_file() or (root / path).read_text() != page()
+    ]
+
+
+def _table(name: str) -> Iterator[str]:
+    table = TABLES[name]
+    yield f"## {f'[[{name}]]' if name in ('peer', 'dataset') else f'[{name}]'}\n"
+    yield "| key | example | default | | meaning |\n|---|---|---|---|---|"
+    for declared in keys_of(table.shape):
+        remarks = ", ".join(_remarks(name, declared))
+        cells = (f"`{declared.name}`", f"`{declared.key.example}`", _default(declared), remarks, declared.key.means)
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _remarks(table: str, declared: Declared) -> Iterator[str]:
+    if table == "dataset" and declared.name in SHARED_KEYS:
+        yield "same"
+    if declared.key.live:
+        yield "live"
+    if not declared.key.acts:
+        yield "not yet"
+
+
+def _default(declared: Declared) -> str:
+    if declared.default is dataclasses.MISSING:
+        return "required"
+    written = as_written(declared.default, declared.hint)
+    if written is None or isinstance(written, dict) or written == ():
+        return ""
+    return f"`{toml(written)}`"
