@@ -149,11 +149,11 @@ class LargeReads:
                 # It was moved while it was read; whoever moved it is heard of, and what was sent is not asked for again.
                 self._looker.give_back(self._view.path(*name))
                 return False
+            yield from self._looker.make_way(name, handle)
             if was is not None and not self._stands(id, was):
-                # Parts of its list were passed over as those of a version that may be gone by now.
+                # Parts of its list were passed over as those of a version that may be gone by now; or it is gone itself.
                 self._looker.give_back(self._view.path(*name))
                 return False
-            yield from self._looker.make_way(name, handle)
             self._view.pieces.update(reader.pieces)
             named = self._name(name, handle, meta, before, 0 if moved else read_at, content, id)
             if told is not None and not moved:

@@ -63,7 +63,6 @@ class View:
         self.at = newest.number if newest is not None else NOTHING
         self._objects: dict[ObjectId, bytes | None] = {}
         self._born: set[ObjectId] = set()
-        self._stillborn: set[ObjectId] = set()
         self._names: dict[Name, ObjectId | None] = {}
         self._base: dict[Name, ObjectId | None] = {}
         self._names_added: dict[ObjectId, set[Name]] = {}
@@ -228,14 +227,14 @@ class View:
             self._objects[id] = row
 
     def drop_object(self, id: ObjectId) -> None:
-        """An object is gone. Its names must be dropped too."""
+        """An object is gone. Its names must be dropped too. Nothing when it does not live: whoever was dropping it may have
+        been overtaken by a hint, whose batch is committed."""
         self.changed += 1
         self._counts.pop(id, None)
         if id in self._born:
             del self._objects[id]
             self._born.discard(id)
-            self._stillborn.add(id)
-        elif id not in self._stillborn:
+        elif self.object(id) is not None:
             self._objects[id] = None
         self._drop_fact(id)
         self.orphans.discard(id)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from agent.core.ids import ROOT
+from agent.capture.outlet import ReadChunk
+from agent.core.commit import Changes, Commit
+from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import NameRow, check_row, object_key
 from agent.fs.confined import exchange
 from agent.watch.hint import Hint, Look
@@ -146,6 +149,21 @@ class TestLinks:
         assert b"written outside" == made.copied(b"in")
 
 
+class Telling(LightOutlet):
+    """Calls ``tell`` once, after the first commit that drops something; ``told`` then."""
+
+    tell: Callable[[], None] | None = None
+    told = False
+
+    def commit(
+        self, commit: Commit, changes: Changes, chunks: Sequence[ReadChunk], ahead: Sequence[tuple[int, ObjectId]]
+    ) -> None:
+        super().commit(commit, changes, chunks, ahead)
+        if changes.drops and self.tell is not None and not self.told:
+            self.told = True
+            self.tell()
+
+
 class TestDeletions:
     """What is gone goes, in slices."""
 
@@ -163,6 +181,24 @@ class TestDeletions:
             light.hint(b"top")
             assert max(len(changes) for changes in light.outlet.changes) <= 1100
             assert [object_key(ROOT)] == list(light.outlet.rows)
+
+    def test_a_hint_drops_what_a_walk_is_dropping(self, root: Path) -> None:
+        """A walk drops a directory, and on the way what stood where something of it was moved to. Told of meanwhile, it is
+        gone when the walk comes back to it, and is not dropped again."""
+        (root / "a" / "inner" / "moved").mkdir(parents=True)
+        (root / "b" / "moved").mkdir(parents=True)
+        for number in range(5000):
+            (root / "b" / "moved" / f"f{number}").touch()
+        outlet = Telling()
+        with station(root, root.parent / "state", outlet) as made:
+            made.synced()
+            shutil.rmtree(root / "b" / "moved")
+            (root / "a" / "inner" / "moved").rename(root / "b" / "moved")
+            shutil.rmtree(root / "a")
+            outlet.tell = lambda: made.pump.hint([Hint(b"a", Look.ENTRY)])
+            made.reconcile()
+            assert [] == made.mirror()
+            assert outlet.told
 
     def test_replaced_by_another_type(self, made: Station, root: Path) -> None:
         """A full directory becomes a file, a file becomes a directory: other objects."""

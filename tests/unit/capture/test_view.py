@@ -12,15 +12,38 @@ from agent.core.commit import Changes
 from agent.core.ids import ROOT
 from agent.store.catalog import Catalog
 from agent.store.local import Local
-from fakes.store_fakes import EPOCH, dir_row
+from fakes.store_fakes import EPOCH, dir_row, header
 
 
 @pytest.fixture
-def view(tmp_path: Path) -> Iterator[View]:
-    """A batch over a catalog without commits."""
-    with Catalog.open(str(tmp_path / "catalog.db")) as catalog, Local.open(str(tmp_path / "local.db")) as local:
-        catalog.begin_epoch(EPOCH)
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    """One without commits."""
+    with Catalog.open(str(tmp_path / "catalog.db")) as one:
+        one.begin_epoch(EPOCH)
+        yield one
+
+
+@pytest.fixture
+def view(tmp_path: Path, catalog: Catalog) -> Iterator[View]:
+    """A batch over it."""
+    with Local.open(str(tmp_path / "local.db")) as local:
         yield View(catalog, local)
+
+
+def test_an_object_that_is_gone_is_not_dropped_again(view: View, catalog: Catalog) -> None:
+    """Whoever was on the way to drop it when an earlier batch did: nothing is left to do."""
+    root, id = dir_row(ROOT, 1), view.fresh_id()
+    view.add_object(ROOT, root)
+    view.add_object(id, dir_row(id, 1))
+    view.put_name(ROOT, b"name", id)
+    catalog.write(view.changes(), header(1))
+    view.begin()
+    view.drop_name(ROOT, b"name")
+    view.drop_object(id)
+    catalog.write(view.changes(), header(2))
+    view.begin()
+    view.drop_object(id)
+    assert Changes([], []) == view.changes()
 
 
 def test_an_object_that_came_and_went_in_one_batch_leaves_nothing(view: View) -> None:
