@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from agent.capture.copies import Copies
 from agent.capture.coverage import LargeQueue, Outstanding
 from agent.capture.large import LargeReads, Send
 from agent.capture.linked import Linked
@@ -52,6 +53,8 @@ class Engine:
         self._scratch = os.path.dirname(local.path) or None
         self.reports = Reports(board, clock)
         self.objects = Objects(self.view, catalog, self.places, self.reports, clock, print_seed(local), linked)
+        linked.opened(root_fd)
+        self.copies = Copies(self.view, self.places, linked, board, clock)
         queue = LargeQueue(self.outstanding)
         self.looker = Looker(self.view, self.places, self.objects, rules, self.reports, queue)
         self.large = LargeReads(

@@ -320,7 +320,7 @@ class Objects:
             self._view.add_object(id, row)
         else:
             self._view.put_object(id, row, was)
-        self.linked.note(handle, st.st_mode, st.st_nlink)
+        self.linked.note(id, handle, st.st_mode, st.st_nlink)
         ctime = st.st_ctime_ns
         clean = read_at > 0 and is_clean(ctime, self.synced_at, self._grain)
         if clean and self._silent_stores and st.st_size and stat.S_ISREG(st.st_mode):

@@ -73,6 +73,7 @@ class Pump:
         on_failed: Callable[[Exception], None] | None = None,
         prunable: Callable[[], CommitNumber] = lambda: NOTHING,
         require_room: Callable[[int], None] = lambda _: None,
+        linked: Linked | None = None,
     ) -> None:
         self._catalog = catalog
         self._local = local
@@ -89,7 +90,7 @@ class Pump:
         self._stopping = threading.Event()
         self._committer = Committer(catalog, local, outlet, board, clock, self._stopping, require_room)
         #: Files with further names: what the watcher asks about changes outside the root.
-        self.linked = Linked()
+        self.linked = linked or Linked()
         self._tokens = itertools.count(1)
         self._engine: Engine | None = None
         self._tasks: Tasks | None = None
@@ -267,6 +268,8 @@ class Pump:
         elif not hints and not self._tasks:
             if not self._commit(engine, self._tasks, drained=True):
                 self._begin_doubt(self._tasks)
+            elif self._doubt is None:
+                engine.copies.tell((self._committer.commits, self._last_reconcile))
             self._pruning.turn()
             self._let_go(engine)
             self._rest(engine.large.rest(_IDLE))

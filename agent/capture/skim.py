@@ -90,7 +90,7 @@ class Skimmer:
             if kind == S_IFREG:
                 taken += size
                 if st.st_nlink > 1:
-                    self._linked.note(handle, st.st_mode, st.st_nlink)
+                    self._linked.note(id, handle, st.st_mode, st.st_nlink)
             elif kind == S_IFDIR and not handle.startswith(MOUNT_HANDLE):
                 below(id, False)
             done += 1

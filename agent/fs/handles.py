@@ -30,6 +30,8 @@ _STAND_IN_FORM = struct.Struct("=QQ")
 _HANDLE_MAX = 128
 _NO_HANDLES = (errno.EOPNOTSUPP, errno.EOVERFLOW, errno.ENOSYS)
 
+#: FUSE, SMB, CIFS, SMB 2, 9P, vboxsf, vmhgfs (linux/magic.h).
+_BY_PATHS = (0x65735546, 0x517B, 0xFF534D42, 0xFE534D42, 0x01021997, 0x786F4256, 0x00BEEF01, 0xBACBACBC)
 _XFS_MAGIC = 0x58465342
 #: Of the root directory of every btrfs subvolume (BTRFS_FIRST_FREE_OBJECTID).
 SUBVOLUME_INODE = 256
@@ -89,6 +91,12 @@ def _stand_in(fd: int, name: bytes) -> bytes:
     if S_ISDIR(found.mode) or _libc.magic_of(fd) != _libc.OVERLAY_MAGIC:
         return made
     return made + _libc.U64.pack(found.device)
+
+
+def names_stand_apart(fd: int) -> bool:
+    """Whether the filesystem that ``fd`` stands on may show each name of a file as a file of its own, with all of its names
+    counted: what a program or another machine serves by paths."""
+    return _libc.magic_of(fd) in _BY_PATHS
 
 
 def is_read_only_subvolume(fd: int) -> bool:

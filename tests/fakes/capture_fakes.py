@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from agent.capture.linked import Linked
 from agent.capture.outlet import ReadChunk
 from agent.capture.pump import Pump
 from agent.capture.rules import Rules
@@ -241,7 +242,13 @@ class Station:
     """A root, a state directory, and the pump that captures the one into the other."""
 
     def __init__(
-        self, root: Path, state: Path, outlet: RecordingOutlet, rules: Rules | None = None, clock: Clock | None = None
+        self,
+        root: Path,
+        state: Path,
+        outlet: RecordingOutlet,
+        rules: Rules | None = None,
+        clock: Clock | None = None,
+        linked: Linked | None = None,
     ) -> None:
         self.root = root
         self.state = state
@@ -265,6 +272,7 @@ class Station:
             clock or SystemClock(),
             rules,
             on_failed=self.failed.append,
+            linked=linked,
         )
 
     def start(self) -> None:
@@ -343,9 +351,10 @@ def station(
     outlet: RecordingOutlet | None = None,
     rules: Rules | None = None,
     clock: Clock | None = None,
+    linked: Linked | None = None,
 ) -> Iterator[Station]:
     """A station that is stopped and closed in the end."""
-    made = Station(root, state, outlet if outlet is not None else RecordingOutlet(), rules, clock)
+    made = Station(root, state, outlet if outlet is not None else RecordingOutlet(), rules, clock, linked)
     try:
         yield made
     finally:
