@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -181,11 +182,15 @@ class TestContent:
         assert sum(len(made.outlet.chunks[name]) > 8192 for name in made.outlet.fresh) <= 3
         assert [] == made.mirror()
 
-    def test_a_log_that_grows(self, made: Station, root: Path) -> None:
-        """Appending in small steps ends in the same chunks as reading it at once would."""
+    @pytest.mark.parametrize("content", [None, 5, 32, 41])
+    def test_a_log_that_grows(self, made: Station, root: Path, rng: random.Random, content: int | None) -> None:
+        """Appending in small steps ends in the same chunks as reading it at once would; also where the first chunks are long, as
+        they are with these seeds."""
+        if content is not None:
+            rng = random.Random(content)
         with open(root / "log", "wb") as file:
             for number in range(30):
-                file.write(os.urandom(20_000))
+                file.write(rng.randbytes(20_000))
                 file.flush()
                 if number == 0:
                     made.synced()

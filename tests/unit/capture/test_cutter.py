@@ -38,5 +38,6 @@ def test_the_choice_is_kept() -> None:
     coarse = [Entry(DATA, 300_000, b"n" * 32)] * 4
     assert (FINE, COARSE) == (first_cut(1 << 20), first_cut(1 << 30))
     assert FINE == kept_cut(iter(fine), 1 << 40)
+    assert FINE == kept_cut(iter([Entry(DATA, FINE.most, b"n" * 32)] * 2), 1 << 20)
     assert COARSE == kept_cut(iter(coarse), 1 << 20)
     assert COARSE == kept_cut(iter(fine[:2]), 1 << 30)
