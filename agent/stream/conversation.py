@@ -33,6 +33,7 @@ from agent.stream.messages import (
 )
 from agent.stream.pace import Pace
 from agent.stream.telling import Standings, Telling
+from agent.stream.words import Words
 
 HEARTBEAT = 5.0
 SILENCE = 30.0
@@ -43,12 +44,34 @@ _PACE_WINDOW = 3.0
 _TICK = 1.0
 
 
+#: Why a peer of this release may end a call.
+_REASONS = frozenset(
+    {
+        *("busy", "damaged", "disk-reserve", "epoch-not-own", "epoch-too-high", "failed", "identity", "kind-differs"),
+        *(
+            "not-primary",
+            "not-standby",
+            "protocol",
+            "silent",
+            "stale-epoch",
+            "store-failed",
+            "unknown-dataset",
+            "version",
+        ),
+    }
+)
+_OTHERWISE = "refused"
+
+
 class RefusedByPeer(Refused):
-    """The peer ended the call. ``code``: its word for why. Nothing proves it, so nothing else may follow from it."""
+    """The peer ended the call. ``code``: its word for why, ``refused`` for any that no peer would say: it becomes that of a
+    problem, and must be none of ours. Nothing proves it, so nothing else may follow from it; what it says is to be done is
+    shown as its word."""
 
     def __init__(self, peer: str, refuse: Refuse) -> None:
-        super().__init__("replicate", peer, refuse.reason, refuse.remedy)
-        self.code = refuse.code
+        remedy = f"{refuse.remedy} (says {peer})" if refuse.remedy else ""
+        super().__init__("replicate", peer, refuse.reason, remedy)
+        self.code = refuse.code if refuse.code in _REASONS else _OTHERWISE
 
 
 class Ended(Exception):
@@ -81,6 +104,7 @@ class Conversation:
         self._clock = clock
         self._pace = pace
         self._telling = Telling(standings, peer, clock)
+        self._words = Words(clock)
         self._condition = threading.Condition()
         self._over = False
         self._credit = CREDIT
@@ -102,6 +126,7 @@ class Conversation:
 
     def hear(self, answers: Answers) -> None:
         """Take what the peer says. Raises ``RefusedByPeer``, ``WireError``; the call must end then."""
+        self._words.heard(len(answers))
         with self._condition:
             self._heard_at = self._clock.monotonic()
             for part in answers:
@@ -360,6 +385,7 @@ class Conversation:
 
     def _spoken(self, batch: Batch) -> Batch:
         self._spoke_at = self._clock.monotonic()
+        self._words.told(len(batch))
         return batch
 
     def _late(self) -> Unreachable | None:
