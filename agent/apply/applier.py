@@ -14,7 +14,7 @@ from agent.apply.commits import commits_after, counts_at
 from agent.apply.content import told_lost
 from agent.apply.converge import converge
 from agent.apply.ending import Ending
-from agent.apply.facts import Applied, Held, Report, StandbyFailed, VerifyReport, silent
+from agent.apply.facts import FAILED, Applied, Held, Report, StandbyFailed, VerifyReport, silent
 from agent.apply.guard import Guard, Standing
 from agent.apply.holds import Holds
 from agent.apply.late import LateFiles
@@ -61,7 +61,7 @@ _ATTEMPTS_KEPT = 64
 _GUESSES = 300
 
 _AGAIN = "it is tried again"
-_PASSING = ("chunk-damaged", "apply-failed", "impossible-row")
+_PASSING = ("chunk-damaged", FAILED, "impossible-row")
 
 
 def never() -> bool:

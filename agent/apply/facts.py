@@ -9,6 +9,10 @@ from enum import StrEnum
 from agent.core.errors import HikaeError, Refused, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 
+#: Problems of a standby that end by a person's hand, and until then it applies no commit whole: of the whole of it, of one path.
+DISK_FULL, STOPPED = "standby-disk-full", "apply-stopped"
+FAILED = "apply-failed"
+
 
 class Phase(StrEnum):
     """What the applier does now; public strings."""

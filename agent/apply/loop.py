@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import replace
 
 from agent.apply.applier import Applier
 from agent.apply.brake import ACCEPTABLE
 from agent.apply.ending import Stopped
-from agent.apply.facts import ApplyFacts, Held, Phase, Progress, Report, StandbyFull, VerifyReport, silent
+from agent.apply.facts import (
+    DISK_FULL,
+    STOPPED,
+    ApplyFacts,
+    Held,
+    Phase,
+    Progress,
+    Report,
+    StandbyFull,
+    VerifyReport,
+    silent,
+)
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import Damaged, HikaeError, Refused, StoreFailed
@@ -22,6 +33,7 @@ CHECKPOINT_COMMITS = 256
 IDLE_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 1.0
 LONGEST_BACKOFF = 30.0
+WAITS_SECONDS = 0.5
 #: So long may what runs take when the loop is to end; then it is given up, and done again at the next start.
 GRACE = 5.0
 
@@ -131,18 +143,25 @@ class ApplyLoop:
             self._wake()
 
     def verify(
-        self, *, deep: bool, progress: Report = silent, timeout: float | None = None, repair: bool = False
+        self, *, deep: bool, progress: Report = silent, repair: bool = False, waits: Callable[[], None] = lambda: None
     ) -> VerifyReport:
-        """Compare the standby with the catalog, between two converges, and ``repair`` it. Waits for the result.
+        """Compare the standby with the catalog, between two converges, and ``repair`` it. Waits for the result; ``waits`` is
+        called each half second until it begins, and what it raises calls it off.
 
-        Raises ``TimeoutError``, ``Held``, ``Refused`` when the loop ends."""
+        Raises ``Held``, ``Refused`` when the loop ends."""
         future: Future[VerifyReport] = Future()
         with self._change:
             if self._closing:
                 raise Refused("verify", "", "the agent is stopping")
             self._verifies.append((deep, repair, progress, future))
             self._change.notify_all()
-        return future.result(timeout)
+        try:
+            while not wait([future], WAITS_SECONDS).done and not future.running():
+                waits()
+        except BaseException:
+            future.cancel()
+            raise
+        return future.result()
 
     def facts(self) -> ApplyFacts:
         """The state now."""
@@ -228,10 +247,10 @@ class ApplyLoop:
         except Stopped:
             pass
         except StandbyFull as full:
-            self._complain("standby-disk-full", full)
+            self._complain(DISK_FULL, full)
             self._back_off(Phase.FULL, full)
         except HikaeError as error:
-            self._complain("apply-stopped", error)
+            self._complain(STOPPED, error)
             self._back_off(Phase.IDLE, error)
             if isinstance(error, StoreFailed | Damaged):
                 self._broken(error)
@@ -283,8 +302,8 @@ class ApplyLoop:
 
     def _well(self) -> None:
         self._backoff = self._retry_at = 0.0
-        self._board.clear("standby-disk-full")
-        self._board.clear("apply-stopped")
+        self._board.clear(DISK_FULL)
+        self._board.clear(STOPPED)
 
     def _idle(self) -> None:
         with self._change:
@@ -303,7 +322,7 @@ class ApplyLoop:
         if self._applier.applied > self._told and not self._applier.redoes:
             self._tell(self._applier.applied)
         self._applier.rest()
-        self._board.clear("apply-stopped")
+        self._board.clear(STOPPED)
 
     def _finish(self) -> bool:
         """Paused between two commits, it still makes the first one whole; whether there was something to do."""
@@ -377,4 +396,4 @@ class ApplyLoop:
         try:
             self._applier.close()
         except HikaeError as error:
-            self._complain("apply-stopped", error)
+            self._complain(STOPPED, error)

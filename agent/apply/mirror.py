@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agent.apply.content import Look, goes_on
-from agent.apply.facts import ChunkLost, Progress, Report, silent
+from agent.apply.facts import FAILED, ChunkLost, Progress, Report, silent
 from agent.apply.fate import Identity
 from agent.apply.late import LateFiles
 from agent.apply.ledger import Ledger
@@ -457,7 +457,7 @@ class Attempt:
         if self._is_left_out(error):
             return True
         reason = error.strerror or str(error)
-        self._failed("apply-failed", f"cannot be made as wanted: {reason}", "see what stands there; it is tried again")
+        self._failed(FAILED, f"cannot be made as wanted: {reason}", "see what stands there; it is tried again")
         return True
 
     def _is_left_out(self, error: OSError) -> bool:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from agent.apply.facts import DISK_FULL as STANDBY_FULL
+from agent.apply.facts import FAILED, STOPPED
 from agent.capture.committer import DISK_FULL
 from agent.capture.reports import UNREADABLE
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.standing import Standing, Told
 from agent.fs.reserve import CODE as RESERVE
 from agent.node.patience import Obstacle
-from agent.node.pauses import SEND, Pauses
+from agent.node.pauses import APPLY, SEND, Pauses
 from agent.node.primary import Primary
+from agent.node.standby import FULL
 from agent.node.tended import NOT_RUNNING
+from agent.stream.board import Level
+from agent.stream.link import RESERVE as REFUSED_FOR_ROOM
 from agent.stream.link import is_for_a_person
 
 #: Problems of a whole dataset during which nothing is captured.
 _CAPTURE_WAITS = (DISK_FULL, RESERVE, UNREADABLE)
+
+#: Problems of a standby during which nothing counts as applied.
+_NOT_APPLIED = (STANDBY_FULL, STOPPED, FAILED)
 
 
 def of_capture(side: Primary, board: ProblemBoard) -> Obstacle | None:
@@ -28,20 +39,45 @@ def of_opening(board: ProblemBoard, dataset: str) -> Obstacle | None:
     return _told(board, dataset, (NOT_RUNNING,))
 
 
-def of_peer(side: Primary, peer: str, pauses: Pauses, asked_ns: int) -> Obstacle | None:
-    """Why nothing more reaches a peer. It is asked again at once: what it refused before ``asked_ns``
-    (UTC ns) may have been mended, and what it refuses now may be soon."""
+def of_peer(
+    side: Primary, peer: str, level: Level, pauses: Pauses, told: Callable[[str], Told | None], asked_ns: int
+) -> Obstacle | None:
+    """Why nothing more reaches a peer, or is ``level`` there; ``told``: its last word. It is asked again at once: what it refused
+    before ``asked_ns`` (UTC ns) may have been mended, and what it refuses now may be soon."""
     name = side.dataset.name
     if side.mark is not None and not side.goes_on:
         return Obstacle(side.mark.sentence, "hikae status says what leads out of it")
     if SEND in (paused := pauses.until_ns()) and paused[SEND] is None:
         return Obstacle(f"sending to {peer} is paused until it is resumed", f"hikae resume {name}")
     link = side.links[peer][0]
-    refused = link.state().error
-    if refused is None or not is_for_a_person(refused.code):
+    state = link.state()
+    if state.connected and (word := told(peer)) is not None:
+        return of_standing(word.standing, peer, level, name)
+    refused = state.error
+    if refused is None or not (is_for_a_person(refused.code) or refused.code == REFUSED_FOR_ROOM):
         return None
     link.dial_now()
     return _obstacle(refused, name) if refused.since >= asked_ns else None
+
+
+def of_standing(said: Standing, peer: str, level: Level, dataset: str) -> Obstacle | None:
+    """What a peer that is connected says of itself, as far as only a person there can end it."""
+    worst = said.worst
+    if worst is not None and worst.code == FULL:
+        return Obstacle(f"{peer} cannot store what comes: {worst.message}", _there(peer, worst.remedy))
+    if level is Level.DURABLE:
+        return None
+    if said.hold is not None:
+        return Obstacle(f"{peer} is held: {said.hold.sentence}", _there(peer, said.hold.remedy))
+    if any(pause.what == APPLY and pause.until is None for pause in said.pauses):
+        return Obstacle(f"applying is paused on {peer} until it is resumed", f"on {peer}: hikae resume {dataset}")
+    if worst is not None and worst.code in _NOT_APPLIED:
+        return Obstacle(f"{peer} cannot apply: {worst.message}", _there(peer, worst.remedy))
+    return None
+
+
+def _there(peer: str, remedy: str) -> str:
+    return f"on {peer}: {remedy}" if remedy else f"see hikae status on {peer}"
 
 
 def _told(board: ProblemBoard, dataset: str, codes: tuple[str, ...]) -> Obstacle | None:

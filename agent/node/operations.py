@@ -72,7 +72,7 @@ class Operations:
         def reach(side: Primary, still: Callable[[], bool]) -> CommitNumber:
             number = patience.until(side.pump.barrier().wait, partial(of_capture, side, member.board), still)
             for name, board in side.boards.items():
-                met = partial(of_peer, side, name, member.pauses, time.time_ns())
+                met = partial(of_peer, side, name, wanted, member.pauses, member.standings.told, time.time_ns())
                 patience.until(_or_again(partial(board.wait, wanted, number), name, level), met, still)
             return number
 
@@ -88,7 +88,7 @@ class Operations:
         restored = 0
         if repair:
             restored, damaged = repair_vault(side, self._stopping, told.breath)
-        report = side.loop.verify(deep=deep, progress=told, repair=repair)
+        report = side.loop.verify(deep=deep, progress=told, repair=repair, waits=told.waits)
         result = _verified(report, deep)
         result["repaired"] += restored
         if damaged:
@@ -224,6 +224,10 @@ class _Told:
     def breath(self) -> None:
         """The vault is looked at; there is nothing to count."""
         self(Progress())
+
+    def waits(self) -> None:
+        """It has not begun."""
+        self._progress({"phase": "verify", "waits_for": "what is being applied is to come to its end first"})
 
     def __call__(self, at: Progress) -> None:
         now = time.monotonic()

@@ -183,7 +183,7 @@ def test_verify_runs_in_between_and_ends_with_the_loop(it: Rig) -> None:
         loop.notify(commit)
         assert loop.wait_applied(commit.number, PATIENCE)
         reports = []
-        asking = threading.Thread(target=lambda: reports.append(loop.verify(deep=True, timeout=PATIENCE)))
+        asking = threading.Thread(target=lambda: reports.append(loop.verify(deep=True)))
         asking.start()
         asking.join()
         assert [(True, commit.number)] == [(report.equal, report.number) for report in reports]
@@ -241,3 +241,33 @@ def test_what_it_equals_is_published_although_our_store_failed_once(it: Rig) -> 
     it.local = known
     lost.close()
     assert (True, [commit.number]) == (failing.failed, seen.applied)
+
+
+def test_a_verify_says_that_it_waits_and_ends_with_who_asked(it: Rig) -> None:
+    """A converge runs for long: whoever asks is told each half second; once nobody is there any more it is called off."""
+    begun, on = threading.Event(), threading.Event()
+
+    def step(_what: str) -> None:
+        begun.set()
+        assert on.wait(PATIENCE)
+
+    told: list[int] = []
+
+    def waits() -> None:
+        told.append(1)
+        if len(told) == 2:
+            raise ConnectionError
+
+    loop = ApplyLoop(it.applier(step), it.board, it.clock, lambda _: None)
+    loop.start()
+    try:
+        loop.notify(it.commit(_tree(it)))
+        assert begun.wait(PATIENCE)
+        with pytest.raises(ConnectionError):
+            loop.verify(deep=False, waits=waits)
+        on.set()
+        assert loop.verify(deep=False).equal
+    finally:
+        on.set()
+        loop.close()
+    assert 2 == len(told)

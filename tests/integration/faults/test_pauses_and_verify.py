@@ -87,6 +87,25 @@ def test_what_is_paused_without_end_is_not_waited_for() -> None:
         assert 0 == both.alpha.run("wait", "web", "--applied", "--timeout", "60").returncode
 
 
+def test_what_the_standby_does_not_apply_is_not_waited_for() -> None:
+    """`wait --applied` ends by itself while the standby is paused or its directory is gone, with what to do where; `--durable` is
+    told all the same."""
+    with pair() as both:
+        both.begin()
+        assert 0 == both.beta.run("pause", "web", "--apply").returncode
+        (both.source / "file").write_text("stored")
+        assert 0 == both.alpha.run("wait", "web", "--durable").returncode
+        done = both.alpha.run("wait", "web", "--applied")
+        assert (Exit.REFUSED, True) == (done.returncode, "on beta: hikae resume web" in done.stderr)
+        away = both.target.rename(both.target.with_name("away"))
+        assert 0 == both.beta.run("resume", "web").returncode
+        both.beta.told("standby-gone")
+        done = both.alpha.run("wait", "web", "--applied")
+        assert (Exit.REFUSED, True) == (done.returncode, "beta is held: " in done.stderr)
+        away.rename(both.target)
+        assert 0 == both.alpha.run("wait", "web", "--applied", "--timeout", "60").returncode
+
+
 def test_a_wait_right_after_a_start_waits_for_it() -> None:
     """From the first moment that the agent answers, within its time."""
     with pair() as both:
