@@ -240,7 +240,7 @@ def test_swap_of_two_directories(watched: Watched) -> None:
     watched.forget()
     (watched.root / "one/x").touch()
     watched.assert_covered(b"one/x")
-    assert not watched.seen.covers(b"two/x")
+    assert not watched.seen.names(b"two/x")
 
 
 def test_directory_moved_in(watched: Watched) -> None:
@@ -448,11 +448,11 @@ def test_restart(watched: Watched) -> None:
     watched.watcher.stop()
     (watched.root / "between").touch()
     assert not watched.watcher.barrier(0.1)
-    assert [] == watched.seen.hints
+    assert [] == watched.seen.of()
     watched.watcher.start(watched.seen)
     (watched.root / "after").touch()
     watched.assert_covered(b"after")
-    assert not watched.seen.covers(b"between")
+    assert not watched.seen.names(b"between")
 
 
 def test_nothing_is_left_open(watched: Watched) -> None:

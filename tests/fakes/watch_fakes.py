@@ -45,6 +45,15 @@ class SeenHints:
         """The hints for exactly this path."""
         return [hint for hint in self.hints if hint.path == path]
 
+    def of(self, *handles: bytes) -> list[Hint]:
+        """The hints that name a path, or one of these objects. What others do on the filesystem comes by handles of theirs, and
+        as a look at everything when it floods the queue."""
+        return [hint for hint in self.hints if hint.path or hint.handle in handles]
+
+    def names(self, path: bytes) -> bool:
+        """Whether this very path is told of, or something above it; not by a look at everything, which others cause."""
+        return covers([hint for hint in self.hints if hint.path], path)
+
     def covers(self, path: bytes, handle: bytes = b"") -> bool:
         """Whether whoever looks at all hints will look at ``path`` (or at the object with this handle)."""
         return covers(self.hints, path) or bool(handle and any(hint.handle == handle for hint in self.hints))

@@ -118,7 +118,8 @@ def test_a_write_through_an_outside_link_is_told_by_handle(groups: FanotifyGroup
         for name in ("link", "stranger"):
             (root.parent / name).write_bytes(b"x")
         assert watcher.barrier(LONG)
-        assert {Hint(b"", Look.ENTRY, ours)} == set(seen.hints)
+        stranger = handle(root.parent / "stranger")
+        assert {Hint(b"", Look.ENTRY, ours)} == set(seen.of(ours, stranger))
 
 
 def test_an_object_that_was_just_linked_in_is_ours_before_the_catalog_knows(groups: FanotifyGroups, root: Path) -> None:
@@ -128,13 +129,14 @@ def test_an_object_that_was_just_linked_in_is_ours_before_the_catalog_knows(grou
     with started(watcher) as seen:
         (root.parent / "file").write_bytes(b"x")
         assert watcher.barrier(LONG)
-        assert [] == seen.hints
+        assert [] == seen.of(handle(root.parent / "file"))
         os.link(root.parent / "file", root / "linked")
         assert watcher.barrier(LONG)
         seen.clear()
         (root.parent / "file").write_bytes(b"y")
         assert watcher.barrier(LONG)
-        assert {Hint(b"", Look.ENTRY, handle(root / "linked"))} == set(seen.hints)
+        ours = handle(root / "linked")
+        assert {Hint(b"", Look.ENTRY, ours)} == set(seen.of(ours))
 
 
 def test_without_a_catalog_to_ask_nothing_outside_is_told(groups: FanotifyGroups, root: Path) -> None:
@@ -143,10 +145,11 @@ def test_without_a_catalog_to_ask_nothing_outside_is_told(groups: FanotifyGroups
     with started(watcher) as seen:
         (root.parent / "a/b").mkdir(parents=True)
         (root.parent / "a/b/file").write_bytes(b"x")
+        strangers = [handle(root.parent / name) for name in ("a", "a/b", "a/b/file")]
         (root.parent / "a").rename(root.parent / "c")
         (root.parent / "c/b/file").unlink()
         assert watcher.barrier(LONG)
-        assert [] == seen.hints
+        assert [] == seen.of(*strangers)
 
 
 def test_a_write_through_a_handle(groups: FanotifyGroups, root: Path) -> None:
@@ -189,7 +192,7 @@ def test_exchange(groups: FanotifyGroups, root: Path) -> None:
         (root / "one/after").touch()
         assert watcher.barrier(LONG)
         assert seen.covers(b"one/after")
-        assert not seen.covers(b"two/after")
+        assert not seen.names(b"two/after")
         assert {(b"one", b"two"), (b"two", b"one")} <= {(hint.path, hint.moved_from) for hint in seen.hints}
 
 
