@@ -278,7 +278,7 @@ def stopped(agent: Agent) -> tuple[int, str]:
     agent.process.send_signal(signal.SIGTERM)
     code = agent.ended(30)
     took = time.monotonic() - begun
-    return code, "" if took < 5 else f"{agent.name} took {took:.1f} s"
+    return code, "" if took < 15 else f"{agent.name} took {took:.1f} s"
 
 
 def inodes(root: Path) -> dict[bytes, tuple[int, int]]:

@@ -50,7 +50,7 @@ def test_a_secondary_that_was_away_for_long_catches_up(rng: random.Random) -> No
         begun = time.monotonic()
         for number in range(3_000):
             (both.source / f"file{number % 1_000}").write_text(str(number))
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30
         burst(both.source, rng, 300)
         assert "disconnected" == eventually(both.alpha.look)["state"]
         both.beta.start()
