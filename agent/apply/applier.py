@@ -34,10 +34,10 @@ from agent.apply.ports import (
     nothing_left_out,
 )
 from agent.apply.refresh import go_on
+from agent.apply.remembered import Remembered
 from agent.apply.short import Short
 from agent.apply.standby import Standby
 from agent.apply.unkept import LEFT_OUT, UnkeptReport
-from agent.apply.untouched import tell_no_more
 from agent.apply.verify import verify
 from agent.apply.world import Step, no_step, whole
 from agent.config.values import Brake
@@ -45,9 +45,8 @@ from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, CommitNumber, ObjectId, shown
-from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem import ProblemBoard, Severity
 from agent.fs.expected import BY_HANDLE, Expect
-from agent.fs.walk import count, is_empty
 
 _ATTEMPTS = "attempts"
 _ACCEPTED = "accepted"
@@ -118,6 +117,7 @@ class Applier:
         )
         self._left_out = left_out
         self._unkept = UnkeptReport(local.unkept, board)
+        self._remembered = Remembered(local, board, clock)
         self._prepared = False
         #: What the standby equals but for the files in ``_late``, and what it equals with them.
         self._stands = self._whole = self._checkpoint = number_of(local.value(CHECKPOINT))
@@ -201,11 +201,9 @@ class Applier:
             raise
         self._prepared = True
         self._tell_unkept(whole=False)
-        tell_no_more(self._board, world.root)
+        self._remembered.look(world.root, world.displaced, self._reader)
         # What the commits hold is not looked at here.
         self._holds.clear("lineage-waits", "adopt-waits", *ACCEPTABLE)
-        if is_empty(world.displaced):
-            self._board.clear_code("displaced")
         if self._standby.found_again:
             self._lost = True
         if self._standby.fresh and not self._attempts:
@@ -430,20 +428,11 @@ class Applier:
                 self.checkpoint()
             if run.adopt:
                 self._standby.adopted_whole()
-                self._report_displaced()
+                self._remembered.adopted(self._standby.open().displaced)
+        self._remembered.keep()
         return Applied(
             self._whole, tally.done_entries, tally.done_bytes, tally.displaced, tally.failed, redo=not run.trusted
         )
-
-    def _report_displaced(self) -> None:
-        displaced = count(self._standby.open().displaced)
-        if displaced:
-            message = (
-                f"{displaced:,} entries of the adopted tree are not on the primary; they are now in .hikae/displaced"
-            )
-            remedy = "look at them, then remove them"
-            now = self._clock.now_ns()
-            self._board.put(Problem("displaced", Severity.WARNING, now, b"", message, remedy))
 
     # -- holds ---------------------------------------------------------------------------------------------------------
 

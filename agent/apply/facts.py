@@ -12,6 +12,8 @@ from agent.core.ids import NOTHING, CommitNumber, ObjectId
 #: Problems of a standby that end by a person's hand, and until then it applies no commit whole: of the whole of it, of one path.
 DISK_FULL, STOPPED = "standby-disk-full", "apply-stopped"
 FAILED = "apply-failed"
+#: Something foreign stood in the way and is in ``.hikae/displaced``.
+DISPLACED = "displaced"
 
 
 class Phase(StrEnum):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agent.apply.content import Look, goes_on
-from agent.apply.facts import FAILED, ChunkLost, Progress, Report, silent
+from agent.apply.facts import DISPLACED, FAILED, ChunkLost, Progress, Report, silent
 from agent.apply.fate import Identity
 from agent.apply.late import LateFiles
 from agent.apply.ledger import Ledger
@@ -383,7 +383,7 @@ class Mirror:
             return  # one problem for all of them
         where = (PRIVATE_DIR + b"/" + DISPLACED_DIR + b"/" + aside).decode("utf-8", "backslashreplace")
         message = f"something that hikae did not put there stood in the way; it is now {where}"
-        self.problem("displaced", self.path(parent, name), message, "look at it, then remove it", Severity.WARNING)
+        self.problem(DISPLACED, self.path(parent, name), message, "look at it, then remove it", Severity.WARNING)
 
     def _set_aside(self, fd: int, name: bytes) -> bytes:
         """Move an entry to ``.hikae/displaced``; its name there."""

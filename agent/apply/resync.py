@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.apply.applier import STATE
+from agent.apply.remembered import REMEMBERED
 from agent.apply.short import SHORT
 from agent.apply.standby import forget_root
 from agent.store.local import Local
@@ -14,6 +15,6 @@ def forget_standby(local: Local) -> None:
 
     The root is forgotten last: cut short before, the standby is held as it was."""
     local.forget_objects()
-    for key in (*STATE, SHORT):
+    for key in (*STATE, SHORT, REMEMBERED):
         local.set_value(key, b"")
     forget_root(local)

@@ -15,7 +15,7 @@ from agent.apply.mirror import Found, Mirror
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.apply.unkept import InTheWay
 from agent.core.ids import ObjectId
-from agent.core.problem import ProblemBoard, Severity
+from agent.core.problem import Severity
 from agent.fs.confined import open_dir
 from agent.fs.handles import handle_and_mount, mount_of_fd
 from agent.fs.walk import entries
@@ -98,20 +98,3 @@ def _is_directory(fd: int, name: bytes) -> bool:
         return stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
     except OSError:
         return False
-
-
-def tell_no_more(board: ProblemBoard, root: int) -> None:
-    """Directories that stayed and are gone now are said no more."""
-    if not board.has(STAYS):
-        return
-    for problem in board.listed()[0]:
-        if problem.code == STAYS and not _stands(root, problem.path):
-            board.clear(STAYS, problem.path)
-
-
-def _stands(root: int, path: bytes) -> bool:
-    try:
-        os.stat(path, dir_fd=root, follow_symlinks=False)
-    except OSError:
-        return False
-    return True
