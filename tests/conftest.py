@@ -22,7 +22,7 @@ SEED_ENV = "HIKAE_TEST_SEED"
 SHARED_MEMORY = Path("/dev/shm")
 
 #: How long threads and children that were told to end may take to be gone.
-LEAVE_SECONDS = 5.0
+LEAVE_SECONDS = 30.0
 
 _seed_of = pytest.StashKey[int]()
 

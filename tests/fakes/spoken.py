@@ -79,7 +79,7 @@ def spoken(made: Station, base: Path, feed: Feed, looked: Callable[[], None]) ->
         yield Spoken(made, secondary, sender)
     finally:
         sender.close()
-        thread.join(5)
+        thread.join(30)
         sender.talk.end()
         thread.join()
         sender.release()

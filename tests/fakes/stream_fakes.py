@@ -477,7 +477,7 @@ def until_durable(call: Call, primary: Primary) -> None:
     """Wait until the peer has everything, also what is captured while we wait."""
     newest = primary.catalog.newest()
     while newest is not None and call.board.position.durable < newest.number:
-        assert call.board.wait(Level.DURABLE, newest.number, 10), call.failure
+        assert call.board.wait(Level.DURABLE, newest.number, 40), call.failure
         newest = primary.catalog.newest()
 
 

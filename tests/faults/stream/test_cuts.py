@@ -50,7 +50,7 @@ def resume(primary: Primary, secondary: Secondary) -> MemoryTransport:
     transport = MemoryTransport(secondary)
     call = Call(primary, transport)
     number, digest = newest_of(primary)
-    assert call.board.wait(Level.DURABLE, number, 10), call.failure
+    assert call.board.wait(Level.DURABLE, number, 40), call.failure
     call.stop()
     assert digest == secondary.digest()
     return transport

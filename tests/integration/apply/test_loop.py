@@ -237,7 +237,7 @@ def test_what_it_equals_is_published_although_our_store_failed_once(it: Rig) -> 
     commit = it.commit(tree)
     with _loop(it, seen) as loop:
         loop.notify(commit)
-        eventually(lambda: commit.number in seen.applied, 10)
+        eventually(lambda: commit.number in seen.applied)
     it.local = known
     lost.close()
     assert (True, [commit.number]) == (failing.failed, seen.applied)

@@ -33,7 +33,7 @@ def meanwhile(act: Callable[[int], None]) -> Iterator[threading.Event]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert begun.wait(10)
+        assert begun.wait(40)
         yield begun
     finally:
         stop.set()

@@ -67,7 +67,7 @@ def replicate(primary: Primary, transport: GrpcTransport) -> None:
     call = Call(primary, transport)
     newest = primary.catalog.newest()
     assert newest is not None
-    assert call.board.wait(Level.DURABLE, newest.number, 10), call.failure
+    assert call.board.wait(Level.DURABLE, newest.number, 40), call.failure
     call.stop()
     assert call.failure is None
 
@@ -266,7 +266,7 @@ def test_raw_connections_of_one_address_are_few(primary: Primary, served: Served
 
         eventually(are_few)
         newest = primary.write((b"more", b"x"))
-        assert call.board.wait(Level.DURABLE, newest.number, 10), call.failure
+        assert call.board.wait(Level.DURABLE, newest.number, 40), call.failure
     call.stop()
     transport.close()
 

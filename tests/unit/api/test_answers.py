@@ -25,7 +25,7 @@ def test_a_pulse_until_the_last_line() -> None:
     """Empty lines come while the call runs; the last line is the outcome."""
     out = _Out()
     with LineAnswer(out, pulse=0.001) as answer:
-        assert all(out.beaten.acquire(timeout=5) for _ in range(3))
+        assert all(out.beaten.acquire(timeout=40) for _ in range(3))
         answer.progress({"done": 1})
         answer.finish({"result": 2})
     lines = out.getvalue().split(b"\n")

@@ -277,7 +277,7 @@ def test_a_caller_that_goes_away_ends_its_call(client: AdminClient, path: str, c
         connection.sendall(b"POST /v1/datasets/web/reconcile HTTP/1.0\r\n\r\n")
         connection.recv(100)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    assert ended.wait(10)
+    assert ended.wait(40)
 
 
 def test_a_silent_caller_does_not_keep_the_server(path: str, controls: FakeControls) -> None:
@@ -299,14 +299,14 @@ def test_too_many_calls_are_told_to_come_again(
 
     def during(_progress: Progress) -> None:
         running.set()
-        assert finish.wait(10)
+        assert finish.wait(40)
 
     controls.during = during
     server = AdminServer(path, controls)
     server.start()
     first = threading.Thread(target=lambda: AdminClient(path).reconcile("web", lambda _: None))
     first.start()
-    assert running.wait(10)
+    assert running.wait(40)
     with pytest.raises(TryAgain, match="calls are running"):
         AdminClient(path).status()
     finish.set()

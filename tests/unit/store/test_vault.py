@@ -298,7 +298,7 @@ def test_many_threads_at_once(vault: Vault) -> None:
 
     def read() -> None:
         try:
-            begun.wait(10)
+            begun.wait(40)
             for one, raw in zip(chunks, raws, strict=True):
                 if not vault.missing([one.name]):
                     assert raw == vault.read(one.name)

@@ -21,7 +21,7 @@ def test_wait_returns_at_once_when_it_is_there() -> None:
 def test_wait_is_woken() -> None:
     """A waiter in another thread sees the change."""
     board, result = PositionBoard(), []
-    thread = threading.Thread(target=lambda: result.append(board.wait(Level.APPLIED, CommitNumber(2), 10)))
+    thread = threading.Thread(target=lambda: result.append(board.wait(Level.APPLIED, CommitNumber(2), 40)))
     thread.start()
     board.applied(CommitNumber(1))
     board.applied(CommitNumber(2))

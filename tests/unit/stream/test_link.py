@@ -72,7 +72,7 @@ def test_replicates_and_stops_cleanly(primary: Primary, secondary: Secondary) ->
     link.start()
     newest = primary.catalog.newest()
     assert newest is not None
-    assert board.wait(Level.DURABLE, newest.number, 10)
+    assert board.wait(Level.DURABLE, newest.number, 40)
     link.stop()
     assert (newest.digest, Phase.ENDED, None) == (secondary.digest(), link.state().phase, link.state().error)
 
@@ -84,7 +84,7 @@ def test_dials_again(primary: Primary) -> None:
     link = link_of(deaf, lambda: make_sender(primary), told.append)
     link.start()
     for _ in range(3):
-        assert deaf.tried.acquire(timeout=10)
+        assert deaf.tried.acquire(timeout=40)
     link.stop()
     error = link.state().error
     assert error is not None
@@ -106,7 +106,7 @@ def test_reconnects_after_a_cut(primary: Primary, secondary: Secondary) -> None:
     link.start()
     newest = primary.catalog.newest()
     assert newest is not None
-    assert board.wait(Level.DURABLE, newest.number, 10)
+    assert board.wait(Level.DURABLE, newest.number, 40)
     link.stop()
     assert 1 == len(ends)
 
@@ -168,7 +168,7 @@ def test_refusal_is_a_problem_of_its_name(primary: Primary, secondary: Secondary
 
     link = link_of(MemoryTransport(secondary), lambda: make_sender(primary), tell)
     link.start()
-    assert told.wait(10)
+    assert told.wait(40)
     error = link.state().error
     link.stop()
     assert error is not None
@@ -228,7 +228,7 @@ def test_sender_that_cannot_be_made(primary: Primary) -> None:
     link = link_of(Deaf(), make)
     link.start()
     for _ in range(2):
-        assert asked.acquire(timeout=10)
+        assert asked.acquire(timeout=40)
     link.stop()
     assert Phase.ENDED is link.state().phase
 

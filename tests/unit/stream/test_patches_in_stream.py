@@ -74,7 +74,7 @@ def arrived(call: Call, primary: Primary) -> None:
     """Wait until the peer has everything."""
     newest = primary.catalog.newest()
     assert newest is not None
-    assert call.board.wait(Level.DURABLE, newest.number, 10), call.failure
+    assert call.board.wait(Level.DURABLE, newest.number, 40), call.failure
 
 
 def streaming(primary: Primary, transport: MemoryTransport) -> Call:

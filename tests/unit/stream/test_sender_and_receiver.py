@@ -239,7 +239,7 @@ def test_applied_position_comes_back(primary: Primary, secondary: Secondary) -> 
     call = Call(primary, MemoryTransport(secondary))
     until_durable(call, primary)
     secondary.board.applied(commit.number)
-    assert call.board.wait(Level.APPLIED, commit.number, 10)
+    assert call.board.wait(Level.APPLIED, commit.number, 40)
     call.stop()
 
 
