@@ -411,7 +411,7 @@ class Applier:
             self._local.set_value(_ENDED, b"no", durable=True)
             self._clean = False
         self._attempts = (*self._attempts, target.number)[-_ATTEMPTS_KEPT:]
-        self._local.set_value(_ATTEMPTS, packed(self._attempts))
+        self._local.note_value(_ATTEMPTS, packed(self._attempts))
         self._trusted = False
 
     def _end(self, run: Run, mirror: Mirror) -> Applied:

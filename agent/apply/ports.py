@@ -112,6 +112,8 @@ class LocalFacts(Protocol):
 
     def set_value(self, key: str, value: bytes, durable: bool = False) -> None: ...
 
+    def note_value(self, key: str, value: bytes) -> None: ...
+
 
 class Early(Protocol):
     """Content that came before the commit that names it."""

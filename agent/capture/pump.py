@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from agent.capture.committer import Committer, Stopped
 from agent.capture.coverage import Barrier, Ticket, Waiting
@@ -18,7 +19,7 @@ from agent.capture.root import Hold, RootGuard
 from agent.capture.rules import Rules
 from agent.capture.tasks import Tasks
 from agent.core.clock import Clock
-from agent.core.errors import HikaeError
+from agent.core.errors import HikaeError, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.rows import is_object, key_of, object_id_of_key
@@ -277,9 +278,12 @@ class Pump:
         self._busy_at = self._clock.monotonic()
 
     def _let_go(self, engine: Engine) -> None:
-        """Nothing happens: directories that were passed need not stay open, nor keep anybody from what they hold."""
+        """Nothing happens: directories that were passed need not stay open, nor keep anybody from what they hold; and what was
+        learned of the last changes waits for no others."""
         if self._clock.monotonic() - self._busy_at > LET_GO:
             engine.places.let_go()
+            with suppress(TryAgain):
+                self._local.keep()
 
     def _rest(self, longest: float) -> None:
         with self._condition:

@@ -3,21 +3,25 @@
 File handles, inode numbers, ctimes and prints of objects, and a few named values; beside them, in files of their own, page
 digests and which chunk names were ever captured here. One connection, to be used by several threads.
 
-Facts are not durable when they are written: a power cut may bring back older ones than the catalog's. So they carry the
-commit up to which they hold, their *mark*, in the transaction that writes them (law 5; ``store.doubt`` judges by it).
+Facts are not durable when they are written: a power cut, or a kill, may bring back older ones than the catalog's. So they carry
+the commit up to which they hold, their *mark*, in the transaction that writes them (law 5; ``store.doubt`` judges by it). A
+transaction takes what is written within a second: each of its pages goes to the disk once for all of that, and not once for each
+small commit (docs/decisions/0036).
 """
 
 from __future__ import annotations
 
 import struct
 import threading
+import time
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, TypeAlias
 
 import apsw
 
-from agent.core.errors import StoreFailed
+from agent.core.errors import HikaeError, StoreFailed
 from agent.core.ids import CommitNumber, ObjectId
 from agent.store.known import KnownNames
 from agent.store.pages import Pages
@@ -46,6 +50,8 @@ _PUT_VALUE = "insert or replace into value values (?, ?)"
 #: They are believed no more (ctime 0 equals no stat), and the object is still known by its handle.
 _DOUBT = "update object set ctime = 0, clean = 0"
 _MARK, _SETTLED = "mark", "settled"
+#: What one transaction takes: so many rows, and what is written within so many seconds.
+_ROWS, _SECONDS = 1000, 1.0
 #: What SQLite's integers hold.
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 #: A mark: the commit's number, then its digest.
@@ -88,8 +94,8 @@ class Local:
     """See the module. Methods raise ``Damaged``, ``TryAgain`` (disk full), ``StoreFailed``."""
 
     @classmethod
-    def open(cls, path: str) -> Local:
-        """Open or create. Raises ``Damaged``: remove the file and everything is read anew."""
+    def open(cls, path: str, now: Callable[[], float] = time.monotonic) -> Local:
+        """Open or create; ``now`` gives seconds. Raises ``Damaged``: remove the file and everything is read anew."""
         connection = open_database(path, Synchronous.NORMAL, _CACHE_KIB)
         try:
             created = ensure_schema(connection, path, _APPLICATION, _VERSION, _TABLES)
@@ -99,13 +105,17 @@ class Local:
         except BaseException:
             connection.close(True)
             raise
-        return cls(path, connection, created)
+        return cls(path, connection, created, now)
 
-    def __init__(self, path: str, connection: apsw.Connection, created: bool) -> None:
+    def __init__(self, path: str, connection: apsw.Connection, created: bool, now: Callable[[], float]) -> None:
         self.path = path
+        self._now = now
         self._connection = connection
         self._lock = threading.Lock()
         self._failed = False
+        #: What the open transaction changed, in order: done once more where a full disk took the transaction back.
+        self._open: list[Callable[[apsw.Connection], object]] = []
+        self._open_rows, self._opened_at = 0, 0.0
         #: Page digests of large files, in a file of their own.
         self.pages = Pages(path.removesuffix(".db") + ".pages.db")
         #: Chunk names that may have been captured here, in a file of their own.
@@ -116,6 +126,10 @@ class Local:
         self.pages.close()
         self.known.close()
         with self._lock:
+            if not self._failed:
+                with suppress(HikaeError):
+                    self._commit()
+            self._failed = True
             self._connection.close(True)
 
     def __enter__(self) -> Local:
@@ -148,7 +162,7 @@ class Local:
         return None
 
     def write(self, puts: Iterable[LocalRow], drops: Iterable[ObjectId] = (), mark: Mark | None = None) -> None:
-        """Set and forget objects in one transaction. A power cut may take the last of them back.
+        """Set and forget objects in one transaction. A power cut or a kill may take the last of them back.
 
         ``mark``: the commit whose facts these are, if all that it changed is among them."""
         rows, ids = [_storable(row) for row in puts], [(id,) for id in drops]
@@ -163,7 +177,7 @@ class Local:
                 query(connection, _PUT_VALUE, (_MARK, _NUMBER.pack(mark.number) + mark.digest))
 
         if rows or ids or mark is not None:
-            self._write(change)
+            self._write(change, len(rows) + len(ids))
 
     def unkept(self) -> dict[int, tuple[int, list[ObjectId]]]:
         """What a standby's filesystem did not keep: by bits, how many objects have them, and the first of these."""
@@ -204,33 +218,98 @@ class Local:
         return None
 
     def set_value(self, key: str, value: bytes, durable: bool = False) -> None:
-        """Set a named value. ``durable``: it survives a power cut once this returns, and so does all that was written
-        before."""
-        self._write(lambda connection: query(connection, _PUT_VALUE, (key, value)), durable)
+        """Set a named value; no kill takes it back. ``durable``: it survives a power cut once this returns, and so does all that
+        was written before."""
+        self._write(lambda connection: query(connection, _PUT_VALUE, (key, value)), durable=durable)
 
-    def _write(self, change: Callable[[apsw.Connection], object], durable: bool = False) -> None:
+    def note_value(self, key: str, value: bytes) -> None:
+        """Set a named value that a power cut or a kill may take back, as it may the facts beside it."""
+        self._write(lambda connection: query(connection, _PUT_VALUE, (key, value)), 1)
+
+    def keep(self) -> None:
+        """What was written so far is taken back by no kill any more. To be called by whoever comes to rest."""
+        if self._open:
+            with self._lock:
+                self._usable()
+                self._commit()
+
+    def _write(self, change: Callable[[apsw.Connection], object], rows: int = _ROWS, *, durable: bool = False) -> None:
+        """``rows``: how many the change is of; from ``_ROWS`` on it waits for no other."""
         with self._lock:
-            if self._failed:
-                reason, remedy = "an earlier write failed", "see the kernel log for the disk; it is opened anew"
-                raise StoreFailed("write the local facts", self.path, reason, remedy)
-            try:
-                if durable:
-                    self._connection.pragma("synchronous", int(Synchronous.FULL))
+            self._usable()
+            if durable:
+                self._commit()
+                self._durably(change)
+                return
+            self._add(change, rows)
+            if self._open_rows >= _ROWS or self._now() - self._opened_at >= _SECONDS:
                 try:
-                    with self._connection:
-                        change(self._connection)
-                finally:
-                    if durable:
-                        self._connection.pragma("synchronous", int(Synchronous.NORMAL))
-            except apsw.Error as error:
-                mapped = failure(error, "write the local facts", self.path)
-                self._failed = isinstance(mapped, StoreFailed)
-                raise mapped from error
+                    self._commit()
+                except HikaeError:
+                    self._open.pop()
+                    raise
+
+    def _usable(self) -> None:
+        if self._failed:
+            reason, remedy = "an earlier write failed", "see the kernel log for the disk; it is opened anew"
+            raise StoreFailed("write the local facts", self.path, reason, remedy)
+
+    def _add(self, change: Callable[[apsw.Connection], object], rows: int) -> None:
+        """One change more in the open transaction, or in a new one."""
+        with self._failures():
+            self._restore()
+            if not self._open:
+                query(self._connection, "begin immediate")
+                self._open_rows, self._opened_at = 0, self._now()
+            try:
+                with self._connection:
+                    change(self._connection)
+            except BaseException:
+                if not self._open and self._connection.in_transaction:
+                    query(self._connection, "rollback")
+                raise
+        self._open.append(change)
+        self._open_rows += rows
+
+    def _restore(self) -> None:
+        """A full disk takes a whole transaction back: what it held is done once more, in a new one."""
+        if self._open and not self._connection.in_transaction:
+            query(self._connection, "begin immediate")
+            for change in self._open:
+                change(self._connection)
+
+    def _commit(self) -> None:
+        if not self._open:
+            return
+        with self._failures():
+            self._restore()
+            query(self._connection, "commit")
+        self._open.clear()
+
+    def _durably(self, change: Callable[[apsw.Connection], object]) -> None:
+        with self._failures():
+            self._connection.pragma("synchronous", int(Synchronous.FULL))
+            try:
+                with self._connection:
+                    change(self._connection)
+            finally:
+                self._connection.pragma("synchronous", int(Synchronous.NORMAL))
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """What an error of SQLite's means to who writes: after any but a full disk nothing is written through this any more."""
+        try:
+            yield
+        except apsw.Error as error:
+            mapped = failure(error, "write the local facts", self.path)
+            self._failed = isinstance(mapped, StoreFailed)
+            raise mapped from error
 
     # SQLite's values have the types of the schema; apsw cannot know them.
     def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]:
         with self._lock:
             try:
+                self._restore()
                 return query(self._connection, sql, arguments)
             except apsw.Error as error:
                 raise failure(error, "read the local facts", self.path) from error

@@ -18,6 +18,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,6 +34,12 @@ _CHECK = struct.Struct(">Q")
 HEADER_SIZE = HEAD.size + _CHECK.size
 _IOV_MAX = 1024
 _WINDOW = 1 << 20
+#: A sync of a file that grew, or whose blocks were never written, writes five blocks of an ext4 journal; one of blocks that were
+#: written before, none. So where little comes between two syncs, zeros are written so far ahead of it (docs/decisions/0036).
+_ROOM = 256 << 10
+#: More than that between two syncs is no little.
+_LITTLE = 64 << 10
+_ZEROS = bytes(_ROOM)
 _FILE_NAME = re.compile(r"(\d{8})\.pack")
 
 
@@ -132,6 +139,8 @@ class PackWriter:
         self.path = path
         self.pack = pack
         self.end = end
+        #: How long the file is: zeros stand between ``end`` and there, or nothing.
+        self._size = end
 
     @classmethod
     def open(cls, directory: str, pack: int, end: int) -> PackWriter:
@@ -167,11 +176,29 @@ class PackWriter:
             self._cut(error)
             raise io_failure(error, "write to the vault", self.path) from error
         self.end = at
+        self._size = max(self._size, at)
         return places
 
+    def prepare(self, synced: int) -> None:
+        """Before a sync: ``synced`` is up to where the file is durable. Where little came since, the next syncs find blocks that
+        were written."""
+        if self.end < self._size or self.end - synced > _LITTLE:
+            return
+        # What does not work is tried again by who appends, and told then.
+        with suppress(OSError):
+            self._size += os.pwrite(self.fd, _ZEROS, self._size)
+
+    def trim(self) -> None:
+        """Give back the room behind the end. Raises ``OSError``."""
+        if self._size > self.end:
+            os.ftruncate(self.fd, self.end)
+            self._size = self.end
+
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Give the room and the descriptor back."""
         if self.fd >= 0:
+            with suppress(OSError):
+                self.trim()
             os.close(self.fd)
             self.fd = -1
 
@@ -190,6 +217,7 @@ class PackWriter:
         """Half a record must not stay: what follows it would be taken for damage."""
         try:
             os.ftruncate(self.fd, self.end)
+            self._size = self.end
         except OSError as error:
             raise StoreFailed(
                 "write to the vault", self.path, f"{cause}; and the rest cannot be cut: {error}"

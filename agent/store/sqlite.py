@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 import apsw
@@ -20,11 +21,11 @@ import apsw.sqlite_extra
 
 from agent.core.errors import Damaged, HikaeError, NotFound, StoreFailed, TryAgain
 
-_PAGE_SIZE = 4096
+PAGE_SIZE = 4096
 _CHECKSUM_BYTES = 8
 _BUSY_MS = 10_000
-#: When the log is folded in. SQLite's thousand would fold the same pages in again and again while much comes in.
-_LOG_PAGES = 4096
+#: When the log is folded in, in bytes. SQLite's four MiB would fold the same pages in again and again while much comes in.
+_LOG_SIZE = 16 << 20
 _STATEMENTS = 128
 _VFS = "cksmvfs"
 _IOERR_DATA = 10 | 32 << 8  #: SQLITE_IOERR_DATA: cksumvfs found a page whose checksum is wrong.
@@ -55,8 +56,11 @@ class Synchronous(IntEnum):
     FULL = 2
 
 
-def open_database(path: str, synchronous: Synchronous, cache_kib: int, *, create: bool = True) -> apsw.Connection:
-    """A connection in WAL mode with checksummed pages. The file is made 0600 when ``create`` is set and it is absent.
+def open_database(
+    path: str, synchronous: Synchronous, cache_kib: int, *, create: bool = True, page_size: int = PAGE_SIZE
+) -> apsw.Connection:
+    """A connection in WAL mode with checksummed pages. The file is made 0600, with such pages, when ``create`` is set and it is
+    absent.
 
     Raises ``Damaged``, ``NotFound`` (absent and not ``create``), ``TryAgain`` (disk full), ``StoreFailed``."""
     _load_checksums(path)
@@ -68,7 +72,7 @@ def open_database(path: str, synchronous: Synchronous, cache_kib: int, *, create
     try:
         connection = apsw.Connection(path, flags=flags, vfs=_VFS, statementcachesize=_STATEMENTS)
         try:
-            _configure(connection, synchronous, cache_kib)
+            _configure(connection, synchronous, cache_kib, page_size)
         except BaseException:
             connection.close(True)
             raise
@@ -166,25 +170,25 @@ def _load_checksums(path: str) -> None:
             ) from error
 
 
-def _configure(connection: apsw.Connection, synchronous: Synchronous, cache_kib: int) -> None:
+def _configure(connection: apsw.Connection, synchronous: Synchronous, cache_kib: int, page_size: int) -> None:
     connection.set_busy_timeout(_BUSY_MS)
     connection.reserve_bytes(None, _CHECKSUM_BYTES)
-    connection.pragma("page_size", _PAGE_SIZE)
+    connection.pragma("page_size", page_size)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", int(synchronous))
     connection.pragma("cache_size", -cache_kib)
     connection.pragma("cell_size_check", True)
-    connection.pragma("journal_size_limit", 2 * _LOG_PAGES * _PAGE_SIZE)
-    connection.set_wal_hook(_fold_in)
+    connection.pragma("journal_size_limit", 2 * _LOG_SIZE)
+    connection.set_wal_hook(partial(_fold_in, _LOG_SIZE // connection.pragma("page_size")))
 
 
-def _fold_in(connection: apsw.Connection, name: str, pages: int) -> int:
+def _fold_in(most: int, connection: apsw.Connection, name: str, pages: int) -> int:
     """The log is folded in once it is long, as SQLite would by itself. But SQLite passes over an error of the sync that this
     begins with, and the kernel tells it only once: the commits that were to become durable by the next sync (``Synchronous``)
     would be taken for it (law 1). So here it is the error of the statement that committed.
 
     A full disk loses nothing, and another reader nothing but time: the log is folded in later."""
-    if pages >= _LOG_PAGES:
+    if pages >= most:
         with suppress(apsw.BusyError, apsw.LockedError, apsw.FullError):
             connection.wal_checkpoint(name)
     return apsw.SQLITE_OK

@@ -203,6 +203,7 @@ class Vault:
             end = PackEnd(writer.pack, writer.end)
             if end == self._durable:
                 return end
+            writer.prepare(self._durable.offset if self._durable.pack == end.pack else 0)
             made = self._new_pack
             fd = os.dup(writer.fd)
         try:
@@ -408,7 +409,11 @@ class Vault:
         return self._writer
 
     def _next_pack(self, writer: PackWriter) -> PackWriter:
-        """A pack is synced when it is left, so every pack but the last is durable."""
+        """A pack is synced when it is left, so every pack but the last is durable, and ends with its last record."""
+        try:
+            writer.trim()
+        except OSError as error:
+            raise io_failure(error, "write to the vault", writer.path) from error
         self._sync(writer.fd, self._new_pack)
         following = PackWriter.open(self._packs, writer.pack + 1, 0)
         writer.close()

@@ -18,6 +18,8 @@ from fakes.loop_image import run
 PAGE, MIB = 4096, 1 << 20
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SECTOR = 512
+#: Zeros behind the last record of a pack are fewer.
+_ROOM = 1 << 20
 #: Files that one kind makes and takes away stand for so many changes.
 _STANDING = 60
 _WORDS = (
@@ -168,10 +170,19 @@ def _processor(agent: Agent) -> float:
 
 
 def _files(home: Path) -> list[tuple[str, int]]:
-    """Each state file and its size; packs are one. SQLite's logs are bounded and go up and down, so they are left out."""
+    """Each state file and its size; packs are one, up to their last record. SQLite's logs are bounded and go up and down, so they
+    are left out."""
     sizes: dict[str, int] = {}
     for path in home.rglob("*"):
         if path.is_file() and not path.name.endswith(("-wal", "-shm")):
             name = ".pack" if path.suffix == ".pack" else path.name
-            sizes[name] = sizes.get(name, 0) + path.stat().st_size
+            sizes[name] = sizes.get(name, 0) + (_written_to(path) if name == ".pack" else path.stat().st_size)
     return sorted(sizes.items())
+
+
+def _written_to(pack: Path) -> int:
+    """Where the zeros begin that may stand behind the last record of a pack."""
+    with pack.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = file.seek(max(0, size - _ROOM))
+        return start + len(file.read().rstrip(b"\0"))

@@ -129,3 +129,23 @@ def test_local_facts_go_on_when_there_is_room(small: Path) -> None:
         (small / "ballast").unlink()
         local.write(rows[:3000])
         assert 3000 == len(local.get_many(row.id for row in rows))
+
+
+def test_a_full_disk_takes_nothing_back_that_was_written(small: Path) -> None:
+    """The transaction that did not fit is done once more: for who reads, and for the next commit."""
+    rows = [LocalRow(object_id(1, i), os.urandom(20), i, 1, 2, 3, True, b"p" * 400) for i in range(1, 1000)]
+    path = str(small / "local.db")
+    with Local.open(path, lambda: 0.0) as local:
+        for row in rows:
+            local.write([row])
+        fill(small, 0)
+        found = []
+        for _ in range(2):
+            with pytest.raises(TryAgain, match="full"):
+                local.keep()
+            found.append(len(local.get_many(row.id for row in rows)))
+        (small / "ballast").unlink()
+        local.keep()
+        with Local.open(path) as beside:
+            found.append(len(beside.get_many(row.id for row in rows)))
+    assert [len(rows)] * 3 == found

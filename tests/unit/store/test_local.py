@@ -11,6 +11,7 @@ import pytest
 from agent.core.errors import Damaged, StoreFailed
 from agent.core.ids import ObjectId
 from agent.store.local import Local, LocalRow
+from agent.store.sqlite import Synchronous, open_database, query
 
 
 def row(id: int, handle: bytes = b"handle", clean: bool = True) -> LocalRow:
@@ -71,6 +72,44 @@ def test_several_threads_use_one(local: Local) -> None:
     for thread in threads:
         thread.join()
     assert 150 == len(local.get_many(ObjectId(id) for id in range(100, 400)))
+
+
+def seen_beside(path: str) -> int:
+    """How many objects another process would find there now: what a kill leaves."""
+    other = open_database(path, Synchronous.NORMAL, 64, create=False)
+    try:
+        count: int = query(other, "select count(*) from object")[0][0]
+        return count
+    finally:
+        other.close()
+
+
+def test_what_is_written_within_a_second_is_one_transaction(tmpfs_dir: Path) -> None:
+    """Then, at rest, and with whatever is durable it is what a kill leaves."""
+    now = [0.0]
+    with Local.open(str(tmpfs_dir / "local.db"), lambda: now[0]) as local:
+        found = []
+        for at, id in ((0.0, 1), (0.9, 2), (1.0, 3), (1.5, 4)):
+            now[0] = at
+            local.write([row(id)])
+            found.append(seen_beside(local.path))
+        local.keep()
+        found.append(seen_beside(local.path))
+        local.write([row(5)])
+        local.note_value("attempts", b"1")
+        found.append(seen_beside(local.path))
+        local.set_value("checkpoint", b"1", durable=True)
+        found.append(seen_beside(local.path))
+    assert [0, 0, 3, 3, 4, 4, 5] == found
+
+
+def test_much_waits_for_no_more(tmpfs_dir: Path) -> None:
+    """A thousand rows are a transaction of their own."""
+    with Local.open(str(tmpfs_dir / "local.db"), lambda: 0.0) as local:
+        local.write([row(id) for id in range(1, 1000)])
+        before = seen_beside(local.path)
+        local.write([row(1000)])
+        assert (0, 1000) == (before, seen_beside(local.path))
 
 
 def test_a_closed_one_refuses(local: Local) -> None:

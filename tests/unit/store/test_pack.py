@@ -138,3 +138,33 @@ def test_a_failed_write_leaves_no_half_record(
 
 def _flip(writer: PackWriter, at: int) -> None:
     os.pwrite(writer.fd, bytes([os.pread(writer.fd, 1, at)[0] ^ 0x40]), at)
+
+
+def test_little_goes_where_blocks_were_written_before(writer: PackWriter) -> None:
+    """Before a sync zeros stand behind the end, once for many small appends, and are no records."""
+    sizes, written = [], []
+    for one in some_chunks(5, 100)[0]:
+        synced = writer.end
+        writer.append([one])
+        writer.prepare(synced)
+        sizes.append(os.fstat(writer.fd).st_size)
+        written.append(one.name)
+    assert ([sizes[0]] * 5, written) == (sizes, found(writer))
+    assert sizes[0] > writer.end
+
+
+def test_much_is_followed_by_nothing(writer: PackWriter) -> None:
+    """What comes in bulk is not written twice."""
+    synced = writer.end
+    writer.append(some_chunks(3, 40_000)[0])
+    writer.prepare(synced)
+    assert writer.end == os.fstat(writer.fd).st_size
+
+
+def test_a_pack_ends_with_its_last_record_once_it_is_left(tmpfs_dir: Path) -> None:
+    """The room behind it is given back."""
+    opened = PackWriter.open(str(tmpfs_dir), 7, 0)
+    opened.append(some_chunks(1, 100)[0])
+    opened.prepare(0)
+    opened.close()
+    assert opened.end == os.stat(path_of(str(tmpfs_dir), 7)).st_size
