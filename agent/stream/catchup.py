@@ -92,7 +92,7 @@ class Catchup:
         self._queue = queue
         self._rounds = rounds
         self._clock = clock
-        self._load = Load(talk.level)
+        self._load = Load(talk.level, lambda: talk.message)
         self._questions: deque[_Question] = deque()
         self._changed: set[ObjectId] = set()
         self._absences = Absences()

@@ -14,8 +14,8 @@ from agent.core.commit import Position
 from agent.core.errors import HikaeError, Refused, Unreachable
 from agent.core.ids import NOTHING, CommitNumber, shown
 from agent.stream import effort
-from agent.stream.forecast import Meter
 from agent.stream.messages import (
+    BATCH_TARGET,
     CREDIT,
     Answers,
     Batch,
@@ -33,14 +33,12 @@ from agent.stream.messages import (
 )
 from agent.stream.pace import Pace
 from agent.stream.telling import Standings, Telling
+from agent.stream.window import BULK_SECONDS, MOST_SECONDS, Window
 from agent.stream.words import Words
 
 HEARTBEAT = 5.0
 SILENCE = 30.0
 STANDSTILL = 60.0
-BULK_LEAST = 2 << 20
-BULK_SECONDS = 0.5
-_PACE_WINDOW = 3.0
 _TICK = 1.0
 
 
@@ -117,7 +115,7 @@ class Conversation:
         self._questions = 0
         self._open: dict[int, int] = {}
         self._needs: dict[int, tuple[int, ...]] = {}
-        self._worked = Meter(_PACE_WINDOW)
+        self._window = Window()
         now = clock.monotonic()
         self._heard_at = self._moved_at = self._spoke_at = self._asked_at = now
         self._paced = False
@@ -184,7 +182,7 @@ class Conversation:
         self._consumed = part.consumed
         while self._under_way and self._under_way[0][0] <= part.consumed:
             self._worked_raw = self._under_way.popleft()[1]
-        self._worked.count(self._heard_at, part.consumed)
+        self._window.worked_off(self._heard_at, part.consumed)
         self.position, self.owed = part.position, part.owed
         self._telling.heard(part)
 
@@ -225,14 +223,23 @@ class Conversation:
 
     @property
     def bulk_credit(self) -> int:
-        """How many bytes of a large file's content may be under way: what the peer works off in half a second, so that a small
-        edit does not wait longer behind them. All of the credit until that is known."""
-        rate = self._worked.rate()
-        return min(self._credit, max(BULK_LEAST, int(rate * BULK_SECONDS))) if rate else self._credit
+        """How many bytes of content that waits for nothing may be under way: what the peer works off in half a second, so that a
+        small edit does not wait longer behind them."""
+        return min(self._credit, self._window.bytes(BULK_SECONDS))
+
+    @property
+    def message(self) -> int:
+        """Bytes that one batch should have: few on a slow link."""
+        return self._window.message(BATCH_TARGET)
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second that the link carries; 0.0 before that is known."""
+        return self._window.rate
 
     def level(self) -> int:
         """How hard chunks are to be packed now, see ``effort``."""
-        return effort.level(self._worked.rate(), self.in_flight)
+        return effort.level(self._window.rate, self.in_flight)
 
     @property
     def worked_off(self) -> int:
@@ -316,8 +323,8 @@ class Conversation:
             yield (self._heartbeat(),)
         size, raw = weight(batch), raw_weight(batch)
         self._saying = raw
-        if self._over or (self.in_flight and self.in_flight + size > self._credit):
-            yield from self.wait(lambda: not self.in_flight or self.in_flight + size <= self._credit)
+        if self._over or not self._may_go(size):
+            yield from self.wait(lambda: self._may_go(size))
         if size and self._pace is not None:
             yield from self._turn(self._pace, size)
         with self._condition:
@@ -329,8 +336,15 @@ class Conversation:
             self._saying = 0
             if size:
                 self._under_way.append((self._sent, self._raw))
+                self._window.sent(self._asked_at, self._sent)
             self._sealed = _last_seal(batch, self._sealed)
         yield self._spoken(batch)
+
+    def _may_go(self, size: int) -> bool:
+        """Whether a batch of ``size`` bytes may be under way too: the peer has memory for it, and the link is not busy for longer
+        than it should be. One may always be, however large."""
+        most = min(self._credit, self._window.bytes(MOST_SECONDS))
+        return not self.in_flight or self.in_flight + size <= most
 
     def drained(self) -> Iterator[Batch]:
         """Wait until the peer has worked off all that was sent, or the call is closing; it is asked to say so at once. Raises

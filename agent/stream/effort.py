@@ -10,12 +10,12 @@ from __future__ import annotations
 #: and 110 MB a second: a quarter of a processor at most.
 QUICK, STEADY, THOROUGH = 1, 3, 6
 _STEADY_BELOW, _THOROUGH_BELOW = 14_000_000, 3_000_000
-#: With less under way nobody waits for the link: how fast a peer works off a small commit says nothing.
-_BACKLOG = 256 << 10
+#: With less under way nobody waits for the link: so many bytes, or what it carries in a moment, in seconds.
+_BACKLOG, _BACKLOG_SECONDS = 256 << 10, 0.25
 
 
 def level(rate: float, in_flight: int) -> int:
     """The level for a peer that works off ``rate`` bytes a second (0: not known yet) while so many are under way."""
-    if not rate or in_flight < _BACKLOG or rate >= _STEADY_BELOW:
+    if not rate or in_flight < min(_BACKLOG, rate * _BACKLOG_SECONDS) or rate >= _STEADY_BELOW:
         return QUICK
     return STEADY if rate >= _THOROUGH_BELOW else THOROUGH

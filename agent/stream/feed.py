@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ from agent.core.ids import ObjectId
 from agent.store.spool import Spool
 
 QUEUE_BYTES = 64 << 20
+_SLICE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class PeerQueue:
     ``overflowed``: the peer could not follow; the queue is empty and detached, and the peer must catch up.
     ``streaming``: set by the sender once the peer has caught up; only then does bulk capture wait for it.
     ``bulk``: so many bytes may wait before bulk capture waits: a live burst must still fit behind them, and not wait long.
+    ``slice``: content is taken in parts of about so many bytes, between which commits go out.
     ``spool``: chunks go there instead, and rows nowhere: the sender reads them from the catalog."""
 
     def __init__(
@@ -66,6 +68,7 @@ class PeerQueue:
         self.overflowed = False
         self.streaming = False
         self.bulk = self.bulk_most = limit // 2
+        self.slice = _SLICE
         self._spool = spool
         self._limit = limit
         self._first_token = first_token
@@ -143,7 +146,7 @@ class PeerQueue:
         if isinstance(item, LiveCommit):
             self._commits.append(item)
         else:
-            self._contents.append(item)
+            self._contents.extend(_sliced(item, self.slice))
         self._bytes += item.size
 
     def _end(self) -> None:
@@ -151,6 +154,23 @@ class PeerQueue:
         self._commits.clear()
         self._contents.clear()
         self._bytes = 0
+
+
+def _sliced(item: LiveContent, size: int) -> Iterator[LiveContent]:
+    """The same content in parts of about ``size`` bytes."""
+    if item.size <= size or len(item.chunks) == 1:
+        yield item
+        return
+    part: list[ReadChunk] = []
+    held = 0
+    for chunk in item.chunks:
+        part.append(chunk)
+        held += len(chunk.data)
+        if held >= size:
+            yield LiveContent(item.token, part, held, item.is_new)
+            part, held = [], 0
+    if part:
+        yield LiveContent(item.token, part, held, item.is_new)
 
 
 def _kept(spool: Spool, item: LiveItem) -> bool:

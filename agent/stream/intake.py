@@ -26,7 +26,8 @@ from agent.stream.seats import Seats
 HELLO_WITHIN = 10.0
 #: How long a seal may wait for others to share its sync, while more is already there.
 SHARE_SECONDS = 0.02
-#: What was worked off is told at least so often: over a slow link the sender paces large content by it.
+#: What was worked off is told at least so often, and whenever nothing more is there: the sender measures the link by it, and has
+#: as much under way as that carries.
 TELL_SECONDS = 0.1
 _AHEAD = 16
 _TICK = 1.0
@@ -155,7 +156,7 @@ class Intake:
             if (
                 progress.position != told.position
                 or progress.consumed - told.consumed >= CREDIT // 8
-                or (progress != told and (batch is None or now - told_at >= TELL_SECONDS))
+                or (progress != told and (batch is None or not more or now - told_at >= TELL_SECONDS))
                 or now - told_at >= HEARTBEAT
                 or telling.waits
             ):

@@ -10,7 +10,7 @@ from agent.core.ids import CommitNumber
 from agent.stream.conversation import Conversation
 from agent.stream.feed import LiveCommit, LiveContent, LiveItem
 from agent.stream.load import Load
-from agent.stream.messages import NAMES_TARGET, Batch, Offer, Seal, blobs_of, told_bytes
+from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Seal, blobs_of, told_bytes
 
 #: So many bytes that the peer may have ride along unasked: asking would cost a round trip.
 UNASKED_BYTES = 64 << 10
@@ -63,7 +63,7 @@ def put_commit(
     """One commit whole, on top of ``base``; the batch is left open for more. ``patches``: see :func:`put_chunks`."""
     number = item.commit.number
     yield from put_chunks(talk, load, item, had, patches)
-    for _, blob in blobs_of(item.changes):
+    for _, blob in blobs_of(item.changes, min(ROWS_TARGET, talk.message)):
         if not load.fits(len(blob)):
             yield from talk.say(load.take())
         load.part(Offer(0, number, base, blob))

@@ -23,9 +23,12 @@ from agent.stream.messages import (
 class Load:
     """Gathers parts until a batch is worth sending. Used by one thread."""
 
-    def __init__(self, level: Callable[[], int] = lambda: QUICK) -> None:
-        """``level``: how hard the next chunk is to be packed, of zstd."""
+    def __init__(
+        self, level: Callable[[], int] = lambda: QUICK, target: Callable[[], int] = lambda: BATCH_TARGET
+    ) -> None:
+        """``level``: how hard the next chunk is to be packed, of zstd; ``target``: bytes at which a batch is worth sending."""
         self._level = level
+        self._target = target
         self._parts: list[PrimaryPart] = []
         self._size = self._opened = self._patches = 0
         self._clear()
@@ -45,7 +48,7 @@ class Load:
     def full(self) -> bool:
         """Whether it is time to send: by what travels, or by what the peer will have to open of it."""
         return (
-            self._size >= BATCH_TARGET
+            self._size >= self._target()
             or self._opened >= OPENED_TARGET
             or self._patches >= PATCHES_TARGET
             or len(self._parts) >= PARTS_MAX // 2
@@ -59,7 +62,7 @@ class Load:
 
     def fits(self, size: int) -> bool:
         """Whether ``size`` bytes more leave it well within what a receiver takes."""
-        return self._size + size <= 2 * BATCH_TARGET
+        return self._size + size <= 2 * self._target()
 
     def chunk(self, kind: int, name: bytes, raw: bytes, runs: Runs = (), content: int = 0) -> None:
         """Add a chunk, compressed where that helps; as a patch where ``runs`` make a clearly smaller one.

@@ -245,6 +245,7 @@ class Sender:
     def _may_speak(self, queue: PeerQueue) -> bool:
         """Whether something may go out: commits whenever the credit lets them, content of large files a little at a time."""
         queue.bulk = min(queue.bulk_most, self.talk.bulk_credit)
+        queue.slice = queue.bulk
         return queue.has_commit or (bool(queue) and self.talk.in_flight <= self.talk.bulk_credit)
 
     def _is_over(self, queue: PeerQueue) -> bool:
@@ -328,13 +329,13 @@ class Sender:
 
     def _stream(self, base: CommitNumber, queue: PeerQueue) -> Generator[Batch, None, CommitNumber]:
         """Live commits; returns where the peer is when the queue does not go on from there."""
-        load = Load(self.talk.level)
+        load = Load(self.talk.level, lambda: self.talk.message)
         while True:
             yield from self.talk.wait(lambda: self._may_speak(queue) or self._is_over(queue) or self._asks_owed)
             if self._owed is not None and self._owed.due and not (self._may_speak(queue) or self._is_over(queue)):
                 yield from self._owed.go_on(lambda: self._may_speak(queue) or self._is_over(queue))
                 continue
-            items = queue.take(_TAKE_BYTES)
+            items = queue.take(min(_TAKE_BYTES, self.talk.bulk_credit))
             if not items:
                 return base
             if self._asks_first:

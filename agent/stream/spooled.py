@@ -79,7 +79,7 @@ class SpooledRound:
         self._source = source
         self._queue = queue
         self._spool = spool
-        self._load = Load(talk.level)
+        self._load = Load(talk.level, lambda: talk.message)
         self._questions: list[_Question] = []
         #: What the peer said that it lacks, by name with its kind; of that, what could not be read; and the objects that named
         #: it, of which some were looked at again in this pass.

@@ -17,6 +17,8 @@ from agent.stream.pace import Pace
 
 WELCOME = Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 2 << 20, 1)
 MIB = Data(b"\0", b"\0", [1 << 20], [1 << 20], bytes(1 << 20))
+PART_SIZE = 16 << 10
+PART = Data(b"\0", b"\0", [PART_SIZE], [PART_SIZE], bytes(PART_SIZE))
 
 
 def welcomed(clock: ManualClock, pace: Pace | None = None) -> Conversation:
@@ -49,12 +51,12 @@ def test_what_is_left_is_counted_in_the_clear() -> None:
     packed = Data(b"\0", b"\1", [1 << 20], [1000], bytes(1000))
     talk = welcomed(ManualClock())
     list(talk.say((packed,)))
-    assert [(MIB,)] == list(talk.say((MIB,)))
-    assert (0, 2 << 20) == (talk.worked_off, talk.left_raw)
+    assert [(PART,)] == list(talk.say((PART,)))
+    assert (0, (1 << 20) + PART_SIZE) == (talk.worked_off, talk.left_raw)
     talk.hear((progress(1010),))
-    assert (1 << 20, 1 << 20, 2 << 20) == (talk.worked_off, talk.left_raw, talk.given_raw)
+    assert (1 << 20, PART_SIZE, (1 << 20) + PART_SIZE) == (talk.worked_off, talk.left_raw, talk.given_raw)
     talk.hear((progress(talk.sent),))
-    assert (2 << 20, 0) == (talk.worked_off, talk.left_raw)
+    assert ((1 << 20) + PART_SIZE, 0) == (talk.worked_off, talk.left_raw)
 
 
 def test_standstill_is_noticed() -> None:

@@ -9,7 +9,7 @@ from agent.capture.outlet import ReadChunk
 from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.store.spool import Spool
-from agent.stream.feed import Feed, LiveCommit
+from agent.stream.feed import Feed, LiveCommit, LiveContent
 
 COMMIT = Commit(CommitNumber(1), NOTHING, b"d" * 32, 0, 0, True, 0, 0)
 
@@ -157,3 +157,19 @@ def test_nobody_is_attached() -> None:
     feed = Feed()
     give(feed, 10)
     assert not feed.attach("one", nothing)
+
+
+def test_content_is_taken_in_parts_that_fit_the_link() -> None:
+    """Between two of them a commit goes out; nothing is lost, and the order stays."""
+    feed = Feed()
+    queue = feed.attach("one", nothing)
+    queue.slice = 20
+    chunks = [ReadChunk(bytes([at]) * 32, 0, bytes(10), True) for at in range(7)]
+    feed.content(1, chunks, is_new=True)
+    first = queue.take(1)
+    give(feed, 5)
+    taken = [first, *(queue.take(1) for _ in range(4))]
+    assert [[20], [5], [20], [20], [10]] == [[item.size for item in items] for items in taken]
+    assert chunks == [
+        chunk for items in taken for item in items if isinstance(item, LiveContent) for chunk in item.chunks
+    ]

@@ -1,0 +1,75 @@
+"""How much may be under way to a peer: what its link carries within a moment, by what it has worked off. Pure: time is given.
+
+::
+
+    a batch goes out      ─→ remembered with what had been worked off by then
+    it was worked off     ─→ what was worked off since, over the time since: the link's rate
+    rate × seconds        ─→ bytes that may be under way, bytes of one message
+
+Without a backlog the peer waits for us, so what is measured then is the least that the link carries, and only raises the rate.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+#: Bytes that may always be under way: fewer would let a link rest between two answers.
+LEAST = 64 << 10
+#: Of content that waits for nothing, in seconds of the link; and of all that is under way: a commit goes past content, so what it
+#: waits for is the first.
+BULK_SECONDS, MOST_SECONDS = 0.5, 2.0
+#: One message, in seconds of the link and in bytes at least: what a small edit waits for even if it goes next.
+_MESSAGE_SECONDS, _MESSAGE_LEAST = 0.25, 16 << 10
+#: So much of what may be under way must have been, for the link to be what was waited for.
+_BACKLOG_SHARE = 0.5
+
+
+class _Sent(NamedTuple):
+    """A batch under way: the count of bytes with it; how much was worked off when it went, and when that was."""
+
+    total: int
+    done: int
+    done_at: float
+    backlog: bool
+
+
+class Window:
+    """The rate of one call's link. For one thread at a time, but for ``rate``."""
+
+    def __init__(self) -> None:
+        #: Bytes a second that the link carries; 0.0 before anything is known.
+        self.rate = 0.0
+        self._under_way: deque[_Sent] = deque()
+        self._done = 0
+        self._done_at = 0.0
+
+    def sent(self, now: float, total: int) -> None:
+        """A batch goes out; ``total``: bytes sent so far, with it."""
+        if not self._under_way:
+            self._done_at = now
+        backlog = total - self._done >= _BACKLOG_SHARE * self.bytes(BULK_SECONDS)
+        self._under_way.append(_Sent(total, self._done, self._done_at, backlog))
+
+    def worked_off(self, now: float, total: int) -> None:
+        """The peer says that it has worked off ``total`` bytes."""
+        last: _Sent | None = None
+        while self._under_way and self._under_way[0].total <= total:
+            last = self._under_way.popleft()
+        self._done, self._done_at = total, now
+        if last is None or now <= last.done_at:
+            return
+        measured = (total - last.done) / (now - last.done_at)
+        if measured > self.rate:
+            self.rate = measured
+        elif last.backlog:
+            # What stood still for a moment (a sync, a lost packet) is no slow link yet.
+            self.rate = (self.rate + measured) / 2
+
+    def bytes(self, seconds: float) -> int:
+        """What may be under way for so many seconds of the link; the least until its rate is known: it grows with each answer."""
+        return max(LEAST, int(self.rate * seconds))
+
+    def message(self, most: int) -> int:
+        """Bytes of one message, up to ``most``."""
+        return min(most, max(_MESSAGE_LEAST, int(self.rate * _MESSAGE_SECONDS)))
