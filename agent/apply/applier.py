@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import structlog
+
 from agent.apply.brake import ACCEPTABLE, SOURCE_EMPTIED, Hold, judge, trailing_empty
 from agent.apply.checkpoint import CHECKPOINT, LATE, number_of, numbers_of, packed
 from agent.apply.commits import commits_after, counts_at
@@ -37,9 +39,10 @@ from agent.apply.refresh import go_on
 from agent.apply.remembered import Remembered
 from agent.apply.short import Short
 from agent.apply.standby import Standby
+from agent.apply.token import TOKEN, Age
 from agent.apply.unkept import LEFT_OUT, UnkeptReport
 from agent.apply.verify import verify
-from agent.apply.world import Step, no_step, whole
+from agent.apply.world import Step, World, foreign_errors, no_step, whole
 from agent.config.values import Brake
 from agent.core.clock import Clock
 from agent.core.commit import Commit
@@ -48,12 +51,13 @@ from agent.core.ids import NOTHING, CommitNumber, ObjectId, shown
 from agent.core.problem import ProblemBoard, Severity
 from agent.fs.expected import BY_HANDLE, Expect
 
+_log = structlog.get_logger("apply")
 _ATTEMPTS = "attempts"
 _ACCEPTED = "accepted"
 _PINNED = "held-from"
 _ENDED = "ended-clean"
 #: All that stands in local facts of how far one standby is; empty is nothing.
-STATE = (CHECKPOINT, LATE, _ATTEMPTS, _PINNED, _ENDED)
+STATE = (CHECKPOINT, LATE, _ATTEMPTS, _PINNED, _ENDED, TOKEN)
 #: So many targets since the checkpoint are remembered, to know again what a run that was cut short left.
 _ATTEMPTS_KEPT = 64
 #: After a power cut the list of attempts may be an old one: so many commits after the checkpoint stand for the rest of it.
@@ -137,6 +141,8 @@ class Applier:
         self._clean = local.value(_ENDED) == b"yes"
         self._trusted = self._clean and not self._attempts and not self._doubted
         self._lost = False
+        #: Whether the standby was not there when it was looked for last, or is of another time.
+        self.is_away = True
         #: Directories made since the checkpoint: a redo knows them to be new, and what is half-written in them to be ours.
         self._made: set[ObjectId] = set()
 
@@ -152,7 +158,9 @@ class Applier:
 
     @property
     def checkpointed(self) -> bool:
-        """Whether what was done is durable."""
+        """Whether what was done is durable, or is not worth it: nobody knows what stands there."""
+        if self._lost:
+            return True
         return self._checkpoint == self._stands and self._noted == self._unsure() and self._short.noted
 
     @property
@@ -197,18 +205,42 @@ class Applier:
         try:
             world = self._standby.open()
         except Held as held:
+            self.is_away = True
             self._holds.stand(held)
             raise
-        self._prepared = True
+        self._prepared, self.is_away = True, False
         self._tell_unkept(whole=False)
         self._remembered.look(world.root, world.displaced, self._reader)
         # What the commits hold is not looked at here.
         self._holds.clear("lineage-waits", "adopt-waits", *ACCEPTABLE)
         if self._standby.found_again:
             self._lost = True
+        if self._standby.opened:
+            self._doubt_what_is_of_another_time(world)
+            self._standby.opened = False
         if self._standby.fresh and not self._attempts:
             # Nothing can stand in the way in a directory that was empty a moment ago.
             self._trusted, self._standby.fresh = True, False
+
+    def _doubt_what_is_of_another_time(self, world: World) -> None:
+        """The standby was opened just now: leave only that believed which holds of what stands there."""
+        with foreign_errors(world.path):
+            age = self._standby.token.age(world.private, self._commit)
+        if age is Age.OTHER and not self._lost:
+            what = "the standby, or the state, was put back to an earlier time: everything is compared"
+            _log.warning(what, dataset=self._dataset)
+            self._lost = True
+        if self._lost:
+            self._stands = self._whole = self._checkpoint = NOTHING
+            self._trusted = False
+        elif age is Age.AHEAD or not self.checkpointed:
+            # What was written since the checkpoint may be there or not.
+            self._stands, self._trusted = self._checkpoint, False
+            self._whole = min(self._whole, self._checkpoint)
+
+    def _commit(self, number: CommitNumber) -> Commit | None:
+        found = self._reader.commits(CommitNumber(number - 1), 1) if number else []
+        return found[0] if found and found[0].number == number else None
 
     def converge(self, target: Commit, progress: Report = silent, has_newer: Callable[[], bool] = never) -> Applied:
         """Make the standby equal to ``target``, which must be the newest sealed commit. Where ``has_newer()`` it returns before
@@ -303,6 +335,9 @@ class Applier:
         if self.checkpointed:
             return
         try:
+            stands = self._commit(self._stands)
+            if stands is not None:
+                self._draw(stands)
             self._standby.open().sync()
         except StandbyFailed:
             self._stands, self._trusted = self._checkpoint, False
@@ -316,10 +351,17 @@ class Applier:
         if noted or self._noted:
             self._local.set_value(LATE, noted)
         self._short.note()
+        if stands is not None:
+            self._standby.token.note()
         self._local.set_value(CHECKPOINT, packed((self._stands,)), durable=True)
         self._checkpoint, self._noted = self._stands, unsure
         self._made.clear()
         self._tell_unkept(whole=True)
+
+    def _draw(self, towards: Commit) -> None:
+        world = self._standby.open()
+        with foreign_errors(world.path):
+            self._standby.token.draw(world.private, towards)
 
     def rest(self) -> None:
         """Nothing to do for now: give descriptors back, so that the standby could be unmounted."""
@@ -349,6 +391,9 @@ class Applier:
 
         Raises ``Held`` when the root is not ours, and with ``repair`` as :meth:`converge`."""
         self.prepare()
+        if self._lost:
+            reason = "it is not known yet what of it is as it should be; everything is being compared"
+            raise StandbyFailed("verify", self._standby.path, reason, "it goes on by itself; see hikae status")
         self.finish()
         found = self._compared(deep, progress)
         if not repair or (found.equal and not self._unkept.bits & LEFT_OUT):
@@ -407,7 +452,8 @@ class Applier:
 
     def _begin(self, target: Commit) -> None:
         if self._clean:
-            # From here on an end is no clean one, also after a power cut.
+            # From here on an end is no clean one, also after a power cut, or where all that is known here is put back.
+            self._draw(target)
             self._local.set_value(_ENDED, b"no", durable=True)
             self._clean = False
         self._attempts = (*self._attempts, target.number)[-_ATTEMPTS_KEPT:]

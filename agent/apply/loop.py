@@ -25,7 +25,7 @@ from agent.apply.facts import (
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import Damaged, HikaeError, Refused, StoreFailed
-from agent.core.ids import CommitNumber
+from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 
 CHECKPOINT_SECONDS = 5.0
@@ -44,7 +44,8 @@ _UPKEEP_AGAIN_SECONDS = 10.0
 class ApplyLoop:
     """One thread that owns an :class:`Applier`. All methods may be called by any thread.
 
-    Called by the loop's thread, and must not block: ``published`` with every newly applied commit number, ``rested`` whenever
+    Called by the loop's thread, and must not block: ``published`` with the number of the commit that stands applied whenever that
+    is another one, also where it is an earlier one or none; ``rested`` whenever
     it has done what it had to do; ``broken`` with an error of our own stores: they must be opened anew; ``upkeep``, unless it is
     paused, for a little work beside the applying: whether there is more."""
 
@@ -79,7 +80,7 @@ class ApplyLoop:
         self._backoff = 0.0
         self._since_checkpoint = 0
         self._checkpoint_at = clock.monotonic()
-        self._told = applier.applied
+        self._told = NOTHING
         self._came = applier.is_short
 
     def start(self) -> None:
@@ -195,6 +196,7 @@ class ApplyLoop:
 
     def _run(self) -> None:
         try:
+            self._first_look()
             while True:
                 with self._change:
                     self._change.wait_for(self._has_work, self._patience())
@@ -209,6 +211,21 @@ class ApplyLoop:
                 self._rested()
         finally:
             self._end()
+
+    def _first_look(self) -> None:
+        """Nothing is said to be applied before the standby was looked at."""
+        try:
+            self._applier.prepare()
+        except HikaeError:
+            return  # the first turn says it
+        self._tell_what_stands()
+
+    def _tell_what_stands(self) -> None:
+        """What stands applied, where that is not what was told: the standby may be gone, of another time, or not be synced."""
+        applied = self._applier.applied
+        self._say(applied=applied, stands=self._applier.stands)
+        if (there := NOTHING if self._applier.is_away else applied) != self._told:
+            self._tell(there)
 
     def _wake(self) -> None:
         self._retry_at = 0.0
@@ -245,7 +262,7 @@ class ApplyLoop:
             else:
                 self._wait(LOOK_AGAIN_SECONDS, Phase.HELD, hold=held.reason)
         except Stopped:
-            pass
+            return
         except StandbyFull as full:
             self._complain(DISK_FULL, full)
             self._back_off(Phase.FULL, full)
@@ -254,6 +271,9 @@ class ApplyLoop:
             self._back_off(Phase.IDLE, error)
             if isinstance(error, StoreFailed | Damaged):
                 self._broken(error)
+        else:
+            return
+        self._tell_what_stands()
 
     def _keep_up(self) -> None:
         """A step of the work beside; what fails alone is tried again after a while."""
@@ -319,8 +339,7 @@ class ApplyLoop:
         if not self._applier.checkpointed:
             self._checkpoint()
         # It may have become equal in a turn that an error of our own stores ended.
-        if self._applier.applied > self._told and not self._applier.redoes:
-            self._tell(self._applier.applied)
+        self._tell_what_stands()
         self._applier.rest()
         self._board.clear(STOPPED)
 

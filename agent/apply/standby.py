@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from agent.apply.facts import Held
 from agent.apply.ports import Adopted, LeftOut, LocalFacts, NothingAdopted, nothing_left_out
+from agent.apply.token import Token
 from agent.apply.world import LOST_AND_FOUND, MARK, Step, World, foreign_errors, identity_of, open_world
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_dir, open_file, open_root
@@ -42,8 +43,13 @@ class Standby:
     left_out: LeftOut = nothing_left_out
     found_again: bool = False
     fresh: bool = False
+    opened: bool = False
+    token: Token = field(init=False)
     _world: World | None = field(default=None)
     _full: bool = False
+
+    def __post_init__(self) -> None:
+        self.token = Token(self.local)
 
     def open(self) -> World:
         """The world, made sure to be ours: taken as new when it is empty.
@@ -65,6 +71,7 @@ class Standby:
         if not taken:
             self._take()
             self.fresh = not self.found_again and not self._full
+        self.opened = True
         return self._world
 
     @property

@@ -51,6 +51,9 @@ class FirstSync:
         if not self._kept and not self():
             self._local.set_value(self._key, b"yes")
             self._kept, self._awaited = True, self._consistent or NOTHING
+        if self._board.position.applied >= self._awaited:
+            # It may be gone again later, which is something else.
+            self._awaited = NOTHING
 
     @property
     def unapplied(self) -> bool:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 
 from agent.core.clock import Clock
-from agent.core.ids import CommitNumber
+from agent.core.ids import NOTHING, CommitNumber
 
 _KEPT = 4096
 #: What was measured counts for so long, in seconds, and if it took no longer: then nothing is missing, and nothing has been.
@@ -23,10 +23,12 @@ class LagMeter:
         self._measured: tuple[float, float] | None = None
         self._given = 0
         self._known = False
+        self._newest = self._reached = NOTHING
 
     def found(self, number: CommitNumber, age: float) -> None:
         """At the opening: ``number``, captured ``age`` seconds ago, is the newest here. Where the peer stands is not known."""
         with self._lock:
+            self._newest = number
             self._under_way.append((number, self._clock.monotonic() - max(0.0, age), 0))
 
     @property
@@ -34,20 +36,27 @@ class LagMeter:
         """Whether the peer has not yet said where it stands."""
         return not self._known
 
+    def had_more_than(self, number: CommitNumber) -> bool:
+        """Whether the peer was further before: what was there is gone, or was put back to an earlier time."""
+        return number < self._reached
+
     def begins(self, number: CommitNumber, age: float | None) -> None:
-        """The peer says for the first time that it has everything up to ``number``; ``age``: seconds since the commit after it
-        was captured, None when there is none."""
+        """The peer says for the first time, or is back at it, that it has everything up to ``number``; ``age``: seconds since the
+        commit after it was captured, None when there is none."""
         with self._lock:
-            self._known = True
+            self._known, self._reached = True, number
             while self._under_way and self._under_way[0][0] <= number:
                 self._under_way.popleft()
-            if self._under_way and age is not None:
+            if age is not None and not self._under_way:
+                self._under_way.append((self._newest, self._clock.monotonic() - age, self._given))
+            elif age is not None:
                 first, captured_at, given = self._under_way[0]
                 self._under_way[0] = (first, min(captured_at, self._clock.monotonic() - age), given)
 
     def captured(self, number: CommitNumber, given: int = 0) -> None:
         """A commit is durable here and goes out; ``given``: bytes captured so far, with it."""
         with self._lock:
+            self._newest = number
             self._under_way.append((number, self._clock.monotonic(), given))
             if len(self._under_way) > _KEPT:
                 # Every second one, never the oldest: its age is the lag.
@@ -57,7 +66,7 @@ class LagMeter:
         """Everything up to ``number`` is there."""
         with self._lock:
             now = self._clock.monotonic()
-            self._known = True
+            self._known, self._reached = True, number
             while self._under_way and self._under_way[0][0] <= number:
                 _, captured_at, self._given = self._under_way.popleft()
                 self._measured = (now, now - captured_at)

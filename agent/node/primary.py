@@ -378,8 +378,8 @@ class Primary:
         self._around.changed()
 
     def _measure(self, meter: LagMeter, number: CommitNumber) -> None:
-        """Tell the meter where the peer stands; what it lacks from before this opening is looked up once."""
-        if not meter.unsure:
+        """Tell the meter where the peer stands; what it lacks from before this opening, or once more, is looked up once."""
+        if not meter.unsure and not meter.had_more_than(number):
             meter.reached(number)
             return
         with closing(self._catalog.reader()) as reader:

@@ -127,7 +127,7 @@ class Standby:
         newest = catalog.newest()
         self.early = EarlyContent(self._poke, around.clock.monotonic)
         applier = self._applier = self._made_applier()
-        self.board = PositionBoard(Position(newest.number if newest else NOTHING, applier.applied))
+        self.board = PositionBoard(Position(newest.number if newest else NOTHING))
         self.loop = ApplyLoop(
             applier,
             board,

@@ -19,11 +19,13 @@ class Level(StrEnum):
 
 
 class PositionBoard:
-    """The position of one dataset on one node. Thread-safe. Positions may fall, by a new lineage only."""
+    """The position of one dataset on one node. Thread-safe. ``durable`` falls by a new lineage only; what is applied also when
+    the standby is gone, or put back to an earlier time."""
 
     def __init__(self, position: Position | None = None) -> None:
         self._condition = threading.Condition()
         self._position = position or Position()
+        self._unheard = False
         self._watchers: list[Callable[[], None]] = []
 
     @property
@@ -44,13 +46,20 @@ class PositionBoard:
         with self._condition:
             old = self._position
             new = Position(old.durable if durable is None else durable, old.applied if applied is None else applied)
-            if new == old:
+            unheard, self._unheard = self._unheard, False
+            if new == old and not unheard:
                 return
             self._position = new
             self._condition.notify_all()
             watchers = tuple(self._watchers)
         for wake in watchers:
             wake()
+
+    def unheard(self) -> None:
+        """Nobody is there to say how far it is. What is durable stays so; what was applied may be lost with the power of that
+        machine, so nobody's waiting ends by it until it is told again."""
+        with self._condition:
+            self._unheard = True
 
     def wait(self, level: Level, number: CommitNumber, timeout: float | None) -> bool:
         """Wait until ``level`` has reached ``number``; False after ``timeout`` seconds."""
@@ -75,4 +84,6 @@ class PositionBoard:
                 self._watchers.remove(wake)
 
     def _at(self, level: Level) -> CommitNumber:
-        return (self._position.durable if level is Level.DURABLE else self._position.applied) or NOTHING
+        if level is Level.DURABLE:
+            return self._position.durable
+        return NOTHING if self._unheard else self._position.applied

@@ -145,6 +145,7 @@ class Sender:
         """The call has ended: nothing more for its queue. Nobody may ever resume :meth:`outgoing` then, and a queue that is
         left behind would hold up capture once it is full, a spool its room on the disk."""
         self.talk.end()
+        self._board.unheard()
         if self._standings is not None:
             self._standings.unwatch(self.talk.wake)
         queue, spool = self._queue, self._spool

@@ -92,3 +92,17 @@ def test_received_is_not_applied(local: Local) -> None:
     assert not first.unapplied
     known.board.applied(NOTHING)
     assert not known.opened(4).unapplied
+
+
+def test_a_standby_that_is_gone_later_is_in_no_first_sync(local: Local) -> None:
+    """What ended the first sync was applied once: that it is not there now is another matter."""
+    known = Known(local)
+    first = known.opened()
+    known.write(4, True)
+    known.board.durable(CommitNumber(4))
+    first.keep()
+    assert first.unapplied
+    known.board.applied(CommitNumber(4))
+    first.keep()
+    known.board.applied(NOTHING)
+    assert not first.unapplied

@@ -56,3 +56,16 @@ def test_what_was_there_before_the_start_is_told_by_the_peer() -> None:
     other.found(CommitNumber(9), 5.0)
     other.begins(CommitNumber(9), None)
     assert (0.0, clock.now_ns()) == (other.seconds(), other.as_of())
+
+
+def test_a_standby_that_was_put_back_lacks_what_it_had() -> None:
+    """It is not up to date until it says so again."""
+    clock = ManualClock()
+    meter = LagMeter(clock)
+    meter.captured(CommitNumber(7))
+    meter.reached(CommitNumber(7))
+    assert (True, clock.now_ns()) == (meter.had_more_than(CommitNumber(3)), meter.as_of())
+    meter.begins(CommitNumber(3), 40.0)
+    assert (False, clock.now_ns() - 40 * 10**9) == (meter.had_more_than(CommitNumber(3)), meter.as_of())
+    meter.reached(CommitNumber(7))
+    assert clock.now_ns() == meter.as_of()

@@ -42,3 +42,16 @@ def test_watchers_hear_changes_only() -> None:
     board.unwatch(wake)
     board.durable(CommitNumber(2))
     assert [1] == heard
+
+
+def test_what_was_applied_is_not_vouched_for_while_nobody_is_heard() -> None:
+    """A standby's power may be cut before it has synced; what is durable there stays so. Told again, it counts again."""
+    position = Position(CommitNumber(5), CommitNumber(5))
+    board = PositionBoard(position)
+    board.unheard()
+    assert (True, False) == (
+        board.wait(Level.DURABLE, CommitNumber(5), 0),
+        board.wait(Level.APPLIED, CommitNumber(5), 0),
+    )
+    board.publish(position.durable, position.applied)
+    assert board.wait(Level.APPLIED, CommitNumber(5), 0)

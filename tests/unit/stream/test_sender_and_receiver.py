@@ -76,6 +76,20 @@ def test_live_commits(primary: Primary, secondary: Secondary) -> None:
     assert (None, digest_of(primary), []) == (call.failure, secondary.digest(), primary.reads)
 
 
+def test_a_call_that_has_ended_vouches_for_nothing_applied(primary: Primary, secondary: Secondary) -> None:
+    """That machine may have lost its power; what it had as durable it has."""
+    number = primary.write((b"f", b"1")).number
+    call = Call(primary, MemoryTransport(secondary))
+    call.until_streaming()
+    until_durable(call, primary)
+    secondary.board.applied(number)
+    primary.write((b"f", b"2"))
+    assert call.board.wait(Level.APPLIED, number, 20)
+    call.stop()
+    call.sender.release()
+    assert (True, False) == (call.board.wait(Level.DURABLE, number, 0), call.board.wait(Level.APPLIED, number, 0))
+
+
 def test_small_live_commit_is_one_batch(primary: Primary, secondary: Secondary) -> None:
     """Chunks, rows and seal of a small commit travel together."""
     primary.write((b"f", b"1"))
