@@ -382,7 +382,8 @@ class Mirror:
         if self.run.adopt:
             return  # one problem for all of them
         where = (PRIVATE_DIR + b"/" + DISPLACED_DIR + b"/" + aside).decode("utf-8", "backslashreplace")
-        message = f"something that hikae did not put there stood in the way; it is now {where}"
+        # After a power cut it may be ours: of what was not synced nothing is known.
+        message = f"something that is not known here stood in the way (a stranger's, or of before a power cut); it is now {where}"
         self.problem(DISPLACED, self.path(parent, name), message, "look at it, then remove it", Severity.WARNING)
 
     def _set_aside(self, fd: int, name: bytes) -> bytes:

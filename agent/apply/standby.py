@@ -165,6 +165,8 @@ class Standby:
             if self._full:
                 self.local.set_value(_ADOPTING, b"yes")
             self.local.set_value(_RESYNC, b"")
+            # Who relies on the mark later relies on it after power cuts too.
+            world.sync()
             self.local.set_value(_ROOT, identity_of(world.root), durable=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from agent.core.ids import ROOT
 from agent.store.local import Local
 from fakes.apply_fakes import Chance, Crash, DiesAt, Rig, Tree, rig
+from fakes.loop_image import can_mount, disk
 
 
 @pytest.mark.parametrize("round", range(40))
@@ -55,6 +57,18 @@ def _power_cut(it: Rig) -> None:
         (it.base / f"local.db{suffix}").unlink(missing_ok=True)
     shutil.copy(it.base / "saved.db", it.base / "local.db")
     it.local = Local.open(str(it.base / "local.db"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="takes root and loop devices")
+def test_a_standby_that_was_just_taken_is_known_after_a_cut(tmpfs_dir: Path) -> None:
+    """Its mark is written out before it is relied on: local facts may be lost at any time later."""
+    with disk(tmpfs_dir, 64) as machine:
+        with rig(tmpfs_dir / "rig") as it:
+            it.root = machine.root / "standby"
+            it.applier().prepare()
+            machine.freeze_frame()
+        with machine.looked_at() as there:
+            assert b"web" == (there / "standby" / ".hikae" / "standby").read_bytes()
 
 
 def test_files_cut_to_nothing_are_written_again(tmpfs_dir: Path) -> None:
