@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import stat
@@ -13,14 +12,15 @@ from agent.capture.coverage import LargeQueue
 from agent.capture.look import Looker
 from agent.capture.objects import Objects
 from agent.capture.place import Places
-from agent.capture.reports import HELD_SHUT, Reports
+from agent.capture.refused import may_pass
+from agent.capture.reports import Reports
 from agent.capture.signature import unchanged
 from agent.capture.spared import SPARED
 from agent.capture.view import Name, View
 from agent.core.clock import Clock
 from agent.core.ids import ObjectId
 from agent.core.patch import Runs
-from agent.core.rows import Unfit, decode_object
+from agent.core.rows import decode_object
 from agent.fs.confined import open_file
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import Metadata, read_metadata
@@ -101,10 +101,10 @@ class LargeReads:
             again = yield from self._read(name)
         except OSError as error:
             path = self._view.path(*name)
-            if isinstance(error, Unfit | PermissionError) or error.errno in (errno.EIO, *HELD_SHUT):
-                self._reports.unreadable(path, error)
+            if may_pass(error):
+                self._looker.give_back(path, error)
             else:
-                self._looker.give_back(path)
+                self._reports.unreadable(path, error)
         self._queue.done(serials, again, self._objects.spared.due(name), self._clock.monotonic())
 
     def _read(self, name: Name) -> Generator[None, None, bool]:

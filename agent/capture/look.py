@@ -7,7 +7,6 @@ before anything below it, so every chain of names that gets into a batch was see
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections import OrderedDict, deque
@@ -20,6 +19,7 @@ from agent.capture.identity import Candidate, identify
 from agent.capture.moved import Leaving, Moved
 from agent.capture.objects import MOUNT_HANDLE, Objects, Outcome, mount_handle
 from agent.capture.place import Places
+from agent.capture.refused import may_pass
 from agent.capture.reports import Reports
 from agent.capture.rules import Rules
 from agent.capture.view import Name, View, kind_of
@@ -31,7 +31,6 @@ from agent.watch.hint import Hint, Look
 
 _ROUNDS = 4
 _RETRIES = 20
-_DENIED = (errno.EACCES, errno.EPERM, errno.EIO)
 _REMEMBERED = 10_000
 #: Without the privilege to ask objects where they are, so many removals wait for the end of a walk.
 _MISSING = 50_000
@@ -199,12 +198,13 @@ class Looker:
             else:
                 yield from self.examine(path)
 
-    def give_back(self, path: bytes) -> None:
-        """Something moved while it was looked at: look again soon, with the age of the hint that led here."""
+    def give_back(self, path: bytes, why: OSError | None = None) -> None:
+        """Something moved while it was looked at, or there was an error that may pass: look again soon, with the age of the hint
+        that led here."""
         times = self._retries[path] = self._retries.pop(path, 0) + 1
         if times > _RETRIES:
             del self._retries[path]
-            self._reports.unreadable(path, OSError("it never stands still"))
+            self._reports.unreadable(path, why or OSError("it never stands still"))
             return
         if len(self._retries) > _REMEMBERED:
             self._retries.popitem(last=False)
@@ -271,16 +271,18 @@ class Looker:
 
     def entry(self, parent: ObjectId, name: bytes) -> Steps:
         """Bring the batch up to what stands at this entry now."""
+        failure: OSError | None = None
         for _ in range(_ROUNDS):
             self._view.touch(parent)
             known = self._view.child(parent, name)
             try:
                 found = self._find(parent, name, known)
             except OSError as error:
-                if error.errno in _DENIED:
+                if not may_pass(error):
                     self._reports.unreadable(self._view.path(parent, name), error)
                     return
                 # The directory itself is not where it was: that comes first, when the path is resolved again.
+                failure = error
                 break
             if found is None:
                 if known is not None:
@@ -288,7 +290,7 @@ class Looker:
                 return
             if (yield from self._take(found)):
                 return
-        self.give_back(self._view.path(parent, name))
+        self.give_back(self._view.path(parent, name), failure)
 
     def _find(self, parent: ObjectId, name: bytes, known: ObjectId | None) -> Entry | None:
         """What stands at the entry; None when nothing does that counts. OSError when there is no such directory."""

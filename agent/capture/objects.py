@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Generator
@@ -14,6 +13,7 @@ from agent.capture.fresh import FreshFiles
 from agent.capture.linked import Linked
 from agent.capture.pages import CHANGED_PAGED, PAGED, PageReader
 from agent.capture.place import Places
+from agent.capture.refused import may_pass
 from agent.capture.reports import Reports
 from agent.capture.restless import Restless
 from agent.capture.signature import is_clean, kept_ctime, unchanged
@@ -36,9 +36,6 @@ from agent.store.local import LocalRow
 LARGE = 16 << 20
 #: How the handle begins that stands for one of a mount point's.
 MOUNT_HANDLE = b"\0mount"
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO, errno.EISDIR, errno.ENODEV)
-
-
 #: tmpfs, ramfs, hugetlbfs: pages are never written back, so a store to mapped memory never moves a time (measured on Linux
 #: 6.18), and no stat of a file that has bytes says that it did not change.
 _IN_MEMORY = (0x01021994, 0x858458F6, 0x958458F6)
@@ -113,7 +110,7 @@ class Objects:
         return self.spared.due(name), self._clock.monotonic()
 
     def _failed(self, parent: ObjectId, name: bytes, error: OSError) -> Outcome:
-        if error.errno in _GONE:
+        if may_pass(error):
             return Outcome.AGAIN
         self._reports.unreadable(self._view.path(parent, name), error)
         return Outcome.UNREADABLE

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable
 
+from agent.capture.refused import HELD_SHUT
 from agent.core.clock import Clock
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.rows import Unfit
@@ -19,9 +19,6 @@ RESTLESS = "never-rests"
 SHUT = "held-shut"
 #: Kinds of which a look at everything meets every path again.
 PATHS = (UNREADABLE, UNFIT, SOCKET, MOUNT, SNAPSHOT)
-#: A write lease (fcntl(2): a non-blocking open asks its holder to let go, and gets this until it has, or its time is over), and
-#: other obstacles that pass.
-HELD_SHUT = (errno.EAGAIN, errno.ETXTBSY, errno.EBUSY)
 
 #: Paths that are known to have a problem, and their bytes, those of their directories with them; those beyond are counted, and
 #: end with the next look at everything.

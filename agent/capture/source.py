@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
 
 from agent.capture.outlet import ChunkRef, Lack
+from agent.capture.refused import HELD_SHUT, may_pass
 from agent.core.chunks import PIECE, name_of
 from agent.core.ids import ObjectId
 from agent.fs.confined import DirTree, open_file, open_root
 from agent.fs.content import read_exact
 from agent.store.catalog import CatalogReader
-
-#: Something else stands there, or somebody is just changing it, or we are short of something: none says that it cannot be read.
-_PASSING = (
-    *(errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO, errno.EISDIR, errno.ENODEV, errno.EXDEV),
-    *(errno.EAGAIN, errno.ETXTBSY, errno.EBUSY, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
-)
 
 #: Names of one file that are tried: the directory of one may be closed to us, or gone.
 _NAMES_TRIED = 8
@@ -187,4 +181,5 @@ class _Way:
 
 
 def _lack(error: OSError) -> Lack:
-    return Lack.CHANGED if error.errno in _PASSING else Lack.UNREADABLE
+    """Somebody who is just changing it says as little against reading it as what :func:`may_pass` tells of."""
+    return Lack.CHANGED if may_pass(error) or error.errno in HELD_SHUT else Lack.UNREADABLE

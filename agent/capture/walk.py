@@ -123,7 +123,7 @@ class Walk:
         if error.errno in _MOVED:
             postponed.append(directory)
             if path:
-                self._looker.give_back(path)
+                self._looker.give_back(path, error)
         else:
             self._looker.unlistable.add(directory)
             self._reports.unreadable(path, error)
