@@ -21,6 +21,7 @@ from agent.status.facts import NodeFacts
 from agent.status.figures import stamp
 from agent.status.public import FULL, public_json
 from agent.status.published import Json, status_json
+from agent.status.repeats import Repeats
 
 #: Who may read the second one, where there is such a group.
 GROUP = "hikae"
@@ -57,6 +58,7 @@ class Publisher:
         self._publishing = threading.Lock()
         self._last: Json | None = None
         self._said: Json | None = None
+        self._repeats = Repeats()
         self._trouble = ""
         self._thread = threading.Thread(target=self._run, name="publish")
 
@@ -81,7 +83,8 @@ class Publisher:
         with self._publishing:
             facts = self._facts()
             value = status_json(facts)
-            self._events.add(stamp(facts.time_ns) or "", events_between(self._last, value))
+            happened = self._repeats.told(events_between(self._last, value), self._clock.monotonic())
+            self._events.add(stamp(facts.time_ns) or "", happened)
             self._last = value
             self._tell(value)
             return value
