@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from agent.api.controls import Json, Level, What
+from agent.cli.asking import Question, is_meant
 from agent.cli.context import Context
 from agent.cli.output import Duration, answer_json, json_option, progress_shown, remark, say
-from agent.core.errors import Exit, Refused
+from agent.core.errors import Exit
 from agent.status.figures import clock_text, size_text, span_text, stamp
-from agent.status.text import shown
 
 _DIFFERENCES_SHOWN = 50
 
@@ -117,47 +115,16 @@ def resume(context: Context, dataset: str, send: bool, apply_: bool, as_json: bo
 def accept(context: Context, dataset: str, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Go on although a hold stands.
 
-    What the hold kept from the standby is then done to it, deletions included."""
-    controls = context.controls()
-    if dry_run or not yes:
-        hold = hold_of(controls.status(), dataset)
-        if dry_run:
-            answer_hold(dataset, hold, as_json)
-            return
-        _confirm(dataset, hold)
-    result = controls.accept(dataset)
+    What the hold kept from the standby is then done to it, deletions included. On a primary that is rewound or fenced a higher
+    epoch begins from what stands here; what that gives up is said first."""
+    text = f"Go on and apply this to the standby of {dataset}?"
+    if not is_meant(context, dataset, Question("accept", "it changes the standby", text), yes, dry_run, as_json):
+        return
+    result = context.controls().accept(dataset)
     if as_json:
         answer_json(result)
     else:
         say(f"{dataset}: accepted, going on")
-
-
-def hold_of(status: Json, dataset: str) -> str | None:
-    """The sentence of what is held on this node."""
-    for one in status["datasets"]:
-        hold = one["hold"]
-        if one["name"] == dataset and hold and hold["node"] == status["node"]:
-            return str(hold["sentence"])
-    return None
-
-
-def answer_hold(dataset: str, hold: str | None, as_json: bool) -> None:
-    """For a dry run."""
-    if as_json:
-        answer_json({"dataset": dataset, "hold": hold})
-    else:
-        say(f"{dataset}: {hold or 'nothing is held here'}")
-
-
-def _confirm(dataset: str, hold: str | None) -> None:
-    if not sys.stdin.isatty():
-        raise Refused(
-            "accept", dataset, "it changes the standby and nobody can be asked here", "add --yes if it is meant"
-        )
-    if hold:
-        remark(f"{dataset} is held: {hold}")
-    if not click.confirm(shown(f"Go on and apply this to the standby of {dataset}?"), default=False, err=True):
-        raise Refused("accept", dataset, "not confirmed", "nothing was changed")
 
 
 def _answer_pause(dataset: str, result: Json, as_json: bool) -> None:

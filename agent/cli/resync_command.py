@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
+from agent.cli.asking import Question, is_meant
 from agent.cli.context import Context
-from agent.cli.dataset_commands import answer_hold, hold_of
-from agent.cli.output import answer_json, json_option, remark, say
-from agent.core.errors import Refused, UsageError
+from agent.cli.output import answer_json, json_option, say
+from agent.core.errors import UsageError
 from agent.status.text import shown
 
 
@@ -27,26 +25,11 @@ def resync(context: Context, dataset: str, standby: bool, yes: bool, dry_run: bo
     from this node's vault. Nothing is changed at the old place. Typed on the node that keeps the standby."""
     if not standby:
         raise UsageError("resync", dataset, "it is not said what to fill anew", f"hikae resync {dataset} --standby")
-    controls = context.controls()
-    if dry_run or not yes:
-        hold = hold_of(controls.status(), dataset)
-        if dry_run:
-            answer_hold(dataset, hold, as_json)
-            return
-        _confirm(dataset, hold)
-    result = controls.resync(dataset)
+    text = f"Take what stands at the standby's path of {dataset} over, and make it equal?"
+    if not is_meant(context, dataset, Question("resync", "it fills a directory", text), yes, dry_run, as_json):
+        return
+    result = context.controls().resync(dataset)
     if as_json:
         answer_json(result)
     else:
         say(f"{dataset}: taking {shown(result['path'])} for the standby; hikae status shows how far it is")
-
-
-def _confirm(dataset: str, hold: str | None) -> None:
-    if not sys.stdin.isatty():
-        reason = "it fills a directory and nobody can be asked here"
-        raise Refused("resync", dataset, reason, "add --yes if it is meant")
-    if hold:
-        remark(f"{dataset} is held: {hold}")
-    question = f"Take what stands at the standby's path of {dataset} over, and make it equal?"
-    if not click.confirm(shown(question), default=False, err=True):
-        raise Refused("resync", dataset, "not confirmed", "nothing was changed")

@@ -13,12 +13,13 @@ FIRST_SYNC = "first-sync"
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Why apply or capture stands still until a person decides. ``code``: of the problem that says so; ``since``: UTC ns, 0
-    while not known."""
+    while not known; ``gives_up``: what is lost by accepting it, where that is more than the sentence says; not told to peers."""
 
     code: str
     sentence: str
     remedy: str = ""
     since: int = 0
+    gives_up: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.core.ids import NOTHING, CommitNumber, epoch_of, shown
+from agent.core.ids import NOTHING, CommitNumber, epoch_of, seq_of, shown
 from agent.core.problem import Problem, Severity
 from agent.fs.durable import write_durably
 from agent.store.catalog import Catalog
@@ -59,6 +59,24 @@ class Rewound:
             newest = f"the newest here was {shown(self.ours)}"
             return f"{self.peer} is ahead: it holds commit {shown(self.theirs)} of this node's own epoch, {newest}"
         return f"{self.peer} holds another commit {shown(self.theirs)} of this node's own epoch than this node"
+
+    @property
+    def gives_up(self) -> str:
+        """What ``accept`` takes from the peer's tree, counted as far as that is known."""
+        undone = (
+            f"what they changed and does not stand here is undone in the tree of {self.peer}, and stays in its history"
+        )
+        return f"{self._lost()}: {undone}"
+
+    def _lost(self) -> str:
+        same = epoch_of(self.theirs) == epoch_of(self.ours)
+        if self.fenced and epoch_of(self.theirs) == self.epoch:
+            return f"{seq_of(self.theirs):,} commits of {self.peer}'s own epoch {self.epoch}, and all after them"
+        if self.theirs > self.ours and same:
+            return f"{self.theirs - self.ours:,} commits that only {self.peer} has, up to {shown(self.theirs)}"
+        if self.theirs != NOTHING:
+            return f"the commits that only {self.peer} has, up to {shown(self.theirs)}"
+        return f"the commits that only {self.peer} has"
 
     def problem(self, dataset: str, home: Path) -> Problem:
         """For status. ``home``: where the dataset's state lies."""

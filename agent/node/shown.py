@@ -14,7 +14,6 @@ from agent.core.problem import Problem, ProblemBoard
 from agent.core.standing import Hold, Verified
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
-from agent.node.rewound import REWOUND
 from agent.node.standby import Standby
 from agent.status.facts import FIRST_SYNC, DatasetFacts, PeerFacts, SyncFacts, WatchFacts
 from agent.status.state import Role
@@ -207,7 +206,7 @@ def _least_done(peers: Sequence[PeerFacts]) -> SyncFacts | None:
 def _hold(side: Primary, pump: PumpFacts, problems: Sequence[Problem]) -> Hold | None:
     """What ``accept`` would let pass here."""
     if side.mark is not None:
-        return _told_hold(problems, REWOUND)
+        return replace(_told_hold(problems, side.mark.code), gives_up=side.mark.gives_up)
     return None if pump.hold is None else _told_hold(problems, pump.hold.value)
 
 

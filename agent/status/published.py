@@ -146,6 +146,7 @@ def _hold(hold: Hold | None, node: str) -> Json | None:
         "remedy": shown(hold.remedy),
         "node": node,
         "since": stamp(hold.since),
+        "gives_up": shown(hold.gives_up) or None,
     }
 
 

@@ -46,6 +46,11 @@ def test_it_begins_an_epoch_of_its_own_and_the_old_primary_is_fenced() -> None:
         assert all(way in problem["remedy"] for way in ("make beta the primary", "hikae accept web"))
         shown = both.alpha.look()
         assert ("fenced", "fenced", 1) == (shown["state"], shown["role"], shown["epoch"])
+        hold = shown["hold"]
+        assert ("fenced", True) == (
+            hold["code"],
+            "of beta" in both.alpha.json("accept", "web", "--dry-run")["gives_up"],
+        )
         assert Exit.REFUSED == both.alpha.run("wait", "web", "--timeout", "20").returncode
         both.alpha.restart()
         both.alpha.told("fenced")

@@ -332,6 +332,23 @@ def test_accept_asks_on_a_terminal(
     assert "web is held: the source is empty" in err
 
 
+def test_accept_says_what_it_gives_up(hikae: Hikae, controls: FakeControls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a primary that is rewound or fenced it is no change of the standby that is asked for, and the loss is counted."""
+    import io
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    lost = "5 commits that only beta has"
+    controls.facts = a_node(a_dataset(hold=Hold("rewound", "this is an old copy", gives_up=lost)))
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    _, _, err = hikae("accept", "web")
+    assert all(words in err for words in ("an old copy", f"It gives up {lost}.", "Begin a higher epoch of web"))
+    _, out, _ = hikae("accept", "web", "--dry-run")
+    assert f"web: this is an old copy\n  to accept it gives up {lost}\n" == out
+
+
 def test_help_needs_no_command_module(hikae: Hikae) -> None:
     """The list of commands has each with the first sentence of its own help."""
     code, out, _ = hikae("--help")

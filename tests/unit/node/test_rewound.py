@@ -57,6 +57,25 @@ def test_the_sentence_says_who_and_by_what(mark: Rewound, words: str) -> None:
     assert (rewound.REWOUND, mark.since) == (problem.code, problem.since)
 
 
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        (MARK, "5 commits that only beta has, up to 1.12: "),
+        (Rewound("beta", 1, number(5), number(7), 0), "the commits that only beta has, up to 1.5: "),
+        (Rewound("beta", 3, NOTHING, number(7), 0), "the commits that only beta has: "),
+        (
+            Rewound("beta", 2, number(4, 2), number(7), 0, fenced=True),
+            "4 commits of beta's own epoch 2, and all after them: ",
+        ),
+        (Rewound("beta", 2, NOTHING, number(7), 0, fenced=True), "the commits that only beta has: "),
+    ],
+)
+def test_what_is_given_up_is_counted(mark: Rewound, words: str) -> None:
+    """As far as the peer proved it."""
+    assert mark.gives_up.startswith(words)
+    assert "undone in the tree of beta" in mark.gives_up
+
+
 @pytest.mark.parametrize("kept", [0, 1, 2])
 def test_the_newest_copy_takes_the_mark_away(tmp_path: Path, kept: int) -> None:
     """Only a catalog that holds the peer's very commit does: not one that ends before it, nor one with another of that number."""
