@@ -72,7 +72,13 @@ def stress(where: Path, stressor: str, seconds: float) -> None:
         *_SMALL,
     ]
     with subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        # "open" leaves files where it stands when it is killed.
+        cwd=where,
     ) as running:
         with suppress(subprocess.TimeoutExpired):
             running.wait(seconds)
