@@ -482,8 +482,13 @@ class Applier:
 
     # -- holds ---------------------------------------------------------------------------------------------------------
 
+    @property
+    def _stood(self) -> CommitNumber:
+        """From where losses are judged: what the standby equals or, where that is not known any more, equalled when it was."""
+        return self._stands or number_of(self._local.value(CHECKPOINT))
+
     def _check_holds(self, target: Commit) -> None:
-        anew = not target.consistent and self._is_broken(self._stands)
+        anew = not target.consistent and self._is_broken(self._stood)
         hold = None if anew else self._brake(target)
         if hold is not None:
             remedy = f"hikae accept {self._dataset} if it is meant"
@@ -496,7 +501,7 @@ class Applier:
             self._holds.stand(waits, Severity.INFO)
             raise waits
         if anew:
-            reason = f"the primary started anew and is not through yet; the standby stays at {shown(self._stands)}"
+            reason = f"the primary started anew and is not through yet; the standby stays at {shown(self._stood)}"
             waits = Held("lineage-waits", self._dataset, reason, "it goes on by itself")
             self._holds.stand(waits, Severity.INFO)
             raise waits
@@ -504,9 +509,9 @@ class Applier:
 
     def _brake(self, target: Commit) -> Hold | None:
         hold = self._emptied(target)
-        if hold is None and (self._stands != NOTHING or not self._trusted):
+        if hold is None and (self._stood != NOTHING or not self._trusted):
             self._guard.limit(self.brake)
-            hold = self._guard.judge(self._reader, target, Standing(self._stands, self._accepted, self._pinned))
+            hold = self._guard.judge(self._reader, target, Standing(self._stood, self._accepted, self._pinned))
             self._pin(self._guard.base if hold is not None else NOTHING)
         return hold
 
@@ -517,8 +522,8 @@ class Applier:
             return Hold(
                 SOURCE_EMPTIED, "the primary is empty, and a tree stands here that is to be adopted", target.number
             )
-        since = trailing_empty(commits_after(self._reader, self._stands))
-        return judge(counts_at(self._reader, self._stands), target, since, self._accepted)
+        since = trailing_empty(commits_after(self._reader, self._stood))
+        return judge(counts_at(self._reader, self._stood), target, since, self._accepted)
 
     def _pin(self, base: CommitNumber) -> None:
         """A hold stands from there, also after a restart, however much time goes by."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
-from agent.apply.facts import Phase, StandbyFailed
+from agent.apply.facts import Held, Phase, StandbyFailed
 from agent.apply.loop import ApplyLoop
 from agent.core.clock import SystemClock
 from agent.core.ids import NOTHING, ROOT, CommitNumber
@@ -178,3 +178,29 @@ def test_a_standby_of_another_time_is_not_verified(it: Rig) -> None:
     second = it.applier()
     with pytest.raises(StandbyFailed):
         second.verify(deep=False)
+
+
+def test_what_was_put_back_lets_no_hold_pass(it: Rig) -> None:
+    """That the source was emptied is judged from what the standby equalled when that was known."""
+    tree = _first(it)
+    commit = it.commit(Tree.empty(it.store))
+    (it.root / ".hikae" / "token").write_bytes(b"another time")
+    before = it.seen()
+    second = it.applier()
+    with pytest.raises(Held):
+        second.converge(commit)
+    assert (before, NOTHING) == (it.seen(), second.applied)
+    second.accept(commit.number)
+    second.converge(commit)
+    assert (Tree.empty(it.store).expected().keys(), tree.expected().keys()) == (it.seen().keys(), before.keys())
+
+
+def test_what_was_put_back_waits_for_a_primary_that_begins_anew(it: Rig) -> None:
+    """Nothing is moved aside for a first sync that is not through."""
+    _first(it)
+    (it.root / ".hikae" / "token").unlink()
+    before = it.seen()
+    second = it.applier()
+    with pytest.raises(Held):
+        second.converge(it.commit_anew(Tree.empty(it.store), consistent=False))
+    assert before == it.seen()
