@@ -27,6 +27,8 @@ from agent.store.staging import UNSTAGE, UNSTAGE_STATEMENTS, Counts, Staging, hi
 __all__ = ["Catalog", "CatalogReader", "Header"]
 
 _CACHE_KIB = 32768
+#: A commit of one change touches six to eight pages, and each goes to the log: small ones (docs/decisions/0036).
+_PAGE_SIZE = 2048
 #: Rows staged in one transaction before it is cut, so that the log does not grow with a commit.
 _SLICE = 20_000
 
@@ -59,7 +61,7 @@ class Catalog(Reading):
         """Open or create; what a crash left staged is taken back.
 
         Raises ``Damaged`` (with what to do), ``TryAgain`` (disk full), ``StoreFailed``."""
-        connection = open_database(path, Synchronous.FULL, _CACHE_KIB)
+        connection = open_database(path, Synchronous.FULL, _CACHE_KIB, page_size=_PAGE_SIZE)
         catalog = cls(path, connection)
         try:
             catalog.created = ensure_schema(connection, path, schema.APPLICATION, schema.VERSION, schema.TABLES)

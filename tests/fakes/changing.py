@@ -151,16 +151,16 @@ class Meter:
             {agent.name: _processor(agent) for agent in agents},
             {agent.name: agent.memory() for agent in agents},
             self._carried(),
-            self._written(),
+            written_on(self._disk) if self._disk is not None else 0,
             {f"{agent.name}/{name}": size for agent in agents for name, size in _files(self._both.home(agent))},
         )
 
-    def _written(self) -> int:
-        if self._disk is None:
-            return 0
-        run("sync", "-f", str(self._disk))
-        device = Path(run("findmnt", "-no", "SOURCE", str(self._disk)).strip()).name
-        return int(Path(f"/sys/block/{device}/stat").read_text().split()[6]) * _SECTOR
+
+def written_on(root: Path) -> int:
+    """Bytes that were ever written on the device of the filesystem at ``root``; what that holds back is written first."""
+    run("sync", "-f", str(root))
+    device = Path(run("findmnt", "-no", "SOURCE", str(root)).strip()).name
+    return int(Path(f"/sys/block/{device}/stat").read_text().split()[6]) * _SECTOR
 
 
 def _processor(agent: Agent) -> float:

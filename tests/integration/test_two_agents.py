@@ -221,7 +221,7 @@ def test_a_refusal_says_where_to_type_it(two: Two) -> None:
 
 
 def test_a_pause_holds_the_standby_and_nothing_is_lost(two: Two) -> None:
-    """Receiving goes on while applying is paused: `--durable` is reached, `--applied` ends with the reason, until it is resumed."""
+    """Receiving goes on while applying is paused: `--durable` is reached, `--applied` ends with the reason."""
     two.beta.json("pause", "web", "--apply")
     (two.source / "while paused").write_text("kept")
     two.alpha.json("wait", "web", "--durable", "--timeout", "60")
