@@ -17,7 +17,7 @@ from agent.apply.content import told_lost
 from agent.apply.converge import converge
 from agent.apply.ending import Ending
 from agent.apply.facts import FAILED, Applied, Held, Report, StandbyFailed, VerifyReport, silent
-from agent.apply.guard import Guard, Standing
+from agent.apply.guard import Guard, Reached
 from agent.apply.holds import Holds
 from agent.apply.late import LateFiles
 from agent.apply.ledger import Ledger
@@ -511,7 +511,7 @@ class Applier:
         hold = self._emptied(target)
         if hold is None and (self._stood != NOTHING or not self._trusted):
             self._guard.limit(self.brake)
-            hold = self._guard.judge(self._reader, target, Standing(self._stood, self._accepted, self._pinned))
+            hold = self._guard.judge(self._reader, target, Reached(self._stood, self._accepted, self._pinned))
             self._pin(self._guard.base if hold is not None else NOTHING)
         return hold
 

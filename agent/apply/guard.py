@@ -39,7 +39,7 @@ class _Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Reached:
     """Where the apply is. ``applied``: what the standby equals (``NOTHING``: unknown); ``accepted``: the newest commit that an
     operator let pass; ``pinned``: from where a hold was judged that stands, ``NOTHING`` for none."""
 
@@ -75,31 +75,31 @@ class Guard:
         self._limits, self._window = limits, Window(limits.window)
         self._seen = self._hold = None
 
-    def judge(self, view: CatalogView, target: Commit, standing: Standing) -> Hold | None:
+    def judge(self, view: CatalogView, target: Commit, reached: Reached) -> Hold | None:
         """The hold that forbids going on to ``target``, or None. Raises errors of the catalog."""
-        if standing.accepted > self._accepted:
-            self._accepted = standing.accepted
+        if reached.accepted > self._accepted:
+            self._accepted = reached.accepted
             self._seen = self._hold = None
         begun = self._clock.monotonic()
         if self._hold is None or begun >= self._hold_until:
-            self._hold = self._judge_lineage(view, target, standing) or self._judge_window(view, target, standing)
+            self._hold = self._judge_lineage(view, target, reached) or self._judge_window(view, target, reached)
             self._hold_until = self._pause(begun)
         return self._hold
 
-    def _judge_lineage(self, view: CatalogView, target: Commit, standing: Standing) -> Hold | None:
-        begun = self._begun_anew(view, standing.applied, target)
-        if not begun or not target.consistent or standing.accepted >= begun:
+    def _judge_lineage(self, view: CatalogView, target: Commit, reached: Reached) -> Hold | None:
+        begun = self._begun_anew(view, reached.applied, target)
+        if not begun or not target.consistent or reached.accepted >= begun:
             return None
-        applied = _commit(view, standing.applied)
+        applied = _commit(view, reached.applied)
         if applied is None:
             return None
-        self.base = standing.applied
+        self.base = reached.applied
         return judge_lineage(self._limits, Counts(applied.entries, applied.bytes), target, begun)
 
-    def _judge_window(self, view: CatalogView, target: Commit, standing: Standing) -> Hold | None:
-        if not self._follow(view, target, standing):
+    def _judge_window(self, view: CatalogView, target: Commit, reached: Reached) -> Hold | None:
+        if not self._follow(view, target, reached):
             return None
-        return self._weigh(view, target, self._window.base(target.received, standing.floor(target)))
+        return self._weigh(view, target, self._window.base(target.received, reached.floor(target)))
 
     def _pause(self, begun: float) -> float:
         """Until when an answer stands that was asked for at ``begun`` and came now, monotonic seconds."""
@@ -111,27 +111,27 @@ class Guard:
 
     # -- following the catalog -----------------------------------------------------------------------------------------
 
-    def _follow(self, view: CatalogView, target: Commit, standing: Standing) -> bool:
+    def _follow(self, view: CatalogView, target: Commit, reached: Reached) -> bool:
         """Bring the window up to the target; False when there is nothing before it yet that could be lost."""
         seen = self._seen
         if seen is None or self._begun_anew(view, seen.number, target):
-            seen = self._seen = self._anchor(view, target, standing)
+            seen = self._seen = self._anchor(view, target, reached)
             self._answer = None
             if seen is None:
                 return False
             self._window.begin(mark_of(seen))
         if target.number > seen.number:
-            self._advance(view, seen, target, standing.floor(target))
+            self._advance(view, seen, target, reached.floor(target))
         return True
 
-    def _anchor(self, view: CatalogView, target: Commit, standing: Standing) -> Commit | None:
+    def _anchor(self, view: CatalogView, target: Commit, reached: Reached) -> Commit | None:
         """The first mark: the newest commit before the window (and the floor), but none of a first sync, none before what
         was accepted, and none that history does not reach."""
         first = view.first_consistent(view.begun_anew(NOTHING, target.number), target.number)
         if first is None:
             return None
-        before = view.last_before(NOTHING, standing.floor(target), self._window.start(target.received))
-        least = max(first, standing.accepted, view.horizon(), before)
+        before = view.last_before(NOTHING, reached.floor(target), self._window.start(target.received))
+        least = max(first, reached.accepted, view.horizon(), before)
         found = view.commits(CommitNumber(least - 1), 1)
         return found[0] if found and found[0].number <= target.number else None
 

@@ -39,12 +39,12 @@ from agent.store.local import Local
 from agent.store.spool import Spool
 from agent.stream.board import PositionBoard
 from agent.stream.feed import Feed
+from agent.stream.footing import LineageBroken, Verdict, fences
 from agent.stream.forecast import Meter
 from agent.stream.link import Link
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.pace import Pace
 from agent.stream.sender import Sender
-from agent.stream.standing import LineageBroken, Verdict, fences
 from agent.stream.telling import Standings
 from agent.stream.versions import SPOKEN
 from agent.watch.choose import choose

@@ -18,7 +18,7 @@ from agent.core.ids import NOTHING, CommitNumber, epoch_of, seq_of, shown
 from agent.core.problem import Problem, Severity
 from agent.fs.durable import write_durably
 from agent.store.catalog import Catalog
-from agent.stream.standing import LineageBroken, Verdict
+from agent.stream.footing import LineageBroken, Verdict
 
 MARK = "rewound.json"
 REWOUND, FENCED = Verdict.REWOUND.value, Verdict.FENCED.value

@@ -13,11 +13,11 @@ from agent.core.clock import Clock
 from agent.core.errors import HikaeError, Unreachable, WireError
 from agent.core.problem import Problem, Severity
 from agent.stream.conversation import RefusedByPeer
+from agent.stream.footing import LineageBroken
 from agent.stream.forecast import Meter
 from agent.stream.messages import Answers, Batch, Welcome
 from agent.stream.rounds import Stalled
 from agent.stream.sender import Phase, Sender
-from agent.stream.standing import LineageBroken
 
 #: A peer that says so goes on by itself: it is opening the dataset, or has no room above its reserve.
 BUSY, RESERVE = "busy", "disk-reserve"

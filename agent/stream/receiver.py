@@ -33,6 +33,7 @@ from agent.stream import messages, versions
 from agent.stream.board import PositionBoard
 from agent.stream.compact import implied_names, open_rows
 from agent.stream.debts import ABSENT_MAX, Debts
+from agent.stream.footing import TOKEN_SIZE, precedes
 from agent.stream.messages import (
     Absent,
     Announce,
@@ -58,7 +59,6 @@ from agent.stream.messages import (
 )
 from agent.stream.opening import open_chunks
 from agent.stream.presence import Presence, goes_on
-from agent.stream.standing import TOKEN_SIZE, precedes
 from agent.stream.structure import Structure
 from agent.stream.telling import Standings, Telling
 

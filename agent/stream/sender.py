@@ -25,6 +25,7 @@ from agent.stream.board import PositionBoard
 from agent.stream.catchup import Catchup, rest_fruitless
 from agent.stream.conversation import Conversation, Ended
 from agent.stream.feed import Feed, LiveCommit, LiveContent, PeerQueue
+from agent.stream.footing import Footing, LineageBroken, Way, judge_commit, judge_welcome
 from agent.stream.load import Load
 from agent.stream.messages import Answers, Batch, Hello, Welcome
 from agent.stream.owing import OwedContent, Told, nobody
@@ -32,7 +33,6 @@ from agent.stream.pace import Pace
 from agent.stream.rounds import Rounds
 from agent.stream.source import Source
 from agent.stream.spooled import SpooledRound
-from agent.stream.standing import LineageBroken, Standing, Way, judge_commit, judge_welcome
 from agent.stream.telling import Standings
 
 _TAKE_BYTES = 4 << 20
@@ -89,7 +89,7 @@ class Sender:
         #: Bytes taken from the queue last, as far as they must go out, and what had been given to the call before.
         self._taken = (0, 0)
         self._telling = threading.Lock()
-        self._standing: Standing | None = None
+        self._footing: Footing | None = None
         self._mends = self._asks_first = self._compact = False
 
     @property
@@ -161,7 +161,7 @@ class Sender:
         """Why the call ended, None when we ended it; after :meth:`release`. A peer that says what it has and hangs up before the
         speaker came to it is judged all the same: a lost link must not hide what is proven."""
         failure, welcome = self.talk.failure, self.talk.welcome
-        if failure is None or welcome is None or self._standing is not None:
+        if failure is None or welcome is None or self._footing is not None:
             return failure
         try:
             with closing(self._open_source()) as source:
@@ -179,8 +179,8 @@ class Sender:
             return
         source = self._open_source()
         try:
-            standing = self._standing = judge_commit(self._peer, self._hello, self.talk.welcome, source)
-            base = standing.base
+            footing = self._footing = judge_commit(self._peer, self._hello, self.talk.welcome, source)
+            base = footing.base
             self._mends = self.talk.welcome.lacking
             self._asks_first, self._compact = self.talk.welcome.asks_first, self.talk.welcome.compact
             self._tell_position()
@@ -200,10 +200,10 @@ class Sender:
 
     def _tell_position(self) -> None:
         """Not before it is known whose commits the peer has: numbers of another history say nothing about ours."""
-        standing, welcome = self._standing, self.talk.welcome
-        if standing is None or welcome is None:
+        footing, welcome = self._footing, self.talk.welcome
+        if footing is None or welcome is None:
             return
-        least = welcome.durable if standing.way is Way.ANEW else NOTHING
+        least = welcome.durable if footing.way is Way.ANEW else NOTHING
         # The speaker tells too: of two that tell, the one that was overtaken would tell the older position last.
         with self._telling:
             position = self.talk.position
@@ -212,8 +212,8 @@ class Sender:
 
     def _is_unknown(self, base: CommitNumber) -> bool:
         """Whether the peer still has what it came with, and that is not known here."""
-        standing = self._standing
-        return standing is not None and standing.way is Way.WHOLE and base == standing.base
+        footing = self._footing
+        return footing is not None and footing.way is Way.WHOLE and base == footing.base
 
     def _attached(self, base: CommitNumber, source: Source) -> Generator[Batch, None, CommitNumber]:
         """Serve one queue until it overflows or the call is closing; returns the commit that the peer has then."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import queue
+import random
 import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,11 @@ from agent.stream.source import Waiting
 
 EPOCH = Epoch(1, "alpha", b"1" * 16)
 CHUNK = 1 << 12
+
+
+def noise(size: int, seed: int = 0) -> bytes:
+    """Bytes that do not compress."""
+    return random.Random(seed).randbytes(size)
 
 
 def file_row(object_id: int, content: bytes, size: int, xattrs: Xattrs = ()) -> bytes:

@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from agent.apply.brake import Hold
-from agent.apply.guard import Guard, Standing
+from agent.apply.guard import Guard, Reached
 from agent.apply.window import STRETCHES
 from agent.config.values import Brake
 from agent.core.commit import Commit
@@ -100,7 +100,7 @@ def judged(
 ) -> Hold | None:
     """What the guard says with a reader of its own."""
     with it.catalog.reader() as reader:
-        return guard.judge(reader, target, Standing(applied, accepted, NOTHING))
+        return guard.judge(reader, target, Reached(applied, accepted, NOTHING))
 
 
 def test_counts_equal_those_of_the_model(tmpfs_dir: Path, rng: random.Random) -> None:
@@ -247,7 +247,7 @@ def test_a_commit_costs_the_same_however_long_history_is(tmpfs_dir: Path, rng: r
             tree.alter(id, mode=tree.objects[id].mode ^ 0o100)
             target = it.commit(tree)
             before = steps()
-            assert guard.judge(reader, target, Standing(applied, NOTHING, NOTHING)) is None
+            assert guard.judge(reader, target, Reached(applied, NOTHING, NOTHING)) is None
             applied = target.number
             costs.append(steps() - before)
         early, late = sum(costs[300:500]), sum(costs[-200:])
@@ -401,7 +401,7 @@ def test_a_file_that_is_written_all_the_time_is_one_file(tmpfs_dir: Path) -> Non
             it.clock.advance(0.5)
             tree.write(hot[number % 10], b"%d" % number)
             target = past.commit(tree)
-            assert guard.judge(reader, target, Standing(applied, NOTHING, NOTHING)) is None
+            assert guard.judge(reader, target, Reached(applied, NOTHING, NOTHING)) is None
             applied = target.number
             asked += guard.base != NOTHING
         assert 0 == asked

@@ -9,7 +9,7 @@ import pytest
 from agent.core.ids import NOTHING, Epoch
 from agent.node import lineage, rewound
 from agent.node.rewound import Rewound, mark_of
-from agent.stream.standing import LineageBroken
+from agent.stream.footing import LineageBroken
 from fakes.store_fakes import begun, number
 
 MARK = Rewound("beta", 1, number(12), number(7), 1_700_000_000_000_000_000, "ab" * 32)

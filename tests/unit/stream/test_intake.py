@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +14,6 @@ from agent.stream.messages import Batch, Heartbeat, Hello, Progress, Refuse, Wel
 from fakes.stream_fakes import EPOCH, Secondary
 
 HELLO = Hello("alpha", "web", (1,), EPOCH, NOTHING, b"n" * 32)
-
-
-@pytest.fixture
-def secondary(tmp_path: Path) -> Iterator[Secondary]:
-    one = Secondary(tmp_path / "beta")
-    yield one
-    one.close()
 
 
 def nothing() -> None:

@@ -17,12 +17,12 @@ from agent.core.errors import HikaeError, Unreachable, WireError
 from agent.core.ids import NOTHING, CommitNumber
 from agent.stream.board import Level, PositionBoard
 from agent.stream.conversation import RefusedByPeer
+from agent.stream.footing import LineageBroken
 from agent.stream.link import Link
 from agent.stream.messages import CREDIT, VERSION, Answers, Batch, Hello, Welcome
 from agent.stream.pace import Pace
 from agent.stream.rounds import Stalled
 from agent.stream.sender import Phase, Sender
-from agent.stream.standing import LineageBroken
 from fakes.eventually import eventually
 from fakes.stream_fakes import MemoryTransport, Primary, Secondary, make_sender
 
@@ -33,13 +33,6 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 def primary(tmp_path: Path) -> Iterator[Primary]:
     one = Primary(tmp_path / "alpha")
     one.write((b"f", b"1"))
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def secondary(tmp_path: Path) -> Iterator[Secondary]:
-    one = Secondary(tmp_path / "beta")
     yield one
     one.close()
 

@@ -21,20 +21,6 @@ from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary
 LARGE = 1500 * CHUNK
 
 
-@pytest.fixture
-def primary(tmp_path: Path) -> Iterator[Primary]:
-    one = Primary(tmp_path / "alpha")
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def secondary(tmp_path: Path) -> Iterator[Secondary]:
-    one = Secondary(tmp_path / "beta")
-    yield one
-    one.close()
-
-
 class Pair:
     """A call to a peer for which ``unreadable`` cannot be read."""
 

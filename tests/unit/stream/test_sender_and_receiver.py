@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from agent.core import chunks
 from agent.core.commit import Position
@@ -26,28 +23,10 @@ from fakes.stream_fakes import (
     Secondary,
     digest_of,
     make_sender,
+    noise,
     sync,
     until_durable,
 )
-
-
-def noise(size: int, seed: int = 0) -> bytes:
-    """Bytes that do not compress."""
-    return random.Random(seed).randbytes(size)
-
-
-@pytest.fixture
-def primary(tmp_path: Path) -> Iterator[Primary]:
-    one = Primary(tmp_path / "alpha")
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def secondary(tmp_path: Path) -> Iterator[Secondary]:
-    one = Secondary(tmp_path / "beta")
-    yield one
-    one.close()
 
 
 def payload_of(transport: MemoryTransport) -> int:

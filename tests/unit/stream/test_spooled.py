@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,25 +11,13 @@ import pytest
 from agent.core.errors import HikaeError
 from agent.stream.messages import Data, Seal, Withdraw
 from agent.stream.sender import Phase
-from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary
-
-
-def noise(size: int, seed: int = 0) -> bytes:
-    """Bytes that do not compress."""
-    return random.Random(seed).randbytes(size)
+from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary, noise
 
 
 @pytest.fixture
 def primary(tmp_path: Path) -> Iterator[Primary]:
     """Its live queues hold almost nothing, so that every peer is slow."""
     one = Primary(tmp_path / "alpha", limit=2 * CHUNK)
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def secondary(tmp_path: Path) -> Iterator[Secondary]:
-    one = Secondary(tmp_path / "beta")
     yield one
     one.close()
 

@@ -28,13 +28,6 @@ def primary(tmp_path: Path) -> Iterator[Primary]:
     one.close()
 
 
-@pytest.fixture
-def secondary(tmp_path: Path) -> Iterator[Secondary]:
-    one = Secondary(tmp_path / "beta")
-    yield one
-    one.close()
-
-
 class Stuck(FakeSource):
     """A source that never gives one file, though capture finds it as it was; time passes with every look."""
 

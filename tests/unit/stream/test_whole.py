@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,26 +11,7 @@ from agent.core.ids import NOTHING, CommitNumber, Epoch, commit_number
 from agent.core.rows import key_of
 from agent.stream.messages import Data, Need, Offer, PrimaryPart
 from fakes.hostile import BASE, ONE, TWO, offer, refused, seal, take, with_base
-from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary, digest_of, sync, until_durable
-
-
-def noise(size: int, seed: int = 0) -> bytes:
-    """Bytes that do not compress."""
-    return random.Random(seed).randbytes(size)
-
-
-@pytest.fixture
-def primary(tmp_path: Path) -> Iterator[Primary]:
-    one = Primary(tmp_path / "alpha")
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def secondary(tmp_path: Path) -> Iterator[Secondary]:
-    one = Secondary(tmp_path / "beta")
-    yield one
-    one.close()
+from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary, digest_of, noise, sync, until_durable
 
 
 def parts_of(transport: MemoryTransport) -> list[PrimaryPart]:

@@ -70,7 +70,7 @@ class Way(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Footing:
     """``base``: the commit that the first seal names as its parent."""
 
     base: CommitNumber
@@ -131,22 +131,22 @@ def judge_welcome(peer: str, hello: Hello, welcome: Welcome) -> None:
         raise LineageBroken(peer, met, durable, welcome.durable_digest, False, hello.node)
 
 
-def judge_commit(peer: str, hello: Hello, welcome: Welcome, ours: History) -> Standing:
+def judge_commit(peer: str, hello: Hello, welcome: Welcome, ours: History) -> Footing:
     """How a peer whose epochs precede ours is brought up. Raises ``LineageBroken`` when it has a commit of our own epoch that
     we do not."""
     durable = welcome.durable
     if durable == NOTHING:
-        return Standing(NOTHING, Way.ON)
+        return Footing(NOTHING, Way.ON)
     if durable < ours.anew_since() or not ours.knows_epoch(welcome.epoch):
-        return Standing(NOTHING, Way.ANEW)
+        return Footing(NOTHING, Way.ANEW)
     commit, newest = ours.commit_at(durable), ours.newest()
     if commit is not None and commit.digest == welcome.durable_digest:
-        return Standing(durable, Way.ON)
+        return Footing(durable, Way.ON)
     if welcome.epoch == hello.epoch and (commit is not None or newest is None or durable > newest.number):
         differs = commit is not None
         raise LineageBroken(peer, welcome.epoch, durable, welcome.durable_digest, differs, hello.node)
     # Of our reign it is so old that it was pruned; of an earlier one it may never have come here.
-    return Standing(durable, Way.WHOLE)
+    return Footing(durable, Way.WHOLE)
 
 
 def _verdict(peer: str, owner: str, own: str) -> Verdict:

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.core.errors import WireError
 from agent.core.ids import EPOCH_LIMIT, EPOCH_STEP, NOTHING, Epoch
+from agent.stream.footing import LineageBroken, Verdict
 from agent.stream.messages import Hello, Refuse
 from agent.stream.receiver import Receiver
-from agent.stream.standing import LineageBroken, Verdict
 from fakes.stream_fakes import Call, MemoryTransport, Primary, Secondary, digest_of, sync
-
-
-@pytest.fixture
-def primary(tmp_path: Path) -> Iterator[Primary]:
-    one = Primary(tmp_path / "alpha")
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def secondary(tmp_path: Path) -> Iterator[Secondary]:
-    one = Secondary(tmp_path / "beta")
-    yield one
-    one.close()
 
 
 def test_a_peer_ahead_in_our_own_reign(tmp_path: Path, primary: Primary, secondary: Secondary) -> None:
