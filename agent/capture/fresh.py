@@ -10,6 +10,7 @@ from stat import S_ISREG
 
 from agent.capture.content import SMALL, read_at_once
 from agent.capture.cutter import Cutter
+from agent.capture.place import Places
 from agent.capture.signature import is_clean, kept_ctime, unchanged
 from agent.capture.view import View
 from agent.core.clock import Clock
@@ -22,12 +23,13 @@ from agent.store.local import LocalRow
 
 
 class FreshFiles:
-    """Captures into ``view``. ``mount``: through which the root is seen; ``grain``: ns, of its clock; ``seed``: of prints;
+    """Captures into ``view``. ``grain``: ns, of its clock; ``seed``: of prints;
     ``silent_stores``: see ``Objects``. Belongs to the pump's thread."""
 
-    def __init__(self, view: View, mount: int, clock: Clock, seed: int, grain: int, silent_stores: bool) -> None:
+    def __init__(self, view: View, places: Places, clock: Clock, seed: int, grain: int, silent_stores: bool) -> None:
         self._view = view
-        self._mount = mount
+        self._mount = places.mount
+        self._remote = places.remote
         self._clock = clock
         self._seed = seed
         self._grain = grain
@@ -38,6 +40,8 @@ class FreshFiles:
         """Capture the entry under its first name; its size in bytes. None, and nothing done, when it is not such a file.
 
         ``synced_at``: see ``Objects``."""
+        if name in self._remote.names:
+            return None
         try:
             st = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
             size = st.st_size

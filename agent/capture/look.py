@@ -20,6 +20,7 @@ from agent.capture.moved import Leaving, Moved
 from agent.capture.objects import MOUNT_HANDLE, Objects, Outcome, mount_handle
 from agent.capture.place import Places
 from agent.capture.refused import may_pass
+from agent.capture.remote import stat_of_mount
 from agent.capture.reports import Reports
 from agent.capture.rules import Rules
 from agent.capture.view import Name, View, kind_of
@@ -262,10 +263,18 @@ class Looker:
     def _carries(self, parent: ObjectId, name: bytes, id: ObjectId) -> bool:
         """Whether the object that is known as ``id`` stands at this entry."""
         fact = self._view.fact(id)
+        if self._is_remote(parent, name):
+            return fact is not None and fact.handle == mount_handle(parent, name)
         try:
             return fact is not None and handle_of(self._places.fd(parent), name) == fact.handle
         except OSError:
             return False
+
+    def _is_remote(self, parent: ObjectId, name: bytes) -> bool:
+        """Whether something is mounted at the entry that may never answer."""
+        remote = self._places.remote
+        remote.look()
+        return name in remote.names and remote.stands_at(self._view.path(parent, name))
 
     # --- one entry
 
@@ -297,6 +306,11 @@ class Looker:
         fd = self._places.fd(parent)
         if parent == ROOT and name == PRIVATE_DIR:
             return None
+        if self._is_remote(parent, name):
+            st = stat_of_mount(fd)
+            return (
+                Entry(parent, name, st, mount_handle(parent, name), known) if self._counts(parent, name, st) else None
+            )
         try:
             st = os.stat(name, dir_fd=fd, follow_symlinks=False)
             if not self._counts(parent, name, st):
@@ -484,7 +498,8 @@ class Looker:
         self._moved.leaves(parent, name, self.serial)
         self._view.drop_name(parent, name)
         try:
-            os.stat(name, dir_fd=self._places.fd(parent), follow_symlinks=False)
+            if not self._is_remote(parent, name):
+                os.stat(name, dir_fd=self._places.fd(parent), follow_symlinks=False)
         except OSError:
             self._reports.well(lambda: path)
         else:

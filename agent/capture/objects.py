@@ -14,6 +14,7 @@ from agent.capture.linked import Linked
 from agent.capture.pages import CHANGED_PAGED, PAGED, PageReader
 from agent.capture.place import Places
 from agent.capture.refused import may_pass
+from agent.capture.remote import stat_of_mount
 from agent.capture.reports import Reports
 from agent.capture.restless import Restless
 from agent.capture.signature import is_clean, kept_ctime, unchanged
@@ -84,7 +85,7 @@ class Objects:
         self._grain = timestamp_grain_ns(places.root_fd)
         self._pages = view.pages(seed)
         self._silent_stores = _libc.magic_of(places.root_fd) in _IN_MEMORY
-        self.fresh = FreshFiles(view, places.mount, clock, seed, self._grain, self._silent_stores)
+        self.fresh = FreshFiles(view, places, clock, seed, self._grain, self._silent_stores)
 
     def capture(
         self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, st: os.stat_result, handle: bytes
@@ -281,9 +282,11 @@ class Objects:
 
     def _mount(self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes) -> Outcome:
         """A mount point is an empty directory. Its handle belongs to another filesystem, so it gets one that none has."""
-        st = os.stat(name, dir_fd=self._places.fd(parent), follow_symlinks=False)
+        path, fd = self._view.path(parent, name), self._places.fd(parent)
+        remote = self._places.remote.stands_at(path)
+        st = stat_of_mount(fd) if remote else os.stat(name, dir_fd=fd, follow_symlinks=False)
         row = ObjectRow(id, st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns)
-        self._reports.mount(self._view.path(parent, name), is_dir=True)
+        self._reports.mount(path, is_dir=True)
         self._put(id, was, encode_captured(row), st, 0, mount_handle(parent, name), b"")
         return Outcome.DONE
 

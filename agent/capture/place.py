@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from agent.capture.remote import RemoteMounts
 from agent.capture.view import View
 from agent.core.ids import ObjectId
 from agent.fs.confined import DirTree
@@ -19,6 +20,8 @@ class Places:
         self.mount = mount_of_fd(root_fd)
         #: Whether an object can be asked where it is; else moves are found by seeing both ends.
         self.can_locate = can_open_by_handle(root_fd)
+        #: What may never answer.
+        self.remote = RemoteMounts(os.readlink(b"/proc/self/fd/%d" % root_fd))
         self._view = view
         self._tree = DirTree(root_fd, self._locate_in_catalog, self._expected)
         self.fd = self._tree.fd
@@ -32,6 +35,7 @@ class Places:
     def close(self) -> None:
         """Close every descriptor."""
         self._tree.close()
+        self.remote.close()
         os.close(self.root_fd)
 
     def locate(self, id: ObjectId) -> bytes | None:
@@ -61,12 +65,14 @@ class Places:
         try:
             root = os.readlink(b"/proc/self/fd/%d" % self.root_fd)
             path = os.readlink(b"/proc/self/fd/%d" % fd)
+            prefix = root.rstrip(b"/") + b"/"
+            if self.remote.covers(path.removeprefix(prefix)):
+                return None
             # A file opened by handle may be known to the kernel without a path; it then shows something made up.
             seen = os.stat(path, follow_symlinks=False)
             mount = mount_of_path(path)
         except (OSError, ValueError):
             return None
-        prefix = root.rstrip(b"/") + b"/"
         if not path.startswith(prefix) or (seen.st_ino, seen.st_dev) != (st.st_ino, st.st_dev) or mount != self.mount:
             return None
         return path[len(prefix) :]

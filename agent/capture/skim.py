@@ -11,6 +11,7 @@ from stat import S_IFDIR, S_IFREG
 
 from agent.capture.linked import Linked
 from agent.capture.objects import MOUNT_HANDLE
+from agent.capture.remote import RemoteMounts
 from agent.capture.rules import Rules
 from agent.capture.signature import Trust
 from agent.capture.view import View
@@ -50,11 +51,12 @@ class KnownEntries:
 class Skimmer:
     """Belongs to one walk."""
 
-    def __init__(self, view: View, rules: Rules, linked: Linked, trust: Trust) -> None:
+    def __init__(self, view: View, rules: Rules, linked: Linked, trust: Trust, remote: RemoteMounts) -> None:
         self._view = view
         self._rules = rules
         self._linked = linked
         self._trust = trust
+        self._remote = remote
 
     def skim(
         self,
@@ -72,10 +74,11 @@ class Skimmer:
             return 0, 0
         signatures, soft_too = known.signatures, self._trust is Trust.EQUAL
         above = self._view.path(directory, b"") if self._rules else b""
+        remote = self._remote.names
         done = taken = 0
         for name, (expected, id) in zip(names, known.page[known.at : known.at + len(names)], strict=False):
             signature = signatures.get(id)
-            if name != expected or signature is None:
+            if name != expected or signature is None or name in remote:
                 break
             try:
                 st = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)

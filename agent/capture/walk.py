@@ -74,7 +74,7 @@ class Walk:
         self._whole = whole
         self._virgin = virgin
         self._scratch = scratch
-        self._skimmer = Skimmer(view, rules, objects.linked, trust)
+        self._skimmer = Skimmer(view, rules, objects.linked, trust, places.remote)
         self._stack: list[ObjectId] = []
         self._postponed: list[ObjectId] = []
         self._read_once: ReadOnce = {}
@@ -158,6 +158,7 @@ class Walk:
                 yield from self._entry(directory, head, below)
                 continue
             yield False
+            self._places.remote.look()
             fd, done = self._places.fd(directory), 0
             if head == names[at]:
                 done, size = self._skimmer.skim(directory, fd, names[at : at + _AT_ONCE], known, below)
@@ -193,6 +194,8 @@ class Walk:
 
     def _reads_again(self, directory: ObjectId, fd: int, name: bytes, id: ObjectId, known: Signature | None) -> bool:
         """Read a small file that is where the catalog has it, which spares asking who it is; False when it is another one."""
+        if name in self._places.remote.names:
+            return False
         try:
             st = os.stat(name, dir_fd=fd, follow_symlinks=False)
             if known is None or not S_ISREG(st.st_mode) or st.st_size > SMALL or st.st_ino != known[2]:

@@ -60,8 +60,17 @@ def is_left_out(relative: str, outer: Dataset) -> bool:
 
 def mount_points() -> list[str]:
     """Every mount point that this process sees."""
+    return [point for point, _ in mounts()]
+
+
+def mounts() -> list[tuple[str, str]]:
+    """Every mount point that this process sees, and the type of filesystem that is mounted there."""
     with open(_MOUNTS, "rb") as file:
-        return [os.fsdecode(_OCTAL.sub(_octal, line.split(b" ", 5)[4])) for line in file]
+        return [(_point(line), os.fsdecode(line.partition(b" - ")[2].split(b" ", 1)[0])) for line in file]
+
+
+def _point(line: bytes) -> str:
+    return os.fsdecode(_OCTAL.sub(_octal, line.split(b" ", 5)[4]))
 
 
 def _octal(found: re.Match[bytes]) -> bytes:

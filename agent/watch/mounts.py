@@ -8,8 +8,38 @@ from __future__ import annotations
 import os
 import select
 
-from agent.config.nesting import below, mount_points
+from agent.config.nesting import below, mount_points, mounts
 from agent.watch.hint import Hint, Look
+
+#: Beginnings of the types of filesystems that a program or another machine serves, so that a stat may wait for ever; and of what
+#: mounts such a one once it is asked.
+_SERVED = (
+    *("fuse", "nfs", "cifs", "smb", "9p", "ceph", "afs", "autofs"),
+    *("lustre", "gfs", "ocfs", "coda", "virtiofs", "beegfs"),
+)
+_NOT_SERVED = ("fusectl",)
+
+
+def served_elsewhere() -> list[str]:
+    """Mount points of filesystems that may not answer."""
+    return [point for point, kind in mounts() if kind.startswith(_SERVED) and kind not in _NOT_SERVED]
+
+
+class MountChanges:
+    """Whether any mount came or went. For one thread; ``close`` ends it."""
+
+    def __init__(self) -> None:
+        self._fd = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLPRI)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self._fd)
+
+    def came(self) -> bool:
+        """Since this was last asked, or the beginning."""
+        return bool(self._poll.poll(0))
 
 
 class MountsBelow:
@@ -17,18 +47,16 @@ class MountsBelow:
 
     def __init__(self, root: str) -> None:
         self._root = os.path.realpath(root)
-        self._fd = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
-        self._poll = select.poll()
-        self._poll.register(self._fd, select.POLLPRI)
+        self._changes = MountChanges()
         self._points = self._below()
 
     def close(self) -> None:
         """Give the descriptor back."""
-        os.close(self._fd)
+        self._changes.close()
 
     def changed(self) -> list[Hint]:
         """The places where something was mounted or unmounted since this was last asked."""
-        if not self._poll.poll(0):
+        if not self._changes.came():
             return []
         before, self._points = self._points, self._below()
         return [Hint(os.fsencode(path), Look.SUBTREE) for path in sorted(before ^ self._points)]

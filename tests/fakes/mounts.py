@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
@@ -53,3 +54,27 @@ def bound(what: Path, where: Path) -> Iterator[Path]:
         yield where
     finally:
         unmount(where)
+
+
+@contextmanager
+def unanswered(where: Path) -> Iterator[Path]:
+    """A FUSE filesystem whose program answers nothing, at ``where``: a stat of it does not return before the block's end. Skips
+    where there is no FUSE."""
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("there is no /dev/fuse")
+    served = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        options = b"fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other" % served
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.mount(b"hikae-test", os.fsencode(where), b"fuse", 0, options):
+            pytest.skip(f"FUSE cannot be mounted: {os.strerror(ctypes.get_errno())}")
+        try:
+            yield where
+        finally:
+            # Whoever waits for an answer gets an error then, and the mount can go.
+            os.close(served)
+            served = -1
+            unmount(where)
+    finally:
+        if served >= 0:
+            os.close(served)

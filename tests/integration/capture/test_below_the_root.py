@@ -14,7 +14,7 @@ from agent.capture.rules import Rules
 from agent.watch.hint import Look
 from fakes.capture_fakes import LightOutlet, station
 from fakes.loop_image import filesystem, run
-from fakes.mounts import needs_root, unmount
+from fakes.mounts import needs_root, unanswered, unmount
 
 needs_btrfs = pytest.mark.skipif(shutil.which("mkfs.btrfs") is None, reason="btrfs-progs is not installed")
 
@@ -118,3 +118,37 @@ def test_an_overlay_of_two_filesystems(tmpfs_dir: Path) -> None:
             assert [] == made.mirror()
             made.reconcile()
             assert ([], []) == (made.mirror(), made.problems())
+
+
+@needs_root
+def test_a_mount_that_never_answers_holds_nothing_up(tmpfs_dir: Path) -> None:
+    """It stands as an empty directory, is said, and all else goes on: at the start, by hints, in a look at everything."""
+    root = tmpfs_dir / "root"
+    (root / "his" / "share").mkdir(parents=True)
+    (root / "file").write_text("one")
+    with station(root, tmpfs_dir / "state") as made, unanswered(root / "his" / "share"):
+        made.synced()
+        assert [("nested-mount", b"his/share")] == made.problems()
+        (root / "his" / "new").write_text("two")
+        made.hint(b"his/new", b"his/share")
+        made.hint(b"his", look=Look.SUBTREE)
+        made.reconcile()
+        assert ([("nested-mount", b"his/share")], "two") == (made.problems(), made.copied(b"his/new").decode())
+
+
+@needs_root
+def test_a_mount_over_what_is_known_is_asked_nothing(tmpfs_dir: Path) -> None:
+    """What it covers is gone until it is unmounted, and nobody looks for it there."""
+    root = tmpfs_dir / "root"
+    (root / "his" / "share" / "d").mkdir(parents=True)
+    (root / "his" / "share" / "d" / "file").write_text("one")
+    with station(root, tmpfs_dir / "state") as made:
+        made.synced()
+        with unanswered(root / "his" / "share"):
+            made.hint(b"his/share/d/file", b"his/share", look=Look.SUBTREE)
+            made.reconcile()
+            made.reconcile()
+            assert ([("nested-mount", b"his/share")], None) == (made.problems(), made.id_of(b"his/share/d/file"))
+        made.hint(b"his/share", look=Look.SUBTREE)
+        made.reconcile()
+        assert ([], []) == (made.problems(), made.mirror())
