@@ -27,6 +27,7 @@ from agent.rpc.tls import Identities, TlsFiles
 from agent.status.events import EventLog
 from agent.status.facts import NodeFacts
 from agent.status.publish import Publisher
+from agent.store.sqlite import keep_temporary_in
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.receiver import Receiver
 from agent.stream.seats import Seats
@@ -166,6 +167,7 @@ class Node:
             raise ConfigError(
                 "prepare the agent's directories", str(state), "it cannot be written", "correct its owner"
             )
+        keep_temporary_in(str(state))
 
     def _look_at_certificate(self) -> None:
         now = self._clock.now_ns()

@@ -49,6 +49,12 @@ def _keep_in_memory_what_statements_take_back() -> None:
 _keep_in_memory_what_statements_take_back()
 
 
+def keep_temporary_in(directory: str) -> None:
+    """From now on what SQLite's temporary tables have beyond memory lies in nameless files of this directory: on the disk of our
+    own state, for which there is a reserve, and not in /var/tmp. For the whole process; before threads begin."""
+    os.environ["SQLITE_TMPDIR"] = os.path.abspath(directory)
+
+
 class Synchronous(IntEnum):
     """When a commit is synced: FULL always, NORMAL only before a checkpoint (a power cut loses the last commits)."""
 

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from agent.core.errors import Damaged, HikaeError, NotFound, StoreFailed, TryAgain
-from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
+from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, keep_temporary_in, open_database, query
 
 TABLES = "create table t (a integer primary key, b blob); create table u (c)"
 
@@ -25,6 +25,22 @@ def path(tmpfs_dir: Path) -> str:
         connection.executemany("insert into t values (?, ?)", [(i, bytes([i]) * 100) for i in range(10)])
     connection.close()
     return where
+
+
+def test_temporary_tables_stay_with_our_own_state(path: str, tmpfs_dir: Path) -> None:
+    """What they have beyond memory lies where the reserve is looked after, without a name, and nowhere else."""
+    before, open_before = os.environ.get("SQLITE_TMPDIR"), nameless_files()
+    connection = open_database(path, Synchronous.NORMAL, 1000)
+    try:
+        keep_temporary_in(str(tmpfs_dir))
+        query(connection, "create temp table much (a integer primary key, b blob)")
+        connection.executemany("insert into temp.much values (?, ?)", [(n, bytes(1000)) for n in range(20_000)])
+        assert {str(tmpfs_dir)} == {os.path.dirname(one) for one in nameless_files() - open_before}
+    finally:
+        connection.close()
+        os.environ.pop("SQLITE_TMPDIR", None)
+        if before is not None:
+            os.environ["SQLITE_TMPDIR"] = before
 
 
 def test_it_is_ours_alone_checksummed_and_in_wal_mode(path: str) -> None:
