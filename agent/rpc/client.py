@@ -12,6 +12,7 @@ import grpc
 from agent import pki
 from agent.core.errors import HikaeError, NotPermitted, Unreachable
 from agent.rpc.codec import decode_answers, encode_batch
+from agent.rpc.packing import Packing
 from agent.rpc.probe import why_unreachable
 from agent.rpc.tls import RECHECK_SECONDS, Identities, channel_credentials
 from agent.stream.messages import BATCH_MAX, Answers, Batch, Hello, Welcome
@@ -137,7 +138,12 @@ class _Standing:
 
 
 def _encoded(outgoing: Iterator[Batch], nonce: list[bytes]) -> Iterator[bytes]:
+    """The messages of a call. The first one travels as it is: a release that packs otherwise must be able to refuse it."""
+    packing = Packing()
     for batch in outgoing:
-        if not nonce and isinstance(batch[0], Hello):
-            nonce.append(batch[0].nonce)
-        yield encode_batch(batch)
+        if isinstance(batch[0], Hello):
+            if not nonce:
+                nonce.append(batch[0].nonce)
+            yield encode_batch(batch)
+        else:
+            yield packing.pack(encode_batch(batch))

@@ -17,6 +17,7 @@ from agent.core.errors import HikaeError, Refused
 from agent.rpc import connections
 from agent.rpc.client import KEEPALIVE, METHOD, SIZES
 from agent.rpc.codec import decode_batch, encode_answers
+from agent.rpc.packing import Unpacking
 from agent.rpc.tls import RECHECK_SECONDS, Identities, server_credentials
 from agent.stream.intake import Directory, Intake, refusal_of
 from agent.stream.messages import Answers, Batch, Hello, Welcome
@@ -184,9 +185,10 @@ def _cancel(context: grpc.ServicerContext) -> None:
 
 def _decoded(requests: Iterator[bytes], nonce: list[bytes]) -> Iterator[Batch]:
     """The batches of a call; its cancellation ends them. Raises ``WireError``."""
+    packing = Unpacking()
     try:
         for data in requests:
-            batch = decode_batch(data)
+            batch = decode_batch(packing.unpack(data))
             if not nonce and batch and isinstance(batch[0], Hello):
                 nonce.append(batch[0].nonce)
             yield batch

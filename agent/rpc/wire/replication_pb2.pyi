@@ -29,16 +29,25 @@ class ReplicateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PARTS_FIELD_NUMBER: _builtins.int
+    PACKED_FIELD_NUMBER: _builtins.int
+    BESIDE_FIELD_NUMBER: _builtins.int
+    packed: _builtins.bytes
+    """Instead of parts, where they are short: a ReplicateRequest of the parts, as the next block of one zstd frame that lasts for the
+    whole call; bytes of chunks stand beside it, in the order of their parts (agent/rpc/packing.py).
+    """
+    beside: _builtins.bytes
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PrimaryPart]: ...
     def __init__(
         self,
         *,
         parts: _abc.Iterable[Global___PrimaryPart] | None = ...,
+        packed: _builtins.bytes = ...,
+        beside: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "packed", b"packed", "parts", b"parts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
