@@ -176,11 +176,11 @@ def _files(home: Path) -> list[tuple[str, int]]:
     for path in home.rglob("*"):
         if path.is_file() and not path.name.endswith(("-wal", "-shm")):
             name = ".pack" if path.suffix == ".pack" else path.name
-            sizes[name] = sizes.get(name, 0) + (_written_to(path) if name == ".pack" else path.stat().st_size)
+            sizes[name] = sizes.get(name, 0) + (written_to(path) if name == ".pack" else path.stat().st_size)
     return sorted(sizes.items())
 
 
-def _written_to(pack: Path) -> int:
+def written_to(pack: Path) -> int:
     """Where the zeros begin that may stand behind the last record of a pack."""
     with pack.open("rb") as file:
         size = file.seek(0, os.SEEK_END)

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from fakes.agents import Pair, pair
+from fakes.changing import written_to
 from fakes.proxy import Proxy
 
 WHOLE = int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) > 0
@@ -45,7 +46,8 @@ class File:
 
 def vault_bytes(both: Pair) -> int:
     """All that the vault takes."""
-    return sum(path.stat().st_size for path in (both.home(both.beta) / "vault").rglob("*") if path.is_file())
+    others = (both.home(both.beta) / "vault").rglob("*.db*")
+    return pack_bytes(both) + sum(path.stat().st_size for path in others)
 
 
 def is_clean(both: Pair) -> None:
@@ -174,7 +176,7 @@ def test_a_row_of_a_small_database_costs_its_pages() -> None:
 
 def pack_bytes(both: Pair) -> int:
     """What history takes."""
-    return sum(path.stat().st_size for path in (both.home(both.beta) / "vault").rglob("*.pack"))
+    return sum(written_to(path) for path in (both.home(both.beta) / "vault").rglob("*.pack"))
 
 
 def damage(both: Pair) -> None:
