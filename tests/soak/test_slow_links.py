@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from fakes.agents import UNBRAKED, Pair
+from fakes.changing import written_to
 from fakes.eventually import eventually
 from fakes.loop_image import run
 from fakes.slow_link import SlowLink, can_link, slow_link
@@ -77,7 +78,7 @@ def look(both: Pair) -> Look:
 
 def packs(both: Pair) -> int:
     """Bytes in the secondary's packs."""
-    return sum(path.stat().st_size for path in (both.home(both.beta) / "vault/packs").glob("*.pack"))
+    return sum(written_to(path) for path in (both.home(both.beta) / "vault/packs").glob("*.pack"))
 
 
 @contextmanager
