@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from agent.core.errors import Exit
 from agent.stream.conversation import SILENCE
 from fakes.agents import Agent, Pair, pair
@@ -188,3 +190,28 @@ def test_both_nodes_say_the_same_of_a_first_sync(rng: random.Random) -> None:
 def sync_of(agent: Agent) -> dict[str, Any]:
     """What it says of the sync."""
     return agent.look().get("sync") or {}
+
+
+@pytest.mark.parametrize("which", ["alpha", "beta"])
+def test_both_nodes_say_the_same_of_a_first_sync_that_is_resumed(which: str) -> None:
+    """Either agent is started anew in the middle: both are in the first sync again, with the whole total, no more than
+    that as there, and an estimate, until all stands there."""
+    rng = random.Random(1)
+    with limited(SLOW.replace("2MB/s", "1MB/s")) as (both, _):
+        fill(both, rng, 16)
+        begin(both)
+        eventually(lambda: sync_of(both.alpha).get("done_bytes", 0) > 2 * MB)
+        {"alpha": both.alpha, "beta": both.beta}[which].restart()
+        eventually(lambda: all(_is_told(agent, 16 * MB) for agent in (both.alpha, both.beta)))
+        both.mirror(60)
+        eventually(lambda: "streaming" == both.alpha.look()["state"] == both.beta.look()["state"])
+        assert (None, None) == (both.alpha.look()["sync"], both.beta.look()["sync"])
+
+
+def _is_told(agent: Agent, size: int) -> bool:
+    """Whether it is in a first sync of so many bytes, with an estimate; what it says of it must make sense all the time."""
+    said = sync_of(agent)
+    total, done = said.get("total_bytes"), said.get("done_bytes", 0)
+    assert total in (None, size), said
+    assert 0 <= done <= size, said
+    return (agent.look()["state"], total) == ("first-sync", size) and done < size and said["eta_seconds"] is not None
