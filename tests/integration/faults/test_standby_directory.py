@@ -92,3 +92,16 @@ def test_another_path_is_filled_by_resync() -> None:
         assert [] == differences(str(both.source), str(other))
         assert 3 == both.beta.run("resync", "web", "--standby", "--yes").returncode
         assert 3 == both.alpha.run("resync", "web", "--standby", "--yes").returncode
+
+
+def test_a_standby_that_is_gone_has_nothing_applied() -> None:
+    """Also where nothing was written since: no waiting ends by it, and it counts again once it is back."""
+    with pair() as both:
+        (both.source / "file").write_text("content")
+        both.begin()
+        away = both.base / "away"
+        both.target.rename(away)
+        eventually(lambda: both.alpha.peer("beta").get("applied_seq") == 0)
+        assert 0 != both.alpha.run("wait", "web", "--applied", "--timeout", "1").returncode
+        away.rename(both.target)
+        both.mirror()
