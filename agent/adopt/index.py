@@ -26,7 +26,7 @@ from agent.fs.confined import open_dir, open_root
 from agent.fs.content import read_exact
 from agent.fs.durable import sync_filesystem, timestamp_grain_ns
 from agent.fs.expected import BY_HANDLE
-from agent.fs.handles import handle_of, handle_of_fd
+from agent.fs.handles import handle_of, handle_of_fd, is_mounted
 from agent.fs.walk import entries
 
 _BATCH_FILES = 500
@@ -99,6 +99,8 @@ class Indexer:
     def _entry(self, fd: int, path: bytes, name: bytes, pending: list[bytes]) -> Iterator[int]:
         below = path + b"/" + name if path else name
         try:
+            if is_mounted(fd, name):
+                return
             st = os.stat(name, dir_fd=fd, follow_symlinks=False)
             if self.left_out(below, stat.S_ISDIR(st.st_mode)):
                 return

@@ -59,7 +59,7 @@ def clear_entry(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, wanted: 
     if found is None:
         return False
     directory = stat.S_ISDIR(found.st.st_mode)
-    if wanted is None and is_untouched(mirror, fd, parent, name, found):
+    if wanted is None and is_untouched(mirror, parent, name, found):
         return False
     alive = found.id is not None and found.id != wanted and mirror.raw(found.id) is not None
     kind = _wanted(mirror, found, wanted)

@@ -34,7 +34,7 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
 from agent.fs.confined import DirTree, open_pinned
 from agent.fs.expected import StaleEntry
-from agent.fs.handles import handle_of, handle_of_fd
+from agent.fs.handles import handle_and_mount, handle_and_mount_of_fd, handle_of_fd, mount_of_fd, stat_of_mounted
 from agent.fs.metadata import apply_metadata
 
 #: Objects that only ``locate`` knows: ``.hikae/m`` and ``.hikae``.
@@ -49,12 +49,13 @@ _DONE_LIMIT = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What stands at a name. ``id`` is None exactly when ``identity`` is FOREIGN."""
+    """What stands at a name. ``id`` is None exactly when ``identity`` is FOREIGN; ``mounted``: through another mount."""
 
     st: os.stat_result
     handle: bytes
     id: ObjectId | None
     identity: Identity
+    mounted: bool = False
 
     @property
     def kind(self) -> int:
@@ -139,10 +140,12 @@ class Mirror:
     dirs: DirTree = field(init=False)
     _serial: int = 0
     _owes_any: bool = False
+    _mount: int = 0
     _above: tuple[ObjectId, bytes] | None = None
 
     def __post_init__(self) -> None:
         self.moment = self.run.target.number
+        self._mount = mount_of_fd(self.world.root)
         self._owes_any = self.view.owed_count(self.moment) > 0
         self.dirs = DirTree(self.world.root, self._locate, self._expect)
 
@@ -208,7 +211,10 @@ class Mirror:
         """What stands at a name; None for nothing. Of what is not known by its handle, stat and handle are those of one object,
         however often the name is exchanged; of what is, the handle decides, and is compared again when something is done."""
         try:
-            handle = handle_of(fd, name)
+            handle, mount = handle_and_mount(fd, name)
+            if mount != self._mount:
+                # Its handles are another filesystem's, and who serves it may never answer.
+                return Found(stat_of_mounted(fd, name), handle, None, Identity.FOREIGN, mounted=True)
             id = self.ledger.id_of(handle)
             if id is not None:
                 return Found(os.stat(name, dir_fd=fd, follow_symlinks=False), handle, id, Identity.SURE)
@@ -216,7 +222,10 @@ class Mirror:
         except FileNotFoundError:
             return None
         try:
-            st, handle = os.fstat(pinned), handle_of_fd(pinned)
+            handle, mount = handle_and_mount_of_fd(pinned)
+            if mount != self._mount:
+                return Found(stat_of_mounted(pinned, b""), handle, None, Identity.FOREIGN, mounted=True)
+            st = os.fstat(pinned)
         finally:
             os.close(pinned)
         id = self.ledger.id_of(handle)

@@ -13,7 +13,7 @@ from agent.apply.fate import Fate, Identity, Wanted, fate
 from agent.apply.holding import carry_out, take
 from agent.apply.mirror import Found, Making, Mirror
 from agent.apply.unkept import InTheWay, Unkept
-from agent.apply.untouched import is_mounted, require_free
+from agent.apply.untouched import require_free
 from agent.apply.world import TEMP
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import ObjectRow
@@ -167,7 +167,7 @@ def _own(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow,
 
 
 def _foreign(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> _Way:
-    if is_mounted(fd, name):
+    if found.mounted:
         raise InTheWay(errno.EBUSY, "something is mounted here", name)
     if found.kind == row.kind == stat.S_IFDIR:
         return _take_directory(mirror, fd, parent, name, row, found)
@@ -184,7 +184,10 @@ def _foreign(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: Object
 
 def is_takeable(mirror: Mirror, fd: int, row: ObjectRow, found: Found) -> bool:
     """Whether an object that is not known by its handle may be taken for the wanted one: where nobody else could have put it
-    there, where it has the wanted owner already, so that nothing is given to anybody, or where a tree is to be taken over."""
+    there, where it has the wanted owner already, so that nothing is given to anybody, or where a tree is to be taken over; what
+    is mounted there never."""
+    if found.mounted:
+        return False
     return mirror.run.adopt or (found.st.st_uid, found.st.st_gid) == (row.uid, row.gid) or is_ours_alone(fd)
 
 

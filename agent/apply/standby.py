@@ -14,7 +14,7 @@ from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_dir, open_file, open_root
 from agent.fs.content import read_exact
 from agent.fs.expected import BY_HANDLE, Expect
-from agent.fs.handles import handle_and_mount, mount_of_fd
+from agent.fs.handles import handle_and_mount, is_directory, mount_of_fd
 from agent.fs.walk import entries, is_empty
 
 _ROOT = "standby-root"
@@ -188,7 +188,7 @@ def is_vacant(root: int, left_out: LeftOut = nothing_left_out) -> bool:
     for name in entries(root):
         if name == PRIVATE_DIR or handle_and_mount(root, name)[1] != mount:
             continue
-        if left_out(name, _is_directory(root, name)):
+        if left_out(name, is_directory(root, name)):
             continue
         if name != LOST_AND_FOUND:
             return False
@@ -202,10 +202,3 @@ def is_vacant(root: int, left_out: LeftOut = nothing_left_out) -> bool:
         finally:
             os.close(inside)
     return True
-
-
-def _is_directory(fd: int, name: bytes) -> bool:
-    try:
-        return stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return False

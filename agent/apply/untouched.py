@@ -10,34 +10,24 @@ import errno
 import os
 import stat
 
-from agent.apply.fate import Identity
 from agent.apply.mirror import Found, Mirror
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.apply.unkept import InTheWay
 from agent.core.ids import ObjectId
 from agent.core.problem import Severity
 from agent.fs.confined import open_dir
-from agent.fs.handles import handle_and_mount, mount_of_fd
+from agent.fs.handles import is_directory, is_mounted
 from agent.fs.walk import entries
 
 STAYS = "excluded-stays"
 
 
-def is_mounted(fd: int, name: bytes) -> bool:
-    """Whether something is mounted at an entry."""
-    try:
-        return handle_and_mount(fd, name)[1] != mount_of_fd(fd)
-    except OSError:
-        return False
-
-
-def is_untouched(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, found: Found) -> bool:
+def is_untouched(mirror: Mirror, parent: ObjectId, name: bytes, found: Found) -> bool:
     """Whether an entry that no commit wants is not ours to touch."""
     directory = found.kind == stat.S_IFDIR
     if mirror.left_out is not nothing_left_out and mirror.left_out(mirror.path(parent, name), directory):
         return True
-    # A file that is known by its handle is none that is mounted over it.
-    return (directory or found.identity is not Identity.SURE) and is_mounted(fd, name)
+    return found.mounted
 
 
 def stays(mirror: Mirror, fd: int, parent: ObjectId, name: bytes) -> bool:
@@ -72,7 +62,7 @@ def first_untouched(fd: int, name: bytes, path: bytes, left_out: LeftOut) -> byt
                 continue
             inner = names.pop()
             below = above + b"/" + inner
-            directory = _is_directory(at, inner)
+            directory = is_directory(at, inner)
             if left_out(below, directory) or is_mounted(at, inner):
                 return below
             if directory and not _enter(levels, at, inner, below):
@@ -91,10 +81,3 @@ def _enter(levels: list[tuple[int, bytes, list[bytes]]], fd: int, name: bytes, p
         return error.errno != errno.EXDEV
     levels.append((opened, path, list(entries(opened))))
     return True
-
-
-def _is_directory(fd: int, name: bytes) -> bool:
-    try:
-        return stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
-    except OSError:
-        return False

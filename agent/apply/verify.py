@@ -15,14 +15,14 @@ from agent.apply import content
 from agent.apply.facts import ChunkLost, Difference, Progress, Report, VerifyReport, silent
 from agent.apply.ports import CatalogView, LeftOut, ReadChunk, nothing_left_out
 from agent.apply.unkept import LEFT_OUT, Unkept
-from agent.apply.untouched import first_untouched, is_mounted
+from agent.apply.untouched import first_untouched
 from agent.apply.world import LOST_AND_FOUND, World
 from agent.core.commit import Commit
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
 from agent.fs.confined import DirTree, open_file
-from agent.fs.handles import handle_of
+from agent.fs.handles import handle_of, is_directory, is_mounted
 from agent.fs.metadata import Metadata, read_metadata
 from agent.fs.walk import entries
 from agent.store.local import LocalRow
@@ -181,7 +181,7 @@ class _Check:
 
     def _is_directory(self, parent: ObjectId, name: bytes) -> bool:
         try:
-            return stat.S_ISDIR(os.stat(name, dir_fd=self.dirs.fd(parent), follow_symlinks=False).st_mode)
+            return is_directory(self.dirs.fd(parent), name)
         except OSError:
             return False
 
@@ -208,6 +208,9 @@ class _Check:
         row = decode_object(raw)
         try:
             fd = self.dirs.fd(parent)
+            if row.kind == stat.S_IFDIR and is_mounted(fd, name):
+                self._differs(path, "mounted", row.id)
+                return
             st = os.stat(name, dir_fd=fd, follow_symlinks=False)
             if stat.S_IFMT(st.st_mode) != row.kind:
                 self._differs(path, "type", row.id)

@@ -22,6 +22,7 @@ QUICK = ctypes.PyDLL(None, use_errno=True)
 
 AT_FDCWD = -100
 AT_SYMLINK_NOFOLLOW = 0x100
+AT_STATX_DONT_SYNC = 0x4000
 AT_EMPTY_PATH = 0x1000
 
 RENAME_NOREPLACE = 1
@@ -135,9 +136,10 @@ class Buffers(threading.local):
 BUFFERS = Buffers()
 
 
-def stat_of(dir_fd: int, name: bytes) -> Stat:
-    """statx of an entry, not following; of ``dir_fd`` itself (O_PATH will do) when ``name`` is empty."""
-    raw = _look(dir_fd, name)
+def stat_of(dir_fd: int, name: bytes, *, as_remembered: bool = False) -> Stat:
+    """statx of an entry, not following; of ``dir_fd`` itself (O_PATH will do) when ``name`` is empty. ``as_remembered``: by what
+    the kernel knows, where it would have to ask a program or another machine, which may never answer."""
+    raw = _look(dir_fd, name, asks=AT_STATX_DONT_SYNC if as_remembered else 0)
     uid, gid, mode = _IDS.unpack_from(raw, 20)
     (attributes,) = U64.unpack_from(raw, 8)
     (ino,) = U64.unpack_from(raw, 32)
@@ -154,13 +156,13 @@ def flags_of(dir_fd: int, name: bytes) -> int:
 def mount_of(dir_fd: int, name: bytes) -> int:
     """The id of the mount through which an entry is seen (not following; ``dir_fd`` itself when ``name`` is empty), as
     name_to_handle_at(2) tells it; 0 before Linux 5.8."""
-    raw = _look(dir_fd, name, _STATX_MNT_ID)
+    raw = _look(dir_fd, name, _STATX_MNT_ID, AT_STATX_DONT_SYNC)
     return int(U64.unpack_from(raw, 144)[0]) if U32.unpack_from(raw)[0] & _STATX_MNT_ID else 0
 
 
-def _look(dir_fd: int, name: bytes, mask: int = _STATX_BASIC_AND_BTIME) -> ctypes.Array[ctypes.c_char]:
+def _look(dir_fd: int, name: bytes, mask: int = _STATX_BASIC_AND_BTIME, asks: int = 0) -> ctypes.Array[ctypes.c_char]:
     own = BUFFERS
-    flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH
+    flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | asks
     if _statx(dir_fd, name, flags, mask, own.statx_at):
         raise failed(name)
     return own.statx

@@ -77,6 +77,30 @@ def mount_of_path(path: str | bytes) -> int:
     return _libc.mount_of(_libc.AT_FDCWD, os.fsencode(path))
 
 
+def is_mounted(fd: int, name: bytes) -> bool:
+    """Whether something is mounted at an entry of an open directory; it is asked nothing."""
+    try:
+        return handle_and_mount(fd, name)[1] != mount_of_fd(fd)
+    except OSError:
+        return False
+
+
+def is_directory(fd: int, name: bytes) -> bool:
+    """Whether an entry of an open directory is one, or what is mounted there is, which is asked nothing. Nothing is none."""
+    try:
+        return S_ISDIR(_libc.stat_of(fd, name, as_remembered=True).mode)
+    except OSError:
+        return False
+
+
+def stat_of_mounted(fd: int, name: bytes) -> os.stat_result:
+    """The stat of what is mounted at an entry (of ``fd`` itself, O_PATH will do, when ``name`` is empty), as the kernel remembers
+    it: who serves it may never answer."""
+    found = _libc.stat_of(fd, name, as_remembered=True)
+    head = found.mode, found.ino, found.device, 1, found.uid, found.gid, 0, 0, 0, 0
+    return os.stat_result((*head, 0.0, found.mtime / 1e9, 0.0, 0, found.mtime, 0, 4096, 0, 0))
+
+
 def is_same_stand_in(one: bytes, other: bytes) -> bool:
     """Whether two handles are stand-ins that differ in nothing but the device number, which another mount tells anew."""
     end = len(_STAND_IN) + _STAND_IN_FORM.size
@@ -86,7 +110,7 @@ def is_same_stand_in(one: bytes, other: bytes) -> bool:
 def _stand_in(fd: int, name: bytes) -> bytes:
     if ctypes.get_errno() not in _NO_HANDLES:
         raise _libc.failed(name)
-    found = _libc.stat_of(fd, name)
+    found = _libc.stat_of(fd, name, as_remembered=True)
     made = _STAND_IN + _STAND_IN_FORM.pack(found.ino, found.btime & 0xFFFFFFFFFFFFFFFF)
     if S_ISDIR(found.mode) or _libc.magic_of(fd) != _libc.OVERLAY_MAGIC:
         return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from agent.capture.rules import Rules
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Rig, Tree, rig
 from fakes.loop_image import can_mount, run
+from fakes.mounts import needs_root, unanswered
 
 RULES = Rules(["cache/", "*.tmp"])
 
@@ -155,3 +157,31 @@ def test_a_mount_is_not_touched(it: Rig) -> None:
     finally:
         for where in mounts:
             run("umount", str(where))
+
+
+@needs_root
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_mount_that_never_answers_holds_nothing_up(it: Rig, trusted: bool) -> None:
+    """In a directory that must go, where one is wanted, and where none is: it is any other mount, by what the kernel knows."""
+    tree = Tree.empty(it.store)
+    tree.directory(tree.directory(ROOT, b"goes"), b"deep")
+    tree.directory(ROOT, b"stays")
+    applier = _applier(it)
+    applier.converge(it.commit(tree))
+    for name in ("wanted", "other"):
+        (it.root / name).mkdir()
+    with ExitStack() as stack:
+        for name in ("goes/deep", "wanted", "other", "stays"):
+            stack.enter_context(unanswered(it.root / name))
+        tree.remove(ROOT, b"goes")
+        tree.file(tree.directory(ROOT, b"wanted"), b"ours", b"x")
+        tree.file(tree.at(b"stays"), b"inside", b"x")
+        tree.file(ROOT, b"file", b"z")
+        target = it.commit(tree)
+        if not trusted:
+            it.dies(applier)
+            applier = _applier(it)
+        applier.converge(target)
+        assert b"z" == (it.root / "file").read_bytes()
+        assert {"excluded-stays", "in-the-way"} <= set(it.problems())
+        applier.verify(deep=True)
