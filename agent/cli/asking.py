@@ -10,7 +10,7 @@ import click
 from agent.api.controls import Json
 from agent.cli.context import Context
 from agent.cli.output import answer_json, remark, say
-from agent.core.errors import Refused
+from agent.core.errors import NotFound, Refused
 from agent.status.text import shown
 
 
@@ -24,12 +24,13 @@ class Question:
 
 
 def hold_of(status: Json, dataset: str) -> Json | None:
-    """What is held on this node."""
-    for one in status["datasets"]:
-        hold = one["hold"]
-        if one["name"] == dataset and hold and hold["node"] == status["node"]:
-            return dict(hold)
-    return None
+    """What is held on this node. Raises ``NotFound`` for a dataset that it does not have."""
+    known = {one["name"]: one["hold"] for one in status["datasets"]}
+    if dataset not in known:
+        names = ", ".join(sorted(known)) or "none"
+        raise NotFound("find the dataset", dataset, f"this node has: {names}", "see hikae config show")
+    hold = known[dataset]
+    return dict(hold) if hold and hold["node"] == status["node"] else None
 
 
 def is_meant(context: Context, dataset: str, question: Question, yes: bool, dry_run: bool, as_json: bool) -> bool:

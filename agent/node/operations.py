@@ -127,7 +127,7 @@ class Operations:
     def pause(self, dataset: str, what: Literal["send", "apply", "both"], seconds: float | None) -> Json:
         """See ``Controls``."""
         member = self._member(dataset)
-        for one in _activities(member, what):
+        for one in _activities("pause", member, what):
             member.pauses.pause(one, seconds)
         member.steer()
         return {"dataset": dataset, "paused": _paused(member)}
@@ -135,7 +135,7 @@ class Operations:
     def resume(self, dataset: str, what: Literal["send", "apply", "both"]) -> Json:
         """See ``Controls``."""
         member = self._member(dataset)
-        for one in _activities(member, what):
+        for one in _activities("resume", member, what):
             member.pauses.resume(one)
         member.steer()
         return {"dataset": dataset, "paused": _paused(member)}
@@ -252,14 +252,17 @@ def _or_again(reached: Callable[[float], bool], peer: str, level: str) -> Callab
     return step
 
 
-def _activities(member: Member, what: str) -> list[str]:
+def _activities(operation: str, member: Member, what: str) -> list[str]:
     """What ``pause`` and ``resume`` mean here. Raises ``Refused`` for what this node does not do."""
     own = SEND if member.role is Role.PRIMARY else APPLY
     if what == "both" or what == own:
         return [own]
     where = ", ".join(member.dataset.standby) if what == APPLY else member.dataset.primary
     raise Refused(
-        "pause", member.dataset.name, f"this node does not {what}: it is the {member.role.value}", f"type it on {where}"
+        operation,
+        member.dataset.name,
+        f"this node does not {what}: it is the {member.role.value}",
+        f"type it on {where}",
     )
 
 

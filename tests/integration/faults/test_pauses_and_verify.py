@@ -68,6 +68,7 @@ def test_pauses_are_ended_by_hand_and_typed_where_they_belong() -> None:
         assert Exit.REFUSED == both.alpha.run("pause", "web", "--apply").returncode
         done = both.beta.run("pause", "web", "--send")
         assert (Exit.REFUSED, True) == (done.returncode, "alpha" in done.stderr)
+        assert "cannot resume (web)" in both.alpha.run("resume", "web", "--apply").stderr
         assert 0 == both.beta.run("pause", "web", "--apply").returncode
         (both.source / "file").write_text("content")
         both.alpha.wait("durable")

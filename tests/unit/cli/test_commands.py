@@ -332,6 +332,17 @@ def test_accept_asks_on_a_terminal(
     assert "web is held: the source is empty" in err
 
 
+@pytest.mark.parametrize("more", [("--dry-run",), ()])
+@pytest.mark.parametrize("command", [("accept", "other"), ("resync", "other", "--standby")])
+def test_a_dataset_that_is_not_here_is_not_asked_about(
+    hikae: Hikae, controls: FakeControls, command: tuple[str, ...], more: tuple[str, ...]
+) -> None:
+    """A name that was mistyped is said, and is not called free of holds."""
+    code, out, err = hikae(*command, *more)
+    assert (4, "", [("status",)]) == (code, out, controls.calls)
+    assert "this node has: " in err
+
+
 def test_accept_says_what_it_gives_up(hikae: Hikae, controls: FakeControls, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a primary that is rewound or fenced it is no change of the standby that is asked for, and the loss is counted."""
     import io
