@@ -31,12 +31,17 @@ def check_line(status: Json) -> tuple[str, int]:
     if not words:
         count = len(datasets)
         words = [f"{count} dataset{'' if count == 1 else 's'}: {', '.join(one['name'] for one in datasets)}"]
-    return f"HIKAE {code.name} - {shown('; '.join(words))}{_performance(datasets)}", int(code)
+    return f"HIKAE {code.name} - {_text('; '.join(words))}{_performance(datasets)}", int(code)
 
 
 def unknown_line(reason: str) -> tuple[str, int]:
     """The answer when nothing can be said."""
-    return f"HIKAE {Plugin.UNKNOWN.name} - {shown(reason)}", int(Plugin.UNKNOWN)
+    return f"HIKAE {Plugin.UNKNOWN.name} - {_text(reason)}", int(Plugin.UNKNOWN)
+
+
+def _text(words: str) -> str:
+    """Printable, and without the sign behind which monitoring systems read figures: names of files, and peers, may hold any."""
+    return shown(words).replace("|", "\\x7c")
 
 
 def _code(dataset: Json) -> Plugin:

@@ -58,3 +58,10 @@ def test_code_and_line(facts: NodeFacts, code: int, begin: str) -> None:
 def test_unknown() -> None:
     """An agent that does not answer is UNKNOWN, in one line."""
     assert ("HIKAE UNKNOWN - no\\nagent", 3) == unknown_line("no\nagent")
+
+
+def test_nobody_else_gives_figures() -> None:
+    """Monitoring systems read them behind the first bar: a file's name, or a peer's word, may hold one."""
+    line = check_line(status_json(a_node(a_dataset(hold=Hold("held", "gone | web_lag=0s")))))[0]
+    assert (1, "gone \\x7c web_lag=0s") == (line.count("|"), line[line.index("gone") :][: len("gone \\x7c web_lag=0s")])
+    assert "|" not in unknown_line("a|b")[0]
