@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import secrets
-import shutil
 import tempfile
 import threading
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from fakes.trees import remove_all
 
 settings.register_profile("hikae", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hikae")
@@ -61,7 +62,7 @@ def tmpfs_dir(tmp_path: Path) -> Iterator[Path]:
         return
     path = Path(tempfile.mkdtemp(prefix="hikae-test-", dir=SHARED_MEMORY))
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    remove_all(path)
 
 
 @pytest.fixture

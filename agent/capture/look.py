@@ -81,6 +81,10 @@ class Looker:
         self._todo: deque[bytes] = deque()
         self._followed: dict[bytes, int] = {}
         self._asked: set[ObjectId] = set()
+        #: Where objects were found by their names since hints were last taken, and whether content was asked for; and those that
+        #: were at none of their names, all of which are to be looked at.
+        self._found_at: dict[ObjectId, tuple[Name, bool]] = {}
+        self._nowhere: set[ObjectId] = set()
         self._dropping = Dropping(view, places, reports, self)
         self._moved = Moved(view)
         self._retries: OrderedDict[bytes, int] = OrderedDict()
@@ -141,12 +145,26 @@ class Looker:
         if path:
             self._todo.append(path)
 
+    def hints_taken(self) -> None:
+        """Hints were taken that may be younger than what was looked at so far."""
+        self._found_at.clear()
+
     def _look_at_object(self, id: ObjectId) -> bool:
-        """Look at an object's names up to the first that it still stands at; whether there is one."""
+        """Look at an object's names up to the first that it still stands at; whether there is one. Once for all hints that were
+        taken together: one file may have very many names that go one by one."""
+        seen, content = self._found_at.get(id, (None, False))
+        if seen is not None and content >= self._content and self._view.child(*seen) == id:
+            return True
+        if id in self._nowhere:
+            return False
         for parent, name in self._view.names_of(id):
             self._todo.append(self._view.path(parent, name))
             if self._carries(parent, name, id):
+                if len(self._found_at) >= _REMEMBERED:
+                    self._found_at.clear()
+                self._found_at[id] = (parent, name), self._content
                 return True
+        self._nowhere.add(id)
         return False
 
     def _look_within(self, hint: Hint, looked_in: ObjectId | None) -> None:
@@ -189,6 +207,7 @@ class Looker:
         yield from self._drain()
         self._followed.clear()
         self._asked.clear()
+        self._nowhere.clear()
 
     def _drain(self) -> Steps:
         while self._todo:
@@ -234,7 +253,7 @@ class Looker:
                 found = yield from self._directory(parent, component, head[end + 1 :], rest)
                 if found is None:
                     return None
-                self._view.verified[prefix] = found
+                self._view.passed(prefix, found)
             parent, at = found, end + 1
         return parent
 

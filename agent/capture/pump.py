@@ -395,6 +395,7 @@ class Pump:
     def _live(self, engine: Engine, tasks: Tasks, hints: list[Hint]) -> None:
         """Look at hints and commit what they show. What of it was forgotten is given back before anybody is told anything."""
         before = engine.view.changed
+        engine.looker.hints_taken()
         for hint in hints:
             if not self._look(engine, tasks, hint):
                 self._give_back(hints)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from stat import S_IFDIR
 
 from agent.capture.content import Found
+from agent.capture.paths import Paths
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.patch import Runs
@@ -29,6 +30,8 @@ BULK_ROWS = 8000
 BYTES = 16 << 20
 
 _IDS_AT_ONCE = 256
+#: So many bytes of paths of directories are remembered, the least used go first: users make directories of any depth.
+_PATHS = 4 << 20
 #: Of so many objects it is kept how many names they have.
 _COUNTED = 10_000
 _PAGE = 1000
@@ -50,6 +53,7 @@ class View:
         #: Rises with all that is put into a batch, and with each directory that is to be looked at before its commit.
         self.changed = 0
         self._counts: OrderedDict[ObjectId, int] = OrderedDict()
+        self._paths = Paths(self.names_of, _PATHS)
         self.begin()
 
     def forget(self) -> None:
@@ -82,6 +86,8 @@ class View:
         self.orphans: set[ObjectId] = set()
         #: Directory paths whose every component was compared with the filesystem during this batch.
         self.verified: dict[bytes, ObjectId] = {}
+        self._verified_bytes = 0
+        self._paths.clear()
 
     @property
     def rows(self) -> int:
@@ -175,22 +181,21 @@ class View:
         return bool(self.children(parent))
 
     def path_of(self, id: ObjectId) -> bytes | None:
-        """The path by the object's first name; None when no way leads to the root."""
-        parts: list[bytes] = []
-        seen: set[ObjectId] = set()
-        while id != ROOT:
-            names = self.names_of(id)
-            if not names or id in seen:
-                return None
-            seen.add(id)
-            id, name = names[0]
-            parts.append(name)
-        return b"/".join(reversed(parts))
+        """The path of a directory by its first name; None when no way leads to the root."""
+        return self._paths.of(id)
 
     def path(self, parent: ObjectId, name: bytes) -> bytes:
         """The path of an entry, for people and rules; only the name when its directory has none."""
         above = self.path_of(parent)
         return above + b"/" + name if above else name
+
+    def passed(self, path: bytes, id: ObjectId) -> None:
+        """This directory was found at the path, as were those above it."""
+        self._verified_bytes += len(path)
+        if self._verified_bytes > _PATHS:
+            self.verified.clear()
+            self._verified_bytes = len(path)
+        self.verified[path] = id
 
     def is_below(self, id: ObjectId, above: ObjectId) -> bool:
         """Whether ``id`` is ``above`` or stands below it."""
@@ -246,21 +251,24 @@ class View:
         before = self.child(parent, name)
         if before is not None:
             self._unname(parent, name, before)
+            self._names_changed(before)
+        if id not in self._born or self._names_added.get(id):
+            self._names_changed(id)
         self._name_counts(id, 1)
         self._names[parent, name] = id
         self._names_added.setdefault(id, set()).add((parent, name))
         self._added_below.setdefault(parent, set()).add(name)
         self.orphans.discard(id)
-        self._names_changed(id)
 
     def drop_name(self, parent: ObjectId, name: bytes) -> None:
         """A name is gone."""
         self.changed += 1
         before = self.child(parent, name)
+        if before is not None:
+            self._name_goes(parent, name, before)
         self._names[parent, name] = None
         if before is not None:
             self._unname(parent, name, before)
-            self._names_changed(before)
 
     def add_file(self, parent: ObjectId, name: bytes, id: ObjectId, row: bytes, fact: LocalRow) -> None:
         """A new object that is no directory under its only name, where nothing stood before: :meth:`add_object`,
@@ -287,8 +295,20 @@ class View:
         self._added_below.get(parent, set()).discard(name)
 
     def _names_changed(self, id: ObjectId) -> None:
-        if self.verified and self.is_directory(id):
+        """An object that may have been on the way to others is called otherwise, or nothing, now."""
+        if (self.verified or self._paths) and self.is_directory(id):
             self.verified.clear()
+            self._paths.clear()
+
+    def _name_goes(self, parent: ObjectId, name: bytes, id: ObjectId) -> None:
+        """A name is about to go. On the way to others is only a directory that has entries: deep trees are removed from below."""
+        if not (self.verified or self._paths) or not self.is_directory(id):
+            return
+        if self.has_children(id):
+            self._names_changed(id)
+        else:
+            self.verified.pop(self.path(parent, name), None)
+            self._paths.forget(id)
 
     def add_chunks(self, found: list[Found]) -> None:
         """Chunks that were read for this batch; ``found`` is emptied."""

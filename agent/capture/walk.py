@@ -37,6 +37,8 @@ _LARGE_WAITING = 16
 #: So many entries are gone over between two steps, and so many new ones read.
 _AT_ONCE = 128
 _READ_AT_ONCE = 16
+#: So many directories are remembered as gone over.
+_PASSED = 100_000
 _MOVED = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP, errno.EXDEV)
 
 
@@ -78,11 +80,14 @@ class Walk:
         self._stack: list[ObjectId] = []
         self._postponed: list[ObjectId] = []
         self._read_once: ReadOnce = {}
+        #: Directories that were gone over. They may be asked for by themselves and be met below others that are.
+        self._passed: set[ObjectId] = set()
         #: Without the privilege to ask objects where they are, a removal may be half of a move: it waits for the end.
         self._missing: dict[Name, ObjectId] | None = {} if whole and not places.can_locate else None
 
     def add(self, directory: ObjectId) -> None:
-        """Walk below this one too."""
+        """Walk below this one too, also if that was done before."""
+        self._passed.discard(directory)
         self._stack.append(directory)
 
     def run(self) -> Turns:
@@ -96,7 +101,9 @@ class Walk:
 
     def _below(self, postponed: list[ObjectId]) -> Turns:
         while self._stack:
-            yield from self._visit_and_collect(self._stack.pop(), postponed)
+            directory = self._stack.pop()
+            if directory not in self._passed:
+                yield from self._visit_and_collect(directory, postponed)
 
     def _finish(self) -> Turns:
         """Removals that waited, and problems of paths that nobody met again."""
@@ -113,8 +120,15 @@ class Walk:
             yield from self.visit(directory, lambda id, _: below.append(id))
         except OSError as error:
             self._not_listed(directory, error, postponed)
+        else:
+            self._remember(directory)
         # Reversed, so that they come off the stack in order.
         self._stack += reversed(below)
+
+    def _remember(self, directory: ObjectId) -> None:
+        if len(self._passed) >= _PASSED:
+            self._passed.clear()
+        self._passed.add(directory)
 
     def _not_listed(self, directory: ObjectId, error: OSError, postponed: list[ObjectId]) -> None:
         path = self._view.path_of(directory)

@@ -23,7 +23,7 @@ from agent.api.client import AdminClient
 from agent.api.controls import Level
 from agent.core.errors import TryAgain, Unreachable
 from fakes.eventually import eventually
-from fakes.trees import differences
+from fakes.trees import differences, remove_all
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: For tests that delete and rewrite most of a tree again and again: the brake would be right to hold.
@@ -396,7 +396,7 @@ def running(make: Callable[[Path], FleetT], directory: str | None = None) -> Ite
     finally:
         for agent in made.agents if made is not None else ():
             agent.kill()
-        shutil.rmtree(base, ignore_errors=True)
+        remove_all(base)
 
 
 @contextmanager

@@ -249,6 +249,7 @@ class Station:
         rules: Rules | None = None,
         clock: Clock | None = None,
         linked: Linked | None = None,
+        open_catalog: Callable[[str], Catalog] = Catalog.open,
     ) -> None:
         self.root = root
         self.state = state
@@ -256,7 +257,7 @@ class Station:
         self.board = ProblemBoard()
         self.failed: list[Exception] = []
         state.mkdir(exist_ok=True)
-        self.catalog = Catalog.open(str(state / "catalog.db"))
+        self.catalog = open_catalog(str(state / "catalog.db"))
         if not self.catalog.lineage:
             self.catalog.begin_epoch(Epoch(1, "alpha", b"t" * 16))
         self.local = Local.open(str(state / "local.db"))
@@ -352,9 +353,10 @@ def station(
     rules: Rules | None = None,
     clock: Clock | None = None,
     linked: Linked | None = None,
+    open_catalog: Callable[[str], Catalog] = Catalog.open,
 ) -> Iterator[Station]:
     """A station that is stopped and closed in the end."""
-    made = Station(root, state, outlet if outlet is not None else RecordingOutlet(), rules, clock, linked)
+    made = Station(root, state, outlet if outlet is not None else RecordingOutlet(), rules, clock, linked, open_catalog)
     try:
         yield made
     finally:

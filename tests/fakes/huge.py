@@ -53,6 +53,17 @@ def deep_tree(top: Path, levels: int) -> None:
     os.close(at)
 
 
+def bushy_chain(top: Path, levels: int) -> None:
+    """Directories in directories, so many, each with a file and an empty directory beside the next one."""
+    at = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(levels):
+        os.mkdir(LEVEL, dir_fd=at)
+        at = _into(at)
+        os.mkdir(b"empty", dir_fd=at)
+        os.close(os.open(b"file", os.O_CREAT | os.O_WRONLY, dir_fd=at))
+    os.close(at)
+
+
 def depth_of(top: Path) -> tuple[int, list[str]]:
     """How many levels a tree of :func:`deep_tree` has, and what stands in the innermost."""
     at, levels = os.open(top, os.O_RDONLY | os.O_DIRECTORY), 0

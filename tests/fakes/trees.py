@@ -7,7 +7,10 @@ import hashlib
 import os
 import stat
 import struct
+import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 PRIVATE = b".hikae"
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -41,9 +44,9 @@ def snapshot(root: str) -> dict[bytes, Seen]:
     try:
         st = os.fstat(top)
         found[b""] = _seen(top, b".", st)
-        _scan(top, b"", found, inodes)
     finally:
         os.close(top)
+    _scan(root, found, inodes)
     for paths in inodes.values():
         if len(paths) > 1:
             for path in paths:
@@ -70,24 +73,53 @@ def differences(one: str, other: str, limit: int = 40) -> list[str]:
     return words
 
 
-def _scan(top: int, prefix: bytes, found: dict[bytes, Seen], inodes: dict[tuple[int, int], list[bytes]]) -> None:
-    for text in sorted(os.listdir(top)):
-        name = os.fsencode(text)
-        path = prefix + b"/" + name if prefix else name
-        if path == PRIVATE:
-            continue
-        st = os.stat(name, dir_fd=top, follow_symlinks=False)
-        if stat.S_ISSOCK(st.st_mode):
-            continue
-        found[path] = _seen(top, name, st)
-        if stat.S_ISDIR(st.st_mode):
-            below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
-            try:
-                _scan(below, path, found, inodes)
-            finally:
-                os.close(below)
-        else:
-            inodes.setdefault((st.st_dev, st.st_ino), []).append(path)
+def directories(root: str) -> Iterator[tuple[bytes, int, list[bytes]]]:
+    """Every directory but our private one: its path with a slash (b"" for the root), itself open, and its names, sorted.
+
+    One is open at a time: a tree may be deeper than descriptors, Python's stack, or a path that a system call takes."""
+    at, prefix = os.open(root, os.O_RDONLY | os.O_DIRECTORY), b""
+    left: list[list[bytes]] = []
+    try:
+        while True:
+            names = sorted(name for name in map(os.fsencode, os.listdir(at)) if prefix + name != PRIVATE)
+            yield prefix, at, names
+            left.append(
+                [name for name in names if stat.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode)]
+            )
+            while not left[-1]:
+                left.pop()
+                if not left:
+                    return
+                at = _into(at, b"..")
+                prefix = prefix[: prefix[:-1].rfind(b"/") + 1]
+            name = left[-1].pop(0)
+            at = _into(at, name)
+            prefix += name + b"/"
+    finally:
+        os.close(at)
+
+
+def _into(at: int, name: bytes) -> int:
+    below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+    os.close(at)
+    return below
+
+
+def remove_all(top: Path) -> None:
+    """Remove a tree of any depth, as far as that is allowed."""
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", str(top)], capture_output=True, check=False)
+
+
+def _scan(root: str, found: dict[bytes, Seen], inodes: dict[tuple[int, int], list[bytes]]) -> None:
+    for prefix, top, names in directories(root):
+        for name in names:
+            st = os.stat(name, dir_fd=top, follow_symlinks=False)
+            if stat.S_ISSOCK(st.st_mode):
+                continue
+            path = prefix + name
+            found[path] = _seen(top, name, st)
+            if not stat.S_ISDIR(st.st_mode):
+                inodes.setdefault((st.st_dev, st.st_ino), []).append(path)
 
 
 def _seen(top: int, name: bytes, st: os.stat_result) -> Seen:

@@ -56,3 +56,40 @@ def test_an_object_that_came_and_went_in_one_batch_leaves_nothing(view: View) ->
         view.drop_object(id)
     assert None is view.object(id)
     assert Changes([], []) == view.changes()
+
+
+def test_paths_follow_what_is_renamed_and_removed(view: View) -> None:
+    """Of a directory itself, of one above it, and of one that another takes the place of."""
+    top, below, other = view.fresh_id(), view.fresh_id(), view.fresh_id()
+    for id in (top, below, other):
+        view.add_object(id, dir_row(id, 1))
+    view.put_name(ROOT, b"top", top)
+    view.put_name(top, b"below", below)
+    assert (b"top", b"top/below") == (view.path_of(top), view.path_of(below))
+    view.drop_name(ROOT, b"top")
+    assert (None, None) == (view.path_of(top), view.path_of(below))
+    view.put_name(ROOT, b"moved", top)
+    assert (b"moved", b"moved/below") == (view.path_of(top), view.path_of(below))
+    view.put_name(top, b"below", other)
+    assert (None, b"moved/below") == (view.path_of(below), view.path_of(other))
+    view.put_name(other, b"deeper", below)
+    assert b"moved/below/deeper" == view.path_of(below)
+    view.drop_name(other, b"deeper")
+    assert (None, b"moved/below") == (view.path_of(below), view.path_of(other))
+
+
+def test_ways_that_were_passed_follow_too(view: View) -> None:
+    """Nothing is taken for a directory at a path where it is no more; a new one changes no other."""
+    top, below, new = view.fresh_id(), view.fresh_id(), view.fresh_id()
+    for id in (top, below, new):
+        view.add_object(id, dir_row(id, 1))
+    view.put_name(ROOT, b"top", top)
+    view.put_name(top, b"below", below)
+    view.passed(b"top", top)
+    view.passed(b"top/below", below)
+    view.put_name(ROOT, b"new", new)
+    assert {b"top": top, b"top/below": below} == view.verified
+    view.drop_name(top, b"below")
+    assert {b"top": top} == view.verified
+    view.put_name(ROOT, b"top", new)
+    assert {} == view.verified

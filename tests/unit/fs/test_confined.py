@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import resource
 import stat
 from collections.abc import Iterator
@@ -250,6 +251,34 @@ def test_returned_descriptors_outlive_a_long_descent(root: int) -> None:
         assert fd == tree.fd(one)
     assert bottom == tree.fd(chain.last)
     tree.close()
+
+
+def test_any_place_of_a_deep_tree_is_a_few_steps_away(root: int, rng: random.Random) -> None:
+    """Whatever is asked for, in whatever order: what was closed is opened again from near it, not from the root."""
+    levels, looks = 3_000, 1_000
+    deep_chain(root, levels)
+    chain, opened = Chain(levels), 0
+
+    def count(_: ObjectId) -> None:
+        nonlocal opened
+        opened += 1
+
+    before = _open_descriptors()
+    tree = confined.DirTree(root, chain.locate, count, limit=512)
+    try:
+        tree.fd(chain.last)
+        assert levels == opened
+        for _ in range(looks):
+            tree.fd(ObjectId(rng.randint(2, chain.last)))
+            assert _open_descriptors() - before <= 512
+        assert opened < levels + 100 * looks
+        opened = 0
+        for level in reversed(range(2, chain.last)):
+            tree.fd(ObjectId(level))
+        assert opened < 4 * levels
+    finally:
+        tree.close()
+        flatten_and_remove(root)
 
 
 def test_an_unknown_directory(root: int) -> None:
