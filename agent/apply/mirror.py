@@ -456,7 +456,7 @@ class Attempt:
         if error is None:
             return False
         if isinstance(error, (ChunkLost, WireError)):
-            self._failed("chunk-damaged", str(error), "it is fetched from the primary again; the rest goes on")
+            self._failed("chunk-damaged", error.sentence, "it is fetched from the primary again; the rest goes on")
             return True
         if not isinstance(error, OSError):
             return False

@@ -46,7 +46,7 @@ _HOLDS = {
     Hold.GONE: ("the root is not there", "mount or restore it; capture goes on by itself"),
     Hold.REPLACED: (
         "another directory or filesystem stands where the root was",
-        "bring the old one back, or type: hikae accept DATASET",
+        "bring the old one back, or, if this one is right: hikae accept {dataset}",
     ),
 }
 
@@ -92,6 +92,7 @@ class Pump:
         self._committer = Committer(catalog, local, outlet, board, clock, self._stopping, require_room)
         #: Files with further names: what the watcher asks about changes outside the root.
         self.linked = linked or Linked()
+        self._dataset = dataset
         self._tokens = itertools.count(1)
         self._engine: Engine | None = None
         self._tasks: Tasks | None = None
@@ -343,7 +344,7 @@ class Pump:
         self._hold = hold
         if hold is not None:
             self._phase = Phase.HELD
-            message, remedy = _HOLDS[hold]
+            message, remedy = _HOLDS[hold][0], _HOLDS[hold][1].format(dataset=self._dataset)
             self._board.put(
                 Problem(hold.value, Severity.ERROR, self._clock.now_ns(), b"", f"capture is held: {message}", remedy)
             )

@@ -53,9 +53,12 @@ class HikaeError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        head = f"cannot {self.operation}" + (f" ({self.subject})" if self.subject else "")
-        tail = f"; {self.remedy}" if self.remedy else ""
-        return f"{head}: {self.reason}{tail}"
+        return f"{self.sentence}; {self.remedy}" if self.remedy else self.sentence
+
+    @property
+    def sentence(self) -> str:
+        """All but the remedy: the message of a problem, which has its remedy beside it."""
+        return f"cannot {self.operation}" + (f" ({self.subject})" if self.subject else "") + f": {self.reason}"
 
 
 class UsageError(HikaeError):

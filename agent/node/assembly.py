@@ -113,6 +113,7 @@ class Node:
 
     def stop(self) -> None:
         """Calls of peers end first, then the datasets, then the published state and the operators' door."""
+        self._publisher.leaving()
         for member in self.members.values():
             member.leave()
         self._server.stop()

@@ -156,7 +156,7 @@ class Member:
         """Damage outlives the opening that did not meet it: it is told until the agent is started on other files."""
         if isinstance(error, Damaged) and not heals_itself(self._around.home(self.dataset), error):
             now = self._around.clock.now_ns()
-            self.board.put(Problem(DAMAGED, Severity.ERROR, now, b"", str(error), error.remedy))
+            self.board.put(Problem(DAMAGED, Severity.ERROR, now, b"", error.sentence, error.remedy))
 
     def _end_pauses(self) -> None:
         if self.pauses.paused(SEND) != self._was_sending_paused or self.role is Role.STANDBY:

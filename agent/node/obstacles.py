@@ -31,12 +31,12 @@ def of_capture(side: Primary, board: ProblemBoard) -> Obstacle | None:
     """Why nothing is captured for now."""
     hold = side.facts().hold
     codes = (hold.value,) if hold is not None else _CAPTURE_WAITS
-    return _told(board, side.dataset.name, codes)
+    return _told(board, codes)
 
 
-def of_opening(board: ProblemBoard, dataset: str) -> Obstacle | None:
+def of_opening(board: ProblemBoard) -> Obstacle | None:
     """Why a dataset is not open."""
-    return _told(board, dataset, (NOT_RUNNING,))
+    return _told(board, (NOT_RUNNING,))
 
 
 def of_peer(
@@ -57,7 +57,7 @@ def of_peer(
     if refused is None or not (is_for_a_person(refused.code) or refused.code == REFUSED_FOR_ROOM):
         return None
     link.dial_now()
-    return _obstacle(refused, name) if refused.since >= asked_ns else None
+    return _obstacle(refused) if refused.since >= asked_ns else None
 
 
 def of_standing(said: Standing, peer: str, level: Level, dataset: str) -> Obstacle | None:
@@ -80,14 +80,12 @@ def _there(peer: str, remedy: str) -> str:
     return f"on {peer}: {remedy}" if remedy else f"see hikae status on {peer}"
 
 
-def _told(board: ProblemBoard, dataset: str, codes: tuple[str, ...]) -> Obstacle | None:
+def _told(board: ProblemBoard, codes: tuple[str, ...]) -> Obstacle | None:
     for problem in board.listed()[0]:
         if problem.code in codes and not problem.path and problem.severity is not Severity.INFO:
-            return _obstacle(problem, dataset)
+            return _obstacle(problem)
     return None
 
 
-def _obstacle(problem: Problem, dataset: str) -> Obstacle:
-    # Some messages end with what to do.
-    sentence = problem.message.removesuffix(f"; {problem.remedy}") if problem.remedy else problem.message
-    return Obstacle(sentence, problem.remedy.replace("DATASET", dataset))
+def _obstacle(problem: Problem) -> Obstacle:
+    return Obstacle(problem.message, problem.remedy)

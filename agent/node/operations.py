@@ -194,7 +194,7 @@ class Operations:
     def _on_primary(self, member: Member, patience: Patience, act: Callable[[Primary, Callable[[], bool]], T]) -> T:
         """``act(side, still)`` on the open side, once it is open; from its beginning again when the dataset was opened anew
         meanwhile, since nobody would ever answer on the old one."""
-        met = partial(of_opening, member.board, member.dataset.name)
+        met = partial(of_opening, member.board)
         side: Primary | None = None
         while True:
             side = patience.until(partial(self._opened, member, side), met)

@@ -116,6 +116,6 @@ class Tended(Generic[Opened]):
         if isinstance(error, Damaged):
             remedy = f"{remedy}; then it goes on by itself"
         now = self._clock.now_ns()
-        self._board.put(Problem(NOT_RUNNING, Severity.ERROR, now, b"", str(error), remedy))
+        self._board.put(Problem(NOT_RUNNING, Severity.ERROR, now, b"", error.sentence, remedy))
         self._due = self._clock.monotonic() + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE)

@@ -159,7 +159,7 @@ class RevocationList:
         if self.is_revoked(certificate.serial_number):
             remedy = f"issue a new one with: hikae pki issue {subject}"
             raise IdentityError(
-                "certificate-revoked", "accept the certificate", f'"{subject}"', "it is revoked", remedy
+                "certificate-revoked", "accept the certificate", f'"{subject}"', "the certificate is revoked", remedy
             )
 
     def findings(self, now_ns: int) -> tuple[Finding, ...]:

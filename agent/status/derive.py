@@ -30,11 +30,20 @@ def dataset_state(facts: DatasetFacts) -> State:
 
     What a peer said before its link went is no state any more: the dataset is disconnected. Where the link went because sending
     was paused, the pause is the state."""
-    said = {peer.told.standing.state for peer in facts.peers if peer.told is not None and peer.connected}
+    said = {_said_state(peer, facts.time_ns) for peer in facts.peers}
     for state, true in _signs(facts):
         if true or (state.value in said and state.value in _TELLING):
             return state
     return State.STREAMING
+
+
+def _said_state(peer: PeerFacts, now_ns: int) -> str:
+    """The state that a connected peer says; a pause is over at its hour, also before that is said."""
+    if peer.told is None or not peer.connected:
+        return ""
+    said = peer.told.standing
+    over = said.state == State.PAUSED and said.pauses and not pauses_of(peer, now_ns)
+    return "" if over else said.state
 
 
 def own_state(facts: DatasetFacts) -> State:

@@ -48,8 +48,11 @@ def _dataset_events(name: str, old: Json | None, new: Json) -> Iterator[Event]:
     if old is None:
         yield Event(name, "dataset-present", f"{new['role']}, {new['state']}")
         old = {"problems": [], "peers": [], "role": new["role"], "state": new["state"], "epoch": new["epoch"]}
-    if old["epoch"] != new["epoch"]:
-        yield Event(name, "epoch", f"{old['epoch']} → {new['epoch']}")
+    if new["epoch"] and old["epoch"] != new["epoch"]:
+        # Of a dataset that was not open the epoch was not known.
+        yield Event(
+            name, "epoch", f"{old['epoch']} → {new['epoch']}" if old["epoch"] else f"it is in epoch {new['epoch']}"
+        )
     if old["role"] != new["role"]:
         yield Event(name, "role", f"{old['role']} → {new['role']}")
     if old["state"] != new["state"]:

@@ -16,7 +16,7 @@ from functools import cache
 import structlog
 
 from agent.core.clock import Clock
-from agent.status.events import EventLog, events_between
+from agent.status.events import Event, EventLog, events_between
 from agent.status.facts import NodeFacts
 from agent.status.figures import stamp
 from agent.status.public import FULL, public_json
@@ -60,6 +60,7 @@ class Publisher:
         self._said: Json | None = None
         self._repeats = Repeats()
         self._trouble = ""
+        self._leaving = False
         self._thread = threading.Thread(target=self._run, name="publish")
 
     def start(self) -> None:
@@ -74,6 +75,15 @@ class Publisher:
         if self._thread.ident is not None:
             self._thread.join()
 
+    def leaving(self) -> None:
+        """The agent stops: that is told once, and what it then closes itself is no event."""
+        value = self.publish()
+        with self._publishing:
+            self._leaving = True
+            self._events.add(
+                value["time"], [Event("", "agent-stopped", f"hikae {value['version']} on {value['node']}")]
+            )
+
     def changed(self) -> None:
         """Something changed: publish soon. Any thread, cheap."""
         self._changed.set()
@@ -83,8 +93,9 @@ class Publisher:
         with self._publishing:
             facts = self._facts()
             value = status_json(facts)
-            happened = self._repeats.told(events_between(self._last, value), self._clock.monotonic())
-            self._events.add(stamp(facts.time_ns) or "", happened)
+            if not self._leaving:
+                happened = self._repeats.told(events_between(self._last, value), self._clock.monotonic())
+                self._events.add(stamp(facts.time_ns) or "", happened)
             self._last = value
             self._tell(value)
             return value

@@ -34,11 +34,15 @@ def detail(status: Json, dataset: Json) -> str:
     if state == State.HELD and dataset["hold"]:
         return hold_text(status, dataset["hold"], dataset["name"])
     if state == State.PAUSED:
-        return _paused(status, dataset)
+        return _joined(_paused(status, dataset), last_heard(status, dataset))
+    if state == State.UNCONFIRMED:
+        return _unconfirmed(dataset)
     if state == State.FIRST_SYNC and not _worst(dataset, "error"):
         behind = ", ".join(_peer_behind(peer) for peer in dataset["peers"] if peer["connected"])
         return _joined(sync_text(dataset["sync"]) or behind, pace_text(status, dataset))
     problem = problem_text(dataset)
+    if problem and state == State.DISCONNECTED:
+        problem = "; ".join(part for part in (problem, last_heard(status, dataset)) if part)
     if problem:
         standing = [peer for peer in dataset["peers"] if peer["rate_limit"] == 0]
         return f"{problem}; {pace_text(status, dataset)}" if standing else problem
@@ -171,9 +175,44 @@ def _disconnected(status: Json, dataset: Json) -> str:
     names = ", ".join(
         peer["name"] + (f" since {clock_text(peer['since'], status['time'])}" if peer["since"] else "") for peer in gone
     )
-    waiting = max(peer["behind_bytes"] for peer in gone)
+    waiting = max((peer["behind_bytes"] for peer in gone), default=0)
     behind = f", {size_text(waiting)} wait" if waiting else ""
-    return f"no connection with {names}{behind}: is its agent running, and its port open?"
+    remedy = "is its agent running, and its port open?"
+    if dataset["role"] == Role.STANDBY:
+        # It is the primary that calls, and it is told why it cannot.
+        caller = dataset["primary"]
+        remedy = f"hikae status on {caller}, which calls this node, says why; or its agent does not run"
+    return "; ".join(
+        part for part in (f"no connection with {names}{behind}: {remedy}", last_heard(status, dataset)) if part
+    )
+
+
+def _unconfirmed(dataset: Json) -> str:
+    """What a primary waits for that does not know yet whether another node took over."""
+    waited = ", ".join(peer["name"] for peer in dataset["peers"] if not peer["connected"])
+    asked = f"{waited} has not confirmed" if waited else "it is not confirmed"
+    problem = problem_text(dataset)
+    return f"{asked} that no other node was made primary; changes are recorded meanwhile" + (
+        f"; {problem}" if problem else ""
+    )
+
+
+def last_heard(status: Json, dataset: Json) -> str:
+    """``beta was held when last heard, 02:14: …`` of peers that are not connected; "" where nothing was in the way there."""
+    said = (peer for peer in dataset["peers"] if not peer["connected"] and peer["said"])
+    return "; ".join(words for words in (_was(status, peer) for peer in said) if words)
+
+
+def _was(status: Json, peer: Json) -> str:
+    reason = peer["hold"]["sentence"] if peer["hold"] else ""
+    if not reason and peer["errors"] and peer["worst"]:
+        reason = peer["worst"]["message"]
+    was = "held" if peer["hold"] else "in trouble"
+    return (
+        f"{peer['name']} was {was} when last heard, {clock_text(peer['said'], status['time'])}: {reason}"
+        if reason
+        else ""
+    )
 
 
 def _behind(dataset: Json) -> str:

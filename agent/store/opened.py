@@ -12,7 +12,7 @@ from agent.core.patch import HEAD_MAX, bases_of
 from agent.store.codec import StoredChunk, open_chunk
 from agent.store.pack import HEADER_SIZE, Place, io_failure, parse_header, path_of
 
-REPAIR = "it is fetched from the primary again; hikae verify DATASET --deep looks at all"
+REPAIR = "it is fetched from the primary again; hikae verify, with --deep, looks at all"
 _OPEN_PACKS = 64
 
 

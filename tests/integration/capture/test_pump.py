@@ -403,6 +403,9 @@ class TestRootGone:
         (root / "other").write_bytes(b"2")
         made.pump.hint([Hint(b"a", Look.ENTRY)])
         wait_for(lambda: made.pump.facts().hold is Hold.REPLACED)
+        assert ["bring the old one back, or, if this one is right: hikae accept test"] == [
+            problem.remedy for problem in made.board.listed()[0]
+        ]
         assert rows == made.outlet.rows
         made.pump.accept_root()
         made.reconcile()

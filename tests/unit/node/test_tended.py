@@ -78,6 +78,7 @@ def test_whoever_looks_after_damage_is_told_before_it_is_opened_again() -> None:
     bench.refusals = [Damaged("open", "catalog.db", "damaged", "move it away")]
     bench.tended.tick()
     assert "then it goes on by itself" in bench.message()
+    assert 1 == bench.message().count("move it away")
     bench.clock.advance(1.1)
     bench.tended.tick()
     bench.opened[0].failure = TryAgain("write", "web", "full")

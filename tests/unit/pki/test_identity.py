@@ -90,7 +90,7 @@ REFUSED: list[tuple[Callable[[str], object], str, str]] = [
     (
         lambda d: (pki.revoke("alpha", d, now_ns=NOW), _load(d)),
         "certificate-revoked",
-        'cannot accept the certificate ("alpha"): it is revoked; issue a new one with: hikae pki issue alpha',
+        'cannot accept the certificate ("alpha"): the certificate is revoked; issue a new one with: hikae pki issue alpha',
     ),
     (
         lambda d: _load(d, key=f"{d}/beta.key"),
@@ -220,7 +220,7 @@ def test_a_revoked_proof_is_refused(authority: str) -> None:
     signature = pki.sign_proof(beta.key_pem, NONCE)
     pki.verify_proof(beta.cert_pem, beta.ca_pem, crl, "beta", NONCE, signature, NOW)
     pki.revoke("beta", authority, now_ns=NOW)
-    with pytest.raises(pki.IdentityError, match="it is revoked"):
+    with pytest.raises(pki.IdentityError, match="the certificate is revoked"):
         pki.verify_proof(beta.cert_pem, beta.ca_pem, crl, "beta", NONCE, signature, NOW)
 
 

@@ -12,7 +12,7 @@ from agent.core.standing import Hold, Pause, Standing, Told
 from agent.status.derive import dataset_state, own_state
 from agent.status.facts import FIRST_SYNC, SyncFacts
 from agent.status.state import Grade, Role, State, grade_of
-from fakes.api_fakes import a_dataset, a_peer, a_problem
+from fakes.api_fakes import MINUTE, NOW, a_dataset, a_peer, a_problem
 
 #: What makes each state true, worst first.
 SIGNS: dict[State, dict[str, Any]] = {
@@ -117,3 +117,12 @@ def test_a_pause_of_sending_is_no_lost_peer() -> None:
     assert State.DISCONNECTED == dataset_state(a_dataset(peers=(a_peer(**away, told=told),), time_ns=100))
     applies = saying(State.PAUSED, pauses=(Pause("apply", None),))
     assert State.DISCONNECTED == dataset_state(a_dataset(peers=(a_peer(**away, told=applies),)))
+
+
+@pytest.mark.parametrize(
+    ("until", "state"), [(NOW - 1, State.STREAMING), (NOW + 1, State.PAUSED), (None, State.PAUSED)]
+)
+def test_a_pause_there_is_over_at_its_hour(until: int | None, state: State) -> None:
+    """A peer's word that it is paused counts as long as the pause that it told of."""
+    told = Told(Standing("paused", pauses=(Pause("apply", until),)), NOW - MINUTE)
+    assert state == dataset_state(a_dataset(peers=(a_peer(told=told),), time_ns=NOW))

@@ -115,3 +115,10 @@ def test_a_log_goes_on_without_its_file(tmp_path: Path) -> None:
     log.open()
     log.add(TIME, [Event("web", "state", "a → b")])
     assert (1, True) == (len(log.since(0, 10)), "No such file" in (log.trouble or ""))
+
+
+def test_a_dataset_that_is_closed_falls_into_no_epoch() -> None:
+    """What is not open has no known epoch: none falls to 0, and none rises from there."""
+    opened, closed = status_json(a_node(a_dataset())), status_json(a_node(a_dataset(epoch=0)))
+    told = [*events_between(opened, closed), *events_between(closed, opened), *events_between(None, opened)]
+    assert ["it is in epoch 3"] == [event.message for event in told if event.code == "epoch"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -15,6 +16,7 @@ from agent.core.standing import Hold, Pause, Standing, Told, Trouble
 from agent.status.facts import FIRST_SYNC, DatasetFacts, NodeFacts, SyncFacts, WatchFacts
 from agent.status.lines import status_lines
 from agent.status.published import status_json
+from agent.status.state import Role
 from fakes.api_fakes import MINUTE, NOW, a_dataset, a_node, a_peer, a_problem
 
 
@@ -191,3 +193,37 @@ def test_colour_on_a_terminal() -> None:
 def test_no_datasets() -> None:
     """An empty configuration says what to do."""
     assert "add [[dataset]]" in lines(a_node())
+
+
+def test_who_waits_for_a_call_is_not_sent_to_the_other_port() -> None:
+    """A standby without its primary sends the operator to the node that calls, which is told why it cannot."""
+    gone = a_dataset(role=Role.STANDBY, peers=(a_peer(name="alpha", connected=False, mode="", since_ns=NOW - MINUTE),))
+    facts = replace(a_node(gone), node="beta")
+    assert (
+        "web   standby on beta ← alpha   DISCONNECTED   no connection with alpha since 04:14: "
+        "hikae status on alpha, which calls this node, says why; or its agent does not run"
+    ) == lines(facts)
+
+
+def test_what_was_in_the_way_of_a_peer_is_not_forgotten_with_its_link() -> None:
+    """A hold there is told with its hour while sending is paused, and while the peer is away."""
+    told = Told(Standing("held", hold=Hold("held", "the source became empty", "hikae accept web")), NOW - MINUTE)
+    peers = (a_peer(connected=False, mode="", told=told, since_ns=NOW - MINUTE),)
+    heard = "beta was held when last heard, 04:14: the source became empty"
+    away = "no connection with beta since 04:14: is its agent running, and its port open?"
+    paused = one(peers=peers, pauses=(Pause("send", None),))
+    assert (f"paused   send: hikae resume web, {heard}   commit 3.1842", f"DISCONNECTED   {away}; {heard}") == (
+        paused,
+        one(peers=peers),
+    )
+
+
+def test_unconfirmed_says_by_whom_and_what_goes_on() -> None:
+    """It is no line without a word: who has not answered, and why as far as known."""
+    peers = (a_peer(connected=False, mode=""),)
+    words = "UNCONFIRMED   beta has not confirmed that no other node was made primary; changes are recorded meanwhile"
+    trouble = a_problem("disconnected", Severity.ERROR, message="beta: nothing listens", remedy="start it")
+    assert (words, f"{words}; beta: nothing listens: start it") == (
+        one(unconfirmed=True, peers=peers),
+        one(unconfirmed=True, peers=peers, link_problems=(trouble,)),
+    )

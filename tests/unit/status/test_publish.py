@@ -35,6 +35,19 @@ def test_changes_are_published_and_told(tmp_path: Path) -> None:
     assert "held" == publisher.latest()["datasets"][0]["state"]
 
 
+def test_an_agent_that_stops_says_so_and_nothing_of_what_it_closes(tmp_path: Path) -> None:
+    """The last event is that it was stopped: peers and states that go with it are no news."""
+    events, facts = EventLog(None), [a_node(a_dataset())]
+    publisher = Publisher(str(tmp_path / "state.json"), lambda: facts[0], events, ManualClock(5))
+    publisher.publish()
+    publisher.leaving()
+    facts[0] = a_node(a_dataset(epoch=0, peers=(a_peer(connected=False),)))
+    publisher.publish()
+    assert ("agent-stopped", "hikae 0.1.0 on alpha") == tuple(
+        events.since(0, 10)[-1][key] for key in ("code", "message")
+    )
+
+
 def test_the_thread_publishes_when_told_and_ends(tmp_path: Path) -> None:
     """``changed`` wakes the thread; ``stop`` ends it and leaves the file to age."""
     asked = threading.Semaphore(0)
