@@ -103,7 +103,7 @@ def standby_facts(
         connected=connected,
         mode=mode,
         told=standings.told(dataset.primary),
-        since_ns=side.connected_since,
+        since_ns=side.visits.since,
     )
     return DatasetFacts(
         name=dataset.name,

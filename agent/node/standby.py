@@ -30,6 +30,7 @@ from agent.node.restoring import Restoring
 from agent.node.room import Room
 from agent.node.surroundings import Surroundings
 from agent.node.turns import Turns
+from agent.node.visits import Visits
 from agent.status.figures import size_text
 from agent.store.catalog import Catalog
 from agent.store.local import Local
@@ -48,8 +49,6 @@ PACE_SECONDS = 0.1
 #: In a first sync the applier is at most about so many commits behind: what one of its runs goes over is held in memory.
 PACE_COMMITS = 8
 PACE_COMMITS_SECONDS = 0.5
-#: A call of less is none that came, in ns.
-_CAME_NS = 1_000_000_000
 _CONSISTENT = "consistent"
 _SEEDS = "seeds"
 
@@ -124,8 +123,7 @@ class Standby:
         self._served = threading.Condition()
         self._closing = False
         self._serving: set[Receiver] = set()
-        #: UTC ns of the last coming or going of the primary.
-        self.connected_since = self._gone_since = around.clock.now_ns()
+        self.visits = Visits(around.clock.now_ns())
         newest = catalog.newest()
         self.early = EarlyContent(self._poke, around.clock.monotonic)
         applier = self._applier = self._made_applier()
@@ -270,7 +268,7 @@ class Standby:
         with self._served:
             self.check_open()
             if not self._serving:
-                self._gone_since, self.connected_since = self.connected_since, self._around.clock.now_ns()
+                self.visits.came(self._around.clock.now_ns())
             self._serving.add(receiver)
         self._around.changed()
 
@@ -286,9 +284,7 @@ class Standby:
         with self._served:
             self._serving.discard(receiver)
             if not self._serving:
-                now = self._around.clock.now_ns()
-                # What the primary itself ends at once (it does not accept our certificate) was no coming.
-                self.connected_since = now if now - self.connected_since >= _CAME_NS else self._gone_since
+                self.visits.went(self._around.clock.now_ns())
             self._served.notify_all()
         self._around.changed()
 
