@@ -98,6 +98,8 @@ class Committer:
 
     def _give(self, commit: Commit, changes: Changes, view: View) -> None:
         chunks = self._labelled(((name, kind, data) for name, (kind, data) in view.chunks.items()), view.patches)
+        if view.since is not None:
+            self._outlet.waited(view.since)
         self._outlet.commit(commit, changes, chunks, view.ahead)
 
     def _labelled(self, found: Iterable[Found], patches: Mapping[bytes, Runs]) -> list[ReadChunk]:

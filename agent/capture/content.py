@@ -36,7 +36,7 @@ WHOLE = FINE.least
 SMALL = 512 << 10
 PRINT = 16
 NONE: Runs = ()
-_SLICE = 4 << 20
+SLICE = 4 << 20
 #: After so many differing neighbours the old borders say nothing any more.
 _RUN = 8
 #: Parts of a list that are known to be those of the version before; others are told once more.
@@ -100,7 +100,9 @@ class ContentReader:
         self.found: list[Found] = []
         self.pieces: list[tuple[bytes, bytes]] = []
         self._fd, self._size, self._seed, self._cutter = fd, size, seed, cutter
-        self._window = _Window(fd, min(size, _SLICE))
+        self._window = _Window(fd, min(size, SLICE))
+        #: After about so many bytes there is a step.
+        self.slice = SLICE
         # Not by a method: a reader that holds itself would keep its window until garbage is looked for.
         earlier_pieces = _Opened(piece)
         self._folding = Folding(partial(_keep_piece, self.found, self.pieces, earlier_pieces.names))
@@ -144,7 +146,7 @@ class ContentReader:
         while at < end and not self._ended:
             moved = self._compare(at, end) or self._cut_some(at, end)
             at += moved
-            if at - reported >= _SLICE:
+            if at - reported >= self.slice:
                 yield at - reported
                 reported = at
         return at
@@ -181,6 +183,8 @@ class ContentReader:
     def _cut_some(self, at: int, end: int) -> int:
         """Cut from here as far as the window shows, or to the next border that an old chunk has too."""
         view = self._window.view(at, min(end - at, 2 * self._cut.most), end)
+        if len(view) > self.slice:
+            view = view[: max(self.slice, 2 * self._cut.most)]
         last = at + len(view) >= end
         if not last and len(view) < 2 * self._cut.most:
             last = self._ended = True
@@ -196,7 +200,7 @@ class ContentReader:
             runs = self._grown(part, start) or runs
             self._add(part, None, told, runs)
             done += length
-            if self._old.starting(at + done, end) is not None:
+            if done >= self.slice or self._old.starting(at + done, end) is not None:
                 self._ended = self._ended and done == len(view)
                 break
         return done

@@ -64,7 +64,8 @@ class LargeQueue:
     """Names of large files that wait to be read, each once, in order.
 
     Each carries the serials of the work that ends with its reading; one that was read of late waits until it is due
-    (``spared``), unless somebody waits for it. What is asked for while it is read is work of its own: that
+    (``spared``), unless somebody waits for it. ``bytes``: of new files that wait or are read; ``new_since``: since when the
+    first of these has waited, monotonic seconds. What is asked for while it is read is work of its own: that
     reading may already be past what changed, and a file that is then taken as read must still be read again."""
 
     def __init__(self, outstanding: Outstanding) -> None:
@@ -72,6 +73,10 @@ class LargeQueue:
         self._waiting: OrderedDict[Name, tuple[int, ...]] = OrderedDict()
         self._later: dict[Name, PutOff] = {}
         self._told: dict[Name, Told] = {}
+        #: Of new files, until they were read: their bytes, and when they were asked for (monotonic seconds).
+        self._new: OrderedDict[Name, tuple[int, float]] = OrderedDict()
+        self.bytes = 0
+        self.new_since: float | None = None
         self._reading: Name | None = None
         self._asked: tuple[int, ...] = ()
 
@@ -102,9 +107,11 @@ class LargeQueue:
         for name in [name for name, one in self._later.items() if one.due <= now]:
             self._waiting[name] = self._later.pop(name).serials
 
-    def add(self, name: Name, due: float = 0.0, now: float = 0.0, told: Told | None = None) -> None:
+    def add(self, name: Name, due: float = 0.0, now: float = 0.0, told: Told | None = None, new: int = 0) -> None:
         """Ask for one, to be read once it is due; it may be asked for while it waits or is read. ``told``: it need not be read if
-        the file is at another name; whoever asks for the same one without that is right."""
+        the file is at another name; whoever asks for the same one without that is right. ``new``: bytes of a new file."""
+        if new:
+            self._count(name, new, now)
         if told is None or name == self._reading:
             self._told.pop(name, None)
         elif name not in self._waiting and name not in self._later:
@@ -133,9 +140,25 @@ class LargeQueue:
         if left and self._reading is not None:
             self._put(self._reading, left, 0.0 if again else due, now)
         if not again:
+            self._uncount(self._reading)
             for serial in serials:
                 self._outstanding.end(serial)
         self._reading, self._asked = None, ()
+
+    def _count(self, name: Name, size: int, now: float) -> None:
+        before, since = self._new.get(name, (0, now))
+        self._new[name] = size, since
+        self.bytes += size - before
+        self._tell()
+
+    def _uncount(self, name: Name | None) -> None:
+        if name is not None and name in self._new:
+            self.bytes -= self._new.pop(name)[0]
+            self._tell()
+
+    def _tell(self) -> None:
+        first = next(iter(self._new.values()), None)
+        self.new_since = None if first is None else first[1]
 
     def _put(self, name: Name, serials: tuple[int, ...], due: float, now: float) -> None:
         if due > now:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from agent.capture.copies import Copies
 from agent.capture.coverage import LargeQueue, Outstanding
 from agent.capture.large import LargeReads, Send
+from agent.capture.later import Later
 from agent.capture.linked import Linked
 from agent.capture.look import Looker
 from agent.capture.objects import Objects
@@ -55,8 +56,8 @@ class Engine:
         self.objects = Objects(self.view, catalog, self.places, self.reports, clock, print_seed(local), linked)
         linked.opened(root_fd)
         self.copies = Copies(self.view, self.places, linked, board, clock)
-        queue = LargeQueue(self.outstanding)
-        self.looker = Looker(self.view, self.places, self.objects, rules, self.reports, queue)
+        queue, self.later = LargeQueue(self.outstanding), Later(self.outstanding)
+        self.looker = Looker(self.view, self.places, self.objects, rules, self.reports, queue, self.later)
         self.large = LargeReads(
             queue, self.looker, self.view, self.places, self.objects, self.reports, clock, send, tokens
         )
@@ -76,6 +77,16 @@ class Engine:
             virgin=virgin,
             scratch=self._scratch,
         )
+
+    @property
+    def waits(self) -> int:
+        """Bytes of new files, and of what else waits for the link, that no commit has yet. From any thread."""
+        return self.large.waits + self.later.bytes
+
+    def put_off(self) -> float:
+        """For how long the oldest change has waited that is known and in no commit yet, in seconds. From any thread."""
+        since = [one for one in (self.large.new_since, self.later.since, self.view.since) if one is not None]
+        return max(self.large.put_off(), self._clock.monotonic() - min(since) if since else 0.0)
 
     def close(self) -> None:
         """Close every descriptor; the batch is forgotten."""

@@ -37,7 +37,8 @@ class PumpFacts:
     ``by_event`` and ``by_reconcile``: rows that changed, by what found them (a first sync counts as neither);
     ``last_reconcile``: UTC ns of the end of the last whole walk; ``doubt``: commits are not consistent for now; ``reading``:
     (done, total) bytes of the large file in hand; ``fuzzy``: files taken as read since the start; ``hints``: how many wait;
-    ``put_off``: for how long a change has waited since its file was read of late, in seconds."""
+    ``put_off``: for how long a change has waited, since its file was read of late or for the link, in seconds; ``waits``: bytes
+    of new files that no commit has yet."""
 
     phase: Phase
     hold: Hold | None
@@ -51,4 +52,5 @@ class PumpFacts:
     hints: int
     large_waiting: int
     put_off: float
+    waits: int
     commits: int

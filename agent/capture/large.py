@@ -47,6 +47,7 @@ class LargeReads:
         #: Somebody waits for what changed: nothing is put off.
         self.hurry = False
         self._done = self._total = 0
+        self._is_new = False
         self._queue = queue
         self._looker = looker
         self._view = view
@@ -66,6 +67,21 @@ class LargeReads:
         """For how long a change has waited for its file to be due, in seconds; 0 when none does. From any thread."""
         since = self._queue.waits_since()
         return 0.0 if since is None else self._clock.monotonic() - since
+
+    @property
+    def waiting(self) -> int:
+        """How many files wait to be read."""
+        return len(self._queue) + self._queue.later
+
+    @property
+    def waits(self) -> int:
+        """Bytes of new files that wait to be read, and of what is not read yet of the one in hand. From any thread."""
+        return max(0, self._queue.bytes - (self._done if self._is_new else 0))
+
+    @property
+    def new_since(self) -> float | None:
+        """Since when the first of these waits, monotonic seconds. From any thread."""
+        return self._queue.new_since
 
     def rest(self, longest: float) -> float:
         """So many seconds at most may pass before something is due."""
@@ -87,7 +103,7 @@ class LargeReads:
             next(self._run)
         except StopIteration:
             self._run = None
-            self._done = self._total = 0
+            self._done, self._total, self._is_new = 0, 0, False
 
     def close(self) -> None:
         """Let go of the file in hand."""
@@ -112,12 +128,15 @@ class LargeReads:
         fd = open_file(self._places.fd(name[0]), name[1])
         try:
             before = os.fstat(fd)
-            if not stat.S_ISREG(before.st_mode) or before.st_size < SPARED:
+            if not stat.S_ISREG(before.st_mode) or not self._is_for_slices(before.st_size):
                 self._looker.give_back(self._view.path(*name))
                 return False
             return (yield from self._read_open(name, fd, before))
         finally:
             os.close(fd)
+
+    def _is_for_slices(self, size: int) -> bool:
+        return size >= SPARED or self._objects.is_ahead(size)
 
     def _read_open(self, name: Name, fd: int, before: os.stat_result) -> Generator[None, None, bool]:
         handle = handle_of_fd(fd)
@@ -129,6 +148,7 @@ class LargeReads:
             yield from self._looker.follow_up()
             return False
         was = self._view.object(known) if known is not None else None
+        self._is_new = was is None
         read_at = self._clock.now_ns()
         meta = read_metadata(-1, b"", before, fd)
         self._total = before.st_size
@@ -162,6 +182,7 @@ class LargeReads:
         finally:
             reader.settle(committed)
         self._view.ahead.append((token, named))
+        self._view.waited(self._queue.new_since)
         if moved:
             self._objects.say_restless(*name)
         else:
@@ -179,6 +200,7 @@ class LargeReads:
     ) -> Generator[None, None, Content]:
         """Read to the end, giving each slice away as soon as it is read."""
         while True:
+            reader.slice = self._objects.slice
             try:
                 self._done += next(slices)
             except StopIteration as end:

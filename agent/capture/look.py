@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from agent.capture.coverage import LargeQueue, ReadOnce, Told
 from agent.capture.dropping import Dropping, Steps
 from agent.capture.identity import Candidate, identify
+from agent.capture.later import Later
 from agent.capture.moved import Leaving, Moved
 from agent.capture.objects import MOUNT_HANDLE, Objects, Outcome, mount_handle
 from agent.capture.place import Places
@@ -55,16 +56,24 @@ class Looker:
 
     The pump takes from here: ``again``, hints to be given back to settle; ``appeared``, directories that are new, to be
     walked; ``doomed``, directories that lost their name with much below them: the batch is to be forgotten, and what is
-    below them dropped first. ``large``: files to be read in slices. ``missing``: removals that wait for the end of a walk,
-    while that walk looks; ``read_once``: files with several names that it
+    below them dropped first. ``large``: files to be read in slices; ``later``: entries that wait for the link.
+    ``missing``: removals that wait for the end of a walk, while that walk looks; ``read_once``: files with several names that it
     has read at one of them. ``serial`` rises with every hint looked at."""
 
     def __init__(
-        self, view: View, places: Places, objects: Objects, rules: Rules, reports: Reports, large: LargeQueue
+        self,
+        view: View,
+        places: Places,
+        objects: Objects,
+        rules: Rules,
+        reports: Reports,
+        large: LargeQueue,
+        later: Later,
     ) -> None:
         self.again: list[Hint] = []
         self.appeared: list[ObjectId] = []
         self.large = large
+        self.later = later
         self.doomed: list[ObjectId] = []
         self.serial = 0
         self.unlistable: set[ObjectId] = set()
@@ -416,7 +425,10 @@ class Looker:
         if outcome is Outcome.LARGE:
             name = (entry.parent, entry.name)
             told = Told(self.read_once, self._content) if linked else None
-            self.large.add(name, *self._objects.spared_until(name), told)
+            new = entry.st.st_size if self._view.object(id) is None else 0
+            self.large.add(name, *self._objects.spared_until(name), told, new)
+        elif outcome is Outcome.LATER:
+            self.later.add((entry.parent, entry.name), *self._objects.waiting())
         elif outcome is Outcome.WRITTEN:
             self.again.append(Hint(self._view.path(entry.parent, entry.name), Look.ENTRY, age=self._age))
         elif outcome is Outcome.AGAIN:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from enum import Enum
 
-from agent.capture.content import SMALL, Content, ContentReader, Earlier, Found, read_at_once
+from agent.capture.content import SLICE, SMALL, Content, ContentReader, Earlier, Found, read_at_once
 from agent.capture.cutter import Cutter
 from agent.capture.fresh import FreshFiles
 from agent.capture.linked import Linked
+from agent.capture.outlet import Room
 from agent.capture.pages import CHANGED_PAGED, PAGED, PageReader
 from agent.capture.place import Places
 from agent.capture.refused import may_pass
@@ -35,6 +36,8 @@ from agent.store.local import LocalRow
 
 #: Files above this size are read in slices, ahead of their commit.
 LARGE = 16 << 20
+#: Files up to this size may go where others wait for the link.
+_TINY = 4 << 10
 #: How the handle begins that stands for one of a mount point's.
 MOUNT_HANDLE = b"\0mount"
 #: tmpfs, ramfs, hugetlbfs: pages are never written back, so a store to mapped memory never moves a time (measured on Linux
@@ -55,6 +58,8 @@ class Outcome(Enum):
     LARGE = "large"
     #: It is, but somebody is writing it just now: look again.
     WRITTEN = "written"
+    #: It is small, and the link is busy: look again when there is room.
+    LATER = "later"
 
 
 class Objects:
@@ -75,6 +80,9 @@ class Objects:
         self.spared = Spared()
         self.synced_at = 0
         self.bytes_read = 0
+        #: What a slow link has room for; None: whatever there is. And bytes that were new in the last one to wait for it.
+        self.room: Room | None = None
+        self.waits = 0
         self._view = view
         self._catalog = catalog
         self._places = places
@@ -94,7 +102,9 @@ class Objects:
         kind = stat.S_IFMT(st.st_mode)
         try:
             if kind == stat.S_IFREG:
-                if st.st_size > LARGE:
+                if st.st_size > LARGE or (was is None and self._is_too_much(st.st_size)):
+                    if not self.is_ahead(st.st_size):
+                        return self._later(st.st_size)
                     is_written = self.restless.is_being_written(handle, st, self._clock.now_ns())
                     return Outcome.WRITTEN if is_written else Outcome.LARGE
                 if st.st_size >= SPARED and self.spared.due((parent, name)) > self._clock.monotonic():
@@ -106,9 +116,34 @@ class Objects:
         except OSError as error:
             return self._failed(parent, name, error)
 
+    @property
+    def slice(self) -> int:
+        """Bytes of a large file to be read before something else gets a turn."""
+        return SLICE if self.room is None else min(SLICE, self.room.moment)
+
+    def is_ahead(self, size: int) -> bool:
+        """Whether a file goes ahead of its commit in which so many bytes are new."""
+        return size > LARGE or (self.room is not None and size > self.room.moment)
+
+    def _is_too_much(self, size: int) -> bool:
+        """Whether the link has no room for so many more bytes with the commit in hand; half of it is for what is tiny."""
+        room = self.room
+        if room is None:
+            return False
+        more = room.moment if size <= _TINY else 0
+        return size > room.moment or size > room.now + more - self._view.bytes
+
+    def _later(self, size: int) -> Outcome:
+        self.waits = size
+        return Outcome.LATER
+
     def spared_until(self, name: Name) -> tuple[float, float]:
         """When a file may be read again, and now; monotonic seconds."""
         return self.spared.due(name), self._clock.monotonic()
+
+    def waiting(self) -> tuple[int, float]:
+        """How many bytes are new in what is to wait for the link, and now; monotonic seconds."""
+        return self.waits, self._clock.monotonic()
 
     def _failed(self, parent: ObjectId, name: bytes, error: OSError) -> Outcome:
         if may_pass(error):
@@ -213,6 +248,13 @@ class Objects:
                 self.say_restless(parent, name)
         if not moved:
             self._reports.well(lambda: self._view.path(parent, name))
+        if was is not None and self.room is not None:
+            new = _new_bytes(found, reader)
+            if self._is_too_much(new):
+                if reader is not None:
+                    reader.settle(committed=False)
+                self.waits = new
+                return Outcome.LARGE if self.is_ahead(new) else Outcome.LATER
         self.bytes_read += content.size
         if was is not None and content.size >= SPARED:
             self.spared.read((parent, name), content.size, self._clock.monotonic())
@@ -340,3 +382,9 @@ def first_hole(fd: int) -> int:
 def mount_handle(parent: ObjectId, name: bytes) -> bytes:
     """What stands for the handle of a directory that something is mounted on."""
     return MOUNT_HANDLE + parent.to_bytes(8, "big") + name
+
+
+def _new_bytes(found: Sequence[Found], reader: ContentReader | None) -> int:
+    """About how many bytes are to be sent of what was found: little of what is made of chunks of the version before."""
+    patches = reader.patches if reader is not None else {}
+    return sum(min(len(data), _TINY) if name in patches else len(data) for name, _, data in found)

@@ -37,6 +37,14 @@ class ChunkRef(NamedTuple):
     length: int
 
 
+class Room(NamedTuple):
+    """What a slow link has room for, in bytes: ``moment``: what it carries in half a second, so a file with more that is new goes
+    ahead of its commit; ``now``: of what waits for nothing else, so much may go with a commit now."""
+
+    moment: int
+    now: int
+
+
 class Lack(Enum):
     """Why the bytes of a chunk are not to be had from where they stood."""
 
@@ -56,6 +64,10 @@ class Outlet(Protocol):
         """Whether more bulk data may come; waits up to ``timeout`` seconds for it."""
         ...
 
+    def room(self) -> Room | None:
+        """Of the slowest peer that streams; None while none is slow."""
+        ...
+
     def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
         """Chunks of one large file, ahead of the commit that will name them. ``token`` rises, one per file read;
         ``is_new``: no commit has the file yet, so all its chunks come, in order."""
@@ -73,6 +85,10 @@ class Outlet(Protocol):
         ``ahead``: token and object of every large file whose content was given to :meth:`content` before."""
         ...
 
+    def waited(self, since: float) -> None:
+        """The next commit holds what has waited for the link since then (monotonic seconds)."""
+        ...
+
     def looked(self) -> None:
         """What could not be read may be readable now: the whole root was gone over, or something has become so."""
         ...
@@ -84,6 +100,9 @@ class NullOutlet:
     def has_room(self, timeout: float) -> bool:
         return True
 
+    def room(self) -> Room | None:
+        return None
+
     def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
         return None
 
@@ -94,6 +113,9 @@ class NullOutlet:
         chunks: Sequence[ReadChunk],
         ahead: Sequence[tuple[int, ObjectId]],
     ) -> None:
+        return None
+
+    def waited(self, since: float) -> None:
         return None
 
     def looked(self) -> None:

@@ -18,6 +18,7 @@ from agent.capture.pruning import Pruning
 from agent.capture.root import Hold, RootGuard
 from agent.capture.rules import Rules
 from agent.capture.tasks import Tasks
+from agent.capture.view import BYTES
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
@@ -180,8 +181,9 @@ class Pump:
             reading=engine.large.progress() if engine is not None else None,
             fuzzy=self._committer.fuzzy,
             hints=hints,
-            large_waiting=len(engine.looker.large) + engine.looker.large.later if engine is not None else 0,
-            put_off=engine.large.put_off() if engine is not None else 0.0,
+            large_waiting=engine.large.waiting if engine is not None else 0,
+            put_off=engine.put_off() if engine is not None else 0.0,
+            waits=engine.waits if engine is not None else 0,
             commits=self._committer.commits,
         )
 
@@ -260,6 +262,7 @@ class Pump:
             self._rest(_IDLE)
             return
         self._take_requests(self._tasks)
+        self._look_at_room(engine)
         with self._condition:
             engine.large.hurry = bool(self._waiting) or self._doubt is not None
             hints = self._settle.ready(self._clock.monotonic(), _HINTS_AT_ONCE)
@@ -277,6 +280,11 @@ class Pump:
             self._rest(engine.large.rest(_IDLE))
             return
         self._busy_at = self._clock.monotonic()
+
+    def _look_at_room(self, engine: Engine) -> None:
+        """What a slow link has room for, as it is now."""
+        room = engine.objects.room = None if engine.later.full else self._outlet.room()
+        engine.view.most = BYTES if room is None else min(BYTES, room.moment)
 
     def _let_go(self, engine: Engine) -> None:
         """Nothing happens: directories that were passed need not stay open, nor keep anybody from what they hold; and what was
@@ -441,7 +449,7 @@ class Pump:
             tasks.whole_ended = False
             self._last_reconcile = self._clock.now_ns()
             engine.reports.healed = True
-        due = engine.view.full_of_bulk or not tasks or tasks.is_due(self._clock)
+        due = engine.view.full_of_bulk or not tasks or tasks.took_later or tasks.is_due(self._clock)
         if due and not self._commit(engine, tasks, drained=True):
             self._begin_doubt(tasks)
 
@@ -463,6 +471,7 @@ class Pump:
             for ticket in covered:
                 ticket.cancel("capture stopped")
             raise
+        self._look_at_room(engine)
         if engine.reports.healed:
             engine.reports.healed = False
             self._outlet.looked()

@@ -52,14 +52,16 @@ class Tasks:
     def __init__(self, engine: Engine, virgin: bool) -> None:
         self.by_event = False
         self.whole_ended = False
+        #: Whether the last turn looked at what had waited for the link.
+        self.took_later = False
         self._engine = engine
         self._virgin = virgin
         self._jobs: deque[Job] = deque()
-        self._large_next = False
+        self._large_next = self._later_next = False
         self._since: float | None = None
 
     def __bool__(self) -> bool:
-        return bool(self._jobs) or bool(self._engine.large)
+        return bool(self._jobs) or bool(self._engine.large) or len(self._engine.later) > 0
 
     # --- hints
 
@@ -108,6 +110,35 @@ class Tasks:
 
     def turn(self, clock: Clock) -> None:
         """About ten milliseconds of background work."""
+        self.took_later = self._later_next = len(self._engine.later) > 0 and not self._later_next
+        if self.took_later:
+            self._take_later(clock)
+        else:
+            self._take_turn(clock)
+        self._walk_appeared()
+        if self._since is None and (self._engine.view.rows or self._engine.view.touched):
+            self._since = clock.monotonic()
+
+    def _take_later(self, clock: Clock) -> None:
+        """Entries that waited for the link, as many as it has room for, and one at least."""
+        engine, deadline = self._engine, clock.monotonic() + _TURN
+        self.by_event = True
+        room, engine.objects.room = engine.objects.room, None
+        try:
+            while taken := engine.later.take():
+                name, since, serial = taken
+                for _ in engine.looker.entry(*name):
+                    pass
+                for _ in engine.looker.follow_up():
+                    pass
+                engine.view.waited(since)
+                engine.later.done(serial)
+                if clock.monotonic() >= deadline or (room is not None and engine.view.bytes >= room.now):
+                    return
+        finally:
+            engine.objects.room = room
+
+    def _take_turn(self, clock: Clock) -> None:
         job = self._next_job()
         if job is None:
             self.by_event = True
@@ -115,9 +146,6 @@ class Tasks:
         else:
             self.by_event = job.kind in (Kind.APPEARED, Kind.DROP)
             self._run(job, clock)
-        self._walk_appeared()
-        if self._since is None and (self._engine.view.rows or self._engine.view.touched):
-            self._since = clock.monotonic()
 
     def is_due(self, clock: Clock) -> bool:
         """Whether rows have waited long enough for their commit."""

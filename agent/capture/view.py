@@ -50,6 +50,8 @@ class View:
         self._local = local
         self._ids: Iterator[int] = iter(())
         self.at: CommitNumber = NOTHING
+        #: Bytes of content at which a commit is cut.
+        self.most = BYTES
         #: Rises with all that is put into a batch, and with each directory that is to be looked at before its commit.
         self.changed = 0
         self._counts: OrderedDict[ObjectId, int] = OrderedDict()
@@ -78,6 +80,8 @@ class View:
         self.patches: dict[bytes, Runs] = {}
         self.pieces: dict[bytes, bytes] = {}
         self.bytes = 0
+        #: Since when the oldest of what is in it has waited for the link, monotonic seconds; None: nothing did.
+        self.since: float | None = None
         self.ahead: list[tuple[int, ObjectId]] = []
         self.fuzzy = 0
         #: Directories whose entries were looked at: their own metadata is looked at before the commit.
@@ -89,6 +93,11 @@ class View:
         self._verified_bytes = 0
         self._paths.clear()
 
+    def waited(self, since: float | None) -> None:
+        """Something in it has waited for the link, since then."""
+        if since is not None and (self.since is None or since < self.since):
+            self.since = since
+
     @property
     def rows(self) -> int:
         """About how many rows the commit would have."""
@@ -97,12 +106,12 @@ class View:
     @property
     def full(self) -> bool:
         """Whether it is time to commit what just happened."""
-        return self.rows >= ROWS or self.bytes >= BYTES
+        return self.rows >= ROWS or self.bytes >= self.most
 
     @property
     def full_of_bulk(self) -> bool:
         """Whether it is time to commit what a walk found."""
-        return self.rows >= BULK_ROWS or self.bytes >= BYTES
+        return self.rows >= BULK_ROWS or self.bytes >= self.most
 
     @property
     def has_facts(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from agent.capture.outlet import ReadChunk
+from agent.capture.outlet import ReadChunk, Room
 from agent.core.commit import Changes, Commit
 from agent.core.ids import ObjectId
 from agent.node.lag import LagMeter
@@ -18,14 +18,23 @@ class MeasuredFeed:
         self._feed = feed
         self._meters = meters
         self._changed = changed
+        self._since: float | None = None
 
     def has_room(self, timeout: float) -> bool:
         """See ``Outlet``."""
         return self._feed.has_room(timeout)
 
+    def room(self) -> Room | None:
+        """See ``Outlet``."""
+        return self._feed.room()
+
     def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
         """See ``Outlet``."""
         self._feed.content(token, chunks, is_new)
+
+    def waited(self, since: float) -> None:
+        """See ``Outlet``."""
+        self._since = since
 
     def looked(self) -> None:
         """See ``Outlet``."""
@@ -35,7 +44,8 @@ class MeasuredFeed:
         self, commit: Commit, changes: Changes, chunks: Sequence[ReadChunk], ahead: Sequence[tuple[int, ObjectId]]
     ) -> None:
         """See ``Outlet``."""
+        since, self._since = self._since, None
         for meter in self._meters:
-            meter.captured(commit.number, self._feed.given)
+            meter.captured(commit.number, self._feed.given, since)
         self._feed.commit(commit, changes, chunks, ahead)
         self._changed()

@@ -53,11 +53,13 @@ class LagMeter:
                 first, captured_at, given = self._under_way[0]
                 self._under_way[0] = (first, min(captured_at, self._clock.monotonic() - age), given)
 
-    def captured(self, number: CommitNumber, given: int = 0) -> None:
-        """A commit is durable here and goes out; ``given``: bytes captured so far, with it."""
+    def captured(self, number: CommitNumber, given: int = 0, since: float | None = None) -> None:
+        """A commit is durable here and goes out; ``given``: bytes captured so far, with it; ``since``: since when the oldest of
+        what it holds has waited for the link, monotonic seconds."""
         with self._lock:
             self._newest = number
-            self._under_way.append((number, self._clock.monotonic(), given))
+            now = self._clock.monotonic()
+            self._under_way.append((number, now if since is None else min(now, since), given))
             if len(self._under_way) > _KEPT:
                 # Every second one, never the oldest: its age is the lag.
                 self._under_way = deque(one for at, one in enumerate(self._under_way) if at % 2 == 0)
@@ -82,7 +84,7 @@ class LagMeter:
         with self._lock:
             now = self._clock.monotonic()
             if self._under_way:
-                return now - self._under_way[0][1]
+                return now - self._oldest
             if not self._known:
                 return None
             at, took = self._measured or (now, 0.0)
@@ -94,4 +96,9 @@ class LagMeter:
             now = self._clock.now_ns()
             if not self._under_way:
                 return now if self._known else None
-            return now - int((self._clock.monotonic() - self._under_way[0][1]) * 1e9)
+            return now - int((self._clock.monotonic() - self._oldest) * 1e9)
+
+    @property
+    def _oldest(self) -> float:
+        """When the oldest of what is under way was captured, or began to wait: not always what was committed first."""
+        return min(at for _, at, _ in self._under_way)

@@ -185,7 +185,7 @@ class Primary:
         self._room.tick()
         self.pump.try_again()
         self._tell_watch()
-        self.changes.count(self._around.clock.monotonic(), self.feed.given)
+        self.changes.count(self._around.clock.monotonic(), self.feed.given + self.facts().waits)
         self._tell_rewound()
         digests: dict[str, bytes] = {}
         for name, (link, _) in self.links.items():

@@ -143,13 +143,13 @@ def _lag(measured: float | None, put_off: float) -> float | None:
 def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
     peers: list[PeerFacts] = []
     troubles: list[Problem] = []
-    put_off = side.facts().put_off
+    put_off, waits = side.facts().put_off, side.facts().waits
     for name, (link, _) in side.links.items():
         state = link.state()
         if state.error is not None and side.mark is None and not pauses.paused(SEND):
             troubles.append(state.error)
         position = side.boards[name].position
-        behind = state.behind if state.connected else side.meters[name].waiting(side.feed.given)
+        behind = waits + (state.behind if state.connected else side.meters[name].waiting(side.feed.given))
         changes = side.changes.rate()
         facts = PeerFacts(
             name,

@@ -228,6 +228,11 @@ class Conversation:
         return min(self._credit, self._window.bytes(BULK_SECONDS))
 
     @property
+    def moment(self) -> int | None:
+        """Bytes that the link carries in half a second; None on a fast one."""
+        return self._window.moment()
+
+    @property
     def message(self) -> int:
         """Bytes that one batch should have: few on a slow link."""
         return self._window.message(BATCH_TARGET)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from agent.capture.outlet import ReadChunk
+from agent.capture.outlet import ReadChunk, Room
 from agent.core.commit import Changes, Commit
 from agent.core.errors import HikaeError
 from agent.core.ids import ObjectId
@@ -53,6 +53,7 @@ class PeerQueue:
     ``streaming``: set by the sender once the peer has caught up; only then does bulk capture wait for it.
     ``bulk``: so many bytes may wait before bulk capture waits: a live burst must still fit behind them, and not wait long.
     ``slice``: content is taken in parts of about so many bytes, between which commits go out.
+    ``moment``: bytes that the link carries in half a second, None on a fast one.
     ``spool``: chunks go there instead, and rows nowhere: the sender reads them from the catalog."""
 
     def __init__(
@@ -69,6 +70,7 @@ class PeerQueue:
         self.streaming = False
         self.bulk = self.bulk_most = limit // 2
         self.slice = _SLICE
+        self.moment: int | None = None
         self._spool = spool
         self._limit = limit
         self._first_token = first_token
@@ -225,6 +227,13 @@ class Feed:
                     return False
                 self._condition.wait(left)
             return True
+
+    def room(self) -> Room | None:
+        """See ``capture.outlet.Outlet``."""
+        with self._condition:
+            streaming = [queue for queue in self._queues if queue.streaming]
+        slow = [Room(queue.moment, queue.moment - queue.bytes) for queue in streaming if queue.moment is not None]
+        return min(slow, default=None)
 
     def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
         """See ``capture.outlet.Outlet``."""

@@ -247,6 +247,7 @@ class Sender:
         """Whether something may go out: commits whenever the credit lets them, content of large files a little at a time."""
         queue.bulk = min(queue.bulk_most, self.talk.bulk_credit)
         queue.slice = queue.bulk
+        queue.moment = self.talk.moment
         return queue.has_commit or (bool(queue) and self.talk.in_flight <= self.talk.bulk_credit)
 
     def _is_over(self, queue: PeerQueue) -> bool:

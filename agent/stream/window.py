@@ -21,6 +21,9 @@ LEAST = 64 << 10
 BULK_SECONDS, MOST_SECONDS = 0.5, 2.0
 #: One message, in seconds of the link and in bytes at least: what a small edit waits for even if it goes next.
 _MESSAGE_SECONDS, _MESSAGE_LEAST = 0.25, 16 << 10
+#: Bytes a second from which on all that goes with one commit is there within a second; and bytes that are a moment's until a
+#: rate was measured.
+_FAST, _UNKNOWN = 16 << 20, 256 << 10
 #: So much of what may be under way must have been, for the link to be what was waited for.
 _BACKLOG_SHARE = 0.5
 
@@ -38,8 +41,10 @@ class Window:
     """The rate of one call's link. For one thread at a time, but for ``rate``."""
 
     def __init__(self) -> None:
-        #: Bytes a second that the link carries; 0.0 before anything is known.
+        #: Bytes a second that the link carries; 0.0 before anything is known. ``proven``: it was measured while the link was what
+        #: was waited for.
         self.rate = 0.0
+        self.proven = False
         self._under_way: deque[_Sent] = deque()
         self._done = 0
         self._done_at = 0.0
@@ -60,6 +65,7 @@ class Window:
         if last is None or now <= last.done_at:
             return
         measured = (total - last.done) / (now - last.done_at)
+        self.proven = self.proven or last.backlog
         if measured > self.rate:
             self.rate = measured
         elif last.backlog:
@@ -69,6 +75,12 @@ class Window:
     def bytes(self, seconds: float) -> int:
         """What may be under way for so many seconds of the link; the least until its rate is known: it grows with each answer."""
         return max(LEAST, int(self.rate * seconds))
+
+    def moment(self) -> int | None:
+        """What the link carries in half a second, None where that is so much that nobody need care; little until it is known."""
+        if self.proven and self.rate >= _FAST:
+            return None
+        return self.bytes(BULK_SECONDS) if self.proven else max(_UNKNOWN, self.bytes(BULK_SECONDS))
 
     def message(self, most: int) -> int:
         """Bytes of one message, up to ``most``."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.capture.linked import Linked
-from agent.capture.outlet import ReadChunk
+from agent.capture.outlet import ReadChunk, Room
 from agent.capture.pump import Pump
 from agent.capture.rules import Rules
 from agent.core import chunks
@@ -41,7 +41,7 @@ def wait_for(holds: Callable[[], bool]) -> None:
 class RecordingOutlet:
     """Keeps rows and chunks as a peer would that began with nothing. Checks every commit as it comes.
 
-    ``fresh`` and ``asked`` collect the chunk names given either way; ``room`` may be cleared to hold the bulk back."""
+    ``fresh`` and ``asked`` collect the chunk names given either way; ``has`` may be cleared to hold the bulk back."""
 
     #: Whether a chunk may be fresh once only; a station that lost its local facts does not know better.
     strict = True
@@ -56,12 +56,21 @@ class RecordingOutlet:
         self.fresh: list[bytes] = []
         self.asked: list[bytes] = []
         self.looks = 0
-        self.room = threading.Event()
-        self.room.set()
+        self.has = threading.Event()
+        self.has.set()
+        #: What a slow link has room for; None: it is fast.
+        self.link: Room | None = None
+        self.since: list[float] = []
         self.on_content: Callable[[], None] = lambda: None
 
     def has_room(self, timeout: float) -> bool:
-        return self.room.wait(timeout)
+        return self.has.wait(timeout)
+
+    def room(self) -> Room | None:
+        return self.link
+
+    def waited(self, since: float) -> None:
+        self.since.append(since)
 
     def looked(self) -> None:
         self.looks += 1

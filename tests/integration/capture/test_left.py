@@ -69,13 +69,13 @@ def test_the_walk_of_the_whole_root(tmpfs_dir: Path, rng: random.Random) -> None
             with (root / "a" / f"large{number}").open("wb") as file:
                 file.write(rng.randbytes(1 << 20))
                 file.truncate(LARGE + 1)
-        made.outlet.on_content = made.outlet.room.clear
+        made.outlet.on_content = made.outlet.has.clear
         walked = made.pump.reconcile("test")
-        wait_for(lambda: not made.outlet.room.is_set())
+        wait_for(lambda: not made.outlet.has.is_set())
         made.outlet.on_content = lambda: None
         (root / "z" / "d").rename(root / "a" / "d")
         made.pump.hint([Hint(b"a/d", Look.ENTRY, moved_from=b"z/d")])
         wait_for(lambda: made.id_of(b"a/d") is not None)
-        made.outlet.room.set()
+        made.outlet.has.set()
         walked.wait(WAIT)
         assert [] == made.mirror()

@@ -111,14 +111,14 @@ class TestFirstSync:
         """A walk is pulled; a small edit is committed while the walk may not go on."""
         for number in range(50):
             (root / f"f{number}").write_bytes(b"x")
-        made.outlet.room.clear()
+        made.outlet.has.clear()
         made.start()
         made.pump.hint([Hint(b"f7", Look.ENTRY)])
         wait_for(lambda: made.id_of(b"f7") is not None)
         assert b"x" == made.copied(b"f7")
         assert made.id_of(b"f8") is None
         assert made.pump.facts().phase is Phase.FIRST_SYNC
-        made.outlet.room.set()
+        made.outlet.has.set()
         made.reconcile()
         assert [] == made.mirror()
 
@@ -360,14 +360,14 @@ class TestRestart:
         """After an overflow nothing is consistent until a whole walk is in."""
         made.synced()
         made.outlet.forget_traffic()
-        made.outlet.room.clear()
+        made.outlet.has.clear()
         (root / "lost").write_bytes(b"1")
         (root / "told").write_bytes(b"1")
         made.pump.hint([Hint(b"", Look.SUBTREE)])
         wait_for(lambda: made.pump.facts().doubt)
         made.pump.hint([Hint(b"told", Look.ENTRY)])
         wait_for(lambda: bool(made.outlet.commits))
-        made.outlet.room.set()
+        made.outlet.has.set()
         made.pump.barrier().wait(WAIT)
         assert [False, True] == [made.outlet.commits[index].consistent for index in (0, -1)]
         assert [] == made.mirror()

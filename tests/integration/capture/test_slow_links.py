@@ -1,0 +1,111 @@
+"""What goes with a commit while the link is slow: nothing that takes longer than a moment of it."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from agent.capture.outlet import Room
+from agent.watch.hint import Hint, Look
+from fakes.capture_fakes import Station, wait_for
+
+KIB = 1 << 10
+MIB = 1 << 20
+#: Of a link of 1 Mbit/s.
+MOMENT = 64 * KIB
+
+
+def slow(made: Station, now: int = MOMENT) -> None:
+    """The link is slow from here on, and has room for so much."""
+    made.outlet.link = Room(MOMENT, now)
+
+
+@pytest.mark.parametrize("size", [MOMENT + 1, MIB, 8 * MIB, 15 * MIB])
+def test_a_file_that_takes_long_goes_ahead_in_slices(made: Station, root: Path, size: int, rng: random.Random) -> None:
+    """Each slice is a moment of the link or one chunk more, and a small edit is committed between two of them."""
+    made.synced()
+    slow(made)
+    made.outlet.has.clear()
+    (root / "bulk").write_bytes(rng.randbytes(size))
+    made.pump.hint([Hint(b"bulk", Look.ENTRY)])
+    wait_for(lambda: made.pump.facts().waits == size)
+    assert made.pump.facts().put_off > 0
+    (root / "small").write_bytes(b"edited")
+    made.pump.hint([Hint(b"small", Look.ENTRY)])
+    wait_for(lambda: made.id_of(b"small") is not None)
+    assert made.id_of(b"bulk") is None
+    made.outlet.forget_traffic()
+    made.outlet.has.set()
+    made.pump.barrier().wait(60)
+    assert (0, 0.0) == (made.pump.facts().waits, made.pump.facts().put_off)
+    assert len(made.outlet.content_calls) >= size // (MOMENT + 256 * KIB)
+    assert 1 == len(made.outlet.since)
+    assert [] == made.mirror()
+
+
+def test_many_small_files_wait_for_the_link(made: Station, root: Path, rng: random.Random) -> None:
+    """What has room is committed, the rest waits and is told as waiting; what is tiny goes past it; all of it comes."""
+    made.synced()
+    slow(made)
+    made.outlet.has.clear()
+    names = [b"f%d" % number for number in range(50)]
+    for name in names:
+        (root / os.fsdecode(name)).write_bytes(rng.randbytes(8 * KIB))
+    made.pump.hint([Hint(name, Look.ENTRY) for name in names])
+    wait_for(lambda: sum(made.id_of(name) is not None for name in names) >= 8)
+    slow(made, 0)
+    wait_for(lambda: made.pump.facts().waits == sum(made.id_of(name) is None for name in names) * 8 * KIB > 0)
+    (root / "tiny").write_bytes(b"edited")
+    made.pump.hint([Hint(b"tiny", Look.ENTRY)])
+    wait_for(lambda: made.id_of(b"tiny") is not None)
+    made.outlet.has.set()
+    made.pump.barrier().wait(60)
+    assert (0, 0.0) == (made.pump.facts().waits, made.pump.facts().put_off)
+    assert made.outlet.since
+    assert [] == made.mirror()
+
+
+def test_a_small_change_of_a_large_file_waits_for_nothing(made: Station, root: Path, rng: random.Random) -> None:
+    """What is new in it counts, and not its size; all of it changed goes ahead of the commit."""
+    content = rng.randbytes(4 * MIB)
+    (root / "log").write_bytes(content)
+    made.synced()
+    slow(made)
+    made.outlet.has.clear()
+    commits = made.pump.facts().commits
+    with open(root / "log", "ab") as file:
+        file.write(b"one line more\n")
+    made.pump.hint([Hint(b"log", Look.ENTRY)])
+    wait_for(lambda: made.pump.facts().commits > commits)
+    assert content + b"one line more\n" == made.copied(b"log")
+    (root / "log").write_bytes(rng.randbytes(4 * MIB))
+    made.pump.hint([Hint(b"log", Look.ENTRY)])
+    wait_for(lambda: made.pump.facts().large_waiting == 1)
+    made.outlet.has.set()
+    made.pump.barrier().wait(60)
+    assert 1 == len(made.outlet.ahead)
+    assert [] == made.mirror()
+
+
+def test_what_waited_and_is_gone_holds_up_nobody(made: Station, root: Path, rng: random.Random) -> None:
+    """Removed, or with its directory, before the link had room."""
+    (root / "d").mkdir()
+    made.synced()
+    slow(made, 0)
+    made.outlet.has.clear()
+    names = [b"gone", b"d/gone", b"d/moved"]
+    for name in names:
+        (root / os.fsdecode(name)).write_bytes(rng.randbytes(8 * KIB))
+    made.pump.hint([Hint(name, Look.ENTRY) for name in names])
+    wait_for(lambda: made.pump.facts().waits == 24 * KIB)
+    (root / "gone").unlink()
+    (root / "d" / "gone").unlink()
+    (root / "d").rename(root / "e")
+    made.pump.hint([Hint(b"d", Look.ENTRY), Hint(b"e", Look.ENTRY)])
+    made.outlet.has.set()
+    made.pump.barrier().wait(60)
+    assert 0 == made.pump.facts().waits
+    assert [] == made.mirror()
