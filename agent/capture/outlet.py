@@ -25,18 +25,6 @@ class ReadChunk(NamedTuple):
     runs: Runs = ()
 
 
-class ChunkRef(NamedTuple):
-    """Where a chunk's bytes stood when they were captured: ``length`` bytes of ``object`` at ``offset``.
-
-    For a ``chunks.PIECE`` the catalog keeps the bytes; object, offset and length say nothing then."""
-
-    name: bytes
-    kind: int
-    object: ObjectId
-    offset: int
-    length: int
-
-
 class Room(NamedTuple):
     """What a slow link has room for, in bytes: ``moment``: what it carries in half a second, so a file with more that is new goes
     ahead of its commit; ``now``: of what waits for nothing else, so much may go with a commit now."""

@@ -6,9 +6,9 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 
-from agent.capture.outlet import ChunkRef, Lack
+from agent.capture.outlet import Lack
 from agent.capture.refused import HELD_SHUT, may_pass
-from agent.core.chunks import PIECE, name_of
+from agent.core.chunks import PIECE, ChunkRef, name_of
 from agent.core.ids import ObjectId
 from agent.fs.confined import DirTree, open_file, open_root
 from agent.fs.content import read_exact

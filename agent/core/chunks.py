@@ -18,10 +18,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from blake3 import blake3
 
 from agent.core.errors import WireError
+from agent.core.ids import ObjectId
 
 NAME_SIZE = 32
 FLAT_LIMIT = 32
@@ -48,6 +50,18 @@ class Entry:
     kind: int
     length: int
     name: bytes = b""
+
+
+class ChunkRef(NamedTuple):
+    """Where a chunk's bytes stood when they were captured: ``length`` bytes of ``object`` at ``offset``.
+
+    For a ``PIECE`` the catalog keeps the bytes; object, offset and length say nothing then."""
+
+    name: bytes
+    kind: int
+    object: ObjectId
+    offset: int
+    length: int
 
 
 def name_of(data: bytes | memoryview) -> bytes:

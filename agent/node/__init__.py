@@ -4,7 +4,3 @@
 ``member`` one of its datasets, which ``tended`` opens, and opens again when it failed; ``primary`` and ``standby`` are the
 two sides of a dataset, ``lineage`` the epochs it writes in; ``operations`` is what operators ask for, ``shown`` what they see.
 """
-
-from agent.node.service import run
-
-__all__ = ["run"]

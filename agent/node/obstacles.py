@@ -17,8 +17,8 @@ from agent.node.primary import Primary
 from agent.node.standby import FULL
 from agent.node.tended import NOT_RUNNING
 from agent.stream.board import Level
-from agent.stream.link import RESERVE as REFUSED_FOR_ROOM
 from agent.stream.link import is_for_a_person
+from agent.stream.messages import RESERVE as REFUSED_FOR_ROOM
 
 #: Problems of a whole dataset during which nothing is captured.
 _CAPTURE_WAITS = (DISK_FULL, RESERVE, UNREADABLE)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from agent.capture.outlet import ChunkRef, Lack
+from agent.capture.outlet import Lack
 from agent.capture.pump import Pump
 from agent.capture.source import TreeSource
+from agent.core.chunks import ChunkRef
 from agent.core.commit import Commit
 from agent.core.ids import CommitNumber, Epoch, ObjectId
 from agent.store.catalog import Catalog

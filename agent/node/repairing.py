@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
+from typing import Protocol
 
 from agent.core.errors import TryAgain
 from agent.node.mending import Mending
-from agent.node.restoring import Breath
-from agent.node.standby import Standby
+from agent.node.restoring import Breath, Restoring
 from agent.store.vault import Vault
 
 #: Seconds that the primary is given to send what only it has, and how often to look.
@@ -17,6 +17,24 @@ PRIMARY_SECONDS, LOOK_SECONDS = 60.0, 0.2
 #: A primary that is not connected is waited for as long as it may take to dial again, seconds.
 DIALS_WITHIN = 12.0
 _NAMES_AT_ONCE = 100_000
+
+
+class Repairable(Protocol):
+    """What a repair needs of a secondary (``node.standby.Standby``)."""
+
+    @property
+    def mending(self) -> Mending:
+        """What the vault has lost."""
+        ...
+
+    @property
+    def connected(self) -> bool:
+        """Whether the primary is connected now."""
+        ...
+
+    def restoring(self) -> Restoring:
+        """A pass over the newest commit that puts what the vault lacks back from the standby's files."""
+        ...
 
 
 def damaged_chunks(vault: Vault, mending: Mending, stopping: threading.Event, *, deep: bool) -> int:
@@ -41,7 +59,7 @@ def _go_on(stopping: threading.Event) -> None:
         raise TryAgain("verify", "the vault", "the agent is stopping")
 
 
-def repair_vault(side: Standby, stopping: threading.Event, breath: Breath) -> tuple[int, int]:
+def repair_vault(side: Repairable, stopping: threading.Event, breath: Breath) -> tuple[int, int]:
     """``(restored, left)``: chunks that are in the vault again, from here or from the primary, and those that are not.
 
     Raises as :meth:`Restoring.run`."""
@@ -59,7 +77,7 @@ def repair_vault(side: Standby, stopping: threading.Event, breath: Breath) -> tu
     return restored + more + max(0, left - more - still), still
 
 
-def _from_standby(side: Standby, stopping: threading.Event, breath: Breath) -> tuple[int, int]:
+def _from_standby(side: Repairable, stopping: threading.Event, breath: Breath) -> tuple[int, int]:
     restoring = side.restoring()
 
     def breathe() -> None:
@@ -73,7 +91,7 @@ def _from_standby(side: Standby, stopping: threading.Event, breath: Breath) -> t
     return restoring.restored, restoring.left
 
 
-def _await_primary(side: Standby, stopping: threading.Event, breath: Breath) -> bool:
+def _await_primary(side: Repairable, stopping: threading.Event, breath: Breath) -> bool:
     """Whether the primary has sent what was asked for."""
     begun = time.monotonic()
     while side.mending.lacks:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator
 
-from agent.capture.outlet import ChunkRef, Lack
+from agent.capture.outlet import Lack
 from agent.capture.source import TreeSource
-from agent.core.chunks import DATA
+from agent.core.chunks import DATA, ChunkRef
 from agent.core.errors import Damaged, NotFound, WireError
 from agent.core.ids import ObjectId
 from agent.core.rows import OBJECT_TAG, decode_object

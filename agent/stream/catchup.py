@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.capture.coverage import CalledOff
-from agent.capture.outlet import ChunkRef, Lack
-from agent.core.chunks import DATA
+from agent.capture.outlet import Lack
+from agent.core.chunks import DATA, ChunkRef
 from agent.core.clock import Clock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import TryAgain

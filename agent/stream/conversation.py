@@ -17,6 +17,8 @@ from agent.stream import effort
 from agent.stream.messages import (
     BATCH_TARGET,
     CREDIT,
+    HEARTBEAT,
+    SILENCE,
     Answers,
     Batch,
     Heartbeat,
@@ -36,8 +38,6 @@ from agent.stream.telling import Standings, Telling
 from agent.stream.window import BULK_SECONDS, MOST_SECONDS, Window
 from agent.stream.words import Words
 
-HEARTBEAT = 5.0
-SILENCE = 30.0
 STANDSTILL = 60.0
 _TICK = 1.0
 

@@ -17,9 +17,7 @@ from agent.core.clock import Clock
 from agent.core.errors import Damaged, HikaeError, NotPermitted, StoreFailed, TryAgain, Unreachable, WireError
 from agent.fs.reserve import ReserveReached
 from agent.store.patched import BaseUnknown
-from agent.stream.conversation import HEARTBEAT, SILENCE
-from agent.stream.link import RESERVE
-from agent.stream.messages import CREDIT, Answers, Batch, Hello, Refuse, SecondaryPart, bad
+from agent.stream.messages import CREDIT, HEARTBEAT, RESERVE, SILENCE, Answers, Batch, Hello, Refuse, SecondaryPart, bad
 from agent.stream.receiver import Receiver
 from agent.stream.seats import Seats
 

@@ -15,12 +15,10 @@ from agent.core.problem import Problem, Severity
 from agent.stream.conversation import RefusedByPeer
 from agent.stream.footing import LineageBroken
 from agent.stream.forecast import Meter
-from agent.stream.messages import Answers, Batch, Welcome
+from agent.stream.messages import BUSY, RESERVE, Answers, Batch, Welcome
 from agent.stream.rounds import Stalled
 from agent.stream.sender import Phase, Sender
 
-#: A peer that says so goes on by itself: it is opening the dataset, or has no room above its reserve.
-BUSY, RESERVE = "busy", "disk-reserve"
 #: The problem of a call that ended otherwise than by the peer's word.
 DISCONNECTED = "disconnected"
 #: It sent what is not believed.

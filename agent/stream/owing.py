@@ -6,7 +6,8 @@ import itertools
 from array import array
 from collections.abc import Callable, Generator, Iterator, Sequence
 
-from agent.capture.outlet import ChunkRef, Lack
+from agent.capture.outlet import Lack
+from agent.core.chunks import ChunkRef
 from agent.core.clock import Clock
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.stream.conversation import Conversation

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from agent.capture.outlet import ChunkRef
 from agent.core import chunks
+from agent.core.chunks import ChunkRef
 from agent.core.errors import WireError
 from agent.core.ids import ObjectId
 from agent.core.rows import OBJECT_TAG, decode_object

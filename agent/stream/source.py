@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from agent.capture.outlet import ChunkRef, Lack
+from agent.capture.outlet import Lack
+from agent.core.chunks import ChunkRef
 from agent.core.commit import Commit
 from agent.core.ids import CommitNumber, Epoch, ObjectId
 

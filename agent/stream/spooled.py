@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
-from agent.capture.outlet import ChunkRef, Lack
+from agent.capture.outlet import Lack
+from agent.core.chunks import ChunkRef
 from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.rows import key_is_object, object_id_of_key

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from agent.capture.outlet import ChunkRef, Lack, ReadChunk
+from agent.capture.outlet import Lack, ReadChunk
 from agent.core import chunks
+from agent.core.chunks import ChunkRef
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import Unreachable

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from agent.core.errors import Exit
-from agent.stream.conversation import SILENCE
+from agent.stream.messages import SILENCE
 from fakes.agents import Agent, Pair, pair
 from fakes.eventually import eventually
 from fakes.proxy import Proxy, proxy

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from agent.capture.outlet import ChunkRef
 from agent.capture.pump import LET_GO
 from agent.capture.source import TreeSource
 from agent.core import chunks
+from agent.core.chunks import ChunkRef
 from agent.core.clock import ManualClock
 from fakes.capture_fakes import RecordingOutlet, station
 from fakes.eventually import eventually

@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from agent.capture.facts import Phase
-from agent.capture.outlet import ChunkRef, Lack
+from agent.capture.outlet import Lack
 from agent.capture.root import Hold
 from agent.capture.rules import Rules
 from agent.capture.source import TreeSource
 from agent.capture.view import BULK_ROWS
 from agent.core import chunks
+from agent.core.chunks import ChunkRef
 from agent.core.ids import ROOT
 from agent.core.rows import decode_object, object_key
 from agent.fs.content import read_exact

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.outlet import ChunkRef
 from agent.capture.source import TreeSource
 from agent.core import chunks
+from agent.core.chunks import ChunkRef
 from agent.fs.confined import exchange
 from fakes.capture_fakes import Station
 

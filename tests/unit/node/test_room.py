@@ -11,7 +11,7 @@ from agent.core.problem import ProblemBoard
 from agent.fs.reserve import CODE, Reserve, ReserveReached
 from agent.fs.reserve import Room as Disk
 from agent.node.room import Room
-from agent.stream.link import RESERVE
+from agent.stream.messages import RESERVE
 
 GIB = 1 << 30
 

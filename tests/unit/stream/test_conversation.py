@@ -11,8 +11,8 @@ from agent.core.clock import ManualClock
 from agent.core.commit import Position
 from agent.core.errors import TryAgain, Unreachable, WireError
 from agent.core.ids import NO_EPOCH, NOTHING, commit_number
-from agent.stream.conversation import HEARTBEAT, SILENCE, STANDSTILL, Conversation, Ended, RefusedByPeer
-from agent.stream.messages import Data, Heartbeat, Need, Progress, Refuse, Seal, Welcome, Withdraw
+from agent.stream.conversation import STANDSTILL, Conversation, Ended, RefusedByPeer
+from agent.stream.messages import HEARTBEAT, SILENCE, Data, Heartbeat, Need, Progress, Refuse, Seal, Welcome, Withdraw
 from agent.stream.pace import Pace
 
 WELCOME = Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 2 << 20, 1)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.outlet import ChunkRef, Lack
-from agent.core.chunks import DATA, decode, name_of
+from agent.capture.outlet import Lack
+from agent.core.chunks import DATA, ChunkRef, decode, name_of
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.rows import decode_object
