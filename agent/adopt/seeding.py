@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 import structlog
 
-from agent.adopt import places as places_file
-from agent.adopt.index import Indexer, open_below
-from agent.adopt.places import ChunkPlace, KnownFile, Places
+from agent.adopt import placements as places_file
+from agent.adopt.first_reading import Indexer, open_below
+from agent.adopt.placements import ChunkPlace, KnownFile, Places
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.core.chunks import DATA, PIECE, name_of
 from agent.core.clock import Clock
@@ -23,8 +23,8 @@ from agent.fs.confined import open_root
 from agent.fs.content import read_exact
 from agent.fs.expected import BY_HANDLE
 from agent.fs.handles import handle_of, open_by_handle
-from agent.store.codec import StoredChunk, pack_chunk
-from agent.store.vault import Vault
+from agent.store.vault.codec import StoredChunk, pack_chunk
+from agent.store.vault.vault import Vault
 
 #: How long one step of indexing takes, seconds, and how much one of copying reads, bytes.
 STEP_SECONDS = 0.05
@@ -118,7 +118,7 @@ class Seeding:
         """Bytes that were copied since this agent was started, of how many."""
         return self._copied, self._copied + self.left[1]
 
-    # --- for the vault (``store.vault.Elsewhere``)
+    # --- for the vault (``store.vault.vault.Elsewhere``)
 
     def rely(self, names: Sequence[bytes]) -> set[bytes]:
         """Those of ``names`` that stand in the tree; they are kept until they are in the packs."""

@@ -10,18 +10,21 @@ from dataclasses import replace
 
 import structlog
 
-from agent.apply.brake import ACCEPTABLE, SOURCE_EMPTIED, Hold, judge, trailing_empty
+from agent.apply.brake.judge import Guard, Reached
+from agent.apply.brake.limits import ACCEPTABLE, SOURCE_EMPTIED, Hold, judge, trailing_empty
 from agent.apply.checkpoint import CHECKPOINT, LATE, number_of, numbers_of, packed
 from agent.apply.commits import commits_after, counts_at
-from agent.apply.content import told_lost
-from agent.apply.converge import converge
+from agent.apply.converge.deferred import LateFiles
+from agent.apply.converge.ledger import Ledger
+from agent.apply.converge.phases import converge
+from agent.apply.converge.refresh import go_on
+from agent.apply.converge.run import Mirror, Run
+from agent.apply.converge.tree import Step, World, foreign_errors, no_step, whole
+from agent.apply.converge.unkept import LEFT_OUT, UnkeptReport
 from agent.apply.ending import Ending
-from agent.apply.facts import FAILED, Applied, Held, Report, StandbyFailed, VerifyReport, silent
-from agent.apply.guard import Guard, Reached
 from agent.apply.holds import Holds
-from agent.apply.late import LateFiles
-from agent.apply.ledger import Ledger
-from agent.apply.mirror import Mirror, Run
+from agent.apply.kept_problems import Remembered
+from agent.apply.owed_versions import Short
 from agent.apply.ports import (
     NOTHING_EARLY,
     Adopted,
@@ -35,14 +38,11 @@ from agent.apply.ports import (
     no_patch,
     nothing_left_out,
 )
-from agent.apply.refresh import go_on
-from agent.apply.remembered import Remembered
-from agent.apply.short import Short
-from agent.apply.standby import Standby
-from agent.apply.token import TOKEN, Age
-from agent.apply.unkept import LEFT_OUT, UnkeptReport
+from agent.apply.results import FAILED, Applied, Held, Report, StandbyFailed, VerifyReport, silent
+from agent.apply.standby_root import Standby
+from agent.apply.standby_token import TOKEN, Age
 from agent.apply.verify import verify
-from agent.apply.world import Step, World, foreign_errors, no_step, whole
+from agent.apply.writing.file_content import told_lost
 from agent.config.values import Brake
 from agent.core.clock import Clock
 from agent.core.commit import Commit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.apply.brake import Counts
+from agent.apply.brake.limits import Counts
 from agent.apply.ports import CatalogView
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber

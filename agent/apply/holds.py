@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agent.apply.brake import ACCEPTABLE
-from agent.apply.facts import Held
+from agent.apply.brake.limits import ACCEPTABLE
+from agent.apply.results import Held
 from agent.core.clock import Clock
 from agent.core.problem import Problem, ProblemBoard, Severity
 

@@ -8,9 +8,9 @@ from concurrent.futures import Future, wait
 from dataclasses import replace
 
 from agent.apply.applier import Applier
-from agent.apply.brake import ACCEPTABLE
+from agent.apply.brake.limits import ACCEPTABLE
 from agent.apply.ending import Stopped
-from agent.apply.facts import (
+from agent.apply.results import (
     DISK_FULL,
     STOPPED,
     ApplyFacts,

@@ -1,4 +1,4 @@
-"""What the applier asks of its neighbours. ``store.catalog.CatalogReader`` and ``store.local.Local`` satisfy these."""
+"""What the applier asks of its neighbours. ``store.catalog.catalog.CatalogReader`` and ``store.local.Local`` satisfy these."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from agent.core.chunks import Entry
 from agent.core.commit import Commit
 from agent.core.ids import CommitNumber, ObjectId
 from agent.core.patch import Patch
+from agent.store.catalog.losses import Ended, More
 from agent.store.local import LocalRow
-from agent.store.losses import Ended, More
 
 #: Gives the bytes of a chunk, verified against its name. Raises ``Damaged`` or ``NotFound``.
 ReadChunk: TypeAlias = Callable[[bytes], bytes]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agent.apply.applier import STATE
-from agent.apply.remembered import REMEMBERED
-from agent.apply.short import SHORT
-from agent.apply.standby import forget_root
+from agent.apply.kept_problems import REMEMBERED
+from agent.apply.owed_versions import SHORT
+from agent.apply.standby_root import forget_root
 from agent.store.local import Local
 
 

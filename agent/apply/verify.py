@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from agent.apply import content
-from agent.apply.facts import ChunkLost, Difference, Progress, Report, VerifyReport, silent
+from agent.apply.converge.tree import LOST_AND_FOUND, World
+from agent.apply.converge.unkept import LEFT_OUT, Unkept
+from agent.apply.converge.untouched import first_untouched
 from agent.apply.ports import CatalogView, LeftOut, ReadChunk, nothing_left_out
-from agent.apply.unkept import LEFT_OUT, Unkept
-from agent.apply.untouched import first_untouched
-from agent.apply.world import LOST_AND_FOUND, World
+from agent.apply.results import ChunkLost, Difference, Progress, Report, VerifyReport, silent
+from agent.apply.writing import file_content as content
 from agent.core.commit import Commit
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId

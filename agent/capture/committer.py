@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from agent.capture.content import Found
+from agent.capture.batch import View
 from agent.capture.outlet import Outlet, ReadChunk
-from agent.capture.view import View
+from agent.chunking.reader import Found
 from agent.core.clock import Clock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import TryAgain
@@ -17,7 +17,7 @@ from agent.core.patch import Runs
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import CODE as RESERVE
 from agent.fs.reserve import ReserveReached
-from agent.store.catalog import Catalog, Header
+from agent.store.catalog.catalog import Catalog, Header
 from agent.store.doubt import mark_of
 from agent.store.local import Local, Mark
 

@@ -7,24 +7,24 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from agent.capture.batch import BYTES
 from agent.capture.committer import Committer, Stopped
-from agent.capture.coverage import Barrier, Ticket, Waiting
-from agent.capture.cutter import require_native
-from agent.capture.engine import Engine
+from agent.capture.exclude import Rules
 from agent.capture.facts import Phase, PumpFacts, SyncProgress
-from agent.capture.linked import Linked
+from agent.capture.files.hard_links import Linked
 from agent.capture.outlet import Outlet
 from agent.capture.pruning import Pruning
 from agent.capture.root import Hold, RootGuard
-from agent.capture.rules import Rules
-from agent.capture.tasks import Tasks
-from agent.capture.view import BYTES
+from agent.capture.tickets import Barrier, Ticket, Waiting
+from agent.capture.tree.jobs import Tasks
+from agent.capture.tree.session import Engine
+from agent.chunking.cutter import require_native
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.rows import is_object, key_of, object_id_of_key
-from agent.store.catalog import Catalog
+from agent.store.catalog.catalog import Catalog
 from agent.store.doubt import doubt_what_may_be_older
 from agent.store.local import Local
 from agent.watch.hint import Hint, Look, Passing, has_passed

@@ -24,6 +24,6 @@ def agent(context: Context, log_level: str, log_json: bool | None) -> int:
     configure(log_json, log_level)
     # Only now: what stands behind it (gRPC, SQLite) takes longer to import than a wrong configuration takes to name.
     from agent.api.server import AdminServer
-    from agent.node.service import run
+    from agent.process.service import run
 
     return run(settings, AdminServer)

@@ -20,7 +20,7 @@ INTERRUPTED = 130
 
 #: Command: its module, and the line that ``--help`` shows without importing it. The order is that of ``--help``.
 COMMANDS = {
-    "demo": ("demo_command", "Show the main job on this machine: two agents, live edits, a kill, a comparison."),
+    "demo": ("demo.command", "Show the main job on this machine: two agents, live edits, a kill, a comparison."),
     "status": ("status_commands", "How every dataset is, worst first."),
     "check": ("status_commands", "One line and a code for monitoring systems."),
     "events": ("status_commands", "What happened."),

@@ -93,7 +93,7 @@ def progress_shown(words: str, wanted: bool = True) -> Iterator[Progress]:
 
 def _measure(value: Json) -> tuple[float | None, float, str]:
     """Total (None: unknown), done, and the figures beside the bar."""
-    from agent.status.story import sync_text
+    from agent.status.sentences import sync_text
 
     keys = ("done_bytes", "total_bytes", "done_entries", "total_entries", "eta_seconds")
     whole = {key: value.get(key) for key in keys}

@@ -3,7 +3,7 @@
 A patch, big-endian::
 
     base count u8 (1 to 16)   base names, 32 each   check 16: xxh3_128 of the bases and of the body as it is below
-    body, packed or not (``store.codec``): in the order of the chunk's bytes, without gaps, at most 4,096 of
+    body, packed or not (``store.vault.codec``): in the order of the chunk's bytes, without gaps, at most 4,096 of
         literal   00  length u32  bytes
         copy      01  base u8  start u32  length u32        `length` bytes of a base from `start`
 

@@ -17,10 +17,10 @@ from agent.core.clock import Clock
 from agent.core.errors import ConfigError, HikaeError
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.node.clocks import Clocks
+from agent.node.context import Surroundings
 from agent.node.member import Member
 from agent.node.operations import Operations
 from agent.node.reloading import Reloader
-from agent.node.surroundings import Surroundings
 from agent.pki.startable import kept_list
 from agent.rpc.server import SPARE_CALLS, GrpcServer
 from agent.rpc.tls import Identities, TlsFiles
@@ -29,8 +29,8 @@ from agent.status.facts import NodeFacts
 from agent.status.publish import Publisher
 from agent.store.sqlite import keep_temporary_in
 from agent.stream.messages import Answers, Hello, Refuse
-from agent.stream.receiver import Receiver
-from agent.stream.seats import Seats
+from agent.stream.receiving.one_call import Seats
+from agent.stream.receiving.receiver import Receiver
 from agent.watch.fanotify import FanotifyGroups
 
 EXPIRY = "certificate"
@@ -132,7 +132,7 @@ class Node:
         return ", ".join(states) or "no datasets"
 
     def accept(self, peer: str, hello: Hello) -> Receiver | Answers:
-        """A call for one of the datasets; see ``stream.intake.Directory``."""
+        """A call for one of the datasets; see ``stream.receiving.intake.Directory``."""
         member = self.members.get(hello.dataset)
         if member is None:
             reason = f"{self._settings.node.name} has no dataset {hello.dataset!r}"
@@ -217,5 +217,5 @@ class _Desk:
         self._node = node
 
     def accept(self, peer: str, hello: Hello) -> Receiver | Answers:
-        """See ``stream.intake.Directory``."""
+        """See ``stream.receiving.intake.Directory``."""
         return self._node.accept(peer, hello)

@@ -12,17 +12,17 @@ from agent.config.values import Dataset
 from agent.core.errors import Damaged, HikaeError, TryAgain
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.node import succession
-from agent.node.lineage import heals_itself
+from agent.node.context import Surroundings
+from agent.node.facts import closed_facts, primary_facts, standby_facts
+from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
-from agent.node.shown import closed_facts, primary_facts, standby_facts
+from agent.node.reopening import Tended
 from agent.node.standby import Standby
-from agent.node.surroundings import Surroundings
-from agent.node.tended import Tended
-from agent.node.verified import Verifies
+from agent.roles.lineage import heals_itself
 from agent.status.derive import dataset_state
 from agent.status.facts import DatasetFacts
-from agent.status.standing import standing_of
+from agent.status.for_peers import standing_of
 from agent.status.state import Role
 from agent.stream.telling import Standings
 

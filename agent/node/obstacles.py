@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.apply.facts import DISK_FULL as STANDBY_FULL
-from agent.apply.facts import FAILED, STOPPED
+from agent.apply.results import DISK_FULL as STANDBY_FULL
+from agent.apply.results import FAILED, STOPPED
 from agent.capture.committer import DISK_FULL
-from agent.capture.reports import UNREADABLE
+from agent.capture.path_problems import UNREADABLE
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.standing import Standing, Told
 from agent.fs.reserve import CODE as RESERVE
 from agent.node.patience import Obstacle
 from agent.node.pauses import APPLY, SEND, Pauses
 from agent.node.primary import Primary
+from agent.node.reopening import NOT_RUNNING
 from agent.node.standby import FULL
-from agent.node.tended import NOT_RUNNING
-from agent.stream.board import Level
-from agent.stream.link import is_for_a_person
 from agent.stream.messages import RESERVE as REFUSED_FOR_ROOM
+from agent.stream.position import Level
+from agent.stream.sending.link import is_for_a_person
 
 #: Problems of a whole dataset during which nothing is captured.
 _CAPTURE_WAITS = (DISK_FULL, RESERVE, UNREADABLE)

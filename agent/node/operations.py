@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from agent.apply.facts import Progress, VerifyReport
+from agent.apply.results import Progress, VerifyReport
 from agent.core.errors import NotFound, Refused, TryAgain
 from agent.core.ids import CommitNumber, epoch_of, seq_of
 from agent.core.standing import Verified
@@ -17,14 +17,14 @@ from agent.node.obstacles import of_capture, of_opening, of_peer
 from agent.node.patience import OpenedAnew, Patience
 from agent.node.pauses import APPLY, SEND
 from agent.node.primary import Primary
-from agent.node.repairing import damaged_chunks, repair_vault
 from agent.node.standby import Standby
+from agent.repair.repair_vault import damaged_chunks, repair_vault
 from agent.status.events import EventLog
 from agent.status.figures import stamp
 from agent.status.publish import Publisher
 from agent.status.state import Role
 from agent.status.text import shown
-from agent.stream.board import Level
+from agent.stream.position import Level
 
 Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge
 Report: TypeAlias = Callable[[Json], None]

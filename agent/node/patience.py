@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from agent.capture.coverage import CalledOff
+from agent.capture.tickets import CalledOff
 from agent.core.errors import Refused, TryAgain
 from agent.status.figures import span_text
 

@@ -12,9 +12,9 @@ import structlog
 
 from agent import __version__
 from agent.capture.committer import WAITS
+from agent.capture.exclude import Rules
 from agent.capture.facts import PumpFacts
 from agent.capture.pump import Pump
-from agent.capture.rules import Rules
 from agent.config.nesting import apart
 from agent.config.values import Dataset
 from agent.core.commit import Commit
@@ -22,29 +22,29 @@ from agent.core.errors import HikaeError, Refused, StoreFailed, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import Reserve
-from agent.node import lineage, rewound
-from agent.node.fan import MeasuredFeed
-from agent.node.firsts import FirstSync
-from agent.node.lag import LagMeter
+from agent.node.context import Surroundings
+from agent.node.disk_reserve import Room
+from agent.node.measured.first_sync import FirstSync
+from agent.node.measured.lag import LagMeter
+from agent.node.measured.measured_feed import MeasuredFeed
 from agent.node.meeting import not_standby, tell_configs
-from agent.node.owed import tell_primary
+from agent.node.owed_problems import tell_primary
 from agent.node.pauses import SEND, Pauses
-from agent.node.reading import PrimarySource
-from agent.node.rewound import Rewound, mark_of
-from agent.node.room import Room
-from agent.node.surroundings import Surroundings
+from agent.node.primary_source import PrimarySource
+from agent.roles import lineage, rewound
+from agent.roles.rewound import Rewound, mark_of
 from agent.rpc.client import GrpcTransport
-from agent.store.catalog import Catalog
+from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 from agent.store.spool import Spool
-from agent.stream.board import PositionBoard
-from agent.stream.feed import Feed
 from agent.stream.footing import LineageBroken, Verdict, fences
-from agent.stream.forecast import Meter
-from agent.stream.link import Link
 from agent.stream.messages import Answers, Hello, Refuse
-from agent.stream.pace import Pace
-from agent.stream.sender import Sender
+from agent.stream.position import PositionBoard
+from agent.stream.sending.feed import Feed
+from agent.stream.sending.forecast import Meter
+from agent.stream.sending.link import Link
+from agent.stream.sending.pace import Pace
+from agent.stream.sending.sender import Sender
 from agent.stream.telling import Standings
 from agent.stream.versions import SPOKEN
 from agent.watch.choose import choose

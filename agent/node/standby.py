@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 
 from agent.adopt.seeding import Seeding
 from agent.apply.applier import Applier
-from agent.apply.early import EarlyContent
-from agent.apply.facts import Phase
 from agent.apply.loop import ApplyLoop
 from agent.apply.ports import LeftOut, nothing_left_out
+from agent.apply.results import Phase
 from agent.apply.resync import forget_standby
-from agent.apply.standby import REPLACED
-from agent.capture.rules import Rules
+from agent.apply.standby_root import REPLACED
+from agent.apply.writing.arriving import EarlyContent
+from agent.capture.exclude import Rules
 from agent.config.nesting import apart
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
@@ -22,23 +22,24 @@ from agent.core.errors import Damaged, HikaeError, Refused, StoreFailed, TryAgai
 from agent.core.ids import NOTHING, seq_of
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import Reserve, ReserveReached
-from agent.node import lineage, meeting
-from agent.node.mending import Mending
-from agent.node.owed import tell_standby
+from agent.node import meeting
+from agent.node.context import Surroundings
+from agent.node.disk_reserve import Room
+from agent.node.measured.visits import Visits
+from agent.node.owed_problems import tell_standby
 from agent.node.pauses import APPLY, Pauses
-from agent.node.restoring import Restoring
-from agent.node.room import Room
-from agent.node.surroundings import Surroundings
-from agent.node.turns import Turns
-from agent.node.visits import Visits
+from agent.node.turn_taking import Turns
+from agent.repair.from_standby import Restoring
+from agent.repair.lost_chunks import Mending
+from agent.roles import lineage
 from agent.status.figures import size_text
-from agent.store.catalog import Catalog
+from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
-from agent.store.vault import Vault
-from agent.stream.board import PositionBoard
+from agent.store.vault.vault import Vault
 from agent.stream.messages import Answers, Batch, Hello, Progress, Refuse, SecondaryPart
-from agent.stream.presence import ChunksMissing
-from agent.stream.receiver import Receiver
+from agent.stream.position import PositionBoard
+from agent.stream.receiving.presence import ChunksMissing
+from agent.stream.receiving.receiver import Receiver
 from agent.stream.telling import Standings
 
 FULL = "state-disk-full"

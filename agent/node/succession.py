@@ -10,9 +10,9 @@ from pathlib import Path
 from agent.apply.checkpoint import checkpoint_of
 from agent.core.ids import shown
 from agent.core.problem import Problem, Severity
-from agent.node import lineage
 from agent.node.standby import Standby
-from agent.store.catalog import Catalog
+from agent.roles import lineage
+from agent.store.catalog.catalog import Catalog
 
 PROMOTING = "promoting"
 

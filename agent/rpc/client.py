@@ -12,8 +12,8 @@ import grpc
 from agent import pki
 from agent.core.errors import HikaeError, NotPermitted, Unreachable
 from agent.rpc.codec import decode_answers, encode_batch
-from agent.rpc.packing import Packing
 from agent.rpc.probe import why_unreachable
+from agent.rpc.short_messages import Packing
 from agent.rpc.tls import RECHECK_SECONDS, Identities, channel_credentials
 from agent.stream.messages import BATCH_MAX, Answers, Batch, Hello, Welcome
 
@@ -34,7 +34,7 @@ SIZES = (
 
 
 class GrpcTransport:
-    """Calls to one peer; a ``stream.link.Transport``. The channel is made anew when the own certificate was renewed."""
+    """Calls to one peer; a ``stream.sending.link.Transport``. The channel is made anew when the own certificate was renewed."""
 
     def __init__(self, peer: str, address: str, identities: Identities, recheck: float = RECHECK_SECONDS) -> None:
         self._peer = peer
@@ -47,7 +47,7 @@ class GrpcTransport:
         self._recheck = recheck
 
     def exchange(self, peer: str, outgoing: Iterator[Batch]) -> Iterator[Answers]:
-        """See ``stream.link.Transport``."""
+        """See ``stream.sending.link.Transport``."""
         nonce: list[bytes] = []
         try:
             # Bytes both ways: the codec is ours, so that what is wrong with a message can be said.
@@ -67,7 +67,7 @@ class GrpcTransport:
             self.cancel()
 
     def cancel(self) -> None:
-        """See ``stream.link.Transport``."""
+        """See ``stream.sending.link.Transport``."""
         with self._lock:
             call, self._call = self._call, None
         if call is not None:

@@ -13,7 +13,7 @@ from agent.core.commit import Position
 from agent.core.errors import WireError
 from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch, ObjectId
 from agent.rpc.payload import are_many, payload_of, with_payload
-from agent.rpc.standing import fill_clock, fill_standing, read_clock, read_standing
+from agent.rpc.standing_codec import fill_clock, fill_standing, read_clock, read_standing
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.messages import (
     BATCH_MAX,

@@ -17,11 +17,11 @@ from agent.core.errors import HikaeError, Refused
 from agent.rpc import connections
 from agent.rpc.client import KEEPALIVE, METHOD, SIZES
 from agent.rpc.codec import decode_batch, encode_answers
-from agent.rpc.packing import Unpacking
+from agent.rpc.short_messages import Unpacking
 from agent.rpc.tls import RECHECK_SECONDS, Identities, server_credentials
-from agent.stream.intake import Directory, Intake, refusal_of
 from agent.stream.messages import Answers, Batch, Hello, Welcome
-from agent.stream.seats import PeerSeats, Seats
+from agent.stream.receiving.intake import Directory, Intake, refusal_of
+from agent.stream.receiving.one_call import PeerSeats, Seats
 
 #: Calls of a peer beyond one for each dataset: one that hangs and is being replaced, one that will be refused.
 SPARE_CALLS = 4

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 
 from agent.status.published import Json
+from agent.status.sentences import detail, lag_seconds, problem_text, said_now, sorted_datasets
 from agent.status.state import Grade, State, grade_of
-from agent.status.story import detail, lag_seconds, problem_text, said_now, sorted_datasets
 from agent.status.text import shown
 
 

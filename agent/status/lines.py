@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 
 from agent.status.published import Json
+from agent.status.sentences import detail, position, problem_text, sorted_datasets, way
 from agent.status.state import Grade, State, grade_of
-from agent.status.story import detail, position, problem_text, sorted_datasets, way
 from agent.status.text import shown
 
 _STYLES = {Grade.GOOD: "green", Grade.WATCH: "yellow", Grade.BAD: "bold red"}

@@ -14,7 +14,7 @@ from agent.core.commit import Commit
 from agent.core.errors import NotFound
 from agent.core.ids import ObjectId
 from agent.core.rows import key_is_object, object_id_of_key
-from agent.store.catalog import Catalog
+from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local, Mark
 
 _log = structlog.get_logger("store")

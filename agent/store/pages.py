@@ -17,8 +17,8 @@ import structlog
 
 from agent.core.errors import Damaged, HikaeError
 from agent.core.ids import ObjectId
-from agent.store import index
 from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query
+from agent.store.vault import index
 
 _APPLICATION = 0x68696B67  #: "hikg", in the database header
 _VERSION = 1

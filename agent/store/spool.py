@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from agent.core.errors import HikaeError, StoreFailed, TryAgain
 from agent.fs.content import read_exact
-from agent.store.codec import compute_name
+from agent.store.vault.codec import compute_name
 
 #: Room for what changes while a link is slow, and small beside any disk that a server has; of what is free at most a quarter, so
 #: that neither the catalog nor three further peers are starved by it.

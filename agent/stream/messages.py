@@ -107,7 +107,7 @@ class Offer:
     """Rows of commit ``number`` on top of ``parent``, and chunk names of which the peer says which it lacks. Either
     may be empty. ``asked``: ``(kind, name)``; with names, exactly one ``Need`` of the same ``id`` answers.
     ``codec``: how ``rows`` travel, ``rows_length`` their bytes in the clear when packed. ``implied``: the names asked are
-    those of ``stream.compact.implied_names``, and ``asked`` is empty. ``whole``: the rows are a part of all that there are, in
+    those of ``stream.packing.implied_names``, and ``asked`` is empty. ``whole``: the rows are a part of all that there are, in
     the order of their keys, and what the commit does not name ends with it; with an ``id``, a ``Need`` says which of the rows
     are not as they stand there."""
 

@@ -24,8 +24,8 @@ from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_root
 from agent.fs.handles import can_open_by_handle, filesystem_id
 from agent.watch import records
+from agent.watch.handle_paths import Places, Standing
 from agent.watch.hint import Hint, Known, Look, Passing, Sink, never_passes, nothing_known
-from agent.watch.places import Places, Standing
 from agent.watch.records import Found
 from agent.watch.root import RootIdentity, identity_of, reason_lost
 

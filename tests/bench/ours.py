@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agent.core.ids import NOTHING, ROOT
 from agent.core.rows import decode_object
-from agent.store.catalog import CatalogReader
+from agent.store.catalog.catalog import CatalogReader
 from bench.crew import Failed, finish
 from bench.machine import of_the_other, program
 from bench.workloads import counted, size_below

@@ -23,9 +23,9 @@ from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_
 from agent.core.problem import ProblemBoard
 from agent.core.rows import ObjectRow, encode_name, encode_object, name_key, object_key
 from agent.fs.expected import BY_HANDLE, Expect
-from agent.store.catalog import Catalog, Header
+from agent.store.catalog.catalog import Catalog, Header
 from agent.store.local import Local
-from agent.store.pack import PackEnd
+from agent.store.vault.pack import PackEnd
 from fakes.trees import Seen, snapshot
 
 Place = tuple[ObjectId, bytes]

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.capture.linked import Linked
+from agent.capture.exclude import Rules
+from agent.capture.files.hard_links import Linked
 from agent.capture.outlet import ReadChunk, Room
 from agent.capture.pump import Pump
-from agent.capture.rules import Rules
 from agent.core import chunks
 from agent.core.clock import Clock, SystemClock
 from agent.core.commit import Changes, Commit
@@ -21,7 +21,7 @@ from agent.core.digest import digest_of
 from agent.core.ids import ROOT, Epoch, ObjectId
 from agent.core.problem import ProblemBoard
 from agent.core.rows import NameRow, ObjectRow, check_row, decode_object, is_object, key_of, object_key
-from agent.store.catalog import Catalog
+from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 from agent.watch.hint import Hint, Look
 from agent.watch.settle import Settle

@@ -13,8 +13,8 @@ from agent.core.digest import digest_of
 from agent.core.errors import HikaeError
 from agent.core.ids import ROOT, CommitNumber, ObjectId
 from agent.core.rows import ObjectRow, decode_name, decode_object, is_object
-from agent.store.catalog import Catalog
-from agent.store.vault import Vault
+from agent.store.catalog.catalog import Catalog
+from agent.store.vault.vault import Vault
 from fakes.trees import Seen
 
 _TEXTLESS = "surrogateescape"

@@ -11,7 +11,7 @@ from agent.api.server import AdminServer
 from agent.cli.main import main
 from agent.config import load
 from agent.core.clock import SystemClock
-from agent.node.service import run
+from agent.process.service import run
 
 
 class ShiftedClock(SystemClock):

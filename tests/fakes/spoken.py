@@ -13,12 +13,12 @@ from agent.capture.outlet import ReadChunk
 from agent.core.clock import SystemClock
 from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, ObjectId
-from agent.node.reading import PrimarySource
+from agent.node.primary_source import PrimarySource
 from agent.store.spool import Spool
-from agent.stream.board import PositionBoard
-from agent.stream.feed import Feed
 from agent.stream.messages import Hello
-from agent.stream.sender import Sender
+from agent.stream.position import PositionBoard
+from agent.stream.sending.feed import Feed
+from agent.stream.sending.sender import Sender
 from fakes.capture_fakes import LightOutlet, Station, station
 from fakes.stream_fakes import MemoryTransport, Secondary
 

@@ -12,8 +12,8 @@ from agent.core import chunks
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number
 from agent.core.rows import ObjectRow, encode_name, encode_object, key_of
-from agent.store.catalog import Catalog, Header
-from agent.store.codec import StoredChunk, pack_chunk
+from agent.store.catalog.catalog import Catalog, Header
+from agent.store.vault.codec import StoredChunk, pack_chunk
 
 Item = TypeVar("Item")
 

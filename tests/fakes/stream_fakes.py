@@ -21,19 +21,19 @@ from agent.core.errors import Unreachable
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number, epoch_of, seq_of
 from agent.core.patch import between
 from agent.core.rows import ObjectRow, Xattrs, encode_name, encode_object, name_key, object_key
-from agent.store.catalog import Catalog, CatalogReader, Header
+from agent.store.catalog.catalog import Catalog, CatalogReader, Header
 from agent.store.spool import Spool
-from agent.store.vault import Vault
-from agent.stream.board import Level, PositionBoard
-from agent.stream.feed import Feed
-from agent.stream.intake import Intake
-from agent.stream.link import Transport
+from agent.store.vault.vault import Vault
 from agent.stream.messages import Answers, Batch, Data, Hello, Refuse, SecondaryPart, Welcome, weight
-from agent.stream.pace import Pace
-from agent.stream.receiver import Receiver
-from agent.stream.seats import Seats
-from agent.stream.sender import Phase, Sender
-from agent.stream.source import Waiting
+from agent.stream.position import Level, PositionBoard
+from agent.stream.receiving.intake import Intake
+from agent.stream.receiving.one_call import Seats
+from agent.stream.receiving.receiver import Receiver
+from agent.stream.sending.feed import Feed
+from agent.stream.sending.link import Transport
+from agent.stream.sending.pace import Pace
+from agent.stream.sending.sender import Phase, Sender
+from agent.stream.sending.source import Waiting
 
 EPOCH = Epoch(1, "alpha", b"1" * 16)
 CHUNK = 1 << 12
@@ -155,7 +155,7 @@ class Primary:
             return self._commit(Changes(puts), found, pieces, True)
 
     def told_owed(self, total: int, paths: Sequence[bytes]) -> None:
-        """See ``stream.owing``."""
+        """See ``stream.sending.owed_by_peer``."""
         self.owed.append((total, list(paths)))
 
     def spool(self) -> Spool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.ids import NOTHING
-from agent.store.catalog import Catalog
+from agent.store.catalog.catalog import Catalog
 from fakes.agents import Agent, Fleet, Shared, fleet, running
 from fakes.edits import lag_of_an_edit, written_steadily
 from fakes.eventually import eventually

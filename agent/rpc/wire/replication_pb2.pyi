@@ -33,7 +33,7 @@ class ReplicateRequest(_message.Message):
     BESIDE_FIELD_NUMBER: _builtins.int
     packed: _builtins.bytes
     """Instead of parts, where they are short: a ReplicateRequest of the parts, as the next block of one zstd frame that lasts for the
-    whole call; bytes of chunks stand beside it, in the order of their parts (agent/rpc/packing.py).
+    whole call; bytes of chunks stand beside it, in the order of their parts (agent/rpc/short_messages.py).
     """
     beside: _builtins.bytes
     @_builtins.property

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.facts import StandbyFull
+from agent.apply.results import StandbyFull
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Tree, rig
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.facts import Held
+from agent.apply.results import Held
 from agent.core.errors import HikaeError
 from agent.core.ids import ROOT, ObjectId
 from agent.fs.expected import BY_HANDLE, Expect

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.facts import StandbyFailed
+from agent.apply.results import StandbyFailed
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Rig, Tree, rig
 from fakes.loop_image import can_mount, make_image, mounted

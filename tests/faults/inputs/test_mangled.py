@@ -25,12 +25,12 @@ from agent.core.commit import Changes
 from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, ROOT
 from agent.core.patch import between
-from agent.store.catalog import Catalog
-from agent.store.codec import is_patch, open_patch, pack_chunk, pack_patch
-from agent.store.opened import OpenPack
-from agent.store.pack import HEAD, HEADER_SIZE, MAGIC, PackEnd, Place, header_of, path_of, records
+from agent.store.catalog.catalog import Catalog
 from agent.store.sqlite import Synchronous, open_database, query
-from agent.store.vault import Vault
+from agent.store.vault.codec import is_patch, open_patch, pack_chunk, pack_patch
+from agent.store.vault.open_packs import OpenPack
+from agent.store.vault.pack import HEAD, HEADER_SIZE, MAGIC, PackEnd, Place, header_of, path_of, records
+from agent.store.vault.vault import Vault
 from fakes.api_fakes import FakeControls
 from fakes.mangled import inputs_wanted, mangled
 from fakes.store_fakes import begun, file_row, header, name_row, some_chunks

@@ -13,11 +13,11 @@ from agent.core.chunks import DATA, encode_one, name_of
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number
 from agent.core.rows import ObjectRow, encode_name, encode_object, name_key, object_key
-from agent.store import catalog as catalog_module
-from agent.store import vault as vault_module
-from agent.store.catalog import Catalog, Header
-from agent.store.codec import pack_chunk
-from agent.store.vault import Vault
+from agent.store.catalog import catalog as catalog_module
+from agent.store.catalog.catalog import Catalog, Header
+from agent.store.vault import vault as vault_module
+from agent.store.vault.codec import pack_chunk
+from agent.store.vault.vault import Vault
 
 
 def main(directory: str, seed: int) -> None:

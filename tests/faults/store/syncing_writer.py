@@ -13,10 +13,10 @@ from typing import NoReturn
 from agent.core.commit import Changes
 from agent.core.errors import StoreFailed
 from agent.core.ids import ROOT, object_id
-from agent.store.catalog import Catalog
+from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local, LocalRow
-from agent.store.pack import PackEnd
-from agent.store.vault import Vault
+from agent.store.vault.pack import PackEnd
+from agent.store.vault.vault import Vault
 from fakes.store_fakes import file_row, header, name_row, number, some_chunks
 
 #: Files, each of two rows: more than two slices of a commit, and more than the log holds before it is folded in.

@@ -13,8 +13,8 @@ from agent.core.commit import Changes
 from agent.core.digest import digest_of
 from agent.core.errors import Damaged
 from agent.core.ids import ROOT, object_id
-from agent.store.catalog import Catalog
-from agent.store.vault import PackEnd, Vault
+from agent.store.catalog.catalog import Catalog
+from agent.store.vault.vault import PackEnd, Vault
 from fakes.store_fakes import begun, file_row, flat, header, name_row, number, some_chunks
 
 PAGE = 4096

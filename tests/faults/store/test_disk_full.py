@@ -14,10 +14,10 @@ from agent.core.commit import Changes, Commit
 from agent.core.digest import digest_of
 from agent.core.errors import TryAgain
 from agent.core.ids import ROOT, object_id
-from agent.store import catalog as catalog_module
-from agent.store.catalog import Catalog
+from agent.store.catalog import catalog as catalog_module
+from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local, LocalRow
-from agent.store.vault import PackEnd, Vault
+from agent.store.vault.vault import PackEnd, Vault
 from fakes.store_fakes import begun, file_row, flat, header, name_row, number, some_chunks
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small filesystem, which takes root")
@@ -100,7 +100,7 @@ def test_a_vault_goes_on_when_there_is_room(small: Path) -> None:
 
 def test_an_index_that_finds_no_room_waits(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The packs are durable without it, so sync tells the truth; it is written later."""
-    from agent.store import vault as vault_module
+    from agent.store.vault import vault as vault_module
 
     monkeypatch.setattr(vault_module, "_FLUSH", 1)
     chunks, raws = some_chunks(3000, 100)

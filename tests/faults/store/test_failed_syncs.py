@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import StoreFailed
-from agent.store.catalog import Catalog
-from agent.store.vault import PackEnd, Vault
+from agent.store.catalog.catalog import Catalog
+from agent.store.vault.vault import PackEnd, Vault
 from fakes.agents import REPOSITORY
 from fakes.failing_sync import FailingSyncs, needs_compiler
 from fakes.store_fakes import begun, number, some_chunks

@@ -13,8 +13,8 @@ from agent.core.chunks import names_in
 from agent.core.digest import digest_of
 from agent.core.ids import CommitNumber
 from agent.core.rows import decode_object, is_object
-from agent.store.catalog import Catalog
-from agent.store.vault import Vault
+from agent.store.catalog.catalog import Catalog
+from agent.store.vault.vault import Vault
 from fakes.store_fakes import flat
 
 ROUNDS = 20

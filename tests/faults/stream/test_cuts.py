@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.core.ids import CommitNumber
-from agent.stream.board import Level
 from agent.stream.messages import Data
+from agent.stream.position import Level
 from fakes.stream_fakes import Call, MemoryTransport, Primary, Secondary
 
 FILES = 8

@@ -13,12 +13,12 @@ from agent.core import chunks, patch
 from agent.core.chunks import MAX_CHUNK, PIECE, name_of
 from agent.core.patch import PAGE, Run, Runs, between
 from agent.rpc.codec import decode_batch, encode_batch
-from agent.store.codec import PATCH, PATCH_ZSTD, pack_patch
-from agent.store.patched import DEPTH_MAX, BaseUnknown
-from agent.stream.intake import refusal_of
+from agent.store.vault.codec import PATCH, PATCH_ZSTD, pack_patch
+from agent.store.vault.patch_chains import DEPTH_MAX, BaseUnknown
 from agent.stream.messages import Data
-from agent.stream.presence import ChunksMissing
-from agent.stream.receiver import Receiver
+from agent.stream.receiving.intake import refusal_of
+from agent.stream.receiving.presence import ChunksMissing
+from agent.stream.receiving.receiver import Receiver
 from fakes.hostile import BASE, FILE, ONE, TWO, offer, opened, refused, seal, take, with_base
 from fakes.stream_fakes import Secondary, file_row
 

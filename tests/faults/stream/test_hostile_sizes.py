@@ -25,9 +25,9 @@ from agent.core.errors import TryAgain, WireError
 from agent.core.ids import NOTHING, ROOT
 from agent.core.rows import encode_name
 from agent.rpc.codec import decode_answers, decode_batch
-from agent.store.codec import PATCH
+from agent.store.vault.codec import PATCH
 from agent.stream.messages import OPENED_MAX, PARTS_MAX, PATCHES_MAX, Data, Offer
-from agent.stream.presence import Presence
+from agent.stream.receiving.presence import Presence
 from fakes.hostile import FILE, ONE, data, offer, opened, seal, take
 from fakes.stream_fakes import Secondary, directory_row, file_row
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.facts import Held
+from agent.apply.results import Held
 from agent.config.values import Brake
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Rig, Tree, rig

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.facts import Held
+from agent.apply.results import Held
 from agent.core.ids import ROOT, ObjectId, object_id
 from fakes.apply_fakes import Chance, Crash, DiesAt, Rig, Tree, rig
 

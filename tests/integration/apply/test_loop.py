@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 
 from agent.apply.ending import Stopped
-from agent.apply.facts import Phase
 from agent.apply.loop import ApplyLoop
+from agent.apply.results import Phase
 from agent.core.clock import SystemClock
 from agent.core.errors import Refused, TryAgain
 from agent.core.ids import NOTHING, ROOT, CommitNumber

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
-from agent.apply.mirror import Mirror
-from agent.apply.refresh import LARGE
+from agent.apply.converge.refresh import LARGE
+from agent.apply.converge.run import Mirror
 from agent.core.ids import ROOT
 from agent.core.rows import FLAG_APPEND, FLAG_IMMUTABLE
 from fakes.apply_fakes import PAGE, Rig, Tree, rig
@@ -216,7 +216,7 @@ def test_a_path_of_any_depth(it: Rig, tree: Tree) -> None:
 
 def test_a_difference_that_does_not_fit_into_memory(it: Rig, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """Spilled to a file, it ends the same."""
-    monkeypatch.setattr("agent.apply.converge.MEMORY_LIMIT", 1000)
+    monkeypatch.setattr("agent.apply.converge.phases.MEMORY_LIMIT", 1000)
     applier = it.applier()
     for number in range(300):
         tree.link(tree.at(b"d"), b"l%d" % number, tree.file(tree.at(b"d/e"), b"%d" % number, b"%d" % number))

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
-from agent.apply.facts import Held, Phase, StandbyFailed
 from agent.apply.loop import ApplyLoop
+from agent.apply.results import Held, Phase, StandbyFailed
 from agent.core.clock import SystemClock
 from agent.core.ids import NOTHING, ROOT, CommitNumber
-from agent.store.catalog import Catalog
+from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 from fakes.apply_fakes import Crash, DiesAt, Rig, Tree, rig
 from fakes.eventually import eventually

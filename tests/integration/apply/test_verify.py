@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
-from agent.apply.facts import Difference
+from agent.apply.results import Difference
 from agent.core.ids import ROOT
 from fakes.apply_fakes import PAGE, Rig, Tree, rig
 

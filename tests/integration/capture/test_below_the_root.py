@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.rules import Rules
+from agent.capture.exclude import Rules
 from agent.watch.hint import Look
 from fakes.capture_fakes import LightOutlet, station
 from fakes.loop_image import filesystem, run

@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from agent.capture.coverage import Ticket
+from agent.capture.tickets import Ticket
 from agent.fs.handles import handle_of_fd
 from agent.watch.hint import Hint, Look
 from fakes.capture_fakes import WAIT, LightOutlet, Station, station

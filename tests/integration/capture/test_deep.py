@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.engine import Engine
-from agent.capture.linked import Linked
-from agent.capture.rules import Rules
-from agent.capture.signature import Trust
+from agent.capture.exclude import Rules
+from agent.capture.files.hard_links import Linked
+from agent.capture.tree.session import Engine
+from agent.chunking.stat_trust import Trust
 from agent.core.clock import SystemClock
 from agent.core.ids import CommitNumber, Epoch, ObjectId
 from agent.core.problem import ProblemBoard
 from agent.fs.confined import open_root
-from agent.store.catalog import Catalog
+from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 from agent.watch.hint import Hint, Look
 from fakes.capture_fakes import station

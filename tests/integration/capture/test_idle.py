@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from agent.capture.files.read_back import TreeSource
 from agent.capture.pump import LET_GO
-from agent.capture.source import TreeSource
 from agent.core import chunks
 from agent.core.chunks import ChunkRef
 from agent.core.clock import ManualClock

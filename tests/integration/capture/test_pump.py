@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.capture.batch import BULK_ROWS
+from agent.capture.exclude import Rules
 from agent.capture.facts import Phase
+from agent.capture.files.read_back import TreeSource
 from agent.capture.outlet import Lack
 from agent.capture.root import Hold
-from agent.capture.rules import Rules
-from agent.capture.source import TreeSource
-from agent.capture.view import BULK_ROWS
 from agent.core import chunks
 from agent.core.chunks import ChunkRef
 from agent.core.ids import ROOT

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture import place
+from agent.capture import directories as place
 from agent.watch.hint import Hint, Look
 from fakes.capture_fakes import WAIT, LightOutlet, RecordingOutlet, Station, station
 from fakes.storm import Storm

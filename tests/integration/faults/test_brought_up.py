@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.store.catalog import CatalogReader
+from agent.store.catalog.catalog import CatalogReader
 from fakes.agents import Agent, Fleet, Shared, running
 from fakes.eventually import eventually
 

@@ -12,7 +12,7 @@ import pytest
 from agent import pki
 from agent.core.commit import Position
 from agent.core.ids import EPOCH_LIMIT, EPOCH_STEP, NOTHING, CommitNumber, Epoch, commit_number
-from agent.store.catalog import CatalogReader
+from agent.store.catalog.catalog import CatalogReader
 from agent.stream.messages import Answers, Hello, Need, Progress, Refuse, Welcome
 from fakes.agents import Pair, pair
 from fakes.hostile_secondary import HostileSecondary, hostile

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.ids import NOTHING, epoch_of
-from agent.store.catalog import Catalog
+from agent.store.catalog.catalog import Catalog
 from fakes.agents import Agent, Pair, pair
 from fakes.eventually import eventually
 

@@ -12,9 +12,9 @@ from agent.core.commit import Changes, Commit
 from agent.core.digest import digest_of
 from agent.core.ids import ROOT, ObjectId, object_id
 from agent.core.rows import ObjectRow, encode_object
-from agent.store.catalog import Catalog
-from agent.store.codec import pack_chunk
-from agent.store.vault import Vault
+from agent.store.catalog.catalog import Catalog
+from agent.store.vault.codec import pack_chunk
+from agent.store.vault.vault import Vault
 from fakes.loop_image import after_a_power_cut, can_mount, make_image, mounted
 from fakes.store_fakes import EPOCH, dir_row, flat, header, name_row, number
 

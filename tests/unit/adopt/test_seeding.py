@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from agent.adopt.seeding import Seeding
-from agent.capture.content import read_at_once
-from agent.capture.cutter import Cutter
+from agent.chunking.cutter import Cutter
+from agent.chunking.reader import read_at_once
 from agent.core import chunks
 from agent.core.clock import ManualClock
 from agent.core.errors import Damaged, NotFound
 from agent.fs import _libc
 from agent.fs.confined import open_root
 from agent.fs.handles import handle_of
-from agent.store.pack import PackEnd
-from agent.store.vault import Vault
+from agent.store.vault.pack import PackEnd
+from agent.store.vault.vault import Vault
 
 TMPFS = 0x01021994
 SMALL, LARGE, SPARSE = b"small" * 100, os.urandom(400_000), os.urandom(70_000)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply import content
-from agent.apply.facts import ChunkLost
+from agent.apply.results import ChunkLost
+from agent.apply.writing import file_content as content
 from agent.core import chunks
 from agent.core.chunks import DATA, Entry, name_of
 from agent.core.ids import ObjectId

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from agent.capture.batch import View
 from agent.capture.committer import DISK_FULL, Committer, Stopped
 from agent.capture.outlet import NullOutlet
-from agent.capture.view import View
 from agent.core.clock import ManualClock
 from agent.core.errors import TryAgain
 from agent.core.ids import ROOT
 from agent.core.problem import ProblemBoard
 from agent.fs.reserve import CODE, ReserveReached, Room, Shortage
-from agent.store.catalog import Catalog
+from agent.store.catalog.catalog import Catalog
 from agent.store.doubt import mark_of
 from agent.store.local import Local
 from fakes.store_fakes import begun, dir_row, number

@@ -9,7 +9,7 @@ from agent.core.clock import ManualClock
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, CommitNumber, Epoch, commit_number
 from agent.core.rows import encode_name
-from agent.store.catalog import Catalog, Header
+from agent.store.catalog.catalog import Catalog, Header
 from agent.store.doubt import mark_of
 from agent.store.local import Local
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.cli.demo_steps import percentile
+from agent.cli.demo.steps import percentile
 from agent.cli.output import Duration, progress_shown
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.capture.rules import Rules
+from agent.capture.exclude import Rules
 from agent.config.patterns import compiled, literal
 from agent.config.rules import exception, pattern
 

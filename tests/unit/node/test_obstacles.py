@@ -7,7 +7,7 @@ import pytest
 from agent.core.standing import Hold, Pause, Standing, Trouble
 from agent.node.obstacles import of_standing
 from agent.node.patience import Obstacle
-from agent.stream.board import Level
+from agent.stream.position import Level
 
 HELD = Standing("held", Hold("mass-deletion", "181 of 200 entries deleted since 10:00", "hikae accept web"))
 PAUSED = Standing("paused", pauses=(Pause("apply", None),))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.capture.coverage import CalledOff
+from agent.capture.tickets import CalledOff
 from agent.core.errors import HikaeError, Refused, TryAgain
 from agent.node.patience import Obstacle, OpenedAnew, Patience
 

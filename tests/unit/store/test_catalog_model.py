@@ -14,9 +14,9 @@ from agent.core.commit import Changes
 from agent.core.digest import digest_of
 from agent.core.ids import NOTHING, ROOT, CommitNumber, commit_number, object_id
 from agent.core.rows import ObjectRow, decode_name, decode_object, is_object, key_of, name_key, object_key
-from agent.store import catalog as catalog_module
-from agent.store.catalog import Catalog, Header
-from agent.store.vault import PackEnd
+from agent.store.catalog import catalog as catalog_module
+from agent.store.catalog.catalog import Catalog, Header
+from agent.store.vault.vault import PackEnd
 from fakes.store_fakes import EPOCH, DictCatalog, dir_row, file_row, flat, name_row
 
 IDS = [object_id(1, counter) for counter in range(1, 7)]

@@ -10,7 +10,7 @@ import pytest
 from agent.core.commit import Changes
 from agent.core.ids import ObjectId
 from agent.core.rows import object_key
-from agent.store.catalog import Catalog
+from agent.store.catalog.catalog import Catalog
 from agent.store.doubt import doubt_what_may_be_older, mark_of
 from agent.store.local import Local, LocalRow, Mark
 from fakes.store_fakes import begun, file_row, header, name_row, number

@@ -12,15 +12,15 @@ from agent.core import chunks
 from agent.core.clock import SystemClock
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch
-from agent.store.catalog import Catalog
-from agent.store.codec import pack_chunk
-from agent.store.pack import PackEnd
-from agent.store.vault import Vault
-from agent.stream.board import PositionBoard
-from agent.stream.live import seal_of
-from agent.stream.load import Load
+from agent.store.catalog.catalog import Catalog
+from agent.store.vault.codec import pack_chunk
+from agent.store.vault.pack import PackEnd
+from agent.store.vault.vault import Vault
 from agent.stream.messages import Hello, Offer, SecondaryPart, blobs_of
-from agent.stream.receiver import Receiver
+from agent.stream.position import PositionBoard
+from agent.stream.receiving.receiver import Receiver
+from agent.stream.sending.batch_builder import Load
+from agent.stream.sending.live import seal_of
 from fakes.apply_fakes import Rig, Tree, rig
 
 A, B = b"A" * 5000, b"B" * 5000

@@ -10,7 +10,7 @@ from agent.core.errors import WireError
 from agent.core.ids import EPOCH_LIMIT, EPOCH_STEP, NOTHING, Epoch
 from agent.stream.footing import LineageBroken, Verdict
 from agent.stream.messages import Hello, Refuse
-from agent.stream.receiver import Receiver
+from agent.stream.receiving.receiver import Receiver
 from fakes.stream_fakes import Call, MemoryTransport, Primary, Secondary, digest_of, sync
 
 

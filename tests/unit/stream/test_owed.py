@@ -14,7 +14,7 @@ from agent.core.errors import WireError
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.rows import decode_object
 from agent.stream.messages import OBJECTS_MAX, Absent, AskOwed, Owing
-from agent.stream.owing import Absences
+from agent.stream.sending.owed_by_peer import Absences
 from fakes.hostile import BASE, FILE, ONE, A, data, offer, opened, refused, seal, take
 from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from agent.core.chunks import name_of
-from agent.stream.board import Level
-from agent.stream.conversation import RefusedByPeer
 from agent.stream.messages import Data
+from agent.stream.position import Level
+from agent.stream.sending.call import RefusedByPeer
 from fakes.stream_fakes import CHUNK, Call, MemoryTransport, OldReceiver, Primary, Secondary
 
 FILE = 20 * CHUNK

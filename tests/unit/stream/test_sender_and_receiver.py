@@ -10,10 +10,10 @@ from agent.core import chunks
 from agent.core.commit import Position
 from agent.core.ids import NOTHING, CommitNumber, Epoch
 from agent.core.rows import decode_object
-from agent.store.codec import pack_chunk
-from agent.stream.board import Level, PositionBoard
-from agent.stream.conversation import RefusedByPeer
+from agent.store.vault.codec import pack_chunk
 from agent.stream.messages import CREDIT, Data, Offer, Progress, Seal, Welcome, Withdraw
+from agent.stream.position import Level, PositionBoard
+from agent.stream.sending.call import RefusedByPeer
 from fakes.stream_fakes import (
     CHUNK,
     Call,

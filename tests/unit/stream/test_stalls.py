@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.coverage import CalledOff
+from agent.capture.tickets import CalledOff
 from agent.core.clock import ManualClock
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
-from agent.stream.board import PositionBoard
-from agent.stream.catchup import NOT_CAPTURED, NOT_READ
 from agent.stream.messages import Hello
-from agent.stream.rounds import FRUITLESS, Fruitless, Stalled
-from agent.stream.sender import Sender
-from agent.stream.source import Waiting
+from agent.stream.position import PositionBoard
+from agent.stream.sending.catchup import NOT_CAPTURED, NOT_READ
+from agent.stream.sending.rounds import FRUITLESS, Fruitless, Stalled
+from agent.stream.sending.sender import Sender
+from agent.stream.sending.source import Waiting
 from fakes.stream_fakes import CHUNK, Done, FakeSource, MemoryTransport, Primary, Secondary
 
 

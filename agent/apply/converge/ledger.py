@@ -1,0 +1,94 @@
+"""Which object on the standby is which: local facts, with what this run learned and did not store yet on top."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from agent.apply.ports import LocalFacts
+from agent.core.ids import ObjectId
+from agent.store.local import LocalRow
+
+BATCH = 1000
+
+
+class Ledger:
+    """Handle → object id and back. Rows are stored in batches; a crash loses the last batch, and redo finds out again."""
+
+    def __init__(self, local: LocalFacts, batch: int = BATCH) -> None:
+        self._local = local
+        self._batch = batch
+        self._pending: dict[ObjectId, LocalRow | None] = {}
+        self._handles: dict[bytes, ObjectId] = {}
+        self._former: dict[bytes, ObjectId] = {}
+
+    def handle_of(self, id: ObjectId) -> bytes | None:
+        """The handle that the object had when it was last placed."""
+        if id in self._pending:
+            row = self._pending[id]
+            return (row.handle or None) if row else None
+        stored = self._local.get(id)
+        return (stored.handle or None) if stored else None
+
+    def row_of(self, id: ObjectId) -> LocalRow | None:
+        """Everything that is known of the object."""
+        return self._pending[id] if id in self._pending else self._local.get(id)
+
+    def id_of(self, handle: bytes) -> ObjectId | None:
+        """The object that has this handle, None for what we did not place."""
+        id = self._handles.get(handle)
+        if id is not None:
+            return id
+        id = self._local.by_handle(handle)
+        if id is None or id in self._pending:
+            return None
+        return id
+
+    def record(self, id: ObjectId, handle: bytes, st: os.stat_result, unkept: int = 0) -> None:
+        """The object stands there now, with this stat (taken after the last change). ``unkept``: see
+        ``apply.converge.unkept``."""
+        size = st.st_size if stat.S_ISREG(st.st_mode) else 0
+        self._put(LocalRow(id, handle, st.st_ino, st.st_ctime_ns, st.st_mtime_ns, size, False, b"", unkept))
+
+    def left_out(self, id: ObjectId, unkept: int) -> None:
+        """The object is not there as it is wanted, and cannot be; an older version of it may stand."""
+        known = self.row_of(id) or LocalRow(id, b"", 0, 0, 0, 0, False, b"")
+        self._put(known._replace(unkept=known.unkept | unkept))
+
+    def _put(self, row: LocalRow) -> None:
+        old = self._pending.get(row.id)
+        if old is not None and old.handle != row.handle:
+            self._handles.pop(old.handle, None)
+        self._pending[row.id] = row
+        if row.handle:
+            self._handles[row.handle] = row.id
+        if len(self._pending) >= self._batch:
+            self.flush()
+
+    def supersede(self, id: ObjectId, handle: bytes) -> None:
+        """The object gets another inode; this one may still stand at further names of it."""
+        if len(self._former) >= self._batch:
+            self._former.clear()
+        self._former[handle] = id
+
+    def former(self, handle: bytes) -> ObjectId | None:
+        """The object that this inode was until a moment ago."""
+        return self._former.get(handle)
+
+    def forget(self, id: ObjectId) -> None:
+        """The object is gone, or its handle stands for another now."""
+        old = self._pending.get(id)
+        if old is not None and self._handles.get(old.handle) == id:
+            del self._handles[old.handle]
+        self._pending[id] = None
+        if len(self._pending) >= self._batch:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what was learned."""
+        if not self._pending:
+            return
+        puts = [row for row in self._pending.values() if row is not None]
+        self._local.write(puts, [id for id, row in self._pending.items() if row is None])
+        self._pending.clear()
+        self._handles.clear()

@@ -1,0 +1,83 @@
+"""What stands in the standby and is not the replication's: what `exclude` names, and what is mounted there.
+
+On a node that was primary it is the application's. It is not moved, removed, taken over or called foreign, and a directory that
+would have to go and holds such stays, and is said.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from agent.apply.converge.run import Found, Mirror
+from agent.apply.converge.unkept import InTheWay
+from agent.apply.ports import LeftOut, nothing_left_out
+from agent.core.ids import ObjectId
+from agent.core.problem import Severity
+from agent.fs.confined import open_dir
+from agent.fs.handles import is_directory, is_mounted
+from agent.fs.walk import entries
+
+STAYS = "excluded-stays"
+
+
+def is_untouched(mirror: Mirror, parent: ObjectId, name: bytes, found: Found) -> bool:
+    """Whether an entry that no commit wants is not ours to touch."""
+    directory = found.kind == stat.S_IFDIR
+    if mirror.left_out is not nothing_left_out and mirror.left_out(mirror.path(parent, name), directory):
+        return True
+    return found.mounted
+
+
+def stays(mirror: Mirror, fd: int, parent: ObjectId, name: bytes) -> bool:
+    """Whether a directory that is not wanted as it is has to stay for what it holds; then it is said."""
+    path = mirror.path(parent, name)
+    found = first_untouched(fd, name, path, mirror.left_out)
+    if found is None:
+        return False
+    shown = found.decode("utf-8", "backslashreplace")
+    message = f"is not wanted any more, and stays: it holds what exclude names, or a mount, first: {shown!r}"
+    mirror.problem(STAYS, path, message, "remove it once nobody needs what is in it", Severity.WARNING)
+    return True
+
+
+def require_free(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, kind: int) -> None:
+    """Raise ``InTheWay`` when what stands at a wanted name, of type ``kind``, may not be moved."""
+    if is_mounted(fd, name) or (kind == stat.S_IFDIR and stays(mirror, fd, parent, name)):
+        raise InTheWay(errno.EBUSY, "what stands here is not to be touched", name)
+
+
+def first_untouched(fd: int, name: bytes, path: bytes, left_out: LeftOut) -> bytes | None:
+    """The path of the first entry, however deep, that is not to be touched; None: there is none."""
+    levels: list[tuple[int, bytes, list[bytes]]] = []
+    try:
+        if not _enter(levels, fd, name, path):
+            return path
+        while levels:
+            at, above, names = levels[-1]
+            if not names:
+                levels.pop()
+                os.close(at)
+                continue
+            inner = names.pop()
+            below = above + b"/" + inner
+            directory = is_directory(at, inner)
+            if left_out(below, directory) or is_mounted(at, inner):
+                return below
+            if directory and not _enter(levels, at, inner, below):
+                return below
+    finally:
+        for at, _, _ in levels:
+            os.close(at)
+    return None
+
+
+def _enter(levels: list[tuple[int, bytes, list[bytes]]], fd: int, name: bytes, path: bytes) -> bool:
+    """False for a mount."""
+    try:
+        opened = open_dir(fd, name)
+    except OSError as error:
+        return error.errno != errno.EXDEV
+    levels.append((opened, path, list(entries(opened))))
+    return True

@@ -1,0 +1,204 @@
+"""Which directory is the standby, and is it still the same one? Nothing is written into any other (law 8)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+
+from agent.apply.converge.tree import LOST_AND_FOUND, MARK, Step, World, foreign_errors, identity_of, open_world
+from agent.apply.ports import Adopted, LeftOut, LocalFacts, NothingAdopted, nothing_left_out
+from agent.apply.results import Held
+from agent.apply.standby_token import Token
+from agent.core.rows import PRIVATE_DIR
+from agent.fs.confined import open_dir, open_file, open_root
+from agent.fs.content import read_exact
+from agent.fs.expected import BY_HANDLE, Expect
+from agent.fs.handles import handle_and_mount, is_directory, mount_of_fd
+from agent.fs.walk import entries, is_empty
+
+_ROOT = "standby-root"
+_MARK_LIMIT = 4096
+_ADOPTING = "adopting"
+#: An operator said that whatever stands at the path is to be taken.
+_RESYNC = "resync"
+
+
+@dataclass(slots=True)
+class Standby:
+    """The standby's root path, its remembered identity, and its open world. For one thread.
+
+    ``dataset`` is written into our directory in it, so that it is known again when local facts are lost. ``found_again``: that
+    was so, and nothing in it is known by handle; ``fresh``: it was empty and was taken in this process. ``adopt``: one that is
+    not empty may be taken over."""
+
+    path: str
+    dataset: str
+    local: LocalFacts
+    step: Step
+    adopt: bool = False
+    adopted: Adopted = field(default_factory=NothingAdopted)
+    scratch: str | None = None
+    expect: Expect = BY_HANDLE
+    left_out: LeftOut = nothing_left_out
+    found_again: bool = False
+    fresh: bool = False
+    opened: bool = False
+    token: Token = field(init=False)
+    _world: World | None = field(default=None)
+    _full: bool = False
+
+    def __post_init__(self) -> None:
+        self.token = Token(self.local)
+
+    def open(self) -> World:
+        """The world, made sure to be ours: taken as new when it is empty.
+
+        Raises ``Held``: "standby-path-missing", "standby-not-empty" (touched not at all), "standby-gone",
+        "standby-replaced", "standby-unsafe". Each call looks again."""
+        with foreign_errors(self.path):
+            root = self._open_root()
+            try:
+                taken = self._is_ours(root)
+            except BaseException:
+                os.close(root)
+                raise
+        if taken and self._world is not None:
+            os.close(root)
+            return self._world
+        self.close()
+        self._world = open_world(self.path, root, self.step, self.adopted, self.scratch, self.expect)
+        if not taken:
+            self._take()
+            self.fresh = not self.found_again and not self._full
+        self.opened = True
+        return self._world
+
+    @property
+    def adopting(self) -> bool:
+        """Whether the tree was there before us, and does not equal any commit yet."""
+        return self.local.value(_ADOPTING) == b"yes"
+
+    def adopted_whole(self) -> None:
+        """It equals a commit now."""
+        self.local.set_value(_ADOPTING, b"", durable=True)
+
+    def close(self) -> None:
+        """Give every descriptor back, so that it can be unmounted."""
+        if self._world is not None:
+            self._world.close()
+            self._world = None
+
+    def _open_root(self) -> int:
+        try:
+            return open_root(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            self.close()
+        if self.local.value(_ROOT):
+            raise Held(
+                "standby-gone",
+                self.path,
+                "the standby's directory is gone",
+                f"mount its filesystem again; or, to fill the directory anew: hikae resync {self.dataset} --standby",
+            )
+        try:
+            os.mkdir(self.path, 0o700)
+            return open_root(self.path)
+        except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            reason = f"it cannot be created: {error.strerror}"
+            raise Held("standby-path-missing", self.path, reason, f"create {self.path}, or correct the path") from error
+
+    def _is_ours(self, root: int) -> bool:
+        """Whether we took it before; False when it may be taken now."""
+        known = self.local.value(_ROOT)
+        if known:
+            if known == identity_of(root):
+                return True
+            self.close()
+            raise Held(
+                "standby-replaced",
+                self.path,
+                "another directory stands where the standby was; nothing was written into it",
+                f"mount the standby's filesystem again; or, to take this one: hikae resync {self.dataset} --standby",
+            )
+        self.found_again = self._is_marked(root)
+        self._full = not self.found_again and not is_vacant(root, self.left_out)
+        if self._full and not self.adopt and self.local.value(_RESYNC) != b"yes":
+            raise Held(
+                "standby-not-empty",
+                self.path,
+                "the directory is not empty; nothing in it was touched",
+                "empty it, choose another path, or write adopt = true to take over what stands in it",
+            )
+        return False
+
+    def _is_marked(self, root: int) -> bool:
+        try:
+            private = open_dir(root, PRIVATE_DIR)
+        except OSError:
+            return False
+        try:
+            if os.fstat(private).st_uid != os.geteuid():
+                return False
+            mark = open_file(private, MARK)
+        except OSError:
+            return False
+        finally:
+            os.close(private)
+        try:
+            mode = os.fstat(mark).st_mode
+            return stat.S_ISREG(mode) and read_exact(mark, 0, _MARK_LIMIT) == self.dataset.encode()
+        finally:
+            os.close(mark)
+
+    def _take(self) -> None:
+        assert self._world is not None
+        world = self._world
+        with foreign_errors(self.path):
+            mark = os.open(
+                MARK, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=world.private
+            )
+            try:
+                os.write(mark, self.dataset.encode())
+            finally:
+                os.close(mark)
+            if self._full:
+                self.local.set_value(_ADOPTING, b"yes")
+            self.local.set_value(_RESYNC, b"")
+            # Who relies on the mark later relies on it after power cuts too.
+            world.sync()
+            self.local.set_value(_ROOT, identity_of(world.root), durable=True)
+
+
+def forget_root(local: LocalFacts) -> None:
+    """Whatever stands at the path at the next look is taken, empty or not."""
+    local.set_value(_ADOPTING, b"")
+    local.set_value(_RESYNC, b"yes", durable=True)
+    local.set_value(_ROOT, b"", durable=True)
+
+
+#: Problems for which another directory can be taken.
+REPLACED = ("standby-gone", "standby-replaced")
+
+
+def is_vacant(root: int, left_out: LeftOut = nothing_left_out) -> bool:
+    """Whether nothing but our own directory, an untouched ``lost+found``, what is left out and what is mounted there stands in a
+    directory."""
+    mount = mount_of_fd(root)
+    for name in entries(root):
+        if name == PRIVATE_DIR or handle_and_mount(root, name)[1] != mount:
+            continue
+        if left_out(name, is_directory(root, name)):
+            continue
+        if name != LOST_AND_FOUND:
+            return False
+        try:
+            inside = open_dir(root, name)
+        except OSError:
+            return False
+        try:
+            if not is_empty(inside):
+                return False
+        finally:
+            os.close(inside)
+    return True

@@ -1,0 +1,268 @@
+"""The content of one file: written new, compared, mended in place. Files are open descriptors, wanted content a row."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from agent.apply.ports import ReadChunk, ReadPatch, no_patch
+from agent.apply.results import ChunkLost
+from agent.apply.writing.read_ahead import read_ahead
+from agent.chunking.difference import changed_bytes, replaced
+from agent.core import chunks
+from agent.core.chunks import DATA, HOLE, Entry
+from agent.core.errors import Damaged, NotFound
+from agent.core.rows import ObjectRow
+from agent.fs.content import punch, pwrite_all, read_exact, segments
+
+#: Bytes of a list that is one chunk.
+_ONE = 37
+_READ_AHEAD = 32 << 20
+_BLOCK = 1 << 20
+_PAGE = 4096
+_NO_BYTES = bytes(_PAGE)
+#: From this size on a second thread reads ahead.
+_LARGE = 16 << 20
+
+Look = Callable[[], None]
+
+
+def entries_of(row: ObjectRow, read: ReadChunk) -> Iterator[Entry]:
+    """Data and hole entries of a file in order; raises ``ChunkLost`` for a piece that cannot be read."""
+    return chunks.unfold(row.content, read)
+
+
+def write_new(fd: int, row: ObjectRow, read: ReadChunk) -> int:
+    """Write the whole content into an empty file; bytes written. Holes stay holes."""
+    content = row.content
+    if len(content) == _ONE and content[0] == DATA:
+        data = _read(read, content[5:], row.size)
+        if os.write(fd, data) != row.size:
+            pwrite_all(fd, data, 0)
+        return row.size
+    return sum(writing(fd, row, read))
+
+
+def writing(fd: int, row: ObjectRow, read: ReadChunk) -> Iterator[int]:
+    """:func:`write_new` in steps: yields bytes written."""
+    offset = written = 0
+    for entry, data in _with_bytes(row, read):
+        if data:
+            pwrite_all(fd, data, offset)
+            written += entry.length
+            yield entry.length
+        offset += entry.length
+    if written != row.size:
+        os.ftruncate(fd, row.size)
+
+
+def _with_bytes(row: ObjectRow, read: ReadChunk) -> Iterator[tuple[Entry, bytes]]:
+    """Every entry in order with its bytes, b"" for a hole; of a large file they are read ahead."""
+
+    def bytes_of(entry: Entry) -> bytes:
+        return _read(read, entry.name, entry.length) if entry.kind == DATA else b""
+
+    if row.size >= _LARGE:
+        return read_ahead(entries_of(row, read), bytes_of)
+    return ((entry, bytes_of(entry)) for entry in entries_of(row, read))
+
+
+def goes_on() -> None:
+    """Nobody ends what takes long."""
+
+
+def told_lost(read: ReadChunk, look: Look) -> ReadChunk:
+    """``read``, which raises ``ChunkLost`` for a chunk that cannot be had. ``look`` is called first, as in :func:`is_same`."""
+
+    def looked(name: bytes) -> bytes:
+        look()
+        try:
+            return read(name)
+        except (Damaged, NotFound) as error:
+            raise ChunkLost("apply", error.subject, error.reason, error.remedy) from error
+
+    return looked
+
+
+def is_same(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> bool:
+    """Whether the file holds exactly the wanted bytes and holes. Reads it whole, unless its size says no. ``look`` is called at
+    every step, and raises what is to end it."""
+    return os.fstat(fd).st_size == row.size and next(_unequal(fd, row, read, look), None) is None
+
+
+def difference(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> str:
+    """ "" when the file is as wanted, else "size", "content", or "holes" when it takes room for what should be holes. A layout
+    that only looks different (a hole for zeros; pages that were read over what holds nothing) is none. ``look``: as
+    :func:`is_same`."""
+    if os.fstat(fd).st_size != row.size:
+        return "size"
+    filled = False
+    for offset, entry in _unequal(fd, row, read, look):
+        if not _reads_same(fd, offset, entry, look):
+            return "content"
+        filled = filled or entry.kind == HOLE
+    return "holes" if filled and _wastes_room(fd, row, read) else ""
+
+
+def _wastes_room(fd: int, row: ObjectRow, read: ReadChunk) -> bool:
+    """Whether holes are filled, as the disk has it, and the file so takes more room than its data."""
+    # XFS takes what is cached over an extent that was allocated and never written for data (its iomap_seek_data).
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    layout, block = Layout(fd, row.size), os.fstatvfs(fd).f_frsize
+    offset = room = end = 0
+    filled = False
+    for entry in entries_of(row, read):
+        begin, offset = offset, offset + entry.length
+        if entry.kind == HOLE:
+            filled = filled or layout.within(begin, entry.length)[0]
+        else:
+            # In whole blocks, each of which is counted once.
+            begin, end = max(end, begin - begin % block), offset + -offset % block
+            room += max(0, end - begin)
+    return filled and os.fstat(fd).st_blocks * 512 > room
+
+
+def mend(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> int:
+    """Make any content equal to the wanted one by rewriting what differs; believes nothing. Bytes written. ``look``: as
+    :func:`is_same`."""
+    os.ftruncate(fd, row.size)
+    return sum(_put(fd, offset, entry, read) for offset, entry in _unequal(fd, row, read, look))
+
+
+def patch(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch = no_patch) -> int:
+    """Make a file that equals ``old`` equal to ``new`` by rewriting what differs between the two. Bytes written."""
+    return sum(patching(fd, old, new, read, patch_of))
+
+
+def patching(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch = no_patch) -> Iterator[int]:
+    """:func:`patch` in steps: yields bytes written.
+
+    A chunk that is stored as a patch of the one that stands in its place is not read: only what is literal is written. Reads what
+    it will need before it changes anything, up to a limit: a chunk that is lost leaves the file as it was."""
+    ahead = 0
+    for _, entry, was in replaced(old.content, new.content, read):
+        if ahead >= _READ_AHEAD:
+            break
+        if entry.kind == DATA:
+            ahead += sum(len(data) for _, data in laid_over(entry, was, patch_of) or ((0, bytes_of(entry, read)),))
+    os.ftruncate(fd, new.size)
+    for offset, entry, was in replaced(old.content, new.content, read):
+        yield _lay(fd, offset, entry, was, read, patch_of)
+
+
+def few_bytes_differ(old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch, few: int) -> bool:
+    """Whether :func:`patch` would write at most ``few`` bytes over what stands there; what is added at the end does not count, as
+    it must be written in any case. Asks for no more patches than it takes to know."""
+    over = changed_bytes(old.content, new.content, old.size, read) - few
+    for offset, entry, was in replaced(old.content, new.content, read):
+        if over <= 0 or offset >= old.size:
+            break
+        laid = laid_over(entry, was, patch_of)
+        if laid:
+            over -= entry.length - sum(len(data) for _, data in laid)
+    return over <= 0
+
+
+def _lay(fd: int, offset: int, entry: Entry, was: Entry | None, read: ReadChunk, patch_of: ReadPatch) -> int:
+    laid = laid_over(entry, was, patch_of)
+    if not laid and (was is None or entry.kind == HOLE):
+        return _put(fd, offset, entry, read)
+    written = 0
+    for at, data in laid or differing(fd, offset, entry, read):
+        pwrite_all(fd, data, offset + at)
+        written += len(data)
+    return written
+
+
+def laid_over(entry: Entry, was: Entry | None, patch_of: ReadPatch) -> list[tuple[int, memoryview]]:
+    """``(offset in the chunk, bytes)`` to be written over ``was`` to make ``entry`` of it; empty where the chunk is needed."""
+    if was is None or entry.kind != DATA or was.kind != DATA or was.length != entry.length:
+        return []
+    patch = patch_of(entry.name)
+    if patch is None or patch.bases != (was.name,) or patch.length != entry.length:
+        return []
+    return patch.overlay() or []
+
+
+def bytes_of(entry: Entry, read: ReadChunk) -> bytes:
+    """The bytes of a data entry. ``ChunkLost``."""
+    return _read(read, entry.name, entry.length)
+
+
+def differing(fd: int, offset: int, entry: Entry, read: ReadChunk) -> Iterator[tuple[int, memoryview]]:
+    """``(offset in the chunk, bytes)`` of the runs of pages of a chunk that do not stand in the open file at ``offset``. A page
+    of zeros counts among them: what stands there may be a hole."""
+    data = memoryview(bytes_of(entry, read))
+    stands = memoryview(read_exact(fd, offset, entry.length))
+    begin = -1
+    for at in range(0, len(data), _PAGE):
+        page = data[at : at + _PAGE]
+        same = page == stands[at : at + _PAGE] and page != _NO_BYTES[: len(page)]
+        if same and begin >= 0:
+            yield begin, data[begin:at]
+            begin = -1
+        elif not same and begin < 0:
+            begin = at
+    if begin >= 0:
+        yield begin, data[begin:]
+
+
+def _put(fd: int, offset: int, entry: Entry, read: ReadChunk) -> int:
+    if entry.kind == HOLE:
+        punch(fd, offset, entry.length)
+        return 0
+    pwrite_all(fd, _read(read, entry.name, entry.length), offset)
+    return entry.length
+
+
+def _read(read: ReadChunk, name: bytes, length: int) -> bytes:
+    data = read(name)
+    if len(data) != length:
+        raise ChunkLost("apply", name.hex(), f"a chunk of {len(data)} bytes where the row says {length}")
+    return data
+
+
+def _reads_same(fd: int, offset: int, entry: Entry, look: Look) -> bool:
+    if entry.kind == DATA:
+        return chunks.name_of(read_exact(fd, offset, entry.length)) == entry.name
+    end = offset + entry.length
+    for at in range(offset, end, _BLOCK):
+        look()
+        if any(read_exact(fd, at, min(_BLOCK, end - at))):
+            return False
+    return True
+
+
+def _unequal(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> Iterator[tuple[int, Entry]]:
+    layout = Layout(fd, os.fstat(fd).st_size)
+    offset = 0
+    for entry in entries_of(row, read):
+        look()
+        data, hole = layout.within(offset, entry.length)
+        if data if entry.kind == HOLE else hole or not _reads_same(fd, offset, entry, look):
+            yield offset, entry
+        offset += entry.length
+
+
+class Layout:
+    """Where a file has data and where holes, asked in rising order."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._segments = segments(fd, size)
+        self._at = 0
+
+    def within(self, offset: int, length: int) -> tuple[bool, bool]:
+        """Whether the range holds data, and whether it holds a hole (or lies behind the end)."""
+        found, end = self._segments, offset + length
+        while self._at < len(found) and found[self._at][1] + found[self._at][2] <= offset:
+            self._at += 1
+        data = hole = False
+        at = self._at
+        while at < len(found) and found[at][1] < end:
+            if found[at][0]:
+                data = True
+            else:
+                hole = True
+            at += 1
+        covered = found[at - 1][1] + found[at - 1][2] if at else 0
+        return data, hole or covered < end

@@ -1,0 +1,233 @@
+"""Large files: read in slices between commits, sent ahead, named in the first commit after they were read whole."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+from collections.abc import Callable, Generator, Iterator
+
+from agent.capture.batch import Name, View
+from agent.capture.directories import Places
+from agent.capture.files.objects import Objects
+from agent.capture.files.read_budget import SPARED
+from agent.capture.path_problems import Reports
+from agent.capture.refused import may_pass
+from agent.capture.tickets import LargeQueue
+from agent.capture.tree.names import Looker
+from agent.chunking.reader import Content, ContentReader, Found
+from agent.chunking.stat_trust import unchanged
+from agent.core.clock import Clock
+from agent.core.ids import ObjectId
+from agent.core.patch import Runs
+from agent.core.rows import decode_object
+from agent.fs.confined import open_file
+from agent.fs.handles import handle_of, handle_of_fd
+from agent.fs.metadata import Metadata, read_metadata
+
+#: Gives chunks to the peers under a token, ahead of their commit; and whether the file is new.
+Send = Callable[[int, list[Found], dict[bytes, Runs], bool], None]
+
+
+class LargeReads:
+    """Reads what is in the queue, one file at a time. ``turn`` is one slice (about 4 MiB)."""
+
+    def __init__(
+        self,
+        queue: LargeQueue,
+        looker: Looker,
+        view: View,
+        places: Places,
+        objects: Objects,
+        reports: Reports,
+        clock: Clock,
+        send: Send,
+        tokens: Iterator[int],
+    ) -> None:
+        #: Somebody waits for what changed: nothing is put off.
+        self.hurry = False
+        self._done = self._total = 0
+        self._is_new = False
+        self._queue = queue
+        self._looker = looker
+        self._view = view
+        self._places = places
+        self._objects = objects
+        self._reports = reports
+        self._clock = clock
+        self._send = send
+        self._run: Generator[None, None, None] | None = None
+        self._tokens = tokens
+
+    def __bool__(self) -> bool:
+        self._queue.release(math.inf if self.hurry else self._clock.monotonic())
+        return self._run is not None or len(self._queue) > 0
+
+    def put_off(self) -> float:
+        """For how long a change has waited for its file to be due, in seconds; 0 when none does. From any thread."""
+        since = self._queue.waits_since()
+        return 0.0 if since is None else self._clock.monotonic() - since
+
+    @property
+    def waiting(self) -> int:
+        """How many files wait to be read."""
+        return len(self._queue) + self._queue.later
+
+    @property
+    def waits(self) -> int:
+        """Bytes of new files that wait to be read, and of what is not read yet of the one in hand. From any thread."""
+        return max(0, self._queue.bytes - (self._done if self._is_new else 0))
+
+    @property
+    def new_since(self) -> float | None:
+        """Since when the first of these waits, monotonic seconds. From any thread."""
+        return self._queue.new_since
+
+    def rest(self, longest: float) -> float:
+        """So many seconds at most may pass before something is due."""
+        due = self._queue.next_due()
+        return longest if due is None else min(longest, max(0.0, due - self._clock.monotonic()))
+
+    def progress(self) -> tuple[int, int] | None:
+        """Bytes read and bytes in all of the file in hand."""
+        return (self._done, self._total) if self._run is not None else None
+
+    def turn(self) -> None:
+        """Read a slice of the file in hand, or begin the next."""
+        if self._run is None:
+            taken = self._queue.take()
+            if taken is None:
+                return
+            self._run = self._file(*taken)
+        try:
+            next(self._run)
+        except StopIteration:
+            self._run = None
+            self._done, self._total, self._is_new = 0, 0, False
+
+    def close(self) -> None:
+        """Let go of the file in hand."""
+        if self._run is not None:
+            self._run.close()
+            self._run = None
+
+    def _file(self, name: Name, serials: tuple[int, ...]) -> Generator[None, None, None]:
+        again = False
+        try:
+            again = yield from self._read(name)
+        except OSError as error:
+            path = self._view.path(*name)
+            if may_pass(error):
+                self._looker.give_back(path, error)
+            else:
+                self._reports.unreadable(path, error)
+        self._queue.done(serials, again, self._objects.spared.due(name), self._clock.monotonic())
+
+    def _read(self, name: Name) -> Generator[None, None, bool]:
+        """Read one file; True when it changed meanwhile and is to be read again."""
+        fd = open_file(self._places.fd(name[0]), name[1])
+        try:
+            before = os.fstat(fd)
+            if not stat.S_ISREG(before.st_mode) or not self._is_for_slices(before.st_size):
+                self._looker.give_back(self._view.path(*name))
+                return False
+            return (yield from self._read_open(name, fd, before))
+        finally:
+            os.close(fd)
+
+    def _is_for_slices(self, size: int) -> bool:
+        return size >= SPARED or self._objects.is_ahead(size)
+
+    def _read_open(self, name: Name, fd: int, before: os.stat_result) -> Generator[None, None, bool]:
+        handle = handle_of_fd(fd)
+        known = self._looker.identified_file(name, handle)
+        told = self._queue.told(name)
+        if known is not None and told is not None and self._looker.is_only_named(known, told, before):
+            yield from self._looker.make_way(name, handle)
+            self._looker.name_again(name, told)
+            yield from self._looker.follow_up()
+            return False
+        was = self._view.object(known) if known is not None else None
+        self._is_new = was is None
+        read_at = self._clock.now_ns()
+        meta = read_metadata(-1, b"", before, fd)
+        self._total = before.st_size
+        token = next(self._tokens)
+        id = known if known is not None else self._view.fresh_id()
+        reader, slices = self._objects.open_slices(was, id, fd, before.st_size)
+        committed = False
+        try:
+            content = yield from self._slices(token, reader, slices, was is None)
+            self._send(token, reader.found, reader.patches, was is None)
+            if was is not None:
+                self._objects.spared.read(name, content.size, self._clock.monotonic())
+            moved = self._queue.asked_again or not unchanged(before, os.fstat(fd))
+            if self._objects.restless.is_read_again(handle, moved):
+                yield
+                return True
+            if handle_of(self._places.fd(name[0]), name[1]) != handle:
+                # It was moved while it was read; whoever moved it is heard of, and what was sent is not asked for again.
+                self._looker.give_back(self._view.path(*name))
+                return False
+            yield from self._looker.make_way(name, handle)
+            if was is not None and not self._stands(id, was):
+                # Parts of its list were passed over as those of a version that may be gone by now; or it is gone itself.
+                self._looker.give_back(self._view.path(*name))
+                return False
+            self._view.pieces.update(reader.pieces)
+            named = self._name(name, handle, meta, before, 0 if moved else read_at, content, id)
+            if told is not None and not moved:
+                self._looker.remember_read(told.read_once, named, before)
+            committed = named == id
+        finally:
+            reader.settle(committed)
+        self._view.ahead.append((token, named))
+        self._view.waited(self._queue.new_since)
+        if moved:
+            self._objects.say_restless(*name)
+        else:
+            self._reports.well(lambda: self._view.path(*name))
+        yield from self._looker.follow_up()
+        return False
+
+    def _stands(self, id: ObjectId, was: bytes) -> bool:
+        """Whether an object's content in the catalog is still that of a row."""
+        row = self._view.object(id)
+        return row is not None and (row == was or decode_object(row).content == decode_object(was).content)
+
+    def _slices(
+        self, token: int, reader: ContentReader, slices: Generator[int, None, Content], is_new: bool
+    ) -> Generator[None, None, Content]:
+        """Read to the end, giving each slice away as soon as it is read."""
+        while True:
+            reader.slice = self._objects.slice
+            try:
+                self._done += next(slices)
+            except StopIteration as end:
+                content: Content = end.value
+                return content
+            self._send(token, reader.found, reader.patches, is_new)
+            yield
+
+    def _name(
+        self,
+        name: Name,
+        handle: bytes,
+        meta: Metadata,
+        st: os.stat_result,
+        read_at: int,
+        content: Content,
+        planned: ObjectId,
+    ) -> ObjectId:
+        """Bring the file that was read into the batch, as ``planned`` unless it is known by now."""
+        view = self._view
+        known = self._looker.identified_file(name, handle)
+        id = known if known is not None else planned
+        was = view.object(id) if known is not None else None
+        self._objects.finish_file(id, was, meta, st, read_at, handle, content)
+        view.touched.add(name[0])
+        if known is None:
+            self._looker.name(*name, id)
+        elif view.child(*name) != id:
+            self._looker.give_back(view.path(*name))
+        return id

@@ -1,0 +1,112 @@
+"""Everything that captures one opened root, put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from agent.capture.batch import View
+from agent.capture.directories import Places
+from agent.capture.exclude import Rules
+from agent.capture.files.copies import Copies
+from agent.capture.files.hard_links import Linked
+from agent.capture.files.large_files import LargeReads, Send
+from agent.capture.files.objects import Objects
+from agent.capture.files.waiting_for_room import Later
+from agent.capture.path_problems import Reports
+from agent.capture.tickets import LargeQueue, Outstanding
+from agent.capture.tree.names import Looker
+from agent.capture.tree.walk import Walk
+from agent.chunking.stat_trust import Trust
+from agent.core.clock import Clock
+from agent.core.problem import ProblemBoard
+from agent.fs.durable import sync_filesystem
+from agent.store.catalog.catalog import Catalog
+from agent.store.local import Local
+
+_SEED = "print-seed"
+
+
+class Engine:
+    """Lives from the opening of a root until it is closed or held. Belongs to the pump's thread."""
+
+    def __init__(
+        self,
+        root_fd: int,
+        catalog: Catalog,
+        local: Local,
+        rules: Rules,
+        board: ProblemBoard,
+        clock: Clock,
+        send: Send,
+        tokens: Iterator[int],
+        linked: Linked,
+    ) -> None:
+        self.root_fd = root_fd
+        #: Walks of the whole root; and everything else that hints begin.
+        self.walks = Outstanding()
+        self.outstanding = Outstanding()
+        self.view = View(catalog, local)
+        self.places = Places(root_fd, self.view)
+        self._rules = rules
+        self._clock = clock
+        #: On the disk of our own state, not in the tree.
+        self._scratch = os.path.dirname(local.path) or None
+        self.reports = Reports(board, clock)
+        self.objects = Objects(self.view, catalog, self.places, self.reports, clock, print_seed(local), linked)
+        linked.opened(root_fd)
+        self.copies = Copies(self.view, self.places, linked, board, clock)
+        queue, self.later = LargeQueue(self.outstanding), Later(self.outstanding)
+        self.looker = Looker(self.view, self.places, self.objects, rules, self.reports, queue, self.later)
+        self.large = LargeReads(
+            queue, self.looker, self.view, self.places, self.objects, self.reports, clock, send, tokens
+        )
+
+    def walk(self, trust: Trust, *, whole: bool = False, virgin: bool = False) -> Walk:
+        """A new walk. A ``whole`` one writes everything dirty back first, so that signatures can be clean."""
+        return Walk(
+            self.looker,
+            self.view,
+            self.places,
+            self.objects,
+            self._rules,
+            self.reports,
+            trust,
+            whole=whole,
+            synced_at=self._synced() if whole else 0,
+            virgin=virgin,
+            scratch=self._scratch,
+        )
+
+    @property
+    def waits(self) -> int:
+        """Bytes of new files, and of what else waits for the link, that no commit has yet. From any thread."""
+        return self.large.waits + self.later.bytes
+
+    def put_off(self) -> float:
+        """For how long the oldest change has waited that is known and in no commit yet, in seconds. From any thread."""
+        since = [one for one in (self.large.new_since, self.later.since, self.view.since) if one is not None]
+        return max(self.large.put_off(), self._clock.monotonic() - min(since) if since else 0.0)
+
+    def close(self) -> None:
+        """Close every descriptor; the batch is forgotten."""
+        self.large.close()
+        self.places.close()
+
+    def _synced(self) -> int:
+        begun = self._clock.now_ns()
+        try:
+            sync_filesystem(self.root_fd)
+        except OSError:
+            # Without a sync nothing is clean, so everything is read: slower, and right.
+            return 0
+        return begun
+
+
+def print_seed(local: Local) -> int:
+    """The dataset's own seed of prints: whoever does not know it cannot make two contents look equal."""
+    stored = local.value(_SEED)
+    if stored is None:
+        stored = os.urandom(8)
+        local.set_value(_SEED, stored, durable=True)
+    return int.from_bytes(stored, "big")

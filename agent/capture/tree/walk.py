@@ -1,0 +1,263 @@
+"""Reconcile: everything below a directory, compared with the catalog, in bounded memory and at any depth."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Generator
+from stat import S_ISREG
+from typing import TypeVar
+
+from agent.capture.batch import Name, View
+from agent.capture.directories import Places
+from agent.capture.exclude import Rules
+from agent.capture.files.objects import Objects
+from agent.capture.files.unchanged import KnownEntries, Skimmer
+from agent.capture.path_problems import Reports
+from agent.capture.tickets import ReadOnce
+from agent.capture.tree.names import Entry, Looker
+from agent.chunking.reader import SMALL
+from agent.chunking.stat_trust import Trust
+from agent.core.ids import ROOT, ObjectId
+from agent.core.rows import PRIVATE_DIR
+from agent.fs.handles import handle_of
+from agent.fs.walk import Listing
+from agent.store.local import Signature
+
+T = TypeVar("T")
+
+#: A step ends with True when it can go no further now: let others run.
+Turns = Generator[bool, None, None]
+
+#: Takes a directory that was met, and whether it is new.
+Below = Callable[[ObjectId, bool], None]
+
+#: So many large files may wait to be read before the walk waits for them.
+_LARGE_WAITING = 16
+#: So many entries are gone over between two steps, and so many new ones read.
+_AT_ONCE = 128
+_READ_AT_ONCE = 16
+#: So many directories are remembered as gone over.
+_PASSED = 100_000
+_MOVED = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP, errno.EXDEV)
+
+
+class Walk:
+    """One walk. ``run`` does it; between its steps the batch may be committed and hints looked at.
+
+    Only ids of directories are remembered, so what is renamed meanwhile is found under its new name. ``entries`` and
+    ``bytes`` count what was gone over. ``virgin``: nothing was ever captured here before, so new entries need not be
+    looked up. ``synced_at``: see ``Objects``; ``scratch``: see ``Listing``."""
+
+    def __init__(
+        self,
+        looker: Looker,
+        view: View,
+        places: Places,
+        objects: Objects,
+        rules: Rules,
+        reports: Reports,
+        trust: Trust,
+        *,
+        whole: bool = False,
+        synced_at: int = 0,
+        virgin: bool = False,
+        scratch: str | None = None,
+    ) -> None:
+        self.entries = 0
+        self.bytes = 0
+        self._looker = looker
+        self._view = view
+        self._places = places
+        self._objects = objects
+        self._rules = rules
+        self._reports = reports
+        self._synced_at = synced_at
+        self._whole = whole
+        self._virgin = virgin
+        self._scratch = scratch
+        self._skimmer = Skimmer(view, rules, objects.linked, trust, places.remote)
+        self._stack: list[ObjectId] = []
+        self._postponed: list[ObjectId] = []
+        self._read_once: ReadOnce = {}
+        #: Directories that were gone over. They may be asked for by themselves and be met below others that are.
+        self._passed: set[ObjectId] = set()
+        #: Without the privilege to ask objects where they are, a removal may be half of a move: it waits for the end.
+        self._missing: dict[Name, ObjectId] | None = {} if whole and not places.can_locate else None
+
+    def add(self, directory: ObjectId) -> None:
+        """Walk below this one too, also if that was done before."""
+        self._passed.discard(directory)
+        self._stack.append(directory)
+
+    def run(self) -> Turns:
+        """Everything below the directories added, those added meanwhile included; then what had to wait for that."""
+        yield from self._below(self._postponed)
+        again, self._postponed = self._postponed, []
+        self._stack += again
+        yield from self._below([])
+        if self._whole:
+            yield from self._finish()
+
+    def _below(self, postponed: list[ObjectId]) -> Turns:
+        while self._stack:
+            directory = self._stack.pop()
+            if directory not in self._passed:
+                yield from self._visit_and_collect(directory, postponed)
+
+    def _finish(self) -> Turns:
+        """Removals that waited, and problems of paths that nobody met again."""
+        waiting, self._missing = self._missing or {}, None
+        for parent, name in waiting:
+            yield from self._each(self._looker.entry(parent, name))
+        for path in self._reports.paths():
+            if path and (yield from self._each(self._looker.examine(path))) is None:
+                self._reports.gone(path)
+
+    def _visit_and_collect(self, directory: ObjectId, postponed: list[ObjectId]) -> Turns:
+        below: list[ObjectId] = []
+        try:
+            yield from self.visit(directory, lambda id, _: below.append(id))
+        except OSError as error:
+            self._not_listed(directory, error, postponed)
+        else:
+            self._remember(directory)
+        # Reversed, so that they come off the stack in order.
+        self._stack += reversed(below)
+
+    def _remember(self, directory: ObjectId) -> None:
+        if len(self._passed) >= _PASSED:
+            self._passed.clear()
+        self._passed.add(directory)
+
+    def _not_listed(self, directory: ObjectId, error: OSError, postponed: list[ObjectId]) -> None:
+        path = self._view.path_of(directory)
+        if path is None:
+            return
+        if error.errno in _MOVED:
+            postponed.append(directory)
+            if path:
+                self._looker.give_back(path, error)
+        else:
+            self._looker.unlistable.add(directory)
+            self._reports.unreadable(path, error)
+
+    def visit(self, directory: ObjectId, below: Below) -> Turns:
+        """Every entry of one directory; directories among them are given to ``below``. OSError when it cannot be listed."""
+        with Listing(self._places.fd(directory), self._scratch) as listing:
+            for _ in listing.gather():
+                yield False
+            known = KnownEntries(self._view, directory)
+            virgin = known.head() is None and self._virgin and not self._rules
+            alone_since = self._looker.serial if virgin else None
+            for names in listing.pages():
+                if directory == ROOT and PRIVATE_DIR in names:
+                    names.remove(PRIVATE_DIR)
+                yield from self._compare(directory, names, known, below, alone_since)
+            while (head := known.head()) is not None:
+                known.at += 1
+                yield from self._entry(directory, head, below)
+
+    def _compare(
+        self, directory: ObjectId, names: list[bytes], known: KnownEntries, below: Below, alone_since: int | None
+    ) -> Turns:
+        """Some of a directory's names, beside what the catalog has up to the last of them.
+
+        ``alone_since``: when (by the serial of hints) the catalog had nothing in it, and nothing can be known of its entries."""
+        at = 0
+        while at < len(names):
+            head = known.head()
+            if head is not None and head < names[at]:
+                known.at += 1
+                yield from self._entry(directory, head, below)
+                continue
+            yield False
+            self._places.remote.look()
+            fd, done = self._places.fd(directory), 0
+            if head == names[at]:
+                done, size = self._skimmer.skim(directory, fd, names[at : at + _AT_ONCE], known, below)
+                self.bytes += size
+            elif alone_since == self._looker.serial:
+                done = self._take(directory, fd, names[at : at + _READ_AT_ONCE])
+            at += done
+            self.entries += done
+            if not done:
+                yield from self._unusual(directory, fd, names[at], known, below)
+                at += 1
+                self.entries += 1
+
+    def _take(self, directory: ObjectId, fd: int, names: list[bytes]) -> int:
+        """How many of them, from the first on, were plain new files and are captured."""
+        done, take = 0, self._objects.fresh.take
+        for name in names:
+            size = take(directory, fd, name, self._synced_at)
+            if size is None:
+                break
+            self.bytes += size
+            done += 1
+        return done
+
+    def _unusual(self, directory: ObjectId, fd: int, name: bytes, known: KnownEntries, below: Below) -> Turns:
+        """An entry that is not just as the catalog has it, or that it does not have."""
+        if known.head() == name:
+            id = known.page[known.at][1]
+            known.at += 1
+            if self._reads_again(directory, fd, name, id, known.signatures.get(id)):
+                return
+        yield from self._entry(directory, name, below)
+
+    def _reads_again(self, directory: ObjectId, fd: int, name: bytes, id: ObjectId, known: Signature | None) -> bool:
+        """Read a small file that is where the catalog has it, which spares asking who it is; False when it is another one."""
+        if name in self._places.remote.names:
+            return False
+        try:
+            st = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if known is None or not S_ISREG(st.st_mode) or st.st_size > SMALL or st.st_ino != known[2]:
+                return False
+            if self._rules and self._rules.excluded(self._view.path(directory, name), is_dir=False):
+                return False
+            handle = handle_of(fd, name)
+        except OSError:
+            return False
+        if handle != known[1] or self._view.child(directory, name) != id:
+            return False
+        objects, before = self._objects, self._objects.bytes_read
+        objects.synced_at, self._looker.read_once = self._synced_at, self._read_once
+        self._looker.capture(id, Entry(directory, name, st, handle, id))
+        objects.synced_at, self._looker.read_once = 0, None
+        self.bytes += objects.bytes_read - before
+        return True
+
+    def _entry(self, directory: ObjectId, name: bytes, below: Below) -> Turns:
+        """Whatever is not simply as it was or simply new."""
+        yield from self._each(self._looker.entry(directory, name))
+        id = self._view.child(directory, name)
+        if id is not None and self._view.is_directory(id) and not self._looker.is_mount(id):
+            below(id, id in self._looker.appeared)
+        for appeared in self._looker.appeared:
+            if appeared != id:
+                below(appeared, True)
+        self._looker.appeared.clear()
+        while len(self._looker.large) > _LARGE_WAITING:
+            yield True
+
+    def _each(self, steps: Generator[None, None, T]) -> Generator[bool, None, T]:
+        """Run a look and what follows from it as a part of this walk."""
+        found = yield from self._as_mine(steps)
+        yield from self._as_mine(self._looker.follow_up())
+        return found
+
+    def _as_mine(self, steps: Generator[None, None, T]) -> Generator[bool, None, T]:
+        looker, objects = self._looker, self._objects
+        while True:
+            objects.synced_at, looker.missing, looker.read_once = self._synced_at, self._missing, self._read_once
+            before = objects.bytes_read
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: T = end.value
+                return found
+            finally:
+                self.bytes += objects.bytes_read - before
+                objects.synced_at, looker.missing, looker.read_once = 0, None, None
+            yield False

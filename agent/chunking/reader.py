@@ -1,0 +1,374 @@
+"""One open file → its chunk list, the chunks that are new in it, and the prints for the next time.
+
+A known file is compared in place first: where the ``xxh3_128`` of the bytes under an old chunk is that chunk's print, the
+chunk keeps its name unhashed. What differs keeps its borders while half of its pages stand where they stood
+(``chunking.pages``), or, where that is not known, while few neighbours differ and the size is the same; else it is cut anew,
+until a cut falls on an old border again.
+
+``LocalRow.prints`` is the print of the chunk list (it binds the rest to that version: ``local.db`` may lag behind the
+catalog after a crash) and then one of each data chunk in order, 16 bytes each; empty for a file of a single chunk.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Set
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from blake3 import blake3
+from xxhash import xxh3_128_digest
+
+from agent.chunking.cutter import FINE, Cut, Cutter, first_cut, kept_cut
+from agent.chunking.list_builder import Folding
+from agent.chunking.pages import PageReader, Placed, is_mostly_there
+from agent.core import chunks
+from agent.core.chunks import DATA, HOLE, PIECE, Entry
+from agent.core.patch import Run, Runs
+from agent.fs.content import segments
+
+#: Files up to this size are one chunk: nothing is cut below it.
+WHOLE = FINE.least
+#: New files up to this size are read by one call, and cut into no more chunks than a flat list holds.
+SMALL = 512 << 10
+PRINT = 16
+NONE: Runs = ()
+SLICE = 4 << 20
+#: After so many differing neighbours the old borders say nothing any more.
+_RUN = 8
+#: Parts of a list that are known to be those of the version before; others are told once more.
+_REMEMBERED = 65_536
+
+#: ``(name, kind, data)``
+Found = tuple[bytes, int, bytes]
+
+
+class Content(NamedTuple):
+    """What was read: the canonical chunk list, how many bytes it describes, and the prints to keep."""
+
+    chunks: bytes
+    size: int
+    prints: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The version that the catalog has: chunk list, size, and ``LocalRow.prints``."""
+
+    chunks: bytes
+    size: int
+    prints: bytes
+
+
+def read_at_once(data: bytes, seed: int, cutter: Cutter) -> tuple[Content, list[Found]]:
+    """Content of a new file without holes, all of whose bytes are ``data`` (at most ``SMALL``), and its chunks."""
+    if len(data) <= WHOLE:
+        name = blake3(data).digest()
+        return Content(chunks.encode_one(len(data), name), len(data)), [(name, DATA, data)]
+    view, at = memoryview(data), 0
+    listed, prints = b"", b""
+    found: list[Found] = []
+    for length in cutter.lengths(view, FINE):
+        part = data if length == len(data) else data[at : at + length]
+        name = blake3(part).digest()
+        listed += chunks.encode_one(length, name)
+        prints += xxh3_128_digest(part, seed)
+        found.append((name, DATA, part))
+        at += length
+    return Content(listed, len(data), xxh3_128_digest(listed, seed) + prints if len(found) > 1 else b""), found
+
+
+class ContentReader:
+    """Reads one open file once. :meth:`slices` does the work; between its steps ``found`` (chunks, pieces) and ``patches`` (how
+    some of them are made of chunks of the version before, by name) are to be emptied. After it: :meth:`settle`."""
+
+    def __init__(
+        self,
+        fd: int,
+        size: int,
+        seed: int,
+        cutter: Cutter,
+        earlier: Earlier | None,
+        piece: Callable[[bytes], bytes],
+        pages: PageReader | None = None,
+    ) -> None:
+        self._pages = pages
+        self.patches: dict[bytes, Runs] = {} if pages is None else pages.patches
+        self.found: list[Found] = []
+        self.pieces: list[tuple[bytes, bytes]] = []
+        self._fd, self._size, self._seed, self._cutter = fd, size, seed, cutter
+        self._window = _Window(fd, min(size, SLICE))
+        #: After about so many bytes there is a step.
+        self.slice = SLICE
+        # Not by a method: a reader that holds itself would keep its window until garbage is looked for.
+        earlier_pieces = _Opened(piece)
+        self._folding = Folding(partial(_keep_piece, self.found, self.pieces, earlier_pieces.names))
+        self._prints = bytearray()
+        self._old = _OldChunks(earlier, seed, size, earlier_pieces.read, pages)
+        self._cut = self._chosen_cut(earlier, earlier_pieces.read)
+        self._run = 0
+        self._ended = False
+
+    def slices(self) -> Generator[int, None, Content]:
+        """Read to ``size``, or less where the file ends before; yields bytes gone over, about every 4 MiB."""
+        at = 0
+        for is_data, offset, length in segments(self._fd, self._size):
+            if is_data:
+                at = yield from self._segment(offset, offset + length)
+            else:
+                self._folding.add(Entry(HOLE, length))
+                at = offset + length
+            if self._ended:
+                break
+        self._old.end()
+        listed = self._folding.finish()
+        prints = xxh3_128_digest(listed, self._seed) + bytes(self._prints) if len(self._prints) > PRINT else b""
+        return Content(listed, at, prints)
+
+    def settle(self, committed: bool) -> None:
+        """What was read is to be committed, or was read in vain; the latter also after the former, or without an end."""
+        if self._pages is not None and committed:
+            self._pages.finish()
+        elif self._pages is not None:
+            self._pages.withdraw()
+
+    def _chosen_cut(self, earlier: Earlier | None, piece: Callable[[bytes], bytes]) -> Cut:
+        if earlier is None:
+            return first_cut(self._size)
+        return kept_cut(chunks.unfold(earlier.chunks, piece), self._size)
+
+    def _segment(self, at: int, end: int) -> Generator[int, None, int]:
+        reported = at
+        self._run = 0
+        while at < end and not self._ended:
+            moved = self._compare(at, end) or self._cut_some(at, end)
+            at += moved
+            if at - reported >= self.slice:
+                yield at - reported
+                reported = at
+        return at
+
+    def _compare(self, at: int, end: int) -> int:
+        """Go over the old chunk that begins here; 0 when there is none to go by."""
+        old = self._old.starting(at, end)
+        if old is None:
+            return 0
+        length, name, was = old
+        view = self._window.view(at, length, end)[:length]
+        if len(view) < length:
+            return 0
+        now = xxh3_128_digest(view, self._seed)
+        if now == was or (not was and blake3(view).digest() == name):
+            self._run = 0
+            self._folding.add(Entry(DATA, length, name))
+            self._prints += now
+            self._old.keep()
+            if self._pages is not None:
+                self._pages.kept(name, view, at)
+            return length
+        told, runs = b"", NONE
+        if self._pages is not None:
+            told = self._pages.told(view, at)
+            runs = self._pages.in_place(told, name, length, self._old.following)
+        if not is_mostly_there(runs, length):
+            if not self._old.same_size or self._run >= _RUN or (self._pages is not None and self._pages.had):
+                return 0
+            self._run += 1
+        self._add(view, now, told, runs)
+        return length
+
+    def _cut_some(self, at: int, end: int) -> int:
+        """Cut from here as far as the window shows, or to the next border that an old chunk has too."""
+        view = self._window.view(at, min(end - at, 2 * self._cut.most), end)
+        if len(view) > self.slice:
+            view = view[: max(self.slice, 2 * self._cut.most)]
+        last = at + len(view) >= end
+        if not last and len(view) < 2 * self._cut.most:
+            last = self._ended = True
+        done = 0
+        for length in self._cutter.lengths(view, self._cut):
+            if done and not last and done + length == len(view):
+                break
+            part, start = view[done : done + length], at + done
+            told, runs = b"", NONE
+            if self._pages is not None:
+                told = self._pages.told(part, start)
+                runs = self._pages.beside(part, start, self._old.under(start, start + length), self._old.following)
+            runs = self._grown(part, start) or runs
+            self._add(part, None, told, runs)
+            done += length
+            if done >= self.slice or self._old.starting(at + done, end) is not None:
+                self._ended = self._ended and done == len(view)
+                break
+        return done
+
+    def _grown(self, part: memoryview, start: int) -> Runs:
+        """How a chunk is made of the last one of the version before, where that was only added to: for this nothing need be
+        known of its pages, and no page is told for a line in it."""
+        last = self._old.last_at(start)
+        if last is None or last[0] >= len(part) or blake3(part[: last[0]]).digest() != last[1]:
+            return NONE
+        return Run(last[1], 0, last[0]), Run(b"", 0, len(part) - last[0])
+
+    def _add(self, view: memoryview, known_print: bytes | None, told: bytes, runs: Runs) -> None:
+        name = blake3(view).digest()
+        self._folding.add(Entry(DATA, len(view), name))
+        self._prints += known_print or xxh3_128_digest(view, self._seed)
+        self.found.append((name, DATA, bytes(view)))
+        if self._pages is not None:
+            self._pages.found(name, told, runs)
+        elif runs:
+            self.patches[name] = runs
+
+
+def _keep_piece(
+    found: list[Found], pieces: list[tuple[bytes, bytes]], known: Set[bytes], name: bytes, data: bytes
+) -> None:
+    if name not in known:
+        found.append((name, PIECE, data))
+        pieces.append((name, data))
+
+
+class _Opened:
+    """Reads parts of the list of the version before, and knows ``names`` of them. They are opened where the read is, so that a
+    part which did not change is known by the time when it is whole again."""
+
+    def __init__(self, piece: Callable[[bytes], bytes]) -> None:
+        self._piece = piece
+        self.names: set[bytes] = set()
+
+    def read(self, name: bytes) -> bytes:
+        if len(self.names) >= _REMEMBERED:
+            self.names.clear()
+        self.names.add(name)
+        return self._piece(name)
+
+
+class _Window:
+    """A stretch of the file in memory that moves forward."""
+
+    def __init__(self, fd: int, capacity: int) -> None:
+        self._fd = fd
+        self._buffer = memoryview(bytearray(capacity))
+        self._start = self._end = 0
+
+    def view(self, at: int, need: int, end: int) -> memoryview:
+        """Bytes from ``at``: at least ``need`` of them, fewer only where the file ends; never beyond ``end``."""
+        if at < self._start or at + need > self._end:
+            self._move(at, need, end)
+        return self._buffer[at - self._start : min(self._end, end) - self._start]
+
+    def _move(self, at: int, need: int, end: int) -> None:
+        kept = self._end - at if self._start <= at < self._end else 0
+        if kept:
+            self._buffer[:kept] = bytes(self._buffer[at - self._start : self._end - self._start])
+        room = min(len(self._buffer), end - at)
+        self._start, self._end = at, at + kept
+        while self._end - at < need:
+            got = os.preadv(self._fd, [self._buffer[self._end - at : room]], self._end)
+            if not got:
+                break
+            self._end += got
+
+
+@dataclass(slots=True)
+class _Old:
+    """A data chunk of the earlier version: its place, its print or b"", and whether it only ended because the file did."""
+
+    start: int
+    length: int
+    name: bytes
+    print: bytes
+    cut_short: bool
+    kept: bool = False
+
+
+class _OldChunks:
+    """The data chunks of the earlier version in file order, with their prints where those belong to that version."""
+
+    def __init__(
+        self,
+        earlier: Earlier | None,
+        seed: int,
+        size: int,
+        piece: Callable[[bytes], bytes],
+        pages: PageReader | None = None,
+    ) -> None:
+        self.same_size = earlier is not None and earlier.size == size
+        self._pages = pages
+        self._rest = self._placed(earlier, seed, size, piece) if earlier is not None else iter(())
+        self._ahead: deque[_Old] = deque()
+
+    def starting(self, at: int, end: int) -> tuple[int, bytes, bytes] | None:
+        """``(length, name, print or b"")`` of the old chunk that begins at ``at`` and ends by ``end``. ``at`` never falls."""
+        self._pass(at)
+        first = self._ahead[0] if self._ahead else None
+        if first is None or first.start != at or at + first.length > end or first.cut_short:
+            return None
+        return first.length, first.name, first.print
+
+    def last_at(self, at: int) -> tuple[int, bytes] | None:
+        """Length and name of the old chunk that begins at ``at``, if it is the last of a file that grew. ``at`` never falls."""
+        self._pass(at)
+        first = self._ahead[0] if self._ahead else None
+        return (first.length, first.name) if first is not None and first.start == at and first.cut_short else None
+
+    def keep(self) -> None:
+        """The chunk that :meth:`starting` gave is there again."""
+        self._ahead[0].kept = True
+
+    def under(self, at: int, end: int) -> list[Placed]:
+        """The old chunks that stood in a range; ``at`` never falls."""
+        self._pass(at)
+        while not self._ahead or self._ahead[-1].start < end:
+            if not self._pull():
+                break
+        return [(o.start, o.length, o.name) for o in itertools.takewhile(lambda old: old.start < end, self._ahead)]
+
+    def following(self, count: int) -> list[bytes]:
+        """Names of the old chunks from where the last question was, at most so many."""
+        while len(self._ahead) < count and self._pull():
+            pass
+        return [old.name for old in itertools.islice(self._ahead, count)]
+
+    def _pull(self) -> bool:
+        following = next(self._rest, None)
+        if following is not None:
+            self._ahead.append(following)
+        return following is not None
+
+    def end(self) -> None:
+        """The file ends here, and what the earlier version held beyond is gone."""
+        if self._pages is not None:
+            for old in itertools.chain(self._ahead, self._rest):
+                self._leave(old)
+
+    def _pass(self, at: int) -> None:
+        """Leave what ended before ``at``; something that ends later is at hand, if there is any."""
+        while True:
+            if not self._ahead and not self._pull():
+                return
+            if self._ahead[0].start + self._ahead[0].length > at:
+                return
+            self._leave(self._ahead.popleft())
+
+    def _leave(self, old: _Old) -> None:
+        if not old.kept and self._pages is not None:
+            self._pages.gone(old.name)
+
+    @staticmethod
+    def _placed(earlier: Earlier, seed: int, size: int, piece: Callable[[bytes], bytes]) -> Iterator[_Old]:
+        prints = earlier.prints
+        if prints[:PRINT] != xxh3_128_digest(earlier.chunks, seed):
+            prints = b""
+        at, print_at = 0, PRINT
+        for entry in chunks.unfold(earlier.chunks, piece):
+            if entry.kind == DATA:
+                # The last chunk of a file that grew ended only because the file did.
+                cut_short = at + entry.length >= earlier.size and size > earlier.size
+                yield _Old(at, entry.length, entry.name, prints[print_at : print_at + PRINT], cut_short)
+                print_at += PRINT
+            at += entry.length

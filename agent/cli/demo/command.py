@@ -1,0 +1,144 @@
+"""``hikae demo``: the main job on this machine, in a directory that is gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from agent.api.socket_file import PATH_LIMIT
+from agent.cli.demo.agents import Agent, prepare
+from agent.cli.demo.steps import Story, percentile
+from agent.cli.demo.tree import measure
+from agent.cli.output import answer_json, json_option, remark, say
+from agent.core.errors import Exit, HikaeError, Refused
+from agent.status.figures import size_text, span_text
+from agent.status.text import shown
+
+_SOCKET_ROOM = len("/hikae-demo-xxxxxxxx/alpha.sock.lock")
+_SHOWN = 20
+
+
+@click.command()
+@click.option(
+    "--source", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Your own tree; only read."
+)
+@click.option("--keep", is_flag=True, help="Leave the directory, for a look around.")
+@json_option
+def demo(source: Path | None, keep: bool, as_json: bool) -> int:
+    """Show the main job on this machine: two agents, live edits, a kill, a comparison.
+
+    Everything happens in a temporary directory; nothing else is written. The last line is `identical: yes` (exit
+    code 0) or `identical: no` (1)."""
+    began = time.monotonic()
+    with _directory(keep) as base, _ended_in_order():
+        own = source.resolve() if source else base / "source"
+        if source:
+            _check_room(own, base)
+        story = _story(base, own, source is not None, as_json)
+        try:
+            story.play()
+        except HikaeError:
+            _show_logs(story.alpha, story.beta)
+            raise
+        finally:
+            story.alpha.stop()
+            story.beta.stop()
+    return _finish(story, time.monotonic() - began, as_json)
+
+
+def _story(base: Path, source: Path, foreign: bool, as_json: bool) -> Story:
+    # A watcher without privilege marks its place by a file in the tree; polling writes nothing.
+    alpha, beta = prepare(base, source, base / "standby", "polling" if foreign else "auto")
+    tell_to = remark if as_json else say
+
+    def tell(step: str, words: str) -> None:
+        tell_to(f"✓ {step:<14} {words}")
+
+    return Story(alpha, beta, source, base / "standby", tell, foreign, bar=not as_json)
+
+
+def _finish(story: Story, seconds: float, as_json: bool) -> int:
+    identical = not story.differences
+    lags = [round(percentile(story.lags_ms, share), 1) for share in (50, 99)] if story.lags_ms else [None, None]
+    for line in story.differences[:_SHOWN]:
+        remark(f"  {line}")
+    if len(story.differences) > _SHOWN:
+        remark(f"  and {len(story.differences) - _SHOWN:,} more")
+    if as_json:
+        answer_json(
+            {
+                "identical": identical,
+                "lag_ms_p50": lags[0],
+                "lag_ms_p99": lags[1],
+                "generations": None,
+                "lost_changes": None,
+                "promoted": None,
+                "rto_ms": None,
+                "restored_identical": None,
+                "seconds": round(seconds, 1),
+            }
+        )
+    else:
+        lag = (
+            f"lag {lags[0]:.0f} ms (p50), {lags[1]:.0f} ms (p99); "
+            if lags[0] is not None and lags[1] is not None
+            else ""
+        )
+        say(f"{lag}{span_text(seconds)} in all")
+        say(f"identical: {'yes' if identical else 'no'}")
+    return Exit.DONE if identical else Exit.FAILED
+
+
+def _check_room(source: Path, base: Path) -> None:
+    """The standby and its history take up to twice the source's size."""
+    needed, free = 2 * measure(str(source)).bytes, shutil.disk_usage(base).free
+    if needed > free:
+        reason = f"up to {size_text(needed)} are needed in {base.parent}, {size_text(free)} are free"
+        raise Refused("demonstrate", shown(str(source)), reason, "set TMPDIR to a larger place")
+
+
+def _show_logs(*agents: Agent) -> None:
+    for agent in agents:
+        remark(f"the end of {agent.name}'s log:")
+        for line in agent.tail():
+            remark(f"  {line}")
+
+
+@contextmanager
+def _directory(keep: bool) -> Iterator[Path]:
+    """A fresh directory, short enough for sockets, that is gone afterwards unless it is to be kept."""
+    place = tempfile.gettempdir()
+    if len(os.fsencode(place)) + _SOCKET_ROOM > PATH_LIMIT:
+        place = "/tmp"  # noqa: S108  mkdtemp makes a private directory in it
+    base = Path(tempfile.mkdtemp(prefix="hikae-demo-", dir=place))
+    try:
+        yield base
+    finally:
+        if keep:
+            remark(f"kept: {base}")
+        else:
+            shutil.rmtree(base, ignore_errors=True)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM and SIGHUP end us as Ctrl-C does: children are stopped and the directory goes."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,207 @@
+"""The demonstration, step by step. Each step does one thing to the two agents and tells one line about it."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.api.controls import Json, Level
+from agent.cli.demo.agents import DATASET, Agent
+from agent.cli.demo.compare import compare
+from agent.cli.demo.tree import build, burst, live_edits, measure
+from agent.cli.output import progress_shown
+from agent.core.errors import HikaeError, TryAgain, Unreachable
+from agent.status.figures import size_text, span_text
+
+EDITS = 100
+EDIT_SECONDS = 8.0
+BURST = 1000
+_PATIENCE = 120.0
+_POLL = 0.5
+
+#: Tells one step: its name, and what came out of it.
+Tell = Callable[[str, str], None]
+
+
+@dataclass(slots=True)
+class Story:
+    """The two agents, the two trees, and what was found. ``source_is_foreign``: it is the user's own and only read."""
+
+    alpha: Agent
+    beta: Agent
+    source: Path
+    standby: Path
+    tell: Tell
+    source_is_foreign: bool
+    bar: bool
+    chance: random.Random = field(default_factory=lambda: random.Random(20261122))
+    lags_ms: list[float] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    _pause: threading.Event = field(default_factory=threading.Event)
+
+    def play(self) -> None:
+        """All of it. Raises a ``HikaeError`` when an agent does not do its part."""
+        if self.source_is_foreign:
+            self._look_at_source()
+            self._first_sync(kill_in_the_middle=True)
+        else:
+            self._build()
+            self._first_sync(kill_in_the_middle=False)
+            self._edit()
+            self._rename()
+            self._burst()
+            self._kill()
+        self._verify()
+        self._compare()
+
+    def _build(self) -> None:
+        began = time.monotonic()
+        build(self.source, self.chance)
+        size = measure(str(self.source))
+        self.tell("sample tree", f"{size.entries:,} entries, {size_text(size.bytes)} ({_since(began)})")
+
+    def _look_at_source(self) -> None:
+        size = measure(str(self.source))
+        self.tell(
+            "your tree", f"{size.entries:,} entries, {size_text(size.bytes)}; only read, so no live edits are shown"
+        )
+
+    def _first_sync(self, *, kill_in_the_middle: bool) -> None:
+        self.alpha.start()
+        self.beta.start()
+        began = time.monotonic()
+        self._answering(self.alpha)
+        self.tell("two agents", f"mutual TLS on loopback, watching by {self._watcher()} ({_since(began)})")
+        if kill_in_the_middle:
+            self._until(lambda: self._durable_seq() > 0)
+            self.beta.kill()
+            self.beta.start()
+            self.tell("kill -9", "the secondary, in the middle of the first sync; started again")
+        self._wait("applied", "first sync")
+        took = time.monotonic() - began
+        size = measure(str(self.source))
+        rate = size_text(int(size.bytes / took))
+        self.tell("first sync", f"{size.entries:,} entries, {size_text(size.bytes)} in {span_text(took)} ({rate}/s)")
+
+    def _edit(self) -> None:
+        control, began = self.alpha.client(), time.monotonic()
+        for _ in live_edits(self.source, self.chance, EDITS):
+            written = time.monotonic()
+            control.wait(DATASET, "durable", _PATIENCE, _quiet)
+            self.lags_ms.append((time.monotonic() - written) * 1000)
+            if time.monotonic() - began > EDIT_SECONDS:
+                break
+        p50, p99 = (percentile(self.lags_ms, share) for share in (50, 99))
+        self.tell(
+            "live edits", f"{len(self.lags_ms)} edits, each durable there after {p50:.0f} ms (p50), {p99:.0f} ms (p99)"
+        )
+
+    def _rename(self) -> None:
+        old, new = self.source / "shop-1", self.source / "shop-1-renamed"
+        entries = measure(str(old)).entries
+        began = time.monotonic()
+        old.rename(new)
+        self._wait("applied", "rename")
+        self.tell("rename", f"a directory of {entries:,} entries, applied in {_since(began)}")
+
+    def _burst(self) -> None:
+        began = time.monotonic()
+        written = sum(1 for _ in burst(self.source / "burst", self.chance, BURST))
+        self._wait("applied", "burst")
+        self.tell("burst", f"{written:,} new files, applied {_since(began)} after the first was begun")
+
+    def _kill(self) -> None:
+        for number in burst(self.source / "burst under fire", self.chance, BURST):
+            if number == BURST // 3:
+                self.beta.kill()
+        self.beta.start()
+        began = time.monotonic()
+        self._wait("applied", "recovery")
+        self.tell("kill -9", f"the secondary, in the middle of a burst; all is there {_since(began)} after its restart")
+
+    def _verify(self) -> None:
+        self._reconcile()
+        self._wait("applied", "the rest")
+        with progress_shown("verifying", self.bar) as progress:
+            report = self.beta.client().verify(DATASET, True, progress)
+        self.differences += [str(one) for one in report["differences"]]
+        found = "equal" if report["equal"] else f"{len(report['differences']):,} differences"
+        self.tell(
+            "verify --deep", f"{report['checked_entries']:,} entries, {size_text(report['checked_bytes'])}: {found}"
+        )
+
+    def _compare(self) -> None:
+        began = time.monotonic()
+        found = compare(str(self.source), str(self.standby))
+        self.differences += found
+        outcome = f"{len(found):,} differences" if found else "content and metadata equal"
+        self.tell("both trees", f"compared without hikae's code: {outcome} ({_since(began)})")
+
+    def _reconcile(self) -> None:
+        with progress_shown("looking at everything", self.bar) as progress:
+            self.alpha.client().reconcile(DATASET, progress)
+
+    def _wait(self, level: Level, words: str) -> None:
+        """Until all that is written now is there. In short waits: meanwhile agents may start, and progress is shown."""
+        deadline = time.monotonic() + _PATIENCE
+        control = self.alpha.client()
+        with progress_shown(words, self.bar) as progress:
+            while True:
+                try:
+                    control.wait(DATASET, level, _POLL, _quiet)
+                except (TryAgain, Unreachable) as error:
+                    self._still_worth_it(deadline, error)
+                    sync = self._dataset(self.alpha)["sync"]
+                    if sync:
+                        progress(sync)
+                else:
+                    return
+
+    def _answering(self, agent: Agent) -> None:
+        self._until(lambda: bool(self._dataset(agent)["watch"]))
+
+    def _until(self, true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            reason: HikaeError = TryAgain("go on", "the demonstration", f"nothing moved for {_PATIENCE:.0f} s")
+            try:
+                if true():
+                    return
+            except Unreachable as error:
+                reason = error
+            self._still_worth_it(deadline, reason)
+            self._pause.wait(0.02)
+
+    def _still_worth_it(self, deadline: float, reason: HikaeError) -> None:
+        for agent in (self.alpha, self.beta):
+            agent.check_alive()
+        if time.monotonic() > deadline:
+            raise reason
+
+    def _watcher(self) -> str:
+        return str(self._dataset(self.alpha)["watch"]["kind"])
+
+    def _durable_seq(self) -> int:
+        return max((peer["durable_seq"] for peer in self._dataset(self.alpha)["peers"]), default=0)
+
+    def _dataset(self, agent: Agent) -> Json:
+        found: Json = next(one for one in agent.client().status()["datasets"] if one["name"] == DATASET)
+        return found
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value that ``share`` percent are not above (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * int(share) // 100) - 1)]
+
+
+def _since(began: float) -> str:
+    return span_text(time.monotonic() - began)
+
+
+def _quiet(_value: Json) -> None:
+    """Nobody looks at the progress of a wait that is short."""

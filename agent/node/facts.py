@@ -1,0 +1,272 @@
+"""A dataset's facts for status, read off its running side. Nothing is kept here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from agent.apply.results import Phase as ApplyPhase
+from agent.capture.facts import Phase as PumpPhase
+from agent.capture.facts import PumpFacts
+from agent.config.values import Dataset
+from agent.core.problem import Problem, ProblemBoard
+from agent.core.standing import Hold, Verified
+from agent.node.pauses import SEND, Pauses
+from agent.node.primary import Primary
+from agent.node.standby import Standby
+from agent.status.facts import FIRST_SYNC, DatasetFacts, PeerFacts, SyncFacts, WatchFacts
+from agent.status.state import Role
+from agent.stream.sending.forecast import forecast_seconds
+from agent.stream.sending.pace import STANDS_STILL, Terms
+from agent.stream.sending.sender import Phase as SendPhase
+from agent.stream.telling import Standings
+
+#: A peer is behind when what waits needs longer than this at the rate of the last seconds, and something is as late as that.
+BEHIND_SECONDS, LATE_SECONDS = 10.0, 3.0
+_MODES = {SendPhase.CATCHUP: "catchup", SendPhase.BEHIND: "behind", SendPhase.STREAMING: "streaming"}
+
+
+def closed_facts(
+    dataset: Dataset, role: Role, board: ProblemBoard, pauses: Pauses, standings: Standings
+) -> DatasetFacts:
+    """A dataset that is not open: only its problems say anything."""
+    problems, uncounted = board.listed()
+    return DatasetFacts(
+        name=dataset.name,
+        kind=dataset.kind,
+        group=dataset.group,
+        role=role,
+        path=dataset.path,
+        primary=dataset.primary,
+        standbys=dataset.standby,
+        epoch=0,
+        peers=tuple(PeerFacts(name, told=standings.told(name)) for name in _others(dataset, role)),
+        pauses=pauses.told(),
+        problems=tuple(problems),
+        uncounted=uncounted,
+    )
+
+
+def primary_facts(
+    side: Primary, board: ProblemBoard, pauses: Pauses, standings: Standings, verified: Verified | None
+) -> DatasetFacts:
+    """A dataset on its primary."""
+    pump = side.facts()
+    peers, troubles = _peers(side, pauses, standings)
+    problems, uncounted = board.listed()
+    dataset = side.dataset
+    serving_alone = dataset.start_without_peer == "serve"
+    newest = side.newest()
+    return DatasetFacts(
+        name=dataset.name,
+        kind=dataset.kind,
+        group=dataset.group,
+        role=Role.FENCED if side.mark is not None and side.mark.fenced else Role.PRIMARY,
+        path=dataset.path,
+        primary=dataset.primary,
+        standbys=dataset.standby,
+        epoch=side.epoch.number,
+        commit=newest,
+        peers=peers,
+        sync=_least_done(peers) or _walk(pump),
+        watch=_watch(side, pump),
+        hold=_hold(side, pump, problems),
+        pauses=pauses.told(),
+        problems=tuple(problems),
+        link_problems=tuple(troubles),
+        uncounted=uncounted,
+        last_verify=verified,
+        rewound=side.mark is not None,
+        unconfirmed=not serving_alone and not side.confirmed.issuperset(side.links),
+        inconsistent=newest is not None and not newest.consistent and pump.phase is PumpPhase.LIVE,
+        reconciling=pump.phase is PumpPhase.RECONCILE,
+        owed=max((peer.owed for peer in peers), default=0),
+    )
+
+
+def standby_facts(
+    side: Standby, board: ProblemBoard, pauses: Pauses, standings: Standings, verified: Verified | None
+) -> DatasetFacts:
+    """A dataset on a secondary."""
+    apply = side.loop.facts()
+    problems, uncounted = board.listed()
+    dataset = side.dataset
+    newest = side.newest()
+    connected = side.connected
+    # Until a consistent commit stands there as files, too.
+    first = newest is None or not (newest.consistent or side.was_consistent) or side.unapplied
+    mode: Literal["streaming", ""] = "streaming" if connected else ""
+    primary = PeerFacts(
+        dataset.primary,
+        version=side.primary_program,
+        connected=connected,
+        mode=mode,
+        told=standings.told(dataset.primary),
+        since_ns=side.visits.since,
+    )
+    return DatasetFacts(
+        name=dataset.name,
+        kind=dataset.kind,
+        group=dataset.group,
+        role=Role.STANDBY,
+        path=dataset.path,
+        primary=dataset.primary,
+        standbys=dataset.standby,
+        epoch=side.epoch,
+        commit=newest,
+        applied=apply.applied,
+        peers=(primary,),
+        sync=_beside(_applying(side, first), primary),
+        hold=_told_hold(problems, apply.hold) if apply.hold else None,
+        pauses=pauses.told(),
+        problems=tuple(problems),
+        uncounted=uncounted,
+        last_verify=verified,
+        inconsistent=newest is not None and not newest.consistent and not first,
+        redo=apply.phase is ApplyPhase.REDO,
+        behind=apply.phase is ApplyPhase.FULL,
+        seeding=side.seeding.seeds,
+        owed=side.owing,
+    )
+
+
+def _others(dataset: Dataset, role: Role) -> tuple[str, ...]:
+    return dataset.standby if role is Role.PRIMARY else (dataset.primary,)
+
+
+def _lag(measured: float | None, put_off: float) -> float | None:
+    """The lag of a peer, with a change in it that is put off for so many seconds (0: none is)."""
+    return max(measured or 0.0, put_off) if put_off else measured
+
+
+def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
+    peers: list[PeerFacts] = []
+    troubles: list[Problem] = []
+    put_off, waits = side.facts().put_off, side.facts().waits
+    for name, (link, _) in side.links.items():
+        state = link.state()
+        if state.error is not None and side.mark is None and not pauses.paused(SEND):
+            troubles.append(state.error)
+        position = side.boards[name].position
+        behind = waits + (state.behind if state.connected else side.meters[name].waiting(side.feed.given))
+        changes = side.changes.rate()
+        facts = PeerFacts(
+            name,
+            version=state.welcome.program if state.welcome is not None else "",
+            connected=state.connected,
+            mode=_MODES.get(state.phase, "") if state.connected else "",  # type: ignore[arg-type]
+            durable=position.durable,
+            applied=position.applied,
+            lag_seconds=_lag(side.meters[name].seconds(), put_off),
+            received_ns=side.meters[name].as_of(),
+            applied_ns=side.applied_meters[name].as_of(),
+            behind_bytes=behind,
+            rate=state.gains,
+            change_rate=changes,
+            forecast_seconds=forecast_seconds(behind, state.gains, changes),
+            since_ns=state.since or 0,
+            told=standings.told(name),
+            owed=side.owed.get(name, (0, ()))[0],
+        )
+        facts = replace(facts, mode=_mode(facts), first_sync=_first_sync(side, facts))
+        peers.append(_limited(facts, side.paces[name].terms()) if state.connected else facts)
+    return tuple(peers), troubles
+
+
+def _mode(peer: PeerFacts) -> Literal["streaming", "catchup", "behind", ""]:
+    """A peer that streams is behind all the same while what waits for it needs long at the rate of the last seconds."""
+    waits = peer.behind_bytes > BEHIND_SECONDS * peer.rate > 0
+    late = (peer.lag_seconds or 0.0) > LATE_SECONDS
+    return "behind" if peer.mode == "streaming" and waits and late else peer.mode
+
+
+def _first_sync(side: Primary, peer: PeerFacts) -> SyncFacts | None:
+    """How far a peer is that has not had, and applied, a consistent commit. The total is known once the walk is through."""
+    first = side.firsts[peer.name]
+    if not first() and not first.unapplied:
+        return None
+    newest, walk = side.newest(), side.facts()
+    if walk.phase is PumpPhase.FIRST_SYNC and walk.sync is not None:
+        done, total, entries = walk.sync.done_bytes, walk.sync.total_bytes, walk.sync.total_entries
+    elif newest is not None:
+        done = total = newest.bytes
+        entries = newest.entries
+    else:
+        return SyncFacts(FIRST_SYNC)
+    eta = peer.forecast_seconds if total is not None and peer.connected and peer.rate else None
+    return SyncFacts(FIRST_SYNC, max(0, done - peer.behind_bytes), total, 0, entries, eta)
+
+
+def _least_done(peers: Sequence[PeerFacts]) -> SyncFacts | None:
+    """Of the peers in their first sync, the one that is least far."""
+    return min((peer.first_sync for peer in peers if peer.first_sync), key=lambda sync: sync.done_bytes, default=None)
+
+
+def _hold(side: Primary, pump: PumpFacts, problems: Sequence[Problem]) -> Hold | None:
+    """What ``accept`` would let pass here."""
+    if side.mark is not None:
+        return replace(_told_hold(problems, side.mark.code), gives_up=side.mark.gives_up)
+    return None if pump.hold is None else _told_hold(problems, pump.hold.value)
+
+
+def _told_hold(problems: Sequence[Problem], word: str) -> Hold:
+    """The hold as the problem tells it that has ``word`` for its code or sentence."""
+    for problem in problems:
+        if word in (problem.code, problem.message):
+            return Hold(problem.code, problem.message, problem.remedy, problem.since)
+    return Hold(word, word)
+
+
+def _limited(peer: PeerFacts, terms: Terms) -> PeerFacts:
+    """With how fast it may be sent to, where that is limited."""
+    rate, until = terms.allowance.rate, terms.allowance.until
+    if rate is None:
+        return peer
+    waits_until = int(until * 1e9) if rate == STANDS_STILL and until is not None else None
+    limits: Literal["first_sync", "steady"] = "first_sync" if terms.first_sync else "steady"
+    return replace(peer, rate_limit=rate, waits_until_ns=waits_until, limited_by=limits)
+
+
+def _walk(pump: PumpFacts) -> SyncFacts | None:
+    if pump.sync is None:
+        return None
+    phase = FIRST_SYNC if pump.phase is PumpPhase.FIRST_SYNC else "reconcile"
+    sync = pump.sync
+    return SyncFacts(phase, sync.done_bytes, sync.total_bytes, sync.done_entries, sync.total_entries)
+
+
+def _watch(side: Primary, pump: PumpFacts) -> WatchFacts | None:
+    watcher = side.watcher
+    if watcher is None:
+        return None
+    return WatchFacts(
+        watcher.kind, watcher.why, pump.by_event, pump.by_reconcile, watcher.overflows, pump.last_reconcile
+    )
+
+
+def _beside(own: SyncFacts | None, primary: PeerFacts) -> SyncFacts | None:
+    """A first sync as the primary tells of it while it is connected: it alone knows the total. The entries are those here."""
+    told = primary.told.standing.sync if primary.told is not None and primary.connected else None
+    if own is None or own.phase != FIRST_SYNC or told is None or told.phase != FIRST_SYNC:
+        return own
+    return replace(told, done_entries=own.done_entries)
+
+
+def _applying(side: Standby, first: bool) -> SyncFacts | None:
+    apply = side.loop.facts()
+    seeding = side.seeding
+    if first and not seeding.ready:
+        files, size = seeding.read
+        return SyncFacts(FIRST_SYNC, size, None, files, None)
+    if seeding.seeds and not first and apply.phase is ApplyPhase.IDLE:
+        done, total = seeding.progress
+        return SyncFacts("seeding", done, total)
+    if apply.phase not in (ApplyPhase.CONVERGE, ApplyPhase.REDO) and not first:
+        return None
+    progress = apply.progress
+    phase = FIRST_SYNC if first else "apply"
+    if first:
+        # What was received so far is not all: the total is the primary's to tell.
+        return SyncFacts(phase, progress.done_bytes, None, progress.done_entries, None)
+    return SyncFacts(phase, progress.done_bytes, progress.total_bytes, progress.done_entries, progress.total_entries)

@@ -1,0 +1,51 @@
+"""The pump's outlet: the feed, with the lag of each peer measured on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from agent.capture.outlet import ReadChunk, Room
+from agent.core.commit import Changes, Commit
+from agent.core.ids import ObjectId
+from agent.node.measured.lag import LagMeter
+from agent.stream.sending.feed import Feed
+
+
+class MeasuredFeed:
+    """A ``capture.outlet.Outlet`` over ``feed``; ``changed`` is called at every commit."""
+
+    def __init__(self, feed: Feed, meters: Sequence[LagMeter], changed: Callable[[], None]) -> None:
+        self._feed = feed
+        self._meters = meters
+        self._changed = changed
+        self._since: float | None = None
+
+    def has_room(self, timeout: float) -> bool:
+        """See ``Outlet``."""
+        return self._feed.has_room(timeout)
+
+    def room(self) -> Room | None:
+        """See ``Outlet``."""
+        return self._feed.room()
+
+    def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
+        """See ``Outlet``."""
+        self._feed.content(token, chunks, is_new)
+
+    def waited(self, since: float) -> None:
+        """See ``Outlet``."""
+        self._since = since
+
+    def looked(self) -> None:
+        """See ``Outlet``."""
+        self._feed.looked()
+
+    def commit(
+        self, commit: Commit, changes: Changes, chunks: Sequence[ReadChunk], ahead: Sequence[tuple[int, ObjectId]]
+    ) -> None:
+        """See ``Outlet``."""
+        since, self._since = self._since, None
+        for meter in self._meters:
+            meter.captured(commit.number, self._feed.given, since)
+        self._feed.commit(commit, changes, chunks, ahead)
+        self._changed()

@@ -1,0 +1,101 @@
+"""What a sender reads of a primary, on connections of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from agent.capture.files.read_back import TreeSource
+from agent.capture.outlet import Lack
+from agent.capture.pump import Pump
+from agent.core.chunks import ChunkRef
+from agent.core.commit import Commit
+from agent.core.ids import CommitNumber, Epoch, ObjectId
+from agent.store.catalog.catalog import Catalog
+from agent.store.local import Local
+from agent.stream.sending.source import Waiting
+from agent.watch.hint import Hint, Look
+
+
+class PrimarySource:
+    """A ``stream.sending.source.Source``: one for each call, for its thread. ``looked``: see ``TreeSource``."""
+
+    def __init__(
+        self, path: str, catalog: Catalog, local: Local, pump: Pump, looked: Callable[[], None] = lambda: None
+    ) -> None:
+        self._local = local
+        self._pump = pump
+        self._reader = catalog.reader()
+        self._tree = TreeSource(path, catalog.reader(), looked)
+
+    def newest(self) -> Commit | None:
+        """See ``Source``."""
+        return self._reader.newest()
+
+    def commit_at(self, number: CommitNumber) -> Commit | None:
+        """See ``Source``."""
+        return self._reader.commit_at(number) if number >= self._reader.horizon() else None
+
+    def knows_epoch(self, epoch: Epoch) -> bool:
+        """See ``Source``."""
+        return epoch in self._reader.lineage
+
+    def anew_since(self) -> CommitNumber:
+        """See ``Source``."""
+        return self._reader.anew_since()
+
+    def difference(self, a: CommitNumber, b: CommitNumber) -> Iterator[list[tuple[bytes, bytes | None, bytes | None]]]:
+        """See ``Source``."""
+        return self._reader.difference(a, b)
+
+    def fuzzy(self, a: CommitNumber, b: CommitNumber) -> int:
+        """See ``Source``."""
+        return self._reader.fuzzy_between(a, b)
+
+    def piece(self, name: bytes) -> bytes | None:
+        """See ``Source``."""
+        return self._reader.piece(name)
+
+    def object(self, id: ObjectId) -> bytes | None:
+        """See ``Source``."""
+        return self._reader.object(id)
+
+    def read(self, refs: Sequence[ChunkRef]) -> list[bytes | Lack]:
+        """See ``Source``."""
+        found = self._tree.read(refs)
+        if Lack.CHANGED in found:
+            self._ask_capture(refs, found)
+        return found
+
+    def _ask_capture(self, refs: Sequence[ChunkRef], found: list[bytes | Lack]) -> None:
+        """What has changed and capture cannot read (the bad sector may be another) is brought by no later commit either."""
+        objects = {ref.object for ref, data in zip(refs, found, strict=True) if data is Lack.CHANGED}
+        paths = ((id, self._reader.path_of(id)) for id in objects)
+        unreadable = {id for id, path in paths if path is not None and self._pump.cannot_read(path)}
+        for at, ref in enumerate(refs if unreadable else ()):
+            if found[at] is Lack.CHANGED and ref.object in unreadable:
+                found[at] = Lack.UNREADABLE
+
+    def force(self, objects: Sequence[ObjectId]) -> Waiting:
+        """See ``Source``: a hint always reads."""
+        hints = []
+        for id in objects:
+            fact = self._local.get(id)
+            path = self._reader.path_of(id)
+            if fact is not None:
+                hints.append(Hint(b"", Look.ENTRY, fact.handle))
+            if path:
+                hints.append(Hint(path, Look.ENTRY))
+        return self._pump.look(hints)
+
+    def path_of(self, id: ObjectId) -> bytes | None:
+        """See ``Source``."""
+        return self._reader.path_of(id)
+
+    def rest(self) -> None:
+        """See ``Source``."""
+        self._tree.rest()
+
+    def close(self) -> None:
+        """See ``Source``."""
+        self._tree.close()
+        self._reader.close()

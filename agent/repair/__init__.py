@@ -1,0 +1,1 @@
+"""Chunks that a vault has lost, and where they come back from."""

@@ -1,0 +1,138 @@
+"""Which epoch a primary writes in: always one of its own, which begins with a commit. No peer's word changes that.
+
+``role.json`` is written before the catalog begins an epoch, so a number is never used twice by one node. An operator's request
+for a higher epoch is a durable file, so a crash between its steps does no harm. What the catalog holds stays as history.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from agent.core.errors import Damaged
+from agent.core.ids import NOTHING, Epoch, commit_number, epoch_of
+from agent.fs.durable import sync_dir, write_durably
+from agent.roles import epoch_record as epochs
+from agent.roles import rewound
+from agent.store.catalog.catalog import Catalog, Header
+from agent.store.local import Local
+
+CATALOG, LOCAL, ROLE, NEW_EPOCH = "catalog.db", "local.db", "role.json", "new-epoch"
+#: Local facts turned out to be damaged while they were in use.
+LOCAL_DAMAGED = "local-damaged"
+_log = structlog.get_logger("node")
+
+
+def open_stores(home: Path, node: str, now_ns: int) -> tuple[Catalog, Local]:
+    """The catalog of a primary, in an epoch of ``node``'s own that is durably begun, and its local facts. Raises ``HikaeError``.
+
+    A catalog that was not there takes the next epoch: object ids and commits of the lost one are never used again. So does one
+    that went on in the epoch of another node until now (law 7)."""
+    asked = _asked(home)
+    with ExitStack() as stack:
+        catalog = stack.enter_context(Catalog.open(str(home / CATALOG)))
+        _settle_epoch(home / ROLE, catalog, node, asked.above)
+        local = stack.enter_context(open_local(home))
+        if catalog.created or asked.anew:
+            local.forget_objects()
+        _begin_with_commit(catalog, now_ns, anew=asked.anew)
+        _was_given(home)
+        stack.pop_all()
+    return catalog, local
+
+
+def open_local(home: Path) -> Local:
+    """Local facts; damaged ones are moved aside, since losing them costs only time."""
+    path, noted = home / LOCAL, home / LOCAL_DAMAGED
+    if noted.exists():
+        _move_aside(path)
+        noted.unlink()
+    try:
+        return Local.open(str(path))
+    except Damaged:
+        _move_aside(path)
+        return Local.open(str(path))
+
+
+def heals_itself(home: Path, error: Damaged) -> bool:
+    """Whether it is the local facts that are damaged: then the next opening begins new ones, and nobody need do anything."""
+    if error.subject != str(home / LOCAL):
+        return False
+    with suppress(OSError):
+        (home / LOCAL_DAMAGED).touch(0o600)
+        return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An epoch above ``above``. ``anew``: no object of before is one of then, since a peer knows others by the same ids."""
+
+    above: int = 0
+    anew: bool = False
+
+
+def ask_for_epoch(home: Path, above: int, *, anew: bool) -> None:
+    """The next opening begins an epoch higher than ``above``; ``anew``: from nothing, with what was before as history."""
+    write_durably(str(home / NEW_EPOCH), json.dumps({"above": above, "anew": anew}).encode())
+
+
+def _asked(home: Path) -> _Asked:
+    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+        found = json.loads((home / NEW_EPOCH).read_text())
+        return _Asked(int(found["above"]), bool(found["anew"]))
+    return _Asked()
+
+
+def _was_given(home: Path) -> None:
+    """The epoch that was asked for is begun; in this order, so that a crash asks for it again rather than not at all."""
+    if not (home / NEW_EPOCH).exists():
+        return
+    rewound.forget(home)
+    (home / NEW_EPOCH).unlink()
+    # Else a power cut could bring the request back, and another epoch would begin.
+    sync_dir(str(home))
+
+
+def _move_aside(local: Path) -> None:
+    _log.warning("local facts are damaged and are gathered anew", path=str(local))
+    with suppress(FileNotFoundError):
+        os.replace(local, local.with_suffix(".damaged"))
+    _remove_logs(local)
+
+
+def _remove_logs(database: Path) -> None:
+    for suffix in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            database.with_name(database.name + suffix).unlink()
+
+
+def _settle_epoch(role: Path, catalog: Catalog, node: str, above: int) -> None:
+    recorded, lineage = epochs.read(role), catalog.lineage
+    newest = lineage[-1] if lineage else None
+    if newest is not None and newest.owner == node and newest.number > above and recorded in (None, newest):
+        if recorded is None:
+            epochs.write(role, newest)
+        return
+    known: list[Epoch] = [*lineage, *([recorded] if recorded else [])]
+    epoch = epochs.following(max((above, *(one.number for one in known))), node)
+    epochs.write(role, epoch)
+    catalog.begin_epoch(epoch)
+
+
+def _begin_with_commit(catalog: Catalog, now_ns: int, *, anew: bool) -> None:
+    """The first commit of an epoch that follows others: what was before, or ``anew`` nothing. Where nothing was, the first walk
+    makes it."""
+    newest, epoch = catalog.newest(), catalog.lineage[-1]
+    if newest is None or epoch_of(newest.number) == epoch.number:
+        return
+    number, time = commit_number(epoch.number, 1), max(now_ns, newest.time)
+    parent = NOTHING if anew else newest.number
+    if anew:
+        catalog.restart_from_nothing(number)
+    catalog.seal(Header(number, parent, time, time, newest.consistent and not anew), catalog.pack_end())

@@ -1,0 +1,136 @@
+"""A primary that must not go on: a peer proves that it holds a reign or commits of this very node that are not known here, so the
+state here is an old copy or was lost (*rewound*); or the peer reigns in an epoch of its own, not older than ours (*fenced*).
+
+The mark ``rewound.json`` outlives a restart. It lies among the state that is old, so putting the newest copy of that back takes
+it away; the other way out is to begin a higher epoch from what stands here now (``lineage.ask_for_epoch``). Neither gives up
+what this node has.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agent.core.ids import NOTHING, CommitNumber, epoch_of, seq_of, shown
+from agent.core.problem import Problem, Severity
+from agent.fs.durable import write_durably
+from agent.store.catalog.catalog import Catalog
+from agent.stream.footing import LineageBroken, Verdict
+
+MARK = "rewound.json"
+REWOUND, FENCED = Verdict.REWOUND.value, Verdict.FENCED.value
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """Who is ahead. ``epoch``: that which the peer has; ``theirs``: its newest commit, of this ``digest``, ``NOTHING`` when the
+    epoch alone is in the way; ``ours``: the newest here when that was noticed, at ``since`` (UTC ns); ``fenced``: the epoch is
+    the peer's own."""
+
+    peer: str
+    epoch: int
+    theirs: CommitNumber
+    ours: CommitNumber
+    since: int
+    digest: str = ""
+    fenced: bool = False
+
+    @property
+    def code(self) -> str:
+        """The problem's, and what ``accept`` says that it accepted."""
+        return FENCED if self.fenced else REWOUND
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, for an operator."""
+        moment = datetime.fromtimestamp(self.since / 1e9, UTC).astimezone()
+        found = f"(found {moment:%Y-%m-%d %H:%M}); nothing is sent"
+        if self.fenced:
+            return f"{self.peer} was made the primary, in epoch {self.epoch}, so the time of this node is over {found}"
+        return f"this node's state is an old copy: {self._ahead()} {found}"
+
+    def _ahead(self) -> str:
+        if self.theirs == NOTHING or epoch_of(self.theirs) != epoch_of(self.ours):
+            return f"{self.peer} has met epoch {self.epoch} of this node, whose newest commit is {shown(self.ours)}"
+        if self.theirs > self.ours:
+            newest = f"the newest here was {shown(self.ours)}"
+            return f"{self.peer} is ahead: it holds commit {shown(self.theirs)} of this node's own epoch, {newest}"
+        return f"{self.peer} holds another commit {shown(self.theirs)} of this node's own epoch than this node"
+
+    @property
+    def gives_up(self) -> str:
+        """What ``accept`` takes from the peer's tree, counted as far as that is known."""
+        undone = (
+            f"what they changed and does not stand here is undone in the tree of {self.peer}, and stays in its history"
+        )
+        return f"{self._lost()}: {undone}"
+
+    def _lost(self) -> str:
+        same = epoch_of(self.theirs) == epoch_of(self.ours)
+        if self.fenced and epoch_of(self.theirs) == self.epoch:
+            return f"{seq_of(self.theirs):,} commits of {self.peer}'s own epoch {self.epoch}, and all after them"
+        if self.theirs > self.ours and same:
+            return f"{self.theirs - self.ours:,} commits that only {self.peer} has, up to {shown(self.theirs)}"
+        if self.theirs != NOTHING:
+            return f"the commits that only {self.peer} has, up to {shown(self.theirs)}"
+        return f"the commits that only {self.peer} has"
+
+    def problem(self, dataset: str, home: Path) -> Problem:
+        """For status. ``home``: where the dataset's state lies."""
+        goes_on = f"hikae accept {dataset} (a higher epoch begins; what {self.peer} has stays in its history)"
+        if self.fenced:
+            remedy = f"make {self.peer} the primary in the configuration of all nodes; or, if this node is to go on: {goes_on}"
+        else:
+            remedy = (
+                f"stop the agent, put the newest copy of {home} back and start it; "
+                f"or, if what stands here now is right: {goes_on}"
+            )
+        return Problem(self.code, Severity.ERROR, self.since, b"", self.sentence, remedy)
+
+
+def mark_of(failure: LineageBroken, ours: CommitNumber, since: int) -> Rewound:
+    """The mark for what a peer has proven."""
+    fenced = failure.verdict is Verdict.FENCED
+    return Rewound(failure.peer, failure.epoch.number, failure.durable, ours, since, failure.digest.hex(), fenced)
+
+
+def read(home: Path) -> Rewound | None:
+    """The mark, None when there is none. One that cannot be read still is one."""
+    path = home / MARK
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return None
+    with suppress(ValueError, KeyError, TypeError):
+        found = json.loads(text)
+        numbers = (CommitNumber(int(found["theirs"])), CommitNumber(int(found["ours"])))
+        who, since, digest = str(found["peer"]), int(found["since"]), str(found["digest"])
+        return Rewound(who, int(found["epoch"]), *numbers, since, digest, bool(found.get("fenced")))
+    return Rewound("a peer", 0, NOTHING, NOTHING, path.stat().st_mtime_ns)
+
+
+def read_and_settle(home: Path, catalog: Catalog) -> Rewound | None:
+    """The mark, unless the state that it lies in is that of the peer by now, because the newest copy was laid over the old one.
+
+    Raises ``OSError``."""
+    mark = read(home)
+    if mark is None or mark.theirs == NOTHING:
+        return mark
+    commit = catalog.commit_at(mark.theirs)
+    if commit is None or commit.digest.hex() != mark.digest:
+        return mark
+    forget(home)
+    return None
+
+
+def write(home: Path, mark: Rewound) -> None:
+    """Remember it durably. Raises ``OSError``."""
+    write_durably(str(home / MARK), json.dumps(asdict(mark)).encode() + b"\n")
+
+
+def forget(home: Path) -> None:
+    """A higher epoch is begun, or is about to be."""
+    (home / MARK).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The catalog: the rows, commits and epochs of one dataset through time."""

@@ -1,0 +1,492 @@
+"""The catalog: the objects and names of one dataset through time, its commits and epochs. Only truths.
+
+One thread writes. What it changes is staged under the number of the coming commit and seen by nobody; ``seal`` (or
+``write``, which does both) makes it the newest commit in one durable transaction. Whatever fails on the way leaves
+nothing staged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import apsw
+
+from agent.core.commit import Changes, Commit
+from agent.core.errors import Damaged, HikaeError, NotFound, Refused, StoreFailed, WireError
+from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, object_id, shown
+from agent.store.catalog import lists, owed, schema
+from agent.store.catalog.history import Difference
+from agent.store.catalog.overlay import Overlay
+from agent.store.catalog.reader import CatalogReader, Reading, as_stored
+from agent.store.catalog.staging import UNSTAGE, UNSTAGE_STATEMENTS, Counts, Staging, highest_id
+from agent.store.sqlite import UNFIT, Synchronous, ensure_schema, failure, open_database, query, settle_log, unfit
+from agent.store.vault.pack import PackEnd
+
+__all__ = ["Catalog", "CatalogReader", "Header"]
+
+_CACHE_KIB = 32768
+#: A commit of one change touches six to eight pages, and each goes to the log: small ones (docs/decisions/0036).
+_PAGE_SIZE = 2048
+#: Rows staged in one transaction before it is cut, so that the log does not grow with a commit.
+_SLICE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the catalog cannot know of a commit by itself; see ``core.commit.Commit``.
+
+    ``digest``: what the other side claims (None: not claimed); the commit is refused unless it is what comes out
+    here."""
+
+    number: CommitNumber
+    parent: CommitNumber
+    time: int
+    received: int
+    consistent: bool
+    fuzzy: int = 0
+    digest: bytes | None = None
+
+
+class Catalog(Reading):
+    """The writing side; owned by one thread. Its reading methods serve that thread; others take a :meth:`reader`.
+
+    ``created``: whether there was no catalog before."""
+
+    created: bool
+
+    @classmethod
+    def open(cls, path: str) -> Catalog:
+        """Open or create; what a crash left staged is taken back.
+
+        Raises ``Damaged`` (with what to do), ``TryAgain`` (disk full), ``StoreFailed``."""
+        connection = open_database(path, Synchronous.FULL, _CACHE_KIB, page_size=_PAGE_SIZE)
+        catalog = cls(path, connection)
+        try:
+            catalog.created = ensure_schema(connection, path, schema.APPLICATION, schema.VERSION, schema.TABLES)
+            settle_log(connection)
+            catalog._recover()
+            catalog._known_epoch = next(reversed(catalog.lineage), None)
+        except apsw.Error as error:
+            catalog.close()
+            raise failure(error, "open the catalog", path) from error
+        except UNFIT as error:
+            catalog.close()
+            raise unfit(error, "open the catalog", path) from error
+        except BaseException:
+            catalog.close()
+            raise
+        return catalog
+
+    def __init__(self, path: str, connection: apsw.Connection) -> None:
+        super().__init__(path, connection)
+        self.created = False
+        self._bulk: CatalogReader | None = None
+        self._staged: CommitNumber | None = None
+        self._newest: Commit | None = None
+        self._overlay: Overlay | None = None
+        self._failed = False
+        self._unclean = False
+        self._sliced = False
+        self._rows = 0
+        self._epoch = 0
+        self._last_object = 0
+        #: As the database has it: every page that a commit need not touch is four kilobytes less to write.
+        self._saved_object = -1
+        self._known_epoch: Epoch | None = None
+        #: How many objects of the newest commit are not all here; any thread.
+        self.owing = 0
+        #: Rises when it changes which.
+        self.owed_moves = 0
+
+    @property
+    def known_epoch(self) -> Epoch | None:
+        """The newest epoch; unlike ``lineage`` it may be asked for by any thread."""
+        return self._known_epoch
+
+    def close(self) -> None:
+        """Take back what is staged and give the connections back; safe to call twice."""
+        if self._bulk is not None:
+            self._bulk.close()
+            self._bulk = None
+        self._connection.close(True)
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def reader(self) -> CatalogReader:
+        """A reader for another thread; it closes it."""
+        return CatalogReader.open(self.path)
+
+    # --- epochs and ids
+
+    def begin_epoch(self, epoch: Epoch) -> None:
+        """Durably begin an epoch above all before; the same one again is no error.
+
+        Raises ``Refused`` for a lower number, the same with another token, and while a commit is staged."""
+        lineage = self.lineage
+        if lineage and lineage[-1] == epoch:
+            return
+        if not 0 < epoch.number < EPOCH_LIMIT or (lineage and epoch.number <= lineage[-1].number):
+            newest = lineage[-1].number if lineage else 0
+            raise Refused("begin an epoch", str(epoch.number), f"epoch {newest} is known and must be lower")
+        if self._staged is not None:
+            raise Refused("begin an epoch", str(epoch.number), f"commit {shown(self._staged)} is being staged")
+        with self._writing("begin an epoch"):
+            row = (epoch.number, epoch.owner, epoch.token)
+            query(self._connection, "insert into epoch values (?, ?, ?, null)", row)
+            query(self._connection, "commit")
+            self._epoch = epoch.number
+            self._known_epoch = epoch
+
+    def allocate(self, count: int = 1) -> ObjectId:
+        """The first of ``count`` fresh ids of the newest epoch; durable with the next commit.
+
+        Raises ``NotFound`` before the first epoch."""
+        if not self._epoch:
+            raise NotFound("allocate an object id", self.path, "no epoch has begun")
+        first = max(self._last_object + 1, object_id(self._epoch, 1))
+        self._last_object = first + count - 1
+        return ObjectId(first)
+
+    # --- commits
+
+    def newest(self) -> Commit | None:
+        """The newest sealed commit."""
+        return self._newest
+
+    def write(self, changes: Changes, header: Header, pieces: Sequence[tuple[bytes, bytes]] = ()) -> Commit:
+        """Stage and seal in one transaction; durable when it returns. ``pieces``: ``(name, bytes)`` of chunk lists to
+        keep.
+
+        Raises as :meth:`stage` and :meth:`seal`."""
+        self.stage(header.number, changes)
+        return self._seal(header, self.pack_end(), lambda: lists.keep(self._connection, pieces, changes.puts))
+
+    def stage(self, number: CommitNumber, changes: Changes) -> None:
+        """Add rows to the coming commit. May be called often.
+
+        Raises ``WireError`` (a key twice, a drop of what does not live, a number that is not ahead, malformed bytes),
+        ``TryAgain`` (disk full), ``StoreFailed``. Nothing is staged then: all of the commit must come again."""
+        with self._writing("stage a commit"):
+            self._expect(number)
+            self._staging.apply(number, changes)
+            self._rows += len(changes)
+            if self._rows >= _SLICE:
+                self._cut()
+
+    def owe(self, number: CommitNumber, objects: Iterable[ObjectId]) -> None:
+        """The coming commit is sealed although these objects, whose rows are staged, are not all here. Raises as
+        :meth:`stage`."""
+        with self._writing("stage a commit"):
+            self._expect(number)
+            self._staging.owe(number, objects)
+
+    def owe_not(self, number: CommitNumber, objects: Iterable[ObjectId]) -> None:
+        """They are all here, so the coming commit does not owe them. Raises as :meth:`stage`."""
+        with self._writing("stage a commit"):
+            self._expect(number)
+            self._connection.executemany(owed.FORGET, [(id, schema.FOREVER) for id in objects])
+
+    def came(self, objects: Sequence[ObjectId]) -> None:
+        """Content that these objects owed is durable here now. To be called between commits.
+
+        Raises ``Refused`` while one is staged, ``TryAgain``, ``StoreFailed``."""
+        if self._staged is not None:
+            raise Refused("note what came", self.path, f"commit {shown(self._staged)} is being staged")
+        with self._writing("note what came"):
+            for id in objects:
+                owed.forget(self._connection, id)
+            query(self._connection, "commit")
+            self.owing, self.owed_moves = self.owed_count(), self.owed_moves + 1
+
+    def restart_from_nothing(self, number: CommitNumber) -> None:
+        """Every live row ends with the commit that is to come, whose parent is ``NOTHING``; to be called before its
+        first row.
+
+        Raises as :meth:`stage`; ``WireError`` when rows are staged already."""
+        with self._writing("start over"):
+            if self._staged is not None:
+                raise WireError("start over", shown(number), "rows of the commit came before")
+            self._expect(number)
+            self._staging.restart(number)
+
+    def lay(self, number: CommitNumber, rows: Sequence[bytes], dropped: Callable[[Sequence[bytes]], None]) -> list[int]:
+        """A part of all rows of the state after the coming commit, in the order of their keys. What lives here before them and
+        was not named ends, and ``dropped`` is called with its keys; which of ``rows`` are not here as they are, and are to be
+        staged, is returned, by index. Ended by :meth:`lay_rest`. Raises as :meth:`stage`."""
+        with self._writing("stage a commit"):
+            self._expect(number)
+            if self._overlay is None:
+                self._overlay = Overlay(self._connection, number, self._dropping(number, dropped))
+            return self._overlay.lay(rows)
+
+    def lay_rest(self) -> None:
+        """All rows were laid: what none of them named ends. Raises as :meth:`stage`."""
+        with self._writing("stage a commit"):
+            if self._overlay is not None:
+                self._overlay.finish()
+                self._overlay = None
+
+    def _dropping(
+        self, number: CommitNumber, dropped: Callable[[Sequence[bytes]], None]
+    ) -> Callable[[Sequence[bytes]], None]:
+        def drop(keys: Sequence[bytes]) -> None:
+            self.stage(number, Changes((), keys))
+            dropped(keys)
+
+        return drop
+
+    def staged_digest(self) -> bytes:
+        """The digest that the coming commit would have now."""
+        return self._staging.digest.value()
+
+    def bucket(self, number: int) -> bytes:
+        """The sums of one bucket of the digest as it is with what is staged (16 bytes)."""
+        return self._staging.digest.bucket(number)
+
+    def staged_counts(self) -> tuple[int, int]:
+        """``(entries, bytes)`` that the coming commit would have now."""
+        return self._staging.entries, self._staging.size
+
+    def seal(self, header: Header, pack_end: PackEnd) -> Commit:
+        """Make what is staged (it may be nothing) the newest commit; durable when it returns.
+
+        ``pack_end``: what ``Vault.sync`` gave after the commit's chunks were in. The commit's time is never before its
+        parent's. Raises ``WireError`` when parent or digest differ, ``TryAgain`` (disk full), ``StoreFailed``; then
+        nothing is staged."""
+        return self._seal(header, pack_end, lambda: None)
+
+    def _seal(self, header: Header, pack_end: PackEnd, with_it: Callable[[], None]) -> Commit:
+        with self._writing("seal a commit"):
+            self._expect(header.number)
+            self._check_parent(header)
+            commit = self._commit_of(header)
+            if self._sliced:
+                self._cut()
+                self._connection.pragma("synchronous", int(Synchronous.FULL))
+                query(self._connection, "begin immediate")
+            with_it()
+            self._insert(commit, pack_end)
+            query(self._connection, "commit")
+            self._newest = commit
+            self._staged, self._sliced, self._rows = None, False, 0
+            if self._staging.owed_moved:
+                self._staging.owed_moved = False
+                self.owing, self.owed_moves = self.owed_count(), self.owed_moves + 1
+        return commit
+
+    def withdraw(self) -> None:
+        """Take back all that is staged; no error when there is nothing.
+
+        Raises ``TryAgain``, ``StoreFailed``."""
+        if self._staged is not None:
+            self._take_back("withdraw a commit")
+
+    def prune(self, upto: CommitNumber, limit: int = 5000) -> int:
+        """Forget at most ``limit`` rows that ended by ``upto``, and commits before it; returns how many, 0 when none
+        is left.
+
+        From the first call on no moment before ``upto`` can be asked for. To be called between commits.
+        Raises ``Refused`` while one is staged or when ``upto`` is ahead of the newest."""
+        if self._staged is not None or self._newest is None or upto > self._newest.number:
+            raise Refused("prune the catalog", shown(upto), "a commit is being staged, or it is not sealed yet")
+        with self._writing("prune the catalog"):
+            horizon = max(upto, self.horizon())
+            self._set("horizon", horizon)
+            self._staging.save(self._newest.number)
+            gone = 0
+            ended = query(self._connection, _PRUNE_OBJECTS, (horizon, limit))
+            lists.let_go(self._connection, [row for (row,) in ended])
+            lists.sweep(self._connection, limit)
+            gone = len(ended)
+            for sql in _PRUNE:
+                query(self._connection, sql, (horizon, limit - gone))
+                gone += self._connection.changes()
+            query(self._connection, "commit")
+        return gone
+
+    # --- whole states, on a connection of their own: a withdrawn commit must not take a reader's scratch with it
+
+    def difference(
+        self, a: CommitNumber, b: CommitNumber, batch: int = 1000
+    ) -> Generator[list[Difference], None, None]:
+        """See ``CatalogReader.difference``."""
+        return self._own_reader().difference(a, b, batch)
+
+    def touched(self, a: CommitNumber, b: CommitNumber, batch: int = 1000) -> Generator[list[bytes], None, None]:
+        """See ``CatalogReader.touched``."""
+        return self._own_reader().touched(a, b, batch)
+
+    def rows_at(self, at: CommitNumber | None = None, batch: int = 1000) -> Generator[list[bytes], None, None]:
+        """See ``CatalogReader.rows_at``."""
+        return self._own_reader().rows_at(at, batch)
+
+    def rows_in_bucket(self, number: int, at: CommitNumber | None = None) -> Iterator[bytes]:
+        """See ``CatalogReader.rows_in_bucket``."""
+        return self._own_reader().rows_in_bucket(number, at)
+
+    def _own_reader(self) -> CatalogReader:
+        if self._bulk is None:
+            self._bulk = self.reader()
+        return self._bulk
+
+    def _at(self, at: CommitNumber | None) -> CommitNumber:
+        if at is not None:
+            return at
+        return self._newest.number if self._newest is not None else NOTHING
+
+    # --- transactions
+
+    @contextmanager
+    def _writing(self, operation: str) -> Iterator[None]:
+        """A transaction that the body commits or leaves open for more of the same commit; taken back on any failure."""
+        if self._failed:
+            raise StoreFailed(
+                operation, self.path, "an earlier write failed", "restart the agent when the disk is well"
+            )
+        try:
+            if self._unclean:
+                self._recover()
+            if not self._connection.in_transaction:
+                query(self._connection, "begin immediate")
+            yield
+        except apsw.Error as error:
+            mapped = failure(error, operation, self.path)
+            self._give_up(operation, mapped)
+            raise mapped from error
+        except OverflowError as error:
+            self._take_back(operation)
+            raise WireError(operation, self.path, "it holds a number of more than 63 bits") from error
+        except BaseException:
+            self._take_back(operation)
+            raise
+
+    def _give_up(self, operation: str, cause: HikaeError) -> None:
+        """After an error of SQLite: a full disk may be freed again, anything else ends this catalog object (law 1)."""
+        if isinstance(cause, StoreFailed | Damaged):
+            self._failed = True
+            self._connection.close(True)
+        else:
+            self._take_back(operation)
+
+    def _take_back(self, operation: str) -> None:
+        """Back to the sealed state. On a full disk slices of the commit may stay, unseen, until there is room again."""
+        self._unclean = True
+        try:
+            if self._connection.in_transaction:
+                query(self._connection, "rollback")
+            if self._sliced:
+                self._connection.pragma("synchronous", int(Synchronous.FULL))
+            self._recover()
+        except apsw.FullError:
+            self._staged = None
+        except apsw.Error as error:
+            self._failed = True
+            raise failure(error, operation, self.path) from error
+
+    def _recover(self) -> None:
+        """The sealed state, from the database alone: nothing staged, digest and counts of the newest commit."""
+        newest = self._newest = super().newest()
+        at = newest.number if newest is not None else NOTHING
+        if query(self._connection, _ANY_STAGED, (at,)):
+            with self._connection:
+                query(self._connection, UNSTAGE, (at,) * UNSTAGE_STATEMENTS)
+        counts = Counts(newest.entries, newest.bytes, newest.files) if newest is not None else Counts()
+        self._staging = Staging(self._connection, counts, highest_id(self._connection), at)
+        self._staged, self._sliced, self._unclean, self._rows = None, False, False, 0
+        self._overlay = None
+        self._saved_object = self._get("last_object")
+        self._last_object = max(self._last_object, self._saved_object)
+        self._epoch = max((epoch.number for epoch in self.lineage), default=0)
+        self.owing = self.owed_count() if newest is not None else 0
+        if newest is not None and self._staging.digest.value() != newest.digest:
+            raise Damaged(
+                "open the catalog", self.path, "bucket sums and digest differ", "move it away and start again"
+            )
+
+    def _cut(self) -> None:
+        """End a transaction in the middle of a commit. Its slices need no sync of their own: the seal syncs them
+        all."""
+        query(self._connection, "commit")
+        if not self._sliced:
+            self._connection.pragma("synchronous", int(Synchronous.NORMAL))
+        self._sliced, self._rows = True, 0
+
+    # --- sealing
+
+    def _expect(self, number: CommitNumber) -> None:
+        if self._staged is None:
+            if number <= self._at(None):
+                raise WireError("stage a commit", shown(number), f"{shown(self._at(None))} is sealed already")
+            self._staged = number
+        elif self._staged != number:
+            raise WireError("stage a commit", shown(number), f"{shown(self._staged)} is being staged")
+
+    def _check_parent(self, header: Header) -> None:
+        expected = NOTHING if self._staging.restarted else self._at(None)
+        if header.parent != expected:
+            subject = f"it follows {shown(header.parent)}, and {shown(expected)} was expected"
+            raise WireError("seal a commit", shown(header.number), subject)
+
+    def _commit_of(self, header: Header) -> Commit:
+        digest = self._staging.digest.value()
+        if header.digest is not None and header.digest != digest:
+            raise WireError("seal a commit", shown(header.number), "its digest is not that of its rows")
+        time = header.time if self._newest is None else max(header.time, self._newest.time)
+        return Commit(
+            number=header.number,
+            parent=header.parent,
+            digest=digest,
+            time=time,
+            received=header.received,
+            consistent=header.consistent,
+            entries=self._staging.entries,
+            bytes=self._staging.size,
+            fuzzy=header.fuzzy,
+            files=self._staging.files,
+        )
+
+    def _insert(self, commit: Commit, end: PackEnd) -> None:
+        if self._staging.restarted:
+            self._set("anew", commit.number)
+        self._staging.sealed(commit.number)
+        if self._newest is None or epoch_of(self._newest.number) != epoch_of(commit.number):
+            which = (commit.number, epoch_of(commit.number))
+            query(self._connection, "update epoch set first = ? where number = ? and first is null", which)
+        head = (commit.number, commit.parent, commit.digest, commit.time, commit.received, commit.consistent)
+        row = (*head, commit.entries, as_stored(commit.bytes), commit.fuzzy, end.pack, end.offset, commit.files)
+        query(self._connection, "insert into commits values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        if self._last_object != self._saved_object:
+            self._set("last_object", self._last_object)
+            self._saved_object = self._last_object
+
+    def _set(self, key: str, value: int) -> None:
+        query(self._connection, "insert or replace into meta values (?, ?)", (key, value))
+
+    def _get(self, key: str) -> int:
+        rows = query(self._connection, "select value from meta where key = ?", (key,))
+        return rows[0][0] if rows else 0
+
+
+_ANY_STAGED = """
+select 1 where exists (select 1 from object where since > ?1)
+or exists (select 1 from object where until > ?1 and until < 9223372036854775807)
+or exists (select 1 from name where since > ?1)
+or exists (select 1 from name where until > ?1 and until < 9223372036854775807)
+"""
+_PRUNE_OBJECTS = """
+delete from object where (id, until) in
+(select id, until from object where until <= ?1 and until < 9223372036854775807 limit ?2) returning row
+"""
+_PRUNE = (
+    """delete from name where (parent, until, name) in
+    (select parent, until, name from name where until <= ?1 and until < 9223372036854775807 limit ?2)""",
+    """delete from owed where (object, until) in
+    (select object, until from owed where until <= ?1 and until < 9223372036854775807 limit ?2)""",
+    "delete from commits where number in (select number from commits where number < ?1 limit ?2)",
+)

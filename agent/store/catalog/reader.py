@@ -1,0 +1,251 @@
+"""Reading the catalog: one key, one directory, one commit, at one moment.
+
+What reads many rows is in ``moments``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import apsw
+
+from agent.core.commit import Commit
+from agent.core.digest import WIDTH, bucket_of
+from agent.core.errors import Damaged
+from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId
+from agent.store.catalog import history as moments
+from agent.store.catalog import losses, owed
+from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, unfit
+from agent.store.vault.pack import PackEnd
+
+_CACHE_KIB = 8192
+
+_OBJECT = "select row from object where id = ?1 and until > ?2 and since <= ?2 limit 1"
+_CHILD = """
+select object from name
+where parent = ?1 and until = 9223372036854775807 and name = ?2 and since <= ?3
+union all
+select object from name indexed by name_ended
+where parent = ?1 and name = ?2 and until > ?3 and until < 9223372036854775807 and since <= ?3
+limit 1
+"""
+_NAMES_OF = """
+select parent, name from name where object = ?1 and until > ?2 and since <= ?2 order by parent, name
+"""
+_SOME_NAMES = "select parent, name from name where object = ?1 and until > ?2 and since <= ?2 limit ?3"
+_NEWEST_BEFORE = """
+select max(number) from commits
+where number < coalesce((select number from commits where time >= ? order by number limit 1), 9223372036854775807)
+"""
+_COMMIT = "select number, parent, digest, time, received, consistent, entries, bytes, fuzzy, files from commits "
+
+
+class Reading(owed.Owed):
+    """The reading methods, for whoever has a connection. ``at`` None is the newest sealed commit.
+
+    All raise ``Damaged`` when a page's checksum is wrong, ``StoreFailed`` when the disk does not answer."""
+
+    def __init__(self, path: str, connection: apsw.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    def object(self, id: ObjectId, at: CommitNumber | None = None) -> bytes | None:
+        """The row bytes of an object."""
+        for (row,) in self._all(_OBJECT, (id, self._at(at))):
+            found: bytes = row
+            return found
+        return None
+
+    def child(self, parent: ObjectId, name: bytes, at: CommitNumber | None = None) -> ObjectId | None:
+        """The object that ``name`` stands for in ``parent``."""
+        for (child,) in self._all(_CHILD, (parent, name, self._at(at))):
+            return ObjectId(child)
+        return None
+
+    def children(
+        self, parent: ObjectId, at: CommitNumber | None = None, after: bytes = b"", limit: int = 1000
+    ) -> list[tuple[bytes, ObjectId]]:
+        """``(name, object)`` of at most ``limit`` entries whose name is greater than ``after``, by name."""
+        return self._all(moments.CHILDREN, (parent, after, self._at(at), limit))
+
+    def names_of(self, id: ObjectId, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]:
+        """``(parent, name)`` of every entry that stands for the object."""
+        return self._all(_NAMES_OF, (id, self._at(at)))
+
+    def some_names(self, id: ObjectId, most: int, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]:
+        """As :meth:`names_of`, any ``most`` of them: what costs no more, however many there are."""
+        return self._all(_SOME_NAMES, (id, self._at(at), most))
+
+    def has_children(self, parent: ObjectId, at: CommitNumber | None = None) -> bool:
+        """Whether a directory has entries."""
+        return bool(self.children(parent, at, limit=1))
+
+    def path_of(self, id: ObjectId, at: CommitNumber | None = None) -> bytes | None:
+        """``b"a/b/c"`` by the object's first name, ``b""`` for the root; None when no way leads to the root.
+        For messages: an object may have other paths."""
+        at = self._at(at)
+        parts: list[bytes] = []
+        passed = {id}
+        while id != ROOT:
+            names = self.names_of(id, at)
+            if not names or names[0][0] in passed:
+                return None
+            id, name = names[0]
+            passed.add(id)
+            parts.append(name)
+        return b"/".join(reversed(parts))
+
+    def piece(self, name: bytes) -> bytes | None:
+        """The bytes of a stored chunk list (primary; on a secondary they are in the vault)."""
+        for (data,) in self._all("select data from piece where name = ?", (name,)):
+            found: bytes = data
+            return found
+        return None
+
+    def newest(self) -> Commit | None:
+        """The newest sealed commit."""
+        return self._commit("order by number desc limit 1", ())
+
+    def commit_at(self, number: CommitNumber) -> Commit | None:
+        """The commit of that number, unless it never was or is pruned."""
+        return self._commit("where number = ?", (number,))
+
+    def commits(self, after: CommitNumber, limit: int) -> list[Commit]:
+        """At most ``limit`` commits with a number greater than ``after``, in order."""
+        rows = self._all(_COMMIT + "where number > ? order by number limit ?", (after, limit))
+        return [_as_commit(row) for row in rows]
+
+    def fuzzy_between(self, a: CommitNumber, b: CommitNumber) -> int:
+        """How many files the commits after ``a`` up to ``b`` took as read; those of pruned commits are not counted."""
+        found: int = self._all("select coalesce(sum(fuzzy), 0) from commits where number > ? and number <= ?", (a, b))[
+            0
+        ][0]
+        return found
+
+    def oldest_consistent(self) -> CommitNumber | None:
+        """The oldest consistent commit that is kept."""
+        for (number,) in self._all("select number from commits where consistent order by number limit 1", ()):
+            return CommitNumber(number)
+        return None
+
+    def newest_before(self, time: int) -> CommitNumber:
+        """The newest commit of before that moment (UTC ns); ``NOTHING`` when there is none. Costs what is older: times never
+        fall, and whoever asks is about to prune that."""
+        return CommitNumber(self._all(_NEWEST_BEFORE, (time,))[0][0] or NOTHING)
+
+    @property
+    def lineage(self) -> list[Epoch]:
+        """Every epoch that began here, in order."""
+        rows = self._all("select number, owner, token from epoch order by number", ())
+        return [Epoch(number, owner, token) for number, owner, token in rows]
+
+    def anew_since(self) -> CommitNumber:
+        """The newest commit that ended everything before it, so that no object of before is one of now; ``NOTHING`` for none."""
+        for (number,) in self._all("select value from meta where key = 'anew'", ()):
+            return CommitNumber(number)
+        return NOTHING
+
+    def pack_end(self) -> PackEnd:
+        """Where the packs ended when the newest commit was sealed: what ``Vault.open`` is to be given."""
+        for pack, offset in self._all("select pack, offset from commits order by number desc limit 1", ()):
+            return PackEnd(pack, offset)
+        return PackEnd(0, 0)
+
+    def horizon(self) -> CommitNumber:
+        """The oldest moment that can still be asked for; everything before it was pruned."""
+        for (number,) in self._all("select value from meta where key = 'horizon'", ()):
+            return CommitNumber(number)
+        return NOTHING
+
+    def _at(self, at: CommitNumber | None) -> CommitNumber:
+        if at is not None:
+            return at
+        return CommitNumber(self._all("select coalesce(max(number), 0) from commits", ())[0][0])
+
+    def _commit(self, which: str, arguments: tuple[int, ...]) -> Commit | None:
+        for row in self._all(_COMMIT + which, arguments):
+            return _as_commit(row)
+        return None
+
+    # SQLite's values have the types of the schema; apsw cannot know them.
+    def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]:
+        try:
+            return query(self._connection, sql, arguments)
+        except apsw.Error as error:
+            raise failure(error, "read the catalog", self.path) from error
+        except OverflowError:
+            return []  # a number of more than 63 bits: nothing is stored under it
+
+
+class CatalogReader(Reading, losses.Losses):
+    """A reader with a connection of its own; bound to one thread at a time. Sees sealed commits only."""
+
+    @classmethod
+    def open(cls, path: str) -> CatalogReader:
+        """Raises ``NotFound`` when there is no catalog, ``Damaged``."""
+        reader = cls(path, open_database(path, Synchronous.NORMAL, _CACHE_KIB, create=False))
+        try:
+            query(reader._connection, moments.SCRATCH + losses.SCRATCH)
+        except apsw.Error as error:
+            reader.close()
+            raise failure(error, "open the catalog", path) from error
+        return reader
+
+    def close(self) -> None:
+        """Give the connection back; safe to call twice."""
+        self._connection.close(True)
+
+    def __enter__(self) -> CatalogReader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def difference(
+        self, a: CommitNumber, b: CommitNumber, batch: int = 1000
+    ) -> Generator[list[moments.Difference], None, None]:
+        """What makes the state at ``a`` the state at ``b``: ``(key, old, new)`` with row bytes or None, net, objects
+        first (by id), then names (by parent, name); where nothing ended between the two, by when they began before that.
+        ``a`` may be ``NOTHING``; it may also be the later one.
+
+        Raises ``NotFound`` when history that is needed was pruned (also in the middle, if that happens meanwhile)."""
+        return self._guarded(moments.difference(self, self._connection, a, b, batch))
+
+    def touched(self, a: CommitNumber, b: CommitNumber, batch: int = 1000) -> Generator[list[bytes], None, None]:
+        """Every key with a row that begins or ends in ``(a, b]``, also those that come out as they were; objects first.
+
+        Raises ``NotFound`` like :meth:`difference`."""
+        return self._guarded(moments.touched(self, self._connection, a, b, batch))
+
+    def rows_at(self, at: CommitNumber | None = None, batch: int = 1000) -> Generator[list[bytes], None, None]:
+        """Every row of the state at ``at``, objects first (by id), then names (by parent, name)."""
+        return self._guarded(moments.rows_at(self, self._connection, self._at(at), batch))
+
+    def rows_in_bucket(self, number: int, at: CommitNumber | None = None) -> Iterator[bytes]:
+        """The rows that fall into a bucket; reads the whole state."""
+        for rows in self.rows_at(at):
+            yield from (row for row in rows if bucket_of(row) == number)
+
+    def _guarded(self, batches: Iterator[list[Any]]) -> Generator[list[Any], None, None]:
+        try:
+            yield from batches
+        except apsw.Error as error:
+            raise failure(error, "read the catalog", self.path) from error
+        except UNFIT as error:
+            raise unfit(error, "read the catalog", self.path) from error
+
+
+def _as_commit(row: tuple[Any, ...]) -> Commit:
+    number, parent, digest, time, received, consistent, entries, size, fuzzy, files = row
+    if len(digest) != WIDTH:
+        raise Damaged("read the catalog", "", "a commit without a digest", "move the catalog away and start again")
+    total = int.from_bytes(size, "big") if isinstance(size, bytes) else size
+    if not isinstance(total, int):
+        raise Damaged("read the catalog", "", "a commit without its size", "move the catalog away and start again")
+    return Commit(number, parent, digest, time, received, bool(consistent), entries, total, fuzzy, files)
+
+
+def as_stored(total: int) -> int | bytes:
+    """A sum of sizes, each of which fits 63 bits, for SQLite, whose numbers have no more."""
+    return total if total < 1 << 63 else total.to_bytes(16, "big")

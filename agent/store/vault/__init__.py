@@ -1,0 +1,1 @@
+"""The vault: every chunk of one dataset by its name."""

@@ -1,0 +1,173 @@
+"""The vault's index: chunk name → place in a pack. It can be rebuilt from the packs at any time.
+
+New entries wait in memory until their records are durable; so the database never points behind what it says is durable,
+and a crash leaves it at most behind the packs, never ahead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+import apsw
+
+from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
+from agent.store.vault.pack import PackEnd, Place
+
+_APPLICATION = 0x68696B69  #: "hiki", in the database header
+_VERSION = 2
+_CACHE_KIB = 24_576
+_TABLES = """
+create table place (
+    name blob primary key, pack integer not null, offset integer not null,
+    kind integer not null, codec integer not null, raw integer not null, stored integer not null, depth integer not null
+) without rowid;
+create table base (name blob not null, patch blob not null, primary key (name, patch)) without rowid;
+create table durable (only integer primary key check (only = 1), pack integer not null, offset integer not null);
+insert into durable values (1, 0, 0);
+"""
+_PLACE = "select pack, offset, kind, codec, raw, stored, depth from place where name = ?"
+_HELD = "select value from carray(?) where exists (select 1 from place where name = value)"
+_PUT = Insert("insert or replace into place values", "(?, ?, ?, ?, ?, ?, ?, ?)")
+_PATCHES = "select patch from base where name = ?"
+_PAGE = "select name, pack, offset, kind, codec, raw, stored, depth from place where name > ? order by name limit ?"
+
+
+class Index:
+    """Not thread-safe; the vault's lock guards it. Methods raise ``Damaged`` when the database is."""
+
+    @classmethod
+    def open(cls, path: str) -> Index:
+        """Open or create. Raises ``Damaged`` (then :func:`remove` it and open again), ``TryAgain``, ``StoreFailed``."""
+        connection = open_database(path, Synchronous.NORMAL, _CACHE_KIB)
+        try:
+            ensure_schema(connection, path, _APPLICATION, _VERSION, _TABLES)
+            pack, offset = query(connection, "select pack, offset from durable")[0]
+            empty = not query(connection, "select 1 from place limit 1")
+        except apsw.Error as error:
+            connection.close(True)
+            raise failure(error, "open the vault's index", path) from error
+        except BaseException:
+            connection.close(True)
+            raise
+        return cls(path, connection, PackEnd(pack, offset), empty)
+
+    def __init__(self, path: str, connection: apsw.Connection, durable: PackEnd, empty: bool) -> None:
+        """``durable``: up to where the packs are durable and wholly in the database, which may be ``empty``."""
+        self.path = path
+        self.durable = durable
+        self._connection = connection
+        self._is_empty = empty
+        self._pending: dict[bytes, Place] = {}
+        self._bases: dict[bytes, tuple[bytes, ...]] = {}
+
+    def close(self) -> None:
+        """What waits is dropped: it is found in the packs again."""
+        self._connection.close(True)
+
+    def missing(self, names: Sequence[bytes]) -> list[bytes]:
+        """Those of ``names`` that are not there, in their order."""
+        asked = [name for name in names if name not in self._pending]
+        if not asked or self._is_empty:
+            return asked
+        try:
+            held = {name for (name,) in query(self._connection, _HELD, (apsw.carray(tuple(asked)),))}
+        except apsw.Error as error:
+            raise self._failure(error) from error
+        return [name for name in asked if name not in held] if held else asked
+
+    def place(self, name: bytes) -> Place | None:
+        """Where the chunk is."""
+        place = self._pending.get(name)
+        if place is not None:
+            return place
+        try:
+            for row in query(self._connection, _PLACE, (name,)):
+                return Place(*row)
+        except apsw.Error as error:
+            raise self._failure(error) from error
+        return None
+
+    def put(self, name: bytes, place: Place, bases: tuple[bytes, ...] = ()) -> None:
+        """A record was appended; it waits for :meth:`flush`. Places must rise. ``bases``: what it is a patch of."""
+        self._pending[name] = place
+        if bases:
+            self._bases[name] = bases
+        else:
+            self._bases.pop(name, None)
+
+    def patches_of(self, name: bytes) -> list[bytes]:
+        """Chunks that were stored as patches of this one; some may have been forgotten or stored anew since."""
+        try:
+            found: list[bytes] = [row[0] for row in query(self._connection, _PATCHES, (name,))]
+        except apsw.Error as error:
+            raise self._failure(error) from error
+        return found + [patch for patch, bases in self._bases.items() if name in bases and patch not in found]
+
+    def waiting(self) -> int:
+        """How many entries wait in memory."""
+        return len(self._pending)
+
+    def flush(self, durable: PackEnd) -> None:
+        """Everything before ``durable`` is durable in the packs: write what waits there. Raises ``TryAgain`` (disk
+        full)."""
+        ready: list[tuple[bytes, int, int, int, int, int, int, int]] = []
+        for name, p in self._pending.items():
+            if (p.pack, p.offset) >= (durable.pack, durable.offset):
+                break
+            ready.append((name, p.pack, p.offset, p.kind, p.codec, p.raw_length, p.stored_length, p.depth))
+        names = [row[0] for row in ready]
+        edges = [(base, name) for name in names for base in self._bases.get(name, ())] if self._bases else []
+        ready.sort()
+        try:
+            with self._connection:
+                _PUT.run(self._connection, ready)
+                self._connection.executemany("insert or ignore into base values (?, ?)", edges)
+                query(self._connection, "update durable set pack = ?, offset = ?", (durable.pack, durable.offset))
+        except apsw.Error as error:
+            raise self._failure(error) from error
+        self._is_empty = self._is_empty and not ready
+        self.durable = durable
+        for name in names:
+            del self._pending[name]
+        for _, name in edges:
+            self._bases.pop(name, None)
+
+    def forget(self, names: Iterable[bytes]) -> None:
+        """Drop entries; unknown ones are no error."""
+        gone = list(names)
+        try:
+            with self._connection:
+                self._connection.executemany("delete from place where name = ?", [(name,) for name in gone])
+        except apsw.Error as error:
+            raise self._failure(error) from error
+        for name in gone:
+            self._pending.pop(name, None)
+            self._bases.pop(name, None)
+
+    def page(self, after: bytes, limit: int) -> list[tuple[bytes, Place]]:
+        """At most ``limit`` flushed entries with a name greater than ``after``, by name."""
+        try:
+            rows = query(self._connection, _PAGE, (after, limit))
+        except apsw.Error as error:
+            raise self._failure(error) from error
+        return [(row[0], Place(*row[1:])) for row in rows]
+
+    def unflushed(self) -> list[tuple[bytes, Place]]:
+        """The entries that wait."""
+        return list(self._pending.items())
+
+    def _failure(self, error: apsw.Error) -> Exception:
+        return failure(error, "use the vault's index", self.path)
+
+
+def remove(path: str) -> None:
+    """Delete an index that is damaged or behind what can be caught up."""
+    for name in (path, path + "-wal", path + "-shm"):
+        if os.path.exists(name):
+            os.unlink(name)
+
+
+def entries_in_order(entries: Iterable[tuple[bytes, Place]]) -> Iterator[tuple[bytes, Place]]:
+    """Entries in the order in which they lie in the packs, so that the disk reads forwards."""
+    yield from sorted(entries, key=lambda entry: (entry[1].pack, entry[1].offset))

@@ -1,0 +1,1 @@
+"""The answering side of a call: what comes in is checked, made durable, sealed."""

@@ -1,0 +1,485 @@
+"""The secondary's side of one call: decides what is believed, and makes it durable in the order of law 1.
+
+Not a thread: :mod:`agent.stream.receiving.intake` drives it. Nothing here waits for the peer.
+"""
+
+from __future__ import annotations
+
+import stat
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from agent.core import chunks
+from agent.core.clock import Clock
+from agent.core.commit import Changes, Commit, Position
+from agent.core.ids import (
+    EPOCH_STEP,
+    NO_EPOCH,
+    NOTHING,
+    CommitNumber,
+    Epoch,
+    epoch_of,
+    may_be_sealed,
+    may_follow,
+    shown,
+)
+from agent.core.rows import ObjectRow, check_key, check_row
+from agent.store.catalog.catalog import Catalog, Header
+from agent.store.vault.pack import PackEnd
+from agent.store.vault.vault import Vault
+from agent.stream import messages, versions
+from agent.stream.footing import TOKEN_SIZE, precedes
+from agent.stream.messages import (
+    Absent,
+    Announce,
+    Answers,
+    AskOwed,
+    Batch,
+    Data,
+    Heartbeat,
+    Hello,
+    Need,
+    Offer,
+    Owing,
+    Progress,
+    Refuse,
+    Seal,
+    SecondaryPart,
+    Welcome,
+    Withdraw,
+    bad,
+    changes_in,
+    check_opened,
+    weight,
+)
+from agent.stream.packing import implied_names, open_rows
+from agent.stream.position import PositionBoard
+from agent.stream.receiving.open_chunks import open_chunks
+from agent.stream.receiving.owed_here import ABSENT_MAX, Debts
+from agent.stream.receiving.presence import Presence, goes_on
+from agent.stream.receiving.structure import Structure
+from agent.stream.telling import Standings, Telling
+
+#: What a node that has nothing counts from: the number that the first primary of all takes.
+_FIRST_EPOCH = 1
+#: Bytes of rows that may wait in memory behind a seal that waits for its sync.
+HELD_MAX = 64 << 20
+#: What each row takes there beside its bytes.
+_HELD_ROW = 50
+
+
+@dataclass(slots=True)
+class _Incoming:
+    """A commit whose rows come in. ``whole``: they are all rows that there are; ``held``: blobs that wait until the commits
+    before it are sealed."""
+
+    number: CommitNumber
+    parent: CommitNumber
+    whole: bool = False
+    rows: int = 0
+    held: list[Changes] = field(default_factory=list)
+    #: Objects said to be absent whose rows are not staged yet; and how many were said to be.
+    absent: array[int] = field(default_factory=lambda: array("Q"))
+    absences: int = 0
+    seal: Seal | None = None
+
+
+class Receiver:
+    """Stores what one primary sends for one dataset. Used by one thread at a time; owns the writing side of
+    ``catalog`` from :meth:`open` to :meth:`close`.
+
+    ``announced`` is called with the number of changes that wait on the primary. ``lacking``: the vault has lost chunks, so
+    the primary is asked to offer all; :meth:`mended` is told how that ended. ``asks_first``: see ``Welcome``;
+    ``standings``: how the dataset stands on either side, None: nothing is told.
+    Any exception ends the call: the caller must then only :meth:`close`."""
+
+    def __init__(
+        self,
+        node: str,
+        hello: Hello,
+        catalog: Catalog,
+        vault: Vault,
+        board: PositionBoard,
+        clock: Clock,
+        announced: Callable[[int], None] = lambda _: None,
+        lacking: bool = False,
+        asks_first: bool = False,
+        standings: Standings | None = None,
+    ) -> None:
+        self.dataset = hello.dataset
+        self.lacking = lacking
+        self.asks_first = asks_first
+        self.board = board
+        self.consumed = 0
+        self._node = node
+        self._hello = hello
+        self._catalog = catalog
+        self._vault = vault
+        self._clock = clock
+        self._announced = announced
+        self._presence = Presence(vault, self._look)
+        self._debts = Debts(catalog, self._presence)
+        self._structure = Structure(catalog, catalog.newest() is None, self._look)
+        self._incoming: _Incoming | None = None
+        self._sealed: list[_Incoming] = []
+        self._held = 0
+        self._may_restart = False
+        #: Called at every step of what may take long; raises what is to end it. Set by who drives us.
+        self.ends: Callable[[], None] = goes_on
+        self.standings = standings
+        self.telling = Telling(standings, hello.node, clock)
+
+    def _look(self) -> None:
+        self.ends()
+
+    def open(self) -> Answers:
+        """Answer the ``Hello``; a ``Refuse`` at the end ends the call. A higher epoch is durably met before anything else is said
+        (law 7); a primary that is not of the newest one is told so by the Welcome, which is proven, before it is refused."""
+        version = versions.agree(versions.SPOKEN, self._hello.versions)
+        if version is None:
+            return (versions.refusal(self._node, versions.SPOKEN, self._hello),)
+        refusal = self._unbelieved(self._hello.epoch)
+        if refusal is not None:
+            return (refusal,)
+        self._catalog.withdraw()
+        stale = self._meet(self._hello.epoch)
+        welcome = self._welcome(version)
+        return (welcome,) if stale is None else (welcome, stale)
+
+    def _welcome(self, version: int) -> Welcome:
+        newest = self._catalog.newest()
+        durable = newest.number if newest else NOTHING
+        self._may_restart = self._hello.epoch.number > epoch_of(durable)
+        self.board.durable(durable)
+        return Welcome(
+            node=self._node,
+            epoch=self._epoch_of(durable),
+            durable=durable,
+            durable_digest=newest.digest if newest else b"",
+            applied=min(durable, self.board.position.applied),
+            credit=messages.CREDIT,
+            version=version,
+            lacking=self.lacking,
+            asks_first=self.asks_first,
+            compact=True,
+            patches=True,
+            met=self._newest_epoch(),
+            owed=self._catalog.owing,
+        )
+
+    def handle(self, batch: Batch) -> list[SecondaryPart]:
+        """Take one batch; returns what is to be answered at once.
+
+        Raises ``WireError`` (the peer is not believed), ``TryAgain`` (disk full), ``StoreFailed``, ``Damaged``."""
+        check_opened(batch)
+        answers: list[SecondaryPart] = []
+        for part in batch:
+            if isinstance(part, Data):
+                self._store(part)
+            elif isinstance(part, Offer):
+                answers.extend(self._offered(part))
+            elif isinstance(part, Seal):
+                self._seal_came(part)
+            elif isinstance(part, Withdraw):
+                self._withdraw(part)
+            elif isinstance(part, Absent):
+                self._absent(part)
+            elif isinstance(part, AskOwed):
+                answers.append(self._owing(part))
+            elif isinstance(part, Announce):
+                self._announced(part.count)
+            elif isinstance(part, Heartbeat):
+                self.telling.heard(part)
+                answers.append(replace(self.progress(), clock=self.telling.answer(part)))
+            else:
+                raise bad("a second hello")
+        self.consumed += weight(batch)
+        return answers
+
+    @property
+    def waiting(self) -> bool:
+        """Whether seals wait for :meth:`flush`."""
+        return bool(self._sealed)
+
+    @property
+    def full(self) -> bool:
+        """Whether they must not wait any longer, for memory's sake."""
+        return self._held > HELD_MAX
+
+    def flush(self) -> None:
+        """Make every sealed commit durable: one sync of the packs, then one catalog transaction each. Raises as
+        :meth:`handle`."""
+        if not self._sealed:
+            return
+        moves = self._catalog.owed_moves
+        # Also where nothing came: what a commit relies on may stand in an adopted tree, or have been put into the packs by
+        # another thread, and be durable only now. The vault knows when there is nothing to do.
+        end = self._vault.sync()
+        while self._sealed:
+            self._finish(self._sealed.pop(0), end)
+        self._presence.forget()
+        if self._catalog.owed_moves != moves:
+            self.owed_moved()
+        incoming = self._incoming
+        if incoming is not None:
+            self._begin_if_new(incoming)
+            held, incoming.held = incoming.held, []
+            for changes in held:
+                self._stage(incoming, changes)
+        self._held = 0
+
+    def content_came(self, token: int, came: Sequence[tuple[bytes, bytes | memoryview]]) -> None:
+        """Chunks of the large new file ``token``, names and bytes, in order, ahead of its commit; the vault does not keep them at
+        hand."""
+
+    def owed_moved(self) -> None:
+        """What is owed has changed, or some of it came."""
+
+    def mended(self, left: int) -> None:
+        """Every name was offered, and all but ``left`` of the missing chunks are durable now."""
+
+    def progress(self) -> Progress:
+        """How far we are."""
+        position = self.board.position
+        told = Position(position.durable, min(position.durable, position.applied))
+        return Progress(told, self.consumed, owed=self._catalog.owing)
+
+    def close(self) -> None:
+        """Take back what was never sealed. Safe to call twice; never commits."""
+        self._incoming = None
+        self._sealed.clear()
+        try:
+            self._presence.forget()
+        finally:
+            self._catalog.withdraw()
+
+    # --- epochs
+
+    def _newest_epoch(self) -> Epoch:
+        lineage = self._catalog.lineage
+        return lineage[-1] if lineage else NO_EPOCH
+
+    def _epoch_of(self, durable: CommitNumber) -> Epoch:
+        return next((epoch for epoch in self._catalog.lineage if epoch.number == epoch_of(durable)), NO_EPOCH)
+
+    def _unbelieved(self, epoch: Epoch) -> Refuse | None:
+        """Why an epoch cannot be what the primary says; its owner is who speaks. Numbers rise by a step for each epoch of which
+        there is a commit, and else by one, so nobody can take them away."""
+        owner = self._hello.node
+        if epoch.owner != owner or not epoch.number or len(epoch.token) != TOKEN_SIZE:
+            reason = (
+                f"{owner} comes with epoch {epoch.number} of {epoch.owner or 'nobody'}, and not with one of its own"
+            )
+            return Refuse("epoch-not-own", reason, f"look at {owner}: its agent is faulty or hostile")
+        newest = self._catalog.newest()
+        known, met = epoch_of(newest.number) if newest else _FIRST_EPOCH, self._newest_epoch().number
+        if epoch.number > met and epoch.number != met + 1 and not may_follow(epoch.number, known):
+            reason = (
+                f"epoch {epoch.number} of {owner} is more than {EPOCH_STEP:,} above {known}, which is the newest here"
+            )
+            return Refuse("epoch-too-high", reason, f"look at {owner}: its agent is faulty or hostile")
+        return None
+
+    def _meet(self, epoch: Epoch) -> Refuse | None:
+        known = self._newest_epoch()
+        if not precedes(epoch, known):
+            reason = (
+                f"epoch {epoch.number} of {epoch.owner} is not the newest: {known.owner} holds epoch {known.number}"
+            )
+            return Refuse("stale-epoch", reason, f"see hikae status on {epoch.owner}", known.number)
+        if epoch.number > known.number:
+            self._catalog.begin_epoch(epoch)
+        return None
+
+    # --- chunks
+
+    def _store(self, data: Data) -> None:
+        stored, raws, bases = open_chunks(data, self._vault, self._look)
+        # What is written to the standby at once is not kept at hand; nothing else is a view.
+        self._vault.add(stored, () if data.content else [bytes(raw) for raw in raws])
+        if data.content:
+            came = [(chunk.name, raw) for chunk, raw in zip(stored, raws, strict=True) if chunk.kind == chunks.DATA]
+            self.content_came(data.content, came)
+        self._presence.arrived([chunk.name for chunk in stored])
+        if bases:
+            self._presence.made_of(bases)
+
+    # --- rows
+
+    def _offered(self, offer: Offer) -> list[SecondaryPart]:
+        changes = Changes()
+        if offer.whole:
+            return self._laid(offer)
+        if offer.rows:
+            incoming = self._expect(offer.number, offer.parent)
+            changes = changes_in(open_rows(offer))
+            incoming.rows += len(changes)
+            if self._sealed:
+                incoming.held.append(changes)
+                self._held += (offer.rows_length or len(offer.rows)) + _HELD_ROW * len(changes)
+            else:
+                self._stage(incoming, changes)
+        asked = offer.asked or (implied_names(changes.puts) if offer.implied else ())
+        if not asked:
+            return []
+        return [Need(offer.id, self._presence.wanted([name for _, name in asked]))]
+
+    def _laid(self, offer: Offer) -> list[SecondaryPart]:
+        """A part of all rows that the commit has. Of what is here as it is nothing more is asked for."""
+        self.flush()
+        incoming = self._expect(offer.number, offer.parent, whole=True)
+        rows = changes_in(open_rows(offer))
+        if rows.drops or (offer.id and len(rows) > messages.NAMES_MAX):
+            raise bad("a whole that drops rows, or holds too many at once")
+        incoming.rows += len(rows)
+        changed = self._catalog.lay(offer.number, rows.puts, partial(self._structure.look, offer.number, ()))
+        self._stage(incoming, Changes([rows.puts[index] for index in changed]))
+        return [Need(offer.id, tuple(changed))] if offer.id else []
+
+    def _expect(self, number: CommitNumber, parent: CommitNumber, *, whole: bool = False) -> _Incoming:
+        """The commit that is being received; begins it with its first row. Raises ``WireError`` when another is due."""
+        incoming = self._incoming
+        if incoming is None:
+            self._check_follows(number, parent)
+            if whole and parent == NOTHING:
+                raise bad("a whole on top of nothing")
+            incoming = self._incoming = _Incoming(number, parent, whole)
+            if not self._sealed:
+                self._begin_if_new(incoming)
+        elif (incoming.number, incoming.parent, incoming.whole) != (number, parent, whole):
+            raise bad(f"rows of {shown(number)} while {shown(incoming.number)} is open")
+        return incoming
+
+    def _check_follows(self, number: CommitNumber, parent: CommitNumber) -> None:
+        last = self._last()
+        if number <= last or epoch_of(number) > self._hello.epoch.number or not may_be_sealed(number):
+            raise bad(f"commit {shown(number)} after {shown(last)} in epoch {self._hello.epoch.number}")
+        if parent != last and not (parent == NOTHING and self._may_restart):
+            raise bad(f"commit {shown(number)} on top of {shown(parent)} where {shown(last)} is the newest")
+
+    def _last(self) -> CommitNumber:
+        if self._sealed:
+            return self._sealed[-1].number
+        newest: Commit | None = self._catalog.newest()
+        return newest.number if newest else NOTHING
+
+    def _begin_if_new(self, incoming: _Incoming) -> None:
+        """A commit on top of nothing ends all that lives, once, before its first row."""
+        newest = self._catalog.newest()
+        if incoming.parent == NOTHING and newest is not None and self._may_restart:
+            self._catalog.restart_from_nothing(incoming.number)
+            self._may_restart = False
+
+    def _stage(self, incoming: _Incoming, changes: Changes) -> None:
+        rows = [check_row(row) for row in changes.puts]
+        for key in changes.drops:
+            check_key(key)
+        self._structure.check_types(rows)
+        self._catalog.stage(incoming.number, changes)
+        self._structure.look(incoming.number, rows, changes.drops)
+        files = [row for row in rows if type(row) is ObjectRow and row.content and _is_file(row)]
+        self._presence.require(self._debts.required(incoming.number, files))
+
+    # --- what could not be read
+
+    def _absent(self, part: Absent) -> None:
+        opened = self._incoming
+        incoming = self._expect(part.number, part.parent, whole=opened is not None and opened.whole)
+        incoming.absences += len(part.objects)
+        # What was asked for and is absent does not come.
+        self._presence.ask_again()
+        objects = array("Q", part.objects)
+        incoming.absent += objects if self._sealed else self._debts.absent(incoming.number, objects)
+        if len(incoming.absent) > ABSENT_MAX:
+            raise bad("too many absent objects before their rows")
+
+    def _owing(self, part: AskOwed) -> Owing:
+        if self._incoming is not None:
+            raise bad(f"a question while {shown(self._incoming.number)} is open")
+        self.flush()
+        self._presence.ask_again()
+        moves = self._catalog.owed_moves
+        if self._debts.awaited:
+            self._vault.sync()
+        answer = self._debts.ask(part.after)
+        if self._catalog.owed_moves != moves:
+            self.owed_moved()
+        return answer
+
+    # --- seals
+
+    def _seal_came(self, seal: Seal) -> None:
+        opened = self._incoming
+        incoming = self._expect(seal.number, seal.parent, whole=opened is not None and opened.whole)
+        if (seal.rows, seal.absent) != (incoming.rows, incoming.absences) or len(seal.digest) != chunks.NAME_SIZE:
+            raise bad(f"a seal of {seal.rows} rows after {incoming.rows}, or of other absences")
+        incoming.seal = seal
+        self._sealed.append(incoming)
+        self._incoming = None
+
+    def _finish(self, incoming: _Incoming, end: PackEnd) -> None:
+        """Check the whole commit and seal it; what it names is in packs that are synced."""
+        seal = incoming.seal
+        assert seal is not None
+        self._begin_if_new(incoming)
+        for changes in incoming.held:
+            self._stage(incoming, changes)
+        if incoming.whole:
+            self._catalog.lay_rest()
+        self._structure.settle()
+        incoming.absent = self._debts.absent(incoming.number, incoming.absent)
+        with self._vault.keeping:
+            self._seal(incoming, seal, end)
+        self._debts.over()
+        self._may_restart = False
+        self.board.durable(seal.number)
+
+    def _seal(self, incoming: _Incoming, seal: Seal, end: PackEnd) -> None:
+        """Nothing that is found here may be collected before the commit that names it is there (law 2)."""
+        self._debts.settle(incoming.number)
+        entries, size = self._catalog.staged_counts()
+        if (entries, messages.told_bytes(size)) != (seal.entries, seal.bytes):
+            raise bad("a seal whose counts are not those of its rows")
+        now = self._clock.now_ns()
+        self._catalog.seal(
+            Header(
+                number=seal.number,
+                parent=seal.parent,
+                time=max(0, min(seal.time, now)),
+                received=now,
+                consistent=seal.consistent,
+                fuzzy=seal.fuzzy,
+                digest=seal.digest,
+            ),
+            end,
+        )
+
+    def _withdraw(self, part: Withdraw) -> None:
+        incoming = self._incoming
+        if incoming is None:
+            if self.lacking:
+                self._vault.sync()
+                self.lacking = False
+                self.mended(self._presence.unanswered)
+            if not self._sealed:
+                self._presence.forget()
+            self._presence.ask_again()
+            return
+        if incoming.number != part.number:
+            raise bad(f"a withdrawal of {shown(part.number)} while {shown(incoming.number)} is open")
+        self._incoming = None
+        self._debts.over()
+        self._presence.ask_again()
+        if self._sealed:
+            return
+        self._catalog.withdraw()
+        self._structure.withdrawn()
+        self._presence.forget()
+        newest = self._catalog.newest()
+        self._may_restart = self._hello.epoch.number > epoch_of(newest.number if newest else NOTHING)
+
+
+def _is_file(row: ObjectRow) -> bool:
+    return stat.S_ISREG(row.mode)

@@ -1,0 +1,244 @@
+"""One peer of one dataset, from the primary: dial, exchange, back off, dial again. Knows attempts, and nothing of
+data."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.core.clock import Clock
+from agent.core.errors import HikaeError, Unreachable, WireError
+from agent.core.problem import Problem, Severity
+from agent.stream.footing import LineageBroken
+from agent.stream.messages import BUSY, RESERVE, Answers, Batch, Welcome
+from agent.stream.sending.call import RefusedByPeer
+from agent.stream.sending.forecast import Meter
+from agent.stream.sending.rounds import Stalled
+from agent.stream.sending.sender import Phase, Sender
+
+#: The problem of a call that ended otherwise than by the peer's word.
+DISCONNECTED = "disconnected"
+#: It sent what is not believed.
+UNBELIEVED = "protocol"
+#: Problems of a link that the next call may be without.
+_PASSING = (BUSY, RESERVE, DISCONNECTED, Stalled.code, "silent", UNBELIEVED, "store-failed", "failed")
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 10.0
+#: A peer that refuses us changes its mind by an operator's hand only.
+REFUSED_PAUSE = 5.0
+CLOSE_WITHIN = 2.0
+_STEADY = 60.0
+#: A call that has lasted so long, in seconds, shows that the link is back.
+_BACK = 1.0
+_TICK = 1.0
+
+
+class Transport(Protocol):
+    """The way to a peer; one call at a time. Used by one link."""
+
+    def exchange(self, peer: str, outgoing: Iterator[Batch]) -> Iterator[Answers]:
+        """Begin a call: ``outgoing`` is pulled in a thread of the transport. The iterator returned gives the answers
+        and ends with the call. Raises ``Unreachable`` or ``NotPermitted``, from the call or the iterator, with a
+        reason that an operator can read."""
+        ...
+
+    def cancel(self) -> None:
+        """End the call that is going on, if any: both iterators end soon. Any thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """What status shows. ``since``: UTC ns of the present ``phase`` beginning (None: no call); ``error``: why the last
+    call ended, cleared once a call streams or has lasted a minute, of a lost link once it is back; ``behind``, ``sent``: bytes;
+    ``gains``: bytes a second that the peer works off; ``welcome``: the peer's last, None before any."""
+
+    peer: str
+    connected: bool
+    phase: Phase
+    since: int | None
+    attempts: int
+    error: Problem | None
+    behind: int
+    sent: int
+    gains: float
+    welcome: Welcome | None = None
+
+
+class Link:
+    """Keeps a call to one peer going. Two threads while it runs: one dials and watches the deadlines, one hears.
+
+    ``make_sender`` gives a fresh sender for each call (it may raise ``HikaeError`` while the dataset is not to be
+    sent); ``broken`` is told each failure, so that the node can act on ``LineageBroken`` and ``RefusedByPeer``."""
+
+    def __init__(
+        self,
+        peer: str,
+        dataset: str,
+        transport: Transport,
+        make_sender: Callable[[], Sender],
+        clock: Clock,
+        broken: Callable[[HikaeError], None] = lambda _: None,
+        chance: Callable[[], float] = random.random,
+        close_within: float = CLOSE_WITHIN,
+    ) -> None:
+        self._peer = peer
+        self._transport = transport
+        self._make_sender = make_sender
+        self._clock = clock
+        self._broken = broken
+        self._chance = chance
+        self._close_within = close_within
+        self._thread = threading.Thread(target=self._run, name=f"hikae-link-{dataset}-{peer}")
+        self._stopping = threading.Event()
+        self._hurry = threading.Event()
+        self._sender: Sender | None = None
+        self._error: Problem | None = None
+        self._welcome: Welcome | None = None
+        self._attempts = 0
+        self._gains = Meter()
+        self._began = 0.0
+        self._caught_up = False
+        self._phase: tuple[Phase, int | None] = (Phase.ENDED, None)
+
+    def start(self) -> None:
+        """Begin dialling."""
+        self._thread.start()
+
+    def stop(self, timeout: float = CLOSE_WITHIN) -> None:
+        """End the call after the commit that it is in, at most ``timeout`` seconds later; waits for the threads."""
+        self._stopping.set()
+        self._hurry.set()
+        sender = self._sender
+        if sender is not None:
+            sender.close()
+        self._thread.join(timeout)
+        self._transport.cancel()
+        self._thread.join()
+
+    def dial_now(self) -> None:
+        """Do not wait out the pause: the address or the peer has changed."""
+        self._hurry.set()
+
+    def state(self) -> LinkState:
+        """For status; any thread."""
+        sender = self._sender
+        phase = sender.phase if sender is not None else Phase.ENDED
+        if phase is not self._phase[0]:
+            self._phase = (phase, self._clock.now_ns() if phase is not Phase.ENDED else None)
+        connected = phase is not Phase.ENDED and sender is not None and sender.talk.welcome is not None
+        # A peer that is sent to slowly, or later, catches up for hours: what was before is no news then.
+        steady = connected and self._clock.monotonic() - self._began > _STEADY
+        if (
+            phase is Phase.STREAMING
+            or (steady and sender is not None and not sender.is_fruitless)
+            or self._is_back(connected)
+        ):
+            self._error = None
+        self._remember(sender)
+        return LinkState(
+            peer=self._peer,
+            connected=connected,
+            phase=phase,
+            since=self._phase[1],
+            attempts=self._attempts,
+            error=self._error,
+            behind=sender.behind_bytes if sender is not None else 0,
+            sent=sender.talk.sent if sender is not None else 0,
+            gains=self._gains.rate() if sender is not None else 0.0,
+            welcome=self._welcome,
+        )
+
+    def _is_back(self, connected: bool) -> bool:
+        """Whether the last call was lost by the link alone, and this one has lasted for a moment."""
+        lost = self._error is not None and self._error.code == DISCONNECTED
+        return lost and connected and self._clock.monotonic() - self._began > _BACK
+
+    def _remember(self, sender: Sender | None) -> None:
+        if sender is not None and sender.talk.welcome is not None:
+            self._welcome = sender.talk.welcome
+
+    def _run(self) -> None:
+        pause = FIRST_PAUSE
+        while not self._stopping.is_set():
+            self._began = self._clock.monotonic()
+            failure = self._attempt()
+            if failure is not None:
+                self._failed(failure)
+            if self._caught_up or self._clock.monotonic() - self._began > _STEADY:
+                pause = FIRST_PAUSE
+            self._hurry.wait(_patience(failure, pause) * (0.5 + self._chance()))
+            if not self._stopping.is_set():
+                self._hurry.clear()
+            pause = min(pause * 2, REFUSED_PAUSE if _is_busy(failure) else LONGEST_PAUSE)
+
+    def _attempt(self) -> HikaeError | None:
+        """One call from its beginning to its end; returns why it ended, None when we ended it."""
+        self._attempts += 1
+        self._caught_up = False
+        try:
+            sender = self._sender = self._make_sender()
+        except HikaeError as error:
+            return error
+        hearer = threading.Thread(target=self._hear, args=(sender,), name=f"{self._thread.name}-hear")
+        hearer.start()
+        if self._stopping.is_set():
+            sender.close()
+        self._gains = Meter()
+        while not sender.talk.watch(_TICK):
+            self._gains.count(self._clock.monotonic(), sender.talk.worked_off)
+        if sender.talk.failure is None:
+            # We ended it, and the peer should do the same; one that does not would keep us from ever dialling again.
+            hearer.join(self._close_within)
+        if sender.talk.failure is not None or hearer.is_alive():
+            self._transport.cancel()
+        hearer.join()
+        sender.release()
+        self._caught_up = sender.caught_up
+        self._remember(sender)
+        self._sender = None
+        return sender.verdict()
+
+    def _hear(self, sender: Sender) -> None:
+        failure: HikaeError | None = None
+        try:
+            for answers in self._transport.exchange(self._peer, sender.outgoing()):
+                sender.incoming(answers)
+            if not sender.talk.closing:
+                failure = Unreachable("replicate", self._peer, "the peer ended the call", "it is dialled again")
+        except HikaeError as error:
+            failure = error
+        finally:
+            sender.talk.end(failure)
+
+    def _failed(self, failure: HikaeError) -> None:
+        path = failure.path if isinstance(failure, Stalled) else b""
+        message = f"{self._peer}: {failure.reason}"
+        self._error = Problem(_code_of(failure), Severity.ERROR, self._clock.now_ns(), path, message, failure.remedy)
+        self._broken(failure)
+
+
+def _code_of(failure: HikaeError) -> str:
+    if isinstance(failure, RefusedByPeer | LineageBroken | Stalled):
+        return failure.code
+    return UNBELIEVED if isinstance(failure, WireError) else DISCONNECTED
+
+
+def _patience(failure: HikaeError | None, pause: float) -> float:
+    """Seconds until the next attempt. A peer that is busy answers, so asking costs little; one that refuses us, or is not
+    believed, waits for a person."""
+    if isinstance(failure, RefusedByPeer | LineageBroken | WireError) and not _is_busy(failure):
+        return max(pause, REFUSED_PAUSE)
+    return pause
+
+
+def is_for_a_person(code: str) -> bool:
+    """Whether the problem of a link that has this code is ended by an operator's hand only."""
+    return code not in _PASSING
+
+
+def _is_busy(failure: HikaeError | None) -> bool:
+    return isinstance(failure, RefusedByPeer) and failure.code in (BUSY, RESERVE)

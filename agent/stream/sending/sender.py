@@ -1,0 +1,366 @@
+"""The primary's side of one call: handshake, catch up, then live commits as they come.
+
+::
+
+    handshake ─→ catchup ─→ streaming ─┐
+                  ↑   ↓                │ the queue overflowed, or does not go on where the peer is
+                 by spool ←────────────┘
+
+A peer that does not follow is ``behind`` in whichever of these it is in, until it has streamed for a while.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from enum import StrEnum
+
+from agent.core.clock import Clock
+from agent.core.errors import HikaeError
+from agent.core.ids import NOTHING, CommitNumber
+from agent.store.spool import Spool
+from agent.stream import versions
+from agent.stream.footing import Footing, LineageBroken, Way, judge_commit, judge_welcome
+from agent.stream.messages import Answers, Batch, Hello, Welcome
+from agent.stream.position import PositionBoard
+from agent.stream.sending import live
+from agent.stream.sending.batch_builder import Load
+from agent.stream.sending.call import Conversation, Ended
+from agent.stream.sending.catchup import Catchup, rest_fruitless
+from agent.stream.sending.feed import Feed, LiveCommit, LiveContent, PeerQueue
+from agent.stream.sending.owed_by_peer import OwedContent, Told, nobody
+from agent.stream.sending.pace import Pace
+from agent.stream.sending.rounds import Rounds
+from agent.stream.sending.source import Source
+from agent.stream.sending.spool_round import SpooledRound
+from agent.stream.telling import Standings
+
+_TAKE_BYTES = 4 << 20
+
+
+class Phase(StrEnum):
+    """Where a call stands; outside strings never change."""
+
+    HANDSHAKE = "handshake"
+    CATCHUP = "catchup"
+    BEHIND = "behind"
+    STREAMING = "streaming"
+    ENDED = "ended"
+
+
+class Sender:
+    """One call to one peer. :meth:`outgoing` runs in the transport's request iterator, :meth:`incoming` where answers
+    are read, :meth:`close` and the properties anywhere.
+
+    ``open_source`` and ``open_spool`` are called in the thread that runs :meth:`outgoing` (or :meth:`verdict`), which closes what
+    they give; ``board`` is told the peer's position; ``pace`` says how fast; ``standings``: how the dataset stands on both nodes;
+    ``owed``: see ``OwedContent``."""
+
+    def __init__(
+        self,
+        peer: str,
+        hello: Hello,
+        open_source: Callable[[], Source],
+        feed: Feed,
+        board: PositionBoard,
+        clock: Clock,
+        open_spool: Callable[[], Spool],
+        pace: Pace | None = None,
+        standings: Standings | None = None,
+        owed: Told = nobody,
+    ) -> None:
+        self.talk = Conversation(peer, clock, pace, self._judge, standings)
+        self.phase = Phase.HANDSHAKE
+        self._standings = standings
+        self._peer = peer
+        self._hello = hello
+        self._open_source = open_source
+        self._feed = feed
+        self._board = board
+        self._clock = clock
+        self._open_spool = open_spool
+        self._tell_owed = owed
+        self._owed: OwedContent | None = None
+        self._rounds = Rounds()
+        self._round: Catchup | SpooledRound | None = None
+        self._spool: Spool | None = None
+        self._queue: PeerQueue | None = None
+        self._now: CommitNumber | None = None
+        #: Bytes taken from the queue last, as far as they must go out, and what had been given to the call before.
+        self._taken = (0, 0)
+        self._telling = threading.Lock()
+        self._footing: Footing | None = None
+        self._mends = self._asks_first = self._compact = False
+
+    @property
+    def behind_bytes(self) -> int:
+        """Bytes captured for this peer, in the clear, that it has not worked off: in the queue, taken from it, or under way;
+        while it catches up, about: what its round has not come to yet, and what was captured since that began."""
+        queue, current = self._queue, self._round
+        if current is not None:
+            return self.talk.left_raw + current.unsaid + current.todo + self._feed.given - current.since
+        size, given = self._taken
+        taken = max(0, size - (self.talk.given_raw - given))
+        return self.talk.left_raw + taken + (queue.bytes if queue is not None else 0)
+
+    @property
+    def is_fruitless(self) -> bool:
+        """Whether what this call does brings nothing, for now."""
+        return self._rounds.fruitless.began is not None
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the peer was brought up to date in this call, durably."""
+        welcome = self.talk.welcome
+        if self._now is None or welcome is None:
+            return False
+        return max(welcome.durable, self.talk.position.durable) >= self._now
+
+    def outgoing(self) -> Iterator[Batch]:
+        """What is to be sent, to the end of the call. Never raises: why it ended stands in ``talk.failure``."""
+        try:
+            yield from self._speak()
+            self.talk.end()
+        except Ended:
+            pass
+        except HikaeError as error:
+            self.talk.end(error)
+        finally:
+            self.phase = Phase.ENDED
+
+    def incoming(self, answers: Answers) -> None:
+        """What the peer says. A failure ends the call and is raised: ``RefusedByPeer``, ``LineageBroken``, ``WireError``."""
+        try:
+            self.talk.hear(answers)
+        except HikaeError as error:
+            self.talk.end(error)
+            raise
+        self._tell_position()
+
+    def close(self) -> None:
+        """Come to an end after the commit that is being sent; what is not sealed is withdrawn. Returns at once."""
+        self.talk.close()
+
+    def release(self) -> None:
+        """The call has ended: nothing more for its queue. Nobody may ever resume :meth:`outgoing` then, and a queue that is
+        left behind would hold up capture once it is full, a spool its room on the disk."""
+        self.talk.end()
+        self._board.unheard()
+        if self._standings is not None:
+            self._standings.unwatch(self.talk.wake)
+        queue, spool = self._queue, self._spool
+        if queue is not None:
+            queue.streaming = False
+            queue.give_up()
+            self._feed.detach(queue)
+        self._round = None
+        if spool is not None:
+            spool.close()
+
+    def verdict(self) -> HikaeError | None:
+        """Why the call ended, None when we ended it; after :meth:`release`. A peer that says what it has and hangs up before the
+        speaker came to it is judged all the same: a lost link must not hide what is proven."""
+        failure, welcome = self.talk.failure, self.talk.welcome
+        if failure is None or welcome is None or self._footing is not None:
+            return failure
+        try:
+            with closing(self._open_source()) as source:
+                judge_commit(self._peer, self._hello, welcome, source)
+        except LineageBroken as broken:
+            return broken
+        except HikaeError:
+            return failure
+        return failure
+
+    def _speak(self) -> Iterator[Batch]:
+        yield (self._hello,)
+        yield from self.talk.wait(lambda: self.talk.welcome is not None or self.talk.closing)
+        if self.talk.welcome is None:
+            return
+        source = self._open_source()
+        try:
+            footing = self._footing = judge_commit(self._peer, self._hello, self.talk.welcome, source)
+            base = footing.base
+            self._mends = self.talk.welcome.lacking
+            self._asks_first, self._compact = self.talk.welcome.asks_first, self.talk.welcome.compact
+            self._tell_position()
+            if self._standings is not None:
+                self._standings.watch(self.talk.wake)
+            self._owed = OwedContent(self.talk, source, lambda: self._feed.looks, self._clock, self._tell_owed)
+            while not self.talk.closing:
+                base = yield from self._attached(base, source)
+            # Why we end it (a pause) is the last that the peer hears.
+            yield from self.talk.breathe()
+        finally:
+            source.close()
+
+    def _judge(self, welcome: Welcome) -> None:
+        versions.check_welcome(self._peer, self._hello.versions, welcome)
+        judge_welcome(self._peer, self._hello, welcome)
+
+    def _tell_position(self) -> None:
+        """Not before it is known whose commits the peer has: numbers of another history say nothing about ours."""
+        footing, welcome = self._footing, self.talk.welcome
+        if footing is None or welcome is None:
+            return
+        least = welcome.durable if footing.way is Way.ANEW else NOTHING
+        # The speaker tells too: of two that tell, the one that was overtaken would tell the older position last.
+        with self._telling:
+            position = self.talk.position
+            durable = position.durable if position.durable > least else NOTHING
+            self._board.publish(durable=durable, applied=position.applied if position.applied > least else NOTHING)
+
+    def _is_unknown(self, base: CommitNumber) -> bool:
+        """Whether the peer still has what it came with, and that is not known here."""
+        footing = self._footing
+        return footing is not None and footing.way is Way.WHOLE and base == footing.base
+
+    def _attached(self, base: CommitNumber, source: Source) -> Generator[Batch, None, CommitNumber]:
+        """Serve one queue until it overflows or the call is closing; returns the commit that the peer has then."""
+        if self._rounds.by_spool:
+            return (yield from self._spooled(base, source))
+        queue = self._queue = self._feed.attach(self._peer, self.talk.wake)
+        try:
+            if self.talk.over:
+                raise Ended
+            while not self._is_over(queue):
+                asked_first = self._asks_first
+                base = yield from self._caught_up(base, source, queue)
+                if self._is_over(queue):
+                    break
+                if asked_first and not self._asks_first:
+                    # Content of large files that this queue had was dropped: a new one does not count it as passed.
+                    return base
+                source.rest()
+                self.phase = Phase.STREAMING
+                self._rounds.streams(self._clock.monotonic())
+                queue.streaming = not self.talk.over
+                base = yield from self._stream(base, queue)
+                queue.streaming = False
+                self._rounds.lags(self._clock.monotonic())
+        finally:
+            queue.streaming = False
+            self._feed.detach(queue)
+        return base
+
+    def _may_speak(self, queue: PeerQueue) -> bool:
+        """Whether something may go out: commits whenever the credit lets them, content of large files a little at a time."""
+        queue.bulk = min(queue.bulk_most, self.talk.bulk_credit)
+        queue.slice = queue.bulk
+        queue.moment = self.talk.moment
+        return queue.has_commit or (bool(queue) and self.talk.in_flight <= self.talk.bulk_credit)
+
+    def _is_over(self, queue: PeerQueue) -> bool:
+        return queue.overflowed or self.talk.closing
+
+    def _caught_up(self, base: CommitNumber, source: Source, queue: PeerQueue) -> Generator[Batch, None, CommitNumber]:
+        """Rounds from the source; returns the commit that the peer has then."""
+        catchup = Catchup(
+            self.talk,
+            source,
+            queue,
+            base,
+            self._rounds,
+            self._clock,
+            lambda: self._feed.given,
+            compact=self._compact,
+            asks_first=self._asks_first,
+            whole=self._is_unknown(base),
+        )
+        self._begins(catchup)
+        try:
+            if self._mends:
+                self._mends = False
+                yield from catchup.mend()
+            yield from catchup.run()
+        finally:
+            self._round = None
+        self._went_without(catchup.absent)
+        self._now = catchup.base
+        self._asks_first = self._asks_first and not catchup.consistent
+        return catchup.base
+
+    def _spooled(self, base: CommitNumber, source: Source) -> Generator[Batch, None, CommitNumber]:
+        """One round by the spool, once the peer has worked off what is under way: what is asked would wait behind it while the
+        source changes. Returns the commit that the peer has then."""
+        self.phase = Phase.BEHIND
+        yield from self.talk.drained()
+        if self.talk.closing:
+            return base
+        with closing(self._open_spool()) as spool:
+            self._spool = spool
+            queue = self._queue = self._feed.attach(self._peer, self.talk.wake, spool)
+            one = SpooledRound(
+                self.talk, source, queue, spool, base, lambda: self._feed.given, whole=self._is_unknown(base)
+            )
+            self._begins(one)
+            try:
+                if self.talk.over:
+                    raise Ended
+                yield from one.run()
+            finally:
+                queue.give_up()
+                self._feed.detach(queue)
+                self._round = None
+        self._went_without(one.absent)
+        self._rounds.spooled(one.moved, one.sealed)
+        if one.stuck:
+            yield from rest_fruitless(self.talk, source, self._rounds, one.stuck)
+        return one.base
+
+    def _went_without(self, absent: bool) -> None:
+        if absent and self._owed is not None:
+            self._owed.declared()
+
+    @property
+    def _owes(self) -> bool:
+        return self._owed is not None and self._owed.any
+
+    @property
+    def _patches(self) -> bool:
+        """Whether a version may be sent as patches of the one before: not where the peer may not have all of that."""
+        return self.talk.patches and not self._owes
+
+    @property
+    def _asks_owed(self) -> bool:
+        return self._owed is not None and self._owed.due
+
+    def _begins(self, one: Catchup | SpooledRound) -> None:
+        self.phase = Phase.BEHIND if self._rounds.behind else Phase.CATCHUP
+        self._round = one
+
+    def _stream(self, base: CommitNumber, queue: PeerQueue) -> Generator[Batch, None, CommitNumber]:
+        """Live commits; returns where the peer is when the queue does not go on from there."""
+        load = Load(self.talk.level, lambda: self.talk.message)
+        while True:
+            yield from self.talk.wait(lambda: self._may_speak(queue) or self._is_over(queue) or self._asks_owed)
+            if self._owed is not None and self._owed.due and not (self._may_speak(queue) or self._is_over(queue)):
+                yield from self._owed.go_on(lambda: self._may_speak(queue) or self._is_over(queue))
+                continue
+            items = queue.take(min(_TAKE_BYTES, self.talk.bulk_credit))
+            if not items:
+                return base
+            if self._asks_first:
+                if any(isinstance(item, LiveCommit) and item.commit.number > base for item in items):
+                    return base
+                continue
+            size, given = sum(item.size for item in items), self.talk.given_raw
+            self._taken = size, given
+            had = yield from live.ask(self.talk, load, items)
+            self._taken = size - live.bytes_of(items, had), given
+            fits = True
+            for item in items:
+                if isinstance(item, LiveCommit) and fits and item.commit.number > base:
+                    fits = item.commit.parent == base and not item.uncovered
+                    if fits:
+                        yield from live.put_commit(self.talk, load, item, base, had, self._patches)
+                        base = item.commit.number
+                        continue
+                # Rows that do not fit are offered by the catchup that follows; it counts on the chunks having gone out.
+                patches = fits and isinstance(item, LiveContent) and queue.covers(item.token) and self._patches
+                yield from live.put_chunks(self.talk, load, item, had, patches)
+            yield from self.talk.say(load.take())
+            self._taken = (0, 0)
+            if not fits:
+                return base

@@ -1,0 +1,127 @@
+"""Which directory is written into: only ours, and never a bare mount point."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agent.apply.applier import Applier
+from agent.apply.results import Held
+from agent.core.ids import ROOT
+from fakes.apply_fakes import Rig, Tree, rig
+
+
+def _tree(it: Rig) -> Tree:
+    tree = Tree.empty(it.store)
+    tree.file(tree.directory(ROOT, b"d"), b"f", b"content")
+    return tree
+
+
+def _held(applier: Applier) -> str:
+    with pytest.raises(Held) as caught:
+        applier.prepare()
+    return caught.value.code
+
+
+def test_a_directory_that_is_not_empty_is_refused_and_untouched(tmpfs_dir: Path) -> None:
+    """Until somebody empties it; then it is taken."""
+    with rig(tmpfs_dir / "rig") as it:
+        it.root.mkdir()
+        (it.root / "precious").write_text("data")
+        before = it.seen()
+        applier = it.applier()
+        assert "standby-not-empty" == _held(applier)
+        assert (before, ["precious"], ["standby-not-empty"]) == (it.seen(), os.listdir(it.root), it.problems())
+        (it.root / "precious").unlink()
+        applier.prepare()
+        assert [] == it.problems()
+        tree = _tree(it)
+        applier.converge(it.commit(tree))
+        assert tree.expected() == it.seen()
+
+
+def test_a_new_filesystem_with_lost_and_found_is_empty(tmpfs_dir: Path) -> None:
+    """As mkfs leaves it."""
+    with rig(tmpfs_dir / "rig") as it:
+        (it.root / "lost+found").mkdir(parents=True)
+        it.applier().prepare()
+        assert [] == it.problems()
+
+
+def test_a_missing_path_is_created_where_its_parent_is(tmpfs_dir: Path) -> None:
+    """And named as a problem where that is missing too."""
+    with rig(tmpfs_dir / "rig") as it:
+        it.root = it.base / "not" / "there"
+        applier = it.applier()
+        assert "standby-path-missing" == _held(applier)
+        it.root.parent.mkdir()
+        applier.prepare()
+        assert ([], True) == (it.problems(), it.root.is_dir())
+
+
+def test_an_unmounted_or_replaced_standby_is_never_written_into(tmpfs_dir: Path) -> None:
+    """The apply waits until it is back, in the same process or the next."""
+    with rig(tmpfs_dir / "rig") as it:
+        applier = it.applier()
+        tree = _tree(it)
+        applier.converge(it.commit(tree))
+        applier.checkpoint()
+        away = it.base / "away"
+        it.root.rename(away)
+        assert "standby-gone" == _held(applier)
+        it.root.mkdir()
+        assert "standby-replaced" == _held(applier)
+        it.dies(applier)
+        tree.file(ROOT, b"later", b"x")
+        commit = it.commit(tree)
+        second = it.applier()
+        with pytest.raises(Held):
+            second.converge(commit)
+        assert [] == os.listdir(it.root)
+        it.root.rmdir()
+        away.rename(it.root)
+        second.converge(commit)
+        assert (tree.expected(), []) == (it.seen(), it.problems())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another owner")
+def test_a_private_directory_of_somebody_else_is_not_used(tmpfs_dir: Path) -> None:
+    """A link, a file, or another user's directory under our name."""
+    with rig(tmpfs_dir / "rig") as it:
+        it.root.mkdir()
+        outside = it.base / "outside"
+        outside.mkdir()
+        private = it.root / ".hikae"
+        private.symlink_to(outside)
+        applier = it.applier()
+        assert "standby-unsafe" == _held(applier)
+        private.unlink()
+        private.mkdir()
+        os.chown(private, 1234, 1234)
+        assert "standby-unsafe" == _held(applier)
+        private.rmdir()
+        applier.prepare()
+        assert ([], []) == (os.listdir(outside), it.problems())
+
+
+def test_lost_local_facts_cost_only_time(tmpfs_dir: Path) -> None:
+    """The standby is known by its mark, and taken over without being rewritten."""
+    with rig(tmpfs_dir / "rig") as it:
+        applier = it.applier()
+        tree = _tree(it)
+        commit = it.commit(tree)
+        applier.converge(commit)
+        applier.close()
+        ino = (it.root / "d" / "f").stat().st_ino
+        (it.base / "other").mkdir()
+        it.local.close()
+        it.local = type(it.local).open(str(it.base / "other" / "local.db"))
+        second = it.applier()
+        done = second.converge(commit)
+        assert (0, 0, 0) == (done.bytes, done.displaced, done.failed)
+        assert (tree.expected(), ino) == (it.seen(), (it.root / "d" / "f").stat().st_ino)
+        tree.move((ROOT, b"d"), (ROOT, b"e"))
+        assert not second.converge(it.commit(tree)).redo
+        assert tree.expected() == it.seen()

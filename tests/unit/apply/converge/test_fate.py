@@ -1,0 +1,46 @@
+"""The table of what becomes of an entry."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.apply.converge.fate import Fate, Identity, Wanted, fate
+
+CASES = [
+    # identity, directory, alive, wanted, fate
+    (Identity.SURE, False, True, Wanted.ITSELF, Fate.LEAVE),
+    (Identity.SURE, False, True, Wanted.NOTHING, Fate.KEEP),
+    (Identity.SURE, False, True, Wanted.OTHER, Fate.KEEP),
+    (Identity.SURE, False, False, Wanted.NOTHING, Fate.UNLINK),
+    (Identity.SURE, False, False, Wanted.OTHER, Fate.LEAVE),
+    (Identity.SURE, False, False, Wanted.DIRECTORY, Fate.UNLINK),
+    (Identity.SURE, True, True, Wanted.NOTHING, Fate.KEEP),
+    (Identity.SURE, True, False, Wanted.OTHER, Fate.REMOVE),
+    (Identity.SURE, True, False, Wanted.DIRECTORY, Fate.REMOVE),
+    (Identity.GUESSED, False, True, Wanted.NOTHING, Fate.UNLINK),
+    (Identity.GUESSED, False, True, Wanted.OTHER, Fate.LEAVE),
+    (Identity.GUESSED, True, True, Wanted.NOTHING, Fate.KEEP),
+    (Identity.GUESSED, True, False, Wanted.NOTHING, Fate.REMOVE),
+    (Identity.FOREIGN, False, False, Wanted.NOTHING, Fate.DISPLACE),
+    (Identity.FOREIGN, True, False, Wanted.NOTHING, Fate.DISPLACE),
+    (Identity.FOREIGN, True, False, Wanted.DIRECTORY, Fate.LEAVE),
+]
+
+
+@pytest.mark.parametrize(("identity", "directory", "alive", "wanted", "expected"), CASES)
+def test_every_row_of_the_table(
+    identity: Identity, directory: bool, alive: bool, wanted: Wanted, expected: Fate
+) -> None:
+    """What is right stays, survivors are kept, the dead go or are replaced in one step, strangers are moved aside."""
+    assert expected == fate(identity, directory=directory, alive=alive, wanted=wanted)
+
+
+def test_a_stranger_is_never_removed() -> None:
+    """Whatever is wanted, what we did not place is left or moved aside."""
+    fates = {
+        fate(Identity.FOREIGN, directory=directory, alive=alive, wanted=wanted)
+        for directory in (False, True)
+        for alive in (False, True)
+        for wanted in Wanted
+    }
+    assert {Fate.LEAVE, Fate.DISPLACE} == fates

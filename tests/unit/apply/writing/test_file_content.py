@@ -1,0 +1,141 @@
+"""One file's content: written, compared, mended, patched."""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.apply.results import ChunkLost
+from agent.apply.writing import file_content as content
+from agent.core.ids import ObjectId
+from agent.core.rows import ObjectRow
+from fakes.apply_fakes import PAGE, Bytes, Tree
+from fakes.loop_image import can_mount, filesystem
+
+
+@pytest.fixture
+def fd(tmpfs_dir: Path) -> Iterator[int]:
+    """An empty file."""
+    opened = os.open(tmpfs_dir / "file", os.O_RDWR | os.O_CREAT)
+    yield opened
+    os.close(opened)
+
+
+def _row(store: Bytes, *runs: bytes | int) -> ObjectRow:
+    size, listed = Tree(store).content(*runs)
+    return ObjectRow(ObjectId(9), stat.S_IFREG | 0o644, 0, 0, 1, size=size, content=listed)
+
+
+def _runs(rng: random.Random) -> list[bytes | int]:
+    pages = [rng.choice((b"a", b"b", b"c", None)) for _ in range(rng.randint(0, 8))]
+    runs: list[bytes | int] = []
+    for page in pages:
+        if page is not None:
+            runs.append(page * PAGE)
+        elif runs and isinstance(runs[-1], int):
+            runs[-1] += PAGE
+        else:
+            runs.append(PAGE)
+    return [*runs, b"tail"] if rng.random() < 0.5 else runs
+
+
+@pytest.mark.parametrize("runs", [(), (b"x",), (b"a" * PAGE, 3 * PAGE, b"b"), (4 * PAGE,), (b"a" * PAGE, PAGE)])
+def test_new_content_is_as_wanted(fd: int, runs: tuple[bytes | int, ...]) -> None:
+    """Empty, one chunk, holes in the middle, everywhere, at the end."""
+    store = Bytes()
+    row = _row(store, *runs)
+    content.write_new(fd, row, store.read)
+    assert "" == content.difference(fd, row, store.read)
+    assert b"".join(bytes(run) if isinstance(run, int) else run for run in runs) == os.pread(fd, 1 << 20, 0)
+
+
+def test_any_content_becomes_any_other(tmpfs_dir: Path, rng: random.Random) -> None:
+    """Mending believes nothing, patching believes the old row; both end in the wanted bytes and holes."""
+    store = Bytes()
+    for number in range(60):
+        old, new = _row(store, *_runs(rng)), _row(store, *_runs(rng))
+        for way in ("mend", "patch"):
+            fd = os.open(tmpfs_dir / f"{number}{way}", os.O_RDWR | os.O_CREAT)
+            content.write_new(fd, old, store.read)
+            if way == "mend":
+                content.mend(fd, new, store.read)
+            else:
+                content.patch(fd, old, new, store.read)
+            assert "" == content.difference(fd, new, store.read)
+            os.close(fd)
+
+
+def test_the_difference_has_a_name(fd: int) -> None:
+    """Size, bytes, or only the layout of holes."""
+    store = Bytes()
+    row = _row(store, b"a" * PAGE, 2 * PAGE, b"b" * PAGE)
+    content.write_new(fd, row, store.read)
+    os.pwrite(fd, bytes(PAGE), PAGE)
+    assert "holes" == content.difference(fd, row, store.read)
+    os.pwrite(fd, b"!", PAGE)
+    assert "content" == content.difference(fd, row, store.read)
+    os.ftruncate(fd, 1)
+    assert "size" == content.difference(fd, row, store.read)
+
+
+def test_patching_reads_only_what_differs(fd: int) -> None:
+    """An unchanged chunk costs no read and no write."""
+    store = Bytes()
+    old, new = _row(store, b"a" * PAGE, b"b" * PAGE), _row(store, b"a" * PAGE, b"c" * PAGE)
+    content.write_new(fd, old, store.read)
+    store.reads = 0
+    assert PAGE == content.patch(fd, old, new, store.read)
+    assert 2 == store.reads
+
+
+def test_a_chunk_of_another_length_is_not_believed(fd: int) -> None:
+    """The row says one length, the vault gives another."""
+    store = Bytes()
+    row = _row(store, b"abc")
+    store.stored[store.keep(b"abc")] = b"abcd"
+    with pytest.raises(ChunkLost):
+        content.write_new(fd, row, store.read)
+
+
+def test_a_lost_chunk_leaves_a_file_as_it_was_when_patched(fd: int) -> None:
+    """It is read before anything is changed."""
+    store = Bytes()
+    old, new = _row(store, b"a" * PAGE, b"b" * PAGE), _row(store, b"x" * PAGE, b"y" * PAGE)
+    content.write_new(fd, old, store.read)
+    del store.stored[store.keep(b"y" * PAGE)]
+    with pytest.raises(Exception, match="not there"):
+        content.patch(fd, old, new, store.read)
+    assert "" == content.difference(fd, old, store.read)
+
+
+def test_a_layout_that_costs_no_room_is_no_difference(fd: int) -> None:
+    """A hole where zeros are wanted reads the same; it is written all the same when the file is mended."""
+    store = Bytes()
+    row = _row(store, b"a" * PAGE, bytes(2 * PAGE), b"b" * PAGE)
+    content.write_new(fd, _row(store, b"a" * PAGE, 2 * PAGE, b"b" * PAGE), store.read)
+    assert ("", False) == (content.difference(fd, row, store.read), content.is_same(fd, row, store.read))
+    content.mend(fd, row, store.read)
+    assert content.is_same(fd, row, store.read)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs loop devices")
+def test_on_xfs_what_was_read_is_no_data(tmp_path: Path) -> None:
+    """Cached pages over an extent that was allocated and never written count as data there."""
+    store = Bytes()
+    with filesystem("xfs", tmp_path) as where:
+        opened = os.open(where / "file", os.O_RDWR | os.O_CREAT)
+        try:
+            row = _row(store, b"a" * PAGE, 30 * PAGE, b"b" * PAGE)
+            os.posix_fallocate(opened, 0, row.size)
+            os.pwrite(opened, b"a" * PAGE, 0)
+            os.pwrite(opened, b"b" * PAGE, 31 * PAGE)
+            os.fsync(opened)
+            os.pread(opened, row.size, 0)
+            assert "" == content.difference(opened, row, store.read)
+        finally:
+            os.close(opened)

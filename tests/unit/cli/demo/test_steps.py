@@ -1,0 +1,136 @@
+"""The demonstration's story, played by agents that are not there: a wait copies the tree."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agent.api.client import AdminClient
+from agent.api.controls import Json, Level, Progress
+from agent.cli.demo import agents as demo_agents
+from agent.cli.demo import steps as demo_steps
+from agent.cli.demo.agents import Agent, prepare
+from agent.cli.demo.steps import Story
+from agent.config import load
+from agent.core.errors import TryAgain, Unreachable
+from fakes.api_fakes import FakeControls, a_dataset, a_node
+
+
+class Copying(FakeControls):
+    """``wait --applied`` makes the standby a copy of the source; the first wait comes too early."""
+
+    def __init__(self, source: Path, standby: Path) -> None:
+        super().__init__(a_node(a_dataset("demo")))
+        self.source, self.standby = source, standby
+        self.early = True
+
+    def wait(self, dataset: str, level: Level, timeout: float | None, progress: Progress) -> Json:
+        if self.early:
+            self.early = False
+            raise TryAgain("wait", dataset, "not yet")
+        if level == "applied":
+            shutil.rmtree(self.standby, ignore_errors=True)
+            subprocess.run(["cp", "-a", self.source, self.standby], check=True)
+        return super().wait(dataset, level, timeout, progress)
+
+
+@dataclass(slots=True)
+class ActedAgent(Agent):
+    """Remembers what was done to it."""
+
+    controls: FakeControls = field(default_factory=FakeControls)
+    done: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.done.append("start")
+
+    def kill(self) -> None:
+        self.done.append("kill")
+
+    def check_alive(self) -> None:
+        self.done.append("check")
+
+    def client(self) -> AdminClient:
+        return self.controls  # type: ignore[return-value]  # both are Controls
+
+
+def a_story(base: Path, *, foreign: bool = False) -> tuple[Story, list[str]]:
+    """A story below ``base`` and the steps that it has told."""
+    controls = Copying(base / "source", base / "standby")
+    steps: list[str] = []
+    config, socket, log = (base / name for name in ("x.toml", "x.sock", "x.log"))
+    alpha, beta = (ActedAgent(name, config, socket, log, controls=controls) for name in ("alpha", "beta"))
+    story = Story(
+        alpha, beta, base / "source", base / "standby", lambda step, _: steps.append(step), foreign, bar=False
+    )
+    return story, steps
+
+
+def test_the_whole_story(tmpfs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step is told in order, the secondary is killed once and started again, and nothing differs at the end."""
+    monkeypatch.setattr(demo_steps, "EDITS", 10)
+    monkeypatch.setattr(demo_steps, "BURST", 30)
+    story, steps = a_story(tmpfs_dir)
+    story.play()
+    expected = "sample tree,two agents,first sync,live edits,rename,burst,kill -9,verify --deep,both trees"
+    assert expected == ",".join(steps)
+    assert ([], 10) == (story.differences, len(story.lags_ms))
+    assert isinstance(story.beta, ActedAgent)
+    assert ["start", "kill", "start"] == [word for word in story.beta.done if word != "check"]
+
+
+def test_differences_are_found(tmpfs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ``verify`` or the comparer finds stands in the differences."""
+    monkeypatch.setattr(demo_steps, "EDITS", 1)
+    monkeypatch.setattr(demo_steps, "BURST", 3)
+    story, _ = a_story(tmpfs_dir)
+    story.alpha.client().equal = False  # type: ignore[attr-defined]  # the fake's
+    monkeypatch.setattr(demo_steps, "compare", lambda *_: ["a: content"])
+    story.play()
+    assert (2, "a: content") == (len(story.differences), story.differences[-1])
+
+
+def test_a_foreign_source_is_only_read(tmpfs_dir: Path) -> None:
+    """The user's own tree: killed and restarted in the first sync, nothing written to the source."""
+    source = tmpfs_dir / "source"
+    source.mkdir()
+    (source / "file").write_text("mine")
+    source.chmod(0o500)
+    before = os.stat(source).st_mtime_ns, os.stat(source / "file").st_ctime_ns
+    story, steps = a_story(tmpfs_dir, foreign=True)
+    story.play()
+    assert "your tree,two agents,kill -9,first sync,verify --deep,both trees" == ",".join(steps)
+    assert before == (os.stat(source).st_mtime_ns, os.stat(source / "file").st_ctime_ns)
+    assert ([], ["file"]) == (story.differences, os.listdir(source))
+
+
+def test_configurations_are_good(tmp_path: Path) -> None:
+    """What the demonstration writes is what ``config check`` accepts, whatever the directory is called."""
+    base = tmp_path / 'a "quoted" \\ place'
+    base.mkdir()
+    alpha, beta = prepare(base, base / "source", base / "standby", "polling")
+    settings = [load(str(agent.config)) for agent in (alpha, beta)]
+    assert ["alpha", "beta"] == [one.node.name for one in settings]
+    assert ["polling", "polling"] == [one.datasets[0].watch for one in settings]
+    assert settings[0].digest == settings[1].digest
+    assert 2 == len({one.node.listen for one in settings})
+
+
+def test_an_agent_that_ends_by_itself_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead child is an error with its code, and its log has an end to show."""
+    monkeypatch.setattr(demo_agents, "sys", type("Sys", (), {"executable": "/bin/false"}))
+    agent = Agent("alpha", tmp_path / "a.toml", tmp_path / "a.sock", tmp_path / "a.log")
+    agent.start()
+    assert agent.process is not None
+    agent.process.wait()
+    with pytest.raises(Unreachable, match="its agent ended with code 1"):
+        agent.check_alive()
+    agent.log.write_bytes(b"one\ntwo \x1b\n")
+    assert ["two \\x1b"] == agent.tail(1)
+    agent.stop()
+    assert agent.process is None

@@ -1,0 +1,108 @@
+"""Until when a peer is in its first sync."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.core.commit import Commit
+from agent.core.ids import NOTHING, CommitNumber
+from agent.node.measured.first_sync import FirstSync
+from agent.store.local import Local
+from agent.stream.position import PositionBoard
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[Local]:
+    with Local.open(str(tmp_path / "local.db")) as one:
+        yield one
+
+
+class Known:
+    """A peer's board, and the newest commit here."""
+
+    def __init__(self, local: Local) -> None:
+        self.local = local
+        self.board = PositionBoard()
+        self.commit: Commit | None = None
+
+    def write(self, number: int, consistent: bool) -> None:
+        """A commit is made here."""
+        self.commit = Commit(CommitNumber(number), NOTHING, b"", 0, 0, consistent, 0, 0)
+
+    def opened(self, consistent: int | None = None) -> FirstSync:
+        """As a primary makes it when it is opened."""
+        first = None if consistent is None else CommitNumber(consistent)
+        return FirstSync("beta", self.board, first, lambda: self.commit, self.local)
+
+
+def test_it_ends_with_the_first_consistent_commit(local: Local) -> None:
+    """Not with the walk here, and not with commits of before: when the peer has the consistent one."""
+    known = Known(local)
+    first = known.opened()
+    known.write(3, False)
+    known.board.durable(CommitNumber(3))
+    assert first()
+    known.write(4, True)
+    assert first()
+    known.board.durable(CommitNumber(4))
+    assert not first()
+    known.write(9, False)
+    assert not first()
+
+
+def test_it_is_remembered(local: Local) -> None:
+    """After a restart in the middle of a doubt, with the commit that proves it pruned, the steady list still holds."""
+    known = Known(local)
+    known.board.durable(CommitNumber(4))
+    known.opened(4).keep()
+    known.write(9, False)
+    known.board.durable(CommitNumber(8))
+    assert not known.opened()()
+
+
+def test_what_is_not_so_is_not_remembered(local: Local) -> None:
+    """A position that moves during the first sync ends nothing."""
+    known = Known(local)
+    known.board.durable(CommitNumber(4))
+    known.opened(5).keep()
+    assert known.opened(5)()
+    assert not known.opened(4)()
+
+
+def test_a_peer_with_nothing_begins_anew(local: Local) -> None:
+    """Its store was made anew: all of the data travels again."""
+    known = Known(local)
+    known.board.durable(CommitNumber(4))
+    known.opened(4).keep()
+    known.board.durable(NOTHING)
+    assert known.opened(4)()
+
+
+def test_received_is_not_applied(local: Local) -> None:
+    """What ended the first sync must stand on the standby too; one that ended before this start is not waited for."""
+    known = Known(local)
+    first = known.opened(4)
+    known.board.durable(CommitNumber(4))
+    first.keep()
+    assert (False, True) == (first(), first.unapplied)
+    known.board.applied(CommitNumber(4))
+    assert not first.unapplied
+    known.board.applied(NOTHING)
+    assert not known.opened(4).unapplied
+
+
+def test_a_standby_that_is_gone_later_is_in_no_first_sync(local: Local) -> None:
+    """What ended the first sync was applied once: that it is not there now is another matter."""
+    known = Known(local)
+    first = known.opened()
+    known.write(4, True)
+    known.board.durable(CommitNumber(4))
+    first.keep()
+    assert first.unapplied
+    known.board.applied(CommitNumber(4))
+    first.keep()
+    known.board.applied(NOTHING)
+    assert not first.unapplied

@@ -1,0 +1,166 @@
+"""A primary's stores when they are new, lost, damaged, or asked to start over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.core.commit import Changes, Commit
+from agent.core.errors import Damaged
+from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number
+from agent.core.rows import encode_name
+from agent.roles import epoch_record as epochs
+from agent.roles import lineage, rewound
+from agent.roles.rewound import Rewound
+from agent.store.catalog.catalog import Catalog, Header
+from agent.store.local import LocalRow
+from fakes.stream_fakes import directory_row, file_row
+
+NOW = 1_700_000_000_000_000_000
+
+ROW = LocalRow(ObjectId(7), b"handle", 1, 2, 3, 4, True, b"")
+
+
+def epochs_after(home: Path, times: int = 1) -> list[int]:
+    """Open and close the stores so often; the epoch each time."""
+    found = []
+    for _ in range(times):
+        catalog, local = lineage.open_stores(home, "alpha", NOW)
+        found.append(catalog.lineage[-1].number)
+        catalog.close()
+        local.close()
+    return found
+
+
+def lose(home: Path, *names: str) -> None:
+    """Delete files."""
+    for name in names:
+        (home / name).unlink()
+
+
+def test_an_epoch_lasts_while_the_catalog_does(tmp_path: Path) -> None:
+    """Restarts do not raise it."""
+    assert [1, 1, 1] == epochs_after(tmp_path, 3)
+
+
+def test_a_lost_catalog_takes_the_next_epoch(tmp_path: Path) -> None:
+    """Its number stands apart, so it is never used twice; local facts of its objects are forgotten with it."""
+    _, local = stores = lineage.open_stores(tmp_path, "alpha", NOW)
+    local.write([ROW])
+    for store in stores:
+        store.close()
+    lose(tmp_path, lineage.CATALOG)
+    catalog, local = lineage.open_stores(tmp_path, "alpha", NOW)
+    assert (2, None) == (catalog.lineage[-1].number, local.get(ROW.id))
+    catalog.close()
+    local.close()
+
+
+def test_a_lost_record_is_written_anew(tmp_path: Path) -> None:
+    """The catalog knows its epoch too."""
+    epochs_after(tmp_path)
+    lose(tmp_path, lineage.ROLE)
+    assert [1, 1] == epochs_after(tmp_path, 2)
+
+
+@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize(("above", "epoch"), [(1, 2), (9, 10)])
+def test_an_epoch_that_was_asked_for_is_begun_once(tmp_path: Path, above: int, epoch: int, anew: bool) -> None:
+    """Above what the peer has; the request is gone then, and so is the mark that led to it."""
+    epochs_after(tmp_path)
+    rewound.write(tmp_path, Rewound("beta", above, NOTHING, NOTHING, 5))
+    lineage.ask_for_epoch(tmp_path, above, anew=anew)
+    assert [epoch, epoch] == epochs_after(tmp_path, 2)
+    assert None is rewound.read(tmp_path)
+
+
+def committed(home: Path, node: str = "alpha") -> Commit:
+    """A root and a file are captured there by ``node``."""
+    catalog, local = lineage.open_stores(home, node, NOW)
+    newest = catalog.newest()
+    first = newest.number if newest is not None else commit_number(catalog.lineage[-1].number, 0)
+    rows = [directory_row(ROOT), file_row(7, b"", 0), encode_name(ROOT, b"f", ObjectId(7))]
+    header = Header(CommitNumber(first + 1), newest.number if newest else NOTHING, NOW, NOW, True)
+    commit = catalog.write(Changes(rows), header)
+    local.write([ROW])
+    local.close()
+    catalog.close()
+    return commit
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_what_was_before_stays_as_history(tmp_path: Path, anew: bool) -> None:
+    """The first commit of the new epoch holds what was there, or nothing and the same objects never again."""
+    before = committed(tmp_path)
+    lineage.ask_for_epoch(tmp_path, 1, anew=anew)
+    catalog, local = lineage.open_stores(tmp_path, "alpha", NOW + 1)
+    newest = catalog.newest()
+    assert newest is not None
+    assert (commit_number(2, 1), before) == (newest.number, catalog.commit_at(before.number))
+    told = (newest.parent, newest.entries, newest.consistent, catalog.anew_since(), local.get(ROW.id))
+    if anew:
+        assert (NOTHING, 0, False, newest.number, None) == told
+    else:
+        assert (before.number, 1, True, NOTHING, ROW) == told
+    assert before.entries == sum(map(len, catalog.difference(NOTHING, before.number))) - 2
+    local.close()
+    catalog.close()
+
+
+def test_the_epoch_of_another_node_is_not_gone_on_with(tmp_path: Path) -> None:
+    """A standby that is made primary begins its own, with a commit, before it is open."""
+    with Catalog.open(str(tmp_path / lineage.CATALOG)) as catalog:
+        catalog.begin_epoch(Epoch(4, "alpha", b"t" * 16))
+        header = Header(commit_number(4, 9), NOTHING, NOW, NOW, True)
+        theirs = catalog.write(Changes([directory_row(ROOT)]), header)
+    catalog, local = lineage.open_stores(tmp_path, "beta", NOW - 5)
+    newest, epoch = catalog.newest(), catalog.lineage[-1]
+    assert newest is not None
+    assert (5, "beta", epoch) == (epoch.number, epoch.owner, epochs.read(tmp_path / lineage.ROLE))
+    assert (commit_number(5, 1), theirs.number, NOW) == (newest.number, newest.parent, newest.time)
+    assert (theirs.digest, True) == (newest.digest, newest.consistent)
+    local.close()
+    catalog.close()
+
+
+@pytest.mark.parametrize("step", ["recorded", "begun"])
+def test_a_crash_between_the_steps_of_a_new_epoch(tmp_path: Path, step: str) -> None:
+    """It is begun all the same, in a number of its own, and with its commit."""
+    before = committed(tmp_path)
+    lineage.ask_for_epoch(tmp_path, 1, anew=False)
+    epoch = epochs.following(1, "alpha")
+    epochs.write(tmp_path / lineage.ROLE, epoch)
+    if step == "begun":
+        with Catalog.open(str(tmp_path / lineage.CATALOG)) as catalog:
+            catalog.begin_epoch(epoch)
+    catalog, local = lineage.open_stores(tmp_path, "alpha", NOW)
+    newest = catalog.newest()
+    assert newest is not None
+    assert (2 if step == "begun" else 3, before.number) == (newest.number >> 40, newest.parent)
+    assert not (tmp_path / lineage.NEW_EPOCH).exists()
+    local.close()
+    catalog.close()
+
+
+def test_damaged_local_facts_are_thrown_away_at_the_next_opening(tmp_path: Path) -> None:
+    """Damage that showed in use; the epoch stays, and what was in them is kept aside."""
+    catalog, local = lineage.open_stores(tmp_path, "alpha", NOW)
+    local.write([ROW])
+    error = Damaged("read the local facts", local.path, "the database is damaged")
+    assert lineage.heals_itself(tmp_path, error)
+    catalog.close()
+    local.close()
+    catalog, local = lineage.open_stores(tmp_path, "alpha", NOW)
+    assert (1, None) == (catalog.lineage[-1].number, local.get(ROW.id))
+    local.write([ROW])
+    catalog.close()
+    local.close()
+    again = lineage.open_local(tmp_path)
+    assert (ROW, True) == (again.get(ROW.id), (tmp_path / "local.damaged").exists())
+    again.close()
+
+
+def test_a_damaged_catalog_is_for_a_person(tmp_path: Path) -> None:
+    """It is history: nothing is thrown away unasked."""
+    assert not lineage.heals_itself(tmp_path, Damaged("read", str(tmp_path / lineage.CATALOG), "damaged"))

@@ -1,0 +1,94 @@
+"""Parts of chunk lists in a catalog: as long as something names them."""
+
+from __future__ import annotations
+
+import random
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.core import chunks
+from agent.core.chunks import DATA, Entry
+from agent.core.commit import Changes
+from agent.core.ids import ROOT, ObjectId
+from agent.core.rows import ObjectRow, encode_object, name_key, object_key
+from agent.store.catalog.catalog import Catalog
+from fakes.store_fakes import begun, header, name_row, number
+
+FILE, OTHER = ObjectId(77), ObjectId(78)
+COUNT = 500
+
+
+@pytest.fixture
+def catalog(tmpfs_dir: Path) -> Iterator[Catalog]:
+    """A catalog whose first commit holds the root."""
+    with begun(str(tmpfs_dir / "catalog.db")) as it:
+        yield it
+
+
+class Versions:
+    """A file of hundreds of chunks, one of which changes in each version."""
+
+    def __init__(self) -> None:
+        chance = random.Random(1)
+        self.chance = chance
+        self.entries = [Entry(DATA, 1000, chance.randbytes(32)) for _ in range(COUNT)]
+
+    def next(self, id: ObjectId = FILE) -> tuple[bytes, dict[bytes, bytes]]:
+        """The row of another version, and all parts of its list."""
+        self.entries[self.chance.randrange(COUNT)] = Entry(DATA, 1000, self.chance.randbytes(32))
+        return self.same(id)
+
+    def same(self, id: ObjectId, mode: int = 0o644) -> tuple[bytes, dict[bytes, bytes]]:
+        pieces: dict[bytes, bytes] = {}
+        content = chunks.fold(list(self.entries), pieces.__setitem__)
+        row = ObjectRow(id, stat.S_IFREG | mode, 0, 0, 0, size=1000 * COUNT, content=content)
+        return encode_object(row), pieces
+
+
+def held(catalog: Catalog, pieces: dict[bytes, bytes]) -> int:
+    """How many of these parts the catalog has."""
+    return sum(catalog.piece(name) is not None for name in pieces)
+
+
+def pruned(catalog: Catalog, seq: int) -> None:
+    while catalog.prune(number(seq), limit=7):
+        pass
+
+
+def test_parts_go_with_the_last_moment_that_names_them(catalog: Catalog) -> None:
+    """Twenty versions; when all but the newest are pruned its parts are there, and no others."""
+    versions, every, pieces = Versions(), dict[bytes, bytes](), dict[bytes, bytes]()
+    for seq in range(2, 22):
+        row, pieces = versions.next()
+        new = [(name, data) for name, data in pieces.items() if name not in every]
+        catalog.write(Changes((row,)), header(seq), new)
+        every |= pieces
+    assert len(every) == held(catalog, every)
+    pruned(catalog, 21)
+    assert (len(pieces), len(pieces)) == (held(catalog, pieces), held(catalog, every))
+
+
+def test_parts_of_two_files_stay_for_the_other(catalog: Catalog) -> None:
+    """A copy goes, and so does a version that differs in metadata only; then the file, and with it everything."""
+    versions = Versions()
+    row, pieces = versions.next()
+    copy, _ = versions.same(OTHER)
+    again, _ = versions.same(FILE, 0o600)
+    catalog.write(Changes((row, copy, name_row(ROOT, b"a", FILE))), header(2), list(pieces.items()))
+    catalog.write(Changes((again,), (object_key(OTHER),)), header(3))
+    pruned(catalog, 3)
+    assert len(pieces) == held(catalog, pieces)
+    catalog.write(Changes((), (object_key(FILE), name_key(ROOT, b"a"))), header(4))
+    pruned(catalog, 4)
+    assert 0 == held(catalog, pieces)
+
+
+def test_parts_that_nobody_named_go(catalog: Catalog) -> None:
+    """Of a version that was read and not committed."""
+    _, pieces = Versions().next()
+    catalog.write(Changes(), header(2), list(pieces.items()))
+    pruned(catalog, 2)
+    assert 0 == held(catalog, pieces)

@@ -1,0 +1,81 @@
+"""The answering loop: who may begin, and what becomes of those who do not."""
+
+from __future__ import annotations
+
+import queue
+import threading
+
+import pytest
+
+from agent.core.ids import NOTHING
+from agent.stream.messages import Batch, Heartbeat, Hello, Progress, Refuse, Welcome
+from agent.stream.receiving import intake as intake_module
+from agent.stream.receiving.intake import Intake
+from fakes.stream_fakes import EPOCH, Secondary
+
+HELLO = Hello("alpha", "web", (1,), EPOCH, NOTHING, b"n" * 32)
+
+
+def nothing() -> None:
+    """No transport to tear down."""
+
+
+def answers_to(secondary: Secondary, *batches: Batch, peer: str = "alpha") -> list[object]:
+    """All parts that are answered."""
+    intake = secondary.intake(peer, nothing)
+    return [part for answers in intake.answers(iter(batches)) for part in answers]
+
+
+def test_welcome_then_progress(secondary: Secondary) -> None:
+    """A hello is answered, and so is a heartbeat."""
+    kinds = [type(part) for part in answers_to(secondary, (HELLO,), (Heartbeat(1.0),))]
+    assert [Welcome, Progress] == kinds
+
+
+@pytest.mark.parametrize("first", [(), (Heartbeat(1.0),), (HELLO, Heartbeat(1.0))])
+def test_something_else_than_a_hello(secondary: Secondary, first: Batch) -> None:
+    """The call is refused."""
+    (refuse,) = answers_to(secondary, first)
+    assert isinstance(refuse, Refuse)
+    assert "protocol" == refuse.code
+
+
+def test_hello_of_another(secondary: Secondary) -> None:
+    """A node speaks for the name in its certificate only."""
+    (refuse,) = answers_to(secondary, (HELLO,), peer="gamma")
+    assert isinstance(refuse, Refuse)
+    assert "identity" == refuse.code
+
+
+def test_unknown_version(secondary: Secondary) -> None:
+    """Versions are agreed in the first message."""
+    (refuse,) = answers_to(secondary, (Hello("alpha", "web", (99,), EPOCH, NOTHING, b""),))
+    assert isinstance(refuse, Refuse)
+    assert "version" == refuse.code
+
+
+def test_hello_that_never_comes(secondary: Secondary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handshake that never ends is ended here."""
+    monkeypatch.setattr(intake_module, "HELLO_WITHIN", 0.01)
+    pipe: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+    intake = Intake("alpha", secondary, secondary.seats, secondary.clock, nothing)
+    parts = [part for answers in intake.answers(iter(pipe.get, None)) for part in answers]
+    pipe.put(None)
+    assert ["silent"] == [part.code for part in parts if isinstance(part, Refuse)]
+
+
+def test_silent_peer_is_left(secondary: Secondary) -> None:
+    """After the welcome nothing comes, not even heartbeats: the call ends by its deadline."""
+    pipe: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+    pipe.put((HELLO,))
+    intake = secondary.intake("alpha", nothing)
+    answers = intake.answers(iter(pipe.get, None))
+    assert isinstance(next(answers)[0], Welcome)
+    moved = threading.Timer(0.05, secondary.clock.advance, (31.0,))
+    moved.start()
+    parts = [part for some in answers for part in some]
+    moved.join()
+    pipe.put(None)
+    last = parts[-1]
+    assert isinstance(last, Refuse)
+    assert "silent" == last.code

@@ -1,0 +1,175 @@
+"""The queue of each peer: bounds, room, tokens."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from agent.capture.outlet import ReadChunk
+from agent.core.commit import Changes, Commit
+from agent.core.ids import NOTHING, CommitNumber, ObjectId
+from agent.store.spool import Spool
+from agent.stream.sending.feed import Feed, LiveCommit, LiveContent
+
+COMMIT = Commit(CommitNumber(1), NOTHING, b"d" * 32, 0, 0, True, 0, 0)
+
+
+def chunk(size: int) -> ReadChunk:
+    """A chunk of so many bytes."""
+    return ReadChunk(b"n" * 32, 0, bytes(size), True)
+
+
+def give(feed: Feed, size: int, ahead: tuple[tuple[int, ObjectId], ...] = ()) -> None:
+    """A commit of so many bytes."""
+    feed.commit(COMMIT, Changes(), [chunk(size)], ahead)
+
+
+def nothing() -> None:
+    """Nobody to wake."""
+
+
+def test_every_peer_gets_everything() -> None:
+    """Two queues, the same items, each taken by itself."""
+    feed = Feed()
+    one, two = feed.attach("one", nothing), feed.attach("two", nothing)
+    give(feed, 10)
+    assert [1, 0, 1] == [len(one.take(100)), len(one.take(100)), len(two.take(100))]
+
+
+def test_overflow_detaches() -> None:
+    """Who cannot follow loses the queue and is told; the others stay."""
+    feed = Feed(limit=100)
+    slow, quick = feed.attach("slow", nothing), feed.attach("quick", nothing)
+    for _ in range(3):
+        give(feed, 40)
+        quick.take(100)
+    assert (True, 0, False) == (slow.overflowed, slow.bytes, quick.overflowed)
+    give(feed, 1)
+    assert not slow
+
+
+def test_one_item_larger_than_the_queue() -> None:
+    """It passes when the queue is empty."""
+    feed = Feed(limit=100)
+    queue = feed.attach("one", nothing)
+    give(feed, 1000)
+    assert 1 == len(queue.take(1))
+
+
+def test_room() -> None:
+    """Only streaming peers are waited for, and one with room is enough."""
+    feed = Feed(limit=100)
+    queue = feed.attach("one", nothing)
+    give(feed, 80)
+    assert feed.has_room(0)
+    queue.streaming = True
+    assert not feed.has_room(0)
+    other = feed.attach("other", nothing)
+    other.streaming = True
+    assert feed.has_room(0)
+
+
+def test_nobody_waits_for_other_hours() -> None:
+    """A full queue of a peer to whom nothing may be sent now holds up nobody; one to whom something may still does."""
+    closed = {"night"}
+    feed = Feed(limit=100, stands_still=closed.__contains__)
+    for name in ("night", "day"):
+        feed.attach(name, nothing).streaming = name == "night"
+    give(feed, 80)
+    assert feed.has_room(0)
+    feed.attach("more", nothing).streaming = True
+    assert feed.has_room(0)
+    give(feed, 80)
+    assert not feed.has_room(0)
+    closed.add("more")
+    assert feed.has_room(0)
+
+
+def test_room_is_waited_for() -> None:
+    """Taking wakes who waits for room."""
+    feed = Feed(limit=100)
+    queue = feed.attach("one", nothing)
+    queue.streaming = True
+    give(feed, 80)
+    result: list[bool] = []
+    thread = threading.Thread(target=lambda: result.append(feed.has_room(10)))
+    thread.start()
+    queue.take(100)
+    thread.join()
+    assert [True] == result
+
+
+def test_content_that_began_before_is_not_covered() -> None:
+    """A file whose first slices were given before the peer came is named with its commit."""
+    feed = Feed()
+    feed.attach("early", nothing)
+    feed.content(1, [chunk(1)])
+    queue = feed.attach("late", nothing)
+    feed.content(1, [chunk(1)])
+    feed.content(2, [chunk(1)])
+    give(feed, 1, ((1, ObjectId(11)), (2, ObjectId(12))))
+    commits = [item for item in queue.take(1000) if isinstance(item, LiveCommit)]
+    assert [(ObjectId(11),)] == [item.uncovered for item in commits]
+
+
+def test_a_small_commit_passes_large_content() -> None:
+    """Content that a commit does not name waits for it; what it names goes before it, and commits keep their order."""
+    feed = Feed()
+    queue = feed.attach("one", nothing)
+    feed.content(1, [chunk(50)])
+    feed.content(1, [chunk(51)])
+    give(feed, 1)
+    feed.content(2, [chunk(60)])
+    assert queue.has_commit
+    give(feed, 2, ((1, ObjectId(11)),))
+    give(feed, 3)
+    taken = [item.size for _ in range(6) for item in queue.take(1)]
+    assert [1, 50, 51, 2, 3, 60] == taken
+    assert (False, 0) == (queue.has_commit, queue.bytes)
+
+
+def test_a_queue_that_spills_holds_nothing(tmp_path: Path) -> None:
+    """Chunks are in the spool, rows nowhere; once that is full, the queue has ended, and so has what it took."""
+    feed = Feed()
+    spool = Spool.open(str(tmp_path), limit=100)
+    queue = feed.attach("one", nothing, spool)
+    give(feed, 60)
+    assert (False, 0, 60) == (bool(queue), queue.bytes, spool.size)
+    feed.content(1, [ReadChunk(b"m" * 32, 0, bytes(60), True)])
+    give(feed, 10)
+    assert (True, 60) == (queue.overflowed, spool.size)
+    spool.close()
+
+
+def test_a_queue_that_was_given_up() -> None:
+    """It lets go of what waits, and takes no more."""
+    feed = Feed()
+    queue = feed.attach("one", nothing)
+    give(feed, 10)
+    queue.give_up()
+    give(feed, 10)
+    assert (True, 0, []) == (queue.overflowed, queue.bytes, queue.take(100))
+    assert 20 == feed.given
+
+
+def test_nobody_is_attached() -> None:
+    """Nothing is kept for peers that are away."""
+    feed = Feed()
+    give(feed, 10)
+    assert not feed.attach("one", nothing)
+
+
+def test_content_is_taken_in_parts_that_fit_the_link() -> None:
+    """Between two of them a commit goes out; nothing is lost, and the order stays."""
+    feed = Feed()
+    queue = feed.attach("one", nothing)
+    queue.slice = 20
+    chunks = [ReadChunk(bytes([at]) * 32, 0, bytes(10), True) for at in range(7)]
+    feed.content(1, chunks, is_new=True)
+    first = queue.take(1)
+    give(feed, 5)
+    taken = [first, *(queue.take(1) for _ in range(4))]
+    assert [[20], [5], [20], [20], [10]] == [[item.size for item in items] for items in taken]
+    assert chunks == [
+        chunk for items in taken for item in items if isinstance(item, LiveContent) for chunk in item.chunks
+    ]
