@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from agent.adopt.placements import KnownFile, Places
+from agent.adopt.placements import KnownFile, Placements
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.capture.files.objects import first_hole
 from agent.chunking.cutter import Cutter
@@ -48,7 +48,7 @@ class Indexer:
     """One walk over the tree at ``path``; for one thread. ``keep`` and ``piece``: the vault, for parts of long chunk lists."""
 
     path: str
-    places: Places
+    places: Placements
     keep: KeepPiece
     piece: ReadPiece
     clock: Clock

@@ -77,12 +77,12 @@ class ChunkPlace:
     length: int
 
 
-class Places:
+class Placements:
     """See the module; any thread. Methods raise ``Damaged``, ``TryAgain`` (disk full), ``StoreFailed``."""
 
     @classmethod
-    def open(cls, path: str) -> Places:
-        """Open or create. Raises ``Damaged``: then :func:`remove` it, and what was relied on is lost."""
+    def open(cls, path: str) -> Placements:
+        """Open or create. Raises ``Damaged``: then :func:`remove_placements` it, and what was relied on is lost."""
         connection = open_database(path, Synchronous.NORMAL, _CACHE_KIB)
         try:
             ensure_schema(connection, path, _APPLICATION, _VERSION, _TABLES)
@@ -272,7 +272,7 @@ class _Mapped:
             raise failure(error, "use the places of an adopted tree", self._path) from error
 
 
-def remove(path: str) -> None:
+def remove_placements(path: str) -> None:
     """Delete the database."""
     for name in (path, path + "-wal", path + "-shm"):
         if os.path.exists(name):

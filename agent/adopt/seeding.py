@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 import structlog
 
-from agent.adopt import placements as places_file
+from agent.adopt import placements
 from agent.adopt.first_reading import Indexer, open_below
-from agent.adopt.placements import ChunkPlace, KnownFile, Places
+from agent.adopt.placements import ChunkPlace, KnownFile, Placements
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.core.chunks import DATA, PIECE, name_of
 from agent.core.clock import Clock
@@ -58,8 +58,8 @@ class Seeding:
         self._path = os.path.join(directory, "standby.db")
         self._expected = expected
         self._left_out = left_out
-        self._places: Places | None = None
-        self._over: Places | None = None
+        self._places: Placements | None = None
+        self._over: Placements | None = None
         self._walk: Iterator[int] | None = None
         self._cursor = (-1, -1)
         self._copied = 0
@@ -74,7 +74,7 @@ class Seeding:
         try:
             self._begin()
         except Damaged:
-            places_file.remove(self._path)
+            placements.remove_placements(self._path)
             raise
         return True
 
@@ -190,10 +190,10 @@ class Seeding:
         return self._seed(self._places, done=not adopting)
 
     def _begin(self) -> None:
-        self._places = Places.open(self._path)
+        self._places = Placements.open(self._path)
         self._vault.elsewhere = self
 
-    def _index(self, places: Places) -> bool:
+    def _index(self, places: Placements) -> bool:
         if self._walk is None:
             _log.info("reading the tree that stands there", path=self._root)
             self._walk = Indexer(
@@ -219,7 +219,7 @@ class Seeding:
     def _keep_piece(self, name: bytes, data: bytes) -> None:
         self._vault.add([pack_chunk(name, PIECE, data)], [data])
 
-    def _seed(self, places: Places, *, done: bool) -> bool:
+    def _seed(self, places: Placements, *, done: bool) -> bool:
         places.sync()
         due = places.due(self._cursor, _STEP_CHUNKS)
         if not due:
@@ -243,21 +243,21 @@ class Seeding:
             self._tell_gone(places)
         return True
 
-    def _tell_gone(self, places: Places) -> None:
+    def _tell_gone(self, places: Placements) -> None:
         """Told together, at the end of a pass: each telling makes the primary offer everything."""
         if self._gone:
             self.lost(list(self._gone), _CHANGED)
             places.drop(self._gone)
             self._gone = set()
 
-    def _end(self, places: Places) -> None:
+    def _end(self, places: Placements) -> None:
         """Everything is in the packs. Who still asks finds nothing; the connection is closed with the rest."""
         self._vault.elsewhere = None
         self._places, self._over = None, places
-        places_file.remove(self._path)
+        placements.remove_placements(self._path)
         _log.info("the vault holds all that was taken from the standby")
 
-    def _copy(self, places: Places, due: Sequence[ChunkPlace], fd: int | None) -> None:
+    def _copy(self, places: Placements, due: Sequence[ChunkPlace], fd: int | None) -> None:
         """Into the packs, durably; then they need not be looked for here."""
         gone = self._gather(due, fd)
         self._vault.sync()
@@ -286,12 +286,12 @@ class Seeding:
             self._vault.add(packed, raws)
         return gone
 
-    def _bytes_at(self, places: Places, place: ChunkPlace) -> bytes | None:
+    def _bytes_at(self, places: Placements, place: ChunkPlace) -> bytes | None:
         with self._opened(places, place.file) as fd:
             return _read(fd, place)
 
     @contextmanager
-    def _opened(self, places: Places, number: int) -> Iterator[int | None]:
+    def _opened(self, places: Placements, number: int) -> Iterator[int | None]:
         """A file by its number, wherever it stands now; None when it cannot be found."""
         file = places.file(number)
         fd = self._open(file) if file is not None else None

@@ -11,7 +11,7 @@ from dataclasses import replace
 import structlog
 
 from agent.apply.brake.judge import Guard, Reached
-from agent.apply.brake.limits import ACCEPTABLE, SOURCE_EMPTIED, Hold, judge, trailing_empty
+from agent.apply.brake.limits import ACCEPTABLE, SOURCE_EMPTIED, BrakeHold, judge, trailing_empty
 from agent.apply.checkpoint import CHECKPOINT, LATE, number_of, numbers_of, packed
 from agent.apply.commits import commits_after, counts_at
 from agent.apply.converge.deferred import LateFiles
@@ -19,7 +19,7 @@ from agent.apply.converge.ledger import Ledger
 from agent.apply.converge.phases import converge
 from agent.apply.converge.refresh import go_on
 from agent.apply.converge.run import Mirror, Run
-from agent.apply.converge.tree import Step, World, foreign_errors, no_step, whole
+from agent.apply.converge.tree import StandbyTree, Step, foreign_errors, no_step, whole
 from agent.apply.converge.unkept import LEFT_OUT, UnkeptReport
 from agent.apply.ending import Ending
 from agent.apply.holds import Holds
@@ -39,7 +39,7 @@ from agent.apply.ports import (
     nothing_left_out,
 )
 from agent.apply.results import FAILED, Applied, Held, Report, StandbyFailed, VerifyReport, silent
-from agent.apply.standby_root import Standby
+from agent.apply.standby_root import StandbyRoot
 from agent.apply.standby_token import TOKEN, Age
 from agent.apply.verify import verify
 from agent.apply.writing.file_content import told_lost
@@ -47,7 +47,7 @@ from agent.config.values import Brake
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import NotFound
-from agent.core.ids import NOTHING, CommitNumber, ObjectId, shown
+from agent.core.ids import NOTHING, CommitNumber, ObjectId, shown_commit
 from agent.core.problem import ProblemBoard, Severity
 from agent.fs.expected import BY_HANDLE, Expect
 
@@ -108,7 +108,7 @@ class Applier:
         self._clock = clock
         self._dataset = dataset
         self._scratch = scratch
-        self._standby = Standby(
+        self._standby = StandbyRoot(
             root,
             dataset,
             local,
@@ -222,7 +222,7 @@ class Applier:
             # Nothing can stand in the way in a directory that was empty a moment ago.
             self._trusted, self._standby.fresh = True, False
 
-    def _doubt_what_is_of_another_time(self, world: World) -> None:
+    def _doubt_what_is_of_another_time(self, world: StandbyTree) -> None:
         """The standby was opened just now: leave only that believed which holds of what stands there."""
         with foreign_errors(world.path):
             age = self._standby.token.age(world.private, self._commit)
@@ -501,13 +501,15 @@ class Applier:
             self._holds.stand(waits, Severity.INFO)
             raise waits
         if anew:
-            reason = f"the primary started anew and is not through yet; the standby stays at {shown(self._stood)}"
+            reason = (
+                f"the primary started anew and is not through yet; the standby stays at {shown_commit(self._stood)}"
+            )
             waits = Held("lineage-waits", self._dataset, reason, "it goes on by itself")
             self._holds.stand(waits, Severity.INFO)
             raise waits
         self._holds.clear()
 
-    def _brake(self, target: Commit) -> Hold | None:
+    def _brake(self, target: Commit) -> BrakeHold | None:
         hold = self._emptied(target)
         if hold is None and (self._stood != NOTHING or not self._trusted):
             self._guard.limit(self.brake)
@@ -515,11 +517,11 @@ class Applier:
             self._pin(self._guard.base if hold is not None else NOTHING)
         return hold
 
-    def _emptied(self, target: Commit) -> Hold | None:
+    def _emptied(self, target: Commit) -> BrakeHold | None:
         if target.entries:
             return None
         if self._standby.adopting and self._accepted != target.number:
-            return Hold(
+            return BrakeHold(
                 SOURCE_EMPTIED, "the primary is empty, and a tree stands here that is to be adopted", target.number
             )
         since = trailing_empty(commits_after(self._reader, self._stood))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from agent.core.errors import TryAgain
 
 
-class Stopped(TryAgain):
+class ApplyStopped(TryAgain):
     """The agent stops: what was going on is given up where it stood, and looked at again at the next start."""
 
     def __init__(self) -> None:
@@ -27,9 +27,9 @@ class Ending:
             self._at = time.monotonic() + grace
 
     def look(self) -> None:
-        """To be called at every step of what may take long. Raises ``Stopped``."""
+        """To be called at every step of what may take long. Raises ``ApplyStopped``."""
         if self._at is not None and time.monotonic() >= self._at:
-            raise Stopped
+            raise ApplyStopped
 
     def before(self, step: Callable[[str], None]) -> Callable[[str], None]:
         """``step`` (see ``apply.converge.tree``), which looks for the end first."""

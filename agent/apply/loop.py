@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from agent.apply.applier import Applier
 from agent.apply.brake.limits import ACCEPTABLE
-from agent.apply.ending import Stopped
+from agent.apply.ending import ApplyStopped
 from agent.apply.results import (
     DISK_FULL,
     STOPPED,
     ApplyFacts,
+    ApplyPhase,
+    ApplyProgress,
     Held,
-    Phase,
-    Progress,
     Report,
     StandbyFull,
     VerifyReport,
@@ -258,17 +258,17 @@ class ApplyLoop:
                 self._idle()
         except Held as held:
             if held.waits:
-                self._wait(LOOK_AGAIN_SECONDS, Phase.IDLE)
+                self._wait(LOOK_AGAIN_SECONDS, ApplyPhase.IDLE)
             else:
-                self._wait(LOOK_AGAIN_SECONDS, Phase.HELD, hold=held.reason)
-        except Stopped:
+                self._wait(LOOK_AGAIN_SECONDS, ApplyPhase.HELD, hold=held.reason)
+        except ApplyStopped:
             return
         except StandbyFull as full:
             self._complain(DISK_FULL, full)
-            self._back_off(Phase.FULL, full)
+            self._back_off(ApplyPhase.FULL, full)
         except HikaeError as error:
             self._complain(STOPPED, error)
-            self._back_off(Phase.IDLE, error)
+            self._back_off(ApplyPhase.IDLE, error)
             if isinstance(error, StoreFailed | Damaged):
                 self._broken(error)
         else:
@@ -293,7 +293,7 @@ class ApplyLoop:
                 self._complain("seeding-stopped", error)
 
     def _converge(self, target: Commit) -> None:
-        self._say(phase=Phase.REDO if self._applier.redoes else Phase.CONVERGE, progress=Progress())
+        self._say(phase=ApplyPhase.REDO if self._applier.redoes else ApplyPhase.CONVERGE, progress=ApplyProgress())
         stood = self._applier.stands
         came, self._came = self._came, False
         try:
@@ -304,12 +304,12 @@ class ApplyLoop:
         self._say(applied=self._applier.applied, stands=self._applier.stands)
         if done.failed:
             self._came = self._came or came
-            self._back_off(Phase.IDLE, None, f"{done.failed:,} objects could not be made as wanted")
+            self._back_off(ApplyPhase.IDLE, None, f"{done.failed:,} objects could not be made as wanted")
             return
         self._well()
         self._since_checkpoint += self._applier.stands != stood
         unfinished = self._applier.unfinished
-        self._say(phase=Phase.CONVERGE if unfinished else Phase.IDLE, hold="", problem="")
+        self._say(phase=ApplyPhase.CONVERGE if unfinished else ApplyPhase.IDLE, hold="", problem="")
         if not unfinished:
             self._tell(done.number)
 
@@ -335,7 +335,7 @@ class ApplyLoop:
         if self._finish():
             return
         hold = self.facts().hold if paused and self._braked() else ""
-        self._say(phase=Phase.PAUSED if paused else Phase.IDLE, hold=hold)
+        self._say(phase=ApplyPhase.PAUSED if paused else ApplyPhase.IDLE, hold=hold)
         if not self._applier.checkpointed:
             self._checkpoint()
         # It may have become equal in a turn that an error of our own stores ended.
@@ -350,7 +350,7 @@ class ApplyLoop:
         done = self._applier.finish(interrupted=self._is_wanted)
         self._say(applied=done.number)
         if done.failed:
-            self._back_off(Phase.IDLE, None, f"{done.failed:,} objects could not be made as wanted")
+            self._back_off(ApplyPhase.IDLE, None, f"{done.failed:,} objects could not be made as wanted")
         elif done.number == self._applier.stands:
             self._tell(done.number)
         return True
@@ -388,11 +388,11 @@ class ApplyLoop:
         except (HikaeError, OSError) as error:
             future.set_exception(error)
 
-    def _back_off(self, phase: Phase, error: HikaeError | None, reason: str = "") -> None:
+    def _back_off(self, phase: ApplyPhase, error: HikaeError | None, reason: str = "") -> None:
         self._backoff = min(LONGEST_BACKOFF, self._backoff * 2 or LOOK_AGAIN_SECONDS)
         self._wait(self._backoff, phase, problem=reason or (error.reason if error else ""))
 
-    def _wait(self, seconds: float, phase: Phase, *, hold: str = "", problem: str = "") -> None:
+    def _wait(self, seconds: float, phase: ApplyPhase, *, hold: str = "", problem: str = "") -> None:
         with self._change:
             self._retry_at = self._clock.monotonic() + seconds
         self._say(phase=phase, hold=hold, problem=problem, applied=self._applier.applied)

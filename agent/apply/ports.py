@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeAlias
 
-from agent.core.chunks import Entry
+from agent.core.chunks import ListEntry
 from agent.core.commit import Commit
 from agent.core.ids import CommitNumber, ObjectId
 from agent.core.patch import Patch
@@ -120,7 +120,7 @@ class Early(Protocol):
 
     def step(self, directory: Callable[[], int]) -> bool: ...
 
-    def take(self, entries: Iterable[Entry], directory: Callable[[], int]) -> int:
+    def take(self, entries: Iterable[ListEntry], directory: Callable[[], int]) -> int:
         """The descriptor, now the caller's, of a nameless file in the standby that holds exactly these entries, else -1."""
         ...
 
@@ -131,7 +131,7 @@ class NothingEarly:
     def step(self, directory: Callable[[], int]) -> bool:
         return False
 
-    def take(self, entries: Iterable[Entry], directory: Callable[[], int]) -> int:
+    def take(self, entries: Iterable[ListEntry], directory: Callable[[], int]) -> int:
         return -1
 
 

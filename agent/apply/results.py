@@ -16,7 +16,7 @@ FAILED = "apply-failed"
 DISPLACED = "displaced"
 
 
-class Phase(StrEnum):
+class ApplyPhase(StrEnum):
     """What the applier does now; public strings."""
 
     IDLE = "idle"
@@ -28,7 +28,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ApplyProgress:
     """How far a converge has come: keys looked at and bytes written, of how many (bytes: an estimate)."""
 
     done_entries: int = 0
@@ -37,10 +37,10 @@ class Progress:
     total_bytes: int = 0
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[ApplyProgress], None]
 
 
-def silent(progress: Progress) -> None:
+def silent(progress: ApplyProgress) -> None:
     """Report progress to nobody."""
 
 
@@ -71,8 +71,8 @@ class ApplyFacts:
     stands: CommitNumber = NOTHING
     target: CommitNumber = NOTHING
     checkpoint: CommitNumber = NOTHING
-    phase: Phase = Phase.IDLE
-    progress: Progress = Progress()
+    phase: ApplyPhase = ApplyPhase.IDLE
+    progress: ApplyProgress = ApplyProgress()
     hold: str = ""
     problem: str = ""
 

@@ -6,7 +6,15 @@ import os
 import stat
 from dataclasses import dataclass, field
 
-from agent.apply.converge.tree import LOST_AND_FOUND, MARK, Step, World, foreign_errors, identity_of, open_world
+from agent.apply.converge.tree import (
+    LOST_AND_FOUND,
+    MARK,
+    StandbyTree,
+    Step,
+    foreign_errors,
+    open_world,
+    standby_identity,
+)
 from agent.apply.ports import Adopted, LeftOut, LocalFacts, NothingAdopted, nothing_left_out
 from agent.apply.results import Held
 from agent.apply.standby_token import Token
@@ -25,7 +33,7 @@ _RESYNC = "resync"
 
 
 @dataclass(slots=True)
-class Standby:
+class StandbyRoot:
     """The standby's root path, its remembered identity, and its open world. For one thread.
 
     ``dataset`` is written into our directory in it, so that it is known again when local facts are lost. ``found_again``: that
@@ -45,13 +53,13 @@ class Standby:
     fresh: bool = False
     opened: bool = False
     token: Token = field(init=False)
-    _world: World | None = field(default=None)
+    _world: StandbyTree | None = field(default=None)
     _full: bool = False
 
     def __post_init__(self) -> None:
         self.token = Token(self.local)
 
-    def open(self) -> World:
+    def open(self) -> StandbyTree:
         """The world, made sure to be ours: taken as new when it is empty.
 
         Raises ``Held``: "standby-path-missing", "standby-not-empty" (touched not at all), "standby-gone",
@@ -112,7 +120,7 @@ class Standby:
         """Whether we took it before; False when it may be taken now."""
         known = self.local.value(_ROOT)
         if known:
-            if known == identity_of(root):
+            if known == standby_identity(root):
                 return True
             self.close()
             raise Held(
@@ -167,7 +175,7 @@ class Standby:
             self.local.set_value(_RESYNC, b"")
             # Who relies on the mark later relies on it after power cuts too.
             world.sync()
-            self.local.set_value(_ROOT, identity_of(world.root), durable=True)
+            self.local.set_value(_ROOT, standby_identity(world.root), durable=True)
 
 
 def forget_root(local: LocalFacts) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from agent.apply.converge.tree import LOST_AND_FOUND, World
+from agent.apply.converge.tree import LOST_AND_FOUND, StandbyTree
 from agent.apply.converge.unkept import LEFT_OUT, Unkept
 from agent.apply.converge.untouched import first_untouched
 from agent.apply.ports import CatalogView, LeftOut, ReadChunk, nothing_left_out
-from agent.apply.results import ChunkLost, Difference, Progress, Report, VerifyReport, silent
-from agent.apply.writing import file_content as content
+from agent.apply.results import ApplyProgress, ChunkLost, Difference, Report, VerifyReport, silent
+from agent.apply.writing import file_content
 from agent.core.commit import Commit
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
@@ -44,23 +44,23 @@ Known: TypeAlias = Callable[[ObjectId], LocalRow | None]
 _FIELDS = ("uid", "gid", "mtime", "flags", "xattrs")
 
 
-def nothing_known(_: ObjectId) -> LocalRow | None:
+def no_local_facts(_: ObjectId) -> LocalRow | None:
     """Local facts say nothing."""
     return None
 
 
 def verify(
-    world: World,
+    world: StandbyTree,
     view: CatalogView,
     number: CommitNumber,
     read: ReadChunk,
-    known: Known = nothing_known,
+    known: Known = no_local_facts,
     left_out: LeftOut = nothing_left_out,
     short: frozenset[ObjectId] = frozenset(),
     *,
     deep: bool,
     progress: Report = silent,
-    look: content.Look = content.goes_on,
+    look: file_content.Look = file_content.goes_on,
 ) -> VerifyReport:
     """Compare the standby with commit ``number``, which it should equal and which must stay applied meanwhile. ``look`` is
     called for every entry, and raises what is to end it. ``known``: what local facts say of an object; what the filesystem is
@@ -79,14 +79,14 @@ def verify(
 
 @dataclass(slots=True)
 class _Check:
-    world: World
+    world: StandbyTree
     view: CatalogView
     at: CommitNumber
     read: ReadChunk
     known: Known
     left_out: LeftOut
     deep: bool
-    look: content.Look
+    look: file_content.Look
     short: frozenset[ObjectId]
     owed: set[ObjectId] = field(default_factory=set)
     owed_paths: list[bytes] = field(default_factory=list)
@@ -132,7 +132,7 @@ class _Check:
             path = _join(paths[-1], below[0])
             levels.append(self._directory(below[1], path))
             paths.append(path)
-            progress(Progress(self.checked_entries, total_entries, self.checked_bytes, total_bytes))
+            progress(ApplyProgress(self.checked_entries, total_entries, self.checked_bytes, total_bytes))
 
     def _root(self) -> None:
         raw = self.view.object(ROOT, self.at)
@@ -278,7 +278,7 @@ class _Check:
             self.compared.add((row.id, handle))
         opened = open_file(fd, name)
         try:
-            what = content.difference(opened, row, self.read, self.look)
+            what = file_content.content_difference(opened, row, self.read, self.look)
         except (ChunkLost, WireError) as error:
             what = f"cannot be compared: {error.reason}"
         finally:

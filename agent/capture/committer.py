@@ -18,8 +18,8 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import CODE as RESERVE
 from agent.fs.reserve import ReserveReached
 from agent.store.catalog.catalog import Catalog, Header
-from agent.store.doubt import mark_of
-from agent.store.local import Local, Mark
+from agent.store.doubt import facts_mark
+from agent.store.local import FactsMark, Local
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ WAITS = "capture waits, nothing is lost"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 
 
-class Stopped(Exception):
+class CaptureStopped(Exception):
     """The pump was told to end while it waited for its disk."""
 
 
@@ -55,13 +55,13 @@ class Committer:
         self._clock = clock
         self._stopping = stopping
         self._require_room = require_room
-        self._mark: Mark | None = None
+        self._mark: FactsMark | None = None
 
     def write(self, view: View, consistent: bool) -> Commit | None:
         """Commit the batch and begin the next; None when there was nothing to commit.
 
         A batch without rows is committed only when it makes a dataset consistent that was not.
-        Raises ``StoreFailed``, ``Damaged``, ``Stopped``."""
+        Raises ``StoreFailed``, ``Damaged``, ``CaptureStopped``."""
         changes = view.changes()
         newest = self._catalog.newest()
         if not changes and (newest is None or not consistent or newest.consistent):
@@ -117,7 +117,7 @@ class Committer:
 
     def _write_facts(self, view: View, commit: Commit | None) -> None:
         """With the commit up to which they hold, in one transaction; of a commit that has none, only that."""
-        mark = mark_of(commit) if commit is not None else None
+        mark = facts_mark(commit) if commit is not None else None
         if view.has_facts or mark != self._mark:
             puts, drops = view.facts_to_write()
             self._patiently(lambda: self._local.write(puts, drops, mark))
@@ -139,7 +139,7 @@ class Committer:
             except TryAgain as error:
                 self._board.put(self._waits(error))
                 if self._stopping.wait(pause):
-                    raise Stopped from error
+                    raise CaptureStopped from error
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 if pause != _FIRST_PAUSE:

@@ -11,7 +11,7 @@ from agent.fs.confined import DirTree
 from agent.fs.handles import can_open_by_handle, mount_of_fd, mount_of_path, open_by_handle
 
 
-class Places:
+class Directories:
     """The open root and everything reached from it. Belongs to the pump's thread; ``close`` closes the root too."""
 
     def __init__(self, root_fd: int, view: View) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agent.capture.root import Hold
+from agent.capture.root import RootHold
 
 
-class Phase(StrEnum):
+class CapturePhase(StrEnum):
     """What capture is doing; public strings."""
 
     STARTING = "starting"
@@ -40,8 +40,8 @@ class PumpFacts:
     ``put_off``: for how long a change has waited, since its file was read of late or for the link, in seconds; ``waits``: bytes
     of new files that no commit has yet."""
 
-    phase: Phase
-    hold: Hold | None
+    phase: CapturePhase
+    hold: RootHold | None
     doubt: bool
     by_event: int
     by_reconcile: int

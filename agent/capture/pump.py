@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from agent.capture.batch import BYTES
-from agent.capture.committer import Committer, Stopped
+from agent.capture.committer import CaptureStopped, Committer
 from agent.capture.exclude import Rules
-from agent.capture.facts import Phase, PumpFacts, SyncProgress
+from agent.capture.facts import CapturePhase, PumpFacts, SyncProgress
 from agent.capture.files.hard_links import Linked
 from agent.capture.outlet import Outlet
 from agent.capture.pruning import Pruning
-from agent.capture.root import Hold, RootGuard
-from agent.capture.tickets import Barrier, Ticket, Waiting
+from agent.capture.root import RootGuard, RootHold
+from agent.capture.tickets import Awaited, Barrier, Ticket
 from agent.capture.tree.jobs import Tasks
 from agent.capture.tree.session import Engine
 from agent.chunking.cutter import require_native
@@ -27,7 +27,7 @@ from agent.core.rows import is_object, key_of, object_id_of_key
 from agent.store.catalog.catalog import Catalog
 from agent.store.doubt import doubt_what_may_be_older
 from agent.store.local import Local
-from agent.watch.hint import Hint, Look, Passing, has_passed
+from agent.watch.hint import Hint, Look, Passing, waits_for_nothing
 from agent.watch.settle import Settle
 
 FAILED = "capture-failed"
@@ -44,8 +44,8 @@ _NO_ROOM = 0.01
 _SEEN = 0.05
 
 _HOLDS = {
-    Hold.GONE: ("the root is not there", "mount or restore it; capture goes on by itself"),
-    Hold.REPLACED: (
+    RootHold.GONE: ("the root is not there", "mount or restore it; capture goes on by itself"),
+    RootHold.REPLACED: (
         "another directory or filesystem stands where the root was",
         "bring the old one back, or, if this one is right: hikae accept {dataset}",
     ),
@@ -71,7 +71,7 @@ class Pump:
         board: ProblemBoard,
         clock: Clock,
         rules: Rules | None = None,
-        set_barrier: Callable[[], Passing] = lambda: has_passed,
+        set_barrier: Callable[[], Passing] = lambda: waits_for_nothing,
         on_failed: Callable[[Exception], None] | None = None,
         prunable: Callable[[], CommitNumber] = lambda: NOTHING,
         require_room: Callable[[int], None] = lambda _: None,
@@ -97,14 +97,14 @@ class Pump:
         self._tokens = itertools.count(1)
         self._engine: Engine | None = None
         self._tasks: Tasks | None = None
-        self._waiting: list[Waiting] = []
+        self._waiting: list[Awaited] = []
         self._requests: list[Ticket] = []
         self._accept = False
-        self._hold: Hold | None = None
+        self._hold: RootHold | None = None
         self._seen_at = -_SEEN
         self._busy_at = clock.monotonic()
-        self._phase = Phase.STARTING
-        self._doubt: Waiting | None = None
+        self._phase = CapturePhase.STARTING
+        self._doubt: Awaited | None = None
         self._first_sync = False
         self._by_event = self._by_reconcile = 0
         self._last_reconcile: int | None = None
@@ -194,7 +194,7 @@ class Pump:
 
     def _enlist(self, ticket: Ticket, add: Callable[[Ticket], None]) -> None:
         with self._condition:
-            if self._stopping.is_set() or self._phase is Phase.STOPPED:
+            if self._stopping.is_set() or self._phase is CapturePhase.STOPPED:
                 ticket.cancel("capture is stopped")
                 return
             add(ticket)
@@ -203,13 +203,13 @@ class Pump:
     def _add_barrier(self, ticket: Ticket) -> None:
         mark = self._settle.mark()
         self._settle.flush(mark)
-        self._waiting.append(Waiting(ticket, walk=self._doubt.walk if self._doubt is not None else None, mark=mark))
+        self._waiting.append(Awaited(ticket, walk=self._doubt.walk if self._doubt is not None else None, mark=mark))
 
     def _add_look(self, hints: Sequence[Hint], ticket: Ticket) -> None:
         self._settle.add(hints, self._clock.monotonic())
         mark = self._settle.mark()
         self._settle.flush(mark)
-        self._waiting.append(Waiting(ticket, mark=mark, alone=True))
+        self._waiting.append(Awaited(ticket, mark=mark, alone=True))
 
     def _progress(self, tasks: Tasks | None) -> SyncProgress | None:
         walk = tasks.whole_walk() if tasks is not None else None
@@ -230,7 +230,7 @@ class Pump:
             self._first_sync = newest is None or not newest.consistent
             while not self._stopping.is_set():
                 self._turn()
-        except Stopped:
+        except CaptureStopped:
             pass
         except HikaeError as error:
             self._fail(error, f"{error.reason} ({error.subject})" if error.subject else error.reason, error.remedy)
@@ -249,7 +249,7 @@ class Pump:
 
     def _end(self) -> None:
         with self._condition:
-            self._phase = Phase.STOPPED
+            self._phase = CapturePhase.STOPPED
             left = [*self._requests, *(one.ticket for one in self._waiting if one.ticket is not None)]
             self._requests, self._waiting = [], []
         for ticket in left:
@@ -314,7 +314,7 @@ class Pump:
         if self._accept:
             self._accept_now()
         opened = self._guard.open()
-        if isinstance(opened, Hold):
+        if isinstance(opened, RootHold):
             self._set_hold(opened)
             return None
         self._set_hold(None)
@@ -344,14 +344,14 @@ class Pump:
         for rows in self._catalog.rows_at():
             self._local.write([], [object_id_of_key(key_of(row)) for row in rows if is_object(row)])
 
-    def _set_hold(self, hold: Hold | None) -> None:
+    def _set_hold(self, hold: RootHold | None) -> None:
         if hold is self._hold:
             return
         if self._hold is not None:
             self._board.clear(self._hold.value)
         self._hold = hold
         if hold is not None:
-            self._phase = Phase.HELD
+            self._phase = CapturePhase.HELD
             message, remedy = _HOLDS[hold][0], _HOLDS[hold][1].format(dataset=self._dataset)
             self._board.put(
                 Problem(hold.value, Severity.ERROR, self._clock.now_ns(), b"", f"capture is held: {message}", remedy)
@@ -388,18 +388,18 @@ class Pump:
         """Something may have been missed: nothing is consistent until a whole walk and every hint from before its end are in."""
         walk = tasks.whole()
         with self._condition:
-            self._doubt = Waiting(None, walk=walk)
+            self._doubt = Awaited(None, walk=walk)
             for waiting in self._waiting:
                 waiting.wait_for_walk(walk)
-        self._phase = Phase.FIRST_SYNC if self._first_sync else Phase.RECONCILE
+        self._phase = CapturePhase.FIRST_SYNC if self._first_sync else CapturePhase.RECONCILE
 
     def _take_requests(self, tasks: Tasks) -> None:
         with self._condition:
             requests, self._requests = self._requests, []
             for ticket in requests:
-                self._waiting.append(Waiting(ticket, walk=tasks.whole()))
-        if requests and self._phase is Phase.LIVE:
-            self._phase = Phase.RECONCILE
+                self._waiting.append(Awaited(ticket, walk=tasks.whole()))
+        if requests and self._phase is CapturePhase.LIVE:
+            self._phase = CapturePhase.RECONCILE
 
     def _live(self, engine: Engine, tasks: Tasks, hints: list[Hint]) -> None:
         """Look at hints and commit what they show. What of it was forgotten is given back before anybody is told anything."""
@@ -499,6 +499,6 @@ class Pump:
             if self._doubt is not None and self._doubt.covered(self._settle, engine.walks, engine.outstanding):
                 self._doubt, self._first_sync = None, False
         if self._doubt is None and not tasks.has_whole():
-            self._phase = Phase.LIVE
+            self._phase = CapturePhase.LIVE
             self._board.clear(FAILED)
         return [one.ticket for one in done if one.ticket is not None]

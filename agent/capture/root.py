@@ -13,7 +13,7 @@ from agent.store.local import Local
 _KEY = "root"
 
 
-class Hold(StrEnum):
+class RootHold(StrEnum):
     """Why capture stands still; public."""
 
     GONE = "root-gone"
@@ -21,7 +21,7 @@ class Hold(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class RootIdentity:
     """What a root is: its filesystem and its own handle."""
 
     filesystem: bytes
@@ -32,15 +32,15 @@ class Identity:
         return len(self.filesystem).to_bytes(2, "big") + self.filesystem + self.handle
 
     @staticmethod
-    def decoded(data: bytes) -> Identity:
+    def decoded(data: bytes) -> RootIdentity:
         """From what was stored."""
         end = 2 + int.from_bytes(data[:2], "big")
-        return Identity(data[2:end], data[end:])
+        return RootIdentity(data[2:end], data[end:])
 
 
-def identity_of(fd: int) -> Identity:
+def root_identity(fd: int) -> RootIdentity:
     """The identity of an open root."""
-    return Identity(filesystem_id(fd), handle_of_fd(fd))
+    return RootIdentity(filesystem_id(fd), handle_of_fd(fd))
 
 
 class RootGuard:
@@ -50,19 +50,19 @@ class RootGuard:
         self.path = path
         self._local = local
 
-    def open(self) -> int | Hold:
+    def open(self) -> int | RootHold:
         """The root's descriptor, or why it is not to be captured. A root seen for the first time is taken as the right one."""
         try:
             fd = open_root(self.path)
         except OSError:
-            return Hold.GONE
+            return RootHold.GONE
         stored = self._local.value(_KEY)
-        found = identity_of(fd)
+        found = root_identity(fd)
         if stored is None:
             self._local.set_value(_KEY, found.encoded(), durable=True)
-        elif Identity.decoded(stored) != found:
+        elif RootIdentity.decoded(stored) != found:
             os.close(fd)
-            return Hold.REPLACED
+            return RootHold.REPLACED
         return fd
 
     def accept(self) -> bool:
@@ -71,12 +71,12 @@ class RootGuard:
         OSError when nothing is there."""
         fd = open_root(self.path)
         try:
-            found = identity_of(fd)
+            found = root_identity(fd)
         finally:
             os.close(fd)
         stored = self._local.value(_KEY)
         self._local.set_value(_KEY, found.encoded(), durable=True)
-        return stored is not None and Identity.decoded(stored).filesystem != found.filesystem
+        return stored is not None and RootIdentity.decoded(stored).filesystem != found.filesystem
 
     def stands(self, fd: int) -> bool:
         """Whether the path still leads to the directory that is open as ``fd``."""

@@ -233,7 +233,7 @@ class Barrier:
 
 
 @dataclass(slots=True)
-class Waiting:
+class Awaited:
     """How far something that is waited for has come: the end of a walk of the whole root (if it waits for one), every hint
     from before ``mark`` (None: from before that end), then all work that those began. ``alone``: it waits for no walk."""
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from xxhash import xxh3_64_digest
 
 from agent.core.ids import ObjectId
-from agent.core.patch import BASES_MAX, PAGE, Run, Runs, joined, literal_bytes
+from agent.core.patch import BASES_MAX, PAGE, PatchRange, Runs, joined, literal_bytes
 
 #: Files from this size on have page digests, and from the other on once they changed.
 PAGED, CHANGED_PAGED = 1 << 20, 8 << 10
@@ -98,17 +98,17 @@ class PageReader:
         if len(known) != len(told) or known[:2] != told[:2]:
             return ()
         first = int.from_bytes(told[:2], "big")
-        runs: list[Run] = []
+        runs: list[PatchRange] = []
         begin, same_from, place = 0, 0, 2
         for end in itertools.chain((first,) if first else (), range(first + PAGE, length, PAGE), (length,)):
             if known[place : place + DIGEST] != told[place : place + DIGEST]:
                 if begin > same_from:
-                    runs.append(Run(name, same_from, begin - same_from))
-                runs.append(Run(b"", 0, end - begin))
+                    runs.append(PatchRange(name, same_from, begin - same_from))
+                runs.append(PatchRange(b"", 0, end - begin))
                 same_from = end
             begin, place = end, place + DIGEST
         if begin > same_from:
-            runs.append(Run(name, same_from, begin - same_from))
+            runs.append(PatchRange(name, same_from, begin - same_from))
         return joined(runs)
 
     def told(self, view: memoryview, at: int) -> bytes:
@@ -120,15 +120,15 @@ class PageReader:
         if not self.had:
             return ()
         end, done = at + len(view), at
-        runs: list[Run] = []
+        runs: list[PatchRange] = []
         for start, length, name in old[:BASES_MAX]:
             for begin, size in self._same(view, at, start, length, self._before(name, following)):
                 if start + begin > done:
-                    runs.append(Run(b"", 0, start + begin - done))
-                runs.append(Run(name, begin, size))
+                    runs.append(PatchRange(b"", 0, start + begin - done))
+                runs.append(PatchRange(name, begin, size))
                 done = start + begin + size
         if done < end:
-            runs.append(Run(b"", 0, end - done))
+            runs.append(PatchRange(b"", 0, end - done))
         return joined(runs)
 
     def _before(self, name: bytes, following: Following) -> bytes:

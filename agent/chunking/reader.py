@@ -26,8 +26,8 @@ from agent.chunking.cutter import FINE, Cut, Cutter, first_cut, kept_cut
 from agent.chunking.list_builder import Folding
 from agent.chunking.pages import PageReader, Placed, is_mostly_there
 from agent.core import chunks
-from agent.core.chunks import DATA, HOLE, PIECE, Entry
-from agent.core.patch import Run, Runs
+from agent.core.chunks import DATA, HOLE, PIECE, ListEntry
+from agent.core.patch import PatchRange, Runs
 from agent.fs.content import segments
 
 #: Files up to this size are one chunk: nothing is cut below it.
@@ -119,7 +119,7 @@ class ContentReader:
             if is_data:
                 at = yield from self._segment(offset, offset + length)
             else:
-                self._folding.add(Entry(HOLE, length))
+                self._folding.add(ListEntry(HOLE, length))
                 at = offset + length
             if self._ended:
                 break
@@ -163,7 +163,7 @@ class ContentReader:
         now = xxh3_128_digest(view, self._seed)
         if now == was or (not was and blake3(view).digest() == name):
             self._run = 0
-            self._folding.add(Entry(DATA, length, name))
+            self._folding.add(ListEntry(DATA, length, name))
             self._prints += now
             self._old.keep()
             if self._pages is not None:
@@ -211,11 +211,11 @@ class ContentReader:
         last = self._old.last_at(start)
         if last is None or last[0] >= len(part) or blake3(part[: last[0]]).digest() != last[1]:
             return NONE
-        return Run(last[1], 0, last[0]), Run(b"", 0, len(part) - last[0])
+        return PatchRange(last[1], 0, last[0]), PatchRange(b"", 0, len(part) - last[0])
 
     def _add(self, view: memoryview, known_print: bytes | None, told: bytes, runs: Runs) -> None:
         name = blake3(view).digest()
-        self._folding.add(Entry(DATA, len(view), name))
+        self._folding.add(ListEntry(DATA, len(view), name))
         self._prints += known_print or xxh3_128_digest(view, self._seed)
         self.found.append((name, DATA, bytes(view)))
         if self._pages is not None:

@@ -30,7 +30,7 @@ def check(context: Context, as_json: bool) -> None:
     from agent.pki import startable
 
     settings = load(context.config_path)
-    warnings = [*settings.warnings, *startable.check(settings, SystemClock().now_ns())]
+    warnings = [*settings.warnings, *startable.check_startable(settings, SystemClock().now_ns())]
     if as_json:
         answer_json({"ok": True, "files": list(settings.source_files), "warnings": warnings})
         return

@@ -15,7 +15,7 @@ DEFAULT_CONFIG = "/etc/hikae/agent.toml"
 DEFAULT_SOCKET = "/run/hikae/admin.sock"
 
 
-def ask(path: str) -> Controls:
+def agent_at(path: str) -> Controls:
     """The agent behind a socket."""
     from agent.api.client import AdminClient  # HTTP takes a third of the start of `hikae --help`
 
@@ -34,7 +34,7 @@ class Context:
     """``config``: the file that was asked for, None for the default; tests put others in place of the two callables."""
 
     config: str | None = None
-    connect: Callable[[str], Controls] = ask
+    connect: Callable[[str], Controls] = agent_at
     ticks: Callable[[float], Iterator[None]] = every
 
     @property

@@ -13,7 +13,7 @@ _DERIVED = frozenset({"name", "path", "digest"})
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ConfigChanges:
     """``settings``: what is to run now, the live keys taken over and all else as it was. ``taken`` and ``waiting``: the keys that
     differed (``dataset[web].limits``), those that took effect and those that need a restart."""
 
@@ -22,7 +22,7 @@ class Changes:
     waiting: tuple[str, ...]
 
 
-def changes(running: Settings, read: Settings) -> Changes:
+def changes(running: Settings, read: Settings) -> ConfigChanges:
     """What is to become of ``running``, now that the files say ``read``."""
     new = {dataset.name: dataset for dataset in read.datasets}
     taken, datasets = [], []
@@ -31,7 +31,7 @@ def changes(running: Settings, read: Settings) -> Changes:
         live = [key for key in _different(old, wanted) if key in LIVE_KEYS]
         datasets.append(replace(old, **{key: getattr(wanted, key) for key in live}))
         taken += [f"dataset[{old.name}].{key}" for key in live]
-    return Changes(replace(running, datasets=tuple(datasets)), tuple(taken), tuple(_waiting(running, read)))
+    return ConfigChanges(replace(running, datasets=tuple(datasets)), tuple(taken), tuple(_waiting(running, read)))
 
 
 def _waiting(running: Settings, read: Settings) -> Iterator[str]:

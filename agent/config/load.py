@@ -12,10 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 from agent.config.meaning import kernels_own, meant
 from agent.config.mistakes import ConfigMistakes, Mistake, closest, explain
 from agent.config.nesting import nested
-from agent.config.read import Sources, read
-from agent.config.resolve import Written, check, digest, inside, resolve, unique_peers
+from agent.config.read import Sources, read_files
+from agent.config.resolve import WrittenDataset, check_together, digest, inside, resolve_dataset, unique_peers
 from agent.config.schema import EXAMPLES, WITHOUT_EFFECT_YET, DatasetEntry, TlsEntry, known_keys
-from agent.config.units import shown
+from agent.config.units import shown_value
 from agent.config.values import ConsoleSettings, HealthSettings, NodeSettings, Peer, Settings, TlsSettings
 
 DEFAULT_PATH = "/etc/hikae/agent.toml"
@@ -34,7 +34,7 @@ def load(path: str) -> Settings:
     Raises :class:`ConfigMistakes` (a ``ConfigError``) with everything that is wrong.
     """
     path = os.path.abspath(path)
-    sources = read(path)
+    sources = read_files(path)
     if sources.tables is None:
         raise ConfigMistakes(path, sources.mistakes)
     return _Loader(sources, sources.tables).settings()
@@ -59,7 +59,7 @@ class _Loader:
         peers = self._peers(node)
         written = self._datasets()
         if node is not None and peers is not None:
-            self._mistakes += check(node, peers, written)
+            self._mistakes += check_together(node, peers, written)
             if health is not None and console is not None:
                 self._mistakes += meant(self._sources.main, node, health, console, peers, written)
         if self._mistakes or node is None or tls is None or health is None or console is None or peers is None:
@@ -72,7 +72,9 @@ class _Loader:
             health=health,
             console=console,
             peers=tuple(peers),
-            datasets=tuple(sorted((resolve(entry, node.name) for entry in own), key=lambda dataset: dataset.name)),
+            datasets=tuple(
+                sorted((resolve_dataset(entry, node.name) for entry in own), key=lambda dataset: dataset.name)
+            ),
             source_files=tuple(self._sources.files),
             digest=digest([each.entry for each in written]),
             warnings=tuple(self._warnings),
@@ -97,7 +99,7 @@ class _Loader:
     def _peers(self, node: NodeSettings | None) -> list[Peer] | None:
         file, entries = self._sources.main, self._tables.get("peer", [])
         if not isinstance(entries, list):
-            self._mistakes.append(Mistake(file, "peer", f"{shown(entries)} is no list; write {EXAMPLES['peer']}"))
+            self._mistakes.append(Mistake(file, "peer", f"{shown_value(entries)} is no list; write {EXAMPLES['peer']}"))
             return None
         labels = [_peer_label(entry, number) for number, entry in enumerate(entries, 1)]
         peers = [self._validate(file, "peer", label, Peer, entry) for label, entry in zip(labels, entries, strict=True)]
@@ -106,12 +108,12 @@ class _Loader:
         self._mistakes += mistakes
         return kept if len(right) == len(peers) else None
 
-    def _datasets(self) -> list[Written]:
+    def _datasets(self) -> list[WrittenDataset]:
         written = []
         for raw in self._sources.datasets:
             entry = self._validate(raw.file, "dataset", raw.label, DatasetEntry, raw.table)
             if entry is not None:
-                written.append(Written(raw, entry))
+                written.append(WrittenDataset(raw, entry))
         return written
 
     def _tls(self, entry: TlsEntry, node: str) -> TlsSettings:
@@ -124,7 +126,7 @@ class _Loader:
             crl=entry.crl or os.path.join(os.path.dirname(ca), "ca.crl"),
         )
 
-    def _warn(self, node: NodeSettings, written: Sequence[Written]) -> None:
+    def _warn(self, node: NodeSettings, written: Sequence[WrittenDataset]) -> None:
         main = self._sources.main
         for key in self._tables:
             if key in WITHOUT_EFFECT_YET:
@@ -138,7 +140,7 @@ def _peer_label(entry: object, number: int) -> str:
     return f"peer[{name if isinstance(name, str) and name.isprintable() else f'#{number}'}]"
 
 
-def _dataset_warnings(each: Written, node: str) -> list[str]:
+def _dataset_warnings(each: WrittenDataset, node: str) -> list[str]:
     place = f"{each.raw.file}: {each.raw.label}"
     if node not in each.entry.nodes:
         return [f"{place}: {node} is neither its primary nor a standby; it is passed over here"]
@@ -162,10 +164,10 @@ def file_mistakes(settings: Settings) -> list[Mistake]:
     for key, path in (("ca", settings.tls.ca), ("cert", settings.tls.cert), ("key", settings.tls.key)):
         if reason := _unreadable(path):
             remedy = f"make it with: hikae pki issue {settings.node.name}, or write where it is"
-            mistakes.append(Mistake(main, f"tls.{key}", f"{shown(path)} {reason}; {remedy}"))
+            mistakes.append(Mistake(main, f"tls.{key}", f"{shown_value(path)} {reason}; {remedy}"))
     if os.path.exists(settings.tls.key) and stat.S_IMODE(os.stat(settings.tls.key).st_mode) & 0o077:
         path = settings.tls.key
-        mistakes.append(Mistake(main, "tls.key", f"{shown(path)} can be read by others; type: chmod 600 {path}"))
+        mistakes.append(Mistake(main, "tls.key", f"{shown_value(path)} can be read by others; type: chmod 600 {path}"))
     return (
         mistakes
         + _no_directories(settings)
@@ -184,7 +186,7 @@ def _no_directories(settings: Settings) -> list[Mistake]:
     text = "is there, and is no directory; write another place"
     main = settings.source_files[0]
     return [
-        Mistake(main, key, f"{shown(path)} {text}")
+        Mistake(main, key, f"{shown_value(path)} {text}")
         for key, path in places
         if os.path.exists(path) and not os.path.isdir(path)
     ]
@@ -197,12 +199,11 @@ def _real_places(settings: Settings) -> list[Mistake]:
     for dataset in settings.datasets:
         real, key = os.path.realpath(dataset.path), f"dataset[{dataset.name}].path"
         if inside(real, state) or inside(state, real):
-            text = (
-                f"{shown(dataset.path)} leads to {shown(real)}, and state_dir to {shown(state)}: one lies in the other"
-            )
-            mistakes.append(Mistake(settings.source_files[0], key, f"{text}; write another place for either"))
+            leads = f"{shown_value(dataset.path)} leads to {shown_value(real)}, and state_dir to {shown_value(state)}"
+            text = f"{leads}: one lies in the other; write another place for either"
+            mistakes.append(Mistake(settings.source_files[0], key, text))
         elif kernels_own(real):
-            text = f"{shown(dataset.path)} leads into a filesystem of the kernel's own; write the path of a tree"
+            text = f"{shown_value(dataset.path)} leads into a filesystem of the kernel's own; write the path of a tree"
             mistakes.append(Mistake(settings.source_files[0], key, text))
     return mistakes
 
@@ -224,6 +225,6 @@ def _real_overlaps(settings: Settings) -> list[Mistake]:
     for dataset in settings.datasets:
         other = seen.setdefault(os.path.realpath(dataset.path), dataset)
         if other is not dataset:
-            text = f'{shown(dataset.path)} leads to the path of dataset "{other.name}"; write another place'
+            text = f'{shown_value(dataset.path)} leads to the path of dataset "{other.name}"; write another place'
             mistakes.append(Mistake(settings.source_files[0], f"dataset[{dataset.name}].path", text))
     return mistakes

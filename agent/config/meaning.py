@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from agent.config.mistakes import Mistake, closest
 from agent.config.patterns import compiled
-from agent.config.resolve import Written, inside
-from agent.config.units import format_hours, shown
+from agent.config.resolve import WrittenDataset, inside
+from agent.config.units import format_hours, shown_value
 from agent.config.values import ConsoleSettings, HealthSettings, Limit, NodeSettings, Peer
 
 _DAY = 1440
@@ -25,7 +25,7 @@ def meant(
     health: HealthSettings,
     console: ConsoleSettings,
     peers: Sequence[Peer],
-    written: Sequence[Written],
+    written: Sequence[WrittenDataset],
 ) -> list[Mistake]:
     """Everything of that kind. ``main``: the file that holds all but datasets."""
     mistakes = [*_doors(main, node, health, console), *_ourselves(main, node, peers)]
@@ -39,14 +39,14 @@ def meant(
     return mistakes
 
 
-def _path(each: Written, node: str) -> Iterator[Mistake]:
+def _path(each: WrittenDataset, node: str) -> Iterator[Mistake]:
     path = each.entry.path_on(node)
     if path is not None and kernels_own(path):
-        text = f"{shown(path)} lies in a filesystem of the kernel's own, not of files; write the path of a tree"
+        text = f"{shown_value(path)} lies in a filesystem of the kernel's own, not of files; write the path of a tree"
         yield each.mistake("path", text)
 
 
-def _nobody(each: Written, known: Sequence[str]) -> Iterator[Mistake]:
+def _nobody(each: WrittenDataset, known: Sequence[str]) -> Iterator[Mistake]:
     """A dataset of nodes that we know nothing of is passed over; one that a peer keeps of a primary that is nobody is a slip."""
     primary = each.entry.primary
     if primary not in known and not set(known).isdisjoint(each.entry.standby):
@@ -63,7 +63,7 @@ def _doors(main: str, node: NodeSettings, health: HealthSettings, console: Conso
     for number, (key, address) in enumerate(doors):
         for other, taken in doors[:number]:
             if _meet(address, taken):
-                yield Mistake(main, key, f"{shown(address)} is taken by {other}; write another port")
+                yield Mistake(main, key, f"{shown_value(address)} is taken by {other}; write another port")
 
 
 def _ourselves(main: str, node: NodeSettings, peers: Sequence[Peer]) -> Iterator[Mistake]:
@@ -71,7 +71,7 @@ def _ourselves(main: str, node: NodeSettings, peers: Sequence[Peer]) -> Iterator
     ours = [node.listen, *(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]") if host in _ANYWHERE)]
     for peer in peers:
         if peer.address in ours:
-            text = f"{shown(peer.address)} is where {node.name} itself listens; write where {peer.name} does"
+            text = f"{shown_value(peer.address)} is where {node.name} itself listens; write where {peer.name} does"
             yield Mistake(main, f"peer[{peer.name}].address", text)
 
 
@@ -81,13 +81,13 @@ def _meet(one: str, other: str) -> bool:
     return port == other_port and (host == other_host or host in _ANYWHERE or other_host in _ANYWHERE)
 
 
-def _rules(each: Written) -> Iterator[Mistake]:
+def _rules(each: WrittenDataset) -> Iterator[Mistake]:
     entry = each.entry
     for number, pattern in enumerate(entry.exclude, 1):
         path = next((path for path in map(entry.path_on, entry.nodes) if path and inside(pattern, path)), None)
         if path is not None:
             inner = pattern[len(path) :] or "/**"
-            text = f"{shown(pattern)} never matches: patterns begin at the dataset's root; write {shown(inner)}"
+            text = f"{shown_value(pattern)} never matches: patterns begin at the dataset's root; write {shown_value(inner)}"
             yield each.mistake(f"exclude[{number}]", text)
     spec = compiled(entry.exclude)
     if entry.exclude and not entry.include and all(map(spec.match_file, _ANY_NAMES)):
@@ -96,7 +96,7 @@ def _rules(each: Written) -> Iterator[Mistake]:
         )
 
 
-def _limits(each: Written) -> Iterator[Mistake]:
+def _limits(each: WrittenDataset) -> Iterator[Mistake]:
     for key, limits in (("first_sync", each.entry.limits.first_sync), ("steady", each.entry.limits.steady)):
         reached: set[int] = set()
         for number, limit in enumerate(limits, 1):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.config.schema import EXAMPLES, known_keys
-from agent.config.units import printable, shown
+from agent.config.units import printable, shown_value
 from agent.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ConfigMistakes(ConfigError):
 def closest(word: str, known: Sequence[str]) -> str:
     """``did you mean "history"?``, or the list of what is known."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {shown(near[0])}?" if near else f"known here: {', '.join(sorted(known))}"
+    return f"did you mean {shown_value(near[0])}?" if near else f"known here: {', '.join(sorted(known))}"
 
 
 def explain(place: str, table: str, label: str, errors: Sequence[ErrorDetails]) -> list[Mistake]:
@@ -72,8 +72,8 @@ def _message(key: str, error: ErrorDetails) -> str:
         return str(error["ctx"]["error"])
     if kind == "literal_error":
         expected = error["ctx"]["expected"].replace("'", '"').replace(" or ", ", ")
-        return f"{shown(value)} is not one of {expected}; {write}"
-    return f"{shown(value)} is {_WANTED.get(kind, 'not what belongs here')}; {write}"
+        return f"{shown_value(value)} is not one of {expected}; {write}"
+    return f"{shown_value(value)} is {_WANTED.get(kind, 'not what belongs here')}; {write}"
 
 
 _WANTED = {

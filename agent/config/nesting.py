@@ -13,7 +13,7 @@ from itertools import permutations
 
 from agent.config.mistakes import Mistake
 from agent.config.patterns import compiled, literal
-from agent.config.units import shown
+from agent.config.units import shown_value
 from agent.config.values import Dataset, Settings
 
 _MOUNTS = "/proc/self/mountinfo"
@@ -38,8 +38,8 @@ def nested(settings: Settings) -> Iterator[Mistake]:
         mounted = mount_points() if mounted is None else mounted
         if not any(below(point, around) and (point == path or below(path, point)) for point in mounted):
             text = (
-                f'{shown(inner.path)} lies in the path of dataset "{outer.name}", and nothing is mounted there; '
-                f"mount it, or write {shown(literal(relative))} into exclude of {outer.name}, or write another place"
+                f'{shown_value(inner.path)} lies in the path of dataset "{outer.name}", and nothing is mounted there; '
+                f"mount it, or write {shown_value(literal(relative))} into exclude of {outer.name}, or write another place"
             )
             yield Mistake(settings.source_files[0], f"dataset[{inner.name}].path", text)
 

@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import dataclass, field
 
 from agent.config.mistakes import Mistake, closest
-from agent.config.units import shown
+from agent.config.units import shown_value
 
 #: tomllib says where, in its message only (attributes of their own come with Python 3.14).
 _WHERE = re.compile(r" \(at line (\d+), column (\d+)\)$")
@@ -42,7 +42,7 @@ class Sources:
     mistakes: list[Mistake] = field(default_factory=list)
 
 
-def read(path: str) -> Sources:
+def read_files(path: str) -> Sources:
     """The main file and ``datasets.d/*.toml`` beside it, in the order of their names."""
     sources = Sources(path)
     sources.tables = _parse(sources, path)
@@ -94,7 +94,9 @@ def _folder(sources: Sources, folder: str) -> list[str]:
 def _take_datasets(sources: Sources, file: str, table: dict[str, object]) -> None:
     entries = table.pop("dataset", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        sources.mistakes.append(Mistake(file, "dataset", f"{shown(entries)} is no list of tables; write [[dataset]]"))
+        sources.mistakes.append(
+            Mistake(file, "dataset", f"{shown_value(entries)} is no list of tables; write [[dataset]]")
+        )
         return
     sources.datasets += [RawDataset(file, number, entry) for number, entry in enumerate(entries, 1)]
 

@@ -12,12 +12,12 @@ from types import MappingProxyType
 from agent.config.mistakes import Mistake, closest
 from agent.config.read import RawDataset
 from agent.config.schema import SHARED_KEYS, DatasetEntry
-from agent.config.units import shown
+from agent.config.units import shown_value
 from agent.config.values import Dataset, NodeSettings, Peer
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenDataset:
     """A dataset that is right by itself, and where it stands."""
 
     raw: RawDataset
@@ -36,14 +36,14 @@ def unique_peers(file: str, node: str, peers: Sequence[Peer]) -> tuple[list[Peer
         if any(peer.name == other.name for other in kept):
             mistakes.append(Mistake(file, f"peer[{peer.name}]", "is there twice; leave one of them out"))
         elif other := next((other for other in kept if peer.address == other.address), None):
-            text = f'{shown(peer.address)} is the address of peer "{other.name}" too; write its own address'
+            text = f'{shown_value(peer.address)} is the address of peer "{other.name}" too; write its own address'
             mistakes.append(Mistake(file, f"peer[{peer.name}].address", text))
         else:
             kept.append(peer)
     return kept, mistakes
 
 
-def check(node: NodeSettings, peers: Sequence[Peer], written: Sequence[Written]) -> list[Mistake]:
+def check_together(node: NodeSettings, peers: Sequence[Peer], written: Sequence[WrittenDataset]) -> list[Mistake]:
     """Everything about the datasets that is wrong only together."""
     nodes = [node.name, *(peer.name for peer in peers)]
     mistakes = list(_twice(written))
@@ -57,8 +57,8 @@ def check(node: NodeSettings, peers: Sequence[Peer], written: Sequence[Written])
     return mistakes
 
 
-def _twice(written: Sequence[Written]) -> Iterator[Mistake]:
-    first: dict[str, Written] = {}
+def _twice(written: Sequence[WrittenDataset]) -> Iterator[Mistake]:
+    first: dict[str, WrittenDataset] = {}
     for each in written:
         other = first.setdefault(each.entry.name, each)
         if other is not each:
@@ -67,7 +67,7 @@ def _twice(written: Sequence[Written]) -> Iterator[Mistake]:
             )
 
 
-def _roles(each: Written) -> Iterator[Mistake]:
+def _roles(each: WrittenDataset) -> Iterator[Mistake]:
     entry = each.entry
     if entry.kind == "device":
         yield each.mistake("kind", '"device" is not supported by this version yet; write kind = "tree"')
@@ -83,7 +83,7 @@ def _roles(each: Written) -> Iterator[Mistake]:
                 yield each.mistake("path", f'has no path for "{name}"; write {name} = "/srv/..." into the table')
 
 
-def _nodes(each: Written, known: Sequence[str]) -> Iterator[Mistake]:
+def _nodes(each: WrittenDataset, known: Sequence[str]) -> Iterator[Mistake]:
     entry = each.entry
     if entry.primary not in known:
         yield each.mistake("primary", _unknown(entry.primary, known))
@@ -105,29 +105,31 @@ def inside(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
-def _own_places(each: Written, node: NodeSettings) -> Iterator[Mistake]:
+def _own_places(each: WrittenDataset, node: NodeSettings) -> Iterator[Mistake]:
     """The agent's own directories and a dataset must not hold each other: the agent would watch itself write."""
     path = each.entry.path_on(node.name)
     if path is not None:
         if inside(path, node.state_dir):
             yield each.mistake(
-                "path", f"{shown(path)} lies in state_dir ({node.state_dir}); write another place for either"
+                "path", f"{shown_value(path)} lies in state_dir ({node.state_dir}); write another place for either"
             )
         elif inside(node.state_dir, path):
-            yield each.mistake("path", f"state_dir ({node.state_dir}) lies in {shown(path)}; write another state_dir")
+            yield each.mistake(
+                "path", f"state_dir ({node.state_dir}) lies in {shown_value(path)}; write another state_dir"
+            )
 
 
-def _vaults(each: Written, node: str, written: Sequence[Written]) -> Iterator[Mistake]:
+def _vaults(each: WrittenDataset, node: str, written: Sequence[WrittenDataset]) -> Iterator[Mistake]:
     """A vault in a dataset would be replicated, and a dataset in a vault would be in the way of its packs."""
     vault = each.entry.vault
     for other in (other.entry for other in written if vault is not None and node in other.entry.nodes):
         path = other.path_on(node)
         if vault is not None and path is not None and (inside(vault, path) or inside(path, vault)):
-            text = f'{shown(vault)} and the path of dataset "{other.name}" lie in each other; write another place'
+            text = f'{shown_value(vault)} and the path of dataset "{other.name}" lie in each other; write another place'
             yield each.mistake("vault", text)
 
 
-def _overlaps(written: Sequence[Written]) -> Iterator[Mistake]:
+def _overlaps(written: Sequence[WrittenDataset]) -> Iterator[Mistake]:
     """The same path twice. One that lies below another is judged by each node itself (``config.nesting``)."""
     for one, other in combinations(written, 2):
         if one.entry.name == other.entry.name:
@@ -135,12 +137,12 @@ def _overlaps(written: Sequence[Written]) -> Iterator[Mistake]:
         for node in (name for name in one.entry.nodes if name in other.entry.nodes):
             mine, theirs = other.entry.path_on(node), one.entry.path_on(node)
             if mine is not None and mine == theirs:
-                text = f'{shown(mine)} is the path of dataset "{one.entry.name}" on {node}; write another place'
+                text = f'{shown_value(mine)} is the path of dataset "{one.entry.name}" on {node}; write another place'
                 yield other.mistake("path", text)
                 break
 
 
-def resolve(entry: DatasetEntry, node: str) -> Dataset:
+def resolve_dataset(entry: DatasetEntry, node: str) -> Dataset:
     """A dataset as this node, which takes part in it, has it."""
     paths = {name: path for name in entry.nodes if (path := entry.path_on(name)) is not None}
     same = {

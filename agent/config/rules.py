@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from cronsim import CronSim, CronSimError
 
 from agent.config.patterns import compiled
-from agent.config.units import shown
+from agent.config.units import shown_value
 
 _NODE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -23,9 +23,9 @@ _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 def text(value: object, example: str) -> str:
     """A string that is not empty and holds no NUL."""
     if not isinstance(value, str):
-        raise ValueError(f"{shown(value)} is not a text in quotes; write one, like {example}")
+        raise ValueError(f"{shown_value(value)} is not a text in quotes; write one, like {example}")
     if not value or "\0" in value:
-        raise ValueError(f"{shown(value)} is empty or holds a NUL; write a text, like {example}")
+        raise ValueError(f"{shown_value(value)} is empty or holds a NUL; write a text, like {example}")
     return value
 
 
@@ -33,7 +33,8 @@ def node_name(value: object) -> str:
     """A name that can stand in a certificate as a DNS name."""
     if not isinstance(value, str) or not _NODE_NAME.fullmatch(value):
         raise ValueError(
-            f'{shown(value)} is no name for a node; write up to 63 of a-z, 0-9 and "-", with no "-" at either end, like "alpha"'
+            f"{shown_value(value)} is no name for a node; "
+            'write up to 63 of a-z, 0-9 and "-", with no "-" at either end, like "alpha"'
         )
     return value
 
@@ -42,7 +43,7 @@ def dataset_name(value: object) -> str:
     """A name that can stand in paths and on command lines."""
     if not isinstance(value, str) or not _DATASET_NAME.fullmatch(value):
         raise ValueError(
-            f"{shown(value)} is no name for a dataset; "
+            f"{shown_value(value)} is no name for a dataset; "
             'write up to 63 letters, digits, ".", "_" and "-", beginning with a letter or digit, like "web"'
         )
     return value
@@ -52,9 +53,11 @@ def absolute_path(value: object) -> str:
     """An absolute path, without needless slashes, ``.`` and ``..``."""
     path = text(value, '"/srv/web"')
     if not path.startswith("/"):
-        raise ValueError(f"{shown(path)} is a relative path; write the whole path from /, like {shown('/srv/' + path)}")
+        raise ValueError(
+            f"{shown_value(path)} is a relative path; write the whole path from /, like {shown_value('/srv/' + path)}"
+        )
     if ".." in path.split("/"):
-        raise ValueError(f'{shown(path)} holds ".."; write where it really leads')
+        raise ValueError(f'{shown_value(path)} holds ".."; write where it really leads')
     return os.path.normpath("/" + path.lstrip("/"))
 
 
@@ -63,7 +66,7 @@ def socket_path(value: object) -> str:
     path = absolute_path(value)
     if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
         raise ValueError(
-            f"{shown(path)} is longer than the {SOCKET_PATH_LIMIT} bytes of a socket's path; write a shorter one"
+            f"{shown_value(path)} is longer than the {SOCKET_PATH_LIMIT} bytes of a socket's path; write a shorter one"
         )
     return path
 
@@ -77,7 +80,7 @@ def cron(value: object) -> str:
         CronSim(line, _SOME_DAY)
     except (CronSimError, ValueError) as error:
         raise ValueError(
-            f'{shown(line)} is no cron line ({error}); write minute, hour, day, month and weekday, like "0 3 * * *"'
+            f'{shown_value(line)} is no cron line ({error}); write minute, hour, day, month and weekday, like "0 3 * * *"'
         ) from None
     return line
 
@@ -94,10 +97,10 @@ def pattern(value: object) -> str:
         found = compiled([line])
     except ValueError as error:
         raise ValueError(
-            f'{shown(line)} is no pattern ({error}); write one as in .gitignore, like "**/*.tmp"'
+            f'{shown_value(line)} is no pattern ({error}); write one as in .gitignore, like "**/*.tmp"'
         ) from None
     if not any(each.include is not None for each in found.patterns):
-        raise ValueError(f'{shown(line)} matches nothing (blank, or a comment); write a pattern, like "**/*.tmp"')
+        raise ValueError(f'{shown_value(line)} matches nothing (blank, or a comment); write a pattern, like "**/*.tmp"')
     return line
 
 
@@ -105,7 +108,9 @@ def exception(value: object) -> str:
     """A pattern of what comes back although it is excluded."""
     line = pattern(value)
     if line.startswith("!"):
-        raise ValueError(f'{shown(line)} says "not" twice, as include names what stays; write {shown(line[1:])}')
+        raise ValueError(
+            f'{shown_value(line)} says "not" twice, as include names what stays; write {shown_value(line[1:])}'
+        )
     return line
 
 
@@ -114,7 +119,7 @@ def command(value: object) -> tuple[str, ...]:
     example = '["systemctl", "start", "shop"]'
     if not isinstance(value, list):
         raise ValueError(
-            f"{shown(value)} is no list of words; write the program and each argument for itself, like {example}"
+            f"{shown_value(value)} is no list of words; write the program and each argument for itself, like {example}"
         )
     if not all(isinstance(word, str) and "\0" not in word for word in value) or not all(value[:1]):
         raise ValueError(f"a word in it is not a text, or the program is empty; write texts in quotes, like {example}")

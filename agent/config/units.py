@@ -40,7 +40,7 @@ def quoted(text: str) -> str:
     return '"' + printable(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
-def shown(value: object) -> str:
+def shown_value(value: object) -> str:
     """A value as it stands in TOML, shortened, for messages."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -57,11 +57,11 @@ def parse_duration(value: object) -> int:
     """``"1h30m"`` → 5400 seconds. Units w, d, h, m, s, in this order; more than nothing."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None or not any(match.groups()):
-        raise ValueError(f'{shown(value)} is no duration; write a number and a unit (s, m, h, d, w), like "24h"')
+        raise ValueError(f'{shown_value(value)} is no duration; write a number and a unit (s, m, h, d, w), like "24h"')
     amounts = zip(match.groups(), _DURATION_UNITS.values(), strict=True)
     seconds = sum(int(amount) * unit for amount, unit in amounts if amount)
     if not 0 < seconds <= LONGEST_DURATION:
-        raise ValueError(f'{shown(value)} is out of range; write a duration between "1s" and "5000w"')
+        raise ValueError(f'{shown_value(value)} is out of range; write a duration between "1s" and "5000w"')
     return seconds
 
 
@@ -78,7 +78,7 @@ def parse_percentage(value: object) -> float:
     """``"30%"`` → 0.3, a share between 0 and 1."""
     match = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
     if match is None or float(match[1]) > 100:
-        raise ValueError(f'{shown(value)} is no percentage; write one between 0 and 100, like "30%"')
+        raise ValueError(f'{shown_value(value)} is no percentage; write one between 0 and 100, like "30%"')
     return float(match[1]) / 100
 
 
@@ -91,7 +91,7 @@ def parse_size(value: object) -> int:
     """``"500GB"`` → bytes. kB, MB, GB, TB are powers of 1,000, KiB, MiB, GiB, TiB of 1,024."""
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None or int(match[1]) == 0:
-        raise ValueError(f'{shown(value)} is no size; write a number and a unit (MB, GB, GiB, TB), like "500GB"')
+        raise ValueError(f'{shown_value(value)} is no size; write a number and a unit (MB, GB, GiB, TB), like "500GB"')
     return int(match[1]) * _SIZE_UNITS[match[2]]
 
 
@@ -104,7 +104,7 @@ def format_size(size: int) -> str:
 def parse_rate(value: object) -> int:
     """``"80MB/s"`` → bytes a second."""
     if not isinstance(value, str) or not value.endswith("/s") or _SIZE.fullmatch(value[:-2]) is None:
-        raise ValueError(f'{shown(value)} is no rate; write bytes a second, like "80MB/s"')
+        raise ValueError(f'{shown_value(value)} is no rate; write bytes a second, like "80MB/s"')
     return parse_size(value[:-2])
 
 
@@ -117,10 +117,12 @@ def parse_hours(value: object) -> tuple[int, int]:
     """``"22:00-05:00"`` → (1320, 300): minutes of the local day, from and up to; it may pass midnight."""
     match = _HOURS.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f'{shown(value)} is no span of hours; write from and to as HH:MM-HH:MM, like "22:00-05:00"')
+        raise ValueError(
+            f'{shown_value(value)} is no span of hours; write from and to as HH:MM-HH:MM, like "22:00-05:00"'
+        )
     start, end = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
     if start == end:
-        raise ValueError(f"{shown(value)} is an empty span; leave hours out for the whole day")
+        raise ValueError(f"{shown_value(value)} is an empty span; leave hours out for the whole day")
     return start, end
 
 
@@ -132,7 +134,9 @@ def format_hours(hours: tuple[int, int]) -> str:
 def parse_address(value: object) -> str:
     """``"host:port"``, ``"192.0.2.1:7440"`` or ``"[2001:db8::1]:7440"``, unchanged."""
     if not isinstance(value, str) or (match := _ADDRESS.fullmatch(value)) is None:
-        raise ValueError(f'{shown(value)} is no address; write host:port, like "beta.example:7440" or "[::]:7440"')
+        raise ValueError(
+            f'{shown_value(value)} is no address; write host:port, like "beta.example:7440" or "[::]:7440"'
+        )
     if not 1 <= int(match[2]) <= 65_535:
-        raise ValueError(f"{shown(value)} has no valid port; write one between 1 and 65535")
+        raise ValueError(f"{shown_value(value)} has no valid port; write one between 1 and 65535")
     return value

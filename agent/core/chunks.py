@@ -44,7 +44,7 @@ _LIST_CONTEXT = "hikae v1 chunk list"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListEntry:
     """One run of a chunk list: ``kind``, ``length`` in bytes of the file, ``name`` (empty for a hole)."""
 
     kind: int
@@ -74,7 +74,7 @@ def name_of_list(data: bytes | memoryview) -> bytes:
     return blake3(data, derive_key_context=_LIST_CONTEXT).digest()
 
 
-def encode(entries: Iterable[Entry]) -> bytes:
+def encode(entries: Iterable[ListEntry]) -> bytes:
     """The bytes of a flat run of entries."""
     out = []
     for entry in entries:
@@ -88,15 +88,15 @@ def encode(entries: Iterable[Entry]) -> bytes:
 
 
 def encode_one(length: int, name: bytes) -> bytes:
-    """The chunk list of a file that is a single chunk; the common case, without an ``Entry``."""
+    """The chunk list of a file that is a single chunk; the common case, without an ``ListEntry``."""
     return _DATA.pack(DATA, length, name)
 
 
-def decode(data: bytes) -> list[Entry]:
+def decode(data: bytes) -> list[ListEntry]:
     """The entries of a list as they stand (pieces are not opened).
 
     Raises ``WireError`` for anything that :func:`encode` would not have written."""
-    entries: list[Entry] = []
+    entries: list[ListEntry] = []
     at, end = 0, len(data)
     last_hole = False
     while at < end:
@@ -123,7 +123,7 @@ def decode(data: bytes) -> list[Entry]:
         if length == 0 or length >= 1 << 63:
             raise _bad(f"an entry of {length} bytes")
         last_hole = kind == HOLE
-        entries.append(Entry(kind, length, name))
+        entries.append(ListEntry(kind, length, name))
     return entries
 
 
@@ -144,12 +144,12 @@ def ends_piece(count: int, name: bytes) -> bool:
     return count >= PIECE_LIMIT or (count >= PIECE_LEAST and name != b"" and not name[-1] & _CUT_BITS)
 
 
-def fold(entries: list[Entry], keep: Callable[[bytes, bytes], None]) -> bytes:
+def fold(entries: list[ListEntry], keep: Callable[[bytes, bytes], None]) -> bytes:
     """The chunk list for ``entries`` (data and holes of a whole file); every piece is given to ``keep(name, bytes)``."""
     limit = FLAT_LIMIT
     while len(entries) > limit:
-        upper: list[Entry] = []
-        run: list[Entry] = []
+        upper: list[ListEntry] = []
+        run: list[ListEntry] = []
         for entry in entries:
             run.append(entry)
             if ends_piece(len(run), entry.name):
@@ -161,14 +161,14 @@ def fold(entries: list[Entry], keep: Callable[[bytes, bytes], None]) -> bytes:
     return encode(entries)
 
 
-def unfold(data: bytes, piece: Callable[[bytes], bytes]) -> Iterator[Entry]:
+def unfold(data: bytes, piece: Callable[[bytes], bytes]) -> Iterator[ListEntry]:
     """The data and hole entries of a list in file order; pieces are read by ``piece(name)``, at most ``LEVELS`` deep.
 
     Raises ``WireError`` when a piece does not cover the length that its entry claims."""
     return _unfold(decode(data), piece, 1)
 
 
-def opened(entry: Entry, piece: Callable[[bytes], bytes], depth: int) -> list[Entry]:
+def opened(entry: ListEntry, piece: Callable[[bytes], bytes], depth: int) -> list[ListEntry]:
     """The entries of a piece, which stands ``depth`` levels deep (from 1); raises as :func:`unfold`."""
     if depth > LEVELS:
         raise _bad("pieces in pieces without an end")
@@ -180,7 +180,7 @@ def opened(entry: Entry, piece: Callable[[bytes], bytes], depth: int) -> list[En
     return inner
 
 
-def _unfold(entries: list[Entry], piece: Callable[[bytes], bytes], depth: int) -> Iterator[Entry]:
+def _unfold(entries: list[ListEntry], piece: Callable[[bytes], bytes], depth: int) -> Iterator[ListEntry]:
     for entry in entries:
         if entry.kind != PIECE:
             yield entry
@@ -188,11 +188,11 @@ def _unfold(entries: list[Entry], piece: Callable[[bytes], bytes], depth: int) -
             yield from _unfold(opened(entry, piece, depth), piece, depth + 1)
 
 
-def _piece(run: list[Entry], keep: Callable[[bytes, bytes], None]) -> Entry:
+def _piece(run: list[ListEntry], keep: Callable[[bytes, bytes], None]) -> ListEntry:
     data = encode(run)
     name = name_of_list(data)
     keep(name, data)
-    return Entry(PIECE, sum(entry.length for entry in run), name)
+    return ListEntry(PIECE, sum(entry.length for entry in run), name)
 
 
 def _bad(what: str) -> WireError:

@@ -69,6 +69,6 @@ def seq_of(number: int) -> int:
     return number & COUNTER_MASK
 
 
-def shown(number: int) -> str:
+def shown_commit(number: int) -> str:
     """A commit number as operators see it: ``3.1842``; ``0`` for nothing yet."""
     return f"{epoch_of(number)}.{seq_of(number)}" if number else "0"

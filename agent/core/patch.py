@@ -36,7 +36,7 @@ _COPY = struct.Struct(">BBII")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class PatchRange:
     """The next ``length`` bytes of a chunk: those of the chunk ``base`` from ``start``, or, without a base, literal."""
 
     base: bytes
@@ -45,7 +45,7 @@ class Run:
 
 
 #: A patch without its literal bytes: they are the chunk's own.
-Runs: TypeAlias = tuple[Run, ...]
+Runs: TypeAlias = tuple[PatchRange, ...]
 _Step: TypeAlias = tuple[int, int, int]
 
 
@@ -194,45 +194,45 @@ def between(raw: bytes, name: bytes, base: bytes) -> Runs:
     return joined(_compared(raw, name, base, 0, len(raw), PAGE))
 
 
-def _compared(raw: bytes, name: bytes, base: bytes, begin: int, end: int, grain: int) -> Iterator[Run]:
+def _compared(raw: bytes, name: bytes, base: bytes, begin: int, end: int, grain: int) -> Iterator[PatchRange]:
     for at in range(begin, end, grain):
         until = min(at + grain, end)
         if raw[at:until] == base[at:until]:
-            yield Run(name, at, until - at)
+            yield PatchRange(name, at, until - at)
         elif grain > _FINE:
             yield from _compared(raw, name, base, at, until, _FINE)
         elif until <= len(base):
             yield from _trimmed(raw, name, base, at, until)
         else:
-            yield Run(b"", 0, until - at)
+            yield PatchRange(b"", 0, until - at)
 
 
-def _trimmed(raw: bytes, name: bytes, base: bytes, begin: int, end: int) -> Iterator[Run]:
+def _trimmed(raw: bytes, name: bytes, base: bytes, begin: int, end: int) -> Iterator[PatchRange]:
     """Of bytes that differ somewhere: equal ones at either end are copied, if that is shorter than telling them."""
     differ = int.from_bytes(raw[begin:end], "big") ^ int.from_bytes(base[begin:end], "big")
     first = end - (differ.bit_length() + 7) // 8
     last = end - ((differ & -differ).bit_length() - 1) // 8
     first, last = (first if first - begin >= _COPIED else begin), (last if end - last >= _COPIED else end)
     if first > begin:
-        yield Run(name, begin, first - begin)
-    yield Run(b"", 0, last - first)
+        yield PatchRange(name, begin, first - begin)
+    yield PatchRange(b"", 0, last - first)
     if last < end:
-        yield Run(name, last, end - last)
+        yield PatchRange(name, last, end - last)
 
 
-def joined(runs: Iterable[Run]) -> Runs:
+def joined(runs: Iterable[PatchRange]) -> Runs:
     """The same with neighbours made one; empty when nothing is copied, as that is no patch."""
-    out: list[Run] = []
+    out: list[PatchRange] = []
     for run in runs:
         last = out[-1] if out else None
         if last is not None and last.base == run.base and (not run.base or last.start + last.length == run.start):
-            out[-1] = Run(run.base, last.start, last.length + run.length)
+            out[-1] = PatchRange(run.base, last.start, last.length + run.length)
         else:
             out.append(run)
     return tuple(out) if any(run.base for run in out) else ()
 
 
-def literal_bytes(runs: Sequence[Run]) -> int:
+def literal_bytes(runs: Sequence[PatchRange]) -> int:
     """How many bytes have to travel."""
     return sum(run.length for run in runs if not run.base)
 

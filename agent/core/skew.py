@@ -19,7 +19,7 @@ APART_NS = 60 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClockReading:
     """What a node says of its clocks. ``now``: UTC ns; ``mark``: its own ns that never fall, for the echo; ``echo``: the newest
     mark of the other node that it has heard in this call, 0 before any."""
 

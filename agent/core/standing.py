@@ -87,7 +87,7 @@ def _without_progress(standing: Standing) -> tuple[object, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PeerStanding:
     """What a peer said last, and when that was heard (UTC ns)."""
 
     standing: Standing

@@ -32,7 +32,7 @@ _LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class FreeSpace:
     """What ``statvfs`` says of the filesystem at ``path``: bytes that are free for whoever is not root, and all there are."""
 
     path: str
@@ -54,7 +54,7 @@ class Room:
 class Shortage:
     """The reserve at ``room`` is reached."""
 
-    room: Room
+    room: FreeSpace
 
     @property
     def reason(self) -> str:
@@ -80,7 +80,7 @@ class ReserveReached(TryAgain):
         self.shortage = shortage
 
 
-def judge(rooms: Iterable[Room], before: Shortage | None) -> Shortage | None:
+def short_of_room(rooms: Iterable[FreeSpace], before: Shortage | None) -> Shortage | None:
     """The first filesystem that has too little room. One that was short before is so until it has enough again."""
     for room in rooms:
         was_short = before is not None and before.room.path == room.path
@@ -89,16 +89,16 @@ def judge(rooms: Iterable[Room], before: Shortage | None) -> Shortage | None:
     return None
 
 
-def room_at(path: str) -> Room:
+def room_at(path: str) -> FreeSpace:
     """Look now. Raises ``OSError``."""
     stat = os.statvfs(path)
-    return Room(path, stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize)
+    return FreeSpace(path, stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize)
 
 
 class Reserve:
     """The reserves of some directories. Any thread."""
 
-    def __init__(self, paths: Iterable[Path], clock: Clock, look: Callable[[str], Room] = room_at) -> None:
+    def __init__(self, paths: Iterable[Path], clock: Clock, look: Callable[[str], FreeSpace] = room_at) -> None:
         self.shortage: Shortage | None = None
         self._paths = [str(path) for path in paths]
         self._clock = clock
@@ -121,7 +121,7 @@ class Reserve:
             self._due = self._clock.monotonic() + _LOOK_SECONDS
             # A step must fit into the reserve several times over, or small disks would be full between two looks.
             self._step = min([_LOOK_BYTES, *(room.reserve // _STEPS for room in rooms)])
-            self.shortage = judge(rooms, self.shortage)
+            self.shortage = short_of_room(rooms, self.shortage)
             return self.shortage
 
     def passed(self, amount: int) -> Shortage | None:

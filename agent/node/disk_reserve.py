@@ -9,7 +9,7 @@ from agent.stream.messages import Refuse
 from agent.stream.receiving.intake import refusal_of
 
 
-class Room:
+class DiskReserve:
     """Whether more may be written for one dataset. Any thread. ``operation``: what stops ("receive"); ``told``: in a sentence."""
 
     def __init__(

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from agent.apply.results import Phase as ApplyPhase
-from agent.capture.facts import Phase as PumpPhase
-from agent.capture.facts import PumpFacts
+from agent.apply.results import ApplyPhase
+from agent.capture.facts import CapturePhase, PumpFacts
 from agent.config.values import Dataset
 from agent.core.problem import Problem, ProblemBoard
 from agent.core.standing import Hold, Verified
@@ -19,12 +18,12 @@ from agent.status.facts import FIRST_SYNC, DatasetFacts, PeerFacts, SyncFacts, W
 from agent.status.state import Role
 from agent.stream.sending.forecast import forecast_seconds
 from agent.stream.sending.pace import STANDS_STILL, Terms
-from agent.stream.sending.sender import Phase as SendPhase
+from agent.stream.sending.sender import CallPhase
 from agent.stream.telling import Standings
 
 #: A peer is behind when what waits needs longer than this at the rate of the last seconds, and something is as late as that.
 BEHIND_SECONDS, LATE_SECONDS = 10.0, 3.0
-_MODES = {SendPhase.CATCHUP: "catchup", SendPhase.BEHIND: "behind", SendPhase.STREAMING: "streaming"}
+_MODES = {CallPhase.CATCHUP: "catchup", CallPhase.BEHIND: "behind", CallPhase.STREAMING: "streaming"}
 
 
 def closed_facts(
@@ -79,8 +78,8 @@ def primary_facts(
         last_verify=verified,
         rewound=side.mark is not None,
         unconfirmed=not serving_alone and not side.confirmed.issuperset(side.links),
-        inconsistent=newest is not None and not newest.consistent and pump.phase is PumpPhase.LIVE,
-        reconciling=pump.phase is PumpPhase.RECONCILE,
+        inconsistent=newest is not None and not newest.consistent and pump.phase is CapturePhase.LIVE,
+        reconciling=pump.phase is CapturePhase.RECONCILE,
         owed=max((peer.owed for peer in peers), default=0),
     )
 
@@ -187,7 +186,7 @@ def _first_sync(side: Primary, peer: PeerFacts) -> SyncFacts | None:
     if not first() and not first.unapplied:
         return None
     newest, walk = side.newest(), side.facts()
-    if walk.phase is PumpPhase.FIRST_SYNC and walk.sync is not None:
+    if walk.phase is CapturePhase.FIRST_SYNC and walk.sync is not None:
         done, total, entries = walk.sync.done_bytes, walk.sync.total_bytes, walk.sync.total_entries
     elif newest is not None:
         done = total = newest.bytes
@@ -231,7 +230,7 @@ def _limited(peer: PeerFacts, terms: Terms) -> PeerFacts:
 def _walk(pump: PumpFacts) -> SyncFacts | None:
     if pump.sync is None:
         return None
-    phase = FIRST_SYNC if pump.phase is PumpPhase.FIRST_SYNC else "reconcile"
+    phase = FIRST_SYNC if pump.phase is CapturePhase.FIRST_SYNC else "reconcile"
     sync = pump.sync
     return SyncFacts(phase, sync.done_bytes, sync.total_bytes, sync.done_entries, sync.total_entries)
 

@@ -22,7 +22,7 @@ _log = structlog.get_logger("node")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class VerifyFound:
     """A verify that found differences. ``kinds``: ``"2 content, 1 mode"``; it is told without names: who may see status need not
     see into every directory."""
 
@@ -40,7 +40,7 @@ class Verifies:
         self._dataset = dataset
         self._path = home / FILE
         self._board = board
-        self._found: Found | None = None
+        self._found: VerifyFound | None = None
 
     def open(self) -> None:
         """Take up what an earlier run of the agent found. A file that is gone or cannot be read says nothing."""
@@ -48,14 +48,14 @@ class Verifies:
             kept = json.loads(self._path.read_text())
             self.last = _verified(kept["last"])
             if kept["found"] is not None:
-                self._found = Found(_verified(kept["found"]["verified"]), str(kept["found"]["kinds"]))
+                self._found = VerifyFound(_verified(kept["found"]["verified"]), str(kept["found"]["kinds"]))
         self._tell()
 
     def ended(self, verified: Verified, whats: Sequence[str]) -> None:
         """A verify came to its end; ``whats``: the kind of each difference, as far as they are listed."""
         self.last = verified
         if not verified.equal:
-            self._found = Found(verified, _kinds(verified.differences, whats))
+            self._found = VerifyFound(verified, _kinds(verified.differences, whats))
             _log.error("verify found differences", dataset=self._dataset, differences=self._found.kinds)
         elif self._found is not None and (verified.deep or not self._found.verified.deep):
             self._found = None

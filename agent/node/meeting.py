@@ -15,7 +15,7 @@ from agent.stream.versions import SPOKEN, agree
 CONFIG_DIFFERS, VERSION = "config-differs", "version"
 
 
-def differing(ours: bytes, theirs: Mapping[str, bytes]) -> tuple[str, ...]:
+def peers_that_differ(ours: bytes, theirs: Mapping[str, bytes]) -> tuple[str, ...]:
     """The peers whose digest is another than ours, by name. An empty one says nothing: that release did not tell."""
     return tuple(sorted(peer for peer, digest in theirs.items() if digest and digest != ours))
 
@@ -24,7 +24,7 @@ def tell_configs(board: ProblemBoard, dataset: Dataset, theirs: Mapping[str, byt
     """Say whose configuration of the dataset is another one, or that all are the same again.
 
     Replication goes on: what to leave out is decided by the primary alone, and the rest decides about role changes."""
-    peers = differing(dataset.digest, theirs)
+    peers = peers_that_differ(dataset.digest, theirs)
     if not peers:
         board.clear(CONFIG_DIFFERS)
         return
@@ -36,7 +36,7 @@ def tell_configs(board: ProblemBoard, dataset: Dataset, theirs: Mapping[str, byt
     board.put(Problem(CONFIG_DIFFERS, Severity.WARNING, now_ns, b"", message, remedy))
 
 
-def unfit(node: str, dataset: Dataset, hello: Hello) -> Refuse | None:
+def why_unfit(node: str, dataset: Dataset, hello: Hello) -> Refuse | None:
     """Why what the primary calls by this name cannot be kept here; None when it can."""
     if hello.kind in ("", dataset.kind):
         return None

@@ -9,7 +9,7 @@ from agent.apply.results import FAILED, STOPPED
 from agent.capture.committer import DISK_FULL
 from agent.capture.path_problems import UNREADABLE
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.standing import Standing, Told
+from agent.core.standing import PeerStanding, Standing
 from agent.fs.reserve import CODE as RESERVE
 from agent.node.patience import Obstacle
 from agent.node.pauses import APPLY, SEND, Pauses
@@ -40,7 +40,7 @@ def of_opening(board: ProblemBoard) -> Obstacle | None:
 
 
 def of_peer(
-    side: Primary, peer: str, level: Level, pauses: Pauses, told: Callable[[str], Told | None], asked_ns: int
+    side: Primary, peer: str, level: Level, pauses: Pauses, told: Callable[[str], PeerStanding | None], asked_ns: int
 ) -> Obstacle | None:
     """Why nothing more reaches a peer, or is ``level`` there; ``told``: its last word. It is asked again at once: what it refused
     before ``asked_ns`` (UTC ns) may have been mended, and what it refuses now may be soon."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from agent.apply.results import Progress, VerifyReport
+from agent.apply.results import ApplyProgress, VerifyReport
 from agent.core.errors import NotFound, Refused, TryAgain
 from agent.core.ids import CommitNumber, epoch_of, seq_of
 from agent.core.standing import Verified
@@ -223,13 +223,13 @@ class _Told:
 
     def breath(self) -> None:
         """The vault is looked at; there is nothing to count."""
-        self(Progress())
+        self(ApplyProgress())
 
     def waits(self) -> None:
         """It has not begun."""
         self._progress({"phase": "verify", "waits_for": "what is being applied is to come to its end first"})
 
-    def __call__(self, at: Progress) -> None:
+    def __call__(self, at: ApplyProgress) -> None:
         now = time.monotonic()
         if now >= self._due:
             self._due = now + _STEP

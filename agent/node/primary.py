@@ -23,7 +23,7 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import Reserve
 from agent.node.context import Surroundings
-from agent.node.disk_reserve import Room
+from agent.node.disk_reserve import DiskReserve
 from agent.node.measured.first_sync import FirstSync
 from agent.node.measured.lag import LagMeter
 from agent.node.measured.measured_feed import MeasuredFeed
@@ -32,7 +32,7 @@ from agent.node.owed_problems import tell_primary
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary_source import PrimarySource
 from agent.roles import lineage, rewound
-from agent.roles.rewound import Rewound, mark_of
+from agent.roles.rewound import Rewound, proven_mark
 from agent.rpc.client import GrpcTransport
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
@@ -51,7 +51,7 @@ from agent.watch.choose import choose
 from agent.watch.hint import Hint, Look, Passing, Watcher, never_passes
 from agent.watch.inotify import InotifyWatcher
 from agent.watch.mounts import MountsBelow
-from agent.watch.root import RootIdentity, identity_of, reason_lost
+from agent.watch.root import WatchedRoot, directory_at, reason_lost
 from agent.watch.settle import Settle
 
 WATCH = "watch"
@@ -108,7 +108,7 @@ class Primary:
             if (newest := catalog.newest()) is not None:
                 meter.found(newest.number, (around.clock.now_ns() - newest.time) / 1e9)
         self.watcher: Watcher | None = None
-        self._root: RootIdentity | None = None
+        self._root: WatchedRoot | None = None
         self._mounts: MountsBelow | None = None
         self.watch_trouble = ""
         self._home = around.home(dataset)
@@ -126,7 +126,7 @@ class Primary:
         self._local = local
         self.changes = Meter()
         reserve = Reserve((self._home,), around.clock)
-        self._room = Room("capture", WAITS, dataset.name, reserve, board, around.clock)
+        self._room = DiskReserve("capture", WAITS, dataset.name, reserve, board, around.clock)
         consistent = catalog.oldest_consistent()
         self.firsts = {
             name: FirstSync(name, positions, consistent, catalog.newest, local)
@@ -240,7 +240,7 @@ class Primary:
             return (Refuse("not-standby", reason, "make the configuration of both nodes the same"),)
         if self.mark is None and fences(self.epoch, hello.epoch, peer):
             broken = LineageBroken(peer, hello.epoch, NOTHING, b"", False, self._around.node)
-            self._rewind(mark_of(broken, self._newest_number(), self._around.clock.now_ns()))
+            self._rewind(proven_mark(broken, self._newest_number(), self._around.clock.now_ns()))
         return not_standby(self._around.node, self.dataset, self.epoch, hello)
 
     def _start(self) -> None:
@@ -258,7 +258,7 @@ class Primary:
         path = self.dataset.path
         forced = None if self.dataset.watch == "auto" else self.dataset.watch
         try:
-            root = identity_of(path)
+            root = directory_at(path)
             watcher = choose(path, forced, self._around.groups, self.pump.linked.holds)
             watcher.start(self.pump.hint)
         except HikaeError as error:
@@ -391,7 +391,7 @@ class Primary:
         """A call ended. Only what a proven peer knows of us and we do not needs more than dialling again (law 6)."""
         self._around.changed()
         if self.mark is None and isinstance(failure, LineageBroken) and failure.verdict is not Verdict.FOREIGN:
-            self._rewind(mark_of(failure, self._newest_number(), self._around.clock.now_ns()))
+            self._rewind(proven_mark(failure, self._newest_number(), self._around.clock.now_ns()))
 
     def _newest_number(self) -> CommitNumber:
         newest = self.newest()
@@ -415,5 +415,5 @@ class Primary:
         self._board.put(mark.problem(self.dataset.name, self._home))
         if self._unmarked:
             with suppress(OSError):
-                rewound.write(self._home, mark)
+                rewound.write_mark(self._home, mark)
                 self._unmarked = False

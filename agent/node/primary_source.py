@@ -12,7 +12,7 @@ from agent.core.commit import Commit
 from agent.core.ids import CommitNumber, Epoch, ObjectId
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
-from agent.stream.sending.source import Waiting
+from agent.stream.sending.source import PendingMark
 from agent.watch.hint import Hint, Look
 
 
@@ -75,7 +75,7 @@ class PrimarySource:
             if found[at] is Lack.CHANGED and ref.object in unreadable:
                 found[at] = Lack.UNREADABLE
 
-    def force(self, objects: Sequence[ObjectId]) -> Waiting:
+    def force(self, objects: Sequence[ObjectId]) -> PendingMark:
         """See ``Source``: a hint always reads."""
         hints = []
         for id in objects:

@@ -59,7 +59,7 @@ class Reloader:
         with self._lock:
             try:
                 read = load(self._running.source_files[0])
-                startable.check(read, self._clock.now_ns())
+                startable.check_startable(read, self._clock.now_ns())
             except ConfigError as error:
                 self._refused(error)
                 raise

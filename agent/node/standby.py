@@ -10,7 +10,7 @@ from agent.adopt.seeding import Seeding
 from agent.apply.applier import Applier
 from agent.apply.loop import ApplyLoop
 from agent.apply.ports import LeftOut, nothing_left_out
-from agent.apply.results import Phase
+from agent.apply.results import ApplyPhase
 from agent.apply.resync import forget_standby
 from agent.apply.standby_root import REPLACED
 from agent.apply.writing.arriving import EarlyContent
@@ -24,7 +24,7 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import Reserve, ReserveReached
 from agent.node import meeting
 from agent.node.context import Surroundings
-from agent.node.disk_reserve import Room
+from agent.node.disk_reserve import DiskReserve
 from agent.node.measured.visits import Visits
 from agent.node.owed_problems import tell_standby
 from agent.node.pauses import APPLY, Pauses
@@ -250,7 +250,7 @@ class Standby:
         if peer != self.dataset.primary:
             reason = f"{peer} is not the primary of {hello.dataset} here: {self.dataset.primary} is"
             return Refuse("not-primary", reason, "make the configuration of both nodes the same")
-        refusal = meeting.unfit(self._around.node, self.dataset, hello) or self.room.refusal()
+        refusal = meeting.why_unfit(self._around.node, self.dataset, hello) or self.room.refusal()
         if refusal is None and not self.seeding.ready:
             files, size = self.seeding.read
             reason = f"the tree that stands there is being read: {files:,} files, {size_text(size)} so far"
@@ -363,7 +363,7 @@ class Standby:
             return
         self.early.wait(PACE_SECONDS)
         facts = self.loop.facts()
-        if facts.phase is Phase.CONVERGE:
+        if facts.phase is ApplyPhase.CONVERGE:
             self.vault.wait_for_reader(PACE_SECONDS)
             if seq_of(facts.target) - seq_of(facts.stands) > PACE_COMMITS:
                 self.loop.wait_for(lambda now: now.stands > facts.stands, PACE_COMMITS_SECONDS)
@@ -381,10 +381,10 @@ def _left_out(dataset: Dataset, around: Surroundings) -> LeftOut:
     return rules.excluded if rules else nothing_left_out
 
 
-def _room(dataset: Dataset, around: Surroundings, board: ProblemBoard) -> Room:
+def _room(dataset: Dataset, around: Surroundings, board: ProblemBoard) -> DiskReserve:
     places = around.home(dataset), around.vault(dataset)
     reserve = Reserve(places, around.clock)
-    return Room("receive", "nothing more is received", dataset.name, reserve, board, around.clock)
+    return DiskReserve("receive", "nothing more is received", dataset.name, reserve, board, around.clock)
 
 
 def _opened(seeding: Seeding, local: Local) -> str:

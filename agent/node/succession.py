@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.apply.checkpoint import checkpoint_of
-from agent.core.ids import shown
+from agent.core.ids import shown_commit
 from agent.core.problem import Problem, Severity
 from agent.node.standby import Standby
 from agent.roles import lineage
@@ -47,6 +47,7 @@ def waits(side: Standby, home: Path, now_ns: int) -> Problem:
             f"or, to begin from what stands here: stop the agent, move {home} away and start it"
         )
     else:
-        what = f"{name} is being promoted: commit {shown(newest.number)} was received and {shown(applied)} is applied"
+        received, stands = shown_commit(newest.number), shown_commit(applied)
+        what = f"{name} is being promoted: commit {received} was received and {stands} is applied"
         remedy = "it goes on by itself; if it is held, hikae status says by what"
     return Problem(PROMOTING, Severity.WARNING, now_ns, b"", what, remedy)

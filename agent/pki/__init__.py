@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from agent.pki.authority import CertificateInfo, init, issue, renew, revoke, show
 from agent.pki.certificate import IdentityError, expires, verify_certificate
-from agent.pki.identity import Identity, load_identity, sign_proof, still_good, verify_proof
+from agent.pki.identity import NodeIdentity, load_identity, sign_proof, still_good, verify_proof
 from agent.pki.revocation import Finding, RevocationList
 
 __all__ = [
     "CertificateInfo",
     "Finding",
-    "Identity",
     "IdentityError",
+    "NodeIdentity",
     "RevocationList",
     "expires",
     "init",

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from agent.config.units import shown
+from agent.config.units import shown_value
 from agent.core.errors import ConfigError, NotPermitted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -115,7 +115,7 @@ def verify_certificate(
     """The name that a certificate speaks for, when it is of one of the authorities, in its dates, for nodes, and (if a name is
     expected) for that name. Raises IdentityError. Whether it is revoked is asked of the RevocationList."""
     name = common_name(certificate)
-    check = _Check(shown(expected_name or name))
+    check = _Check(shown_value(expected_name or name))
     authority = issuer_of(certificate, authorities)
     if authority is None:
         raise check.failed(
@@ -131,7 +131,7 @@ def verify_certificate(
     if expected_name is not None and (name != expected_name or expected_name not in hosts_of(certificate)):
         raise check.failed(
             "certificate-wrong-name",
-            f"it is for {shown(name)}",
+            f"it is for {shown_value(name)}",
             f"use the certificate of {expected_name}, or correct the name in the configuration",
         )
     return name

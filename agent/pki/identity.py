@@ -36,7 +36,7 @@ _READS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class NodeIdentity:
     """A node's own name, and the PEM that TLS needs for it. ``not_after`` is UTC ns."""
 
     name: str
@@ -49,7 +49,7 @@ class Identity:
 
 def load_identity(
     cert: str, key: str, ca: str, crl: RevocationList, now_ns: int, expected_name: str | None = None
-) -> Identity:
+) -> NodeIdentity:
     """Read a node's certificate, key and authority, and check that they will be accepted by others.
 
     Works at any moment of a renewal. Raises ConfigError for a file that cannot be read, IdentityError for what is in it.
@@ -59,10 +59,10 @@ def load_identity(
     name = verify_certificate(certificate, parse_certificates(ca_pem, ca), expected_name, now_ns)
     crl.refuse_revoked(certificate, name)
     not_after = to_ns(certificate.not_valid_after_utc)
-    return Identity(name, serial_text(certificate.serial_number), not_after, cert_pem, key_pem, ca_pem)
+    return NodeIdentity(name, serial_text(certificate.serial_number), not_after, cert_pem, key_pem, ca_pem)
 
 
-def still_good(identity: Identity, crl: RevocationList, now_ns: int) -> None:
+def still_good(identity: NodeIdentity, crl: RevocationList, now_ns: int) -> None:
     """An identity that was good when it was loaded is so now. Raises IdentityError: it has run out, or was revoked."""
     certificate = parse_certificate(identity.cert_pem, identity.name)
     name = verify_certificate(certificate, parse_certificates(identity.ca_pem, "authority"), identity.name, now_ns)

@@ -22,7 +22,7 @@ def kept_list(settings: Settings) -> str:
     return os.path.join(settings.node.state_dir, KEPT)
 
 
-def check(settings: Settings, now_ns: int) -> tuple[str, ...]:
+def check_startable(settings: Settings, now_ns: int) -> tuple[str, ...]:
     """What has to be said although the agent starts. Changes nothing.
 
     Raises :class:`ConfigMistakes` with everything for which it does not start."""

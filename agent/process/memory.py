@@ -30,6 +30,6 @@ def settle_in() -> None:
             mallopt(option, value)
 
 
-def tidy() -> None:
+def collect_young() -> None:
     """Free what is young and in circles; once a second, however little was made: a few circles can hold large buffers."""
     gc.collect(1)

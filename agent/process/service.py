@@ -14,7 +14,7 @@ from agent.core.errors import Exit
 from agent.node.assembly import MakeDoor, Node
 from agent.pki import startable
 from agent.process.ending import LastResort
-from agent.process.memory import settle_in, tidy
+from agent.process.memory import collect_young, settle_in
 from agent.process.systemd import Notifier
 
 TICK = 1.0
@@ -51,7 +51,7 @@ def run(settings: Settings, make_door: MakeDoor, clock: Clock | None = None) -> 
     signal.signal(signal.SIGHUP, hang_up)
     threading.excepthook = died
     clock = clock or SystemClock()
-    for warning in (*settings.warnings, *startable.check(settings, clock.now_ns())):
+    for warning in (*settings.warnings, *startable.check_startable(settings, clock.now_ns())):
         _log.warning("configuration", warning=warning)
     settle_in()
     node = Node(settings, clock, make_door)
@@ -65,7 +65,7 @@ def run(settings: Settings, make_door: MakeDoor, clock: Clock | None = None) -> 
                 hung_up = False
                 node.reload()
             node.tick()
-            tidy()
+            collect_young()
             notifier.alive(node.line())
         _log.info("the agent stops")
     finally:

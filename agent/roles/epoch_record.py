@@ -17,7 +17,7 @@ from agent.fs.durable import write_durably
 TOKEN_SIZE = 16
 
 
-def read(path: Path) -> Epoch | None:
+def read_epoch(path: Path) -> Epoch | None:
     """The recorded epoch, None when there is none yet. Raises ``Damaged``."""
     try:
         text = path.read_text()
@@ -31,7 +31,7 @@ def read(path: Path) -> Epoch | None:
     )
 
 
-def write(path: Path, epoch: Epoch) -> None:
+def write_epoch(path: Path, epoch: Epoch) -> None:
     """Record an epoch durably."""
     text = json.dumps({"number": epoch.number, "owner": epoch.owner, "token": epoch.token.hex()})
     write_durably(str(path), text.encode() + b"\n")

@@ -17,8 +17,7 @@ import structlog
 from agent.core.errors import Damaged
 from agent.core.ids import NOTHING, Epoch, commit_number, epoch_of
 from agent.fs.durable import sync_dir, write_durably
-from agent.roles import epoch_record as epochs
-from agent.roles import rewound
+from agent.roles import epoch_record, rewound
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.local import Local
 
@@ -93,7 +92,7 @@ def _was_given(home: Path) -> None:
     """The epoch that was asked for is begun; in this order, so that a crash asks for it again rather than not at all."""
     if not (home / NEW_EPOCH).exists():
         return
-    rewound.forget(home)
+    rewound.forget_mark(home)
     (home / NEW_EPOCH).unlink()
     # Else a power cut could bring the request back, and another epoch would begin.
     sync_dir(str(home))
@@ -113,15 +112,15 @@ def _remove_logs(database: Path) -> None:
 
 
 def _settle_epoch(role: Path, catalog: Catalog, node: str, above: int) -> None:
-    recorded, lineage = epochs.read(role), catalog.lineage
+    recorded, lineage = epoch_record.read_epoch(role), catalog.lineage
     newest = lineage[-1] if lineage else None
     if newest is not None and newest.owner == node and newest.number > above and recorded in (None, newest):
         if recorded is None:
-            epochs.write(role, newest)
+            epoch_record.write_epoch(role, newest)
         return
     known: list[Epoch] = [*lineage, *([recorded] if recorded else [])]
-    epoch = epochs.following(max((above, *(one.number for one in known))), node)
-    epochs.write(role, epoch)
+    epoch = epoch_record.following(max((above, *(one.number for one in known))), node)
+    epoch_record.write_epoch(role, epoch)
     catalog.begin_epoch(epoch)
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.core.ids import NOTHING, CommitNumber, epoch_of, seq_of, shown
+from agent.core.ids import NOTHING, CommitNumber, epoch_of, seq_of, shown_commit
 from agent.core.problem import Problem, Severity
 from agent.fs.durable import write_durably
 from agent.store.catalog.catalog import Catalog
@@ -54,11 +54,15 @@ class Rewound:
 
     def _ahead(self) -> str:
         if self.theirs == NOTHING or epoch_of(self.theirs) != epoch_of(self.ours):
-            return f"{self.peer} has met epoch {self.epoch} of this node, whose newest commit is {shown(self.ours)}"
+            return (
+                f"{self.peer} has met epoch {self.epoch} of this node, whose newest commit is {shown_commit(self.ours)}"
+            )
         if self.theirs > self.ours:
-            newest = f"the newest here was {shown(self.ours)}"
-            return f"{self.peer} is ahead: it holds commit {shown(self.theirs)} of this node's own epoch, {newest}"
-        return f"{self.peer} holds another commit {shown(self.theirs)} of this node's own epoch than this node"
+            newest = f"the newest here was {shown_commit(self.ours)}"
+            return (
+                f"{self.peer} is ahead: it holds commit {shown_commit(self.theirs)} of this node's own epoch, {newest}"
+            )
+        return f"{self.peer} holds another commit {shown_commit(self.theirs)} of this node's own epoch than this node"
 
     @property
     def gives_up(self) -> str:
@@ -73,9 +77,9 @@ class Rewound:
         if self.fenced and epoch_of(self.theirs) == self.epoch:
             return f"{seq_of(self.theirs):,} commits of {self.peer}'s own epoch {self.epoch}, and all after them"
         if self.theirs > self.ours and same:
-            return f"{self.theirs - self.ours:,} commits that only {self.peer} has, up to {shown(self.theirs)}"
+            return f"{self.theirs - self.ours:,} commits that only {self.peer} has, up to {shown_commit(self.theirs)}"
         if self.theirs != NOTHING:
-            return f"the commits that only {self.peer} has, up to {shown(self.theirs)}"
+            return f"the commits that only {self.peer} has, up to {shown_commit(self.theirs)}"
         return f"the commits that only {self.peer} has"
 
     def problem(self, dataset: str, home: Path) -> Problem:
@@ -91,13 +95,13 @@ class Rewound:
         return Problem(self.code, Severity.ERROR, self.since, b"", self.sentence, remedy)
 
 
-def mark_of(failure: LineageBroken, ours: CommitNumber, since: int) -> Rewound:
+def proven_mark(failure: LineageBroken, ours: CommitNumber, since: int) -> Rewound:
     """The mark for what a peer has proven."""
     fenced = failure.verdict is Verdict.FENCED
     return Rewound(failure.peer, failure.epoch.number, failure.durable, ours, since, failure.digest.hex(), fenced)
 
 
-def read(home: Path) -> Rewound | None:
+def read_mark(home: Path) -> Rewound | None:
     """The mark, None when there is none. One that cannot be read still is one."""
     path = home / MARK
     try:
@@ -116,21 +120,21 @@ def read_and_settle(home: Path, catalog: Catalog) -> Rewound | None:
     """The mark, unless the state that it lies in is that of the peer by now, because the newest copy was laid over the old one.
 
     Raises ``OSError``."""
-    mark = read(home)
+    mark = read_mark(home)
     if mark is None or mark.theirs == NOTHING:
         return mark
     commit = catalog.commit_at(mark.theirs)
     if commit is None or commit.digest.hex() != mark.digest:
         return mark
-    forget(home)
+    forget_mark(home)
     return None
 
 
-def write(home: Path, mark: Rewound) -> None:
+def write_mark(home: Path, mark: Rewound) -> None:
     """Remember it durably. Raises ``OSError``."""
     write_durably(str(home / MARK), json.dumps(asdict(mark)).encode() + b"\n")
 
 
-def forget(home: Path) -> None:
+def forget_mark(home: Path) -> None:
     """A higher epoch is begun, or is about to be."""
     (home / MARK).unlink(missing_ok=True)

@@ -42,7 +42,7 @@ class GrpcTransport:
         self._identities = identities
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
-        self._identity: pki.Identity | None = None
+        self._identity: pki.NodeIdentity | None = None
         self._call: grpc.Call | None = None
         self._recheck = recheck
 
@@ -120,7 +120,7 @@ class GrpcTransport:
 class _Standing:
     """A call that goes on, and who speaks in it: asked again every few seconds, as an answer comes at least so often."""
 
-    def __init__(self, identities: Identities, peer: str, own: pki.Identity | None, every: float) -> None:
+    def __init__(self, identities: Identities, peer: str, own: pki.NodeIdentity | None, every: float) -> None:
         self.certificate = b""
         self._identities = identities
         self._peer = peer

@@ -151,7 +151,7 @@ class GrpcServer:
                     return
                 checked = self._clock.monotonic()
 
-    def _check(self, shown: bytes, own: pki.Identity) -> None:
+    def _check(self, shown: bytes, own: pki.NodeIdentity) -> None:
         self._identities.client_name(shown)
         self._identities.vouch(own)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from agent.core.skew import Reading
+from agent.core.skew import ClockReading
 from agent.core.standing import Hold, Pause, Standing, SyncFacts, Trouble, Verified
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.messages import TEXT_MAX, bad, told_bytes
@@ -57,15 +57,15 @@ def read_standing(part: Any) -> Standing | None:
     )
 
 
-def fill_clock(part: Any, clock: Reading | None) -> None:
+def fill_clock(part: Any, clock: ClockReading | None) -> None:
     """Write what our clocks show into a ``Heartbeat`` or ``Progress``, if it is to be said."""
     if clock is not None:
         part.clock.now, part.clock.mark, part.clock.echo = clock.now, clock.mark, clock.echo
 
 
-def read_clock(part: Any) -> Reading | None:
+def read_clock(part: Any) -> ClockReading | None:
     """What the peer's clocks show, if it says so. Any number may be shown by a clock; what is made of it is bounded."""
-    return Reading(part.clock.now, part.clock.mark, part.clock.echo) if part.HasField("clock") else None
+    return ClockReading(part.clock.now, part.clock.mark, part.clock.echo) if part.HasField("clock") else None
 
 
 def _fill_verify(out: pb.StandingVerify, verified: Verified) -> None:

@@ -44,9 +44,9 @@ class Identities:
         self._clock = clock
         self._lock = threading.Lock()
         self._stamp: _Stamp | None = None
-        self._identity: pki.Identity | None = None
+        self._identity: pki.NodeIdentity | None = None
 
-    def current(self) -> pki.Identity:
+    def current(self) -> pki.NodeIdentity:
         """The identity, read again if a file has changed. Raises ``ConfigError``, ``IdentityError``, also once it has run out or
         was revoked."""
         files = self.files
@@ -67,7 +67,7 @@ class Identities:
         known = self._identity
         return known.not_after if known is not None else None
 
-    def vouch(self, begun: pki.Identity) -> None:
+    def vouch(self, begun: pki.NodeIdentity) -> None:
         """A call that began with this identity may go on. Files that do not fit together yet are waited for.
 
         Raises ``IdentityError``: it has run out or was revoked; ``TryAgain``: it was replaced."""
@@ -77,7 +77,7 @@ class Identities:
                 "replicate", self.name, "its certificate was replaced", "the connection is made anew with it"
             )
 
-    def _newest(self) -> pki.Identity:
+    def _newest(self) -> pki.NodeIdentity:
         """The identity as it stands on disk, or the last that was good."""
         try:
             return self.current()
@@ -137,12 +137,12 @@ def server_credentials(identities: Identities) -> grpc.ServerCredentials:
     )
 
 
-def channel_credentials(identity: pki.Identity) -> grpc.ChannelCredentials:
+def channel_credentials(identity: pki.NodeIdentity) -> grpc.ChannelCredentials:
     """A client's credentials. They never change: a renewed certificate needs a new channel."""
     return grpc.ssl_channel_credentials(identity.ca_pem, identity.key_pem, identity.cert_pem)
 
 
-def _server_configuration(identity: pki.Identity) -> grpc.ServerCertificateConfiguration:
+def _server_configuration(identity: pki.NodeIdentity) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration([(identity.key_pem, identity.cert_pem)], identity.ca_pem)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem
-from agent.core.standing import FIRST_SYNC, Hold, Pause, SyncFacts, Told, Verified
+from agent.core.standing import FIRST_SYNC, Hold, Pause, PeerStanding, SyncFacts, Verified
 from agent.status.state import Role
 
 __all__ = ["FIRST_SYNC", "DatasetFacts", "NodeFacts", "PeerFacts", "SyncFacts", "WatchFacts"]
@@ -48,7 +48,7 @@ class PeerFacts:
     received_ns: int | None = None
     applied_ns: int | None = None
     first_sync: SyncFacts | None = None
-    told: Told | None = None
+    told: PeerStanding | None = None
     owed: int = 0
 
 

@@ -15,14 +15,14 @@ from agent.core.errors import NotFound
 from agent.core.ids import ObjectId
 from agent.core.rows import key_is_object, object_id_of_key
 from agent.store.catalog.catalog import Catalog
-from agent.store.local import Local, Mark
+from agent.store.local import FactsMark, Local
 
 _log = structlog.get_logger("store")
 
 
-def mark_of(commit: Commit) -> Mark:
+def facts_mark(commit: Commit) -> FactsMark:
     """The mark of facts that hold up to this commit."""
-    return Mark(commit.number, commit.digest)
+    return FactsMark(commit.number, commit.digest)
 
 
 def doubt_what_may_be_older(local: Local, catalog: Catalog) -> None:
@@ -30,23 +30,23 @@ def doubt_what_may_be_older(local: Local, catalog: Catalog) -> None:
 
     Raises as ``Local`` and ``Catalog``; done in part, it is done again by the next opening."""
     newest, mark = catalog.newest(), local.mark()
-    if newest is None or mark == mark_of(newest):
+    if newest is None or mark == facts_mark(newest):
         return
     if mark is None or not _is_part_of(catalog, mark):
         _log.info("no local fact is believed: what they are of is not known here", path=local.path)
         local.doubt()
     else:
         _doubt_since(local, catalog, mark, newest)
-    local.write([], mark=mark_of(newest))
+    local.write([], mark=facts_mark(newest))
 
 
-def _is_part_of(catalog: Catalog, mark: Mark) -> bool:
+def _is_part_of(catalog: Catalog, mark: FactsMark) -> bool:
     """Whether the marked commit is one of this history, and all that changed after it can still be named."""
     commit = catalog.commit_at(mark.number)
-    return commit is not None and mark_of(commit) == mark and mark.number >= catalog.horizon()
+    return commit is not None and facts_mark(commit) == mark and mark.number >= catalog.horizon()
 
 
-def _doubt_since(local: Local, catalog: Catalog, mark: Mark, newest: Commit) -> None:
+def _doubt_since(local: Local, catalog: Catalog, mark: FactsMark, newest: Commit) -> None:
     count = 0
     try:
         for keys in catalog.touched(mark.number, newest.number):

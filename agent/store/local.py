@@ -78,7 +78,7 @@ class LocalRow(NamedTuple):
     unkept: int = 0
 
 
-class Mark(NamedTuple):
+class FactsMark(NamedTuple):
     """The commit up to which facts hold: every object that the catalog has not changed since is as its fact says, or its stat
     is another. ``digest`` tells commits of one number apart that two histories have."""
 
@@ -161,7 +161,7 @@ class Local:
             return None if id is None else ObjectId(id)
         return None
 
-    def write(self, puts: Iterable[LocalRow], drops: Iterable[ObjectId] = (), mark: Mark | None = None) -> None:
+    def write(self, puts: Iterable[LocalRow], drops: Iterable[ObjectId] = (), mark: FactsMark | None = None) -> None:
         """Set and forget objects in one transaction. A power cut or a kill may take the last of them back.
 
         ``mark``: the commit whose facts these are, if all that it changed is among them."""
@@ -188,14 +188,14 @@ class Local:
         """Forget every object; names of chunks and values stay."""
         self._write(lambda connection: query(connection, "delete from object"))
 
-    def mark(self) -> Mark | None:
+    def mark(self) -> FactsMark | None:
         """The commit up to which the facts hold; None: nothing says so."""
         stored = self.value(_MARK)
         if stored is None:
             return None
-        return Mark(CommitNumber(_NUMBER.unpack_from(stored)[0]), stored[_NUMBER.size :])
+        return FactsMark(CommitNumber(_NUMBER.unpack_from(stored)[0]), stored[_NUMBER.size :])
 
-    def settle(self) -> Mark | None:
+    def settle(self) -> FactsMark | None:
         """Make all that was written durable; the mark as it is on the disk then, or an earlier one."""
         mark = self.mark()
         if mark is not None:

@@ -129,4 +129,4 @@ class Pages:
             if self._connection is not None:
                 self._connection.close(True)
                 self._connection = None
-            index.remove(self._path)
+            index.remove_index(self._path)

@@ -154,7 +154,7 @@ def failure(error: apsw.Error, operation: str, path: str) -> HikaeError:
 UNFIT = (struct.error, TypeError, ValueError, LookupError, OverflowError)
 
 
-def unfit(error: Exception, operation: str, path: str) -> Damaged:
+def store_error(error: Exception, operation: str, path: str) -> Damaged:
     """What such an error means to us; to be raised ``from`` it. A checksum does not find what was written so."""
     return Damaged(operation, path, f"the database holds what does not belong there ({error})", _damaged_remedy(path))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from agent.core.clock import Clock
-from agent.core.skew import Comparisons, Reading, skew_of
+from agent.core.skew import ClockReading, Comparisons, skew_of
 
 #: The clock is read out to a peer at least so often while anything is said at all, in seconds; not for each word.
 READ_SECONDS = 5.0
@@ -28,17 +28,17 @@ class Comparing:
         """Whether the peer should be told now what our clock shows."""
         return self._read_at is None or self._mark() - self._read_at >= int(READ_SECONDS * 1e9)
 
-    def due(self) -> Reading | None:
+    def due(self) -> ClockReading | None:
         """What is to be said of our clock now; it counts as said."""
         return self.answer() if self.waits else None
 
-    def answer(self) -> Reading:
+    def answer(self) -> ClockReading:
         """What our clock shows, at once: the sooner after the peer's word, the closer the bounds."""
         with self._lock:
             self._read_at = self._mark()
-            return Reading(self._clock.now_ns(), self._read_at, self._echo)
+            return ClockReading(self._clock.now_ns(), self._read_at, self._echo)
 
-    def heard(self, reading: Reading) -> None:
+    def heard(self, reading: ClockReading) -> None:
         """The peer says this of its clock. An echo of what was never said in this call is none."""
         mark = self._mark()
         with self._lock:

@@ -13,7 +13,7 @@ from typing import Protocol
 from agent.core.chunks import NAME_SIZE
 from agent.core.commit import Commit
 from agent.core.errors import Refused
-from agent.core.ids import EPOCH_STEP, NOTHING, CommitNumber, Epoch, epoch_of, may_follow, shown
+from agent.core.ids import EPOCH_STEP, NOTHING, CommitNumber, Epoch, epoch_of, may_follow, shown_commit
 from agent.stream.messages import Hello, Welcome, bad
 
 TOKEN_SIZE = 16
@@ -44,9 +44,8 @@ class LineageBroken(Refused):
             )
             remedy = f"if {epoch.owner or 'another node'} is the primary, say so in the configuration of all nodes"
         else:
-            reason = (
-                f"it holds epoch {epoch.number} of {epoch.owner} with commit {shown(durable)}, which are not known here"
-            )
+            held = f"epoch {epoch.number} of {epoch.owner} with commit {shown_commit(durable)}"
+            reason = f"it holds {held}, which are not known here"
             remedy = "see hikae status on this node"
         super().__init__("replicate", peer, reason, remedy)
         self.verdict = verdict
@@ -118,9 +117,9 @@ def judge_welcome(peer: str, hello: Hello, welcome: Welcome) -> None:
     if durable != NOTHING and (
         epoch_of(durable) != welcome.epoch.number or len(welcome.durable_digest) != NAME_SIZE or durable < 0
     ):
-        raise bad(f"commit {shown(durable)} as its newest, without its epoch or digest")
+        raise bad(f"commit {shown_commit(durable)} as its newest, without its epoch or digest")
     if welcome.applied > durable:
-        raise bad(f"commit {shown(welcome.applied)} as applied where {shown(durable)} is its newest")
+        raise bad(f"commit {shown_commit(welcome.applied)} as applied where {shown_commit(durable)} is its newest")
     for met in (welcome.met, welcome.epoch):
         if met.number and len(met.token) != TOKEN_SIZE:
             raise bad(f"epoch {met.number} without its id")

@@ -17,7 +17,7 @@ from agent.core.commit import Changes, Position
 from agent.core.errors import WireError
 from agent.core.ids import NO_EPOCH, CommitNumber, Epoch, ObjectId
 from agent.core.rows import ROW_MAX
-from agent.core.skew import Reading
+from agent.core.skew import ClockReading
 from agent.core.standing import Standing
 
 #: Of the protocol: what the newest release of the peers may be greeted with (``stream.versions``).
@@ -234,7 +234,7 @@ class Heartbeat:
 
     monotonic: float
     standing: Standing | None = None
-    clock: Reading | None = None
+    clock: ClockReading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,7 @@ class Progress:
     consumed: int
     standing: Standing | None = None
     owed: int = 0
-    clock: Reading | None = None
+    clock: ClockReading | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 
 from agent.core.clock import Clock
-from agent.core.skew import Comparisons, Reading
-from agent.core.standing import Standing, Told
+from agent.core.skew import ClockReading, Comparisons
+from agent.core.standing import PeerStanding, Standing
 from agent.stream.comparing import Comparing
 from agent.stream.messages import Heartbeat, Progress
 
@@ -35,7 +35,7 @@ class Standings:
         self._changed = changed
         self._lock = threading.Lock()
         self._own: dict[str, Standing] = {}
-        self._told: dict[str, Told] = {}
+        self._told: dict[str, PeerStanding] = {}
         self._watchers: list[Callable[[], None]] = []
 
     def say(self, peer: str, standing: Standing) -> None:
@@ -56,11 +56,11 @@ class Standings:
         """``peer``, whose name its certificate proved, says this."""
         with self._lock:
             before = self._told.get(peer)
-            self._told[peer] = Told(standing, self._clock.now_ns())
+            self._told[peer] = PeerStanding(standing, self._clock.now_ns())
         if before is None or before.standing != standing:
             self._changed()
 
-    def told(self, peer: str) -> Told | None:
+    def told(self, peer: str) -> PeerStanding | None:
         """What ``peer`` said last, in whatever call; None before any word."""
         return self._told.get(peer)
 
@@ -95,11 +95,11 @@ class Telling:
         if part.clock is not None:
             self._comparing.heard(part.clock)
 
-    def answer(self, part: Heartbeat) -> Reading | None:
+    def answer(self, part: Heartbeat) -> ClockReading | None:
         """What our clocks show, for the answer to ``part`` where that told of the peer's."""
         return self._comparing.answer() if part.clock is not None else None
 
-    def clock(self) -> Reading | None:
+    def clock(self) -> ClockReading | None:
         """What our clocks show, if that is to be said now; it counts as said."""
         return self._comparing.due() if self._standings is not None else None
 

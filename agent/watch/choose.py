@@ -9,7 +9,7 @@ import os
 from agent.core.errors import ConfigError, HikaeError, NotFound, NotPermitted
 from agent.fs.confined import open_root
 from agent.watch.fanotify import FanotifyGroups
-from agent.watch.hint import Known, Watcher, nothing_known
+from agent.watch.hint import Known, Watcher, no_further_names
 from agent.watch.inotify import InotifyWatcher
 from agent.watch.polling import PollingWatcher
 
@@ -38,7 +38,7 @@ _WITHOUT_EVENTS = {
 }
 
 
-def choose(root: str, forced: str | None, groups: FanotifyGroups, known: Known = nothing_known) -> Watcher:
+def choose(root: str, forced: str | None, groups: FanotifyGroups, known: Known = no_further_names) -> Watcher:
     """The best watcher that works for ``root``, not started; ``kind`` and ``why`` say which.
 
     ``forced``: one of ``KINDS``, or None. Raises ``NotFound`` without the root, ``NotPermitted`` or ``ConfigError``

@@ -24,10 +24,10 @@ from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_root
 from agent.fs.handles import can_open_by_handle, filesystem_id
 from agent.watch import records
-from agent.watch.handle_paths import Places, Standing
-from agent.watch.hint import Hint, Known, Look, Passing, Sink, never_passes, nothing_known
-from agent.watch.records import Found
-from agent.watch.root import RootIdentity, identity_of, reason_lost
+from agent.watch.handle_paths import HandlePaths, Standing
+from agent.watch.hint import Hint, Known, Look, Passing, Sink, never_passes, no_further_names
+from agent.watch.records import DecodedRecord
+from agent.watch.root import WatchedRoot, directory_at, reason_lost
 
 _READ_SIZE = 256 * 1024
 # After the first event of a burst the queue may fill for this long: the kernel merges create, write and close of a file
@@ -47,7 +47,7 @@ class FanotifyWatcher:
 
     kind = "fanotify"
 
-    def __init__(self, root: str, groups: FanotifyGroups, known: Known = nothing_known, why: str = "") -> None:
+    def __init__(self, root: str, groups: FanotifyGroups, known: Known = no_further_names, why: str = "") -> None:
         self.root = root
         self.why = why
         self.events = 0
@@ -55,21 +55,21 @@ class FanotifyWatcher:
         self.lost: str | None = None
         self.problem: str | None = None
         self.root_fd = -1
-        self.watches_links = known is not nothing_known
+        self.watches_links = known is not no_further_names
         self._groups = groups
         self._known = known
         self._named: OrderedDict[bytes, None] = OrderedDict()
         self._lock = threading.Lock()
         self._sink: Sink | None = None
         self._group: _Group | None = None
-        self._identity: RootIdentity | None = None
+        self._identity: WatchedRoot | None = None
 
     def start(self, sink: Sink) -> None:
         """Begin to watch. OSError when the root is gone or its filesystem refuses the mark."""
         self.stop()
         self.root_fd = open_root(self.root)
         try:
-            self._identity = identity_of(self.root)
+            self._identity = directory_at(self.root)
             self.lost = None
             self._named.clear()
             with self._lock:
@@ -145,7 +145,7 @@ class FanotifyGroups:
         self._lock = threading.Lock()
         self._groups: dict[bytes, _Group] = {}
 
-    def watcher(self, root: str, known: Known = nothing_known, why: str = "") -> FanotifyWatcher:
+    def watcher(self, root: str, known: Known = no_further_names, why: str = "") -> FanotifyWatcher:
         """A watcher of ``root``, not started."""
         return FanotifyWatcher(root, self, known, why)
 
@@ -203,7 +203,7 @@ class _Group:
         self._own = own
         self._modern = modern
         self._watchers: set[FanotifyWatcher] = set()
-        self._places: Places[FanotifyWatcher] = Places()
+        self._places: HandlePaths[FanotifyWatcher] = HandlePaths()
         self._state = threading.Lock()
         self._reading = threading.Lock()
         self._progress = threading.Condition()
@@ -335,7 +335,7 @@ class _Reading:
 
     def __init__(
         self,
-        places: Places[FanotifyWatcher],
+        places: HandlePaths[FanotifyWatcher],
         watchers: set[FanotifyWatcher],
         batches: dict[FanotifyWatcher, list[Hint]],
     ) -> None:
@@ -350,7 +350,7 @@ class _Reading:
         """Every record of the batch. A directory rename in it makes all remembered paths doubtful, so that comes first."""
         if any(mask & records.ONDIR and mask & _DIRECTORY_MOVES for mask in masks.values()):
             self._places.clear()
-        of, decode = self._places.of, records.decode
+        of, decode = self._places.of, records.decode_record
         for info, mask in masks.items():
             found = decode(info)
             if mask & records.RENAME:
@@ -369,7 +369,7 @@ class _Reading:
                     self._renamed.add(found.handle)
         self._by_handle()
 
-    def _entry(self, found: Found, mask: int, standing: Standing[FanotifyWatcher]) -> None:
+    def _entry(self, found: DecodedRecord, mask: int, standing: Standing[FanotifyWatcher]) -> None:
         name, handle = found.name, found.handle
         look = Look.ENTRY
         if mask & (records.CREATE | records.MOVED_TO):
@@ -385,7 +385,7 @@ class _Reading:
                 told = bool(mask & _CONTENT)
                 self._put(watcher, Hint(prefix + name, look, handle, within=found.directory, content=told))
 
-    def _rename(self, found: Found, mask: int) -> None:
+    def _rename(self, found: DecodedRecord, mask: int) -> None:
         old, new = self._places.of(found.directory), self._places.of(found.new_directory)
         before = {watcher: prefix + found.name for watcher, prefix in old or ()}
         if not mask & records.ONDIR:

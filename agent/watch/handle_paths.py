@@ -19,7 +19,7 @@ Standing: TypeAlias = tuple[tuple[Owner, bytes], ...] | None
 _GONE = (errno.ESTALE, errno.ENOENT)
 
 
-class Places(Generic[Owner]):
+class HandlePaths(Generic[Owner]):
     """Answers by open_by_handle_at and the link in /proc, and remembers up to ``limit`` answers of ``most`` bytes.
 
     An answer holds until a directory is renamed (``clear``). A removed directory keeps its answer: events from before

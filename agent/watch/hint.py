@@ -55,7 +55,7 @@ Known: TypeAlias = Callable[[bytes], bool]
 Passing: TypeAlias = Callable[[float], bool | None]
 
 
-def has_passed(_timeout: float) -> bool:
+def waits_for_nothing(_timeout: float) -> bool:
     """A :data:`Passing` where nothing is waited behind."""
     return True
 
@@ -64,7 +64,7 @@ def never_passes(_timeout: float) -> None:
     """A :data:`Passing` of a watcher that watches nothing now."""
 
 
-def nothing_known(_handle: bytes) -> bool:
+def no_further_names(_handle: bytes) -> bool:
     """The default :data:`Known`: no object has further names."""
     return False
 

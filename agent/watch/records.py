@@ -43,7 +43,7 @@ _INFO = struct.Struct("=BxH8xI")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-class Found(NamedTuple):
+class DecodedRecord(NamedTuple):
     """One record, decoded. Handles are empty where the record has none.
 
     ``directory``, ``name``: the entry that it is about (``name == b"."``: the directory itself), for a rename the old one;
@@ -109,7 +109,7 @@ def gather(buffer: bytes, own: frozenset[int]) -> tuple[int, dict[bytes, int]]:
     return count, masks
 
 
-def decode(info: bytes) -> Found:
+def decode_record(info: bytes) -> DecodedRecord:
     """What the info bytes of one record say. Records of unknown type are passed over."""
     directory = name = new_directory = new_name = handle = b""
     at, end = 0, len(info)
@@ -126,4 +126,4 @@ def decode(info: bytes) -> Found:
         elif kind == _DFID:
             directory, name = here, b"."
         at += length
-    return Found(directory, name, new_directory, new_name, handle)
+    return DecodedRecord(directory, name, new_directory, new_name, handle)

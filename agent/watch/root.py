@@ -10,7 +10,7 @@ from agent.fs.handles import handle_of_fd
 
 
 @dataclass(frozen=True, slots=True)
-class RootIdentity:
+class WatchedRoot:
     """Which directory a path led to: device, inode and handle."""
 
     device: int
@@ -18,20 +18,20 @@ class RootIdentity:
     handle: bytes
 
 
-def identity_of(path: str) -> RootIdentity:
+def directory_at(path: str) -> WatchedRoot:
     """The directory that ``path`` leads to now. OSError when there is none."""
     fd = open_root(path)
     try:
         found = os.fstat(fd)
-        return RootIdentity(found.st_dev, found.st_ino, handle_of_fd(fd))
+        return WatchedRoot(found.st_dev, found.st_ino, handle_of_fd(fd))
     finally:
         os.close(fd)
 
 
-def reason_lost(path: str, expected: RootIdentity) -> str | None:
+def reason_lost(path: str, expected: WatchedRoot) -> str | None:
     """Why ``path`` is no longer the directory that it was, for people; None when it is."""
     try:
-        found = identity_of(path)
+        found = directory_at(path)
     except FileNotFoundError:
         return "the root directory is gone"
     except NotADirectoryError:

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from agent.watch.hint import Hint, Look
-from agent.watch.waiting import Waiting
+from agent.watch.waiting import SettlingHint
 
 #: PATH_MAX, with which a path of the system ends.
 LONGEST = 4096
@@ -57,13 +57,13 @@ class Settle:
         self._busy = busy
         #: Of the paths that are held, and of the directories in which they are.
         self._bytes = 0
-        self._held: dict[bytes, Waiting] = {}
-        self._objects: dict[bytes, Waiting] = {}
+        self._held: dict[bytes, SettlingHint] = {}
+        self._objects: dict[bytes, SettlingHint] = {}
         self._directories: dict[bytes, _Directory] = {}
         self._covers = 0
         self._moved_to: dict[bytes, set[bytes]] = {}
-        self._queue: deque[Waiting] = deque()
-        self._urgent: deque[Waiting] = deque()
+        self._queue: deque[SettlingHint] = deque()
+        self._urgent: deque[SettlingHint] = deque()
         self._flushed = 0
         self._age = 1
         self._ages: dict[int, int] = {}
@@ -118,7 +118,7 @@ class Settle:
 
         What must be looked at together comes together, even past the limit or before its time: a held parent with its
         child, and both names of a move."""
-        out: list[Waiting] = []
+        out: list[SettlingHint] = []
         seen: set[bytes] = set()
         urgent, queue = self._urgent, self._queue
         while urgent and len(out) < limit:
@@ -189,7 +189,7 @@ class Settle:
             self._touch(waiting, now, age)
             waiting.content = waiting.content or content
             return
-        waiting = Waiting(b"", Look.ENTRY, handle, b"", now, age, now + self._quiet)
+        waiting = SettlingHint(b"", Look.ENTRY, handle, b"", now, age, now + self._quiet)
         waiting.content = content
         self._objects[handle] = waiting
         self._queue.append(waiting)
@@ -244,8 +244,8 @@ class Settle:
                 deep = len(one) >= LONGEST or moved_from is not None or look is Look.SUBTREE
                 self._put(near, Look.SUBTREE if deep else look, b"", None, now, age)
 
-    def _begin(self, path: bytes, look: Look, handle: bytes, within: bytes, now: float, age: int) -> Waiting:
-        waiting = Waiting(path, Look.ENTRY, handle, within, now, age, now + self._quiet)
+    def _begin(self, path: bytes, look: Look, handle: bytes, within: bytes, now: float, age: int) -> SettlingHint:
+        waiting = SettlingHint(path, Look.ENTRY, handle, within, now, age, now + self._quiet)
         self._held[path] = waiting
         self._bytes += len(path)
         self._queue.append(waiting)
@@ -263,7 +263,7 @@ class Settle:
             self._deepen(waiting, look)
         return waiting
 
-    def _deepen(self, waiting: Waiting, look: Look) -> None:
+    def _deepen(self, waiting: SettlingHint, look: Look) -> None:
         """A held hint comes to mean more, and swallows what it now stands for."""
         path = waiting.path
         if waiting.look is Look.ENTRY:
@@ -282,14 +282,14 @@ class Settle:
             if child is not None:
                 self._swallow(waiting, child)
 
-    def _swallow(self, waiting: Waiting, child: Waiting) -> None:
+    def _swallow(self, waiting: SettlingHint, child: SettlingHint) -> None:
         self._forget(child)
         waiting.first = min(waiting.first, child.first)
         self._touch(waiting, child.last, child.age)
         if child.moved_from is not None:
             self._put(child.moved_from, Look.ENTRY, b"", None, child.last, child.age)
 
-    def _touch(self, waiting: Waiting, now: float, age: int) -> None:
+    def _touch(self, waiting: SettlingHint, now: float, age: int) -> None:
         self.merged += 1
         waiting.last = max(waiting.last, now)
         if age < waiting.age:
@@ -297,7 +297,7 @@ class Settle:
             waiting.age = age
             self._ages[age] = self._ages.get(age, 0) + 1
 
-    def _cover(self, path: bytes, look: Look) -> Waiting | None:
+    def _cover(self, path: bytes, look: Look) -> SettlingHint | None:
         """The held hint that already stands for a look at ``path``."""
         if not path:
             return None
@@ -331,7 +331,7 @@ class Settle:
                     self._put(new + path[len(old) :], was.look, was.handle, None, now, was.age, was.within)
         return look
 
-    def _note_move(self, waiting: Waiting, moved_from: bytes, now: float) -> None:
+    def _note_move(self, waiting: SettlingHint, moved_from: bytes, now: float) -> None:
         """``waiting`` came from ``moved_from``. Of several steps the first and the last count; names between are looked at."""
         origin = moved_from
         age = waiting.age
@@ -348,7 +348,7 @@ class Settle:
             if name is not None and name != origin:
                 self._put(name, Look.ENTRY, b"", None, now, age)
 
-    def _drop_move(self, waiting: Waiting) -> None:
+    def _drop_move(self, waiting: SettlingHint) -> None:
         if waiting.moved_from is None:
             return
         news = self._moved_to[waiting.moved_from]
@@ -359,7 +359,7 @@ class Settle:
 
     # ---- handing out
 
-    def _hand_out(self, waiting: Waiting, out: list[Waiting], seen: set[bytes]) -> None:
+    def _hand_out(self, waiting: SettlingHint, out: list[SettlingHint], seen: set[bytes]) -> None:
         together = [waiting]
         while together:
             one = together.pop()
@@ -380,12 +380,12 @@ class Settle:
                 seen.add(path)
                 self._push(path, together)
 
-    def _push(self, path: bytes, together: list[Waiting]) -> None:
+    def _push(self, path: bytes, together: list[SettlingHint]) -> None:
         waiting = self._held.get(path)
         if waiting is not None:
             together.append(waiting)
 
-    def _forget(self, waiting: Waiting) -> None:
+    def _forget(self, waiting: SettlingHint) -> None:
         """No longer held. Its move is kept in the value for whoever hands it out or swallows it."""
         waiting.gone = True
         path = waiting.path
@@ -474,7 +474,7 @@ class Settle:
         if len(self._queue) > 2 * self._limit:
             self._queue = deque(waiting for waiting in self._queue if not waiting.gone)
 
-    def _all(self) -> Iterator[Waiting]:
+    def _all(self) -> Iterator[SettlingHint]:
         yield from self._held.values()
         yield from self._objects.values()
 
@@ -487,10 +487,10 @@ def _depth(path: bytes) -> int:
     return path.count(b"/") + 1 if path else 0
 
 
-def _by_path(waiting: Waiting) -> bytes:
+def _by_path(waiting: SettlingHint) -> bytes:
     return waiting.path
 
 
-def _skip_gone(queue: deque[Waiting]) -> None:
+def _skip_gone(queue: deque[SettlingHint]) -> None:
     while queue and queue[0].gone:
         queue.popleft()

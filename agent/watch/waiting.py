@@ -10,7 +10,7 @@ from agent.watch.hint import Hint, Look
 _OTHERS = 8
 
 
-class Waiting:
+class SettlingHint:
     """``due``: when to look at it next; ``gone``: handed out or merged, still in a queue; ``others``: ``(within, handle)`` of
     other places that had this path of late, as directories above were renamed."""
 

@@ -15,7 +15,7 @@ from agent.apply.applier import Applier
 from agent.apply.ports import NOTHING_EARLY, Early, LeftOut, nothing_left_out
 from agent.config.values import Brake
 from agent.core import chunks
-from agent.core.chunks import DATA, HOLE, Entry
+from agent.core.chunks import DATA, HOLE, ListEntry
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import NotFound
@@ -105,12 +105,12 @@ class Tree:
         return self.add(parent, name, stat.S_IFDIR | 0o755)
 
     def content(self, *runs: bytes | int) -> tuple[int, bytes]:
-        entries: list[Entry] = []
+        entries: list[ListEntry] = []
         for run in runs:
             if isinstance(run, int):
-                entries.append(Entry(HOLE, run))
+                entries.append(ListEntry(HOLE, run))
             elif run:
-                entries.append(Entry(DATA, len(run), self.store.keep(run)))
+                entries.append(ListEntry(DATA, len(run), self.store.keep(run)))
         size = sum(entry.length for entry in entries)
         return size, chunks.fold(entries, self.store.stored.__setitem__)
 

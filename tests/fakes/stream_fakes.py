@@ -32,8 +32,8 @@ from agent.stream.receiving.receiver import Receiver
 from agent.stream.sending.feed import Feed
 from agent.stream.sending.link import Transport
 from agent.stream.sending.pace import Pace
-from agent.stream.sending.sender import Phase, Sender
-from agent.stream.sending.source import Waiting
+from agent.stream.sending.sender import CallPhase, Sender
+from agent.stream.sending.source import PendingMark
 
 EPOCH = Epoch(1, "alpha", b"1" * 16)
 CHUNK = 1 << 12
@@ -183,7 +183,7 @@ class Primary:
             raw = data[at : at + CHUNK]
             name = chunks.name_of(raw)
             old = before[at : at + CHUNK]
-            entries.append(chunks.Entry(chunks.DATA, len(raw), name))
+            entries.append(chunks.ListEntry(chunks.DATA, len(raw), name))
             if raw == old:
                 continue
             runs = between(raw, chunks.name_of(old), old) if old else ()
@@ -245,7 +245,7 @@ class FakeSource:
     def rest(self) -> None:
         """Nothing is open."""
 
-    def force(self, objects: Sequence[ObjectId]) -> Waiting:
+    def force(self, objects: Sequence[ObjectId]) -> PendingMark:
         self._primary.forced += objects
         return Done(self._primary.capture(objects).number)
 
@@ -447,7 +447,7 @@ class Call:
     def until_streaming(self) -> None:
         """Wait until the peer has caught up."""
         for _ in range(20_000):
-            if self.sender.phase is Phase.STREAMING:
+            if self.sender.phase is CallPhase.STREAMING:
                 return
             self.sender.talk.watch(0.001)
         raise AssertionError(self.failure)

@@ -1,26 +1,50 @@
-"""``python -m house check``: every law and decision that is cited stands in the documentation, and pages that are made from
-the source are what it makes of them (``make lint``). ``python -m house pages`` makes them (``make pages``)."""
+"""``python -m house check`` (``make lint``): laws and decisions that are cited stand in the documentation, pages that are
+made from the source are what it makes of them, public names have one meaning, and no folder is too full.
+
+``house pages`` makes the pages (``make pages``); ``house figures [CHECKOUT]`` prints how it reads; ``house draw SEED`` thirty
+functions without their places, ``house places SEED`` where these stand."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from house import pages, references
+from house import figures, names, pages, references
+from house.draw import draw
 from house.source import read_source
 
 
 def main(arguments: list[str]) -> int:
     """The exit code: 1 where a check found something."""
-    if arguments == ["pages"]:
-        pages.make(Path())
-        return 0
-    if arguments != ["check"]:
-        print(__doc__, file=sys.stderr)
-        return 2
+    match arguments:
+        case ["check"]:
+            return _check()
+        case ["pages"]:
+            pages.make(Path())
+        case ["figures", *where]:
+            for name, value in figures.figures(read_source(Path(*where or ["."]))).items():
+                print(f"{name:45} {value}")
+        case ["draw", seed]:
+            for at, (_, text) in enumerate(draw(read_source(Path()), int(seed)), 1):
+                print(f"--- {at}\n{text}\n")
+        case ["places", seed]:
+            for at, (path, _) in enumerate(draw(read_source(Path()), int(seed)), 1):
+                print(f"{at:2} {path}")
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+def _check() -> int:
     source = read_source(Path())
-    lines = [*references.mistakes(source), *pages.mistakes(Path())]
-    print("\n".join(lines) if lines else f"{len(source.agent)} modules: every law and decision that is cited is there")
+    lines = [
+        *references.mistakes(source),
+        *pages.mistakes(Path()),
+        *names.mistakes(source),
+        *figures.mistakes(source),
+    ]
+    print("\n".join(lines) if lines else f"{len(source.agent)} modules: references resolve, names have one meaning")
     return 1 if lines else 0
 
 

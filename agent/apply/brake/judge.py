@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from agent.apply.brake.limits import (
-    Counts,
-    Hold,
+    BrakeHold,
+    StateCounts,
     is_guarded,
     judge_lineage,
     mass_deletion,
     mass_rewriting,
     too_many,
 )
-from agent.apply.brake.window import Mark, Window, mark_of
+from agent.apply.brake.window import Window, WindowMark, window_mark
 from agent.apply.ports import CatalogView
 from agent.config.values import Brake
 from agent.core.clock import Clock
@@ -63,7 +63,7 @@ class Guard:
         self._seen: Commit | None = None
         self._accepted = NOTHING
         self._answer: _Answer | None = None
-        self._hold: Hold | None = None
+        self._hold: BrakeHold | None = None
         self._hold_until = 0.0
         #: From where the newest hold was judged.
         self.base = NOTHING
@@ -75,7 +75,7 @@ class Guard:
         self._limits, self._window = limits, Window(limits.window)
         self._seen = self._hold = None
 
-    def judge(self, view: CatalogView, target: Commit, reached: Reached) -> Hold | None:
+    def judge(self, view: CatalogView, target: Commit, reached: Reached) -> BrakeHold | None:
         """The hold that forbids going on to ``target``, or None. Raises errors of the catalog."""
         if reached.accepted > self._accepted:
             self._accepted = reached.accepted
@@ -86,7 +86,7 @@ class Guard:
             self._hold_until = self._pause(begun)
         return self._hold
 
-    def _judge_lineage(self, view: CatalogView, target: Commit, reached: Reached) -> Hold | None:
+    def _judge_lineage(self, view: CatalogView, target: Commit, reached: Reached) -> BrakeHold | None:
         begun = self._begun_anew(view, reached.applied, target)
         if not begun or not target.consistent or reached.accepted >= begun:
             return None
@@ -94,9 +94,9 @@ class Guard:
         if applied is None:
             return None
         self.base = reached.applied
-        return judge_lineage(self._limits, Counts(applied.entries, applied.bytes), target, begun)
+        return judge_lineage(self._limits, StateCounts(applied.entries, applied.bytes), target, begun)
 
-    def _judge_window(self, view: CatalogView, target: Commit, reached: Reached) -> Hold | None:
+    def _judge_window(self, view: CatalogView, target: Commit, reached: Reached) -> BrakeHold | None:
         if not self._follow(view, target, reached):
             return None
         return self._weigh(view, target, self._window.base(target.received, reached.floor(target)))
@@ -119,7 +119,7 @@ class Guard:
             self._answer = None
             if seen is None:
                 return False
-            self._window.begin(mark_of(seen))
+            self._window.begin(window_mark(seen))
         if target.number > seen.number:
             self._advance(view, seen, target, reached.floor(target))
         return True
@@ -148,17 +148,17 @@ class Guard:
     def _mark(self, view: CatalogView, seen: Commit, target: Commit) -> None:
         """The last commit of every stretch that is over now, and the last before the window."""
         window = self._window
-        window.add(mark_of(seen))
+        window.add(window_mark(seen))
         start = window.start(target.received)
         before = view.last_before(seen.number, target.number, start)
         for number in (before, *view.last_of_stretches(seen.number, target.number, start, window.stretch)):
             commit = _commit(view, number) if number < target.number else None
             if commit is not None:
-                window.add(mark_of(commit))
+                window.add(window_mark(commit))
 
     # -- weighing ------------------------------------------------------------------------------------------------------
 
-    def _weigh(self, view: CatalogView, target: Commit, base: Mark) -> Hold | None:
+    def _weigh(self, view: CatalogView, target: Commit, base: WindowMark) -> BrakeHold | None:
         if not is_guarded(self._limits, base.entries):
             return None
         deleted = too_many(base.names, self._limits.deleted, base.entries)
@@ -169,7 +169,7 @@ class Guard:
             return None
         return self._ask(view, target, base, deleted=deleted, rewritten=rewritten)
 
-    def _answer_stands(self, base: Mark, *, deleted: bool, rewritten: bool) -> bool:
+    def _answer_stands(self, base: WindowMark, *, deleted: bool, rewritten: bool) -> bool:
         """Whether the last answer, with all that ended since, is within the limits."""
         answer, asked = self._answer, self._window.asked
         if answer is None or asked is None or self._is_outdated(answer, base):
@@ -179,10 +179,10 @@ class Guard:
             rewritten and too_many(answer.rewritten + asked.objects, limits.rewritten, base.files)
         )
 
-    def _is_outdated(self, answer: _Answer, base: Mark) -> bool:
+    def _is_outdated(self, answer: _Answer, base: WindowMark) -> bool:
         return answer.base != base.number and self._clock.monotonic() >= answer.until
 
-    def _carry_on(self, view: CatalogView, target: Commit, base: Mark) -> bool:
+    def _carry_on(self, view: CatalogView, target: Commit, base: WindowMark) -> bool:
         """Bring the last answer up to the target, which costs what changed since it was given; False where that cannot be."""
         answer, asked = self._answer, self._window.asked
         if answer is None or asked is None or self._is_outdated(answer, base):
@@ -193,10 +193,12 @@ class Guard:
         self._answer = replace(
             answer, deleted=answer.deleted + more.deleted, rewritten=answer.rewritten + more.rewritten
         )
-        self._window.asked = mark_of(target)
+        self._window.asked = window_mark(target)
         return True
 
-    def _ask(self, view: CatalogView, target: Commit, base: Mark, *, deleted: bool, rewritten: bool) -> Hold | None:
+    def _ask(
+        self, view: CatalogView, target: Commit, base: WindowMark, *, deleted: bool, rewritten: bool
+    ) -> BrakeHold | None:
         begun, now = self._clock.monotonic(), self._clock.now_ns()
         self.base = base.number
         gone, other = base.names, base.objects
@@ -210,7 +212,7 @@ class Guard:
             if too_many(other, self._limits.rewritten, base.files):
                 first = _commit(view, view.first_rewritten(base.number, target.number))
                 return mass_rewriting(other, base.files, first or target, now)
-        self._window.asked = mark_of(target)
+        self._window.asked = window_mark(target)
         self._answer = _Answer(base.number, gone, other, self._pause(begun))
         return None
 

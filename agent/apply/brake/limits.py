@@ -18,7 +18,7 @@ ACCEPTABLE = (SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING)
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class StateCounts:
     """What a state holds: ``entries`` names (the root has none) and the ``bytes`` of its files."""
 
     entries: int = 0
@@ -26,7 +26,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class BrakeHold:
     """Why the apply stands still. ``code``: of the problem that says so; ``since``: the first commit that it concerns;
     accepting that or a later one ends it."""
 
@@ -35,7 +35,9 @@ class Hold:
     since: CommitNumber
 
 
-def judge(applied: Counts, target: Commit, emptied_since: CommitNumber, accepted: CommitNumber) -> Hold | None:
+def judge(
+    applied: StateCounts, target: Commit, emptied_since: CommitNumber, accepted: CommitNumber
+) -> BrakeHold | None:
     """The hold that forbids going from ``applied`` to ``target``, or None.
 
     ``emptied_since``: first of the empty commits that end with ``target`` (see :func:`trailing_empty`); ``accepted``: the
@@ -43,7 +45,7 @@ def judge(applied: Counts, target: Commit, emptied_since: CommitNumber, accepted
     if target.entries or not applied.entries or accepted >= emptied_since > NOTHING:
         return None
     message = f"the source became empty; the standby keeps its {applied.entries:,} entries"
-    return Hold(SOURCE_EMPTIED, message, emptied_since)
+    return BrakeHold(SOURCE_EMPTIED, message, emptied_since)
 
 
 def trailing_empty(commits: Iterable[Commit]) -> CommitNumber:
@@ -67,26 +69,28 @@ def too_many(count: int, share: float, whole: int) -> bool:
     return count > share * whole
 
 
-def judge_lineage(limits: Brake, applied: Counts, target: Commit, begun: CommitNumber) -> Hold | None:
+def judge_lineage(limits: Brake, applied: StateCounts, target: Commit, begun: CommitNumber) -> BrakeHold | None:
     """The hold for a primary that started anew at commit ``begun``. No object is what it was then, so only what is certain
     counts: so many entries fewer."""
     lost = applied.entries - target.entries
     if not is_guarded(limits, applied.entries) or not too_many(lost, limits.deleted, applied.entries):
         return None
     message = f"the primary started anew with {target.entries:,} entries; the standby keeps its {applied.entries:,}"
-    return Hold(MASS_DELETION, message, begun)
+    return BrakeHold(MASS_DELETION, message, begun)
 
 
-def mass_deletion(count: int, entries: int, first: Commit, now: int) -> Hold:
+def mass_deletion(count: int, entries: int, first: Commit, now: int) -> BrakeHold:
     """The hold for ``count`` of ``entries`` that are gone since the commit ``first``; ``now`` UTC ns."""
-    return Hold(
+    return BrakeHold(
         MASS_DELETION, f"{count:,} of {entries:,} entries deleted since {_clock(first.time, now)}", first.number
     )
 
 
-def mass_rewriting(count: int, files: int, first: Commit, now: int) -> Hold:
+def mass_rewriting(count: int, files: int, first: Commit, now: int) -> BrakeHold:
     """The hold for ``count`` of ``files`` that have other content since the commit ``first``; ``now`` UTC ns."""
-    return Hold(MASS_REWRITING, f"{count:,} of {files:,} files rewritten since {_clock(first.time, now)}", first.number)
+    return BrakeHold(
+        MASS_REWRITING, f"{count:,} of {files:,} files rewritten since {_clock(first.time, now)}", first.number
+    )
 
 
 def _clock(time: int, now: int) -> str:

@@ -19,7 +19,7 @@ STRETCHES = 32
 
 
 @dataclass(slots=True)
-class Mark:
+class WindowMark:
     """A commit, and how many of its ``names`` and ``objects`` have ended since. ``files``: how many of its
     objects are regular files."""
 
@@ -31,9 +31,9 @@ class Mark:
     objects: int = 0
 
 
-def mark_of(commit: Commit) -> Mark:
+def window_mark(commit: Commit) -> WindowMark:
     """The mark of a commit that nothing followed yet."""
-    return Mark(commit.number, commit.received, commit.entries, commit.files)
+    return WindowMark(commit.number, commit.received, commit.entries, commit.files)
 
 
 class Window:
@@ -42,11 +42,11 @@ class Window:
     def __init__(self, seconds: float) -> None:
         self._width = int(seconds * 1e9)
         self.stretch = max(1, self._width // STRETCHES)
-        self.marks: list[Mark] = []
+        self.marks: list[WindowMark] = []
         #: Where history was last asked: what ended since then comes on top of that answer.
-        self.asked: Mark | None = None
+        self.asked: WindowMark | None = None
 
-    def begin(self, mark: Mark) -> None:
+    def begin(self, mark: WindowMark) -> None:
         """Start afresh: nothing before this counts."""
         self.marks = [mark]
         self.asked = None
@@ -59,7 +59,7 @@ class Window:
         """The beginning of the stretch in which a moment lies."""
         return received // self.stretch * self.stretch
 
-    def add(self, mark: Mark) -> None:
+    def add(self, mark: WindowMark) -> None:
         """The last commit of a stretch; what ended after it must come later."""
         if mark.number > self.marks[-1].number:
             self.marks.append(mark)
@@ -78,7 +78,7 @@ class Window:
                 if since <= mark.number < until:
                     mark.objects += count
 
-    def base(self, received: int, floor: CommitNumber) -> Mark:
+    def base(self, received: int, floor: CommitNumber) -> WindowMark:
         """Where the window of a commit that was received then begins, and no later than at ``floor``, as far as is known."""
         start = self.start(received)
         found = [mark for mark in self.marks if mark.number <= floor and mark.received < start]
@@ -92,5 +92,5 @@ class Window:
         after = [mark for mark in self.marks if first.number < mark.number and mark.received >= start]
         self.marks = [first, *before[-1:], *after]
 
-    def _marked(self) -> list[Mark]:
+    def _marked(self) -> list[WindowMark]:
         return self.marks if self.asked is None else [*self.marks, self.asked]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import stat
 
-from agent.apply.converge.fate import Fate, Identity, Wanted, fate
+from agent.apply.converge.fate import Fate, KnownBy, Wanted, fate
 from agent.apply.converge.holding import carry_out
 from agent.apply.converge.keys import WorkSet
 from agent.apply.converge.place import adopt_directory, is_takeable
@@ -24,7 +24,7 @@ def clear(mirror: Mirror, work: WorkSet) -> None:
     once more, until nothing new is found."""
     while True:
         missed, learned = _clear_once(mirror, work)
-        tidy(mirror)
+        clear_adopted(mirror)
         if mirror.run.trusted or not missed or not learned:
             return
 
@@ -63,7 +63,7 @@ def clear_entry(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, wanted: 
         return False
     alive = found.id is not None and found.id != wanted and mirror.raw(found.id) is not None
     kind = _wanted(mirror, found, wanted)
-    if directory and wanted is not None and not mirror.run.trusted and found.identity is not Identity.SURE:
+    if directory and wanted is not None and not mirror.run.trusted and found.identity is not KnownBy.SURE:
         row = mirror.row(wanted)
         if row is not None and row.kind == stat.S_IFDIR and _may_be(mirror, fd, row, found, kind):
             # Before anything is placed it must be known what is inside.
@@ -82,12 +82,12 @@ def _wanted(mirror: Mirror, found: Found, id: ObjectId | None) -> Wanted:
     row = mirror.row(id) if id is not None else None
     if row is None:
         return Wanted.NOTHING
-    if found.id == row.id and found.kind == row.kind and found.identity is not Identity.FOREIGN:
+    if found.id == row.id and found.kind == row.kind and found.identity is not KnownBy.FOREIGN:
         return Wanted.ITSELF
     return Wanted.DIRECTORY if row.kind == stat.S_IFDIR else Wanted.OTHER
 
 
-def tidy(mirror: Mirror) -> None:
+def clear_adopted(mirror: Mirror) -> None:
     """Look through the directories that were adopted unknown: what is not wanted in them goes."""
     while mirror.doubtful:
         id = mirror.doubtful.pop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 
-class Identity(Enum):
+class KnownBy(Enum):
     """How an entry is known: by its handle; by name, type, size and time as a run that was cut short would have
     left it; or not at all, so somebody else put it there."""
 
@@ -34,14 +34,14 @@ class Fate(Enum):
     DISPLACE = "displace"
 
 
-def fate(identity: Identity, *, directory: bool, alive: bool, wanted: Wanted) -> Fate:
+def fate(identity: KnownBy, *, directory: bool, alive: bool, wanted: Wanted) -> Fate:
     """``directory``: the entry is one; ``alive``: its object still exists in the commit."""
     if wanted is Wanted.ITSELF:
         return Fate.LEAVE
-    if identity is Identity.FOREIGN:
+    if identity is KnownBy.FOREIGN:
         return Fate.DISPLACE if wanted is Wanted.NOTHING else Fate.LEAVE
     if directory:
         return Fate.KEEP if alive else Fate.REMOVE
-    if alive and identity is Identity.SURE:
+    if alive and identity is KnownBy.SURE:
         return Fate.KEEP
     return Fate.LEAVE if wanted is Wanted.OTHER else Fate.UNLINK

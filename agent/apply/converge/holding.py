@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 
-from agent.apply.converge.fate import Fate, Identity
+from agent.apply.converge.fate import Fate, KnownBy
 from agent.apply.converge.run import Found, Mirror
 from agent.apply.converge.untouched import stays
 from agent.core.ids import ObjectId
@@ -41,7 +41,7 @@ def carry_out(mirror: Mirror, verdict: Fate, fd: int, parent: ObjectId, name: by
 
 def _keep(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
     assert found.id is not None
-    guessed = found.identity is Identity.GUESSED
+    guessed = found.identity is KnownBy.GUESSED
     if guessed and mirror.ledger.handle_of(found.id) is not None:
         # The object itself is another: what is of use in this one is taken out of it.
         mirror.discard(fd, name, found.id)

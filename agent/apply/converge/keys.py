@@ -13,7 +13,7 @@ from agent.core.rows import key_is_object
 MEMORY_LIMIT = 16 << 20
 
 
-class Spool:
+class KeyFile:
     """Batches of key changes, written once and read as often as needed, forwards or backwards.
 
     ``marshal`` is the quickest form that Python has; nobody but this object ever reads the bytes."""
@@ -83,8 +83,8 @@ class WorkSet:
     """Key changes, objects apart from names. ``directory``: where a temporary file may stand (None: the system's)."""
 
     def __init__(self, directory: str | None = None, limit: int = MEMORY_LIMIT) -> None:
-        self.objects = Spool(directory, limit)
-        self.names = Spool(directory, limit)
+        self.objects = KeyFile(directory, limit)
+        self.names = KeyFile(directory, limit)
 
     def fill(self, batches: Iterable[list[KeyChange]]) -> WorkSet:
         """Take everything in; objects must come before names."""

@@ -12,7 +12,7 @@ import stat
 
 from agent.apply.converge.run import Mirror
 from agent.apply.results import ChunkLost
-from agent.apply.writing import file_content as content
+from agent.apply.writing import file_content
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ObjectId
 from agent.core.rows import ObjectRow, decode_object
@@ -68,7 +68,7 @@ class NewFiles:
         if fd < 0:
             return False
         try:
-            written = row.size if early >= 0 or not row.size else content.write_new(fd, row, mirror.read)
+            written = row.size if early >= 0 or not row.size else file_content.write_new(fd, row, mirror.read)
             mirror.tally.done_bytes += written
             refused = apply_metadata_fd(fd, row)
             if not named:
@@ -90,7 +90,7 @@ class NewFiles:
         mirror = self._mirror
         if row.size <= _LARGE:
             return -1
-        return mirror.early.take(content.entries_of(row, mirror.read), lambda: mirror.world.temp)
+        return mirror.early.take(file_content.entries_of(row, mirror.read), lambda: mirror.world.temp)
 
     def _create(self, name: bytes) -> int:
         """The file to be written; -1 where there are none without a name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from agent.apply.converge.clear import clear, tidy
+from agent.apply.converge.clear import clear, clear_adopted
 from agent.apply.converge.keys import MEMORY_LIMIT, WorkSet
 from agent.apply.converge.new_files import NewFiles
 from agent.apply.converge.place import place
@@ -66,7 +66,7 @@ def _by_keys(mirror: Mirror, scratch: str | None) -> None:
 
 def _finish(mirror: Mirror) -> None:
     while mirror.doubtful or mirror.hollow or mirror.holding:
-        tidy(mirror)
+        clear_adopted(mirror)
         if mirror.hollow:
             survey(mirror, mirror.hollow.pop())
             continue

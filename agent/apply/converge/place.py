@@ -8,13 +8,13 @@ import stat
 from contextlib import suppress
 from enum import Enum
 
-from agent.apply.converge.fate import Fate, Identity, Wanted, fate
+from agent.apply.converge.fate import Fate, KnownBy, Wanted, fate
 from agent.apply.converge.holding import carry_out, take
 from agent.apply.converge.run import Found, Making, Mirror
 from agent.apply.converge.tree import TEMP
 from agent.apply.converge.unkept import InTheWay, Unkept
 from agent.apply.converge.untouched import require_free
-from agent.apply.writing import file_content as content
+from agent.apply.writing import file_content
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import ObjectRow
 from agent.fs.confined import create_file, give_name, make_node, make_symlink, open_dir, open_pinned
@@ -33,7 +33,7 @@ class _Way(Enum):
     SETTLED = "settled"
 
 
-class Unreachable(Exception):
+class Unplaceable(Exception):
     """Rows that no filesystem could hold: a name in nothing, in a file, or below itself."""
 
 
@@ -42,16 +42,16 @@ def place(mirror: Mirror, parent: ObjectId, name: bytes, id: ObjectId, *, expect
     with Making(mirror, id, parent, name):
         try:
             _place(mirror, parent, name, id, expect=expect)
-        except Unreachable:
+        except Unplaceable:
             _impossible(mirror, parent, name)
 
 
 def _place(mirror: Mirror, parent: ObjectId, name: bytes, id: ObjectId, *, expect: bool) -> None:
     row = mirror.row(id)
     if row is None or id == ROOT:
-        raise Unreachable
+        raise Unplaceable
     if row.kind == stat.S_IFDIR and mirror.view.names_of(id, mirror.at)[0] != (parent, name):
-        raise Unreachable  # a directory has one name
+        raise Unplaceable  # a directory has one name
     fd = reach(mirror, parent)
     way = _make_way(mirror, fd, parent, name, row) if expect else _Way.FREE
     for _ in range(3):
@@ -67,7 +67,7 @@ def _place(mirror: Mirror, parent: ObjectId, name: bytes, id: ObjectId, *, expec
             fd = reach(mirror, parent)
         except OSError as error:
             if error.errno == errno.EINVAL and row.kind == stat.S_IFDIR:
-                raise Unreachable from error  # a directory below itself
+                raise Unplaceable from error  # a directory below itself
             raise
         else:
             mirror.touch(parent)
@@ -76,7 +76,7 @@ def _place(mirror: Mirror, parent: ObjectId, name: bytes, id: ObjectId, *, expec
 
 
 def reach(mirror: Mirror, id: ObjectId) -> int:
-    """The open directory, built where it is missing. Raises ``Unreachable`` when the rows lead nowhere."""
+    """The open directory, built where it is missing. Raises ``Unplaceable`` when the rows lead nowhere."""
     try:
         return mirror.fd(id)
     except OSError:
@@ -92,7 +92,7 @@ def _build_way(mirror: Mirror, id: ObjectId) -> int:
     try:
         return mirror.fd(id)
     except FileNotFoundError as error:
-        raise Unreachable from error
+        raise Unplaceable from error
 
 
 def _way_up(mirror: Mirror, id: ObjectId) -> list[tuple[ObjectId, ObjectId, bytes]]:
@@ -104,7 +104,7 @@ def _way_up(mirror: Mirror, id: ObjectId) -> list[tuple[ObjectId, ObjectId, byte
         row = mirror.row(at)
         names = mirror.view.names_of(at, mirror.at)
         if row is None or row.kind != stat.S_IFDIR or not names or at in passed:
-            raise Unreachable
+            raise Unplaceable
         passed.add(at)
         way.append((at, *names[0]))
         at = names[0][0]
@@ -132,7 +132,7 @@ def _make_way(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: Objec
     wanted = Wanted.DIRECTORY if row.kind == stat.S_IFDIR else Wanted.OTHER
     if found.id == row.id and found.kind == row.kind:
         return _own(mirror, fd, parent, name, row, found)
-    if found.identity is Identity.FOREIGN:
+    if found.identity is KnownBy.FOREIGN:
         return _foreign(mirror, fd, parent, name, row, found)
     assert found.id is not None
     directory = stat.S_ISDIR(found.st.st_mode)
@@ -149,7 +149,7 @@ def _make_way(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: Objec
 
 def _own(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> _Way:
     """The object itself stands there, or what a run that was cut short left of it."""
-    if found.identity is Identity.SURE:
+    if found.identity is KnownBy.SURE:
         if row.kind != stat.S_IFDIR:
             mirror.stands(row.id, parent, name)
         return _Way.SETTLED
@@ -243,7 +243,7 @@ def holds_content(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, found: F
             # It may have been written in vain: after a write error the cache still holds what the disk does not, and no later
             # sync says so again (law 1). What is clean is read from the disk.
             os.posix_fadvise(opened, 0, 0, os.POSIX_FADV_DONTNEED)
-        return content.is_same(opened, row, mirror.read, mirror.look_for_end)
+        return file_content.is_same(opened, row, mirror.read, mirror.look_for_end)
     finally:
         os.close(opened)
 
@@ -266,7 +266,7 @@ def _put(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow,
             mirror.world.unlink(fd, name)
         return
     if elsewhere is None or not _put_link(mirror, elsewhere, fd, name, row, replace=replace):
-        build(mirror, fd, parent, name, row, replace=replace)
+        build_object(mirror, fd, parent, name, row, replace=replace)
     else:
         # Of very many names each would be looked for among all the others.
         mirror.stands(row.id, *elsewhere)
@@ -370,7 +370,7 @@ def _put_link(
     return True
 
 
-def build(
+def build_object(
     mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, *, replace: bool, content_fd: int = -1
 ) -> None:
     """A new file, symlink, fifo or device with all its metadata, made aside and given its name in one step. ``content_fd``: a
@@ -400,7 +400,7 @@ def _build_file(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, over: b
         made = create_file(world.temp, TEMP)
     try:
         if row.size:
-            mirror.tally.done_bytes += content.write_new(made, row, mirror.read)
+            mirror.tally.done_bytes += file_content.write_new(made, row, mirror.read)
         _finish_file(mirror, made, fd, name, row, over=over)
     finally:
         os.close(made)

@@ -12,14 +12,14 @@ from itertools import islice
 from typing import TypeAlias
 
 from agent.apply.converge.deferred import LateFile, Writing
-from agent.apply.converge.fate import Identity
+from agent.apply.converge.fate import KnownBy
 from agent.apply.converge.keys import WorkSet
-from agent.apply.converge.place import build, holds_content, place
+from agent.apply.converge.place import build_object, holds_content, place
 from agent.apply.converge.run import Attempt, Found, Making, Mirror
 from agent.apply.converge.tree import ease
 from agent.apply.converge.unkept import ACCESS, LEFT_OUT
-from agent.apply.writing import file_content as content
-from agent.apply.writing.in_place import Overwrite, overwrites, write
+from agent.apply.writing import file_content
+from agent.apply.writing.in_place import Overwrite, overwrites, write_changes
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_object, object_id_of_key
 from agent.fs.confined import NO_NAMELESS, create_nameless
@@ -85,7 +85,7 @@ def _find(mirror: Mirror, row: ObjectRow, names: _Names) -> _Place | None:
         except OSError:
             continue
         found = mirror.look(fd, parent, name)
-        if found is not None and found.id == row.id and found.identity is Identity.SURE and found.kind == row.kind:
+        if found is not None and found.id == row.id and found.identity is KnownBy.SURE and found.kind == row.kind:
             return fd, parent, name, found
     return None
 
@@ -142,7 +142,9 @@ def _begun(mirror: Mirror, row: ObjectRow, holds: ObjectRow, names: _Names, foun
     if _worth_patching(mirror, row, holds, len(names)):
         opened = _opened_to_patch(mirror, row, holds, fd, name, entry)
         if opened >= 0:
-            return Writing(opened, row, content.patching(opened, holds, row, mirror.read, mirror.patch_of), aside=False)
+            return Writing(
+                opened, row, file_content.patching(opened, holds, row, mirror.read, mirror.patch_of), aside=False
+            )
     mirror.world.step("create")
     try:
         made = create_nameless(mirror.world.temp)
@@ -151,7 +153,7 @@ def _begun(mirror: Mirror, row: ObjectRow, holds: ObjectRow, names: _Names, foun
             raise
         _rewrite(mirror, row, names, found)
         return None
-    return Writing(made, row, content.writing(made, row, mirror.read), aside=True)
+    return Writing(made, row, file_content.writing(made, row, mirror.read), aside=True)
 
 
 def _write_some(mirror: Mirror, row: ObjectRow, file: LateFile, writing: Writing, names: _Names, found: _Place) -> None:
@@ -203,7 +205,7 @@ def _overwritten(mirror: Mirror, row: ObjectRow, old: ObjectRow, names: _Names, 
             return False
         if not linked and _cloned(mirror, opened, changes, row, names, found):
             return False
-        mirror.tally.done_bytes += write(opened, changes, row.size)
+        mirror.tally.done_bytes += write_changes(opened, changes, row.size)
         return True
     finally:
         if opened >= 0:
@@ -225,7 +227,7 @@ def _cloned(
     try:
         if not reflink(opened, made):
             return False
-        mirror.tally.done_bytes += write(made, changes, row.size)
+        mirror.tally.done_bytes += write_changes(made, changes, row.size)
         _rewrite(mirror, row, names, found, content_fd=made)
         return True
     finally:
@@ -239,7 +241,7 @@ def _worth_patching(mirror: Mirror, row: ObjectRow, old: ObjectRow, links: int) 
         return True
     if row.size <= LARGE or old.size <= LARGE:
         return False
-    return content.few_bytes_differ(old, row, mirror.read, mirror.patch_of, row.size // FEW)
+    return file_content.few_bytes_differ(old, row, mirror.read, mirror.patch_of, row.size // FEW)
 
 
 def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, found: Found) -> bool:
@@ -249,9 +251,9 @@ def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, nam
         return False
     try:
         if old is None:
-            mirror.tally.done_bytes += content.mend(opened, row, mirror.read, mirror.look_for_end)
+            mirror.tally.done_bytes += file_content.mend(opened, row, mirror.read, mirror.look_for_end)
         else:
-            mirror.tally.done_bytes += content.patch(opened, old, row, mirror.read, mirror.patch_of)
+            mirror.tally.done_bytes += file_content.patch(opened, old, row, mirror.read, mirror.patch_of)
     finally:
         os.close(opened)
     return True
@@ -292,10 +294,10 @@ def _open_for_writing(mirror: Mirror, fd: int, name: bytes, found: Found) -> int
 
 
 def _rewrite(mirror: Mirror, row: ObjectRow, names: _Names, found: _Place, content_fd: int = -1) -> None:
-    """A new file in place of the old one, and its other names with it. ``content_fd``: see :func:`build`."""
+    """A new file in place of the old one, and its other names with it. ``content_fd``: see :func:`build_object`."""
     fd, parent, name, entry = found
     mirror.ledger.supersede(row.id, entry.handle)
-    build(mirror, fd, parent, name, row, replace=True, content_fd=content_fd)
+    build_object(mirror, fd, parent, name, row, replace=True, content_fd=content_fd)
     mirror.touch(parent)
     if len(names) > 1:
         _relink(mirror, row, names, (parent, name))
@@ -333,7 +335,7 @@ def remake(mirror: Mirror, row: ObjectRow, fd: int, parent: ObjectId, name: byte
     if row.kind == stat.S_IFREG and (links > 1 or row.size > LARGE) and _patched(mirror, row, None, fd, name, found):
         return True
     mirror.ledger.supersede(row.id, found.handle)
-    build(mirror, fd, parent, name, row, replace=True)
+    build_object(mirror, fd, parent, name, row, replace=True)
     mirror.touch(parent)
     return False
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agent.apply.converge.deferred import LateFiles
-from agent.apply.converge.fate import Identity
+from agent.apply.converge.fate import KnownBy
 from agent.apply.converge.ledger import Ledger
-from agent.apply.converge.tree import DISPLACED_DIR, HELD_DIR, World, whole
+from agent.apply.converge.tree import DISPLACED_DIR, HELD_DIR, StandbyTree, whole
 from agent.apply.converge.unkept import Unkept, could_be_kept_as, of_error, of_refusals
 from agent.apply.ports import (
     NOTHING_EARLY,
@@ -24,7 +24,7 @@ from agent.apply.ports import (
     no_patch,
     nothing_left_out,
 )
-from agent.apply.results import DISPLACED, FAILED, ChunkLost, Progress, Report, silent
+from agent.apply.results import DISPLACED, FAILED, ApplyProgress, ChunkLost, Report, silent
 from agent.apply.writing.file_content import Look, goes_on
 from agent.core.clock import Clock
 from agent.core.commit import Commit
@@ -54,7 +54,7 @@ class Found:
     st: os.stat_result
     handle: bytes
     id: ObjectId | None
-    identity: Identity
+    identity: KnownBy
     mounted: bool = False
 
     @property
@@ -98,7 +98,7 @@ class Tally:
 class Mirror:
     """The world beside the catalog, for one run in one thread. ``close`` gives the directory descriptors back."""
 
-    world: World
+    world: StandbyTree
     view: CatalogView
     ledger: Ledger
     read: ReadChunk
@@ -214,25 +214,25 @@ class Mirror:
             handle, mount = handle_and_mount(fd, name)
             if mount != self._mount:
                 # Its handles are another filesystem's, and who serves it may never answer.
-                return Found(stat_of_mounted(fd, name), handle, None, Identity.FOREIGN, mounted=True)
+                return Found(stat_of_mounted(fd, name), handle, None, KnownBy.FOREIGN, mounted=True)
             id = self.ledger.id_of(handle)
             if id is not None:
-                return Found(os.stat(name, dir_fd=fd, follow_symlinks=False), handle, id, Identity.SURE)
+                return Found(os.stat(name, dir_fd=fd, follow_symlinks=False), handle, id, KnownBy.SURE)
             pinned = open_pinned(fd, name)
         except FileNotFoundError:
             return None
         try:
             handle, mount = handle_and_mount_of_fd(pinned)
             if mount != self._mount:
-                return Found(stat_of_mounted(pinned, b""), handle, None, Identity.FOREIGN, mounted=True)
+                return Found(stat_of_mounted(pinned, b""), handle, None, KnownBy.FOREIGN, mounted=True)
             st = os.fstat(pinned)
         finally:
             os.close(pinned)
         id = self.ledger.id_of(handle)
         if id is not None:
-            return Found(st, handle, id, Identity.SURE)
+            return Found(st, handle, id, KnownBy.SURE)
         id = self.ledger.former(handle) or self._guess(parent, name, st, fd)
-        return Found(st, handle, id, Identity.FOREIGN if id is None else Identity.GUESSED)
+        return Found(st, handle, id, KnownBy.FOREIGN if id is None else KnownBy.GUESSED)
 
     def is_held(self, id: ObjectId) -> bool:
         """Whether the object waits in ``.hikae/m``."""
@@ -436,7 +436,7 @@ class Mirror:
         """So many keys more are done."""
         tally = self.tally
         tally.done_entries = min(tally.done_entries + entries, tally.total_entries)
-        self.report(Progress(tally.done_entries, tally.total_entries, tally.done_bytes, tally.total_bytes))
+        self.report(ApplyProgress(tally.done_entries, tally.total_entries, tally.done_bytes, tally.total_bytes))
 
 
 class Attempt:

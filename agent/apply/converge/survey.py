@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 
 from agent.apply.converge.clear import clear_entry
-from agent.apply.converge.fate import Identity
+from agent.apply.converge.fate import KnownBy
 from agent.apply.converge.place import equals, is_takeable, place
 from agent.apply.converge.refresh import check_taken, remake
 from agent.apply.converge.run import Attempt, Found, Mirror
@@ -85,17 +85,17 @@ def _match(mirror: Mirror, fd: int, parent: ObjectId, name: bytes) -> None:
 
 def _is_another(mirror: Mirror, fd: int, found: Found, row: ObjectRow) -> bool:
     """Whether the entry is something else: it already serves another object, ours stands elsewhere, or it is somebody's."""
-    if found.identity is not Identity.SURE and not is_takeable(mirror, fd, row, found):
+    if found.identity is not KnownBy.SURE and not is_takeable(mirror, fd, row, found):
         return True
     if found.id == row.id:
-        return found.identity is not Identity.SURE and mirror.ledger.handle_of(row.id) is not None
-    if found.identity is Identity.SURE and found.id is not None and mirror.raw(found.id) is not None:
+        return found.identity is not KnownBy.SURE and mirror.ledger.handle_of(row.id) is not None
+    if found.identity is KnownBy.SURE and found.id is not None and mirror.raw(found.id) is not None:
         return True
     return mirror.ledger.handle_of(row.id) is not None
 
 
 def _take_over(mirror: Mirror, row: ObjectRow, found: Found) -> None:
-    if found.id is not None and found.id != row.id and found.identity is Identity.SURE:
+    if found.id is not None and found.id != row.id and found.identity is KnownBy.SURE:
         mirror.ledger.forget(found.id)
     mirror.ledger.record(row.id, found.handle, found.st)
 
@@ -103,13 +103,13 @@ def _take_over(mirror: Mirror, row: ObjectRow, found: Found) -> None:
 def _adopt_file(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> None:
     known = row.id in mirror.done or _is_known_equal(mirror, row, found) or _was_indexed_equal(mirror, row, found)
     if not known and mirror.leaves(row.id):
-        if found.identity is Identity.FOREIGN and not mirror.run.adopt:
+        if found.identity is KnownBy.FOREIGN and not mirror.run.adopt:
             mirror.displace(fd, parent, name)
         else:
             _take_over(mirror, row, found)
         return
     if not known and not equals(mirror, fd, name, row, found):
-        if found.identity is Identity.FOREIGN and not mirror.run.adopt:
+        if found.identity is KnownBy.FOREIGN and not mirror.run.adopt:
             mirror.displace(fd, parent, name)
             return
         if not remake(mirror, row, fd, parent, name, found):
@@ -130,7 +130,7 @@ def _was_indexed_equal(mirror: Mirror, row: ObjectRow, found: Found) -> bool:
 def _is_known_equal(mirror: Mirror, row: ObjectRow, found: Found) -> bool:
     """Equal without a look at the bytes: nobody changed what we wrote, and whatever we can have written is what is wanted."""
     doubted = mirror.run.doubted
-    if doubted is None or row.id in doubted or found.id is None or found.identity is not Identity.SURE:
+    if doubted is None or row.id in doubted or found.id is None or found.identity is not KnownBy.SURE:
         return False
     local, st = mirror.ledger.row_of(found.id), found.st
     if local is None or (local.ino, local.ctime, local.mtime) != (st.st_ino, st.st_ctime_ns, st.st_mtime_ns):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from agent.apply.converge.fate import Identity
+from agent.apply.converge.fate import KnownBy
 from agent.apply.converge.holding import hold
 from agent.apply.converge.place import place
 from agent.apply.converge.run import Attempt, Mirror
@@ -81,9 +81,9 @@ def _take_out(mirror: Mirror, fd: int, parent: ObjectId, name: bytes) -> None:
     found = mirror.look(fd, parent, name)
     if found is None:
         return
-    if found.identity is Identity.FOREIGN:
+    if found.identity is KnownBy.FOREIGN:
         mirror.displace(fd, parent, name)
-    elif stat.S_ISDIR(found.st.st_mode) or (found.identity is Identity.SURE and _is_wanted(mirror, found.id)):
+    elif stat.S_ISDIR(found.st.st_mode) or (found.identity is KnownBy.SURE and _is_wanted(mirror, found.id)):
         assert found.id is not None
         hold(mirror, fd, name, found.id, found.handle)
     else:

@@ -44,7 +44,7 @@ def no_step(what: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class StandbyTree:
     """Open descriptors of the root and of ``.hikae`` and what is in it. ``fresh``: ``.hikae`` was made just now."""
 
     path: str
@@ -187,7 +187,7 @@ def _rmdir(fd: int, name: bytes) -> bool:
 
 def open_world(
     path: str, root: int, step: Step, adopted: Adopted, scratch: str | None = None, expect: Expect = BY_HANDLE
-) -> World:
+) -> StandbyTree:
     """Take over the root's descriptor (also if this fails) and open or make our directories in it.
 
     Raises ``Held`` ("standby-unsafe") when ``.hikae`` is somebody else's: what we keep there must be ours alone."""
@@ -203,7 +203,7 @@ def open_world(
             os.close(fd)
         raise
     _, _, held, temp, displaced = opened
-    return World(path, root, private, held, temp, displaced, fresh, step, adopted, scratch, expect)
+    return StandbyTree(path, root, private, held, temp, displaced, fresh, step, adopted, scratch, expect)
 
 
 def _own_dir(parent: int, name: bytes, path: str) -> tuple[int, bool]:
@@ -239,7 +239,7 @@ def _unsafe(path: str) -> Held:
     )
 
 
-def identity_of(root: int) -> bytes:
+def standby_identity(root: int) -> bytes:
     """Filesystem and handle of the root: what must be the same after a reboot, and is not in a bare mount point."""
     return filesystem_id(root) + b"/" + handle_of_fd(root)
 

@@ -10,7 +10,7 @@ from agent.apply.results import ChunkLost
 from agent.apply.writing.read_ahead import read_ahead
 from agent.chunking.difference import changed_bytes, replaced
 from agent.core import chunks
-from agent.core.chunks import DATA, HOLE, Entry
+from agent.core.chunks import DATA, HOLE, ListEntry
 from agent.core.errors import Damaged, NotFound
 from agent.core.rows import ObjectRow
 from agent.fs.content import punch, pwrite_all, read_exact, segments
@@ -27,7 +27,7 @@ _LARGE = 16 << 20
 Look = Callable[[], None]
 
 
-def entries_of(row: ObjectRow, read: ReadChunk) -> Iterator[Entry]:
+def entries_of(row: ObjectRow, read: ReadChunk) -> Iterator[ListEntry]:
     """Data and hole entries of a file in order; raises ``ChunkLost`` for a piece that cannot be read."""
     return chunks.unfold(row.content, read)
 
@@ -56,10 +56,10 @@ def writing(fd: int, row: ObjectRow, read: ReadChunk) -> Iterator[int]:
         os.ftruncate(fd, row.size)
 
 
-def _with_bytes(row: ObjectRow, read: ReadChunk) -> Iterator[tuple[Entry, bytes]]:
+def _with_bytes(row: ObjectRow, read: ReadChunk) -> Iterator[tuple[ListEntry, bytes]]:
     """Every entry in order with its bytes, b"" for a hole; of a large file they are read ahead."""
 
-    def bytes_of(entry: Entry) -> bytes:
+    def bytes_of(entry: ListEntry) -> bytes:
         return _read(read, entry.name, entry.length) if entry.kind == DATA else b""
 
     if row.size >= _LARGE:
@@ -90,7 +90,7 @@ def is_same(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> b
     return os.fstat(fd).st_size == row.size and next(_unequal(fd, row, read, look), None) is None
 
 
-def difference(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> str:
+def content_difference(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> str:
     """ "" when the file is as wanted, else "size", "content", or "holes" when it takes room for what should be holes. A layout
     that only looks different (a hole for zeros; pages that were read over what holds nothing) is none. ``look``: as
     :func:`is_same`."""
@@ -144,7 +144,7 @@ def patching(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of:
         if ahead >= _READ_AHEAD:
             break
         if entry.kind == DATA:
-            ahead += sum(len(data) for _, data in laid_over(entry, was, patch_of) or ((0, bytes_of(entry, read)),))
+            ahead += sum(len(data) for _, data in laid_over(entry, was, patch_of) or ((0, read_entry(entry, read)),))
     os.ftruncate(fd, new.size)
     for offset, entry, was in replaced(old.content, new.content, read):
         yield _lay(fd, offset, entry, was, read, patch_of)
@@ -163,18 +163,18 @@ def few_bytes_differ(old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: 
     return over <= 0
 
 
-def _lay(fd: int, offset: int, entry: Entry, was: Entry | None, read: ReadChunk, patch_of: ReadPatch) -> int:
+def _lay(fd: int, offset: int, entry: ListEntry, was: ListEntry | None, read: ReadChunk, patch_of: ReadPatch) -> int:
     laid = laid_over(entry, was, patch_of)
     if not laid and (was is None or entry.kind == HOLE):
         return _put(fd, offset, entry, read)
     written = 0
-    for at, data in laid or differing(fd, offset, entry, read):
+    for at, data in laid or differing_pages(fd, offset, entry, read):
         pwrite_all(fd, data, offset + at)
         written += len(data)
     return written
 
 
-def laid_over(entry: Entry, was: Entry | None, patch_of: ReadPatch) -> list[tuple[int, memoryview]]:
+def laid_over(entry: ListEntry, was: ListEntry | None, patch_of: ReadPatch) -> list[tuple[int, memoryview]]:
     """``(offset in the chunk, bytes)`` to be written over ``was`` to make ``entry`` of it; empty where the chunk is needed."""
     if was is None or entry.kind != DATA or was.kind != DATA or was.length != entry.length:
         return []
@@ -184,15 +184,15 @@ def laid_over(entry: Entry, was: Entry | None, patch_of: ReadPatch) -> list[tupl
     return patch.overlay() or []
 
 
-def bytes_of(entry: Entry, read: ReadChunk) -> bytes:
+def read_entry(entry: ListEntry, read: ReadChunk) -> bytes:
     """The bytes of a data entry. ``ChunkLost``."""
     return _read(read, entry.name, entry.length)
 
 
-def differing(fd: int, offset: int, entry: Entry, read: ReadChunk) -> Iterator[tuple[int, memoryview]]:
+def differing_pages(fd: int, offset: int, entry: ListEntry, read: ReadChunk) -> Iterator[tuple[int, memoryview]]:
     """``(offset in the chunk, bytes)`` of the runs of pages of a chunk that do not stand in the open file at ``offset``. A page
     of zeros counts among them: what stands there may be a hole."""
-    data = memoryview(bytes_of(entry, read))
+    data = memoryview(read_entry(entry, read))
     stands = memoryview(read_exact(fd, offset, entry.length))
     begin = -1
     for at in range(0, len(data), _PAGE):
@@ -207,7 +207,7 @@ def differing(fd: int, offset: int, entry: Entry, read: ReadChunk) -> Iterator[t
         yield begin, data[begin:]
 
 
-def _put(fd: int, offset: int, entry: Entry, read: ReadChunk) -> int:
+def _put(fd: int, offset: int, entry: ListEntry, read: ReadChunk) -> int:
     if entry.kind == HOLE:
         punch(fd, offset, entry.length)
         return 0
@@ -222,7 +222,7 @@ def _read(read: ReadChunk, name: bytes, length: int) -> bytes:
     return data
 
 
-def _reads_same(fd: int, offset: int, entry: Entry, look: Look) -> bool:
+def _reads_same(fd: int, offset: int, entry: ListEntry, look: Look) -> bool:
     if entry.kind == DATA:
         return chunks.name_of(read_exact(fd, offset, entry.length)) == entry.name
     end = offset + entry.length
@@ -233,7 +233,7 @@ def _reads_same(fd: int, offset: int, entry: Entry, look: Look) -> bool:
     return True
 
 
-def _unequal(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> Iterator[tuple[int, Entry]]:
+def _unequal(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> Iterator[tuple[int, ListEntry]]:
     layout = Layout(fd, os.fstat(fd).st_size)
     offset = 0
     for entry in entries_of(row, read):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent.apply.ports import ReadChunk, ReadPatch
-from agent.apply.writing.file_content import differing, laid_over
+from agent.apply.writing.file_content import differing_pages, laid_over
 from agent.chunking.difference import replaced
 from agent.core.chunks import HOLE
 from agent.core.rows import ObjectRow
@@ -43,7 +43,7 @@ def overwrites(
     return found
 
 
-def write(fd: int, changes: list[Overwrite], size: int) -> int:
+def write_changes(fd: int, changes: list[Overwrite], size: int) -> int:
     """Carry them out in a file that is to have ``size`` bytes; bytes written. OSError leaves it half-written."""
     if os.fstat(fd).st_size != size:
         os.ftruncate(fd, size)
@@ -60,5 +60,5 @@ def _differing(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_o
         if entry.kind == HOLE:
             yield Overwrite(offset, hole=entry.length)
             continue
-        laid = laid_over(entry, was, patch_of) or differing(fd, offset, entry, read)
+        laid = laid_over(entry, was, patch_of) or differing_pages(fd, offset, entry, read)
         yield from (Overwrite(offset + at, data) for at, data in laid)

@@ -7,17 +7,19 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
-from agent.core.chunks import DATA, Entry
+from agent.core.chunks import DATA, ListEntry
 
 #: Chunks read ahead: at most so many MiB.
 DEPTH = 16
 
 
-def read_ahead(entries: Iterable[Entry], read: Callable[[Entry], bytes]) -> Generator[tuple[Entry, bytes], None, None]:
+def read_ahead(
+    entries: Iterable[ListEntry], read: Callable[[ListEntry], bytes]
+) -> Generator[tuple[ListEntry, bytes], None, None]:
     """Each entry with its bytes, b"" for a hole, in order. What ``read`` raises is raised at its entry.
 
     The thread is gone when the generator ends or is closed."""
-    waiting: deque[tuple[Entry, Future[bytes] | None]] = deque()
+    waiting: deque[tuple[ListEntry, Future[bytes] | None]] = deque()
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1, "apply-ahead"))
         stack.callback(pool.shutdown, wait=True, cancel_futures=True)
@@ -29,6 +31,6 @@ def read_ahead(entries: Iterable[Entry], read: Callable[[Entry], bytes]) -> Gene
             yield _taken(waiting)
 
 
-def _taken(waiting: deque[tuple[Entry, Future[bytes] | None]]) -> tuple[Entry, bytes]:
+def _taken(waiting: deque[tuple[ListEntry, Future[bytes] | None]]) -> tuple[ListEntry, bytes]:
     entry, future = waiting.popleft()
     return entry, b"" if future is None else future.result()

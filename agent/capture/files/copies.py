@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 from agent.capture.batch import View
-from agent.capture.directories import Places
+from agent.capture.directories import Directories
 from agent.capture.files.hard_links import Linked
 from agent.core.clock import Clock
 from agent.core.ids import ObjectId
@@ -26,7 +26,7 @@ _REMEDY = (
 class Copies:
     """Of one opening of a root; used by the pump's thread."""
 
-    def __init__(self, view: View, places: Places, linked: Linked, board: ProblemBoard, clock: Clock) -> None:
+    def __init__(self, view: View, places: Directories, linked: Linked, board: ProblemBoard, clock: Clock) -> None:
         self._view = view
         self._places = places
         self._linked = linked

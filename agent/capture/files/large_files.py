@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Generator, Iterator
 
 from agent.capture.batch import Name, View
-from agent.capture.directories import Places
+from agent.capture.directories import Directories
 from agent.capture.files.objects import Objects
 from agent.capture.files.read_budget import SPARED
 from agent.capture.path_problems import Reports
@@ -37,7 +37,7 @@ class LargeReads:
         queue: LargeQueue,
         looker: Looker,
         view: View,
-        places: Places,
+        places: Directories,
         objects: Objects,
         reports: Reports,
         clock: Clock,

@@ -9,7 +9,7 @@ import os
 from stat import S_ISREG
 
 from agent.capture.batch import View
-from agent.capture.directories import Places
+from agent.capture.directories import Directories
 from agent.chunking.cutter import Cutter
 from agent.chunking.reader import SMALL, read_at_once
 from agent.chunking.stat_trust import is_clean, kept_ctime, unchanged
@@ -26,7 +26,9 @@ class FreshFiles:
     """Captures into ``view``. ``grain``: ns, of its clock; ``seed``: of prints;
     ``silent_stores``: see ``Objects``. Belongs to the pump's thread."""
 
-    def __init__(self, view: View, places: Places, clock: Clock, seed: int, grain: int, silent_stores: bool) -> None:
+    def __init__(
+        self, view: View, places: Directories, clock: Clock, seed: int, grain: int, silent_stores: bool
+    ) -> None:
         self._view = view
         self._mount = places.mount
         self._remote = places.remote

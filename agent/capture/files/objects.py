@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from enum import Enum
 
 from agent.capture.batch import Name, View
-from agent.capture.directories import Places
+from agent.capture.directories import Directories
 from agent.capture.files.changing_files import Restless
 from agent.capture.files.hard_links import Linked
 from agent.capture.files.new_files import FreshFiles
@@ -69,7 +69,7 @@ class Objects:
         self,
         view: View,
         catalog: Catalog,
-        places: Places,
+        places: Directories,
         reports: Reports,
         clock: Clock,
         seed: int,

@@ -14,7 +14,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from agent.capture.batch import Name, View, kind_of
-from agent.capture.directories import Places
+from agent.capture.directories import Directories
 from agent.capture.exclude import Rules
 from agent.capture.files.objects import MOUNT_HANDLE, Objects, Outcome, mount_handle
 from agent.capture.files.waiting_for_room import Later
@@ -63,7 +63,7 @@ class Looker:
     def __init__(
         self,
         view: View,
-        places: Places,
+        places: Directories,
         objects: Objects,
         rules: Rules,
         reports: Reports,

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Protocol
 
 from agent.capture.batch import View
-from agent.capture.directories import Places
+from agent.capture.directories import Directories
 from agent.capture.path_problems import Reports
 from agent.core.ids import ObjectId
 
@@ -16,7 +16,7 @@ Steps = Generator[None, None, None]
 _NESTED = 8
 
 
-class World(Protocol):
+class RemovalHost(Protocol):
     """What dropping asks of whoever looks at names. ``appeared``: directories that are to be walked."""
 
     appeared: list[ObjectId]
@@ -33,7 +33,7 @@ class World(Protocol):
 class Dropping:
     """Drops what is below directories. Belongs to one looker."""
 
-    def __init__(self, view: View, places: Places, reports: Reports, world: World) -> None:
+    def __init__(self, view: View, places: Directories, reports: Reports, world: RemovalHost) -> None:
         self._view = view
         self._places = places
         self._reports = reports

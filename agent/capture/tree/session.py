@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from agent.capture.batch import View
-from agent.capture.directories import Places
+from agent.capture.directories import Directories
 from agent.capture.exclude import Rules
 from agent.capture.files.copies import Copies
 from agent.capture.files.hard_links import Linked
@@ -47,7 +47,7 @@ class Engine:
         self.walks = Outstanding()
         self.outstanding = Outstanding()
         self.view = View(catalog, local)
-        self.places = Places(root_fd, self.view)
+        self.places = Directories(root_fd, self.view)
         self._rules = rules
         self._clock = clock
         #: On the disk of our own state, not in the tree.

@@ -9,7 +9,7 @@ from stat import S_ISREG
 from typing import TypeVar
 
 from agent.capture.batch import Name, View
-from agent.capture.directories import Places
+from agent.capture.directories import Directories
 from agent.capture.exclude import Rules
 from agent.capture.files.objects import Objects
 from agent.capture.files.unchanged import KnownEntries, Skimmer
@@ -53,7 +53,7 @@ class Walk:
         self,
         looker: Looker,
         view: View,
-        places: Places,
+        places: Directories,
         objects: Objects,
         rules: Rules,
         reports: Reports,

@@ -17,7 +17,7 @@ _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TreeEntry:
     """What one name stands for. ``links``: all names of the same inode within the tree; ``content``: hash of a regular
     file's bytes, or a symlink's target."""
 
@@ -47,16 +47,16 @@ def compare(source: str, standby: str) -> list[str]:
     return lines
 
 
-def _difference(left: Entry | None, right: Entry | None) -> str:
+def _difference(left: TreeEntry | None, right: TreeEntry | None) -> str:
     if left is None:
         return "only on the standby"
     if right is None:
         return "missing on the standby"
-    names = [field.name for field in fields(Entry) if getattr(left, field.name) != getattr(right, field.name)]
+    names = [field.name for field in fields(TreeEntry) if getattr(left, field.name) != getattr(right, field.name)]
     return ", ".join(names)
 
 
-def _read(root: bytes, privileged: bool) -> dict[bytes, Entry]:
+def _read(root: bytes, privileged: bool) -> dict[bytes, TreeEntry]:
     stats = {os.path.relpath(path, root): info for path, info in _walk(root)}
     stats[b""] = stats.pop(b".")
     groups: dict[tuple[int, int], list[bytes]] = {}
@@ -85,9 +85,9 @@ def _walk(root: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
                 yield path, info
 
 
-def _entry(path: bytes, info: os.stat_result, links: tuple[bytes, ...], privileged: bool) -> Entry:
+def _entry(path: bytes, info: os.stat_result, links: tuple[bytes, ...], privileged: bool) -> TreeEntry:
     regular = stat.S_ISREG(info.st_mode)
-    return Entry(
+    return TreeEntry(
         type=stat.S_IFMT(info.st_mode),
         mode=stat.S_IMODE(info.st_mode),
         owner=(info.st_uid, info.st_gid) if privileged else (-1, -1),

@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.api.controls import Json, Level
 from agent.cli.demo.agents import DATASET, Agent
 from agent.cli.demo.compare import compare
-from agent.cli.demo.tree import build, burst, live_edits, measure
+from agent.cli.demo.tree import build_tree, burst, live_edits, measure
 from agent.cli.output import progress_shown
 from agent.core.errors import HikaeError, TryAgain, Unreachable
 from agent.status.figures import size_text, span_text
@@ -60,7 +60,7 @@ class Story:
 
     def _build(self) -> None:
         began = time.monotonic()
-        build(self.source, self.chance)
+        build_tree(self.source, self.chance)
         size = measure(str(self.source))
         self.tell("sample tree", f"{size.entries:,} entries, {size_text(size.bytes)} ({_since(began)})")
 

@@ -41,7 +41,7 @@ def measure(root: str) -> Measure:
     return Measure(entries, size)
 
 
-def build(root: Path, chance: random.Random) -> None:
+def build_tree(root: Path, chance: random.Random) -> None:
     """About 3,000 files in 60 directories, and one of everything that copies get wrong."""
     root.mkdir()
     for number in range(_DIRECTORIES):

@@ -15,13 +15,13 @@ import apsw
 
 from agent.core.commit import Changes, Commit
 from agent.core.errors import Damaged, HikaeError, NotFound, Refused, StoreFailed, WireError
-from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, object_id, shown
+from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, object_id, shown_commit
 from agent.store.catalog import lists, owed, schema
 from agent.store.catalog.history import Difference
 from agent.store.catalog.overlay import Overlay
 from agent.store.catalog.reader import CatalogReader, Reading, as_stored
-from agent.store.catalog.staging import UNSTAGE, UNSTAGE_STATEMENTS, Counts, Staging, highest_id
-from agent.store.sqlite import UNFIT, Synchronous, ensure_schema, failure, open_database, query, settle_log, unfit
+from agent.store.catalog.staging import UNSTAGE, UNSTAGE_STATEMENTS, StagedCounts, Staging, highest_id
+from agent.store.sqlite import UNFIT, Synchronous, ensure_schema, failure, open_database, query, settle_log, store_error
 from agent.store.vault.pack import PackEnd
 
 __all__ = ["Catalog", "CatalogReader", "Header"]
@@ -73,7 +73,7 @@ class Catalog(Reading):
             raise failure(error, "open the catalog", path) from error
         except UNFIT as error:
             catalog.close()
-            raise unfit(error, "open the catalog", path) from error
+            raise store_error(error, "open the catalog", path) from error
         except BaseException:
             catalog.close()
             raise
@@ -135,7 +135,7 @@ class Catalog(Reading):
             newest = lineage[-1].number if lineage else 0
             raise Refused("begin an epoch", str(epoch.number), f"epoch {newest} is known and must be lower")
         if self._staged is not None:
-            raise Refused("begin an epoch", str(epoch.number), f"commit {shown(self._staged)} is being staged")
+            raise Refused("begin an epoch", str(epoch.number), f"commit {shown_commit(self._staged)} is being staged")
         with self._writing("begin an epoch"):
             row = (epoch.number, epoch.owner, epoch.token)
             query(self._connection, "insert into epoch values (?, ?, ?, null)", row)
@@ -197,10 +197,10 @@ class Catalog(Reading):
 
         Raises ``Refused`` while one is staged, ``TryAgain``, ``StoreFailed``."""
         if self._staged is not None:
-            raise Refused("note what came", self.path, f"commit {shown(self._staged)} is being staged")
+            raise Refused("note what came", self.path, f"commit {shown_commit(self._staged)} is being staged")
         with self._writing("note what came"):
             for id in objects:
-                owed.forget(self._connection, id)
+                owed.forget_debt(self._connection, id)
             query(self._connection, "commit")
             self.owing, self.owed_moves = self.owed_count(), self.owed_moves + 1
 
@@ -211,7 +211,7 @@ class Catalog(Reading):
         Raises as :meth:`stage`; ``WireError`` when rows are staged already."""
         with self._writing("start over"):
             if self._staged is not None:
-                raise WireError("start over", shown(number), "rows of the commit came before")
+                raise WireError("start over", shown_commit(number), "rows of the commit came before")
             self._expect(number)
             self._staging.restart(number)
 
@@ -294,7 +294,7 @@ class Catalog(Reading):
         From the first call on no moment before ``upto`` can be asked for. To be called between commits.
         Raises ``Refused`` while one is staged or when ``upto`` is ahead of the newest."""
         if self._staged is not None or self._newest is None or upto > self._newest.number:
-            raise Refused("prune the catalog", shown(upto), "a commit is being staged, or it is not sealed yet")
+            raise Refused("prune the catalog", shown_commit(upto), "a commit is being staged, or it is not sealed yet")
         with self._writing("prune the catalog"):
             horizon = max(upto, self.horizon())
             self._set("horizon", horizon)
@@ -302,7 +302,7 @@ class Catalog(Reading):
             gone = 0
             ended = query(self._connection, _PRUNE_OBJECTS, (horizon, limit))
             lists.let_go(self._connection, [row for (row,) in ended])
-            lists.sweep(self._connection, limit)
+            lists.drop_unnamed(self._connection, limit)
             gone = len(ended)
             for sql in _PRUNE:
                 query(self._connection, sql, (horizon, limit - gone))
@@ -396,7 +396,7 @@ class Catalog(Reading):
         if query(self._connection, _ANY_STAGED, (at,)):
             with self._connection:
                 query(self._connection, UNSTAGE, (at,) * UNSTAGE_STATEMENTS)
-        counts = Counts(newest.entries, newest.bytes, newest.files) if newest is not None else Counts()
+        counts = StagedCounts(newest.entries, newest.bytes, newest.files) if newest is not None else StagedCounts()
         self._staging = Staging(self._connection, counts, highest_id(self._connection), at)
         self._staged, self._sliced, self._unclean, self._rows = None, False, False, 0
         self._overlay = None
@@ -422,21 +422,23 @@ class Catalog(Reading):
     def _expect(self, number: CommitNumber) -> None:
         if self._staged is None:
             if number <= self._at(None):
-                raise WireError("stage a commit", shown(number), f"{shown(self._at(None))} is sealed already")
+                raise WireError(
+                    "stage a commit", shown_commit(number), f"{shown_commit(self._at(None))} is sealed already"
+                )
             self._staged = number
         elif self._staged != number:
-            raise WireError("stage a commit", shown(number), f"{shown(self._staged)} is being staged")
+            raise WireError("stage a commit", shown_commit(number), f"{shown_commit(self._staged)} is being staged")
 
     def _check_parent(self, header: Header) -> None:
         expected = NOTHING if self._staging.restarted else self._at(None)
         if header.parent != expected:
-            subject = f"it follows {shown(header.parent)}, and {shown(expected)} was expected"
-            raise WireError("seal a commit", shown(header.number), subject)
+            subject = f"it follows {shown_commit(header.parent)}, and {shown_commit(expected)} was expected"
+            raise WireError("seal a commit", shown_commit(header.number), subject)
 
     def _commit_of(self, header: Header) -> Commit:
         digest = self._staging.digest.value()
         if header.digest is not None and header.digest != digest:
-            raise WireError("seal a commit", shown(header.number), "its digest is not that of its rows")
+            raise WireError("seal a commit", shown_commit(header.number), "its digest is not that of its rows")
         time = header.time if self._newest is None else max(header.time, self._newest.time)
         return Commit(
             number=header.number,

@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias
 import apsw
 
 from agent.core.errors import NotFound
-from agent.core.ids import NOTHING, CommitNumber, shown
+from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.core.rows import encode_name, name_key, object_key
 from agent.store.catalog.schema import FOREVER
 from agent.store.sqlite import query
@@ -257,4 +257,4 @@ def _name_row(parent: int, name: bytes, object_id: int | None) -> bytes | None:
 def _reach(pruned: Pruned, at: CommitNumber) -> None:
     horizon = pruned.horizon()
     if at < horizon:
-        raise NotFound("read the catalog", shown(at), f"history before {shown(horizon)} is gone")
+        raise NotFound("read the catalog", shown_commit(at), f"history before {shown_commit(horizon)} is gone")

@@ -41,7 +41,7 @@ def let_go(connection: apsw.Connection, rows: Iterable[bytes]) -> None:
     _unnamed(connection, _parts_in(rows))
 
 
-def sweep(connection: apsw.Connection, limit: int) -> None:
+def drop_unnamed(connection: apsw.Connection, limit: int) -> None:
     """At most so many parts go that nobody ever named: of versions that were read and not committed."""
     for name, data in query(connection, _UNUSED, (limit,)):
         query(connection, _GO, (name,))

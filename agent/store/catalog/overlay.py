@@ -12,7 +12,7 @@ from typing import TypeAlias
 import apsw
 
 from agent.core.errors import WireError
-from agent.core.ids import CommitNumber, shown
+from agent.core.ids import CommitNumber, shown_commit
 from agent.core.rows import NAME_TAG, OBJECT_TAG, encode_name, key_of
 from agent.store.sqlite import query
 
@@ -92,7 +92,7 @@ class Overlay:
 
     def _bad(self, what: str) -> WireError:
         return WireError(
-            "stage a commit", shown(self._number), what, "the sender is faulty or hostile; nothing was stored"
+            "stage a commit", shown_commit(self._number), what, "the sender is faulty or hostile; nothing was stored"
         )
 
 

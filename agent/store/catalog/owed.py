@@ -67,7 +67,7 @@ class Owed(Protocol):
     def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]: ...  # Any: as in ``Reading``
 
 
-def forget(connection: apsw.Connection, id: ObjectId) -> None:
+def forget_debt(connection: apsw.Connection, id: ObjectId) -> None:
     """The content of an object's living version is here, and with it that of every older version with the same."""
     living: bytes | None = None
     for until, row in query(connection, _VERSIONS, (id,)):

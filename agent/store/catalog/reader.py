@@ -14,9 +14,8 @@ from agent.core.commit import Commit
 from agent.core.digest import WIDTH, bucket_of
 from agent.core.errors import Damaged
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId
-from agent.store.catalog import history as moments
-from agent.store.catalog import losses, owed
-from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, unfit
+from agent.store.catalog import history, losses, owed
+from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, store_error
 from agent.store.vault.pack import PackEnd
 
 _CACHE_KIB = 8192
@@ -67,7 +66,7 @@ class Reading(owed.Owed):
         self, parent: ObjectId, at: CommitNumber | None = None, after: bytes = b"", limit: int = 1000
     ) -> list[tuple[bytes, ObjectId]]:
         """``(name, object)`` of at most ``limit`` entries whose name is greater than ``after``, by name."""
-        return self._all(moments.CHILDREN, (parent, after, self._at(at), limit))
+        return self._all(history.CHILDREN, (parent, after, self._at(at), limit))
 
     def names_of(self, id: ObjectId, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]:
         """``(parent, name)`` of every entry that stands for the object."""
@@ -186,7 +185,7 @@ class CatalogReader(Reading, losses.Losses):
         """Raises ``NotFound`` when there is no catalog, ``Damaged``."""
         reader = cls(path, open_database(path, Synchronous.NORMAL, _CACHE_KIB, create=False))
         try:
-            query(reader._connection, moments.SCRATCH + losses.SCRATCH)
+            query(reader._connection, history.SCRATCH + losses.SCRATCH)
         except apsw.Error as error:
             reader.close()
             raise failure(error, "open the catalog", path) from error
@@ -204,23 +203,23 @@ class CatalogReader(Reading, losses.Losses):
 
     def difference(
         self, a: CommitNumber, b: CommitNumber, batch: int = 1000
-    ) -> Generator[list[moments.Difference], None, None]:
+    ) -> Generator[list[history.Difference], None, None]:
         """What makes the state at ``a`` the state at ``b``: ``(key, old, new)`` with row bytes or None, net, objects
         first (by id), then names (by parent, name); where nothing ended between the two, by when they began before that.
         ``a`` may be ``NOTHING``; it may also be the later one.
 
         Raises ``NotFound`` when history that is needed was pruned (also in the middle, if that happens meanwhile)."""
-        return self._guarded(moments.difference(self, self._connection, a, b, batch))
+        return self._guarded(history.difference(self, self._connection, a, b, batch))
 
     def touched(self, a: CommitNumber, b: CommitNumber, batch: int = 1000) -> Generator[list[bytes], None, None]:
         """Every key with a row that begins or ends in ``(a, b]``, also those that come out as they were; objects first.
 
         Raises ``NotFound`` like :meth:`difference`."""
-        return self._guarded(moments.touched(self, self._connection, a, b, batch))
+        return self._guarded(history.touched(self, self._connection, a, b, batch))
 
     def rows_at(self, at: CommitNumber | None = None, batch: int = 1000) -> Generator[list[bytes], None, None]:
         """Every row of the state at ``at``, objects first (by id), then names (by parent, name)."""
-        return self._guarded(moments.rows_at(self, self._connection, self._at(at), batch))
+        return self._guarded(history.rows_at(self, self._connection, self._at(at), batch))
 
     def rows_in_bucket(self, number: int, at: CommitNumber | None = None) -> Iterator[bytes]:
         """The rows that fall into a bucket; reads the whole state."""
@@ -233,7 +232,7 @@ class CatalogReader(Reading, losses.Losses):
         except apsw.Error as error:
             raise failure(error, "read the catalog", self.path) from error
         except UNFIT as error:
-            raise unfit(error, "read the catalog", self.path) from error
+            raise store_error(error, "read the catalog", self.path) from error
 
 
 def _as_commit(row: tuple[Any, ...]) -> Commit:

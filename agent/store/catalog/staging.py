@@ -15,7 +15,7 @@ import apsw
 from agent.core.commit import Changes
 from agent.core.digest import Digest
 from agent.core.errors import WireError
-from agent.core.ids import NOTHING, CommitNumber, shown
+from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.core.rows import (
     OBJECT_TAG,
     SIZE_AT,
@@ -75,7 +75,7 @@ UNSTAGE_STATEMENTS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class StagedCounts:
     """Of a state: names, bytes of all files, regular files."""
 
     entries: int = 0
@@ -88,7 +88,7 @@ class Staging:
 
     After an exception the caller must roll back and make a new one."""
 
-    def __init__(self, connection: apsw.Connection, counts: Counts, highest: int, newest: CommitNumber) -> None:
+    def __init__(self, connection: apsw.Connection, counts: StagedCounts, highest: int, newest: CommitNumber) -> None:
         """``counts``: of the sealed state at ``newest``; ``highest``: no row has a greater object id or parent."""
         self._connection = connection
         self._highest = highest
@@ -235,4 +235,6 @@ def highest_id(connection: apsw.Connection) -> int:
 
 
 def _bad(number: CommitNumber, what: str) -> WireError:
-    return WireError("stage a commit", shown(number), what, "the sender is faulty or hostile; nothing was stored")
+    return WireError(
+        "stage a commit", shown_commit(number), what, "the sender is faulty or hostile; nothing was stored"
+    )

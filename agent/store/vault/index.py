@@ -38,7 +38,7 @@ class Index:
 
     @classmethod
     def open(cls, path: str) -> Index:
-        """Open or create. Raises ``Damaged`` (then :func:`remove` it and open again), ``TryAgain``, ``StoreFailed``."""
+        """Open or create. Raises ``Damaged`` (then :func:`remove_index` it and open again), ``TryAgain``, ``StoreFailed``."""
         connection = open_database(path, Synchronous.NORMAL, _CACHE_KIB)
         try:
             ensure_schema(connection, path, _APPLICATION, _VERSION, _TABLES)
@@ -161,7 +161,7 @@ class Index:
         return failure(error, "use the vault's index", self.path)
 
 
-def remove(path: str) -> None:
+def remove_index(path: str) -> None:
     """Delete an index that is damaged or behind what can be caught up."""
     for name in (path, path + "-wal", path + "-shm"):
         if os.path.exists(name):

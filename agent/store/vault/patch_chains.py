@@ -132,7 +132,7 @@ def _best_base(vault: Bases, parsed: Patch, depth: int) -> tuple[bytes, int] | N
     return best
 
 
-def resolve(record: Record, fetch: Callable[[bytes], Record]) -> bytes:
+def rebuild_record(record: Record, fetch: Callable[[bytes], Record]) -> bytes:
     """The bytes that a record stands for; nobody has named them yet. ``fetch`` reads the record of a base.
 
     Ends whatever the records say: each base must lie less deep than what is made of it. Raises ``WireError``."""
@@ -144,7 +144,7 @@ def resolve(record: Record, fetch: Callable[[bytes], Record]) -> bytes:
 
 
 def made(parsed: Patch, depth: int, fetch: Callable[[bytes], Record]) -> bytes:
-    """The bytes that a patch at this depth makes, as :func:`resolve`."""
+    """The bytes that a patch at this depth makes, as :func:`rebuild_record`."""
     laid: list[list[tuple[int, memoryview]]] = []
     while True:
         overlay = parsed.overlay()
@@ -169,7 +169,7 @@ def _opened(record: Record) -> Patch:
 
 def _rebuilt(parsed: Patch, depth: int, fetch: Callable[[bytes], Record]) -> bytes:
     """A patch of several bases, or of a moved one."""
-    return patch.rebuild(parsed, lambda base: resolve(_less(fetch(base), depth), fetch))
+    return patch.rebuild(parsed, lambda base: rebuild_record(_less(fetch(base), depth), fetch))
 
 
 def _overlaid(raw: bytes | memoryview, laid: list[list[tuple[int, memoryview]]]) -> bytes:

@@ -17,14 +17,14 @@ def open_index(path: str, packs: str, numbers: list[int]) -> Index:
     try:
         index = Index.open(path)
     except Damaged:
-        index_file.remove(path)
+        index_file.remove_index(path)
         return Index.open(path)
     end = index.durable
     size = os.stat(path_of(packs, end.pack)).st_size if end.pack in numbers else 0
     if size >= end.offset:
         return index
     index.close()
-    index_file.remove(path)
+    index_file.remove_index(path)
     return Index.open(path)
 
 

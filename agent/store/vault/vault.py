@@ -29,7 +29,7 @@ from agent.store.vault.pack import (
     io_failure,
     numbers_in,
 )
-from agent.store.vault.patch_chains import Record, resolve
+from agent.store.vault.patch_chains import Record, rebuild_record
 from agent.store.vault.recent_chunks import RecentChunks
 
 __all__ = ["PackEnd", "StoredChunk", "Vault"]
@@ -386,7 +386,7 @@ class Vault:
         with pack.damage_told(place):
             record = Record(place.codec, place.raw_length, place.depth, pack.stored(name, place))
             try:
-                raw = resolve(record, self.record)
+                raw = rebuild_record(record, self.record)
             except NotFound as error:
                 raise Damaged("read a chunk", pack.path, "a chunk that it is a patch of is lost", REPAIR) from error
             if compute_name(place.kind, raw) != name:

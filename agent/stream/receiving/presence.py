@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from agent.core import chunks
-from agent.core.chunks import Entry
+from agent.core.chunks import ListEntry
 from agent.core.errors import Damaged, NotFound, WireError
 
 #: Names remembered so that the index need not be asked; beyond it they are asked for again.
@@ -46,7 +46,7 @@ class Readable(Protocol):
     def read_base(self, name: bytes) -> bytes: ...
 
 
-class Held(Readable, Protocol):
+class ChunksHeld(Readable, Protocol):
     """What is asked of the vault."""
 
     def missing(self, names: Sequence[bytes]) -> list[bytes]: ...
@@ -64,7 +64,7 @@ class Presence:
     What is found or arrives is pinned until :meth:`forget`, so that collection cannot take it before the commit is
     durable. ``look`` is called at every step of what may take long, and raises what is to end it."""
 
-    def __init__(self, vault: Held, look: Callable[[], None] = goes_on, most: int = _PIECES_MAX) -> None:
+    def __init__(self, vault: ChunksHeld, look: Callable[[], None] = goes_on, most: int = _PIECES_MAX) -> None:
         """``most``: how many pieces are remembered."""
         self._vault = vault
         self._most = most
@@ -74,7 +74,7 @@ class Presence:
         self._absent: dict[bytes, int] = {}
         self._asked: set[bytes] = set()
         #: The pieces of each list that is not flat, and how many rows have it; and how many pieces there are.
-        self._lists: dict[bytes, tuple[list[Entry], int]] = {}
+        self._lists: dict[bytes, tuple[list[ListEntry], int]] = {}
         self._listed = 0
         self._whole: dict[bytes, _Piece] = {}
         self._bases: set[bytes] = set()
@@ -223,20 +223,20 @@ class Presence:
             lowest += 1
         self._whole[name] = piece
 
-    def _opened(self, name: bytes, length: int, levels: int) -> list[Entry]:
+    def _opened(self, name: bytes, length: int, levels: int) -> list[ListEntry]:
         """The entries of a piece, all of which are here."""
         self._look()
         try:
             inner = self._vault.read(name)
         except (Damaged, NotFound) as error:
             raise ChunksMissing(f"a chunk list cannot be read: {error.reason}", (name,)) from error
-        entries = chunks.opened(Entry(chunks.PIECE, length, name), lambda _: inner, chunks.LEVELS + 1 - levels)
+        entries = chunks.opened(ListEntry(chunks.PIECE, length, name), lambda _: inner, chunks.LEVELS + 1 - levels)
         named = [entry.name for entry in entries if entry.kind != chunks.HOLE]
         self._vault.pin(named)
         self._must_hold(named)
         return entries
 
-    def _below(self, pieces: list[Entry], levels: int, entries: int) -> _Piece:
+    def _below(self, pieces: list[ListEntry], levels: int, entries: int) -> _Piece:
         """Sums over the pieces in one of ``entries``; ends as soon as they are too many."""
         total, height = entries - len(pieces), 0
         for piece in pieces:
@@ -253,7 +253,7 @@ class Presence:
             raise ChunksMissing(f"{len(missing)} of its chunks are not here, among them {missing[0].hex()}", damaged)
 
 
-def _named(content: bytes) -> tuple[list[bytes], list[Entry]]:
+def _named(content: bytes) -> tuple[list[bytes], list[ListEntry]]:
     """What a chunk list names at its top, as often as it does, and the lists among that."""
     entries = [entry for entry in chunks.decode(content) if entry.kind != chunks.HOLE]
     return [entry.name for entry in entries], [one for one in entries if one.kind == chunks.PIECE]

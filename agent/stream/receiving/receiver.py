@@ -23,7 +23,7 @@ from agent.core.ids import (
     epoch_of,
     may_be_sealed,
     may_follow,
-    shown,
+    shown_commit,
 )
 from agent.core.rows import ObjectRow, check_key, check_row
 from agent.store.catalog.catalog import Catalog, Header
@@ -349,15 +349,17 @@ class Receiver:
             if not self._sealed:
                 self._begin_if_new(incoming)
         elif (incoming.number, incoming.parent, incoming.whole) != (number, parent, whole):
-            raise bad(f"rows of {shown(number)} while {shown(incoming.number)} is open")
+            raise bad(f"rows of {shown_commit(number)} while {shown_commit(incoming.number)} is open")
         return incoming
 
     def _check_follows(self, number: CommitNumber, parent: CommitNumber) -> None:
         last = self._last()
         if number <= last or epoch_of(number) > self._hello.epoch.number or not may_be_sealed(number):
-            raise bad(f"commit {shown(number)} after {shown(last)} in epoch {self._hello.epoch.number}")
+            raise bad(f"commit {shown_commit(number)} after {shown_commit(last)} in epoch {self._hello.epoch.number}")
         if parent != last and not (parent == NOTHING and self._may_restart):
-            raise bad(f"commit {shown(number)} on top of {shown(parent)} where {shown(last)} is the newest")
+            raise bad(
+                f"commit {shown_commit(number)} on top of {shown_commit(parent)} where {shown_commit(last)} is the newest"
+            )
 
     def _last(self) -> CommitNumber:
         if self._sealed:
@@ -397,7 +399,7 @@ class Receiver:
 
     def _owing(self, part: AskOwed) -> Owing:
         if self._incoming is not None:
-            raise bad(f"a question while {shown(self._incoming.number)} is open")
+            raise bad(f"a question while {shown_commit(self._incoming.number)} is open")
         self.flush()
         self._presence.ask_again()
         moves = self._catalog.owed_moves
@@ -468,7 +470,7 @@ class Receiver:
             self._presence.ask_again()
             return
         if incoming.number != part.number:
-            raise bad(f"a withdrawal of {shown(part.number)} while {shown(incoming.number)} is open")
+            raise bad(f"a withdrawal of {shown_commit(part.number)} while {shown_commit(incoming.number)} is open")
         self._incoming = None
         self._debts.over()
         self._presence.ask_again()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from agent.core.clock import Clock
 from agent.core.commit import Position
 from agent.core.errors import HikaeError, Refused, Unreachable
-from agent.core.ids import NOTHING, CommitNumber, shown
+from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.stream.messages import (
     BATCH_TARGET,
     CREDIT,
@@ -34,7 +34,7 @@ from agent.stream.messages import (
 )
 from agent.stream.sending import effort
 from agent.stream.sending.pace import Pace
-from agent.stream.sending.window import BULK_SECONDS, MOST_SECONDS, Window
+from agent.stream.sending.window import BULK_SECONDS, MOST_SECONDS, InFlight
 from agent.stream.sending.words import Words
 from agent.stream.telling import Standings, Telling
 
@@ -115,7 +115,7 @@ class Conversation:
         self._questions = 0
         self._open: dict[int, int] = {}
         self._needs: dict[int, tuple[int, ...]] = {}
-        self._window = Window()
+        self._window = InFlight()
         now = clock.monotonic()
         self._heard_at = self._moved_at = self._spoke_at = self._asked_at = now
         self._paced = False
@@ -168,10 +168,14 @@ class Conversation:
         """A peer has what it had, up to what was sealed to it; of that it may have applied anything (law 6)."""
         known, most = self.position.durable, max(self.position.durable, self._sealed)
         if not known <= said.durable <= most:
-            between = f"{shown(known)} was there before, and {shown(most)} is the newest that was sealed to it"
-            raise bad(f"commit {shown(said.durable)} as durable there, where {between}")
+            between = (
+                f"{shown_commit(known)} was there before, and {shown_commit(most)} is the newest that was sealed to it"
+            )
+            raise bad(f"commit {shown_commit(said.durable)} as durable there, where {between}")
         if said.applied > said.durable:
-            raise bad(f"commit {shown(said.applied)} as applied there, where {shown(said.durable)} is the newest")
+            raise bad(
+                f"commit {shown_commit(said.applied)} as applied there, where {shown_commit(said.durable)} is the newest"
+            )
 
     def _progress(self, part: Progress) -> None:
         if part.consumed > self._sent or part.consumed < self._consumed:

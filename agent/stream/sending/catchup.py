@@ -31,7 +31,7 @@ from agent.stream.sending.call import Conversation
 from agent.stream.sending.feed import LiveCommit, PeerQueue
 from agent.stream.sending.owed_by_peer import Absences
 from agent.stream.sending.rounds import Fruitless, Rounds, Stalled
-from agent.stream.sending.source import Source, Waiting
+from agent.stream.sending.source import PendingMark, Source
 
 _QUESTIONS_MAX = 16
 _CHANGED_MAX = 100_000
@@ -353,7 +353,11 @@ class Catchup:
     def _drain(self, *, drop: bool = False) -> Iterator[Batch]:
         """Send the chunks of all that waits in the queue, and drop its rows. ``drop``: the chunks too, they are read again."""
         while items := self._queue.take(_DRAIN_BYTES):
-            had = None if drop else (yield from live.ask(self._talk, self._load, items, everything=self._asks_first))
+            had = (
+                None
+                if drop
+                else (yield from live.ask_for_missing(self._talk, self._load, items, everything=self._asks_first))
+            )
             for item in items:
                 if had is not None:
                     yield from live.put_chunks(self._talk, self._load, item, had)
@@ -369,7 +373,7 @@ def rest_fruitless(talk: Conversation, source: Source, rounds: Rounds, unread: C
     yield from talk.rest(_REST)
 
 
-def has_passed(ticket: Waiting) -> bool:
+def has_passed(ticket: PendingMark) -> bool:
     """Whether it has come through; waits so briefly that heartbeats go on. Raises ``CalledOff``: nobody will see to it."""
     try:
         ticket.wait(_TICKET_WAIT)

@@ -17,7 +17,7 @@ from agent.stream.messages import BUSY, RESERVE, Answers, Batch, Welcome
 from agent.stream.sending.call import RefusedByPeer
 from agent.stream.sending.forecast import Meter
 from agent.stream.sending.rounds import Stalled
-from agent.stream.sending.sender import Phase, Sender
+from agent.stream.sending.sender import CallPhase, Sender
 
 #: The problem of a call that ended otherwise than by the peer's word.
 DISCONNECTED = "disconnected"
@@ -58,7 +58,7 @@ class LinkState:
 
     peer: str
     connected: bool
-    phase: Phase
+    phase: CallPhase
     since: int | None
     attempts: int
     error: Problem | None
@@ -102,7 +102,7 @@ class Link:
         self._gains = Meter()
         self._began = 0.0
         self._caught_up = False
-        self._phase: tuple[Phase, int | None] = (Phase.ENDED, None)
+        self._phase: tuple[CallPhase, int | None] = (CallPhase.ENDED, None)
 
     def start(self) -> None:
         """Begin dialling."""
@@ -126,14 +126,14 @@ class Link:
     def state(self) -> LinkState:
         """For status; any thread."""
         sender = self._sender
-        phase = sender.phase if sender is not None else Phase.ENDED
+        phase = sender.phase if sender is not None else CallPhase.ENDED
         if phase is not self._phase[0]:
-            self._phase = (phase, self._clock.now_ns() if phase is not Phase.ENDED else None)
-        connected = phase is not Phase.ENDED and sender is not None and sender.talk.welcome is not None
+            self._phase = (phase, self._clock.now_ns() if phase is not CallPhase.ENDED else None)
+        connected = phase is not CallPhase.ENDED and sender is not None and sender.talk.welcome is not None
         # A peer that is sent to slowly, or later, catches up for hours: what was before is no news then.
         steady = connected and self._clock.monotonic() - self._began > _STEADY
         if (
-            phase is Phase.STREAMING
+            phase is CallPhase.STREAMING
             or (steady and sender is not None and not sender.is_fruitless)
             or self._is_back(connected)
         ):

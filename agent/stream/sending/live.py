@@ -16,7 +16,7 @@ from agent.stream.sending.feed import LiveCommit, LiveContent, LiveItem
 UNASKED_BYTES = 64 << 10
 
 
-def ask(
+def ask_for_missing(
     talk: Conversation, load: Load, items: Sequence[LiveItem], *, everything: bool = False
 ) -> Generator[Batch, None, set[bytes]]:
     """Ask which chunks of ``items`` the peer has, all at once; returns the names that need not be sent.
@@ -40,7 +40,7 @@ def ask(
     return had
 
 
-def bytes_of(items: Sequence[LiveItem], names: set[bytes]) -> int:
+def size_of_chunks(items: Sequence[LiveItem], names: set[bytes]) -> int:
     """How many bytes of ``items`` are chunks of these names."""
     return sum(len(chunk.data) for item in items for chunk in item.chunks if chunk.name in names) if names else 0
 

@@ -39,7 +39,7 @@ from agent.stream.telling import Standings
 _TAKE_BYTES = 4 << 20
 
 
-class Phase(StrEnum):
+class CallPhase(StrEnum):
     """Where a call stands; outside strings never change."""
 
     HANDSHAKE = "handshake"
@@ -71,7 +71,7 @@ class Sender:
         owed: Told = nobody,
     ) -> None:
         self.talk = Conversation(peer, clock, pace, self._judge, standings)
-        self.phase = Phase.HANDSHAKE
+        self.phase = CallPhase.HANDSHAKE
         self._standings = standings
         self._peer = peer
         self._hello = hello
@@ -127,7 +127,7 @@ class Sender:
         except HikaeError as error:
             self.talk.end(error)
         finally:
-            self.phase = Phase.ENDED
+            self.phase = CallPhase.ENDED
 
     def incoming(self, answers: Answers) -> None:
         """What the peer says. A failure ends the call and is raised: ``RefusedByPeer``, ``LineageBroken``, ``WireError``."""
@@ -233,7 +233,7 @@ class Sender:
                     # Content of large files that this queue had was dropped: a new one does not count it as passed.
                     return base
                 source.rest()
-                self.phase = Phase.STREAMING
+                self.phase = CallPhase.STREAMING
                 self._rounds.streams(self._clock.monotonic())
                 queue.streaming = not self.talk.over
                 base = yield from self._stream(base, queue)
@@ -284,7 +284,7 @@ class Sender:
     def _spooled(self, base: CommitNumber, source: Source) -> Generator[Batch, None, CommitNumber]:
         """One round by the spool, once the peer has worked off what is under way: what is asked would wait behind it while the
         source changes. Returns the commit that the peer has then."""
-        self.phase = Phase.BEHIND
+        self.phase = CallPhase.BEHIND
         yield from self.talk.drained()
         if self.talk.closing:
             return base
@@ -327,7 +327,7 @@ class Sender:
         return self._owed is not None and self._owed.due
 
     def _begins(self, one: Catchup | SpooledRound) -> None:
-        self.phase = Phase.BEHIND if self._rounds.behind else Phase.CATCHUP
+        self.phase = CallPhase.BEHIND if self._rounds.behind else CallPhase.CATCHUP
         self._round = one
 
     def _stream(self, base: CommitNumber, queue: PeerQueue) -> Generator[Batch, None, CommitNumber]:
@@ -347,8 +347,8 @@ class Sender:
                 continue
             size, given = sum(item.size for item in items), self.talk.given_raw
             self._taken = size, given
-            had = yield from live.ask(self.talk, load, items)
-            self._taken = size - live.bytes_of(items, had), given
+            had = yield from live.ask_for_missing(self.talk, load, items)
+            self._taken = size - live.size_of_chunks(items, had), given
             fits = True
             for item in items:
                 if isinstance(item, LiveCommit) and fits and item.commit.number > base:

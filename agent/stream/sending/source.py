@@ -11,7 +11,7 @@ from agent.core.commit import Commit
 from agent.core.ids import CommitNumber, Epoch, ObjectId
 
 
-class Waiting(Protocol):
+class PendingMark(Protocol):
     """A mark on its way through capture."""
 
     def wait(self, timeout: float | None) -> CommitNumber:
@@ -58,7 +58,7 @@ class Source(Protocol):
         """The bytes of each, if their name still comes out right, else why not."""
         ...
 
-    def force(self, objects: Sequence[ObjectId]) -> Waiting:
+    def force(self, objects: Sequence[ObjectId]) -> PendingMark:
         """Have these objects captured again; what they hold then is given to the feed."""
         ...
 

@@ -30,7 +30,7 @@ from agent.stream.sending.catchup import NOT_CAPTURED, backlog, has_passed
 from agent.stream.sending.feed import PeerQueue
 from agent.stream.sending.owed_by_peer import Absences
 from agent.stream.sending.rounds import Fruitless, Stalled
-from agent.stream.sending.source import Source, Waiting
+from agent.stream.sending.source import PendingMark, Source
 
 #: Every pass but the first looks only at what changed during the one before, at the pace of a local disk.
 _PASSES_MAX = 8
@@ -211,7 +211,7 @@ class SpooledRound:
         if self._lacking.pop(ref.name, None) is not None:
             self.todo = max(0, self.todo - ref.length)
 
-    def _captured(self, ticket: Waiting) -> Iterator[Batch]:
+    def _captured(self, ticket: PendingMark) -> Iterator[Batch]:
         """Wait until it is captured; capture fills the spool meanwhile."""
         fruit, size = Fruitless(), self._spool.size
         while not (self._talk.closing or self._full or has_passed(ticket)):

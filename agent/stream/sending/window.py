@@ -37,7 +37,7 @@ class _Sent(NamedTuple):
     backlog: bool
 
 
-class Window:
+class InFlight:
     """The rate of one call's link. For one thread at a time, but for ``rate``."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from agent.core import chunks, patch
 from agent.core.chunks import MAX_CHUNK, PIECE, name_of
-from agent.core.patch import PAGE, Run, Runs, between
+from agent.core.patch import PAGE, PatchRange, Runs, between
 from agent.rpc.codec import decode_batch, encode_batch
 from agent.store.vault.codec import PATCH, PATCH_ZSTD, pack_patch
 from agent.store.vault.patch_chains import DEPTH_MAX, BaseUnknown
@@ -160,7 +160,7 @@ def test_a_patch_of_itself_is_nothing_new(secondary: Secondary) -> None:
     """No ring can be made: what is there is not stored again."""
     receiver = with_base(secondary)
     take(receiver, whole(OLD), patched(NEW, HONEST))
-    take(receiver, patched(OLD, between(OLD, name_of(NEW), NEW)), patched(NEW, (Run(name_of(NEW), 0, SIZE),)))
+    take(receiver, patched(OLD, between(OLD, name_of(NEW), NEW)), patched(NEW, (PatchRange(name_of(NEW), 0, SIZE),)))
     assert [0, 1] == secondary.vault.depths([NAME, name_of(NEW)])
     assert [] == list(secondary.vault.check(deep=True))
 

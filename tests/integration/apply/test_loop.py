@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from agent.apply.ending import Stopped
+from agent.apply.ending import ApplyStopped
 from agent.apply.loop import ApplyLoop
-from agent.apply.results import Phase
+from agent.apply.results import ApplyPhase
 from agent.core.clock import SystemClock
 from agent.core.errors import Refused, TryAgain
 from agent.core.ids import NOTHING, ROOT, CommitNumber
@@ -73,7 +73,7 @@ def _tree(it: Rig) -> Tree:
     return tree
 
 
-def _until(loop: ApplyLoop, phase: Phase) -> None:
+def _until(loop: ApplyLoop, phase: ApplyPhase) -> None:
     assert loop.wait_for(lambda facts: facts.phase is phase, PATIENCE)
 
 
@@ -93,7 +93,7 @@ def test_it_goes_from_the_applied_to_the_newest(it: Rig) -> None:
     seen, tree = Seen(), _tree(it)
     with _loop(it, seen) as loop:
         loop.pause()
-        _until(loop, Phase.PAUSED)
+        _until(loop, ApplyPhase.PAUSED)
         commit = it.commit(tree)
         for number in range(5):
             tree.file(ROOT, b"%d" % number, b"x")
@@ -111,7 +111,7 @@ def test_a_directory_that_is_not_empty_is_looked_at_again(it: Rig) -> None:
     (it.root / "precious").touch()
     tree = _tree(it)
     with _loop(it, Seen()) as loop:
-        _until(loop, Phase.HELD)
+        _until(loop, ApplyPhase.HELD)
         assert ["standby-not-empty"] == it.problems()
         commit = it.commit(tree)
         loop.notify(commit)
@@ -132,7 +132,7 @@ def test_a_held_commit_is_accepted(it: Rig) -> None:
         tree.remove(ROOT, b"a")
         second = it.commit(tree)
         loop.notify(second)
-        _until(loop, Phase.HELD)
+        _until(loop, ApplyPhase.HELD)
         assert "became empty" in loop.facts().hold
         assert second.number == loop.accept()
         assert loop.wait_applied(second.number, PATIENCE)
@@ -150,9 +150,9 @@ def test_a_hold_stands_and_can_be_accepted_while_paused(it: Rig) -> None:
         tree.remove(ROOT, b"a")
         second = it.commit(tree)
         loop.notify(second)
-        _until(loop, Phase.HELD)
+        _until(loop, ApplyPhase.HELD)
         loop.pause()
-        _until(loop, Phase.PAUSED)
+        _until(loop, ApplyPhase.PAUSED)
         assert ("became empty" in loop.facts().hold, ["held"]) == (True, it.problems())
         assert second.number == loop.accept()
         assert ("", []) == (loop.facts().hold, it.problems())
@@ -219,7 +219,7 @@ def test_a_verify_that_takes_too_long_is_given_up_at_the_end(it: Rig) -> None:
     applier = it.applier()
     applier.converge(it.commit(_tree(it)))
     applier.ending.begin(0.0)
-    with pytest.raises(Stopped):
+    with pytest.raises(ApplyStopped):
         applier.verify(deep=False)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from agent.apply.applier import Applier
 from agent.apply.loop import ApplyLoop
-from agent.apply.results import Held, Phase, StandbyFailed
+from agent.apply.results import ApplyPhase, Held, StandbyFailed
 from agent.core.clock import SystemClock
 from agent.core.ids import NOTHING, ROOT, CommitNumber
 from agent.store.catalog.catalog import Catalog
@@ -117,7 +117,7 @@ def test_an_old_image_that_is_mounted_while_the_agent_runs(it: Rig) -> None:
         eventually(lambda: loop.facts().checkpoint == newest)
         away = it.base / "away"
         it.root.rename(away)
-        assert loop.wait_for(lambda facts: facts.phase is Phase.HELD, PATIENCE)
+        assert loop.wait_for(lambda facts: facts.phase is ApplyPhase.HELD, PATIENCE)
         _move_inside(image, away)
         away.rename(it.root)
         eventually(lambda: told[-3:] == [newest, NOTHING, newest] or None)

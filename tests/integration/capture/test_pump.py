@@ -17,10 +17,10 @@ import pytest
 
 from agent.capture.batch import BULK_ROWS
 from agent.capture.exclude import Rules
-from agent.capture.facts import Phase
+from agent.capture.facts import CapturePhase
 from agent.capture.files.read_back import TreeSource
 from agent.capture.outlet import Lack
-from agent.capture.root import Hold
+from agent.capture.root import RootHold
 from agent.core import chunks
 from agent.core.chunks import ChunkRef
 from agent.core.ids import ROOT
@@ -118,7 +118,7 @@ class TestFirstSync:
         wait_for(lambda: made.id_of(b"f7") is not None)
         assert b"x" == made.copied(b"f7")
         assert made.id_of(b"f8") is None
-        assert made.pump.facts().phase is Phase.FIRST_SYNC
+        assert made.pump.facts().phase is CapturePhase.FIRST_SYNC
         made.outlet.has.set()
         made.reconcile()
         assert [] == made.mirror()
@@ -384,7 +384,7 @@ class TestRootGone:
         count = len(made.outlet.commits)
         os.rename(root, root.parent / "away")
         made.pump.hint([Hint(b"a", Look.ENTRY)])
-        wait_for(lambda: made.pump.facts().hold is Hold.GONE)
+        wait_for(lambda: made.pump.facts().hold is RootHold.GONE)
         assert [("root-gone", b"")] == made.problems()
         os.rename(root.parent / "away", root)
         (root / "b").write_bytes(b"2")
@@ -403,7 +403,7 @@ class TestRootGone:
         root.mkdir()
         (root / "other").write_bytes(b"2")
         made.pump.hint([Hint(b"a", Look.ENTRY)])
-        wait_for(lambda: made.pump.facts().hold is Hold.REPLACED)
+        wait_for(lambda: made.pump.facts().hold is RootHold.REPLACED)
         assert ["bring the old one back, or, if this one is right: hikae accept test"] == [
             problem.remedy for problem in made.board.listed()[0]
         ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture import directories as place
+from agent.capture import directories
 from agent.watch.hint import Hint, Look
 from fakes.capture_fakes import WAIT, LightOutlet, RecordingOutlet, Station, station
 from fakes.storm import Storm
@@ -78,7 +78,7 @@ def test_a_storm_without_the_privilege_to_open_by_handle(
     tmpfs_dir: Path, seed: int, rng: random.Random, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where objects cannot be asked where they are, removals wait for the end of the walk, and the end is equal too."""
-    monkeypatch.setattr(place, "can_open_by_handle", lambda _: False)
+    monkeypatch.setattr(directories, "can_open_by_handle", lambda _: False)
     root = tmpfs_dir / "root"
     root.mkdir()
     with station(root, tmpfs_dir / "state") as made:

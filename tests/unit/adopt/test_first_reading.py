@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.adopt.first_reading import Indexer
-from agent.adopt.placements import Places
+from agent.adopt.placements import Placements
 from agent.core.clock import SystemClock
 
 NAMES = 50
@@ -33,5 +33,5 @@ def test_a_file_of_many_names_is_read_at_one(tmpfs_dir: Path, size: int) -> None
     (tree / "seed").write_bytes(os.urandom(size))
     for number in range(NAMES):
         os.link(tree / "seed", tree / f"{number}")
-    with closing(Places.open(str(tmpfs_dir / "places.db"))) as places:
+    with closing(Placements.open(str(tmpfs_dir / "places.db"))) as places:
         assert size == sum(Indexer(str(tree), places, keep, piece, SystemClock()).run())

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from agent.apply.results import ChunkLost
-from agent.apply.writing import file_content as content
+from agent.apply.writing import file_content
 from agent.core import chunks
-from agent.core.chunks import DATA, Entry, name_of
+from agent.core.chunks import DATA, ListEntry, name_of
 from agent.core.ids import ObjectId
-from agent.core.patch import PAGE, Patch, Run, Runs, between, head_and_body, parse
+from agent.core.patch import PAGE, Patch, PatchRange, Runs, between, head_and_body, parse
 from agent.core.rows import ObjectRow
 
 SIZE = 16 * PAGE
@@ -23,7 +23,7 @@ OLD = [random.Random(seed).randbytes(SIZE) for seed in range(3)]
 
 def row(raws: list[bytes]) -> ObjectRow:
     """A file of these chunks."""
-    listed = chunks.encode(Entry(DATA, len(raw), name_of(raw)) for raw in raws)
+    listed = chunks.encode(ListEntry(DATA, len(raw), name_of(raw)) for raw in raws)
     return ObjectRow(ObjectId(1), stat.S_IFREG | 0o644, 0, 0, 0, 0, sum(map(len, raws)), 0, (), listed)
 
 
@@ -56,7 +56,7 @@ def applied(path: Path, old: list[bytes], new: list[bytes], store: Store) -> int
     path.write_bytes(b"".join(old))
     fd = os.open(path, os.O_RDWR)
     try:
-        written = content.patch(fd, row(old), row(new), store.read, store.patches.get)
+        written = file_content.patch(fd, row(old), row(new), store.read, store.patches.get)
     finally:
         os.close(fd)
     assert b"".join(new) == path.read_bytes()
@@ -82,9 +82,9 @@ def test_a_patch_of_something_else_is_read_whole(tmpfs_dir: Path, how: str) -> N
     if how == "another base":
         store.patched(raw, between(raw, there, OLD[2]))
     elif how == "moved":
-        store.patched(raw, (Run(there, PAGE, SIZE - PAGE), Run(b"", 0, PAGE)))
+        store.patched(raw, (PatchRange(there, PAGE, SIZE - PAGE), PatchRange(b"", 0, PAGE)))
     elif how == "two bases":
-        store.patched(raw, (Run(there, PAGE, SIZE - PAGE), Run(here, 0, PAGE)))
+        store.patched(raw, (PatchRange(there, PAGE, SIZE - PAGE), PatchRange(here, 0, PAGE)))
     assert SIZE == applied(tmpfs_dir / "file", OLD, [OLD[0], raw, OLD[2]], store)
     assert {name_of(raw)} == set(store.reads)
 
@@ -103,17 +103,17 @@ def test_few_bytes_differ_where_patches_say_so() -> None:
     """All chunks changed: whole ones count whole, patches by what is literal; no more are asked for than is needed."""
     new = [changed(raw, 3) for raw in OLD]
     store = Store()
-    assert not content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * SIZE - 1)
-    assert content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * SIZE)
+    assert not file_content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * SIZE - 1)
+    assert file_content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * SIZE)
     for was, raw in zip(OLD, new, strict=True):
         store.patched(raw, between(raw, name_of(was), was))
-    assert not content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * PAGE - 1)
-    assert content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * PAGE)
+    assert not file_content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * PAGE - 1)
+    assert file_content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * PAGE)
 
 
 def test_what_is_added_at_the_end_is_nothing_that_differs(tmpfs_dir: Path) -> None:
     """A file that grew to ten times its size is not written anew."""
     added = [bytes([n]) * SIZE for n in range(100, 127)]
     new, store = [*OLD, *added], Store(*added)
-    assert content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 0)
+    assert file_content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 0)
     assert 27 * SIZE == applied(tmpfs_dir / "file", OLD, new, store)

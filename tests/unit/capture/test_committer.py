@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from agent.capture.batch import View
-from agent.capture.committer import DISK_FULL, Committer, Stopped
+from agent.capture.committer import DISK_FULL, CaptureStopped, Committer
 from agent.capture.outlet import NullOutlet
 from agent.core.clock import ManualClock
 from agent.core.errors import TryAgain
 from agent.core.ids import ROOT
 from agent.core.problem import ProblemBoard
-from agent.fs.reserve import CODE, ReserveReached, Room, Shortage
+from agent.fs.reserve import CODE, FreeSpace, ReserveReached, Shortage
 from agent.store.catalog.catalog import Catalog
-from agent.store.doubt import mark_of
+from agent.store.doubt import facts_mark
 from agent.store.local import Local
 from fakes.store_fakes import begun, dir_row, number
 
@@ -35,7 +35,7 @@ class Disk:
         if self.left:
             self.left -= 1
             self.refused.set()
-            raise ReserveReached("capture", "web", Shortage(Room("/state", 1 << 20, 1 << 40)))
+            raise ReserveReached("capture", "web", Shortage(FreeSpace("/state", 1 << 20, 1 << 40)))
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_without_room_capture_says_so_and_can_be_stopped(stores: tuple[Catalog, 
     helper = threading.Thread(target=stop)
     one = committer(stores, disk, board, stopping)
     helper.start()
-    with pytest.raises(Stopped):
+    with pytest.raises(CaptureStopped):
         one.write(batch(stores), consistent=True)
     helper.join()
     newest = stores[0].newest()
@@ -97,7 +97,7 @@ def test_a_disk_that_is_full_is_another_problem(stores: tuple[Catalog, Local]) -
         raise TryAgain("write", "catalog.db", "the disk is full")
 
     one = Committer(*stores, NullOutlet(), board, ManualClock(), stopping, full)
-    with pytest.raises(Stopped):
+    with pytest.raises(CaptureStopped):
         one.write(batch(stores), consistent=True)
     assert (True, False) == (board.has(DISK_FULL), board.has(CODE))
 
@@ -107,4 +107,4 @@ def test_facts_carry_the_commit_that_they_hold_at(stores: tuple[Catalog, Local])
     one = committer(stores, Disk(0), ProblemBoard(), threading.Event())
     commit = one.write(batch(stores), consistent=True)
     assert commit is not None
-    assert mark_of(commit) == stores[1].mark()
+    assert facts_mark(commit) == stores[1].mark()

@@ -10,7 +10,7 @@ from agent.core.commit import Changes
 from agent.core.ids import NOTHING, CommitNumber, Epoch, commit_number
 from agent.core.rows import encode_name
 from agent.store.catalog.catalog import Catalog, Header
-from agent.store.doubt import mark_of
+from agent.store.doubt import facts_mark
 from agent.store.local import Local
 
 
@@ -27,7 +27,7 @@ def test_what_nobody_needs_goes_and_the_rest_stays(tmp_path: Path) -> None:
         made = [
             catalog.write(Changes([encode_name(5, b"name", 10 + number)]), _header(number)) for number in range(1, 6)
         ]
-        local.write([], mark=mark_of(made[-1]))
+        local.write([], mark=facts_mark(made[-1]))
         pruning = Pruning(catalog, local, lambda: CommitNumber(allowed[0]), clock)
         pruning.turn()
         assert NOTHING == catalog.horizon()
@@ -48,6 +48,6 @@ def test_what_local_facts_do_not_know_of_stays(tmp_path: Path) -> None:
         made = [catalog.write(Changes([encode_name(5, b"name", number)]), _header(number)) for number in range(1, 6)]
         Pruning(catalog, local, lambda: made[3].number, ManualClock()).turn()
         assert NOTHING == catalog.horizon()
-        local.write([], mark=mark_of(made[1]))
+        local.write([], mark=facts_mark(made[1]))
         Pruning(catalog, local, lambda: made[3].number, ManualClock()).turn()
         assert made[1].number == catalog.horizon()

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from agent.capture.tickets import Barrier, LargeQueue, Outstanding, Ticket, Waiting
+from agent.capture.tickets import Awaited, Barrier, LargeQueue, Outstanding, Ticket
 from agent.core.errors import TryAgain
 from agent.core.ids import ROOT, CommitNumber
 from agent.watch.hint import Hint, Look
@@ -17,7 +17,7 @@ def test_a_barrier_waits_for_hints_and_for_what_they_began() -> None:
     """Not covered while a hint waits, nor while the work goes on that it began; later work does not matter."""
     settle, walks, work = Settle(), Outstanding(), Outstanding()
     settle.add([Hint(b"a", Look.ENTRY)], 0.0)
-    waiting = Waiting(None, mark=settle.mark())
+    waiting = Awaited(None, mark=settle.mark())
     assert not waiting.covered(settle, walks, work)
     settle.ready(10.0, 10)
     first = work.begin()
@@ -31,7 +31,7 @@ def test_a_walk_waits_for_hints_from_before_its_end() -> None:
     """The mark is set when the walk ends, and those hints are ready at once."""
     settle, walks, work = Settle(), Outstanding(), Outstanding()
     walk = walks.begin()
-    waiting = Waiting(None, walk=walk)
+    waiting = Awaited(None, walk=walk)
     settle.add([Hint(b"a", Look.ENTRY)], 0.0)
     assert not waiting.covered(settle, walks, work)
     walks.end(walk)
@@ -44,7 +44,7 @@ def test_what_is_given_back_still_waits() -> None:
     """A file that changed while it was read keeps the barrier waiting."""
     settle, walks, work = Settle(), Outstanding(), Outstanding()
     settle.add([Hint(b"a", Look.ENTRY)], 0.0)
-    waiting = Waiting(None, mark=settle.mark())
+    waiting = Awaited(None, mark=settle.mark())
     settle.returned(settle.ready(1.0, 10), 1.0)
     assert not waiting.covered(settle, walks, work)
 

@@ -1,7 +1,7 @@
 """Numbers sort as time does and are shown as operators say them."""
 
 from agent.core.errors import Refused, WireError
-from agent.core.ids import NOTHING, commit_number, epoch_of, object_id, seq_of, shown
+from agent.core.ids import NOTHING, commit_number, epoch_of, object_id, seq_of, shown_commit
 
 
 def test_numbers_hold_epoch_and_counter() -> None:
@@ -14,8 +14,8 @@ def test_numbers_hold_epoch_and_counter() -> None:
 
 def test_numbers_are_shown_with_a_dot() -> None:
     """3.1842 for a commit, 0 for none."""
-    assert "3.1842" == shown(commit_number(3, 1842))
-    assert "0" == shown(NOTHING)
+    assert "3.1842" == shown_commit(commit_number(3, 1842))
+    assert "0" == shown_commit(NOTHING)
 
 
 def test_errors_say_what_on_what_why_and_what_to_do() -> None:

@@ -16,7 +16,7 @@ from agent.core.patch import (
     CHECK,
     PAGE,
     RUNS_MAX,
-    Run,
+    PatchRange,
     bases_of,
     between,
     head_and_body,
@@ -31,7 +31,7 @@ NAME = name_of(BASE)
 OTHER = name_of(b"other")
 
 
-def a_patch(raw: bytes, *runs: Run) -> tuple[bytes, bytes]:
+def a_patch(raw: bytes, *runs: PatchRange) -> tuple[bytes, bytes]:
     """Head and body."""
     return head_and_body(runs, raw)
 
@@ -45,26 +45,28 @@ def forged(body: bytes, bases: tuple[bytes, ...] = (NAME,)) -> bytes:
 
 
 @st.composite
-def made(draw: st.DrawFn) -> tuple[bytes, dict[bytes, bytes], tuple[Run, ...]]:
+def made(draw: st.DrawFn) -> tuple[bytes, dict[bytes, bytes], tuple[PatchRange, ...]]:
     """Bytes, the bases that they are made of, and how: ranges are cut out one after the other, the naive way."""
     bases = {name_of(raw): raw for raw in draw(st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=5))}
     raw, runs = b"", []
     for _ in range(draw(st.integers(1, 12))):
         if draw(st.booleans()):
             literal = draw(st.binary(min_size=1, max_size=50))
-            runs.append(Run(b"", 0, len(literal)))
+            runs.append(PatchRange(b"", 0, len(literal)))
             raw += literal
         else:
             name = draw(st.sampled_from(sorted(bases)))
             start = draw(st.integers(0, len(bases[name]) - 1))
             length = draw(st.integers(1, len(bases[name]) - start))
-            runs.append(Run(name, start, length))
+            runs.append(PatchRange(name, start, length))
             raw += bases[name][start : start + length]
     return raw, bases, tuple(runs)
 
 
 @given(made())
-def test_any_patch_rebuilds_what_it_was_made_of(example: tuple[bytes, dict[bytes, bytes], tuple[Run, ...]]) -> None:
+def test_any_patch_rebuilds_what_it_was_made_of(
+    example: tuple[bytes, dict[bytes, bytes], tuple[PatchRange, ...]],
+) -> None:
     """As it was given, and with neighbours joined; its length and bases are told before."""
     raw, bases, runs = example
     for told in (runs, joined(runs)):
@@ -77,7 +79,7 @@ def test_any_patch_rebuilds_what_it_was_made_of(example: tuple[bytes, dict[bytes
 
 @given(made(), st.data())
 def test_an_overlay_is_the_same_patch(
-    example: tuple[bytes, dict[bytes, bytes], tuple[Run, ...]], data: st.DataObject
+    example: tuple[bytes, dict[bytes, bytes], tuple[PatchRange, ...]], data: st.DataObject
 ) -> None:
     """Where a patch says that it can be laid over its base, doing so gives the same bytes."""
     raw, bases, runs = example
@@ -134,7 +136,7 @@ def test_any_bytes_are_a_patch_or_refused(body: bytes, length: int) -> None:
 
 @given(made(), st.integers(0, 10_000), st.integers(1, 255))
 def test_a_damaged_patch_is_noticed(
-    example: tuple[bytes, dict[bytes, bytes], tuple[Run, ...]], at: int, flip: int
+    example: tuple[bytes, dict[bytes, bytes], tuple[PatchRange, ...]], at: int, flip: int
 ) -> None:
     """Any byte of head or body that is another."""
     raw, _, runs = example
@@ -200,6 +202,6 @@ def test_impossible_bases_are_refused(head: bytes) -> None:
 
 def test_nothing_to_copy_is_no_patch() -> None:
     """Joined runs without a base are none."""
-    assert () == joined([Run(b"", 0, 5), Run(b"", 0, 6)])
+    assert () == joined([PatchRange(b"", 0, 5), PatchRange(b"", 0, 6)])
     call: Callable[[], object] = lambda: between(b"x" * PAGE, NAME, b"y" * PAGE)  # noqa: E731
     assert () == call()

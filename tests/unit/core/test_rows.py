@@ -31,7 +31,7 @@ def objects(draw: st.DrawFn) -> ObjectRow:
     if kind == stat.S_IFREG:
         lengths = draw(st.lists(st.integers(1, chunks.MAX_CHUNK), max_size=5))
         size = sum(lengths)
-        content = chunks.encode(chunks.Entry(chunks.DATA, length, bytes(32)) for length in lengths)
+        content = chunks.encode(chunks.ListEntry(chunks.DATA, length, bytes(32)) for length in lengths)
     elif kind == stat.S_IFLNK:
         content = draw(st.binary(min_size=1, max_size=100).filter(lambda target: b"\0" not in target))
     elif kind in (stat.S_IFCHR, stat.S_IFBLK):

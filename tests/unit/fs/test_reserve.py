@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.clock import ManualClock
-from agent.fs.reserve import CODE, Reserve, Room, Shortage, judge, room_at
+from agent.fs.reserve import CODE, FreeSpace, Reserve, Shortage, room_at, short_of_room
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -21,11 +21,11 @@ class Disks:
         self.total = 1000 * MIB
         self.looks = 0
 
-    def __call__(self, path: str) -> Room:
+    def __call__(self, path: str) -> FreeSpace:
         self.looks += 1
         if path not in self.free:
             raise FileNotFoundError(path)
-        return Room(path, self.free[path], self.total)
+        return FreeSpace(path, self.free[path], self.total)
 
 
 def reserve_of(disks: Disks, clock: ManualClock | None = None) -> Reserve:
@@ -48,7 +48,7 @@ def reserve_of(disks: Disks, clock: ManualClock | None = None) -> Reserve:
 )
 def test_how_much_is_kept(total: int, kept: int) -> None:
     """A twentieth, at most a GiB, at least 64 MiB, and never more than a quarter."""
-    assert kept == Room("/x", 0, total).reserve
+    assert kept == FreeSpace("/x", 0, total).reserve
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_how_much_is_kept(total: int, kept: int) -> None:
 )
 def test_it_goes_on_with_a_quarter_more(free: int, was_short: bool, short: bool) -> None:
     """Once short, it stays so until there is clearly more than the reserve: nothing flaps."""
-    room = Room("/x", free * MIB, 1000 * MIB)
-    assert short == (judge([room], Shortage(room) if was_short else None) is not None)
+    room = FreeSpace("/x", free * MIB, 1000 * MIB)
+    assert short == (short_of_room([room], Shortage(room) if was_short else None) is not None)
 
 
 def test_each_filesystem_has_its_own() -> None:
@@ -107,11 +107,11 @@ def test_what_cannot_be_looked_at_says_nothing() -> None:
 
 def test_the_words_are_for_people() -> None:
     """Which reserve, what is left, what to do, and from when on it goes on."""
-    problem = Shortage(Room("/vault", 900 * MIB, 100 * GIB)).problem("nothing more is received", 5)
+    problem = Shortage(FreeSpace("/vault", 900 * MIB, 100 * GIB)).problem("nothing more is received", 5)
     assert (CODE, 5) == (problem.code, problem.since)
     assert "nothing more is received: the last 1.0 GiB of /vault are kept free, and 900 MiB are left" == problem.message
     assert "free space there or enlarge it: from 1.2 GiB on it goes on by itself" == problem.remedy
-    assert "the last 64 KiB of /x are kept free, and 0 KiB are left" == Shortage(Room("/x", 7, 256 << 10)).reason
+    assert "the last 64 KiB of /x are kept free, and 0 KiB are left" == Shortage(FreeSpace("/x", 7, 256 << 10)).reason
 
 
 def test_a_real_filesystem_answers(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from agent.core.clock import ManualClock
 from agent.core.problem import ProblemBoard
 from agent.fs.reserve import CODE, Reserve, ReserveReached
-from agent.fs.reserve import Room as Disk
-from agent.node.disk_reserve import Room
+from agent.fs.reserve import FreeSpace as Disk
+from agent.node.disk_reserve import DiskReserve
 from agent.stream.messages import RESERVE
 
 GIB = 1 << 30
@@ -24,7 +24,7 @@ class Bench:
         self.board = ProblemBoard()
         clock = ManualClock()
         reserve = Reserve([Path("/vault")], clock, lambda path: Disk(path, self.free, 100 * GIB))
-        self.room = Room("receive", "nothing more is received", "web", reserve, self.board, clock)
+        self.room = DiskReserve("receive", "nothing more is received", "web", reserve, self.board, clock)
 
 
 def test_while_there_is_room_nothing_is_said() -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from agent import __version__
-from agent.config.resolve import resolve
+from agent.config.resolve import resolve_dataset
 from agent.config.schema import DatasetEntry
 from agent.config.values import Dataset
 from agent.core.ids import NO_EPOCH, NOTHING
@@ -19,7 +19,7 @@ from agent.stream.messages import Hello, Refuse, Welcome
 def dataset(**more: object) -> Dataset:
     """As beta has it."""
     entry = DatasetEntry("web", "/srv/web", "alpha", ("beta", "gamma"))
-    return resolve(dataclasses.replace(entry, **more), "beta")  # type: ignore[arg-type]  # fields of an entry
+    return resolve_dataset(dataclasses.replace(entry, **more), "beta")  # type: ignore[arg-type]  # fields of an entry
 
 
 def hello(**more: object) -> Hello:
@@ -36,7 +36,7 @@ def codes(board: ProblemBoard) -> list[str]:
 def test_peers_that_differ_are_named() -> None:
     """Those whose digest is another one; a release that does not tell is not blamed."""
     theirs = {"gamma": b"other", "beta": b"same", "delta": b"", "alpha": b"another"}
-    assert ("alpha", "gamma") == meeting.differing(b"same", theirs)
+    assert ("alpha", "gamma") == meeting.peers_that_differ(b"same", theirs)
 
 
 def test_a_difference_is_told_and_taken_back() -> None:
@@ -68,7 +68,9 @@ def test_a_difference_is_told_and_taken_back() -> None:
 )
 def test_what_is_each_nodes_own_makes_no_difference(changed: dict[str, object], differs: bool) -> None:
     """The remedy's list of what may differ is true."""
-    assert (("alpha",) if differs else ()) == meeting.differing(dataset().digest, {"alpha": dataset(**changed).digest})
+    assert (("alpha",) if differs else ()) == meeting.peers_that_differ(
+        dataset().digest, {"alpha": dataset(**changed).digest}
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_what_is_each_nodes_own_makes_no_difference(changed: dict[str, object], 
 )
 def test_another_kind_is_refused(kind: str, code: str | None) -> None:
     """A device cannot be kept as a tree; a release that does not tell is let in."""
-    refuse = meeting.unfit("beta", dataset(), hello(kind=kind))
+    refuse = meeting.why_unfit("beta", dataset(), hello(kind=kind))
     assert code == (refuse.code if refuse else None)
 
 

@@ -36,7 +36,7 @@ def _crl(directory: str) -> pki.RevocationList:
 
 def _load(
     directory: str, name: str = "alpha", *, key: str = "", ca: str = "", expected: str | None = "alpha", now: int = NOW
-) -> pki.Identity:
+) -> pki.NodeIdentity:
     return pki.load_identity(
         f"{directory}/{name}.crt",
         key or f"{directory}/{name}.key",

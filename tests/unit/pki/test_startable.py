@@ -62,17 +62,17 @@ def test_files_with_which_the_agent_does_not_start(
     """Each is one mistake, at the key that it is about."""
     do(tmp_path / "pki")
     with pytest.raises(ConfigMistakes) as caught:
-        startable.check(settings, now)
+        startable.check_startable(settings, now)
     assert [key] == [mistake.key[: len(key)] for mistake in caught.value.mistakes]
 
 
 def test_a_list_that_is_gone_is_a_warning(settings: Settings, tmp_path: Path) -> None:
     """The words are those of the running agent, which remembers it."""
     tls = settings.tls
-    assert () == startable.check(settings, NOW)
+    assert () == startable.check_startable(settings, NOW)
     (tmp_path / "state").mkdir()
     running = pki.RevocationList(tls.crl, tls.ca, startable.kept_list(settings))
     assert not running.is_revoked(1)
     os.unlink(tls.crl)
     (found,) = running.findings(NOW)
-    assert (f"{settings.source_files[0]}: tls.crl: {found}",) == startable.check(settings, NOW)
+    assert (f"{settings.source_files[0]}: tls.crl: {found}",) == startable.check_startable(settings, NOW)

@@ -35,5 +35,5 @@ def test_what_is_young_and_in_a_circle_goes_with_the_next_second() -> None:
     seen = weakref.ref(circle)
     del circle
     assert seen() is not None
-    memory.tidy()
+    memory.collect_young()
     assert seen() is None

@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import Damaged
-from agent.roles import epoch_record as epochs
+from agent.roles import epoch_record
 
 
 def test_an_epoch_is_read_back(tmp_path: Path) -> None:
     """What was written is read, and nothing is nothing."""
     record = tmp_path / "role.json"
-    assert epochs.read(record) is None
-    epoch = epochs.following(4, "alpha")
-    epochs.write(record, epoch)
-    assert epoch == epochs.read(record)
+    assert epoch_record.read_epoch(record) is None
+    epoch = epoch_record.following(4, "alpha")
+    epoch_record.write_epoch(record, epoch)
+    assert epoch == epoch_record.read_epoch(record)
     assert (5, "alpha") == (epoch.number, epoch.owner)
 
 
 def test_two_reigns_of_one_number_differ() -> None:
     """The token tells them apart."""
-    assert epochs.following(1, "alpha") != epochs.following(1, "alpha")
+    assert epoch_record.following(1, "alpha") != epoch_record.following(1, "alpha")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"number": 1, "owner": "a", "token": "x"}'])
@@ -31,4 +31,4 @@ def test_a_damaged_record_is_an_error(tmp_path: Path, text: str) -> None:
     record = tmp_path / "role.json"
     record.write_text(text)
     with pytest.raises(Damaged, match="rm "):
-        epochs.read(record)
+        epoch_record.read_epoch(record)

@@ -10,8 +10,7 @@ from agent.core.commit import Changes, Commit
 from agent.core.errors import Damaged
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number
 from agent.core.rows import encode_name
-from agent.roles import epoch_record as epochs
-from agent.roles import lineage, rewound
+from agent.roles import epoch_record, lineage, rewound
 from agent.roles.rewound import Rewound
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.local import LocalRow
@@ -69,10 +68,10 @@ def test_a_lost_record_is_written_anew(tmp_path: Path) -> None:
 def test_an_epoch_that_was_asked_for_is_begun_once(tmp_path: Path, above: int, epoch: int, anew: bool) -> None:
     """Above what the peer has; the request is gone then, and so is the mark that led to it."""
     epochs_after(tmp_path)
-    rewound.write(tmp_path, Rewound("beta", above, NOTHING, NOTHING, 5))
+    rewound.write_mark(tmp_path, Rewound("beta", above, NOTHING, NOTHING, 5))
     lineage.ask_for_epoch(tmp_path, above, anew=anew)
     assert [epoch, epoch] == epochs_after(tmp_path, 2)
-    assert None is rewound.read(tmp_path)
+    assert None is rewound.read_mark(tmp_path)
 
 
 def committed(home: Path, node: str = "alpha") -> Commit:
@@ -117,7 +116,7 @@ def test_the_epoch_of_another_node_is_not_gone_on_with(tmp_path: Path) -> None:
     catalog, local = lineage.open_stores(tmp_path, "beta", NOW - 5)
     newest, epoch = catalog.newest(), catalog.lineage[-1]
     assert newest is not None
-    assert (5, "beta", epoch) == (epoch.number, epoch.owner, epochs.read(tmp_path / lineage.ROLE))
+    assert (5, "beta", epoch) == (epoch.number, epoch.owner, epoch_record.read_epoch(tmp_path / lineage.ROLE))
     assert (commit_number(5, 1), theirs.number, NOW) == (newest.number, newest.parent, newest.time)
     assert (theirs.digest, True) == (newest.digest, newest.consistent)
     local.close()
@@ -129,8 +128,8 @@ def test_a_crash_between_the_steps_of_a_new_epoch(tmp_path: Path, step: str) -> 
     """It is begun all the same, in a number of its own, and with its commit."""
     before = committed(tmp_path)
     lineage.ask_for_epoch(tmp_path, 1, anew=False)
-    epoch = epochs.following(1, "alpha")
-    epochs.write(tmp_path / lineage.ROLE, epoch)
+    epoch = epoch_record.following(1, "alpha")
+    epoch_record.write_epoch(tmp_path / lineage.ROLE, epoch)
     if step == "begun":
         with Catalog.open(str(tmp_path / lineage.CATALOG)) as catalog:
             catalog.begin_epoch(epoch)

@@ -8,7 +8,7 @@ import pytest
 
 from agent.core.ids import NOTHING, Epoch
 from agent.roles import lineage, rewound
-from agent.roles.rewound import Rewound, mark_of
+from agent.roles.rewound import Rewound, proven_mark
 from agent.stream.footing import LineageBroken
 from fakes.store_fakes import begun, number
 
@@ -19,24 +19,24 @@ def test_the_mark_of_a_failure() -> None:
     """An epoch of this very node rewinds it, one of the peer's own fences it."""
     for owner, fenced in (("alpha", False), ("beta", True)):
         failure = LineageBroken("beta", Epoch(3, owner, b"t" * 16), number(12), b"d" * 32, False, "alpha")
-        assert Rewound("beta", 3, number(12), number(7), 5, "64" * 32, fenced) == mark_of(failure, number(7), 5)
+        assert Rewound("beta", 3, number(12), number(7), 5, "64" * 32, fenced) == proven_mark(failure, number(7), 5)
 
 
 def test_the_mark_lasts(tmp_path: Path) -> None:
     """None at first; what was written is read."""
-    assert None is rewound.read(tmp_path)
-    rewound.write(tmp_path, MARK)
-    assert MARK == rewound.read(tmp_path)
-    rewound.forget(tmp_path)
-    rewound.forget(tmp_path)
-    assert None is rewound.read(tmp_path)
+    assert None is rewound.read_mark(tmp_path)
+    rewound.write_mark(tmp_path, MARK)
+    assert MARK == rewound.read_mark(tmp_path)
+    rewound.forget_mark(tmp_path)
+    rewound.forget_mark(tmp_path)
+    assert None is rewound.read_mark(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", "null", '{"peer": "beta", "epoch": "x"}', "\0\0"])
 def test_a_mark_that_cannot_be_read_is_one(tmp_path: Path, text: str) -> None:
     """Whoever damaged it did not make the state any newer."""
     (tmp_path / rewound.MARK).write_text(text)
-    mark = rewound.read(tmp_path)
+    mark = rewound.read_mark(tmp_path)
     assert mark is not None
     assert "old copy" in mark.problem("web", tmp_path).message
 
@@ -84,7 +84,7 @@ def test_the_newest_copy_takes_the_mark_away(tmp_path: Path, kept: int) -> None:
         assert newest is not None
         digest = (newest.digest if kept == 2 else b"x" * 32).hex()
         mark = Rewound("beta", 1, number(2 if kept == 0 else 1), number(1), 5, digest)
-        rewound.write(tmp_path, mark)
+        rewound.write_mark(tmp_path, mark)
         assert (None if kept == 2 else mark) == rewound.read_and_settle(tmp_path, catalog)
         assert (kept != 2) == (tmp_path / rewound.MARK).exists()
 
@@ -98,9 +98,9 @@ def test_a_fenced_node_is_told_so() -> None:
 
 def test_a_higher_epoch_takes_the_mark_away(tmp_path: Path) -> None:
     """Starting over, as accept asks for."""
-    rewound.write(tmp_path, MARK)
+    rewound.write_mark(tmp_path, MARK)
     lineage.ask_for_epoch(tmp_path, 4, anew=True)
     catalog, local = lineage.open_stores(tmp_path, "alpha", 5)
-    assert (5, None) == (catalog.lineage[-1].number, rewound.read(tmp_path))
+    assert (5, None) == (catalog.lineage[-1].number, rewound.read_mark(tmp_path))
     catalog.close()
     local.close()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.core.problem import Severity
-from agent.core.standing import Hold, Pause, Standing, Told
+from agent.core.standing import Hold, Pause, PeerStanding, Standing
 from agent.status.check import check_line, unknown_line
 from agent.status.facts import NodeFacts
 from agent.status.published import status_json
@@ -16,7 +16,7 @@ from fakes.api_fakes import a_dataset, a_node, a_peer, a_problem
 
 def said(state: str, **more: Any) -> NodeFacts:
     """A node whose peer says so of itself."""
-    return a_node(a_dataset(peers=(a_peer(told=Told(Standing(state, **more), 1)),)))
+    return a_node(a_dataset(peers=(a_peer(told=PeerStanding(Standing(state, **more), 1)),)))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.core.problem import Severity
-from agent.core.standing import Hold, Pause, Standing, Told
+from agent.core.standing import Hold, Pause, PeerStanding, Standing
 from agent.status.derive import dataset_state, own_state
 from agent.status.facts import FIRST_SYNC, SyncFacts
 from agent.status.state import Grade, Role, State, grade_of
@@ -79,9 +79,9 @@ def test_grades() -> None:
     assert [Grade.GOOD, Grade.WATCH, Grade.BAD] == grades
 
 
-def saying(state: State, **more: Any) -> Told:
+def saying(state: State, **more: Any) -> PeerStanding:
     """A peer's last word."""
-    return Told(Standing(state.value, **more), 1)
+    return PeerStanding(Standing(state.value, **more), 1)
 
 
 @pytest.mark.parametrize(
@@ -124,5 +124,5 @@ def test_a_pause_of_sending_is_no_lost_peer() -> None:
 )
 def test_a_pause_there_is_over_at_its_hour(until: int | None, state: State) -> None:
     """A peer's word that it is paused counts as long as the pause that it told of."""
-    told = Told(Standing("paused", pauses=(Pause("apply", until),)), NOW - MINUTE)
+    told = PeerStanding(Standing("paused", pauses=(Pause("apply", until),)), NOW - MINUTE)
     assert state == dataset_state(a_dataset(peers=(a_peer(told=told),), time_ns=NOW))

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from agent.core.problem import Severity
-from agent.core.standing import Hold, Pause, Standing, Told, Trouble
+from agent.core.standing import Hold, Pause, PeerStanding, Standing, Trouble
 from agent.status.facts import FIRST_SYNC, DatasetFacts, NodeFacts, SyncFacts, WatchFacts
 from agent.status.lines import status_lines
 from agent.status.published import status_json
@@ -75,15 +75,23 @@ def test_the_two_lines_of_the_contract() -> None:
             "first-sync   25 %, 1.0 GiB of 4.0 GiB, 9 entries, about 1 min 0 s left   commit 3.1842",
         ),
         (
-            {"peers": (a_peer(told=Told(Standing("held", Hold("c", "9 of 10 deleted", "hikae accept web")), NOW)),)},
+            {
+                "peers": (
+                    a_peer(told=PeerStanding(Standing("held", Hold("c", "9 of 10 deleted", "hikae accept web")), NOW)),
+                )
+            },
             "HELD   beta is held: 9 of 10 deleted; on beta: hikae accept web",
         ),
         (
-            {"peers": (a_peer(told=Told(Standing("paused", pauses=(Pause("apply", NOW),)), NOW - 1)),)},
+            {"peers": (a_peer(told=PeerStanding(Standing("paused", pauses=(Pause("apply", NOW),)), NOW - 1)),)},
             "paused   apply on beta until 04:15: on beta: hikae resume web   commit 3.1842",
         ),
         (
-            {"peers": (a_peer(told=Told(Standing("degraded", errors=2, worst=Trouble("c", "full", "free")), NOW)),)},
+            {
+                "peers": (
+                    a_peer(told=PeerStanding(Standing("degraded", errors=2, worst=Trouble("c", "full", "free")), NOW)),
+                )
+            },
             "degraded   beta says: full; on beta: free (and 1 more there)   commit 3.1842",
         ),
         (
@@ -207,7 +215,9 @@ def test_who_waits_for_a_call_is_not_sent_to_the_other_port() -> None:
 
 def test_what_was_in_the_way_of_a_peer_is_not_forgotten_with_its_link() -> None:
     """A hold there is told with its hour while sending is paused, and while the peer is away."""
-    told = Told(Standing("held", hold=Hold("held", "the source became empty", "hikae accept web")), NOW - MINUTE)
+    told = PeerStanding(
+        Standing("held", hold=Hold("held", "the source became empty", "hikae accept web")), NOW - MINUTE
+    )
     peers = (a_peer(connected=False, mode="", told=told, since_ns=NOW - MINUTE),)
     heard = "beta was held when last heard, 04:14: the source became empty"
     away = "no connection with beta since 04:14: is its agent running, and its port open?"

@@ -12,7 +12,7 @@ import pytest
 
 from agent.core.clock import ManualClock
 from agent.core.errors import HikaeError, Unreachable
-from agent.core.standing import Hold, Standing, Told, Trouble, Verified
+from agent.core.standing import Hold, PeerStanding, Standing, Trouble, Verified
 from agent.status.events import EventLog
 from agent.status.facts import NodeFacts
 from agent.status.publish import Publisher
@@ -99,7 +99,11 @@ def test_anybody_may_read_counts_and_few_may_read_paths(tmp_path: Path) -> None:
         hold=Hold("held", "secret-held became empty", "rm secret"),
         path="/srv/secret",
         last_verify=Verified(5, equal=False, deep=True, differences=1),
-        peers=(a_peer(told=Told(Standing("held", Hold("held", "secret"), worst=Trouble("c", "secret", "secret")), 5)),),
+        peers=(
+            a_peer(
+                told=PeerStanding(Standing("held", Hold("held", "secret"), worst=Trouble("c", "secret", "secret")), 5)
+            ),
+        ),
     )
     node = a_node(secret, problems=(a_problem("certificate", message="secret.crt"),))
     Publisher(str(tmp_path / "state.json"), lambda: node, EventLog(None), ManualClock(5)).publish()

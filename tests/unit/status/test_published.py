@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from agent.core.standing import Hold, Pause, Standing, Told, Trouble, Verified
+from agent.core.standing import Hold, Pause, PeerStanding, Standing, Trouble, Verified
 from agent.status.facts import FIRST_SYNC, SyncFacts
 from agent.status.published import status_json
 from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
@@ -88,7 +88,7 @@ def test_nothing_known_is_null() -> None:
 
 def test_what_a_peer_says_is_shown_as_its_own() -> None:
     """Its hold is the dataset's while it is connected, with its name; nothing that it says moves a cursor."""
-    told = Told(
+    told = PeerStanding(
         Standing("held\x1b[2J", Hold("c", "\x1b]0;x", "r", 0), (Pause("apply", NOW),), 1, 2, Trouble("c", "m\n", "r")),
         NOW,
     )

@@ -11,8 +11,8 @@ from agent.core.commit import Changes
 from agent.core.ids import ObjectId
 from agent.core.rows import object_key
 from agent.store.catalog.catalog import Catalog
-from agent.store.doubt import doubt_what_may_be_older, mark_of
-from agent.store.local import Local, LocalRow, Mark
+from agent.store.doubt import doubt_what_may_be_older, facts_mark
+from agent.store.local import FactsMark, Local, LocalRow
 from fakes.store_fakes import begun, file_row, header, name_row, number
 
 FILES = (11, 12, 13)
@@ -38,7 +38,7 @@ def local(tmp_path: Path, catalog: Catalog) -> Iterator[Local]:
     newest = catalog.newest()
     assert newest is not None
     with Local.open(str(tmp_path / "local.db")) as opened:
-        opened.write([fact(id) for id in FILES], mark=mark_of(newest))
+        opened.write([fact(id) for id in FILES], mark=facts_mark(newest))
         yield opened
 
 
@@ -60,12 +60,12 @@ def test_what_changed_after_the_mark_is_doubted_and_keeps_its_handle(catalog: Ca
     for _ in range(2):
         doubt_what_may_be_older(local, catalog)
         assert ([12], ObjectId(11), None) == (believed(local), local.by_handle(b"handle11"), local.get(ObjectId(13)))
-    assert mark_of(newest) == local.mark()
+    assert facts_mark(newest) == local.mark()
 
 
-@pytest.mark.parametrize("mark", [Mark(number(9), b"d" * 32), Mark(number(2), b"d" * 32), None])
+@pytest.mark.parametrize("mark", [FactsMark(number(9), b"d" * 32), FactsMark(number(2), b"d" * 32), None])
 def test_a_mark_that_is_not_of_this_history_vouches_for_nothing(
-    catalog: Catalog, tmp_path: Path, mark: Mark | None
+    catalog: Catalog, tmp_path: Path, mark: FactsMark | None
 ) -> None:
     """Beyond the catalog, of another commit of that number, or none at all."""
     with Local.open(str(tmp_path / "local.db")) as local:
@@ -87,5 +87,5 @@ def test_facts_and_their_mark_are_one_transaction(local: Local) -> None:
     """Those that could not be written leave the mark where it was."""
     before = local.mark()
     with pytest.raises(OverflowError):
-        local.write([fact(11)._replace(size=1 << 70)], mark=Mark(number(3), b"d" * 32))
+        local.write([fact(11)._replace(size=1 << 70)], mark=FactsMark(number(3), b"d" * 32))
     assert before == local.mark()

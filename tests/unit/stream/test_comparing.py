@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.core.clock import ManualClock
-from agent.core.skew import Reading, Skew
+from agent.core.skew import ClockReading, Skew
 from agent.stream.comparing import READ_SECONDS, Comparing
 
 DAY = 86_400 * 10**9
@@ -55,5 +55,5 @@ def test_an_echo_of_another_call_is_not_believed() -> None:
     clock.advance(100)
     one = Comparing("beta", clock, heard)
     for echo in (0, 1, 1 << 63):
-        one.heard(Reading(clock.now_ns() + DAY, 1, echo))
+        one.heard(ClockReading(clock.now_ns() + DAY, 1, echo))
     assert [] == heard.skews

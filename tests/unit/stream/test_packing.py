@@ -51,7 +51,11 @@ def test_names_are_those_of_files_in_their_order() -> None:
     """Directories, names and holes imply nothing; a name that stands twice is implied twice."""
     one, two, part = (chunks.name_of(data) for data in (b"one", b"two", b"part"))
     list_of_two = chunks.encode(
-        [chunks.Entry(chunks.DATA, 3, two), chunks.Entry(chunks.HOLE, 9), chunks.Entry(chunks.PIECE, 70, part)]
+        [
+            chunks.ListEntry(chunks.DATA, 3, two),
+            chunks.ListEntry(chunks.HOLE, 9),
+            chunks.ListEntry(chunks.PIECE, 70, part),
+        ]
     )
     puts = [
         directory_row(2),

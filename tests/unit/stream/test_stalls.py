@@ -16,7 +16,7 @@ from agent.stream.position import PositionBoard
 from agent.stream.sending.catchup import NOT_CAPTURED, NOT_READ
 from agent.stream.sending.rounds import FRUITLESS, Fruitless, Stalled
 from agent.stream.sending.sender import Sender
-from agent.stream.sending.source import Waiting
+from agent.stream.sending.source import PendingMark
 from fakes.stream_fakes import CHUNK, Done, FakeSource, MemoryTransport, Primary, Secondary
 
 
@@ -37,19 +37,19 @@ class Stuck(FakeSource):
         self.asked = 0
         primary.change_unseen(b"stuck", b"x" * CHUNK)
 
-    def force(self, objects: Sequence[ObjectId]) -> Waiting:
+    def force(self, objects: Sequence[ObjectId]) -> PendingMark:
         self.asked += 1
         self.clock.advance(6.0)
         return self.answer()
 
-    def answer(self) -> Waiting:
+    def answer(self) -> PendingMark:
         return Done(NOTHING)
 
 
 class Never(Stuck):
     """Capture never comes to it either."""
 
-    def answer(self) -> Waiting:
+    def answer(self) -> PendingMark:
         return self
 
     def wait(self, timeout: float | None) -> CommitNumber:
@@ -60,7 +60,7 @@ class Never(Stuck):
 class Off(Stuck):
     """Capture is stopped."""
 
-    def answer(self) -> Waiting:
+    def answer(self) -> PendingMark:
         return self
 
     def wait(self, timeout: float | None) -> CommitNumber:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.core.clock import ManualClock
-from agent.core.standing import Hold, Standing, SyncFacts, Told
+from agent.core.standing import Hold, PeerStanding, Standing, SyncFacts
 from agent.stream.telling import CHANGE_SECONDS, PROGRESS_SECONDS, Standings, Telling
 
 HELD = Standing("held", Hold("c", "s"))
@@ -55,7 +55,7 @@ def test_the_last_word_of_a_peer_is_kept_with_its_moment() -> None:
     clock.advance(5)
     at = clock.now_ns()
     standings.heard("beta", HELD)
-    assert (Told(HELD, at), [1]) == (standings.told("beta"), woken)
+    assert (PeerStanding(HELD, at), [1]) == (standings.told("beta"), woken)
 
 
 def test_who_speaks_is_woken_by_news_only() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.fs.handles import can_open_by_handle, handle_of, handle_of_fd
-from agent.watch.handle_paths import Places
+from agent.watch.handle_paths import HandlePaths
 
 
 @pytest.fixture
@@ -34,14 +34,14 @@ def handle(path: Path) -> bytes:
 
 
 @pytest.fixture
-def places(root_fd: int) -> Places[str]:
+def places(root_fd: int) -> HandlePaths[str]:
     """Places with one root, called ``web``."""
-    made: Places[str] = Places()
+    made: HandlePaths[str] = HandlePaths()
     made.add_root("web", root_fd)
     return made
 
 
-def test_inside_outside_and_private(places: Places[str], tmp_path: Path) -> None:
+def test_inside_outside_and_private(places: HandlePaths[str], tmp_path: Path) -> None:
     """The root has an empty prefix; outside is known as such; the private directory is nowhere."""
     for name in ("root/a/b", "root/.hikae/m", "rooted", "root/a/.hikae"):
         (tmp_path / name).mkdir(parents=True)
@@ -54,7 +54,7 @@ def test_inside_outside_and_private(places: Places[str], tmp_path: Path) -> None
     assert None is places.of(handle(tmp_path / "root/.hikae/m"))
 
 
-def test_nested_roots(places: Places[str], tmp_path: Path) -> None:
+def test_nested_roots(places: HandlePaths[str], tmp_path: Path) -> None:
     """A directory below two roots stands in both."""
     (tmp_path / "root/inner/x").mkdir(parents=True)
     inner = os.open(tmp_path / "root/inner", os.O_RDONLY)
@@ -67,7 +67,7 @@ def test_nested_roots(places: Places[str], tmp_path: Path) -> None:
         os.close(inner)
 
 
-def test_removed_directories(places: Places[str], tmp_path: Path) -> None:
+def test_removed_directories(places: HandlePaths[str], tmp_path: Path) -> None:
     """One that was known keeps its path, as its last events may still come; one that was not stands nowhere."""
     for name in ("known", "unknown", "kept open (deleted)"):
         (tmp_path / "root" / name).mkdir()
@@ -84,7 +84,7 @@ def test_removed_directories(places: Places[str], tmp_path: Path) -> None:
     assert None is places.of(known)
 
 
-def test_after_a_rename(places: Places[str], tmp_path: Path) -> None:
+def test_after_a_rename(places: HandlePaths[str], tmp_path: Path) -> None:
     """What was known is asked again, also when the root itself was renamed."""
     (tmp_path / "root/a/b").mkdir(parents=True)
     inner = handle(tmp_path / "root/a/b")
@@ -97,7 +97,7 @@ def test_after_a_rename(places: Places[str], tmp_path: Path) -> None:
 
 def test_bounded(root_fd: int, tmp_path: Path) -> None:
     """At most ``limit`` answers are kept."""
-    places: Places[str] = Places(limit=3)
+    places: HandlePaths[str] = HandlePaths(limit=3)
     places.add_root("web", root_fd)
     for number in range(9):
         (tmp_path / f"root/{number}").mkdir()
@@ -105,7 +105,7 @@ def test_bounded(root_fd: int, tmp_path: Path) -> None:
     assert 3 == len(places._known)
 
 
-def test_paths_of_more_than_a_page(places: Places[str], root_fd: int) -> None:
+def test_paths_of_more_than_a_page(places: HandlePaths[str], root_fd: int) -> None:
     """/proc cannot tell such a path: it is found name by name."""
     names = [b"%03d" % number + b"x" * 200 for number in range(30)]
     here = os.dup(root_fd)
@@ -119,7 +119,7 @@ def test_paths_of_more_than_a_page(places: Places[str], root_fd: int) -> None:
     assert (("web", b"/".join(names) + b"/"),) == places.of(deepest)
 
 
-def test_alive(places: Places[str], tmp_path: Path) -> None:
+def test_alive(places: HandlePaths[str], tmp_path: Path) -> None:
     """An object has a name somewhere, or it is gone."""
     path = tmp_path / "file"
     path.touch()
@@ -129,12 +129,12 @@ def test_alive(places: Places[str], tmp_path: Path) -> None:
     assert places.alive(of_file)
     path.unlink()
     assert not places.alive(of_file)
-    assert not Places[str]().alive(of_file)
+    assert not HandlePaths[str]().alive(of_file)
 
 
-def test_answers_are_bounded_in_bytes(places: Places[str], tmp_path: Path) -> None:
+def test_answers_are_bounded_in_bytes(places: HandlePaths[str], tmp_path: Path) -> None:
     """Where paths are long fewer are remembered, and all are right."""
-    small: Places[str] = Places(most=1000)
+    small: HandlePaths[str] = HandlePaths(most=1000)
     fd = os.open(tmp_path / "root", os.O_RDONLY)
     try:
         small.add_root("web", fd)

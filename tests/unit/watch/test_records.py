@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from agent.watch import records
-from agent.watch.records import Found
+from agent.watch.records import DecodedRecord
 
 FSID = b"12345678"
 
@@ -58,17 +58,17 @@ def test_a_longer_fixed_part_is_passed_over() -> None:
 def test_decode_an_entry() -> None:
     """Directory, name without its padding, and object."""
     for name in (b"x", b"xyz", b"four", b"new\nline\xff", b"n" * 255):
-        assert Found(DIR, name, b"", b"", FILE) == records.decode(fid(2, DIR, name) + fid(1, FILE))
+        assert DecodedRecord(DIR, name, b"", b"", FILE) == records.decode_record(fid(2, DIR, name) + fid(1, FILE))
 
 
 def test_decode_a_rename() -> None:
     """Both directories and names."""
     info = fid(10, DIR, b"old") + fid(12, OTHER, b"new") + fid(1, FILE)
-    assert Found(DIR, b"old", OTHER, b"new", FILE) == records.decode(info)
+    assert DecodedRecord(DIR, b"old", OTHER, b"new", FILE) == records.decode_record(info)
 
 
 def test_decode_what_has_no_name() -> None:
     """A directory alone is itself; an object alone has only its handle; what is unknown is passed over."""
-    assert Found(DIR, b".", b"", b"", b"") == records.decode(fid(3, DIR))
-    assert Found(b"", b"", b"", b"", FILE) == records.decode(fid(1, FILE))
-    assert Found(DIR, b"x", b"", b"", b"") == records.decode(fid(99, OTHER) + fid(2, DIR, b"x"))
+    assert DecodedRecord(DIR, b".", b"", b"", b"") == records.decode_record(fid(3, DIR))
+    assert DecodedRecord(b"", b"", b"", b"", FILE) == records.decode_record(fid(1, FILE))
+    assert DecodedRecord(DIR, b"x", b"", b"", b"") == records.decode_record(fid(99, OTHER) + fid(2, DIR, b"x"))

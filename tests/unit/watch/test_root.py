@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from agent.watch.root import identity_of, reason_lost
+from agent.watch.root import directory_at, reason_lost
 
 
 def test_it_stands(tmp_path: Path) -> None:
     """Content and metadata may change; a link to it is the same root."""
     root = tmp_path / "root"
     root.mkdir()
-    identity = identity_of(str(root))
+    identity = directory_at(str(root))
     (root / "file").touch()
     root.chmod(0o700)
     (tmp_path / "link").symlink_to(root)
@@ -23,7 +23,7 @@ def test_it_is_lost(tmp_path: Path) -> None:
     """Gone, replaced, no directory, another filesystem: each has its own words."""
     root = tmp_path / "root"
     root.mkdir()
-    identity = identity_of(str(root))
+    identity = directory_at(str(root))
     elsewhere = replace(identity, device=identity.device + 1)
     assert "mounted or unmounted" in str(reason_lost(str(root), elsewhere))
     root.rename(tmp_path / "was")

@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from agent.apply.brake.judge import Guard, Reached
-from agent.apply.brake.limits import Hold
+from agent.apply.brake.limits import BrakeHold
 from agent.apply.brake.window import STRETCHES
 from agent.config.values import Brake
 from agent.core.commit import Commit
@@ -97,7 +97,7 @@ class Past:
 
 def judged(
     it: Rig, guard: Guard, target: Commit, applied: CommitNumber, accepted: CommitNumber = NOTHING
-) -> Hold | None:
+) -> BrakeHold | None:
     """What the guard says with a reader of its own."""
     with it.catalog.reader() as reader:
         return guard.judge(reader, target, Reached(applied, accepted, NOTHING))
@@ -299,7 +299,7 @@ def test_deletions_add_up_over_the_window(tmpfs_dir: Path) -> None:
         tree = wide(it)
         applied = past.commit(tree).number
         files = [place for place in tree.names if place[0] != ROOT]
-        hold: Hold | None = None
+        hold: BrakeHold | None = None
         for count, place in enumerate(files[:64], 1):
             it.clock.advance(4)
             tree.remove(*place)

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
-from agent.apply.converge import deferred as late
-from agent.apply.converge import refresh
+from agent.apply.converge import deferred, refresh
 from agent.apply.loop import ApplyLoop
 from agent.apply.results import Held
 from agent.config.values import Brake
@@ -27,7 +26,7 @@ MORE = [bytes([65 + number]) * PAGE for number in range(8)]
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file of two bytes is large, and every chunk a step."""
     monkeypatch.setattr(refresh, "LARGE", 2)
-    monkeypatch.setattr(late, "SLICE", 1)
+    monkeypatch.setattr(deferred, "SLICE", 1)
 
 
 @pytest.fixture
@@ -242,7 +241,7 @@ def test_verify_finishes_first(it: Rig) -> None:
 
 def test_more_files_than_are_remembered(it: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those beyond are written at once."""
-    monkeypatch.setattr(late, "MANY", 2)
+    monkeypatch.setattr(deferred, "MANY", 2)
     applier, tree = it.applier(), Tree.empty(it.store)
     ids = [tree.file(ROOT, b"%d" % n, b"a" * PAGE) for n in range(5)]
     applier.converge(it.commit(tree))

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from agent.apply.brake.limits import (
-    Counts,
+    StateCounts,
     is_guarded,
     judge,
     judge_lineage,
@@ -27,25 +27,25 @@ def _commit(number: int, entries: int) -> Commit:
 
 def test_an_emptied_source_holds() -> None:
     """Nothing but the root, where there was something."""
-    hold = judge(Counts(3), _commit(7, 0), CommitNumber(6), NOTHING)
+    hold = judge(StateCounts(3), _commit(7, 0), CommitNumber(6), NOTHING)
     assert hold is not None
     assert ("held", 6) == (hold.code, hold.since)
 
 
 def test_an_empty_standby_may_stay_empty() -> None:
     """From nothing to nothing is no loss."""
-    assert judge(Counts(), _commit(7, 0), CommitNumber(7), NOTHING) is None
+    assert judge(StateCounts(), _commit(7, 0), CommitNumber(7), NOTHING) is None
 
 
 def test_a_source_with_entries_passes() -> None:
     """One entry is enough here; shares are weighed elsewhere."""
-    assert judge(Counts(1000), _commit(7, 1), NOTHING, NOTHING) is None
+    assert judge(StateCounts(1000), _commit(7, 1), NOTHING, NOTHING) is None
 
 
 def test_accepting_lets_exactly_this_emptying_pass() -> None:
     """An acceptance covers the run of empty commits that it was typed in, not a later one."""
-    assert judge(Counts(3), _commit(9, 0), CommitNumber(6), CommitNumber(7)) is None
-    assert judge(Counts(3), _commit(12, 0), CommitNumber(11), CommitNumber(7)) is not None
+    assert judge(StateCounts(3), _commit(9, 0), CommitNumber(6), CommitNumber(7)) is None
+    assert judge(StateCounts(3), _commit(12, 0), CommitNumber(11), CommitNumber(7)) is not None
 
 
 def test_the_run_of_empty_commits_begins_after_the_last_full_one() -> None:
@@ -74,10 +74,10 @@ def test_small_datasets_are_not_guarded() -> None:
 def test_a_lineage_that_lost_most_is_held() -> None:
     """Counts alone decide: as much or more passes, a loss over the limit does not."""
     limits = Brake()
-    applied = Counts(1000)
+    applied = StateCounts(1000)
     assert judge_lineage(limits, applied, _commit(9, 700), CommitNumber(8)) is None
     assert judge_lineage(limits, applied, _commit(9, 5000), CommitNumber(8)) is None
-    assert judge_lineage(limits, Counts(99), _commit(9, 1), CommitNumber(8)) is None
+    assert judge_lineage(limits, StateCounts(99), _commit(9, 1), CommitNumber(8)) is None
     hold = judge_lineage(limits, applied, _commit(9, 699), CommitNumber(8))
     assert hold is not None
     assert ("mass-deletion", 8) == (hold.code, hold.since)

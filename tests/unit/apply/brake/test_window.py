@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from agent.apply.brake.window import STRETCHES, Mark, Window
+from agent.apply.brake.window import STRETCHES, Window, WindowMark
 from agent.core.ids import CommitNumber
 
 SECOND = 10**9
@@ -13,7 +13,7 @@ SECOND = 10**9
 def window(seconds: float, *marks: tuple[int, float]) -> Window:
     """A window with marks: ``(number, second)``."""
     made = Window(seconds)
-    first, *others = (Mark(CommitNumber(number), int(second * SECOND), 100, 100) for number, second in marks)
+    first, *others = (WindowMark(CommitNumber(number), int(second * SECOND), 100, 100) for number, second in marks)
     made.begin(first)
     for mark in others:
         made.add(mark)
@@ -40,7 +40,7 @@ def test_a_row_counts_where_it_stood_and_once() -> None:
 def test_what_ended_since_history_was_asked_counts_apart() -> None:
     """The mark of the question is none of the window's."""
     it = window(32, (1, 0))
-    it.asked = Mark(CommitNumber(5), 0, 100, 100)
+    it.asked = WindowMark(CommitNumber(5), 0, 100, 100)
     it.names_ended([(1, 3, 1), (2, 6, 10)])
     assert (1, 10) == (it.marks[0].names, it.asked.names)
 
@@ -60,7 +60,7 @@ def test_memory_is_the_same_for_every_history() -> None:
     for number in range(2, 20_000):
         received = number * SECOND // 10
         if it.stretch_of(received) > it.marks[-1].received:
-            it.add(Mark(CommitNumber(number), received, 100, 100))
+            it.add(WindowMark(CommitNumber(number), received, 100, 100))
             it.trim(received, CommitNumber(number))
         assert len(it.marks) <= STRETCHES + 3
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.apply.results import ChunkLost
-from agent.apply.writing import file_content as content
+from agent.apply.writing import file_content
 from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow
 from fakes.apply_fakes import PAGE, Bytes, Tree
@@ -49,8 +49,8 @@ def test_new_content_is_as_wanted(fd: int, runs: tuple[bytes | int, ...]) -> Non
     """Empty, one chunk, holes in the middle, everywhere, at the end."""
     store = Bytes()
     row = _row(store, *runs)
-    content.write_new(fd, row, store.read)
-    assert "" == content.difference(fd, row, store.read)
+    file_content.write_new(fd, row, store.read)
+    assert "" == file_content.content_difference(fd, row, store.read)
     assert b"".join(bytes(run) if isinstance(run, int) else run for run in runs) == os.pread(fd, 1 << 20, 0)
 
 
@@ -61,12 +61,12 @@ def test_any_content_becomes_any_other(tmpfs_dir: Path, rng: random.Random) -> N
         old, new = _row(store, *_runs(rng)), _row(store, *_runs(rng))
         for way in ("mend", "patch"):
             fd = os.open(tmpfs_dir / f"{number}{way}", os.O_RDWR | os.O_CREAT)
-            content.write_new(fd, old, store.read)
+            file_content.write_new(fd, old, store.read)
             if way == "mend":
-                content.mend(fd, new, store.read)
+                file_content.mend(fd, new, store.read)
             else:
-                content.patch(fd, old, new, store.read)
-            assert "" == content.difference(fd, new, store.read)
+                file_content.patch(fd, old, new, store.read)
+            assert "" == file_content.content_difference(fd, new, store.read)
             os.close(fd)
 
 
@@ -74,22 +74,22 @@ def test_the_difference_has_a_name(fd: int) -> None:
     """Size, bytes, or only the layout of holes."""
     store = Bytes()
     row = _row(store, b"a" * PAGE, 2 * PAGE, b"b" * PAGE)
-    content.write_new(fd, row, store.read)
+    file_content.write_new(fd, row, store.read)
     os.pwrite(fd, bytes(PAGE), PAGE)
-    assert "holes" == content.difference(fd, row, store.read)
+    assert "holes" == file_content.content_difference(fd, row, store.read)
     os.pwrite(fd, b"!", PAGE)
-    assert "content" == content.difference(fd, row, store.read)
+    assert "content" == file_content.content_difference(fd, row, store.read)
     os.ftruncate(fd, 1)
-    assert "size" == content.difference(fd, row, store.read)
+    assert "size" == file_content.content_difference(fd, row, store.read)
 
 
 def test_patching_reads_only_what_differs(fd: int) -> None:
     """An unchanged chunk costs no read and no write."""
     store = Bytes()
     old, new = _row(store, b"a" * PAGE, b"b" * PAGE), _row(store, b"a" * PAGE, b"c" * PAGE)
-    content.write_new(fd, old, store.read)
+    file_content.write_new(fd, old, store.read)
     store.reads = 0
-    assert PAGE == content.patch(fd, old, new, store.read)
+    assert PAGE == file_content.patch(fd, old, new, store.read)
     assert 2 == store.reads
 
 
@@ -99,28 +99,31 @@ def test_a_chunk_of_another_length_is_not_believed(fd: int) -> None:
     row = _row(store, b"abc")
     store.stored[store.keep(b"abc")] = b"abcd"
     with pytest.raises(ChunkLost):
-        content.write_new(fd, row, store.read)
+        file_content.write_new(fd, row, store.read)
 
 
 def test_a_lost_chunk_leaves_a_file_as_it_was_when_patched(fd: int) -> None:
     """It is read before anything is changed."""
     store = Bytes()
     old, new = _row(store, b"a" * PAGE, b"b" * PAGE), _row(store, b"x" * PAGE, b"y" * PAGE)
-    content.write_new(fd, old, store.read)
+    file_content.write_new(fd, old, store.read)
     del store.stored[store.keep(b"y" * PAGE)]
     with pytest.raises(Exception, match="not there"):
-        content.patch(fd, old, new, store.read)
-    assert "" == content.difference(fd, old, store.read)
+        file_content.patch(fd, old, new, store.read)
+    assert "" == file_content.content_difference(fd, old, store.read)
 
 
 def test_a_layout_that_costs_no_room_is_no_difference(fd: int) -> None:
     """A hole where zeros are wanted reads the same; it is written all the same when the file is mended."""
     store = Bytes()
     row = _row(store, b"a" * PAGE, bytes(2 * PAGE), b"b" * PAGE)
-    content.write_new(fd, _row(store, b"a" * PAGE, 2 * PAGE, b"b" * PAGE), store.read)
-    assert ("", False) == (content.difference(fd, row, store.read), content.is_same(fd, row, store.read))
-    content.mend(fd, row, store.read)
-    assert content.is_same(fd, row, store.read)
+    file_content.write_new(fd, _row(store, b"a" * PAGE, 2 * PAGE, b"b" * PAGE), store.read)
+    assert ("", False) == (
+        file_content.content_difference(fd, row, store.read),
+        file_content.is_same(fd, row, store.read),
+    )
+    file_content.mend(fd, row, store.read)
+    assert file_content.is_same(fd, row, store.read)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs loop devices")
@@ -136,6 +139,6 @@ def test_on_xfs_what_was_read_is_no_data(tmp_path: Path) -> None:
             os.pwrite(opened, b"b" * PAGE, 31 * PAGE)
             os.fsync(opened)
             os.pread(opened, row.size, 0)
-            assert "" == content.difference(opened, row, store.read)
+            assert "" == file_content.content_difference(opened, row, store.read)
         finally:
             os.close(opened)

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from agent.capture.batch import View
-from agent.capture.tree import moves as moved
+from agent.capture.tree import moves
 from agent.capture.tree.moves import Leaving, Moved, followed
 from agent.core.ids import ROOT, ObjectId
 
@@ -82,11 +82,11 @@ def test_only_so_much_is_remembered(names: Names, monkeypatch: pytest.MonkeyPatc
     """By looks that have passed, and by what lay above in all."""
     it = Moved(cast(View, names))
     move(names, it, ONE, OTHER)
-    assert {ONE} == it.out_of(TOP, moved._REMEMBERED + 1)
-    assert set() == it.out_of(TOP, moved._REMEMBERED + 2)
-    monkeypatch.setattr(moved, "_ABOVE", 5)
-    move(names, it, INNER, OTHER, moved._REMEMBERED + 2)
-    move(names, it, ONE, INNER, moved._REMEMBERED + 2)
-    move(names, it, ONE, TOP, moved._REMEMBERED + 2)
-    assert set() == it.out_of(TOP, moved._REMEMBERED + 2)
-    assert {ONE} == it.out_of(INNER, moved._REMEMBERED + 2)
+    assert {ONE} == it.out_of(TOP, moves._REMEMBERED + 1)
+    assert set() == it.out_of(TOP, moves._REMEMBERED + 2)
+    monkeypatch.setattr(moves, "_ABOVE", 5)
+    move(names, it, INNER, OTHER, moves._REMEMBERED + 2)
+    move(names, it, ONE, INNER, moves._REMEMBERED + 2)
+    move(names, it, ONE, TOP, moves._REMEMBERED + 2)
+    assert set() == it.out_of(TOP, moves._REMEMBERED + 2)
+    assert {ONE} == it.out_of(INNER, moves._REMEMBERED + 2)

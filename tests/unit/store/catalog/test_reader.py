@@ -12,8 +12,8 @@ from agent.core.digest import bucket_of
 from agent.core.errors import Damaged, NotFound
 from agent.core.ids import NOTHING, ROOT, object_id
 from agent.core.rows import key_of, name_key, object_key
-from agent.store.catalog import history as moments
-from agent.store.catalog import reader as reading
+from agent.store.catalog import history
+from agent.store.catalog import reader as reader_module
 from agent.store.catalog.catalog import Catalog, CatalogReader
 from agent.store.sqlite import query
 from fakes.store_fakes import begun, dir_row, file_row, header, name_row, number
@@ -182,15 +182,15 @@ def test_buckets_and_their_rows(catalog: Catalog, reader: CatalogReader) -> None
 
 def test_a_directory_with_a_long_past_is_read_at_the_cost_of_what_is_there(catalog: Catalog) -> None:
     """Names that came and went do not slow ``children`` down: no step of the plan walks the past."""
-    plan = catalog._all("explain query plan " + moments.CHILDREN, (ROOT, b"", number(4), 10))
+    plan = catalog._all("explain query plan " + history.CHILDREN, (ROOT, b"", number(4), 10))
     searches = [step[3] for step in plan if step[3].startswith(("SEARCH", "SCAN"))]
     assert [True, True] == ["PRIMARY KEY (parent=? AND until" in search for search in searches]
 
 
-@pytest.mark.parametrize("sql", [reading._NAMES_OF, reading._SOME_NAMES])
+@pytest.mark.parametrize("sql", [reader_module._NAMES_OF, reader_module._SOME_NAMES])
 def test_names_that_an_object_had_are_not_read(catalog: Catalog, sql: str) -> None:
     """Users rename a directory to and fro a million times: its name now is found as quickly."""
-    given = (A, number(4)) if sql is reading._NAMES_OF else (A, number(4), 2)
+    given = (A, number(4)) if sql is reader_module._NAMES_OF else (A, number(4), 2)
     plan = catalog._all("explain query plan " + sql, given)
     assert "name_object (object=? AND until>?)" in plan[0][3]
     assert [(ROOT, b"c")] == catalog._all(sql, given)

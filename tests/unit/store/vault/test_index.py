@@ -10,7 +10,7 @@ import pytest
 
 from agent.core.errors import Damaged
 from agent.store.local import Local
-from agent.store.vault.index import Index, remove
+from agent.store.vault.index import Index, remove_index
 from agent.store.vault.pack import PackEnd, Place
 
 NAMES = [bytes([i]) * 32 for i in range(6)]
@@ -80,7 +80,7 @@ def test_an_index_of_another_kind_is_damaged_and_can_be_removed(tmpfs_dir: Path)
     Path(path).write_bytes(os.urandom(20_000))
     with pytest.raises(Damaged):
         Index.open(path)
-    remove(path)
+    remove_index(path)
     Index.open(path).close()
     Local.open(str(tmpfs_dir / "local.db")).close()
     with pytest.raises(Damaged):

@@ -11,10 +11,10 @@ import pytest
 
 from agent.core.chunks import DATA, PIECE, name_of
 from agent.core.errors import Damaged, NotFound, Refused, WireError
-from agent.core.patch import PAGE, Run, Runs, between
+from agent.core.patch import PAGE, PatchRange, Runs, between
 from agent.store.vault.codec import PATCH, PATCH_ZSTD, StoredChunk, is_patch, pack_patch
 from agent.store.vault.pack import HEADER_SIZE, PackEnd, path_of
-from agent.store.vault.patch_chains import DEPTH_MAX, BaseUnknown, Record, received, resolve
+from agent.store.vault.patch_chains import DEPTH_MAX, BaseUnknown, Record, rebuild_record, received
 from agent.store.vault.vault import Vault
 from fakes.store_fakes import chunk
 
@@ -130,9 +130,9 @@ def test_patches_of_several_bases_count_each(vault: Vault) -> None:
     half = SIZE // 2
     raw = second.raws[0][half:] + b"between" + first.raws[1][:half]
     runs = (
-        Run(second.names[0], half, half),
-        Run(b"", 0, 7),
-        Run(first.names[1], 0, half),
+        PatchRange(second.names[0], half, half),
+        PatchRange(b"", 0, 7),
+        PatchRange(first.names[1], 0, half),
     )
     assert 3 == first.take(raw, runs).depth
     assert raw == vault.read(name_of(raw))
@@ -153,14 +153,14 @@ def test_a_patch_that_saves_little_is_none() -> None:
     raw = os.urandom(SIZE)
     name = name_of(b"base")
     for pages, is_worth in ((8, True), (28, False)):
-        runs = (Run(b"", 0, pages * PAGE), Run(name, 0, SIZE - pages * PAGE))
+        runs = (PatchRange(b"", 0, pages * PAGE), PatchRange(name, 0, SIZE - pages * PAGE))
         assert is_worth == (pack_patch(name_of(raw), DATA, raw, runs) is not None)
 
 
 def test_an_unknown_base_is_refused(vault: Vault) -> None:
     """By its own error, so that the call is tried again at once."""
     raw = os.urandom(SIZE)
-    packed = pack_patch(name_of(raw), DATA, raw, (Run(name_of(b"nobody"), 0, SIZE - 1), Run(b"", 0, 1)))
+    packed = pack_patch(name_of(raw), DATA, raw, (PatchRange(name_of(b"nobody"), 0, SIZE - 1), PatchRange(b"", 0, 1)))
     assert packed is not None
     with pytest.raises(BaseUnknown):
         received(vault, DATA, packed.codec, SIZE, bytes(packed.stored), lambda _: None)
@@ -169,7 +169,7 @@ def test_an_unknown_base_is_refused(vault: Vault) -> None:
 def test_a_base_that_came_along_serves(vault: Vault) -> None:
     """It is not in the vault yet, so the chunk is stored whole."""
     raw = os.urandom(SIZE)
-    packed = pack_patch(name_of(raw), DATA, raw, (Run(name_of(raw), 0, SIZE),))
+    packed = pack_patch(name_of(raw), DATA, raw, (PatchRange(name_of(raw), 0, SIZE),))
     assert packed is not None
     got, rebuilt = received(vault, DATA, packed.codec, SIZE, bytes(packed.stored), lambda _: raw)
     assert (raw, False) == (rebuilt, is_patch(got.codec))
@@ -252,12 +252,12 @@ def test_a_lost_base_makes_its_patches_damaged(vault: Vault, directory: str) -> 
 def test_rings_and_ladders_without_an_end_are_noticed() -> None:
     """Whatever a damaged vault says, reading ends: a base must lie less deep than what is made of it."""
     raw = os.urandom(SIZE)
-    packed = pack_patch(name_of(raw), DATA, raw, (Run(name_of(raw), 0, SIZE),))
+    packed = pack_patch(name_of(raw), DATA, raw, (PatchRange(name_of(raw), 0, SIZE),))
     assert packed is not None
     for depth in (1, DEPTH_MAX, DEPTH_MAX + 1):
         ring = Record(PATCH, SIZE, depth, packed.stored)
         with pytest.raises(WireError):
-            resolve(ring, lambda _, ring=ring: ring)  # type: ignore[misc]
+            rebuild_record(ring, lambda _, ring=ring: ring)  # type: ignore[misc]
 
 
 def test_the_cache_of_the_applier_is_not_used_up(directory: str) -> None:

@@ -22,7 +22,7 @@ from agent.stream.sending.call import RefusedByPeer
 from agent.stream.sending.link import Link
 from agent.stream.sending.pace import Pace
 from agent.stream.sending.rounds import Stalled
-from agent.stream.sending.sender import Phase, Sender
+from agent.stream.sending.sender import CallPhase, Sender
 from fakes.eventually import eventually
 from fakes.stream_fakes import MemoryTransport, Primary, Secondary, make_sender
 
@@ -67,7 +67,7 @@ def test_replicates_and_stops_cleanly(primary: Primary, secondary: Secondary) ->
     assert newest is not None
     assert board.wait(Level.DURABLE, newest.number, 40)
     link.stop()
-    assert (newest.digest, Phase.ENDED, None) == (secondary.digest(), link.state().phase, link.state().error)
+    assert (newest.digest, CallPhase.ENDED, None) == (secondary.digest(), link.state().phase, link.state().error)
 
 
 def test_dials_again(primary: Primary) -> None:
@@ -139,7 +139,7 @@ def test_an_old_failure_is_no_news_in_a_call_that_lasts(
     transport = Once(MemoryTransport(secondary), failure)
     link = Link("beta", "web", transport, lambda: make_sender(primary, pace=pace), clock, chance=lambda: -0.5)
     link.start()
-    eventually(lambda: link.state().phase is Phase.CATCHUP)
+    eventually(lambda: link.state().phase is CallPhase.CATCHUP)
     assert link.state().error is not None
     clock.advance(2)
     assert told_after_two_seconds == (link.state().error is not None)
@@ -223,7 +223,7 @@ def test_sender_that_cannot_be_made(primary: Primary) -> None:
     for _ in range(2):
         assert asked.acquire(timeout=40)
     link.stop()
-    assert Phase.ENDED is link.state().phase
+    assert CallPhase.ENDED is link.state().phase
 
 
 class NeverEnds:
@@ -255,7 +255,7 @@ def test_a_peer_that_does_not_end_a_call_is_dialled_again(primary: Primary, seco
 
     link = Link("beta", "web", transport, make, SystemClock(), chance=lambda: -0.5, close_within=0.01)
     link.start()
-    eventually(lambda: link.state().phase is Phase.STREAMING)
+    eventually(lambda: link.state().phase is CallPhase.STREAMING)
     senders[0].close()
     eventually(lambda: transport.calls > 1)
     link.stop()
@@ -277,6 +277,6 @@ def test_a_call_that_brought_nothing_is_named_until_one_does(primary: Primary, s
     seen = eventually(lambda: link.state().error)
     assert seen is not None
     assert ("stalled", b"stuck") == (seen.code, seen.path)
-    assert eventually(lambda: link.state().phase is Phase.STREAMING and link.state().error is None)
+    assert eventually(lambda: link.state().phase is CallPhase.STREAMING and link.state().error is None)
     link.stop()
     assert 3 == len(opened)

@@ -10,7 +10,7 @@ import pytest
 
 from agent.core.errors import HikaeError
 from agent.stream.messages import Data, Seal, Withdraw
-from agent.stream.sending.sender import Phase
+from agent.stream.sending.sender import CallPhase
 from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary, noise
 
 
@@ -92,7 +92,7 @@ def test_what_is_too_large_for_the_spool_arrives_once_it_rests(primary: Primary,
     """Nothing is sealed that is not whole; what fits is not sent twice; the peer counts as behind meanwhile."""
     primary.spool_limits = (3 * CHUNK,)
     hot = HotFile(primary, 30)
-    phases: set[Phase] = set()
+    phases: set[CallPhase] = set()
     transport = MemoryTransport(secondary)
     call = Call(primary, transport)
     inner: Callable[[], None] = hot.rewrite
@@ -105,7 +105,7 @@ def test_what_is_too_large_for_the_spool_arrives_once_it_rests(primary: Primary,
     assert caught_up(call, primary, secondary), call.failure
     call.stop()
     assert call.failure is None
-    assert Phase.BEHIND in phases
+    assert CallPhase.BEHIND in phases
     assert max(spool.size for spool in primary.spools) <= 3 * CHUNK
 
 

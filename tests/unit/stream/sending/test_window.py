@@ -6,7 +6,7 @@ from collections import deque
 
 import pytest
 
-from agent.stream.sending.window import BULK_SECONDS, LEAST, MOST_SECONDS, Window
+from agent.stream.sending.window import BULK_SECONDS, LEAST, MOST_SECONDS, InFlight
 
 MIB = 1 << 20
 
@@ -16,7 +16,7 @@ class Simulated:
 
     def __init__(self, rate: float, delay: float) -> None:
         self.rate, self.delay = rate, delay
-        self.window = Window()
+        self.window = InFlight()
         self.now = self._free_at = 0.0
         self._sent = self._done = 0
         self._answers: deque[tuple[float, int]] = deque()
@@ -93,7 +93,7 @@ def test_what_is_not_known_begins_small_and_grows_fast() -> None:
 
 def test_a_message_is_a_part_of_what_may_be_under_way() -> None:
     """Never more than asked for, and small on a slow link."""
-    window = Window()
+    window = InFlight()
     assert LEAST > window.message(MIB)
     window.rate = 125e3
     assert 31_250 == window.message(MIB)

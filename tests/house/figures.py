@@ -1,0 +1,131 @@
+"""How the house reads, in numbers. Each is of the whole source; none is a limit but where ``mistakes`` says so."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from statistics import median, quantiles
+
+from house.names import meanings
+from house.source import Source, functions
+
+#: Files in a folder, at most.
+MOST_FILES = 20
+
+
+def figures(source: Source) -> dict[str, object]:
+    """Every figure by its name, in the order in which they are told."""
+    folders = files_by_folder(source)
+    lengths = sorted(_length(one) for module in source.agent for one in functions(module))
+    parameters = sorted(constructor_parameters(source).values())
+    return {
+        "modules": len(source.agent),
+        "lines": sum(len(module.text.splitlines()) for module in source.agent),
+        "function lines, median / p90 / longest": (
+            int(median(lengths)),
+            int(quantiles(lengths, n=10)[-1]),
+            lengths[-1],
+        ),
+        "files over 500 lines": sum(len(module.text.splitlines()) > 500 for module in source.agent),
+        "folders over 15 files": sum(count > 15 for count in folders.values()),
+        "most files in a folder": max(folders.values()),
+        "file names in several packages": len(shared_file_names(source)),
+        "public names of several meanings": len(meanings(source)),
+        "constructor parameters, p99 / most": (_p99(parameters), parameters[-1]),
+        "defaults that do nothing": len(list(idle_defaults(source))),
+        "patches in tests": patches(source)[0],
+        "patches that shrink a constant": patches(source)[1],
+        "modules without a test file of their name": len(untested(source)),
+    }
+
+
+def files_by_folder(source: Source) -> Counter[str]:
+    """How many modules stand in each package, its ``__init__`` not counted."""
+    return Counter(module.package for module in source.agent if module.path.name != "__init__.py")
+
+
+def shared_file_names(source: Source) -> dict[str, list[str]]:
+    """File names that stand in two packages or more."""
+    where: dict[str, list[str]] = defaultdict(list)
+    for module in source.agent:
+        if not module.path.name.startswith("__"):
+            where[module.path.name].append(module.package)
+    return {name: packages for name, packages in where.items() if len(packages) > 1}
+
+
+def constructor_parameters(source: Source) -> dict[str, int]:
+    """For each class with an ``__init__`` of its own, how many parameters it takes besides ``self``."""
+    return {
+        f"{module.name}.{node.name}": len(_parameters(made)) - 1
+        for module in source.agent
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef)
+        for made in node.body
+        if isinstance(made, ast.FunctionDef) and made.name == "__init__"
+    }
+
+
+def idle_defaults(source: Source) -> Iterator[str]:
+    """Parameters whose default is a function that does nothing or answers a constant: a missing wire would not show."""
+    for module in source.agent:
+        idle = {node.name for node in module.tree.body if isinstance(node, ast.FunctionDef) and _is_idle(node)}
+        for function in functions(module):
+            for default in (*function.args.defaults, *function.args.kw_defaults):
+                if (isinstance(default, ast.Name) and default.id in idle) or (
+                    isinstance(default, ast.Lambda) and isinstance(default.body, ast.Constant | ast.Name | ast.Tuple)
+                ):
+                    yield f"{module.path}:{default.lineno}"
+
+
+def patches(source: Source) -> tuple[int, int]:
+    """How often tests put something else in place of what is there, and how often of a constant."""
+    every = constants = 0
+    for module in source.tests:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "setattr":
+                every += 1
+                named = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+                constants += any(name.rpartition(".")[2].strip("_").isupper() for name in named)
+    return every, constants
+
+
+def untested(source: Source) -> list[str]:
+    """Modules for which no test file has their name, in a folder of theirs or of a package above."""
+    files = {(module.path.name, part) for module in source.tests for part in module.path.parts[1:-1]}
+    return [
+        module.name
+        for module in source.agent
+        if not module.path.name.startswith("__")
+        and not any((f"test_{module.path.name}", part) in files for part in module.path.parts[1:-1])
+    ]
+
+
+def mistakes(source: Source) -> list[str]:
+    """Where the house is fuller than it may be."""
+    return [
+        f"{folder}: {count} files, and at most {MOST_FILES} may stand in one folder"
+        for folder, count in files_by_folder(source).items()
+        if count > MOST_FILES
+    ]
+
+
+def _parameters(function: ast.FunctionDef) -> list[ast.arg]:
+    arguments = function.args
+    return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+
+
+def _is_idle(function: ast.FunctionDef) -> bool:
+    body = [one for one in function.body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+    return all(
+        isinstance(one, ast.Pass) or (isinstance(one, ast.Return) and isinstance(one.value, ast.Constant | None))
+        for one in body
+    )
+
+
+def _length(function: ast.FunctionDef) -> int:
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+def _p99(values: list[int]) -> int:
+    return values[min(len(values) - 1, int(len(values) * 0.99))]

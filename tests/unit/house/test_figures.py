@@ -1,0 +1,47 @@
+"""How the house reads: each figure counts what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from house.figures import constructor_parameters, files_by_folder, idle_defaults, mistakes, patches
+from house.source import Module, Source
+
+_CLASS = """
+def nobody(_): ...
+def answers(_): return 1
+class One:
+    def __init__(self, a, b=nobody, *, c=lambda: None): ...
+    def other(self, d=answers): ...
+"""
+_TEST = """
+def test(monkeypatch):
+    monkeypatch.setattr(module, "_LIMIT", 3)
+    monkeypatch.setattr("agent.core.clock.time", None)
+"""
+
+
+def _source(agent: str, tests: str = "") -> Source:
+    return Source(Path(), (Module(Path("agent/core/one.py"), agent),), (Module(Path("tests/test_one.py"), tests),))
+
+
+def test_constructors_and_their_defaults_are_counted() -> None:
+    """``self`` is no parameter; a default that answers something is none that does nothing."""
+    assert {"agent.core.one.One": 3} == constructor_parameters(_source(_CLASS))
+    assert 2 == len([one for one in idle_defaults(_source(_CLASS)) if one.startswith("agent/core/one.py:5")])
+
+
+def test_patches_are_counted_and_those_of_constants() -> None:
+    """A constant is told by its name."""
+    assert (2, 1) == patches(_source("", _TEST))
+
+
+def test_a_folder_that_is_too_full_is_a_mistake() -> None:
+    """Twenty files may stand in one, beside its ``__init__``."""
+    modules = [Module(Path(f"agent/core/n{at}.py"), "") for at in range(20)] + [
+        Module(Path("agent/core/__init__.py"), "")
+    ]
+    assert 20 == files_by_folder(Source(Path(), tuple(modules), ()))["agent.core"]
+    assert [] == mistakes(Source(Path(), tuple(modules), ()))
+    modules.append(Module(Path("agent/core/more.py"), ""))
+    assert 1 == len(mistakes(Source(Path(), tuple(modules), ())))
