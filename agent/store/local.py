@@ -48,7 +48,7 @@ _FIRST_UNKEPT = "select id from object where unkept = ? order by id limit 3"
 _PUT = Insert("insert or replace into object values", "(?, ?, ?, ?, ?, ?, ?, ?, ?)")
 _PUT_VALUE = "insert or replace into value values (?, ?)"
 #: They are believed no more (ctime 0 equals no stat), and the object is still known by its handle.
-_DOUBT = "update object set ctime = 0, clean = 0"
+_DOUBT = "update or fail object set ctime = 0, clean = 0"
 _MARK, _SETTLED = "mark", "settled"
 #: What one transaction takes: so many rows, and what is written within so many seconds.
 _ROWS, _SECONDS = 1000, 1.0

@@ -31,10 +31,11 @@ _VFS = "cksmvfs"
 _IOERR_DATA = 10 | 32 << 8  #: SQLITE_IOERR_DATA: cksumvfs found a page whose checksum is wrong.
 _IOERR_CORRUPTFS = 10 | 33 << 8
 
-#: What a statement may have to take back, in bytes, before SQLite writes that to a nameless file in the system's temporary
-#: directory: a hundred rows at random places are more than its own 64 KiB, and a first sync wrote two thirds of the content there
-#: (docs/decisions/0015).
-_TAKEN_BACK_IN_MEMORY = 4 << 20
+#: What a statement may have to take back stays in memory, whatever it is: SQLite would write more than its own 64 KiB to a
+#: nameless file, and a first sync wrote two thirds of the content there. No number in its place: above 128 KiB SQLite (3.54)
+#: writes none of it and says that the disk is full (docs/decisions/0015). Statements over a whole table say ``or fail``, so that
+#: they have nothing to take back.
+_ALWAYS_IN_MEMORY = -1
 
 _loading = threading.Lock()
 
@@ -42,7 +43,7 @@ _loading = threading.Lock()
 def _keep_in_memory_what_statements_take_back() -> None:
     """For every connection of the process, so before there is one."""
     apsw.shutdown()
-    apsw.config(apsw.SQLITE_CONFIG_STMTJRNL_SPILL, _TAKEN_BACK_IN_MEMORY)
+    apsw.config(apsw.SQLITE_CONFIG_STMTJRNL_SPILL, _ALWAYS_IN_MEMORY)
     apsw.initialize()
 
 

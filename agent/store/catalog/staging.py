@@ -40,9 +40,9 @@ update name set until = ? where parent = ? and name = ? and until = 922337203685
 """
 _ANY_NAME = "select 1 from name where parent = ? and until = 9223372036854775807 limit 1"
 _END_ALL = """
-update object set until = ? where until = 9223372036854775807;
-update name set until = ? where until = 9223372036854775807;
-update owed set until = ? where until = 9223372036854775807;
+update or fail object set until = ? where until = 9223372036854775807;
+update or fail name set until = ? where until = 9223372036854775807;
+update or fail owed set until = ? where until = 9223372036854775807;
 """
 _END_OWED = "update owed set until = ? where object = ? and until = 9223372036854775807"
 _NEW_OWED = Insert("insert or replace into owed values", "(?, 9223372036854775807, ?)")
@@ -65,9 +65,9 @@ _WAS_ENDED = (
 #: Brings back the sealed state, whatever was staged.
 UNSTAGE = """
 delete from object where since > ?1;
-update object set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
+update or fail object set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
 delete from name where since > ?1;
-update name set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
+update or fail name set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
 delete from owed where since > ?1;
 update owed set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
 """

@@ -139,6 +139,22 @@ def test_what_a_statement_may_take_back_is_not_written_anywhere(tmp_path: Path) 
     assert set() == opened
 
 
+@pytest.mark.parametrize("rows", [2_000, 60_000])
+def test_no_disk_is_full_by_what_may_be_taken_back(tmp_path: Path, rows: int) -> None:
+    """A statement, and a transaction within another, over more pages than any limit of a journal: see decision 0015."""
+    connection = open_database(str(tmp_path / "a.db"), Synchronous.NORMAL, 4096)
+    query(connection, "create table t (a integer primary key, b blob not null)")
+    put = Insert("insert or replace into t values", "(?, ?)")
+    given = [(int.from_bytes(os.urandom(6), "big"), bytes(300)) for _ in range(rows)]
+    with connection:
+        put.run(connection, given[: rows // 2])
+        query(connection, "update t set b = zeroblob(299)")
+        with connection:
+            put.run(connection, given)
+    assert [(rows,)] == query(connection, "select count(*) from t where length(b) = 300")
+    connection.close()
+
+
 def nameless_files() -> set[str]:
     """Those that this process has open."""
     links = set()
