@@ -134,7 +134,7 @@ class Pump:
     def reconcile(self, reason: str) -> Ticket:
         """Walk the whole root; the ticket is done when all of it is committed. ``reason`` is for people."""
         ticket = Ticket(f"reconcile ({reason})")
-        self._enlist(ticket, self._requests.append)
+        self._enlist(ticket, self._add_request)
         return ticket
 
     def barrier(self) -> Barrier:
@@ -199,6 +199,10 @@ class Pump:
                 return
             add(ticket)
             self._condition.notify()
+
+    def _add_request(self, ticket: Ticket) -> None:
+        """Under the lock: the pump takes the list away and puts another in its place."""
+        self._requests.append(ticket)
 
     def _add_barrier(self, ticket: Ticket) -> None:
         mark = self._settle.mark()
