@@ -73,7 +73,7 @@ def test_a_rate_is_kept_and_raised_while_it_runs(rng: random.Random) -> None:
         begun, before = time.monotonic(), wire.carried
         eventually(lambda: wire.carried > before + 8 * MB)
         rate = (wire.carried - before) / (time.monotonic() - begun)
-        assert 0.1 * RATE < rate < 1.7 * RATE
+        assert 0.3 * RATE < rate < 1.7 * RATE
         assert re.search(r"first-sync .*limited to 2 MB/s", both.alpha.run("status").stdout)
         both.alpha.config.write_text(both.alpha.config.read_text().replace("2MB/s", "400MB/s"))
         left, begun = 80 * MB - wire.carried, time.monotonic()
