@@ -2,35 +2,24 @@
 
 ::
 
-    watcher ─hints→ pump ── settle ready ──→ look ─┐                       ┌→ catalog.write   durable
-                     │                             ├→ view (one batch) ────┼→ local.write     this machine's facts
-                     └── has room ──→ walk, large ─┘                       └→ outlet.commit   to the peers
+    watcher ─hints→ pump ── settle ready ──→ look ─┐                    ┌→ catalog.write   durable
+                     │                             ├→ batch ────────────┼→ local.write     this machine's facts
+                     └── has room ──→ walk, large ─┘                    └→ outlet.commit   to the peers
 
-    outlet     the seam to stream: chunks and commits out, chunk references back in
-    rules      what is left out
-    signature  is a stat worth anything?                    (pure)
-    identity   which object is this entry?                  (pure)
-    cutter     where content is cut
-    folding    a chunk list while it grows
-    content    one open file → chunk list, new chunks, prints
-    pages      which 4 KiB pages of a large file changed
-    view       catalog and local facts with one uncommitted batch laid over them
-    place      directories by object id, and where an object is now
-    objects    one entry → its object row
-    look       hints → names: new, renamed, linked, vanished
-    dropping   whole subtrees that are gone, in slices
-    walk       reconcile: everything below a directory
-    large      large files, in slices ahead of their commit
-    reports    problems of single paths
-    root       is the root still the root?
-    engine     all of the above for one opened root
-    tasks      hints to look at, and the background: walks, drops, large files
-    committer  one batch → catalog, local facts, peers
-    coverage   what a barrier, a reconcile or a doubt waits for
-    pump       the thread that drives all of it
-    source     bytes that a peer asks for, read again
+    pump             the thread that drives all of it
+    committer        one batch → catalog, local facts, peers
+    tickets          what a barrier, a reconcile or a doubt waits for
+    pruning          history that nobody needs any more
+    outlet           the seam to stream: chunks and commits out, chunk references back in
+    batch            catalog and local facts with one uncommitted batch laid over them
+    directories      directories by object id, and where an object is now
+    path_problems    problems of single paths
+    root             is the root still the root?
+    exclude          what is left out
+    tree/            names: what stands at a path, which known object it is, what walks find
+    files/           objects: one entry → its row, with content; what is large is read in slices
 
-One thread, the pump's, owns all of it but ``source``. Work that may take long is a generator: at each ``yield`` the rows
-so far form a valid tree, and the pump may commit them and let hints have their turn. No directory's descriptor is kept
+One thread, the pump's, owns all of it but ``files.read_back``. Work that may take long is a generator: at each ``yield`` the
+rows so far form a valid tree, and the pump may commit them and let hints have their turn. No directory's descriptor is kept
 over a ``yield``.
 """

@@ -42,7 +42,7 @@ def kind_of(row: bytes) -> int:
     return int.from_bytes(row[10:14], "big") & 0o170000
 
 
-class View:
+class TreeBatch:
     """One batch over the catalog. Belongs to the pump's thread."""
 
     def __init__(self, catalog: Catalog, local: Local) -> None:

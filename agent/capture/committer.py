@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from agent.capture.batch import View
+from agent.capture.batch import TreeBatch
 from agent.capture.outlet import Outlet, ReadChunk
 from agent.chunking.reader import Found
 from agent.core.clock import Clock
@@ -57,26 +57,26 @@ class Committer:
         self._require_room = require_room
         self._mark: FactsMark | None = None
 
-    def write(self, view: View, consistent: bool) -> Commit | None:
+    def write(self, batch: TreeBatch, consistent: bool) -> Commit | None:
         """Commit the batch and begin the next; None when there was nothing to commit.
 
         A batch without rows is committed only when it makes a dataset consistent that was not.
         Raises ``StoreFailed``, ``Damaged``, ``CaptureStopped``."""
-        changes = view.changes()
+        changes = batch.changes()
         newest = self._catalog.newest()
         if not changes and (newest is None or not consistent or newest.consistent):
-            self._write_facts(view, newest)
-            view.begin()
+            self._write_facts(batch, newest)
+            batch.begin()
             return None
-        header = self._header(newest, consistent, view.fuzzy)
+        header = self._header(newest, consistent, batch.fuzzy)
         size = sum(map(len, changes.puts))
         self._patiently(lambda: self._require_room(size))
-        commit = self._patiently(lambda: self._catalog.write(changes, header, list(view.pieces.items())))
+        commit = self._patiently(lambda: self._catalog.write(changes, header, list(batch.pieces.items())))
         self.commits += 1
-        self.fuzzy += view.fuzzy
-        self._write_facts(view, commit)
-        self._give(commit, changes, view)
-        view.begin()
+        self.fuzzy += batch.fuzzy
+        self._write_facts(batch, commit)
+        self._give(commit, changes, batch)
+        batch.begin()
         return commit
 
     def send_ahead(self, token: int, found: list[Found], patches: dict[bytes, Runs], is_new: bool) -> None:
@@ -96,11 +96,11 @@ class Committer:
                 seq = seq_of(newest.number) + 1
         return Header(commit_number(epoch, seq), parent, now, now, consistent, fuzzy)
 
-    def _give(self, commit: Commit, changes: Changes, view: View) -> None:
-        chunks = self._labelled(((name, kind, data) for name, (kind, data) in view.chunks.items()), view.patches)
-        if view.since is not None:
-            self._outlet.waited(view.since)
-        self._outlet.commit(commit, changes, chunks, view.ahead)
+    def _give(self, commit: Commit, changes: Changes, batch: TreeBatch) -> None:
+        chunks = self._labelled(((name, kind, data) for name, (kind, data) in batch.chunks.items()), batch.patches)
+        if batch.since is not None:
+            self._outlet.waited(batch.since)
+        self._outlet.commit(commit, changes, chunks, batch.ahead)
 
     def _labelled(self, found: Iterable[Found], patches: Mapping[bytes, Runs]) -> list[ReadChunk]:
         """Each name once, with ``fresh`` told, and learned: a name is fresh once."""
@@ -115,11 +115,11 @@ class Committer:
             ReadChunk(name, kind, data, name not in known, patches.get(name, ())) for name, (kind, data) in once.items()
         ]
 
-    def _write_facts(self, view: View, commit: Commit | None) -> None:
+    def _write_facts(self, batch: TreeBatch, commit: Commit | None) -> None:
         """With the commit up to which they hold, in one transaction; of a commit that has none, only that."""
         mark = facts_mark(commit) if commit is not None else None
-        if view.has_facts or mark != self._mark:
-            puts, drops = view.facts_to_write()
+        if batch.has_facts or mark != self._mark:
+            puts, drops = batch.facts_to_write()
             self._patiently(lambda: self._local.write(puts, drops, mark))
             self._mark = mark
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from agent.capture.batch import View
+from agent.capture.batch import TreeBatch
 from agent.capture.remote import RemoteMounts
 from agent.core.ids import ObjectId
 from agent.fs.confined import DirTree
@@ -14,7 +14,7 @@ from agent.fs.handles import can_open_by_handle, mount_of_fd, mount_of_path, ope
 class Directories:
     """The open root and everything reached from it. Belongs to the pump's thread; ``close`` closes the root too."""
 
-    def __init__(self, root_fd: int, view: View) -> None:
+    def __init__(self, root_fd: int, batch: TreeBatch) -> None:
         self.root_fd = root_fd
         #: Through which the root is seen: what is seen through another one is none of ours.
         self.mount = mount_of_fd(root_fd)
@@ -22,7 +22,7 @@ class Directories:
         self.can_locate = can_open_by_handle(root_fd)
         #: What may never answer.
         self.remote = RemoteMounts(os.readlink(b"/proc/self/fd/%d" % root_fd))
-        self._view = view
+        self._batch = batch
         self._tree = DirTree(root_fd, self._locate_in_catalog, self._expected)
         self.fd = self._tree.fd
         self.adopt = self._tree.adopt
@@ -42,7 +42,7 @@ class Directories:
         """Where the object is now: a path relative to the root that named it a moment ago, to be looked at.
 
         None: it is gone, left the root, or cannot be asked."""
-        fact = self._view.fact(id)
+        fact = self._batch.fact(id)
         return self.locate_handle(fact.handle) if fact is not None else None
 
     def locate_handle(self, handle: bytes) -> bytes | None:
@@ -78,9 +78,9 @@ class Directories:
         return path[len(prefix) :]
 
     def _locate_in_catalog(self, id: ObjectId) -> tuple[ObjectId, bytes] | None:
-        names = self._view.names_of(id)
+        names = self._batch.names_of(id)
         return names[0] if names else None
 
     def _expected(self, id: ObjectId) -> bytes | None:
-        fact = self._view.fact(id)
+        fact = self._batch.fact(id)
         return fact.handle if fact is not None else None

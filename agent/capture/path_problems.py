@@ -30,7 +30,7 @@ _LONGEST = 4096
 _TRIED = 100
 
 
-class Reports:
+class PathProblems:
     """The board of the dataset, and which of its paths have a problem, so that asking costs nothing."""
 
     def __init__(self, board: ProblemBoard, clock: Clock) -> None:

@@ -16,8 +16,8 @@ from agent.capture.outlet import Outlet
 from agent.capture.pruning import Pruning
 from agent.capture.root import RootGuard, RootHold
 from agent.capture.tickets import Awaited, Barrier, Ticket
-from agent.capture.tree.jobs import Tasks
-from agent.capture.tree.session import Engine
+from agent.capture.tree.jobs import Background
+from agent.capture.tree.session import TreeSession
 from agent.chunking.cutter import require_native
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, TryAgain
@@ -95,8 +95,8 @@ class Pump:
         self.linked = linked or Linked()
         self._dataset = dataset
         self._tokens = itertools.count(1)
-        self._engine: Engine | None = None
-        self._tasks: Tasks | None = None
+        self._session: TreeSession | None = None
+        self._background: Background | None = None
         self._waiting: list[Awaited] = []
         self._requests: list[Ticket] = []
         self._accept = False
@@ -155,19 +155,19 @@ class Pump:
 
     def try_again(self) -> None:
         """Look at what somebody holds shut; to be called now and then."""
-        engine = self._engine
-        paths = engine.reports.to_try() if engine is not None else []
+        session = self._session
+        paths = session.problems.to_try() if session is not None else []
         if paths:
             self.hint([Hint(path, Look.ENTRY) for path in paths])
 
     def cannot_read(self, path: bytes) -> bool:
         """Whether what stands at this path could not be read when it was looked at last."""
-        engine = self._engine
-        return engine is not None and engine.reports.cannot_read(path)
+        session = self._session
+        return session is not None and session.problems.cannot_read(path)
 
     def facts(self) -> PumpFacts:
         """How it goes."""
-        tasks, engine = self._tasks, self._engine
+        background, session = self._background, self._session
         with self._condition:
             hints = self._settle.held()
         return PumpFacts(
@@ -177,13 +177,13 @@ class Pump:
             by_event=self._by_event,
             by_reconcile=self._by_reconcile,
             last_reconcile=self._last_reconcile,
-            sync=self._progress(tasks),
-            reading=engine.large.progress() if engine is not None else None,
+            sync=self._progress(background),
+            reading=session.large.progress() if session is not None else None,
             fuzzy=self._committer.fuzzy,
             hints=hints,
-            large_waiting=engine.large.waiting if engine is not None else 0,
-            put_off=engine.put_off() if engine is not None else 0.0,
-            waits=engine.waits if engine is not None else 0,
+            large_waiting=session.large.waiting if session is not None else 0,
+            put_off=session.put_off() if session is not None else 0.0,
+            waits=session.waits if session is not None else 0,
             commits=self._committer.commits,
         )
 
@@ -215,8 +215,8 @@ class Pump:
         self._settle.flush(mark)
         self._waiting.append(Awaited(ticket, mark=mark, alone=True))
 
-    def _progress(self, tasks: Tasks | None) -> SyncProgress | None:
-        walk = tasks.whole_walk() if tasks is not None else None
+    def _progress(self, background: Background | None) -> SyncProgress | None:
+        walk = background.whole_walk() if background is not None else None
         if walk is None:
             return None
         newest = self._catalog.newest()
@@ -258,43 +258,43 @@ class Pump:
             self._requests, self._waiting = [], []
         for ticket in left:
             ticket.cancel("capture stopped")
-        self._close_engine()
+        self._close_session()
 
     def _turn(self) -> None:
-        engine = self._standing_engine()
-        if engine is None or self._tasks is None:
+        session = self._standing_session()
+        if session is None or self._background is None:
             self._rest(_IDLE)
             return
-        self._take_requests(self._tasks)
-        self._look_at_room(engine)
+        self._take_requests(self._background)
+        self._look_at_room(session)
         with self._condition:
-            engine.large.hurry = bool(self._waiting) or self._doubt is not None
+            session.large.hurry = bool(self._waiting) or self._doubt is not None
             hints = self._settle.ready(self._clock.monotonic(), _HINTS_AT_ONCE)
         if hints:
-            self._live(engine, self._tasks, hints)
-        if self._tasks and self._outlet.has_room(0.0 if hints else _NO_ROOM):
-            self._bulk(engine, self._tasks)
-        elif not hints and not self._tasks:
-            if not self._commit(engine, self._tasks, drained=True):
-                self._begin_doubt(self._tasks)
+            self._live(session, self._background, hints)
+        if self._background and self._outlet.has_room(0.0 if hints else _NO_ROOM):
+            self._bulk(session, self._background)
+        elif not hints and not self._background:
+            if not self._commit(session, self._background, drained=True):
+                self._begin_doubt(self._background)
             elif self._doubt is None:
-                engine.copies.tell((self._committer.commits, self._last_reconcile))
+                session.copies.tell((self._committer.commits, self._last_reconcile))
             self._pruning.turn()
-            self._let_go(engine)
-            self._rest(engine.large.rest(_IDLE))
+            self._let_go(session)
+            self._rest(session.large.rest(_IDLE))
             return
         self._busy_at = self._clock.monotonic()
 
-    def _look_at_room(self, engine: Engine) -> None:
+    def _look_at_room(self, session: TreeSession) -> None:
         """What a slow link has room for, as it is now."""
-        room = engine.objects.room = None if engine.later.full else self._outlet.room()
-        engine.view.most = BYTES if room is None else min(BYTES, room.moment)
+        room = session.objects.room = None if session.later.full else self._outlet.room()
+        session.batch.most = BYTES if room is None else min(BYTES, room.moment)
 
-    def _let_go(self, engine: Engine) -> None:
+    def _let_go(self, session: TreeSession) -> None:
         """Nothing happens: directories that were passed need not stay open, nor keep anybody from what they hold; and what was
         learned of the last changes waits for no others."""
         if self._clock.monotonic() - self._busy_at > LET_GO:
-            engine.places.let_go()
+            session.directories.let_go()
             with suppress(TryAgain):
                 self._local.keep()
 
@@ -310,11 +310,11 @@ class Pump:
 
     # --- the root
 
-    def _standing_engine(self) -> Engine | None:
-        """The engine, if the root stands; opens it when it is back."""
-        if self._engine is not None and not self._accept and self._stands(self._engine):
-            return self._engine
-        self._close_engine()
+    def _standing_session(self) -> TreeSession | None:
+        """The session, if the root stands; opens it when it is back."""
+        if self._session is not None and not self._accept and self._stands(self._session):
+            return self._session
+        self._close_session()
         if self._accept:
             self._accept_now()
         opened = self._guard.open()
@@ -322,15 +322,15 @@ class Pump:
             self._set_hold(opened)
             return None
         self._set_hold(None)
-        self._open_engine(opened)
-        return self._engine
+        self._open_session(opened)
+        return self._session
 
-    def _stands(self, engine: Engine) -> bool:
+    def _stands(self, session: TreeSession) -> bool:
         """Whether the root stands, as it was seen of late: a commit looks itself, and each look costs more than a short turn when
         another thread wants the interpreter."""
         now = self._clock.monotonic()
         if not self._seen_at <= now < self._seen_at + _SEEN:
-            if not self._guard.stands(engine.root_fd):
+            if not self._guard.stands(session.root_fd):
                 return False
             self._seen_at = now
         return True
@@ -361,8 +361,8 @@ class Pump:
                 Problem(hold.value, Severity.ERROR, self._clock.now_ns(), b"", f"capture is held: {message}", remedy)
             )
 
-    def _open_engine(self, root_fd: int) -> None:
-        engine = self._engine = Engine(
+    def _open_session(self, root_fd: int) -> None:
+        session = self._session = TreeSession(
             root_fd,
             self._catalog,
             self._local,
@@ -374,135 +374,135 @@ class Pump:
             self.linked,
         )
         virgin = self._catalog.created and self._catalog.newest() is None
-        self._tasks = Tasks(engine, virgin)
+        self._background = Background(session, virgin)
         with self._condition:
             for waiting in self._waiting:
-                # What they waited for went with the old engine; the walk that begins now covers it.
+                # What they waited for went with the old session; the walk that begins now covers it.
                 waiting.restart()
-        self._begin_doubt(self._tasks)
+        self._begin_doubt(self._background)
 
-    def _close_engine(self) -> None:
-        if self._engine is not None:
-            self._engine.close()
-        self._engine = self._tasks = None
+    def _close_session(self) -> None:
+        if self._session is not None:
+            self._session.close()
+        self._session = self._background = None
 
     # --- what is to be done
 
-    def _begin_doubt(self, tasks: Tasks) -> None:
+    def _begin_doubt(self, background: Background) -> None:
         """Something may have been missed: nothing is consistent until a whole walk and every hint from before its end are in."""
-        walk = tasks.whole()
+        walk = background.whole()
         with self._condition:
             self._doubt = Awaited(None, walk=walk)
             for waiting in self._waiting:
                 waiting.wait_for_walk(walk)
         self._phase = CapturePhase.FIRST_SYNC if self._first_sync else CapturePhase.RECONCILE
 
-    def _take_requests(self, tasks: Tasks) -> None:
+    def _take_requests(self, background: Background) -> None:
         with self._condition:
             requests, self._requests = self._requests, []
             for ticket in requests:
-                self._waiting.append(Awaited(ticket, walk=tasks.whole()))
+                self._waiting.append(Awaited(ticket, walk=background.whole()))
         if requests and self._phase is CapturePhase.LIVE:
             self._phase = CapturePhase.RECONCILE
 
-    def _live(self, engine: Engine, tasks: Tasks, hints: list[Hint]) -> None:
+    def _live(self, session: TreeSession, background: Background, hints: list[Hint]) -> None:
         """Look at hints and commit what they show. What of it was forgotten is given back before anybody is told anything."""
-        before = engine.view.changed
-        engine.looker.hints_taken()
+        before = session.batch.changed
+        session.looker.hints_taken()
         for hint in hints:
-            if not self._look(engine, tasks, hint):
+            if not self._look(session, background, hint):
                 self._give_back(hints)
                 hints = []
-        if engine.view.changed == before and not self._covers_anybody(engine):
+        if session.batch.changed == before and not self._covers_anybody(session):
             # Nothing of ours: what a walk has gathered so far is not cut off for it.
             return
-        if not self._commit(engine, tasks, drained=True):
+        if not self._commit(session, background, drained=True):
             self._give_back(hints)
-            self._begin_doubt(tasks)
+            self._begin_doubt(background)
 
     def _give_back(self, hints: list[Hint]) -> None:
         with self._condition:
             self._settle.returned(hints, self._clock.monotonic())
 
-    def _look(self, engine: Engine, tasks: Tasks, hint: Hint) -> bool:
+    def _look(self, session: TreeSession, background: Background, hint: Hint) -> bool:
         """Look at one hint; False when a batch on the way had to be forgotten, with what earlier looks and walks had put into it:
         from then on nothing is consistent, and nobody is answered, before all was looked at."""
         if not hint.path and hint.look is Look.SUBTREE:
-            self._begin_doubt(tasks)
-        whole, before = True, engine.view.rows
-        for _ in tasks.look(hint):
-            if engine.view.full:
-                self._by_event += engine.view.rows - before
+            self._begin_doubt(background)
+        whole, before = True, session.batch.rows
+        for _ in background.look(hint):
+            if session.batch.full:
+                self._by_event += session.batch.rows - before
                 before = 0
-                if not self._commit(engine, tasks, drained=False):
+                if not self._commit(session, background, drained=False):
                     whole = False
-                    self._begin_doubt(tasks)
-        self._by_event += max(0, engine.view.rows - before)
+                    self._begin_doubt(background)
+        self._by_event += max(0, session.batch.rows - before)
         return whole
 
-    def _bulk(self, engine: Engine, tasks: Tasks) -> None:
+    def _bulk(self, session: TreeSession, background: Background) -> None:
         """A turn of the walks and large files."""
-        before = engine.view.rows
-        tasks.turn(self._clock)
-        found = max(0, engine.view.rows - before)
-        if tasks.by_event:
+        before = session.batch.rows
+        background.turn(self._clock)
+        found = max(0, session.batch.rows - before)
+        if background.by_event:
             self._by_event += found
         elif not self._first_sync:
             self._by_reconcile += found
-        if tasks.whole_ended:
-            tasks.whole_ended = False
+        if background.whole_ended:
+            background.whole_ended = False
             self._last_reconcile = self._clock.now_ns()
-            engine.reports.healed = True
-        due = engine.view.full_of_bulk or not tasks or tasks.took_later or tasks.is_due(self._clock)
-        if due and not self._commit(engine, tasks, drained=True):
-            self._begin_doubt(tasks)
+            session.problems.healed = True
+        due = session.batch.full_of_bulk or not background or background.took_later or background.is_due(self._clock)
+        if due and not self._commit(session, background, drained=True):
+            self._begin_doubt(background)
 
     # --- commits
 
-    def _commit(self, engine: Engine, tasks: Tasks, drained: bool) -> bool:
+    def _commit(self, session: TreeSession, background: Background, drained: bool) -> bool:
         """Commit the batch. ``drained``: no hint is in hand, so whoever waits may be covered by it.
 
         False: the batch could not be right and was forgotten."""
-        right = tasks.settle_batch() and self._guard.stands(engine.root_fd)
-        tasks.committed()
+        right = background.settle_batch() and self._guard.stands(session.root_fd)
+        background.committed()
         if not right:
-            engine.view.forget()
+            session.batch.forget()
             return False
-        covered = self._covered(engine, tasks) if drained else []
+        covered = self._covered(session, background) if drained else []
         try:
-            commit = self._committer.write(engine.view, consistent=self._doubt is None) or self._catalog.newest()
+            commit = self._committer.write(session.batch, consistent=self._doubt is None) or self._catalog.newest()
         except BaseException:
             for ticket in covered:
                 ticket.cancel("capture stopped")
             raise
-        self._look_at_room(engine)
-        if engine.reports.healed:
-            engine.reports.healed = False
+        self._look_at_room(session)
+        if session.problems.healed:
+            session.problems.healed = False
             self._outlet.looked()
         for ticket in covered:
             ticket.finish(commit.number if commit is not None else NOTHING)
         return True
 
-    def _covers_anybody(self, engine: Engine) -> bool:
+    def _covers_anybody(self, session: TreeSession) -> bool:
         """Whether somebody would be answered, or the doubt end, if the batch in hand were committed."""
         with self._condition:
-            self._return_again(engine)
+            self._return_again(session)
             waiting = [*self._waiting, *((self._doubt,) if self._doubt is not None else ())]
-            return True in [one.covered(self._settle, engine.walks, engine.outstanding) for one in waiting]
+            return True in [one.covered(self._settle, session.walks, session.outstanding) for one in waiting]
 
-    def _return_again(self, engine: Engine) -> None:
-        self._settle.returned(engine.looker.again, self._clock.monotonic())
-        engine.looker.again.clear()
+    def _return_again(self, session: TreeSession) -> None:
+        self._settle.returned(session.looker.again, self._clock.monotonic())
+        session.looker.again.clear()
 
-    def _covered(self, engine: Engine, tasks: Tasks) -> list[Ticket]:
+    def _covered(self, session: TreeSession, background: Background) -> list[Ticket]:
         """Give back what is to be looked at again, then see who is covered by the batch in hand."""
         with self._condition:
-            self._return_again(engine)
-            done = [one for one in self._waiting if one.covered(self._settle, engine.walks, engine.outstanding)]
+            self._return_again(session)
+            done = [one for one in self._waiting if one.covered(self._settle, session.walks, session.outstanding)]
             self._waiting = [one for one in self._waiting if one not in done]
-            if self._doubt is not None and self._doubt.covered(self._settle, engine.walks, engine.outstanding):
+            if self._doubt is not None and self._doubt.covered(self._settle, session.walks, session.outstanding):
                 self._doubt, self._first_sync = None, False
-        if self._doubt is None and not tasks.has_whole():
+        if self._doubt is None and not background.has_whole():
             self._phase = CapturePhase.LIVE
             self._board.clear(FAILED)
         return [one.ticket for one in done if one.ticket is not None]

@@ -13,7 +13,7 @@ QUIET_BYTES, QUIET_MOST, PATIENCE = 50, 100_000_000, 300_000_000
 _REMEMBERED = 10_000
 
 
-class Restless:
+class ChangingFiles:
     """Counts by file handle; so many are remembered that a tree of restless files is of no concern."""
 
     def __init__(self) -> None:

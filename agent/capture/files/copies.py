@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from agent.capture.batch import View
+from agent.capture.batch import TreeBatch
 from agent.capture.directories import Directories
 from agent.capture.files.hard_links import Linked
 from agent.core.clock import Clock
@@ -26,9 +26,11 @@ _REMEDY = (
 class Copies:
     """Of one opening of a root; used by the pump's thread."""
 
-    def __init__(self, view: View, places: Directories, linked: Linked, board: ProblemBoard, clock: Clock) -> None:
-        self._view = view
-        self._places = places
+    def __init__(
+        self, batch: TreeBatch, directories: Directories, linked: Linked, board: ProblemBoard, clock: Clock
+    ) -> None:
+        self._batch = batch
+        self._directories = directories
         self._linked = linked
         self._board = board
         self._clock = clock
@@ -49,17 +51,17 @@ class Copies:
     def _found(self) -> Iterator[tuple[bytes, int, int]]:
         """Path, names by its stat, and names that are known here, of each file that lacks some."""
         for id in list(self._linked.objects):
-            names, known = self._names(id), self._view.names_count(id)
+            names, known = self._names(id), self._batch.names_count(id)
             if names <= 1 or not known:
                 del self._linked.objects[id]
-            elif known < names and (path := self._view.path_of(id)) is not None:
+            elif known < names and (path := self._batch.path_of(id)) is not None:
                 yield path, names, known
 
     def _names(self, id: ObjectId) -> int:
         """How many names it has now; 0 for none."""
-        for parent, name in self._view.names_of(id)[:1]:
+        for parent, name in self._batch.names_of(id)[:1]:
             try:
-                return os.stat(name, dir_fd=self._places.fd(parent), follow_symlinks=False).st_nlink
+                return os.stat(name, dir_fd=self._directories.fd(parent), follow_symlinks=False).st_nlink
             except OSError:
                 return 0
         return 0

@@ -7,11 +7,11 @@ import os
 import stat
 from collections.abc import Callable, Generator, Iterator
 
-from agent.capture.batch import Name, View
+from agent.capture.batch import Name, TreeBatch
 from agent.capture.directories import Directories
 from agent.capture.files.objects import Objects
 from agent.capture.files.read_budget import SPARED
-from agent.capture.path_problems import Reports
+from agent.capture.path_problems import PathProblems
 from agent.capture.refused import may_pass
 from agent.capture.tickets import LargeQueue
 from agent.capture.tree.names import Looker
@@ -36,10 +36,10 @@ class LargeReads:
         self,
         queue: LargeQueue,
         looker: Looker,
-        view: View,
-        places: Directories,
+        batch: TreeBatch,
+        directories: Directories,
         objects: Objects,
-        reports: Reports,
+        problems: PathProblems,
         clock: Clock,
         send: Send,
         tokens: Iterator[int],
@@ -50,10 +50,10 @@ class LargeReads:
         self._is_new = False
         self._queue = queue
         self._looker = looker
-        self._view = view
-        self._places = places
+        self._batch = batch
+        self._directories = directories
         self._objects = objects
-        self._reports = reports
+        self._problems = problems
         self._clock = clock
         self._send = send
         self._run: Generator[None, None, None] | None = None
@@ -116,20 +116,20 @@ class LargeReads:
         try:
             again = yield from self._read(name)
         except OSError as error:
-            path = self._view.path(*name)
+            path = self._batch.path(*name)
             if may_pass(error):
                 self._looker.give_back(path, error)
             else:
-                self._reports.unreadable(path, error)
+                self._problems.unreadable(path, error)
         self._queue.done(serials, again, self._objects.spared.due(name), self._clock.monotonic())
 
     def _read(self, name: Name) -> Generator[None, None, bool]:
         """Read one file; True when it changed meanwhile and is to be read again."""
-        fd = open_file(self._places.fd(name[0]), name[1])
+        fd = open_file(self._directories.fd(name[0]), name[1])
         try:
             before = os.fstat(fd)
             if not stat.S_ISREG(before.st_mode) or not self._is_for_slices(before.st_size):
-                self._looker.give_back(self._view.path(*name))
+                self._looker.give_back(self._batch.path(*name))
                 return False
             return (yield from self._read_open(name, fd, before))
         finally:
@@ -147,13 +147,13 @@ class LargeReads:
             self._looker.name_again(name, told)
             yield from self._looker.follow_up()
             return False
-        was = self._view.object(known) if known is not None else None
+        was = self._batch.object(known) if known is not None else None
         self._is_new = was is None
         read_at = self._clock.now_ns()
         meta = read_metadata(-1, b"", before, fd)
         self._total = before.st_size
         token = next(self._tokens)
-        id = known if known is not None else self._view.fresh_id()
+        id = known if known is not None else self._batch.fresh_id()
         reader, slices = self._objects.open_slices(was, id, fd, before.st_size)
         committed = False
         try:
@@ -165,34 +165,34 @@ class LargeReads:
             if self._objects.restless.is_read_again(handle, moved):
                 yield
                 return True
-            if handle_of(self._places.fd(name[0]), name[1]) != handle:
+            if handle_of(self._directories.fd(name[0]), name[1]) != handle:
                 # It was moved while it was read; whoever moved it is heard of, and what was sent is not asked for again.
-                self._looker.give_back(self._view.path(*name))
+                self._looker.give_back(self._batch.path(*name))
                 return False
             yield from self._looker.make_way(name, handle)
             if was is not None and not self._stands(id, was):
                 # Parts of its list were passed over as those of a version that may be gone by now; or it is gone itself.
-                self._looker.give_back(self._view.path(*name))
+                self._looker.give_back(self._batch.path(*name))
                 return False
-            self._view.pieces.update(reader.pieces)
+            self._batch.pieces.update(reader.pieces)
             named = self._name(name, handle, meta, before, 0 if moved else read_at, content, id)
             if told is not None and not moved:
                 self._looker.remember_read(told.read_once, named, before)
             committed = named == id
         finally:
             reader.settle(committed)
-        self._view.ahead.append((token, named))
-        self._view.waited(self._queue.new_since)
+        self._batch.ahead.append((token, named))
+        self._batch.waited(self._queue.new_since)
         if moved:
             self._objects.say_restless(*name)
         else:
-            self._reports.well(lambda: self._view.path(*name))
+            self._problems.well(lambda: self._batch.path(*name))
         yield from self._looker.follow_up()
         return False
 
     def _stands(self, id: ObjectId, was: bytes) -> bool:
         """Whether an object's content in the catalog is still that of a row."""
-        row = self._view.object(id)
+        row = self._batch.object(id)
         return row is not None and (row == was or decode_object(row).content == decode_object(was).content)
 
     def _slices(
@@ -220,14 +220,14 @@ class LargeReads:
         planned: ObjectId,
     ) -> ObjectId:
         """Bring the file that was read into the batch, as ``planned`` unless it is known by now."""
-        view = self._view
+        batch = self._batch
         known = self._looker.identified_file(name, handle)
         id = known if known is not None else planned
-        was = view.object(id) if known is not None else None
+        was = batch.object(id) if known is not None else None
         self._objects.finish_file(id, was, meta, st, read_at, handle, content)
-        view.touched.add(name[0])
+        batch.touched.add(name[0])
         if known is None:
             self._looker.name(*name, id)
-        elif view.child(*name) != id:
-            self._looker.give_back(view.path(*name))
+        elif batch.child(*name) != id:
+            self._looker.give_back(batch.path(*name))
         return id

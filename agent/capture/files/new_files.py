@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from stat import S_ISREG
 
-from agent.capture.batch import View
+from agent.capture.batch import TreeBatch
 from agent.capture.directories import Directories
 from agent.chunking.cutter import Cutter
 from agent.chunking.reader import SMALL, read_at_once
@@ -23,15 +23,15 @@ from agent.store.local import LocalRow
 
 
 class FreshFiles:
-    """Captures into ``view``. ``grain``: ns, of its clock; ``seed``: of prints;
+    """Captures into ``batch``. ``grain``: ns, of its clock; ``seed``: of prints;
     ``silent_stores``: see ``Objects``. Belongs to the pump's thread."""
 
     def __init__(
-        self, view: View, places: Directories, clock: Clock, seed: int, grain: int, silent_stores: bool
+        self, batch: TreeBatch, directories: Directories, clock: Clock, seed: int, grain: int, silent_stores: bool
     ) -> None:
-        self._view = view
-        self._mount = places.mount
-        self._remote = places.remote
+        self._batch = batch
+        self._mount = directories.mount
+        self._remote = directories.remote
         self._clock = clock
         self._seed = seed
         self._grain = grain
@@ -80,14 +80,14 @@ class FreshFiles:
         read_at: int,
         synced_at: int,
     ) -> None:
-        view, size, ctime, mtime = self._view, len(data), st.st_ctime_ns, st.st_mtime_ns
+        batch, size, ctime, mtime = self._batch, len(data), st.st_ctime_ns, st.st_mtime_ns
         listed = prints = b""
         if size:
             content, found = read_at_once(data, self._seed, self._cutter)
             listed, prints = content.chunks, content.prints
-            view.add_chunks(found)
+            batch.add_chunks(found)
         clean = is_clean(ctime, synced_at, self._grain) and not (size and self._silent_stores)
         kept = ctime if clean else kept_ctime(ctime, read_at, self._grain)
-        id = view.fresh_id()
+        id = batch.fresh_id()
         row = encode_plain_file(id, st.st_mode, st.st_uid, st.st_gid, mtime, flags, size, listed)
-        view.add_file(directory, name, id, row, LocalRow(id, handle, st.st_ino, kept, mtime, size, clean, prints))
+        batch.add_file(directory, name, id, row, LocalRow(id, handle, st.st_ino, kept, mtime, size, clean, prints))

@@ -7,14 +7,14 @@ import stat
 from collections.abc import Generator, Sequence
 from enum import Enum
 
-from agent.capture.batch import Name, View
+from agent.capture.batch import Name, TreeBatch
 from agent.capture.directories import Directories
-from agent.capture.files.changing_files import Restless
+from agent.capture.files.changing_files import ChangingFiles
 from agent.capture.files.hard_links import Linked
 from agent.capture.files.new_files import FreshFiles
 from agent.capture.files.read_budget import SPARED, Spared
 from agent.capture.outlet import Room
-from agent.capture.path_problems import Reports
+from agent.capture.path_problems import PathProblems
 from agent.capture.refused import may_pass
 from agent.capture.remote import stat_of_mount
 from agent.chunking.cutter import Cutter
@@ -67,33 +67,33 @@ class Objects:
 
     def __init__(
         self,
-        view: View,
+        batch: TreeBatch,
         catalog: Catalog,
-        places: Directories,
-        reports: Reports,
+        directories: Directories,
+        problems: PathProblems,
         clock: Clock,
         seed: int,
         linked: Linked,
     ) -> None:
         self.linked = linked
-        self.restless = Restless()
+        self.restless = ChangingFiles()
         self.spared = Spared()
         self.synced_at = 0
         self.bytes_read = 0
         #: What a slow link has room for; None: whatever there is. And bytes that were new in the last one to wait for it.
         self.room: Room | None = None
         self.waits = 0
-        self._view = view
+        self._batch = batch
         self._catalog = catalog
-        self._places = places
-        self._reports = reports
+        self._directories = directories
+        self._problems = problems
         self._clock = clock
         self._seed = seed
         self._cutter = Cutter()
-        self._grain = timestamp_grain_ns(places.root_fd)
-        self._pages = view.pages(seed)
-        self._silent_stores = _libc.magic_of(places.root_fd) in _IN_MEMORY
-        self.fresh = FreshFiles(view, places, clock, seed, self._grain, self._silent_stores)
+        self._grain = timestamp_grain_ns(directories.root_fd)
+        self._pages = batch.pages(seed)
+        self._silent_stores = _libc.magic_of(directories.root_fd) in _IN_MEMORY
+        self.fresh = FreshFiles(batch, directories, clock, seed, self._grain, self._silent_stores)
 
     def capture(
         self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, st: os.stat_result, handle: bytes
@@ -131,7 +131,7 @@ class Objects:
         if room is None:
             return False
         more = room.moment if size <= _TINY else 0
-        return size > room.moment or size > room.now + more - self._view.bytes
+        return size > room.moment or size > room.now + more - self._batch.bytes
 
     def _later(self, size: int) -> Outcome:
         self.waits = size
@@ -148,22 +148,22 @@ class Objects:
     def _failed(self, parent: ObjectId, name: bytes, error: OSError) -> Outcome:
         if may_pass(error):
             return Outcome.AGAIN
-        self._reports.unreadable(self._view.path(parent, name), error)
+        self._problems.unreadable(self._batch.path(parent, name), error)
         return Outcome.UNREADABLE
 
     def is_as_read(self, id: ObjectId, st: os.stat_result) -> bool:
         """Whether this is the stat of a file as it was read last, but for its ctime, which each further name moves too."""
-        fact = self._view.fact(id)
+        fact = self._batch.fact(id)
         return fact is not None and (fact.ino, fact.mtime, fact.size) == (st.st_ino, st.st_mtime_ns, st.st_size)
 
     def named(self, id: ObjectId, parent: ObjectId, name: bytes, st: os.stat_result) -> bool:
         """A known file has got or lost a name, and no more is said of it: that alone changes its ctime, and is no reason to read
         it. False, and nothing done, when more is different. What no event tells is found by the next reconcile: it reads it."""
-        was, fact = self._view.object(id), self._view.fact(id)
+        was, fact = self._batch.object(id), self._batch.fact(id)
         if was is None or fact is None or not self.is_as_read(id, st) or not stat.S_ISREG(st.st_mode):
             return False
         try:
-            fd = open_file(self._places.fd(parent), name)
+            fd = open_file(self._directories.fd(parent), name)
             try:
                 meta = read_metadata(-1, b"", st, fd)
                 handle, after = handle_of_fd(fd), os.fstat(fd)
@@ -181,16 +181,16 @@ class Objects:
 
     def root(self) -> None:
         """The root directory's own object."""
-        fd = self._places.root_fd
-        self._put_directory(ROOT, self._view.object(ROOT), fd, handle_of_fd(fd))
+        fd = self._directories.root_fd
+        self._put_directory(ROOT, self._batch.object(ROOT), fd, handle_of_fd(fd))
 
     def directory_again(self, id: ObjectId) -> None:
         """Look at the metadata of a directory whose entries changed. OSError when it is gone or cannot be read."""
-        fd = self._places.fd(id)
+        fd = self._directories.fd(id)
         st = os.fstat(fd)
-        fact = self._view.fact(id)
+        fact = self._batch.fact(id)
         if fact is None or (st.st_ctime_ns, st.st_mtime_ns) != (fact.ctime, fact.mtime):
-            self._put_directory(id, self._view.object(id), fd, handle_of_fd(fd))
+            self._put_directory(id, self._batch.object(id), fd, handle_of_fd(fd))
 
     def open_slices(
         self, was: bytes | None, id: ObjectId | None, fd: int, size: int
@@ -219,7 +219,7 @@ class Objects:
 
     def piece(self, name: bytes) -> bytes:
         """A stored chunk list. Raises ``Damaged`` when the catalog lost it."""
-        stored = self._view.pieces.get(name) or self._catalog.piece(name)
+        stored = self._batch.pieces.get(name) or self._catalog.piece(name)
         if stored is None:
             raise Damaged("read a chunk list", name.hex(), "the catalog has no such piece", "move the catalog away")
         return stored
@@ -229,7 +229,7 @@ class Objects:
     def _file(
         self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, st: os.stat_result, handle: bytes
     ) -> Outcome:
-        fd = open_file(self._places.fd(parent), name)
+        fd = open_file(self._directories.fd(parent), name)
         try:
             read_at = self._clock.now_ns()
             meta = read_metadata(-1, b"", st, fd)
@@ -247,7 +247,7 @@ class Objects:
                 read_at = 0
                 self.say_restless(parent, name)
         if not moved:
-            self._reports.well(lambda: self._view.path(parent, name))
+            self._problems.well(lambda: self._batch.path(parent, name))
         if was is not None and self.room is not None:
             new = _new_bytes(found, reader)
             if self._is_too_much(new):
@@ -258,18 +258,18 @@ class Objects:
         self.bytes_read += content.size
         if was is not None and content.size >= SPARED:
             self.spared.read((parent, name), content.size, self._clock.monotonic())
-        self._view.add_chunks(found)
+        self._batch.add_chunks(found)
         if reader is not None:
-            self._view.pieces.update(reader.pieces)
-            self._view.patches.update(reader.patches)
+            self._batch.pieces.update(reader.pieces)
+            self._batch.patches.update(reader.patches)
             reader.settle(committed=True)
         self.finish_file(id, was, meta, st, read_at, handle, content)
         return Outcome.DONE
 
     def say_restless(self, parent: ObjectId, name: bytes) -> None:
         """The next commit holds a file that was taken as read."""
-        self._view.fuzzy += 1
-        self._reports.restless(self._view.path(parent, name))
+        self._batch.fuzzy += 1
+        self._problems.restless(self._batch.path(parent, name))
 
     def _read(
         self, id: ObjectId, was: bytes | None, fd: int, size: int
@@ -292,14 +292,14 @@ class Objects:
         row = decode_object(was)
         if not row.content:
             return None
-        fact = self._view.fact(id)
+        fact = self._batch.fact(id)
         return Earlier(row.content, row.size, fact.prints if fact is not None else b"")
 
     # --- everything else
 
     def _directory(self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, handle: bytes) -> Outcome:
         try:
-            fd = open_dir(self._places.fd(parent), name)
+            fd = open_dir(self._directories.fd(parent), name)
         except OtherFilesystem:
             return self._mount(id, was, parent, name)
         try:
@@ -308,11 +308,11 @@ class Objects:
             self._put_directory(id, was, fd, handle)
             # Whether it can be listed is known only by listing it; what cannot be is said by the walk.
             kept, fd = fd, -1
-            self._places.adopt(id, kept)
+            self._directories.adopt(id, kept)
         finally:
             if fd >= 0:
                 os.close(fd)
-        self._reports.well(lambda: self._view.path(parent, name))
+        self._problems.well(lambda: self._batch.path(parent, name))
         return Outcome.DONE
 
     def _put_directory(self, id: ObjectId, was: bytes | None, fd: int, handle: bytes) -> None:
@@ -324,11 +324,11 @@ class Objects:
 
     def _mount(self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes) -> Outcome:
         """A mount point is an empty directory. Its handle belongs to another filesystem, so it gets one that none has."""
-        path, fd = self._view.path(parent, name), self._places.fd(parent)
-        remote = self._places.remote.stands_at(path)
+        path, fd = self._batch.path(parent, name), self._directories.fd(parent)
+        remote = self._directories.remote.stands_at(path)
         st = stat_of_mount(fd) if remote else os.stat(name, dir_fd=fd, follow_symlinks=False)
         row = ObjectRow(id, st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns)
-        self._reports.mount(path, is_dir=True)
+        self._problems.mount(path, is_dir=True)
         self._put(id, was, encode_captured(row), st, 0, mount_handle(parent, name), b"")
         return Outcome.DONE
 
@@ -336,7 +336,7 @@ class Objects:
         self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, st: os.stat_result, handle: bytes
     ) -> Outcome:
         """Symlinks, fifos, device nodes: nothing is opened."""
-        fd = self._places.fd(parent)
+        fd = self._directories.fd(parent)
         read_at = self._clock.now_ns()
         target = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(st.st_mode) else b""
         meta = read_metadata(fd, name, st, None)
@@ -344,7 +344,7 @@ class Objects:
         if not unchanged(st, after) or handle_of(fd, name) != handle:
             return Outcome.AGAIN
         row = ObjectRow(id, meta.mode, meta.uid, meta.gid, meta.mtime, 0, 0, meta.rdev, meta.xattrs, target)
-        self._reports.well(lambda: self._view.path(parent, name))
+        self._problems.well(lambda: self._batch.path(parent, name))
         self._put(id, was, encode_captured(row), st, read_at, handle, b"")
         return Outcome.DONE
 
@@ -359,16 +359,16 @@ class Objects:
         prints: bytes,
     ) -> None:
         if was is None:
-            self._view.add_object(id, row)
+            self._batch.add_object(id, row)
         else:
-            self._view.put_object(id, row, was)
+            self._batch.put_object(id, row, was)
         self.linked.note(id, handle, st.st_mode, st.st_nlink)
         ctime = st.st_ctime_ns
         clean = read_at > 0 and is_clean(ctime, self.synced_at, self._grain)
         if clean and self._silent_stores and st.st_size and stat.S_ISREG(st.st_mode):
             clean = False
         kept = ctime if clean else kept_ctime(ctime, read_at, self._grain)
-        self._view.set_fact(LocalRow(id, handle, st.st_ino, kept, st.st_mtime_ns, st.st_size, clean, prints))
+        self._batch.set_fact(LocalRow(id, handle, st.st_ino, kept, st.st_mtime_ns, st.st_size, clean, prints))
 
 
 def first_hole(fd: int) -> int:

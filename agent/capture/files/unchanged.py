@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from stat import S_IFDIR, S_IFREG
 
-from agent.capture.batch import View
+from agent.capture.batch import TreeBatch
 from agent.capture.exclude import Rules
 from agent.capture.files.hard_links import Linked
 from agent.capture.files.objects import MOUNT_HANDLE
@@ -24,11 +24,11 @@ _KIND = 0o170000
 class KnownEntries:
     """What the catalog has in a directory, by name, a page at a time: ``page`` from ``at`` on is what comes next."""
 
-    def __init__(self, view: View, directory: ObjectId) -> None:
+    def __init__(self, batch: TreeBatch, directory: ObjectId) -> None:
         self.page: list[tuple[bytes, ObjectId]] = []
         self.signatures: dict[ObjectId, Signature] = {}
         self.at = 0
-        self._view = view
+        self._batch = batch
         self._directory = directory
         self._after = b""
         self._ended = False
@@ -40,9 +40,9 @@ class KnownEntries:
         return self.page[self.at][0] if self.at < len(self.page) else None
 
     def _turn(self) -> None:
-        self.page, self.at = self._view.children(self._directory, self._after), 0
+        self.page, self.at = self._batch.children(self._directory, self._after), 0
         if self.page:
-            self.signatures = self._view.signatures([id for _, id in self.page])
+            self.signatures = self._batch.signatures([id for _, id in self.page])
             self._after = self.page[-1][0]
         else:
             self._ended = True
@@ -51,8 +51,8 @@ class KnownEntries:
 class Skimmer:
     """Belongs to one walk."""
 
-    def __init__(self, view: View, rules: Rules, linked: Linked, trust: Trust, remote: RemoteMounts) -> None:
-        self._view = view
+    def __init__(self, batch: TreeBatch, rules: Rules, linked: Linked, trust: Trust, remote: RemoteMounts) -> None:
+        self._batch = batch
         self._rules = rules
         self._linked = linked
         self._trust = trust
@@ -73,7 +73,7 @@ class Skimmer:
         if self._trust is Trust.NONE:
             return 0, 0
         signatures, soft_too = known.signatures, self._trust is Trust.EQUAL
-        above = self._view.path(directory, b"") if self._rules else b""
+        above = self._batch.path(directory, b"") if self._rules else b""
         remote = self._remote.names
         done = taken = 0
         for name, (expected, id) in zip(names, known.page[known.at : known.at + len(names)], strict=False):

@@ -9,7 +9,7 @@ from enum import Enum
 
 from agent.capture.tickets import Outstanding
 from agent.capture.tree.moves import followed
-from agent.capture.tree.session import Engine
+from agent.capture.tree.session import TreeSession
 from agent.capture.tree.walk import Turns, Walk
 from agent.chunking.stat_trust import Trust
 from agent.core.clock import Clock
@@ -44,46 +44,46 @@ class Job:
     run: Turns | None = None
 
 
-class Tasks:
-    """Belongs to the pump's thread, with the engine. ``virgin``: nothing was ever captured in this catalog.
+class Background:
+    """Belongs to the pump's thread, with the session. ``virgin``: nothing was ever captured in this catalog.
 
     ``by_event``: whether what the last turn found is owed to an event; ``whole_ended``: a walk of the whole root ended."""
 
-    def __init__(self, engine: Engine, virgin: bool) -> None:
+    def __init__(self, session: TreeSession, virgin: bool) -> None:
         self.by_event = False
         self.whole_ended = False
         #: Whether the last turn looked at what had waited for the link.
         self.took_later = False
-        self._engine = engine
+        self._session = session
         self._virgin = virgin
         self._jobs: deque[Job] = deque()
         self._large_next = self._later_next = False
         self._since: float | None = None
 
     def __bool__(self) -> bool:
-        return bool(self._jobs) or bool(self._engine.large) or len(self._engine.later) > 0
+        return bool(self._jobs) or bool(self._session.large) or len(self._session.later) > 0
 
     # --- hints
 
     def look(self, hint: Hint) -> Iterator[object]:
         """Look at a hint; the batch may be committed at every step."""
-        engine = self._engine
-        yield from engine.looker.look(hint)
-        new = set(engine.looker.appeared)
+        session = self._session
+        yield from session.looker.look(hint)
+        new = set(session.looker.appeared)
         self._walk_appeared()
         if hint.look is Look.ENTRY or (hint.look is Look.SUBTREE and not hint.path):
             return
-        for directory in engine.looker.directories_meant(hint) - new:
+        for directory in session.looker.directories_meant(hint) - new:
             if hint.look is Look.CHILDREN:
                 yield from self._children(directory, hint.path)
             else:
-                self._add(Kind.SUBTREE, directory, *engine.looker.left_from_below(directory))
+                self._add(Kind.SUBTREE, directory, *session.looker.left_from_below(directory))
 
     def _children(self, directory: ObjectId, path: bytes) -> Iterator[object]:
-        looker = self._engine.looker
+        looker = self._session.looker
         new: list[ObjectId] = []
         try:
-            yield from self._engine.walk(Trust.EQUAL).visit(
+            yield from self._session.walk(Trust.EQUAL).visit(
                 directory, lambda id, is_new: new.append(id) if is_new else None
             )
         except OSError:
@@ -110,39 +110,39 @@ class Tasks:
 
     def turn(self, clock: Clock) -> None:
         """About ten milliseconds of background work."""
-        self.took_later = self._later_next = len(self._engine.later) > 0 and not self._later_next
+        self.took_later = self._later_next = len(self._session.later) > 0 and not self._later_next
         if self.took_later:
             self._take_later(clock)
         else:
             self._take_turn(clock)
         self._walk_appeared()
-        if self._since is None and (self._engine.view.rows or self._engine.view.touched):
+        if self._since is None and (self._session.batch.rows or self._session.batch.touched):
             self._since = clock.monotonic()
 
     def _take_later(self, clock: Clock) -> None:
         """Entries that waited for the link, as many as it has room for, and one at least."""
-        engine, deadline = self._engine, clock.monotonic() + _TURN
+        session, deadline = self._session, clock.monotonic() + _TURN
         self.by_event = True
-        room, engine.objects.room = engine.objects.room, None
+        room, session.objects.room = session.objects.room, None
         try:
-            while taken := engine.later.take():
+            while taken := session.later.take():
                 name, since, serial = taken
-                for _ in engine.looker.entry(*name):
+                for _ in session.looker.entry(*name):
                     pass
-                for _ in engine.looker.follow_up():
+                for _ in session.looker.follow_up():
                     pass
-                engine.view.waited(since)
-                engine.later.done(serial)
-                if clock.monotonic() >= deadline or (room is not None and engine.view.bytes >= room.now):
+                session.batch.waited(since)
+                session.later.done(serial)
+                if clock.monotonic() >= deadline or (room is not None and session.batch.bytes >= room.now):
                     return
         finally:
-            engine.objects.room = room
+            session.objects.room = room
 
     def _take_turn(self, clock: Clock) -> None:
         job = self._next_job()
         if job is None:
             self.by_event = True
-            self._engine.large.turn()
+            self._session.large.turn()
         else:
             self.by_event = job.kind in (Kind.APPEARED, Kind.DROP)
             self._run(job, clock)
@@ -158,7 +158,7 @@ class Tasks:
     def _next_job(self) -> Job | None:
         """Large files and walks take turns; of several walks of the whole root only the first runs."""
         self._large_next = not self._large_next
-        if self._engine.large and (self._large_next or not self._jobs):
+        if self._session.large and (self._large_next or not self._jobs):
             return None
         if not self._jobs:
             return None
@@ -172,9 +172,9 @@ class Tasks:
         if job.run is None:
             job.run = self._begun(job)
         deadline = clock.monotonic() + _TURN
-        view = self._engine.view
+        batch = self._session.batch
         for blocked in job.run:
-            if blocked or view.full_of_bulk or clock.monotonic() >= deadline:
+            if blocked or batch.full_of_bulk or clock.monotonic() >= deadline:
                 return
         self._jobs.remove(job)
         self._owner(job.kind).end(job.serial)
@@ -185,19 +185,19 @@ class Tasks:
         if job.kind is Kind.DROP:
             return self._drop(*job.tops)
         if job.kind is Kind.WHOLE:
-            self._engine.reports.look_begins()
-            self._engine.objects.root()
-            job.walk = self._engine.walk(Trust.CLEAN, whole=True, virgin=self._virgin)
+            self._session.problems.look_begins()
+            self._session.objects.root()
+            job.walk = self._session.walk(Trust.CLEAN, whole=True, virgin=self._virgin)
         else:
-            job.walk = self._engine.walk(Trust.EQUAL if job.kind is Kind.APPEARED else Trust.CLEAN)
+            job.walk = self._session.walk(Trust.EQUAL if job.kind is Kind.APPEARED else Trust.CLEAN)
         for top in job.tops:
             job.walk.add(top)
         return job.walk.run()
 
     def _drop(self, top: ObjectId) -> Turns:
-        for _ in self._engine.looker.drop_below(top):
+        for _ in self._session.looker.drop_below(top):
             yield False
-        for _ in self._engine.looker.follow_up():
+        for _ in self._session.looker.follow_up():
             yield False
 
     def _add(self, kind: Kind, *tops: ObjectId) -> Job:
@@ -206,10 +206,10 @@ class Tasks:
         return job
 
     def _owner(self, kind: Kind) -> Outstanding:
-        return self._engine.walks if kind is Kind.WHOLE else self._engine.outstanding
+        return self._session.walks if kind is Kind.WHOLE else self._session.outstanding
 
     def _walk_appeared(self) -> None:
-        appeared = self._engine.looker.appeared
+        appeared = self._session.looker.appeared
         for id in appeared:
             running = next((job.walk for job in self._jobs if job.kind is Kind.APPEARED and job.walk is not None), None)
             if running is not None:
@@ -221,7 +221,7 @@ class Tasks:
 
     def _follow_what_left(self) -> None:
         """What leaves a place that is still to be gone over takes along what was to be found there."""
-        leavings = self._engine.looker.just_left()
+        leavings = self._session.looker.just_left()
         if not leavings:
             return
         for job in self._jobs:
@@ -239,11 +239,11 @@ class Tasks:
         """Make the batch one that can be committed: nothing nameless, directories as they are now.
 
         False when it cannot be: it must be forgotten, and what it was about looked at again."""
-        looker, view = self._engine.looker, self._engine.view
-        if view.object(ROOT) is None:
-            self._engine.objects.root()
+        looker, batch = self._session.looker, self._session.batch
+        if batch.object(ROOT) is None:
+            self._session.objects.root()
         for _ in range(_ROUNDS):
-            if not view.orphans:
+            if not batch.orphans:
                 self._look_at_touched()
                 return True
             looker.settle_orphans()
@@ -256,19 +256,19 @@ class Tasks:
 
     def _drop_doomed(self) -> None:
         dropping = {top for job in self._jobs if job.kind is Kind.DROP for top in job.tops}
-        for id in self._engine.looker.doomed:
+        for id in self._session.looker.doomed:
             if id not in dropping:
                 self._add(Kind.DROP, id)
-        self._engine.looker.doomed.clear()
+        self._session.looker.doomed.clear()
 
     def _look_at_touched(self) -> None:
-        view = self._engine.view
-        for id in sorted(view.touched):
-            if view.object(id) is None:
+        batch = self._session.batch
+        for id in sorted(batch.touched):
+            if batch.object(id) is None:
                 continue
             try:
-                self._engine.objects.directory_again(id)
+                self._session.objects.directory_again(id)
             except OSError:
                 # It is gone or moved: then its parent's hint or the next walk tells.
                 continue
-        view.touched.clear()
+        batch.touched.clear()

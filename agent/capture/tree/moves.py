@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from agent.capture.batch import Name, View
+from agent.capture.batch import Name, TreeBatch
 from agent.core.ids import ROOT, ObjectId
 
 #: So many are remembered, and for so many looks.
@@ -30,9 +30,9 @@ class Moved:
 
     ``fresh``: what left since this list was emptied, in that order."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, batch: TreeBatch) -> None:
         self.fresh: list[Leaving] = []
-        self._view = view
+        self._batch = batch
         self._left: OrderedDict[Name, tuple[ObjectId, int]] = OrderedDict()
         self._leavings: deque[Leaving] = deque()
         self._above = 0
@@ -42,13 +42,13 @@ class Moved:
 
     def leaves(self, parent: ObjectId, name: bytes, serial: int) -> None:
         """What stands at this name leaves it; remembered if it is a directory."""
-        id = self._view.child(parent, name)
-        if id is not None and self._view.is_directory(id):
+        id = self._batch.child(parent, name)
+        if id is not None and self._batch.is_directory(id):
             self._left.pop((parent, name), None)
             self._left[parent, name] = id, serial
             if len(self._left) > _REMEMBERED:
                 self._left.popitem(last=False)
-            leaving = Leaving(id, frozenset(self._view.way_to(parent)), serial)
+            leaving = Leaving(id, frozenset(self._batch.way_to(parent)), serial)
             self._leavings.append(leaving)
             self._above += len(leaving.above)
             self.fresh.append(leaving)
@@ -64,7 +64,7 @@ class Moved:
         self._forget(serial)
         at = [ROOT]
         for name in names:
-            now = [self._view.child(parent, name) for parent in at]
+            now = [self._batch.child(parent, name) for parent in at]
             before = [self.from_here(parent, name) for parent in at]
             at = list(dict.fromkeys(id for id in (*now, *before) if id is not None))[:_WAYS]
         return at

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Protocol
 
-from agent.capture.batch import View
+from agent.capture.batch import TreeBatch
 from agent.capture.directories import Directories
-from agent.capture.path_problems import Reports
+from agent.capture.path_problems import PathProblems
 from agent.core.ids import ObjectId
 
 Steps = Generator[None, None, None]
@@ -33,29 +33,29 @@ class RemovalHost(Protocol):
 class Dropping:
     """Drops what is below directories. Belongs to one looker."""
 
-    def __init__(self, view: View, places: Directories, reports: Reports, world: RemovalHost) -> None:
-        self._view = view
-        self._places = places
-        self._reports = reports
+    def __init__(self, batch: TreeBatch, directories: Directories, problems: PathProblems, world: RemovalHost) -> None:
+        self._batch = batch
+        self._directories = directories
+        self._problems = problems
         self._world = world
         #: Paths of the directories below which is being dropped; None for one without a name.
         self._tops: list[bytes | None] = []
 
     def drop_below(self, top: ObjectId) -> Steps:
         """Drop everything below a directory that is gone, deepest first; stops when the directory turns out to live."""
-        self._tops.append(self._view.path_of(top))
+        self._tops.append(self._batch.path_of(top))
         try:
             yield from self._drop_deepest_first(top)
         finally:
             self._tops.pop()
 
     def _drop_deepest_first(self, top: ObjectId) -> Steps:
-        view = self._view
-        names = view.names_of(top)
-        stack = [top] if view.is_directory(top) else []
+        batch = self._batch
+        names = batch.names_of(top)
+        stack = [top] if batch.is_directory(top) else []
         while stack:
             at = stack[-1]
-            page = view.children(at)
+            page = batch.children(at)
             if not page:
                 stack.pop()
                 if at != top:
@@ -64,14 +64,14 @@ class Dropping:
             for name, child in page:
                 if (yield from self._was_moved_out(at, name, child)):
                     continue
-                if view.has_children(child):
+                if batch.has_children(child):
                     stack.append(child)
                     break
-                view.drop_name(at, name)
-                if not view.names_count(child):
+                batch.drop_name(at, name)
+                if not batch.names_count(child):
                     self._world.forget(child)
                 yield
-                if view.names_of(top) != names:
+                if batch.names_of(top) != names:
                     self._world.appeared.append(top)
                     return
 
@@ -80,17 +80,17 @@ class Dropping:
 
         Not if it moved into what stands at that directory's place now: that cannot be named before the old one is gone.
         It becomes a new object, whose content nobody needs to send."""
-        view = self._view
-        self._reports.left(lambda: view.path(parent, name))
-        if view.names_count(id) == 1 and len(self._tops) <= _NESTED:
-            moved_to = self._places.locate(id)
+        batch = self._batch
+        self._problems.left(lambda: batch.path(parent, name))
+        if batch.names_count(id) == 1 and len(self._tops) <= _NESTED:
+            moved_to = self._directories.locate(id)
             if moved_to is not None and not any(_is_within(moved_to, top) for top in self._tops):
                 yield from self._world.examine(moved_to)
-        return view.child(parent, name) != id
+        return batch.child(parent, name) != id
 
     def _drop_empty(self, id: ObjectId) -> None:
-        for parent, name in self._view.names_of(id):
-            self._view.drop_name(parent, name)
+        for parent, name in self._batch.names_of(id):
+            self._batch.drop_name(parent, name)
         self._world.forget(id)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from agent.capture.batch import View
+from agent.capture.batch import TreeBatch
 from agent.capture.directories import Directories
 from agent.capture.exclude import Rules
 from agent.capture.files.copies import Copies
@@ -13,7 +13,7 @@ from agent.capture.files.hard_links import Linked
 from agent.capture.files.large_files import LargeReads, Send
 from agent.capture.files.objects import Objects
 from agent.capture.files.waiting_for_room import Later
-from agent.capture.path_problems import Reports
+from agent.capture.path_problems import PathProblems
 from agent.capture.tickets import LargeQueue, Outstanding
 from agent.capture.tree.names import Looker
 from agent.capture.tree.walk import Walk
@@ -27,7 +27,7 @@ from agent.store.local import Local
 _SEED = "print-seed"
 
 
-class Engine:
+class TreeSession:
     """Lives from the opening of a root until it is closed or held. Belongs to the pump's thread."""
 
     def __init__(
@@ -46,31 +46,31 @@ class Engine:
         #: Walks of the whole root; and everything else that hints begin.
         self.walks = Outstanding()
         self.outstanding = Outstanding()
-        self.view = View(catalog, local)
-        self.places = Directories(root_fd, self.view)
+        self.batch = TreeBatch(catalog, local)
+        self.directories = Directories(root_fd, self.batch)
         self._rules = rules
         self._clock = clock
         #: On the disk of our own state, not in the tree.
         self._scratch = os.path.dirname(local.path) or None
-        self.reports = Reports(board, clock)
-        self.objects = Objects(self.view, catalog, self.places, self.reports, clock, print_seed(local), linked)
+        self.problems = PathProblems(board, clock)
+        self.objects = Objects(self.batch, catalog, self.directories, self.problems, clock, print_seed(local), linked)
         linked.opened(root_fd)
-        self.copies = Copies(self.view, self.places, linked, board, clock)
+        self.copies = Copies(self.batch, self.directories, linked, board, clock)
         queue, self.later = LargeQueue(self.outstanding), Later(self.outstanding)
-        self.looker = Looker(self.view, self.places, self.objects, rules, self.reports, queue, self.later)
+        self.looker = Looker(self.batch, self.directories, self.objects, rules, self.problems, queue, self.later)
         self.large = LargeReads(
-            queue, self.looker, self.view, self.places, self.objects, self.reports, clock, send, tokens
+            queue, self.looker, self.batch, self.directories, self.objects, self.problems, clock, send, tokens
         )
 
     def walk(self, trust: Trust, *, whole: bool = False, virgin: bool = False) -> Walk:
         """A new walk. A ``whole`` one writes everything dirty back first, so that signatures can be clean."""
         return Walk(
             self.looker,
-            self.view,
-            self.places,
+            self.batch,
+            self.directories,
             self.objects,
             self._rules,
-            self.reports,
+            self.problems,
             trust,
             whole=whole,
             synced_at=self._synced() if whole else 0,
@@ -85,13 +85,13 @@ class Engine:
 
     def put_off(self) -> float:
         """For how long the oldest change has waited that is known and in no commit yet, in seconds. From any thread."""
-        since = [one for one in (self.large.new_since, self.later.since, self.view.since) if one is not None]
+        since = [one for one in (self.large.new_since, self.later.since, self.batch.since) if one is not None]
         return max(self.large.put_off(), self._clock.monotonic() - min(since) if since else 0.0)
 
     def close(self) -> None:
         """Close every descriptor; the batch is forgotten."""
         self.large.close()
-        self.places.close()
+        self.directories.close()
 
     def _synced(self) -> int:
         begun = self._clock.now_ns()

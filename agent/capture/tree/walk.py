@@ -8,12 +8,12 @@ from collections.abc import Callable, Generator
 from stat import S_ISREG
 from typing import TypeVar
 
-from agent.capture.batch import Name, View
+from agent.capture.batch import Name, TreeBatch
 from agent.capture.directories import Directories
 from agent.capture.exclude import Rules
 from agent.capture.files.objects import Objects
 from agent.capture.files.unchanged import KnownEntries, Skimmer
-from agent.capture.path_problems import Reports
+from agent.capture.path_problems import PathProblems
 from agent.capture.tickets import ReadOnce
 from agent.capture.tree.names import Entry, Looker
 from agent.chunking.reader import SMALL
@@ -52,11 +52,11 @@ class Walk:
     def __init__(
         self,
         looker: Looker,
-        view: View,
-        places: Directories,
+        batch: TreeBatch,
+        directories: Directories,
         objects: Objects,
         rules: Rules,
-        reports: Reports,
+        problems: PathProblems,
         trust: Trust,
         *,
         whole: bool = False,
@@ -67,23 +67,23 @@ class Walk:
         self.entries = 0
         self.bytes = 0
         self._looker = looker
-        self._view = view
-        self._places = places
+        self._batch = batch
+        self._directories = directories
         self._objects = objects
         self._rules = rules
-        self._reports = reports
+        self._problems = problems
         self._synced_at = synced_at
         self._whole = whole
         self._virgin = virgin
         self._scratch = scratch
-        self._skimmer = Skimmer(view, rules, objects.linked, trust, places.remote)
+        self._skimmer = Skimmer(batch, rules, objects.linked, trust, directories.remote)
         self._stack: list[ObjectId] = []
         self._postponed: list[ObjectId] = []
         self._read_once: ReadOnce = {}
         #: Directories that were gone over. They may be asked for by themselves and be met below others that are.
         self._passed: set[ObjectId] = set()
         #: Without the privilege to ask objects where they are, a removal may be half of a move: it waits for the end.
-        self._missing: dict[Name, ObjectId] | None = {} if whole and not places.can_locate else None
+        self._missing: dict[Name, ObjectId] | None = {} if whole and not directories.can_locate else None
 
     def add(self, directory: ObjectId) -> None:
         """Walk below this one too, also if that was done before."""
@@ -110,9 +110,9 @@ class Walk:
         waiting, self._missing = self._missing or {}, None
         for parent, name in waiting:
             yield from self._each(self._looker.entry(parent, name))
-        for path in self._reports.paths():
+        for path in self._problems.paths():
             if path and (yield from self._each(self._looker.examine(path))) is None:
-                self._reports.gone(path)
+                self._problems.gone(path)
 
     def _visit_and_collect(self, directory: ObjectId, postponed: list[ObjectId]) -> Turns:
         below: list[ObjectId] = []
@@ -131,7 +131,7 @@ class Walk:
         self._passed.add(directory)
 
     def _not_listed(self, directory: ObjectId, error: OSError, postponed: list[ObjectId]) -> None:
-        path = self._view.path_of(directory)
+        path = self._batch.path_of(directory)
         if path is None:
             return
         if error.errno in _MOVED:
@@ -140,14 +140,14 @@ class Walk:
                 self._looker.give_back(path, error)
         else:
             self._looker.unlistable.add(directory)
-            self._reports.unreadable(path, error)
+            self._problems.unreadable(path, error)
 
     def visit(self, directory: ObjectId, below: Below) -> Turns:
         """Every entry of one directory; directories among them are given to ``below``. OSError when it cannot be listed."""
-        with Listing(self._places.fd(directory), self._scratch) as listing:
+        with Listing(self._directories.fd(directory), self._scratch) as listing:
             for _ in listing.gather():
                 yield False
-            known = KnownEntries(self._view, directory)
+            known = KnownEntries(self._batch, directory)
             virgin = known.head() is None and self._virgin and not self._rules
             alone_since = self._looker.serial if virgin else None
             for names in listing.pages():
@@ -172,8 +172,8 @@ class Walk:
                 yield from self._entry(directory, head, below)
                 continue
             yield False
-            self._places.remote.look()
-            fd, done = self._places.fd(directory), 0
+            self._directories.remote.look()
+            fd, done = self._directories.fd(directory), 0
             if head == names[at]:
                 done, size = self._skimmer.skim(directory, fd, names[at : at + _AT_ONCE], known, below)
                 self.bytes += size
@@ -208,18 +208,18 @@ class Walk:
 
     def _reads_again(self, directory: ObjectId, fd: int, name: bytes, id: ObjectId, known: Signature | None) -> bool:
         """Read a small file that is where the catalog has it, which spares asking who it is; False when it is another one."""
-        if name in self._places.remote.names:
+        if name in self._directories.remote.names:
             return False
         try:
             st = os.stat(name, dir_fd=fd, follow_symlinks=False)
             if known is None or not S_ISREG(st.st_mode) or st.st_size > SMALL or st.st_ino != known[2]:
                 return False
-            if self._rules and self._rules.excluded(self._view.path(directory, name), is_dir=False):
+            if self._rules and self._rules.excluded(self._batch.path(directory, name), is_dir=False):
                 return False
             handle = handle_of(fd, name)
         except OSError:
             return False
-        if handle != known[1] or self._view.child(directory, name) != id:
+        if handle != known[1] or self._batch.child(directory, name) != id:
             return False
         objects, before = self._objects, self._objects.bytes_read
         objects.synced_at, self._looker.read_once = self._synced_at, self._read_once
@@ -231,8 +231,8 @@ class Walk:
     def _entry(self, directory: ObjectId, name: bytes, below: Below) -> Turns:
         """Whatever is not simply as it was or simply new."""
         yield from self._each(self._looker.entry(directory, name))
-        id = self._view.child(directory, name)
-        if id is not None and self._view.is_directory(id) and not self._looker.is_mount(id):
+        id = self._batch.child(directory, name)
+        if id is not None and self._batch.is_directory(id) and not self._looker.is_mount(id):
             below(id, id in self._looker.appeared)
         for appeared in self._looker.appeared:
             if appeared != id:

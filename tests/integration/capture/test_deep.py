@@ -15,7 +15,7 @@ import pytest
 
 from agent.capture.exclude import Rules
 from agent.capture.files.hard_links import Linked
-from agent.capture.tree.session import Engine
+from agent.capture.tree.session import TreeSession
 from agent.chunking.stat_trust import Trust
 from agent.core.clock import SystemClock
 from agent.core.ids import CommitNumber, Epoch, ObjectId
@@ -44,7 +44,7 @@ class CountingCatalog(Catalog):
 
 
 class Deep:
-    """An engine on a root that no pump runs."""
+    """A session on a root that no pump runs."""
 
     def __init__(self, root: Path, state: Path) -> None:
         self.root = root
@@ -53,7 +53,7 @@ class Deep:
         self.catalog.begin_epoch(Epoch(1, "alpha", b"t" * 16))
         self.local = Local.open(str(state / "local.db"))
         clock = SystemClock()
-        self.engine = Engine(
+        self.session = TreeSession(
             open_root(str(root)),
             self.catalog,
             self.local,
@@ -67,13 +67,13 @@ class Deep:
 
     def look(self, hint: Hint) -> list[ObjectId]:
         """Look at a hint; the directories that appeared."""
-        for _ in self.engine.looker.look(hint):
+        for _ in self.session.looker.look(hint):
             pass
-        return list(self.engine.looker.appeared)
+        return list(self.session.looker.appeared)
 
     def walked(self, trust: Trust, *directories: ObjectId) -> int:
         """Walk below these; how many entries were gone over."""
-        walk = self.engine.walk(trust)
+        walk = self.session.walk(trust)
         for directory in directories:
             walk.add(directory)
         for _ in walk.run():
@@ -82,14 +82,14 @@ class Deep:
 
     def close(self) -> None:
         """Close everything."""
-        self.engine.close()
+        self.session.close()
         self.catalog.close()
         self.local.close()
 
 
 @pytest.fixture
 def deep(root: Path) -> Iterator[Deep]:
-    """An engine on an empty root that may become deep."""
+    """A session on an empty root that may become deep."""
     made = Deep(root, root.parent / "state")
     try:
         yield made

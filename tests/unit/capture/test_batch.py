@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.batch import View
+from agent.capture.batch import TreeBatch
 from agent.core.commit import Changes
 from agent.core.ids import ROOT
 from agent.store.catalog.catalog import Catalog
@@ -24,72 +24,72 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 
 @pytest.fixture
-def view(tmp_path: Path, catalog: Catalog) -> Iterator[View]:
+def batch(tmp_path: Path, catalog: Catalog) -> Iterator[TreeBatch]:
     """A batch over it."""
     with Local.open(str(tmp_path / "local.db")) as local:
-        yield View(catalog, local)
+        yield TreeBatch(catalog, local)
 
 
-def test_an_object_that_is_gone_is_not_dropped_again(view: View, catalog: Catalog) -> None:
+def test_an_object_that_is_gone_is_not_dropped_again(batch: TreeBatch, catalog: Catalog) -> None:
     """Whoever was on the way to drop it when an earlier batch did: nothing is left to do."""
-    root, id = dir_row(ROOT, 1), view.fresh_id()
-    view.add_object(ROOT, root)
-    view.add_object(id, dir_row(id, 1))
-    view.put_name(ROOT, b"name", id)
-    catalog.write(view.changes(), header(1))
-    view.begin()
-    view.drop_name(ROOT, b"name")
-    view.drop_object(id)
-    catalog.write(view.changes(), header(2))
-    view.begin()
-    view.drop_object(id)
-    assert Changes([], []) == view.changes()
+    root, id = dir_row(ROOT, 1), batch.fresh_id()
+    batch.add_object(ROOT, root)
+    batch.add_object(id, dir_row(id, 1))
+    batch.put_name(ROOT, b"name", id)
+    catalog.write(batch.changes(), header(1))
+    batch.begin()
+    batch.drop_name(ROOT, b"name")
+    batch.drop_object(id)
+    catalog.write(batch.changes(), header(2))
+    batch.begin()
+    batch.drop_object(id)
+    assert Changes([], []) == batch.changes()
 
 
-def test_an_object_that_came_and_went_in_one_batch_leaves_nothing(view: View) -> None:
+def test_an_object_that_came_and_went_in_one_batch_leaves_nothing(batch: TreeBatch) -> None:
     """However often it is dropped: the catalog refuses to drop what never lived."""
-    id = view.fresh_id()
-    view.add_object(id, dir_row(id, 1))
-    view.put_name(ROOT, b"name", id)
-    view.drop_name(ROOT, b"name")
+    id = batch.fresh_id()
+    batch.add_object(id, dir_row(id, 1))
+    batch.put_name(ROOT, b"name", id)
+    batch.drop_name(ROOT, b"name")
     for _ in range(2):
-        view.drop_object(id)
-    assert None is view.object(id)
-    assert Changes([], []) == view.changes()
+        batch.drop_object(id)
+    assert None is batch.object(id)
+    assert Changes([], []) == batch.changes()
 
 
-def test_paths_follow_what_is_renamed_and_removed(view: View) -> None:
+def test_paths_follow_what_is_renamed_and_removed(batch: TreeBatch) -> None:
     """Of a directory itself, of one above it, and of one that another takes the place of."""
-    top, below, other = view.fresh_id(), view.fresh_id(), view.fresh_id()
+    top, below, other = batch.fresh_id(), batch.fresh_id(), batch.fresh_id()
     for id in (top, below, other):
-        view.add_object(id, dir_row(id, 1))
-    view.put_name(ROOT, b"top", top)
-    view.put_name(top, b"below", below)
-    assert (b"top", b"top/below") == (view.path_of(top), view.path_of(below))
-    view.drop_name(ROOT, b"top")
-    assert (None, None) == (view.path_of(top), view.path_of(below))
-    view.put_name(ROOT, b"moved", top)
-    assert (b"moved", b"moved/below") == (view.path_of(top), view.path_of(below))
-    view.put_name(top, b"below", other)
-    assert (None, b"moved/below") == (view.path_of(below), view.path_of(other))
-    view.put_name(other, b"deeper", below)
-    assert b"moved/below/deeper" == view.path_of(below)
-    view.drop_name(other, b"deeper")
-    assert (None, b"moved/below") == (view.path_of(below), view.path_of(other))
+        batch.add_object(id, dir_row(id, 1))
+    batch.put_name(ROOT, b"top", top)
+    batch.put_name(top, b"below", below)
+    assert (b"top", b"top/below") == (batch.path_of(top), batch.path_of(below))
+    batch.drop_name(ROOT, b"top")
+    assert (None, None) == (batch.path_of(top), batch.path_of(below))
+    batch.put_name(ROOT, b"moved", top)
+    assert (b"moved", b"moved/below") == (batch.path_of(top), batch.path_of(below))
+    batch.put_name(top, b"below", other)
+    assert (None, b"moved/below") == (batch.path_of(below), batch.path_of(other))
+    batch.put_name(other, b"deeper", below)
+    assert b"moved/below/deeper" == batch.path_of(below)
+    batch.drop_name(other, b"deeper")
+    assert (None, b"moved/below") == (batch.path_of(below), batch.path_of(other))
 
 
-def test_ways_that_were_passed_follow_too(view: View) -> None:
+def test_ways_that_were_passed_follow_too(batch: TreeBatch) -> None:
     """Nothing is taken for a directory at a path where it is no more; a new one changes no other."""
-    top, below, new = view.fresh_id(), view.fresh_id(), view.fresh_id()
+    top, below, new = batch.fresh_id(), batch.fresh_id(), batch.fresh_id()
     for id in (top, below, new):
-        view.add_object(id, dir_row(id, 1))
-    view.put_name(ROOT, b"top", top)
-    view.put_name(top, b"below", below)
-    view.passed(b"top", top)
-    view.passed(b"top/below", below)
-    view.put_name(ROOT, b"new", new)
-    assert {b"top": top, b"top/below": below} == view.verified
-    view.drop_name(top, b"below")
-    assert {b"top": top} == view.verified
-    view.put_name(ROOT, b"top", new)
-    assert {} == view.verified
+        batch.add_object(id, dir_row(id, 1))
+    batch.put_name(ROOT, b"top", top)
+    batch.put_name(top, b"below", below)
+    batch.passed(b"top", top)
+    batch.passed(b"top/below", below)
+    batch.put_name(ROOT, b"new", new)
+    assert {b"top": top, b"top/below": below} == batch.verified
+    batch.drop_name(top, b"below")
+    assert {b"top": top} == batch.verified
+    batch.put_name(ROOT, b"top", new)
+    assert {} == batch.verified

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.batch import View
+from agent.capture.batch import TreeBatch
 from agent.capture.committer import DISK_FULL, CaptureStopped, Committer
 from agent.capture.outlet import NullOutlet
 from agent.core.clock import ManualClock
@@ -45,13 +45,13 @@ def stores(tmp_path: Path) -> Iterator[tuple[Catalog, Local]]:
         yield catalog, local
 
 
-def batch(stores: tuple[Catalog, Local]) -> View:
+def gathered(stores: tuple[Catalog, Local]) -> TreeBatch:
     """A new directory."""
-    view = View(*stores)
-    id = view.fresh_id()
-    view.add_object(id, dir_row(id))
-    view.put_name(ROOT, b"name", id)
-    return view
+    batch = TreeBatch(*stores)
+    id = batch.fresh_id()
+    batch.add_object(id, dir_row(id))
+    batch.put_name(ROOT, b"name", id)
+    return batch
 
 
 def committer(stores: tuple[Catalog, Local], disk: Disk, board: ProblemBoard, stopping: threading.Event) -> Committer:
@@ -62,9 +62,9 @@ def committer(stores: tuple[Catalog, Local], disk: Disk, board: ProblemBoard, st
 def test_without_room_capture_waits_and_goes_on(stores: tuple[Catalog, Local]) -> None:
     """The batch is kept, the problem gone afterwards; the room that is asked for is that of the rows."""
     board, disk = ProblemBoard(), Disk(1)
-    view = batch(stores)
-    size = sum(map(len, view.changes().puts))
-    commit = committer(stores, disk, board, threading.Event()).write(view, consistent=True)
+    batch = gathered(stores)
+    size = sum(map(len, batch.changes().puts))
+    commit = committer(stores, disk, board, threading.Event()).write(batch, consistent=True)
     assert commit is not None
     assert (number(2), [size, size], []) == (commit.number, disk.asked, board.listed()[0])
 
@@ -81,7 +81,7 @@ def test_without_room_capture_says_so_and_can_be_stopped(stores: tuple[Catalog, 
     one = committer(stores, disk, board, stopping)
     helper.start()
     with pytest.raises(CaptureStopped):
-        one.write(batch(stores), consistent=True)
+        one.write(gathered(stores), consistent=True)
     helper.join()
     newest = stores[0].newest()
     assert newest is not None
@@ -98,13 +98,13 @@ def test_a_disk_that_is_full_is_another_problem(stores: tuple[Catalog, Local]) -
 
     one = Committer(*stores, NullOutlet(), board, ManualClock(), stopping, full)
     with pytest.raises(CaptureStopped):
-        one.write(batch(stores), consistent=True)
+        one.write(gathered(stores), consistent=True)
     assert (True, False) == (board.has(DISK_FULL), board.has(CODE))
 
 
 def test_facts_carry_the_commit_that_they_hold_at(stores: tuple[Catalog, Local]) -> None:
     """Also those of a commit that has none of its own."""
     one = committer(stores, Disk(0), ProblemBoard(), threading.Event())
-    commit = one.write(batch(stores), consistent=True)
+    commit = one.write(gathered(stores), consistent=True)
     assert commit is not None
     assert facts_mark(commit) == stores[1].mark()

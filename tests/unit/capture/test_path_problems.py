@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from agent.capture.path_problems import SOCKET, Reports
+from agent.capture.path_problems import SOCKET, PathProblems
 from agent.core.clock import ManualClock
 from agent.core.problem import ProblemBoard
 
 
-def _reports() -> tuple[Reports, ProblemBoard]:
+def _problems() -> tuple[PathProblems, ProblemBoard]:
     board = ProblemBoard()
-    return Reports(board, ManualClock()), board
+    return PathProblems(board, ManualClock()), board
 
 
 def test_a_path_that_is_too_long_is_only_counted() -> None:
     """Users make them of any length, and many: nothing of them is kept, and the next full look counts them anew."""
-    reports, board = _reports()
+    problems, board = _problems()
     deep = b"d/" * 100_000
-    reports.socket(b"near")
+    problems.socket(b"near")
     for number in range(3):
-        reports.socket(deep + b"%d" % number)
+        problems.socket(deep + b"%d" % number)
     rows, more = board.listed()
-    assert ([b"near"], {SOCKET: 3}, [b"near"]) == ([row.path for row in rows], more, reports.paths())
-    reports.look_begins()
+    assert ([b"near"], {SOCKET: 3}, [b"near"]) == ([row.path for row in rows], more, problems.paths())
+    problems.look_begins()
     assert {} == board.listed()[1]
 
 
 def test_paths_that_are_known_are_bounded_in_bytes() -> None:
     """Those beyond are counted; there is room again when others are well."""
-    reports, board = _reports()
+    problems, board = _problems()
     paths = [b"%05d/" % number + b"d" * 4000 for number in range(5000)]
     for path in paths:
-        reports.socket(path)
-    known = reports.paths()
+        problems.socket(path)
+    known = problems.paths()
     assert (True, 5000 - len(known)) == (sum(map(len, known)) <= 16 << 20, board.listed()[1][SOCKET] - len(known) + 100)
     for path in known:
-        reports.gone(path)
-    reports.socket(paths[-1])
-    assert [paths[-1]] == reports.paths()
+        problems.gone(path)
+    problems.socket(paths[-1])
+    assert [paths[-1]] == problems.paths()

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from agent.capture.files.changing_files import PATIENCE, QUIET_BYTES, QUIET_MOST, TRIES, Restless
+from agent.capture.files.changing_files import PATIENCE, QUIET_BYTES, QUIET_MOST, TRIES, ChangingFiles
 
 MS = 1_000_000
 GIB = 1 << 30
@@ -23,7 +23,7 @@ def stat_of(size: int, ctime: int) -> os.stat_result:
 
 def test_reads_that_are_in_vain_are_counted() -> None:
     """The last of them is taken; a quiet one, or one that was taken, begins anew."""
-    restless = Restless()
+    restless = ChangingFiles()
     assert not restless
     assert [True] * (TRIES - 1) + [False] == [restless.is_read_again(ONE, changed=True) for _ in range(TRIES)]
     assert not restless
@@ -48,12 +48,12 @@ def test_reads_that_are_in_vain_are_counted() -> None:
 def test_how_long_it_must_be_quiet(size: int, age: int, expected: bool) -> None:
     """By its size, up to a limit; a change in the future says nothing."""
     now = 1_000_000 * MS
-    assert expected == Restless().is_being_written(ONE, stat_of(size, now - age), now)
+    assert expected == ChangingFiles().is_being_written(ONE, stat_of(size, now - age), now)
 
 
 def test_nobody_waits_for_ever() -> None:
     """Who goes on writing is read all the same; and waited for again the next time."""
-    restless, now = Restless(), 1_000_000 * MS
+    restless, now = ChangingFiles(), 1_000_000 * MS
     waited = [restless.is_being_written(ONE, stat_of(GIB, now + n * MS), now + n * MS) for n in range(PATIENCE // MS)]
     assert all(waited)
     end = now + PATIENCE

@@ -7,14 +7,14 @@ from typing import cast
 
 import pytest
 
-from agent.capture.batch import View
+from agent.capture.batch import TreeBatch
 from agent.capture.tree import moves
 from agent.capture.tree.moves import Leaving, Moved, followed
 from agent.core.ids import ROOT, ObjectId
 
 
 class Names:
-    """A view of nothing but directories: each with one name."""
+    """A batch of nothing but directories: each with one name."""
 
     def __init__(self) -> None:
         self.names: dict[ObjectId, tuple[ObjectId, bytes]] = {}
@@ -54,14 +54,14 @@ def move(names: Names, it: Moved, id: ObjectId, to: ObjectId, serial: int = 1) -
 
 def test_what_left_is_meant_by_its_old_name(names: Names) -> None:
     """And what was below it by the old path."""
-    it = Moved(cast(View, names))
+    it = Moved(cast(TreeBatch, names))
     move(names, it, INNER, OTHER)
     assert [ONE] == it.meant([b"top", b"inner", b"one"], 1)
 
 
 def test_what_stood_below(names: Names) -> None:
     """Whether it left straight away, or with, before, or after what it stood in."""
-    it = Moved(cast(View, names))
+    it = Moved(cast(TreeBatch, names))
     assert set() == it.out_of(TOP, 1)
     move(names, it, INNER, OTHER)
     move(names, it, ONE, ROOT)
@@ -80,7 +80,7 @@ def test_the_order_counts() -> None:
 
 def test_only_so_much_is_remembered(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
     """By looks that have passed, and by what lay above in all."""
-    it = Moved(cast(View, names))
+    it = Moved(cast(TreeBatch, names))
     move(names, it, ONE, OTHER)
     assert {ONE} == it.out_of(TOP, moves._REMEMBERED + 1)
     assert set() == it.out_of(TOP, moves._REMEMBERED + 2)
