@@ -17,9 +17,10 @@ from agent.core.commit import Changes, Commit
 from agent.core.errors import Damaged, HikaeError, NotFound, Refused, StoreFailed, WireError
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, object_id, shown_commit
 from agent.store.catalog import lists, owed, schema
+from agent.store.catalog.commits import as_stored
 from agent.store.catalog.history import Difference
 from agent.store.catalog.overlay import Overlay
-from agent.store.catalog.reader import CatalogReader, Reading, as_stored
+from agent.store.catalog.reader import CatalogReader, Reading
 from agent.store.catalog.staging import UNSTAGE, UNSTAGE_STATEMENTS, StagedCounts, Staging, highest_id
 from agent.store.sqlite import UNFIT, Synchronous, ensure_schema, failure, open_database, query, settle_log, store_error
 from agent.store.vault.pack import PackEnd

@@ -10,13 +10,10 @@ from typing import Any
 
 import apsw
 
-from agent.core.commit import Commit
-from agent.core.digest import WIDTH, bucket_of
-from agent.core.errors import Damaged
-from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId
-from agent.store.catalog import history, losses, owed
+from agent.core.digest import bucket_of
+from agent.core.ids import ROOT, CommitNumber, ObjectId
+from agent.store.catalog import commits, history, losses, owed
 from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, store_error
-from agent.store.vault.pack import PackEnd
 
 _CACHE_KIB = 8192
 
@@ -33,14 +30,9 @@ _NAMES_OF = """
 select parent, name from name where object = ?1 and until > ?2 and since <= ?2 order by parent, name
 """
 _SOME_NAMES = "select parent, name from name where object = ?1 and until > ?2 and since <= ?2 limit ?3"
-_NEWEST_BEFORE = """
-select max(number) from commits
-where number < coalesce((select number from commits where time >= ? order by number limit 1), 9223372036854775807)
-"""
-_COMMIT = "select number, parent, digest, time, received, consistent, entries, bytes, fuzzy, files from commits "
 
 
-class Reading(owed.Owed):
+class Reading(owed.Owed, commits.Commits):
     """The reading methods, for whoever has a connection. ``at`` None is the newest sealed commit.
 
     All raise ``Damaged`` when a page's checksum is wrong, ``StoreFailed`` when the disk does not answer."""
@@ -102,70 +94,10 @@ class Reading(owed.Owed):
             return found
         return None
 
-    def newest(self) -> Commit | None:
-        """The newest sealed commit."""
-        return self._commit("order by number desc limit 1", ())
-
-    def commit_at(self, number: CommitNumber) -> Commit | None:
-        """The commit of that number, unless it never was or is pruned."""
-        return self._commit("where number = ?", (number,))
-
-    def commits(self, after: CommitNumber, limit: int) -> list[Commit]:
-        """At most ``limit`` commits with a number greater than ``after``, in order."""
-        rows = self._all(_COMMIT + "where number > ? order by number limit ?", (after, limit))
-        return [_as_commit(row) for row in rows]
-
-    def fuzzy_between(self, a: CommitNumber, b: CommitNumber) -> int:
-        """How many files the commits after ``a`` up to ``b`` took as read; those of pruned commits are not counted."""
-        found: int = self._all("select coalesce(sum(fuzzy), 0) from commits where number > ? and number <= ?", (a, b))[
-            0
-        ][0]
-        return found
-
-    def oldest_consistent(self) -> CommitNumber | None:
-        """The oldest consistent commit that is kept."""
-        for (number,) in self._all("select number from commits where consistent order by number limit 1", ()):
-            return CommitNumber(number)
-        return None
-
-    def newest_before(self, time: int) -> CommitNumber:
-        """The newest commit of before that moment (UTC ns); ``NOTHING`` when there is none. Costs what is older: times never
-        fall, and whoever asks is about to prune that."""
-        return CommitNumber(self._all(_NEWEST_BEFORE, (time,))[0][0] or NOTHING)
-
-    @property
-    def lineage(self) -> list[Epoch]:
-        """Every epoch that began here, in order."""
-        rows = self._all("select number, owner, token from epoch order by number", ())
-        return [Epoch(number, owner, token) for number, owner, token in rows]
-
-    def anew_since(self) -> CommitNumber:
-        """The newest commit that ended everything before it, so that no object of before is one of now; ``NOTHING`` for none."""
-        for (number,) in self._all("select value from meta where key = 'anew'", ()):
-            return CommitNumber(number)
-        return NOTHING
-
-    def pack_end(self) -> PackEnd:
-        """Where the packs ended when the newest commit was sealed: what ``Vault.open`` is to be given."""
-        for pack, offset in self._all("select pack, offset from commits order by number desc limit 1", ()):
-            return PackEnd(pack, offset)
-        return PackEnd(0, 0)
-
-    def horizon(self) -> CommitNumber:
-        """The oldest moment that can still be asked for; everything before it was pruned."""
-        for (number,) in self._all("select value from meta where key = 'horizon'", ()):
-            return CommitNumber(number)
-        return NOTHING
-
     def _at(self, at: CommitNumber | None) -> CommitNumber:
         if at is not None:
             return at
         return CommitNumber(self._all("select coalesce(max(number), 0) from commits", ())[0][0])
-
-    def _commit(self, which: str, arguments: tuple[int, ...]) -> Commit | None:
-        for row in self._all(_COMMIT + which, arguments):
-            return _as_commit(row)
-        return None
 
     # SQLite's values have the types of the schema; apsw cannot know them.
     def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]:
@@ -233,18 +165,3 @@ class CatalogReader(Reading, losses.Losses):
             raise failure(error, "read the catalog", self.path) from error
         except UNFIT as error:
             raise store_error(error, "read the catalog", self.path) from error
-
-
-def _as_commit(row: tuple[Any, ...]) -> Commit:
-    number, parent, digest, time, received, consistent, entries, size, fuzzy, files = row
-    if len(digest) != WIDTH:
-        raise Damaged("read the catalog", "", "a commit without a digest", "move the catalog away and start again")
-    total = int.from_bytes(size, "big") if isinstance(size, bytes) else size
-    if not isinstance(total, int):
-        raise Damaged("read the catalog", "", "a commit without its size", "move the catalog away and start again")
-    return Commit(number, parent, digest, time, received, bool(consistent), entries, total, fuzzy, files)
-
-
-def as_stored(total: int) -> int | bytes:
-    """A sum of sizes, each of which fits 63 bits, for SQLite, whose numbers have no more."""
-    return total if total < 1 << 63 else total.to_bytes(16, "big")
