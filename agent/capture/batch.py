@@ -15,7 +15,7 @@ from agent.chunking.reader import Found
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.patch import Runs
-from agent.core.rows import encode_name, name_key, object_key
+from agent.core.rows import encode_name, file_type_of, name_key, object_key
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local, LocalRow, Signature
 from agent.store.pages import Pages
@@ -39,7 +39,7 @@ _PAGE = 1000
 
 def kind_of(row: bytes) -> int:
     """The file type in an object's row, without decoding it."""
-    return int.from_bytes(row[10:14], "big") & 0o170000
+    return file_type_of(row)
 
 
 class TreeBatch:

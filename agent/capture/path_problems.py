@@ -8,7 +8,7 @@ from collections.abc import Callable
 from agent.capture.refused import HELD_SHUT
 from agent.core.clock import Clock
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.rows import Unfit
+from agent.core.row_checks import Unfit
 
 UNREADABLE = "unreadable"
 UNFIT = "unfit"

@@ -8,7 +8,7 @@ from agent.core import chunks
 from agent.core.chunks import ChunkRef
 from agent.core.errors import WireError
 from agent.core.ids import ObjectId
-from agent.core.rows import OBJECT_TAG, decode_object
+from agent.core.rows import decode_object, is_object
 
 _READ_BYTES = 4 << 20
 _FILE_TYPE, _REGULAR = 0o170000, 0o100000
@@ -17,7 +17,7 @@ _FILE_TYPE, _REGULAR = 0o170000, 0o100000
 def row_references(old: bytes | None, new: bytes, piece: Callable[[bytes], bytes | None]) -> Iterator[ChunkRef]:
     """:func:`references` of an object's row ``new`` without those of its row ``old``; none for what is no regular file, or a
     name's row. Raises ``WireError``."""
-    if new[1] != OBJECT_TAG:
+    if not is_object(new):
         return
     row = decode_object(new)
     if row.mode & _FILE_TYPE == _REGULAR and row.content:

@@ -11,7 +11,7 @@ from agent.chunking.references import references
 from agent.core.chunks import DATA, ChunkRef
 from agent.core.errors import Damaged, NotFound, WireError
 from agent.core.ids import ObjectId
-from agent.core.rows import OBJECT_TAG, decode_object
+from agent.core.rows import decode_object, is_object
 from agent.store.catalog.catalog import CatalogReader
 from agent.store.vault.codec import StoredChunk, pack_chunk
 from agent.store.vault.vault import Vault
@@ -54,7 +54,7 @@ class Restoring:
     def _named(self) -> Iterator[ChunkRef]:
         for batch in self._rows.rows_at():
             for raw in batch:
-                if raw[1] != OBJECT_TAG:
+                if not is_object(raw):
                     continue
                 row = decode_object(raw)
                 if stat.S_ISREG(row.mode) and row.content:

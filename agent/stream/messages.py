@@ -16,7 +16,7 @@ from agent.core import chunks
 from agent.core.commit import Changes, Position
 from agent.core.errors import WireError
 from agent.core.ids import NO_EPOCH, CommitNumber, Epoch, ObjectId
-from agent.core.rows import ROW_MAX
+from agent.core.row_checks import ROW_MAX
 from agent.core.skew import ClockReading
 from agent.core.standing import Standing
 

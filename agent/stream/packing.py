@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from agent.core import chunks
 from agent.core.errors import WireError
-from agent.core.rows import OBJECT_TAG, decode_object
+from agent.core.rows import decode_object, is_object
 from agent.stream.messages import NAMES_MAX, RAW, ROWS_MAX, ZSTD, Offer, bad
 
 if sys.version_info >= (3, 14):
@@ -23,7 +23,6 @@ else:
 #: Bytes of rows below which packing is not worth a frame.
 _WORTH_FROM = 512
 _LEVEL = 3
-_OBJECT = bytes([OBJECT_TAG])
 
 
 def pack_rows(blob: bytes) -> tuple[int, bytes]:
@@ -56,7 +55,7 @@ def implied_names(puts: Sequence[bytes]) -> tuple[tuple[int, bytes], ...]:
     Raises ``WireError`` for rows that are none, or name more than may be asked at once."""
     names: list[tuple[int, bytes]] = []
     for raw in puts:
-        if raw[1:2] != _OBJECT:
+        if not is_object(raw):
             continue
         row = decode_object(raw)
         if stat.S_ISREG(row.mode) and row.content:

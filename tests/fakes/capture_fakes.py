@@ -20,7 +20,8 @@ from agent.core.commit import Changes, Commit
 from agent.core.digest import digest_of
 from agent.core.ids import ROOT, Epoch, ObjectId
 from agent.core.problem import ProblemBoard
-from agent.core.rows import NameRow, ObjectRow, check_row, decode_object, is_object, key_of, object_key
+from agent.core.row_checks import check_row
+from agent.core.rows import NameRow, ObjectRow, decode_object, is_object, key_of, object_key
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 from agent.watch.hint import Hint, Look

@@ -16,7 +16,7 @@ from agent.apply.converge.refresh import check_taken, remake
 from agent.apply.converge.run import Attempt, Found, Mirror
 from agent.apply.converge.tree import LOST_AND_FOUND
 from agent.core.ids import NOTHING, ROOT, ObjectId
-from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
+from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object, is_object
 from agent.fs.walk import entries
 
 _PAGE = 500
@@ -147,7 +147,7 @@ def forget_lineage(mirror: Mirror) -> None:
         return
     for rows in mirror.view.rows_at(mirror.run.base):
         for raw in rows:
-            if raw[1:2] == b"o":
+            if is_object(raw):
                 id = decode_object(raw).id
                 if mirror.raw(id) is None:
                     mirror.ledger.forget(id)

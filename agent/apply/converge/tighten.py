@@ -10,11 +10,9 @@ from contextlib import suppress
 from agent.apply.converge.keys import WorkSet
 from agent.apply.converge.run import Mirror
 from agent.core.ids import ObjectId
-from agent.core.rows import ObjectRow, decode_object, object_id_of_key
+from agent.core.rows import ObjectRow, access_in, decode_object, file_type_of, object_id_of_key
 from agent.fs.metadata import Access, access_of
 
-#: Where mode and owner stand in an object's row (``core.rows``).
-_MODE_AT, _OWNER_END = 10, 22
 _OURS_ALONE = 0o700
 
 
@@ -33,11 +31,11 @@ def tighten(mirror: Mirror, work: WorkSet) -> None:
 
 def _may_differ(old: bytes, new: bytes) -> bool:
     """Whether owner, mode or ACL may be another; most objects change in content and times alone."""
-    return old[_MODE_AT:_OWNER_END] != new[_MODE_AT:_OWNER_END] or b"posix_acl_access" in (old + new)
+    return access_in(old) != access_in(new) or b"posix_acl_access" in (old + new)
 
 
 def _is_directory(row: bytes) -> bool:
-    return stat.S_ISDIR(int.from_bytes(row[_MODE_AT : _MODE_AT + 4], "big"))
+    return file_type_of(row) == stat.S_IFDIR
 
 
 def _narrow(mirror: Mirror, id: ObjectId, before: Access, row: ObjectRow) -> None:

@@ -24,7 +24,8 @@ from agent.chunking.stat_trust import is_clean, kept_ctime, unchanged
 from agent.core.clock import Clock
 from agent.core.errors import Damaged
 from agent.core.ids import ROOT, ObjectId
-from agent.core.rows import ObjectRow, decode_object, encode_captured
+from agent.core.row_checks import encode_captured
+from agent.core.rows import ObjectRow, decode_object
 from agent.fs import _libc
 from agent.fs.confined import OtherFilesystem, open_dir, open_file
 from agent.fs.content import read_exact

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import apsw
 
 from agent.core.chunks import PIECE, names_in
-from agent.core.rows import OBJECT_TAG, decode_object
+from agent.core.rows import decode_object, is_object
 from agent.store.sqlite import query
 
 #: No object with a shorter row has a list with parts: so most are passed over unread.
@@ -61,7 +61,7 @@ def _unnamed(connection: apsw.Connection, parts: list[bytes]) -> None:
 def _parts_in(rows: Iterable[bytes]) -> list[bytes]:
     found: list[bytes] = []
     for row in rows:
-        if len(row) >= _SHORTEST and row[1] == OBJECT_TAG:
+        if len(row) >= _SHORTEST and is_object(row):
             content = decode_object(row).content
             # A list that has parts has nothing else.
             if content and content[0] == PIECE:

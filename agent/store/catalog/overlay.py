@@ -13,7 +13,7 @@ import apsw
 
 from agent.core.errors import WireError
 from agent.core.ids import CommitNumber, shown_commit
-from agent.core.rows import NAME_TAG, OBJECT_TAG, encode_name, key_of
+from agent.core.rows import RowOrder, encode_name, key_of, order_of
 from agent.store.sqlite import query
 
 _PAGE = 1000
@@ -28,8 +28,6 @@ where parent = ?1 and until = 9223372036854775807 and name > ?2 and since < ?3 o
 """
 _NEXT_PARENT = "select min(parent) from name where parent > ?"
 
-#: (0, id, b"") of an object, (1, parent, name) of a name.
-_Place: TypeAlias = tuple[int, int, bytes]
 Drop: TypeAlias = Callable[[Sequence[bytes]], None]
 
 
@@ -42,7 +40,7 @@ class Overlay:
         self._drop = drop
         self._live = _live_rows(connection, number)
         self._head = next(self._live, None)
-        self._at: _Place = (0, _FIRST, b"")
+        self._at: RowOrder = (0, _FIRST, b"")
         self._gone: list[bytes] = []
 
     def lay(self, rows: Sequence[bytes]) -> list[int]:
@@ -50,7 +48,7 @@ class Overlay:
         do not rise, or are none."""
         changed = []
         for index, row in enumerate(rows):
-            place = self._place(row)
+            place = self._order(row)
             if place <= self._at:
                 raise self._bad("rows of a whole that do not come in order")
             self._at = place
@@ -71,7 +69,7 @@ class Overlay:
         self._pass(_LAST)
         self._flush()
 
-    def _pass(self, place: _Place) -> None:
+    def _pass(self, place: RowOrder) -> None:
         """What lives before ``place`` and was not named ends."""
         while self._head is not None and self._head[0] < place:
             self._gone.append(key_of(self._head[1]))
@@ -84,11 +82,11 @@ class Overlay:
             gone, self._gone = self._gone, []
             self._drop(gone)
 
-    def _place(self, row: bytes) -> _Place:
-        if len(row) < 18 or row[1] not in (OBJECT_TAG, NAME_TAG):
-            raise self._bad("a malformed row")
-        first = int.from_bytes(row[2:10], "big")
-        return (0, first, b"") if row[1] == OBJECT_TAG else (1, first, row[18:])
+    def _order(self, row: bytes) -> RowOrder:
+        try:
+            return order_of(row)
+        except WireError as error:
+            raise self._bad("a malformed row") from error
 
     def _bad(self, what: str) -> WireError:
         return WireError(
@@ -96,7 +94,7 @@ class Overlay:
         )
 
 
-def _live_rows(connection: apsw.Connection, number: CommitNumber) -> Iterator[tuple[_Place, bytes]]:
+def _live_rows(connection: apsw.Connection, number: CommitNumber) -> Iterator[tuple[RowOrder, bytes]]:
     """Every live row of before ``number``, in the order of their keys; no statement stays open between two pages."""
     id = _FIRST
     while objects := query(connection, _OBJECTS, (id, number, _PAGE)):

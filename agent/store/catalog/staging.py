@@ -18,21 +18,18 @@ from agent.core.errors import WireError
 from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.core.rows import (
     OBJECT_TAG,
-    SIZE_AT,
     encode_name,
     key_is_object,
+    name_columns,
+    name_in,
+    object_columns,
     object_id_of_key,
     parent_and_name_of_key,
+    tag_of,
 )
 from agent.store.sqlite import Insert, query
 
-#: Id and file size.
-#: From the id on.
-_OBJECT_HEAD = struct.Struct(f">Q{SIZE_AT - 10}xQ")
-_PARENT_AND_OBJECT = struct.Struct(">QQ")
-_NAME_AT = 18
-#: Of the byte of an object's mode that tells the file type, and what it holds in its upper half for a regular file.
-_TYPE_AT, _TYPE, _REGULAR = 12, 0xF0, 0x80
+_TYPE, _REGULAR = 0o170000, 0o100000
 
 _END_OBJECT = "update object set until = ? where id = ? and until = 9223372036854775807 returning since, row"
 _END_NAME = """
@@ -157,21 +154,21 @@ class Staging:
         the key, and nothing is looked up."""
         known = highest = self._highest
         empty: dict[int, bool] = {}
-        object_of, name_of = _OBJECT_HEAD.unpack_from, _PARENT_AND_OBJECT.unpack_from
+        kind, columns = tag_of, object_columns
         objects: list[tuple[int, int, bytes]] = []
         names: list[tuple[int, bytes, int, int]] = []
         size = files = 0
         for row in rows:
-            if row[1] == OBJECT_TAG:
-                key, bytes_of_it = object_of(row, 2)
+            if kind(row) == OBJECT_TAG:
+                key, mode, bytes_of_it = columns(row)
                 if key <= known:
                     self._end_object(number, key)
                 objects.append((key, number, row))
                 size += bytes_of_it
-                files += row[_TYPE_AT] & _TYPE == _REGULAR
+                files += mode & _TYPE == _REGULAR
             else:
-                key, target = name_of(row, 2)
-                name = row[_NAME_AT:]
+                key, target = name_columns(row)
+                name = name_in(row)
                 if key <= known and not self._is_empty(key, empty):
                     self._end_name(number, key, name)
                 names.append((key, name, number, target))
@@ -209,8 +206,9 @@ class Staging:
                 query(self._connection, _END_OWED, (number, key))
                 self.owed_moved = self.owed_moved or bool(self._connection.changes())
             self._removed(row)
-            self.size -= int.from_bytes(row[SIZE_AT : SIZE_AT + 8], "big")
-            self.files -= row[_TYPE_AT] & _TYPE == _REGULAR
+            _, mode, size = object_columns(row)
+            self.size -= size
+            self.files -= mode & _TYPE == _REGULAR
             return True
         return False
 

@@ -25,7 +25,8 @@ from agent.core.ids import (
     may_follow,
     shown_commit,
 )
-from agent.core.rows import ObjectRow, check_key, check_row
+from agent.core.row_checks import check_key, check_row
+from agent.core.rows import ObjectRow
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault

@@ -13,14 +13,13 @@ from typing import Protocol
 
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
-from agent.core.rows import NameRow, ObjectRow, key_is_object, object_id_of_key
+from agent.core.rows import NameRow, ObjectRow, file_type_of, key_is_object, object_id_of_key
 from agent.stream.receiving.presence import goes_on
 
 _KINDS_MAX = 100_000
 _NAMES_MAX = 200_000
 _GONE_MAX = 8_000_000
 _DEPTH_MAX = 100_000
-_MODE_AT = 10  #: of the mode in an object's row, see core.rows
 
 
 class Staged(Protocol):
@@ -112,7 +111,7 @@ class Structure:
 
     def _check_type(self, object_id: ObjectId, kind: int) -> None:
         row = self._catalog.object(object_id)
-        if row is not None and _kind_of(row) != kind:
+        if row is not None and file_type_of(row) != kind:
             raise _bad("an object that changes its type")
 
     def _kind(self, object_id: ObjectId) -> int | None:
@@ -121,7 +120,7 @@ class Structure:
             row = self._catalog.object(object_id, self._number)
             if row is None:
                 return None
-            kind = self._kinds[object_id] = _kind_of(row)
+            kind = self._kinds[object_id] = file_type_of(row)
         return kind
 
     def _name_fits(self, parent: ObjectId, name: bytes, object_id: ObjectId) -> bool:
@@ -160,10 +159,6 @@ class Structure:
     def _still_named(self, object_id: ObjectId) -> bool:
         catalog, number = self._catalog, self._number
         return bool(catalog.some_names(object_id, 1, number)) or catalog.has_children(object_id, number)
-
-
-def _kind_of(row: bytes) -> int:
-    return int.from_bytes(row[_MODE_AT : _MODE_AT + 4], "big") & 0o170000
 
 
 def _bad(what: str) -> WireError:

@@ -22,7 +22,7 @@ from agent.core.clock import Clock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
-from agent.core.rows import OBJECT_TAG, size_of
+from agent.core.rows import OBJECT_TAG, is_object, size_of, tag_of
 from agent.stream.messages import NAMES_TARGET, RAW, ROWS_TARGET, Batch, Offer, Withdraw, blobs_of
 from agent.stream.packing import implied_names, pack_rows
 from agent.stream.sending import live
@@ -184,7 +184,7 @@ class Catchup:
                 else:
                     puts.append(new)
                     size += len(new)
-                    if new[1] == OBJECT_TAG:
+                    if tag_of(new) == OBJECT_TAG:
                         for ref in row_references(old, new, self._source.piece):
                             refs.append(ref)
                             if len(refs) >= 2 * NAMES_TARGET:
@@ -317,7 +317,7 @@ class Catchup:
         refs: list[ChunkRef] = []
         for index in sorted(changed):
             row = question.rows[index]
-            for ref in self._all_references(row) if row[1] == OBJECT_TAG else ():
+            for ref in self._all_references(row) if is_object(row) else ():
                 refs.append(ref)
                 if len(refs) >= NAMES_TARGET:
                     yield from self._offer(NOTHING, Changes(), refs)

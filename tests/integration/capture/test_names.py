@@ -12,7 +12,8 @@ import pytest
 from agent.capture.outlet import ReadChunk
 from agent.core.commit import Changes, Commit
 from agent.core.ids import ROOT, ObjectId
-from agent.core.rows import NameRow, check_row, object_key
+from agent.core.row_checks import check_row
+from agent.core.rows import NameRow, object_key
 from agent.fs.confined import exchange
 from agent.watch.hint import Hint, Look
 from fakes.capture_fakes import LightOutlet, Station, station

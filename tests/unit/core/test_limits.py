@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from agent.core.chunks import HOLE, ListEntry, encode
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
-from agent.core.rows import (
+from agent.core.row_checks import (
     ROW_MAX,
     SIZE_MAX,
     SYMLINK_MAX,
     XATTR_VALUE_MAX,
-    ObjectRow,
     Unfit,
     check_row,
     encode_captured,
 )
+from agent.core.rows import ObjectRow
 from agent.rpc.codec import decode_batch, encode_batch
 from agent.stream.messages import BATCH_MAX, ROWS_MAX, Offer, blobs_of, changes_in
 
