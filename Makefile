@@ -6,17 +6,17 @@ STAMP := $(VENV)/.stamp
 RUN := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint soak bench proto pages lock debian clean
+.PHONY: help demo hosts test lint soak bench proto pages lock debian clean
 
 help:
 	@echo "make demo     two agents on this machine: first sync, live edits, a kill, a comparison"
 	@echo "make test     every test (ARGS='-k name' narrows)"
 	@echo "make lint     formatting, types, layers, protos, generated code"
 	@echo "make soak     storms of random operations and kills, SEEDS=$(SEEDS) of them"
+	@echo "make hosts    the README's two servers on real hosts (systemd-nspawn): first sync, power failures, upgrade, removal"
 	@echo "make bench    what it costs, measured beside what people use, into docs/performance.md and bench.json"
 	@echo "              (QUICK=1: smaller sizes, under five minutes; ROWS='lag many-files': only these, printed)"
 	@echo "make proto    generate agent/rpc/wire from protos/"
-	@echo "make pages    generate the pages of docs/ that are made from the source"
 	@echo "make pages    generate the pages of docs/ that are made from the source"
 	@echo "make lock     write requirements/*.lock anew (ARGS=--upgrade for newer versions)"
 	@echo "make clean    remove what the other targets made"
@@ -39,6 +39,10 @@ demo: $(STAMP)
 # A directory of its own: pytest itself cannot remove the very deep trees that a test which was killed leaves behind.
 test: $(STAMP) debian
 	@top=$$(mktemp -d) && code=0 && { $(RUN) pytest --basetemp="$$top/t" $(ARGS) || code=$$?; } && rm -rf "$$top" && exit $$code
+
+# Two bare Debian hosts and an administrator's machine, by the blocks of the README; needs root, systemd-nspawn and debootstrap.
+hosts:
+	@PYTHONPATH="$(CURDIR)/tests:$(CURDIR)" $(PYTHON) -m hosts
 
 lint: $(STAMP)
 	$(RUN) ruff check .
