@@ -1,8 +1,8 @@
 """What do the hosts find where a real one asks the network? Filled once, and kept.
 
-The cache stands in ``HIKAE_HOSTS_CACHE`` (default ``/var/cache/hikae-hosts``). ``base.img`` is a minimal Debian 12 with an ssh server, as
-a provider delivers it; ``debs/`` is a package archive of what the README installs; ``wheels/`` what its requirements name;
-``hikae.git`` this repository as it is committed."""
+The cache stands in ``HIKAE_HOSTS_CACHE`` (default ``/var/cache/hikae-hosts``). ``base.img`` is a minimal Debian 12 with an
+ssh server, as a provider delivers it; ``debs/`` is a package archive of what the README installs; ``wheels/`` what its
+requirements name; ``hikae.git`` this repository as it is committed."""
 
 from __future__ import annotations
 
