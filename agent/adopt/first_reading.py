@@ -21,18 +21,15 @@ from agent.chunking.stat_trust import RACY, is_clean, unchanged
 from agent.core import chunks
 from agent.core.clock import Clock
 from agent.core.rows import PRIVATE_DIR
-from agent.fs import _libc
 from agent.fs.confined import open_dir, open_root
 from agent.fs.content import read_exact
-from agent.fs.durable import sync_filesystem, timestamp_grain_ns
+from agent.fs.durable import has_silent_stores, sync_filesystem, timestamp_grain_ns
 from agent.fs.expected import BY_HANDLE
 from agent.fs.handles import handle_of, handle_of_fd, is_mounted
 from agent.fs.walk import entries
 
 _BATCH_FILES = 500
 _BATCH_CHUNKS = 5_000
-#: tmpfs and ramfs: a store to mapped memory never moves a time there, so no stat vouches for content.
-_IN_MEMORY = (0x01021994, 0x858458F6)
 #: So many files with several names are read once; what is beyond is read at each name.
 _ONCE = 100_000
 _NO_SEED = 0
@@ -70,7 +67,7 @@ class Indexer:
             self._synced_at = self.clock.now_ns()
             sync_filesystem(root)
             self._grain = timestamp_grain_ns(root)
-            self._silent = _libc.magic_of(root) in _IN_MEMORY
+            self._silent = has_silent_stores(root)
             pending = [b""]
             while pending:
                 yield from self._directory(root, pending.pop(), pending)

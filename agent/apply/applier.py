@@ -12,7 +12,7 @@ import structlog
 
 from agent.apply.brake.judge import Guard, Reached
 from agent.apply.brake.limits import ACCEPTABLE, SOURCE_EMPTIED, BrakeHold, judge, trailing_empty
-from agent.apply.checkpoint import CHECKPOINT, LATE, number_of, numbers_of, packed
+from agent.apply.checkpoint import CHECKPOINT, LATE, number_of, numbers_of, packed, vouch
 from agent.apply.commits import commits_after, counts_at
 from agent.apply.converge.deferred import LateFiles
 from agent.apply.converge.ledger import Ledger
@@ -338,7 +338,8 @@ class Applier:
             stands = self._commit(self._stands)
             if stands is not None:
                 self._draw(stands)
-            self._standby.open().sync()
+            world, synced_at = self._standby.open(), self._clock.now_ns()
+            world.sync()
         except StandbyFailed:
             self._stands, self._trusted = self._checkpoint, False
             self._whole = min(self._whole, self._checkpoint)
@@ -353,6 +354,7 @@ class Applier:
         self._short.note()
         if stands is not None:
             self._standby.token.note()
+            vouch(self._local, world.root, synced_at, stands, unsure | self._short.ids)
         self._local.set_value(CHECKPOINT, packed((self._stands,)), durable=True)
         self._checkpoint, self._noted = self._stands, unsure
         self._made.clear()

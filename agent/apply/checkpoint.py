@@ -6,7 +6,10 @@ import struct
 from collections.abc import Iterable
 
 from agent.apply.ports import LocalFacts
-from agent.core.ids import NOTHING, CommitNumber
+from agent.core.commit import Commit
+from agent.core.ids import NOTHING, CommitNumber, ObjectId
+from agent.fs.durable import has_silent_stores, timestamp_grain_ns
+from agent.store.doubt import facts_mark
 
 #: Names of the values: the commit that it equals; what it equals with files that were late, and which these are.
 CHECKPOINT, LATE = "checkpoint", "late"
@@ -16,6 +19,15 @@ _U64 = struct.Struct(">Q")
 def checkpoint_of(local: LocalFacts) -> CommitNumber:
     """The commit that the standby durably equals, large files included; ``NOTHING`` when that is not known."""
     return NOTHING if numbers_of(local.value(LATE)) else number_of(local.value(CHECKPOINT))
+
+
+def vouch(local: LocalFacts, root: int, synced_at: int, commit: Commit, unsure: Iterable[ObjectId]) -> None:
+    """What stands equals ``commit`` but for ``unsure``, and a sync of the open root's filesystem that began at ``synced_at`` (ns)
+    is over: what local facts say of all else is believed from now on, by a primary too (law 5)."""
+    if doubted := list(unsure):
+        local.doubt(doubted)
+    if not has_silent_stores(root):
+        local.vouch(synced_at - timestamp_grain_ns(root), facts_mark(commit))
 
 
 def number_of(value: bytes | None) -> CommitNumber:

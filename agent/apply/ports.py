@@ -11,7 +11,7 @@ from agent.core.commit import Commit
 from agent.core.ids import CommitNumber, ObjectId
 from agent.core.patch import Patch
 from agent.store.catalog.losses import Ended, More
-from agent.store.local import LocalRow
+from agent.store.local import FactsMark, LocalRow
 
 #: Gives the bytes of a chunk, verified against its name. Raises ``Damaged`` or ``NotFound``.
 ReadChunk: TypeAlias = Callable[[bytes], bytes]
@@ -107,6 +107,10 @@ class LocalFacts(Protocol):
     def write(self, puts: Iterable[LocalRow], drops: Iterable[ObjectId] = ()) -> None: ...
 
     def unkept(self) -> dict[int, tuple[int, list[ObjectId]]]: ...
+
+    def vouch(self, synced: int, mark: FactsMark) -> None: ...
+
+    def doubt(self, ids: Iterable[ObjectId] | None = None) -> None: ...
 
     def value(self, key: str) -> bytes | None: ...
 

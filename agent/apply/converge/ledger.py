@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 
 from agent.apply.ports import LocalFacts
 from agent.core.ids import ObjectId
@@ -47,13 +46,13 @@ class Ledger:
     def record(self, id: ObjectId, handle: bytes, st: os.stat_result, unkept: int = 0) -> None:
         """The object stands there now, with this stat (taken after the last change). ``unkept``: see
         ``apply.converge.unkept``."""
-        size = st.st_size if stat.S_ISREG(st.st_mode) else 0
-        self._put(LocalRow(id, handle, st.st_ino, st.st_ctime_ns, st.st_mtime_ns, size, False, b"", unkept))
+        self._put(LocalRow(id, handle, st.st_ino, st.st_ctime_ns, st.st_mtime_ns, st.st_size, False, b"", unkept))
 
     def left_out(self, id: ObjectId, unkept: int) -> None:
-        """The object is not there as it is wanted, and cannot be; an older version of it may stand."""
+        """The object is not there as it is wanted, and cannot be; an older version of it may stand, whose stat vouches for
+        nothing."""
         known = self.row_of(id) or LocalRow(id, b"", 0, 0, 0, 0, False, b"")
-        self._put(known._replace(unkept=known.unkept | unkept))
+        self._put(known._replace(ctime=0, unkept=known.unkept | unkept))
 
     def _put(self, row: LocalRow) -> None:
         old = self._pending.get(row.id)

@@ -26,10 +26,9 @@ from agent.core.errors import Damaged
 from agent.core.ids import ROOT, ObjectId
 from agent.core.row_checks import encode_captured
 from agent.core.rows import ObjectRow, decode_object
-from agent.fs import _libc
 from agent.fs.confined import OtherFilesystem, open_dir, open_file
 from agent.fs.content import read_exact
-from agent.fs.durable import timestamp_grain_ns
+from agent.fs.durable import has_silent_stores, timestamp_grain_ns
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import Metadata, read_metadata
 from agent.store.catalog.catalog import Catalog
@@ -41,9 +40,6 @@ LARGE = 16 << 20
 _TINY = 4 << 10
 #: How the handle begins that stands for one of a mount point's.
 MOUNT_HANDLE = b"\0mount"
-#: tmpfs, ramfs, hugetlbfs: pages are never written back, so a store to mapped memory never moves a time (measured on Linux
-#: 6.18), and no stat of a file that has bytes says that it did not change.
-_IN_MEMORY = (0x01021994, 0x858458F6, 0x958458F6)
 
 
 class Outcome(Enum):
@@ -93,7 +89,7 @@ class Objects:
         self._cutter = Cutter()
         self._grain = timestamp_grain_ns(directories.root_fd)
         self._pages = batch.pages(seed)
-        self._silent_stores = _libc.magic_of(directories.root_fd) in _IN_MEMORY
+        self._silent_stores = has_silent_stores(directories.root_fd)
         self.fresh = FreshFiles(batch, directories, clock, seed, self._grain, self._silent_stores)
 
     def capture(

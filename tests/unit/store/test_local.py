@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import Damaged, StoreFailed
-from agent.core.ids import ObjectId
-from agent.store.local import Local, LocalRow
+from agent.core.ids import CommitNumber, ObjectId
+from agent.store.local import FactsMark, Local, LocalRow
 from agent.store.sqlite import Synchronous, open_database, query
 
 
@@ -134,3 +134,22 @@ def test_what_sqlite_cannot_hold_is_stored_and_never_believed(local: Local) -> N
         found = local.get(ObjectId(7))
         assert found is not None
         assert (b"handle", 0, False) == (found.handle, found.ctime, found.clean)
+
+
+def test_facts_of_before_a_sync_are_clean(tmpfs_dir: Path) -> None:
+    """By every way to ask, also when opened again; a doubted one is not, nor what came later."""
+    soft = [
+        LocalRow(ObjectId(id), b"h%d" % id, id, ctime, 1, 1, False, b"") for id, ctime in ((1, 10), (2, 20), (3, 5))
+    ]
+    mark = FactsMark(CommitNumber(7), b"d" * 32)
+    with Local.open(str(tmpfs_dir / "vouched.db")) as local:
+        local.write(soft)
+        local.vouch(20, mark)
+        local.doubt([ObjectId(3)])
+        assert mark == local.mark()
+    with Local.open(local.path) as again:
+        ids = [row.id for row in soft]
+        expected = {ObjectId(1): True, ObjectId(2): False, ObjectId(3): False}
+        assert expected == {id: row.clean for id, row in again.get_many(ids).items()}
+        assert expected == {id: bool(row[6]) for id, row in again.signatures(ids).items()}
+        assert [True, False, False] == [row.clean for row in map(again.get, ids) if row is not None]
