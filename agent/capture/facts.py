@@ -21,8 +21,8 @@ class CapturePhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SyncProgress:
-    """How far a walk is. Totals are what the newest commit held when it began; None at a first sync, when nobody
-    knows: what is done is then "at least"."""
+    """How far a walk is. Totals are what the newest commit held when it began, at a first sync what the census counted; None
+    before that is through: what is done is then "at least"."""
 
     done_entries: int
     done_bytes: int
@@ -38,7 +38,7 @@ class PumpFacts:
     ``last_reconcile``: UTC ns of the end of the last whole walk; ``doubt``: commits are not consistent for now; ``reading``:
     (done, total) bytes of the large file in hand; ``fuzzy``: files taken as read since the start; ``hints``: how many wait;
     ``put_off``: for how long a change has waited, since its file was read of late or for the link, in seconds; ``waits``: bytes
-    of new files that no commit has yet."""
+    of new files that no commit has yet, and ``ahead`` those of the one in hand that were read."""
 
     phase: CapturePhase
     hold: RootHold | None
@@ -53,4 +53,5 @@ class PumpFacts:
     large_waiting: int
     put_off: float
     waits: int
+    ahead: int
     commits: int

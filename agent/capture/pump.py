@@ -184,6 +184,7 @@ class Pump:
             large_waiting=session.large.waiting if session is not None else 0,
             put_off=session.put_off() if session is not None else 0.0,
             waits=session.waits if session is not None else 0,
+            ahead=session.large.ahead if session is not None else 0,
             commits=self._committer.commits,
         )
 
@@ -216,13 +217,16 @@ class Pump:
         self._waiting.append(Awaited(ticket, mark=mark, alone=True))
 
     def _progress(self, background: Background | None) -> SyncProgress | None:
-        walk = background.whole_walk() if background is not None else None
+        if background is None or not background.has_whole():
+            return None
+        walk, newest = background.whole_walk(), self._catalog.newest()
+        entries, size = (walk.entries, walk.bytes) if walk is not None else (0, 0)
+        if newest is None or self._first_sync:
+            counted = self._session.counted if self._session is not None else None
+            return SyncProgress(entries, size, *(counted or (None, None)))
         if walk is None:
             return None
-        newest = self._catalog.newest()
-        if newest is None or self._first_sync:
-            return SyncProgress(walk.entries, walk.bytes, None, None)
-        return SyncProgress(walk.entries, walk.bytes, max(newest.entries, walk.entries), max(newest.bytes, walk.bytes))
+        return SyncProgress(entries, size, max(newest.entries, entries), max(newest.bytes, size))
 
     # --- the thread
 
@@ -272,9 +276,13 @@ class Pump:
             hints = self._settle.ready(self._clock.monotonic(), _HINTS_AT_ONCE)
         if hints:
             self._live(session, self._background, hints)
-        if self._background and self._outlet.has_room(0.0 if hints else _NO_ROOM):
-            self._bulk(session, self._background)
-        elif not hints and not self._background:
+        if self._background:
+            has_room = self._outlet.has_room(0.0 if hints else _NO_ROOM)
+            if self._first_sync:
+                session.count(waits=not has_room)
+            if has_room:
+                self._bulk(session, self._background)
+        elif not hints:
             if not self._commit(session, self._background, drained=True):
                 self._begin_doubt(self._background)
             elif self._doubt is None:
@@ -375,6 +383,8 @@ class Pump:
         )
         virgin = self._catalog.created and self._catalog.newest() is None
         self._background = Background(session, virgin)
+        if self._first_sync:
+            session.begin_census()
         with self._condition:
             for waiting in self._waiting:
                 # What they waited for went with the old session; the walk that begins now covers it.

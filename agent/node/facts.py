@@ -11,6 +11,7 @@ from agent.capture.facts import CapturePhase, PumpFacts
 from agent.config.values import Dataset
 from agent.core.problem import Problem, ProblemBoard
 from agent.core.standing import Hold, Verified
+from agent.node.measured import first_sync
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
 from agent.node.standby import Standby
@@ -168,7 +169,7 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             told=standings.told(name),
             owed=side.owed.get(name, (0, ()))[0],
         )
-        facts = replace(facts, mode=_mode(facts), first_sync=_first_sync(side, facts))
+        facts = replace(facts, mode=_mode(facts), first_sync=_first_sync(side, facts, waits))
         peers.append(_limited(facts, side.paces[name].terms()) if state.connected else facts)
     return tuple(peers), troubles
 
@@ -180,21 +181,15 @@ def _mode(peer: PeerFacts) -> Literal["streaming", "catchup", "behind", ""]:
     return "behind" if peer.mode == "streaming" and waits and late else peer.mode
 
 
-def _first_sync(side: Primary, peer: PeerFacts) -> SyncFacts | None:
-    """How far a peer is that has not had, and applied, a consistent commit. The total is known once the walk is through."""
+def _first_sync(side: Primary, peer: PeerFacts, waits: int) -> SyncFacts | None:
+    """How far a peer is that has not had, and applied, a consistent commit. ``waits``: bytes in what is left for it that are not
+    captured yet."""
     first = side.firsts[peer.name]
     if not first() and not first.unapplied:
         return None
-    newest, walk = side.newest(), side.facts()
-    if walk.phase is CapturePhase.FIRST_SYNC and walk.sync is not None:
-        done, total, entries = walk.sync.done_bytes, walk.sync.total_bytes, walk.sync.total_entries
-    elif newest is not None:
-        done = total = newest.bytes
-        entries = newest.entries
-    else:
-        return SyncFacts(FIRST_SYNC)
-    eta = peer.forecast_seconds if total is not None and peer.connected and peer.rate else None
-    return SyncFacts(FIRST_SYNC, max(0, done - peer.behind_bytes), total, 0, entries, eta)
+    return first_sync.progress(
+        side.facts(), side.newest(), peer.behind_bytes - waits, peer.rate if peer.connected else 0.0
+    )
 
 
 def _least_done(peers: Sequence[PeerFacts]) -> SyncFacts | None:
@@ -261,11 +256,12 @@ def _applying(side: Standby, first: bool) -> SyncFacts | None:
     if seeding.seeds and not first and apply.phase is ApplyPhase.IDLE:
         done, total = seeding.progress
         return SyncFacts("seeding", done, total)
-    if apply.phase not in (ApplyPhase.CONVERGE, ApplyPhase.REDO) and not first:
-        return None
-    progress = apply.progress
-    phase = FIRST_SYNC if first else "apply"
     if first:
         # What was received so far is not all: the total is the primary's to tell.
-        return SyncFacts(phase, progress.done_bytes, None, progress.done_entries, None)
-    return SyncFacts(phase, progress.done_bytes, progress.total_bytes, progress.done_entries, progress.total_entries)
+        newest = side.newest()
+        here = (newest.bytes, newest.entries) if newest is not None else (0, 0)
+        return SyncFacts(FIRST_SYNC, here[0], None, here[1], None)
+    if apply.phase not in (ApplyPhase.CONVERGE, ApplyPhase.REDO):
+        return None
+    progress = apply.progress
+    return SyncFacts("apply", progress.done_bytes, progress.total_bytes, progress.done_entries, progress.total_entries)

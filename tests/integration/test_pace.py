@@ -215,3 +215,29 @@ def _is_told(agent: Agent, size: int) -> bool:
     assert total in (None, size), said
     assert 0 <= done <= size, said
     return (agent.look()["state"], total) == ("first-sync", size) and done < size and said["eta_seconds"] is not None
+
+
+def test_both_nodes_say_how_far_a_first_sync_is(rng: random.Random) -> None:
+    """A large file and small ones at a slow rate: the total before half of it is there, what is there by then, and one estimate;
+    it never falls, and both nodes tell the same."""
+    with limited(SLOW) as (both, _):
+        (both.source / "large").write_bytes(rng.randbytes(30 * MB))
+        fill(both, rng, 10)
+        begin(both)
+        total = 40 * MB
+
+        def told() -> list[dict[str, Any]]:
+            syncs = [agent.look().get("sync") for agent in both.agents]
+            known = [
+                sync for sync in syncs if sync is not None and sync["total_bytes"] == total and sync["eta_seconds"]
+            ]
+            return known if len(known) == 2 and min(sync["done_bytes"] for sync in known) > 5 * MB else []
+
+        first, second = eventually(told)
+        assert ("first-sync", "first-sync") == (first["phase"], second["phase"])
+        assert max(first["done_bytes"], second["done_bytes"]) < total / 2
+        assert abs(first["done_bytes"] - second["done_bytes"]) < 4 * RATE
+        assert re.search(r"\d+ %, [\d.]+ MiB of 38\.1 MiB, .*about .* left", both.beta.run("status").stdout)
+        both.alpha.config.write_text(both.alpha.config.read_text().replace("2MB/s", "400MB/s"))
+        both.alpha.json("reload")
+        both.mirror()

@@ -76,7 +76,12 @@ class LargeReads:
     @property
     def waits(self) -> int:
         """Bytes of new files that wait to be read, and of what is not read yet of the one in hand. From any thread."""
-        return max(0, self._queue.bytes - (self._done if self._is_new else 0))
+        return max(0, self._queue.bytes - self.ahead)
+
+    @property
+    def ahead(self) -> int:
+        """Bytes of a new file that were read, and that no commit has yet. From any thread."""
+        return self._done if self._is_new else 0
 
     @property
     def new_since(self) -> float | None:

@@ -106,7 +106,7 @@ class Background:
 
     def has_whole(self) -> bool:
         """Whether a walk of the whole root goes on or waits."""
-        return any(job.kind is Kind.WHOLE for job in self._jobs)
+        return any(job.kind is Kind.WHOLE for job in tuple(self._jobs))
 
     def turn(self, clock: Clock) -> None:
         """About ten milliseconds of background work."""

@@ -15,6 +15,7 @@ from agent.capture.files.objects import Objects
 from agent.capture.files.waiting_for_room import Later
 from agent.capture.path_problems import PathProblems
 from agent.capture.tickets import LargeQueue, Outstanding
+from agent.capture.tree.census import Census, Counted
 from agent.capture.tree.names import Looker
 from agent.capture.tree.walk import Walk
 from agent.chunking.stat_trust import Trust
@@ -43,6 +44,7 @@ class TreeSession:
         linked: Linked,
     ) -> None:
         self.root_fd = root_fd
+        self._census: Census | None = None
         #: Walks of the whole root; and everything else that hints begin.
         self.walks = Outstanding()
         self.outstanding = Outstanding()
@@ -61,6 +63,20 @@ class TreeSession:
         self.large = LargeReads(
             queue, self.looker, self.batch, self.directories, self.objects, self.problems, clock, send, tokens
         )
+
+    def begin_census(self) -> None:
+        """Count what there is, as a first sync goes on."""
+        self._census = Census(self.root_fd, self._rules, self.directories.remote, self._clock)
+
+    def count(self, *, waits: bool) -> None:
+        """A turn of the census, see there."""
+        if self._census is not None:
+            self._census.turn(waits=waits)
+
+    @property
+    def counted(self) -> Counted | None:
+        """What the census counted; None while it is not through, and without one. From any thread."""
+        return self._census.counted if self._census is not None else None
 
     def walk(self, trust: Trust, *, whole: bool = False, virgin: bool = False) -> Walk:
         """A new walk. A ``whole`` one writes everything dirty back first, so that signatures can be clean."""
@@ -90,6 +106,8 @@ class TreeSession:
 
     def close(self) -> None:
         """Close every descriptor; the batch is forgotten."""
+        if self._census is not None:
+            self._census.close()
         self.large.close()
         self.directories.close()
 

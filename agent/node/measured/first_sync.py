@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from agent.capture.facts import CapturePhase, PumpFacts
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber
+from agent.core.standing import FIRST_SYNC, SyncFacts
 from agent.store.local import Local
 from agent.stream.position import PositionBoard
 
@@ -59,3 +61,31 @@ class FirstSync:
     def unapplied(self) -> bool:
         """Whether what ended the first sync, since this start, is durable there and not applied yet."""
         return self._board.position.applied < self._awaited
+
+
+def progress(pump: PumpFacts, newest: Commit | None, left: int, rate: float) -> SyncFacts:
+    """How far a peer's first sync is. ``newest``: the commit here; ``left``: bytes captured for the peer that are not there yet;
+    ``rate``: bytes a second that it works off, 0.0 while not known.
+
+    There is what was captured less what is on its way. The total is what the census counted, and at least what is known by now;
+    None while neither is through."""
+    captured = (newest.bytes if newest is not None else 0) + pump.ahead
+    entries = newest.entries if newest is not None else 0
+    total, total_entries = _total(pump, captured + pump.waits, entries)
+    done = max(0, captured - left)
+    remains = total - done if total is not None else 0
+    eta = remains / rate if remains and rate else None
+    return SyncFacts(FIRST_SYNC, done, total, 0, total_entries, eta)
+
+
+def _total(pump: PumpFacts, known: int, entries: int) -> tuple[int | None, int | None]:
+    """Bytes and entries; ``known``: bytes captured, or waiting to be."""
+    if pump.phase is not CapturePhase.FIRST_SYNC:
+        return known, entries
+    sync = pump.sync
+    if sync is None:
+        # The walk is through: all there is was captured or waits.
+        return (known, entries) if entries else (None, None)
+    if sync.total_bytes is None or sync.total_entries is None:
+        return None, None
+    return max(known, sync.total_bytes), max(entries, sync.total_entries)

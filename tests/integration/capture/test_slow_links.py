@@ -108,3 +108,21 @@ def test_what_waited_and_is_gone_holds_up_nobody(made: Station, root: Path, rng:
     made.pump.barrier().wait(60)
     assert 0 == made.pump.facts().waits
     assert [] == made.mirror()
+
+
+def test_what_a_first_sync_is_about_is_known_while_the_link_is_busy(made: Station, root: Path) -> None:
+    """Nothing can be captured for now; names and sizes are told all the same."""
+    (root / "d").mkdir()
+    for number in range(300):
+        (root / "d" / f"{number}").write_bytes(bytes(KIB))
+    made.outlet.has.clear()
+    made.start()
+
+    def told() -> tuple[int | None, int | None]:
+        sync = made.pump.facts().sync
+        return (sync.total_entries, sync.total_bytes) if sync is not None else (None, None)
+
+    wait_for(lambda: told() == (301, 300 * KIB))
+    made.outlet.has.set()
+    made.pump.reconcile("test").wait(60)
+    assert [] == made.mirror()

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.capture.facts import CapturePhase, PumpFacts, SyncProgress
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber
-from agent.node.measured.first_sync import FirstSync
+from agent.core.standing import FIRST_SYNC, SyncFacts
+from agent.node.measured.first_sync import FirstSync, progress
 from agent.store.local import Local
 from agent.stream.position import PositionBoard
 
@@ -106,3 +108,61 @@ def test_a_standby_that_is_gone_later_is_in_no_first_sync(local: Local) -> None:
     first.keep()
     known.board.applied(NOTHING)
     assert not first.unapplied
+
+
+MIB = 1 << 20
+
+
+def a_pump(phase: CapturePhase, sync: SyncProgress | None, waits: int = 0, ahead: int = 0) -> PumpFacts:
+    """A pump that tells of these and of nothing else."""
+    return PumpFacts(phase, None, False, 0, 0, None, sync, None, 0, 0, 0, 0.0, waits, ahead, 0)
+
+
+@pytest.mark.parametrize(
+    ("pump", "newest", "left", "expected"),
+    [
+        # The walk goes on and nothing is counted yet; a large file is half read, a quarter of it is there.
+        (
+            a_pump(CapturePhase.FIRST_SYNC, SyncProgress(9, 0, None, None), waits=50 * MIB, ahead=50 * MIB),
+            None,
+            25 * MIB,
+            SyncFacts(FIRST_SYNC, 25 * MIB),
+        ),
+        # Counted: the total stands beside it.
+        (
+            a_pump(CapturePhase.FIRST_SYNC, SyncProgress(9, 0, 9, 300 * MIB), waits=50 * MIB, ahead=50 * MIB),
+            100 * MIB,
+            50 * MIB,
+            SyncFacts(FIRST_SYNC, 100 * MIB, 300 * MIB, 0, 9, 200.0),
+        ),
+        # More has come since it was counted.
+        (
+            a_pump(CapturePhase.FIRST_SYNC, SyncProgress(9, 0, 5, 300 * MIB), waits=300 * MIB),
+            100 * MIB,
+            100 * MIB,
+            SyncFacts(FIRST_SYNC, 0, 400 * MIB, 0, 7, 400.0),
+        ),
+        # The walk is through, large files wait.
+        (
+            a_pump(CapturePhase.FIRST_SYNC, None, waits=10 * MIB),
+            100 * MIB,
+            0,
+            SyncFacts(FIRST_SYNC, 100 * MIB, 110 * MIB, 0, 7, 10.0),
+        ),
+        # All is captured; a peer that came later has nothing yet, then all.
+        (a_pump(CapturePhase.LIVE, None), 100 * MIB, 101 * MIB, SyncFacts(FIRST_SYNC, 0, 100 * MIB, 0, 7, 100.0)),
+        (a_pump(CapturePhase.LIVE, None), 100 * MIB, 0, SyncFacts(FIRST_SYNC, 100 * MIB, 100 * MIB, 0, 7)),
+    ],
+)
+def test_how_far_it_is(pump: PumpFacts, newest: int | None, left: int, expected: SyncFacts) -> None:
+    """Done is what was captured less what is on its way; the total is counted or known; one estimate, at the rate measured."""
+    commit = None if newest is None else Commit(CommitNumber(1), NOTHING, b"", 0, 0, False, 7, newest)
+    assert expected == progress(pump, commit, left, float(MIB))
+
+
+def test_how_long_is_not_known_without_a_rate() -> None:
+    """Nor without a total."""
+    commit = Commit(CommitNumber(1), NOTHING, b"", 0, 0, False, 7, MIB)
+    assert progress(a_pump(CapturePhase.LIVE, None), commit, MIB, 0.0).eta_seconds is None
+    counting = a_pump(CapturePhase.FIRST_SYNC, SyncProgress(9, 0, None, None))
+    assert progress(counting, commit, MIB, float(MIB)).eta_seconds is None
