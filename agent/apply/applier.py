@@ -15,15 +15,15 @@ from agent.apply.brake.limits import ACCEPTABLE, SOURCE_EMPTIED, BrakeHold, judg
 from agent.apply.checkpoint import CHECKPOINT, LATE, number_of, numbers_of, packed, vouch
 from agent.apply.commits import commits_after, counts_at
 from agent.apply.converge.deferred import LateFiles
-from agent.apply.converge.ledger import Ledger
 from agent.apply.converge.phases import converge
 from agent.apply.converge.refresh import go_on
 from agent.apply.converge.run import Mirror, Run
-from agent.apply.converge.tree import StandbyTree, Step, foreign_errors, no_step, whole
-from agent.apply.converge.unkept import LEFT_OUT, UnkeptReport
 from agent.apply.ending import Ending
 from agent.apply.holds import Holds
 from agent.apply.kept_problems import Remembered
+from agent.apply.output.directory import StandbyTree, Step, foreign_errors, no_step, whole
+from agent.apply.output.ledger import Ledger
+from agent.apply.output.unkept import LEFT_OUT, UnkeptReport
 from agent.apply.owed_versions import Short
 from agent.apply.ports import (
     NOTHING_EARLY,

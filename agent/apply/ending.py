@@ -32,7 +32,7 @@ class Ending:
             raise ApplyStopped
 
     def before(self, step: Callable[[str], None]) -> Callable[[str], None]:
-        """``step`` (see ``apply.converge.tree``), which looks for the end first."""
+        """``step`` (see ``apply.output.directory``), which looks for the end first."""
 
         def looked(what: str) -> None:
             self.look()

@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 
-from agent.apply.converge.tree import (
+from agent.apply.output.directory import (
     LOST_AND_FOUND,
     MARK,
     StandbyTree,

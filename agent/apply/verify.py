@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from agent.apply.converge.tree import LOST_AND_FOUND, StandbyTree
-from agent.apply.converge.unkept import LEFT_OUT, Unkept
 from agent.apply.converge.untouched import first_untouched
+from agent.apply.output.directory import LOST_AND_FOUND, StandbyTree
+from agent.apply.output.unkept import LEFT_OUT, Unkept
 from agent.apply.ports import CatalogView, LeftOut, ReadChunk, nothing_left_out
 from agent.apply.results import ApplyProgress, ChunkLost, Difference, Report, VerifyReport, silent
 from agent.apply.writing import file_content

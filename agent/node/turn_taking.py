@@ -39,7 +39,7 @@ class Turns:
             self._calm.set()
 
     def step(self, _what: str) -> None:
-        """The applier begins a change of the standby (``apply.converge.tree.Step``)."""
+        """The applier begins a change of the standby (``apply.output.directory.Step``)."""
         self._steps += 1
         if self._applying:
             if self._steps % STEPS or self._calm.is_set():

@@ -64,7 +64,7 @@ class LocalRow(NamedTuple):
     """What this machine knows of an object: its ``handle`` and ``ino``, the stat that it had when it was read (ns,
     bytes), whether that stat is ``clean`` (law 5), and ``prints``: xxh3_128 of its data chunks in order, 16 bytes
     each, empty for a file of one chunk. ``unkept``: bits of what a standby's filesystem did not keep of it
-    (``apply.converge.unkept``).
+    (``apply.output.unkept``).
 
     Numbers beyond what SQLite holds (times before 1677 and after 2262) are stored as its nearest, and never believed: then
     ``ctime`` is 0, which equals no stat."""

@@ -11,9 +11,9 @@ from enum import Enum
 from agent.apply.converge.fate import Fate, KnownBy, Wanted, fate
 from agent.apply.converge.holding import carry_out, take
 from agent.apply.converge.run import Found, Making, Mirror
-from agent.apply.converge.tree import TEMP
-from agent.apply.converge.unkept import InTheWay, Unkept
 from agent.apply.converge.untouched import require_free
+from agent.apply.output.directory import TEMP
+from agent.apply.output.unkept import InTheWay, Unkept
 from agent.apply.writing import file_content
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import ObjectRow

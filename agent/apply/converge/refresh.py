@@ -16,8 +16,8 @@ from agent.apply.converge.fate import KnownBy
 from agent.apply.converge.keys import WorkSet
 from agent.apply.converge.place import build_object, holds_content, place
 from agent.apply.converge.run import Attempt, Found, Making, Mirror
-from agent.apply.converge.tree import ease
-from agent.apply.converge.unkept import ACCESS, LEFT_OUT
+from agent.apply.output.directory import ease
+from agent.apply.output.unkept import ACCESS, LEFT_OUT
 from agent.apply.writing import file_content
 from agent.apply.writing.in_place import Overwrite, overwrites, write_changes
 from agent.core.ids import NOTHING, ROOT, ObjectId

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 from agent.apply.converge.deferred import LateFiles
 from agent.apply.converge.fate import KnownBy
-from agent.apply.converge.ledger import Ledger
-from agent.apply.converge.tree import DISPLACED_DIR, HELD_DIR, StandbyTree, whole
-from agent.apply.converge.unkept import Unkept, could_be_kept_as, of_error, of_refusals
+from agent.apply.output.directory import DISPLACED_DIR, HELD_DIR, StandbyTree, whole
+from agent.apply.output.ledger import Ledger
+from agent.apply.output.unkept import Unkept, could_be_kept_as, of_error, of_refusals
 from agent.apply.ports import (
     NOTHING_EARLY,
     CatalogView,

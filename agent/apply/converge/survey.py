@@ -14,7 +14,7 @@ from agent.apply.converge.fate import KnownBy
 from agent.apply.converge.place import equals, is_takeable, place
 from agent.apply.converge.refresh import check_taken, remake
 from agent.apply.converge.run import Attempt, Found, Mirror
-from agent.apply.converge.tree import LOST_AND_FOUND
+from agent.apply.output.directory import LOST_AND_FOUND
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object, is_object
 from agent.fs.walk import entries

@@ -11,7 +11,7 @@ import os
 import stat
 
 from agent.apply.converge.run import Found, Mirror
-from agent.apply.converge.unkept import InTheWay
+from agent.apply.output.unkept import InTheWay
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.core.ids import ObjectId
 from agent.core.problem import Severity

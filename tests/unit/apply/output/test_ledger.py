@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.converge.ledger import Ledger
+from agent.apply.output.ledger import Ledger
 from agent.core.ids import ObjectId
 from agent.store.local import Local
 

@@ -45,7 +45,7 @@ class Ledger:
 
     def record(self, id: ObjectId, handle: bytes, st: os.stat_result, unkept: int = 0) -> None:
         """The object stands there now, with this stat (taken after the last change). ``unkept``: see
-        ``apply.converge.unkept``."""
+        ``apply.output.unkept``."""
         self._put(LocalRow(id, handle, st.st_ino, st.st_ctime_ns, st.st_mtime_ns, st.st_size, False, b"", unkept))
 
     def left_out(self, id: ObjectId, unkept: int) -> None:

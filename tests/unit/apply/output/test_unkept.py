@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.apply.converge.unkept import Unkept, UnkeptReport, could_be_kept_as
+from agent.apply.output.unkept import Unkept, UnkeptReport, could_be_kept_as
 from agent.core.ids import ObjectId
 from agent.core.problem import ProblemBoard
 

@@ -1,0 +1,1 @@
+"""What a converge writes into, and what is known of what stands there."""
