@@ -13,7 +13,10 @@ CommitNumber = NewType("CommitNumber", int)
 ObjectId = NewType("ObjectId", int)
 
 COUNTER_BITS = 40
+_DRAWN_BYTES = COUNTER_BITS // 8
 COUNTER_MASK = (1 << COUNTER_BITS) - 1
+#: In a commit's counter: the commit is of this node alone (what it found of its own when it came back), and is never offered.
+LOCAL_BIT = 1 << COUNTER_BITS - 1
 EPOCH_LIMIT = 1 << 23
 #: So far above its own a node believes the number of an epoch (law 6): nobody can take the numbers away at once.
 EPOCH_STEP = 4096
@@ -27,11 +30,18 @@ ROOT = ObjectId(1)
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One reign: raised by one at every promotion. ``token`` (16 random bytes) tells two equal numbers apart."""
+    """One reign: raised by one at every promotion. ``token`` (16 random bytes, the epoch's id) tells two equal numbers apart."""
 
     number: int
     owner: str
     token: bytes
+
+    @property
+    def first_object(self) -> ObjectId:
+        """The first id that this reign gives an object. Its counter is drawn with the token, from the lower half of all counters:
+        two nodes that were promoted apart take the same number, and their objects hardly ever the same ids."""
+        drawn = int.from_bytes(self.token[:_DRAWN_BYTES], "little") & (LOCAL_BIT - 1)
+        return object_id(self.number, max(1, drawn))
 
 
 NO_EPOCH = Epoch(0, "", b"")
@@ -54,9 +64,18 @@ def object_id(epoch: int, counter: int) -> ObjectId:
 
 
 def may_be_sealed(number: int) -> bool:
-    """Whether a commit of another node can have this number: counted from 1, without the top bit, which marks a commit that is
-    never offered."""
-    return 0 < seq_of(number) < 1 << COUNTER_BITS - 1
+    """Whether a commit of another node can have this number: counted from 1, and not of that node alone."""
+    return 0 < seq_of(number) < LOCAL_BIT
+
+
+def local_commit(epoch: int, seq: int) -> CommitNumber:
+    """The commit ``seq`` (from 1) of those that a node makes for itself in an epoch, above all that it offers."""
+    return commit_number(epoch, LOCAL_BIT | seq)
+
+
+def is_local(number: int) -> bool:
+    """Whether a commit is of this node alone."""
+    return bool(number & LOCAL_BIT)
 
 
 def epoch_of(number: int) -> int:

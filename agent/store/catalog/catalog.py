@@ -15,7 +15,7 @@ import apsw
 
 from agent.core.commit import Changes, Commit
 from agent.core.errors import Damaged, HikaeError, NotFound, Refused, StoreFailed, WireError
-from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, object_id, shown_commit
+from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, shown_commit
 from agent.store.catalog import lists, owed, schema
 from agent.store.catalog.commits import as_stored
 from agent.store.catalog.history import Difference
@@ -91,7 +91,7 @@ class Catalog(Reading):
         self._unclean = False
         self._sliced = False
         self._rows = 0
-        self._epoch = 0
+        self._first_object = ObjectId(0)
         self._last_object = 0
         #: As the database has it: every page that a commit need not touch is four kilobytes less to write.
         self._saved_object = -1
@@ -141,16 +141,16 @@ class Catalog(Reading):
             row = (epoch.number, epoch.owner, epoch.token)
             query(self._connection, "insert into epoch values (?, ?, ?, null)", row)
             query(self._connection, "commit")
-            self._epoch = epoch.number
+            self._first_object = epoch.first_object
             self._known_epoch = epoch
 
     def allocate(self, count: int = 1) -> ObjectId:
         """The first of ``count`` fresh ids of the newest epoch; durable with the next commit.
 
         Raises ``NotFound`` before the first epoch."""
-        if not self._epoch:
+        if not self._first_object:
             raise NotFound("allocate an object id", self.path, "no epoch has begun")
-        first = max(self._last_object + 1, object_id(self._epoch, 1))
+        first = max(self._last_object + 1, self._first_object)
         self._last_object = first + count - 1
         return ObjectId(first)
 
@@ -403,7 +403,7 @@ class Catalog(Reading):
         self._overlay = None
         self._saved_object = self._get("last_object")
         self._last_object = max(self._last_object, self._saved_object)
-        self._epoch = max((epoch.number for epoch in self.lineage), default=0)
+        self._first_object = next((epoch.first_object for epoch in reversed(self.lineage)), ObjectId(0))
         self.owing = self.owed_count() if newest is not None else 0
         if newest is not None and self._staging.digest.value() != newest.digest:
             raise Damaged(

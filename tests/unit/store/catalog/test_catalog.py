@@ -240,12 +240,14 @@ def test_ids_are_never_given_twice(path: str) -> None:
         with pytest.raises(NotFound):
             catalog.allocate()
         catalog.begin_epoch(EPOCH)
-        assert (object_id(1, 1), object_id(1, 11)) == (catalog.allocate(10), catalog.allocate())
+        first = EPOCH.first_object
+        assert (first, first + 10) == (catalog.allocate(10), catalog.allocate())
         catalog.write(Changes((dir_row(ROOT),)), header(1))
     with Catalog.open(path) as catalog:
-        assert object_id(1, 12) == catalog.allocate()
-        catalog.begin_epoch(Epoch(3, "alpha", b"z" * 16))
-        assert object_id(3, 1) == catalog.allocate()
+        assert first + 11 == catalog.allocate()
+        after = Epoch(3, "alpha", b"z" * 16)
+        catalog.begin_epoch(after)
+        assert after.first_object == catalog.allocate()
 
 
 def test_pieces_are_kept(catalog: Catalog) -> None:
