@@ -1,4 +1,4 @@
-"""What every dataset of a node is handed."""
+"""What every dataset of a node is handed, and what each side of a dataset is."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from pathlib import Path
 
 from agent.config.values import Dataset, Peer, Settings
 from agent.core.clock import Clock
+from agent.core.errors import HikaeError
+from agent.core.problem import ProblemBoard
 from agent.node.clocks import Clocks
+from agent.node.pauses import Pauses
 from agent.rpc.client import GrpcTransport
 from agent.rpc.tls import Identities
+from agent.stream.telling import Standings
 from agent.watch.fanotify import FanotifyGroups
 
 
@@ -42,3 +46,15 @@ class Surroundings:
     def vault(self, dataset: Dataset) -> Path:
         """Where the dataset's chunks lie."""
         return Path(dataset.vault) / dataset.name if dataset.vault else self.home(dataset) / "vault"
+
+
+@dataclass(frozen=True, slots=True)
+class SideContext:
+    """What an open side of one dataset shares with the member that opened it: its board, pauses and peers' words. ``failed`` is
+    called, by any thread, with what makes the side unusable."""
+
+    around: Surroundings
+    board: ProblemBoard
+    pauses: Pauses
+    standings: Standings
+    failed: Callable[[HikaeError], None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from agent.config.values import Dataset
 from agent.core.errors import Damaged, HikaeError, TryAgain
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.node import succession
-from agent.node.context import Surroundings
+from agent.node.context import SideContext, Surroundings
 from agent.node.facts import closed_facts, primary_facts, standby_facts
 from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
@@ -134,12 +135,12 @@ class Member:
                 self._since = (state, self._around.clock.now_ns())
             return replace(facts, since_ns=self._since[1])
 
-    def _open(self, failed: object) -> Primary | Standby:
+    def _open(self, failed: Callable[[HikaeError], None]) -> Primary | Standby:
         reigns = self.role is Role.PRIMARY and not succession.must_wait(
             self._around.home(self.dataset), self._around.node
         )
         kind = Primary if reigns else Standby
-        return kind.open(self.dataset, self._around, self.board, self.pauses, self.standings, failed)  # type: ignore[arg-type]
+        return kind.open(self.dataset, SideContext(self._around, self.board, self.pauses, self.standings, failed))
 
     def _succeed(self) -> None:
         """A standby that is to be the primary becomes it once its tree is what it received."""

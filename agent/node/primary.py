@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 
@@ -20,16 +20,16 @@ from agent.config.values import Dataset
 from agent.core.commit import Commit
 from agent.core.errors import HikaeError, Refused, StoreFailed, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
-from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem import Problem, Severity
 from agent.fs.reserve import Reserve
-from agent.node.context import Surroundings
+from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
 from agent.node.measured.first_sync import FirstSync
 from agent.node.measured.lag import LagMeter
 from agent.node.measured.measured_feed import MeasuredFeed
 from agent.node.meeting import not_standby, tell_configs
 from agent.node.owed_problems import tell_primary
-from agent.node.pauses import SEND, Pauses
+from agent.node.pauses import SEND
 from agent.node.primary_source import PrimarySource
 from agent.roles import lineage, rewound
 from agent.roles.rewound import Rewound, proven_mark
@@ -45,7 +45,6 @@ from agent.stream.sending.forecast import Meter
 from agent.stream.sending.link import Link
 from agent.stream.sending.pace import Pace
 from agent.stream.sending.sender import Sender
-from agent.stream.telling import Standings
 from agent.stream.versions import SPOKEN
 from agent.watch.choose import choose
 from agent.watch.hint import Hint, Look, Passing, Watcher, never_passes
@@ -66,22 +65,19 @@ class Primary:
     def open(
         cls,
         dataset: Dataset,
-        around: Surroundings,
-        board: ProblemBoard,
-        pauses: Pauses,
-        standings: Standings,
-        failed: Callable[[HikaeError], None],
+        context: SideContext,
     ) -> Primary:
         """Open the stores, begin or go on with the epoch, start watching, capturing and sending.
 
         Raises ``HikaeError`` when it cannot be opened now; nothing is left running then."""
+        around = context.around
         home = around.home(dataset)
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         catalog, local = lineage.open_stores(home, around.node, around.clock.now_ns())
         with ExitStack() as stack:
             stack.callback(catalog.close)
             stack.callback(local.close)
-            primary = cls(dataset, around, board, pauses, standings, failed, catalog, local)
+            primary = cls(dataset, context, catalog, local)
             stack.pop_all()
             stack.callback(primary.close)
             primary._start()
@@ -91,14 +87,11 @@ class Primary:
     def __init__(
         self,
         dataset: Dataset,
-        around: Surroundings,
-        board: ProblemBoard,
-        pauses: Pauses,
-        standings: Standings,
-        failed: Callable[[HikaeError], None],
+        context: SideContext,
         catalog: Catalog,
         local: Local,
     ) -> None:
+        around = context.around
         self.dataset = dataset
         self.epoch = catalog.lineage[-1]
         self.boards = {name: PositionBoard() for name in dataset.standby}
@@ -117,16 +110,12 @@ class Primary:
         #: The mark was accepted: this side is closed soon, and the next one goes on.
         self.goes_on = False
         self.confirmed: set[str] = set()
-        self._around = around
-        self._board = board
-        self._pauses = pauses
-        self._standings = standings
-        self._failed = failed
+        self._context = context
         self._catalog = catalog
         self._local = local
         self.changes = Meter()
         reserve = Reserve((self._home,), around.clock)
-        self._room = DiskReserve("capture", WAITS, dataset.name, reserve, board, around.clock)
+        self._room = DiskReserve("capture", WAITS, dataset.name, reserve, context.board, around.clock)
         consistent = catalog.oldest_consistent()
         self.firsts = {
             name: FirstSync(name, positions, consistent, catalog.newest, local)
@@ -147,7 +136,7 @@ class Primary:
             local,
             Settle(),
             MeasuredFeed(self.feed, (*self.meters.values(), *self.applied_meters.values()), around.changed),
-            board,
+            context.board,
             around.clock,
             Rules(dataset.exclude, dataset.include, apart(dataset, around.settings.datasets)),
             self._set_barrier,
@@ -185,7 +174,7 @@ class Primary:
         self._room.tick()
         self.pump.try_again()
         self._tell_watch()
-        self.changes.count(self._around.clock.monotonic(), self.feed.given + self.facts().waits)
+        self.changes.count(self._context.around.clock.monotonic(), self.feed.given + self.facts().waits)
         self._tell_rewound()
         digests: dict[str, bytes] = {}
         for name, (link, _) in self.links.items():
@@ -194,7 +183,7 @@ class Primary:
                 self.confirmed.add(name)
             if state.welcome is not None:
                 digests[name] = state.welcome.config_digest
-        tell_configs(self._board, self.dataset, digests, self._around.clock.now_ns())
+        tell_configs(self._context.board, self.dataset, digests, self._context.around.clock.now_ns())
 
     def newest(self) -> Commit | None:
         """The newest commit; any thread (the value is replaced as a whole)."""
@@ -230,7 +219,7 @@ class Primary:
             ) from error
         self.goes_on = True
         reason = f"epoch {above + 1} is begun from what stands here, as was accepted"
-        self._failed(TryAgain("go on", self.dataset.name, reason))
+        self._context.failed(TryAgain("go on", self.dataset.name, reason))
 
     def accept(self, peer: str, hello: Hello) -> Answers:
         """What a peer is answered that calls as if it were the primary: the epoch here, and that it takes nothing. If its own
@@ -239,9 +228,9 @@ class Primary:
             reason = f"{peer} takes no part in {self.dataset.name} here"
             return (Refuse("not-standby", reason, "make the configuration of both nodes the same"),)
         if self.mark is None and fences(self.epoch, hello.epoch, peer):
-            broken = LineageBroken(peer, hello.epoch, NOTHING, b"", False, self._around.node)
-            self._rewind(proven_mark(broken, self._newest_number(), self._around.clock.now_ns()))
-        return not_standby(self._around.node, self.dataset, self.epoch, hello)
+            broken = LineageBroken(peer, hello.epoch, NOTHING, b"", False, self._context.around.node)
+            self._rewind(proven_mark(broken, self._newest_number(), self._context.around.clock.now_ns()))
+        return not_standby(self._context.around.node, self.dataset, self.epoch, hello)
 
     def _start(self) -> None:
         self._mounts = MountsBelow(self.dataset.path)
@@ -259,7 +248,7 @@ class Primary:
         forced = None if self.dataset.watch == "auto" else self.dataset.watch
         try:
             root = directory_at(path)
-            watcher = choose(path, forced, self._around.groups, self.pump.linked.holds)
+            watcher = choose(path, forced, self._context.around.groups, self.pump.linked.holds)
             watcher.start(self.pump.hint)
         except HikaeError as error:
             self.watch_trouble = error.reason
@@ -291,37 +280,41 @@ class Primary:
     def _tell_watch(self) -> None:
         trouble = self.watch_trouble or (self.watcher.problem if self.watcher is not None else None)
         if not trouble:
-            self._board.clear(WATCH)
+            self._context.board.clear(WATCH)
             return
         remedy = "changes are found by the scheduled look only; hikae reconcile looks now"
-        now = self._around.clock.now_ns()
-        self._board.put(Problem(WATCH, Severity.WARNING, now, b"", f"the tree is not fully watched: {trouble}", remedy))
+        now = self._context.around.clock.now_ns()
+        self._context.board.put(
+            Problem(WATCH, Severity.WARNING, now, b"", f"the tree is not fully watched: {trouble}", remedy)
+        )
 
     def _prunable(self) -> CommitNumber:
         """History is kept back to the oldest peer's commit, but no longer than ``history``. A peer that was away for longer is
         brought up from nothing; chunks that it has do not travel again. Called by the pump's thread, which owns the catalog."""
         oldest = min((board.position.durable for board in self.boards.values()), default=NOTHING)
-        since = self._around.clock.now_ns() - self.dataset.history * 10**9
+        since = self._context.around.clock.now_ns() - self.dataset.history * 10**9
         return max(oldest, self._catalog.newest_before(since))
 
     def _pump_failed(self, error: Exception) -> None:
         if isinstance(error, HikaeError):
-            self._failed(error)
+            self._context.failed(error)
         else:
             _log.error("capture met a bug", dataset=self.dataset.name, exc_info=error)
             reason = f"{type(error).__name__}: {error}"
-            self._failed(HikaeError("capture", self.dataset.name, reason, "it is started again; please report this"))
+            self._context.failed(
+                HikaeError("capture", self.dataset.name, reason, "it is started again; please report this")
+            )
 
     # --- sending
 
     def _make_links(self) -> dict[str, tuple[Link, GrpcTransport]]:
         links = {}
-        for peer in self._around.settings.peers:
+        for peer in self._context.around.settings.peers:
             if peer.name in self.dataset.standby:
-                transport = self._around.transport(peer)
+                transport = self._context.around.transport(peer)
                 make = partial(self._sender, peer.name)
                 links[peer.name] = (
-                    Link(peer.name, self.dataset.name, transport, make, self._around.clock, self._broken),
+                    Link(peer.name, self.dataset.name, transport, make, self._context.around.clock, self._broken),
                     transport,
                 )
         return links
@@ -330,10 +323,10 @@ class Primary:
         if self.mark is not None:
             problem = self.mark.problem(self.dataset.name, self._home)
             raise Refused("send", self.dataset.name, problem.message, problem.remedy)
-        if self._pauses.paused(SEND):
+        if self._context.pauses.paused(SEND):
             raise TryAgain("send", self.dataset.name, "sending is paused", f"hikae resume {self.dataset.name}")
         hello = Hello(
-            node=self._around.node,
+            node=self._context.around.node,
             dataset=self.dataset.name,
             versions=SPOKEN,
             epoch=self.epoch,
@@ -343,17 +336,17 @@ class Primary:
             program=__version__,
             kind=self.dataset.kind,
         )
-        spool = partial(Spool.open, str(self._around.home(self.dataset)))
+        spool = partial(Spool.open, str(self._context.around.home(self.dataset)))
         sender = Sender(
             peer,
             hello,
             self._source,
             self.feed,
             self.boards[peer],
-            self._around.clock,
+            self._context.around.clock,
             spool,
             pace=self.paces[peer],
-            standings=self._standings,
+            standings=self._context.standings,
             owed=partial(self._peer_owes, peer),
         )
         with self._lock:
@@ -363,8 +356,8 @@ class Primary:
     def _peer_owes(self, peer: str, total: int, paths: Sequence[bytes]) -> None:
         with self._lock:
             self.owed[peer] = total, paths
-            tell_primary(self._board, self.owed, self._around.clock.now_ns())
-        self._around.changed()
+            tell_primary(self._context.board, self.owed, self._context.around.clock.now_ns())
+        self._context.around.changed()
 
     def _source(self) -> PrimarySource:
         return PrimarySource(self.dataset.path, self._catalog, self._local, self.pump)
@@ -375,7 +368,7 @@ class Primary:
         self._measure(self.meters[peer], position.durable)
         self._measure(self.applied_meters[peer], position.applied)
         self.firsts[peer].keep()
-        self._around.changed()
+        self._context.around.changed()
 
     def _measure(self, meter: LagMeter, number: CommitNumber) -> None:
         """Tell the meter where the peer stands; what it lacks from before this opening, or once more, is looked up once."""
@@ -384,14 +377,14 @@ class Primary:
             return
         with closing(self._catalog.reader()) as reader:
             lacking = reader.commits(number, 1)
-        age = (self._around.clock.now_ns() - lacking[0].time) / 1e9 if lacking else None
+        age = (self._context.around.clock.now_ns() - lacking[0].time) / 1e9 if lacking else None
         meter.begins(number, age)
 
     def _broken(self, failure: HikaeError) -> None:
         """A call ended. Only what a proven peer knows of us and we do not needs more than dialling again (law 6)."""
-        self._around.changed()
+        self._context.around.changed()
         if self.mark is None and isinstance(failure, LineageBroken) and failure.verdict is not Verdict.FOREIGN:
-            self._rewind(proven_mark(failure, self._newest_number(), self._around.clock.now_ns()))
+            self._rewind(proven_mark(failure, self._newest_number(), self._context.around.clock.now_ns()))
 
     def _newest_number(self) -> CommitNumber:
         newest = self.newest()
@@ -409,10 +402,10 @@ class Primary:
         """Say it, and write the mark until it is durable; also when the disk was full at first."""
         mark = self.mark
         if mark is None:
-            self._board.clear(rewound.REWOUND)
-            self._board.clear(rewound.FENCED)
+            self._context.board.clear(rewound.REWOUND)
+            self._context.board.clear(rewound.FENCED)
             return
-        self._board.put(mark.problem(self.dataset.name, self._home))
+        self._context.board.put(mark.problem(self.dataset.name, self._home))
         if self._unmarked:
             with suppress(OSError):
                 rewound.write_mark(self._home, mark)

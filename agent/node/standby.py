@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from agent.adopt.seeding import Seeding
@@ -23,11 +23,11 @@ from agent.core.ids import NOTHING, seq_of
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.fs.reserve import Reserve, ReserveReached
 from agent.node import meeting
-from agent.node.context import Surroundings
+from agent.node.context import SideContext, Surroundings
 from agent.node.disk_reserve import DiskReserve
 from agent.node.measured.visits import Visits
 from agent.node.owed_problems import tell_standby
-from agent.node.pauses import APPLY, Pauses
+from agent.node.pauses import APPLY
 from agent.node.turn_taking import Turns
 from agent.repair.from_standby import Restoring
 from agent.repair.lost_chunks import Mending
@@ -61,13 +61,10 @@ class Standby:
     def open(
         cls,
         dataset: Dataset,
-        around: Surroundings,
-        board: ProblemBoard,
-        pauses: Pauses,
-        standings: Standings,
-        failed: Callable[[HikaeError], None],
+        context: SideContext,
     ) -> Standby:
         """Open catalog and vault, recover, and begin to apply. Raises ``HikaeError``; nothing is left open then."""
+        around = context.around
         home = around.home(dataset)
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         place = around.vault(dataset)
@@ -82,7 +79,7 @@ class Standby:
             )
             stack.callback(seeding.close)
             lost = _opened(seeding, local)
-            standby = cls(dataset, around, board, pauses, standings, failed, catalog, local, vault, seeding)
+            standby = cls(dataset, context, catalog, local, vault, seeding)
             if lost:
                 standby.mending.lost(lost)
             stack.pop_all()
@@ -92,16 +89,13 @@ class Standby:
     def __init__(
         self,
         dataset: Dataset,
-        around: Surroundings,
-        board: ProblemBoard,
-        pauses: Pauses,
-        standings: Standings,
-        failed: Callable[[HikaeError], None],
+        context: SideContext,
         catalog: Catalog,
         local: Local,
         vault: Vault,
         seeding: Seeding,
     ) -> None:
+        around, board = context.around, context.board
         self.dataset = dataset
         self.vault = vault
         self.seeding = seeding
@@ -111,13 +105,9 @@ class Standby:
         self.room = _room(dataset, around, board)
         self.was_consistent = local.value(_CONSISTENT) is not None
         self._awaited = NOTHING
-        self._around = around
-        self._pauses = pauses
-        self._standings = standings
-        self._failed = failed
+        self._context = context
         self._catalog = catalog
         self._local = local
-        self._problems = board
         self.mending = Mending(vault, local, dataset.primary, board, around.clock)
         seeding.lost = self.mending.forget
         self._is_full = False
@@ -136,7 +126,7 @@ class Standby:
             self.board.applied,
             f"apply-{dataset.name}",
             self.turns.rest,
-            failed,
+            context.failed,
             self._keep_up,
         )
         self.board.watch(self._moved)
@@ -146,7 +136,7 @@ class Standby:
         self.steer()
 
     def _made_applier(self) -> Applier:
-        dataset, around = self.dataset, self._around
+        dataset, around = self.dataset, self._context.around
         scratch = around.home(dataset) / "scratch"
         scratch.mkdir(exist_ok=True, mode=0o700)
         return Applier(
@@ -154,7 +144,7 @@ class Standby:
             self._catalog.reader,
             self._local,
             self.mending.read,
-            self._problems,
+            self._context.board,
             around.clock,
             dataset=dataset.name,
             scratch=str(scratch),
@@ -186,7 +176,7 @@ class Standby:
     def resync(self) -> None:
         """Take whatever stands at the standby's path for the standby, in place of the directory that is gone. Returns when what
         was known is given up; the dataset is opened anew then. Raises ``Refused`` when no other directory stands there."""
-        if not any(self._problems.has(code) for code in REPLACED):
+        if not any(self._context.board.has(code) for code in REPLACED):
             reason = "its standby is the directory that it was; nothing is to be taken over"
             raise Refused(
                 "resync", self.dataset.name, reason, f"hikae verify {self.dataset.name} --repair makes it equal"
@@ -196,9 +186,11 @@ class Standby:
         self.loop.close()
         forget_standby(self._local)
         for code in REPLACED:
-            self._problems.clear(code)
+            self._context.board.clear(code)
         path = self.dataset.path
-        self._failed(TryAgain("apply", path, "the standby is taken anew, as was asked for", "it goes on by itself"))
+        self._context.failed(
+            TryAgain("apply", path, "the standby is taken anew, as was asked for", "it goes on by itself")
+        )
 
     def tick(self) -> None:
         """Once a second: pauses that ended, limits that were changed, and whether the first sync is through."""
@@ -212,7 +204,7 @@ class Standby:
 
     def steer(self) -> None:
         """Let the applier stand still or go on, as the pauses say."""
-        if self._pauses.paused(APPLY):
+        if self._context.pauses.paused(APPLY):
             self.loop.pause()
         else:
             self.loop.resume_if_paused()
@@ -244,13 +236,13 @@ class Standby:
         refusal = self._refusal(peer, hello)
         if refusal is not None:
             return (refusal,)
-        return _Served(self, hello, self._around, self._catalog, self.vault, self._standings)
+        return _Served(self, hello, self._context.around, self._catalog, self.vault, self._context.standings)
 
     def _refusal(self, peer: str, hello: Hello) -> Refuse | None:
         if peer != self.dataset.primary:
             reason = f"{peer} is not the primary of {hello.dataset} here: {self.dataset.primary} is"
             return Refuse("not-primary", reason, "make the configuration of both nodes the same")
-        refusal = meeting.why_unfit(self._around.node, self.dataset, hello) or self.room.refusal()
+        refusal = meeting.why_unfit(self._context.around.node, self.dataset, hello) or self.room.refusal()
         if refusal is None and not self.seeding.ready:
             files, size = self.seeding.read
             reason = f"the tree that stands there is being read: {files:,} files, {size_text(size)} so far"
@@ -259,19 +251,19 @@ class Standby:
 
     def met(self, hello: Hello, answers: Answers) -> None:
         """The primary has introduced itself, and this is what it is answered."""
-        now = self._around.clock.now_ns()
+        now = self._context.around.clock.now_ns()
         self.primary_program = hello.program
-        meeting.tell_version(self._problems, answers[-1], now)
-        meeting.tell_configs(self._problems, self.dataset, {hello.node: hello.config_digest}, now)
+        meeting.tell_version(self._context.board, answers[-1], now)
+        meeting.tell_configs(self._context.board, self.dataset, {hello.node: hello.config_digest}, now)
 
     def began(self, receiver: Receiver) -> None:
         """A call is served."""
         with self._served:
             self.check_open()
             if not self._serving:
-                self.visits.came(self._around.clock.now_ns())
+                self.visits.came(self._context.around.clock.now_ns())
             self._serving.add(receiver)
-        self._around.changed()
+        self._context.around.changed()
 
     def check_open(self) -> None:
         """A call must not outlive the stores that it writes to. Raises ``TryAgain``."""
@@ -285,26 +277,28 @@ class Standby:
         with self._served:
             self._serving.discard(receiver)
             if not self._serving:
-                self.visits.went(self._around.clock.now_ns())
+                self.visits.went(self._context.around.clock.now_ns())
             self._served.notify_all()
-        self._around.changed()
+        self._context.around.changed()
 
     def failed(self, error: HikaeError) -> None:
         """The stores cannot go on: they are opened again (law 1)."""
-        self._failed(error)
+        self._context.failed(error)
 
     def full(self, error: HikaeError) -> None:
         """There is no room for what comes in; the peer tries again."""
-        now = self._around.clock.now_ns()
+        now = self._context.around.clock.now_ns()
         message = f"what the primary sends cannot be stored: {error.reason} ({error.subject})"
-        self._problems.put(Problem(FULL, Severity.ERROR, now, b"", message, error.remedy or "it goes on by itself"))
+        self._context.board.put(
+            Problem(FULL, Severity.ERROR, now, b"", message, error.remedy or "it goes on by itself")
+        )
         self._is_full = True
 
     def stored(self) -> None:
         """There was room."""
         if self._is_full:
             self._is_full = False
-            self._problems.clear(FULL)
+            self._context.board.clear(FULL)
 
     def mended(self, began: int, left: int) -> int:
         """The primary offered everything; ``left`` of the lost chunks did not come. What the call has to mend now."""
@@ -322,7 +316,7 @@ class Standby:
         """What is owed has changed, or some of it came. By the thread that has the catalog."""
         self._tell_owed()
         self.loop.came()
-        self._around.changed()
+        self._context.around.changed()
 
     @property
     def owing(self) -> int:
@@ -330,7 +324,7 @@ class Standby:
         return self._catalog.owing
 
     def _tell_owed(self) -> None:
-        tell_standby(self._problems, self._catalog, self.dataset.primary, self._around.clock.now_ns())
+        tell_standby(self._context.board, self._catalog, self.dataset.primary, self._context.around.clock.now_ns())
 
     def restoring(self) -> Restoring:
         """A pass over the newest commit that puts what the vault lacks back from the standby's files."""
@@ -346,7 +340,7 @@ class Standby:
         more = self.seeding.step(self._applier.adopting)
         if self.seeding.seeds != seeded:
             self._local.set_value(_SEEDS, b"" if seeded else b"yes", durable=True)
-            self._around.changed()
+            self._context.around.changed()
         return more
 
     def _poke(self) -> None:
@@ -372,7 +366,7 @@ class Standby:
         newest = self._catalog.newest()
         if newest is not None:
             self.loop.notify(newest)
-        self._around.changed()
+        self._context.around.changed()
 
 
 def _left_out(dataset: Dataset, around: Surroundings) -> LeftOut:
