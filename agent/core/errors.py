@@ -12,6 +12,7 @@
     ├── NotPermitted        exit 77  privilege or identity
     ├── WireError           exit 1   a peer broke the protocol, or sent what is not believed
     ├── Damaged             exit 1   stored bytes are not what their name says
+    │   └── OtherFormat              another build wrote them, in a format that is not read here
     └── StoreFailed         exit 1   a sync or write to our own state failed: throw away, start again
 
 Foreign exceptions are mapped once, where they enter, with ``raise … from``.
@@ -120,6 +121,10 @@ class WireError(HikaeError):
 
 class Damaged(HikaeError):
     """Bytes read back are not what was stored."""
+
+
+class OtherFormat(Damaged):
+    """What is stored was written by another build, in a format that this one does not read."""
 
 
 class StoreFailed(HikaeError):

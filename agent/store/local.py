@@ -28,7 +28,7 @@ from agent.store.pages import Pages
 from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
 
 _APPLICATION = 0x68696B6C  #: "hikl", in the database header
-_VERSION = 3
+_VERSION = 4
 _CACHE_KIB = 16_384
 _TABLES = """
 create table object (
@@ -37,6 +37,7 @@ create table object (
 );
 create index object_handle on object (handle) where handle <> x'';
 create index object_unkept on object (unkept, id) where unkept <> 0;
+create table chunk (number integer primary key, print blob not null);
 create table value (key text primary key, data blob not null) without rowid;
 """
 _GET = "select * from object where id = ?"

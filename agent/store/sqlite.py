@@ -19,7 +19,7 @@ from typing import Any
 import apsw
 import apsw.sqlite_extra
 
-from agent.core.errors import Damaged, HikaeError, NotFound, StoreFailed, TryAgain
+from agent.core.errors import Damaged, HikaeError, NotFound, OtherFormat, StoreFailed, TryAgain
 
 PAGE_SIZE = 4096
 _CHECKSUM_BYTES = 8
@@ -91,12 +91,15 @@ def open_database(
 def ensure_schema(connection: apsw.Connection, path: str, application: int, version: int, tables: str) -> bool:
     """Create the tables when the database is empty; returns whether it was.
 
-    ``application``: what tells our kinds of database apart. Raises ``Damaged`` for another kind or version."""
+    ``application``: what tells our kinds of database apart. Raises ``Damaged`` for another kind, ``OtherFormat`` for what another
+    build wrote."""
     found = (connection.pragma("application_id"), connection.pragma("user_version"))
     if found == (application, version):
         return False
+    if found[0] == application:
+        raise _other_format(path, found[1], version)
     if found != (0, 0) or query(connection, "select 1 from sqlite_schema limit 1"):
-        raise Damaged("open a database", path, "it is of another kind or release", _damaged_remedy(path))
+        raise Damaged("open a database", path, "it is of another kind", _damaged_remedy(path))
     with connection:
         query(connection, tables)
         connection.pragma("application_id", application)
@@ -212,6 +215,20 @@ def _touch(path: str) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreFailed("open a database", path, str(error), "check that the directory exists") from error
+
+
+def _other_format(path: str, found: int, version: int) -> OtherFormat:
+    """Formats only grow once a build is released; until then what an earlier one wrote is begun anew."""
+    home = os.path.dirname(os.path.abspath(path))
+    if found > version:
+        reason = f"a later build of hikae wrote it, in format {found}; this one reads format {version}"
+        return OtherFormat("open a database", path, reason, "install that build again, or a later one")
+    reason = f"an earlier build of hikae wrote it, in format {found}; this one reads format {version}"
+    remedy = (
+        f"stop the agent, move the dataset's state away (mv {home} {home}.earlier) and start it, on every node of the dataset: "
+        "everything is synced anew; what the earlier build kept as history stays in what was moved away"
+    )
+    return OtherFormat("open a database", path, reason, remedy)
 
 
 def _damaged_remedy(path: str) -> str:

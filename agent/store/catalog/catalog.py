@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import apsw
 
-from agent.core.commit import Changes, Commit
+from agent.core.commit import ORDINARY, Changes, Commit, Provenance
 from agent.core.errors import Damaged, HikaeError, NotFound, Refused, StoreFailed, WireError
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, shown_commit
-from agent.store.catalog import lists, owed, schema
-from agent.store.catalog.commits import as_stored
+from agent.store.catalog import commits, lists, owed, schema
 from agent.store.catalog.history import Difference
 from agent.store.catalog.overlay import Overlay
 from agent.store.catalog.reader import CatalogReader, Reading
@@ -48,6 +47,7 @@ class Header:
     consistent: bool
     fuzzy: int = 0
     digest: bytes | None = None
+    provenance: Provenance = ORDINARY
 
 
 class Catalog(Reading):
@@ -125,8 +125,8 @@ class Catalog(Reading):
 
     # --- epochs and ids
 
-    def begin_epoch(self, epoch: Epoch) -> None:
-        """Durably begin an epoch above all before; the same one again is no error.
+    def begin_epoch(self, epoch: Epoch, reason: str = "") -> None:
+        """Durably begin an epoch above all before; the same one again is no error. ``reason``: for people.
 
         Raises ``Refused`` for a lower number, the same with another token, and while a commit is staged."""
         lineage = self.lineage
@@ -138,8 +138,8 @@ class Catalog(Reading):
         if self._staged is not None:
             raise Refused("begin an epoch", str(epoch.number), f"commit {shown_commit(self._staged)} is being staged")
         with self._writing("begin an epoch"):
-            row = (epoch.number, epoch.owner, epoch.token)
-            query(self._connection, "insert into epoch values (?, ?, ?, null)", row)
+            row = (epoch.number, epoch.token, epoch.owner, reason)
+            query(self._connection, "insert into epoch values (?, ?, ?, ?, null)", row)
             query(self._connection, "commit")
             self._first_object = epoch.first_object
             self._known_epoch = epoch
@@ -440,18 +440,19 @@ class Catalog(Reading):
         digest = self._staging.digest.value()
         if header.digest is not None and header.digest != digest:
             raise WireError("seal a commit", shown_commit(header.number), "its digest is not that of its rows")
-        time = header.time if self._newest is None else max(header.time, self._newest.time)
+        newest = self._newest
         return Commit(
             number=header.number,
             parent=header.parent,
             digest=digest,
-            time=time,
-            received=header.received,
+            time=header.time if newest is None else max(header.time, newest.time),
+            received=header.received if newest is None else max(header.received, newest.received),
             consistent=header.consistent,
             entries=self._staging.entries,
             bytes=self._staging.size,
             fuzzy=header.fuzzy,
             files=self._staging.files,
+            provenance=header.provenance,
         )
 
     def _insert(self, commit: Commit, end: PackEnd) -> None:
@@ -459,11 +460,8 @@ class Catalog(Reading):
             self._set("anew", commit.number)
         self._staging.sealed(commit.number)
         if self._newest is None or epoch_of(self._newest.number) != epoch_of(commit.number):
-            which = (commit.number, epoch_of(commit.number))
-            query(self._connection, "update epoch set first = ? where number = ? and first is null", which)
-        head = (commit.number, commit.parent, commit.digest, commit.time, commit.received, commit.consistent)
-        row = (*head, commit.entries, as_stored(commit.bytes), commit.fuzzy, end.pack, end.offset, commit.files)
-        query(self._connection, "insert into commits values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            query(self._connection, _FIRST_OF_EPOCH, (commit.number, epoch_of(commit.number)))
+        commits.insert(self._connection, commit, end)
         if self._last_object != self._saved_object:
             self._set("last_object", self._last_object)
             self._saved_object = self._last_object
@@ -476,11 +474,18 @@ class Catalog(Reading):
         return rows[0][0] if rows else 0
 
 
+#: An epoch that has begun here before keeps its first commit, also where that is pruned.
+_FIRST_OF_EPOCH = """
+update epoch set first = ?1
+where number = ?2 and first is null and not exists (select 1 from epoch where number = ?2 and first is not null)
+"""
 _ANY_STAGED = """
 select 1 where exists (select 1 from object where since > ?1)
 or exists (select 1 from object where until > ?1 and until < 9223372036854775807)
 or exists (select 1 from name where since > ?1)
 or exists (select 1 from name where until > ?1 and until < 9223372036854775807)
+or exists (select 1 from chunk where since > ?1)
+or exists (select 1 from chunk where until > ?1 and until < 9223372036854775807)
 """
 _PRUNE_OBJECTS = """
 delete from object where (id, until) in

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from agent.core.commit import Commit
+import apsw
+
+from agent.core.commit import ORDINARY, Commit, CommitKind, Provenance, Quiesced
 from agent.core.digest import WIDTH
 from agent.core.errors import Damaged
-from agent.core.ids import NOTHING, CommitNumber, Epoch
+from agent.core.ids import NOTHING, CommitNumber, Epoch, epoch_of
+from agent.store.sqlite import query
 from agent.store.vault.pack import PackEnd
 
-_NEWEST_BEFORE = """
-select max(number) from commits
-where number < coalesce((select number from commits where time >= ? order by number limit 1), 9223372036854775807)
+#: In the order of ``_as_commit``.
+_COMMIT = """
+select number, parent, digest, time, received, consistent, entries, bytes, fuzzy, files, kind, reached, same_as, label
+from commits
 """
-_COMMIT = "select number, parent, digest, time, received, consistent, entries, bytes, fuzzy, files from commits "
+_INSERT = """
+insert into commits (
+  number, parent, digest, time, received, consistent, entries, bytes, fuzzy, files, kind, reached, same_as, label, pack, offset
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_EPOCHS = "select number, owner, token from epoch order by number, first"
+#: Its first commit of a moment is to be found by halves.
+_ENDS = "select (select min(number) from commits), (select max(number) from commits)"
+_FROM = "select number, time, received from commits where number >= ? order by number limit 1"
 
 
 class Commits(Protocol):
@@ -47,15 +59,45 @@ class Commits(Protocol):
         return None
 
     def newest_before(self, time: int) -> CommitNumber:
-        """The newest commit of before that moment (UTC ns); ``NOTHING`` when there is none. Costs what is older: times never
-        fall, and whoever asks is about to prune that."""
-        return CommitNumber(self._all(_NEWEST_BEFORE, (time,))[0][0] or NOTHING)
+        """The newest commit of before that moment (UTC ns); ``NOTHING`` when there is none."""
+        return self._last_before(1, time)
+
+    def newest_received_before(self, time: int) -> CommitNumber:
+        """The newest commit that came here before that moment (UTC ns); ``NOTHING`` when there is none."""
+        return self._last_before(2, time)
+
+    def _last_before(self, column: int, moment: int) -> CommitNumber:
+        """By halves: neither of the two times falls from one commit to the next."""
+        low, high = self._all(_ENDS, ())[0]
+        found, low, high = NOTHING, low or 0, high or -1
+        while low <= high:
+            middle = (low + high) // 2
+            commit = self._all(_FROM, (middle,))[0]
+            if commit[column] < moment:
+                found, low = CommitNumber(commit[0]), commit[0] + 1
+            else:
+                high = middle - 1
+        return found
 
     @property
     def lineage(self) -> list[Epoch]:
         """Every epoch that began here, in order."""
-        rows = self._all("select number, owner, token from epoch order by number", ())
-        return [Epoch(number, owner, token) for number, owner, token in rows]
+        return [Epoch(number, owner, token) for number, owner, token in self._all(_EPOCHS, ())]
+
+    def reason_of(self, epoch: Epoch) -> str:
+        """Why an epoch was begun, in the words of who began it."""
+        for (reason,) in self._all(
+            "select reason from epoch where number = ? and token = ?", (epoch.number, epoch.token)
+        ):
+            return str(reason)
+        return ""
+
+    def epoch_of_commit(self, number: CommitNumber) -> Epoch | None:
+        """The epoch in which a commit of this node was made. Another node may have another epoch of that number."""
+        which = "select number, owner, token from epoch where number = ? and first <= ?"
+        for found in self._all(which, (epoch_of(number), number)):
+            return Epoch(*found)
+        return None
 
     def anew_since(self) -> CommitNumber:
         """The newest commit that ended everything before it, so that no object of before is one of now; ``NOTHING`` for none."""
@@ -84,14 +126,26 @@ class Commits(Protocol):
     def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]: ...  # Any: as in ``Reading``
 
 
+def insert(connection: apsw.Connection, commit: Commit, end: PackEnd) -> None:
+    """A commit becomes part of the catalog; ``end``: where the packs end with it."""
+    head = (commit.number, commit.parent, commit.digest, commit.time, commit.received, commit.consistent)
+    counts = (commit.entries, as_stored(commit.bytes), commit.fuzzy, commit.files)
+    made = commit.provenance
+    row = (*head, *counts, made.kind, made.reached, made.same_as, made.label, end.pack, end.offset)
+    query(connection, _INSERT, row)
+
+
 def _as_commit(row: tuple[Any, ...]) -> Commit:
-    number, parent, digest, time, received, consistent, entries, size, fuzzy, files = row
+    number, parent, digest, time, received, consistent, entries, size, fuzzy, files, kind, reached, same, label = row
     if len(digest) != WIDTH:
         raise Damaged("read the catalog", "", "a commit without a digest", "move the catalog away and start again")
     total = int.from_bytes(size, "big") if isinstance(size, bytes) else size
     if not isinstance(total, int):
         raise Damaged("read the catalog", "", "a commit without its size", "move the catalog away and start again")
-    return Commit(number, parent, digest, time, received, bool(consistent), entries, total, fuzzy, files)
+    made = ORDINARY
+    if kind or reached or same or label:
+        made = Provenance(CommitKind(kind), Quiesced(reached), CommitNumber(same), label)
+    return Commit(number, parent, digest, time, received, bool(consistent), entries, total, fuzzy, files, made)
 
 
 def as_stored(total: int) -> int | bytes:

@@ -10,13 +10,21 @@ though it was renamed a million times. A name's row bytes are not stored: its co
 beside a version of an object that was sealed although some of its content did not come and is not here (law 9); its ``until``
 is that of the version. A commit has one digest on every node, so that is outside of it. The indexes by ``since`` and ``until``
 drive differences. A first sync writes five trees a file, and none that is only for history.
+
+A device's content is rows of a third kind: ``chunk`` has the name of each of its chunks by number, kept through time as objects
+are; a chunk of zeros has none.
+
+Neither ``time`` nor ``received`` ever falls from one commit to the next, so both are found by number, by halves, and a commit
+writes no tree for them (docs/decisions/0051). Epochs are keyed by number and token; of those with one number at most one has
+commits here, and ``first`` is the first of these. ``kept`` has the commits that stay readable beyond the last hours, each once
+for every ``owner`` that keeps it.
 """
 
 from __future__ import annotations
 
 #: ``until`` of a row that lives. SQL below and elsewhere spells it out: only so are the partial indexes used.
 FOREVER = 9223372036854775807
-VERSION = 4
+VERSION = 5
 APPLICATION = 0x68696B61  #: "hika", in the database header
 
 TABLES = """
@@ -35,6 +43,13 @@ create index name_object on name (object, until);
 create index name_since on name (since, parent, name);
 create index name_until on name (until) where until < 9223372036854775807;
 
+create table chunk (
+    number integer not null, until integer not null, since integer not null, name blob not null,
+    primary key (number, until)
+) without rowid, strict;
+create index chunk_since on chunk (since);
+create index chunk_until on chunk (until) where until < 9223372036854775807;
+
 create table owed (
     object integer not null, until integer not null, since integer not null, primary key (object, until)
 ) without rowid;
@@ -42,10 +57,19 @@ create table owed (
 create table commits (
     number integer primary key, parent integer not null, digest blob not null, time integer not null,
     received integer not null, consistent integer not null, entries integer not null, bytes any not null,
-    fuzzy integer not null, pack integer not null, offset integer not null, files integer not null
+    fuzzy integer not null, pack integer not null, offset integer not null, files integer not null,
+    kind integer not null, reached integer not null, same_as integer not null, label text not null
 ) strict;
 create index commit_anew on commits (number) where parent = 0;
-create table epoch (number integer primary key, owner text not null, token blob not null, first integer) strict;
+create table epoch (
+    number integer not null, token blob not null, owner text not null, reason text not null, first integer,
+    primary key (number, token)
+) without rowid, strict;
+create unique index epoch_begun on epoch (number) where first is not null;
+create table kept (
+    number integer not null, owner text not null, label text not null, time integer not null, primary key (number, owner)
+) without rowid, strict;
+create index kept_owner on kept (owner);
 create table sums (block integer primary key, sums blob not null) strict;
 create table piece (name blob primary key, data blob not null, named integer not null) without rowid, strict;
 create index piece_unnamed on piece (name) where named = 0;

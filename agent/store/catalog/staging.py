@@ -39,6 +39,7 @@ _ANY_NAME = "select 1 from name where parent = ? and until = 9223372036854775807
 _END_ALL = """
 update or fail object set until = ? where until = 9223372036854775807;
 update or fail name set until = ? where until = 9223372036854775807;
+update or fail chunk set until = ? where until = 9223372036854775807;
 update or fail owed set until = ? where until = 9223372036854775807;
 """
 _END_OWED = "update owed set until = ? where object = ? and until = 9223372036854775807"
@@ -65,10 +66,12 @@ delete from object where since > ?1;
 update or fail object set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
 delete from name where since > ?1;
 update or fail name set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
+delete from chunk where since > ?1;
+update or fail chunk set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
 delete from owed where since > ?1;
 update owed set until = 9223372036854775807 where until > ?1 and until < 9223372036854775807;
 """
-UNSTAGE_STATEMENTS = 6
+UNSTAGE_STATEMENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ class Staging:
 
     def restart(self, number: CommitNumber) -> None:
         """Every live row ends at ``number``; digest and counts are those of nothing."""
-        query(self._connection, _END_ALL, (number,) * 3)
+        query(self._connection, _END_ALL, (number,) * 4)
         self.digest = Digest()
         self.entries = self.size = self.files = 0
         self.restarted = True

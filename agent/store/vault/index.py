@@ -15,7 +15,7 @@ from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open
 from agent.store.vault.pack import PackEnd, Place
 
 _APPLICATION = 0x68696B69  #: "hiki", in the database header
-_VERSION = 2
+_VERSION = 3
 _CACHE_KIB = 24_576
 _TABLES = """
 create table place (

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from agent.core.errors import Damaged, HikaeError, NotFound, StoreFailed, TryAgain
+from agent.core.errors import Damaged, HikaeError, NotFound, OtherFormat, StoreFailed, TryAgain
 from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, keep_temporary_in, open_database, query
 
 TABLES = "create table t (a integer primary key, b blob); create table u (c)"
@@ -61,17 +61,38 @@ def test_what_is_absent_is_made_only_when_asked(tmpfs_dir: Path) -> None:
 
 
 def test_a_schema_is_made_once_and_told_apart(path: str) -> None:
-    """The same again is there; another kind, another version, or a foreign database is damage."""
+    """The same again is there; another kind, or a foreign database is damage."""
     connection = open_database(path, Synchronous.NORMAL, 1000)
     assert not ensure_schema(connection, path, 7, 1, TABLES)
-    for application, version in ((8, 1), (7, 2)):
-        with pytest.raises(Damaged, match="another kind or release"):
-            ensure_schema(connection, path, application, version, TABLES)
+    with pytest.raises(Damaged, match="another kind"):
+        ensure_schema(connection, path, 8, 1, TABLES)
     connection.pragma("application_id", 0)
     connection.pragma("user_version", 0)
     with pytest.raises(Damaged):
         ensure_schema(connection, path, 7, 1, TABLES)
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("ours", "reason", "remedy"),
+    [
+        (
+            2,
+            "an earlier build of hikae wrote it, in format 1; this one reads format 2",
+            "move the dataset's state away",
+        ),
+        (0, "a later build of hikae wrote it, in format 1; this one reads format 0", "install that build again"),
+    ],
+)
+def test_what_another_build_wrote_is_refused_with_what_to_do(path: str, ours: int, reason: str, remedy: str) -> None:
+    """An earlier one's is begun anew, a later one's wants that build; nothing is changed."""
+    before = Path(path).read_bytes()
+    connection = open_database(path, Synchronous.NORMAL, 1000)
+    with pytest.raises(OtherFormat) as refused:
+        ensure_schema(connection, path, 7, ours, TABLES)
+    connection.close()
+    assert (reason, True) == (refused.value.reason, remedy in refused.value.remedy)
+    assert before == Path(path).read_bytes()
 
 
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -11,14 +12,16 @@ import pytest
 
 from agent.core import chunks
 from agent.core.chunks import DATA, ListEntry, encode
-from agent.core.commit import Changes, Commit
+from agent.core.commit import Changes, Commit, CommitKind, Provenance, Quiesced
 from agent.core.digest import Digest, digest_of
-from agent.core.errors import Damaged, NotFound, Refused, StoreFailed, WireError
+from agent.core.errors import Damaged, NotFound, OtherFormat, Refused, StoreFailed, WireError
 from agent.core.ids import NOTHING, ROOT, Epoch, ObjectId, object_id
 from agent.core.rows import ObjectRow, encode_object, name_key, object_key
 from agent.store.catalog import catalog as catalog_module
+from agent.store.catalog import schema
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.local import Local
+from agent.store.sqlite import Synchronous, open_database
 from agent.store.vault.vault import PackEnd
 from fakes.store_fakes import EPOCH, begun, dir_row, file_row, header, name_row, number
 
@@ -313,6 +316,48 @@ def test_a_file_that_is_no_catalog_is_refused(tmpfs_dir: Path) -> None:
         Catalog.open(str(tmpfs_dir / "local.db"))
 
 
+def test_a_catalog_of_an_earlier_build_is_refused(path: str) -> None:
+    """By its format, with the way out; and opened again once the format is ours."""
+    begun(path).close()
+    connection = open_database(path, Synchronous.FULL, 1000)
+    connection.pragma("user_version", schema.VERSION - 1)
+    connection.close()
+    with pytest.raises(OtherFormat, match=r"an earlier build of hikae wrote it.*on every node of the dataset"):
+        Catalog.open(path)
+
+
+def test_what_made_a_commit_is_kept_with_it(path: str) -> None:
+    """Kind, label, how far the source stood still, the commit whose state it has again; and nothing where there is none."""
+    made = Provenance(CommitKind.ROLLBACK, Quiesced.APPLICATION, number(1), "before the upgrade ü")
+    with begun(path) as catalog:
+        sealed = catalog.write(Changes(), replace(header(2), provenance=made))
+    with Catalog.open(path) as again:
+        assert (sealed, made, Provenance()) == (
+            again.newest(),
+            sealed.provenance,
+            again.commits(NOTHING, 1)[0].provenance,
+        )
+
+
+def test_receipt_never_falls(catalog: Catalog) -> None:
+    """A clock that was set back makes no moment of history come before an earlier one."""
+    catalog.write(Changes(), header(2, time=500))
+    assert 500 == catalog.write(Changes(), header(3, time=400)).received
+    assert (number(1), number(3)) == (catalog.newest_received_before(500), catalog.newest_received_before(501))
+
+
+def test_an_epoch_is_known_by_its_token(path: str) -> None:
+    """Owner and reason are kept with it, and a commit is found to be of the one that it was made in."""
+    with begun(path) as catalog:
+        second = Epoch(2, "beta", b"y" * 16)
+        catalog.begin_epoch(second, "alpha is gone")
+        catalog.seal(Header(number(1, 2), number(1), 100, 100, True), PackEnd(0, 0))
+    with Catalog.open(path) as again:
+        assert ("alpha is gone", "", "") == tuple(map(again.reason_of, (second, EPOCH, Epoch(2, "beta", b"z" * 16))))
+        found = [again.epoch_of_commit(one) for one in (number(1), number(1, 2), number(1, 3))]
+        assert [EPOCH, second, None] == found
+
+
 def test_object_ids_beyond_63_bits_are_just_not_there(catalog: Catalog) -> None:
     """A reader asked for nonsense answers that it has none."""
     assert (None, []) == (catalog.object(ObjectId(1 << 64)), catalog.children(ObjectId(1 << 64)))
@@ -333,19 +378,23 @@ def test_sums_of_sizes_may_pass_63_bits(path: str) -> None:
         assert huge == catalog.write(Changes((), (name_key(ROOT, b"%d" % A), object_key(A))), header(4)).bytes
 
 
-def test_the_newest_commit_of_before_a_moment_costs_what_is_older(catalog: Catalog) -> None:
-    """Of 500 commits, ten of them old: steps of SQLite's machine are those of the ten; and before the first there is none."""
-    for seq in range(2, 502):
+def test_the_newest_commit_of_before_a_moment_is_found_by_halves(catalog: Catalog, tmpfs_dir: Path) -> None:
+    """Of 500 commits: ten look-ups; also across an epoch, in a catalog without commits, and before the first there is none."""
+    with Catalog.open(str(tmpfs_dir / "empty.db")) as empty:
+        assert NOTHING == empty.newest_before(1)
+    for seq in range(2, 501):
         catalog.write(Changes(), header(seq, time=100 * seq))
-    found = [catalog.newest_before(moment) for moment in (100, 101, 1000, 1050, 50_101)]
-    assert [NOTHING, number(1), number(9), number(10), number(501)] == found
+    catalog.begin_epoch(Epoch(7, "beta", b"y" * 16))
+    catalog.write(Changes(), Header(number(1, 7), number(500), 50_100, 50_100, True))
+    found = [catalog.newest_before(moment) for moment in (100, 101, 1000, 1050, 50_100, 50_101)]
+    assert [NOTHING, number(1), number(9), number(10), number(500), number(1, 7)] == found
     steps: list[int] = []
     catalog._connection.trace_v2(
         apsw.SQLITE_TRACE_PROFILE, lambda event: steps.append(event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"])
     )
     catalog.newest_before(1050)
     catalog._connection.trace_v2(0, None)
-    assert sum(steps) < 300
+    assert sum(steps) < 1200
 
 
 def test_a_commit_of_one_change_writes_little_into_the_log(tmpfs_dir: Path) -> None:
