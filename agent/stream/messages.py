@@ -1,19 +1,17 @@
 """What is said on the stream, as values, and the limits that both sides keep (law 6).
 
 A call carries batches both ways; a batch is some parts in the order in which they act. Only a ``Seal`` commits.
-Rows travel as a blob: per change ``op u8 (1 put, 2 drop)  length u32  bytes``, big-endian.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TypeAlias
 
 from agent.core import chunks
-from agent.core.commit import Changes, Position
+from agent.core.commit import Position
 from agent.core.errors import WireError
 from agent.core.ids import NO_EPOCH, CommitNumber, Epoch, ObjectId
 from agent.core.row_checks import ROW_MAX
@@ -51,9 +49,7 @@ TEXT_MAX = 1024
 #: Ids of objects in one part.
 OBJECTS_MAX = 4096
 
-PUT, DROP = 1, 2
 RAW, ZSTD = 0, 1
-_CHANGE = struct.Struct(">BI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,91 +276,6 @@ SecondaryPart: TypeAlias = Welcome | Need | Progress | Refuse | Owing
 #: What the primary sends at once, and what the secondary does.
 Batch: TypeAlias = tuple[PrimaryPart, ...]
 Answers: TypeAlias = tuple[SecondaryPart, ...]
-
-
-def weight(batch: Iterable[PrimaryPart]) -> int:
-    """Bytes that a batch takes of the credit; both sides count with this one function."""
-    total = 0
-    for part in batch:
-        if isinstance(part, Data):
-            total += len(part.payload) + 10 * len(part.kinds)
-        elif isinstance(part, Offer):
-            total += 32 + len(part.rows) + 33 * len(part.asked)
-        elif isinstance(part, Seal):
-            total += 96
-        elif isinstance(part, Absent):
-            total += 32 + 8 * len(part.objects)
-    return total
-
-
-def raw_weight(batch: Iterable[PrimaryPart]) -> int:
-    """Bytes of content and of rows in a batch, in the clear."""
-    total = 0
-    for part in batch:
-        if isinstance(part, Data):
-            total += sum(part.raw_lengths)
-        elif isinstance(part, Offer):
-            total += part.rows_length or len(part.rows)
-    return total
-
-
-def check_opened(batch: Iterable[PrimaryPart]) -> None:
-    """Raises ``WireError`` where a batch would take more memory or time to open than an honest one, however small it came."""
-    opened = raw_weight(batch)
-    if opened > OPENED_MAX:
-        raise bad(f"a batch that stands for {opened:,} bytes")
-    patches = sum(part.codecs.count(2) + part.codecs.count(3) for part in batch if isinstance(part, Data))
-    if patches > PATCHES_MAX:
-        raise bad(f"{patches:,} patches at once")
-
-
-def blobs_of(changes: Changes, target: int = ROWS_TARGET) -> Iterator[tuple[int, bytes]]:
-    """Rows blobs of about ``target`` bytes, each with its number of changes, in the order given: puts, then drops.
-
-    Raises ``WireError`` for a row that fits no message."""
-    pack = _CHANGE.pack
-    parts: list[bytes] = []
-    size = 0
-    for op, rows in ((PUT, changes.puts), (DROP, changes.drops)):
-        for row in rows:
-            length = len(row)
-            if length + 5 > ROWS_MAX:
-                raise bad(f"a row of {length} bytes")
-            if parts and size + length > target:
-                yield len(parts) >> 1, b"".join(parts)
-                parts, size = [], 0
-            parts.append(pack(op, length))
-            parts.append(row)
-            size += length + 5
-    if parts:
-        yield len(parts) >> 1, b"".join(parts)
-
-
-def changes_in(blob: bytes) -> Changes:
-    """The changes of a rows blob. Raises ``WireError`` for a blob that :func:`blobs_of` would not have written."""
-    if len(blob) > ROWS_MAX:
-        raise bad("too many rows at once")
-    puts: list[bytes] = []
-    drops: list[bytes] = []
-    at, end = 0, len(blob)
-    unpack = _CHANGE.unpack_from
-    try:
-        while at < end:
-            op, length = unpack(blob, at)
-            at += 5
-            row = blob[at : at + length]
-            at += length
-            if op == PUT:
-                puts.append(row)
-            elif op == DROP:
-                drops.append(row)
-            else:
-                raise bad(f"a change of kind {op}")
-    except struct.error as error:
-        raise bad("a change that is cut short") from error
-    if at != end:
-        raise bad("a change that is cut short")
-    return Changes(puts, drops)
 
 
 def told_bytes(total: int) -> int:

@@ -12,8 +12,9 @@ from agent.core.digest import digest_of
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, commit_number, object_id
 from agent.core.rows import encode_name
-from agent.stream.messages import Data, Hello, Offer, PrimaryPart, Seal, blobs_of
+from agent.stream.messages import Data, Hello, Offer, PrimaryPart, Seal
 from agent.stream.receiving.receiver import Receiver
+from agent.stream.rows_blob import blobs_of
 from fakes.stream_fakes import EPOCH, Secondary, directory_row, file_row
 
 A, B, C, FILE, OTHER = (object_id(1, n) for n in range(1, 6))

@@ -24,7 +24,7 @@ from agent.core.rows import ObjectRow, Xattrs, encode_name, encode_object, name_
 from agent.store.catalog.catalog import Catalog, CatalogReader, Header
 from agent.store.spool import Spool
 from agent.store.vault.vault import Vault
-from agent.stream.messages import Answers, Batch, Data, Hello, Refuse, SecondaryPart, Welcome, weight
+from agent.stream.messages import Answers, Batch, Data, Hello, Refuse, SecondaryPart, Welcome
 from agent.stream.position import Level, PositionBoard
 from agent.stream.receiving.intake import Intake
 from agent.stream.receiving.one_call import Seats
@@ -34,6 +34,7 @@ from agent.stream.sending.link import Transport
 from agent.stream.sending.pace import Pace
 from agent.stream.sending.sender import CallPhase, Sender
 from agent.stream.sending.source import PendingMark
+from agent.stream.weights import weight
 
 EPOCH = Epoch(1, "alpha", b"1" * 16)
 CHUNK = 1 << 12

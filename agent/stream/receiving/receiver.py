@@ -51,9 +51,6 @@ from agent.stream.messages import (
     Welcome,
     Withdraw,
     bad,
-    changes_in,
-    check_opened,
-    weight,
 )
 from agent.stream.packing import implied_names, open_rows
 from agent.stream.position import PositionBoard
@@ -61,7 +58,9 @@ from agent.stream.receiving.open_chunks import open_chunks
 from agent.stream.receiving.owed_here import ABSENT_MAX, Debts
 from agent.stream.receiving.presence import Presence, goes_on
 from agent.stream.receiving.structure import Structure
+from agent.stream.rows_blob import changes_in
 from agent.stream.telling import Standings, Telling
+from agent.stream.weights import check_opened, weight
 
 #: What a node that has nothing counts from: the number that the first primary of all takes.
 _FIRST_EPOCH = 1

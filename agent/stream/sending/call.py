@@ -29,14 +29,13 @@ from agent.stream.messages import (
     SecondaryPart,
     Welcome,
     bad,
-    raw_weight,
-    weight,
 )
 from agent.stream.sending import effort
 from agent.stream.sending.pace import Pace
 from agent.stream.sending.window import BULK_SECONDS, MOST_SECONDS, InFlight
 from agent.stream.sending.words import Words
 from agent.stream.telling import Standings, Telling
+from agent.stream.weights import raw_weight, weight
 
 STANDSTILL = 60.0
 _TICK = 1.0

@@ -23,8 +23,9 @@ from agent.core.commit import Changes, Commit
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.rows import OBJECT_TAG, is_object, size_of, tag_of
-from agent.stream.messages import NAMES_TARGET, RAW, ROWS_TARGET, Batch, Offer, Withdraw, blobs_of
+from agent.stream.messages import NAMES_TARGET, RAW, ROWS_TARGET, Batch, Offer, Withdraw
 from agent.stream.packing import implied_names, pack_rows
+from agent.stream.rows_blob import blobs_of
 from agent.stream.sending import live
 from agent.stream.sending.batch_builder import Load
 from agent.stream.sending.call import Conversation

@@ -7,7 +7,8 @@ from collections.abc import Generator, Iterator, Sequence
 from agent.capture.outlet import ReadChunk
 from agent.core.commit import Commit
 from agent.core.ids import CommitNumber
-from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Seal, blobs_of, told_bytes
+from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Seal, told_bytes
+from agent.stream.rows_blob import blobs_of
 from agent.stream.sending.batch_builder import Load
 from agent.stream.sending.call import Conversation
 from agent.stream.sending.feed import LiveCommit, LiveContent, LiveItem

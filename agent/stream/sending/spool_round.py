@@ -22,7 +22,8 @@ from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.rows import key_is_object, object_id_of_key
 from agent.store.spool import Spool
-from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Withdraw, blobs_of
+from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Withdraw
+from agent.stream.rows_blob import blobs_of
 from agent.stream.sending import live
 from agent.stream.sending.batch_builder import Load
 from agent.stream.sending.call import Conversation

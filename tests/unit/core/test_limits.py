@@ -22,7 +22,8 @@ from agent.core.row_checks import (
 )
 from agent.core.rows import ObjectRow
 from agent.rpc.codec import decode_batch, encode_batch
-from agent.stream.messages import BATCH_MAX, ROWS_MAX, Offer, blobs_of, changes_in
+from agent.stream.messages import BATCH_MAX, ROWS_MAX, Offer
+from agent.stream.rows_blob import blobs_of, changes_in
 
 REGULAR, DIRECTORY, LINK = stat.S_IFREG | 0o644, stat.S_IFDIR | 0o755, stat.S_IFLNK | 0o777
 

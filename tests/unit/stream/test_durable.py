@@ -16,9 +16,10 @@ from agent.store.catalog.catalog import Catalog
 from agent.store.vault.codec import pack_chunk
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
-from agent.stream.messages import Hello, Offer, SecondaryPart, blobs_of
+from agent.stream.messages import Hello, Offer, SecondaryPart
 from agent.stream.position import PositionBoard
 from agent.stream.receiving.receiver import Receiver
+from agent.stream.rows_blob import blobs_of
 from agent.stream.sending.batch_builder import Load
 from agent.stream.sending.live import seal_of
 from fakes.apply_fakes import Rig, Tree, rig

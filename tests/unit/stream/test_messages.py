@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from agent.core.commit import Changes
 from agent.core.errors import WireError
-from agent.stream.messages import ROWS_MAX, Heartbeat, Offer, blobs_of, changes_in, weight
+from agent.stream.messages import ROWS_MAX, Heartbeat, Offer
+from agent.stream.rows_blob import blobs_of, changes_in
+from agent.stream.weights import weight
 
 
 @given(st.lists(st.binary(max_size=60)), st.lists(st.binary(max_size=60)), st.integers(1, 200))

@@ -7,8 +7,9 @@ import os
 from agent.core.chunks import DATA, name_of
 from agent.core.ids import NOTHING
 from agent.core.patch import between
-from agent.stream.messages import OPENED_TARGET, PATCHES_TARGET, Offer, check_opened, raw_weight
+from agent.stream.messages import OPENED_TARGET, PATCHES_TARGET, Offer
 from agent.stream.sending.batch_builder import Load
+from agent.stream.weights import check_opened, raw_weight
 
 MIB = 1 << 20
 
