@@ -30,6 +30,9 @@ FLAT_LIMIT = 32
 #: A piece ends after its least entries where a name ends in two zero bits (6 entries on average), and at the limit.
 PIECE_LEAST, PIECE_LIMIT, _CUT_BITS = 3, 12, 3
 MAX_CHUNK = 1 << 20
+#: Bytes of a chunk of a device, and of how many of them one may consist.
+DEVICE_CHUNK = 1 << 16
+DEVICE_CHUNKS_MAX = 1 << 46
 #: Levels of pieces in pieces below a file's list: names that end every piece at its least entries need as many of them for
 #: ``UNFOLDED_MAX``.
 LEVELS = 16

@@ -11,6 +11,8 @@ from typing import NewType
 
 CommitNumber = NewType("CommitNumber", int)
 ObjectId = NewType("ObjectId", int)
+#: Of a chunk in a device, from 1.
+ChunkNumber = NewType("ChunkNumber", int)
 
 COUNTER_BITS = 40
 _DRAWN_BYTES = COUNTER_BITS // 8

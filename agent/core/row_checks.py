@@ -10,6 +10,7 @@ from agent.core import chunks
 from agent.core.errors import WireError
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import (
+    CHUNK_TAG,
     FLAGS_KEPT,
     NAME_TAG,
     OBJECT_HEAD_SIZE,
@@ -18,10 +19,13 @@ from agent.core.rows import (
     PRIVATE_DIR,
     SECOND,
     VERSION,
-    NameRow,
+    ChunkRow,
     ObjectRow,
+    Row,
     Xattrs,
     bad_row,
+    chunk_number_of_key,
+    decode_chunk,
     decode_name,
     decode_object,
     encode_object,
@@ -78,7 +82,7 @@ def encode_captured(row: ObjectRow) -> bytes:
     return encode_object(row)
 
 
-def check_row(row: bytes) -> ObjectRow | NameRow:
+def check_row(row: bytes) -> Row:
     """Decode a row that came from another node and refuse what no honest capture would send (law 6).
 
     Raises ``WireError`` with what is wrong."""
@@ -88,12 +92,17 @@ def check_row(row: bytes) -> ObjectRow | NameRow:
         plain = _plain_file(row)
         if plain is not None:
             return plain
-    if row[1] == NAME_TAG:
+    tag = row[1]
+    if tag == NAME_TAG:
         name_row = decode_name(row)
         check_name(name_row.parent, name_row.name)
         if name_row.object == ROOT:
             raise bad_row("a name for the root")
         return name_row
+    if tag == CHUNK_TAG:
+        chunk = decode_chunk(row)
+        _check_chunk(chunk)
+        return chunk
     decoded = decode_object(row)
     _check_object(decoded)
     if encode_object(decoded) != row:
@@ -127,11 +136,14 @@ def _plain_file(row: bytes) -> ObjectRow | None:
 
 def check_key(key: bytes) -> None:
     """Refuse a malformed key in a drop, or one that names the root object."""
-    if len(key) < 9 or key[0] not in (OBJECT_TAG, NAME_TAG):
+    if len(key) < 9 or key[0] not in (OBJECT_TAG, NAME_TAG, CHUNK_TAG):
         raise bad_row("a key that is cut short")
     if key[0] == OBJECT_TAG:
         if len(key) != 9 or object_id_of_key(key) == ROOT:
             raise bad_row("a drop of the root, or a malformed key")
+    elif key[0] == CHUNK_TAG:
+        if len(key) != 9 or not 0 < chunk_number_of_key(key) <= chunks.DEVICE_CHUNKS_MAX:
+            raise bad_row("a chunk that no device has")
     else:
         check_name(*parent_and_name_of_key(key))
 
@@ -142,6 +154,13 @@ def check_name(parent: int, name: bytes) -> None:
         raise bad_row(f"the name {name[:40]!r}")
     if parent == ROOT and name == PRIVATE_DIR:
         raise bad_row("a name inside our own directory")
+
+
+def _check_chunk(row: ChunkRow) -> None:
+    if not 0 < row.number <= chunks.DEVICE_CHUNKS_MAX:
+        raise bad_row(f"chunk {row.number} of a device")
+    if not 0 < row.length <= chunks.DEVICE_CHUNK:
+        raise bad_row(f"a device's chunk of {row.length} bytes")
 
 
 def _check_object(row: ObjectRow) -> None:

@@ -1,4 +1,4 @@
-"""Rows: objects (what a filesystem calls inodes) and names (directory entries) as canonical bytes.
+"""Rows: objects (what a filesystem calls inodes), names (directory entries) and chunks of a device, as canonical bytes.
 
 These bytes are what is hashed, sent and stored. Decoding and encoding again gives the same bytes, or the row is
 refused. All integers are big-endian; the head is of fixed width (docs/decisions/0001), the tail as long as it must be::
@@ -7,10 +7,15 @@ refused. All integers are big-endian; the head is of fixed width (docs/decisions
              xattr count u16, each: name length u16, name, value length u32, value    (sorted by name)
              content: chunk list of a regular file; target of a symlink; else empty
     name     02 'n'  parent u64  object u64  name bytes
+    chunk    02 'c'  number u64  length u32  name 32
 
 ``mode`` is the whole ``st_mode`` with the file type; ``mtime`` seconds and ns, which is what filesystems hold (in values of ours
 ns, of any size); ``flags`` FS_IMMUTABLE_FL | FS_APPEND_FL; ``size`` that of a regular file, else 0; ``rdev`` of a device node,
-else 0. A row's key is its tag and id, or tag, parent and name.
+else 0. A row's key is its tag and id, or tag, parent and name, or tag and number.
+
+A tree has objects and names, a device chunks (docs/decisions/0057): ``number`` counts them from 1, each is ``DEVICE_CHUNK`` bytes
+long, and one of zeros has no row. The last is as long as the device goes on, and has its row whatever it holds, so that the rows
+tell where the device ends.
 
 A change is ``put`` (a row; replaces the live row of its key) or ``drop`` (a key). A commit holds each key at most once.
 """
@@ -25,10 +30,10 @@ from typing import NamedTuple, TypeAlias
 
 from agent.core import chunks
 from agent.core.errors import WireError
-from agent.core.ids import ObjectId
+from agent.core.ids import ChunkNumber, ObjectId
 
 VERSION = 2
-OBJECT_TAG, NAME_TAG = 0x6F, 0x6E
+OBJECT_TAG, NAME_TAG, CHUNK_TAG = 0x6F, 0x6E, 0x63
 
 FLAG_IMMUTABLE = 0x10
 FLAG_APPEND = 0x20
@@ -46,11 +51,15 @@ _PLAIN_FILE = struct.Struct(">BBQIIIqIIQQHBI")
 OBJECT_HEAD_SIZE = _OBJECT.size
 PLAIN_FILE_SIZE = _PLAIN_FILE.size + chunks.NAME_SIZE
 _NAME = struct.Struct(">BBQQ")
+_CHUNK = struct.Struct(">BBQI32s")
+CHUNK_ROW_SIZE = _CHUNK.size
 _KEY = struct.Struct(">BQ")
-_OBJECT_BYTE = bytes([OBJECT_TAG])
+_OBJECT_BYTE, _CHUNK_BYTE = bytes([OBJECT_TAG]), bytes([CHUNK_TAG])
 _ID = struct.Struct(">Q")
 _FIRST = struct.Struct(">2xQ")
 _MODE = struct.Struct(">10xI")
+#: Of an object that has a mode: whether it has extended attributes.
+_XATTR_COUNT = struct.Struct(f">10xI{OBJECT_HEAD_SIZE - 16}xH")
 _U16 = struct.Struct(">H")
 _U32 = struct.Struct(">I")
 
@@ -84,6 +93,27 @@ class NameRow(NamedTuple):
     parent: ObjectId
     name: bytes
     object: ObjectId
+
+
+class ChunkRow(NamedTuple):
+    """A chunk of a device: ``length`` bytes, see the module; ``name``: of what they hold."""
+
+    number: ChunkNumber
+    length: int
+    name: bytes
+
+    @property
+    def offset(self) -> int:
+        """Where it begins in the device, in bytes."""
+        return (self.number - 1) * chunks.DEVICE_CHUNK
+
+    @property
+    def end(self) -> int:
+        """Where it ends in the device, in bytes."""
+        return self.offset + self.length
+
+
+Row: TypeAlias = ObjectRow | NameRow | ChunkRow
 
 
 def encode_object(row: ObjectRow) -> bytes:
@@ -122,6 +152,11 @@ def encode_name(parent: int, name: bytes, object_id: int) -> bytes:
     return _NAME.pack(VERSION, NAME_TAG, parent, object_id) + name
 
 
+def encode_chunk(number: int, length: int, name: bytes) -> bytes:
+    """The canonical bytes of a device's chunk."""
+    return _CHUNK.pack(VERSION, CHUNK_TAG, number, length, name)
+
+
 def object_key(object_id: int) -> bytes:
     """The key of an object's row."""
     return _KEY.pack(OBJECT_TAG, object_id)
@@ -130,6 +165,11 @@ def object_key(object_id: int) -> bytes:
 def name_key(parent: int, name: bytes) -> bytes:
     """The key of a name's row."""
     return _KEY.pack(NAME_TAG, parent) + name
+
+
+def chunk_key(number: int) -> bytes:
+    """The key of a device's chunk."""
+    return _KEY.pack(CHUNK_TAG, number)
 
 
 # What a row says, without decoding it. Those that every row of a commit is asked for are no functions of ours: a call of one
@@ -143,6 +183,8 @@ object_columns: Callable[[bytes], tuple[int, int, int]] = struct.Struct(">2xQI24
 #: ``(parent, object)`` of a name's row bytes, and its name.
 name_columns: Callable[[bytes], tuple[int, int]] = struct.Struct(">2xQQ").unpack_from
 name_in: Callable[[bytes], bytes] = itemgetter(slice(_NAME.size, None))
+#: ``(number, length, name)`` of a chunk's row bytes.
+chunk_columns: Callable[[bytes], tuple[int, int, bytes]] = struct.Struct(">2xQI32s").unpack_from
 #: The head of a row of ``PLAIN_FILE_SIZE`` bytes, if it is one of a plain file: see ``row_checks``.
 plain_file_columns: Callable[[bytes], tuple[int, ...]] = _PLAIN_FILE.unpack_from
 #: Mode, owner and group of an object's row bytes, to be compared.
@@ -167,17 +209,34 @@ def file_type_of(row: bytes) -> int:
 
 def key_of(row: bytes) -> bytes:
     """The key of a row."""
-    if row[1] == OBJECT_TAG:
-        return row[1:10]
-    return row[1:10] + row[18:]
+    return row[1:10] + row[18:] if row[1] == NAME_TAG else row[1:10]
 
 
 def size_of(row: bytes) -> int:
-    """The file size in a row: 0 where it is none of a regular file."""
-    return object_columns(row)[2] if row[1] == OBJECT_TAG else 0
+    """Bytes of content that a row stands for: a regular file's, a chunk's; 0 for all else."""
+    if row[1] == OBJECT_TAG:
+        return object_columns(row)[2]
+    return chunk_columns(row)[1] if row[1] == CHUNK_TAG else 0
 
 
-#: Where a row stands among all of its state: objects by id, then names by parent and name.
+def content_of(row: bytes) -> bytes:
+    """The chunk list of the content that a row stands for, a regular file's or that of a chunk; empty for all else. The bytes
+    may be anything: raises ``WireError``."""
+    try:
+        if row[1:2] == _CHUNK_BYTE:
+            _, length, name = chunk_columns(row)
+            return chunks.encode_one(length, name)
+        if not is_object(row):
+            return b""
+        mode, count = _XATTR_COUNT.unpack_from(row)
+    except struct.error as error:
+        raise bad_row("a row that is cut short") from error
+    if mode & 0o170000 != stat.S_IFREG:
+        return b""
+    return decode_object(row).content if count else row[OBJECT_HEAD_SIZE:]
+
+
+#: Where a row stands among all of its state: objects by id, then names by parent and name, then chunks by number.
 RowOrder: TypeAlias = tuple[int, int, bytes]
 
 
@@ -188,12 +247,25 @@ def order_of(row: bytes) -> RowOrder:
         return 0, _FIRST.unpack_from(row)[0], b""
     if tag == NAME_TAG:
         return 1, _FIRST.unpack_from(row)[0], row[_NAME.size :]
+    if tag == CHUNK_TAG:
+        return 2, _FIRST.unpack_from(row)[0], b""
     raise bad_row("bytes that are no row")
 
 
 def object_id_of_key(key: bytes) -> ObjectId:
     """The object id in an object's key."""
     return ObjectId(_ID.unpack_from(key, 1)[0])
+
+
+def chunk_number_of_key(key: bytes) -> ChunkNumber:
+    """The number in a chunk's key."""
+    return ChunkNumber(_ID.unpack_from(key, 1)[0])
+
+
+def holder_of_key(key: bytes) -> int:
+    """Whose content a key is about: an object's id, a chunk's number; 0 for a name's, which has none."""
+    holder: int = _ID.unpack_from(key, 1)[0]
+    return 0 if key[0] == NAME_TAG else holder
 
 
 def parent_and_name_of_key(key: bytes) -> tuple[ObjectId, bytes]:
@@ -238,6 +310,16 @@ def decode_name(row: bytes) -> NameRow:
     if version != VERSION or tag != NAME_TAG:
         raise bad_row("bytes that are no name")
     return NameRow(ObjectId(parent), row[_NAME.size :], ObjectId(oid))
+
+
+def decode_chunk(row: bytes) -> ChunkRow:
+    """The chunk in these bytes. Raises ``WireError``."""
+    if len(row) != _CHUNK.size:
+        raise bad_row("a chunk of another length")
+    version, tag, number, length, name = _CHUNK.unpack(row)
+    if version != VERSION or tag != CHUNK_TAG:
+        raise bad_row("bytes that are no chunk")
+    return ChunkRow(ChunkNumber(number), length, name)
 
 
 def bad_row(what: str) -> WireError:

@@ -21,7 +21,7 @@ from agent.core.digest import digest_of
 from agent.core.ids import ROOT, Epoch, ObjectId
 from agent.core.problem import ProblemBoard
 from agent.core.row_checks import check_row
-from agent.core.rows import NameRow, ObjectRow, decode_object, is_object, key_of, object_key
+from agent.core.rows import ChunkRow, NameRow, ObjectRow, decode_object, is_object, key_of, object_key
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 from agent.watch.hint import Hint, Look
@@ -119,7 +119,8 @@ class RecordingOutlet:
 
     def entries(self, number: int) -> list[Entry_]:
         """The changes of one commit, decoded: rows that were put."""
-        return [check_row(row) for row in self.changes[number].puts]
+        found = [check_row(row) for row in self.changes[number].puts]
+        return [row for row in found if not isinstance(row, ChunkRow)]
 
 
 Entry_ = ObjectRow | NameRow

@@ -372,6 +372,7 @@ class Receiver:
         newest = self._catalog.newest()
         if incoming.parent == NOTHING and newest is not None and self._may_restart:
             self._catalog.restart_from_nothing(incoming.number)
+            self._structure.begun_anew()
             self._may_restart = False
 
     def _stage(self, incoming: _Incoming, changes: Changes) -> None:

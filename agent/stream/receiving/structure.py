@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import stat
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
-from agent.core.rows import NameRow, ObjectRow, file_type_of, key_is_object, object_id_of_key
+from agent.core.rows import (
+    CHUNK_TAG,
+    ChunkRow,
+    NameRow,
+    ObjectRow,
+    Row,
+    file_type_of,
+    key_is_object,
+    object_id_of_key,
+    tag_of_key,
+)
 from agent.stream.receiving.presence import goes_on
 
 _KINDS_MAX = 100_000
@@ -52,8 +62,8 @@ class Structure:
         # Eight bytes each: whole trees are dropped at once, objects before their names.
         self._gone = array("Q")
 
-    def check_types(self, rows: Iterable[ObjectRow | NameRow]) -> None:
-        """Before they are staged: an object's type never changes. Raises ``WireError``."""
+    def check_types(self, rows: Sequence[Row]) -> None:
+        """Before they are staged: a tree has objects and names, and an object's type never changes. Raises ``WireError``."""
         highest = self._highest
         for row in rows:
             if type(row) is ObjectRow:
@@ -63,15 +73,19 @@ class Structure:
                 else:
                     highest = row.id
                 self._kinds[row.id] = kind
+            elif type(row) is ChunkRow:
+                raise _bad("a device's chunk in a tree")
         self._highest = highest
         if len(self._kinds) > _KINDS_MAX:
             self._kinds.clear()
 
-    def look(self, number: CommitNumber, rows: Sequence[ObjectRow | NameRow], drops: Sequence[bytes]) -> None:
+    def look(self, number: CommitNumber, rows: Sequence[Row], drops: Sequence[bytes]) -> None:
         """After they are staged under ``number``: note what does not fit yet. Raises ``WireError`` when that is too
         much."""
         self._number = number
         self._depths.clear()
+        if any(tag_of_key(key) == CHUNK_TAG for key in drops):
+            raise _bad("a drop of a device's chunk in a tree")
         dropped = [object_id_of_key(key) for key in drops if key_is_object(key)]
         for object_id in dropped:
             self._kinds.pop(object_id, None)
@@ -108,6 +122,10 @@ class Structure:
         self._kinds.clear()
         # What was seen is no longer known to be there, nor to be new.
         self._highest = None
+
+    def begun_anew(self) -> None:
+        """Every row ends with the commit that is to come, and with them what was learned from them."""
+        self.withdrawn()
 
     def _check_type(self, object_id: ObjectId, kind: int) -> None:
         row = self._catalog.object(object_id)

@@ -60,8 +60,30 @@ def test_impossible_objects_are_refused(row: ObjectRow) -> None:
         row_checks.check_row(rows.encode_object(row))
 
 
-@pytest.mark.parametrize("key", [b"", b"o", rows.object_key(ROOT), rows.object_key(5) + b"x", rows.name_key(5, b"..")])
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"",
+        b"o",
+        rows.object_key(ROOT),
+        rows.object_key(5) + b"x",
+        rows.name_key(5, b".."),
+        b"c",
+        rows.chunk_key(0),
+        rows.chunk_key(1) + b"x",
+        rows.chunk_key(1 << 47),
+    ],
+)
 def test_malformed_keys_are_refused(key: bytes) -> None:
     """A drop names an object other than the root, or a legal name."""
     with pytest.raises(WireError):
         row_checks.check_key(key)
+
+
+@pytest.mark.parametrize("row", [(0, 5), (1, 0), (1, chunks.DEVICE_CHUNK + 1), (chunks.DEVICE_CHUNKS_MAX + 1, 5)])
+def test_impossible_chunks_are_refused(row: tuple[int, int]) -> None:
+    """A device's chunk has a number and a length that a device can have."""
+    with pytest.raises(WireError, match="chunk"):
+        row_checks.check_row(rows.encode_chunk(*row, bytes(32)))
+    with pytest.raises(WireError, match="chunk"):
+        row_checks.check_row(rows.encode_chunk(1, 5, bytes(32)) + b"x")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from agent.core import chunks, row_checks, rows
 from agent.core.errors import WireError
-from agent.core.ids import ObjectId
-from agent.core.rows import NameRow, ObjectRow
+from agent.core.ids import ChunkNumber, ObjectId
+from agent.core.rows import ChunkRow, NameRow, ObjectRow, Row
 
 NAMES = st.binary(min_size=1, max_size=255).filter(
     lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b"..", b".hikae")
@@ -20,6 +20,7 @@ XATTRS = st.dictionaries(
     st.binary(min_size=1, max_size=20).filter(lambda name: b"\0" not in name), st.binary(max_size=40), max_size=4
 ).map(lambda found: tuple(sorted(found.items())))
 IDS = st.integers(2, (1 << 63) - 1).map(ObjectId)
+NUMBERS = st.integers(1, chunks.DEVICE_CHUNKS_MAX).map(ChunkNumber)
 
 
 @st.composite
@@ -49,6 +50,13 @@ def objects(draw: st.DrawFn) -> ObjectRow:
     )
 
 
+def encoded(row: Row) -> bytes:
+    """The bytes of any row."""
+    if isinstance(row, ObjectRow):
+        return rows.encode_object(row)
+    return rows.encode_name(*row[:2], row[2]) if isinstance(row, NameRow) else rows.encode_chunk(*row)
+
+
 @given(objects())
 def test_an_object_survives_its_encoding(row: ObjectRow) -> None:
     """Encoding, checking and encoding again gives the same row and the same bytes."""
@@ -65,6 +73,34 @@ def test_a_name_survives_its_encoding(parent: ObjectId, name: bytes, child: Obje
     assert NameRow(parent, name, child) == row_checks.check_row(data)
     assert rows.name_key(parent, name) == rows.key_of(data)
     assert (parent, name) == rows.parent_and_name_of_key(rows.key_of(data))
+
+
+@given(NUMBERS, st.integers(1, chunks.DEVICE_CHUNK), st.binary(min_size=32, max_size=32))
+def test_a_chunk_survives_its_encoding(number: ChunkNumber, length: int, name: bytes) -> None:
+    """A chunk's row and its key give back number, length and name; what it holds is told as a list of one chunk."""
+    data = rows.encode_chunk(number, length, name)
+    assert ChunkRow(number, length, name) == row_checks.check_row(data)
+    assert (rows.CHUNK_TAG, (number, length, name), length) == (
+        rows.tag_of(data),
+        rows.chunk_columns(data),
+        rows.size_of(data),
+    )
+    assert rows.chunk_key(number) == rows.key_of(data)
+    assert (number, number) == (rows.chunk_number_of_key(rows.key_of(data)), rows.holder_of_key(rows.key_of(data)))
+    assert [chunks.ListEntry(chunks.DATA, length, name)] == chunks.decode(rows.content_of(data))
+
+
+@given(st.one_of(objects().map(rows.encode_object), st.builds(rows.encode_name, IDS, NAMES, IDS)))
+def test_content_of_a_row_is_that_of_a_regular_file(data: bytes) -> None:
+    """Nothing else of a tree has content; a row that is cut short says so."""
+    row = row_checks.check_row(data)
+    expected = row.content if isinstance(row, ObjectRow) and row.kind == stat.S_IFREG else b""
+    assert expected == rows.content_of(data)
+    for cut in (data[:1], data[:14], data[:30]):
+        try:
+            assert b"" == rows.content_of(cut)
+        except WireError:
+            pass
 
 
 @given(objects(), st.data())
@@ -85,10 +121,7 @@ def test_noise_is_refused_cleanly(noise: bytes) -> None:
         row = row_checks.check_row(noise)
     except WireError:
         return
-    again = (
-        rows.encode_object(row) if isinstance(row, ObjectRow) else rows.encode_name(row.parent, row.name, row.object)
-    )
-    assert noise == again
+    assert noise == encoded(row)
 
 
 @given(objects())
@@ -108,12 +141,16 @@ def test_what_a_name_says_without_decoding(parent: ObjectId, name: bytes, child:
     assert (rows.NAME_TAG, (parent, child), name) == (rows.tag_of(data), rows.name_columns(data), rows.name_in(data))
 
 
-@given(st.lists(st.one_of(objects().map(rows.encode_object), st.builds(rows.encode_name, IDS, NAMES, IDS))))
-def test_rows_come_objects_first(some: list[bytes]) -> None:
-    """The order of rows is objects by id, then names by parent and name."""
+@given(
+    st.lists(
+        st.one_of(
+            objects().map(rows.encode_object),
+            st.builds(rows.encode_name, IDS, NAMES, IDS),
+            st.builds(rows.encode_chunk, NUMBERS, st.just(7), st.just(bytes(32))),
+        )
+    )
+)
+def test_rows_come_kind_by_kind(some: list[bytes]) -> None:
+    """The order of rows is objects by id, then names by parent and name, then chunks by number."""
     keys = [rows.key_of(row) for row in sorted(some, key=rows.order_of)]
-    objects_first = [key for key in keys if rows.key_is_object(key)] + [
-        key for key in keys if not rows.key_is_object(key)
-    ]
-    assert objects_first == keys
-    assert sorted(keys, key=lambda key: (not rows.key_is_object(key), key[1:])) == keys
+    assert sorted(keys, key=lambda key: (b"onc".index(key[:1]), key[1:])) == keys

@@ -7,8 +7,8 @@ import stat
 import pytest
 
 from agent.core.errors import TryAgain, WireError
-from agent.core.ids import ROOT, CommitNumber, ObjectId
-from agent.core.rows import NameRow, ObjectRow, encode_object, object_key
+from agent.core.ids import ROOT, ChunkNumber, CommitNumber, ObjectId
+from agent.core.rows import ChunkRow, NameRow, ObjectRow, chunk_key, encode_object, object_key
 from agent.stream.receiving.structure import Structure
 
 NUMBER = CommitNumber(1)
@@ -123,4 +123,25 @@ def test_settling_ends_when_the_call_does() -> None:
     structure.look(NUMBER, [NameRow(ObjectId(98), b"x", ObjectId(97))], ())
     ended.append(None)
     with pytest.raises(TryAgain):
+        structure.settle()
+
+
+def test_a_tree_has_no_chunks_of_a_device() -> None:
+    """A chunk's row is refused before it is staged, and so is its key."""
+    structure = Structure(Staged({}), True)
+    with pytest.raises(WireError, match="in a tree"):
+        structure.check_types([ChunkRow(ChunkNumber(1), 512, bytes(32))])
+    with pytest.raises(WireError, match="in a tree"):
+        structure.look(NUMBER, (), [chunk_key(1)])
+
+
+def test_nothing_is_remembered_of_rows_that_ended_all_at_once() -> None:
+    """A directory of before a new beginning is none for the names that come after it."""
+    staged = Staged({ObjectId(7): ROOT})
+    structure = Structure(staged, True)
+    structure.check_types([ObjectRow(ObjectId(7), stat.S_IFDIR, 0, 0, 0)])
+    del staged.above[ObjectId(7)]
+    structure.begun_anew()
+    structure.look(NUMBER, [NameRow(ObjectId(7), b"d9", ObjectId(9))], ())
+    with pytest.raises(WireError, match="does not fit"):
         structure.settle()
