@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from agent.capture.batch import TreeBatch
 from agent.capture.remote import RemoteMounts
@@ -14,19 +15,25 @@ from agent.fs.handles import can_open_by_handle, mount_of_fd, mount_of_path, ope
 class Directories:
     """The open root and everything reached from it. Belongs to the pump's thread; ``close`` closes the root too."""
 
-    def __init__(self, root_fd: int, batch: TreeBatch) -> None:
+    def __init__(self, root_fd: int, batch: TreeBatch, can_locate: Callable[[int], bool] = can_open_by_handle) -> None:
         self.root_fd = root_fd
+        #: Those that could not be listed when they were walked last.
+        self.unlistable: set[ObjectId] = set()
         #: Through which the root is seen: what is seen through another one is none of ours.
         self.mount = mount_of_fd(root_fd)
         #: Whether an object can be asked where it is; else moves are found by seeing both ends.
-        self.can_locate = can_open_by_handle(root_fd)
+        self.can_locate = can_locate(root_fd)
         #: What may never answer.
         self.remote = RemoteMounts(os.readlink(b"/proc/self/fd/%d" % root_fd))
         self._batch = batch
         self._tree = DirTree(root_fd, self._locate_in_catalog, self._expected)
         self.fd = self._tree.fd
         self.adopt = self._tree.adopt
-        self.forget = self._tree.forget
+
+    def forget(self, id: ObjectId) -> None:
+        """An object is gone."""
+        self._tree.forget(id)
+        self.unlistable.discard(id)
 
     def let_go(self) -> None:
         """Close every directory but the root: nothing is to be done for now. They are opened again as they are needed."""

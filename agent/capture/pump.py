@@ -295,7 +295,7 @@ class Pump:
 
     def _look_at_room(self, session: TreeSession) -> None:
         """What a slow link has room for, as it is now."""
-        room = session.objects.room = None if session.later.full else self._outlet.room()
+        room = session.objects.link.room = None if session.later.full else self._outlet.room()
         session.batch.most = BYTES if room is None else min(BYTES, room.moment)
 
     def _let_go(self, session: TreeSession) -> None:
@@ -423,7 +423,7 @@ class Pump:
             if not self._look(session, background, hint):
                 self._give_back(hints)
                 hints = []
-        if session.batch.changed == before and not self._covers_anybody(session):
+        if session.batch.changed == before and not self._covers_anybody(session, background):
             # Nothing of ours: what a walk has gathered so far is not cut off for it.
             return
         if not self._commit(session, background, drained=True):
@@ -493,21 +493,21 @@ class Pump:
             ticket.finish(commit.number if commit is not None else NOTHING)
         return True
 
-    def _covers_anybody(self, session: TreeSession) -> bool:
+    def _covers_anybody(self, session: TreeSession, background: Background) -> bool:
         """Whether somebody would be answered, or the doubt end, if the batch in hand were committed."""
         with self._condition:
-            self._return_again(session)
+            self._return_again(background)
             waiting = [*self._waiting, *((self._doubt,) if self._doubt is not None else ())]
             return True in [one.covered(self._settle, session.walks, session.outstanding) for one in waiting]
 
-    def _return_again(self, session: TreeSession) -> None:
-        self._settle.returned(session.looker.again, self._clock.monotonic())
-        session.looker.again.clear()
+    def _return_again(self, background: Background) -> None:
+        self._settle.returned(background.again, self._clock.monotonic())
+        background.again.clear()
 
     def _covered(self, session: TreeSession, background: Background) -> list[Ticket]:
         """Give back what is to be looked at again, then see who is covered by the batch in hand."""
         with self._condition:
-            self._return_again(session)
+            self._return_again(background)
             done = [one for one in self._waiting if one.covered(self._settle, session.walks, session.outstanding)]
             self._waiting = [one for one in self._waiting if one not in done]
             if self._doubt is not None and self._doubt.covered(self._settle, session.walks, session.outstanding):

@@ -6,10 +6,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from agent.capture.batch import TreeBatch
-from agent.capture.directories import Directories
 from agent.capture.files.hard_links import Linked
-from agent.core.clock import Clock
+from agent.capture.open_tree import OpenTree
 from agent.core.ids import ObjectId
 from agent.core.problem import Problem, ProblemBoard, Severity
 
@@ -26,14 +24,12 @@ _REMEDY = (
 class Copies:
     """Of one opening of a root; used by the pump's thread."""
 
-    def __init__(
-        self, batch: TreeBatch, directories: Directories, linked: Linked, board: ProblemBoard, clock: Clock
-    ) -> None:
-        self._batch = batch
-        self._directories = directories
+    def __init__(self, tree: OpenTree, linked: Linked, board: ProblemBoard) -> None:
+        self._batch = tree.batch
+        self._directories = tree.directories
         self._linked = linked
         self._board = board
-        self._clock = clock
+        self._clock = tree.clock
         self._seen: object = None
         self._due = 0.0
 

@@ -7,17 +7,16 @@ import os
 import stat
 from collections.abc import Callable, Generator, Iterator
 
-from agent.capture.batch import Name, TreeBatch
-from agent.capture.directories import Directories
-from agent.capture.files.objects import Objects
+from agent.capture.batch import Name
+from agent.capture.files.objects import Objects, Sighting
 from agent.capture.files.read_budget import SPARED
-from agent.capture.path_problems import PathProblems
+from agent.capture.open_tree import OpenTree
 from agent.capture.refused import may_pass
-from agent.capture.tickets import LargeQueue
+from agent.capture.tickets import LargeQueue, Told
 from agent.capture.tree.names import Looker
+from agent.capture.tree.trail import Purpose, Saw, Steps, Trail
 from agent.chunking.reader import Content, ContentReader, Found
 from agent.chunking.stat_trust import unchanged
-from agent.core.clock import Clock
 from agent.core.ids import ObjectId
 from agent.core.patch import Runs
 from agent.core.rows import decode_object
@@ -30,17 +29,16 @@ Send = Callable[[int, list[Found], dict[bytes, Runs], bool], None]
 
 
 class LargeReads:
-    """Reads what is in the queue, one file at a time. ``turn`` is one slice (about 4 MiB)."""
+    """Reads what is in the queue, one file at a time. ``turn`` is one slice (about 4 MiB).
+
+    ``tokens``: each file that is read takes one, under which it is sent."""
 
     def __init__(
         self,
-        queue: LargeQueue,
-        looker: Looker,
-        batch: TreeBatch,
-        directories: Directories,
+        tree: OpenTree,
         objects: Objects,
-        problems: PathProblems,
-        clock: Clock,
+        looker: Looker,
+        queue: LargeQueue,
         send: Send,
         tokens: Iterator[int],
     ) -> None:
@@ -50,14 +48,15 @@ class LargeReads:
         self._is_new = False
         self._queue = queue
         self._looker = looker
-        self._batch = batch
-        self._directories = directories
+        self._batch = tree.batch
+        self._directories = tree.directories
         self._objects = objects
-        self._problems = problems
-        self._clock = clock
+        self._problems = tree.problems
+        self._clock = tree.clock
         self._send = send
-        self._run: Generator[None, None, None] | None = None
         self._tokens = tokens
+        self._trail = Trail(Purpose())
+        self._run: Generator[None, None, None] | None = None
 
     def __bool__(self) -> bool:
         self._queue.release(math.inf if self.hurry else self._clock.monotonic())
@@ -97,18 +96,20 @@ class LargeReads:
         """Bytes read and bytes in all of the file in hand."""
         return (self._done, self._total) if self._run is not None else None
 
-    def turn(self) -> None:
-        """Read a slice of the file in hand, or begin the next."""
+    def turn(self) -> Saw:
+        """Read a slice of the file in hand, or begin the next; what was seen on the way."""
         if self._run is None:
             taken = self._queue.take()
             if taken is None:
-                return
+                return self._trail.saw()
+            self._trail = Trail(Purpose())
             self._run = self._file(*taken)
         try:
             next(self._run)
         except StopIteration:
             self._run = None
             self._done, self._total, self._is_new = 0, 0, False
+        return self._trail.saw()
 
     def close(self) -> None:
         """Let go of the file in hand."""
@@ -121,12 +122,15 @@ class LargeReads:
         try:
             again = yield from self._read(name)
         except OSError as error:
-            path = self._batch.path(*name)
             if may_pass(error):
-                self._looker.give_back(path, error)
+                self._give_back(name, error)
             else:
-                self._problems.unreadable(path, error)
+                self._problems.unreadable(self._batch.path(*name), error)
         self._queue.done(serials, again, self._objects.spared.due(name), self._clock.monotonic())
+
+    def _give_back(self, name: Name, why: OSError | None = None) -> None:
+        """Another look finds out what stands there now."""
+        self._looker.retries.give_back(self._trail, self._batch.path(*name), why)
 
     def _read(self, name: Name) -> Generator[None, None, bool]:
         """Read one file; True when it changed meanwhile and is to be read again."""
@@ -134,23 +138,21 @@ class LargeReads:
         try:
             before = os.fstat(fd)
             if not stat.S_ISREG(before.st_mode) or not self._is_for_slices(before.st_size):
-                self._looker.give_back(self._batch.path(*name))
+                self._give_back(name)
                 return False
             return (yield from self._read_open(name, fd, before))
         finally:
             os.close(fd)
 
     def _is_for_slices(self, size: int) -> bool:
-        return size >= SPARED or self._objects.is_ahead(size)
+        return size >= SPARED or self._objects.link.is_ahead(size)
 
     def _read_open(self, name: Name, fd: int, before: os.stat_result) -> Generator[None, None, bool]:
         handle = handle_of_fd(fd)
-        known = self._looker.identified_file(name, handle)
+        known = self._looker.entries.file_at(name, handle)
         told = self._queue.told(name)
-        if known is not None and told is not None and self._looker.is_only_named(known, told, before):
-            yield from self._looker.make_way(name, handle)
-            self._looker.name_again(name, told)
-            yield from self._looker.follow_up()
+        if known is not None and told is not None and self._looker.arrivals.is_only_named(known, told, before):
+            yield from self._only_name(name, told)
             return False
         was = self._batch.object(known) if known is not None else None
         self._is_new = was is None
@@ -172,28 +174,35 @@ class LargeReads:
                 return True
             if handle_of(self._directories.fd(name[0]), name[1]) != handle:
                 # It was moved while it was read; whoever moved it is heard of, and what was sent is not asked for again.
-                self._looker.give_back(self._batch.path(*name))
+                self._give_back(name)
                 return False
-            yield from self._looker.make_way(name, handle)
+            yield from self._looker.make_way(self._trail, name, handle)
             if was is not None and not self._stands(id, was):
                 # Parts of its list were passed over as those of a version that may be gone by now; or it is gone itself.
-                self._looker.give_back(self._batch.path(*name))
+                self._give_back(name)
                 return False
             self._batch.pieces.update(reader.pieces)
-            named = self._name(name, handle, meta, before, 0 if moved else read_at, content, id)
+            sighting = Sighting(before, handle, 0 if moved else read_at)
+            named = self._name(name, meta, sighting, content, id)
             if told is not None and not moved:
-                self._looker.remember_read(told.read_once, named, before)
+                self._looker.arrivals.remember_read(told.read_once, named, before)
             committed = named == id
         finally:
             reader.settle(committed)
         self._batch.ahead.append((token, named))
         self._batch.waited(self._queue.new_since)
         if moved:
-            self._objects.say_restless(*name)
+            self._objects.say_restless(name)
         else:
             self._problems.well(lambda: self._batch.path(*name))
-        yield from self._looker.follow_up()
+        yield from self._looker.follow_up(self._trail)
         return False
+
+    def _only_name(self, name: Name, told: Told) -> Steps:
+        """The file was read at another name: its entry is looked at as it was told of."""
+        self._trail = Trail(Purpose(content=told.content, read_once=told.read_once))
+        yield from self._looker.entry(self._trail, *name)
+        yield from self._looker.follow_up(self._trail)
 
     def _stands(self, id: ObjectId, was: bytes) -> bool:
         """Whether an object's content in the catalog is still that of a row."""
@@ -205,7 +214,7 @@ class LargeReads:
     ) -> Generator[None, None, Content]:
         """Read to the end, giving each slice away as soon as it is read."""
         while True:
-            reader.slice = self._objects.slice
+            reader.slice = self._objects.link.slice
             try:
                 self._done += next(slices)
             except StopIteration as end:
@@ -214,25 +223,16 @@ class LargeReads:
             self._send(token, reader.found, reader.patches, is_new)
             yield
 
-    def _name(
-        self,
-        name: Name,
-        handle: bytes,
-        meta: Metadata,
-        st: os.stat_result,
-        read_at: int,
-        content: Content,
-        planned: ObjectId,
-    ) -> ObjectId:
+    def _name(self, name: Name, meta: Metadata, sighting: Sighting, content: Content, planned: ObjectId) -> ObjectId:
         """Bring the file that was read into the batch, as ``planned`` unless it is known by now."""
         batch = self._batch
-        known = self._looker.identified_file(name, handle)
+        known = self._looker.entries.file_at(name, sighting.handle)
         id = known if known is not None else planned
         was = batch.object(id) if known is not None else None
-        self._objects.finish_file(id, was, meta, st, read_at, handle, content)
+        self._objects.finish_file(id, was, meta, sighting, content)
         batch.touched.add(name[0])
         if known is None:
-            self._looker.name(*name, id)
+            self._looker.arrivals.name(self._trail, name, id)
         elif batch.child(*name) != id:
-            self._looker.give_back(batch.path(*name))
+            self._give_back(name)
         return id

@@ -8,12 +8,10 @@ from __future__ import annotations
 import os
 from stat import S_ISREG
 
-from agent.capture.batch import TreeBatch
-from agent.capture.directories import Directories
+from agent.capture.open_tree import OpenTree
 from agent.chunking.cutter import Cutter
 from agent.chunking.reader import SMALL, read_at_once
 from agent.chunking.stat_trust import is_clean, kept_ctime, unchanged
-from agent.core.clock import Clock
 from agent.core.ids import ObjectId
 from agent.core.rows import encode_plain_file
 from agent.fs.confined import open_file
@@ -26,13 +24,11 @@ class FreshFiles:
     """Captures into ``batch``. ``grain``: ns, of its clock; ``seed``: of prints;
     ``silent_stores``: see ``Objects``. Belongs to the pump's thread."""
 
-    def __init__(
-        self, batch: TreeBatch, directories: Directories, clock: Clock, seed: int, grain: int, silent_stores: bool
-    ) -> None:
-        self._batch = batch
-        self._mount = directories.mount
-        self._remote = directories.remote
-        self._clock = clock
+    def __init__(self, tree: OpenTree, seed: int, grain: int, silent_stores: bool) -> None:
+        self._batch = tree.batch
+        self._mount = tree.directories.mount
+        self._remote = tree.directories.remote
+        self._clock = tree.clock
         self._seed = seed
         self._grain = grain
         self._silent_stores = silent_stores

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from enum import Enum
+from typing import NamedTuple
 
-from agent.capture.batch import Name, TreeBatch
-from agent.capture.directories import Directories
+from agent.capture.batch import Name
 from agent.capture.files.changing_files import ChangingFiles
 from agent.capture.files.hard_links import Linked
+from agent.capture.files.link_room import LARGE, LinkRoom, new_bytes
 from agent.capture.files.new_files import FreshFiles
 from agent.capture.files.read_budget import SPARED, Spared
-from agent.capture.outlet import Room
-from agent.capture.path_problems import PathProblems
+from agent.capture.open_tree import Entry, OpenTree
 from agent.capture.refused import may_pass
 from agent.capture.remote import stat_of_mount
 from agent.chunking.cutter import Cutter
 from agent.chunking.pages import CHANGED_PAGED, PAGED, PageReader
-from agent.chunking.reader import SLICE, SMALL, Content, ContentReader, Earlier, Found, read_at_once
+from agent.chunking.reader import SMALL, Content, ContentReader, Earlier, Found, read_at_once
 from agent.chunking.stat_trust import is_clean, kept_ctime, unchanged
-from agent.core.clock import Clock
 from agent.core.errors import Damaged
 from agent.core.ids import ROOT, ObjectId
 from agent.core.row_checks import encode_captured
@@ -34,10 +33,6 @@ from agent.fs.metadata import Metadata, read_metadata
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import LocalRow
 
-#: Files above this size are read in slices, ahead of their commit.
-LARGE = 16 << 20
-#: Files up to this size may go where others wait for the link.
-_TINY = 4 << 10
 #: How the handle begins that stands for one of a mount point's.
 MOUNT_HANDLE = b"\0mount"
 
@@ -59,79 +54,64 @@ class Outcome(Enum):
     LATER = "later"
 
 
-class Objects:
-    """Captures single objects. ``synced_at``: when the ``syncfs`` began that precedes what is looked at now (ns; 0: none)."""
+class Sighting(NamedTuple):
+    """How an object was seen: its stat and handle, when reading began and when the ``syncfs`` before it did (ns of the kernel's
+    wall clock; 0: nothing is to be believed of the stat, and no sync)."""
 
-    def __init__(
-        self,
-        batch: TreeBatch,
-        catalog: Catalog,
-        directories: Directories,
-        problems: PathProblems,
-        clock: Clock,
-        seed: int,
-        linked: Linked,
-    ) -> None:
+    st: os.stat_result
+    handle: bytes
+    read_at: int
+    synced_at: int = 0
+
+
+class Objects:
+    """Captures single objects. ``bytes_read`` rises with all content that is read at once."""
+
+    def __init__(self, tree: OpenTree, catalog: Catalog, seed: int, linked: Linked) -> None:
         self.linked = linked
         self.restless = ChangingFiles()
         self.spared = Spared()
-        self.synced_at = 0
+        self.link = LinkRoom()
         self.bytes_read = 0
-        #: What a slow link has room for; None: whatever there is. And bytes that were new in the last one to wait for it.
-        self.room: Room | None = None
-        self.waits = 0
-        self._batch = batch
+        self._batch = tree.batch
         self._catalog = catalog
-        self._directories = directories
-        self._problems = problems
-        self._clock = clock
+        self._directories = tree.directories
+        self._problems = tree.problems
+        self._clock = tree.clock
         self._seed = seed
         self._cutter = Cutter()
-        self._grain = timestamp_grain_ns(directories.root_fd)
-        self._pages = batch.pages(seed)
-        self._silent_stores = has_silent_stores(directories.root_fd)
-        self.fresh = FreshFiles(batch, directories, clock, seed, self._grain, self._silent_stores)
+        root_fd = tree.directories.root_fd
+        self._grain = timestamp_grain_ns(root_fd)
+        self._pages = tree.batch.pages(seed)
+        self._silent_stores = has_silent_stores(root_fd)
+        self.fresh = FreshFiles(tree, seed, self._grain, self._silent_stores)
 
-    def capture(
-        self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, st: os.stat_result, handle: bytes
-    ) -> Outcome:
+    def capture(self, id: ObjectId, was: bytes | None, entry: Entry) -> Outcome:
         """Bring an object into the batch from its entry; ``was``: its row, None for a new one."""
-        kind = stat.S_IFMT(st.st_mode)
+        kind = stat.S_IFMT(entry.st.st_mode)
         try:
             if kind == stat.S_IFREG:
-                if st.st_size > LARGE or (was is None and self._is_too_much(st.st_size)):
-                    if not self.is_ahead(st.st_size):
-                        return self._later(st.st_size)
-                    is_written = self.restless.is_being_written(handle, st, self._clock.now_ns())
-                    return Outcome.WRITTEN if is_written else Outcome.LARGE
-                if st.st_size >= SPARED and self.spared.due((parent, name)) > self._clock.monotonic():
-                    return Outcome.LARGE
-                return self._file(id, was, parent, name, st, handle)
+                return self._put_off(was, entry) or self._file(id, was, entry)
             if kind == stat.S_IFDIR:
-                return self._directory(id, was, parent, name, handle)
-            return self._other(id, was, parent, name, st, handle)
+                return self._directory(id, was, entry)
+            return self._other(id, was, entry)
         except OSError as error:
-            return self._failed(parent, name, error)
+            return self._failed(entry, error)
 
-    @property
-    def slice(self) -> int:
-        """Bytes of a large file to be read before something else gets a turn."""
-        return SLICE if self.room is None else min(SLICE, self.room.moment)
-
-    def is_ahead(self, size: int) -> bool:
-        """Whether a file goes ahead of its commit in which so many bytes are new."""
-        return size > LARGE or (self.room is not None and size > self.room.moment)
-
-    def _is_too_much(self, size: int) -> bool:
-        """Whether the link has no room for so many more bytes with the commit in hand; half of it is for what is tiny."""
-        room = self.room
-        if room is None:
-            return False
-        more = room.moment if size <= _TINY else 0
-        return size > room.moment or size > room.now + more - self._batch.bytes
+    def _put_off(self, was: bytes | None, entry: Entry) -> Outcome | None:
+        """Why a regular file is not read now; None when it is."""
+        size = entry.st.st_size
+        if size > LARGE or (was is None and self.link.is_too_much(size, self._batch.bytes)):
+            if not self.link.is_ahead(size):
+                return self._later(size)
+            is_written = self.restless.is_being_written(entry.handle, entry.st, self._clock.now_ns())
+            return Outcome.WRITTEN if is_written else Outcome.LARGE
+        if size >= SPARED and self.spared.due(entry.place) > self._clock.monotonic():
+            return Outcome.LARGE
+        return None
 
     def _later(self, size: int) -> Outcome:
-        self.waits = size
+        self.link.waits = size
         return Outcome.LATER
 
     def spared_until(self, name: Name) -> tuple[float, float]:
@@ -140,12 +120,12 @@ class Objects:
 
     def waiting(self) -> tuple[int, float]:
         """How many bytes are new in what is to wait for the link, and now; monotonic seconds."""
-        return self.waits, self._clock.monotonic()
+        return self.link.waits, self._clock.monotonic()
 
-    def _failed(self, parent: ObjectId, name: bytes, error: OSError) -> Outcome:
+    def _failed(self, entry: Entry, error: OSError) -> Outcome:
         if may_pass(error):
             return Outcome.AGAIN
-        self._problems.unreadable(self._batch.path(parent, name), error)
+        self._problems.unreadable(self._batch.path(*entry.place), error)
         return Outcome.UNREADABLE
 
     def is_as_read(self, id: ObjectId, st: os.stat_result) -> bool:
@@ -153,14 +133,15 @@ class Objects:
         fact = self._batch.fact(id)
         return fact is not None and (fact.ino, fact.mtime, fact.size) == (st.st_ino, st.st_mtime_ns, st.st_size)
 
-    def named(self, id: ObjectId, parent: ObjectId, name: bytes, st: os.stat_result) -> bool:
+    def named(self, id: ObjectId, entry: Entry) -> bool:
         """A known file has got or lost a name, and no more is said of it: that alone changes its ctime, and is no reason to read
         it. False, and nothing done, when more is different. What no event tells is found by the next reconcile: it reads it."""
+        st = entry.st
         was, fact = self._batch.object(id), self._batch.fact(id)
         if was is None or fact is None or not self.is_as_read(id, st) or not stat.S_ISREG(st.st_mode):
             return False
         try:
-            fd = open_file(self._directories.fd(parent), name)
+            fd = open_file(self._directories.fd(entry.parent), entry.name)
             try:
                 meta = read_metadata(-1, b"", st, fd)
                 handle, after = handle_of_fd(fd), os.fstat(fd)
@@ -173,7 +154,7 @@ class Objects:
             return False
         if handle != fact.handle or not unchanged(st, after):
             return False
-        self._put(id, was, encoded, st, 0, handle, fact.prints)
+        self._put(id, was, encoded, Sighting(st, handle, 0), fact.prints)
         return True
 
     def root(self) -> None:
@@ -203,16 +184,14 @@ class Objects:
         id: ObjectId,
         was: bytes | None,
         meta: Metadata,
-        st: os.stat_result,
-        read_at: int,
-        handle: bytes,
+        sighting: Sighting,
         content: Content,
     ) -> None:
         """The row and facts of a file that was read whole."""
         row = ObjectRow(
             id, meta.mode, meta.uid, meta.gid, meta.mtime, meta.flags, content.size, 0, meta.xattrs, content.chunks
         )
-        self._put(id, was, encode_captured(row), st, read_at, handle, content.prints)
+        self._put(id, was, encode_captured(row), sighting, content.prints)
 
     def piece(self, name: bytes) -> bytes:
         """A stored chunk list. Raises ``Damaged`` when the catalog lost it."""
@@ -223,10 +202,9 @@ class Objects:
 
     # --- regular files
 
-    def _file(
-        self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, st: os.stat_result, handle: bytes
-    ) -> Outcome:
-        fd = open_file(self._directories.fd(parent), name)
+    def _file(self, id: ObjectId, was: bytes | None, entry: Entry) -> Outcome:
+        st = entry.st
+        fd = open_file(self._directories.fd(entry.parent), entry.name)
         try:
             read_at = self._clock.now_ns()
             meta = read_metadata(-1, b"", st, fd)
@@ -238,35 +216,43 @@ class Objects:
         if moved and (after.st_ino != st.st_ino or after.st_dev != st.st_dev):
             return Outcome.AGAIN
         if moved or self.restless:
-            if self.restless.is_read_again(handle, moved):
+            if self.restless.is_read_again(entry.handle, moved):
                 return Outcome.AGAIN
             if moved:
                 read_at = 0
-                self.say_restless(parent, name)
+                self.say_restless(entry.place)
         if not moved:
-            self._problems.well(lambda: self._batch.path(parent, name))
-        if was is not None and self.room is not None:
-            new = _new_bytes(found, reader)
-            if self._is_too_much(new):
-                if reader is not None:
-                    reader.settle(committed=False)
-                self.waits = new
-                return Outcome.LARGE if self.is_ahead(new) else Outcome.LATER
-        self.bytes_read += content.size
+            self._problems.well(lambda: self._batch.path(*entry.place))
+        if was is not None and self.link.room is not None:
+            new = new_bytes(found, reader)
+            if self.link.is_too_much(new, self._batch.bytes):
+                return self._read_in_vain(reader, new)
         if was is not None and content.size >= SPARED:
-            self.spared.read((parent, name), content.size, self._clock.monotonic())
+            self.spared.read(entry.place, content.size, self._clock.monotonic())
+        self._keep(content, found, reader)
+        self.finish_file(id, was, meta, Sighting(st, entry.handle, read_at, entry.synced_at), content)
+        return Outcome.DONE
+
+    def _read_in_vain(self, reader: ContentReader | None, new: int) -> Outcome:
+        """There is more new in a changed file than the link has room for."""
+        if reader is not None:
+            reader.settle(committed=False)
+        self.link.waits = new
+        return Outcome.LARGE if self.link.is_ahead(new) else Outcome.LATER
+
+    def _keep(self, content: Content, found: list[Found], reader: ContentReader | None) -> None:
+        """Content goes into the batch."""
+        self.bytes_read += content.size
         self._batch.add_chunks(found)
         if reader is not None:
             self._batch.pieces.update(reader.pieces)
             self._batch.patches.update(reader.patches)
             reader.settle(committed=True)
-        self.finish_file(id, was, meta, st, read_at, handle, content)
-        return Outcome.DONE
 
-    def say_restless(self, parent: ObjectId, name: bytes) -> None:
+    def say_restless(self, place: Name) -> None:
         """The next commit holds a file that was taken as read."""
         self._batch.fuzzy += 1
-        self._problems.restless(self._batch.path(parent, name))
+        self._problems.restless(self._batch.path(*place))
 
     def _read(
         self, id: ObjectId, was: bytes | None, fd: int, size: int
@@ -294,74 +280,64 @@ class Objects:
 
     # --- everything else
 
-    def _directory(self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, handle: bytes) -> Outcome:
+    def _directory(self, id: ObjectId, was: bytes | None, entry: Entry) -> Outcome:
         try:
-            fd = open_dir(self._directories.fd(parent), name)
+            fd = open_dir(self._directories.fd(entry.parent), entry.name)
         except OtherFilesystem:
-            return self._mount(id, was, parent, name)
+            return self._mount(id, was, entry)
         try:
-            if handle_of_fd(fd) != handle:
+            if handle_of_fd(fd) != entry.handle:
                 return Outcome.AGAIN
-            self._put_directory(id, was, fd, handle)
+            self._put_directory(id, was, fd, entry.handle, entry.synced_at)
             # Whether it can be listed is known only by listing it; what cannot be is said by the walk.
             kept, fd = fd, -1
             self._directories.adopt(id, kept)
         finally:
             if fd >= 0:
                 os.close(fd)
-        self._problems.well(lambda: self._batch.path(parent, name))
+        self._problems.well(lambda: self._batch.path(*entry.place))
         return Outcome.DONE
 
-    def _put_directory(self, id: ObjectId, was: bytes | None, fd: int, handle: bytes) -> None:
+    def _put_directory(self, id: ObjectId, was: bytes | None, fd: int, handle: bytes, synced_at: int = 0) -> None:
         read_at = self._clock.now_ns()
         st = os.fstat(fd)
         meta = read_metadata(-1, b"", st, fd)
         row = ObjectRow(id, meta.mode, meta.uid, meta.gid, meta.mtime, meta.flags, 0, 0, meta.xattrs)
-        self._put(id, was, encode_captured(row), st, read_at, handle, b"")
+        self._put(id, was, encode_captured(row), Sighting(st, handle, read_at, synced_at))
 
-    def _mount(self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes) -> Outcome:
+    def _mount(self, id: ObjectId, was: bytes | None, entry: Entry) -> Outcome:
         """A mount point is an empty directory. Its handle belongs to another filesystem, so it gets one that none has."""
-        path, fd = self._batch.path(parent, name), self._directories.fd(parent)
+        path, fd = self._batch.path(*entry.place), self._directories.fd(entry.parent)
         remote = self._directories.remote.stands_at(path)
-        st = stat_of_mount(fd) if remote else os.stat(name, dir_fd=fd, follow_symlinks=False)
+        st = stat_of_mount(fd) if remote else os.stat(entry.name, dir_fd=fd, follow_symlinks=False)
         row = ObjectRow(id, st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns)
         self._problems.mount(path, is_dir=True)
-        self._put(id, was, encode_captured(row), st, 0, mount_handle(parent, name), b"")
+        self._put(id, was, encode_captured(row), Sighting(st, mount_handle(*entry.place), 0))
         return Outcome.DONE
 
-    def _other(
-        self, id: ObjectId, was: bytes | None, parent: ObjectId, name: bytes, st: os.stat_result, handle: bytes
-    ) -> Outcome:
+    def _other(self, id: ObjectId, was: bytes | None, entry: Entry) -> Outcome:
         """Symlinks, fifos, device nodes: nothing is opened."""
-        fd = self._directories.fd(parent)
+        st, name, fd = entry.st, entry.name, self._directories.fd(entry.parent)
         read_at = self._clock.now_ns()
         target = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(st.st_mode) else b""
         meta = read_metadata(fd, name, st, None)
         after = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        if not unchanged(st, after) or handle_of(fd, name) != handle:
+        if not unchanged(st, after) or handle_of(fd, name) != entry.handle:
             return Outcome.AGAIN
         row = ObjectRow(id, meta.mode, meta.uid, meta.gid, meta.mtime, 0, 0, meta.rdev, meta.xattrs, target)
-        self._problems.well(lambda: self._batch.path(parent, name))
-        self._put(id, was, encode_captured(row), st, read_at, handle, b"")
+        self._problems.well(lambda: self._batch.path(*entry.place))
+        self._put(id, was, encode_captured(row), Sighting(st, entry.handle, read_at, entry.synced_at))
         return Outcome.DONE
 
-    def _put(
-        self,
-        id: ObjectId,
-        was: bytes | None,
-        row: bytes,
-        st: os.stat_result,
-        read_at: int,
-        handle: bytes,
-        prints: bytes,
-    ) -> None:
+    def _put(self, id: ObjectId, was: bytes | None, row: bytes, sighting: Sighting, prints: bytes = b"") -> None:
+        st, handle, read_at, synced_at = sighting
         if was is None:
             self._batch.add_object(id, row)
         else:
             self._batch.put_object(id, row, was)
         self.linked.note(id, handle, st.st_mode, st.st_nlink)
         ctime = st.st_ctime_ns
-        clean = read_at > 0 and is_clean(ctime, self.synced_at, self._grain)
+        clean = read_at > 0 and is_clean(ctime, synced_at, self._grain)
         if clean and self._silent_stores and st.st_size and stat.S_ISREG(st.st_mode):
             clean = False
         kept = ctime if clean else kept_ctime(ctime, read_at, self._grain)
@@ -379,9 +355,3 @@ def first_hole(fd: int) -> int:
 def mount_handle(parent: ObjectId, name: bytes) -> bytes:
     """What stands for the handle of a directory that something is mounted on."""
     return MOUNT_HANDLE + parent.to_bytes(8, "big") + name
-
-
-def _new_bytes(found: Sequence[Found], reader: ContentReader | None) -> int:
-    """About how many bytes are to be sent of what was found: little of what is made of chunks of the version before."""
-    patches = reader.patches if reader is not None else {}
-    return sum(min(len(data), _TINY) if name in patches else len(data) for name, _, data in found)

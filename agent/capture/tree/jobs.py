@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from agent.capture.batch import Name
 from agent.capture.tickets import Outstanding
 from agent.capture.tree.moves import followed
 from agent.capture.tree.session import TreeSession
+from agent.capture.tree.trail import Purpose, Saw, Trail
 from agent.capture.tree.walk import Turns, Walk
 from agent.chunking.stat_trust import Trust
 from agent.core.clock import Clock
@@ -35,21 +37,25 @@ class Kind(Enum):
 class Job:
     """One piece of background work; ``run`` is None until its first turn.
 
-    ``tops``: what is gone over, with what left from below it before the walk may have come there."""
+    ``tops``: what is gone over, with what left from below it before the walk may have come there; ``trail``: that of its
+    looks."""
 
     kind: Kind
     serial: int
     tops: set[ObjectId]
     walk: Walk | None = None
     run: Turns | None = None
+    trail: Trail = field(default_factory=lambda: Trail(Purpose()))
 
 
 class Background:
     """Belongs to the pump's thread, with the session. ``virgin``: nothing was ever captured in this catalog.
 
-    ``by_event``: whether what the last turn found is owed to an event; ``whole_ended``: a walk of the whole root ended."""
+    ``again``: hints to be given back to settle, for the pump, which empties it. ``by_event``: whether what the last turn found is
+    owed to an event; ``whole_ended``: a walk of the whole root ended."""
 
     def __init__(self, session: TreeSession, virgin: bool) -> None:
+        self.again: list[Hint] = []
         self.by_event = False
         self.whole_ended = False
         #: Whether the last turn looked at what had waited for the link.
@@ -67,29 +73,50 @@ class Background:
 
     def look(self, hint: Hint) -> Iterator[object]:
         """Look at a hint; the batch may be committed at every step."""
-        session = self._session
-        yield from session.looker.look(hint)
-        new = set(session.looker.appeared)
-        self._walk_appeared()
+        looker = self._session.looker
+        saw = yield from looker.look(hint)
+        self._keep(saw)
         if hint.look is Look.ENTRY or (hint.look is Look.SUBTREE and not hint.path):
             return
-        for directory in session.looker.directories_meant(hint) - new:
+        for directory in looker.directories_meant(hint) - set(saw.appeared):
             if hint.look is Look.CHILDREN:
                 yield from self._children(directory, hint.path)
             else:
-                self._add(Kind.SUBTREE, directory, *session.looker.left_from_below(directory))
+                self._add(Kind.SUBTREE, directory, *looker.moved.out_of(directory))
 
     def _children(self, directory: ObjectId, path: bytes) -> Iterator[object]:
-        looker = self._session.looker
-        new: list[ObjectId] = []
+        """The entries of one directory; those that are new directories are walked later."""
+        walk = self._session.walk(Trust.EQUAL)
         try:
-            yield from self._session.walk(Trust.EQUAL).visit(
-                directory, lambda id, is_new: new.append(id) if is_new else None
-            )
+            yield from walk.visit(directory, lambda id, is_new: walk.trail.to_walk(id) if is_new else None)
         except OSError:
-            looker.give_back(path)
-        looker.appeared += new
-        self._walk_appeared()
+            self._session.looker.retries.give_back(walk.trail, path)
+        self._keep(walk.trail.saw())
+
+    def _keep(self, saw: Saw) -> None:
+        """What a look left to others: hints for the pump, and directories to be walked here."""
+        self.again += saw.again
+        for id in saw.appeared:
+            running = next((job.walk for job in self._jobs if job.kind is Kind.APPEARED and job.walk is not None), None)
+            if running is not None:
+                running.add(id)
+            else:
+                self._add(Kind.APPEARED, id)
+        self._follow_what_left()
+
+    def _follow_what_left(self) -> None:
+        """What leaves a place that is still to be gone over takes along what was to be found there."""
+        leavings = self._session.looker.moved.just_left()
+        if not leavings:
+            return
+        for job in self._jobs:
+            if job.kind is not Kind.SUBTREE and (job.kind is not Kind.WHOLE or job.walk is None):
+                continue
+            more = followed(job.tops, leavings) - job.tops
+            job.tops |= more
+            if job.walk is not None:
+                for directory in more:
+                    job.walk.add(directory)
 
     # --- the background
 
@@ -115,7 +142,6 @@ class Background:
             self._take_later(clock)
         else:
             self._take_turn(clock)
-        self._walk_appeared()
         if self._since is None and (self._session.batch.rows or self._session.batch.touched):
             self._since = clock.monotonic()
 
@@ -123,26 +149,31 @@ class Background:
         """Entries that waited for the link, as many as it has room for, and one at least."""
         session, deadline = self._session, clock.monotonic() + _TURN
         self.by_event = True
-        room, session.objects.room = session.objects.room, None
+        room, session.objects.link.room = session.objects.link.room, None
         try:
             while taken := session.later.take():
                 name, since, serial = taken
-                for _ in session.looker.entry(*name):
-                    pass
-                for _ in session.looker.follow_up():
-                    pass
+                self._look_at(name)
                 session.batch.waited(since)
                 session.later.done(serial)
                 if clock.monotonic() >= deadline or (room is not None and session.batch.bytes >= room.now):
                     return
         finally:
-            session.objects.room = room
+            session.objects.link.room = room
+
+    def _look_at(self, place: Name) -> None:
+        trail = Trail(Purpose())
+        for _ in self._session.looker.entry(trail, *place):
+            pass
+        for _ in self._session.looker.follow_up(trail):
+            pass
+        self._keep(trail.saw())
 
     def _take_turn(self, clock: Clock) -> None:
         job = self._next_job()
         if job is None:
             self.by_event = True
-            self._session.large.turn()
+            self._keep(self._session.large.turn())
         else:
             self.by_event = job.kind in (Kind.APPEARED, Kind.DROP)
             self._run(job, clock)
@@ -175,7 +206,9 @@ class Background:
         batch = self._session.batch
         for blocked in job.run:
             if blocked or batch.full_of_bulk or clock.monotonic() >= deadline:
+                self._keep(job.trail.saw())
                 return
+        self._keep(job.trail.saw())
         self._jobs.remove(job)
         self._owner(job.kind).end(job.serial)
         if job.kind is Kind.WHOLE:
@@ -183,21 +216,22 @@ class Background:
 
     def _begun(self, job: Job) -> Turns:
         if job.kind is Kind.DROP:
-            return self._drop(*job.tops)
+            return self._drop(job.trail, *job.tops)
         if job.kind is Kind.WHOLE:
             self._session.problems.look_begins()
             self._session.objects.root()
             job.walk = self._session.walk(Trust.CLEAN, whole=True, virgin=self._virgin)
         else:
             job.walk = self._session.walk(Trust.EQUAL if job.kind is Kind.APPEARED else Trust.CLEAN)
+        job.trail = job.walk.trail
         for top in job.tops:
             job.walk.add(top)
         return job.walk.run()
 
-    def _drop(self, top: ObjectId) -> Turns:
-        for _ in self._session.looker.drop_below(top):
+    def _drop(self, trail: Trail, top: ObjectId) -> Turns:
+        for _ in self._session.looker.departures.drop_below(trail, top):
             yield False
-        for _ in self._session.looker.follow_up():
+        for _ in self._session.looker.follow_up(trail):
             yield False
 
     def _add(self, kind: Kind, *tops: ObjectId) -> Job:
@@ -208,58 +242,35 @@ class Background:
     def _owner(self, kind: Kind) -> Outstanding:
         return self._session.walks if kind is Kind.WHOLE else self._session.outstanding
 
-    def _walk_appeared(self) -> None:
-        appeared = self._session.looker.appeared
-        for id in appeared:
-            running = next((job.walk for job in self._jobs if job.kind is Kind.APPEARED and job.walk is not None), None)
-            if running is not None:
-                running.add(id)
-            else:
-                self._add(Kind.APPEARED, id)
-        appeared.clear()
-        self._follow_what_left()
-
-    def _follow_what_left(self) -> None:
-        """What leaves a place that is still to be gone over takes along what was to be found there."""
-        leavings = self._session.looker.just_left()
-        if not leavings:
-            return
-        for job in self._jobs:
-            if job.kind is not Kind.SUBTREE and (job.kind is not Kind.WHOLE or job.walk is None):
-                continue
-            more = followed(job.tops, leavings) - job.tops
-            job.tops |= more
-            if job.walk is not None:
-                for directory in more:
-                    job.walk.add(directory)
-
     # --- before a commit
 
     def settle_batch(self) -> bool:
         """Make the batch one that can be committed: nothing nameless, directories as they are now.
 
         False when it cannot be: it must be forgotten, and what it was about looked at again."""
-        looker, batch = self._session.looker, self._session.batch
+        looker, batch, trail = self._session.looker, self._session.batch, Trail(Purpose())
         if batch.object(ROOT) is None:
             self._session.objects.root()
         for _ in range(_ROUNDS):
             if not batch.orphans:
+                self._keep(trail.saw())
                 self._look_at_touched()
                 return True
-            looker.settle_orphans()
-            if looker.doomed:
-                self._drop_doomed()
+            doomed = looker.departures.settle_orphans(trail)
+            if doomed:
+                self._keep(trail.saw())
+                self._drop_doomed(doomed)
                 return False
-            for _ in looker.follow_up():
+            for _ in looker.follow_up(trail):
                 pass
+        self._keep(trail.saw())
         return False
 
-    def _drop_doomed(self) -> None:
+    def _drop_doomed(self, doomed: list[ObjectId]) -> None:
         dropping = {top for job in self._jobs if job.kind is Kind.DROP for top in job.tops}
-        for id in self._session.looker.doomed:
+        for id in doomed:
             if id not in dropping:
                 self._add(Kind.DROP, id)
-        self._session.looker.doomed.clear()
 
     def _look_at_touched(self) -> None:
         batch = self._session.batch

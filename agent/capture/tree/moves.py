@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
 
-from agent.capture.batch import Name, TreeBatch
+from agent.capture.batch import Name
 from agent.core.ids import ROOT, ObjectId
 
 #: So many are remembered, and for so many looks.
@@ -25,14 +25,32 @@ class Leaving(NamedTuple):
     serial: int
 
 
+class DirectoryNames(Protocol):
+    """Of a batch: which directories there are, and where."""
+
+    def child(self, parent: ObjectId, name: bytes) -> ObjectId | None:
+        """The object that a name stands for."""
+        ...
+
+    def is_directory(self, id: ObjectId) -> bool:
+        """Whether this is a live directory."""
+        ...
+
+    def way_to(self, id: ObjectId) -> Iterator[ObjectId]:
+        """``id`` and the directories above it."""
+        ...
+
+
 class Moved:
     """What stood at a name before. Times are serials of looks, which rise. Belongs to one looker.
 
-    ``fresh``: what left since this list was emptied, in that order."""
+    ``serial``: that of the newest look; ``most_above``: of what left, so many directories above are remembered in all."""
 
-    def __init__(self, batch: TreeBatch) -> None:
-        self.fresh: list[Leaving] = []
+    def __init__(self, batch: DirectoryNames, most_above: int = _ABOVE) -> None:
+        self.serial = 0
         self._batch = batch
+        self._most_above = most_above
+        self._fresh: list[Leaving] = []
         self._left: OrderedDict[Name, tuple[ObjectId, int]] = OrderedDict()
         self._leavings: deque[Leaving] = deque()
         self._above = 0
@@ -40,28 +58,37 @@ class Moved:
     def __bool__(self) -> bool:
         return bool(self._left)
 
-    def leaves(self, parent: ObjectId, name: bytes, serial: int) -> None:
+    def look_begins(self) -> None:
+        """A hint is looked at."""
+        self.serial += 1
+
+    def leaves(self, parent: ObjectId, name: bytes) -> None:
         """What stands at this name leaves it; remembered if it is a directory."""
         id = self._batch.child(parent, name)
         if id is not None and self._batch.is_directory(id):
             self._left.pop((parent, name), None)
-            self._left[parent, name] = id, serial
+            self._left[parent, name] = id, self.serial
             if len(self._left) > _REMEMBERED:
                 self._left.popitem(last=False)
-            leaving = Leaving(id, frozenset(self._batch.way_to(parent)), serial)
+            leaving = Leaving(id, frozenset(self._batch.way_to(parent)), self.serial)
             self._leavings.append(leaving)
             self._above += len(leaving.above)
-            self.fresh.append(leaving)
-            self._forget(serial)
+            self._fresh.append(leaving)
+            self._forget()
+
+    def just_left(self) -> list[Leaving]:
+        """What left a name since this was last asked, in that order."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
 
     def from_here(self, parent: ObjectId, name: bytes) -> ObjectId | None:
         """The directory that left this name last."""
         left = self._left.get((parent, name))
         return left[0] if left is not None else None
 
-    def meant(self, names: list[bytes], serial: int) -> list[ObjectId]:
+    def meant(self, names: list[bytes]) -> list[ObjectId]:
         """What these names lead to from the root, now or before directories on the way left theirs."""
-        self._forget(serial)
+        self._forget()
         at = [ROOT]
         for name in names:
             now = [self._batch.child(parent, name) for parent in at]
@@ -69,15 +96,17 @@ class Moved:
             at = list(dict.fromkeys(id for id in (*now, *before) if id is not None))[:_WAYS]
         return at
 
-    def out_of(self, top: ObjectId, serial: int) -> set[ObjectId]:
-        """The directories that stood below ``top`` and left; what left one of those later too."""
-        self._forget(serial)
+    def out_of(self, top: ObjectId) -> set[ObjectId]:
+        """The directories that stood below ``top`` and left; what left one of those later too: a hint about all below it may mean
+        what is in them."""
+        self._forget()
         return followed({top}, self._leavings) - {top}
 
-    def _forget(self, serial: int) -> None:
-        while self._left and next(iter(self._left.values()))[1] < serial - _REMEMBERED:
+    def _forget(self) -> None:
+        oldest = self.serial - _REMEMBERED
+        while self._left and next(iter(self._left.values()))[1] < oldest:
             self._left.popitem(last=False)
-        while self._leavings and (self._above > _ABOVE or self._leavings[0].serial < serial - _REMEMBERED):
+        while self._leavings and (self._above > self._most_above or self._leavings[0].serial < oldest):
             self._above -= len(self._leavings.popleft().above)
 
 

@@ -5,51 +5,45 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Protocol
 
-from agent.capture.batch import TreeBatch
-from agent.capture.directories import Directories
-from agent.capture.path_problems import PathProblems
+from agent.capture.open_tree import OpenTree
+from agent.capture.tree.trail import Steps, Trail
 from agent.core.ids import ObjectId
-
-Steps = Generator[None, None, None]
 
 #: Drops that lead to further drops are followed so deep.
 _NESTED = 8
 
 
-class RemovalHost(Protocol):
-    """What dropping asks of whoever looks at names. ``appeared``: directories that are to be walked."""
+class Examiner(Protocol):
+    """Whoever looks at names."""
 
-    appeared: list[ObjectId]
-
-    def examine(self, path: bytes) -> Generator[None, None, ObjectId | None]:
+    def examine(self, trail: Trail, path: bytes) -> Generator[None, None, ObjectId | None]:
         """Look at a path, where something was moved to."""
         ...
 
-    def forget(self, id: ObjectId) -> None:
-        """An object without names is gone."""
-        ...
 
-
-class Dropping:
+class Removals:
     """Drops what is below directories. Belongs to one looker."""
 
-    def __init__(self, batch: TreeBatch, directories: Directories, problems: PathProblems, world: RemovalHost) -> None:
-        self._batch = batch
-        self._directories = directories
-        self._problems = problems
-        self._world = world
-        #: Paths of the directories below which is being dropped; None for one without a name.
-        self._tops: list[bytes | None] = []
+    def __init__(self, tree: OpenTree, examiner: Examiner) -> None:
+        self._batch = tree.batch
+        self._directories = tree.directories
+        self._problems = tree.problems
+        self._examiner = examiner
 
-    def drop_below(self, top: ObjectId) -> Steps:
+    def drop_below(self, trail: Trail, top: ObjectId) -> Steps:
         """Drop everything below a directory that is gone, deepest first; stops when the directory turns out to live."""
-        self._tops.append(self._batch.path_of(top))
+        trail.tops.append(self._batch.path_of(top))
         try:
-            yield from self._drop_deepest_first(top)
+            yield from self._drop_deepest_first(trail, top)
         finally:
-            self._tops.pop()
+            trail.tops.pop()
 
-    def _drop_deepest_first(self, top: ObjectId) -> Steps:
+    def forget(self, id: ObjectId) -> None:
+        """An object without names is gone."""
+        self._batch.drop_object(id)
+        self._directories.forget(id)
+
+    def _drop_deepest_first(self, trail: Trail, top: ObjectId) -> Steps:
         batch = self._batch
         names = batch.names_of(top)
         stack = [top] if batch.is_directory(top) else []
@@ -62,36 +56,36 @@ class Dropping:
                     self._drop_empty(at)
                 continue
             for name, child in page:
-                if (yield from self._was_moved_out(at, name, child)):
+                if (yield from self._was_moved_out(trail, at, name, child)):
                     continue
                 if batch.has_children(child):
                     stack.append(child)
                     break
                 batch.drop_name(at, name)
                 if not batch.names_count(child):
-                    self._world.forget(child)
+                    self.forget(child)
                 yield
                 if batch.names_of(top) != names:
-                    self._world.appeared.append(top)
+                    trail.to_walk(top)
                     return
 
-    def _was_moved_out(self, parent: ObjectId, name: bytes, id: ObjectId) -> Generator[None, None, bool]:
+    def _was_moved_out(self, trail: Trail, parent: ObjectId, name: bytes, id: ObjectId) -> Generator[None, None, bool]:
         """Whether an entry of a directory that is gone lives elsewhere; it is named there then.
 
         Not if it moved into what stands at that directory's place now: that cannot be named before the old one is gone.
         It becomes a new object, whose content nobody needs to send."""
         batch = self._batch
         self._problems.left(lambda: batch.path(parent, name))
-        if batch.names_count(id) == 1 and len(self._tops) <= _NESTED:
+        if batch.names_count(id) == 1 and len(trail.tops) <= _NESTED:
             moved_to = self._directories.locate(id)
-            if moved_to is not None and not any(_is_within(moved_to, top) for top in self._tops):
-                yield from self._world.examine(moved_to)
+            if moved_to is not None and not any(_is_within(moved_to, top) for top in trail.tops):
+                yield from self._examiner.examine(trail, moved_to)
         return batch.child(parent, name) != id
 
     def _drop_empty(self, id: ObjectId) -> None:
         for parent, name in self._batch.names_of(id):
             self._batch.drop_name(parent, name)
-        self._world.forget(id)
+        self.forget(id)
 
 
 def _is_within(path: bytes, top: bytes | None) -> bool:

@@ -12,12 +12,14 @@ from agent.capture.files.copies import Copies
 from agent.capture.files.hard_links import Linked
 from agent.capture.files.large_files import LargeReads, Send
 from agent.capture.files.objects import Objects
+from agent.capture.files.waiting import Queues
 from agent.capture.files.waiting_for_room import Later
+from agent.capture.open_tree import OpenTree
 from agent.capture.path_problems import PathProblems
 from agent.capture.tickets import LargeQueue, Outstanding
 from agent.capture.tree.census import Census, Counted
 from agent.capture.tree.names import Looker
-from agent.capture.tree.walk import Walk
+from agent.capture.tree.walk import Walk, WalkManner
 from agent.chunking.stat_trust import Trust
 from agent.core.clock import Clock
 from agent.core.problem import ProblemBoard
@@ -50,23 +52,22 @@ class TreeSession:
         self.outstanding = Outstanding()
         self.batch = TreeBatch(catalog, local)
         self.directories = Directories(root_fd, self.batch)
-        self._rules = rules
         self._clock = clock
         #: On the disk of our own state, not in the tree.
         self._scratch = os.path.dirname(local.path) or None
         self.problems = PathProblems(board, clock)
-        self.objects = Objects(self.batch, catalog, self.directories, self.problems, clock, print_seed(local), linked)
+        self.tree = OpenTree(self.batch, self.directories, self.problems, rules, clock)
+        self.objects = Objects(self.tree, catalog, print_seed(local), linked)
         linked.opened(root_fd)
-        self.copies = Copies(self.batch, self.directories, linked, board, clock)
-        queue, self.later = LargeQueue(self.outstanding), Later(self.outstanding)
-        self.looker = Looker(self.batch, self.directories, self.objects, rules, self.problems, queue, self.later)
-        self.large = LargeReads(
-            queue, self.looker, self.batch, self.directories, self.objects, self.problems, clock, send, tokens
-        )
+        self.copies = Copies(self.tree, linked, board)
+        queues = Queues(LargeQueue(self.outstanding), Later(self.outstanding))
+        self.later = queues.later
+        self.looker = Looker(self.tree, self.objects, queues)
+        self.large = LargeReads(self.tree, self.objects, self.looker, queues.large, send, tokens)
 
     def begin_census(self) -> None:
         """Count what there is, as a first sync goes on."""
-        self._census = Census(self.root_fd, self._rules, self.directories.remote, self._clock)
+        self._census = Census(self.root_fd, self.tree.rules, self.directories.remote, self._clock)
 
     def count(self, *, waits: bool) -> None:
         """A turn of the census, see there."""
@@ -80,19 +81,8 @@ class TreeSession:
 
     def walk(self, trust: Trust, *, whole: bool = False, virgin: bool = False) -> Walk:
         """A new walk. A ``whole`` one writes everything dirty back first, so that signatures can be clean."""
-        return Walk(
-            self.looker,
-            self.batch,
-            self.directories,
-            self.objects,
-            self._rules,
-            self.problems,
-            trust,
-            whole=whole,
-            synced_at=self._synced() if whole else 0,
-            virgin=virgin,
-            scratch=self._scratch,
-        )
+        manner = WalkManner(trust, whole, virgin, self._synced() if whole else 0, self._scratch)
+        return Walk(self.tree, self.objects, self.looker, manner)
 
     @property
     def waits(self) -> int:

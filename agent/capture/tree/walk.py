@@ -5,17 +5,16 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
 from stat import S_ISREG
 from typing import TypeVar
 
-from agent.capture.batch import Name, TreeBatch
-from agent.capture.directories import Directories
-from agent.capture.exclude import Rules
+from agent.capture.batch import Name
 from agent.capture.files.objects import Objects
 from agent.capture.files.unchanged import KnownEntries, Skimmer
-from agent.capture.path_problems import PathProblems
-from agent.capture.tickets import ReadOnce
-from agent.capture.tree.names import Entry, Looker
+from agent.capture.open_tree import Entry, OpenTree
+from agent.capture.tree.names import Looker
+from agent.capture.tree.trail import Purpose, Trail
 from agent.chunking.reader import SMALL
 from agent.chunking.stat_trust import Trust
 from agent.core.ids import ROOT, ObjectId
@@ -42,48 +41,43 @@ _PASSED = 100_000
 _MOVED = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP, errno.EXDEV)
 
 
+@dataclass(frozen=True, slots=True)
+class WalkManner:
+    """How a walk goes. ``trust``: what it needs to see before it believes that an object did not change; ``whole``: of the whole
+    root; ``virgin``: nothing was ever captured here before, so new entries need not be looked up; ``synced_at``: see ``Entry``;
+    ``scratch``: see ``Listing``."""
+
+    trust: Trust
+    whole: bool = False
+    virgin: bool = False
+    synced_at: int = 0
+    scratch: str | None = None
+
+
 class Walk:
     """One walk. ``run`` does it; between its steps the batch may be committed and hints looked at.
 
     Only ids of directories are remembered, so what is renamed meanwhile is found under its new name. ``entries`` and
-    ``bytes`` count what was gone over. ``virgin``: nothing was ever captured here before, so new entries need not be
-    looked up. ``synced_at``: see ``Objects``; ``scratch``: see ``Listing``."""
+    ``bytes`` count what was gone over. What its looks leave to others stands in ``trail``, for whoever runs it."""
 
-    def __init__(
-        self,
-        looker: Looker,
-        batch: TreeBatch,
-        directories: Directories,
-        objects: Objects,
-        rules: Rules,
-        problems: PathProblems,
-        trust: Trust,
-        *,
-        whole: bool = False,
-        synced_at: int = 0,
-        virgin: bool = False,
-        scratch: str | None = None,
-    ) -> None:
+    def __init__(self, tree: OpenTree, objects: Objects, looker: Looker, manner: WalkManner) -> None:
         self.entries = 0
         self.bytes = 0
         self._looker = looker
-        self._batch = batch
-        self._directories = directories
+        self._batch = tree.batch
+        self._directories = tree.directories
         self._objects = objects
-        self._rules = rules
-        self._problems = problems
-        self._synced_at = synced_at
-        self._whole = whole
-        self._virgin = virgin
-        self._scratch = scratch
-        self._skimmer = Skimmer(batch, rules, objects.linked, trust, directories.remote)
+        self._rules = tree.rules
+        self._problems = tree.problems
+        self._manner = manner
+        self._skimmer = Skimmer(tree.batch, tree.rules, objects.linked, manner.trust, tree.directories.remote)
         self._stack: list[ObjectId] = []
         self._postponed: list[ObjectId] = []
-        self._read_once: ReadOnce = {}
         #: Directories that were gone over. They may be asked for by themselves and be met below others that are.
         self._passed: set[ObjectId] = set()
         #: Without the privilege to ask objects where they are, a removal may be half of a move: it waits for the end.
-        self._missing: dict[Name, ObjectId] | None = {} if whole and not directories.can_locate else None
+        self._missing: dict[Name, ObjectId] | None = {} if manner.whole and not tree.directories.can_locate else None
+        self.trail = Trail(Purpose(synced_at=manner.synced_at, missing=self._missing, read_once={}))
 
     def add(self, directory: ObjectId) -> None:
         """Walk below this one too, also if that was done before."""
@@ -96,7 +90,7 @@ class Walk:
         again, self._postponed = self._postponed, []
         self._stack += again
         yield from self._below([])
-        if self._whole:
+        if self._manner.whole:
             yield from self._finish()
 
     def _below(self, postponed: list[ObjectId]) -> Turns:
@@ -108,10 +102,11 @@ class Walk:
     def _finish(self) -> Turns:
         """Removals that waited, and problems of paths that nobody met again."""
         waiting, self._missing = self._missing or {}, None
+        self.trail.purpose = replace(self.trail.purpose, missing=None)
         for parent, name in waiting:
-            yield from self._each(self._looker.entry(parent, name))
+            yield from self._each(self._looker.entry(self.trail, parent, name))
         for path in self._problems.paths():
-            if path and (yield from self._each(self._looker.examine(path))) is None:
+            if path and (yield from self._each(self._looker.examine(self.trail, path))) is None:
                 self._problems.gone(path)
 
     def _visit_and_collect(self, directory: ObjectId, postponed: list[ObjectId]) -> Turns:
@@ -137,19 +132,19 @@ class Walk:
         if error.errno in _MOVED:
             postponed.append(directory)
             if path:
-                self._looker.give_back(path, error)
+                self._looker.retries.give_back(self.trail, path, error)
         else:
-            self._looker.unlistable.add(directory)
+            self._directories.unlistable.add(directory)
             self._problems.unreadable(path, error)
 
     def visit(self, directory: ObjectId, below: Below) -> Turns:
         """Every entry of one directory; directories among them are given to ``below``. OSError when it cannot be listed."""
-        with Listing(self._directories.fd(directory), self._scratch) as listing:
+        with Listing(self._directories.fd(directory), self._manner.scratch) as listing:
             for _ in listing.gather():
                 yield False
             known = KnownEntries(self._batch, directory)
-            virgin = known.head() is None and self._virgin and not self._rules
-            alone_since = self._looker.serial if virgin else None
+            virgin = known.head() is None and self._manner.virgin and not self._rules
+            alone_since = self._looker.moved.serial if virgin else None
             for names in listing.pages():
                 if directory == ROOT and PRIVATE_DIR in names:
                     names.remove(PRIVATE_DIR)
@@ -177,7 +172,7 @@ class Walk:
             if head == names[at]:
                 done, size = self._skimmer.skim(directory, fd, names[at : at + _AT_ONCE], known, below)
                 self.bytes += size
-            elif alone_since == self._looker.serial:
+            elif alone_since == self._looker.moved.serial:
                 done = self._take(directory, fd, names[at : at + _READ_AT_ONCE])
             at += done
             self.entries += done
@@ -190,7 +185,7 @@ class Walk:
         """How many of them, from the first on, were plain new files and are captured."""
         done, take = 0, self._objects.fresh.take
         for name in names:
-            size = take(directory, fd, name, self._synced_at)
+            size = take(directory, fd, name, self._manner.synced_at)
             if size is None:
                 break
             self.bytes += size
@@ -221,43 +216,39 @@ class Walk:
             return False
         if handle != known[1] or self._batch.child(directory, name) != id:
             return False
-        objects, before = self._objects, self._objects.bytes_read
-        objects.synced_at, self._looker.read_once = self._synced_at, self._read_once
-        self._looker.capture(id, Entry(directory, name, st, handle, id))
-        objects.synced_at, self._looker.read_once = 0, None
-        self.bytes += objects.bytes_read - before
+        before = self._objects.bytes_read
+        self._looker.arrivals.capture(self.trail, id, Entry(directory, name, st, handle, id, self._manner.synced_at))
+        self.bytes += self._objects.bytes_read - before
         return True
 
     def _entry(self, directory: ObjectId, name: bytes, below: Below) -> Turns:
         """Whatever is not simply as it was or simply new."""
-        yield from self._each(self._looker.entry(directory, name))
+        yield from self._each(self._looker.entry(self.trail, directory, name))
+        appeared = self.trail.take_appeared()
         id = self._batch.child(directory, name)
-        if id is not None and self._batch.is_directory(id) and not self._looker.is_mount(id):
-            below(id, id in self._looker.appeared)
-        for appeared in self._looker.appeared:
-            if appeared != id:
-                below(appeared, True)
-        self._looker.appeared.clear()
-        while len(self._looker.large) > _LARGE_WAITING:
+        if id is not None and self._batch.is_directory(id) and not self._looker.entries.is_mount(id):
+            below(id, id in appeared)
+        for new in appeared:
+            if new != id:
+                below(new, True)
+        while self._looker.large_waiting > _LARGE_WAITING:
             yield True
 
     def _each(self, steps: Generator[None, None, T]) -> Generator[bool, None, T]:
         """Run a look and what follows from it as a part of this walk."""
-        found = yield from self._as_mine(steps)
-        yield from self._as_mine(self._looker.follow_up())
+        found = yield from self._counted(steps)
+        yield from self._counted(self._looker.follow_up(self.trail))
         return found
 
-    def _as_mine(self, steps: Generator[None, None, T]) -> Generator[bool, None, T]:
-        looker, objects = self._looker, self._objects
+    def _counted(self, steps: Generator[None, None, T]) -> Generator[bool, None, T]:
+        """A look's steps, with the bytes that they read."""
         while True:
-            objects.synced_at, looker.missing, looker.read_once = self._synced_at, self._missing, self._read_once
-            before = objects.bytes_read
+            before = self._objects.bytes_read
             try:
                 next(steps)
             except StopIteration as end:
                 found: T = end.value
                 return found
             finally:
-                self.bytes += objects.bytes_read - before
-                objects.synced_at, looker.missing, looker.read_once = 0, None, None
+                self.bytes += self._objects.bytes_read - before
             yield False

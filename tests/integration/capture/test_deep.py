@@ -16,6 +16,7 @@ import pytest
 from agent.capture.exclude import Rules
 from agent.capture.files.hard_links import Linked
 from agent.capture.tree.session import TreeSession
+from agent.capture.tree.trail import Saw
 from agent.chunking.stat_trust import Trust
 from agent.core.clock import SystemClock
 from agent.core.ids import CommitNumber, Epoch, ObjectId
@@ -67,9 +68,15 @@ class Deep:
 
     def look(self, hint: Hint) -> list[ObjectId]:
         """Look at a hint; the directories that appeared."""
-        for _ in self.session.looker.look(hint):
+        saw = Saw()
+
+        def steps() -> Iterator[None]:
+            nonlocal saw
+            saw = yield from self.session.looker.look(hint)
+
+        for _ in steps():
             pass
-        return list(self.session.looker.appeared)
+        return list(saw.appeared)
 
     def walked(self, trust: Trust, *directories: ObjectId) -> int:
         """Walk below these; how many entries were gone over."""

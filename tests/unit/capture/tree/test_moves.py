@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 import pytest
 
-from agent.capture.batch import TreeBatch
 from agent.capture.tree import moves
 from agent.capture.tree.moves import Leaving, Moved, followed
 from agent.core.ids import ROOT, ObjectId
@@ -46,29 +44,29 @@ def names() -> Names:
     return made
 
 
-def move(names: Names, it: Moved, id: ObjectId, to: ObjectId, serial: int = 1) -> None:
+def move(names: Names, it: Moved, id: ObjectId, to: ObjectId) -> None:
     """Rename a directory, as a looker does."""
-    it.leaves(*names.names[id], serial)
+    it.leaves(*names.names[id])
     names.names[id] = (to, names.names[id][1])
 
 
 def test_what_left_is_meant_by_its_old_name(names: Names) -> None:
     """And what was below it by the old path."""
-    it = Moved(cast(TreeBatch, names))
+    it = Moved(names)
     move(names, it, INNER, OTHER)
-    assert [ONE] == it.meant([b"top", b"inner", b"one"], 1)
+    assert [ONE] == it.meant([b"top", b"inner", b"one"])
 
 
 def test_what_stood_below(names: Names) -> None:
     """Whether it left straight away, or with, before, or after what it stood in."""
-    it = Moved(cast(TreeBatch, names))
-    assert set() == it.out_of(TOP, 1)
+    it = Moved(names)
+    assert set() == it.out_of(TOP)
     move(names, it, INNER, OTHER)
     move(names, it, ONE, ROOT)
-    assert {INNER, ONE} == it.out_of(TOP, 1)
-    assert {ONE} == it.out_of(INNER, 1)
+    assert {INNER, ONE} == it.out_of(TOP)
+    assert {ONE} == it.out_of(INNER)
     # It did before it stood there, too: what is gone over once too often does no harm.
-    assert {ONE} == it.out_of(OTHER, 1)
+    assert {ONE} == it.out_of(OTHER)
 
 
 def test_the_order_counts() -> None:
@@ -78,15 +76,21 @@ def test_the_order_counts() -> None:
     assert {TOP, INNER, ONE} == followed({TOP}, [out, into])
 
 
-def test_only_so_much_is_remembered(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By looks that have passed, and by what lay above in all."""
-    it = Moved(cast(TreeBatch, names))
+def test_only_so_many_looks_are_remembered(names: Names) -> None:
+    """What left longer ago than that is meant no more."""
+    it = Moved(names)
     move(names, it, ONE, OTHER)
-    assert {ONE} == it.out_of(TOP, moves._REMEMBERED + 1)
-    assert set() == it.out_of(TOP, moves._REMEMBERED + 2)
-    monkeypatch.setattr(moves, "_ABOVE", 5)
-    move(names, it, INNER, OTHER, moves._REMEMBERED + 2)
-    move(names, it, ONE, INNER, moves._REMEMBERED + 2)
-    move(names, it, ONE, TOP, moves._REMEMBERED + 2)
-    assert set() == it.out_of(TOP, moves._REMEMBERED + 2)
-    assert {ONE} == it.out_of(INNER, moves._REMEMBERED + 2)
+    it.serial = moves._REMEMBERED
+    assert {ONE} == it.out_of(TOP)
+    it.serial += 1
+    assert set() == it.out_of(TOP)
+
+
+def test_only_so_much_of_what_lay_above_is_remembered(names: Names) -> None:
+    """In all: the oldest goes first."""
+    it = Moved(names, most_above=5)
+    move(names, it, INNER, OTHER)
+    move(names, it, ONE, INNER)
+    move(names, it, ONE, TOP)
+    assert set() == it.out_of(TOP)
+    assert {ONE} == it.out_of(INNER)

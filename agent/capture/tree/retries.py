@@ -1,0 +1,31 @@
+"""Paths that moved while they were looked at: looked at again, but not for ever."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from agent.capture.path_problems import PathProblems
+from agent.capture.tree.trail import Trail
+
+_RETRIES = 20
+_REMEMBERED = 10_000
+
+
+class Retries:
+    """How often each path was given back. Belongs to one looker; it is never told that a path came to rest, so a path that is
+    given back so often over a long time is called restless once too."""
+
+    def __init__(self, problems: PathProblems) -> None:
+        self._problems = problems
+        self._given_back: OrderedDict[bytes, int] = OrderedDict()
+
+    def give_back(self, trail: Trail, path: bytes, why: OSError | None = None) -> None:
+        """Something moved while it was looked at, or there was an error that may pass: look again soon."""
+        times = self._given_back[path] = self._given_back.pop(path, 0) + 1
+        if times > _RETRIES:
+            del self._given_back[path]
+            self._problems.unreadable(path, why or OSError("it never stands still"))
+            return
+        if len(self._given_back) > _REMEMBERED:
+            self._given_back.popitem(last=False)
+        trail.look_again(path)
