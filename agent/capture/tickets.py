@@ -64,7 +64,7 @@ class LargeQueue:
     """Names of large files that wait to be read, each once, in order.
 
     Each carries the serials of the work that ends with its reading; one that was read of late waits until it is due
-    (``spared``), unless somebody waits for it. ``bytes``: of new files that wait or are read; ``new_since``: since when the
+    (``spared``), unless somebody waits for it. ``bytes``: that are new in what waits or is read; ``new_since``: since when the
     first of these has waited, monotonic seconds. What is asked for while it is read is work of its own: that
     reading may already be past what changed, and a file that is then taken as read must still be read again."""
 
@@ -73,7 +73,7 @@ class LargeQueue:
         self._waiting: OrderedDict[Name, tuple[int, ...]] = OrderedDict()
         self._later: dict[Name, PutOff] = {}
         self._told: dict[Name, Told] = {}
-        #: Of new files, until they were read: their bytes, and when they were asked for (monotonic seconds).
+        #: Until it was read: bytes that are new in a file, and when it was asked for (monotonic seconds).
         self._new: OrderedDict[Name, tuple[int, float]] = OrderedDict()
         self.bytes = 0
         self.new_since: float | None = None
@@ -109,7 +109,7 @@ class LargeQueue:
 
     def add(self, name: Name, due: float = 0.0, now: float = 0.0, told: Told | None = None, new: int = 0) -> None:
         """Ask for one, to be read once it is due; it may be asked for while it waits or is read. ``told``: it need not be read if
-        the file is at another name; whoever asks for the same one without that is right. ``new``: bytes of a new file."""
+        the file is at another name; whoever asks for the same one without that is right. ``new``: bytes that are new in it."""
         if new:
             self._count(name, new, now)
         if told is None or name == self._reading:
@@ -134,11 +134,11 @@ class LargeQueue:
         return name, serials
 
     def done(self, serials: tuple[int, ...], again: bool, due: float = 0.0, now: float = 0.0) -> None:
-        """Reading ended; ``again``: it must be read once more, which is the same piece of work; what else was asked for waits
-        until it is due."""
+        """Reading ended; ``again``: it must be read once more, which is the same piece of work; what is left waits until it
+        is due."""
         left = (serials if again else ()) + self._asked
         if left and self._reading is not None:
-            self._put(self._reading, left, 0.0 if again else due, now)
+            self._put(self._reading, left, due, now)
         if not again:
             self._uncount(self._reading)
             for serial in serials:

@@ -10,6 +10,9 @@ TRIES = 3
 #: A large file is read once it has not changed for a nanosecond for so many bytes of it (a few percent of what reading takes), at
 #: most for ``QUIET_MOST``; but nobody waits longer than ``PATIENCE`` for it. Nanoseconds.
 QUIET_BYTES, QUIET_MOST, PATIENCE = 50, 100_000_000, 300_000_000
+#: Over a slow link a file that is asked for again while it is read is left so often, for so long (seconds): what was read of it
+#: would be read twice, and left to be sent twice. Then it is read to its end.
+STOPS, RESTS = 8, 0.3
 _REMEMBERED = 10_000
 
 
@@ -19,6 +22,7 @@ class ChangingFiles:
     def __init__(self) -> None:
         self._read: OrderedDict[bytes, int] = OrderedDict()
         self._waits: OrderedDict[bytes, int] = OrderedDict()
+        self._stops: OrderedDict[bytes, int] = OrderedDict()
 
     def __bool__(self) -> bool:
         """Whether any file changed while it was last read."""
@@ -28,11 +32,18 @@ class ChangingFiles:
         """Count a read during which the file ``changed``, or forget that there were such.
 
         True when it is to be read again, False when what was read is to be taken."""
+        self._stops.pop(handle, None)
         tries = self._read.pop(handle, 0) + 1
         if not changed or tries >= TRIES:
             return False
         _remember(self._read, handle, tries)
         return True
+
+    def is_stopped(self, handle: bytes) -> bool:
+        """Whether reading a file that is asked for again is to end here, to begin anew when it rests; not for ever."""
+        stops = self._stops.pop(handle, 0) + 1
+        _remember(self._stops, handle, stops)
+        return stops <= STOPS
 
     def is_being_written(self, handle: bytes, st: os.stat_result, now: int) -> bool:
         """Whether a large file changed just before ``now`` (ns of the kernel's wall clock), so that reading it may be vain: the

@@ -6,8 +6,10 @@ import math
 import os
 import stat
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 
 from agent.capture.batch import Name
+from agent.capture.files.changing_files import RESTS
 from agent.capture.files.objects import Objects, Sighting
 from agent.capture.files.read_budget import SPARED
 from agent.capture.open_tree import OpenTree
@@ -19,7 +21,7 @@ from agent.chunking.reader import Content, ContentReader, Found
 from agent.chunking.stat_trust import unchanged
 from agent.core.ids import ObjectId
 from agent.core.patch import Runs
-from agent.core.rows import decode_object
+from agent.core.rows import decode_object, size_of
 from agent.fs.confined import open_file
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import Metadata, read_metadata
@@ -45,7 +47,13 @@ class LargeReads:
         #: Somebody waits for what changed: nothing is put off.
         self.hurry = False
         self._done = self._total = 0
-        self._is_new = False
+        #: What the file in hand had when it was committed last; and by name, of what is in hand or to be read again, how many of
+        #: the bytes beyond that were given away. ``ahead`` is their sum.
+        self._had = 0
+        self._given: dict[Name, int] = {}
+        self.ahead = 0
+        #: Whether the file in hand was left as it is being written.
+        self._stopped = False
         self._queue = queue
         self._looker = looker
         self._batch = tree.batch
@@ -74,13 +82,8 @@ class LargeReads:
 
     @property
     def waits(self) -> int:
-        """Bytes of new files that wait to be read, and of what is not read yet of the one in hand. From any thread."""
+        """Bytes that are new and wait to be read, the file in hand included. From any thread."""
         return max(0, self._queue.bytes - self.ahead)
-
-    @property
-    def ahead(self) -> int:
-        """Bytes of a new file that were read, and that no commit has yet. From any thread."""
-        return self._done if self._is_new else 0
 
     @property
     def new_since(self) -> float | None:
@@ -108,7 +111,7 @@ class LargeReads:
             next(self._run)
         except StopIteration:
             self._run = None
-            self._done, self._total, self._is_new = 0, 0, False
+            self._done, self._total = 0, 0
         return self._trail.saw()
 
     def close(self) -> None:
@@ -118,7 +121,7 @@ class LargeReads:
             self._run = None
 
     def _file(self, name: Name, serials: tuple[int, ...]) -> Generator[None, None, None]:
-        again = False
+        again, self._stopped, now = False, False, self._clock.monotonic
         try:
             again = yield from self._read(name)
         except OSError as error:
@@ -126,7 +129,10 @@ class LargeReads:
                 self._give_back(name, error)
             else:
                 self._problems.unreadable(self._batch.path(*name), error)
-        self._queue.done(serials, again, self._objects.spared.due(name), self._clock.monotonic())
+        rests_at = now() + RESTS if self._stopped else 0.0
+        if not again:
+            self.ahead -= self._given.pop(name, 0)
+        self._queue.done(serials, again, rests_at if again else self._objects.spared.due(name), now())
 
     def _give_back(self, name: Name, why: OSError | None = None) -> None:
         """Another look finds out what stands there now."""
@@ -155,7 +161,7 @@ class LargeReads:
             yield from self._only_name(name, told)
             return False
         was = self._batch.object(known) if known is not None else None
-        self._is_new = was is None
+        self._had = 0 if was is None else size_of(was)
         read_at = self._clock.now_ns()
         meta = read_metadata(-1, b"", before, fd)
         self._total = before.st_size
@@ -164,7 +170,10 @@ class LargeReads:
         reader, slices = self._objects.open_slices(was, id, fd, before.st_size)
         committed = False
         try:
-            content = yield from self._slices(token, reader, slices, was is None)
+            gives = partial(self._give, name, token, reader, is_new=was is None)
+            content = yield from self._slices(handle, reader, slices, gives)
+            if content is None:
+                return True
             self._send(token, reader.found, reader.patches, was is None)
             if was is not None:
                 self._objects.spared.read(name, content.size, self._clock.monotonic())
@@ -210,9 +219,10 @@ class LargeReads:
         return row is not None and (row == was or decode_object(row).content == decode_object(was).content)
 
     def _slices(
-        self, token: int, reader: ContentReader, slices: Generator[int, None, Content], is_new: bool
-    ) -> Generator[None, None, Content]:
-        """Read to the end, giving each slice away as soon as it is read."""
+        self, handle: bytes, reader: ContentReader, slices: Generator[int, None, Content], gives: Callable[[], None]
+    ) -> Generator[None, None, Content | None]:
+        """Read to the end; ``gives`` gives each slice away as it is read. None: over a slow link that would take long, and
+        the file is being written."""
         while True:
             reader.slice = self._objects.link.slice
             try:
@@ -220,8 +230,20 @@ class LargeReads:
             except StopIteration as end:
                 content: Content = end.value
                 return content
-            self._send(token, reader.found, reader.patches, is_new)
+            gives()
             yield
+            is_slow = self._objects.link.room is not None
+            if is_slow and self._queue.asked_again and self._objects.restless.is_stopped(handle):
+                self._stopped = True
+                slices.close()
+                return None
+
+    def _give(self, name: Name, token: int, reader: ContentReader, *, is_new: bool) -> None:
+        """What was read goes out. Of a file that is read again that much was given already, as far as it did not change."""
+        self._send(token, reader.found, reader.patches, is_new)
+        before = self._given.get(name, 0)
+        self._given[name] = now = max(before, self._done - self._had)
+        self.ahead += now - before
 
     def _name(self, name: Name, meta: Metadata, sighting: Sighting, content: Content, planned: ObjectId) -> ObjectId:
         """Bring the file that was read into the batch, as ``planned`` unless it is known by now."""

@@ -16,6 +16,7 @@ from agent.capture.tree.moves import Moved
 from agent.capture.tree.retries import Retries
 from agent.capture.tree.trail import Trail
 from agent.core.ids import ObjectId
+from agent.core.rows import size_of
 
 #: So many files with several names are read once in a walk; what is beyond is read at each name.
 _ONCE = 100_000
@@ -109,7 +110,8 @@ class Arrivals:
         if outcome is Outcome.LARGE:
             linked = st.st_nlink > 1 and stat.S_ISREG(st.st_mode)
             told = Told(trail.purpose.read_once, trail.purpose.content) if linked else None
-            new = st.st_size if self._batch.object(id) is None else 0
+            was = self._batch.object(id)
+            new = max(0, st.st_size - (0 if was is None else size_of(was)))
             self._queues.large.add(place, *self._objects.spared_until(place), told, new)
         elif outcome is Outcome.LATER:
             self._queues.later.add(place, *self._objects.waiting())

@@ -126,3 +126,47 @@ def test_what_a_first_sync_is_about_is_known_while_the_link_is_busy(made: Statio
     made.outlet.has.set()
     made.pump.reconcile("test").wait(60)
     assert [] == made.mirror()
+
+
+def test_a_file_that_is_written_on_is_left_until_it_rests(made: Station, root: Path, rng: random.Random) -> None:
+    """It is not read to its end to be read once more; what was given away of it is not told as waiting again."""
+    made.synced()
+    slow(made)
+    content, waits = rng.randbytes(4 * MIB), list[int]()
+    (root / "bulk").write_bytes(content[: 2 * MIB])
+
+    def goes_on() -> None:
+        waits.append(made.pump.facts().waits)
+        if len(waits) == 1:
+            made.outlet.has.clear()
+            (root / "bulk").write_bytes(content)
+            made.pump.hint([Hint(b"bulk", Look.ENTRY)])
+
+    made.outlet.on_content = goes_on
+    made.pump.hint([Hint(b"bulk", Look.ENTRY)])
+    wait_for(lambda: made.pump.facts().waits > 3 * MIB)
+    made.outlet.has.set()
+    wait_for(lambda: made.id_of(b"bulk") is not None and made.copied(b"bulk") == content)
+    made.pump.barrier().wait(60)
+    tokens = [token for token, _ in made.outlet.content_calls]
+    assert 1 == tokens.count(tokens[0])
+    assert len(set(tokens)) == 2
+    assert max(waits[1:]) <= 4 * MIB - MOMENT // 2
+    assert sorted(waits[1:], reverse=True) == waits[1:]
+    assert [] == made.mirror()
+
+
+def test_what_a_known_file_grew_by_waits(made: Station, root: Path, rng: random.Random) -> None:
+    """Its growth is what is left of it, and not its size."""
+    (root / "log").write_bytes(rng.randbytes(2 * MIB))
+    made.synced()
+    slow(made)
+    made.outlet.has.clear()
+    with open(root / "log", "ab") as file:
+        file.write(rng.randbytes(20 * MIB))
+    made.pump.hint([Hint(b"log", Look.ENTRY)])
+    wait_for(lambda: made.pump.facts().waits == 20 * MIB)
+    made.outlet.has.set()
+    made.pump.barrier().wait(60)
+    assert (0, 0) == (made.pump.facts().waits, made.pump.facts().ahead)
+    assert [] == made.mirror()

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from agent.capture.files.changing_files import PATIENCE, QUIET_BYTES, QUIET_MOST, TRIES, ChangingFiles
+from agent.capture.files.changing_files import PATIENCE, QUIET_BYTES, QUIET_MOST, STOPS, TRIES, ChangingFiles
 
 MS = 1_000_000
 GIB = 1 << 30
@@ -60,3 +60,12 @@ def test_nobody_waits_for_ever() -> None:
     assert restless.is_being_written(OTHER, stat_of(GIB, end), end)
     assert not restless.is_being_written(ONE, stat_of(GIB, end), end)
     assert restless.is_being_written(ONE, stat_of(GIB, end), end)
+
+
+def test_a_reading_is_ended_so_often() -> None:
+    """Then the file is read to its end, which begins the count anew."""
+    restless = ChangingFiles()
+    assert [True] * STOPS + [False] * 2 == [restless.is_stopped(ONE) for _ in range(STOPS + 2)]
+    assert restless.is_stopped(OTHER)
+    assert not restless.is_read_again(ONE, changed=False)
+    assert restless.is_stopped(ONE)
