@@ -11,7 +11,7 @@ from dataclasses import replace
 import structlog
 
 from agent.apply.brake.judge import Guard, Reached
-from agent.apply.brake.limits import ACCEPTABLE, SOURCE_EMPTIED, BrakeHold, judge, trailing_empty
+from agent.apply.brake.limits import ACCEPTABLE, BrakeHold, judge, trailing_empty
 from agent.apply.checkpoint import CHECKPOINT, LATE, number_of, numbers_of, packed, vouch
 from agent.apply.commits import commits_after, counts_at
 from agent.apply.converge.deferred import LateFiles
@@ -38,7 +38,7 @@ from agent.apply.ports import (
     no_patch,
     nothing_left_out,
 )
-from agent.apply.results import FAILED, Applied, Held, Report, StandbyFailed, VerifyReport, silent
+from agent.apply.results import Applied, Held, Report, StandbyFailed, VerifyReport, silent
 from agent.apply.standby_root import StandbyRoot
 from agent.apply.standby_token import TOKEN, Age
 from agent.apply.verify import verify
@@ -49,6 +49,14 @@ from agent.core.commit import Commit
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, CommitNumber, ObjectId, shown_commit
 from agent.core.problem import ProblemBoard, Severity
+from agent.core.problem_codes import (
+    ADOPT_WAITS,
+    APPLY_FAILED,
+    CHUNK_DAMAGED,
+    IMPOSSIBLE_ROW,
+    LINEAGE_WAITS,
+    SOURCE_EMPTIED,
+)
 from agent.fs.expected import BY_HANDLE, Expect
 
 _log = structlog.get_logger("apply")
@@ -64,7 +72,7 @@ _ATTEMPTS_KEPT = 64
 _GUESSES = 300
 
 _AGAIN = "it is tried again"
-_PASSING = ("chunk-damaged", FAILED, "impossible-row")
+_PASSING = (CHUNK_DAMAGED, APPLY_FAILED, IMPOSSIBLE_ROW)
 
 
 def never() -> bool:
@@ -212,7 +220,7 @@ class Applier:
         self._tell_unkept(whole=False)
         self._remembered.look(world.root, world.displaced, self._reader)
         # What the commits hold is not looked at here.
-        self._holds.clear("lineage-waits", "adopt-waits", *ACCEPTABLE)
+        self._holds.clear(LINEAGE_WAITS, ADOPT_WAITS, *ACCEPTABLE)
         if self._standby.found_again:
             self._lost = True
         if self._standby.opened:
@@ -499,14 +507,14 @@ class Applier:
             raise held
         if not target.consistent and self._standby.adopting:
             reason = "what stands in the adopted tree is kept as it is until the primary has been through"
-            waits = Held("adopt-waits", self._dataset, reason, "it goes on by itself", waits=True)
+            waits = Held(ADOPT_WAITS, self._dataset, reason, "it goes on by itself", waits=True)
             self._holds.stand(waits, Severity.INFO)
             raise waits
         if anew:
             reason = (
                 f"the primary started anew and is not through yet; the standby stays at {shown_commit(self._stood)}"
             )
-            waits = Held("lineage-waits", self._dataset, reason, "it goes on by itself")
+            waits = Held(LINEAGE_WAITS, self._dataset, reason, "it goes on by itself")
             self._holds.stand(waits, Severity.INFO)
             raise waits
         self._holds.clear()

@@ -6,16 +6,25 @@ from agent.apply.brake.limits import ACCEPTABLE
 from agent.apply.results import Held
 from agent.core.clock import Clock
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import (
+    ADOPT_WAITS,
+    LINEAGE_WAITS,
+    STANDBY_GONE,
+    STANDBY_NOT_EMPTY,
+    STANDBY_PATH_MISSING,
+    STANDBY_REPLACED,
+    STANDBY_UNSAFE,
+)
 
 #: Problems that stand only while the next look finds the same.
 _CODES = (
-    "standby-path-missing",
-    "standby-not-empty",
-    "standby-gone",
-    "standby-replaced",
-    "standby-unsafe",
-    "lineage-waits",
-    "adopt-waits",
+    STANDBY_PATH_MISSING,
+    STANDBY_NOT_EMPTY,
+    STANDBY_GONE,
+    STANDBY_REPLACED,
+    STANDBY_UNSAFE,
+    LINEAGE_WAITS,
+    ADOPT_WAITS,
     *ACCEPTABLE,
 )
 

@@ -9,18 +9,17 @@ import json
 import os
 import stat
 
-from agent.apply.converge.untouched import STAYS
 from agent.apply.ports import CatalogView, LocalFacts
-from agent.apply.results import DISPLACED
 from agent.core.clock import Clock
 from agent.core.ids import ROOT
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import DISPLACED, EXCLUDED_STAYS, PROBLEM_CODES
 from agent.core.rows import decode_object
 from agent.fs.walk import count, is_empty
 
 #: Under which they are kept.
 REMEMBERED = "remembered"
-_CODES = (DISPLACED, STAYS)
+_CODES = (DISPLACED, EXCLUDED_STAYS)
 
 
 class Remembered:
@@ -38,8 +37,8 @@ class Remembered:
         if self._kept is None:
             self._recall(displaced)
         for problem in self._standing():
-            if problem.code == STAYS and not _stays(root, problem.path, view):
-                self._board.clear(STAYS, problem.path)
+            if problem.code == EXCLUDED_STAYS and not _stays(root, problem.path, view):
+                self._board.clear(EXCLUDED_STAYS, problem.path)
         if self._board.has(DISPLACED) and is_empty(displaced):
             self._board.clear_code(DISPLACED)
         self.keep()
@@ -110,6 +109,7 @@ def _packed(problems: list[Problem]) -> str:
 
 def _unpacked(kept: str) -> list[Problem]:
     return [
-        Problem(code, Severity(severity), since, bytes.fromhex(path), message, remedy)
+        Problem(PROBLEM_CODES[code], Severity(severity), since, bytes.fromhex(path), message, remedy)
         for code, severity, since, path, message, remedy in (json.loads(kept) if kept else ())
+        if code in PROBLEM_CODES
     ]

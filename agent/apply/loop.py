@@ -10,23 +10,13 @@ from dataclasses import replace
 from agent.apply.applier import Applier
 from agent.apply.brake.limits import ACCEPTABLE
 from agent.apply.ending import ApplyStopped
-from agent.apply.results import (
-    DISK_FULL,
-    STOPPED,
-    ApplyFacts,
-    ApplyPhase,
-    ApplyProgress,
-    Held,
-    Report,
-    StandbyFull,
-    VerifyReport,
-    silent,
-)
+from agent.apply.results import ApplyFacts, ApplyPhase, ApplyProgress, Held, Report, StandbyFull, VerifyReport, silent
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import Damaged, HikaeError, Refused, StoreFailed
 from agent.core.ids import NOTHING, CommitNumber
-from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
+from agent.core.problem_codes import APPLY_STOPPED, SEEDING_STOPPED, STANDBY_DISK_FULL
 
 CHECKPOINT_SECONDS = 5.0
 CHECKPOINT_COMMITS = 256
@@ -264,10 +254,10 @@ class ApplyLoop:
         except ApplyStopped:
             return
         except StandbyFull as full:
-            self._complain(DISK_FULL, full)
+            self._complain(STANDBY_DISK_FULL, full)
             self._back_off(ApplyPhase.FULL, full)
         except HikaeError as error:
-            self._complain(STOPPED, error)
+            self._complain(APPLY_STOPPED, error)
             self._back_off(ApplyPhase.IDLE, error)
             if isinstance(error, StoreFailed | Damaged):
                 self._broken(error)
@@ -283,14 +273,14 @@ class ApplyLoop:
                 return
         try:
             self._more = self._upkeep()
-            self._board.clear("seeding-stopped")
+            self._board.clear(SEEDING_STOPPED)
         except HikaeError as error:
             self._more = False
             self._upkeep_at = self._clock.monotonic() + _UPKEEP_AGAIN_SECONDS
             if isinstance(error, StoreFailed | Damaged):
                 self._broken(error)
             else:
-                self._complain("seeding-stopped", error)
+                self._complain(SEEDING_STOPPED, error)
 
     def _converge(self, target: Commit) -> None:
         self._say(phase=ApplyPhase.REDO if self._applier.redoes else ApplyPhase.CONVERGE, progress=ApplyProgress())
@@ -322,8 +312,8 @@ class ApplyLoop:
 
     def _well(self) -> None:
         self._backoff = self._retry_at = 0.0
-        self._board.clear(DISK_FULL)
-        self._board.clear(STOPPED)
+        self._board.clear(STANDBY_DISK_FULL)
+        self._board.clear(APPLY_STOPPED)
 
     def _idle(self) -> None:
         with self._change:
@@ -341,7 +331,7 @@ class ApplyLoop:
         # It may have become equal in a turn that an error of our own stores ended.
         self._tell_what_stands()
         self._applier.rest()
-        self._board.clear(STOPPED)
+        self._board.clear(APPLY_STOPPED)
 
     def _finish(self) -> bool:
         """Paused between two commits, it still makes the first one whole; whether there was something to do."""
@@ -397,7 +387,7 @@ class ApplyLoop:
             self._retry_at = self._clock.monotonic() + seconds
         self._say(phase=phase, hold=hold, problem=problem, applied=self._applier.applied)
 
-    def _complain(self, code: str, error: HikaeError) -> None:
+    def _complain(self, code: ProblemCode, error: HikaeError) -> None:
         self._board.put(Problem(code, Severity.ERROR, self._clock.now_ns(), b"", error.reason, error.remedy))
 
     def _say(self, **changes: object) -> None:
@@ -415,4 +405,4 @@ class ApplyLoop:
         try:
             self._applier.close()
         except HikaeError as error:
-            self._complain(STOPPED, error)
+            self._complain(APPLY_STOPPED, error)

@@ -8,12 +8,7 @@ from enum import StrEnum
 
 from agent.core.errors import HikaeError, Refused, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
-
-#: Problems of a standby that end by a person's hand, and until then it applies no commit whole: of the whole of it, of one path.
-DISK_FULL, STOPPED = "standby-disk-full", "apply-stopped"
-FAILED = "apply-failed"
-#: Something foreign stood in the way and is in ``.hikae/displaced``.
-DISPLACED = "displaced"
+from agent.core.problem import ProblemCode
 
 
 class ApplyPhase(StrEnum):
@@ -107,7 +102,7 @@ class VerifyReport:
 class Held(Refused):
     """The apply stands still until its cause is gone or an operator accepts. ``code``: that of the problem on the board."""
 
-    def __init__(self, code: str, subject: str, reason: str, remedy: str, *, waits: bool = False) -> None:
+    def __init__(self, code: ProblemCode, subject: str, reason: str, remedy: str, *, waits: bool = False) -> None:
         """``waits``: it goes on by itself as soon as what it waits for has come; nobody need do anything."""
         super().__init__("apply", subject, reason, remedy)
         self.code = code

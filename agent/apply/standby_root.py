@@ -18,6 +18,7 @@ from agent.apply.output.directory import (
 from agent.apply.ports import Adopted, LeftOut, LocalFacts, NothingAdopted, nothing_left_out
 from agent.apply.results import Held
 from agent.apply.standby_token import Token
+from agent.core.problem_codes import STANDBY_GONE, STANDBY_NOT_EMPTY, STANDBY_PATH_MISSING, STANDBY_REPLACED
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_dir, open_file, open_root
 from agent.fs.content import read_exact
@@ -104,7 +105,7 @@ class StandbyRoot:
             self.close()
         if self.local.value(_ROOT):
             raise Held(
-                "standby-gone",
+                STANDBY_GONE,
                 self.path,
                 "the standby's directory is gone",
                 f"mount its filesystem again; or, to fill the directory anew: hikae resync {self.dataset} --standby",
@@ -114,7 +115,7 @@ class StandbyRoot:
             return open_root(self.path)
         except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
             reason = f"it cannot be created: {error.strerror}"
-            raise Held("standby-path-missing", self.path, reason, f"create {self.path}, or correct the path") from error
+            raise Held(STANDBY_PATH_MISSING, self.path, reason, f"create {self.path}, or correct the path") from error
 
     def _is_ours(self, root: int) -> bool:
         """Whether we took it before; False when it may be taken now."""
@@ -124,7 +125,7 @@ class StandbyRoot:
                 return True
             self.close()
             raise Held(
-                "standby-replaced",
+                STANDBY_REPLACED,
                 self.path,
                 "another directory stands where the standby was; nothing was written into it",
                 f"mount the standby's filesystem again; or, to take this one: hikae resync {self.dataset} --standby",
@@ -133,7 +134,7 @@ class StandbyRoot:
         self._full = not self.found_again and not is_vacant(root, self.left_out)
         if self._full and not self.adopt and self.local.value(_RESYNC) != b"yes":
             raise Held(
-                "standby-not-empty",
+                STANDBY_NOT_EMPTY,
                 self.path,
                 "the directory is not empty; nothing in it was touched",
                 "empty it, choose another path, or write adopt = true to take over what stands in it",
@@ -186,7 +187,7 @@ def forget_root(local: LocalFacts) -> None:
 
 
 #: Problems for which another directory can be taken.
-REPLACED = ("standby-gone", "standby-replaced")
+REPLACED = (STANDBY_GONE, STANDBY_REPLACED)
 
 
 def is_vacant(root: int, left_out: LeftOut = nothing_left_out) -> bool:

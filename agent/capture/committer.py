@@ -15,7 +15,7 @@ from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, commit_number, epoch_of, seq_of
 from agent.core.patch import Runs
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.fs.reserve import CODE as RESERVE
+from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE
 from agent.fs.reserve import ReserveReached
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.doubt import facts_mark
@@ -23,7 +23,6 @@ from agent.store.local import FactsMark, Local
 
 T = TypeVar("T")
 
-DISK_FULL = "state-disk-full"
 #: What a full disk means for capture.
 WAITS = "capture waits, nothing is lost"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
@@ -129,7 +128,7 @@ class Committer:
             return error.shortage.problem(WAITS, now)
         message = f"our own state cannot be written: {error.reason}; {WAITS}"
         remedy = "free space on the filesystem of the state directory"
-        return Problem(DISK_FULL, Severity.ERROR, now, b"", message, remedy)
+        return Problem(STATE_DISK_FULL, Severity.ERROR, now, b"", message, remedy)
 
     def _patiently(self, action: Callable[[], T]) -> T:
         pause = _FIRST_PAUSE
@@ -143,6 +142,6 @@ class Committer:
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 if pause != _FIRST_PAUSE:
-                    self._board.clear(DISK_FULL)
-                    self._board.clear(RESERVE)
+                    self._board.clear(STATE_DISK_FULL)
+                    self._board.clear(STATE_DISK_RESERVE)
                 return result

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from agent.capture.refused import HELD_SHUT
+from agent.capture.refused import SHUT_ERRNOS
 from agent.core.clock import Clock
-from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
+from agent.core.problem_codes import (
+    HELD_SHUT,
+    NESTED_MOUNT,
+    NEVER_RESTS,
+    SNAPSHOT_SKIPPED,
+    SOCKET_SKIPPED,
+    UNFIT,
+    UNREADABLE,
+)
 from agent.core.row_checks import Unfit
 
-UNREADABLE = "unreadable"
-UNFIT = "unfit"
-SOCKET = "socket-skipped"
-MOUNT = "nested-mount"
-SNAPSHOT = "snapshot-skipped"
-RESTLESS = "never-rests"
-SHUT = "held-shut"
 #: Kinds of which a look at everything meets every path again.
-PATHS = (UNREADABLE, UNFIT, SOCKET, MOUNT, SNAPSHOT)
+PATHS = (UNREADABLE, UNFIT, SOCKET_SKIPPED, NESTED_MOUNT, SNAPSHOT_SKIPPED)
 
 #: Paths that are known to have a problem, and their bytes, those of their directories with them; those beyond are counted, and
 #: end with the next look at everything.
@@ -36,7 +38,7 @@ class PathProblems:
     def __init__(self, board: ProblemBoard, clock: Clock) -> None:
         self._board = board
         self._clock = clock
-        self._standing: dict[bytes, tuple[str, ...]] = {}
+        self._standing: dict[bytes, tuple[ProblemCode, ...]] = {}
         #: The same paths by the directory that they are in.
         self._within: dict[bytes, set[bytes]] = {}
         self._bytes = 0
@@ -83,7 +85,7 @@ class PathProblems:
     def to_try(self) -> list[bytes]:
         """Paths that somebody holds shut for a while: no event tells when they open. Any thread."""
         standing = tuple(self._standing.items()) if self.shut else ()
-        return [path for path, codes in standing if SHUT in codes][:_TRIED]
+        return [path for path, codes in standing if HELD_SHUT in codes][:_TRIED]
 
     def _clear(self, path: bytes) -> None:
         codes = self._standing.pop(path, ())
@@ -96,8 +98,8 @@ class PathProblems:
                 del self._within[directory]
         for code in codes:
             self._board.clear(code, path)
-            self.healed = self.healed or code in (UNREADABLE, SHUT)
-            self.shut -= code == SHUT
+            self.healed = self.healed or code in (UNREADABLE, HELD_SHUT)
+            self.shut -= code == HELD_SHUT
 
     def cannot_read(self, path: bytes) -> bool:
         """Whether this path could not be read when it was looked at last; any thread."""
@@ -114,9 +116,11 @@ class PathProblems:
             self._put(UNFIT, Severity.WARNING, path, said, "make it smaller, or exclude it")
             return
         reason = os.strerror(error.errno) if error.errno else str(error)
-        if error.errno in HELD_SHUT:
+        if error.errno in SHUT_ERRNOS:
             said = f"somebody holds it shut ({reason}: a lease, or it is being loaded or unmounted); it is read when it can be"
-            self._put(SHUT, Severity.WARNING, path, said, "none needed; see who has it open if this stays: fuser, lsof")
+            self._put(
+                HELD_SHUT, Severity.WARNING, path, said, "none needed; see who has it open if this stays: fuser, lsof"
+            )
             return
         self._put(
             UNREADABLE,
@@ -128,12 +132,14 @@ class PathProblems:
 
     def socket(self, path: bytes) -> None:
         """A socket is skipped: it means nothing on another machine."""
-        self._put(SOCKET, Severity.INFO, path, "sockets are not replicated", "none needed; exclude it to silence this")
+        self._put(
+            SOCKET_SKIPPED, Severity.INFO, path, "sockets are not replicated", "none needed; exclude it to silence this"
+        )
 
     def mount(self, path: bytes, is_dir: bool) -> None:
         """Something is mounted inside the root: a filesystem or directory, or a single file."""
         self._put(
-            MOUNT,
+            NESTED_MOUNT,
             Severity.WARNING,
             path,
             "something is mounted here; it is replicated as an empty directory"
@@ -145,7 +151,7 @@ class PathProblems:
     def snapshot(self, path: bytes) -> None:
         """A read-only subvolume inside the root."""
         self._put(
-            SNAPSHOT,
+            SNAPSHOT_SKIPPED,
             Severity.WARNING,
             path,
             "a read-only btrfs subvolume (a snapshot) stands here and is not replicated",
@@ -155,14 +161,14 @@ class PathProblems:
     def restless(self, path: bytes) -> None:
         """A file changed during each of several reads and was committed as read."""
         self._put(
-            RESTLESS,
+            NEVER_RESTS,
             Severity.INFO,
             path,
             "it changed every time while it was read, so it was taken as read",
             "none needed; it is taken whole as soon as it rests",
         )
 
-    def _put(self, code: str, severity: Severity, path: bytes, message: str, remedy: str) -> None:
+    def _put(self, code: ProblemCode, severity: Severity, path: bytes, message: str, remedy: str) -> None:
         problem = Problem(code, severity, self._clock.now_ns(), path, message, remedy)
         codes = self._standing.get(path, ())
         if code not in codes:
@@ -172,7 +178,7 @@ class PathProblems:
             self._standing[path] = (*codes, code)
             self._bytes += 0 if codes else 2 * len(path)
             self._within.setdefault(path.rpartition(b"/")[0], set()).add(path)
-            self.shut += code == SHUT
+            self.shut += code == HELD_SHUT
         self._board.put(problem)
 
     def _has_room(self, path: bytes) -> bool:

@@ -23,14 +23,13 @@ from agent.core.clock import Clock
 from agent.core.errors import HikaeError, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import CAPTURE_FAILED
 from agent.core.rows import is_object, key_of, object_id_of_key
 from agent.store.catalog.catalog import Catalog
 from agent.store.doubt import doubt_what_may_be_older
 from agent.store.local import Local
 from agent.watch.hint import Hint, Look, Passing, waits_for_nothing
 from agent.watch.settle import Settle
-
-FAILED = "capture-failed"
 
 #: Directories stay open so long, in seconds, after the last thing that happened.
 LET_GO = 10.0
@@ -250,7 +249,7 @@ class Pump:
 
     def _fail(self, error: Exception, reason: str, remedy: str) -> None:
         self._board.put(
-            Problem(FAILED, Severity.ERROR, self._clock.now_ns(), b"", f"capture stopped: {reason}", remedy)
+            Problem(CAPTURE_FAILED, Severity.ERROR, self._clock.now_ns(), b"", f"capture stopped: {reason}", remedy)
         )
         if self._on_failed is not None:
             self._on_failed(error)
@@ -360,13 +359,20 @@ class Pump:
         if hold is self._hold:
             return
         if self._hold is not None:
-            self._board.clear(self._hold.value)
+            self._board.clear(self._hold.code)
         self._hold = hold
         if hold is not None:
             self._phase = CapturePhase.HELD
             message, remedy = _HOLDS[hold][0], _HOLDS[hold][1].format(dataset=self._dataset)
             self._board.put(
-                Problem(hold.value, Severity.ERROR, self._clock.now_ns(), b"", f"capture is held: {message}", remedy)
+                Problem(
+                    hold.code,
+                    Severity.ERROR,
+                    self._clock.now_ns(),
+                    b"",
+                    f"capture is held: {message}",
+                    remedy,
+                )
             )
 
     def _open_session(self, root_fd: int) -> None:
@@ -514,5 +520,5 @@ class Pump:
                 self._doubt, self._first_sync = None, False
         if self._doubt is None and not background.has_whole():
             self._phase = CapturePhase.LIVE
-            self._board.clear(FAILED)
+            self._board.clear(CAPTURE_FAILED)
         return [one.ticket for one in done if one.ticket is not None]

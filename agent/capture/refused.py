@@ -13,7 +13,7 @@ ELSEWHERE = (
 SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
 #: A write lease (fcntl(2): a non-blocking open asks its holder to let go, and gets this until it has, or its time is over), and
 #: other obstacles that pass.
-HELD_SHUT = (errno.EAGAIN, errno.ETXTBSY, errno.EBUSY)
+SHUT_ERRNOS = (errno.EAGAIN, errno.ETXTBSY, errno.EBUSY)
 
 
 def may_pass(error: OSError) -> bool:

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agent.core.problem import ProblemCode
+from agent.core.problem_codes import PROBLEM_CODES
 from agent.fs.confined import open_root
 from agent.fs.handles import filesystem_id, handle_of_fd
 from agent.store.local import Local
@@ -18,6 +20,11 @@ class RootHold(StrEnum):
 
     GONE = "root-gone"
     REPLACED = "root-replaced"
+
+    @property
+    def code(self) -> ProblemCode:
+        """That of the problem that says so."""
+        return PROBLEM_CODES[self.value]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,33 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
+class Where(StrEnum):
+    """On which node a problem stands."""
+
+    NODE = "any node"
+    PRIMARY = "primary"
+    STANDBY = "secondary"
+    EITHER = "either node"
+
+
+class ProblemCode(str):
+    """A stable word, and what is the same of all problems that have it: on which node they stand, how much they can matter (the
+    least first), what they mean, and what leads out of them in general. All of them are listed in ``core.problem_codes``."""
+
+    __slots__ = ("means", "remedy", "severities", "where")
+
+    where: Where
+    severities: tuple[Severity, ...]
+    means: str
+    remedy: str
+
+    def __new__(cls, word: str, where: Where, severities: tuple[Severity, ...], means: str, remedy: str) -> ProblemCode:
+        """``means`` and ``remedy``: as they stand in ``docs/problems.md``."""
+        self = super().__new__(cls, word)
+        self.where, self.severities, self.means, self.remedy = where, severities, means, remedy
+        return self
+
+
 #: Bytes of a path that are kept and shown (law 9): users make directories a hundred thousand levels deep at no cost.
 PATH_KEPT = 1024
 _END_SHOWN = 400
@@ -33,10 +60,10 @@ def kept_path(path: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. ``code`` is a stable word ("unreadable"), ``path`` raw bytes relative to the
+    """One thing that is wrong. ``code``: one of ``core.problem_codes``; ``path`` raw bytes relative to the
     root (b"" when it concerns the whole dataset), ``since`` UTC ns."""
 
-    code: str
+    code: ProblemCode
     severity: Severity
     since: int
     path: bytes

@@ -15,8 +15,8 @@ from pathlib import Path
 from agent.core.clock import Clock
 from agent.core.errors import TryAgain
 from agent.core.problem import Problem, Severity
+from agent.core.problem_codes import STATE_DISK_RESERVE
 
-CODE = "state-disk-reserve"
 #: A write-ahead log, its checkpoint and the index of a vault together need tens of MiB, whatever the disk's size.
 LEAST = 64 << 20
 #: No catalog needs more to go on; on a disk of terabytes a share of it would lie idle.
@@ -69,7 +69,7 @@ class Shortage:
 
     def problem(self, what: str, now_ns: int) -> Problem:
         """For status. ``what``: what stands still meanwhile."""
-        return Problem(CODE, Severity.ERROR, now_ns, b"", f"{what}: {self.reason}", self.remedy)
+        return Problem(STATE_DISK_RESERVE, Severity.ERROR, now_ns, b"", f"{what}: {self.reason}", self.remedy)
 
 
 class ReserveReached(TryAgain):

@@ -16,6 +16,7 @@ from agent.config.values import Settings
 from agent.core.clock import Clock
 from agent.core.errors import ConfigError, HikaeError
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import BUSY, CERTIFICATE, EVENTS_FILE, REVOCATION_LIST, UNKNOWN_DATASET
 from agent.node.clocks import Clocks
 from agent.node.context import Surroundings
 from agent.node.member import Member
@@ -33,9 +34,6 @@ from agent.stream.receiving.one_call import Seats
 from agent.stream.receiving.receiver import Receiver
 from agent.watch.fanotify import FanotifyGroups
 
-EXPIRY = "certificate"
-EVENTS = "events-file"
-REVOKED = "revocation-list"
 _CLOSED_AT_ONCE = 16
 DAY_NS = 86_400 * 10**9
 WARN_DAYS = 30
@@ -136,10 +134,10 @@ class Node:
         member = self.members.get(hello.dataset)
         if member is None:
             reason = f"{self._settings.node.name} has no dataset {hello.dataset!r}"
-            return (Refuse("unknown-dataset", reason, "add it to the configuration there, and restart that agent"),)
+            return (Refuse(UNKNOWN_DATASET, reason, "add it to the configuration there, and restart that agent"),)
         side = member.side
         if side is None:
-            return (Refuse("busy", f"{hello.dataset} is not open there now", "see hikae status on that node"),)
+            return (Refuse(BUSY, f"{hello.dataset} is not open there now", "see hikae status on that node"),)
         return side.accept(peer, hello)
 
     def _facts(self) -> NodeFacts:
@@ -175,18 +173,18 @@ class Node:
         try:
             identity = self._identities.current()
         except HikaeError as error:
-            self.board.put(Problem(EXPIRY, Severity.ERROR, now, b"", error.reason, error.remedy))
+            self.board.put(Problem(CERTIFICATE, Severity.ERROR, now, b"", error.reason, error.remedy))
             return
         days = (identity.not_after - now) // DAY_NS
         if days >= WARN_DAYS:
-            self.board.clear(EXPIRY)
+            self.board.clear(CERTIFICATE)
             return
         severity = Severity.WARNING if days >= 0 else Severity.ERROR
         message = (
             f"the certificate of {identity.name} ends in {days} days" if days >= 0 else "the certificate has expired"
         )
         remedy = f"hikae pki renew {identity.name}, and copy certificate and key here; no restart is needed"
-        self.board.put(Problem(EXPIRY, severity, now, b"", message, remedy))
+        self.board.put(Problem(CERTIFICATE, severity, now, b"", message, remedy))
 
     def _look_at_list(self) -> None:
         now = self._clock.now_ns()
@@ -195,19 +193,19 @@ class Node:
         except HikaeError:
             return  # told with the certificate
         if not said:
-            self.board.clear(REVOKED)
+            self.board.clear(REVOCATION_LIST)
             return
         severity = Severity.ERROR if any(one.fatal for one in said) else Severity.WARNING
         message = "; ".join(one.message for one in said)
-        self.board.put(Problem(REVOKED, severity, now, b"", message, said[0].remedy))
+        self.board.put(Problem(REVOCATION_LIST, severity, now, b"", message, said[0].remedy))
 
     def _look_at_events(self) -> None:
         if not self._events.trouble:
-            self.board.clear(EVENTS)
+            self.board.clear(EVENTS_FILE)
             return
         message = f"events cannot be written: {self._events.trouble}"
         remedy = "free space in the state directory; they are kept in memory meanwhile"
-        self.board.put(Problem(EVENTS, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
+        self.board.put(Problem(EVENTS_FILE, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
 
 
 class _Desk:

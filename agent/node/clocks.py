@@ -6,10 +6,10 @@ import threading
 
 from agent.core.clock import Clock
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import CLOCK
 from agent.core.skew import APART_NS, Skew, is_apart
 from agent.status.figures import span_text
 
-CLOCK = "clock"
 #: After a step of our own clock a peer that is connected is compared with again within this, in seconds; nothing is said before.
 COMPARED_WITHIN = 15.0
 _REMEDY = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from agent.core.clock import Clock
 from agent.core.problem import ProblemBoard
-from agent.fs.reserve import CODE, Reserve, ReserveReached, Shortage
+from agent.core.problem_codes import STATE_DISK_RESERVE
+from agent.fs.reserve import Reserve, ReserveReached, Shortage
 from agent.stream.messages import Refuse
 from agent.stream.receiving.intake import refusal_of
 
@@ -45,6 +46,6 @@ class DiskReserve:
 
     def _tell(self, shortage: Shortage | None) -> None:
         if shortage is None:
-            self._board.clear(CODE)
+            self._board.clear(STATE_DISK_RESERVE)
         else:
             self._board.put(shortage.problem(self._told, self._clock.now_ns()))

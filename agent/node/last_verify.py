@@ -13,10 +13,10 @@ import structlog
 
 from agent.core.errors import HikaeError
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import VERIFY_DIFFERENCES
 from agent.core.standing import Verified
 from agent.fs.durable import write_durably
 
-DIFFERENCES = "verify-differences"
 FILE = "verified.json"
 _log = structlog.get_logger("node")
 
@@ -66,13 +66,13 @@ class Verifies:
     def _tell(self) -> None:
         found = self._found
         if found is None:
-            self._board.clear(DIFFERENCES)
+            self._board.clear(VERIFY_DIFFERENCES)
             return
         name, deep = self._dataset, " --deep" if found.verified.deep else ""
         message = f"verify{deep} found that the standby is not what its commit says: {found.kinds}"
         remedy = f"hikae verify {name}{deep} --repair mends it; hikae verify {name}{deep} lists it, and ends this if all is well"
-        self._board.clear(DIFFERENCES)
-        self._board.put(Problem(DIFFERENCES, Severity.ERROR, found.verified.time, b"", message, remedy))
+        self._board.clear(VERIFY_DIFFERENCES)
+        self._board.put(Problem(VERIFY_DIFFERENCES, Severity.ERROR, found.verified.time, b"", message, remedy))
 
     def _keep(self) -> None:
         found = self._found

@@ -9,10 +9,9 @@ from agent import __version__
 from agent.config.values import Dataset
 from agent.core.ids import NO_EPOCH, NOTHING, Epoch
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import CONFIG_DIFFERS, KIND_DIFFERS, NOT_STANDBY, VERSION
 from agent.stream.messages import CREDIT, Answers, Hello, Refuse, SecondaryPart, Welcome
 from agent.stream.versions import SPOKEN, agree
-
-CONFIG_DIFFERS, VERSION = "config-differs", "version"
 
 
 def peers_that_differ(ours: bytes, theirs: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -41,7 +40,7 @@ def why_unfit(node: str, dataset: Dataset, hello: Hello) -> Refuse | None:
     if hello.kind in ("", dataset.kind):
         return None
     reason = f"{dataset.name} is a {dataset.kind} on {node} and a {hello.kind} on {hello.node}"
-    return Refuse("kind-differs", reason, "make the configuration of both nodes the same")
+    return Refuse(KIND_DIFFERS, reason, "make the configuration of both nodes the same")
 
 
 def introduced(answers: Answers, dataset: Dataset) -> Answers:
@@ -55,7 +54,7 @@ def introduced(answers: Answers, dataset: Dataset) -> Answers:
 def not_standby(node: str, dataset: Dataset, own: Epoch, hello: Hello) -> Answers:
     """What ``node``, the primary, answers to another one: the epoch that it reigns in, provenly, and that it takes nothing."""
     reason = f"{node} is the primary of {dataset.name}, in epoch {own.number}, and not a standby"
-    refuse = Refuse("not-standby", reason, "make the configuration of both nodes the same", own.number)
+    refuse = Refuse(NOT_STANDBY, reason, "make the configuration of both nodes the same", own.number)
     version = agree(SPOKEN, hello.versions)
     if version is None:
         return (refuse,)

@@ -12,6 +12,7 @@ from cronsim import CronSim
 from agent.config.values import Dataset
 from agent.core.errors import Damaged, HikaeError, TryAgain
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import DAMAGED, PROMOTING
 from agent.node import succession
 from agent.node.context import SideContext, Surroundings
 from agent.node.facts import closed_facts, primary_facts, standby_facts
@@ -26,8 +27,6 @@ from agent.status.facts import DatasetFacts
 from agent.status.for_peers import standing_of
 from agent.status.state import Role
 from agent.stream.telling import Standings
-
-DAMAGED = "damaged"
 
 
 class Member:
@@ -146,7 +145,7 @@ class Member:
         """A standby that is to be the primary becomes it once its tree is what it received."""
         side = self.side
         if self.role is not Role.PRIMARY or not isinstance(side, Standby):
-            self.board.clear(succession.PROMOTING)
+            self.board.clear(PROMOTING)
         elif succession.is_through(side):
             self._tended.reopen()
         else:

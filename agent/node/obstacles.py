@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.apply.results import DISK_FULL as STANDBY_FULL
-from agent.apply.results import FAILED, STOPPED
-from agent.capture.committer import DISK_FULL
-from agent.capture.path_problems import UNREADABLE
-from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
+from agent.core.problem_codes import (
+    APPLY_FAILED,
+    APPLY_STOPPED,
+    DISK_RESERVE,
+    NOT_RUNNING,
+    STANDBY_DISK_FULL,
+    STATE_DISK_FULL,
+    STATE_DISK_RESERVE,
+    UNREADABLE,
+)
 from agent.core.standing import PeerStanding, Standing
-from agent.fs.reserve import CODE as RESERVE
 from agent.node.patience import Obstacle
 from agent.node.pauses import APPLY, SEND, Pauses
 from agent.node.primary import Primary
-from agent.node.reopening import NOT_RUNNING
-from agent.node.standby import FULL
-from agent.stream.messages import RESERVE as REFUSED_FOR_ROOM
 from agent.stream.position import Level
 from agent.stream.sending.link import is_for_a_person
 
 #: Problems of a whole dataset during which nothing is captured.
-_CAPTURE_WAITS = (DISK_FULL, RESERVE, UNREADABLE)
+_CAPTURE_WAITS = (STATE_DISK_FULL, STATE_DISK_RESERVE, UNREADABLE)
 
 #: Problems of a standby during which nothing counts as applied.
-_NOT_APPLIED = (STANDBY_FULL, STOPPED, FAILED)
+_NOT_APPLIED = (STANDBY_DISK_FULL, APPLY_STOPPED, APPLY_FAILED)
 
 
 def of_capture(side: Primary, board: ProblemBoard) -> Obstacle | None:
     """Why nothing is captured for now."""
     hold = side.facts().hold
-    codes = (hold.value,) if hold is not None else _CAPTURE_WAITS
+    codes = (hold.code,) if hold is not None else _CAPTURE_WAITS
     return _told(board, codes)
 
 
@@ -54,7 +56,7 @@ def of_peer(
     if state.connected and (word := told(peer)) is not None:
         return of_standing(word.standing, peer, level, name)
     refused = state.error
-    if refused is None or not (is_for_a_person(refused.code) or refused.code == REFUSED_FOR_ROOM):
+    if refused is None or not (is_for_a_person(refused.code) or refused.code == DISK_RESERVE):
         return None
     link.dial_now()
     return _obstacle(refused) if refused.since >= asked_ns else None
@@ -63,7 +65,7 @@ def of_peer(
 def of_standing(said: Standing, peer: str, level: Level, dataset: str) -> Obstacle | None:
     """What a peer that is connected says of itself, as far as only a person there can end it."""
     worst = said.worst
-    if worst is not None and worst.code == FULL:
+    if worst is not None and worst.code == STATE_DISK_FULL:
         return Obstacle(f"{peer} cannot store what comes: {worst.message}", _there(peer, worst.remedy))
     if level is Level.DURABLE:
         return None
@@ -80,7 +82,7 @@ def _there(peer: str, remedy: str) -> str:
     return f"on {peer}: {remedy}" if remedy else f"see hikae status on {peer}"
 
 
-def _told(board: ProblemBoard, codes: tuple[str, ...]) -> Obstacle | None:
+def _told(board: ProblemBoard, codes: tuple[ProblemCode, ...]) -> Obstacle | None:
     for problem in board.listed()[0]:
         if problem.code in codes and not problem.path and problem.severity is not Severity.INFO:
             return _obstacle(problem)

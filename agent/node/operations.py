@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from agent.apply.results import ApplyProgress, VerifyReport
 from agent.core.errors import NotFound, Refused, TryAgain
 from agent.core.ids import CommitNumber, epoch_of, seq_of
+from agent.core.problem_codes import ROOT_REPLACED
 from agent.core.standing import Verified
 from agent.node.member import Member
 from agent.node.obstacles import of_capture, of_opening, of_peer
@@ -149,7 +150,7 @@ class Operations:
             return {"dataset": dataset, "accepted": code}
         if isinstance(side, Primary):
             hold = side.facts().hold
-            if hold is None or hold.value != "root-replaced":
+            if hold is None or hold.value != ROOT_REPLACED:
                 where = (
                     f"an emptied source, a mass deletion or rewriting is accepted on {', '.join(side.dataset.standby)}"
                 )

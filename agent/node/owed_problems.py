@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import OWED
 from agent.store.catalog.catalog import Catalog
 
-OWED = "owed"
 #: Paths that are named.
 NAMED = 20
 

@@ -21,6 +21,7 @@ from agent.core.commit import Commit
 from agent.core.errors import HikaeError, Refused, StoreFailed, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, Severity
+from agent.core.problem_codes import FENCED, NOT_STANDBY, REWOUND, WATCH
 from agent.fs.reserve import Reserve
 from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
@@ -53,7 +54,6 @@ from agent.watch.mounts import MountsBelow
 from agent.watch.root import WatchedRoot, directory_at, reason_lost
 from agent.watch.settle import Settle
 
-WATCH = "watch"
 NONCE_SIZE = 32
 _log = structlog.get_logger("node")
 
@@ -226,7 +226,7 @@ class Primary:
         epoch is not older, this node is fenced before it answers (law 7)."""
         if peer not in self.dataset.standby:
             reason = f"{peer} takes no part in {self.dataset.name} here"
-            return (Refuse("not-standby", reason, "make the configuration of both nodes the same"),)
+            return (Refuse(NOT_STANDBY, reason, "make the configuration of both nodes the same"),)
         if self.mark is None and fences(self.epoch, hello.epoch, peer):
             broken = LineageBroken(peer, hello.epoch, NOTHING, b"", False, self._context.around.node)
             self._rewind(proven_mark(broken, self._newest_number(), self._context.around.clock.now_ns()))
@@ -402,8 +402,8 @@ class Primary:
         """Say it, and write the mark until it is durable; also when the disk was full at first."""
         mark = self.mark
         if mark is None:
-            self._context.board.clear(rewound.REWOUND)
-            self._context.board.clear(rewound.FENCED)
+            self._context.board.clear(REWOUND)
+            self._context.board.clear(FENCED)
             return
         self._context.board.put(mark.problem(self.dataset.name, self._home))
         if self._unmarked:

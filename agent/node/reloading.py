@@ -15,12 +15,12 @@ from agent.config.mistakes import ConfigMistakes
 from agent.config.values import Dataset, Settings
 from agent.core.clock import Clock
 from agent.core.errors import ConfigError
-from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
+from agent.core.problem_codes import CONFIG_INVALID, CONFIG_NEEDS_RESTART
 from agent.pki import startable
 
 Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge
 
-INVALID, NEEDS_RESTART = "config-invalid", "config-needs-restart"
 _KEYS_SHOWN = 8
 _log = structlog.get_logger("node")
 
@@ -70,7 +70,7 @@ class Reloader:
         self._running = found.settings
         for dataset in found.settings.datasets:
             self._members[dataset.name].configure(dataset)
-        self._board.clear(INVALID)
+        self._board.clear(CONFIG_INVALID)
         self._tell_waiting(found.waiting)
         for warning in read.warnings:
             _log.warning("configuration", warning=warning)
@@ -86,18 +86,18 @@ class Reloader:
     def _refused(self, error: ConfigError) -> None:
         _log.error("the configuration is refused; the agent goes on with the one before", reason=str(error))
         remedy = "correct it, then: hikae reload. Until then the agent goes on as before, but would not start again"
-        self._problem(INVALID, f"the configuration is wrong: {_first_mistake(error)}", remedy)
+        self._problem(CONFIG_INVALID, f"the configuration is wrong: {_first_mistake(error)}", remedy)
         self._changed()
 
     def _tell_waiting(self, keys: Sequence[str]) -> None:
         if not keys:
-            self._board.clear(NEEDS_RESTART)
+            self._board.clear(CONFIG_NEEDS_RESTART)
             return
         more = f" and {len(keys) - _KEYS_SHOWN} more" if len(keys) > _KEYS_SHOWN else ""
         message = f"changes in the configuration wait for a restart: {', '.join(keys[:_KEYS_SHOWN])}{more}"
-        self._problem(NEEDS_RESTART, message, "systemctl restart hikae; or undo them and: hikae reload")
+        self._problem(CONFIG_NEEDS_RESTART, message, "systemctl restart hikae; or undo them and: hikae reload")
 
-    def _problem(self, code: str, message: str, remedy: str) -> None:
+    def _problem(self, code: ProblemCode, message: str, remedy: str) -> None:
         self._board.put(Problem(code, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
 
 

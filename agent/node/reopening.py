@@ -11,10 +11,10 @@ import structlog
 from agent.core.clock import Clock
 from agent.core.errors import Damaged, HikaeError, StoreFailed
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import NOT_RUNNING
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
-NOT_RUNNING = "not-running"
 _log = structlog.get_logger("node")
 
 

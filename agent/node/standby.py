@@ -21,6 +21,7 @@ from agent.core.commit import Commit, Position
 from agent.core.errors import Damaged, HikaeError, Refused, StoreFailed, TryAgain
 from agent.core.ids import NOTHING, seq_of
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import BUSY, NOT_PRIMARY, STATE_DISK_FULL
 from agent.fs.reserve import Reserve, ReserveReached
 from agent.node import meeting
 from agent.node.context import SideContext, Surroundings
@@ -42,7 +43,6 @@ from agent.stream.receiving.presence import ChunksMissing
 from agent.stream.receiving.receiver import Receiver
 from agent.stream.telling import Standings
 
-FULL = "state-disk-full"
 #: A call looks up at least each second.
 CALLS_END_WITHIN = 5.0
 #: The longest that a batch of a first sync waits for the applier: 10 MB/s go on whatever the standby does.
@@ -241,12 +241,12 @@ class Standby:
     def _refusal(self, peer: str, hello: Hello) -> Refuse | None:
         if peer != self.dataset.primary:
             reason = f"{peer} is not the primary of {hello.dataset} here: {self.dataset.primary} is"
-            return Refuse("not-primary", reason, "make the configuration of both nodes the same")
+            return Refuse(NOT_PRIMARY, reason, "make the configuration of both nodes the same")
         refusal = meeting.why_unfit(self._context.around.node, self.dataset, hello) or self.room.refusal()
         if refusal is None and not self.seeding.ready:
             files, size = self.seeding.read
             reason = f"the tree that stands there is being read: {files:,} files, {size_text(size)} so far"
-            refusal = Refuse("busy", reason, "it goes on by itself")
+            refusal = Refuse(BUSY, reason, "it goes on by itself")
         return refusal
 
     def met(self, hello: Hello, answers: Answers) -> None:
@@ -290,7 +290,7 @@ class Standby:
         now = self._context.around.clock.now_ns()
         message = f"what the primary sends cannot be stored: {error.reason} ({error.subject})"
         self._context.board.put(
-            Problem(FULL, Severity.ERROR, now, b"", message, error.remedy or "it goes on by itself")
+            Problem(STATE_DISK_FULL, Severity.ERROR, now, b"", message, error.remedy or "it goes on by itself")
         )
         self._is_full = True
 
@@ -298,7 +298,7 @@ class Standby:
         """There was room."""
         if self._is_full:
             self._is_full = False
-            self._context.board.clear(FULL)
+            self._context.board.clear(STATE_DISK_FULL)
 
     def mended(self, began: int, left: int) -> int:
         """The primary offered everything; ``left`` of the lost chunks did not come. What the call has to mend now."""

@@ -10,11 +10,10 @@ from pathlib import Path
 from agent.apply.checkpoint import checkpoint_of
 from agent.core.ids import shown_commit
 from agent.core.problem import Problem, Severity
+from agent.core.problem_codes import PROMOTING
 from agent.node.standby import Standby
 from agent.roles import lineage
 from agent.store.catalog.catalog import Catalog
-
-PROMOTING = "promoting"
 
 
 def must_wait(home: Path, node: str) -> bool:

@@ -12,10 +12,10 @@ from agent.core.clock import Clock
 from agent.core.errors import Damaged, NotFound, Refused
 from agent.core.patch import Patch
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import VAULT_DAMAGED
 from agent.store.local import Local
 from agent.store.vault.vault import Vault
 
-VAULT_DAMAGED = "vault-damaged"
 #: What could not be had may be had once its file was captured again: seconds until it is asked for anew.
 AGAIN_AFTER = 30.0
 _LACKING = "vault-lacks"

@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.core.ids import NOTHING, CommitNumber, epoch_of, seq_of, shown_commit
-from agent.core.problem import Problem, Severity
+from agent.core.problem import Problem, ProblemCode, Severity
+from agent.core.problem_codes import FENCED, REWOUND
 from agent.fs.durable import write_durably
 from agent.store.catalog.catalog import Catalog
 from agent.stream.footing import LineageBroken, Verdict
 
 MARK = "rewound.json"
-REWOUND, FENCED = Verdict.REWOUND.value, Verdict.FENCED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Rewound:
     fenced: bool = False
 
     @property
-    def code(self) -> str:
+    def code(self) -> ProblemCode:
         """The problem's, and what ``accept`` says that it accepted."""
         return FENCED if self.fenced else REWOUND
 

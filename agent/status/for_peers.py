@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from agent.core.problem import Problem, Severity, kept_path
+from agent.core.problem_codes import CONFIG_DIFFERS, VERSION
 from agent.core.standing import Hold, Standing, SyncFacts, Trouble
 from agent.status.derive import own_state
 from agent.status.facts import DatasetFacts
 from agent.status.text import shown
 
 #: What both nodes find when they meet: each knows it by itself.
-_BOTH_KNOW = frozenset({"config-differs", "version"})
+_BOTH_KNOW = frozenset({CONFIG_DIFFERS, VERSION})
 
 
 def standing_of(facts: DatasetFacts, peer: str) -> Standing:
@@ -40,7 +41,7 @@ def _worst(problems: list[Problem]) -> Trouble | None:
         for problem in problems:
             if problem.severity is severity:
                 where = f"{shown(kept_path(problem.path))}: " if problem.path else ""
-                return Trouble(problem.code, where + shown(problem.message), shown(problem.remedy))
+                return Trouble(str(problem.code), where + shown(problem.message), shown(problem.remedy))
     return None
 
 

@@ -193,7 +193,7 @@ def _verify(result: Verified | None) -> Json | None:
 
 def _problem(problem: Problem) -> Json:
     return {
-        "code": problem.code,
+        "code": str(problem.code),
         "severity": problem.severity.value,
         "since": stamp(problem.since),
         "path": shown(kept_path(problem.path)),

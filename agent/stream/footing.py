@@ -14,6 +14,7 @@ from agent.core.chunks import NAME_SIZE
 from agent.core.commit import Commit
 from agent.core.errors import Refused
 from agent.core.ids import EPOCH_STEP, NOTHING, CommitNumber, Epoch, epoch_of, may_follow, shown_commit
+from agent.core.problem_codes import PROBLEM_CODES
 from agent.stream.messages import Hello, Welcome, bad
 
 TOKEN_SIZE = 16
@@ -49,7 +50,7 @@ class LineageBroken(Refused):
             remedy = "see hikae status on this node"
         super().__init__("replicate", peer, reason, remedy)
         self.verdict = verdict
-        self.code = verdict.value
+        self.code = PROBLEM_CODES[verdict.value]
         self.peer = peer
         self.epoch = epoch
         self.durable = durable

@@ -41,8 +41,6 @@ PATCHES_TARGET = 512
 PATCHES_MAX = 2048
 #: Each side says something at least so often, and leaves a call in which it heard nothing for so long, in seconds.
 HEARTBEAT, SILENCE = 5.0, 30.0
-#: Of a ``Refuse`` that ends by itself: the dataset is being opened, or there is no room above the reserve.
-BUSY, RESERVE = "busy", "disk-reserve"
 #: A sender may have so many bytes under way that the receiver has not worked off.
 CREDIT = 32 * MIB
 TEXT_MAX = 1024

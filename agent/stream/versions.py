@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agent.core import problem_codes
 from agent.core.errors import WireError
 from agent.stream.messages import VERSION, Hello, Refuse, Welcome, bad
 
@@ -28,7 +29,7 @@ def refusal(node: str, ours: Sequence[int], hello: Hello) -> Refuse:
         remedy = f"upgrade {hello.node}, to the release before that of {node} if need be"
     else:
         remedy = f"upgrade {node}: the secondary first"
-    return Refuse("version", reason, remedy)
+    return Refuse(problem_codes.VERSION, reason, remedy)
 
 
 def check_welcome(peer: str, offered: Sequence[int], welcome: Welcome) -> None:

@@ -11,6 +11,7 @@ from agent.core.commit import Commit
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, commit_number
 from agent.core.problem import Problem, Severity
+from agent.core.problem_codes import PROBLEM_CODES
 from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.published import status_json
 from agent.status.state import Role
@@ -24,7 +25,7 @@ def a_problem(
 ) -> Problem:
     """A problem with a message and a remedy that name it."""
     values: dict[str, Any] = {"since": NOW - MINUTE, "message": f"{code} message", "remedy": f"{code} remedy"} | more
-    return Problem(code=code, severity=severity, path=path, **values)
+    return Problem(code=PROBLEM_CODES[code], severity=severity, path=path, **values)
 
 
 def a_peer(**more: Any) -> PeerFacts:

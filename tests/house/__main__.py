@@ -1,5 +1,6 @@
 """``python -m house check`` (``make lint``): laws and decisions that are cited stand in the documentation, pages that are
-made from the source are what it makes of them, public names have one meaning, and no folder is too full.
+made from the source are what it makes of them, public names have one meaning, problems take their codes from the registry, and no
+folder is too full.
 
 ``house pages`` makes the pages (``make pages``); ``house figures [CHECKOUT]`` prints how it reads; ``house draw SEED`` thirty
 functions without their places, ``house places SEED`` where these stand."""
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from house import figures, names, pages, references
+from house import figures, names, pages, problem_codes, references
 from house.draw import draw
 from house.source import read_source
 
@@ -42,6 +43,7 @@ def _check() -> int:
         *references.mistakes(source),
         *pages.mistakes(Path()),
         *names.mistakes(source),
+        *problem_codes.mistakes(source),
         *figures.mistakes(source),
     ]
     print("\n".join(lines) if lines else f"{len(source.agent)} modules: references resolve, names have one meaning")

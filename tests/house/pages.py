@@ -9,6 +9,8 @@ from pathlib import Path
 from agent.config.keys import Declared, as_written, keys_of
 from agent.config.schema import SHARED_KEYS, TABLES
 from agent.config.show import toml
+from agent.core.problem import ProblemCode
+from agent.core.problem_codes import PROBLEM_CODES
 
 _HEAD = """# Configuration keys
 
@@ -17,13 +19,35 @@ the same on all nodes, which compare it (`config-differs`); all others are each 
 version does not act on it.
 """
 
+_PROBLEMS = """# Problems
+
+Made from the source by `make pages`. What is wrong while the agent goes on stands in `hikae status`, with what to type; its code
+never changes, so that other programs can rely on it. It ends by itself once its cause is gone. A problem's own words say more
+than this page: which path, which peer, and the names to type.
+
+| code | on | severity | what it means | what leads out of it |
+|---|---|---|---|---|"""
+
 
 def configuration() -> str:
     """``docs/configuration.md``."""
     return "\n".join([_HEAD, *(line for name in TABLES for line in _table(name))])
 
 
-PAGES = {"docs/configuration.md": configuration}
+def problems() -> str:
+    """``docs/problems.md``."""
+    rows = [
+        f"| `{code}` | {code.where} | {_severity(code)} | {code.means} | {code.remedy} |"
+        for code in PROBLEM_CODES.values()
+    ]
+    return "\n".join([_PROBLEMS, *rows, ""])
+
+
+def _severity(code: ProblemCode) -> str:
+    return " or ".join(severity.value for severity in code.severities)
+
+
+PAGES = {"docs/configuration.md": configuration, "docs/problems.md": problems}
 
 
 def make(root: Path) -> None:

@@ -9,10 +9,9 @@ from datetime import datetime
 from agent.config.values import Brake
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber
+from agent.core.problem import ProblemCode
+from agent.core.problem_codes import MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED
 
-SOURCE_EMPTIED = "held"
-MASS_DELETION = "mass-deletion"
-MASS_REWRITING = "mass-rewriting"
 #: What an operator can accept, as codes of problems.
 ACCEPTABLE = (SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING)
 
@@ -30,7 +29,7 @@ class BrakeHold:
     """Why the apply stands still. ``code``: of the problem that says so; ``since``: the first commit that it concerns;
     accepting that or a later one ends it."""
 
-    code: str
+    code: ProblemCode
     message: str
     since: CommitNumber
 

@@ -16,6 +16,7 @@ from agent.apply.output.directory import TEMP
 from agent.apply.output.unkept import InTheWay, Unkept
 from agent.apply.writing import file_content
 from agent.core.ids import ROOT, ObjectId
+from agent.core.problem_codes import IMPOSSIBLE_ROW
 from agent.core.rows import ObjectRow
 from agent.fs.confined import create_file, give_name, make_node, make_symlink, open_dir, open_pinned
 from agent.fs.expected import StaleEntry, is_ours_alone
@@ -119,7 +120,7 @@ def _way_up(mirror: Mirror, id: ObjectId) -> list[tuple[ObjectId, ObjectId, byte
 def _impossible(mirror: Mirror, parent: ObjectId, name: bytes) -> None:
     message = "the catalog names this where no directory can be; it is left out"
     remedy = "hikae reconcile on the primary; if it stays, its catalog is damaged"
-    mirror.problem("impossible-row", mirror.path(parent, name), message, remedy)
+    mirror.problem(IMPOSSIBLE_ROW, mirror.path(parent, name), message, remedy)
 
 
 # -- the name is taken ---------------------------------------------------------------------------------------------------

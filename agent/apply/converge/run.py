@@ -24,13 +24,14 @@ from agent.apply.ports import (
     no_patch,
     nothing_left_out,
 )
-from agent.apply.results import DISPLACED, FAILED, ApplyProgress, ChunkLost, Report, silent
+from agent.apply.results import ApplyProgress, ChunkLost, Report, silent
 from agent.apply.writing.file_content import Look, goes_on
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
-from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
+from agent.core.problem_codes import APPLY_FAILED, CHUNK_DAMAGED, DISPLACED
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
 from agent.fs.confined import DirTree, open_pinned
 from agent.fs.expected import StaleEntry
@@ -428,7 +429,9 @@ class Mirror:
         above = self._above[1]
         return above + b"/" + name if above else name
 
-    def problem(self, code: str, path: bytes, message: str, remedy: str, severity: Severity = Severity.ERROR) -> None:
+    def problem(
+        self, code: ProblemCode, path: bytes, message: str, remedy: str, severity: Severity = Severity.ERROR
+    ) -> None:
         """Put it on the board."""
         self.board.put(Problem(code, severity, self.clock.now_ns(), path, message, remedy))
 
@@ -456,7 +459,7 @@ class Attempt:
         if error is None:
             return False
         if isinstance(error, (ChunkLost, WireError)):
-            self._failed("chunk-damaged", error.sentence, "it is fetched from the primary again; the rest goes on")
+            self._failed(CHUNK_DAMAGED, error.sentence, "it is fetched from the primary again; the rest goes on")
             return True
         if not isinstance(error, OSError):
             return False
@@ -467,13 +470,13 @@ class Attempt:
         if self._is_left_out(error):
             return True
         reason = error.strerror or str(error)
-        self._failed(FAILED, f"cannot be made as wanted: {reason}", "see what stands there; it is tried again")
+        self._failed(APPLY_FAILED, f"cannot be made as wanted: {reason}", "see what stands there; it is tried again")
         return True
 
     def _is_left_out(self, error: OSError) -> bool:
         return False
 
-    def _failed(self, code: str, message: str, remedy: str) -> None:
+    def _failed(self, code: ProblemCode, message: str, remedy: str) -> None:
         mirror = self._mirror
         mirror.world.clear_temp()
         mirror.tally.failed += 1

@@ -15,11 +15,10 @@ from agent.apply.output.unkept import InTheWay
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.core.ids import ObjectId
 from agent.core.problem import Severity
+from agent.core.problem_codes import EXCLUDED_STAYS
 from agent.fs.confined import open_dir
 from agent.fs.handles import is_directory, is_mounted
 from agent.fs.walk import entries
-
-STAYS = "excluded-stays"
 
 
 def is_untouched(mirror: Mirror, parent: ObjectId, name: bytes, found: Found) -> bool:
@@ -38,7 +37,7 @@ def stays(mirror: Mirror, fd: int, parent: ObjectId, name: bytes) -> bool:
         return False
     shown = found.decode("utf-8", "backslashreplace")
     message = f"is not wanted any more, and stays: it holds what exclude names, or a mount, first: {shown!r}"
-    mirror.problem(STAYS, path, message, "remove it once nobody needs what is in it", Severity.WARNING)
+    mirror.problem(EXCLUDED_STAYS, path, message, "remove it once nobody needs what is in it", Severity.WARNING)
     return True
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from agent.apply.ports import Adopted
 from agent.apply.results import Held, StandbyFailed, StandbyFull
+from agent.core.problem_codes import STANDBY_UNSAFE
 from agent.core.rows import PRIVATE_DIR
 from agent.fs import confined, project
 from agent.fs.durable import sync_filesystem
@@ -232,7 +233,7 @@ def _own_dir(parent: int, name: bytes, path: str) -> tuple[int, bool]:
 
 def _unsafe(path: str) -> Held:
     return Held(
-        "standby-unsafe",
+        STANDBY_UNSAFE,
         path,
         "its .hikae is not a directory of ours; what stands there was left alone",
         f"remove {path}/.hikae, or move it away",

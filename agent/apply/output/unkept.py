@@ -17,7 +17,16 @@ from functools import reduce
 from operator import or_
 
 from agent.core.ids import ObjectId
-from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
+from agent.core.problem_codes import (
+    ATTRIBUTES_NOT_KEPT,
+    IN_THE_WAY,
+    LINKS_NOT_KEPT,
+    METADATA_NOT_PERMITTED,
+    NOT_KEPT,
+    PROJECT_DIFFERS,
+    TIMES_NOT_KEPT,
+)
 from agent.core.rows import ObjectRow
 
 
@@ -116,7 +125,7 @@ _ENDS = frozenset(
 class _Kind:
     """How kinds are told together: ``{count}`` objects."""
 
-    code: str
+    code: ProblemCode
     bits: Unkept
     severity: Severity
     message: str
@@ -126,49 +135,49 @@ class _Kind:
 _PRIVILEGE = Unkept.OWNER | Unkept.MODE
 _KINDS = (
     _Kind(
-        "not-kept",
+        NOT_KEPT,
         Unkept.OBJECT,
         Severity.ERROR,
         "{count} of the dataset cannot stand on the standby, or not as now: its filesystem cannot hold such a size, name or kind",
         "put the standby on a filesystem that can; or name them in exclude",
     ),
     _Kind(
-        "in-the-way",
+        IN_THE_WAY,
         Unkept.IN_THE_WAY,
         Severity.ERROR,
         "{count} of the dataset cannot stand on the standby: what exclude names, or a mount, stands there and is not touched",
         "move away what stands there, then hikae verify --repair",
     ),
     _Kind(
-        "project-differs",
+        PROJECT_DIFFERS,
         Unkept.PROJECT,
         Severity.ERROR,
         "{count} of the dataset cannot stand on the standby, since a directory there takes only what has its own project id",
         "take inheritance off that directory: xfs_io -x -c 'chattr -P' DIRECTORY; then hikae verify --repair",
     ),
     _Kind(
-        "links-not-kept",
+        LINKS_NOT_KEPT,
         Unkept.LINKS,
         Severity.WARNING,
         "{count} with several names became several files on the standby, since its filesystem has no more links",
         "put the standby on a filesystem that has them; until then a promoted node has copies",
     ),
     _Kind(
-        "times-not-kept",
+        TIMES_NOT_KEPT,
         Unkept.TIMES,
         Severity.WARNING,
         "{count} of the standby cannot have the primary's times: its filesystem keeps coarser ones, or not so late or early ones",
         "put the standby on a filesystem that keeps nanoseconds and such times (ext4 with inodes of 256 bytes, xfs with bigtime)",
     ),
     _Kind(
-        "attributes-not-kept",
+        ATTRIBUTES_NOT_KEPT,
         Unkept.ATTRIBUTES | Unkept.FLAGS,
         Severity.WARNING,
         "{count} of the standby lack some of their attributes, lists of access rights or flags",
         "put the standby on a filesystem that keeps as many and as large ones as the primary's",
     ),
     _Kind(
-        "metadata-not-permitted",
+        METADATA_NOT_PERMITTED,
         _PRIVILEGE,
         Severity.WARNING,
         "{count} of the standby lack owner or mode of the primary's",
@@ -188,7 +197,7 @@ class UnkeptReport:
     def __init__(self, counts: Callable[[], dict[int, tuple[int, list[ObjectId]]]], board: ProblemBoard) -> None:
         self._counts = counts
         self._board = board
-        self._told: dict[str, int] = {}
+        self._told: dict[ProblemCode, int] = {}
         #: Of any object.
         self.bits = Unkept.NOTHING
         self._stale = True

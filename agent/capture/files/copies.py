@@ -10,8 +10,8 @@ from agent.capture.files.hard_links import Linked
 from agent.capture.open_tree import OpenTree
 from agent.core.ids import ObjectId
 from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import HARD_LINKS_COPIED
 
-COPIES = "hard-links-copied"
 #: Looking at all of them takes at most this part of the time, and is done no more often than this, in seconds.
 _SHARE, _EVERY = 0.02, 1.0
 _NAMED = 100
@@ -40,7 +40,7 @@ class Copies:
             return
         found = list(self._found())
         problems = [self._problem(*one) for one in found[:_NAMED]]
-        self._board.replace(COPIES, problems, len(found))
+        self._board.replace(HARD_LINKS_COPIED, problems, len(found))
         now = self._clock.monotonic()
         self._seen, self._due = news, now + max(_EVERY, (now - begun) / _SHARE)
 
@@ -68,4 +68,4 @@ class Copies:
             f"it has {names:,} names, of which {told} known to be this file: this filesystem shows each name as a file "
             "of its own, so that its other names in this tree become copies on the standby"
         )
-        return Problem(COPIES, Severity.WARNING, self._clock.now_ns(), path, message, _REMEDY)
+        return Problem(HARD_LINKS_COPIED, Severity.WARNING, self._clock.now_ns(), path, message, _REMEDY)

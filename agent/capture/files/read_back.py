@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Sequence
 
 from agent.capture.outlet import Lack
-from agent.capture.refused import HELD_SHUT, may_pass
+from agent.capture.refused import SHUT_ERRNOS, may_pass
 from agent.core.chunks import PIECE, ChunkRef, name_of
 from agent.core.ids import ObjectId
 from agent.fs.confined import DirTree, open_file, open_root
@@ -182,4 +182,4 @@ class _Way:
 
 def _lack(error: OSError) -> Lack:
     """Somebody who is just changing it says as little against reading it as what :func:`may_pass` tells of."""
-    return Lack.CHANGED if may_pass(error) or error.errno in HELD_SHUT else Lack.UNREADABLE
+    return Lack.CHANGED if may_pass(error) or error.errno in SHUT_ERRNOS else Lack.UNREADABLE

@@ -15,9 +15,11 @@ from typing import Protocol
 
 from agent.core.clock import Clock
 from agent.core.errors import Damaged, HikaeError, NotPermitted, StoreFailed, TryAgain, Unreachable, WireError
+from agent.core.problem import ProblemCode
+from agent.core.problem_codes import BUSY, DAMAGED, DISK_RESERVE, FAILED, IDENTITY, PROTOCOL, SILENT, STORE_FAILED
 from agent.fs.reserve import ReserveReached
 from agent.store.vault.patch_chains import BaseUnknown
-from agent.stream.messages import CREDIT, HEARTBEAT, RESERVE, SILENCE, Answers, Batch, Hello, Refuse, SecondaryPart, bad
+from agent.stream.messages import CREDIT, HEARTBEAT, SILENCE, Answers, Batch, Hello, Refuse, SecondaryPart, bad
 from agent.stream.receiving.one_call import Seats
 from agent.stream.receiving.receiver import Receiver
 
@@ -211,20 +213,20 @@ class Intake:
             self._condition.notify_all()
 
 
-_CODES: tuple[tuple[type[HikaeError], str], ...] = (
-    (BaseUnknown, "busy"),
-    (WireError, "protocol"),
-    (NotPermitted, "identity"),
-    (ReserveReached, RESERVE),
-    (TryAgain, "busy"),
-    (StoreFailed, "store-failed"),
-    (Damaged, "damaged"),
-    (Unreachable, "silent"),
+_CODES: tuple[tuple[type[HikaeError], ProblemCode], ...] = (
+    (BaseUnknown, BUSY),
+    (WireError, PROTOCOL),
+    (NotPermitted, IDENTITY),
+    (ReserveReached, DISK_RESERVE),
+    (TryAgain, BUSY),
+    (StoreFailed, STORE_FAILED),
+    (Damaged, DAMAGED),
+    (Unreachable, SILENT),
 )
 
 
 def refusal_of(error: HikaeError) -> Refuse:
     """How an error is told to the other side."""
-    code = next((code for kind, code in _CODES if isinstance(error, kind)), "failed")
-    reason = f"nothing more is received: {error.reason}" if code == RESERVE else str(error)
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)
+    reason = f"nothing more is received: {error.reason}" if code == DISK_RESERVE else str(error)
     return Refuse(code, reason, error.remedy)

@@ -25,6 +25,7 @@ from agent.core.ids import (
     may_follow,
     shown_commit,
 )
+from agent.core.problem_codes import EPOCH_NOT_OWN, EPOCH_TOO_HIGH, STALE_EPOCH
 from agent.core.row_checks import check_key, check_row
 from agent.core.rows import ObjectRow
 from agent.store.catalog.catalog import Catalog, Header
@@ -272,14 +273,14 @@ class Receiver:
             reason = (
                 f"{owner} comes with epoch {epoch.number} of {epoch.owner or 'nobody'}, and not with one of its own"
             )
-            return Refuse("epoch-not-own", reason, f"look at {owner}: its agent is faulty or hostile")
+            return Refuse(EPOCH_NOT_OWN, reason, f"look at {owner}: its agent is faulty or hostile")
         newest = self._catalog.newest()
         known, met = epoch_of(newest.number) if newest else _FIRST_EPOCH, self._newest_epoch().number
         if epoch.number > met and epoch.number != met + 1 and not may_follow(epoch.number, known):
             reason = (
                 f"epoch {epoch.number} of {owner} is more than {EPOCH_STEP:,} above {known}, which is the newest here"
             )
-            return Refuse("epoch-too-high", reason, f"look at {owner}: its agent is faulty or hostile")
+            return Refuse(EPOCH_TOO_HIGH, reason, f"look at {owner}: its agent is faulty or hostile")
         return None
 
     def _meet(self, epoch: Epoch) -> Refuse | None:
@@ -288,7 +289,7 @@ class Receiver:
             reason = (
                 f"epoch {epoch.number} of {epoch.owner} is not the newest: {known.owner} holds epoch {known.number}"
             )
-            return Refuse("stale-epoch", reason, f"see hikae status on {epoch.owner}", known.number)
+            return Refuse(STALE_EPOCH, reason, f"see hikae status on {epoch.owner}", known.number)
         if epoch.number > known.number:
             self._catalog.begin_epoch(epoch)
         return None

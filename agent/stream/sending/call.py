@@ -7,12 +7,32 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from agent.core.clock import Clock
 from agent.core.commit import Position
 from agent.core.errors import HikaeError, Refused, Unreachable
 from agent.core.ids import NOTHING, CommitNumber, shown_commit
+from agent.core.problem import ProblemCode
+from agent.core.problem_codes import (
+    BUSY,
+    DAMAGED,
+    DISK_RESERVE,
+    EPOCH_NOT_OWN,
+    EPOCH_TOO_HIGH,
+    FAILED,
+    IDENTITY,
+    KIND_DIFFERS,
+    NOT_PRIMARY,
+    NOT_STANDBY,
+    PROTOCOL,
+    REFUSED,
+    SILENT,
+    STALE_EPOCH,
+    STORE_FAILED,
+    UNKNOWN_DATASET,
+    VERSION,
+)
 from agent.stream.messages import (
     BATCH_TARGET,
     CREDIT,
@@ -42,22 +62,13 @@ _TICK = 1.0
 
 
 #: Why a peer of this release may end a call.
-_REASONS = frozenset(
-    {
-        *("busy", "damaged", "disk-reserve", "epoch-not-own", "epoch-too-high", "failed", "identity", "kind-differs"),
-        *(
-            "not-primary",
-            "not-standby",
-            "protocol",
-            "silent",
-            "stale-epoch",
-            "store-failed",
-            "unknown-dataset",
-            "version",
-        ),
-    }
-)
-_OTHERWISE = "refused"
+_REASONS: Mapping[str, ProblemCode] = {
+    str(code): code
+    for code in (
+        *(BUSY, DAMAGED, DISK_RESERVE, EPOCH_NOT_OWN, EPOCH_TOO_HIGH, FAILED, IDENTITY, KIND_DIFFERS, NOT_PRIMARY),
+        *(NOT_STANDBY, PROTOCOL, SILENT, STALE_EPOCH, STORE_FAILED, UNKNOWN_DATASET, VERSION),
+    )
+}
 
 
 class RefusedByPeer(Refused):
@@ -68,7 +79,7 @@ class RefusedByPeer(Refused):
     def __init__(self, peer: str, refuse: Refuse) -> None:
         remedy = f"{refuse.remedy} (says {peer})" if refuse.remedy else ""
         super().__init__("replicate", peer, refuse.reason, remedy)
-        self.code = refuse.code if refuse.code in _REASONS else _OTHERWISE
+        self.code = _REASONS.get(refuse.code, REFUSED)
 
 
 class Ended(Exception):

@@ -11,20 +11,17 @@ from typing import Protocol
 
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, Unreachable, WireError
-from agent.core.problem import Problem, Severity
+from agent.core.problem import Problem, ProblemCode, Severity
+from agent.core.problem_codes import BUSY, DISCONNECTED, DISK_RESERVE, FAILED, PROTOCOL, SILENT, STALLED, STORE_FAILED
 from agent.stream.footing import LineageBroken
-from agent.stream.messages import BUSY, RESERVE, Answers, Batch, Welcome
+from agent.stream.messages import Answers, Batch, Welcome
 from agent.stream.sending.call import RefusedByPeer
 from agent.stream.sending.forecast import Meter
 from agent.stream.sending.rounds import Stalled
 from agent.stream.sending.sender import CallPhase, Sender
 
-#: The problem of a call that ended otherwise than by the peer's word.
-DISCONNECTED = "disconnected"
-#: It sent what is not believed.
-UNBELIEVED = "protocol"
 #: Problems of a link that the next call may be without.
-_PASSING = (BUSY, RESERVE, DISCONNECTED, Stalled.code, "silent", UNBELIEVED, "store-failed", "failed")
+_PASSING = (BUSY, DISK_RESERVE, DISCONNECTED, STALLED, SILENT, PROTOCOL, STORE_FAILED, FAILED)
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 #: A peer that refuses us changes its mind by an operator's hand only.
@@ -221,10 +218,10 @@ class Link:
         self._broken(failure)
 
 
-def _code_of(failure: HikaeError) -> str:
+def _code_of(failure: HikaeError) -> ProblemCode:
     if isinstance(failure, RefusedByPeer | LineageBroken | Stalled):
         return failure.code
-    return UNBELIEVED if isinstance(failure, WireError) else DISCONNECTED
+    return PROTOCOL if isinstance(failure, WireError) else DISCONNECTED
 
 
 def _patience(failure: HikaeError | None, pause: float) -> float:
@@ -235,10 +232,10 @@ def _patience(failure: HikaeError | None, pause: float) -> float:
     return pause
 
 
-def is_for_a_person(code: str) -> bool:
+def is_for_a_person(code: ProblemCode) -> bool:
     """Whether the problem of a link that has this code is ended by an operator's hand only."""
     return code not in _PASSING
 
 
 def _is_busy(failure: HikaeError | None) -> bool:
-    return isinstance(failure, RefusedByPeer) and failure.code in (BUSY, RESERVE)
+    return isinstance(failure, RefusedByPeer) and failure.code in (BUSY, DISK_RESERVE)

@@ -16,6 +16,7 @@ from collections.abc import Collection
 
 from agent.core.errors import TryAgain
 from agent.core.ids import ObjectId
+from agent.core.problem_codes import STALLED
 from agent.stream.sending.source import Source
 
 #: So many bytes are no backlog: less than a live queue holds.
@@ -33,7 +34,7 @@ FRUITLESS = 60.0
 class Stalled(TryAgain):
     """A call brought nothing for too long. It is ended, and another one begun. ``path``: one of the files that hold it up."""
 
-    code = "stalled"
+    code = STALLED
 
     def __init__(self, peer: str, what: str, path: bytes = b"") -> None:
         remedy = "it is begun anew by itself; if this stays, look at that file on this node, then type: hikae reconcile"

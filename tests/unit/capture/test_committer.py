@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from agent.capture.batch import TreeBatch
-from agent.capture.committer import DISK_FULL, CaptureStopped, Committer
+from agent.capture.committer import CaptureStopped, Committer
 from agent.capture.outlet import NullOutlet
 from agent.core.clock import ManualClock
 from agent.core.errors import TryAgain
 from agent.core.ids import ROOT
 from agent.core.problem import ProblemBoard
-from agent.fs.reserve import CODE, FreeSpace, ReserveReached, Shortage
+from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE
+from agent.fs.reserve import FreeSpace, ReserveReached, Shortage
 from agent.store.catalog.catalog import Catalog
 from agent.store.doubt import facts_mark
 from agent.store.local import Local
@@ -85,7 +86,7 @@ def test_without_room_capture_says_so_and_can_be_stopped(stores: tuple[Catalog, 
     helper.join()
     newest = stores[0].newest()
     assert newest is not None
-    assert (number(1), True) == (newest.number, board.has(CODE))
+    assert (number(1), True) == (newest.number, board.has(STATE_DISK_RESERVE))
 
 
 def test_a_disk_that_is_full_is_another_problem(stores: tuple[Catalog, Local]) -> None:
@@ -99,7 +100,7 @@ def test_a_disk_that_is_full_is_another_problem(stores: tuple[Catalog, Local]) -
     one = Committer(*stores, NullOutlet(), board, ManualClock(), stopping, full)
     with pytest.raises(CaptureStopped):
         one.write(gathered(stores), consistent=True)
-    assert (True, False) == (board.has(DISK_FULL), board.has(CODE))
+    assert (True, False) == (board.has(STATE_DISK_FULL), board.has(STATE_DISK_RESERVE))
 
 
 def test_facts_carry_the_commit_that_they_hold_at(stores: tuple[Catalog, Local]) -> None:

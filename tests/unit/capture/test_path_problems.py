@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from agent.capture.path_problems import SOCKET, PathProblems
+from agent.capture.path_problems import PathProblems
 from agent.core.clock import ManualClock
 from agent.core.problem import ProblemBoard
+from agent.core.problem_codes import SOCKET_SKIPPED
 
 
 def _problems() -> tuple[PathProblems, ProblemBoard]:
@@ -20,7 +21,7 @@ def test_a_path_that_is_too_long_is_only_counted() -> None:
     for number in range(3):
         problems.socket(deep + b"%d" % number)
     rows, more = board.listed()
-    assert ([b"near"], {SOCKET: 3}, [b"near"]) == ([row.path for row in rows], more, problems.paths())
+    assert ([b"near"], {SOCKET_SKIPPED: 3}, [b"near"]) == ([row.path for row in rows], more, problems.paths())
     problems.look_begins()
     assert {} == board.listed()[1]
 
@@ -32,7 +33,10 @@ def test_paths_that_are_known_are_bounded_in_bytes() -> None:
     for path in paths:
         problems.socket(path)
     known = problems.paths()
-    assert (True, 5000 - len(known)) == (sum(map(len, known)) <= 16 << 20, board.listed()[1][SOCKET] - len(known) + 100)
+    assert (True, 5000 - len(known)) == (
+        sum(map(len, known)) <= 16 << 20,
+        board.listed()[1][SOCKET_SKIPPED] - len(known) + 100,
+    )
     for path in known:
         problems.gone(path)
     problems.socket(paths[-1])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from agent.core.problem import PATH_KEPT, Problem, ProblemBoard, Severity, kept_path
+from agent.core.problem_codes import PROBLEM_CODES
 
 
 def _problem(code: str, path: bytes = b"", since: int = 1, severity: Severity = Severity.WARNING) -> Problem:
-    return Problem(code, severity, since, path, "message", "remedy")
+    return Problem(PROBLEM_CODES[code], severity, since, path, "message", "remedy")
 
 
 def test_the_first_moment_is_kept() -> None:
@@ -41,9 +42,9 @@ def test_problems_clear_with_their_cause() -> None:
 def test_the_worst_comes_first() -> None:
     """Errors stand before warnings before information."""
     board = ProblemBoard()
-    board.put(_problem("a", severity=Severity.INFO))
-    board.put(_problem("b", severity=Severity.ERROR))
-    assert ["b", "a"] == [row.code for row in board.listed()[0]]
+    board.put(_problem("socket-skipped", severity=Severity.INFO))
+    board.put(_problem("unreadable", severity=Severity.ERROR))
+    assert ["unreadable", "socket-skipped"] == [row.code for row in board.listed()[0]]
 
 
 def test_many_of_one_kind_hide_no_other() -> None:
@@ -62,9 +63,9 @@ def test_the_worst_of_a_kind_are_kept() -> None:
     for number, severity in enumerate(
         (Severity.INFO, Severity.WARNING, Severity.INFO, Severity.ERROR, Severity.WARNING)
     ):
-        board.put(_problem("a", b"%d" % number, severity=severity))
+        board.put(_problem("watch", b"%d" % number, severity=severity))
     rows, more = board.listed()
-    assert ([b"3", b"1"], {"a": 3}) == ([row.path for row in rows], more)
+    assert ([b"3", b"1"], {"watch": 3}) == ([row.path for row in rows], more)
 
 
 def test_what_is_only_counted_ends_with_its_cause() -> None:

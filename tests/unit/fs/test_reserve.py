@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.core.clock import ManualClock
-from agent.fs.reserve import CODE, FreeSpace, Reserve, Shortage, room_at, short_of_room
+from agent.core.problem_codes import STATE_DISK_RESERVE
+from agent.fs.reserve import FreeSpace, Reserve, Shortage, room_at, short_of_room
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -108,7 +109,7 @@ def test_what_cannot_be_looked_at_says_nothing() -> None:
 def test_the_words_are_for_people() -> None:
     """Which reserve, what is left, what to do, and from when on it goes on."""
     problem = Shortage(FreeSpace("/vault", 900 * MIB, 100 * GIB)).problem("nothing more is received", 5)
-    assert (CODE, 5) == (problem.code, problem.since)
+    assert (STATE_DISK_RESERVE, 5) == (problem.code, problem.since)
     assert "nothing more is received: the last 1.0 GiB of /vault are kept free, and 900 MiB are left" == problem.message
     assert "free space there or enlarge it: from 1.2 GiB on it goes on by itself" == problem.remedy
     assert "the last 64 KiB of /x are kept free, and 0 KiB are left" == Shortage(FreeSpace("/x", 7, 256 << 10)).reason

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agent.core.problem import ProblemBoard
+from agent.core.problem_codes import CLOCK
 from agent.core.skew import Skew
-from agent.node.clocks import CLOCK, COMPARED_WITHIN, Clocks
+from agent.node.clocks import COMPARED_WITHIN, Clocks
 from fakes.clocks import SetClock
 
 DAY = 86_400

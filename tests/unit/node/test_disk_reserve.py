@@ -8,10 +8,10 @@ import pytest
 
 from agent.core.clock import ManualClock
 from agent.core.problem import ProblemBoard
-from agent.fs.reserve import CODE, Reserve, ReserveReached
+from agent.core.problem_codes import DISK_RESERVE, STATE_DISK_RESERVE
 from agent.fs.reserve import FreeSpace as Disk
+from agent.fs.reserve import Reserve, ReserveReached
 from agent.node.disk_reserve import DiskReserve
-from agent.stream.messages import RESERVE
 
 GIB = 1 << 30
 
@@ -31,7 +31,7 @@ def test_while_there_is_room_nothing_is_said() -> None:
     """Neither refused nor on the board."""
     bench = Bench()
     bench.room.require(GIB)
-    assert (None, None, False) == (bench.room.tick(), bench.room.refusal(), bench.board.has(CODE))
+    assert (None, None, False) == (bench.room.tick(), bench.room.refusal(), bench.board.has(STATE_DISK_RESERVE))
 
 
 def test_a_call_ends_with_the_reason() -> None:
@@ -42,7 +42,7 @@ def test_a_call_ends_with_the_reason() -> None:
         bench.room.require(GIB)
     refuse = bench.room.refusal()
     assert refuse is not None
-    assert (RESERVE, True) == (refuse.code, refuse.reason.startswith("nothing more is received: the last 1.0 GiB"))
+    assert (DISK_RESERVE, True) == (refuse.code, refuse.reason.startswith("nothing more is received: the last 1.0 GiB"))
     assert "goes on by itself" in refuse.remedy
 
 
@@ -51,7 +51,7 @@ def test_it_is_told_once_a_second_and_taken_back() -> None:
     bench = Bench()
     bench.free = 1
     bench.room.tick()
-    assert bench.board.has(CODE)
+    assert bench.board.has(STATE_DISK_RESERVE)
     bench.free = 2 * GIB
     bench.room.tick()
-    assert (False, None) == (bench.board.has(CODE), bench.room.refusal())
+    assert (False, None) == (bench.board.has(STATE_DISK_RESERVE), bench.room.refusal())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.problem import ProblemBoard, Severity
+from agent.core.problem_codes import VERIFY_DIFFERENCES
 from agent.core.standing import Verified
-from agent.node.last_verify import DIFFERENCES, FILE, Verifies
+from agent.node.last_verify import FILE, Verifies
 
 BAD, BAD_DEEP = Verified(1, False, False, 3), Verified(2, False, True, 2)
 GOOD, GOOD_DEEP = Verified(3, True, False, 0), Verified(4, True, True, 0)
@@ -26,7 +27,7 @@ def test_differences_are_a_problem_over_a_restart(tmp_path: Path) -> None:
     assert (None, [], {}) == (one.last, *board.listed())
     one.ended(BAD_DEEP, ["content", "mode"])
     found = board.listed()[0]
-    assert [(DIFFERENCES, Severity.ERROR, 2)] == [(p.code, p.severity, p.since) for p in found]
+    assert [(VERIFY_DIFFERENCES, Severity.ERROR, 2)] == [(p.code, p.severity, p.since) for p in found]
     assert found[0].message.endswith("is not what its commit says: 2 differences (1 × content, 1 × mode)")
     assert "hikae verify web --deep --repair" in found[0].remedy
     again, after = opened(tmp_path)
@@ -38,12 +39,12 @@ def test_only_a_verify_that_looks_as_far_ends_it(tmp_path: Path) -> None:
     one, board = opened(tmp_path)
     one.ended(BAD_DEEP, ["content"])
     one.ended(GOOD, [])
-    assert (GOOD, True) == (one.last, board.has(DIFFERENCES))
+    assert (GOOD, True) == (one.last, board.has(VERIFY_DIFFERENCES))
     one.ended(GOOD_DEEP, [])
-    assert not board.has(DIFFERENCES)
+    assert not board.has(VERIFY_DIFFERENCES)
     one.ended(BAD, ["mode"])
     one.ended(GOOD, [])
-    assert (False, False) == (board.has(DIFFERENCES), opened(tmp_path)[1].has(DIFFERENCES))
+    assert (False, False) == (board.has(VERIFY_DIFFERENCES), opened(tmp_path)[1].has(VERIFY_DIFFERENCES))
 
 
 def test_a_file_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
@@ -51,4 +52,4 @@ def test_a_file_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     for text in ("", "{}", "[]", '{"last": {"time": "x"}, "found": null}'):
         (tmp_path / FILE).write_text(text)
         one, board = opened(tmp_path)
-        assert (None, False) == (one.last, board.has(DIFFERENCES))
+        assert (None, False) == (one.last, board.has(VERIFY_DIFFERENCES))

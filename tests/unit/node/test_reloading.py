@@ -12,7 +12,8 @@ from agent.config.values import Dataset, Limit
 from agent.core.clock import ManualClock
 from agent.core.errors import ConfigError
 from agent.core.problem import Problem, ProblemBoard
-from agent.node.reloading import INVALID, NEEDS_RESTART, Reloader
+from agent.core.problem_codes import CONFIG_INVALID, CONFIG_NEEDS_RESTART
+from agent.node.reloading import Reloader
 
 HEAD = '[node]\nname = "alpha"\n[[peer]]\nname = "beta"\naddress = "beta.example:7440"\n'
 WEB = '[[dataset]]\nname = "web"\npath = "/srv/web"\nprimary = "alpha"\nstandby = ["beta"]\n'
@@ -78,7 +79,7 @@ def test_a_wrong_file_changes_nothing(node: Node, text: str, words: tuple[str, .
     node.file.write_text(text)
     with pytest.raises(ConfigError):
         node.reloader.reload()
-    problem = node.problems()[INVALID]
+    problem = node.problems()[CONFIG_INVALID]
     assert all(word in problem.message for word in (str(node.file), *words)), problem.message
     assert ("\n" in problem.message, "hikae reload" in problem.remedy, []) == (False, True, node.web.datasets)
     node.file.write_text(HEAD + LIMITED)
@@ -91,14 +92,14 @@ def test_a_key_that_is_gone_is_a_wrong_file(node: Node) -> None:
     (node.file.parent / "pki" / "alpha.key").unlink()
     with pytest.raises(ConfigError):
         node.reloader.reload()
-    assert "tls.key" in node.problems()[INVALID].message
+    assert "tls.key" in node.problems()[CONFIG_INVALID].message
 
 
 def test_what_needs_a_restart_is_said_until_it_is_undone(node: Node) -> None:
     """The keys are listed, beside others that took effect, until the file is as it runs."""
     node.file.write_text(HEAD + LIMITED + 'exclude = ["*.o"]\n')
     assert ["dataset[web].exclude"] == node.reloader.reload()["needs_restart"]
-    problem = node.problems()[NEEDS_RESTART]
+    problem = node.problems()[CONFIG_NEEDS_RESTART]
     assert (True, True) == ("dataset[web].exclude" in problem.message, "systemctl restart hikae" in problem.remedy)
     assert ((), 1) == (node.web.datasets[-1].exclude, len(node.web.datasets[-1].limits.steady))
     node.file.write_text(HEAD + LIMITED)
@@ -111,4 +112,4 @@ def test_many_keys_are_counted(node: Node) -> None:
     more = "".join(f'[[peer]]\nname = "p{number}"\naddress = "p{number}:1"\n' for number in range(20))
     node.file.write_text(HEAD + more + WEB)
     node.reloader.reload()
-    assert node.problems()[NEEDS_RESTART].message.endswith(" and 12 more")
+    assert node.problems()[CONFIG_NEEDS_RESTART].message.endswith(" and 12 more")

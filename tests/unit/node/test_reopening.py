@@ -7,7 +7,8 @@ from collections.abc import Callable
 from agent.core.clock import ManualClock
 from agent.core.errors import Damaged, HikaeError, TryAgain
 from agent.core.problem import ProblemBoard
-from agent.node.reopening import LONGEST_PAUSE, NOT_RUNNING, Tended
+from agent.core.problem_codes import NOT_RUNNING
+from agent.node.reopening import LONGEST_PAUSE, Tended
 
 
 class FakeSide:

@@ -12,7 +12,8 @@ from agent.core import chunks
 from agent.core.clock import ManualClock
 from agent.core.errors import NotFound
 from agent.core.problem import ProblemBoard
-from agent.repair.lost_chunks import AGAIN_AFTER, VAULT_DAMAGED, Mending
+from agent.core.problem_codes import VAULT_DAMAGED
+from agent.repair.lost_chunks import AGAIN_AFTER, Mending
 from agent.store.local import Local
 from agent.store.vault.codec import pack_chunk
 from agent.store.vault.pack import PackEnd

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.ids import NOTHING, Epoch
+from agent.core.problem_codes import REWOUND
 from agent.roles import lineage, rewound
 from agent.roles.rewound import Rewound, proven_mark
 from agent.stream.footing import LineageBroken
@@ -54,7 +55,7 @@ def test_the_sentence_says_who_and_by_what(mark: Rewound, words: str) -> None:
     problem = mark.problem("web", Path("/state/web"))
     assert words in problem.message
     assert all(way in problem.remedy for way in ("newest copy of /state/web", "hikae accept web"))
-    assert (rewound.REWOUND, mark.since) == (problem.code, problem.since)
+    assert (REWOUND, mark.since) == (problem.code, problem.since)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.problem_codes import PROBLEM_CODES
 from agent.status.events import Event, EventLog, events_between
 from agent.status.facts import NodeFacts
 from agent.status.published import status_json
@@ -19,7 +20,7 @@ TIME = "2026-11-22T03:15:00.000000Z"
 @st.composite
 def nodes(draw: st.DrawFn) -> NodeFacts:
     """Nodes with some of three datasets, in any state this issue has, with some of six problems."""
-    codes = st.sets(st.sampled_from(["one", "two", "three", "four", "five", "six"]))
+    codes = st.sets(st.sampled_from(sorted(PROBLEM_CODES)[:6]))
     datasets = [
         a_dataset(
             name,

@@ -46,8 +46,8 @@ def test_the_two_lines_of_the_contract() -> None:
     remedy = "hikae accept mail, or hikae rollback mail --at 02:13"
     held = a_dataset(
         "mail",
-        hold=Hold("brake", hold, remedy),
-        problems=(a_problem("brake", Severity.ERROR, message=hold, remedy=remedy),),
+        hold=Hold("mass-deletion", hold, remedy),
+        problems=(a_problem("mass-deletion", Severity.ERROR, message=hold, remedy=remedy),),
     )
     assert (
         f"mail   primary on alpha → beta   HELD        {hold}: {remedy}\n"
@@ -147,7 +147,7 @@ def test_the_two_lines_of_the_contract() -> None:
         ),
         (
             {
-                "problems": (a_problem(path=b"x"), a_problem("other"), a_problem("i", Severity.INFO)),
+                "problems": (a_problem(path=b"x"), a_problem("watch"), a_problem("socket-skipped", Severity.INFO)),
                 "uncounted": {"u": 4},
             },
             "degraded   x: unreadable message: unreadable remedy (and 5 more: hikae status --json)   commit 3.1842",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from agent.capture.files.copies import COPIES
 from agent.capture.files.hard_links import Linked
+from agent.core.problem_codes import HARD_LINKS_COPIED
 from fakes.capture_fakes import RecordingOutlet, Station, station
 from fakes.eventually import eventually
 
 
 def said(made: Station) -> list[bytes]:
     """The paths that are told."""
-    return sorted(path for code, path in made.problems() if code == COPIES)
+    return sorted(path for code, path in made.problems() if code == HARD_LINKS_COPIED)
 
 
 def linked(root: Path, outside: Path) -> None:
