@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from agent.capture.path_problems import UNREADABLE, PathProblems
+from agent.capture.path_problems import PathProblems
 from agent.capture.tree import retries
 from agent.capture.tree.retries import Retries
 from agent.capture.tree.trail import Purpose, Saw, Trail
 from agent.core.clock import SystemClock
 from agent.core.ids import ObjectId
 from agent.core.problem import ProblemBoard
+from agent.core.problem_codes import UNREADABLE
 from agent.watch.hint import Hint, Look
 
 
