@@ -11,7 +11,12 @@ from google.protobuf.message import DecodeError
 from agent.core.chunks import NAME_SIZE
 from agent.core.commit import Position
 from agent.core.errors import WireError
-from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch, ObjectId
+from agent.core.ids import EPOCH_LIMIT, Epoch, ObjectId
+from agent.rpc import lineage_codec as lineage
+from agent.rpc.limits import counted as _counted
+from agent.rpc.limits import number as _number
+from agent.rpc.limits import sentence as _text
+from agent.rpc.limits import short as _short
 from agent.rpc.payload import are_many, payload_of, with_payload
 from agent.rpc.standing_codec import fill_clock, fill_standing, read_clock, read_standing
 from agent.rpc.wire import replication_pb2 as pb
@@ -20,14 +25,18 @@ from agent.stream.messages import (
     NAMES_MAX,
     OBJECTS_MAX,
     PARTS_MAX,
+    PATHS_BYTES,
+    PATHS_MAX,
     ROWS_MAX,
     TEXT_MAX,
     ZSTD,
     Absent,
     Announce,
     Answers,
+    AskBarrier,
     AskOwed,
     Batch,
+    Begin,
     Data,
     Heartbeat,
     Hello,
@@ -40,6 +49,7 @@ from agent.stream.messages import (
     Refuse,
     Seal,
     SecondaryPart,
+    Sums,
     Welcome,
     Withdraw,
     bad,
@@ -48,8 +58,8 @@ from agent.stream.messages import (
 #: Nothing that was not agreed in the first message may be sent, so this is a fault there, or a release in between.
 _NEWER = "upgrade this node, the secondary first; hikae status --json shows the versions of both"
 _CERTIFICATE_MAX = 64 << 10
-_TOKEN_MAX = 64
-_NUMBER_LIMIT = 1 << 63
+#: Versions that are looked at.
+_VERSIONS_MAX = 64
 
 
 def encode_batch(batch: Batch) -> bytes:
@@ -125,6 +135,8 @@ def _fill_hello(part: Any, hello: Hello) -> None:
     out.versions.extend(hello.versions)
     out.nonce, out.config_digest = hello.nonce, hello.config_digest
     out.program, out.kind = hello.program, hello.kind
+    out.reason = hello.reason
+    lineage.fill_locator(out.locator, hello.locator)
     _fill_epoch(out.epoch, hello.epoch)
 
 
@@ -132,13 +144,15 @@ def _read_hello(hello: pb.Hello) -> Hello:
     return Hello(
         node=_text(hello.node),
         dataset=_text(hello.dataset),
-        versions=tuple(hello.versions[:_TOKEN_MAX]),
+        versions=tuple(hello.versions[:_VERSIONS_MAX]),
         epoch=_read_epoch(hello.epoch),
         newest=_number(hello.newest),
         nonce=_short(hello.nonce),
         config_digest=_short(hello.config_digest),
         program=_text(hello.program),
         kind=_text(hello.kind),
+        locator=lineage.read_locator(hello.locator),
+        reason=_text(hello.reason),
     )
 
 
@@ -150,6 +164,8 @@ def _fill_welcome(part: Any, welcome: Welcome) -> None:
     out.asks_first, out.compact = welcome.asks_first, welcome.compact
     out.program, out.config_digest = welcome.program, welcome.config_digest
     out.patches, out.owed = welcome.patches, welcome.owed
+    out.met_reason = welcome.met_reason
+    lineage.fill_locator(out.locator, welcome.locator)
     _fill_epoch(out.epoch, welcome.epoch)
     _fill_epoch(out.met, welcome.met)
 
@@ -175,6 +191,8 @@ def _read_welcome(welcome: pb.Welcome) -> Welcome:
         patches=welcome.patches,
         met=_read_epoch(welcome.met),
         owed=_counted(welcome.owed),
+        locator=lineage.read_locator(welcome.locator),
+        met_reason=_text(welcome.met_reason),
     )
 
 
@@ -248,6 +266,7 @@ def _fill_seal(part: Any, seal: Seal) -> None:
     out.number, out.parent, out.time = seal.number, seal.parent, seal.time
     out.consistent, out.digest, out.rows = seal.consistent, seal.digest, seal.rows
     out.entries, out.bytes, out.fuzzy, out.absent = seal.entries, seal.bytes, seal.fuzzy, seal.absent
+    lineage.fill_provenance(out, seal)
 
 
 def _read_seal(seal: pb.Seal) -> Seal:
@@ -262,6 +281,9 @@ def _read_seal(seal: pb.Seal) -> Seal:
         fuzzy=_counted(seal.fuzzy),
         rows=_counted(seal.rows),
         absent=_counted(seal.absent),
+        provenance=lineage.read_provenance(seal),
+        same_as=lineage.read_mark_of(seal, "same_as"),
+        barrier=_counted(seal.barrier),
     )
 
 
@@ -304,7 +326,15 @@ def _read_heartbeat(heartbeat: pb.Heartbeat) -> Heartbeat:
 
 
 def _fill_announce(part: Any, announce: Announce) -> None:
-    part.announce.count = announce.count
+    out = part.announce
+    out.count, out.all, out.since = announce.count, announce.all, announce.since
+    out.paths.extend(announce.paths)
+
+
+def _read_announce(announce: pb.Announce) -> Announce:
+    if len(announce.paths) > PATHS_MAX or sum(map(len, announce.paths)) > PATHS_BYTES:
+        raise bad("too many paths at once")
+    return Announce(_counted(announce.count), tuple(announce.paths), announce.all, announce.since)
 
 
 def _fill_need(part: Any, need: Need) -> None:
@@ -343,32 +373,10 @@ def _read_refuse(refuse: pb.Refuse) -> Refuse:
     return Refuse(_text(refuse.code), _text(refuse.reason), _text(refuse.remedy), refuse.epoch)
 
 
-def _text(value: str) -> str:
-    if len(value) > TEXT_MAX:
-        raise bad("a text that is too long")
-    return value
-
-
-def _short(value: bytes) -> bytes:
-    if len(value) > _TOKEN_MAX:
-        raise bad("a token that is too long")
-    return value
-
-
 def _objects(ids: Sequence[int]) -> tuple[ObjectId, ...]:
     if len(ids) > OBJECTS_MAX:
         raise bad(f"{len(ids)} objects at once")
     return tuple(ObjectId(_counted(id)) for id in ids)
-
-
-def _number(value: int) -> CommitNumber:
-    return CommitNumber(_counted(value))
-
-
-def _counted(value: int) -> int:
-    if value >= _NUMBER_LIMIT:
-        raise bad(f"the number {value}")
-    return value
 
 
 _FILL: dict[type, Callable[[Any, Any], None]] = {
@@ -385,6 +393,9 @@ _FILL: dict[type, Callable[[Any, Any], None]] = {
     Progress: _fill_progress,
     Refuse: _fill_refuse,
     Owing: _fill_owing,
+    Begin: lineage.fill_begin,
+    Sums: lineage.fill_sums,
+    AskBarrier: lineage.fill_barrier,
 }
 _READ: dict[str, Callable[[Any], object]] = {
     "hello": _read_hello,
@@ -393,7 +404,7 @@ _READ: dict[str, Callable[[Any], object]] = {
     "seal": _read_seal,
     "withdraw": lambda part: Withdraw(_number(part.number)),
     "heartbeat": _read_heartbeat,
-    "announce": lambda part: Announce(_counted(part.count)),
+    "announce": _read_announce,
     "absent": _read_absent,
     "ask_owed": lambda part: AskOwed(ObjectId(_counted(part.after))),
     "welcome": _read_welcome,
@@ -401,4 +412,7 @@ _READ: dict[str, Callable[[Any], object]] = {
     "progress": _read_progress,
     "refuse": _read_refuse,
     "owing": _read_owing,
+    "begin": lineage.read_begin,
+    "sums": lineage.read_sums,
+    "barrier": lineage.read_barrier,
 }

@@ -11,15 +11,16 @@ from itertools import accumulate
 from typing import TypeAlias
 
 from agent.core import chunks
-from agent.core.commit import Position
+from agent.core.commit import ORDINARY, Position, Provenance
 from agent.core.errors import WireError
 from agent.core.ids import NO_EPOCH, CommitNumber, Epoch, ObjectId
 from agent.core.row_checks import ROW_MAX
 from agent.core.skew import ClockReading
 from agent.core.standing import Standing
+from agent.stream.locator import CommitMark, Locator
 
 #: Of the protocol: what the newest release of the peers may be greeted with (``stream.versions``).
-VERSION = 1
+VERSION = 2
 MIB = 1 << 20
 
 #: Bytes of one encoded batch: what a sender aims at, and what a receiver takes.
@@ -46,6 +47,9 @@ CREDIT = 32 * MIB
 TEXT_MAX = 1024
 #: Ids of objects in one part.
 OBJECTS_MAX = 4096
+#: Paths of one ``Announce``, and their bytes together.
+PATHS_MAX, PATHS_BYTES = 1024, 256 << 10
+LABEL_MAX = 256
 
 RAW, ZSTD = 0, 1
 
@@ -54,7 +58,8 @@ RAW, ZSTD = 0, 1
 class Hello:
     """The first part of a call. ``newest``: the primary's newest commit; ``nonce``: 32 random bytes to be signed;
     ``config_digest``: of what must be the same on all nodes; ``program``: the release that runs there; ``kind``: of the
-    dataset. The last three are empty where the peer does not say."""
+    dataset; ``locator``: commits that the primary can go on from; ``reason``: why its epoch was begun, for people. The
+    last five are empty where the peer does not say."""
 
     node: str
     dataset: str
@@ -65,6 +70,8 @@ class Hello:
     config_digest: bytes = b""
     program: str = ""
     kind: str = ""
+    locator: Locator = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +81,9 @@ class Welcome:
     lost; before anything else every name of the newest commit is offered, which ends with a ``Withdraw`` of it.
     ``asks_first``: content may be here already, so until a consistent commit is sealed every chunk is asked for by name;
     ``compact``: rows may come packed and names implied; ``patches``: chunks may come as patches of those that it has;
-    ``program``, ``config_digest``: as in ``Hello``; ``met``: the newest epoch that the node has met or begun; ``owed``: as in
-    ``Progress``."""
+    ``program``, ``config_digest``: as in ``Hello``; ``met``: the newest epoch that the node has met or begun, ``met_reason``
+    why that was; ``owed``: as in ``Progress``; ``locator``: commits that it can go back to, with the newest of the Hello's
+    that it knows."""
 
     node: str
     epoch: Epoch
@@ -94,6 +102,32 @@ class Welcome:
     patches: bool = False
     met: Epoch = NO_EPOCH
     owed: int = 0
+    locator: Locator = ()
+    met_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The first part of commit ``number`` where that does not begin on top of ``parent``, the peer's newest, as it stands.
+    Either ``back``: the peer first takes back what it did after this commit, and one ``Need`` says whether it can (no index)
+    or not (0); or ``buckets``: a bit for each bucket of the digest, and the rows of these come whole."""
+
+    id: int
+    number: CommitNumber
+    parent: CommitNumber
+    back: CommitMark | None = None
+    buckets: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Sums of the state at commit ``number``. A primary says ``groups``, the hashes of all groups of buckets; the peer answers
+    for its newest commit: the numbers of the groups that are ``differing`` there, and the sums of the ``buckets`` in these."""
+
+    number: CommitNumber
+    groups: bytes = b""
+    differing: bytes = b""
+    buckets: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +135,9 @@ class Offer:
     """Rows of commit ``number`` on top of ``parent``, and chunk names of which the peer says which it lacks. Either
     may be empty. ``asked``: ``(kind, name)``; with names, exactly one ``Need`` of the same ``id`` answers.
     ``codec``: how ``rows`` travel, ``rows_length`` their bytes in the clear when packed. ``implied``: the names asked are
-    those of ``stream.packing.implied_names``, and ``asked`` is empty. ``whole``: the rows are a part of all that there are, in
-    the order of their keys, and what the commit does not name ends with it; with an ``id``, a ``Need`` says which of the rows
-    are not as they stand there."""
+    those of ``stream.packing.implied_names``, and ``asked`` is empty. ``whole``: the rows are a part of all that there are (in
+    the buckets of its ``Begin``), in the order of their keys, and what the commit does not name ends with it; with an ``id``,
+    a ``Need`` says which of the rows are not as they stand there."""
 
     id: int
     number: CommitNumber
@@ -174,7 +208,8 @@ class Data:
 @dataclass(frozen=True, slots=True)
 class Seal:
     """Commit ``number`` is whole. ``rows``: how many changes were offered for it; ``absent``: how many ids the
-    ``Absent`` parts before it hold; the others as in ``core.commit.Commit``."""
+    ``Absent`` parts before it hold; ``same_as``: see ``core.commit.Provenance``, whose own number is that of one node;
+    ``barrier``: the newest ``AskBarrier`` of this call that it covers, 0 for none; the others as in ``core.commit.Commit``."""
 
     number: CommitNumber
     parent: CommitNumber
@@ -186,6 +221,9 @@ class Seal:
     fuzzy: int
     rows: int
     absent: int = 0
+    provenance: Provenance = ORDINARY
+    same_as: CommitMark | None = None
+    barrier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +271,22 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """``count`` changes wait on the primary and are not captured yet."""
+    """``count`` changes wait on the primary and are not captured yet: those of ``paths``, and of no others where ``all``, the
+    oldest ``since`` (UTC ns). Nothing waits: 0."""
 
     count: int
+    paths: tuple[bytes, ...] = ()
+    all: bool = False
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AskBarrier:
+    """What was written before the primary hears this is to be in a commit whose ``Seal`` names ``id``; ``quiesce``: the source
+    is to stand still for it."""
+
+    id: int
+    quiesce: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +320,8 @@ class Refuse:
     epoch: int = 0
 
 
-PrimaryPart: TypeAlias = Hello | Offer | Data | Seal | Withdraw | Heartbeat | Announce | Absent | AskOwed
-SecondaryPart: TypeAlias = Welcome | Need | Progress | Refuse | Owing
+PrimaryPart: TypeAlias = Hello | Offer | Data | Seal | Withdraw | Heartbeat | Announce | Absent | AskOwed | Begin | Sums
+SecondaryPart: TypeAlias = Welcome | Need | Progress | Refuse | Owing | AskBarrier | Sums
 #: What the primary sends at once, and what the secondary does.
 Batch: TypeAlias = tuple[PrimaryPart, ...]
 Answers: TypeAlias = tuple[SecondaryPart, ...]

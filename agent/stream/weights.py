@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agent.stream.messages import OPENED_MAX, PATCHES_MAX, Absent, Data, Offer, PrimaryPart, Seal, bad
+from agent.stream.messages import (
+    OPENED_MAX,
+    PATCHES_MAX,
+    Absent,
+    Announce,
+    Begin,
+    Data,
+    Offer,
+    PrimaryPart,
+    Seal,
+    Sums,
+    bad,
+)
 
 
 def weight(batch: Iterable[PrimaryPart]) -> int:
@@ -19,6 +31,10 @@ def weight(batch: Iterable[PrimaryPart]) -> int:
             total += 96
         elif isinstance(part, Absent):
             total += 32 + 8 * len(part.objects)
+        elif isinstance(part, Begin | Sums):
+            total += 64 + len(part.buckets)
+        elif isinstance(part, Announce):
+            total += sum(map(len, part.paths))
     return total
 
 

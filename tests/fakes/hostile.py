@@ -15,12 +15,13 @@ from agent.core.rows import encode_name
 from agent.stream.messages import Data, Hello, Offer, PrimaryPart, Seal
 from agent.stream.receiving.receiver import Receiver
 from agent.stream.rows_blob import blobs_of
+from agent.stream.versions import SPOKEN
 from fakes.stream_fakes import EPOCH, Secondary, directory_row, file_row
 
 A, B, C, FILE, OTHER = (object_id(1, n) for n in range(1, 6))
 RAW = b"content"
 CONTENT = chunks.encode_one(len(RAW), chunks.name_of(RAW))
-HELLO = Hello("alpha", "web", (1,), EPOCH, NOTHING, b"n" * 32)
+HELLO = Hello("alpha", "web", SPOKEN, EPOCH, NOTHING, b"n" * 32)
 ONE, TWO = commit_number(1, 1), commit_number(1, 2)
 
 #: root with directories A and A/B, and the file FILE.

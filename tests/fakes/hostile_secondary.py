@@ -14,7 +14,7 @@ from agent import pki
 from agent.core.ids import NO_EPOCH, NOTHING
 from agent.rpc.client import METHOD, SIZES
 from agent.rpc.codec import decode_batch, encode_answers
-from agent.stream.messages import CREDIT, Answers, Hello, Welcome
+from agent.stream.messages import CREDIT, VERSION, Answers, Hello, Welcome
 from fakes.agents import Fleet
 
 #: What is answered to a call.
@@ -58,7 +58,7 @@ class HostileSecondary:
 
     def welcome(self, hello: Hello) -> Welcome:
         """One of a peer that has nothing, proven as it must be."""
-        bare = Welcome(self.name, NO_EPOCH, NOTHING, b"", NOTHING, CREDIT, 1)
+        bare = Welcome(self.name, NO_EPOCH, NOTHING, b"", NOTHING, CREDIT, VERSION)
         return replace(bare, certificate=self.certificate, proof=pki.sign_proof(self.key, hello.nonce))
 
     def answers(self, requests: Iterator[bytes]) -> Iterator[bytes]:

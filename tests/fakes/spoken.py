@@ -19,6 +19,7 @@ from agent.stream.messages import Hello
 from agent.stream.position import PositionBoard
 from agent.stream.sending.feed import Feed
 from agent.stream.sending.sender import Sender
+from agent.stream.versions import SPOKEN
 from fakes.capture_fakes import LightOutlet, Station, station
 from fakes.stream_fakes import MemoryTransport, Secondary
 
@@ -68,7 +69,7 @@ class Spoken:
 def spoken(made: Station, base: Path, feed: Feed, looked: Callable[[], None]) -> Iterator[Spoken]:
     """A call of its own, ended and joined in the end."""
     newest = made.catalog.newest()
-    hello = Hello("alpha", "web", (1,), made.catalog.lineage[-1], newest.number if newest else NOTHING, b"n" * 32)
+    hello = Hello("alpha", "web", SPOKEN, made.catalog.lineage[-1], newest.number if newest else NOTHING, b"n" * 32)
     source = partial(PrimarySource, str(made.root), made.catalog, made.local, made.pump, looked)
     spool = partial(Spool.open, str(base))
     sender = Sender("beta", hello, source, feed, PositionBoard(), SystemClock(), spool)

@@ -34,6 +34,7 @@ from agent.stream.sending.link import Transport
 from agent.stream.sending.pace import Pace
 from agent.stream.sending.sender import CallPhase, Sender
 from agent.stream.sending.source import PendingMark
+from agent.stream.versions import SPOKEN
 from agent.stream.weights import weight
 
 EPOCH = Epoch(1, "alpha", b"1" * 16)
@@ -427,7 +428,7 @@ def make_sender(
 ) -> Sender:
     """A sender for one call."""
     newest = primary.catalog.newest()
-    hello = Hello("alpha", "web", (1,), primary.epoch, newest.number if newest else NOTHING, b"n" * 32)
+    hello = Hello("alpha", "web", SPOKEN, primary.epoch, newest.number if newest else NOTHING, b"n" * 32)
     board = board or PositionBoard()
     told = primary.told_owed
     return Sender(peer, hello, primary.source, primary.feed, board, primary.clock, primary.spool, pace=pace, owed=told)

@@ -274,6 +274,9 @@ class Receiver:
                 f"{owner} comes with epoch {epoch.number} of {epoch.owner or 'nobody'}, and not with one of its own"
             )
             return Refuse(EPOCH_NOT_OWN, reason, f"look at {owner}: its agent is faulty or hostile")
+        if any(epoch.token == known.token and epoch != known for known in self._catalog.lineage):
+            reason = f"epoch {epoch.number} of {owner} has the id of another epoch"
+            return Refuse(EPOCH_NOT_OWN, reason, f"look at {owner}: its agent is faulty or hostile")
         newest = self._catalog.newest()
         known, met = epoch_of(newest.number) if newest else _FIRST_EPOCH, self._newest_epoch().number
         if epoch.number > met and epoch.number != met + 1 and not may_follow(epoch.number, known):

@@ -47,6 +47,7 @@ from agent.stream.messages import (
     Refuse,
     Seal,
     SecondaryPart,
+    Sums,
     Welcome,
     bad,
 )
@@ -109,6 +110,8 @@ class Conversation:
         self.owed = 0
         self.owing: Owing | None = None
         self._asked_owed = False
+        self.sums: Sums | None = None
+        self._asked_sums = False
         self._clock = clock
         self._pace = pace
         self._telling = Telling(standings, peer, clock)
@@ -160,7 +163,11 @@ class Conversation:
             if not self._asked_owed:
                 raise bad("an answer to a question that was not asked")
             self._asked_owed, self.owing, self.owed = False, part, part.total
-        else:
+        elif isinstance(part, Sums):
+            if not self._asked_sums:
+                raise bad("sums that were not asked for")
+            self._asked_sums, self.sums = False, part
+        elif isinstance(part, Progress):
             self._progress(part)
 
     def _need(self, part: Need) -> None:

@@ -22,6 +22,7 @@ from agent.stream.messages import (
     Seal,
     Withdraw,
 )
+from agent.stream.versions import SPOKEN
 from fakes.hostile import (
     BASE,
     CONTENT,
@@ -266,5 +267,5 @@ def test_higher_epoch_is_met_durably(secondary: Secondary) -> None:
     """A higher epoch in a hello is written down before it is answered."""
     with_base(secondary).close()
     higher = Epoch(5, "alpha", b"5" * 16)
-    opened(secondary, Hello("alpha", "web", (1,), higher, NOTHING, b"n" * 32)).close()
+    opened(secondary, Hello("alpha", "web", SPOKEN, higher, NOTHING, b"n" * 32)).close()
     assert higher == secondary.catalog.lineage[-1]

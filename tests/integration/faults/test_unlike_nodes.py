@@ -31,12 +31,12 @@ def test_a_primary_that_was_upgraded_first() -> None:
     """It speaks only newer versions: both say so and whom to upgrade; nothing is sent; upgraded, it goes on by itself."""
     with pair() as both:
         (both.source / "f").write_text("1")
-        of_another_release(both.alpha, "3,2")
+        of_another_release(both.alpha, "4,3")
         both.start()
         for agent in both.agents:
-            assert "upgrade beta" in agent.told("version", "beta speaks version 1", "versions 2, 3")["remedy"]
+            assert "upgrade beta" in agent.told("version", "beta speaks version 2", "versions 3, 4")["remedy"]
         assert "Traceback" not in both.alpha.tail() + both.beta.tail()
-        of_another_release(both.beta, "2,1")
+        of_another_release(both.beta, "3,2")
         both.beta.restart()
         both.mirror()
         for agent in both.agents:
@@ -47,7 +47,7 @@ def test_a_secondary_that_was_upgraded_first() -> None:
     """The right order: it speaks the primary's version too, and nobody need know."""
     with pair() as both:
         (both.source / "f").write_text("1")
-        of_another_release(both.beta, "2,1")
+        of_another_release(both.beta, "3,2")
         both.begin()
         assert ({}, {}) == (both.alpha.problems(), both.beta.problems())
         assert [__version__] * 2 == [agent.look()["peers"][0]["version"] for agent in both.agents]
@@ -56,13 +56,13 @@ def test_a_secondary_that_was_upgraded_first() -> None:
 def test_a_primary_that_is_two_releases_behind() -> None:
     """The secondary does not speak that old version any more: the primary is the one to upgrade."""
     with pair() as both:
-        of_another_release(both.beta, "3,2")
+        of_another_release(both.alpha, "1")
         both.start()
         for agent in both.agents:
-            assert agent.told("version")["remedy"].startswith("upgrade alpha")
-        both.beta.kill(signal.SIGTERM)
-        as_it_is(both.beta)
-        both.beta.start()
+            assert agent.told("version", "speaks version 1")["remedy"].startswith("upgrade alpha")
+        both.alpha.kill(signal.SIGTERM)
+        as_it_is(both.alpha)
+        both.alpha.start()
         both.mirror()
         both.beta.cleared("version")
 

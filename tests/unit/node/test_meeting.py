@@ -13,7 +13,8 @@ from agent.config.values import Dataset
 from agent.core.ids import NO_EPOCH, NOTHING
 from agent.core.problem import ProblemBoard
 from agent.node import meeting
-from agent.stream.messages import Hello, Refuse, Welcome
+from agent.stream.messages import VERSION, Hello, Refuse, Welcome
+from agent.stream.versions import SPOKEN
 
 
 def dataset(**more: object) -> Dataset:
@@ -24,7 +25,7 @@ def dataset(**more: object) -> Dataset:
 
 def hello(**more: object) -> Hello:
     """What alpha begins with."""
-    plain = Hello("alpha", "web", (1,), NO_EPOCH, NOTHING, b"n" * 32)
+    plain = Hello("alpha", "web", SPOKEN, NO_EPOCH, NOTHING, b"n" * 32)
     return dataclasses.replace(plain, **more)  # type: ignore[arg-type]  # fields of a hello
 
 
@@ -87,7 +88,7 @@ def test_a_refused_version_is_told_on_the_secondary_too() -> None:
     board = ProblemBoard()
     meeting.tell_version(board, Refuse("version", "too new", "upgrade beta"), 1)
     assert ["version"] == codes(board)
-    meeting.tell_version(board, Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 1, 1), 2)
+    meeting.tell_version(board, Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 1, VERSION), 2)
     meeting.tell_version(board, Refuse("stale-epoch", "", ""), 3)
     assert [] == codes(board)
 
@@ -96,6 +97,6 @@ def test_an_answer_introduces_this_node() -> None:
     """A welcome carries release and configuration; a refusal stays as it is."""
     ours = dataset()
     refuse = Refuse("busy", "", "")
-    welcome, second = meeting.introduced((Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 1, 1), refuse), ours)
+    welcome, second = meeting.introduced((Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 1, VERSION), refuse), ours)
     assert isinstance(welcome, Welcome)
     assert (__version__, ours.digest, refuse) == (welcome.program, welcome.config_digest, second)

@@ -6,16 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.commit import Position
+from agent.core.commit import CommitKind, Position, Provenance, Quiesced
 from agent.core.errors import WireError
-from agent.core.ids import EPOCH_LIMIT, CommitNumber, Epoch
+from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, commit_number
 from agent.core.standing import Hold, Pause, Standing, SyncFacts, Trouble, Verified
 from agent.rpc.codec import decode_answers, decode_batch, encode_answers, encode_batch
 from agent.rpc.wire import replication_pb2 as pb
+from agent.stream.locator import LOCATOR_MAX, CommitMark
 from agent.stream.messages import (
     BATCH_MAX,
     PARTS_MAX,
     Announce,
+    AskBarrier,
+    Begin,
     Data,
     Heartbeat,
     Hello,
@@ -24,12 +27,14 @@ from agent.stream.messages import (
     Progress,
     Refuse,
     Seal,
+    Sums,
     Welcome,
     Withdraw,
 )
 
 numbers = st.integers(0, (1 << 63) - 1).map(CommitNumber)
 counts = st.integers(0, (1 << 63) - 1)
+shared_numbers = st.builds(commit_number, st.integers(0, EPOCH_LIMIT - 1), st.integers(1, (1 << 39) - 1))
 words = st.text(max_size=40)
 tokens = st.binary(max_size=64)
 u32 = st.integers(0, (1 << 32) - 1)
@@ -66,8 +71,36 @@ standings = st.none() | st.builds(
         SyncFacts, words, counts, st.none() | counts, counts, st.none() | counts, st.none() | st.floats(0, 1e9)
     ),
 )
+marks = st.builds(CommitMark, st.binary(min_size=16, max_size=16), shared_numbers, st.binary(min_size=32, max_size=32))
+locators = st.lists(marks, max_size=6, unique_by=lambda mark: mark.number).map(
+    lambda some: tuple(sorted(some, key=lambda mark: -mark.number))
+)
+begins = st.builds(Begin, st.integers(1, 99), numbers, numbers, marks) | st.builds(
+    Begin, st.just(0), numbers, numbers, st.none(), st.just(b"\x01" * 8192)
+)
+sums = st.builds(Sums, numbers, st.sampled_from([b"", bytes(8192)])) | st.builds(
+    lambda number, groups: Sums(number, b"", bytes(sorted(groups)), b"s" * 4096 * len(groups)),
+    numbers,
+    st.sets(st.integers(0, 255), max_size=4),
+)
+provenances = st.builds(
+    Provenance, st.sampled_from(CommitKind), st.sampled_from(Quiesced), st.just(NOTHING), st.text(max_size=40)
+)
 primary_parts = st.one_of(
-    st.builds(Hello, words, words, st.lists(u32, max_size=5).map(tuple), epochs, numbers, tokens, tokens, words, words),
+    st.builds(
+        Hello,
+        words,
+        words,
+        st.lists(u32, max_size=5).map(tuple),
+        epochs,
+        numbers,
+        tokens,
+        tokens,
+        words,
+        words,
+        locators,
+        words,
+    ),
     st.builds(Offer, u32, numbers, numbers, st.binary(max_size=100), asked),
     datas(),
     st.builds(
@@ -81,10 +114,22 @@ primary_parts = st.one_of(
         counts,
         counts,
         counts,
+        counts,
+        provenances,
+        st.none() | marks,
+        counts,
     ),
     st.builds(Withdraw, numbers),
     st.builds(Heartbeat, st.floats(allow_nan=False), standings),
-    st.builds(Announce, counts),
+    st.builds(
+        Announce,
+        counts,
+        st.lists(st.binary(max_size=40), max_size=5).map(tuple),
+        st.booleans(),
+        st.integers(0, 1 << 62),
+    ),
+    begins,
+    sums,
 )
 secondary_parts = st.one_of(
     st.builds(
@@ -103,10 +148,17 @@ secondary_parts = st.one_of(
         st.booleans(),
         words,
         tokens,
+        st.booleans(),
+        epochs,
+        counts,
+        locators,
+        words,
     ),
     st.builds(Need, u32, st.lists(u32, max_size=20).map(tuple)),
     st.builds(Progress, st.builds(Position, numbers, numbers), counts, standings),
     st.builds(Refuse, words, words, words, u32),
+    st.builds(AskBarrier, st.integers(1, (1 << 63) - 1), st.booleans()),
+    sums,
 )
 
 
@@ -137,6 +189,11 @@ def request(**parts: object) -> bytes:
     return pb.ReplicateRequest(parts=[pb.PrimaryPart(**parts)]).SerializeToString()  # type: ignore[arg-type]  # any part
 
 
+def mark(number: int) -> pb.CommitMark:
+    """A commit as it may be named."""
+    return pb.CommitMark(epoch=b"e" * 16, number=number, digest=b"d" * 32)
+
+
 def saying(**fields: object) -> bytes:
     """The bytes of a heartbeat that says how the dataset stands."""
     return request(heartbeat=pb.Heartbeat(standing=pb.Standing(**fields)))  # type: ignore[arg-type]  # any field
@@ -165,6 +222,33 @@ def saying(**fields: object) -> bytes:
         request(hello=pb.Hello(program="p" * 1025)),
         request(hello=pb.Hello(kind="k" * 1025)),
         request(hello=pb.Hello(epoch=pb.Epoch(number=EPOCH_LIMIT))),
+        request(hello=pb.Hello(reason="r" * 1025)),
+        request(hello=pb.Hello(locator=[mark(n) for n in range(LOCATOR_MAX + 1, 0, -1)])),
+        request(hello=pb.Hello(locator=[mark(1), mark(2)])),
+        request(hello=pb.Hello(locator=[mark(2), mark(2)])),
+        request(hello=pb.Hello(locator=[pb.CommitMark(epoch=b"e" * 15, number=1, digest=b"d" * 32)])),
+        request(hello=pb.Hello(locator=[pb.CommitMark(epoch=b"e" * 16, number=1, digest=b"d" * 33)])),
+        request(hello=pb.Hello(locator=[mark(0)])),
+        request(hello=pb.Hello(locator=[mark(1 << 39)])),
+        request(seal=pb.Seal(kind=99)),
+        request(seal=pb.Seal(reached=3)),
+        request(seal=pb.Seal(label="l" * 257)),
+        request(seal=pb.Seal(same_as=pb.CommitMark())),
+        request(seal=pb.Seal(barrier=1 << 63)),
+        request(announce=pb.Announce(count=1 << 63)),
+        request(announce=pb.Announce(paths=[b""] * 1025)),
+        request(announce=pb.Announce(paths=[bytes(1 << 17)] * 3)),
+        request(begin=pb.Begin()),
+        request(begin=pb.Begin(buckets=bytes(8191))),
+        request(begin=pb.Begin(back=mark(1))),
+        request(begin=pb.Begin(id=1, back=mark(1), buckets=bytes(8192))),
+        request(begin=pb.Begin(id=1, buckets=bytes(8192))),
+        request(begin=pb.Begin(number=1 << 63, buckets=bytes(8192))),
+        request(sums=pb.Sums(groups=bytes(8191))),
+        request(sums=pb.Sums(groups=bytes(8192), differing=b"\1", buckets=bytes(4096))),
+        request(sums=pb.Sums(differing=b"\1\1", buckets=bytes(8192))),
+        request(sums=pb.Sums(differing=b"\2\1", buckets=bytes(8192))),
+        request(sums=pb.Sums(differing=b"\1", buckets=bytes(4095))),
         request(data=pb.Data(kinds=b"\0", raw_lengths=[1], stored_lengths=[1, 2], payload=b"x")),
         request(data=pb.Data(kinds=b"\0", codecs=b"\0", raw_lengths=[1 << 21], stored_lengths=[1], payload=b"x")),
         pb.ReplicateRequest(parts=[pb.PrimaryPart()] * (PARTS_MAX + 1)).SerializeToString(),
@@ -175,6 +259,22 @@ def test_what_breaks_a_limit_is_refused(data: bytes) -> None:
     """Lengths, counts and numbers are capped before they become values."""
     with pytest.raises(WireError):
         decode_batch(data)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pb.SecondaryPart(barrier=pb.Barrier()),
+        pb.SecondaryPart(barrier=pb.Barrier(id=1 << 63)),
+        pb.SecondaryPart(sums=pb.Sums(number=1 << 63)),
+        pb.SecondaryPart(welcome=pb.Welcome(locator=[mark(1), mark(2)])),
+        pb.SecondaryPart(welcome=pb.Welcome(met_reason="r" * 1025)),
+    ],
+)
+def test_what_a_peer_says_beyond_a_limit_is_refused(part: pb.SecondaryPart) -> None:
+    """The answering side is believed no more than the asking one."""
+    with pytest.raises(WireError):
+        decode_answers(pb.ReplicateResponse(parts=[part]).SerializeToString())
 
 
 def test_a_field_of_a_newer_release_is_ignored() -> None:

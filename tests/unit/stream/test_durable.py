@@ -22,6 +22,7 @@ from agent.stream.receiving.receiver import Receiver
 from agent.stream.rows_blob import blobs_of
 from agent.stream.sending.batch_builder import Load
 from agent.stream.sending.live import seal_of
+from agent.stream.versions import SPOKEN
 from fakes.apply_fakes import Rig, Tree, rig
 
 A, B = b"A" * 5000, b"B" * 5000
@@ -65,7 +66,7 @@ class Node:
         self.vault.elsewhere = self.standing = Standing()
         self.catalog = Catalog.open(str(base / "catalog.db"))
         self.board = PositionBoard()
-        hello = Hello("alpha", "web", (1,), Epoch(1, "alpha", bytes(16)), self.two.number, bytes(32))
+        hello = Hello("alpha", "web", SPOKEN, Epoch(1, "alpha", bytes(16)), self.two.number, bytes(32))
         self.receiver = Receiver("beta", hello, self.catalog, self.vault, self.board, SystemClock())
         self.receiver.open()
         load = Load()

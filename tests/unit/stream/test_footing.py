@@ -11,6 +11,7 @@ from agent.core.ids import EPOCH_LIMIT, EPOCH_STEP, NOTHING, Epoch
 from agent.stream.footing import LineageBroken, Verdict
 from agent.stream.messages import Hello, Refuse
 from agent.stream.receiving.receiver import Receiver
+from agent.stream.versions import SPOKEN
 from fakes.stream_fakes import Call, MemoryTransport, Primary, Secondary, digest_of, sync
 
 
@@ -85,7 +86,7 @@ def test_an_epoch_that_a_secondary_does_not_believe(epoch: Epoch, code: str, sec
     """The owner is who speaks, and numbers rise by a step at most: nothing is met."""
     receiver = Receiver(
         "beta",
-        Hello("alpha", "web", (1,), epoch, NOTHING, b"n" * 32),
+        Hello("alpha", "web", SPOKEN, epoch, NOTHING, b"n" * 32),
         secondary.catalog,
         secondary.vault,
         secondary.board,
@@ -96,11 +97,22 @@ def test_an_epoch_that_a_secondary_does_not_believe(epoch: Epoch, code: str, sec
     assert ([code], []) == ([one.code for one in answers if isinstance(one, Refuse)], secondary.catalog.lineage)
 
 
+def test_an_id_belongs_to_one_epoch(secondary: Secondary) -> None:
+    """The catalog keys epochs by it: a number of its own with the id of another is refused before anything is written."""
+    codes = []
+    for number in (1, 2, 1):
+        hello = Hello("alpha", "web", SPOKEN, Epoch(number, "alpha", b"2" * 16), NOTHING, b"n" * 32)
+        receiver = Receiver("beta", hello, secondary.catalog, secondary.vault, secondary.board, secondary.clock)
+        codes += [part.code for part in receiver.open() if isinstance(part, Refuse)]
+        receiver.close()
+    assert (["epoch-not-own"], 1) == (codes, len(secondary.catalog.lineage))
+
+
 def test_numbers_are_not_taken_away_step_by_step(secondary: Secondary) -> None:
     """An epoch without a commit is no ground for the next one."""
     last = EPOCH_STEP + 1
     for number, met in ((last, last), (2 * EPOCH_STEP, last), (last + 1, last + 1)):
-        hello = Hello("alpha", "web", (1,), Epoch(number, "alpha", b"2" * 16), NOTHING, b"n" * 32)
+        hello = Hello("alpha", "web", SPOKEN, Epoch(number, "alpha", number.to_bytes(16)), NOTHING, b"n" * 32)
         receiver = Receiver("beta", hello, secondary.catalog, secondary.vault, secondary.board, secondary.clock)
         receiver.open()
         receiver.close()

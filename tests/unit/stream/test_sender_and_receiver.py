@@ -11,7 +11,7 @@ from agent.core.commit import Position
 from agent.core.ids import NOTHING, CommitNumber, Epoch
 from agent.core.rows import decode_object
 from agent.store.vault.codec import pack_chunk
-from agent.stream.messages import CREDIT, Data, Offer, Progress, Seal, Welcome, Withdraw
+from agent.stream.messages import CREDIT, VERSION, Data, Offer, Progress, Seal, Welcome, Withdraw
 from agent.stream.position import Level, PositionBoard
 from agent.stream.sending.call import RefusedByPeer
 from fakes.stream_fakes import (
@@ -359,7 +359,7 @@ def test_a_call_that_nobody_reads_any_more_gets_nothing_more(primary: Primary) -
     sender = make_sender(primary)
     outgoing = sender.outgoing()
     next(outgoing)
-    sender.incoming((Welcome("beta", primary.epoch, NOTHING, b"", NOTHING, 1 << 20, 1),))
+    sender.incoming((Welcome("beta", primary.epoch, NOTHING, b"", NOTHING, 1 << 20, VERSION),))
     next(outgoing)
     sender.release()
     behind = sender.behind_bytes
@@ -458,7 +458,7 @@ def test_who_is_overtaken_tells_no_older_position(primary: Primary) -> None:
     outgoing = sender.outgoing()
     next(outgoing)
     number = commit.number
-    sender.incoming((Welcome("beta", primary.epoch, number, commit.digest, NOTHING, CREDIT, 1),))
+    sender.incoming((Welcome("beta", primary.epoch, number, commit.digest, NOTHING, CREDIT, VERSION),))
     board.meanwhile = lambda: sender.incoming((Progress(Position(number, number), 0),))
     next(outgoing)
     board.join()

@@ -17,6 +17,7 @@ from agent.stream.sending.catchup import NOT_CAPTURED, NOT_READ
 from agent.stream.sending.rounds import FRUITLESS, Fruitless, Stalled
 from agent.stream.sending.sender import Sender
 from agent.stream.sending.source import PendingMark
+from agent.stream.versions import SPOKEN
 from fakes.stream_fakes import CHUNK, Done, FakeSource, MemoryTransport, Primary, Secondary
 
 
@@ -71,7 +72,7 @@ def ended(primary: Primary, secondary: Secondary, source: Stuck) -> Exception | 
     """Why the call ended by itself."""
     newest = primary.catalog.newest()
     assert newest is not None
-    hello = Hello("alpha", "web", (1,), primary.epoch, newest.number, b"n" * 32)
+    hello = Hello("alpha", "web", SPOKEN, primary.epoch, newest.number, b"n" * 32)
     sender = Sender("beta", hello, lambda: source, primary.feed, PositionBoard(), source.clock, primary.spool)
     for answers in MemoryTransport(secondary).exchange("beta", sender.outgoing()):
         sender.incoming(answers)

@@ -11,9 +11,10 @@ from agent.core.ids import NOTHING
 from agent.stream.messages import Batch, Heartbeat, Hello, Progress, Refuse, Welcome
 from agent.stream.receiving import intake as intake_module
 from agent.stream.receiving.intake import Intake
+from agent.stream.versions import SPOKEN
 from fakes.stream_fakes import EPOCH, Secondary
 
-HELLO = Hello("alpha", "web", (1,), EPOCH, NOTHING, b"n" * 32)
+HELLO = Hello("alpha", "web", SPOKEN, EPOCH, NOTHING, b"n" * 32)
 
 
 def nothing() -> None:

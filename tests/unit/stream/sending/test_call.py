@@ -11,11 +11,23 @@ from agent.core.clock import ManualClock
 from agent.core.commit import Position
 from agent.core.errors import TryAgain, Unreachable, WireError
 from agent.core.ids import NO_EPOCH, NOTHING, commit_number
-from agent.stream.messages import HEARTBEAT, SILENCE, Data, Heartbeat, Need, Progress, Refuse, Seal, Welcome, Withdraw
+from agent.stream.messages import (
+    HEARTBEAT,
+    SILENCE,
+    VERSION,
+    Data,
+    Heartbeat,
+    Need,
+    Progress,
+    Refuse,
+    Seal,
+    Welcome,
+    Withdraw,
+)
 from agent.stream.sending.call import STANDSTILL, Conversation, Ended, RefusedByPeer
 from agent.stream.sending.pace import Pace
 
-WELCOME = Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 2 << 20, 1)
+WELCOME = Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 2 << 20, VERSION)
 MIB = Data(b"\0", b"\0", [1 << 20], [1 << 20], bytes(1 << 20))
 PART_SIZE = 16 << 10
 PART = Data(b"\0", b"\0", [PART_SIZE], [PART_SIZE], bytes(PART_SIZE))
