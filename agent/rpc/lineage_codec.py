@@ -121,7 +121,7 @@ def fill_barrier(part: Any, barrier: AskBarrier) -> None:
     part.barrier.id, part.barrier.quiesce = barrier.id, barrier.quiesce
 
 
-def read_barrier(barrier: pb.Barrier) -> AskBarrier:
+def read_barrier(barrier: pb.AskBarrier) -> AskBarrier:
     """Its id is above 0."""
     if not barrier.id:
         raise bad("a barrier without an id")

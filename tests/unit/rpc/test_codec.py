@@ -264,8 +264,8 @@ def test_what_breaks_a_limit_is_refused(data: bytes) -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        pb.SecondaryPart(barrier=pb.Barrier()),
-        pb.SecondaryPart(barrier=pb.Barrier(id=1 << 63)),
+        pb.SecondaryPart(barrier=pb.AskBarrier()),
+        pb.SecondaryPart(barrier=pb.AskBarrier(id=1 << 63)),
         pb.SecondaryPart(sums=pb.Sums(number=1 << 63)),
         pb.SecondaryPart(welcome=pb.Welcome(locator=[mark(1), mark(2)])),
         pb.SecondaryPart(welcome=pb.Welcome(met_reason="r" * 1025)),
