@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import structlog
 
+from agent.apply.bounds import USUAL, ApplyLimits
 from agent.apply.brake.judge import Guard, Reached
 from agent.apply.brake.limits import ACCEPTABLE, BrakeHold, judge, trailing_empty
 from agent.apply.checkpoint import CHECKPOINT, LATE, number_of, numbers_of, packed, vouch
@@ -17,7 +18,11 @@ from agent.apply.commits import commits_after, counts_at
 from agent.apply.converge.deferred import LateFiles
 from agent.apply.converge.phases import converge
 from agent.apply.converge.refresh import go_on
-from agent.apply.converge.run import Mirror, Run
+from agent.apply.converge.run import Means, Run
+from agent.apply.converge.standing_entries import StandingEntries
+from agent.apply.converge.tally import Due, Tally
+from agent.apply.converge.touched import finish_touched
+from agent.apply.converge.wanted import Plan, WantedRows
 from agent.apply.ending import Ending
 from agent.apply.holds import Holds
 from agent.apply.kept_problems import Remembered
@@ -57,6 +62,7 @@ from agent.core.problem_codes import (
     LINEAGE_WAITS,
     SOURCE_EMPTIED,
 )
+from agent.fs.confined import create_nameless
 from agent.fs.expected import BY_HANDLE, Expect
 
 _log = structlog.get_logger("apply")
@@ -104,7 +110,10 @@ class Applier:
         early: Early = NOTHING_EARLY,
         expect: Expect = BY_HANDLE,
         left_out: LeftOut = nothing_left_out,
+        limits: ApplyLimits = USUAL,
+        make_nameless: Callable[[int], int] = create_nameless,
     ) -> None:
+        self._limits = limits
         self.ending = Ending()
         self._open_reader = reader
         self._view: CatalogView | None = None
@@ -126,6 +135,7 @@ class Applier:
             scratch,
             expect,
             left_out=left_out,
+            make_nameless=make_nameless,
         )
         self._left_out = left_out
         self._unkept = UnkeptReport(local.unkept, board)
@@ -133,7 +143,7 @@ class Applier:
         self._prepared = False
         #: What the standby equals but for the files in ``_late``, and what it equals with them.
         self._stands = self._whole = self._checkpoint = number_of(local.value(CHECKPOINT))
-        self._late = LateFiles()
+        self._late = LateFiles(limits)
         #: Files that were late when nobody could go on with them: they may hold anything.
         whole, *ids = numbers_of(local.value(LATE)) or (self._whole,)
         self._whole, self._doubted = whole, frozenset(map(ObjectId, ids))
@@ -291,7 +301,7 @@ class Applier:
         written = 0
         self._trusted = False
         while True:
-            tally = self._acted(Run(self._stands, target, trusted=True), progress, _late_step).tally
+            tally = self._acted(Plan(self._stands, target, trusted=True), progress, _late_step).tally
             written += tally.done_bytes
             if tally.failed:
                 return Applied(self._whole, bytes=written, failed=tally.failed)
@@ -302,36 +312,47 @@ class Applier:
             self._whole = self._stands
         return Applied(self._whole, bytes=written)
 
-    def _run(self, run: Run, progress: Report) -> Applied:
+    def _run(self, run: Plan, progress: Report) -> Applied:
         if run.adopt:
             self._standby.open().sync()  # or stores to mapped memory might hide behind an old stat
         for code in _PASSING:
             self._board.clear_code(code)
-        return self._end(run, self._acted(run, progress, lambda mirror: converge(mirror, self._scratch)))
+        return self._end(run, self._acted(run, progress, converge))
 
-    def _acted(self, run: Run, progress: Report, act: Callable[[Mirror], None]) -> Mirror:
+    def _acted(self, plan: Plan, progress: Report, act: Callable[[Run], None]) -> Run:
         """Do something to the standby with all that a run knows; what ended it is raised as ours."""
-        target, world = run.target, self._standby.open()
-        ledger = Ledger(self._local)
-        mirror = Mirror(world, self._reader, ledger, self._chunk, self._board, self._clock, run, progress)
-        mirror.new_directories, mirror.unkept, mirror.left_out = self._made, self._unkept.bits, self._left_out
-        mirror.patch_of, mirror.early, mirror.late = self._patch_of, self._early, self._late
-        mirror.look_for_end = self.ending.look
-        mirror.tally.total_bytes = max(0, target.bytes - counts_at(self._reader, run.base).bytes)
+        output = self._standby.open()
+        run = self._begun(plan, output, progress)
         try:
-            act(mirror)
+            act(run)
         except OSError as error:
-            raise whole(error, world.path) or StandbyFailed("apply", world.path, str(error), _AGAIN) from error
+            raise whole(error, output.path) or StandbyFailed("apply", output.path, str(error), _AGAIN) from error
         except NotFound as error:
             # The history that the difference needs is pruned: what stands is laid beside the whole commit.
             self._lost = True
-            raise StandbyFailed("apply", world.path, error.reason, _AGAIN) from error
+            raise StandbyFailed("apply", output.path, error.reason, _AGAIN) from error
         finally:
-            self._short.add(mirror.left)
-            mirror.close()
-        self._unkept.ran(mirror.tally.unkept)
+            self._short.add(run.wanted.left)
+            run.close()
+        self._unkept.ran(run.standing.newly_unkept)
         self._tell_unkept(whole=False)
-        return mirror
+        return run
+
+    def _begun(self, plan: Plan, output: StandbyTree, progress: Report) -> Run:
+        wanted = WantedRows(self._reader, plan)
+        standing = StandingEntries(output, Ledger(self._local), wanted, self._made, self._unkept.bits)
+        means = Means(
+            self._chunk,
+            self._patch_of,
+            self._early,
+            self._left_out,
+            self.ending.look,
+            self._board,
+            self._clock,
+            self._limits,
+        )
+        total = max(0, plan.target.bytes - counts_at(self._reader, plan.base).bytes)
+        return Run(plan, wanted, standing, output, means, self._late, Tally(progress, total_bytes=total), Due())
 
     def _tell_unkept(self, *, whole: bool) -> None:
         self._unkept.tell(self._clock.now_ns(), self._reader.path_of, whole=whole)
@@ -414,7 +435,10 @@ class Applier:
 
     def _compared(self, deep: bool, progress: Report) -> VerifyReport:
         look, world, known = self.ending.look, self._standby.open(), (self._local.get, self._left_out, self._short.ids)
-        return verify(world, self._reader, self._stands, self._chunk, *known, deep=deep, progress=progress, look=look)
+        most = self._limits.differences
+        return verify(
+            world, self._reader, self._stands, self._chunk, *known, deep=deep, progress=progress, look=look, most=most
+        )
 
     def _repair(self, found: VerifyReport, progress: Report) -> None:
         """Lay the whole tree beside the commit. What was found to differ is read whatever its stat says."""
@@ -423,7 +447,7 @@ class Applier:
         doubted, short = self._unsure().union(one.object for one in found.differences if one.object), self._short.ids
         self._begin(target)
         believed = None if found.more else doubted | short
-        run = Run(self._stands, target, trusted=False, survey=True, doubted=believed, short=short)
+        run = Plan(self._stands, target, trusted=False, survey=True, doubted=believed, short=short)
         if not self._run(run, progress).failed:
             self._standby.open().sync()
             self._attempts = ()
@@ -437,7 +461,7 @@ class Applier:
             self._view = self._open_reader()
         return self._view
 
-    def _plan(self, target: Commit) -> Run:
+    def _plan(self, target: Commit) -> Plan:
         base, short = self._stands, self._short.ids
         adopt = self._standby.adopting
         survey = adopt or self._lost or self._is_broken(base)
@@ -445,9 +469,9 @@ class Applier:
         if not trusted:
             self._doubted |= self._late.give_up()
         if adopt or self._lost:
-            return Run(NOTHING, target, trusted=False, survey=True, adopt=adopt, doubted=self._doubted | short)
+            return Plan(NOTHING, target, trusted=False, survey=True, adopt=adopt, doubted=self._doubted | short)
         guesses = () if trusted else self._guesses(base)
-        return Run(base, target, trusted, guesses, survey, doubted=self._doubted | short, short=short)
+        return Plan(base, target, trusted, guesses, survey, doubted=self._doubted | short, short=short)
 
     def _unsure(self) -> frozenset[ObjectId]:
         """Files that are not, or may not be, as what stands says."""
@@ -470,24 +494,24 @@ class Applier:
         self._local.note_value(_ATTEMPTS, packed(self._attempts))
         self._trusted = False
 
-    def _end(self, run: Run, mirror: Mirror) -> Applied:
-        tally = mirror.tally
+    def _end(self, plan: Plan, run: Run) -> Applied:
+        tally = run.tally
         if not tally.failed:
-            self._stands, self._trusted, self._lost = run.target.number, True, False
+            self._stands, self._trusted, self._lost = plan.target.number, True, False
             self._doubted = frozenset()
-            self._short.only(mirror.left)
+            self._short.only(run.wanted.left)
             if not self._late:
                 self._whole = self._stands
             self._standby.found_again = False
-            if run.survey:
+            if plan.survey:
                 # A whole survey is dear: it is not done again after a crash.
                 self.checkpoint()
-            if run.adopt:
+            if plan.adopt:
                 self._standby.adopted_whole()
                 self._remembered.adopted(self._standby.open().displaced)
         self._remembered.keep()
         return Applied(
-            self._whole, tally.done_entries, tally.done_bytes, tally.displaced, tally.failed, redo=not run.trusted
+            self._whole, tally.done_entries, tally.done_bytes, tally.displaced, tally.failed, redo=not plan.trusted
         )
 
     # -- holds ---------------------------------------------------------------------------------------------------------
@@ -544,10 +568,10 @@ class Applier:
             self._pinned = base
 
 
-def _late_step(mirror: Mirror) -> None:
-    go_on(mirror)
-    mirror.settle_touched()
-    mirror.ledger.flush()
+def _late_step(run: Run) -> None:
+    go_on(run)
+    finish_touched(run)
+    run.standing.ledger.flush()
 
 
 def _count(report: VerifyReport) -> int:

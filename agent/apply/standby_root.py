@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent.apply.output.directory import (
@@ -20,7 +21,7 @@ from agent.apply.results import Held
 from agent.apply.standby_token import Token
 from agent.core.problem_codes import STANDBY_GONE, STANDBY_NOT_EMPTY, STANDBY_PATH_MISSING, STANDBY_REPLACED
 from agent.core.rows import PRIVATE_DIR
-from agent.fs.confined import open_dir, open_file, open_root
+from agent.fs.confined import create_nameless, open_dir, open_file, open_root
 from agent.fs.content import read_exact
 from agent.fs.expected import BY_HANDLE, Expect
 from agent.fs.handles import handle_and_mount, is_directory, mount_of_fd
@@ -50,6 +51,7 @@ class StandbyRoot:
     scratch: str | None = None
     expect: Expect = BY_HANDLE
     left_out: LeftOut = nothing_left_out
+    make_nameless: Callable[[int], int] = create_nameless
     found_again: bool = False
     fresh: bool = False
     opened: bool = False
@@ -76,7 +78,9 @@ class StandbyRoot:
             os.close(root)
             return self._world
         self.close()
-        self._world = open_world(self.path, root, self.step, self.adopted, self.scratch, self.expect)
+        self._world = open_world(
+            self.path, root, self.step, self.adopted, self.scratch, self.expect, self.make_nameless
+        )
         if not taken:
             self._take()
             self.fresh = not self.found_again and not self._full

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from agent.apply.bounds import USUAL
 from agent.apply.converge.untouched import first_untouched
 from agent.apply.output.directory import LOST_AND_FOUND, StandbyTree
 from agent.apply.output.unkept import LEFT_OUT, Unkept
@@ -27,7 +28,6 @@ from agent.fs.metadata import Metadata, read_metadata
 from agent.fs.walk import entries
 from agent.store.local import LocalRow
 
-LIMIT = 1000
 #: Of so many objects with several names it is kept what was found out once.
 _LINKED = 100_000
 _PAGE = 500
@@ -61,12 +61,13 @@ def verify(
     deep: bool,
     progress: Report = silent,
     look: file_content.Look = file_content.goes_on,
+    most: int = USUAL.differences,
 ) -> VerifyReport:
     """Compare the standby with commit ``number``, which it should equal and which must stay applied meanwhile. ``look`` is
     called for every entry, and raises what is to end it. ``known``: what local facts say of an object; what the filesystem is
     known not to keep of it is no difference. ``short``: files that are owed, of which the last version stands, or nothing: they
     are named and not compared."""
-    check = _Check(world, view, number, read, known, left_out, deep, look, short)
+    check = _Check(world, view, number, read, known, left_out, deep, look, short, most)
     if number == NOTHING:
         return check.report()
     commits = view.commits(CommitNumber(number - 1), 1)
@@ -88,6 +89,7 @@ class _Check:
     deep: bool
     look: file_content.Look
     short: frozenset[ObjectId]
+    most: int
     owed: set[ObjectId] = field(default_factory=set)
     owed_paths: list[bytes] = field(default_factory=list)
     found: list[Difference] = field(default_factory=list)
@@ -225,7 +227,7 @@ class _Check:
     def _is_owed(self, id: ObjectId, path: bytes) -> bool:
         if id not in self.short:
             return False
-        if id not in self.owed and len(self.owed_paths) < LIMIT:
+        if id not in self.owed and len(self.owed_paths) < self.most:
             self.owed_paths.append(path)
         self.owed.add(id)
         return True
@@ -298,7 +300,7 @@ class _Check:
         known = self.known(object) if object is not None else None
         if known is not None and known.unkept & bits:
             return
-        if len(self.found) < LIMIT:
+        if len(self.found) < self.most:
             self.found.append(Difference(path, what, object))
         else:
             self.more += 1

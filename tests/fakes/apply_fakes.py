@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.apply.applier import Applier
+from agent.apply.bounds import USUAL, ApplyLimits
 from agent.apply.ports import NOTHING_EARLY, Early, LeftOut, nothing_left_out
 from agent.config.values import Brake
 from agent.core import chunks
@@ -22,6 +23,7 @@ from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number, object_id
 from agent.core.problem import ProblemBoard
 from agent.core.rows import ObjectRow, encode_name, encode_object, name_key, object_key
+from agent.fs.confined import create_nameless
 from agent.fs.expected import BY_HANDLE, Expect
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.local import Local
@@ -372,6 +374,8 @@ class Rig:
     board: ProblemBoard = field(default_factory=ProblemBoard)
     clock: ManualClock = field(default_factory=ManualClock)
     early: Early = NOTHING_EARLY
+    limits: ApplyLimits = USUAL
+    make_nameless: Callable[[int], int] = create_nameless
     seq: int = 0
     epoch: int = 1
     opened: list[Applier] = field(default_factory=list)
@@ -432,7 +436,7 @@ class Rig:
         made = Applier(
             str(self.root), self.catalog.reader, self.local, self.store.read, self.board, self.clock,
             dataset="web", scratch=str(self.base), step=step, brake=brake, early=self.early, expect=expect,
-            left_out=left_out, adopt=adopt,
+            left_out=left_out, adopt=adopt, limits=self.limits, make_nameless=self.make_nameless,
         )  # fmt: skip
         self.opened.append(made)
         return made

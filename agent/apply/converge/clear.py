@@ -12,74 +12,75 @@ from agent.apply.converge.fate import Fate, KnownBy, Wanted, fate
 from agent.apply.converge.holding import carry_out
 from agent.apply.converge.keys import WorkSet
 from agent.apply.converge.place import adopt_directory, is_takeable
-from agent.apply.converge.run import Attempt, Found, Mirror
+from agent.apply.converge.run import Attempt, Run
+from agent.apply.converge.standing_entries import Found
 from agent.apply.converge.untouched import is_untouched
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_name, parent_and_name_of_key
 from agent.fs.walk import entries
 
 
-def clear(mirror: Mirror, work: WorkSet) -> None:
+def clear(run: Run, work: WorkSet) -> None:
     """Clear every name of the work set. In a redo directories may stand at places that only a later key leads to: then
     once more, until nothing new is found."""
     while True:
-        missed, learned = _clear_once(mirror, work)
-        clear_adopted(mirror)
-        if mirror.run.trusted or not missed or not learned:
+        missed, learned = _clear_once(run, work)
+        clear_adopted(run)
+        if run.plan.trusted or not missed or not learned:
             return
 
 
-def _clear_once(mirror: Mirror, work: WorkSet) -> tuple[int, int]:
+def _clear_once(run: Run, work: WorkSet) -> tuple[int, int]:
     missed = learned = 0
     for batch in work.names.batches(backwards=True):
         for key, old, new in batch:
-            if mirror.run.trusted and old is None:
+            if run.plan.trusted and old is None:
                 continue
             parent, name = parent_and_name_of_key(key)
             try:
-                fd = mirror.fd(parent) if _is_known(mirror, parent) else None
+                fd = run.standing.fd(parent) if _is_known(run, parent) else None
             except OSError:
                 fd = None
             if fd is None:
                 missed += 1
                 continue
-            with Attempt(mirror, parent, parent, name):
-                learned += clear_entry(mirror, fd, parent, name, decode_name(new).object if new else None)
+            with Attempt(run, parent, parent, name):
+                learned += clear_entry(run, fd, parent, name, decode_name(new).object if new else None)
     return missed, learned
 
 
-def _is_known(mirror: Mirror, id: ObjectId) -> bool:
+def _is_known(run: Run, id: ObjectId) -> bool:
     # Unknown directories are looked through when they are adopted, not before.
-    return id == ROOT or mirror.run.trusted or mirror.ledger.handle_of(id) is not None or mirror.is_held(id)
+    return id == ROOT or run.plan.trusted or run.standing.ledger.handle_of(id) is not None or run.standing.is_held(id)
 
 
-def clear_entry(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, wanted: ObjectId | None) -> bool:
+def clear_entry(run: Run, fd: int, parent: ObjectId, name: bytes, wanted: ObjectId | None) -> bool:
     """Clear one name at which ``wanted`` is to stand, or nothing. Whether it is now known where one more directory is."""
-    found = mirror.look(fd, parent, name)
+    found = run.standing.look(fd, parent, name)
     if found is None:
         return False
     directory = stat.S_ISDIR(found.st.st_mode)
-    if wanted is None and is_untouched(mirror, parent, name, found):
+    if wanted is None and is_untouched(run, parent, name, found):
         return False
-    alive = found.id is not None and found.id != wanted and mirror.raw(found.id) is not None
-    kind = _wanted(mirror, found, wanted)
-    if directory and wanted is not None and not mirror.run.trusted and found.identity is not KnownBy.SURE:
-        row = mirror.row(wanted)
-        if row is not None and row.kind == stat.S_IFDIR and _may_be(mirror, fd, row, found, kind):
+    alive = found.id is not None and found.id != wanted and run.wanted.raw(found.id) is not None
+    kind = _wanted(run, found, wanted)
+    if directory and wanted is not None and not run.plan.trusted and found.identity is not KnownBy.SURE:
+        row = run.wanted.row(wanted)
+        if row is not None and row.kind == stat.S_IFDIR and _may_be(run, fd, row, found, kind):
             # Before anything is placed it must be known what is inside.
-            adopt_directory(mirror, fd, name, row, found)
+            adopt_directory(run, fd, name, row, found)
             return True
     verdict = fate(found.identity, directory=directory, alive=alive, wanted=kind)
-    done = carry_out(mirror, verdict, fd, parent, name, found)
+    done = carry_out(run, verdict, fd, parent, name, found)
     return done and directory and verdict in (Fate.KEEP, Fate.REMOVE)
 
 
-def _may_be(mirror: Mirror, fd: int, row: ObjectRow, found: Found, kind: Wanted) -> bool:
-    return (found.id is None or kind is Wanted.ITSELF) and is_takeable(mirror, fd, row, found)
+def _may_be(run: Run, fd: int, row: ObjectRow, found: Found, kind: Wanted) -> bool:
+    return (found.id is None or kind is Wanted.ITSELF) and is_takeable(run, fd, row, found)
 
 
-def _wanted(mirror: Mirror, found: Found, id: ObjectId | None) -> Wanted:
-    row = mirror.row(id) if id is not None else None
+def _wanted(run: Run, found: Found, id: ObjectId | None) -> Wanted:
+    row = run.wanted.row(id) if id is not None else None
     if row is None:
         return Wanted.NOTHING
     if found.id == row.id and found.kind == row.kind and found.identity is not KnownBy.FOREIGN:
@@ -87,12 +88,12 @@ def _wanted(mirror: Mirror, found: Found, id: ObjectId | None) -> Wanted:
     return Wanted.DIRECTORY if row.kind == stat.S_IFDIR else Wanted.OTHER
 
 
-def clear_adopted(mirror: Mirror) -> None:
+def clear_adopted(run: Run) -> None:
     """Look through the directories that were adopted unknown: what is not wanted in them goes."""
-    while mirror.doubtful:
-        id = mirror.doubtful.pop()
-        with Attempt(mirror, id):
-            fd = mirror.fd(id)
-            for name in entries(fd, mirror.world.scratch):
-                if mirror.view.child(id, name, mirror.at) is None:
-                    clear_entry(mirror, fd, id, name, None)
+    while run.due.doubtful:
+        id = run.due.doubtful.pop()
+        with Attempt(run, id):
+            fd = run.standing.fd(id)
+            for name in entries(fd, run.output.scratch):
+                if run.wanted.view.child(id, name, run.wanted.at) is None:
+                    clear_entry(run, fd, id, name, None)

@@ -11,13 +11,9 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from agent.apply.bounds import ApplyLimits
 from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow
-
-#: A step ends after so many bytes, which are then synced (more would make the next sync of anybody long), or seconds.
-SLICE, SECONDS = 16 << 20, 0.1
-#: Further ones are written at once.
-MANY = 64
 
 
 @dataclass(slots=True)
@@ -28,14 +24,15 @@ class Writing:
     new: ObjectRow
     steps: Iterator[int]
     aside: bool
+    limits: ApplyLimits
     _unsynced: int = 0
 
     def go_on(self, monotonic: Callable[[], float]) -> tuple[int, bool]:
         """A step: bytes written, and whether that was all. OSError, ``ChunkLost``."""
-        until, written = monotonic() + SECONDS, 0
+        until, written = monotonic() + self.limits.seconds, 0
         for count in self.steps:
             written += count
-            if written >= SLICE or monotonic() >= until:
+            if written >= self.limits.slice or monotonic() >= until:
                 self._sync_some(written)
                 return written, False
         return written, True
@@ -47,7 +44,7 @@ class Writing:
 
     def _sync_some(self, written: int) -> None:
         self._unsynced += written
-        if self._unsynced >= SLICE:
+        if self._unsynced >= self.limits.slice:
             os.fdatasync(self.fd)
             self._unsynced = 0
 
@@ -63,7 +60,8 @@ class LateFile:
 class LateFiles:
     """The files that are being changed, the one that waits longest first. Used by the applying thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: ApplyLimits) -> None:
+        self._limits = limits
         self._files: dict[ObjectId, LateFile] = {}
 
     def __bool__(self) -> bool:
@@ -76,9 +74,10 @@ class LateFiles:
         """Which files are here."""
         return frozenset(self._files)
 
-    def defer(self, old: ObjectRow, new: ObjectRow, least: int) -> bool:
-        """Leave a file of at least ``least`` bytes that holds ``old`` for later; whether it was taken."""
-        if new.kind != stat.S_IFREG or new.size < least or len(self._files) >= MANY:
+    def defer(self, old: ObjectRow, new: ObjectRow) -> bool:
+        """Leave a large file that holds ``old`` for later; whether it was taken."""
+        limits = self._limits
+        if new.kind != stat.S_IFREG or new.size < limits.large or len(self._files) >= limits.late:
             return False
         self._files[new.id] = LateFile(old)
         return True
@@ -88,11 +87,11 @@ class LateFiles:
         return next(iter(self._files.items()))
 
     def again(self, id: ObjectId) -> None:
-        """Its turn comes after that of the others."""
+        """The file is stepped again after all the others."""
         self._files[id] = self._files.pop(id)
 
     def drop(self, id: ObjectId) -> None:
-        """It is finished, or gone."""
+        """The file is finished, or gone."""
         file = self._files.pop(id, None)
         if file is not None and file.writing is not None:
             file.writing.close()

@@ -8,111 +8,174 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from datetime import UTC, datetime
 
 from agent.apply.converge.fate import Fate, KnownBy
-from agent.apply.converge.run import Found, Mirror
+from agent.apply.converge.run import Run
+from agent.apply.converge.standing_entries import Found
+from agent.apply.converge.touched import restore_flags, touch
 from agent.apply.converge.untouched import stays
+from agent.apply.output.directory import DISPLACED_DIR
 from agent.core.ids import ObjectId
-from agent.core.rows import ObjectRow
+from agent.core.problem import Severity
+from agent.core.problem_codes import DISPLACED
+from agent.core.rows import PRIVATE_DIR, ObjectRow
+from agent.fs.expected import StaleEntry
 from agent.fs.handles import handle_of
 
 
-def carry_out(mirror: Mirror, verdict: Fate, fd: int, parent: ObjectId, name: bytes, found: Found) -> bool:
+def carry_out(run: Run, verdict: Fate, fd: int, parent: ObjectId, name: bytes, found: Found) -> bool:
     """Do to an entry what was decided; False: it is a directory that stays for what it holds. Its own counts as touched."""
     if verdict is Fate.LEAVE:
         return True
-    mirror.touch(parent)
+    touch(run, parent)
     if verdict in (Fate.DISPLACE, Fate.REMOVE) and stat.S_ISDIR(found.st.st_mode):
-        if verdict is Fate.REMOVE and mirror.world.rmdir(fd, name):
-            _forget(mirror, found)
+        if verdict is Fate.REMOVE and run.output.rmdir(fd, name):
+            _forget(run, found)
             return True
-        if stays(mirror, fd, parent, name):
+        if stays(run, fd, parent, name):
             return False
     if verdict is Fate.DISPLACE:
-        mirror.displace(fd, parent, name)
+        displace(run, fd, parent, name)
     elif verdict is Fate.UNLINK:
-        mirror.world.unlink(fd, name)
+        run.output.unlink(fd, name)
     elif verdict is Fate.KEEP:
-        _keep(mirror, fd, name, found)
+        _keep(run, fd, name, found)
     else:
-        _remove(mirror, fd, name, found)
+        _remove(run, fd, name, found)
     return True
 
 
-def _keep(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
+def _keep(run: Run, fd: int, name: bytes, found: Found) -> None:
     assert found.id is not None
     guessed = found.identity is KnownBy.GUESSED
-    if guessed and mirror.ledger.handle_of(found.id) is not None:
+    if guessed and run.standing.ledger.handle_of(found.id) is not None:
         # The object itself is another: what is of use in this one is taken out of it.
-        mirror.discard(fd, name, found.id)
+        discard(run, fd, name, found.id)
         return
-    mirror.holding = True
-    mirror.restore_flags(found.id)
+    run.standing.holding = True
+    restore_flags(run, found.id)
     try:
-        mirror.move_aside(fd, name, b"%x" % found.id, found.handle)
+        _move_to_held(run, fd, name, b"%x" % found.id, found.handle)
     except FileExistsError:
         # A further name of a file that waits there, or an impostor.
         if stat.S_ISDIR(found.st.st_mode):
-            mirror.discard(fd, name, found.id)
+            discard(run, fd, name, found.id)
         else:
-            mirror.world.unlink(fd, name)
+            run.output.unlink(fd, name)
         return
     if guessed and stat.S_ISDIR(found.st.st_mode):
-        mirror.doubtful.append(found.id)
-    mirror.ledger.record(found.id, found.handle, found.st, mirror.was_unkept(found.id))
+        run.due.doubtful.append(found.id)
+    run.standing.ledger.record(found.id, found.handle, found.st, run.standing.was_unkept(found.id))
 
 
-def _remove(mirror: Mirror, fd: int, name: bytes, found: Found) -> None:
+def _remove(run: Run, fd: int, name: bytes, found: Found) -> None:
     # Not empty: its entries are keys of their own, or foreign; it is looked through at the end.
     if found.id is None:
-        mirror.discard(fd, name)
+        discard(run, fd, name)
     else:
-        hold(mirror, fd, name, found.id, found.handle)
+        hold(run, fd, name, found.id, found.handle)
 
 
-def _forget(mirror: Mirror, found: Found) -> None:
+def _forget(run: Run, found: Found) -> None:
     if found.id is not None:
-        mirror.dirs.forget(found.id)
-        mirror.ledger.forget(found.id)
+        run.standing.dirs.forget(found.id)
+        run.standing.ledger.forget(found.id)
 
 
-def hold(mirror: Mirror, fd: int, name: bytes, id: ObjectId, handle: bytes) -> None:
-    """Move an entry to where its object waits; if one waits there already, this is an impostor, to be removed."""
-    mirror.holding = True
+def displace(run: Run, fd: int, parent: ObjectId, name: bytes) -> None:
+    """Move a foreign entry to ``.hikae/displaced``, and say so."""
+    aside = _set_aside(run, fd, name)
+    run.tally.displaced += 1
+    touch(run, parent)
+    if run.plan.adopt:
+        return  # one problem for all of them
+    where = (PRIVATE_DIR + b"/" + DISPLACED_DIR + b"/" + aside).decode("utf-8", "backslashreplace")
+    # After a power cut it may be ours: of what was not synced nothing is known.
+    message = (
+        f"something that is not known here stood in the way (a stranger's, or of before a power cut); it is now {where}"
+    )
+    path = run.wanted.path(parent, name)
+    run.problem(DISPLACED, path, message, "look at it, then remove it", Severity.WARNING)
+
+
+def _set_aside(run: Run, fd: int, name: bytes) -> bytes:
+    """Move an entry to ``.hikae/displaced``; its name there."""
+    seconds = run.means.clock.now_ns() // 1_000_000_000
+    stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
+    while True:
+        run.standing.serial += 1
+        aside = b"%s-%d-%s" % (stamp.encode(), run.standing.serial, name[:200])
+        try:
+            run.output.rename(fd, name, run.output.displaced, aside)
+        except FileExistsError:
+            continue
+        return aside
+
+
+def discard(run: Run, fd: int, name: bytes, id: ObjectId | None = None) -> None:
+    """Move a whole entry to ``.hikae/m`` for the sweep to remove. ``id``: what it was, or was taken for."""
+    run.standing.holding = True
+    while True:
+        run.standing.serial += 1
+        try:
+            run.output.rename(fd, name, run.output.held, b"x%d.%x" % (run.standing.serial, id or 0))
+            return
+        except FileExistsError:
+            continue
+
+
+def _move_to_held(run: Run, fd: int, name: bytes, held: bytes, handle: bytes) -> None:
+    """Move the entry that was seen to have this handle to ``.hikae/m``. FileExistsError; ``StaleEntry``: another had taken
+    its name, which has it back, or was moved to ``displaced`` because something stands there again."""
+    output = run.output
+    output.rename(fd, name, output.held, held)
+    if output.expect.arrived(output.held, held, handle):
+        return
     try:
-        mirror.move_aside(fd, name, b"%x" % id, handle)
+        output.rename(output.held, held, fd, name)
     except FileExistsError:
-        mirror.discard(fd, name, id)
+        _set_aside(run, output.held, held)
+    raise StaleEntry(errno.ESTALE, "another object was moved than was looked at", name)
 
 
-def take(mirror: Mirror, fd: int, name: bytes, row: ObjectRow, *, replace: bool) -> bool:
+def hold(run: Run, fd: int, name: bytes, id: ObjectId, handle: bytes) -> None:
+    """Move an entry to where its object waits; if one waits there already, this is an impostor, to be removed."""
+    run.standing.holding = True
+    try:
+        _move_to_held(run, fd, name, b"%x" % id, handle)
+    except FileExistsError:
+        discard(run, fd, name, id)
+
+
+def take(run: Run, fd: int, name: bytes, row: ObjectRow, *, replace: bool) -> bool:
     """Move an object that waits here to a name; False when it does not, or is of another type than it should be."""
     held = b"%x" % row.id
     try:
-        st = os.stat(held, dir_fd=mirror.world.held, follow_symlinks=False)
+        st = os.stat(held, dir_fd=run.output.held, follow_symlinks=False)
     except FileNotFoundError:
         return False
     # Nobody else can exchange names in our own directory.
-    handle = handle_of(mirror.world.held, held)
-    if not _is_it(mirror, st, handle, row) or not _moved_back(
-        mirror, held, fd, name, replace=replace and row.kind != stat.S_IFDIR
+    handle = handle_of(run.output.held, held)
+    if not _is_it(run, st, handle, row) or not _moved_back(
+        run, held, fd, name, replace=replace and row.kind != stat.S_IFDIR
     ):
-        mirror.discard(mirror.world.held, held, row.id)
+        discard(run, run.output.held, held, row.id)
         return False
     # Of another object's stat by now nothing would be believed: its inode number is another.
     st = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    mirror.ledger.record(row.id, handle, st, mirror.was_unkept(row.id))
+    run.standing.ledger.record(row.id, handle, st, run.standing.was_unkept(row.id))
     if row.kind == stat.S_IFDIR or row.flags:
-        mirror.touch(row.id)
-    if mirror.run.survey and row.kind != stat.S_IFDIR:
-        mirror.unchecked.append(row.id)
+        touch(run, row.id)
+    if run.plan.survey and row.kind != stat.S_IFDIR:
+        run.due.unchecked.append(row.id)
     return True
 
 
-def _moved_back(mirror: Mirror, held: bytes, fd: int, name: bytes, *, replace: bool) -> bool:
+def _moved_back(run: Run, held: bytes, fd: int, name: bytes, *, replace: bool) -> bool:
     """False where the directory takes only what is of its own project, and the object can be given no other: it is built anew."""
     try:
-        mirror.world.rename(mirror.world.held, held, fd, name, replace=replace)
+        run.output.rename(run.output.held, held, fd, name, replace=replace)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -120,14 +183,14 @@ def _moved_back(mirror: Mirror, held: bytes, fd: int, name: bytes, *, replace: b
     return True
 
 
-def _is_it(mirror: Mirror, st: os.stat_result, handle: bytes, row: ObjectRow) -> bool:
+def _is_it(run: Run, st: os.stat_result, handle: bytes, row: ObjectRow) -> bool:
     """Whether what waits under the object's id can be it: of its type, and not known to be another (a run that was cut short
     between moving something here and looking at what it was leaves another). A directory may be an unknown one."""
     if stat.S_IFMT(st.st_mode) != row.kind:
         return False
-    known = mirror.ledger.handle_of(row.id)
+    known = run.standing.ledger.handle_of(row.id)
     if row.kind == stat.S_IFDIR:
         if known != handle:
-            mirror.doubtful.append(row.id)
+            run.due.doubtful.append(row.id)
         return True
-    return known is None or mirror.world.expect.is_same(handle, known)
+    return known is None or run.output.expect.is_same(handle, known)

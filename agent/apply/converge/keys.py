@@ -10,8 +10,6 @@ from typing import IO
 from agent.apply.ports import KeyChange
 from agent.core.rows import key_is_object
 
-MEMORY_LIMIT = 16 << 20
-
 
 class KeyFile:
     """Batches of key changes, written once and read as often as needed, forwards or backwards.
@@ -82,7 +80,7 @@ class KeyFile:
 class WorkSet:
     """Key changes, objects apart from names. ``directory``: where a temporary file may stand (None: the system's)."""
 
-    def __init__(self, directory: str | None = None, limit: int = MEMORY_LIMIT) -> None:
+    def __init__(self, directory: str | None, limit: int) -> None:
         self.objects = KeyFile(directory, limit)
         self.names = KeyFile(directory, limit)
 

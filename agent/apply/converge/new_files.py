@@ -10,24 +10,22 @@ from __future__ import annotations
 import os
 import stat
 
-from agent.apply.converge.run import Mirror
+from agent.apply.converge.run import Run
+from agent.apply.converge.touched import touch
 from agent.apply.results import ChunkLost
 from agent.apply.writing import file_content
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ObjectId
 from agent.core.rows import ObjectRow, decode_object
-from agent.fs.confined import NO_NAMELESS, create_file, create_nameless, give_name
+from agent.fs.confined import create_file, give_name
 from agent.fs.metadata import apply_metadata_fd
-
-#: Smaller files never come ahead of their commit.
-_LARGE = 16 << 20
 
 
 class NewFiles:
     """Places new files of a run that is trusted; what it does not take, ``place`` does."""
 
-    def __init__(self, mirror: Mirror) -> None:
-        self._mirror = mirror
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self._nameless = True
         self._parent = ObjectId(NOTHING)
         self._fd = -1
@@ -46,60 +44,57 @@ class NewFiles:
         return placed
 
     def _place(self, parent: ObjectId, name: bytes, id: ObjectId) -> bool:
-        mirror = self._mirror
-        if mirror.rows is None or id in mirror.standing or not mirror.standing_whole:
+        run = self._run
+        wanted, standing = run.wanted, run.standing
+        if wanted.rows is None or id in standing.places or not standing.has_all_places:
             return False
-        old, raw = mirror.rows.get(id, (None, None))
+        old, raw = wanted.rows.get(id, (None, None))
         if old is not None or raw is None:
             return False
-        if mirror.leaves(id):
+        if wanted.leaves(id):
             return True
         row = decode_object(raw)
         if row.mode & 0o170000 != stat.S_IFREG or row.flags:
             return False
         if parent != self._parent:
-            self._fd, self._made, self._parent = mirror.fd(parent), parent in mirror.new_directories, parent
+            self._fd, self._made, self._parent = standing.fd(parent), parent in standing.new_directories, parent
         if not (self._made or self._nameless):
             return False
-        mirror.world.step("create")
+        run.output.step("create")
         early = self._early(row)
         named = self._made and early < 0
         fd = early if early >= 0 else self._create(name)
         if fd < 0:
             return False
         try:
-            written = row.size if early >= 0 or not row.size else file_content.write_new(fd, row, mirror.read)
-            mirror.tally.done_bytes += written
+            written = row.size if early >= 0 or not row.size else file_content.write_new(fd, row, run.means.read)
+            run.tally.done_bytes += written
             refused = apply_metadata_fd(fd, row)
             if not named:
-                mirror.world.step("link")
+                run.output.step("link")
                 give_name(fd, self._fd, name)
-            mirror.made(row, fd, refused)
+            standing.made(row, fd, refused)
         except Exception:
             if named:
                 os.unlink(name, dir_fd=self._fd)
             raise
         finally:
             os.close(fd)
-        mirror.stands(id, parent, name)
-        mirror.touch(parent)
+        standing.stands(id, parent, name)
+        touch(run, parent)
         return True
 
     def _early(self, row: ObjectRow) -> int:
         """The file that was written while its content came; -1 where there is none."""
-        mirror = self._mirror
-        if row.size <= _LARGE:
+        run = self._run
+        if row.size <= run.means.limits.large:
             return -1
-        return mirror.early.take(file_content.entries_of(row, mirror.read), lambda: mirror.world.temp)
+        return run.means.early.take(file_content.entries_of(row, run.means.read), lambda: run.output.temp)
 
     def _create(self, name: bytes) -> int:
         """The file to be written; -1 where there are none without a name."""
         if self._made:
             return create_file(self._fd, name)
-        try:
-            return create_nameless(self._fd)
-        except OSError as error:
-            if error.errno not in NO_NAMELESS:
-                raise
-            self._nameless = False
-            return -1
+        made = self._run.output.create_nameless(self._fd)
+        self._nameless = made >= 0
+        return made

@@ -15,21 +15,20 @@ from agent.apply.converge.deferred import LateFile, Writing
 from agent.apply.converge.fate import KnownBy
 from agent.apply.converge.keys import WorkSet
 from agent.apply.converge.place import build_object, holds_content, place
-from agent.apply.converge.run import Attempt, Found, Making, Mirror
+from agent.apply.converge.run import Attempt, Making, Run
+from agent.apply.converge.standing_entries import Found
+from agent.apply.converge.touched import touch
 from agent.apply.output.directory import ease
 from agent.apply.output.unkept import ACCESS, LEFT_OUT
 from agent.apply.writing import file_content
 from agent.apply.writing.in_place import Overwrite, overwrites, write_changes
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_object, object_id_of_key
-from agent.fs.confined import NO_NAMELESS, create_nameless
 from agent.fs.content import can_reflink, reflink
 from agent.fs.metadata import access_of, access_of_fd
 
 #: Smaller files are written anew, bytes.
 WHOLE = 64 << 10
-#: From here on a file that changes is late.
-LARGE = 16 << 20
 #: What may differ in a file that is changed in place, at most, as 1/n of it: in a large one, and in any other.
 FEW, LITTLE = 2, 8
 _NAMES_AT_ONCE = 1000
@@ -40,341 +39,333 @@ _Names: TypeAlias = list[tuple[ObjectId, bytes]]
 _Place: TypeAlias = tuple[int, ObjectId, bytes, Found]
 
 
-def refresh(mirror: Mirror, work: WorkSet) -> None:
+def refresh(run: Run, work: WorkSet) -> None:
     """Make content and metadata of every object in the work set as wanted."""
     for batch in work.objects.batches():
         for key, old, new in batch:
             id = object_id_of_key(key)
-            if new is not None and id not in mirror.run.short and (old is not None or not mirror.run.trusted):
-                with Making(mirror, id):
-                    refresh_object(mirror, decode_object(new), decode_object(old) if old is not None else None)
-        mirror.progress(len(batch))
+            if new is not None and id not in run.plan.short and (old is not None or not run.plan.trusted):
+                with Making(run, id):
+                    refresh_object(run, decode_object(new), decode_object(old) if old is not None else None)
+        run.tally.progress(len(batch))
 
 
-def refresh_short(mirror: Mirror) -> None:
+def refresh_short(run: Run) -> None:
     """Objects of which an older version stands, or nothing: as wanted, if by now all of them is here."""
-    for id in sorted(mirror.run.short):
-        with Making(mirror, id):
-            row = mirror.row(id)
+    for id in sorted(run.plan.short):
+        with Making(run, id):
+            row = run.wanted.row(id)
             if row is not None:
-                refresh_object(mirror, row, None)
+                refresh_object(run, row, None)
 
 
-def refresh_object(mirror: Mirror, row: ObjectRow, old: ObjectRow | None) -> None:
+def refresh_object(run: Run, row: ObjectRow, old: ObjectRow | None) -> None:
     """``old``: what stands there for certain; None: nothing is believed, so content is read and compared."""
     if row.kind == stat.S_IFDIR:
-        mirror.touch(row.id)
+        touch(run, row.id)
         return
-    names = mirror.view.names_of(row.id, mirror.at)
+    names = run.wanted.view.names_of(row.id, run.wanted.at)
     if not names:
         return
-    if old is not None and old.kind == row.kind and not mirror.was_unkept(row.id) & LEFT_OUT:
-        found = _find(mirror, row, names[:_NAMES_AT_ONCE])
+    if old is not None and old.kind == row.kind and not run.standing.was_unkept(row.id) & LEFT_OUT:
+        found = _find(run, row, names[:_NAMES_AT_ONCE])
         if found is not None:
-            _change(mirror, row, old, names, found)
+            _change(run, row, old, names, found)
             return
-    mirror.late.drop(row.id)
-    _unify(mirror, row, names)
+    run.late.drop(row.id)
+    _unify(run, row, names)
 
 
-def _find(mirror: Mirror, row: ObjectRow, names: _Names) -> _Place | None:
+def _find(run: Run, row: ObjectRow, names: _Names) -> _Place | None:
     """Where the object stands for certain."""
     for parent, name in names:
         try:
-            fd = mirror.fd(parent)
+            fd = run.standing.fd(parent)
         except OSError:
             continue
-        found = mirror.look(fd, parent, name)
+        found = run.standing.look(fd, parent, name)
         if found is not None and found.id == row.id and found.identity is KnownBy.SURE and found.kind == row.kind:
             return fd, parent, name, found
     return None
 
 
-def _change(mirror: Mirror, row: ObjectRow, old: ObjectRow, names: _Names, found: _Place) -> None:
-    if row.id in mirror.late or (row.kind == stat.S_IFREG and mirror.leaves(row.id)):
+def _change(run: Run, row: ObjectRow, old: ObjectRow, names: _Names, found: _Place) -> None:
+    if row.id in run.late or (row.kind == stat.S_IFREG and run.wanted.leaves(row.id)):
         return
     if row.content != old.content:
-        if mirror.run.trusted and mirror.late.defer(old, row, LARGE):
+        if run.plan.trusted and run.late.defer(old, row):
             return
-        if not _changed_in_place(mirror, row, old, names, found):
+        if not _changed_in_place(run, row, old, names, found):
             return
-    _set_metadata(mirror, row, old, found)
+    _set_metadata(run, row, old, found)
 
 
-def _set_metadata(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, place: _Place) -> None:
+def _set_metadata(run: Run, row: ObjectRow, old: ObjectRow | None, place: _Place) -> None:
     """``old``: what the object has; None when that is not known."""
     fd, _, name, found = place
-    mirror.set_metadata(row, old, fd, name, found.handle)
+    run.standing.set_metadata(row, old, fd, name, found.handle)
 
 
-def go_on(mirror: Mirror) -> None:
+def go_on(run: Run) -> None:
     """A step of the late file whose turn it is, where all but such files is as the run's target wants it."""
-    id, file = mirror.late.first()
-    row = mirror.row(id)
-    names = mirror.view.names_of(id, mirror.at)
+    id, file = run.late.first()
+    row = run.wanted.row(id)
+    names = run.wanted.view.names_of(id, run.wanted.at)
     if row is None or not names:
-        mirror.late.drop(id)
+        run.late.drop(id)
         return
-    with Making(mirror, id):
-        if file.writing is None and mirror.leaves(id):
+    with Making(run, id):
+        if file.writing is None and run.wanted.leaves(id):
             # The version before stands whole.
-            mirror.late.drop(id)
+            run.late.drop(id)
             return
-        found = _find(mirror, row, names[:_NAMES_AT_ONCE])
+        found = _find(run, row, names[:_NAMES_AT_ONCE])
         if found is None:
-            mirror.late.drop(id)
-            _unify(mirror, row, names)
+            run.late.drop(id)
+            _unify(run, row, names)
             return
         if file.writing is None and row.content == file.holds.content:
             # It was changed back, or comes to its turn again.
-            mirror.late.drop(id)
-            _set_metadata(mirror, row, None, found)
+            run.late.drop(id)
+            _set_metadata(run, row, None, found)
             return
         if file.writing is None:
-            file.writing = _begun(mirror, row, file.holds, names, found)
+            file.writing = _begun(run, row, file.holds, names, found)
         if file.writing is not None:
-            _write_some(mirror, row, file, file.writing, names, found)
+            _write_some(run, row, file, file.writing, names, found)
 
 
-def _begun(mirror: Mirror, row: ObjectRow, holds: ObjectRow, names: _Names, found: _Place) -> Writing | None:
+def _begun(run: Run, row: ObjectRow, holds: ObjectRow, names: _Names, found: _Place) -> Writing | None:
     """A late file's next version on its way; None where it had to be written at once."""
     fd, _, name, entry = found
-    if _worth_patching(mirror, row, holds, len(names)):
-        opened = _opened_to_patch(mirror, row, holds, fd, name, entry)
+    if _worth_patching(run, row, holds, len(names)):
+        opened = _opened_to_patch(run, row, holds, fd, name, entry)
         if opened >= 0:
-            return Writing(
-                opened, row, file_content.patching(opened, holds, row, mirror.read, mirror.patch_of), aside=False
-            )
-    mirror.world.step("create")
-    try:
-        made = create_nameless(mirror.world.temp)
-    except OSError as error:
-        if error.errno not in NO_NAMELESS:
-            raise
-        _rewrite(mirror, row, names, found)
+            steps = file_content.patching(opened, holds, row, run.means.read, run.means.patch_of)
+            return Writing(opened, row, steps, False, run.means.limits)
+    run.output.step("create")
+    made = run.output.create_nameless(run.output.temp)
+    if made < 0:
+        _rewrite(run, row, names, found)
         return None
-    return Writing(made, row, file_content.writing(made, row, mirror.read), aside=True)
+    return Writing(made, row, file_content.writing(made, row, run.means.read), True, run.means.limits)
 
 
-def _write_some(mirror: Mirror, row: ObjectRow, file: LateFile, writing: Writing, names: _Names, found: _Place) -> None:
-    mirror.world.step("patch")
-    written, is_whole = writing.go_on(mirror.clock.monotonic)
-    mirror.tally.done_bytes += written
+def _write_some(run: Run, row: ObjectRow, file: LateFile, writing: Writing, names: _Names, found: _Place) -> None:
+    run.output.step("patch")
+    written, is_whole = writing.go_on(run.means.clock.monotonic)
+    run.tally.done_bytes += written
     if not is_whole:
         return
     if writing.aside:
         # A version goes with its own owner and mode, whatever the next one has.
         one = row if row.content == writing.new.content else writing.new
-        _rewrite(mirror, one, names, found, content_fd=writing.fd)
+        _rewrite(run, one, names, found, content_fd=writing.fd)
     writing.close()
     file.holds, file.writing = writing.new, None
     if row.content != writing.new.content:
-        mirror.late.again(row.id)
+        run.late.again(row.id)
         return
-    mirror.late.drop(row.id)
+    run.late.drop(row.id)
     if not writing.aside:
-        _set_metadata(mirror, row, None, found)
+        _set_metadata(run, row, None, found)
 
 
-def _changed_in_place(mirror: Mirror, row: ObjectRow, old: ObjectRow, names: _Names, found: _Place) -> bool:
+def _changed_in_place(run: Run, row: ObjectRow, old: ObjectRow, names: _Names, found: _Place) -> bool:
     """Give the file its content; False: a new file took its place, with all its metadata.
 
     A reader of the standby may see a file that is changed in place half-written. After a crash nothing of it is believed: it is
     in what changed between the checkpoint and the newest commit, both of which are durable before anything is written."""
     fd, _, name, entry = found
-    if max(row.size, old.size) <= LARGE:
-        return _overwritten(mirror, row, old, names, found)
-    if _worth_patching(mirror, row, old, len(names)) and _patched(mirror, row, old, fd, name, entry):
+    if max(row.size, old.size) <= run.means.limits.large:
+        return _overwritten(run, row, old, names, found)
+    if _worth_patching(run, row, old, len(names)) and _patched(run, row, old, fd, name, entry):
         return True
-    _rewrite(mirror, row, names, found)
+    _rewrite(run, row, names, found)
     return False
 
 
-def _overwritten(mirror: Mirror, row: ObjectRow, old: ObjectRow, names: _Names, found: _Place) -> bool:
+def _overwritten(run: Run, row: ObjectRow, old: ObjectRow, names: _Names, found: _Place) -> bool:
     """As :func:`_changed_in_place`, of a file of bounded size: only what differs is written, if that is little."""
     fd, _, name, entry = found
     linked = len(names) > 1
     opened = -1
     if row.kind == stat.S_IFREG and (linked or min(row.size, old.size) >= WHOLE):
-        opened = _opened_to_patch(mirror, row, old, fd, name, entry)
+        opened = _opened_to_patch(run, row, old, fd, name, entry)
     try:
-        few = row.size // LITTLE if not linked else LARGE
-        changes = overwrites(opened, old, row, mirror.read, mirror.patch_of, few) if opened >= 0 else None
+        few = row.size // LITTLE if not linked else run.means.limits.large
+        changes = overwrites(opened, old, row, run.means.read, run.means.patch_of, few) if opened >= 0 else None
         if changes is None:
-            _rewrite(mirror, row, names, found)
+            _rewrite(run, row, names, found)
             return False
-        if not linked and _cloned(mirror, opened, changes, row, names, found):
+        if not linked and _cloned(run, opened, changes, row, names, found):
             return False
-        mirror.tally.done_bytes += write_changes(opened, changes, row.size)
+        run.tally.done_bytes += write_changes(opened, changes, row.size)
         return True
     finally:
         if opened >= 0:
             os.close(opened)
 
 
-def _cloned(
-    mirror: Mirror, opened: int, changes: list[Overwrite], row: ObjectRow, names: _Names, found: _Place
-) -> bool:
+def _cloned(run: Run, opened: int, changes: list[Overwrite], row: ObjectRow, names: _Names, found: _Place) -> bool:
     """Where the filesystem lets files share what they have in common: a new file, so that nobody sees it half-written."""
     if not can_reflink(opened):
         return False
-    try:
-        made = create_nameless(mirror.world.temp)
-    except OSError as error:
-        if error.errno not in NO_NAMELESS:
-            raise
+    made = run.output.create_nameless(run.output.temp)
+    if made < 0:
         return False
     try:
         if not reflink(opened, made):
             return False
-        mirror.tally.done_bytes += write_changes(made, changes, row.size)
-        _rewrite(mirror, row, names, found, content_fd=made)
+        run.tally.done_bytes += write_changes(made, changes, row.size)
+        _rewrite(run, row, names, found, content_fd=made)
         return True
     finally:
         os.close(made)
 
 
-def _worth_patching(mirror: Mirror, row: ObjectRow, old: ObjectRow, links: int) -> bool:
+def _worth_patching(run: Run, row: ObjectRow, old: ObjectRow, links: int) -> bool:
     if row.kind != stat.S_IFREG:
         return False
     if links > 1:
         return True
-    if row.size <= LARGE or old.size <= LARGE:
+    if min(row.size, old.size) <= run.means.limits.large:
         return False
-    return file_content.few_bytes_differ(old, row, mirror.read, mirror.patch_of, row.size // FEW)
+    return file_content.few_bytes_differ(old, row, run.means.read, run.means.patch_of, row.size // FEW)
 
 
-def _patched(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, found: Found) -> bool:
+def _patched(run: Run, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, found: Found) -> bool:
     """Change the file in place; False when it may not be. Half done, it is mended by the next redo."""
-    opened = _opened_to_patch(mirror, row, old, fd, name, found)
+    opened = _opened_to_patch(run, row, old, fd, name, found)
     if opened < 0:
         return False
     try:
         if old is None:
-            mirror.tally.done_bytes += file_content.mend(opened, row, mirror.read, mirror.look_for_end)
+            run.tally.done_bytes += file_content.mend(opened, row, run.means.read, run.means.look_for_end)
         else:
-            mirror.tally.done_bytes += file_content.patch(opened, old, row, mirror.read, mirror.patch_of)
+            run.tally.done_bytes += file_content.patch(opened, old, row, run.means.read, run.means.patch_of)
     finally:
         os.close(opened)
     return True
 
 
-def _opened_to_patch(mirror: Mirror, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, found: Found) -> int:
+def _opened_to_patch(run: Run, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, found: Found) -> int:
     """The file that was found, about to be changed in place; -1 when it may not be: it cannot be opened for writing, or others
     may read it than may read ``row``."""
-    mirror.world.step("patch")
+    run.output.step("patch")
     try:
-        opened = _open_for_writing(mirror, fd, name, found)
+        opened = _open_for_writing(run, fd, name, found)
     except PermissionError:
         return -1
     try:
-        if _is_open_to_others(mirror, opened, row, old):
+        if _is_open_to_others(run, opened, row, old):
             os.close(opened)
             return -1
-        mirror.world.adopted.before_change(fd, name)
+        run.output.adopted.before_change(fd, name)
     except BaseException:
         os.close(opened)
         raise
     return opened
 
 
-def _is_open_to_others(mirror: Mirror, opened: int, row: ObjectRow, old: ObjectRow | None) -> bool:
+def _is_open_to_others(run: Run, opened: int, row: ObjectRow, old: ObjectRow | None) -> bool:
     """Where the standby's filesystem does not keep an owner, mode or ACL, what the commits say of it decides."""
-    if mirror.was_unkept(row.id) & ACCESS:
+    if run.standing.was_unkept(row.id) & ACCESS:
         return old is not None and access_of(old) != access_of(row)
     return access_of_fd(opened) != access_of(row)
 
 
-def _open_for_writing(mirror: Mirror, fd: int, name: bytes, found: Found) -> int:
+def _open_for_writing(run: Run, fd: int, name: bytes, found: Found) -> int:
     try:
-        return mirror.open_expected(fd, name, found.handle, os.O_RDWR)
+        return run.standing.open_expected(fd, name, found.handle, os.O_RDWR)
     except PermissionError:
         ease(fd, name)
-        return mirror.open_expected(fd, name, found.handle, os.O_RDWR)
+        return run.standing.open_expected(fd, name, found.handle, os.O_RDWR)
 
 
-def _rewrite(mirror: Mirror, row: ObjectRow, names: _Names, found: _Place, content_fd: int = -1) -> None:
+def _rewrite(run: Run, row: ObjectRow, names: _Names, found: _Place, content_fd: int = -1) -> None:
     """A new file in place of the old one, and its other names with it. ``content_fd``: see :func:`build_object`."""
     fd, parent, name, entry = found
-    mirror.ledger.supersede(row.id, entry.handle)
-    build_object(mirror, fd, parent, name, row, replace=True, content_fd=content_fd)
-    mirror.touch(parent)
+    run.standing.ledger.supersede(row.id, entry.handle)
+    build_object(run, fd, parent, name, row, replace=True, content_fd=content_fd)
+    touch(run, parent)
     if len(names) > 1:
-        _relink(mirror, row, names, (parent, name))
+        _relink(run, row, names, (parent, name))
 
 
-def _unify(mirror: Mirror, row: ObjectRow, names: _Names) -> None:
+def _unify(run: Run, row: ObjectRow, names: _Names) -> None:
     """Nothing is believed: find the object or build it, compare its content, and make every name lead to it."""
     for parent, _ in names:
-        mirror.touch(parent)
-    found = _find(mirror, row, names)
-    if row.kind == stat.S_IFREG and mirror.leaves(row.id):
+        touch(run, parent)
+    found = _find(run, row, names)
+    if row.kind == stat.S_IFREG and run.wanted.leaves(row.id):
         if found is not None and len(names) > 1:
-            _relink(mirror, row, names, found[1:3])
+            _relink(run, row, names, found[1:3])
         return
     if found is None:
-        place(mirror, *names[0], row.id, expect=True)
-        found = _find(mirror, row, list(islice(names, 1)))
+        place(run, *names[0], row.id, expect=True)
+        found = _find(run, row, list(islice(names, 1)))
     if found is None:
         return  # reported by place
     fd, parent, name, entry = found
     is_the_old_one = True
-    if row.id not in mirror.done and not _is_as_wanted(mirror, row, fd, name, entry):
-        is_the_old_one = remake(mirror, row, fd, parent, name, entry)
+    if row.id not in run.standing.done and not _is_as_wanted(run, row, fd, name, entry):
+        is_the_old_one = remake(run, row, fd, parent, name, entry)
     if is_the_old_one:
-        mirror.set_metadata(row, None, fd, name, entry.handle)
-    mirror.finished(row.id)
+        run.standing.set_metadata(row, None, fd, name, entry.handle)
+    run.standing.finished(row.id)
     if len(names) > 1:
-        _relink(mirror, row, names, (parent, name))
+        _relink(run, row, names, (parent, name))
 
 
-def remake(mirror: Mirror, row: ObjectRow, fd: int, parent: ObjectId, name: bytes, found: Found) -> bool:
+def remake(run: Run, row: ObjectRow, fd: int, parent: ObjectId, name: bytes, found: Found) -> bool:
     """Give a file of ours that is not as wanted its content: in place where it is large or has several names, and
     True; else by a new file with all its metadata, and False."""
-    links = len(mirror.view.names_of(row.id, mirror.at))
-    if row.kind == stat.S_IFREG and (links > 1 or row.size > LARGE) and _patched(mirror, row, None, fd, name, found):
+    is_linked = len(run.wanted.view.names_of(row.id, run.wanted.at)) > 1
+    in_place = row.kind == stat.S_IFREG and (is_linked or row.size > run.means.limits.large)
+    if in_place and _patched(run, row, None, fd, name, found):
         return True
-    mirror.ledger.supersede(row.id, found.handle)
-    build_object(mirror, fd, parent, name, row, replace=True)
-    mirror.touch(parent)
+    run.standing.ledger.supersede(row.id, found.handle)
+    build_object(run, fd, parent, name, row, replace=True)
+    touch(run, parent)
     return False
 
 
-def _is_as_wanted(mirror: Mirror, row: ObjectRow, fd: int, name: bytes, found: Found) -> bool:
+def _is_as_wanted(run: Run, row: ObjectRow, fd: int, name: bytes, found: Found) -> bool:
     if row.kind == stat.S_IFREG:
-        return found.st.st_size == row.size and holds_content(mirror, fd, name, row, found)
+        return found.st.st_size == row.size and holds_content(run, fd, name, row, found)
     if row.kind == stat.S_IFLNK:
         return os.readlink(name, dir_fd=fd) == row.content
     return found.st.st_rdev == row.rdev if row.kind in (stat.S_IFCHR, stat.S_IFBLK) else True
 
 
-def _relink(mirror: Mirror, row: ObjectRow, names: _Names, good: tuple[ObjectId, bytes]) -> None:
-    mirror.stands(row.id, *good)
+def _relink(run: Run, row: ObjectRow, names: _Names, good: tuple[ObjectId, bytes]) -> None:
+    run.standing.stands(row.id, *good)
     for parent, name in names:
         if (parent, name) != good:
-            place(mirror, parent, name, row.id, expect=True)
+            place(run, parent, name, row.id, expect=True)
 
 
-def check_taken(mirror: Mirror) -> None:
+def check_taken(run: Run) -> None:
     """Look into the files that came back from ``.hikae/m`` with nobody knowing what is in them."""
-    while mirror.unchecked:
-        id = mirror.unchecked.pop()
-        with Attempt(mirror, id):
-            row = mirror.row(id)
+    while run.due.unchecked:
+        id = run.due.unchecked.pop()
+        with Attempt(run, id):
+            row = run.wanted.row(id)
             if row is not None:
-                refresh_object(mirror, row, None)
+                refresh_object(run, row, None)
 
 
-def forget_dead(mirror: Mirror, work: WorkSet) -> None:
+def forget_dead(run: Run, work: WorkSet) -> None:
     """Drop what is known of objects that are no more; only when nothing of them can stand anywhere."""
     for batch in work.objects.batches():
         for key, _, new in batch:
             if new is None:
-                mirror.ledger.forget(object_id_of_key(key))
+                run.standing.ledger.forget(object_id_of_key(key))
 
 
-def refresh_root(mirror: Mirror) -> None:
+def refresh_root(run: Run) -> None:
     """The root's own metadata, when our directory was made in it just now or nothing is believed; at first, always: nobody
     places the root."""
-    if mirror.world.fresh or not mirror.run.trusted or mirror.run.base == NOTHING:
-        mirror.touch(ROOT)
+    if run.output.fresh or not run.plan.trusted or run.plan.base == NOTHING:
+        touch(run, ROOT)

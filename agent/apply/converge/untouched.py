@@ -10,7 +10,8 @@ import errno
 import os
 import stat
 
-from agent.apply.converge.run import Found, Mirror
+from agent.apply.converge.run import Run
+from agent.apply.converge.standing_entries import Found
 from agent.apply.output.unkept import InTheWay
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.core.ids import ObjectId
@@ -21,29 +22,29 @@ from agent.fs.handles import is_directory, is_mounted
 from agent.fs.walk import entries
 
 
-def is_untouched(mirror: Mirror, parent: ObjectId, name: bytes, found: Found) -> bool:
+def is_untouched(run: Run, parent: ObjectId, name: bytes, found: Found) -> bool:
     """Whether an entry that no commit wants is not ours to touch."""
     directory = found.kind == stat.S_IFDIR
-    if mirror.left_out is not nothing_left_out and mirror.left_out(mirror.path(parent, name), directory):
+    if run.means.left_out is not nothing_left_out and run.means.left_out(run.wanted.path(parent, name), directory):
         return True
     return found.mounted
 
 
-def stays(mirror: Mirror, fd: int, parent: ObjectId, name: bytes) -> bool:
+def stays(run: Run, fd: int, parent: ObjectId, name: bytes) -> bool:
     """Whether a directory that is not wanted as it is has to stay for what it holds; then it is said."""
-    path = mirror.path(parent, name)
-    found = first_untouched(fd, name, path, mirror.left_out)
+    path = run.wanted.path(parent, name)
+    found = first_untouched(fd, name, path, run.means.left_out)
     if found is None:
         return False
     shown = found.decode("utf-8", "backslashreplace")
     message = f"is not wanted any more, and stays: it holds what exclude names, or a mount, first: {shown!r}"
-    mirror.problem(EXCLUDED_STAYS, path, message, "remove it once nobody needs what is in it", Severity.WARNING)
+    run.problem(EXCLUDED_STAYS, path, message, "remove it once nobody needs what is in it", Severity.WARNING)
     return True
 
 
-def require_free(mirror: Mirror, fd: int, parent: ObjectId, name: bytes, kind: int) -> None:
+def require_free(run: Run, fd: int, parent: ObjectId, name: bytes, kind: int) -> None:
     """Raise ``InTheWay`` when what stands at a wanted name, of type ``kind``, may not be moved."""
-    if is_mounted(fd, name) or (kind == stat.S_IFDIR and stays(mirror, fd, parent, name)):
+    if is_mounted(fd, name) or (kind == stat.S_IFDIR and stays(run, fd, parent, name)):
         raise InTheWay(errno.EBUSY, "what stands here is not to be touched", name)
 
 

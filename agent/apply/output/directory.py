@@ -61,6 +61,7 @@ class StandbyTree:
     scratch: str | None = None
     #: Proves that an entry is still what was looked at.
     expect: Expect = BY_HANDLE
+    make_nameless: Callable[[int], int] = confined.create_nameless
 
     def close(self) -> None:
         """Close every descriptor; an unmount is possible again."""
@@ -122,6 +123,15 @@ class StandbyTree:
         except PermissionError:
             ease(fd, b"")
             confined.make_dir(fd, name)
+
+    def create_nameless(self, directory: int) -> int:
+        """A new file without a name, for a name in the filesystem of an open directory; -1 where there are none."""
+        try:
+            return self.make_nameless(directory)
+        except OSError as error:
+            if error.errno not in confined.NO_NAMELESS:
+                raise
+            return -1
 
     def link(self, pinned: int, dst_fd: int, dst: bytes) -> None:
         """A further name for an object that is open by O_PATH; the step is the caller's, before he opens it."""
@@ -187,7 +197,13 @@ def _rmdir(fd: int, name: bytes) -> bool:
 
 
 def open_world(
-    path: str, root: int, step: Step, adopted: Adopted, scratch: str | None = None, expect: Expect = BY_HANDLE
+    path: str,
+    root: int,
+    step: Step,
+    adopted: Adopted,
+    scratch: str | None = None,
+    expect: Expect = BY_HANDLE,
+    make_nameless: Callable[[int], int] = confined.create_nameless,
 ) -> StandbyTree:
     """Take over the root's descriptor (also if this fails) and open or make our directories in it.
 
@@ -204,7 +220,7 @@ def open_world(
             os.close(fd)
         raise
     _, _, held, temp, displaced = opened
-    return StandbyTree(path, root, private, held, temp, displaced, fresh, step, adopted, scratch, expect)
+    return StandbyTree(path, root, private, held, temp, displaced, fresh, step, adopted, scratch, expect, make_nameless)
 
 
 def _own_dir(parent: int, name: bytes, path: str) -> tuple[int, bool]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
-from agent.apply.converge.refresh import LARGE
-from agent.apply.converge.run import Mirror
+from agent.apply.bounds import USUAL, ApplyLimits
+from agent.apply.converge.standing_entries import StandingEntries
 from agent.core.ids import ROOT
 from agent.core.rows import FLAG_APPEND, FLAG_IMMUTABLE
 from fakes.apply_fakes import PAGE, Rig, Tree, rig
@@ -59,8 +59,8 @@ def test_a_run_that_is_over_holds_no_rows(it: Rig, tree: Tree) -> None:
     gc.disable()
     try:
         _apply(it, it.applier(), tree)
-        left = [one for one in gc.get_objects() if isinstance(one, Mirror)]
-        assert [] == [one for one in left if one.rows or one.standing or one.done or one.touched]
+        left = [one for one in gc.get_objects() if isinstance(one, StandingEntries)]
+        assert [] == [one for one in left if one.wanted.rows or one.places or one.done]
     finally:
         gc.enable()
 
@@ -109,7 +109,7 @@ def test_a_large_file_with_few_changes_is_changed_in_place(it: Rig, tree: Tree) 
     """Only what differs is written; a file that changed all over is replaced."""
     applier = it.applier()
     chunk = 1 << 20
-    runs = [bytes([n]) * chunk for n in range(LARGE // chunk + 1)]
+    runs = [bytes([n]) * chunk for n in range(USUAL.large // chunk + 1)]
     big = tree.file(ROOT, b"big", *runs)
     _apply(it, applier, tree)
     ino = _ino(it, "big")
@@ -118,7 +118,7 @@ def test_a_large_file_with_few_changes_is_changed_in_place(it: Rig, tree: Tree) 
     done = applier.converge(it.commit(tree))
     assert (ino, chunk + 4) == (_ino(it, "big"), done.bytes)
     assert tree.expected() == it.seen()
-    tree.write(big, *(bytes([n + 100]) * chunk for n in range(LARGE // chunk + 1)))
+    tree.write(big, *(bytes([n + 100]) * chunk for n in range(USUAL.large // chunk + 1)))
     _apply(it, applier, tree)
     assert ino != _ino(it, "big")
 
@@ -214,9 +214,9 @@ def test_a_path_of_any_depth(it: Rig, tree: Tree) -> None:
     _apply(it, applier, tree)
 
 
-def test_a_difference_that_does_not_fit_into_memory(it: Rig, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_difference_that_does_not_fit_into_memory(it: Rig, tree: Tree) -> None:
     """Spilled to a file, it ends the same."""
-    monkeypatch.setattr("agent.apply.converge.phases.MEMORY_LIMIT", 1000)
+    it.limits = ApplyLimits(keys=1000)
     applier = it.applier()
     for number in range(300):
         tree.link(tree.at(b"d"), b"l%d" % number, tree.file(tree.at(b"d/e"), b"%d" % number, b"%d" % number))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
+from agent.apply.bounds import ApplyLimits
 from agent.apply.results import Difference
 from agent.core.ids import ROOT
 from fakes.apply_fakes import PAGE, Rig, Tree, rig
@@ -118,10 +119,12 @@ def test_another_type_and_another_target(it: Rig) -> None:
     assert {Difference(b"symlink", "target"), Difference(b"sparse", "type")} == _verify(it, deep=False)
 
 
-def test_the_list_of_differences_is_bounded(it: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_of_differences_is_bounded(it: Rig) -> None:
     """What is beyond is counted."""
-    monkeypatch.setattr("agent.apply.verify.LIMIT", 3)
+    it.opened[0].checkpoint()
+    it.limits = ApplyLimits(differences=3)
+    applier = it.applier()
     for number in range(10):
         (it.root / f"foreign {number}").touch()
-    report = it.opened[0].verify(deep=False)
+    report = applier.verify(deep=False)
     assert (False, 3, 8) == (report.equal, len(report.differences), report.more)

@@ -6,12 +6,13 @@ import errno
 import random
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.apply.applier import Applier
-from agent.apply.converge import deferred, refresh
+from agent.apply.bounds import ApplyLimits
 from agent.apply.loop import ApplyLoop
 from agent.apply.results import Held
 from agent.config.values import Brake
@@ -22,17 +23,15 @@ from fakes.apply_fakes import PAGE, Chance, Crash, DiesAt, Rig, Tree, rig
 MORE = [bytes([65 + number]) * PAGE for number in range(8)]
 
 
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every file of two bytes is large, and every chunk a step."""
-    monkeypatch.setattr(refresh, "LARGE", 2)
-    monkeypatch.setattr(deferred, "SLICE", 1)
+#: Every file of two bytes is large, and every chunk a step.
+SMALL = ApplyLimits(large=2, slice=1)
 
 
 @pytest.fixture
 def it(tmpfs_dir: Path) -> Iterator[Rig]:
-    """A rig on a filesystem in memory."""
+    """A rig on a filesystem in memory, where every file is large."""
     with rig(tmpfs_dir / "rig") as made:
+        made.limits = SMALL
         yield made
 
 
@@ -239,9 +238,9 @@ def test_verify_finishes_first(it: Rig) -> None:
     grown.ends()
 
 
-def test_more_files_than_are_remembered(it: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_files_than_are_remembered(it: Rig) -> None:
     """Those beyond are written at once."""
-    monkeypatch.setattr(deferred, "MANY", 2)
+    it.limits = replace(SMALL, late=2)
     applier, tree = it.applier(), Tree.empty(it.store)
     ids = [tree.file(ROOT, b"%d" % n, b"a" * PAGE) for n in range(5)]
     applier.converge(it.commit(tree))
@@ -253,13 +252,13 @@ def test_more_files_than_are_remembered(it: Rig, monkeypatch: pytest.MonkeyPatch
     assert tree.expected() == it.seen()
 
 
-def test_a_filesystem_without_nameless_files(it: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_filesystem_without_nameless_files(it: Rig) -> None:
     """What would be written aside is written at once."""
 
     def none(_: int) -> int:
         raise OSError(errno.EOPNOTSUPP, "no such thing here")
 
-    monkeypatch.setattr(refresh, "create_nameless", none)
+    it.make_nameless = none
     grown = Grown(it)
     grown.ends()
     grown.write(*[b"%d" % n * PAGE for n in range(20)])
@@ -273,6 +272,7 @@ def test_any_history_with_steps_crashes_and_checkpoints_between(tmpfs_dir: Path,
     """Whatever was left half-written and whoever went on, the newest commit stands there at the end."""
     rng = random.Random(seed + round)
     with rig(tmpfs_dir / "rig") as it:
+        it.limits = SMALL
         chance = Chance(rng)
         applier = it.applier()
         tree = chance.evolve(Tree.empty(it.store), 20)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.converge.keys import MEMORY_LIMIT, WorkSet
+from agent.apply.bounds import USUAL
+from agent.apply.converge.keys import WorkSet
 from agent.apply.ports import KeyChange
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import name_key, object_key
@@ -18,7 +19,7 @@ def _batches() -> list[list[KeyChange]]:
     return [objects[:4], objects[4:] + names[:2], names[2:], []]
 
 
-@pytest.mark.parametrize("limit", [MEMORY_LIMIT, 0, 200])
+@pytest.mark.parametrize("limit", [USUAL.keys, 0, 200])
 def test_objects_and_names_come_back_apart_and_in_order(tmp_path: Path, limit: int) -> None:
     """Whether they stayed in memory, went to a file, or moved there half-way."""
     flat = [change for batch in _batches() for change in batch]
@@ -26,13 +27,13 @@ def test_objects_and_names_come_back_apart_and_in_order(tmp_path: Path, limit: i
     assert flat[:7] == [change for batch in work.objects.batches() for change in batch]
     assert flat[7:] == [change for batch in work.names.batches() for change in batch]
     assert flat[:6:-1] == [change for batch in work.names.batches(backwards=True) for change in batch]
-    assert (12, limit < MEMORY_LIMIT) == (len(work), work.objects.spilled)
+    assert (12, limit < USUAL.keys) == (len(work), work.objects.spilled)
     work.close()
     assert [] == list(tmp_path.iterdir())
 
 
 def test_a_batch_of_objects_alone_is_not_split(tmp_path: Path) -> None:
     """The common case of a large difference."""
-    work = WorkSet(None).fill([[(object_key(ObjectId(5)), b"a", b"b")]])
+    work = WorkSet(None, USUAL.keys).fill([[(object_key(ObjectId(5)), b"a", b"b")]])
     assert (1, 0) == (work.objects.count, work.names.count)
     work.close()
