@@ -4,10 +4,13 @@ It is a peer's word: it is shown as said by that peer and changes nothing that l
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 #: ``SyncFacts.phase`` of a first sync; other phases ("reconcile", "apply", …) are shown as they are.
 FIRST_SYNC = "first-sync"
+#: Seconds until a peer has caught up that never does at the rates of now.
+NEVER = math.inf
 
 
 @dataclass(frozen=True, slots=True)

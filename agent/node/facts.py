@@ -150,7 +150,7 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             troubles.append(state.error)
         position = side.boards[name].position
         behind = waits + (state.behind if state.connected else side.meters[name].waiting(side.feed.given))
-        changes = side.changes.rate()
+        changes = side.changes.flow()
         facts = PeerFacts(
             name,
             version=state.welcome.program if state.welcome is not None else "",
@@ -159,11 +159,11 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             durable=position.durable,
             applied=position.applied,
             lag_seconds=_lag(side.meters[name].seconds(), put_off),
-            received_ns=side.meters[name].as_of(),
-            applied_ns=side.applied_meters[name].as_of(),
+            received_ns=side.meters[name].as_of(put_off),
+            applied_ns=side.applied_meters[name].as_of(put_off),
             behind_bytes=behind,
             rate=state.gains,
-            change_rate=changes,
+            change_rate=changes.now,
             forecast_seconds=forecast_seconds(behind, state.gains, changes),
             since_ns=state.since or 0,
             told=standings.told(name),

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from agent.core.commit import Commit
 from agent.core.ids import epoch_of, seq_of
 from agent.core.problem import Problem, kept_path
-from agent.core.standing import Hold, Pause, Standing, SyncFacts, Verified
+from agent.core.standing import NEVER, Hold, Pause, Standing, SyncFacts, Verified
 from agent.status.derive import dataset_state, pauses_of
 from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.figures import stamp
@@ -100,7 +100,8 @@ def _peer(peer: PeerFacts) -> Json:
         "behind_bytes": peer.behind_bytes,
         "rate": round(peer.rate),
         "change_rate": round(peer.change_rate),
-        "forecast_seconds": peer.forecast_seconds,
+        "forecast_seconds": None if peer.forecast_seconds == NEVER else peer.forecast_seconds,
+        "forecast_never": peer.forecast_seconds == NEVER,
         "rate_limit": peer.rate_limit,
         "waits_until": stamp(peer.waits_until_ns),
         "limited_by": peer.limited_by or None,

@@ -229,7 +229,7 @@ def _peer_behind(peer: Json) -> str:
         when = f"about {span_text(left)} left"
     else:
         # Of a burst that is just over nothing is known yet.
-        when = "never at this rate" if peer["mode"] == "behind" and peer["change_rate"] else "how long is not known yet"
+        when = "never at this rate" if peer["forecast_never"] else "how long is not known yet"
     return f"{words}, gains {rate_text(peer['rate'])} on {rate_text(peer['change_rate'])} of changes: {when}"
 
 

@@ -28,8 +28,9 @@ DATASET = {
 COMMIT = {"epoch", "seq", "digest", "time", "consistent", "entries", "bytes"}
 PEER = {
     "name", "version", "connected", "mode", "since", "durable_seq", "durable_epoch", "applied_seq", "applied_epoch",
-    "lag_seconds", "behind_bytes", "rate", "change_rate", "forecast_seconds", "rate_limit", "waits_until", "limited_by",
-    "received", "applied", "first_sync", "said", "state", "hold", "errors", "warnings", "worst", "last_verify", "owed",
+    "lag_seconds", "behind_bytes", "rate", "change_rate", "forecast_seconds", "forecast_never", "rate_limit", "waits_until",
+    "limited_by", "received", "applied", "first_sync", "said", "state", "hold", "errors", "warnings", "worst", "last_verify",
+    "owed",
 }  # fmt: skip
 WATCH = {"kind", "why", "by_event", "by_reconcile", "overflows", "last_reconcile"}
 PROBLEM = {"code", "severity", "since", "path", "message", "remedy"}

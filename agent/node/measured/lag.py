@@ -90,13 +90,14 @@ class LagMeter:
             at, took = self._measured or (now, 0.0)
             return took if now - at < RECENT and took < RECENT else 0.0
 
-    def as_of(self) -> int | None:
-        """Everything captured before this moment is there (UTC ns); None while it is not known where the peer stands."""
+    def as_of(self, put_off: float) -> int | None:
+        """Everything written before this moment is there (UTC ns); None while it is not known where the peer stands. ``put_off``:
+        for how long the oldest change has waited that no commit has yet, in seconds."""
         with self._lock:
             now = self._clock.now_ns()
             if not self._under_way:
-                return now if self._known else None
-            return now - int((self._clock.monotonic() - self._oldest) * 1e9)
+                return now - int(put_off * 1e9) if self._known else None
+            return now - int(max(self._clock.monotonic() - self._oldest, put_off) * 1e9)
 
     @property
     def _oldest(self) -> float:

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from agent.core.problem import Severity
-from agent.core.standing import Hold, Pause, PeerStanding, Standing, Trouble
+from agent.core.standing import NEVER, Hold, Pause, PeerStanding, Standing, Trouble
 from agent.status.facts import FIRST_SYNC, DatasetFacts, NodeFacts, SyncFacts, WatchFacts
 from agent.status.lines import status_lines
 from agent.status.published import status_json
@@ -104,7 +104,14 @@ def test_the_two_lines_of_the_contract() -> None:
             {
                 "peers": (
                     a_peer(),
-                    a_peer(name="gamma", mode="behind", behind_bytes=3 << 30, rate=1.1e6, change_rate=4.0e6),
+                    a_peer(
+                        name="gamma",
+                        mode="behind",
+                        behind_bytes=3 << 30,
+                        rate=1.1e6,
+                        change_rate=4.0e6,
+                        forecast_seconds=NEVER,
+                    ),
                 )
             },
             "behind   gamma is 3.0 GiB behind, gains 1.1 MB/s on 4 MB/s of changes: never at this rate   commit 3.1842",

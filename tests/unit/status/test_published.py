@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from agent.core.standing import Hold, Pause, PeerStanding, Standing, Trouble, Verified
+from agent.core.standing import NEVER, Hold, Pause, PeerStanding, Standing, Trouble, Verified
 from agent.status.facts import FIRST_SYNC, SyncFacts
 from agent.status.published import status_json
 from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
@@ -101,3 +101,13 @@ def test_what_a_peer_says_is_shown_as_its_own() -> None:
     assert expected == tuple(peer[key] for key in ("state", "errors", "warnings", "worst", "said"))
     gone = status_json(a_node(a_dataset(peers=(a_peer(told=told, connected=False),))))["datasets"][0]
     assert (None, []) == (gone["hold"], gone["pauses"])
+
+
+def test_what_is_not_known_is_not_never() -> None:
+    """Both have no number; only one of them is a word about how long it takes."""
+    peers = (a_peer(), a_peer(forecast_seconds=9.5), a_peer(forecast_seconds=NEVER))
+    told = status_json(a_node(a_dataset(peers=peers)))["datasets"][0]["peers"]
+    assert [(None, False), (9.5, False), (None, True)] == [
+        (peer["forecast_seconds"], peer["forecast_never"]) for peer in told
+    ]
+    json.dumps(told, allow_nan=False)

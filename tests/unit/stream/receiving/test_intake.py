@@ -7,11 +7,14 @@ import threading
 
 import pytest
 
+from agent.core import chunks
 from agent.core.ids import NOTHING
 from agent.stream.messages import Batch, Heartbeat, Hello, Progress, Refuse, Welcome
 from agent.stream.receiving import intake as intake_module
 from agent.stream.receiving.intake import Intake
+from agent.stream.sending.batch_builder import Load
 from agent.stream.versions import SPOKEN
+from agent.stream.weights import weight
 from fakes.stream_fakes import EPOCH, Secondary
 
 HELLO = Hello("alpha", "web", SPOKEN, EPOCH, NOTHING, b"n" * 32)
@@ -80,3 +83,22 @@ def test_silent_peer_is_left(secondary: Secondary) -> None:
     last = parts[-1]
     assert isinstance(last, Refuse)
     assert "silent" == last.code
+
+
+def test_what_came_is_told_at_once(secondary: Secondary) -> None:
+    """Of little, too, when nothing more is there: on a slow link it would be long until it is much."""
+    pipe: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+    pipe.put((HELLO,))
+    answers = secondary.intake("alpha", nothing).answers(iter(pipe.get, None))
+    assert isinstance(next(answers)[0], Welcome)
+    load, consumed = Load(), 0
+    for number in range(3):
+        load.chunk(chunks.DATA, chunks.name_of(b"%d" % number), b"%d" % number)
+        batch = load.take()
+        consumed += weight(batch)
+        pipe.put(batch)
+        (progress,) = next(answers)
+        assert isinstance(progress, Progress)
+        assert consumed == progress.consumed
+    pipe.put(None)
+    assert [] == list(answers)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.stream.sending.forecast import WINDOW, Meter, forecast_seconds
+from agent.core.standing import NEVER
+from agent.stream.sending.forecast import WINDOW, Flow, Meter, forecast_seconds
 
 MB = 1_000_000
 
@@ -58,15 +59,41 @@ def test_a_new_call_begins_anew() -> None:
 @pytest.mark.parametrize(
     ("behind", "gains", "changes", "expected"),
     [
-        (0, 0.0, 9.0 * MB, 0.0),
-        (100 * MB, 2.0 * MB, 0.0, 50.0),
-        (100 * MB, 2.0 * MB, 1.0 * MB, 100.0),
-        (100 * MB, 1.0 * MB, 4.0 * MB, None),
-        (100 * MB, 1.0 * MB, 1.0 * MB, None),
-        (100 * MB, 1.0 * MB, 0.99 * MB, None),
-        (100 * MB, 0.0, 0.0, None),
+        (0, 0.0, Flow(9.0 * MB, 9.0 * MB), 0.0),
+        (100 * MB, 2.0 * MB, Flow(0.0, 0.0), 50.0),
+        (100 * MB, 2.0 * MB, Flow(1.0 * MB, 1.0 * MB), 100.0),
+        (100 * MB, 1.0 * MB, Flow(4.0 * MB, 4.0 * MB), NEVER),
+        (100 * MB, 1.0 * MB, Flow(1.0 * MB, 1.0 * MB), NEVER),
+        (100 * MB, 1.0 * MB, Flow(0.99 * MB, 0.99 * MB), NEVER),
+        (100 * MB, 1.0 * MB, Flow(4.0 * MB, 0.5 * MB), None),
+        (100 * MB, 0.0, Flow(0.0, 0.0), None),
+        (100 * MB, 0.0, Flow(MB, MB), None),
     ],
 )
-def test_forecast(behind: int, gains: float, changes: float, expected: float | None) -> None:
-    """What is left over the lead; never, where there is no lead worth the name."""
+def test_forecast(behind: int, gains: float, changes: Flow, expected: float | None) -> None:
+    """What is left over the lead; never, where what comes lasts and there is no lead worth the name; else it is not known."""
     assert expected == forecast_seconds(behind, gains, changes)
+
+
+def flows(counts: list[int]) -> list[Flow]:
+    """The flow after each second of these counts."""
+    meter, told = Meter(), []
+    for second, total in enumerate(counts):
+        meter.count(float(second), total)
+        told.append(meter.flow())
+    return told
+
+
+def test_a_burst_is_over_when_it_is() -> None:
+    """It comes for a third of the window, and lasts at no time."""
+    told = flows([0, 25 * MB, 50 * MB, *[50 * MB] * 12])
+    assert 25 * MB == told[1].now == told[2].now
+    assert [0.0] * 9 == [flow.now for flow in told[6:]]
+    assert {0.0} == {flow.lasting for flow in told}
+
+
+def test_what_goes_on_lasts() -> None:
+    """A steady rate is both once it has been seen for a window, and stays both."""
+    told = flows([second * MB for second in range(20)])
+    assert {0.0} == {flow.lasting for flow in told[:6]}
+    assert [pytest.approx((MB, MB))] * 9 == [tuple(flow) for flow in told[11:]]
