@@ -28,9 +28,11 @@ def check(context: Context, as_json: bool) -> None:
     Every mistake is told at once; exit code 78 when there is one."""
     # Only here: certificates take a while to import.
     from agent.pki import startable
+    from agent.roles.assignment import ignored_primaries
 
     settings = load(context.config_path)
-    warnings = [*settings.warnings, *startable.check_startable(settings, SystemClock().now_ns())]
+    startability = startable.check_startable(settings, SystemClock().now_ns())
+    warnings = [*settings.warnings, *startability, *ignored_primaries(settings)]
     if as_json:
         answer_json({"ok": True, "files": list(settings.source_files), "warnings": warnings})
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, Strict
@@ -228,3 +229,7 @@ class Settings:
     source_files: tuple[str, ...]
     digest: bytes
     warnings: tuple[str, ...]
+
+    def home(self, dataset: str) -> Path:
+        """Where this node keeps what it knows of a dataset."""
+        return Path(self.node.state_dir) / "datasets" / dataset

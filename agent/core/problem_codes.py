@@ -134,11 +134,19 @@ VAULT_DAMAGED = _code(
     "none needed while the primary is connected: what its files hold is fetched again; "
     "`hikae verify DATASET --repair` takes what the standby's files hold",
 )
+PRIMARY_IGNORED = _code(
+    "primary-ignored",
+    Where.EITHER,
+    _WARNING,
+    "The configuration names another primary than the one that the dataset has. That changes nothing: who is the primary stands "
+    "in a record since both nodes met, and promotion is not in this version.",
+    "name the primary again that it has; or begin anew: stop the agents, move the dataset's state away on each node, start them",
+)
 PROMOTING = _code(
     "promoting",
     Where.EITHER,
     _WARNING,
-    "A standby was made the primary by the configuration, and first applies what it has received.",
+    "A standby was made the primary, and first applies what it has received.",
     "it goes on by itself; if it is held, `hikae status` says by what",
 )
 REWOUND = _code(
@@ -154,7 +162,7 @@ FENCED = _code(
     Where.PRIMARY,
     _ERROR,
     "A peer was made the primary in an epoch that does not come before this node's. Nothing is sent.",
-    "make the peer the primary in the configuration of all nodes; or, if this node is to go on: `hikae accept DATASET`",
+    "begin anew as a standby of the peer, as the problem says; or, if this node is to go on: `hikae accept DATASET`",
 )
 
 # -- capture -------------------------------------------------------------------------------------------------------------
@@ -520,14 +528,14 @@ NOT_PRIMARY = _code(
     Where.PRIMARY,
     _ERROR,
     "For a peer, another node is the primary of the dataset.",
-    "make the configuration of both nodes the same",
+    "make the configuration of both nodes the same; or let the peer begin anew, as the problem says",
 )
 NOT_STANDBY = _code(
     "not-standby",
     Where.PRIMARY,
     _ERROR,
     "A peer is a primary of the dataset itself, or no standby of it.",
-    "make the configuration of both nodes the same",
+    "make the configuration of both nodes the same; of two primaries one begins anew as a standby, as `hikae status` says",
 )
 STALE_EPOCH = _code(
     "stale-epoch",

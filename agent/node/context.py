@@ -12,6 +12,7 @@ from agent.core.errors import HikaeError
 from agent.core.problem import ProblemBoard
 from agent.node.clocks import Clocks
 from agent.node.pauses import Pauses
+from agent.roles.assignment import Assignment
 from agent.rpc.client import GrpcTransport
 from agent.rpc.tls import Identities
 from agent.stream.telling import Standings
@@ -41,7 +42,7 @@ class Surroundings:
 
     def home(self, dataset: Dataset) -> Path:
         """Where the dataset's own state lies."""
-        return Path(self.settings.node.state_dir) / "datasets" / dataset.name
+        return self.settings.home(dataset.name)
 
     def vault(self, dataset: Dataset) -> Path:
         """Where the dataset's chunks lie."""
@@ -50,9 +51,10 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class SideContext:
-    """What an open side of one dataset shares with the member that opened it: its board, pauses and peers' words. ``failed`` is
-    called, by any thread, with what makes the side unusable."""
+    """What an open side of one dataset shares with the member that opened it: who is what, its board, pauses and peers' words.
+    ``failed`` is called, by any thread, with what makes the side unusable."""
 
+    assigned: Assignment
     around: Surroundings
     board: ProblemBoard
     pauses: Pauses

@@ -15,6 +15,7 @@ from agent.node.measured import first_sync
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
 from agent.node.standby import Standby
+from agent.roles.assignment import Assignment
 from agent.status.facts import FIRST_SYNC, DatasetFacts, PeerFacts, SyncFacts, WatchFacts
 from agent.status.state import Role
 from agent.stream.sending.forecast import forecast_seconds
@@ -28,7 +29,7 @@ _MODES = {CallPhase.CATCHUP: "catchup", CallPhase.BEHIND: "behind", CallPhase.ST
 
 
 def closed_facts(
-    dataset: Dataset, role: Role, board: ProblemBoard, pauses: Pauses, standings: Standings
+    dataset: Dataset, assigned: Assignment, board: ProblemBoard, pauses: Pauses, standings: Standings
 ) -> DatasetFacts:
     """A dataset that is not open: only its problems say anything."""
     problems, uncounted = board.listed()
@@ -36,12 +37,12 @@ def closed_facts(
         name=dataset.name,
         kind=dataset.kind,
         group=dataset.group,
-        role=role,
+        role=assigned.role,
         path=dataset.path,
-        primary=dataset.primary,
-        standbys=dataset.standby,
+        primary=assigned.primary,
+        standbys=assigned.standbys,
         epoch=0,
-        peers=tuple(PeerFacts(name, told=standings.told(name)) for name in _others(dataset, role)),
+        peers=tuple(PeerFacts(name, told=standings.told(name)) for name in assigned.peers),
         pauses=pauses.told(),
         problems=tuple(problems),
         uncounted=uncounted,
@@ -64,8 +65,8 @@ def primary_facts(
         group=dataset.group,
         role=Role.FENCED if side.mark is not None and side.mark.fenced else Role.PRIMARY,
         path=dataset.path,
-        primary=dataset.primary,
-        standbys=dataset.standby,
+        primary=side.assigned.primary,
+        standbys=side.assigned.standbys,
         epoch=side.epoch.number,
         commit=newest,
         peers=peers,
@@ -98,11 +99,11 @@ def standby_facts(
     first = newest is None or not (newest.consistent or side.was_consistent) or side.unapplied
     mode: Literal["streaming", ""] = "streaming" if connected else ""
     primary = PeerFacts(
-        dataset.primary,
+        side.assigned.primary,
         version=side.primary_program,
         connected=connected,
         mode=mode,
-        told=standings.told(dataset.primary),
+        told=standings.told(side.assigned.primary),
         since_ns=side.visits.since,
     )
     return DatasetFacts(
@@ -111,8 +112,8 @@ def standby_facts(
         group=dataset.group,
         role=Role.STANDBY,
         path=dataset.path,
-        primary=dataset.primary,
-        standbys=dataset.standby,
+        primary=side.assigned.primary,
+        standbys=side.assigned.standbys,
         epoch=side.epoch,
         commit=newest,
         applied=apply.applied,
@@ -129,10 +130,6 @@ def standby_facts(
         seeding=side.seeding.seeds,
         owed=side.owing,
     )
-
-
-def _others(dataset: Dataset, role: Role) -> tuple[str, ...]:
-    return dataset.standby if role is Role.PRIMARY else (dataset.primary,)
 
 
 def _lag(measured: float | None, put_off: float) -> float | None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from agent import __version__
 from agent.config.values import Dataset
 from agent.core.ids import NO_EPOCH, NOTHING, Epoch
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.problem_codes import CONFIG_DIFFERS, KIND_DIFFERS, NOT_STANDBY, VERSION
+from agent.core.problem_codes import CONFIG_DIFFERS, KIND_DIFFERS, NOT_PRIMARY, NOT_STANDBY, VERSION
 from agent.stream.messages import CREDIT, Answers, Hello, Refuse, SecondaryPart, Welcome
 from agent.stream.versions import SPOKEN, agree
+
+SAME = "make the configuration of both nodes the same"
 
 
 def peers_that_differ(ours: bytes, theirs: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -40,7 +43,7 @@ def why_unfit(node: str, dataset: Dataset, hello: Hello) -> Refuse | None:
     if hello.kind in ("", dataset.kind):
         return None
     reason = f"{dataset.name} is a {dataset.kind} on {node} and a {hello.kind} on {hello.node}"
-    return Refuse(KIND_DIFFERS, reason, "make the configuration of both nodes the same")
+    return Refuse(KIND_DIFFERS, reason, SAME)
 
 
 def introduced(answers: Answers, dataset: Dataset) -> Answers:
@@ -51,10 +54,22 @@ def introduced(answers: Answers, dataset: Dataset) -> Answers:
     )
 
 
+def not_primary(node: str, primary: str, hello: Hello, recorded_in: Path | None) -> Refuse:
+    """What ``node``, which takes another one for the primary, answers; ``recorded_in``: where its state lies that says so, None
+    while its configuration does."""
+    reason = f"{hello.node} is not the primary of {hello.dataset} here: {primary} is"
+    remedy = SAME
+    if (home := recorded_in) is not None:
+        anew = f"stop the agent there, mv {home} {home}.old, and start it with adopt = true"
+        remedy = f"if {node} is to begin anew as its standby: name {hello.node} as primary there, {anew}"
+    return Refuse(NOT_PRIMARY, reason, remedy)
+
+
 def not_standby(node: str, dataset: Dataset, own: Epoch, hello: Hello) -> Answers:
     """What ``node``, the primary, answers to another one: the epoch that it reigns in, provenly, and that it takes nothing."""
     reason = f"{node} is the primary of {dataset.name}, in epoch {own.number}, and not a standby"
-    refuse = Refuse(NOT_STANDBY, reason, "make the configuration of both nodes the same", own.number)
+    remedy = "one of both is to begin anew as a standby: see hikae status on both for how"
+    refuse = Refuse(NOT_STANDBY, reason, remedy, own.number)
     version = agree(SPOKEN, hello.versions)
     if version is None:
         return (refuse,)

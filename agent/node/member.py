@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import structlog
 from cronsim import CronSim
 
 from agent.config.values import Dataset
 from agent.core.errors import Damaged, HikaeError, TryAgain
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.problem_codes import DAMAGED, PROMOTING
+from agent.core.problem_codes import DAMAGED, PRIMARY_IGNORED, PROMOTING
 from agent.node import succession
 from agent.node.context import SideContext, Surroundings
 from agent.node.facts import closed_facts, primary_facts, standby_facts
@@ -21,12 +22,16 @@ from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
 from agent.node.reopening import Tended
 from agent.node.standby import Standby
-from agent.roles.lineage import heals_itself
+from agent.roles import lineage
+from agent.roles.assignment import Assignment, assign, told_ignored
+from agent.roles.record import ROLE, read_record
 from agent.status.derive import dataset_state
 from agent.status.facts import DatasetFacts
 from agent.status.for_peers import standing_of
 from agent.status.state import Role
 from agent.stream.telling import Standings
+
+_log = structlog.get_logger("node")
 
 
 class Member:
@@ -37,7 +42,7 @@ class Member:
 
     def __init__(self, dataset: Dataset, around: Surroundings) -> None:
         self.dataset = dataset
-        self.role = Role.PRIMARY if dataset.primary == around.node else Role.STANDBY
+        self.assigned = _assigned_for_now(dataset, around)
         self.board = ProblemBoard()
         self.pauses = Pauses(around.clock)
         self.standings = Standings(around.clock, around.changed, around.clocks)
@@ -49,8 +54,16 @@ class Member:
         self._next = next(self._schedule) if self._schedule is not None else None
         self._was_sending_paused = False
         self._configuring = threading.Lock()
+        #: As the files said it when they were last read: its ``primary`` may be one that is none.
+        self._read = dataset
+        self._ignored = ""
         self._since_lock = threading.Lock()
         self._since: tuple[str, int] = ("", around.clock.now_ns())
+
+    @property
+    def role(self) -> Role:
+        """What this node is, or is to be, to the dataset."""
+        return self.assigned.role
 
     @property
     def side(self) -> Primary | Standby | None:
@@ -71,11 +84,14 @@ class Member:
             raise TryAgain("use the dataset", self.dataset.name, "it is not running now", "see hikae status for why")
         return side
 
-    def configure(self, dataset: Dataset) -> None:
-        """The configuration was read again; ``dataset`` differs in nothing but ``config.schema.LIVE_KEYS``."""
+    def configure(self, dataset: Dataset, read: Dataset) -> bool:
+        """See ``reloading.Configured``; ``dataset`` differs in nothing but ``config.schema.LIVE_KEYS``."""
         with self._configuring:
             self.dataset = dataset
             self._hand_on()
+        self._read = read
+        self._tell_ignored()
+        return self.assigned.recorded
 
     def _hand_on(self) -> None:
         side = self.side
@@ -124,7 +140,7 @@ class Member:
         elif isinstance(side, Standby):
             facts = standby_facts(side, self.board, self.pauses, self.standings, last)
         else:
-            facts = closed_facts(self.dataset, self.role, self.board, self.pauses, self.standings)
+            facts = closed_facts(self.dataset, self.assigned, self.board, self.pauses, self.standings)
         for peer in facts.peers:
             self.standings.say(peer.name, standing_of(facts, peer.name))
         facts = replace(facts, time_ns=self._around.clock.now_ns())
@@ -135,11 +151,30 @@ class Member:
             return replace(facts, since_ns=self._since[1])
 
     def _open(self, failed: Callable[[HikaeError], None]) -> Primary | Standby:
-        reigns = self.role is Role.PRIMARY and not succession.must_wait(
-            self._around.home(self.dataset), self._around.node
-        )
-        kind = Primary if reigns else Standby
-        return kind.open(self.dataset, SideContext(self._around, self.board, self.pauses, self.standings, failed))
+        home, node = self._around.home(self.dataset), self._around.node
+        self.assigned = assign(lineage.recorded_role(home, node), self.dataset, node, home)
+        self._tell_ignored()
+        kind = Primary if self.role is Role.PRIMARY and not succession.must_wait(home, node) else Standby
+        context = SideContext(self.assigned, self._around, self.board, self.pauses, self.standings, failed)
+        return kind.open(self.dataset, context)
+
+    def _tell_ignored(self) -> None:
+        """Say that the files name another primary than the one that is, or that they do so no more. The first opening of all, or
+        the first call of a primary, has made the record meanwhile."""
+        home = self._around.home(self.dataset)
+        if not self.assigned.recorded and (home / ROLE).exists():
+            self.assigned = replace(self.assigned, recorded=True)
+        if not self.assigned.ignores(self._read):
+            self._ignored = ""
+            self.board.clear(PRIMARY_IGNORED)
+            return
+        problem = told_ignored(self.assigned, self._read, home, self._around.clock.now_ns())
+        if problem.message != self._ignored:
+            self._ignored = problem.message
+            _log.warning(
+                "the primary in the configuration is ignored", dataset=self.dataset.name, reason=problem.message
+            )
+        self.board.put(problem)
 
     def _succeed(self) -> None:
         """A standby that is to be the primary becomes it once its tree is what it received."""
@@ -154,7 +189,7 @@ class Member:
 
     def _ended(self, error: HikaeError) -> None:
         """Damage outlives the opening that did not meet it: it is told until the agent is started on other files."""
-        if isinstance(error, Damaged) and not heals_itself(self._around.home(self.dataset), error):
+        if isinstance(error, Damaged) and not lineage.heals_itself(self._around.home(self.dataset), error):
             now = self._around.clock.now_ns()
             self.board.put(Problem(DAMAGED, Severity.ERROR, now, b"", error.sentence, error.remedy))
 
@@ -172,3 +207,12 @@ class Member:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._around.clock.now_ns() / 1e9, UTC).astimezone()
+
+
+def _assigned_for_now(dataset: Dataset, around: Surroundings) -> Assignment:
+    """What the record says before the dataset is open; where it cannot be read, which the opening tells, what the files say."""
+    home = around.home(dataset)
+    try:
+        return assign(read_record(home / ROLE), dataset, around.node, home)
+    except (HikaeError, OSError):
+        return assign(None, dataset, around.node, home)

@@ -151,15 +151,13 @@ class Operations:
         if isinstance(side, Primary):
             hold = side.facts().hold
             if hold is None or hold.value != ROOT_REPLACED:
-                where = (
-                    f"an emptied source, a mass deletion or rewriting is accepted on {', '.join(side.dataset.standby)}"
-                )
+                where = f"an emptied source, a mass deletion or rewriting is accepted on {', '.join(side.assigned.standbys)}"
                 raise Refused("accept", dataset, "nothing that can be accepted is held on this node", where)
             side.pump.accept_root()
             return {"dataset": dataset, "accepted": hold.value}
         if isinstance(side, Standby):
             if not side.loop.facts().hold:
-                where = f"another root or filesystem is accepted on {side.dataset.primary}"
+                where = f"another root or filesystem is accepted on {side.assigned.primary}"
                 raise Refused("accept", dataset, "nothing that can be accepted is held on this node", where)
             hold_text = side.loop.facts().hold
             side.loop.accept()
@@ -173,7 +171,7 @@ class Operations:
             side.resync()
             return {"dataset": dataset, "path": side.dataset.path}
         if isinstance(side, Primary):
-            where = f"type it on {', '.join(side.dataset.standby)}"
+            where = f"type it on {', '.join(side.assigned.standbys)}"
             raise Refused("resync", dataset, "this node is its primary", where)
         raise TryAgain("resync", dataset, "the dataset is not running now", "see hikae status for why")
 
@@ -183,7 +181,7 @@ class Operations:
             known = ", ".join(sorted(self._members)) or "none"
             raise NotFound("find the dataset", dataset, f"this node has: {known}", "see hikae config show")
         if role is not None and member.role is not role:
-            where = member.dataset.primary if role is Role.PRIMARY else ", ".join(member.dataset.standby)
+            where = member.assigned.primary if role is Role.PRIMARY else ", ".join(member.assigned.standbys)
             raise Refused(
                 typed.split(maxsplit=1)[0],
                 dataset,
@@ -258,7 +256,7 @@ def _activities(operation: str, member: Member, what: str) -> list[str]:
     own = SEND if member.role is Role.PRIMARY else APPLY
     if what == "both" or what == own:
         return [own]
-    where = ", ".join(member.dataset.standby) if what == APPLY else member.dataset.primary
+    where = ", ".join(member.assigned.standbys) if what == APPLY else member.assigned.primary
     raise Refused(
         operation,
         member.dataset.name,

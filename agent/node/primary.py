@@ -33,6 +33,7 @@ from agent.node.owed_problems import tell_primary
 from agent.node.pauses import SEND
 from agent.node.primary_source import PrimarySource
 from agent.roles import lineage, rewound
+from agent.roles.assignment import Assignment
 from agent.roles.rewound import Rewound, proven_mark
 from agent.rpc.client import GrpcTransport
 from agent.store.catalog.catalog import Catalog
@@ -94,9 +95,9 @@ class Primary:
         around = context.around
         self.dataset = dataset
         self.epoch = catalog.lineage[-1]
-        self.boards = {name: PositionBoard() for name in dataset.standby}
-        self.meters = {name: LagMeter(around.clock) for name in dataset.standby}
-        self.applied_meters = {name: LagMeter(around.clock) for name in dataset.standby}
+        self.boards = {name: PositionBoard() for name in context.assigned.standbys}
+        self.meters = {name: LagMeter(around.clock) for name in context.assigned.standbys}
+        self.applied_meters = {name: LagMeter(around.clock) for name in context.assigned.standbys}
         for meter in (*self.meters.values(), *self.applied_meters.values()):
             if (newest := catalog.newest()) is not None:
                 meter.found(newest.number, (around.clock.now_ns() - newest.time) / 1e9)
@@ -147,6 +148,11 @@ class Primary:
         for name, positions in self.boards.items():
             positions.watch(partial(self._moved, name))
         self.links = self._make_links()
+
+    @property
+    def assigned(self) -> Assignment:
+        """Who is what: this node is the primary."""
+        return self._context.assigned
 
     # --- running
 
@@ -224,7 +230,7 @@ class Primary:
     def accept(self, peer: str, hello: Hello) -> Answers:
         """What a peer is answered that calls as if it were the primary: the epoch here, and that it takes nothing. If its own
         epoch is not older, this node is fenced before it answers (law 7)."""
-        if peer not in self.dataset.standby:
+        if peer not in self.assigned.standbys:
             reason = f"{peer} takes no part in {self.dataset.name} here"
             return (Refuse(NOT_STANDBY, reason, "make the configuration of both nodes the same"),)
         if self.mark is None and fences(self.epoch, hello.epoch, peer):
@@ -310,7 +316,7 @@ class Primary:
     def _make_links(self) -> dict[str, tuple[Link, GrpcTransport]]:
         links = {}
         for peer in self._context.around.settings.peers:
-            if peer.name in self.dataset.standby:
+            if peer.name in self.assigned.standbys:
                 transport = self._context.around.transport(peer)
                 make = partial(self._sender, peer.name)
                 links[peer.name] = (

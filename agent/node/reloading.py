@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 import structlog
 
-from agent.config.changes import changes
+from agent.config.changes import ConfigChanges, changes
 from agent.config.load import load
 from agent.config.mistakes import ConfigMistakes
 from agent.config.values import Dataset, Settings
@@ -28,8 +28,9 @@ _log = structlog.get_logger("node")
 class Configured(Protocol):
     """A dataset that runs (``node.member.Member``)."""
 
-    def configure(self, dataset: Dataset) -> None:
-        """Go on with these values. Any thread."""
+    def configure(self, dataset: Dataset, read: Dataset) -> bool:
+        """Go on with these values; ``read``: what the files say now. Whether the primary is recorded, so that another one in the
+        files changes nothing, not even at a restart. Any thread."""
         ...
 
 
@@ -68,20 +69,29 @@ class Reloader:
     def _take(self, read: Settings) -> Json:
         found = changes(self._running, read)
         self._running = found.settings
-        for dataset in found.settings.datasets:
-            self._members[dataset.name].configure(dataset)
+        waiting = self._configured(found, {dataset.name: dataset for dataset in read.datasets})
         self._board.clear(CONFIG_INVALID)
-        self._tell_waiting(found.waiting)
+        self._tell_waiting(waiting)
         for warning in read.warnings:
             _log.warning("configuration", warning=warning)
-        _log.info("the configuration was read again", taken=list(found.taken), needs_restart=list(found.waiting))
+        _log.info("the configuration was read again", taken=list(found.taken), needs_restart=waiting)
         self._changed()
         return {
             "files": list(read.source_files),
             "taken": list(found.taken),
-            "needs_restart": list(found.waiting),
+            "needs_restart": waiting,
             "warnings": list(read.warnings),
         }
+
+    def _configured(self, found: ConfigChanges, read: Mapping[str, Dataset]) -> list[str]:
+        """Hand every dataset its values; the keys that need a restart."""
+        waiting = list(found.waiting)
+        for dataset in found.settings.datasets:
+            name = dataset.name
+            key = f"dataset[{name}].primary"
+            if self._members[name].configure(dataset, read.get(name, dataset)) and key in waiting:
+                waiting.remove(key)
+        return waiting
 
     def _refused(self, error: ConfigError) -> None:
         _log.error("the configuration is refused; the agent goes on with the one before", reason=str(error))

@@ -19,9 +19,9 @@ from agent.config.nesting import apart
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
 from agent.core.errors import Damaged, HikaeError, Refused, StoreFailed, TryAgain
-from agent.core.ids import NOTHING, seq_of
+from agent.core.ids import NOTHING, Epoch, seq_of
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.problem_codes import BUSY, NOT_PRIMARY, STATE_DISK_FULL
+from agent.core.problem_codes import BUSY, STATE_DISK_FULL
 from agent.fs.reserve import Reserve, ReserveReached
 from agent.node import meeting
 from agent.node.context import SideContext, Surroundings
@@ -33,6 +33,7 @@ from agent.node.turn_taking import Turns
 from agent.repair.from_standby import Restoring
 from agent.repair.lost_chunks import Mending
 from agent.roles import lineage
+from agent.roles.assignment import Assignment
 from agent.status.figures import size_text
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
@@ -108,8 +109,9 @@ class Standby:
         self._context = context
         self._catalog = catalog
         self._local = local
-        self.mending = Mending(vault, local, dataset.primary, board, around.clock)
+        self.mending = Mending(vault, local, context.assigned.primary, board, around.clock)
         seeding.lost = self.mending.forget
+        self._kept: Epoch | None = None
         self._is_full = False
         self._served = threading.Condition()
         self._closing = False
@@ -214,6 +216,11 @@ class Standby:
         return self._catalog.newest()
 
     @property
+    def assigned(self) -> Assignment:
+        """Who is what: this node keeps a standby, or is to be the primary and is not yet."""
+        return self._context.assigned
+
+    @property
     def epoch(self) -> int:
         """The highest epoch that this node has met for the dataset; 0 before any."""
         known = self._catalog.known_epoch
@@ -239,9 +246,10 @@ class Standby:
         return _Served(self, hello, self._context.around, self._catalog, self.vault, self._context.standings)
 
     def _refusal(self, peer: str, hello: Hello) -> Refuse | None:
-        if peer != self.dataset.primary:
-            reason = f"{peer} is not the primary of {hello.dataset} here: {self.dataset.primary} is"
-            return Refuse(NOT_PRIMARY, reason, "make the configuration of both nodes the same")
+        if peer != self.assigned.primary:
+            recorded = self.assigned.recorded or self._kept is not None
+            home = self._context.around.home(self.dataset) if recorded else None
+            return meeting.not_primary(self._context.around.node, self.assigned.primary, hello, home)
         refusal = meeting.why_unfit(self._context.around.node, self.dataset, hello) or self.room.refusal()
         if refusal is None and not self.seeding.ready:
             files, size = self.seeding.read
@@ -250,11 +258,19 @@ class Standby:
         return refusal
 
     def met(self, hello: Hello, answers: Answers) -> None:
-        """The primary has introduced itself, and this is what it is answered."""
+        """The primary has introduced itself, and this is what it is answered: its reign is kept before that is said. Raises as
+        ``lineage.keep_met``."""
+        self._keep_reign()
         now = self._context.around.clock.now_ns()
         self.primary_program = hello.program
         meeting.tell_version(self._context.board, answers[-1], now)
         meeting.tell_configs(self._context.board, self.dataset, {hello.node: hello.config_digest}, now)
+
+    def _keep_reign(self) -> None:
+        met = self._catalog.known_epoch
+        if met is not None and met != self._kept:
+            lineage.keep_met(self._context.around.home(self.dataset), met)
+            self._kept = met
 
     def began(self, receiver: Receiver) -> None:
         """A call is served."""
@@ -324,7 +340,7 @@ class Standby:
         return self._catalog.owing
 
     def _tell_owed(self) -> None:
-        tell_standby(self._context.board, self._catalog, self.dataset.primary, self._context.around.clock.now_ns())
+        tell_standby(self._context.board, self._catalog, self.assigned.primary, self._context.around.clock.now_ns())
 
     def restoring(self) -> Restoring:
         """A pass over the newest commit that puts what the vault lacks back from the standby's files."""
@@ -427,7 +443,8 @@ class _Served(Receiver):
         """See ``Receiver``."""
         self._standby.began(self)
         answers = super().open()
-        self._standby.met(self._hello, answers)
+        with self._told():
+            self._standby.met(self._hello, answers)
         return meeting.introduced(answers, self._standby.dataset)
 
     def progress(self) -> Progress:

@@ -1,4 +1,4 @@
-"""A standby that the configuration makes the primary: what it has received is applied first, then it begins an epoch of its own.
+"""A standby whose role record makes it the primary: what it has received is applied first, then it begins an epoch of its own.
 
 Captured before that, an older tree would pass for the newest one, and what was received and not applied would be lost.
 """
@@ -13,6 +13,7 @@ from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import PROMOTING
 from agent.node.standby import Standby
 from agent.roles import lineage
+from agent.roles.record import ROLE
 from agent.store.catalog.catalog import Catalog
 
 
@@ -42,8 +43,8 @@ def waits(side: Standby, home: Path, now_ns: int) -> Problem:
     if newest is None or not newest.consistent:
         what = f"{name} cannot be promoted: its first sync, or a doubt after it, did not come to its end here"
         remedy = (
-            "make the node that was the primary before the primary again until it is through; "
-            f"or, to begin from what stands here: stop the agent, move {home} away and start it"
+            f"to make it the standby again that it was: stop the agent, rm {home / ROLE}, start it; "
+            f"or, to begin from what stands here: name this node as primary, stop the agent, mv {home} {home}.old, start it"
         )
     else:
         received, stands = shown_commit(newest.number), shown_commit(applied)

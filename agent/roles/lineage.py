@@ -1,6 +1,6 @@
 """Which epoch a primary writes in: always one of its own, which begins with a commit. No peer's word changes that.
 
-``role.json`` is written before the catalog begins an epoch, so a number is never used twice by one node. An operator's request
+The role record is written before the catalog begins an epoch, so a number is never used twice by one node. An operator's request
 for a higher epoch is a durable file, so a crash between its steps does no harm. What the catalog holds stays as history.
 """
 
@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
-from agent.core.errors import Damaged
+from agent.core.errors import Damaged, TryAgain
 from agent.core.ids import NOTHING, Epoch, commit_number, epoch_of
 from agent.fs.durable import sync_dir, write_durably
-from agent.roles import epoch_record, rewound
+from agent.roles import rewound
+from agent.roles.record import ROLE, RoleRecord, following, keeps_with, read_record, write_record
+from agent.status.state import Role
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.local import Local
 
-CATALOG, LOCAL, ROLE, NEW_EPOCH = "catalog.db", "local.db", "role.json", "new-epoch"
+CATALOG, LOCAL, NEW_EPOCH = "catalog.db", "local.db", "new-epoch"
 #: Local facts turned out to be damaged while they were in use.
 LOCAL_DAMAGED = "local-damaged"
 _log = structlog.get_logger("node")
@@ -111,17 +114,56 @@ def _remove_logs(database: Path) -> None:
             database.with_name(database.name + suffix).unlink()
 
 
+def recorded_role(home: Path, node: str) -> RoleRecord | None:
+    """The role record of ``node``; one that is gone is what the catalog says of the newest reign. None before any. Raises
+    ``HikaeError``, ``OSError``."""
+    record = read_record(home / ROLE)
+    if record is not None or not (home / CATALOG).exists():
+        return record
+    with Catalog.open(str(home / CATALOG)) as catalog:
+        newest = catalog.known_epoch
+    if newest is None:
+        return None
+    return RoleRecord(Role.PRIMARY if newest.owner == node else Role.STANDBY, newest)
+
+
+def keep_met(home: Path, met: Epoch) -> None:
+    """A standby has met the reign ``met`` of its primary, who is so from now on, whatever a configuration says later. Raises
+    ``TryAgain`` (disk full), ``Damaged``."""
+    role = home / ROLE
+    try:
+        if keeps_with(read_record(role), met):
+            write_record(role, RoleRecord(Role.STANDBY, met))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TryAgain("keep the role record", str(role), reason, "free space in the state directory") from error
+
+
+def reign_of(recorded: RoleRecord | None, known: Sequence[Epoch], node: str, above: int) -> Epoch:
+    """The epoch above ``above`` that ``node`` reigns in. ``known``: those of its catalog, in order. It goes on in its own newest
+    one, begins the one that is recorded and was never begun, or takes the next number of all."""
+    newest = known[-1] if known else None
+    own = newest is not None and newest.owner == node and newest.number > above
+    if newest is not None and own and (recorded is None or recorded.epoch == newest):
+        return newest
+    highest = max((above, *(epoch.number for epoch in known)))
+    if recorded is None:
+        return following(highest, node)
+    to_begin = recorded.epoch.owner == node and not recorded.begun
+    if to_begin and recorded.epoch.number > highest:
+        return recorded.epoch
+    return following(max(highest, recorded.epoch.number), node)
+
+
 def _settle_epoch(role: Path, catalog: Catalog, node: str, above: int) -> None:
-    recorded, lineage = epoch_record.read_epoch(role), catalog.lineage
-    newest = lineage[-1] if lineage else None
-    if newest is not None and newest.owner == node and newest.number > above and recorded in (None, newest):
-        if recorded is None:
-            epoch_record.write_epoch(role, newest)
-        return
-    known: list[Epoch] = [*lineage, *([recorded] if recorded else [])]
-    epoch = epoch_record.following(max((above, *(one.number for one in known))), node)
-    epoch_record.write_epoch(role, epoch)
-    catalog.begin_epoch(epoch)
+    recorded, known = read_record(role), catalog.lineage
+    reign = reign_of(recorded, known, node, above)
+    settled = RoleRecord(Role.PRIMARY, reign)
+    if not known or known[-1] != reign:
+        write_record(role, replace(settled, begun=False))
+        catalog.begin_epoch(reign)
+    if recorded != settled:
+        write_record(role, settled)
 
 
 def _begin_with_commit(catalog: Catalog, now_ns: int, *, anew: bool) -> None:

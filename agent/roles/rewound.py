@@ -86,7 +86,8 @@ class Rewound:
         """For status. ``home``: where the dataset's state lies."""
         goes_on = f"hikae accept {dataset} (a higher epoch begins; what {self.peer} has stays in its history)"
         if self.fenced:
-            remedy = f"make {self.peer} the primary in the configuration of all nodes; or, if this node is to go on: {goes_on}"
+            anew = f'write primary = "{self.peer}" and adopt = true, stop the agent, mv {home} {home}.old, start it'
+            remedy = f"to begin anew as a standby of {self.peer}: {anew}; or, if this node is to go on: {goes_on}"
         else:
             remedy = (
                 f"stop the agent, put the newest copy of {home} back and start it; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +101,17 @@ def test_an_answer_introduces_this_node() -> None:
     welcome, second = meeting.introduced((Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 1, VERSION), refuse), ours)
     assert isinstance(welcome, Welcome)
     assert (__version__, ours.digest, refuse) == (welcome.program, welcome.config_digest, second)
+
+
+@pytest.mark.parametrize(
+    ("recorded_in", "words"),
+    [
+        (None, ("make the configuration of both nodes the same",)),
+        (Path("/state/web"), ("name alpha as primary there", "mv /state/web /state/web.old", "adopt = true")),
+    ],
+)
+def test_who_is_not_the_primary_is_told_what_leads_out(recorded_in: Path | None, words: tuple[str, ...]) -> None:
+    """While files alone decide, they are to be the same; once the role is recorded, the state there is in the way."""
+    refuse = meeting.not_primary("beta", "gamma", hello(), recorded_in)
+    assert ("not-primary", "alpha is not the primary of web here: gamma is") == (refuse.code, refuse.reason)
+    assert all(word in refuse.remedy for word in words)

@@ -21,13 +21,17 @@ LIMITED = WEB + 'limits = { steady = [{ rate = "1MB/s" }] }\n'
 
 
 class Told:
-    """Remembers what it was configured as."""
+    """Remembers what it was configured as, and what the files named as its primary."""
 
     def __init__(self) -> None:
         self.datasets: list[Dataset] = []
+        self.named: list[str] = []
+        self.recorded = False
 
-    def configure(self, dataset: Dataset) -> None:
+    def configure(self, dataset: Dataset, read: Dataset) -> bool:
         self.datasets.append(dataset)
+        self.named.append(read.primary)
+        return self.recorded
 
 
 class Node:
@@ -105,6 +109,19 @@ def test_what_needs_a_restart_is_said_until_it_is_undone(node: Node) -> None:
     node.file.write_text(HEAD + LIMITED)
     node.reloader.reload()
     assert {} == node.problems()
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_primary_that_a_record_overrules_waits_for_no_restart(node: Node, recorded: bool) -> None:
+    """Its dataset is told what the file names; before there is a record a restart takes it."""
+    node.web.recorded = recorded
+    node.file.write_text(
+        HEAD + WEB.replace('"alpha"', '"gamma"').replace('["beta"]', '["alpha"]').replace("gamma", "beta")
+    )
+    waiting = node.reloader.reload()["needs_restart"]
+    assert (["beta"], "alpha") == (node.web.named, node.web.datasets[-1].primary)
+    assert ["dataset[web].standby"] == [key for key in waiting if key != "dataset[web].primary"]
+    assert recorded is ("dataset[web].primary" not in waiting)
 
 
 def test_many_keys_are_counted(node: Node) -> None:

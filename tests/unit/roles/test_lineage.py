@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from agent.core.commit import Changes, Commit
-from agent.core.errors import Damaged
+from agent.core.errors import Damaged, TryAgain
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number
 from agent.core.rows import encode_name
-from agent.roles import epoch_record, lineage, rewound
+from agent.roles import lineage, rewound
+from agent.roles.record import ROLE, RoleRecord, following, read_record, write_record
 from agent.roles.rewound import Rewound
+from agent.status.state import Role
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.local import LocalRow
 from fakes.stream_fakes import directory_row, file_row
@@ -59,7 +61,7 @@ def test_a_lost_catalog_takes_the_next_epoch(tmp_path: Path) -> None:
 def test_a_lost_record_is_written_anew(tmp_path: Path) -> None:
     """The catalog knows its epoch too."""
     epochs_after(tmp_path)
-    lose(tmp_path, lineage.ROLE)
+    lose(tmp_path, ROLE)
     assert [1, 1] == epochs_after(tmp_path, 2)
 
 
@@ -116,7 +118,8 @@ def test_the_epoch_of_another_node_is_not_gone_on_with(tmp_path: Path) -> None:
     catalog, local = lineage.open_stores(tmp_path, "beta", NOW - 5)
     newest, epoch = catalog.newest(), catalog.lineage[-1]
     assert newest is not None
-    assert (5, "beta", epoch) == (epoch.number, epoch.owner, epoch_record.read_epoch(tmp_path / lineage.ROLE))
+    assert (5, "beta") == (epoch.number, epoch.owner)
+    assert RoleRecord(Role.PRIMARY, epoch) == read_record(tmp_path / ROLE)
     assert (commit_number(5, 1), theirs.number, NOW) == (newest.number, newest.parent, newest.time)
     assert (theirs.digest, True) == (newest.digest, newest.consistent)
     local.close()
@@ -125,18 +128,19 @@ def test_the_epoch_of_another_node_is_not_gone_on_with(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", ["recorded", "begun"])
 def test_a_crash_between_the_steps_of_a_new_epoch(tmp_path: Path, step: str) -> None:
-    """It is begun all the same, in a number of its own, and with its commit."""
+    """It is begun all the same, once, as it was recorded, and with its commit."""
     before = committed(tmp_path)
     lineage.ask_for_epoch(tmp_path, 1, anew=False)
-    epoch = epoch_record.following(1, "alpha")
-    epoch_record.write_epoch(tmp_path / lineage.ROLE, epoch)
+    epoch = following(1, "alpha")
+    write_record(tmp_path / ROLE, RoleRecord(Role.PRIMARY, epoch, begun=False))
     if step == "begun":
         with Catalog.open(str(tmp_path / lineage.CATALOG)) as catalog:
             catalog.begin_epoch(epoch)
     catalog, local = lineage.open_stores(tmp_path, "alpha", NOW)
     newest = catalog.newest()
     assert newest is not None
-    assert (2 if step == "begun" else 3, before.number) == (newest.number >> 40, newest.parent)
+    assert (2, before.number, epoch) == (newest.number >> 40, newest.parent, catalog.lineage[-1])
+    assert RoleRecord(Role.PRIMARY, epoch) == read_record(tmp_path / ROLE)
     assert not (tmp_path / lineage.NEW_EPOCH).exists()
     local.close()
     catalog.close()
@@ -163,3 +167,51 @@ def test_damaged_local_facts_are_thrown_away_at_the_next_opening(tmp_path: Path)
 def test_a_damaged_catalog_is_for_a_person(tmp_path: Path) -> None:
     """It is history: nothing is thrown away unasked."""
     assert not lineage.heals_itself(tmp_path, Damaged("read", str(tmp_path / lineage.CATALOG), "damaged"))
+
+
+ALPHA1, BETA2 = Epoch(1, "alpha", b"a" * 16), Epoch(2, "beta", b"b" * 16)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "known", "node", "above", "number", "same"),
+    [
+        (None, (), "alpha", 0, 1, False),
+        (None, (ALPHA1,), "alpha", 0, 1, True),
+        (RoleRecord(Role.PRIMARY, ALPHA1), (ALPHA1,), "alpha", 0, 1, True),
+        (RoleRecord(Role.PRIMARY, ALPHA1), (ALPHA1,), "alpha", 1, 2, False),
+        (RoleRecord(Role.PRIMARY, ALPHA1), (), "alpha", 0, 2, False),
+        (RoleRecord(Role.PRIMARY, BETA2, begun=False), (ALPHA1,), "beta", 0, 2, True),
+        (RoleRecord(Role.PRIMARY, BETA2, begun=False), (ALPHA1,), "beta", 2, 3, False),
+        (RoleRecord(Role.PRIMARY, BETA2, begun=False), (Epoch(2, "alpha", b"c" * 16),), "beta", 0, 3, False),
+        (RoleRecord(Role.PRIMARY, BETA2), (ALPHA1,), "beta", 0, 3, False),
+        (RoleRecord(Role.STANDBY, BETA2), (ALPHA1,), "alpha", 0, 3, False),
+        (None, (ALPHA1, BETA2), "alpha", 0, 3, False),
+    ],
+)
+def test_which_epoch_is_reigned_in(
+    recorded: RoleRecord | None, known: tuple[Epoch, ...], node: str, above: int, number: int, same: bool
+) -> None:
+    """Its own newest, the one that was recorded for it and never begun, or the next number of all; never one twice."""
+    epoch = lineage.reign_of(recorded, known, node, above)
+    assert (number, node) == (epoch.number, epoch.owner)
+    assert same is (epoch in {*known, *((recorded.epoch,) if recorded else ())})
+
+
+def test_a_record_that_is_gone_is_what_the_catalog_says(tmp_path: Path) -> None:
+    """Its last reign, from the side of either node; before any, the configuration has the word."""
+    assert lineage.recorded_role(tmp_path, "alpha") is None
+    epochs_after(tmp_path)
+    kept = read_record(tmp_path / ROLE)
+    lose(tmp_path, ROLE)
+    assert kept == lineage.recorded_role(tmp_path, "alpha")
+    assert kept is not None
+    assert RoleRecord(Role.STANDBY, kept.epoch) == lineage.recorded_role(tmp_path, "beta")
+
+
+def test_a_standby_keeps_the_reign_that_it_met(tmp_path: Path) -> None:
+    """Durably, the first and each higher one of the same primary; on a full disk it is tried again."""
+    lineage.keep_met(tmp_path, ALPHA1)
+    lineage.keep_met(tmp_path, BETA2)
+    assert RoleRecord(Role.STANDBY, ALPHA1) == read_record(tmp_path / ROLE)
+    with pytest.raises(TryAgain, match="role record"):
+        lineage.keep_met(tmp_path / "gone", ALPHA1)
