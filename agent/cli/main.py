@@ -21,7 +21,7 @@ INTERRUPTED = 130
 #: Command: its module, and the line that ``--help`` shows without importing it. The order is that of ``--help``.
 COMMANDS = {
     "demo": ("demo.command", "Show the main job on this machine: two agents, live edits, a kill, a comparison."),
-    "status": ("status_commands", "How every dataset is, worst first."),
+    "status": ("status_commands", "How every dataset is, worst first; of one DATASET, all that is known."),
     "check": ("status_commands", "One line and a code for monitoring systems."),
     "events": ("status_commands", "What happened."),
     "wait": ("dataset_commands", "Wait until all that was written before now is on the standbys."),

@@ -5,35 +5,43 @@ from __future__ import annotations
 import os
 import sys
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from agent.api.controls import Controls, Json
 from agent.cli.context import Context
 from agent.cli.output import Duration, answer_json, json_option, remark, say
-from agent.core.errors import HikaeError, NotPermitted, Unreachable
+from agent.core.errors import HikaeError, NotFound, NotPermitted, Unreachable
 from agent.status.check import check_line, unknown_line
 from agent.status.events import KEPT
 from agent.status.reading import read_state
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 #: Without any choice so many events are shown.
 _SHOWN = 100
 
 
 @click.command()
+@click.argument("dataset", required=False)
 @click.option("--watch", is_flag=True, help="Show it again every second until interrupted.")
 @json_option
 @click.pass_obj
-def status(context: Context, watch: bool, as_json: bool) -> None:
-    """How every dataset is, worst first."""
+def status(context: Context, dataset: str | None, watch: bool, as_json: bool) -> None:
+    """How every dataset is, worst first; of one DATASET, all that is known.
+
+    Below each dataset that needs it stands what is so, and what to type on which node. RECEIVED and APPLIED: all that was
+    written before that moment is safe there, and is in the tree there; "!" marks what is not up to date."""
     controls = context.controls()
     if not watch:
-        _show(controls.status(), as_json)
+        _show(_asked(controls, dataset), dataset, as_json)
     elif as_json or not sys.stdout.isatty():
         for _ in context.ticks(1.0):
-            _show(controls.status(), as_json)
+            _show(_asked(controls, dataset), dataset, as_json)
     else:
-        _watch(context, controls)
+        _watch(context, controls, dataset)
 
 
 @click.command()
@@ -93,27 +101,42 @@ def _status_as_far_as_permitted(context: Context) -> Json:
         return read_state(os.path.dirname(context.socket_path))
 
 
-def _show(value: Json, as_json: bool) -> None:
+def _asked(controls: Controls, dataset: str | None) -> Json:
+    """The published value; with a name, of that dataset alone. ``NotFound`` where there is none of that name."""
+    value = controls.status()
+    if dataset is None:
+        return value
+    chosen = [one for one in value["datasets"] if one["name"] == dataset]
+    if not chosen:
+        known = ", ".join(one["name"] for one in value["datasets"]) or "none"
+        raise NotFound("status", dataset, "there is no such dataset here", f"this node knows: {known}")
+    return {**value, "datasets": chosen}
+
+
+def _show(value: Json, dataset: str | None, as_json: bool) -> None:
     if as_json:
         answer_json(value)
         return
     from rich.console import Console
 
-    from agent.status.lines import status_lines
+    console = Console(highlight=False)
+    console.print(_page(value, dataset, console.width), soft_wrap=True)
 
-    Console(highlight=False).print(status_lines(value), soft_wrap=True)
+
+def _page(value: Json, dataset: str | None, width: int) -> Text:
+    from agent.status.page import dataset_page, status_page
+
+    return status_page(value, width) if dataset is None else dataset_page(value, value["datasets"][0], width)
 
 
-def _watch(context: Context, controls: Controls) -> None:
+def _watch(context: Context, controls: Controls, dataset: str | None) -> None:
     from rich.live import Live
     from rich.text import Text
-
-    from agent.status.lines import status_lines
 
     with Live(auto_refresh=False, screen=False) as live:
         for _ in context.ticks(1.0):
             try:
-                shown_now = status_lines(controls.status())
+                shown_now = _page(_asked(controls, dataset), dataset, live.console.width)
             except Unreachable as error:
                 shown_now = Text(str(error), "bold red")
             live.update(shown_now, refresh=True)

@@ -66,6 +66,13 @@ CLOCK = _code(
     "The clock of this node and that of a peer are far apart, or this node's was set by much. Commits carry the primary's time.",
     "compare `timedatectl` on both nodes, and set the clock that is wrong",
 )
+DISK_FILLING = _code(
+    "disk-filling",
+    Where.NODE,
+    _WARNING,
+    "A disk that the node writes on has less than twice its reserve, or reaches it within a day at the last hour's rate.",
+    "free space there, enlarge it, or find what grows (`hikae status` names the disk)",
+)
 
 # -- a dataset, on either node -------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import BUSY, CERTIFICATE, EVENTS_FILE, REVOCATION_LIST, UNKNOWN_DATASET
 from agent.node.clocks import Clocks
 from agent.node.context import Surroundings
+from agent.node.measured.disks import Disks
 from agent.node.member import Member
 from agent.node.operations import Operations
 from agent.node.reloading import Reloader
@@ -65,6 +66,7 @@ class Node:
         self._around = Surroundings(settings, clock, FanotifyGroups(), self._identities, self._changed, Clocks(clock))
         self.members = {dataset.name: Member(dataset, self._around) for dataset in settings.datasets}
         socket = Path(settings.node.admin_socket)
+        self._disks = Disks(_written_on(self._around), self.board, clock)
         self._events = EventLog(str(Path(settings.node.state_dir) / "events.jsonl"))
         self._publisher = Publisher(str(socket.parent / "state.json"), self._facts, self._events, clock)
         self._reloader = Reloader(settings, self.members, self.board, clock, self._changed)
@@ -100,6 +102,7 @@ class Node:
             member.tick()
         self._server.tick()
         self._around.clocks.tick(self.board)
+        self._disks.tick()
         self._look_at_certificate()
         self._look_at_list()
         self._look_at_events()
@@ -145,7 +148,14 @@ class Node:
         datasets = tuple(member.facts() for member in self.members.values())
         now, until = self._clock.now_ns(), self._identities.ends
         return NodeFacts(
-            self._settings.node.name, __version__, now, tuple(problems), datasets, until, self._identities.crl.until()
+            node=self._settings.node.name,
+            version=__version__,
+            time_ns=now,
+            problems=tuple(problems),
+            datasets=datasets,
+            certificate_until_ns=until,
+            crl_until_ns=self._identities.crl.until(),
+            disks=self._disks.facts(),
         )
 
     def _changed(self) -> None:
@@ -206,6 +216,13 @@ class Node:
         message = f"events cannot be written: {self._events.trouble}"
         remedy = "free space in the state directory; they are kept in memory meanwhile"
         self.board.put(Problem(EVENTS_FILE, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
+
+
+def _written_on(around: Surroundings) -> list[Path]:
+    """The directories that this node writes in: its state, its vaults, and the trees that it keeps for others."""
+    datasets = around.settings.datasets
+    mine = [Path(dataset.path) for dataset in datasets if dataset.primary != around.settings.node.name]
+    return [Path(around.settings.node.state_dir), *(around.vault(dataset) for dataset in datasets), *mine]
 
 
 class _Desk:

@@ -12,7 +12,7 @@ from agent.core.problem import Problem
 from agent.core.standing import FIRST_SYNC, Hold, Pause, PeerStanding, SyncFacts, Verified
 from agent.status.state import Role
 
-__all__ = ["FIRST_SYNC", "DatasetFacts", "NodeFacts", "PeerFacts", "SyncFacts", "WatchFacts"]
+__all__ = ["FIRST_SYNC", "DatasetFacts", "DiskFacts", "NodeFacts", "PeerFacts", "SyncFacts", "WatchFacts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,22 @@ class DatasetFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskFacts:
+    """A filesystem that the node writes on, by the directory that it is known for. ``free``, ``total``, ``reserve``: bytes;
+    ``full_at_ns``: UTC ns when the reserve is reached at the rate of the last hour, None: not within sight."""
+
+    path: str
+    free: int
+    total: int
+    reserve: int
+    full_at_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFacts:
     """The whole node. ``time_ns``: UTC ns of this look; ``problems`` those that belong to no dataset; ``certificate_until_ns``,
-    ``crl_until_ns``: when the node's certificate ends, and when the list of revoked ones is to be replaced; None: not known."""
+    ``crl_until_ns``: when the node's certificate ends, and when the list of revoked ones is to be replaced; None: not known;
+    ``disks``: those that it writes on."""
 
     node: str
     version: str
@@ -119,3 +132,4 @@ class NodeFacts:
     datasets: tuple[DatasetFacts, ...] = ()
     certificate_until_ns: int | None = None
     crl_until_ns: int | None = None
+    disks: tuple[DiskFacts, ...] = ()

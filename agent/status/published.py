@@ -11,7 +11,7 @@ from agent.core.ids import epoch_of, seq_of
 from agent.core.problem import Problem, kept_path
 from agent.core.standing import NEVER, Hold, Pause, Standing, SyncFacts, Verified
 from agent.status.derive import dataset_state, pauses_of
-from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, WatchFacts
+from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.figures import stamp
 from agent.status.text import shown
 
@@ -27,11 +27,22 @@ def status_json(facts: NodeFacts) -> Json:
         "schema": SCHEMA,
         "node": facts.node,
         "version": facts.version,
-        "time": stamp(facts.time_ns),
+        "clock": stamp(facts.time_ns),
+        "disks": [_disk(disk) for disk in facts.disks],
         "certificate": {"until": stamp(facts.certificate_until_ns)},
         "crl": {"until": stamp(facts.crl_until_ns)},
         "problems": [_problem(problem) for problem in facts.problems],
         "datasets": [_dataset(dataset, facts.node) for dataset in facts.datasets],
+    }
+
+
+def _disk(disk: DiskFacts) -> Json:
+    return {
+        "path": shown(disk.path),
+        "free": disk.free,
+        "total": disk.total,
+        "reserve": disk.reserve,
+        "full_at": stamp(disk.full_at_ns),
     }
 
 
@@ -57,6 +68,8 @@ def _dataset(facts: DatasetFacts, node: str) -> Json:
         "peers": [_peer(peer) for peer in facts.peers],
         "sync": _sync(facts.sync),
         "watch": _watch(facts.watch),
+        "entries": facts.commit.entries if facts.commit else None,
+        "bytes": facts.commit.bytes if facts.commit else None,
         "owed": facts.owed,
         "generations": None,
         "hold": _first_hold(facts, node),

@@ -45,5 +45,5 @@ def _read(path: str, fresh: float) -> Json:
         reason = f"it is {age:,.0f} s old: the agent is not running, or hangs"
         raise Unreachable("read the agent's state", path, reason, "systemctl status hikae")
     # The file is written when something changed; that it still stands so is said by its time.
-    value["time"] = stamp(written.st_mtime_ns)
+    value["clock"] = stamp(written.st_mtime_ns)
     return value

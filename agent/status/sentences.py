@@ -1,20 +1,27 @@
-"""The published value in words, one dataset at a time: what ``lines`` colours and ``check`` shortens."""
+"""The published value in words, one dataset at a time: what the page and ``check`` say."""
 
 from __future__ import annotations
 
 from agent.core.standing import FIRST_SYNC
 from agent.status.figures import clock_text, rate_text, size_text, span_text
 from agent.status.published import Json
-from agent.status.state import Role, State
+from agent.status.state import Grade, Role, State, grade_of, rank
 
 #: The watcher that sees everything; of any other it is said which it is, and why it is not that one.
-_BEST = "fanotify"
+BEST_WATCHER = "fanotify"
 
 
 def sorted_datasets(status: Json) -> list[Json]:
-    """The datasets, worst state first, then by name."""
-    order = {state.value: place for place, state in enumerate(State)}
-    return sorted(status["datasets"], key=lambda one: (order[one["state"]], one["name"]))
+    """The datasets, worst first by how much they concern somebody, then by state, then by name."""
+    return sorted(status["datasets"], key=lambda one: (*_badness(one), one["name"]))
+
+
+def _badness(dataset: Json) -> tuple[int, int]:
+    """A pause that was asked for is not worse than an error, whatever the words of the two states are."""
+    state = State(dataset["state"])
+    troubled = _worst(dataset, "error") is not None or any(peer["errors"] for peer in said_now(dataset))
+    grade = Grade.BAD if troubled and grade_of(state) is not Grade.BAD else grade_of(state)
+    return {Grade.BAD: 0, Grade.WATCH: 1, Grade.GOOD: 2}[grade], rank(state)
 
 
 def way(status: Json, dataset: Json) -> str:
@@ -38,7 +45,7 @@ def detail(status: Json, dataset: Json) -> str:
     if state == State.UNCONFIRMED:
         return _unconfirmed(dataset)
     if state == State.FIRST_SYNC and not _worst(dataset, "error"):
-        behind = ", ".join(_peer_behind(peer) for peer in dataset["peers"] if peer["connected"])
+        behind = ", ".join(peer_behind(peer) for peer in dataset["peers"] if peer["connected"])
         return _joined(sync_text(dataset["sync"]) or behind, pace_text(status, dataset))
     problem = problem_text(dataset)
     if problem and state == State.DISCONNECTED:
@@ -117,7 +124,7 @@ def _pace(status: Json, peer: Json) -> str:
     if peer["rate_limit"]:
         return f"limited to {rate_text(peer['rate_limit'])}"
     what = "first sync" if peer["limited_by"] == "first_sync" else "sending"
-    until = f" until {clock_text(peer['waits_until'], status['time'])}" if peer["waits_until"] else ""
+    until = f" until {clock_text(peer['waits_until'], status['clock'])}" if peer["waits_until"] else ""
     return f"{what} waits{until}"
 
 
@@ -162,7 +169,7 @@ def hold_text(status: Json, hold: Json, dataset: str) -> str:
 def _paused(status: Json, dataset: Json) -> str:
     parts = []
     for pause in dataset["pauses"]:
-        until = f" until {clock_text(pause['until'], status['time'])}" if pause["until"] else ""
+        until = f" until {clock_text(pause['until'], status['clock'])}" if pause["until"] else ""
         where = "" if pause["node"] == status["node"] else f" on {pause['node']}"
         parts.append(f"{pause['what']}{where}{until}")
     nodes = [pause["node"] for pause in dataset["pauses"] if pause["node"] != status["node"]]
@@ -173,7 +180,8 @@ def _paused(status: Json, dataset: Json) -> str:
 def _disconnected(status: Json, dataset: Json) -> str:
     gone = [peer for peer in dataset["peers"] if not peer["connected"]]
     names = ", ".join(
-        peer["name"] + (f" since {clock_text(peer['since'], status['time'])}" if peer["since"] else "") for peer in gone
+        peer["name"] + (f" since {clock_text(peer['since'], status['clock'])}" if peer["since"] else "")
+        for peer in gone
     )
     waiting = max((peer["behind_bytes"] for peer in gone), default=0)
     behind = f", {size_text(waiting)} wait" if waiting else ""
@@ -209,17 +217,17 @@ def _was(status: Json, peer: Json) -> str:
         reason = peer["worst"]["message"]
     was = "held" if peer["hold"] else "in trouble"
     return (
-        f"{peer['name']} was {was} when last heard, {clock_text(peer['said'], status['time'])}: {reason}"
+        f"{peer['name']} was {was} when last heard, {clock_text(peer['said'], status['clock'])}: {reason}"
         if reason
         else ""
     )
 
 
 def _behind(dataset: Json) -> str:
-    return ", ".join(_peer_behind(peer) for peer in dataset["peers"] if peer["mode"] in ("catchup", "behind"))
+    return ", ".join(peer_behind(peer) for peer in dataset["peers"] if peer["mode"] in ("catchup", "behind"))
 
 
-def _peer_behind(peer: Json) -> str:
+def peer_behind(peer: Json) -> str:
     """``gamma is 3.2 GiB behind, gains 1.1 MB/s on 4.0 MB/s of changes: never at this rate``, as far as measured."""
     words = f"{peer['name']} is {size_text(peer['behind_bytes'])} behind"
     if not peer["rate"]:
@@ -234,7 +242,7 @@ def _peer_behind(peer: Json) -> str:
 
 
 def _watch(watch: Json) -> str:
-    return "events" if watch["kind"] == _BEST else f"{watch['kind']}: {watch['why']}"
+    return "events" if watch["kind"] == BEST_WATCHER else f"{watch['kind']}: {watch['why']}"
 
 
 def _steady(status: Json, dataset: Json) -> str:
@@ -247,6 +255,6 @@ def _steady(status: Json, dataset: Json) -> str:
     watch = dataset["watch"]
     if watch:
         last = watch["last_reconcile"]
-        look = f"; last full look {clock_text(last, status['time'])}" if last else ""
+        look = f"; last full look {clock_text(last, status['clock'])}" if last else ""
         parts.append(f"({_watch(watch)}{look})")
     return " ".join(parts)

@@ -45,6 +45,11 @@ def fill(both: Pair, rng: random.Random, count: int) -> None:
         (both.source / f"f{number}").write_bytes(rng.randbytes(MB))
 
 
+def page(agent: Agent) -> str:
+    """The page of status, as one line."""
+    return " ".join(agent.run("status").stdout.split())
+
+
 def closed_now() -> str:
     """Hours of the local day that begin in two."""
     now = datetime.now().astimezone()
@@ -74,7 +79,7 @@ def test_a_rate_is_kept_and_raised_while_it_runs(rng: random.Random) -> None:
         eventually(lambda: wire.carried > before + 8 * MB)
         rate = (wire.carried - before) / (time.monotonic() - begun)
         assert 0.3 * RATE < rate < 1.7 * RATE
-        assert re.search(r"first-sync .*limited to 2 MB/s", both.alpha.run("status").stdout)
+        assert re.search(r"first-sync .*limited to 2 MB/s", page(both.alpha))
         both.alpha.config.write_text(both.alpha.config.read_text().replace("2MB/s", "400MB/s"))
         left, begun = 80 * MB - wire.carried, time.monotonic()
         assert ["dataset[web].limits"] == both.alpha.json("reload")["taken"]
@@ -100,7 +105,7 @@ def test_closed_hours_make_the_first_sync_stand_still(rng: random.Random) -> Non
         (both.source / "late").write_text("written while it stood still")
         eventually(lambda: time.monotonic() > until, SILENCE + 10)
         assert "first-sync" == both.alpha.look()["state"], (both.alpha.problems(), both.alpha.json("events"))
-        assert re.search(rf"first sync waits until (\w+ \d+ )?{opens:%H:%M}", both.alpha.run("status").stdout)
+        assert re.search(rf"first sync waits until (\w+ \d+ )?{opens:%H:%M}", page(both.alpha))
         assert ([], ["peer-connected"]) == (list(both.target.glob("f*")), connections(both))
         assert wire.carried < MB
         newest = both.alpha.look()["commit"]
@@ -126,7 +131,7 @@ def test_steady_hours_wait_for_nobody() -> None:
         (both.source / "after").write_text("2")
         assert Exit.TRY_AGAIN == both.alpha.run("wait", "web", "--timeout", "2").returncode
         eventually(lambda: limit_of(both) == (0, "steady"))
-        assert "sending waits until " in both.alpha.run("status").stdout
+        assert "sending waits until " in page(both.alpha)
         assert 0 == both.alpha.json("reconcile", "web")["found"]
         begun = time.monotonic()
         both.alpha.restart()
@@ -237,7 +242,7 @@ def test_both_nodes_say_how_far_a_first_sync_is(rng: random.Random) -> None:
         assert ("first-sync", "first-sync") == (first["phase"], second["phase"])
         assert max(first["done_bytes"], second["done_bytes"]) < total / 2
         assert abs(first["done_bytes"] - second["done_bytes"]) < 4 * RATE
-        assert re.search(r"\d+ %, [\d.]+ MiB of 38\.1 MiB, .*about .* left", both.beta.run("status").stdout)
+        assert re.search(r"\d+ %, [\d.]+ MiB of 38\.1 MiB, .*about .* left", page(both.beta))
         both.alpha.config.write_text(both.alpha.config.read_text().replace("2MB/s", "400MB/s"))
         both.alpha.json("reload")
         both.mirror()

@@ -166,15 +166,22 @@ def test_status_json_is_the_published_value(hikae: Hikae, controls: FakeControls
 
 
 def test_status_line(hikae: Hikae) -> None:
-    """One dataset, one line, without colour where there is no terminal."""
+    """A head, titles, one row of one dataset; no colour and 80 columns where there is no terminal."""
     code, out, err = hikae("status")
-    assert (0, 1, "") == (code, out.count("\n"), err)
-    assert out.startswith("web   primary on alpha → beta   streaming   lag 21 ms (events; last full look ")
+    assert (0, 3, "") == (code, out.count("\n"), err)
+    assert out.splitlines()[2].startswith("web      streaming  → beta ")
+
+
+def test_status_of_one_dataset(hikae: Hikae) -> None:
+    """The long form; a name that is not there is not found."""
+    assert hikae("status", "web")[1].splitlines()[1] == "web  streaming"
+    code, _, err = hikae("status", "wbe")
+    assert (4, True) == (code, "this node knows: web" in err)
 
 
 def test_status_watch(hikae: Hikae) -> None:
-    """Without a terminal each look is a line, or an object with --json."""
-    assert 2 == hikae("status", "--watch")[1].count("\n")
+    """Without a terminal each look is a page, or an object with --json."""
+    assert 2 == hikae("status", "--watch")[1].count("DATASET")
     assert 2 == len([json.loads(line) for line in hikae("status", "--watch", "--json")[1].splitlines()])
 
 

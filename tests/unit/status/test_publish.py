@@ -143,7 +143,7 @@ def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
     publisher.publish()
     second = path.stat()
     assert (first.st_ino, True) == (second.st_ino, second.st_mtime > 1)
-    assert read_state(str(tmp_path))["time"] != json.loads(path.read_text())["time"]
+    assert read_state(str(tmp_path))["clock"] != json.loads(path.read_text())["clock"]
     facts[0] = a_node(a_dataset(hold=Hold("held", "empty")))
     publisher.publish()
     assert "held" == json.loads(path.read_text())["datasets"][0]["state"]

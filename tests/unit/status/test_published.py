@@ -20,7 +20,7 @@ def test_the_whole_shape() -> None:
         last_verify=Verified(1_795_317_300_000_000_000, True, True, 0),
     )
     value = status_json(a_node(facts))
-    assert {"schema", "node", "version", "time", "certificate", "crl", "problems", "datasets"} == set(value)
+    assert {"schema", "node", "version", "clock", "disks", "certificate", "crl", "problems", "datasets"} == set(value)
     dataset = value["datasets"][0]
     assert {
         "commit": {

@@ -1,0 +1,94 @@
+"""What stands in the table: one row for each peer of a dataset, made of the published value."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from agent.status.figures import clock_text, size_text
+from agent.status.page.layout import Column
+from agent.status.published import Json
+from agent.status.state import Grade, Role, State, grade_of
+from agent.status.text import shown
+
+COLUMNS = (
+    Column("DATASET", shrinks=True),
+    Column("STATE"),
+    Column("PEER", drop=2, shrinks=True),
+    Column("RECEIVED", drop=4),
+    Column("APPLIED", drop=1),
+    Column("VERIFIED", drop=3),
+    Column("SIZE", drop=5, right=True),
+    Column("ENTRIES", drop=6, right=True),
+)
+#: Received or applied no longer ago than this is "now": figures are told each second.
+_NOW = timedelta(seconds=3)
+
+
+def rows_of(status: Json, dataset: Json) -> list[tuple[str, ...]]:
+    """The dataset's rows; the first bears its name and state, the others only a peer. A dataset without peers has one."""
+    about = (shown(dataset["name"]), state_word(dataset), *_size(dataset))
+    peers: list[Json | None] = list(dataset["peers"]) or [None]
+    return [_row(status, dataset, peer, about if at == 0 else ("", "", "", "")) for at, peer in enumerate(peers)]
+
+
+def state_word(dataset: Json) -> str:
+    """The state; in capitals where somebody has to act."""
+    state = State(dataset["state"])
+    return state.value.upper() if grade_of(state) is Grade.BAD else state.value
+
+
+def _row(status: Json, dataset: Json, peer: Json | None, about: tuple[str, ...]) -> tuple[str, ...]:
+    name, state, size, entries = about
+    if peer is None:
+        return name, state, "", "", "", "", size, entries
+    if dataset["role"] == Role.STANDBY:
+        received, applied = _here(status, dataset)
+        return (
+            name,
+            state,
+            f"← {shown(peer['name'])}",
+            received,
+            applied,
+            _verified(status, dataset["last_verify"]),
+            size,
+            entries,
+        )
+    told = peer["last_verify"] or (dataset["last_verify"] if len(dataset["peers"]) == 1 else None)
+    times = (_moment(status, peer, "received"), _moment(status, peer, "applied"))
+    return name, state, f"→ {shown(peer['name'])}", *times, _verified(status, told), size, entries
+
+
+def _moment(status: Json, peer: Json, key: str) -> str:
+    """``now``, a clock with ``!`` where the peer lacks what is newer, ``?`` where that is not known."""
+    if peer[key] is None:
+        return "?" if peer["connected"] else "? !"
+    now, then = (datetime.fromisoformat(text) for text in (status["clock"], peer[key]))
+    return "now" if peer["connected"] and now - then <= _NOW else f"{exact_clock(peer[key], status['clock'])} !"
+
+
+def _here(status: Json, dataset: Json) -> tuple[str, str]:
+    """Of a standby: when the newest commit that it has was made, and whether the tree is what that commit says."""
+    if dataset["commit"] is None:
+        return "nothing", "nothing"
+    applied, newest = dataset["applied"], dataset["commit"]
+    same = applied is not None and (applied["epoch"], applied["seq"]) == (newest["epoch"], newest["seq"])
+    received = exact_clock(newest["time"], status["clock"])
+    return received, received if same else "not all !"
+
+
+def _verified(status: Json, verified: Json | None) -> str:
+    if verified is None:
+        return "never"
+    return f"{clock_text(verified['time'], status['clock'])} {'ok' if verified['equal'] else 'DIFFERS'}"
+
+
+def _size(dataset: Json) -> tuple[str, str]:
+    commit = dataset["commit"]
+    return ("", "") if commit is None else (size_text(commit["bytes"]), f"{commit['entries']:,}")
+
+
+def exact_clock(text: str, now: str) -> str:
+    """A stamp in local time: with seconds today, with its day otherwise."""
+    moment = datetime.fromisoformat(text).astimezone()
+    today = datetime.fromisoformat(now).astimezone()
+    return f"{moment:%H:%M:%S}" if moment.date() == today.date() else clock_text(text, now)

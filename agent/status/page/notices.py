@@ -1,0 +1,160 @@
+"""What must be said of a dataset beside its row, and what is to be typed where? Worst first, made of the published value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.status.figures import clock_text, size_text, span_text
+from agent.status.published import Json
+from agent.status.sentences import BEST_WATCHER, last_heard, pace_text, peer_behind, said_now, sync_text
+from agent.status.state import Role, State
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """``sentence`` says what is so and since when; ``remedy`` what leads on, "" where nothing is to be done; ``on`` the node that
+    it is done on, "" for this one."""
+
+    sentence: str
+    remedy: str = ""
+    on: str = ""
+
+
+def notices_of(status: Json, dataset: Json) -> list[Notice]:
+    """The state's own notices, then errors, then warnings, here and at its peers."""
+    return [
+        *_state_notices(status, dataset),
+        *_problem_notices(status, dataset, "error"),
+        *_peer_notices(dataset, "errors"),
+        *_problem_notices(status, dataset, "warning"),
+        *_peer_notices(dataset, "warnings"),
+    ]
+
+
+def node_notices(status: Json) -> list[Notice]:
+    """What is wrong with the node itself."""
+    return [*_problem_notices(status, status, "error"), *_problem_notices(status, status, "warning")]
+
+
+def remarks_of(status: Json, dataset: Json) -> list[Notice]:
+    """What need not be acted on: for the long form only."""
+    return _problem_notices(status, dataset, "info")
+
+
+def _state_notices(status: Json, dataset: Json) -> list[Notice]:
+    """What the word of the state stands for. Each is said where it is so, also where a worse word is shown."""
+    made = [_held(status, dataset["hold"], dataset["name"])] if dataset["hold"] else []
+    made += _unconfirmed(dataset) if dataset["state"] == State.UNCONFIRMED else []
+    made += [_lost(status, dataset, peer) for peer in _missing(dataset)]
+    made += [_paused(status, dataset, pause) for pause in dataset["pauses"]]
+    made += _heard_before(status, dataset)
+    made += _progress(status, dataset)
+    return made
+
+
+def _held(status: Json, hold: Json, dataset: str) -> Notice:
+    since = f", since {clock_text(hold['since'], status['clock'])}" if hold["since"] else ""
+    subject = "" if hold["node"] == status["node"] else f"{hold['node']} is held: "
+    remedy = hold["remedy"] or f"hikae accept {dataset}, if that is meant"
+    return Notice(f"{subject}{hold['sentence']}{since}", remedy, _elsewhere(status, hold["node"]))
+
+
+def _missing(dataset: Json) -> list[Json]:
+    """The peers without a connection that nobody asked to stand still, and of which no problem says why."""
+    if any(pause["what"] == "send" for pause in dataset["pauses"]):
+        return []
+    said = [problem["message"].partition(":")[0] for problem in dataset["problems"] if problem["severity"] == "error"]
+    return [peer for peer in dataset["peers"] if not peer["connected"] and peer["name"] not in said]
+
+
+def _heard_before(status: Json, dataset: Json) -> list[Notice]:
+    """What was in the way of peers that are away for a reason, when they were heard last."""
+    named = {peer["name"] for peer in _missing(dataset)}
+    away = [peer for peer in dataset["peers"] if not peer["connected"] and peer["name"] not in named]
+    said = last_heard(status, {**dataset, "peers": away})
+    return [Notice(said)] if said else []
+
+
+def _lost(status: Json, dataset: Json, peer: Json) -> Notice:
+    """Nobody knows why: where the last call said it, that is a problem of its own."""
+    since = f" since {clock_text(peer['since'], status['clock'])}" if peer["since"] else ""
+    waiting = f", {size_text(peer['behind_bytes'])} wait for it" if peer["behind_bytes"] else ""
+    said = last_heard(status, {**dataset, "peers": [peer]})
+    sentence = f"no connection with {peer['name']}{since}{waiting}" + (f"; {said}" if said else "")
+    if dataset["role"] == Role.STANDBY:
+        return Notice(sentence, f"hikae status says why: {peer['name']} is the one that calls", peer["name"])
+    return Notice(sentence, "systemctl status hikae: does its agent run? Is its port open?", peer["name"])
+
+
+def _unconfirmed(dataset: Json) -> list[Notice]:
+    waited = ", ".join(peer["name"] for peer in dataset["peers"] if not peer["connected"])
+    asked = f"{waited} has not confirmed" if waited else "it is not confirmed"
+    return [Notice(f"{asked} that no other node was made primary; changes are recorded meanwhile")]
+
+
+def _paused(status: Json, dataset: Json, pause: Json) -> Notice:
+    what = {"send": "sending", "apply": "applying"}.get(pause["what"], pause["what"])
+    until = f"until {clock_text(pause['until'], status['clock'])}" if pause["until"] else "until somebody resumes it"
+    where = "" if pause["node"] == status["node"] else f" on {pause['node']}"
+    return Notice(
+        f"{what} is paused{where} {until}", f"hikae resume {dataset['name']}", _elsewhere(status, pause["node"])
+    )
+
+
+def _progress(status: Json, dataset: Json) -> list[Notice]:
+    made = []
+    if dataset["sync"] is not None:
+        phase = {"first-sync": "first sync", "reconcile": "looking at everything", "apply": "applying"}
+        made.append(
+            Notice(f"{phase.get(dataset['sync']['phase'], dataset['sync']['phase'])}: {sync_text(dataset['sync'])}")
+        )
+    behind = [peer for peer in dataset["peers"] if peer["mode"] in ("catchup", "behind") and peer["connected"]]
+    made += [Notice(peer_behind(peer)) for peer in behind if dataset["sync"] is None]
+    lag = [peer for peer in dataset["peers"] if (peer["lag_seconds"] or 0) >= _LAG_TOLD and not peer["first_sync"]]
+    made += [Notice(f"{peer['name']} lags by {span_text(peer['lag_seconds'])}") for peer in lag]
+    if dataset["watch"] and dataset["watch"]["kind"] != BEST_WATCHER:
+        made.append(Notice(f"watched by {dataset['watch']['kind']}: {dataset['watch']['why']}"))
+    pace = pace_text(status, dataset)
+    return [*made, Notice(pace)] if pace else made
+
+
+#: A shorter lag is not worth a sentence: seconds.
+_LAG_TOLD = 3.0
+
+
+def _problem_notices(status: Json, holder: Json, severity: str) -> list[Notice]:
+    """One for each code: its first path, and how many more there are."""
+    told_by_hold = holder["hold"]["code"] if holder.get("hold") else ""
+    kinds: dict[str, list[Json]] = {}
+    for problem in holder["problems"]:
+        if problem["severity"] == severity and problem["code"] != told_by_hold:
+            kinds.setdefault(problem["code"], []).append(problem)
+    return [_problem(status, kind, holder.get("uncounted", {}).get(code, 0)) for code, kind in kinds.items()]
+
+
+def _problem(status: Json, kind: list[Json], uncounted: int) -> Notice:
+    first = kind[0]
+    count = sum(one.get("count", 1) for one in kind) + uncounted
+    where = f"{first['path']}: " if first["path"] else ""
+    more = f", and {count - 1:,} more such" if count > 1 and not first.get("count") else ""
+    since = f" (since {clock_text(first['since'], status['clock'])}{more})" if first["since"] else more
+    return Notice(f"{where}{first['message']}{since}", first["remedy"])
+
+
+def _peer_notices(dataset: Json, which: str) -> list[Notice]:
+    """What connected peers tell of themselves; a peer that has errors names its worst there, not again among the warnings."""
+    made = []
+    for peer in said_now(dataset):
+        count = peer["errors"] + peer["warnings"]
+        if not peer[which] or (which == "warnings" and peer["errors"]) or (peer["hold"] and count == 1):
+            continue
+        worst = peer["worst"] or {"message": "", "code": "it has problems", "remedy": ""}
+        more = f", and {count - 1:,} more there" if count > 1 else ""
+        made.append(
+            Notice(f"{peer['name']} says: {worst['message'] or worst['code']}{more}", worst["remedy"], peer["name"])
+        )
+    return made
+
+
+def _elsewhere(status: Json, node: str) -> str:
+    return "" if node == status["node"] else node

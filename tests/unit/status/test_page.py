@@ -1,0 +1,349 @@
+"""The pages that people read, at 80 columns where nothing else is said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from agent.core.ids import commit_number
+from agent.core.problem import Severity
+from agent.core.standing import NEVER, Hold, Pause, PeerStanding, Standing, Trouble, Verified
+from agent.status.facts import FIRST_SYNC, DiskFacts, NodeFacts, SyncFacts, WatchFacts
+from agent.status.page import dataset_page, status_page
+from agent.status.published import status_json
+from agent.status.state import Role
+from fakes.api_fakes import MINUTE, NOW, a_dataset, a_node, a_peer, a_problem
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is UTC, so that texts are known."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def lines(facts: NodeFacts, width: int = 80) -> list[str]:
+    """The page as plain text."""
+    return status_page(status_json(facts), width).plain.split("\n")
+
+
+def below(**more: Any) -> list[str]:
+    """What stands below the rows of one dataset."""
+    facts = a_node(a_dataset(**more))
+    return lines(facts)[2 + len(facts.datasets[0].peers) :]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (
+            {"hold": Hold("held", "the source is empty")},
+            ["  the source is empty.", "  To do:  hikae accept web, if that is meant"],
+        ),
+        ({"pauses": (Pause("send", NOW),)}, ["  sending is paused until 04:15.", "  To do:  hikae resume web"]),
+        (
+            {"sync": SyncFacts(FIRST_SYNC, 1 << 30, 4 << 30, 12_000, 50_000, 125.0)},
+            ["  first sync: 25 %, 1.0 GiB of 4.0 GiB, 12,000 of 50,000 entries, about 2 min", "  5 s left."],
+        ),
+        (
+            {
+                "peers": (a_peer(first_sync=SyncFacts(FIRST_SYNC)),),
+                "sync": SyncFacts(FIRST_SYNC, 1 << 30, 4 << 30, 0, 9, 60.0),
+            },
+            ["  first sync: 25 %, 1.0 GiB of 4.0 GiB, 9 entries, about 1 min 0 s left."],
+        ),
+        (
+            {
+                "peers": (
+                    a_peer(told=PeerStanding(Standing("held", Hold("c", "9 of 10 deleted", "hikae accept web")), NOW)),
+                )
+            },
+            ["  beta is held: 9 of 10 deleted.", "  On beta:  hikae accept web"],
+        ),
+        (
+            {"peers": (a_peer(told=PeerStanding(Standing("paused", pauses=(Pause("apply", NOW),)), NOW - 1)),)},
+            ["  applying is paused on beta until 04:15.", "  On beta:  hikae resume web"],
+        ),
+        (
+            {
+                "peers": (
+                    a_peer(told=PeerStanding(Standing("degraded", errors=2, worst=Trouble("c", "full", "free")), NOW)),
+                )
+            },
+            ["  beta says: full, and 1 more there.", "  On beta:  free"],
+        ),
+        (
+            {"peers": (a_peer(connected=False, mode="", behind_bytes=5 << 20),)},
+            [
+                "  no connection with beta since 04:15, 5.0 MiB wait for it.",
+                "  On beta:  systemctl status hikae: does its agent run? Is its port open?",
+            ],
+        ),
+        ({"peers": (a_peer(mode="catchup", behind_bytes=2048),)}, ["  beta is 2.0 KiB behind."]),
+        (
+            {
+                "peers": (
+                    a_peer(),
+                    a_peer(
+                        name="gamma",
+                        mode="behind",
+                        behind_bytes=3 << 30,
+                        rate=1.1e6,
+                        change_rate=4.0e6,
+                        forecast_seconds=NEVER,
+                    ),
+                )
+            },
+            ["  gamma is 3.0 GiB behind, gains 1.1 MB/s on 4 MB/s of changes: never at this", "  rate."],
+        ),
+        (
+            {"peers": (a_peer(mode="catchup", behind_bytes=3 << 30, rate=1.1e6, change_rate=4.0e6),)},
+            ["  beta is 3.0 GiB behind, gains 1.1 MB/s on 4 MB/s of changes: how long is not", "  known yet."],
+        ),
+        (
+            {"peers": (a_peer(mode="behind", behind_bytes=3 << 30, rate=1.1e6, forecast_seconds=7300.0),)},
+            ["  beta is 3.0 GiB behind, gains 1.1 MB/s on 0 B/s of changes: about 2 h 1 min", "  left."],
+        ),
+        (
+            {
+                "peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="first_sync"),),
+                "sync": SyncFacts(FIRST_SYNC, 1 << 30),
+            },
+            ["  first sync: 1.0 GiB there, counting what there is.", "  first sync waits until 05:15."],
+        ),
+        (
+            {"peers": (a_peer(behind_bytes=2048, rate_limit=80_000_000, limited_by="first_sync"),)},
+            ["  limited to 80 MB/s."],
+        ),
+        (
+            {"peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="steady"),), "watch": None},
+            ["  sending waits until 05:15."],
+        ),
+        (
+            {
+                "peers": (a_peer(rate_limit=2_000_000, limited_by="steady"), a_peer(name="gamma", mode="catchup")),
+            },
+            ["  gamma is 0 bytes behind.", "  beta: limited to 2 MB/s."],
+        ),
+        (
+            {
+                "peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="steady"),),
+                "problems": (a_problem(path=b"x"),),
+            },
+            ["  sending waits until 05:15.", "  x: unreadable message (since 04:14).", "  To do:  unreadable remedy"],
+        ),
+        (
+            {
+                "problems": (a_problem(path=b"x"), a_problem("watch"), a_problem("socket-skipped", Severity.INFO)),
+                "uncounted": {"u": 4},
+            },
+            [
+                "  x: unreadable message (since 04:14).",
+                "  To do:  unreadable remedy",
+                "  watch message (since 04:14).",
+                "  To do:  watch remedy",
+            ],
+        ),
+    ],
+)
+def test_each_state_says_what_matters(more: dict[str, object], expected: list[str]) -> None:
+    """Below the row stands what an operator needs in it: what is so, since when, and what to type where."""
+    assert expected == below(**more)
+
+
+def test_the_page_of_the_contract() -> None:
+    """Worst first; a held dataset says why, on which node, and what to type there; the foot has disk and certificates."""
+    told = Standing(
+        "held", Hold("brake", "a mass deletion: 1,818 of 1,830 entries since 21:41:40", "hikae accept mail")
+    )
+    peer = a_peer(received_ns=NOW, applied_ns=NOW - 3 * MINUTE, told=PeerStanding(told, NOW))
+    good = a_peer(received_ns=NOW, applied_ns=NOW)
+    facts = a_node(
+        a_dataset(peers=(good,), last_verify=Verified(NOW - 60 * MINUTE, True, True, 0)),
+        a_dataset("mail", peers=(peer,)),
+        disks=(DiskFacts("/var/lib/hikae", 74 << 30, 252 << 30, 1 << 30), DiskFacts("/big", 1 << 50, 1 << 50, 1 << 30)),
+        certificate_until_ns=NOW + 10**17,
+    )
+    assert lines(facts) == [
+        "alpha  hikae 0.1.0                                                  Sun 04:15:00",
+        "DATASET  STATE      PEER    RECEIVED  APPLIED     VERIFIED     SIZE  ENTRIES",
+        "mail     HELD       → beta  now       04:12:00 !  never     1.2 KiB       10",
+        "  beta is held: a mass deletion: 1,818 of 1,830 entries since 21:41:40.",
+        "  On beta:  hikae accept mail",
+        "web      streaming  → beta  now       now         03:15 ok  1.2 KiB       10",
+        "/var/lib/hikae: 74.0 GiB free of 252 GiB; certificate until 2030-01-22",
+    ]
+
+
+def test_an_error_is_worse_than_a_pause_that_was_asked_for() -> None:
+    """Whatever their states are called."""
+    trouble = a_dataset("web", problems=(a_problem(severity=Severity.ERROR),))
+    page = lines(a_node(a_dataset("mail", pauses=(Pause("apply", None),)), trouble, a_dataset("a")))
+    assert [line.split()[0] for line in page if line.startswith(("a ", "mail ", "web "))] == ["web", "mail", "a"]
+
+
+def test_several_peers_have_a_row_each() -> None:
+    """The dataset is named once; a peer that lacks something is marked."""
+    away = a_peer(connected=False, mode="", received_ns=NOW - 9 * MINUTE, applied_ns=NOW - 9 * MINUTE)
+    gamma = a_peer(name="gamma", received_ns=NOW, applied_ns=NOW - MINUTE)
+    assert lines(a_node(a_dataset(peers=(away, gamma))))[2:4] == [
+        "web      DISCONNECTED  → beta   04:06:00 !  04:06:00 !  never     1.2 KiB",
+        "                       → gamma  now         04:14:00 !  never",
+    ]
+
+
+def test_a_standby_says_what_it_has_itself() -> None:
+    """The moment of its newest commit, and whether the tree is that."""
+    peers = (a_peer(name="alpha"),)
+    equal = a_dataset(role=Role.STANDBY, peers=peers, applied=commit_number(3, 1842), watch=None)
+    behind = a_dataset(role=Role.STANDBY, peers=peers, applied=commit_number(3, 1841), watch=None)
+    assert [lines(a_node(facts, node="beta"))[2] for facts in (equal, behind)] == [
+        "web      streaming  ← alpha  04:14:59  04:14:59  never     1.2 KiB       10",
+        "web      streaming  ← alpha  04:14:59  not all !  never     1.2 KiB       10",
+    ]
+
+
+def test_problems_of_one_kind_are_one_notice() -> None:
+    """The first path and how many more; beyond three notices the long form is named."""
+    problems = (
+        *(a_problem(path=b"f%d" % number) for number in range(6)),
+        *(a_problem(code) for code in ("watch", "displaced", "owed")),
+        a_problem("socket-skipped", Severity.INFO),
+    )
+    assert below(problems=problems, uncounted={"unreadable": 100})[:2] + below(problems=problems)[-1:] == [
+        "  f0: unreadable message (since 04:14, and 105 more such).",
+        "  To do:  unreadable remedy",
+        "  And 1 more:  hikae status web",
+    ]
+
+
+def test_a_lesser_watcher_is_named_with_the_reason() -> None:
+    """Which one is in force, and why not a better one."""
+    watch = WatchFacts("inotify", "fanotify cannot be used: it needs root", 0, 0, 0, None)
+    assert below(watch=watch) == ["  watched by inotify: fanotify cannot be used: it needs root."]
+
+
+def test_who_waits_for_a_call_is_not_sent_to_the_other_port() -> None:
+    """A standby without its primary sends the operator to the node that calls, which is told why it cannot."""
+    peers = (a_peer(name="alpha", connected=False, mode="", since_ns=NOW - MINUTE),)
+    facts = replace(a_node(a_dataset(role=Role.STANDBY, peers=peers, watch=None)), node="beta")
+    assert lines(facts)[3:] == [
+        "  no connection with alpha since 04:14.",
+        "  On alpha:  hikae status says why: alpha is the one that calls",
+    ]
+
+
+def test_what_was_in_the_way_of_a_peer_is_not_forgotten_with_its_link() -> None:
+    """A hold there is told with its hour while sending is paused, and while the peer is away."""
+    told = PeerStanding(Standing("held", hold=Hold("held", "the source became empty", "")), NOW - MINUTE)
+    peers = (a_peer(connected=False, mode="", told=told, since_ns=NOW - MINUTE),)
+    heard = "beta was held when last heard, 04:14: the source"
+    assert (below(peers=peers, pauses=(Pause("send", None),))[2], below(peers=peers)[0]) == (
+        f"  {heard} became empty.",
+        "  no connection with beta since 04:14; beta was held when last heard, 04:14: the",
+    )
+
+
+def test_a_link_problem_is_the_lost_connection() -> None:
+    """It is not told twice."""
+    trouble = a_problem("disconnected", Severity.ERROR, message="beta: connection refused", remedy="start it")
+    assert below(peers=(a_peer(connected=False, mode=""),), link_problems=(trouble,)) == [
+        "  beta: connection refused (since 04:14).",
+        "  To do:  start it",
+    ]
+
+
+def test_unconfirmed_says_by_whom_and_what_goes_on() -> None:
+    """Who has not answered, and why as far as known."""
+    trouble = a_problem("disconnected", Severity.ERROR, message="beta: nothing listens", remedy="start it")
+    peers = (a_peer(connected=False, mode=""),)
+    assert below(unconfirmed=True, peers=peers, link_problems=(trouble,)) == [
+        "  beta has not confirmed that no other node was made primary; changes are",
+        "  recorded meanwhile.",
+        "  beta: nothing listens (since 04:14).",
+        "  To do:  start it",
+    ]
+
+
+def test_no_terminal_is_moved_by_a_name() -> None:
+    """Escape sequences in messages and names are text, also in colour, and a line stays a line."""
+    bad = "\x1b]0;owned\x07\x1b[2J\n\u202e"
+    facts = a_node(
+        a_dataset(hold=Hold(bad, bad, bad), peers=(a_peer(name=bad),), standbys=(bad,)),
+        problems=(a_problem(message=bad, remedy=bad),),
+    )
+    status = status_json(facts)
+    for page in (status_page(status, 500), dataset_page(status, status["datasets"][0], 500)):
+        out = StringIO()
+        Console(file=out, force_terminal=True, color_system="standard", width=500, highlight=False).print(
+            page, soft_wrap=True
+        )
+        assert page.plain.count("\n") + 1 == out.getvalue().count("\n")
+        for harmful in ("\x1b]", "\x1b[2J", "\x07", "\u202e"):
+            assert harmful not in out.getvalue()
+
+
+def test_colour_on_a_terminal() -> None:
+    """A streaming dataset is green."""
+    out = StringIO()
+    Console(file=out, force_terminal=True, color_system="standard", highlight=False).print(
+        status_page(status_json(a_node(a_dataset())), 80), soft_wrap=True
+    )
+    assert "\x1b[32mstreaming" in out.getvalue()
+
+
+def test_no_datasets() -> None:
+    """An empty configuration says what to do."""
+    assert lines(a_node())[1:] == ["no datasets: add [[dataset]] to the configuration, then restart the agent"]
+
+
+_NAMES = st.text(min_size=1, max_size=300)
+
+
+@given(width=st.integers(40, 220), names=st.lists(_NAMES, min_size=1, max_size=6), path=st.binary(max_size=600))
+def test_no_line_is_wider_than_the_terminal(width: int, names: list[str], path: bytes) -> None:
+    """Whatever datasets, peers and files are called; the long form too."""
+    datasets = [
+        a_dataset(name, peers=(a_peer(name=name), a_peer(name="b")), problems=(a_problem(path=path),)) for name in names
+    ]
+    status = status_json(a_node(*datasets, node=names[0]))
+    pages = [status_page(status, width), *(dataset_page(status, one, width) for one in status["datasets"])]
+    assert [line for page in pages for line in page.plain.split("\n") if cell_len(line) > width] == []
+
+
+def test_the_long_form_says_all() -> None:
+    """What JSON holds of one dataset, in sentences."""
+    verified = Verified(NOW - 60 * MINUTE, True, True, 0)
+    peer = a_peer(
+        received_ns=NOW, applied_ns=NOW - MINUTE, told=PeerStanding(Standing("streaming", verified=verified), NOW)
+    )
+    status = status_json(a_node(a_dataset(peers=(peer,), problems=(a_problem("socket-skipped", Severity.INFO, b"x"),))))
+    assert dataset_page(status, status["datasets"][0], 80).plain.split("\n")[1:] == [
+        "web  streaming",
+        "role        primary on alpha → beta, epoch 3, so since 04:10",
+        "path        /srv/web (tree)",
+        "newest      commit 3.1842 of 04:14:59, consistent; 1.2 KiB in 10 entries; digest",
+        "            000102030405060708090a0b0c0d0e0f",
+        "peer        beta 0.1.0; streaming since 04:15; received all before 04:15:00;",
+        "            applied all before 04:14:00; durable 3.1842, applied 3.1841 there;",
+        "            lag 21 ms; says of itself: streaming (heard 04:15:00); verified",
+        "            03:15: equal (to the last byte)",
+        "watch       fanotify; 17 changes found by events, 2 by looking; last look at",
+        "            everything 03:45",
+        "",
+        "Remarks",
+        "  - x: socket-skipped message (since 04:14).",
+        "    To do:  socket-skipped remedy",
+    ]
