@@ -12,7 +12,7 @@ import structlog
 
 from agent.apply.bounds import USUAL, ApplyLimits
 from agent.apply.brake.judge import Guard, Reached
-from agent.apply.brake.limits import ACCEPTABLE, BrakeHold, judge, trailing_empty
+from agent.apply.brake.limits import ACCEPTABLE, judge, trailing_empty
 from agent.apply.checkpoint import CHECKPOINT, LATE, number_of, numbers_of, packed, vouch
 from agent.apply.commits import commits_after, counts_at
 from agent.apply.converge.deferred import LateFiles
@@ -52,6 +52,7 @@ from agent.config.values import Brake
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import NotFound
+from agent.core.hold import Hold
 from agent.core.ids import NOTHING, CommitNumber, ObjectId, shown_commit
 from agent.core.problem import ProblemBoard, Severity
 from agent.core.problem_codes import (
@@ -60,6 +61,7 @@ from agent.core.problem_codes import (
     CHUNK_DAMAGED,
     IMPOSSIBLE_ROW,
     LINEAGE_WAITS,
+    PROBLEM_CODES,
     SOURCE_EMPTIED,
 )
 from agent.fs.confined import create_nameless
@@ -526,7 +528,7 @@ class Applier:
         hold = None if anew else self._brake(target)
         if hold is not None:
             remedy = f"hikae accept {self._dataset} if it is meant"
-            held = Held(hold.code, self._dataset, hold.message, remedy)
+            held = Held(PROBLEM_CODES[hold.code], self._dataset, hold.sentence, remedy)
             self._holds.stand(held)
             raise held
         if not target.consistent and self._standby.adopting:
@@ -543,7 +545,7 @@ class Applier:
             raise waits
         self._holds.clear()
 
-    def _brake(self, target: Commit) -> BrakeHold | None:
+    def _brake(self, target: Commit) -> Hold | None:
         hold = self._emptied(target)
         if hold is None and (self._stood != NOTHING or not self._trusted):
             self._guard.limit(self.brake)
@@ -551,13 +553,11 @@ class Applier:
             self._pin(self._guard.base if hold is not None else NOTHING)
         return hold
 
-    def _emptied(self, target: Commit) -> BrakeHold | None:
+    def _emptied(self, target: Commit) -> Hold | None:
         if target.entries:
             return None
         if self._standby.adopting and self._accepted != target.number:
-            return BrakeHold(
-                SOURCE_EMPTIED, "the primary is empty, and a tree stands here that is to be adopted", target.number
-            )
+            return Hold(SOURCE_EMPTIED, "the primary is empty, and a tree stands here that is to be adopted")
         since = trailing_empty(commits_after(self._reader, self._stood))
         return judge(counts_at(self._reader, self._stood), target, since, self._accepted)
 

@@ -14,6 +14,7 @@ from agent.apply.results import ApplyFacts, ApplyPhase, ApplyProgress, Held, Rep
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import Damaged, HikaeError, Refused, StoreFailed
+from agent.core.hold import Hold
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
 from agent.core.problem_codes import APPLY_STOPPED, SEEDING_STOPPED, STANDBY_DISK_FULL
@@ -112,7 +113,7 @@ class ApplyLoop:
             self._applier.accept(self._newest.number)
             for code in ACCEPTABLE:
                 self._board.clear(code)
-            self._facts = replace(self._facts, hold="")
+            self._facts = replace(self._facts, hold=None)
             self._wake()
             return self._newest.number
 
@@ -250,7 +251,7 @@ class ApplyLoop:
             if held.waits:
                 self._wait(LOOK_AGAIN_SECONDS, ApplyPhase.IDLE)
             else:
-                self._wait(LOOK_AGAIN_SECONDS, ApplyPhase.HELD, hold=held.reason)
+                self._wait(LOOK_AGAIN_SECONDS, ApplyPhase.HELD, hold=held.hold)
         except ApplyStopped:
             return
         except StandbyFull as full:
@@ -299,7 +300,7 @@ class ApplyLoop:
         self._well()
         self._since_checkpoint += self._applier.stands != stood
         unfinished = self._applier.unfinished
-        self._say(phase=ApplyPhase.CONVERGE if unfinished else ApplyPhase.IDLE, hold="", problem="")
+        self._say(phase=ApplyPhase.CONVERGE if unfinished else ApplyPhase.IDLE, hold=None, problem="")
         if not unfinished:
             self._tell(done.number)
 
@@ -324,7 +325,7 @@ class ApplyLoop:
         self._applier.prepare()
         if self._finish():
             return
-        hold = self.facts().hold if paused and self._braked() else ""
+        hold = self.facts().hold if paused and self._braked() else None
         self._say(phase=ApplyPhase.PAUSED if paused else ApplyPhase.IDLE, hold=hold)
         if not self._applier.checkpointed:
             self._checkpoint()
@@ -382,7 +383,7 @@ class ApplyLoop:
         self._backoff = min(LONGEST_BACKOFF, self._backoff * 2 or LOOK_AGAIN_SECONDS)
         self._wait(self._backoff, phase, problem=reason or (error.reason if error else ""))
 
-    def _wait(self, seconds: float, phase: ApplyPhase, *, hold: str = "", problem: str = "") -> None:
+    def _wait(self, seconds: float, phase: ApplyPhase, *, hold: Hold | None = None, problem: str = "") -> None:
         with self._change:
             self._retry_at = self._clock.monotonic() + seconds
         self._say(phase=phase, hold=hold, problem=problem, applied=self._applier.applied)

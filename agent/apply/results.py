@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agent.core.errors import HikaeError, Refused, TryAgain
+from agent.core.hold import Hold
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.problem import ProblemCode
 
@@ -59,8 +60,8 @@ class Applied:
 class ApplyFacts:
     """The applier at one moment. ``stands``: what all but large files that are being written equals; ``checkpoint``: history
     before it is not needed any more by the apply.
-    ``hold``: the sentence why it stands still, "" if it does not; ``problem``: the last failure that is being retried,
-    "" if none."""
+    ``hold``: why it stands still until somebody decides, None where it does not; ``problem``: the last failure that is being
+    retried, "" if none."""
 
     applied: CommitNumber = NOTHING
     stands: CommitNumber = NOTHING
@@ -68,7 +69,7 @@ class ApplyFacts:
     checkpoint: CommitNumber = NOTHING
     phase: ApplyPhase = ApplyPhase.IDLE
     progress: ApplyProgress = ApplyProgress()
-    hold: str = ""
+    hold: Hold | None = None
     problem: str = ""
 
 
@@ -107,6 +108,11 @@ class Held(Refused):
         super().__init__("apply", subject, reason, remedy)
         self.code = code
         self.waits = waits
+
+    @property
+    def hold(self) -> Hold:
+        """The same as a value."""
+        return Hold(self.code, self.reason, self.remedy)
 
 
 class StandbyFull(TryAgain):

@@ -7,22 +7,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from agent.core.hold import Hold
+
 #: ``SyncFacts.phase`` of a first sync; other phases ("reconcile", "apply", …) are shown as they are.
 FIRST_SYNC = "first-sync"
 #: Seconds until a peer has caught up that never does at the rates of now.
 NEVER = math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Why apply or capture stands still until a person decides. ``code``: of the problem that says so; ``since``: UTC ns, 0
-    while not known; ``gives_up``: what is lost by accepting it, where that is more than the sentence says; not told to peers."""
-
-    code: str
-    sentence: str
-    remedy: str = ""
-    since: int = 0
-    gives_up: str = ""
 
 
 @dataclass(frozen=True, slots=True)

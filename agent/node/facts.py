@@ -9,8 +9,9 @@ from typing import Literal
 from agent.apply.results import ApplyPhase
 from agent.capture.facts import CapturePhase, PumpFacts
 from agent.config.values import Dataset
+from agent.core.hold import Hold
 from agent.core.problem import Problem, ProblemBoard
-from agent.core.standing import Hold, Verified
+from agent.core.standing import Verified
 from agent.node.measured import first_sync
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
@@ -119,7 +120,7 @@ def standby_facts(
         applied=apply.applied,
         peers=(primary,),
         sync=_beside(_applying(side, first), primary),
-        hold=_told_hold(problems, apply.hold) if apply.hold else None,
+        hold=_told_hold(problems, apply.hold),
         pauses=pauses.told(),
         problems=tuple(problems),
         uncounted=uncounted,
@@ -197,16 +198,18 @@ def _least_done(peers: Sequence[PeerFacts]) -> SyncFacts | None:
 def _hold(side: Primary, pump: PumpFacts, problems: Sequence[Problem]) -> Hold | None:
     """What ``accept`` would let pass here."""
     if side.mark is not None:
-        return replace(_told_hold(problems, side.mark.code), gives_up=side.mark.gives_up)
-    return None if pump.hold is None else _told_hold(problems, pump.hold.value)
+        return _told_hold(problems, Hold(side.mark.code, side.mark.sentence, gives_up=side.mark.gives_up))
+    return None if pump.hold is None else _told_hold(problems, Hold(pump.hold.code, pump.hold.value))
 
 
-def _told_hold(problems: Sequence[Problem], word: str) -> Hold:
-    """The hold as the problem tells it that has ``word`` for its code or sentence."""
-    for problem in problems:
-        if word in (problem.code, problem.message):
-            return Hold(problem.code, problem.message, problem.remedy, problem.since)
-    return Hold(word, word)
+def _told_hold(problems: Sequence[Problem], hold: Hold | None) -> Hold | None:
+    """The hold since when and in the words that its problem tells it."""
+    if hold is None:
+        return None
+    problem = next((one for one in problems if one.code == hold.code), None)
+    if problem is None:
+        return hold
+    return replace(hold, sentence=problem.message, remedy=problem.remedy, since=problem.since)
 
 
 def _limited(peer: PeerFacts, terms: Terms) -> PeerFacts:

@@ -149,19 +149,19 @@ class Operations:
             side.accept_mark(side.mark)
             return {"dataset": dataset, "accepted": code}
         if isinstance(side, Primary):
-            hold = side.facts().hold
-            if hold is None or hold.value != ROOT_REPLACED:
+            root = side.facts().hold
+            if root is None or root.code != ROOT_REPLACED:
                 where = f"an emptied source, a mass deletion or rewriting is accepted on {', '.join(side.assigned.standbys)}"
                 raise Refused("accept", dataset, "nothing that can be accepted is held on this node", where)
             side.pump.accept_root()
-            return {"dataset": dataset, "accepted": hold.value}
+            return {"dataset": dataset, "accepted": root.value}
         if isinstance(side, Standby):
-            if not side.loop.facts().hold:
+            hold = side.loop.facts().hold
+            if hold is None:
                 where = f"another root or filesystem is accepted on {side.assigned.primary}"
                 raise Refused("accept", dataset, "nothing that can be accepted is held on this node", where)
-            hold_text = side.loop.facts().hold
             side.loop.accept()
-            return {"dataset": dataset, "accepted": shown(hold_text)}
+            return {"dataset": dataset, "accepted": shown(hold.sentence)}
         raise TryAgain("accept", dataset, "the dataset is not running now", "see hikae status for why")
 
     def resync(self, dataset: str) -> Json:

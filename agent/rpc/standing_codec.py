@@ -6,8 +6,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from agent.core.hold import Hold
 from agent.core.skew import ClockReading
-from agent.core.standing import Hold, Pause, Standing, SyncFacts, Trouble, Verified
+from agent.core.standing import Pause, Standing, SyncFacts, Trouble, Verified
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.messages import TEXT_MAX, bad, told_bytes
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.core.commit import Commit
+from agent.core.hold import Hold
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem
-from agent.core.standing import FIRST_SYNC, Hold, Pause, PeerStanding, SyncFacts, Verified
+from agent.core.standing import FIRST_SYNC, Pause, PeerStanding, SyncFacts, Verified
 from agent.status.state import Role
 
 __all__ = ["FIRST_SYNC", "DatasetFacts", "DiskFacts", "NodeFacts", "PeerFacts", "SyncFacts", "WatchFacts"]

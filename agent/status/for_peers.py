@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from agent.core.hold import Hold
 from agent.core.problem import Problem, Severity, kept_path
 from agent.core.problem_codes import CONFIG_DIFFERS, VERSION
-from agent.core.standing import Hold, Standing, SyncFacts, Trouble
+from agent.core.standing import Standing, SyncFacts, Trouble
 from agent.status.derive import own_state
 from agent.status.facts import DatasetFacts
 from agent.status.text import shown

@@ -7,9 +7,10 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from agent.core.commit import Commit
+from agent.core.hold import Hold
 from agent.core.ids import epoch_of, seq_of
 from agent.core.problem import Problem, kept_path
-from agent.core.standing import NEVER, Hold, Pause, Standing, SyncFacts, Verified
+from agent.core.standing import NEVER, Pause, Standing, SyncFacts, Verified
 from agent.status.derive import dataset_state, pauses_of
 from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.figures import stamp

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from agent.apply.brake.limits import (
-    BrakeHold,
     StateCounts,
     is_guarded,
     judge_lineage,
@@ -22,6 +21,7 @@ from agent.apply.ports import CatalogView
 from agent.config.values import Brake
 from agent.core.clock import Clock
 from agent.core.commit import Commit
+from agent.core.hold import Hold
 from agent.core.ids import NOTHING, CommitNumber
 
 #: Asking history takes at most this part of the time: a count as costly as that stands for a while, with what ended since on top.
@@ -63,7 +63,7 @@ class Guard:
         self._seen: Commit | None = None
         self._accepted = NOTHING
         self._answer: _Answer | None = None
-        self._hold: BrakeHold | None = None
+        self._hold: Hold | None = None
         self._hold_until = 0.0
         #: From where the newest hold was judged.
         self.base = NOTHING
@@ -75,7 +75,7 @@ class Guard:
         self._limits, self._window = limits, Window(limits.window)
         self._seen = self._hold = None
 
-    def judge(self, view: CatalogView, target: Commit, reached: Reached) -> BrakeHold | None:
+    def judge(self, view: CatalogView, target: Commit, reached: Reached) -> Hold | None:
         """The hold that forbids going on to ``target``, or None. Raises errors of the catalog."""
         if reached.accepted > self._accepted:
             self._accepted = reached.accepted
@@ -86,7 +86,7 @@ class Guard:
             self._hold_until = self._pause(begun)
         return self._hold
 
-    def _judge_lineage(self, view: CatalogView, target: Commit, reached: Reached) -> BrakeHold | None:
+    def _judge_lineage(self, view: CatalogView, target: Commit, reached: Reached) -> Hold | None:
         begun = self._begun_anew(view, reached.applied, target)
         if not begun or not target.consistent or reached.accepted >= begun:
             return None
@@ -94,9 +94,9 @@ class Guard:
         if applied is None:
             return None
         self.base = reached.applied
-        return judge_lineage(self._limits, StateCounts(applied.entries, applied.bytes), target, begun)
+        return judge_lineage(self._limits, StateCounts(applied.entries, applied.bytes), target)
 
-    def _judge_window(self, view: CatalogView, target: Commit, reached: Reached) -> BrakeHold | None:
+    def _judge_window(self, view: CatalogView, target: Commit, reached: Reached) -> Hold | None:
         if not self._follow(view, target, reached):
             return None
         return self._weigh(view, target, self._window.base(target.received, reached.floor(target)))
@@ -158,7 +158,7 @@ class Guard:
 
     # -- weighing ------------------------------------------------------------------------------------------------------
 
-    def _weigh(self, view: CatalogView, target: Commit, base: WindowMark) -> BrakeHold | None:
+    def _weigh(self, view: CatalogView, target: Commit, base: WindowMark) -> Hold | None:
         if not is_guarded(self._limits, base.entries):
             return None
         deleted = too_many(base.names, self._limits.deleted, base.entries)
@@ -198,7 +198,7 @@ class Guard:
 
     def _ask(
         self, view: CatalogView, target: Commit, base: WindowMark, *, deleted: bool, rewritten: bool
-    ) -> BrakeHold | None:
+    ) -> Hold | None:
         begun, now = self._clock.monotonic(), self._clock.now_ns()
         self.base = base.number
         gone, other = base.names, base.objects

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from agent.config.values import Brake
 from agent.core.commit import Commit
+from agent.core.hold import Hold
 from agent.core.ids import NOTHING, CommitNumber
-from agent.core.problem import ProblemCode
 from agent.core.problem_codes import MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED
 
 #: What an operator can accept, as codes of problems.
@@ -24,19 +24,7 @@ class StateCounts:
     bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class BrakeHold:
-    """Why the apply stands still. ``code``: of the problem that says so; ``since``: the first commit that it concerns;
-    accepting that or a later one ends it."""
-
-    code: ProblemCode
-    message: str
-    since: CommitNumber
-
-
-def judge(
-    applied: StateCounts, target: Commit, emptied_since: CommitNumber, accepted: CommitNumber
-) -> BrakeHold | None:
+def judge(applied: StateCounts, target: Commit, emptied_since: CommitNumber, accepted: CommitNumber) -> Hold | None:
     """The hold that forbids going from ``applied`` to ``target``, or None.
 
     ``emptied_since``: first of the empty commits that end with ``target`` (see :func:`trailing_empty`); ``accepted``: the
@@ -44,7 +32,7 @@ def judge(
     if target.entries or not applied.entries or accepted >= emptied_since > NOTHING:
         return None
     message = f"the source became empty; the standby keeps its {applied.entries:,} entries"
-    return BrakeHold(SOURCE_EMPTIED, message, emptied_since)
+    return Hold(SOURCE_EMPTIED, message)
 
 
 def trailing_empty(commits: Iterable[Commit]) -> CommitNumber:
@@ -68,28 +56,24 @@ def too_many(count: int, share: float, whole: int) -> bool:
     return count > share * whole
 
 
-def judge_lineage(limits: Brake, applied: StateCounts, target: Commit, begun: CommitNumber) -> BrakeHold | None:
-    """The hold for a primary that started anew at commit ``begun``. No object is what it was then, so only what is certain
+def judge_lineage(limits: Brake, applied: StateCounts, target: Commit) -> Hold | None:
+    """The hold for a primary that started anew. No object is what it was then, so only what is certain
     counts: so many entries fewer."""
     lost = applied.entries - target.entries
     if not is_guarded(limits, applied.entries) or not too_many(lost, limits.deleted, applied.entries):
         return None
     message = f"the primary started anew with {target.entries:,} entries; the standby keeps its {applied.entries:,}"
-    return BrakeHold(MASS_DELETION, message, begun)
+    return Hold(MASS_DELETION, message)
 
 
-def mass_deletion(count: int, entries: int, first: Commit, now: int) -> BrakeHold:
+def mass_deletion(count: int, entries: int, first: Commit, now: int) -> Hold:
     """The hold for ``count`` of ``entries`` that are gone since the commit ``first``; ``now`` UTC ns."""
-    return BrakeHold(
-        MASS_DELETION, f"{count:,} of {entries:,} entries deleted since {_clock(first.time, now)}", first.number
-    )
+    return Hold(MASS_DELETION, f"{count:,} of {entries:,} entries deleted since {_clock(first.time, now)}")
 
 
-def mass_rewriting(count: int, files: int, first: Commit, now: int) -> BrakeHold:
+def mass_rewriting(count: int, files: int, first: Commit, now: int) -> Hold:
     """The hold for ``count`` of ``files`` that have other content since the commit ``first``; ``now`` UTC ns."""
-    return BrakeHold(
-        MASS_REWRITING, f"{count:,} of {files:,} files rewritten since {_clock(first.time, now)}", first.number
-    )
+    return Hold(MASS_REWRITING, f"{count:,} of {files:,} files rewritten since {_clock(first.time, now)}")
 
 
 def _clock(time: int, now: int) -> str:

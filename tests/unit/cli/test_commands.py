@@ -24,7 +24,7 @@ from agent.core.errors import (
     TryAgain,
     Unreachable,
 )
-from agent.core.standing import Hold
+from agent.core.hold import Hold
 from agent.status.events import EventLog
 from agent.status.publish import Publisher
 from fakes.api_fakes import FakeControls, a_dataset, a_node

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.core.standing import Hold, Pause, Standing, Trouble
+from agent.core.hold import Hold
+from agent.core.standing import Pause, Standing, Trouble
 from agent.node.obstacles import of_standing
 from agent.node.patience import Obstacle
 from agent.stream.position import Level

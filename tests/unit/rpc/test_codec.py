@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from agent.core.commit import CommitKind, Position, Provenance, Quiesced
 from agent.core.errors import WireError
+from agent.core.hold import Hold
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, commit_number
-from agent.core.standing import Hold, Pause, Standing, SyncFacts, Trouble, Verified
+from agent.core.standing import Pause, Standing, SyncFacts, Trouble, Verified
 from agent.rpc.codec import decode_answers, decode_batch, encode_answers, encode_batch
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.locator import LOCATOR_MAX, CommitMark

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from agent.core.hold import Hold
 from agent.core.problem import Severity
-from agent.core.standing import Hold, Pause, PeerStanding, Standing
+from agent.core.standing import Pause, PeerStanding, Standing
 from agent.status.check import check_line, unknown_line
 from agent.status.facts import NodeFacts
 from agent.status.published import status_json

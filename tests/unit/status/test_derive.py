@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from agent.core.hold import Hold
 from agent.core.problem import Severity
-from agent.core.standing import Hold, Pause, PeerStanding, Standing
+from agent.core.standing import Pause, PeerStanding, Standing
 from agent.status.derive import dataset_state, own_state
 from agent.status.facts import FIRST_SYNC, SyncFacts
 from agent.status.state import Grade, Role, State, grade_of

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from agent.core.hold import Hold
 from agent.core.ids import commit_number
 from agent.core.problem import Severity
-from agent.core.standing import NEVER, Hold, Pause, PeerStanding, Standing, Trouble, Verified
+from agent.core.standing import NEVER, Pause, PeerStanding, Standing, Trouble, Verified
 from agent.status.facts import FIRST_SYNC, DiskFacts, NodeFacts, SyncFacts, WatchFacts
 from agent.status.page import dataset_page, status_page
 from agent.status.published import status_json

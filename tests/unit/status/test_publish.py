@@ -12,7 +12,8 @@ import pytest
 
 from agent.core.clock import ManualClock
 from agent.core.errors import HikaeError, Unreachable
-from agent.core.standing import Hold, PeerStanding, Standing, Trouble, Verified
+from agent.core.hold import Hold
+from agent.core.standing import PeerStanding, Standing, Trouble, Verified
 from agent.status.events import EventLog
 from agent.status.facts import NodeFacts
 from agent.status.publish import Publisher

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from agent.core.standing import NEVER, Hold, Pause, PeerStanding, Standing, Trouble, Verified
+from agent.core.hold import Hold
+from agent.core.standing import NEVER, Pause, PeerStanding, Standing, Trouble, Verified
 from agent.status.facts import FIRST_SYNC, SyncFacts
 from agent.status.published import status_json
 from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem

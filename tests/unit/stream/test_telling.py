@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agent.core.clock import ManualClock
-from agent.core.standing import Hold, PeerStanding, Standing, SyncFacts
+from agent.core.hold import Hold
+from agent.core.standing import PeerStanding, Standing, SyncFacts
 from agent.stream.telling import CHANGE_SECONDS, PROGRESS_SECONDS, Standings, Telling
 
 HELD = Standing("held", Hold("c", "s"))

@@ -14,10 +14,10 @@ import apsw
 import pytest
 
 from agent.apply.brake.judge import Guard, Reached
-from agent.apply.brake.limits import BrakeHold
 from agent.apply.brake.window import STRETCHES
 from agent.config.values import Brake
 from agent.core.commit import Commit
+from agent.core.hold import Hold
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.store.catalog.catalog import CatalogReader
 from fakes.apply_fakes import Chance, Rig, Tree, rig
@@ -97,7 +97,7 @@ class Past:
 
 def judged(
     it: Rig, guard: Guard, target: Commit, applied: CommitNumber, accepted: CommitNumber = NOTHING
-) -> BrakeHold | None:
+) -> Hold | None:
     """What the guard says with a reader of its own."""
     with it.catalog.reader() as reader:
         return guard.judge(reader, target, Reached(applied, accepted, NOTHING))
@@ -217,8 +217,8 @@ def test_a_hold_names_the_moment_of_the_deletion(tmpfs_dir: Path) -> None:
         hold = judged(it, guard, target, applied)
         assert hold is not None
         moment = datetime.fromtimestamp(target.time / 1e9).astimezone()
-        assert (target.number, True) == (hold.since, hold.message.startswith("100 of 210 entries deleted since "))
-        assert f"{moment:%H:%M}" == hold.message[-5:]
+        assert True is hold.sentence.startswith("100 of 210 entries deleted since ")
+        assert f"{moment:%H:%M}" == hold.sentence[-5:]
 
 
 def counted(reader: CatalogReader) -> Callable[[], int]:
@@ -299,7 +299,7 @@ def test_deletions_add_up_over_the_window(tmpfs_dir: Path) -> None:
         tree = wide(it)
         applied = past.commit(tree).number
         files = [place for place in tree.names if place[0] != ROOT]
-        hold: BrakeHold | None = None
+        hold: Hold | None = None
         for count, place in enumerate(files[:64], 1):
             it.clock.advance(4)
             tree.remove(*place)
@@ -308,8 +308,7 @@ def test_deletions_add_up_over_the_window(tmpfs_dir: Path) -> None:
             assert (count == 64) == (hold is not None), count
             applied = applied if hold else target.number
         assert hold is not None
-        assert hold.message.startswith("64 of 210 entries deleted since ")
-        assert past.states[1][0].number == hold.since
+        assert hold.sentence.startswith("64 of 210 entries deleted since ")
         it.clock.advance(400)
         tree.file(ROOT, b"later", b"x")
         assert judged(it, guard, past.commit(tree), applied) is None

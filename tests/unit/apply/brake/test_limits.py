@@ -29,7 +29,7 @@ def test_an_emptied_source_holds() -> None:
     """Nothing but the root, where there was something."""
     hold = judge(StateCounts(3), _commit(7, 0), CommitNumber(6), NOTHING)
     assert hold is not None
-    assert ("held", 6) == (hold.code, hold.since)
+    assert ("held", "the source became empty; the standby keeps its 3 entries") == (hold.code, hold.sentence)
 
 
 def test_an_empty_standby_may_stay_empty() -> None:
@@ -75,13 +75,13 @@ def test_a_lineage_that_lost_most_is_held() -> None:
     """Counts alone decide: as much or more passes, a loss over the limit does not."""
     limits = Brake()
     applied = StateCounts(1000)
-    assert judge_lineage(limits, applied, _commit(9, 700), CommitNumber(8)) is None
-    assert judge_lineage(limits, applied, _commit(9, 5000), CommitNumber(8)) is None
-    assert judge_lineage(limits, StateCounts(99), _commit(9, 1), CommitNumber(8)) is None
-    hold = judge_lineage(limits, applied, _commit(9, 699), CommitNumber(8))
+    assert judge_lineage(limits, applied, _commit(9, 700)) is None
+    assert judge_lineage(limits, applied, _commit(9, 5000)) is None
+    assert judge_lineage(limits, StateCounts(99), _commit(9, 1)) is None
+    hold = judge_lineage(limits, applied, _commit(9, 699))
     assert hold is not None
-    assert ("mass-deletion", 8) == (hold.code, hold.since)
-    assert "the primary started anew with 699 entries; the standby keeps its 1,000" == hold.message
+    assert "mass-deletion" == hold.code
+    assert "the primary started anew with 699 entries; the standby keeps its 1,000" == hold.sentence
 
 
 def test_holds_say_how_much_and_since_when() -> None:
@@ -89,6 +89,6 @@ def test_holds_say_how_much_and_since_when() -> None:
     at = int(datetime.fromisoformat("2026-11-22T02:14").astimezone().timestamp()) * 10**9
     first = Commit(CommitNumber(6), CommitNumber(5), bytes(32), at, 0, True, 5, 0)
     hold = mass_deletion(1204, 1310, first, at + 3600 * 10**9)
-    assert ("1,204 of 1,310 entries deleted since 02:14", 6) == (hold.message, hold.since)
+    assert "1,204 of 1,310 entries deleted since 02:14" == hold.sentence
     hold = mass_rewriting(60, 100, first, at + 86_400 * 10**9)
-    assert ("mass-rewriting", "60 of 100 files rewritten since 2026-11-22 02:14") == (hold.code, hold.message)
+    assert ("mass-rewriting", "60 of 100 files rewritten since 2026-11-22 02:14") == (hold.code, hold.sentence)
