@@ -1,4 +1,4 @@
-"""The primary's catalog forgets what no peer needs any more, a slice at a time, when nothing else is to be done.
+"""The primary's catalog forgets what history does not reach any more, a slice at a time, when nothing else is to be done.
 
 Never what the local facts on the disk do not know of: after a power cut they name by it what is to be doubted (law 5).
 """
@@ -10,29 +10,31 @@ from collections.abc import Callable
 from agent.core.clock import Clock
 from agent.core.ids import NOTHING, CommitNumber
 from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.expiry import Expiry, Horizons
 from agent.store.local import Local
 
 PAUSE = 60.0
 
 
 class Pruning:
-    """Belongs to the pump's thread. ``prunable``: rows that ended by this commit may go; ``NOTHING``: none."""
+    """Belongs to the pump's thread. ``horizons``: how far history is to reach now."""
 
-    def __init__(self, catalog: Catalog, local: Local, prunable: Callable[[], CommitNumber], clock: Clock) -> None:
-        self._catalog = catalog
+    def __init__(self, catalog: Catalog, local: Local, horizons: Callable[[], Horizons], clock: Clock) -> None:
+        self._expiry = Expiry(catalog)
         self._local = local
         self._settled = NOTHING
-        self._prunable = prunable
+        self._horizons = horizons
         self._clock = clock
         self._due = 0.0
 
     def turn(self) -> None:
-        """Prune one slice, if it is time. Raises as ``Catalog.prune`` and ``Local``."""
+        """Prune one slice, if it is time. Raises as ``Expiry.turn`` and ``Local``."""
         now = self._clock.monotonic()
         if now < self._due:
             return
-        upto = self._known_on_disk(self._prunable())
-        if upto == NOTHING or not self._catalog.prune(upto):
+        wanted = self._horizons()
+        rows = self._known_on_disk(wanted.rows)
+        if not self._expiry.turn(Horizons(rows, min(wanted.commits, rows))):
             self._due = now + PAUSE
 
     def _known_on_disk(self, wanted: CommitNumber) -> CommitNumber:

@@ -21,11 +21,12 @@ from agent.capture.tree.session import TreeSession
 from agent.chunking.cutter import require_native
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, TryAgain
-from agent.core.ids import NOTHING, CommitNumber
+from agent.core.ids import NOTHING
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import CAPTURE_FAILED
 from agent.core.rows import is_object, key_of, object_id_of_key
 from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.expiry import ALL_HISTORY, Horizons
 from agent.store.doubt import doubt_what_may_be_older
 from agent.store.local import Local
 from agent.watch.hint import Hint, Look, Passing, waits_for_nothing
@@ -56,7 +57,7 @@ class Pump:
 
     ``catalog`` and ``local`` belong to the pump from ``start`` to ``stop``; an epoch must have begun. ``set_barrier`` is the
     watcher's; without one a barrier covers what the pump was told before. ``on_failed`` is called once, by the pump's thread,
-    when it cannot go on; ``prunable`` now and then, when it has nothing else to do: up to which commit nobody needs history;
+    when it cannot go on; ``horizons`` now and then, when it has nothing else to do: how far history is to reach;
     ``require_room`` with the bytes of rows before each commit: it raises ``TryAgain`` while there is no room for them."""
 
     def __init__(
@@ -72,7 +73,7 @@ class Pump:
         rules: Rules | None = None,
         set_barrier: Callable[[], Passing] = lambda: waits_for_nothing,
         on_failed: Callable[[Exception], None] | None = None,
-        prunable: Callable[[], CommitNumber] = lambda: NOTHING,
+        horizons: Callable[[], Horizons] = lambda: ALL_HISTORY,
         require_room: Callable[[int], None] = lambda _: None,
         linked: Linked | None = None,
     ) -> None:
@@ -85,7 +86,7 @@ class Pump:
         self._rules = rules if rules is not None else Rules()
         self._set_barrier = set_barrier
         self._on_failed = on_failed
-        self._pruning = Pruning(catalog, local, prunable, clock)
+        self._pruning = Pruning(catalog, local, horizons, clock)
         self._guard = RootGuard(path, local)
         self._condition = threading.Condition()
         self._stopping = threading.Event()

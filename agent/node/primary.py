@@ -37,6 +37,7 @@ from agent.roles.assignment import Assignment
 from agent.roles.rewound import Rewound, proven_mark
 from agent.rpc.client import GrpcTransport
 from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.expiry import Horizons
 from agent.store.local import Local
 from agent.store.spool import Spool
 from agent.stream.footing import LineageBroken, Verdict, fences
@@ -142,7 +143,7 @@ class Primary:
             Rules(dataset.exclude, dataset.include, apart(dataset, around.settings.datasets)),
             self._set_barrier,
             self._pump_failed,
-            self._prunable,
+            self._horizons,
             self._room.require,
         )
         for name, positions in self.boards.items():
@@ -294,12 +295,14 @@ class Primary:
             Problem(WATCH, Severity.WARNING, now, b"", f"the tree is not fully watched: {trouble}", remedy)
         )
 
-    def _prunable(self) -> CommitNumber:
-        """History is kept back to the oldest peer's commit, but no longer than ``history``. A peer that was away for longer is
-        brought up from nothing; chunks that it has do not travel again. Called by the pump's thread, which owns the catalog."""
+    def _horizons(self) -> Horizons:
+        """Rows are kept back to the oldest peer's commit, but no longer than ``history``; commits for all of ``history``. A peer
+        that was away for longer is brought up from nothing; chunks that it has do not travel again. Called by the pump's thread,
+        which owns the catalog."""
         oldest = min((board.position.durable for board in self.boards.values()), default=NOTHING)
         since = self._context.around.clock.now_ns() - self.dataset.history * 10**9
-        return max(oldest, self._catalog.newest_before(since))
+        before = self._catalog.newest_before(since)
+        return Horizons(max(oldest, before), before)
 
     def _pump_failed(self, error: Exception) -> None:
         if isinstance(error, HikaeError):

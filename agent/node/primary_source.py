@@ -33,7 +33,7 @@ class PrimarySource:
 
     def commit_at(self, number: CommitNumber) -> Commit | None:
         """See ``Source``."""
-        return self._reader.commit_at(number) if number >= self._reader.horizon() else None
+        return self._reader.commit_at(number) if self._reader.is_readable(number) else None
 
     def knows_epoch(self, epoch: Epoch) -> bool:
         """See ``Source``."""

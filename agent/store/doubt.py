@@ -43,7 +43,7 @@ def doubt_what_may_be_older(local: Local, catalog: Catalog) -> None:
 def _is_part_of(catalog: Catalog, mark: FactsMark) -> bool:
     """Whether the marked commit is one of this history, and all that changed after it can still be named."""
     commit = catalog.commit_at(mark.number)
-    return commit is not None and facts_mark(commit) == mark and mark.number >= catalog.horizon()
+    return commit is not None and facts_mark(commit) == mark and catalog.is_readable(mark.number)
 
 
 def _doubt_since(local: Local, catalog: Catalog, mark: FactsMark, newest: Commit) -> None:

@@ -13,6 +13,7 @@ from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number
 from agent.core.rows import ObjectRow, encode_name, encode_object, key_of
 from agent.store.catalog.catalog import Catalog, Header
+from agent.store.catalog.expiry import Expiry, Horizons
 from agent.store.vault.codec import StoredChunk, pack_chunk
 
 Item = TypeVar("Item")
@@ -53,6 +54,14 @@ def begun(path: str) -> Catalog:
     catalog.begin_epoch(EPOCH)
     catalog.write(Changes((dir_row(ROOT),)), header(1))
     return catalog
+
+
+def expire(catalog: Catalog, upto: CommitNumber, slice_rows: int = 5000) -> int:
+    """One whole upkeep: nothing before ``upto`` can be read any more but what is kept; how many slices it took."""
+    expiry, slices = Expiry(catalog, slice_rows), 0
+    while expiry.turn(Horizons(upto, upto)):
+        slices += 1
+    return slices
 
 
 def chunk(raw: bytes, kind: int = chunks.DATA) -> StoredChunk:

@@ -234,7 +234,7 @@ class FakeSource:
         return self._reader.difference(a, b, 50)
 
     def commit_at(self, number: CommitNumber) -> Commit | None:
-        return self._reader.commit_at(number) if number >= self._reader.horizon() else None
+        return self._reader.commit_at(number) if self._reader.is_readable(number) else None
 
     def knows_epoch(self, epoch: Epoch) -> bool:
         return epoch in self._reader.lineage

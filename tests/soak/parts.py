@@ -69,6 +69,10 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "slopes-by-kind": Part(
             "what each kind of small change costs alone", ("tests/soak/test_slopes.py", "-k", "kind")
         ),
+        "histories": Part(
+            "10,000 histories with random kept commits: what can be read is as it was, nothing else stays",
+            ("tests/unit/store/catalog/test_expiry.py", "-k", "model"),
+        ),
         "cases": Part("inputs that failed once, each by itself", ("tests/cases/test_cases.py",)),
     }
 )

@@ -8,6 +8,7 @@ nothing staged.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import apsw
@@ -15,8 +16,9 @@ import apsw
 from agent.core.commit import ORDINARY, Changes, Commit, Provenance
 from agent.core.errors import NotFound, Refused, WireError
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, shown_commit
-from agent.store.catalog import commits, lists, owed, schema
+from agent.store.catalog import commits, kept, lists, owed, schema
 from agent.store.catalog.history import Difference
+from agent.store.catalog.kept import KeptCommit
 from agent.store.catalog.overlay import Overlay
 from agent.store.catalog.reader import CatalogReader
 from agent.store.catalog.writing import CatalogWriter
@@ -153,13 +155,10 @@ class Catalog(CatalogWriter):
         """Content that these objects owed is durable here now. To be called between commits.
 
         Raises ``Refused`` while one is staged, ``TryAgain``, ``StoreFailed``."""
-        if self._staged is not None:
-            raise Refused("note what came", self.path, f"commit {shown_commit(self._staged)} is being staged")
-        with self._writing("note what came"):
+        with self.between_commits("note what came") as connection:
             for id in objects:
-                owed.forget_debt(self._connection, id)
-            query(self._connection, "commit")
-            self.owing, self.owed_moves = self.owed_count(), self.owed_moves + 1
+                owed.forget_debt(connection, id)
+        self.owing, self.owed_moves = self.owed_count(), self.owed_moves + 1
 
     def restart_from_nothing(self, number: CommitNumber) -> None:
         """Every live row ends with the commit that is to come, whose parent is ``NOTHING``; to be called before its
@@ -225,7 +224,7 @@ class Catalog(CatalogWriter):
             commit = self._commit_of(header)
             if self._sliced:
                 self._cut()
-                self._connection.pragma("synchronous", int(Synchronous.FULL))
+                self._sync_commits(Synchronous.FULL)
                 query(self._connection, "begin immediate")
             with_it()
             self._insert(commit, pack_end)
@@ -244,28 +243,49 @@ class Catalog(CatalogWriter):
         if self._staged is not None:
             self._take_back("withdraw a commit")
 
-    def prune(self, upto: CommitNumber, limit: int = 5000) -> int:
-        """Forget at most ``limit`` rows that ended by ``upto``, and commits before it; returns how many, 0 when none
-        is left.
+    # --- between two commits
 
-        From the first call on no moment before ``upto`` can be asked for. To be called between commits.
-        Raises ``Refused`` while one is staged or when ``upto`` is ahead of the newest."""
-        if self._staged is not None or self._newest is None or upto > self._newest.number:
-            raise Refused("prune the catalog", shown_commit(upto), "a commit is being staged, or it is not sealed yet")
-        with self._writing("prune the catalog"):
-            horizon = max(upto, self.horizon())
-            self._set("horizon", horizon)
-            self._staging.save(self._newest.number)
-            gone = 0
-            ended = query(self._connection, _PRUNE_OBJECTS, (horizon, limit))
-            lists.let_go(self._connection, [row for (row,) in ended])
-            lists.drop_unnamed(self._connection, limit)
-            gone = len(ended)
-            for sql in _PRUNE:
-                query(self._connection, sql, (horizon, limit - gone))
-                gone += self._connection.changes()
+    def keep(self, commits: Sequence[KeptCommit]) -> None:
+        """Durably keep these beyond history, each for its owner.
+
+        Raises ``NotFound`` for one that can be read no more, or is no commit; ``Refused`` while one is staged; ``TryAgain``,
+        ``StoreFailed``."""
+        for one in commits:
+            if self.commit_at(one.number) is None or (one.rows and not self.is_readable(one.number)):
+                raise NotFound(
+                    "keep a commit", shown_commit(one.number), "it is no commit here, or history has passed it"
+                )
+        with self.between_commits("keep a commit") as connection:
+            kept.keep_for_owners(connection, commits)
+
+    def let_go(self, owner: str, numbers: Sequence[CommitNumber] | None = None) -> None:
+        """``owner`` keeps these no more, None: nothing at all. What others keep stays. Raises as :meth:`keep`."""
+        held = [one.number for one in self.kept(owner)]
+        gone = held if numbers is None else [number for number in numbers if number in held]
+        if gone:
+            with self.between_commits("let go of a commit") as connection:
+                kept.give_up(connection, owner, gone)
+            self.let_go_moves += 1
+
+    def raise_horizon(self, upto: CommitNumber) -> None:
+        """No moment before ``upto`` can be read from now on that nobody keeps. Raises as :meth:`keep`."""
+        newest = self.newest()
+        with self.between_commits("expire history", durable=False):
+            self._set("horizon", upto)
+            # Rows that ended are about to go, by which the sums are found again.
+            self._staging.save(newest.number if newest is not None else NOTHING)
+
+    @contextmanager
+    def between_commits(self, operation: str, *, durable: bool = True) -> Iterator[apsw.Connection]:
+        """A transaction of its own while nothing is staged. Not ``durable``: it is with the next commit, or after a power cut
+        never was.
+
+        Raises ``Refused`` while a commit is staged, ``TryAgain``, ``StoreFailed``."""
+        if self._staged is not None:
+            raise Refused(operation, self.path, f"commit {shown_commit(self._staged)} is being staged")
+        with self._writing(operation, durable=durable):
+            yield self._connection
             query(self._connection, "commit")
-        return gone
 
     # --- whole states, on a connection of their own: a withdrawn commit must not take a reader's scratch with it
 
@@ -336,14 +356,3 @@ _FIRST_OF_EPOCH = """
 update epoch set first = ?1
 where number = ?2 and first is null and not exists (select 1 from epoch where number = ?2 and first is not null)
 """
-_PRUNE_OBJECTS = """
-delete from object where (id, until) in
-(select id, until from object where until <= ?1 and until < 9223372036854775807 limit ?2) returning row
-"""
-_PRUNE = (
-    """delete from name where (parent, until, name) in
-    (select parent, until, name from name where until <= ?1 and until < 9223372036854775807 limit ?2)""",
-    """delete from owed where (object, until) in
-    (select object, until from owed where until <= ?1 and until < 9223372036854775807 limit ?2)""",
-    "delete from commits where number in (select number from commits where number < ?1 limit ?2)",
-)

@@ -111,12 +111,6 @@ class Commits(Protocol):
             return PackEnd(pack, offset)
         return PackEnd(0, 0)
 
-    def horizon(self) -> CommitNumber:
-        """The oldest moment that can still be asked for; everything before it was pruned."""
-        for (number,) in self._all("select value from meta where key = 'horizon'", ()):
-            return CommitNumber(number)
-        return NOTHING
-
     def _commit(self, which: str, arguments: tuple[int, ...]) -> Commit | None:
         for row in self._all(_COMMIT + which, arguments):
             return _as_commit(row)

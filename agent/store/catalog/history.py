@@ -95,11 +95,11 @@ _runs = itertools.count(1)
 
 
 class Pruned(Protocol):
-    """Who knows how far back history reaches."""
+    """Who knows which moments can be read (``catalog.kept``)."""
 
-    def horizon(self) -> CommitNumber:
-        """The oldest moment that can be asked for."""
-        ...
+    def horizon(self) -> CommitNumber: ...
+
+    def is_readable(self, at: CommitNumber) -> bool: ...
 
 
 def difference(
@@ -129,15 +129,15 @@ def _only_begun(
     """Nothing ended between the two, as in a first sync: what began is all there is to it, and nothing need be gathered."""
     since, id = a, FOREVER
     while objects := query(connection, _BEGUN_OBJECTS, (since, id, b, batch)):
-        _reach(pruned, a)
+        _reach(pruned, a, b)
         since, id = objects[-1][:2]
         yield [(object_key(each), None, row) for _, each, row in objects]
     at = (a, FOREVER, b"")
     while names := query(connection, _BEGUN_NAMES, (*at, b, batch)):
-        _reach(pruned, a)
+        _reach(pruned, a, b)
         at = names[-1][:3]
         yield [(name_key(parent, name), None, encode_name(parent, name, each)) for _, parent, name, each in names]
-    _reach(pruned, a)
+    _reach(pruned, a, b)
 
 
 def touched(
@@ -169,14 +169,12 @@ def rows_at(pruned: Pruned, connection: apsw.Connection, at: CommitNumber, batch
 def _gather(pruned: Pruned, connection: apsw.Connection, a: CommitNumber, b: CommitNumber) -> int:
     """Collect the keys that changed between the two under a new run number."""
     low, high = min(a, b), max(a, b)
-    if low != NOTHING:
-        _reach(pruned, low)
+    _reach(pruned, low, high)
     run = next(_runs)
     with connection:
         query(connection, _GATHER_OBJECTS, (run, low, high) * 2)
         query(connection, _GATHER_NAMES, (run, low, high) * 2)
-    if low != NOTHING:
-        _reach(pruned, low)
+    _reach(pruned, low, high)
     return run
 
 
@@ -193,7 +191,7 @@ def _different_objects(
     last = -1
     while True:
         rows = query(connection, _OBJECTS_OF_BOTH, (run, a, b, last, batch))
-        _reach(pruned, min(a, b))
+        _reach(pruned, a, b)
         if not rows:
             return
         last = rows[-1][0]
@@ -207,7 +205,7 @@ def _different_names(
     parent, name = -1, b""
     while True:
         rows = query(connection, _NAMES_OF_BOTH, (run, a, b, parent, name, batch))
-        _reach(pruned, min(a, b))
+        _reach(pruned, a, b)
         if not rows:
             return
         parent, name = rows[-1][:2]
@@ -254,7 +252,8 @@ def _name_row(parent: int, name: bytes, object_id: int | None) -> bytes | None:
     return None if object_id is None else encode_name(parent, name, object_id)
 
 
-def _reach(pruned: Pruned, at: CommitNumber) -> None:
-    horizon = pruned.horizon()
-    if at < horizon:
-        raise NotFound("read the catalog", shown_commit(at), f"history before {shown_commit(horizon)} is gone")
+def _reach(pruned: Pruned, *moments: CommitNumber) -> None:
+    for at in moments:
+        if at != NOTHING and not pruned.is_readable(at):
+            reason = f"history before {shown_commit(pruned.horizon())} is gone, and nobody keeps that commit"
+            raise NotFound("read the catalog", shown_commit(at), reason)

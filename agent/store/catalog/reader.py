@@ -12,7 +12,7 @@ import apsw
 
 from agent.core.digest import bucket_of
 from agent.core.ids import ROOT, CommitNumber, ObjectId
-from agent.store.catalog import commits, history, losses, owed
+from agent.store.catalog import commits, history, kept, losses, owed
 from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, store_error
 
 _CACHE_KIB = 8192
@@ -32,7 +32,7 @@ select parent, name from name where object = ?1 and until > ?2 and since <= ?2 o
 _SOME_NAMES = "select parent, name from name where object = ?1 and until > ?2 and since <= ?2 limit ?3"
 
 
-class Reading(owed.Owed, commits.Commits):
+class Reading(owed.Owed, commits.Commits, kept.Kept):
     """The reading methods, for whoever has a connection. ``at`` None is the newest sealed commit.
 
     All raise ``Damaged`` when a page's checksum is wrong, ``StoreFailed`` when the disk does not answer."""

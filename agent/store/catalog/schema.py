@@ -67,7 +67,8 @@ create table epoch (
 ) without rowid, strict;
 create unique index epoch_begun on epoch (number) where first is not null;
 create table kept (
-    number integer not null, owner text not null, label text not null, time integer not null, primary key (number, owner)
+    number integer not null, owner text not null, label text not null, time integer not null, rows integer not null,
+    primary key (number, owner)
 ) without rowid, strict;
 create index kept_owner on kept (owner);
 create table sums (block integer primary key, sums blob not null) strict;

@@ -30,12 +30,15 @@ class CatalogWriter(Reading):
         self._failed = False
         self._unclean = False
         self._sliced = False
+        self._synchronous = Synchronous.FULL
         self._rows = 0
         self._first_object = ObjectId(0)
         self._last_object = 0
         #: As the database has it: every page that a commit need not touch is four kilobytes less to write.
         self._saved_object = -1
         self._known_epoch: Epoch | None = None
+        #: Rises when somebody lets go of a commit.
+        self.let_go_moves = 0
         #: How many objects of the newest commit are not all here; any thread.
         self.owing = 0
         #: Rises when it changes which.
@@ -69,8 +72,9 @@ class CatalogWriter(Reading):
         return self._newest.number if self._newest is not None else NOTHING
 
     @contextmanager
-    def _writing(self, operation: str) -> Iterator[None]:
-        """A transaction that the body commits or leaves open for more of the same commit; taken back on any failure."""
+    def _writing(self, operation: str, *, durable: bool = True) -> Iterator[None]:
+        """A transaction that the body commits or leaves open for more of the same commit; taken back on any failure. Not
+        ``durable``: the next one that is syncs it too."""
         if self._failed:
             raise StoreFailed(
                 operation, self.path, "an earlier write failed", "restart the agent when the disk is well"
@@ -79,6 +83,7 @@ class CatalogWriter(Reading):
             if self._unclean:
                 self._recover()
             if not self._connection.in_transaction:
+                self._sync_commits(Synchronous.FULL if durable and not self._sliced else Synchronous.NORMAL)
                 query(self._connection, "begin immediate")
             yield
         except apsw.Error as error:
@@ -106,8 +111,7 @@ class CatalogWriter(Reading):
         try:
             if self._connection.in_transaction:
                 query(self._connection, "rollback")
-            if self._sliced:
-                self._connection.pragma("synchronous", int(Synchronous.FULL))
+            self._sync_commits(Synchronous.FULL)
             self._recover()
         except apsw.FullError:
             self._staged = None
@@ -139,9 +143,13 @@ class CatalogWriter(Reading):
         """End a transaction in the middle of a commit. Its slices need no sync of their own: the seal syncs them
         all."""
         query(self._connection, "commit")
-        if not self._sliced:
-            self._connection.pragma("synchronous", int(Synchronous.NORMAL))
         self._sliced, self._rows = True, 0
+
+    def _sync_commits(self, level: Synchronous) -> None:
+        """From the next transaction on; none is open."""
+        if level is not self._synchronous:
+            self._connection.pragma("synchronous", int(level))
+            self._synchronous = level
 
     def _expect(self, number: CommitNumber) -> None:
         if self._staged is None:

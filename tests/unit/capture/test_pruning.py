@@ -10,6 +10,7 @@ from agent.core.commit import Changes
 from agent.core.ids import NOTHING, CommitNumber, Epoch, commit_number
 from agent.core.rows import encode_name
 from agent.store.catalog.catalog import Catalog, Header
+from agent.store.catalog.expiry import Horizons
 from agent.store.doubt import facts_mark
 from agent.store.local import Local
 
@@ -20,15 +21,16 @@ def _header(number: int) -> Header:
 
 
 def test_what_nobody_needs_goes_and_the_rest_stays(tmp_path: Path) -> None:
-    """History up to the allowed commit is gone, later history is not, and between two looks there is a pause."""
-    clock, allowed = ManualClock(), [NOTHING]
+    """Rows up to the allowed commit are gone, later ones and what the commits of history say of themselves are not; between two
+    looks there is a pause."""
+    clock, allowed, oldest = ManualClock(), [NOTHING], commit_number(1, 2)
     with Catalog.open(str(tmp_path / "catalog.db")) as catalog, Local.open(str(tmp_path / "local.db")) as local:
         catalog.begin_epoch(Epoch(1, "alpha", bytes(16)))
         made = [
             catalog.write(Changes([encode_name(5, b"name", 10 + number)]), _header(number)) for number in range(1, 6)
         ]
         local.write([], mark=facts_mark(made[-1]))
-        pruning = Pruning(catalog, local, lambda: CommitNumber(allowed[0]), clock)
+        pruning = Pruning(catalog, local, lambda: Horizons(CommitNumber(allowed[0]), oldest), clock)
         pruning.turn()
         assert NOTHING == catalog.horizon()
 
@@ -38,7 +40,10 @@ def test_what_nobody_needs_goes_and_the_rest_stays(tmp_path: Path) -> None:
         clock.advance(PAUSE)
         pruning.turn()
         assert commit_number(1, 3) == catalog.horizon()
-        assert [4, 5] == [commit.number & 0xFF for commit in catalog.commits(commit_number(1, 3), 10)]
+        for _ in range(10):
+            clock.advance(PAUSE)
+            pruning.turn()
+        assert [2, 3, 4, 5] == [commit.number & 0xFF for commit in catalog.commits(NOTHING, 10)]
 
 
 def test_what_local_facts_do_not_know_of_stays(tmp_path: Path) -> None:
@@ -46,8 +51,8 @@ def test_what_local_facts_do_not_know_of_stays(tmp_path: Path) -> None:
     with Catalog.open(str(tmp_path / "catalog.db")) as catalog, Local.open(str(tmp_path / "local.db")) as local:
         catalog.begin_epoch(Epoch(1, "alpha", bytes(16)))
         made = [catalog.write(Changes([encode_name(5, b"name", number)]), _header(number)) for number in range(1, 6)]
-        Pruning(catalog, local, lambda: made[3].number, ManualClock()).turn()
+        Pruning(catalog, local, lambda: Horizons(made[3].number, made[3].number), ManualClock()).turn()
         assert NOTHING == catalog.horizon()
         local.write([], mark=facts_mark(made[1]))
-        Pruning(catalog, local, lambda: made[3].number, ManualClock()).turn()
+        Pruning(catalog, local, lambda: Horizons(made[3].number, made[3].number), ManualClock()).turn()
         assert made[1].number == catalog.horizon()

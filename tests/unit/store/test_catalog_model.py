@@ -17,7 +17,7 @@ from agent.core.rows import ObjectRow, decode_name, decode_object, is_object, ke
 from agent.store.catalog import catalog as catalog_module
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.vault.vault import PackEnd
-from fakes.store_fakes import EPOCH, DictCatalog, dir_row, file_row, flat, name_row
+from fakes.store_fakes import EPOCH, DictCatalog, dir_row, expire, file_row, flat, name_row
 
 IDS = [object_id(1, counter) for counter in range(1, 7)]
 NAMES = [b"a", b"b", b"\xff\n", b"d" * 255]
@@ -112,8 +112,7 @@ class CatalogMachine(RuleBasedStateMachine):
     def prune(self) -> None:
         """Forget all but the three newest moments."""
         keep = sorted(self.model.states)[-3:]
-        while self.catalog.prune(keep[0], limit=2):
-            pass
+        expire(self.catalog, keep[0], slice_rows=2)
         self.model.states = {number: self.model.states[number] for number in keep}
 
     @invariant()

@@ -13,7 +13,7 @@ from agent.core.rows import object_key
 from agent.store.catalog.catalog import Catalog
 from agent.store.doubt import doubt_what_may_be_older, facts_mark
 from agent.store.local import FactsMark, Local, LocalRow
-from fakes.store_fakes import begun, file_row, header, name_row, number
+from fakes.store_fakes import begun, expire, file_row, header, name_row, number
 
 FILES = (11, 12, 13)
 
@@ -78,7 +78,7 @@ def test_a_mark_before_what_is_kept_vouches_for_nothing(catalog: Catalog, local:
     """What changed since cannot be named any more."""
     for seq in (3, 4):
         catalog.write(Changes([file_row(11, salt=b"%d" % seq)]), header(seq))
-    catalog.prune(number(4))
+    expire(catalog, number(4))
     doubt_what_may_be_older(local, catalog)
     assert [] == believed(local)
 

@@ -11,6 +11,7 @@ from agent.core.ids import NOTHING, CommitNumber, Epoch, commit_number
 from agent.core.rows import key_of
 from agent.stream.messages import Data, Need, Offer, PrimaryPart
 from fakes.hostile import BASE, ONE, TWO, offer, refused, seal, take, with_base
+from fakes.store_fakes import expire
 from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary, digest_of, noise, sync, until_durable
 
 
@@ -31,8 +32,7 @@ def away(primary: Primary, secondary: Secondary, files: int = 30) -> None:
     primary.write((b"f1", noise(CHUNK, 1001)))
     primary.remove(b"f2")
     newest = primary.write((b"new", noise(CHUNK, 1002)))
-    while primary.catalog.prune(newest.number):
-        pass
+    expire(primary.catalog, newest.number)
 
 
 def test_away_longer_than_history(primary: Primary, secondary: Secondary) -> None:

@@ -261,39 +261,6 @@ def test_pieces_are_kept(catalog: Catalog) -> None:
     assert (part, None) == (catalog.piece(b"n" * 32), catalog.piece(b"m" * 32))
 
 
-def test_prune_forgets_ended_rows_in_slices(catalog: Catalog) -> None:
-    """Moments at and after the horizon stay as they were; those before are refused by name."""
-    for seq in range(2, 12):
-        catalog.write(Changes((file_row(A, seq), dir_row(ROOT, seq))), header(seq))
-    before = list(catalog.rows_at(number(8)))
-    gone = []
-    while count := catalog.prune(number(8), limit=5):
-        gone.append(count)
-    assert (5, True) == (max(gone), len(gone) > 2)
-    assert before == list(catalog.rows_at(number(8)))
-    assert [(object_key(ROOT), dir_row(ROOT, 8), dir_row(ROOT, 11))] == next(catalog.difference(number(8), number(11)))[
-        :1
-    ]
-    for refused in (
-        catalog.difference(number(7), number(11)),
-        catalog.touched(number(7), number(11)),
-        catalog.rows_at(number(7)),
-    ):
-        with pytest.raises(NotFound, match="history before 1\\.8 is gone"):
-            list(refused)
-    assert [number(8), number(9)] == [commit.number for commit in catalog.commits(NOTHING, 2)]
-
-
-def test_prune_is_refused_ahead_of_the_newest_and_while_staging(catalog: Catalog) -> None:
-    """It would take what is still needed."""
-    with pytest.raises(Refused):
-        catalog.prune(number(2))
-    catalog.stage(number(2), Changes((file_row(A),)))
-    with pytest.raises(Refused):
-        catalog.prune(number(1))
-    catalog.seal(header(2), PackEnd(0, 0))
-
-
 def test_a_closed_catalog_refuses(path: str) -> None:
     """Reads and writes on it are errors of ours, not of SQLite."""
     catalog = begun(path)

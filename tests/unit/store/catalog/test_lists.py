@@ -15,7 +15,7 @@ from agent.core.commit import Changes
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import ObjectRow, encode_object, name_key, object_key
 from agent.store.catalog.catalog import Catalog
-from fakes.store_fakes import begun, header, name_row, number
+from fakes.store_fakes import begun, expire, header, name_row, number
 
 FILE, OTHER = ObjectId(77), ObjectId(78)
 COUNT = 500
@@ -53,11 +53,6 @@ def held(catalog: Catalog, pieces: dict[bytes, bytes]) -> int:
     return sum(catalog.piece(name) is not None for name in pieces)
 
 
-def pruned(catalog: Catalog, seq: int) -> None:
-    while catalog.prune(number(seq), limit=7):
-        pass
-
-
 def test_parts_go_with_the_last_moment_that_names_them(catalog: Catalog) -> None:
     """Twenty versions; when all but the newest are pruned its parts are there, and no others."""
     versions, every, pieces = Versions(), dict[bytes, bytes](), dict[bytes, bytes]()
@@ -67,7 +62,7 @@ def test_parts_go_with_the_last_moment_that_names_them(catalog: Catalog) -> None
         catalog.write(Changes((row,)), header(seq), new)
         every |= pieces
     assert len(every) == held(catalog, every)
-    pruned(catalog, 21)
+    expire(catalog, number(21), slice_rows=7)
     assert (len(pieces), len(pieces)) == (held(catalog, pieces), held(catalog, every))
 
 
@@ -79,10 +74,10 @@ def test_parts_of_two_files_stay_for_the_other(catalog: Catalog) -> None:
     again, _ = versions.same(FILE, 0o600)
     catalog.write(Changes((row, copy, name_row(ROOT, b"a", FILE))), header(2), list(pieces.items()))
     catalog.write(Changes((again,), (object_key(OTHER),)), header(3))
-    pruned(catalog, 3)
+    expire(catalog, number(3), slice_rows=7)
     assert len(pieces) == held(catalog, pieces)
     catalog.write(Changes((), (object_key(FILE), name_key(ROOT, b"a"))), header(4))
-    pruned(catalog, 4)
+    expire(catalog, number(4), slice_rows=7)
     assert 0 == held(catalog, pieces)
 
 
@@ -90,5 +85,5 @@ def test_parts_that_nobody_named_go(catalog: Catalog) -> None:
     """Of a version that was read and not committed."""
     _, pieces = Versions().next()
     catalog.write(Changes(), header(2), list(pieces.items()))
-    pruned(catalog, 2)
+    expire(catalog, number(2), slice_rows=7)
     assert 0 == held(catalog, pieces)

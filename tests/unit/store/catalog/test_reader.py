@@ -16,7 +16,7 @@ from agent.store.catalog import history
 from agent.store.catalog import reader as reader_module
 from agent.store.catalog.catalog import Catalog, CatalogReader
 from agent.store.sqlite import query
-from fakes.store_fakes import begun, dir_row, file_row, header, name_row, number
+from fakes.store_fakes import begun, dir_row, expire, file_row, header, name_row, number
 
 A, B, D = object_id(1, 1), object_id(1, 2), object_id(1, 3)
 
@@ -162,7 +162,7 @@ def test_pruning_meanwhile_is_noticed(catalog: Catalog, reader: CatalogReader) -
     """A difference whose older moment goes away ends in an error, never in a wrong answer."""
     batches = reader.difference(number(1), number(4), 1)
     next(batches)
-    catalog.prune(number(3))
+    expire(catalog, number(3))
     with pytest.raises(NotFound):
         list(batches)
 

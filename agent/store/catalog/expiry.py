@@ -1,0 +1,167 @@
+"""Expiry: a row goes once no moment that can be read sees it, a commit once it is older than history and nobody keeps it.
+
+Upkeep runs in slices between two commits, of so few rows that no commit waits for long. What was judged once is not judged again
+until somebody lets go of a commit: so a slice costs what ended since, and not what is kept.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from agent.core.errors import Refused
+from agent.core.ids import NOTHING, CommitNumber, shown_commit
+from agent.store.catalog import kept, lists
+from agent.store.catalog.catalog import Catalog
+from agent.store.sqlite import query
+
+#: Rows that one slice looks at: some 20 ms with five indexes each.
+SLICE_ROWS = 500
+_Key: TypeAlias = tuple[Any, ...]  # Any: integers and bytes, as SQLite gives them
+#: ``(since, until, row or None, key …)``
+_Ended: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Horizons:
+    """How far history is to reach: every moment from ``rows`` on can be read, and from ``commits`` on every commit is known by
+    number, times, digest and label. ``commits`` is not after ``rows``."""
+
+    rows: CommitNumber
+    commits: CommitNumber
+
+
+#: Nothing goes.
+ALL_HISTORY = Horizons(NOTHING, NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One table of rows that end: how the next ones are found, in the order of ``until`` and then their key, which is above
+    ``first``; how one is deleted."""
+
+    select: str
+    delete: str
+    first: _Key
+
+
+_OBJECTS = _Table(
+    # No object with a shorter row names parts of a list.
+    """select since, until, case when length(row) >= 120 then row end, id from object
+    where (until, id) > (?2, ?3) and until <= ?1 and until < 9223372036854775807 order by until, id limit ?4""",
+    "delete from object where until = ? and id = ?",
+    (-1,),
+)
+_NAMES = _Table(
+    """select since, until, null, parent, name from name
+    where (until, parent, name) > (?2, ?3, ?4) and until <= ?1 and until < 9223372036854775807
+    order by until, parent, name limit ?5""",
+    "delete from name where until = ? and parent = ? and name = ?",
+    (-1, b""),
+)
+_CHUNKS = _Table(
+    """select since, until, null, number from chunk
+    where (until, number) > (?2, ?3) and until <= ?1 and until < 9223372036854775807 order by until, number limit ?4""",
+    "delete from chunk where until = ? and number = ?",
+    (-1,),
+)
+#: There are few, so they need no index by time.
+_OWED = _Table(
+    """select since, until, null, object from owed
+    where (until, object) > (?2, ?3) and until <= ?1 and until < 9223372036854775807 order by until, object limit ?4""",
+    "delete from owed where until = ? and object = ?",
+    (-1,),
+)
+_TABLES = (_OBJECTS, _NAMES, _CHUNKS, _OWED)
+
+
+def unseen(ended: Sequence[_Ended], readable: Sequence[int]) -> list[_Ended]:
+    """Those of the rows, which all ended by the horizon, that none of the readable moments before it sees. ``readable`` rises."""
+    found = []
+    for row in ended:
+        at = bisect_left(readable, row[0])
+        if at == len(readable) or readable[at] >= row[1]:
+            found.append(row)
+    return found
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One way through all that ended after ``judged`` and by ``horizon``. ``moves``: how often somebody had let go before."""
+
+    horizon: CommitNumber
+    judged: CommitNumber
+    readable: tuple[int, ...]
+    moves: int
+    table: int
+    at: _Key
+
+
+class Expiry:
+    """Belongs to whoever holds the catalog's writing side at the moment."""
+
+    def __init__(self, catalog: Catalog, slice_rows: int = SLICE_ROWS) -> None:
+        """``slice_rows``: how many rows a slice looks at."""
+        self._catalog = catalog
+        self._slice_rows = slice_rows
+        self._pass: _Pass | None = None
+
+    def turn(self, wanted: Horizons) -> bool:
+        """One slice of what is to go; False when nothing is left. From the first on no moment before ``wanted.rows`` can be read
+        that nobody keeps.
+
+        Raises ``Refused`` while a commit is staged or when ``wanted`` is ahead of the newest; ``TryAgain``, ``StoreFailed``."""
+        newest = self._catalog.newest()
+        if max(wanted.rows, wanted.commits) > (newest.number if newest is not None else NOTHING):
+            raise Refused("expire history", shown_commit(wanted.rows), "it is not sealed yet")
+        try:
+            return self._expire_rows(wanted.rows) or self._expire_commits(wanted.commits)
+        except BaseException:
+            self._pass = None
+            raise
+
+    def _expire_rows(self, horizon: CommitNumber) -> bool:
+        going = self._pass
+        if going is None or going.moves != self._catalog.let_go_moves:
+            going = self._pass = self._next_pass(horizon)
+        if going is not None and self._slice(going):
+            self._pass = None
+        return going is not None
+
+    def _next_pass(self, wanted: CommitNumber) -> _Pass | None:
+        """None where all that ended by the horizon was judged."""
+        catalog = self._catalog
+        horizon, judged = max(wanted, catalog.horizon()), catalog.judged()
+        if judged >= horizon:
+            return None
+        catalog.raise_horizon(horizon)
+        readable, moves = catalog.readable_before_horizon(), catalog.let_go_moves
+        return _Pass(horizon, judged, readable, moves, 0, (judged + 1, *_TABLES[0].first))
+
+    def _slice(self, going: _Pass) -> bool:
+        """Whether it was the last one of the pass."""
+        table = _TABLES[going.table]
+        with self._catalog.between_commits("expire history", durable=False) as connection:
+            ended = query(connection, table.select, (going.horizon, *going.at, self._slice_rows))
+            gone = unseen(ended, going.readable)
+            connection.executemany(table.delete, [(row[1], *row[3:]) for row in gone])
+            lists.let_go(connection, [row[2] for row in gone if row[2] is not None])
+            if len(ended) == self._slice_rows:
+                going.at = (ended[-1][1], *ended[-1][3:])
+                return False
+            going.table += 1
+            if going.table < len(_TABLES):
+                going.at = (going.judged + 1, *_TABLES[going.table].first)
+                return False
+            lists.drop_unnamed(connection, self._slice_rows)
+            kept.set_judged(connection, going.horizon)
+        return True
+
+    def _expire_commits(self, before: CommitNumber) -> bool:
+        numbers = self._catalog.kept_by_nobody(before, self._slice_rows)
+        if numbers:
+            with self._catalog.between_commits("expire history", durable=False) as connection:
+                connection.executemany("delete from commits where number = ?", [(number,) for number in numbers])
+        return bool(numbers)
