@@ -11,6 +11,7 @@ from agent.apply.applier import Applier
 from agent.apply.brake.limits import ACCEPTABLE
 from agent.apply.ending import ApplyStopped
 from agent.apply.results import ApplyFacts, ApplyPhase, ApplyProgress, Held, Report, StandbyFull, VerifyReport, silent
+from agent.core.backoff import Backoff
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import Damaged, HikaeError, Refused, StoreFailed
@@ -68,7 +69,7 @@ class ApplyLoop:
         self._verifies: list[_Verify] = []
         self._facts = ApplyFacts(applied=applier.applied, stands=applier.stands, checkpoint=applier.checkpointed_at)
         self._retry_at = 0.0
-        self._backoff = 0.0
+        self._backoff = Backoff(LOOK_AGAIN_SECONDS, LONGEST_BACKOFF)
         self._since_checkpoint = 0
         self._checkpoint_at = clock.monotonic()
         self._told = NOTHING
@@ -220,7 +221,7 @@ class ApplyLoop:
 
     def _wake(self) -> None:
         self._retry_at = 0.0
-        self._backoff = 0.0
+        self._backoff.succeeded()
         self._change.notify_all()
 
     def _has_work(self) -> bool:
@@ -312,7 +313,8 @@ class ApplyLoop:
             return self._closing or self._poked or waits
 
     def _well(self) -> None:
-        self._backoff = self._retry_at = 0.0
+        self._retry_at = 0.0
+        self._backoff.succeeded()
         self._board.clear(STANDBY_DISK_FULL)
         self._board.clear(APPLY_STOPPED)
 
@@ -380,8 +382,7 @@ class ApplyLoop:
             future.set_exception(error)
 
     def _back_off(self, phase: ApplyPhase, error: HikaeError | None, reason: str = "") -> None:
-        self._backoff = min(LONGEST_BACKOFF, self._backoff * 2 or LOOK_AGAIN_SECONDS)
-        self._wait(self._backoff, phase, problem=reason or (error.reason if error else ""))
+        self._wait(self._backoff.next_wait(), phase, problem=reason or (error.reason if error else ""))
 
     def _wait(self, seconds: float, phase: ApplyPhase, *, hold: Hold | None = None, problem: str = "") -> None:
         with self._change:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from agent.capture.batch import TreeBatch
 from agent.capture.outlet import Outlet, ReadChunk
 from agent.chunking.reader import Found
+from agent.core.backoff import Backoff
 from agent.core.clock import Clock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import TryAgain
@@ -131,17 +132,16 @@ class Committer:
         return Problem(STATE_DISK_FULL, Severity.ERROR, now, b"", message, remedy)
 
     def _patiently(self, action: Callable[[], T]) -> T:
-        pause = _FIRST_PAUSE
+        backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             try:
                 result = action()
             except TryAgain as error:
                 self._board.put(self._waits(error))
-                if self._stopping.wait(pause):
+                if self._stopping.wait(backoff.next_wait()):
                     raise CaptureStopped from error
-                pause = min(2 * pause, _LONGEST_PAUSE)
             else:
-                if pause != _FIRST_PAUSE:
+                if backoff.began:
                     self._board.clear(STATE_DISK_FULL)
                     self._board.clear(STATE_DISK_RESERVE)
                 return result

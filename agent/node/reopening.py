@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
+from agent.core.backoff import Backoff
 from agent.core.clock import Clock
 from agent.core.errors import Damaged, HikaeError, StoreFailed
 from agent.core.problem import Problem, ProblemBoard, Severity
@@ -55,7 +56,7 @@ class Tended(Generic[Opened]):
         self._lock = threading.Lock()
         self._failure: HikaeError | None = None
         self._side: Opened | None = None
-        self._pause = FIRST_PAUSE
+        self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         self._due = 0.0
 
     @property
@@ -102,7 +103,7 @@ class Tended(Generic[Opened]):
             reason = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
             self._later(StoreFailed("open the dataset", self._name, reason, "look at the path and the disk"))
         else:
-            self._pause = FIRST_PAUSE
+            self._backoff.succeeded()
             self._board.clear(NOT_RUNNING)
 
     def _gave_up(self, error: HikaeError) -> None:
@@ -117,5 +118,4 @@ class Tended(Generic[Opened]):
             remedy = f"{remedy}; then it goes on by itself"
         now = self._clock.now_ns()
         self._board.put(Problem(NOT_RUNNING, Severity.ERROR, now, b"", error.sentence, remedy))
-        self._due = self._clock.monotonic() + self._pause
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        self._due = self._clock.monotonic() + self._backoff.next_wait()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent.core.backoff import Backoff
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, Unreachable, WireError
 from agent.core.problem import Problem, ProblemCode, Severity
@@ -159,18 +160,18 @@ class Link:
             self._welcome = sender.talk.welcome
 
     def _run(self) -> None:
-        pause = FIRST_PAUSE
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while not self._stopping.is_set():
             self._began = self._clock.monotonic()
             failure = self._attempt()
             if failure is not None:
                 self._failed(failure)
             if self._caught_up or self._clock.monotonic() - self._began > _STEADY:
-                pause = FIRST_PAUSE
+                backoff.succeeded()
+            pause = backoff.next_wait(REFUSED_PAUSE if _is_busy(failure) else None)
             self._hurry.wait(_patience(failure, pause) * (0.5 + self._chance()))
             if not self._stopping.is_set():
                 self._hurry.clear()
-            pause = min(pause * 2, REFUSED_PAUSE if _is_busy(failure) else LONGEST_PAUSE)
 
     def _attempt(self) -> HikaeError | None:
         """One call from its beginning to its end; returns why it ended, None when we ended it."""
