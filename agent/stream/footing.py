@@ -76,6 +76,11 @@ class Footing:
     base: CommitNumber
     way: Way
 
+    @property
+    def start(self) -> CommitNumber:
+        """The commit of ours from which the rows are made; ``NOTHING``: all rows go."""
+        return self.base if self.way is Way.ON else NOTHING
+
 
 class History(Protocol):
     """What is asked of our catalog."""

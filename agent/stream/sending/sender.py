@@ -27,10 +27,11 @@ from agent.stream.position import PositionBoard
 from agent.stream.sending import live
 from agent.stream.sending.batch_builder import Load
 from agent.stream.sending.call import Conversation, Ended
-from agent.stream.sending.catchup import Catchup, rest_fruitless
+from agent.stream.sending.catchup import Catchup
 from agent.stream.sending.feed import Feed, LiveCommit, LiveContent, PeerQueue
 from agent.stream.sending.owed_by_peer import OwedContent, Told, nobody
 from agent.stream.sending.pace import Pace
+from agent.stream.sending.round import Round, RoundContext, rest_fruitless
 from agent.stream.sending.rounds import Rounds
 from agent.stream.sending.source import Source
 from agent.stream.sending.spool_round import SpooledRound
@@ -83,7 +84,7 @@ class Sender:
         self._tell_owed = owed
         self._owed: OwedContent | None = None
         self._rounds = Rounds()
-        self._round: Catchup | SpooledRound | None = None
+        self._round: Round | None = None
         self._spool: Spool | None = None
         self._queue: PeerQueue | None = None
         self._now: CommitNumber | None = None
@@ -181,7 +182,6 @@ class Sender:
         source = self._open_source()
         try:
             footing = self._footing = judge_commit(self._peer, self._hello, self.talk.welcome, source)
-            base = footing.base
             self._mends = self.talk.welcome.lacking
             self._asks_first, self._compact = self.talk.welcome.asks_first, self.talk.welcome.compact
             self._tell_position()
@@ -189,7 +189,7 @@ class Sender:
                 self._standings.watch(self.talk.wake)
             self._owed = OwedContent(self.talk, source, lambda: self._feed.looks, self._clock, self._tell_owed)
             while not self.talk.closing:
-                base = yield from self._attached(base, source)
+                footing = yield from self._attached(footing, source)
             # Why we end it (a pause) is the last that the peer hears.
             yield from self.talk.breathe()
         finally:
@@ -211,38 +211,33 @@ class Sender:
             durable = position.durable if position.durable > least else NOTHING
             self._board.publish(durable=durable, applied=position.applied if position.applied > least else NOTHING)
 
-    def _is_unknown(self, base: CommitNumber) -> bool:
-        """Whether the peer still has what it came with, and that is not known here."""
-        footing = self._footing
-        return footing is not None and footing.way is Way.WHOLE and base == footing.base
-
-    def _attached(self, base: CommitNumber, source: Source) -> Generator[Batch, None, CommitNumber]:
-        """Serve one queue until it overflows or the call is closing; returns the commit that the peer has then."""
+    def _attached(self, footing: Footing, source: Source) -> Generator[Batch, None, Footing]:
+        """Serve one queue until it overflows or the call is closing; returns from where the peer is to be brought on then."""
         if self._rounds.by_spool:
-            return (yield from self._spooled(base, source))
+            return (yield from self._spooled(footing, source))
         queue = self._queue = self._feed.attach(self._peer, self.talk.wake)
         try:
             if self.talk.over:
                 raise Ended
             while not self._is_over(queue):
                 asked_first = self._asks_first
-                base = yield from self._caught_up(base, source, queue)
+                footing = yield from self._caught_up(footing, source, queue)
                 if self._is_over(queue):
                     break
                 if asked_first and not self._asks_first:
                     # Content of large files that this queue had was dropped: a new one does not count it as passed.
-                    return base
+                    return footing
                 source.rest()
                 self.phase = CallPhase.STREAMING
                 self._rounds.streams(self._clock.monotonic())
                 queue.streaming = not self.talk.over
-                base = yield from self._stream(base, queue)
+                footing = Footing((yield from self._stream(footing.base, queue)), Way.ON)
                 queue.streaming = False
                 self._rounds.lags(self._clock.monotonic())
         finally:
             queue.streaming = False
             self._feed.detach(queue)
-        return base
+        return footing
 
     def _may_speak(self, queue: PeerQueue) -> bool:
         """Whether something may go out: commits whenever the credit lets them, content of large files a little at a time."""
@@ -254,20 +249,12 @@ class Sender:
     def _is_over(self, queue: PeerQueue) -> bool:
         return queue.overflowed or self.talk.closing
 
-    def _caught_up(self, base: CommitNumber, source: Source, queue: PeerQueue) -> Generator[Batch, None, CommitNumber]:
-        """Rounds from the source; returns the commit that the peer has then."""
-        catchup = Catchup(
-            self.talk,
-            source,
-            queue,
-            base,
-            self._rounds,
-            self._clock,
-            lambda: self._feed.given,
-            compact=self._compact,
-            asks_first=self._asks_first,
-            whole=self._is_unknown(base),
-        )
+    def _context(self, source: Source, queue: PeerQueue) -> RoundContext:
+        return RoundContext(self.talk, source, queue, lambda: self._feed.given, self._compact, self._asks_first)
+
+    def _caught_up(self, footing: Footing, source: Source, queue: PeerQueue) -> Generator[Batch, None, Footing]:
+        """Rounds from the source; returns from where the peer is to be brought on then."""
+        catchup = Catchup(self._context(source, queue), footing, self._rounds)
         self._begins(catchup)
         try:
             if self._mends:
@@ -279,21 +266,19 @@ class Sender:
         self._went_without(catchup.absent)
         self._now = catchup.base
         self._asks_first = self._asks_first and not catchup.consistent
-        return catchup.base
+        return catchup.footing
 
-    def _spooled(self, base: CommitNumber, source: Source) -> Generator[Batch, None, CommitNumber]:
+    def _spooled(self, footing: Footing, source: Source) -> Generator[Batch, None, Footing]:
         """One round by the spool, once the peer has worked off what is under way: what is asked would wait behind it while the
-        source changes. Returns the commit that the peer has then."""
+        source changes. Returns from where the peer is to be brought on then."""
         self.phase = CallPhase.BEHIND
         yield from self.talk.drained()
         if self.talk.closing:
-            return base
+            return footing
         with closing(self._open_spool()) as spool:
             self._spool = spool
             queue = self._queue = self._feed.attach(self._peer, self.talk.wake, spool)
-            one = SpooledRound(
-                self.talk, source, queue, spool, base, lambda: self._feed.given, whole=self._is_unknown(base)
-            )
+            one = SpooledRound(self._context(source, queue), footing, spool)
             self._begins(one)
             try:
                 if self.talk.over:
@@ -307,7 +292,7 @@ class Sender:
         self._rounds.spooled(one.moved, one.sealed)
         if one.stuck:
             yield from rest_fruitless(self.talk, source, self._rounds, one.stuck)
-        return one.base
+        return one.footing
 
     def _went_without(self, absent: bool) -> None:
         if absent and self._owed is not None:
@@ -326,7 +311,7 @@ class Sender:
     def _asks_owed(self) -> bool:
         return self._owed is not None and self._owed.due
 
-    def _begins(self, one: Catchup | SpooledRound) -> None:
+    def _begins(self, one: Round) -> None:
         self.phase = CallPhase.BEHIND if self._rounds.behind else CallPhase.CATCHUP
         self._round = one
 

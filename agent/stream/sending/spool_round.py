@@ -12,8 +12,7 @@ However slowly it ships, the bytes sent are those that the rows name. What is ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
 
 from agent.capture.outlet import Lack
 from agent.chunking.references import by_bytes, row_references
@@ -22,67 +21,44 @@ from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.rows import key_is_object, object_id_of_key
 from agent.store.spool import Spool
+from agent.stream.footing import Footing, Way
 from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Withdraw
 from agent.stream.rows_blob import blobs_of
 from agent.stream.sending import live
-from agent.stream.sending.batch_builder import Load
-from agent.stream.sending.call import Conversation
-from agent.stream.sending.catchup import NOT_CAPTURED, backlog, has_passed
-from agent.stream.sending.feed import PeerQueue
+from agent.stream.sending.asking import Asking
 from agent.stream.sending.owed_by_peer import Absences
+from agent.stream.sending.round import NOT_CAPTURED, RoundContext, backlog, has_passed
 from agent.stream.sending.rounds import Fruitless, Stalled
-from agent.stream.sending.source import PendingMark, Source
+from agent.stream.sending.source import PendingMark
 
 #: Every pass but the first looks only at what changed during the one before, at the pace of a local disk.
 _PASSES_MAX = 8
 _QUESTIONS_MAX = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """Names whose answer is due."""
-
-    id: int
-    refs: Sequence[ChunkRef]
-
-
 class SpooledRound:
-    """Used by the speaking thread, once; :meth:`run` is a generator of batches.
+    """A ``Round``. Used by the speaking thread, once; :meth:`run` is a generator of batches.
 
     ``queue`` must have been attached with ``spool`` and before anything here is read; it is given up as soon as all is gathered.
-    ``base``: the commit that the peer has, raised by the seal; ``whole``: it is not known here, so all rows go;
+    ``footing``: from where the peer is brought on, that of the seal after it;
     ``moved``: bytes shipped; ``sealed``: whether it came to its end; ``absent``: whether it went without something that could
     not be read; ``stuck``: what had changed however often it was captured again, although there was room; ``todo``: bytes that
     the peer lacks, as far as known; ``since``: what ``given`` said when its commit was chosen."""
 
-    def __init__(
-        self,
-        talk: Conversation,
-        source: Source,
-        queue: PeerQueue,
-        spool: Spool,
-        base: CommitNumber,
-        given: Callable[[], int] = lambda: 0,
-        *,
-        whole: bool = False,
-    ) -> None:
-        self.base = base
-        self._whole = whole
-        #: What the peer's rows are compared with.
-        self._from = NOTHING if whole else base
-        self.since = given()
-        self._given = given
+    def __init__(self, context: RoundContext, footing: Footing, spool: Spool) -> None:
+        self.footing = footing
+        self.since = context.given()
         self.moved = 0
         self.sealed = False
         self.stuck: frozenset[ObjectId] = frozenset()
         self.absent = False
         self.todo = 0
-        self._talk = talk
-        self._source = source
-        self._queue = queue
+        self._given = context.given
+        self._talk = context.talk
+        self._source = context.source
+        self._queue = context.queue
         self._spool = spool
-        self._load = Load(talk.level, lambda: talk.message)
-        self._questions: list[_Question] = []
+        self._asking = Asking(context.talk, _QUESTIONS_MAX)
         #: What the peer said that it lacks, by name with its kind; of that, what could not be read; and the objects that named
         #: it, of which some were looked at again in this pass.
         self._lacking: dict[bytes, int] = {}
@@ -92,9 +68,14 @@ class SpooledRound:
         self._absences = Absences()
 
     @property
+    def base(self) -> CommitNumber:
+        """The commit that the peer has."""
+        return self.footing.base
+
+    @property
     def unsaid(self) -> int:
-        """Bytes, in the clear, that are gathered for the next batch."""
-        return self._load.raw
+        """See ``Round``."""
+        return self._asking.unsaid
 
     def run(self) -> Iterator[Batch]:
         """Gather and ship; when it does not fit the spool, ship what does, without a seal: the peer keeps it.
@@ -113,7 +94,7 @@ class SpooledRound:
 
     def _gather(self) -> Generator[Batch, None, Commit | None]:
         """The commit of which everything that lacks is in the spool; None when it does not all fit."""
-        at = self._from
+        at = self.footing.start
         for _ in range(_PASSES_MAX):
             self.since = self._given()
             newest = self._source.newest()
@@ -127,7 +108,7 @@ class SpooledRound:
             if not self._unmet:
                 return newest
             # What could not be read and has no newer row is asked for again with all the rest.
-            at = newest.number if before <= self._again else self._from
+            at = newest.number if before <= self._again else self.footing.start
             yield from self._captured(self._source.force(tuple(self._unmet)))
         self.stuck = frozenset(self._unmet)
         return None
@@ -150,7 +131,7 @@ class SpooledRound:
             if self._talk.closing or self._full:
                 return
         yield from self._ask(refs)
-        while self._questions:
+        while self._asking:
             yield from self._answer()
 
     def _references(self, key: bytes, old: bytes | None, new: bytes | None) -> Iterator[ChunkRef]:
@@ -167,17 +148,14 @@ class SpooledRound:
 
     def _ask(self, refs: Sequence[ChunkRef]) -> Iterator[Batch]:
         if refs:
-            question = self._talk.question(len(refs))
-            self._questions.append(_Question(question, refs))
-            self._load.part(Offer(question, NOTHING, NOTHING, asked=tuple((ref.kind, ref.name) for ref in refs)))
-            yield from self._talk.say(self._load.take())
-        while self._questions and (len(self._questions) > _QUESTIONS_MAX or self._talk.answered(self._questions[0].id)):
+            asked = tuple((ref.kind, ref.name) for ref in refs)
+            yield from self._asking.put(Offer(self._asking.question(refs=refs), NOTHING, NOTHING, asked=asked))
+        while self._asking.due:
             yield from self._answer()
 
     def _answer(self) -> Iterator[Batch]:
-        question = self._questions.pop(0)
-        yield from self._talk.answer(question.id)
-        wanted = set(self._talk.take_answer(question.id))
+        question, lacking = yield from self._asking.answer()
+        wanted = set(lacking)
         # A name is wanted once: whoever names it too must still know that it could not be read.
         refs = [ref for at, ref in enumerate(question.refs) if at in wanted or ref.name in self._unread]
         for some in by_bytes(refs):
@@ -231,8 +209,8 @@ class SpooledRound:
         drops: list[bytes] = []
         count = size = 0
         whole = True
-        self.todo = min(self.todo, backlog(self._source, self._from, target))
-        for rows in self._source.difference(self._from, target.number):
+        self.todo = min(self.todo, backlog(self._source, self.footing.start, target))
+        for rows in self._source.difference(self.footing.start, target.number):
             for _, old, new in rows:
                 for ref in row_references(old, new, self._source.piece) if new is not None else ():
                     whole = (yield from self._send(ref.name)) and whole
@@ -246,16 +224,19 @@ class SpooledRound:
                 break
         count += yield from self._offer(target.number, Changes(puts, drops))
         if self._talk.closing or not whole:
-            self._load.part(Withdraw(target.number))
+            yield from self._asking.put(Withdraw(target.number))
         else:
-            fuzzy = self._source.fuzzy(self.base, target.number)
-            for part in self._absences.parts(target.number, self.base):
-                self._load.part(part)
-            absent = self._absences.told
-            self._load.part(live.seal_of(target, self.base, count, fuzzy, absent))
-            self.absent = absent > 0
-            self.base, self.sealed = target.number, True
-        yield from self._talk.say(self._load.take())
+            yield from self._seal(target, count)
+
+    def _seal(self, target: Commit, count: int) -> Iterator[Batch]:
+        fuzzy = self._source.fuzzy(self.base, target.number)
+        for part in self._absences.parts(target.number, self.base):
+            self._asking.load.part(part)
+        absent = self._absences.told
+        seal = live.seal_of(target, self.base, count, fuzzy, absent)
+        self.absent = absent > 0
+        self.footing, self.sealed = Footing(target.number, Way.ON), True
+        yield from self._asking.put(seal)
 
     def _ship_unsealed(self) -> Iterator[Batch]:
         """What fits is at the peer then, and need not travel again if it is still named; what does not may be asked for anew."""
@@ -263,19 +244,18 @@ class SpooledRound:
             yield from self._send(name)
             if self._talk.closing:
                 break
-        self._load.part(Withdraw(NOTHING))
-        yield from self._talk.say(self._load.take())
+        yield from self._asking.put(Withdraw(NOTHING))
 
     def _offer(self, number: CommitNumber, changes: Changes) -> Generator[Batch, None, int]:
         """Rows; how many."""
-        count = 0
+        count, load = 0, self._asking.load
         for rows, blob in blobs_of(changes):
             count += rows
-            if not self._load.fits(len(blob)):
-                yield from self._talk.say(self._load.take())
-            self._load.part(Offer(0, number, self.base, blob, whole=self._whole))
-        if self._load.full:
-            yield from self._talk.say(self._load.take())
+            if not load.fits(len(blob)):
+                yield from self._asking.flush()
+            load.part(Offer(0, number, self.base, blob, whole=self.footing.way is Way.WHOLE))
+        if load.full:
+            yield from self._asking.flush()
         return count
 
     def _send(self, name: bytes) -> Generator[Batch, None, bool]:
@@ -288,7 +268,8 @@ class SpooledRound:
             return False
         self.moved += len(data)
         self.todo = max(0, self.todo - len(data))
-        self._load.chunk(kind, name, data)
-        if self._load.full:
-            yield from self._talk.say(self._load.take())
+        load = self._asking.load
+        load.chunk(kind, name, data)
+        if load.full:
+            yield from self._talk.say(load.take())
         return True

@@ -13,7 +13,7 @@ from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.stream.messages import Hello
 from agent.stream.position import PositionBoard
-from agent.stream.sending.catchup import NOT_CAPTURED, NOT_READ
+from agent.stream.sending.round import NOT_CAPTURED, NOT_READ
 from agent.stream.sending.rounds import FRUITLESS, Fruitless, Stalled
 from agent.stream.sending.sender import Sender
 from agent.stream.sending.source import PendingMark
