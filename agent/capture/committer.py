@@ -6,21 +6,20 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from agent.capture.batch import TreeBatch
 from agent.capture.outlet import Outlet, ReadChunk
+from agent.capture.sessions import Batch, CaptureContext
 from agent.chunking.reader import Found
 from agent.core.backoff import Backoff
-from agent.core.clock import Clock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, commit_number, epoch_of, seq_of
 from agent.core.patch import Runs
-from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE
 from agent.fs.reserve import ReserveReached
-from agent.store.catalog.catalog import Catalog, Header
+from agent.store.catalog.catalog import Header
 from agent.store.doubt import facts_mark
-from agent.store.local import FactsMark, Local
+from agent.store.local import FactsMark
 
 T = TypeVar("T")
 
@@ -34,30 +33,29 @@ class CaptureStopped(Exception):
 
 
 class Committer:
-    """Writes batches. While our own disk is full it tries again and keeps everything. Belongs to the pump's thread."""
+    """Writes batches. While our own disk is full it tries again and keeps everything. Belongs to the pump's thread.
+
+    ``require_room``: see ``PumpCalls``."""
 
     def __init__(
         self,
-        catalog: Catalog,
-        local: Local,
+        context: CaptureContext,
         outlet: Outlet,
-        board: ProblemBoard,
-        clock: Clock,
         stopping: threading.Event,
-        require_room: Callable[[int], None] = lambda _: None,
+        require_room: Callable[[int], None],
     ) -> None:
         self.commits = 0
         self.fuzzy = 0
-        self._catalog = catalog
-        self._local = local
+        self._catalog = context.catalog
+        self._local = context.local
         self._outlet = outlet
-        self._board = board
-        self._clock = clock
+        self._board = context.board
+        self._clock = context.clock
         self._stopping = stopping
         self._require_room = require_room
         self._mark: FactsMark | None = None
 
-    def write(self, batch: TreeBatch, consistent: bool) -> Commit | None:
+    def write(self, batch: Batch, consistent: bool) -> Commit | None:
         """Commit the batch and begin the next; None when there was nothing to commit.
 
         A batch without rows is committed only when it makes a dataset consistent that was not.
@@ -96,7 +94,7 @@ class Committer:
                 seq = seq_of(newest.number) + 1
         return Header(commit_number(epoch, seq), parent, now, now, consistent, fuzzy)
 
-    def _give(self, commit: Commit, changes: Changes, batch: TreeBatch) -> None:
+    def _give(self, commit: Commit, changes: Changes, batch: Batch) -> None:
         chunks = self._labelled(((name, kind, data) for name, (kind, data) in batch.chunks.items()), batch.patches)
         if batch.since is not None:
             self._outlet.waited(batch.since)
@@ -115,7 +113,7 @@ class Committer:
             ReadChunk(name, kind, data, name not in known, patches.get(name, ())) for name, (kind, data) in once.items()
         ]
 
-    def _write_facts(self, batch: TreeBatch, commit: Commit | None) -> None:
+    def _write_facts(self, batch: Batch, commit: Commit | None) -> None:
         """With the commit up to which they hold, in one transaction; of a commit that has none, only that."""
         mark = facts_mark(commit) if commit is not None else None
         if batch.has_facts or mark != self._mark:

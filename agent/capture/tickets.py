@@ -32,6 +32,10 @@ class Outstanding:
         """It ended, with everything it found in the batch or given back as hints."""
         self._active.discard(serial)
 
+    def goes_on(self) -> bool:
+        """Whether anything does."""
+        return bool(self._active)
+
     def passed(self, serial: int) -> bool:
         """Whether nothing begun up to ``serial`` goes on."""
         return not self._active or min(self._active) > serial

@@ -14,7 +14,10 @@ from agent import __version__
 from agent.capture.committer import WAITS
 from agent.capture.exclude import Rules
 from agent.capture.facts import PumpFacts
-from agent.capture.pump import Pump
+from agent.capture.files.hard_links import Linked
+from agent.capture.pump import Pump, PumpCalls
+from agent.capture.sessions import CaptureContext
+from agent.capture.tree.session import TreeSessions
 from agent.config.nesting import apart
 from agent.config.values import Dataset
 from agent.core.commit import Commit
@@ -131,20 +134,16 @@ class Primary:
         self._senders: dict[str, Sender] = {}
         #: By peer: how many files it owes, and the paths of the first.
         self.owed: dict[str, tuple[int, Sequence[bytes]]] = {}
+        #: Files with further names: what the watcher asks about changes outside the root.
+        self._linked = Linked()
+        capture = CaptureContext(dataset.name, catalog, local, context.board, around.clock)
+        rules = Rules(dataset.exclude, dataset.include, apart(dataset, around.settings.datasets))
         self.pump = Pump(
-            dataset.name,
-            dataset.path,
-            catalog,
-            local,
+            capture,
             Settle(),
+            TreeSessions(capture, dataset.path, rules, self._linked),
             MeasuredFeed(self.feed, (*self.meters.values(), *self.applied_meters.values()), around.changed),
-            context.board,
-            around.clock,
-            Rules(dataset.exclude, dataset.include, apart(dataset, around.settings.datasets)),
-            self._set_barrier,
-            self._pump_failed,
-            self._horizons,
-            self._room.require,
+            PumpCalls(self._set_barrier, self._pump_failed, self._horizons, self._room.require),
         )
         for name, positions in self.boards.items():
             positions.watch(partial(self._moved, name))
@@ -255,7 +254,7 @@ class Primary:
         forced = None if self.dataset.watch == "auto" else self.dataset.watch
         try:
             root = directory_at(path)
-            watcher = choose(path, forced, self._context.around.groups, self.pump.linked.holds)
+            watcher = choose(path, forced, self._context.around.groups, self._linked.holds)
             watcher.start(self.pump.hint)
         except HikaeError as error:
             self.watch_trouble = error.reason

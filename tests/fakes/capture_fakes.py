@@ -8,12 +8,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent.capture.exclude import Rules
 from agent.capture.files.hard_links import Linked
 from agent.capture.outlet import ReadChunk, Room
-from agent.capture.pump import Pump
+from agent.capture.pump import Pump, PumpCalls
+from agent.capture.sessions import CaptureContext
+from agent.capture.tree.session import TreeSessions
 from agent.core import chunks
 from agent.core.clock import Clock, SystemClock
 from agent.core.commit import Changes, Commit
@@ -22,9 +25,11 @@ from agent.core.ids import ROOT, Epoch, ObjectId
 from agent.core.problem import ProblemBoard
 from agent.core.row_checks import check_row
 from agent.core.rows import ChunkRow, NameRow, ObjectRow, decode_object, is_object, key_of, object_key
+from agent.fs.handles import can_open_by_handle
 from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.expiry import ALL_HISTORY
 from agent.store.local import Local
-from agent.watch.hint import Hint, Look
+from agent.watch.hint import Hint, Look, Passing, waits_for_nothing
 from agent.watch.settle import Settle
 from fakes.trees import Seen, snapshot
 
@@ -249,6 +254,15 @@ def unequal(expected: dict[bytes, Seen], actual: dict[bytes, Seen], limit: int =
     return words[:limit]
 
 
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What a station's pump is handed: a watcher's barrier, a check of the disk, and whether objects can be located."""
+
+    set_barrier: Callable[[], Passing] = lambda: waits_for_nothing
+    require_room: Callable[[int], None] = lambda _: None
+    can_locate: Callable[[int], bool] = can_open_by_handle
+
+
 class Station:
     """A root, a state directory, and the pump that captures the one into the other."""
 
@@ -261,6 +275,7 @@ class Station:
         clock: Clock | None = None,
         linked: Linked | None = None,
         open_catalog: Callable[[str], Catalog] = Catalog.open,
+        wiring: Wiring = Wiring(),
     ) -> None:
         self.root = root
         self.state = state
@@ -273,18 +288,13 @@ class Station:
             self.catalog.begin_epoch(Epoch(1, "alpha", b"t" * 16))
         self.local = Local.open(str(state / "local.db"))
         self.settle = Settle()
+        context = CaptureContext("test", self.catalog, self.local, self.board, clock or SystemClock())
         self.pump = Pump(
-            "test",
-            str(root),
-            self.catalog,
-            self.local,
+            context,
             self.settle,
+            TreeSessions(context, str(root), rules or Rules(), linked or Linked(), wiring.can_locate),
             outlet,
-            self.board,
-            clock or SystemClock(),
-            rules,
-            on_failed=self.failed.append,
-            linked=linked,
+            PumpCalls(wiring.set_barrier, self.failed.append, lambda: ALL_HISTORY, wiring.require_room),
         )
 
     def start(self) -> None:
@@ -365,9 +375,11 @@ def station(
     clock: Clock | None = None,
     linked: Linked | None = None,
     open_catalog: Callable[[str], Catalog] = Catalog.open,
+    wiring: Wiring = Wiring(),
 ) -> Iterator[Station]:
     """A station that is stopped and closed in the end."""
-    made = Station(root, state, outlet if outlet is not None else RecordingOutlet(), rules, clock, linked, open_catalog)
+    outlet = outlet if outlet is not None else RecordingOutlet()
+    made = Station(root, state, outlet, rules, clock, linked, open_catalog, wiring)
     try:
         yield made
     finally:

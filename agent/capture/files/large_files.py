@@ -14,20 +14,17 @@ from agent.capture.files.objects import Objects, Sighting
 from agent.capture.files.read_budget import SPARED
 from agent.capture.open_tree import OpenTree
 from agent.capture.refused import may_pass
+from agent.capture.sessions import Send
 from agent.capture.tickets import LargeQueue, Told
 from agent.capture.tree.names import Looker
 from agent.capture.tree.trail import Purpose, Saw, Steps, Trail
-from agent.chunking.reader import Content, ContentReader, Found
+from agent.chunking.reader import Content, ContentReader
 from agent.chunking.stat_trust import unchanged
 from agent.core.ids import ObjectId
-from agent.core.patch import Runs
 from agent.core.rows import decode_object, size_of
 from agent.fs.confined import open_file
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import Metadata, read_metadata
-
-#: Gives chunks to the peers under a token, ahead of their commit; and whether the file is new.
-Send = Callable[[int, list[Found], dict[bytes, Runs], bool], None]
 
 
 class LargeReads:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from agent.capture.batch import Name
+from agent.capture.sessions import Settled, Turned
 from agent.capture.tickets import Outstanding
 from agent.capture.tree.moves import followed
-from agent.capture.tree.session import TreeSession
-from agent.capture.tree.trail import Purpose, Saw, Trail
+from agent.capture.tree.parts import TreeParts
+from agent.capture.tree.trail import Purpose, Saw, Steps, Trail
 from agent.capture.tree.walk import Turns, Walk
 from agent.chunking.stat_trust import Trust
-from agent.core.clock import Clock
 from agent.core.ids import ROOT, ObjectId
 from agent.watch.hint import Hint, Look
 
@@ -49,31 +49,33 @@ class Job:
 
 
 class Background:
-    """Belongs to the pump's thread, with the session. ``virgin``: nothing was ever captured in this catalog.
+    """Belongs to the pump's thread, with the parts that it drives. ``virgin``: nothing was ever captured in this catalog.
 
-    ``again``: hints to be given back to settle, for the pump, which empties it. ``by_event``: whether what the last turn found is
-    owed to an event; ``whole_ended``: a walk of the whole root ended."""
+    What looks gave back is gathered while one of its methods runs, and returned by it."""
 
-    def __init__(self, session: TreeSession, virgin: bool) -> None:
-        self.again: list[Hint] = []
-        self.by_event = False
-        self.whole_ended = False
-        #: Whether the last turn looked at what had waited for the link.
-        self.took_later = False
-        self._session = session
+    def __init__(self, parts: TreeParts, virgin: bool) -> None:
+        self._parts = parts
+        self._batch = parts.tree.batch
+        self._clock = parts.tree.clock
         self._virgin = virgin
         self._jobs: deque[Job] = deque()
         self._large_next = self._later_next = False
+        #: Since when something that the background found has waited for its commit, monotonic seconds.
         self._since: float | None = None
+        self._again: list[Hint] = []
 
     def __bool__(self) -> bool:
-        return bool(self._jobs) or bool(self._session.large) or len(self._session.later) > 0
+        return bool(self._jobs) or bool(self._parts.large) or len(self._parts.later) > 0
 
     # --- hints
 
-    def look(self, hint: Hint) -> Iterator[object]:
-        """Look at a hint; the batch may be committed at every step."""
-        looker = self._session.looker
+    def look(self, hint: Hint) -> Generator[None, None, Sequence[Hint]]:
+        """Look at a hint; the batch may be committed at every step. What is to be looked at again."""
+        yield from self._look(hint)
+        return self._given_back()
+
+    def _look(self, hint: Hint) -> Steps:
+        looker = self._parts.looker
         saw = yield from looker.look(hint)
         self._keep(saw)
         if hint.look is Look.ENTRY or (hint.look is Look.SUBTREE and not hint.path):
@@ -84,18 +86,19 @@ class Background:
             else:
                 self._add(Kind.SUBTREE, directory, *looker.moved.out_of(directory))
 
-    def _children(self, directory: ObjectId, path: bytes) -> Iterator[object]:
+    def _children(self, directory: ObjectId, path: bytes) -> Steps:
         """The entries of one directory; those that are new directories are walked later."""
-        walk = self._session.walk(Trust.EQUAL)
+        walk = self._parts.walk(Trust.EQUAL)
         try:
-            yield from walk.visit(directory, lambda id, is_new: walk.trail.to_walk(id) if is_new else None)
+            for _ in walk.visit(directory, lambda id, is_new: walk.trail.to_walk(id) if is_new else None):
+                yield
         except OSError:
-            self._session.looker.retries.give_back(walk.trail, path)
+            self._parts.looker.retries.give_back(walk.trail, path)
         self._keep(walk.trail.saw())
 
     def _keep(self, saw: Saw) -> None:
         """What a look left to others: hints for the pump, and directories to be walked here."""
-        self.again += saw.again
+        self._again += saw.again
         for id in saw.appeared:
             running = next((job.walk for job in self._jobs if job.kind is Kind.APPEARED and job.walk is not None), None)
             if running is not None:
@@ -104,9 +107,13 @@ class Background:
                 self._add(Kind.APPEARED, id)
         self._follow_what_left()
 
+    def _given_back(self) -> Sequence[Hint]:
+        again, self._again = self._again, []
+        return again
+
     def _follow_what_left(self) -> None:
         """What leaves a place that is still to be gone over takes along what was to be found there."""
-        leavings = self._session.looker.moved.just_left()
+        leavings = self._parts.looker.moved.just_left()
         if not leavings:
             return
         for job in self._jobs:
@@ -135,61 +142,60 @@ class Background:
         """Whether a walk of the whole root goes on or waits."""
         return any(job.kind is Kind.WHOLE for job in tuple(self._jobs))
 
-    def turn(self, clock: Clock) -> None:
+    def turn(self) -> Turned:
         """About ten milliseconds of background work."""
-        self.took_later = self._later_next = len(self._session.later) > 0 and not self._later_next
-        if self.took_later:
-            self._take_later(clock)
-        else:
-            self._take_turn(clock)
-        if self._since is None and (self._session.batch.rows or self._session.batch.touched):
-            self._since = clock.monotonic()
+        took_later = self._later_next = len(self._parts.later) > 0 and not self._later_next
+        by_event, ended = (True, None) if took_later and self._take_later() else self._take_turn()
+        if self._since is None and (self._batch.rows or self._batch.touched):
+            self._since = self._clock.monotonic()
+        is_due = self._batch.full_of_bulk or not self or took_later or self._has_waited()
+        return Turned(by_event, ended is Kind.WHOLE, is_due, self._given_back())
 
-    def _take_later(self, clock: Clock) -> None:
+    def _has_waited(self) -> bool:
+        """Whether rows have waited long enough for their commit."""
+        return self._since is not None and self._clock.monotonic() - self._since >= _LONGEST
+
+    def batch_ended(self) -> None:
+        """The batch is committed or forgotten."""
+        self._since = None
+
+    def _take_later(self) -> bool:
         """Entries that waited for the link, as many as it has room for, and one at least."""
-        session, deadline = self._session, clock.monotonic() + _TURN
-        self.by_event = True
-        room, session.objects.link.room = session.objects.link.room, None
+        parts, deadline = self._parts, self._clock.monotonic() + _TURN
+        room, parts.objects.link.room = parts.objects.link.room, None
         try:
-            while taken := session.later.take():
+            while taken := parts.later.take():
                 name, since, serial = taken
                 self._look_at(name)
-                session.batch.waited(since)
-                session.later.done(serial)
-                if clock.monotonic() >= deadline or (room is not None and session.batch.bytes >= room.now):
-                    return
+                self._batch.waited(since)
+                parts.later.done(serial)
+                if self._clock.monotonic() >= deadline or (room is not None and self._batch.bytes >= room.now):
+                    break
         finally:
-            session.objects.link.room = room
+            parts.objects.link.room = room
+        return True
 
     def _look_at(self, place: Name) -> None:
         trail = Trail(Purpose())
-        for _ in self._session.looker.entry(trail, *place):
+        for _ in self._parts.looker.entry(trail, *place):
             pass
-        for _ in self._session.looker.follow_up(trail):
+        for _ in self._parts.looker.follow_up(trail):
             pass
         self._keep(trail.saw())
 
-    def _take_turn(self, clock: Clock) -> None:
+    def _take_turn(self) -> tuple[bool, Kind | None]:
+        """A slice of a large file, or some steps of a job: whether what it found is owed to an event, and what ended."""
         job = self._next_job()
         if job is None:
-            self.by_event = True
-            self._keep(self._session.large.turn())
-        else:
-            self.by_event = job.kind in (Kind.APPEARED, Kind.DROP)
-            self._run(job, clock)
-
-    def is_due(self, clock: Clock) -> bool:
-        """Whether rows have waited long enough for their commit."""
-        return self._since is not None and clock.monotonic() - self._since >= _LONGEST
-
-    def committed(self) -> None:
-        """The batch is committed or forgotten."""
-        self._since = None
+            self._keep(self._parts.large.turn())
+            return True, None
+        ended = self._run(job)
+        return job.kind in (Kind.APPEARED, Kind.DROP), job.kind if ended else None
 
     def _next_job(self) -> Job | None:
         """Large files and walks take turns; of several walks of the whole root only the first runs."""
         self._large_next = not self._large_next
-        if self._session.large and (self._large_next or not self._jobs):
+        if self._parts.large and (self._large_next or not self._jobs):
             return None
         if not self._jobs:
             return None
@@ -199,39 +205,45 @@ class Background:
             self._jobs.rotate(-1)
         return self._jobs[0]
 
-    def _run(self, job: Job, clock: Clock) -> None:
+    def _run(self, job: Job) -> bool:
+        """Some steps of a job; whether it ended."""
         if job.run is None:
             job.run = self._begun(job)
-        deadline = clock.monotonic() + _TURN
-        batch = self._session.batch
-        for blocked in job.run:
-            if blocked or batch.full_of_bulk or clock.monotonic() >= deadline:
-                self._keep(job.trail.saw())
-                return
+        ended = self._run_steps(job.run)
         self._keep(job.trail.saw())
-        self._jobs.remove(job)
-        self._owner(job.kind).end(job.serial)
-        if job.kind is Kind.WHOLE:
-            self.whole_ended, self._virgin = True, False
+        if ended:
+            self._jobs.remove(job)
+            self._owner(job.kind).end(job.serial)
+            self._virgin = self._virgin and job.kind is not Kind.WHOLE
+        return ended
+
+    def _run_steps(self, run: Turns) -> bool:
+        deadline = self._clock.monotonic() + _TURN
+        for blocked in run:
+            if blocked or self._batch.full_of_bulk or self._clock.monotonic() >= deadline:
+                break
+        else:
+            return True
+        return False
 
     def _begun(self, job: Job) -> Turns:
         if job.kind is Kind.DROP:
             return self._drop(job.trail, *job.tops)
         if job.kind is Kind.WHOLE:
-            self._session.problems.look_begins()
-            self._session.objects.root()
-            job.walk = self._session.walk(Trust.CLEAN, whole=True, virgin=self._virgin)
+            self._parts.tree.problems.look_begins()
+            self._parts.objects.root()
+            job.walk = self._parts.walk(Trust.CLEAN, whole=True, virgin=self._virgin)
         else:
-            job.walk = self._session.walk(Trust.EQUAL if job.kind is Kind.APPEARED else Trust.CLEAN)
+            job.walk = self._parts.walk(Trust.EQUAL if job.kind is Kind.APPEARED else Trust.CLEAN)
         job.trail = job.walk.trail
         for top in job.tops:
             job.walk.add(top)
         return job.walk.run()
 
     def _drop(self, trail: Trail, top: ObjectId) -> Turns:
-        for _ in self._session.looker.departures.drop_below(trail, top):
+        for _ in self._parts.looker.departures.drop_below(trail, top):
             yield False
-        for _ in self._session.looker.follow_up(trail):
+        for _ in self._parts.looker.follow_up(trail):
             yield False
 
     def _add(self, kind: Kind, *tops: ObjectId) -> Job:
@@ -240,30 +252,33 @@ class Background:
         return job
 
     def _owner(self, kind: Kind) -> Outstanding:
-        return self._session.walks if kind is Kind.WHOLE else self._session.outstanding
+        return self._parts.walks if kind is Kind.WHOLE else self._parts.outstanding
 
     # --- before a commit
 
-    def settle_batch(self) -> bool:
-        """Make the batch one that can be committed: nothing nameless, directories as they are now.
+    def settle_batch(self) -> Settled:
+        """Make the batch one that can be committed. On exit nothing in it is nameless, and directories are as they are now; or it
+        is to be forgotten, and what it was about looked at again."""
+        trail = Trail(Purpose())
+        is_right = self._settle(trail)
+        self._keep(trail.saw())
+        if is_right:
+            self._look_at_touched()
+        return Settled(is_right, self._given_back())
 
-        False when it cannot be: it must be forgotten, and what it was about looked at again."""
-        looker, batch, trail = self._session.looker, self._session.batch, Trail(Purpose())
+    def _settle(self, trail: Trail) -> bool:
+        looker, batch = self._parts.looker, self._batch
         if batch.object(ROOT) is None:
-            self._session.objects.root()
+            self._parts.objects.root()
         for _ in range(_ROUNDS):
             if not batch.orphans:
-                self._keep(trail.saw())
-                self._look_at_touched()
                 return True
             doomed = looker.departures.settle_orphans(trail)
             if doomed:
-                self._keep(trail.saw())
                 self._drop_doomed(doomed)
                 return False
             for _ in looker.follow_up(trail):
                 pass
-        self._keep(trail.saw())
         return False
 
     def _drop_doomed(self, doomed: list[ObjectId]) -> None:
@@ -273,12 +288,12 @@ class Background:
                 self._add(Kind.DROP, id)
 
     def _look_at_touched(self) -> None:
-        batch = self._session.batch
+        batch = self._batch
         for id in sorted(batch.touched):
             if batch.object(id) is None:
                 continue
             try:
-                self._session.objects.directory_again(id)
+                self._parts.objects.directory_again(id)
             except OSError:
                 # It is gone or moved: then its parent's hint or the next walk tells.
                 continue

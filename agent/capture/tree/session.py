@@ -1,120 +1,181 @@
-"""Everything that captures one opened root, put together."""
+"""A tree, captured: what the pump drives, and what opens it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable
 
-from agent.capture.batch import TreeBatch
+from agent.capture.batch import BYTES, TreeBatch
 from agent.capture.directories import Directories
 from agent.capture.exclude import Rules
 from agent.capture.files.copies import Copies
 from agent.capture.files.hard_links import Linked
-from agent.capture.files.large_files import LargeReads, Send
-from agent.capture.files.objects import Objects
-from agent.capture.files.waiting import Queues
-from agent.capture.files.waiting_for_room import Later
 from agent.capture.open_tree import OpenTree
+from agent.capture.outlet import Room
 from agent.capture.path_problems import PathProblems
-from agent.capture.tickets import LargeQueue, Outstanding
-from agent.capture.tree.census import Census, Counted
-from agent.capture.tree.names import Looker
-from agent.capture.tree.walk import Walk, WalkManner
-from agent.chunking.stat_trust import Trust
-from agent.core.clock import Clock
-from agent.core.problem import ProblemBoard
-from agent.fs.durable import sync_filesystem
-from agent.store.catalog.catalog import Catalog
-from agent.store.local import Local
-
-_SEED = "print-seed"
+from agent.capture.root import RootGuard, RootHold
+from agent.capture.sessions import CaptureContext, Send, SessionFacts, Settled, Turned
+from agent.capture.tickets import Outstanding
+from agent.capture.tree.census import Census
+from agent.capture.tree.jobs import Background
+from agent.capture.tree.parts import TreeParts, put_together
+from agent.core.rows import is_object, key_of, object_id_of_key
+from agent.fs.handles import can_open_by_handle
 
 
 class TreeSession:
-    """Lives from the opening of a root until it is closed or held. Belongs to the pump's thread."""
+    """The ``Session`` of one opened root: see there. ``virgin``: nothing was ever captured in this catalog; ``census``: counts
+    what there is, at a first sync."""
 
     def __init__(
-        self,
-        root_fd: int,
-        catalog: Catalog,
-        local: Local,
-        rules: Rules,
-        board: ProblemBoard,
-        clock: Clock,
-        send: Send,
-        tokens: Iterator[int],
-        linked: Linked,
+        self, parts: TreeParts, guard: RootGuard, copies: Copies, *, virgin: bool, census: Census | None
     ) -> None:
-        self.root_fd = root_fd
-        self._census: Census | None = None
-        #: Walks of the whole root; and everything else that hints begin.
-        self.walks = Outstanding()
-        self.outstanding = Outstanding()
-        self.batch = TreeBatch(catalog, local)
-        self.directories = Directories(root_fd, self.batch)
-        self._clock = clock
-        #: On the disk of our own state, not in the tree.
-        self._scratch = os.path.dirname(local.path) or None
-        self.problems = PathProblems(board, clock)
-        self.tree = OpenTree(self.batch, self.directories, self.problems, rules, clock)
-        self.objects = Objects(self.tree, catalog, print_seed(local), linked)
-        linked.opened(root_fd)
-        self.copies = Copies(self.tree, linked, board)
-        queues = Queues(LargeQueue(self.outstanding), Later(self.outstanding))
-        self.later = queues.later
-        self.looker = Looker(self.tree, self.objects, queues)
-        self.large = LargeReads(self.tree, self.objects, self.looker, queues.large, send, tokens)
+        self._parts = parts
+        self._guard = guard
+        self._copies = copies
+        self._census = census
+        self._background = Background(parts, virgin)
+        self._batch = parts.tree.batch
+        self._root_fd = parts.tree.directories.root_fd
+        self.look = self._background.look
+        self.hints_taken = parts.looker.hints_taken
+        self.look_at_everything = self._background.whole
+        self.to_try = parts.tree.problems.to_try
+        self.cannot_read = parts.tree.problems.cannot_read
 
-    def begin_census(self) -> None:
-        """Count what there is, as a first sync goes on."""
-        self._census = Census(self.root_fd, self.tree.rules, self.directories.remote, self._clock)
+    @property
+    def hurry(self) -> bool:
+        return self._parts.large.hurry
+
+    @hurry.setter
+    def hurry(self, hurry: bool) -> None:
+        self._parts.large.hurry = hurry
+
+    @property
+    def batch(self) -> TreeBatch:
+        return self._batch
+
+    @property
+    def walks(self) -> Outstanding:
+        return self._parts.walks
+
+    @property
+    def outstanding(self) -> Outstanding:
+        return self._parts.outstanding
+
+    def stands(self) -> bool:
+        return self._guard.stands(self._root_fd)
+
+    def is_busy(self) -> bool:
+        return bool(self._background)
+
+    def turn(self) -> Turned:
+        turned = self._background.turn()
+        if turned.whole_ended:
+            self._parts.tree.problems.healed = True
+        return turned
 
     def count(self, *, waits: bool) -> None:
-        """A turn of the census, see there."""
         if self._census is not None:
             self._census.turn(waits=waits)
 
-    @property
-    def counted(self) -> Counted | None:
-        """What the census counted; None while it is not through, and without one. From any thread."""
-        return self._census.counted if self._census is not None else None
+    def link_has(self, room: Room | None) -> None:
+        room = self._parts.objects.link.room = None if self._parts.later.full else room
+        self._batch.most = BYTES if room is None else min(BYTES, room.moment)
 
-    def walk(self, trust: Trust, *, whole: bool = False, virgin: bool = False) -> Walk:
-        """A new walk. A ``whole`` one writes everything dirty back first, so that signatures can be clean."""
-        manner = WalkManner(trust, whole, virgin, self._synced() if whole else 0, self._scratch)
-        return Walk(self.tree, self.objects, self.looker, manner)
+    def settle_batch(self) -> Settled:
+        return self._background.settle_batch()
 
-    @property
-    def waits(self) -> int:
-        """Bytes of new files, and of what else waits for the link, that no commit has yet. From any thread."""
-        return self.large.waits + self.later.bytes
+    def batch_ended(self) -> None:
+        self._background.batch_ended()
 
-    def put_off(self) -> float:
-        """For how long the oldest change has waited that is known and in no commit yet, in seconds. From any thread."""
-        since = [one for one in (self.large.new_since, self.later.since, self.batch.since) if one is not None]
-        return max(self.large.put_off(), self._clock.monotonic() - min(since) if since else 0.0)
+    def take_healed(self) -> bool:
+        problems = self._parts.tree.problems
+        healed, problems.healed = problems.healed, False
+        return healed
+
+    def rests(self, news: object) -> None:
+        self._copies.tell(news)
+
+    def let_go(self) -> None:
+        """Directories that were passed keep nobody from what they hold."""
+        self._parts.tree.directories.let_go()
+
+    def longest_rest(self, longest: float) -> float:
+        return self._parts.large.rest(longest)
+
+    def facts(self) -> SessionFacts:
+        large = self._parts.large
+        walk = self._background.whole_walk()
+        return SessionFacts(
+            goes_over=(walk.entries, walk.bytes) if walk is not None else None,
+            has_whole=self._background.has_whole(),
+            counted=self._census.counted if self._census is not None else None,
+            reading=large.progress(),
+            large_waiting=large.waiting,
+            put_off=self._put_off(),
+            waits=large.waits + self._parts.later.bytes,
+            ahead=large.ahead,
+        )
 
     def close(self) -> None:
-        """Close every descriptor; the batch is forgotten."""
         if self._census is not None:
             self._census.close()
-        self.large.close()
-        self.directories.close()
+        self._parts.large.close()
+        self._parts.tree.directories.close()
 
-    def _synced(self) -> int:
-        begun = self._clock.now_ns()
+    def _put_off(self) -> float:
+        """For how long the oldest change has waited that is known and in no commit yet, in seconds. From any thread."""
+        parts = self._parts
+        since = [one for one in (parts.large.new_since, parts.later.since, self._batch.since) if one is not None]
+        return max(parts.large.put_off(), parts.tree.clock.monotonic() - min(since) if since else 0.0)
+
+
+class TreeSessions:
+    """Opens the root at ``path``. ``linked``: files with further names, what the watcher asks about changes outside the root;
+    ``can_locate``: whether an object of the filesystem of a descriptor can be asked where it is."""
+
+    def __init__(
+        self,
+        context: CaptureContext,
+        path: str,
+        rules: Rules,
+        linked: Linked,
+        can_locate: Callable[[int], bool] = can_open_by_handle,
+    ) -> None:
+        self._context = context
+        self._rules = rules
+        self._linked = linked
+        self._can_locate = can_locate
+        self._guard = RootGuard(path, context.local)
+        #: They rise as long as the pump lives: its peers hold what was sent under one.
+        self._tokens = itertools.count(1)
+
+    def open(self, send: Send, *, is_first: bool) -> TreeSession | RootHold:
+        """A session of what stands at the path, or why there is none."""
+        root_fd = self._guard.open()
+        if isinstance(root_fd, RootHold):
+            return root_fd
+        context = self._context
+        batch = TreeBatch(context.catalog, context.local)
+        directories = Directories(root_fd, batch, self._can_locate)
+        problems = PathProblems(context.board, context.clock)
+        tree = OpenTree(batch, directories, problems, self._rules, context.clock)
+        parts = put_together(tree, context, self._linked, send, self._tokens)
+        copies = Copies(tree, self._linked, context.board)
+        census = Census(root_fd, self._rules, directories.remote, context.clock) if is_first else None
+        virgin = context.catalog.created and context.catalog.newest() is None
+        return TreeSession(parts, self._guard, copies, virgin=virgin, census=census)
+
+    def accept(self) -> None:
+        """What stands at the path is the root from now on. On another filesystem no handle means what it meant: where an object
+        stands decides which one it is."""
         try:
-            sync_filesystem(self.root_fd)
+            if self._guard.accept():
+                self._forget_facts()
         except OSError:
-            # Without a sync nothing is clean, so everything is read: slower, and right.
-            return 0
-        return begun
+            return
 
-
-def print_seed(local: Local) -> int:
-    """The dataset's own seed of prints: whoever does not know it cannot make two contents look equal."""
-    stored = local.value(_SEED)
-    if stored is None:
-        stored = os.urandom(8)
-        local.set_value(_SEED, stored, durable=True)
-    return int.from_bytes(stored, "big")
+    def _forget_facts(self) -> None:
+        for rows in self._context.catalog.rows_at():
+            self._context.local.write([], [object_id_of_key(key_of(row)) for row in rows if is_object(row)])

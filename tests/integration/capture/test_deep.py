@@ -13,9 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from agent.capture.batch import TreeBatch
+from agent.capture.directories import Directories
 from agent.capture.exclude import Rules
 from agent.capture.files.hard_links import Linked
-from agent.capture.tree.session import TreeSession
+from agent.capture.open_tree import OpenTree
+from agent.capture.path_problems import PathProblems
+from agent.capture.sessions import CaptureContext
+from agent.capture.tree.parts import put_together
 from agent.capture.tree.trail import Saw
 from agent.chunking.stat_trust import Trust
 from agent.core.clock import SystemClock
@@ -45,7 +50,7 @@ class CountingCatalog(Catalog):
 
 
 class Deep:
-    """A session on a root that no pump runs."""
+    """The parts of a session on a root that no pump runs."""
 
     def __init__(self, root: Path, state: Path) -> None:
         self.root = root
@@ -54,17 +59,11 @@ class Deep:
         self.catalog.begin_epoch(Epoch(1, "alpha", b"t" * 16))
         self.local = Local.open(str(state / "local.db"))
         clock = SystemClock()
-        self.session = TreeSession(
-            open_root(str(root)),
-            self.catalog,
-            self.local,
-            Rules(),
-            ProblemBoard(),
-            clock,
-            lambda *_: None,
-            count(),
-            Linked(),
-        )
+        context = CaptureContext("test", self.catalog, self.local, ProblemBoard(), clock)
+        batch = TreeBatch(self.catalog, self.local)
+        directories = Directories(open_root(str(root)), batch)
+        tree = OpenTree(batch, directories, PathProblems(context.board, clock), Rules(), clock)
+        self.parts = put_together(tree, context, Linked(), lambda *_: None, count())
 
     def look(self, hint: Hint) -> list[ObjectId]:
         """Look at a hint; the directories that appeared."""
@@ -72,7 +71,7 @@ class Deep:
 
         def steps() -> Iterator[None]:
             nonlocal saw
-            saw = yield from self.session.looker.look(hint)
+            saw = yield from self.parts.looker.look(hint)
 
         for _ in steps():
             pass
@@ -80,7 +79,7 @@ class Deep:
 
     def walked(self, trust: Trust, *directories: ObjectId) -> int:
         """Walk below these; how many entries were gone over."""
-        walk = self.session.walk(trust)
+        walk = self.parts.walk(trust)
         for directory in directories:
             walk.add(directory)
         for _ in walk.run():
@@ -89,14 +88,14 @@ class Deep:
 
     def close(self) -> None:
         """Close everything."""
-        self.session.close()
+        self.parts.tree.directories.close()
         self.catalog.close()
         self.local.close()
 
 
 @pytest.fixture
 def deep(root: Path) -> Iterator[Deep]:
-    """A session on an empty root that may become deep."""
+    """One on an empty root that may become deep."""
     made = Deep(root, root.parent / "state")
     try:
         yield made

@@ -520,18 +520,3 @@ class TestSource:
         source = TreeSource(str(root), made.catalog.reader(), read_at=read_at)
         assert [parts[0], Lack.UNREADABLE, Lack.CHANGED] == source.read(refs)
         source.close()
-
-
-def test_a_request_made_while_the_pump_takes_others_is_kept(made: Station) -> None:
-    """Whoever asked just before a turn asked in a list that is gone by the time he has the lock: about one start in 4,000."""
-
-    class AfterATurn(threading.Condition):
-        """Before the lock is had, the pump has taken what was asked until then."""
-
-        def __enter__(self) -> bool:
-            made.pump._requests = []
-            return super().__enter__()
-
-    made.pump._condition = AfterATurn()
-    ticket = made.pump.reconcile("test")
-    assert [ticket] == made.pump._requests

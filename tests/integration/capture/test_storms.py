@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture import directories
 from agent.watch.hint import Hint, Look
-from fakes.capture_fakes import WAIT, LightOutlet, RecordingOutlet, Station, station
+from fakes.capture_fakes import WAIT, LightOutlet, RecordingOutlet, Station, Wiring, station
 from fakes.storm import Storm
 from fakes.trees import Seen, snapshot
 
@@ -74,14 +73,11 @@ def test_a_storm_with_all_hints_ends_equal_without_a_walk(tmpfs_dir: Path, seed:
         assert [] == made.mirror()
 
 
-def test_a_storm_without_the_privilege_to_open_by_handle(
-    tmpfs_dir: Path, seed: int, rng: random.Random, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_storm_without_the_privilege_to_open_by_handle(tmpfs_dir: Path, seed: int, rng: random.Random) -> None:
     """Where objects cannot be asked where they are, removals wait for the end of the walk, and the end is equal too."""
-    monkeypatch.setattr(directories, "can_open_by_handle", lambda _: False)
     root = tmpfs_dir / "root"
     root.mkdir()
-    with station(root, tmpfs_dir / "state") as made:
+    with station(root, tmpfs_dir / "state", wiring=Wiring(can_locate=lambda _: False)) as made:
         made.synced()
         run_storm(made, rng, seed, kept=0.6)
         made.reconcile()

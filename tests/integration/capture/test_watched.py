@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.pump import Pump
-from agent.core.clock import SystemClock
 from agent.watch.choose import choose
 from agent.watch.fanotify import FanotifyGroups
-from fakes.capture_fakes import WAIT, station
+from fakes.capture_fakes import WAIT, Wiring, station
 from fakes.storm import Storm
 
 
@@ -29,19 +27,7 @@ def test_a_storm_is_followed_by_events_alone(tmpfs_dir: Path, seed: int) -> None
     root = tmpfs_dir / "root"
     root.mkdir()
     watcher = choose(str(root), "fanotify", FanotifyGroups(own=frozenset()))
-    with station(root, tmpfs_dir / "state") as made:
-        made.pump = Pump(
-            "test",
-            str(root),
-            made.catalog,
-            made.local,
-            made.settle,
-            made.outlet,
-            made.board,
-            SystemClock(),
-            set_barrier=watcher.set_barrier,
-            on_failed=made.failed.append,
-        )
+    with station(root, tmpfs_dir / "state", wiring=Wiring(set_barrier=watcher.set_barrier)) as made:
         watcher.start(made.pump.hint)
         try:
             made.synced()

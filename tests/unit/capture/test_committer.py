@@ -11,6 +11,7 @@ import pytest
 from agent.capture.batch import TreeBatch
 from agent.capture.committer import CaptureStopped, Committer
 from agent.capture.outlet import NullOutlet
+from agent.capture.sessions import CaptureContext
 from agent.core.clock import ManualClock
 from agent.core.errors import TryAgain
 from agent.core.ids import ROOT
@@ -57,7 +58,7 @@ def gathered(stores: tuple[Catalog, Local]) -> TreeBatch:
 
 def committer(stores: tuple[Catalog, Local], disk: Disk, board: ProblemBoard, stopping: threading.Event) -> Committer:
     """Over these."""
-    return Committer(*stores, NullOutlet(), board, ManualClock(), stopping, disk.require)
+    return Committer(CaptureContext("web", *stores, board, ManualClock()), NullOutlet(), stopping, disk.require)
 
 
 def test_without_room_capture_waits_and_goes_on(stores: tuple[Catalog, Local]) -> None:
@@ -97,7 +98,7 @@ def test_a_disk_that_is_full_is_another_problem(stores: tuple[Catalog, Local]) -
     def full(_amount: int) -> None:
         raise TryAgain("write", "catalog.db", "the disk is full")
 
-    one = Committer(*stores, NullOutlet(), board, ManualClock(), stopping, full)
+    one = Committer(CaptureContext("web", *stores, board, ManualClock()), NullOutlet(), stopping, full)
     with pytest.raises(CaptureStopped):
         one.write(gathered(stores), consistent=True)
     assert (True, False) == (board.has(STATE_DISK_FULL), board.has(STATE_DISK_RESERVE))

@@ -1,0 +1,185 @@
+"""What other threads tell the pump and ask of it: hints that wait to be looked at, and whoever waits for a commit.
+
+One lock, which the pump waits on when it has nothing to do. Who is waited for: see ``tickets``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from agent.capture.sessions import Session
+from agent.capture.tickets import Awaited, Ticket
+from agent.core.clock import Clock
+from agent.watch.hint import Hint
+from agent.watch.settle import Settle
+
+
+class Inbox:
+    """Told and asked by any thread, until :meth:`close`; answered by the pump's."""
+
+    def __init__(self, settle: Settle, clock: Clock) -> None:
+        self._settle = settle
+        self._clock = clock
+        self._condition = threading.Condition()
+        self._requests: list[Ticket] = []
+        self._waiting: list[Awaited] = []
+        #: Something may have been missed: nothing is consistent until a whole walk and every hint from before its end are in.
+        self._doubt: Awaited | None = None
+        self._accepts = False
+        self._is_closed = False
+        self._again: list[Hint] = []
+
+    # --- from any thread
+
+    def hint(self, hints: Sequence[Hint]) -> None:
+        """Something may have changed."""
+        with self._condition:
+            self._settle.add(hints, self._clock.monotonic())
+            self._condition.notify()
+
+    def hints(self) -> int:
+        """How many wait."""
+        with self._condition:
+            return self._settle.held()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether something may have been missed."""
+        return self._doubt is not None
+
+    def ask_for_walk(self, ticket: Ticket) -> None:
+        """The ticket is done when the whole root was walked, from now on, and all of it is committed."""
+        # By a name, under the lock: the pump takes the list away and puts another in its place.
+        self._enlist(ticket, lambda: self._requests.append(ticket))
+
+    def ask_for_told(self, ticket: Ticket) -> None:
+        """The ticket is done when all that was told so far is committed."""
+
+        def add() -> None:
+            walk = self._doubt.walk if self._doubt is not None else None
+            self._waiting.append(Awaited(ticket, walk=walk, mark=self._flushed()))
+
+        self._enlist(ticket, add)
+
+    def ask_for_look(self, ticket: Ticket, hints: Sequence[Hint]) -> None:
+        """The ticket is done when what these point at is committed: whoever asks waits for no walk that goes on."""
+
+        def add() -> None:
+            self._settle.add(hints, self._clock.monotonic())
+            self._waiting.append(Awaited(ticket, mark=self._flushed(), alone=True))
+
+        self._enlist(ticket, add)
+
+    def accept_root(self) -> None:
+        """The operator says that what stands at the root's path now is right."""
+        with self._condition:
+            self._accepts = True
+            self._condition.notify()
+
+    def close(self) -> None:
+        """Nobody is enlisted any more; the pump wakes up."""
+        with self._condition:
+            self._is_closed = True
+            self._condition.notify_all()
+
+    def _enlist(self, ticket: Ticket, add: Callable[[], None]) -> None:
+        with self._condition:
+            if self._is_closed:
+                ticket.cancel("capture is stopped")
+                return
+            add()
+            self._condition.notify()
+
+    def _flushed(self) -> int:
+        mark = self._settle.mark()
+        self._settle.flush(mark)
+        return mark
+
+    # --- by the pump's thread
+
+    def cancel_all(self) -> None:
+        """The pump ends: nobody is answered any more."""
+        with self._condition:
+            self._is_closed = True
+            left = [*self._requests, *(one.ticket for one in self._waiting if one.ticket is not None)]
+            self._requests, self._waiting = [], []
+        for ticket in left:
+            ticket.cancel("capture stopped")
+
+    def take_accepted(self) -> bool:
+        """Whether the operator accepted what stands there, since this was last asked."""
+        with self._condition:
+            accepted, self._accepts = self._accepts, False
+        return accepted
+
+    def is_accepted(self) -> bool:
+        """Whether :meth:`take_accepted` would say so; without the lock, as it is asked at every turn."""
+        return self._accepts
+
+    def ready(self, most: int) -> tuple[list[Hint], bool]:
+        """Hints to be looked at now; and whether anybody waits for what changed."""
+        with self._condition:
+            return self._settle.ready(self._clock.monotonic(), most), bool(self._waiting) or self._doubt is not None
+
+    def give_back(self, hints: Sequence[Hint]) -> None:
+        """What these led to was forgotten."""
+        with self._condition:
+            self._settle.returned(hints, self._clock.monotonic())
+
+    def look_again(self, hints: Sequence[Hint]) -> None:
+        """Looks gave these back; they go to settle before anybody is told anything."""
+        self._again += hints
+
+    def begin_doubt(self, walk: int) -> None:
+        """All who wait, wait for this walk of the whole root too, and nothing is consistent before its end."""
+        with self._condition:
+            self._doubt = Awaited(None, walk=walk)
+            for waiting in self._waiting:
+                waiting.wait_for_walk(walk)
+
+    def restart(self) -> None:
+        """What they waited for went with a session that was closed; the walk that begins now covers it."""
+        with self._condition:
+            for waiting in self._waiting:
+                waiting.restart()
+
+    def begin_walks(self, session: Session) -> bool:
+        """Whoever asked for a walk of the whole root waits for one; whether anybody did."""
+        with self._condition:
+            requests, self._requests = self._requests, []
+            for ticket in requests:
+                self._waiting.append(Awaited(ticket, walk=session.look_at_everything()))
+        return bool(requests)
+
+    def covers_anybody(self, session: Session) -> bool:
+        """Whether somebody would be answered, or the doubt end, if the batch in hand were committed."""
+        with self._condition:
+            self._return_again()
+            waiting = [*self._waiting, *((self._doubt,) if self._doubt is not None else ())]
+            return True in [one.covered(self._settle, session.walks, session.outstanding) for one in waiting]
+
+    def take_covered(self, session: Session) -> list[Ticket]:
+        """Whoever is answered by the batch in hand, and waits no more; the doubt ends too, if that covers it."""
+        with self._condition:
+            self._return_again()
+            done = [one for one in self._waiting if one.covered(self._settle, session.walks, session.outstanding)]
+            self._waiting = [one for one in self._waiting if one not in done]
+            if self._doubt is not None and self._doubt.covered(self._settle, session.walks, session.outstanding):
+                self._doubt = None
+        return [one.ticket for one in done if one.ticket is not None]
+
+    def rest(self, longest: float, *, held: bool) -> None:
+        """Wait until something is to be done, ``longest`` seconds at most. ``held``: no hint can be looked at now."""
+        with self._condition:
+            if self._is_closed or self._requests or self._accepts:
+                return
+            now = self._clock.monotonic()
+            due = self._settle.next_due(now) if not held else None
+            if not held and any(one.mark is None for one in self._waiting):
+                return
+            self._condition.wait(longest if due is None else min(longest, max(due - now, 0.0)))
+
+    def _return_again(self) -> None:
+        self._settle.returned(self._again, self._clock.monotonic())
+        self._again.clear()

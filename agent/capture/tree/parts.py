@@ -1,0 +1,77 @@
+"""Everything that captures one opened root, put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agent.capture.files.hard_links import Linked
+from agent.capture.files.large_files import LargeReads
+from agent.capture.files.objects import Objects
+from agent.capture.files.waiting import Queues
+from agent.capture.files.waiting_for_room import Later
+from agent.capture.open_tree import OpenTree
+from agent.capture.sessions import CaptureContext, Send
+from agent.capture.tickets import LargeQueue, Outstanding
+from agent.capture.tree.names import Looker
+from agent.capture.tree.walk import Walk, WalkManner
+from agent.chunking.stat_trust import Trust
+from agent.core.clock import Clock
+from agent.fs.durable import sync_filesystem
+from agent.store.local import Local
+
+_SEED = "print-seed"
+
+
+@dataclass(frozen=True, slots=True)
+class TreeParts:
+    """``walks``: of the whole root; ``outstanding``: everything else that hints begin; ``scratch``: a directory on the disk of
+    our own state, not in the tree. Belongs to the pump's thread."""
+
+    tree: OpenTree
+    objects: Objects
+    looker: Looker
+    large: LargeReads
+    later: Later
+    walks: Outstanding
+    outstanding: Outstanding
+    scratch: str | None
+
+    def walk(self, trust: Trust, *, whole: bool = False, virgin: bool = False) -> Walk:
+        """A new walk. A ``whole`` one writes everything dirty back first, so that signatures can be clean."""
+        synced_at = _synced(self.tree.directories.root_fd, self.tree.clock) if whole else 0
+        return Walk(self.tree, self.objects, self.looker, WalkManner(trust, whole, virgin, synced_at, self.scratch))
+
+
+def put_together(
+    tree: OpenTree, context: CaptureContext, linked: Linked, send: Send, tokens: Iterator[int]
+) -> TreeParts:
+    """The parts of one opened root. ``linked``: files with further names; ``tokens``: each large file that is read takes one."""
+    outstanding = Outstanding()
+    linked.opened(tree.directories.root_fd)
+    objects = Objects(tree, context.catalog, print_seed(context.local), linked)
+    queues = Queues(LargeQueue(outstanding), Later(outstanding))
+    looker = Looker(tree, objects, queues)
+    large = LargeReads(tree, objects, looker, queues.large, send, tokens)
+    scratch = os.path.dirname(context.local.path) or None
+    return TreeParts(tree, objects, looker, large, queues.later, Outstanding(), outstanding, scratch)
+
+
+def print_seed(local: Local) -> int:
+    """The dataset's own seed of prints: whoever does not know it cannot make two contents look equal."""
+    stored = local.value(_SEED)
+    if stored is None:
+        stored = os.urandom(8)
+        local.set_value(_SEED, stored, durable=True)
+    return int.from_bytes(stored, "big")
+
+
+def _synced(root_fd: int, clock: Clock) -> int:
+    begun = clock.now_ns()
+    try:
+        sync_filesystem(root_fd)
+    except OSError:
+        # Without a sync nothing is clean, so everything is read: slower, and right.
+        return 0
+    return begun
