@@ -1,8 +1,9 @@
-"""Commits as the applier asks for them."""
+"""Commits as the applier asks for them, and their numbers as local facts keep them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
 
 from agent.apply.brake.limits import StateCounts
 from agent.apply.ports import CatalogView
@@ -10,6 +11,7 @@ from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber
 
 _PAGE = 1000
+_U64 = struct.Struct(">Q")
 
 
 def commits_after(view: CatalogView, number: CommitNumber) -> Iterator[Commit]:
@@ -19,11 +21,35 @@ def commits_after(view: CatalogView, number: CommitNumber) -> Iterator[Commit]:
         number = page[-1].number
 
 
+def commit_at(view: CatalogView, number: CommitNumber) -> Commit | None:
+    """The commit of this number, if the catalog has it."""
+    found = view.commits(CommitNumber(number - 1), 1) if number else []
+    return found[0] if found and found[0].number == number else None
+
+
+def is_broken(view: CatalogView, base: CommitNumber) -> bool:
+    """Whether the lineage began anew after a commit, so that every object has a new id."""
+    return base != NOTHING and any(commit.parent == NOTHING for commit in commits_after(view, base))
+
+
 def counts_at(view: CatalogView, number: CommitNumber) -> StateCounts:
     """Entries and bytes at a commit; of one that is not kept, that there were some."""
     if number == NOTHING:
         return StateCounts()
-    found = view.commits(CommitNumber(number - 1), 1)
-    return (
-        StateCounts(found[0].entries, found[0].bytes) if found and found[0].number == number else StateCounts(entries=1)
-    )
+    commit = commit_at(view, number)
+    return StateCounts(commit.entries, commit.bytes) if commit is not None else StateCounts(entries=1)
+
+
+def number_of(value: bytes | None) -> CommitNumber:
+    """A commit's number as it is kept."""
+    return CommitNumber(_U64.unpack(value)[0]) if value else NOTHING
+
+
+def numbers_of(value: bytes | None) -> tuple[CommitNumber, ...]:
+    """Several numbers."""
+    return tuple(CommitNumber(number) for (number,) in _U64.iter_unpack(value or b""))
+
+
+def packed(numbers: Iterable[int]) -> bytes:
+    """As they are kept."""
+    return b"".join(map(_U64.pack, numbers))

@@ -1,14 +1,26 @@
-"""Why the apply stands still, on the board: one hold at a time, gone when the next look does not find it."""
+"""May this commit be applied by itself? Why the apply stands still, on the board: one hold at a time, gone when the next look
+does not find it."""
 
 from __future__ import annotations
 
-from agent.apply.brake.limits import ACCEPTABLE
+from dataclasses import dataclass
+
+from agent.apply.brake.judge import Guard, Reached
+from agent.apply.brake.limits import ACCEPTABLE, judge, trailing_empty
+from agent.apply.commits import commits_after, counts_at, is_broken, number_of, packed
+from agent.apply.ports import CatalogView, LocalFacts
 from agent.apply.results import Held
+from agent.config.values import Brake
 from agent.core.clock import Clock
+from agent.core.commit import Commit
+from agent.core.hold import Hold
+from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import (
     ADOPT_WAITS,
     LINEAGE_WAITS,
+    PROBLEM_CODES,
+    SOURCE_EMPTIED,
     STANDBY_GONE,
     STANDBY_NOT_EMPTY,
     STANDBY_PATH_MISSING,
@@ -16,6 +28,9 @@ from agent.core.problem_codes import (
     STANDBY_UNSAFE,
 )
 
+_ACCEPTED = "accepted"
+#: Under which the commit is kept from which a hold stands.
+PINNED = "held-from"
 #: Problems that stand only while the next look finds the same.
 _CODES = (
     STANDBY_PATH_MISSING,
@@ -29,12 +44,34 @@ _CODES = (
 )
 
 
-class Holds:
-    """The holds of one dataset's standby."""
+@dataclass(frozen=True, slots=True)
+class JudgedFrom:
+    """From where a commit is judged. ``stood``: what the standby equals or, where that is not known any more, equalled when it
+    was; ``adopting``: it is a tree that was there before us; ``trusted``: it is known what stands."""
 
-    def __init__(self, board: ProblemBoard, clock: Clock) -> None:
+    stood: CommitNumber
+    adopting: bool
+    trusted: bool
+
+
+class Holds:
+    """The holds of one dataset's standby. For the applying thread, but for :meth:`accept` and ``brake``, which any thread
+    replaces when the configuration was read again."""
+
+    def __init__(self, dataset: str, local: LocalFacts, board: ProblemBoard, clock: Clock, brake: Brake) -> None:
+        self.brake = brake
+        self._dataset = dataset
+        self._local = local
         self._board = board
         self._clock = clock
+        self._guard = Guard(brake, clock)
+        self._accepted = number_of(local.value(_ACCEPTED))
+        self._pinned = number_of(local.value(PINNED))
+
+    def accept(self, number: CommitNumber) -> None:
+        """An operator lets the held commit ``number`` pass; durable. A later emptying holds anew."""
+        self._local.set_value(_ACCEPTED, packed((number,)), durable=True)
+        self._accepted = number
 
     def stand(self, held: Held, severity: Severity = Severity.ERROR) -> None:
         """This one stands, and no other."""
@@ -46,3 +83,57 @@ class Holds:
         for code in _CODES:
             if code not in but:
                 self._board.clear(code)
+
+    def passes_root(self) -> None:
+        """The root is there and ours; what commits hold is not looked at here."""
+        self.clear(LINEAGE_WAITS, ADOPT_WAITS, *ACCEPTABLE)
+
+    def check(self, view: CatalogView, target: Commit, origin: JudgedFrom) -> None:
+        """Clear the board, or raise ``Held``, which stands on the board then."""
+        anew = not target.consistent and is_broken(view, origin.stood)
+        hold = None if anew else self._braked(view, target, origin)
+        if hold is not None:
+            held = Held(
+                PROBLEM_CODES[hold.code], self._dataset, hold.sentence, f"hikae accept {self._dataset} if it is meant"
+            )
+            self.stand(held)
+            raise held
+        waits = self._waits(target, origin, anew=anew)
+        if waits is not None:
+            self.stand(waits, Severity.INFO)
+            raise waits
+        self.clear()
+
+    def _waits(self, target: Commit, origin: JudgedFrom, *, anew: bool) -> Held | None:
+        """What goes on by itself once the primary has been through."""
+        if not target.consistent and origin.adopting:
+            reason = "what stands in the adopted tree is kept as it is until the primary has been through"
+            return Held(ADOPT_WAITS, self._dataset, reason, "it goes on by itself", waits=True)
+        if anew:
+            stays = shown_commit(origin.stood)
+            reason = f"the primary started anew and is not through yet; the standby stays at {stays}"
+            return Held(LINEAGE_WAITS, self._dataset, reason, "it goes on by itself")
+        return None
+
+    def _braked(self, view: CatalogView, target: Commit, origin: JudgedFrom) -> Hold | None:
+        hold = self._emptied(view, target, origin)
+        if hold is None and (origin.stood != NOTHING or not origin.trusted):
+            self._guard.limit(self.brake)
+            hold = self._guard.judge(view, target, Reached(origin.stood, self._accepted, self._pinned))
+            self._pin(self._guard.base if hold is not None else NOTHING)
+        return hold
+
+    def _emptied(self, view: CatalogView, target: Commit, origin: JudgedFrom) -> Hold | None:
+        if target.entries:
+            return None
+        if origin.adopting and self._accepted != target.number:
+            message = "the primary is empty, and a tree stands here that is to be adopted"
+            return Hold(SOURCE_EMPTIED, message)
+        since = trailing_empty(commits_after(view, origin.stood))
+        return judge(counts_at(view, origin.stood), target, since, self._accepted)
+
+    def _pin(self, base: CommitNumber) -> None:
+        """A hold stands from there, also after a restart, however much time goes by."""
+        if base != self._pinned:
+            self._local.set_value(PINNED, packed((base,)), durable=True)
+            self._pinned = base

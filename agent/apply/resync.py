@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent.apply.applier import STATE
+from agent.apply.checkpoint import STATE
+from agent.apply.holds import PINNED
 from agent.apply.kept_problems import REMEMBERED
 from agent.apply.owed_versions import SHORT
 from agent.apply.standby_root import forget_root
@@ -15,6 +16,6 @@ def forget_standby(local: Local) -> None:
 
     The root is forgotten last: cut short before, the standby is held as it was."""
     local.forget_objects()
-    for key in (*STATE, SHORT, REMEMBERED):
+    for key in (*STATE, PINNED, SHORT, REMEMBERED):
         local.set_value(key, b"")
     forget_root(local)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from agent.apply.output.directory import (
     LOST_AND_FOUND,
@@ -16,9 +16,8 @@ from agent.apply.output.directory import (
     open_world,
     standby_identity,
 )
-from agent.apply.ports import Adopted, LeftOut, LocalFacts, NothingAdopted, nothing_left_out
+from agent.apply.ports import Adopted, LeftOut, LocalFacts
 from agent.apply.results import Held
-from agent.apply.standby_token import Token
 from agent.core.problem_codes import STANDBY_GONE, STANDBY_NOT_EMPTY, STANDBY_PATH_MISSING, STANDBY_REPLACED
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import create_nameless, open_dir, open_file, open_root
@@ -34,33 +33,39 @@ _ADOPTING = "adopting"
 _RESYNC = "resync"
 
 
-@dataclass(slots=True)
-class StandbyRoot:
-    """The standby's root path, its remembered identity, and its open world. For one thread.
-
-    ``dataset`` is written into our directory in it, so that it is known again when local facts are lost. ``found_again``: that
-    was so, and nothing in it is known by handle; ``fresh``: it was empty and was taken in this process. ``adopt``: one that is
-    not empty may be taken over."""
+@dataclass(frozen=True, slots=True)
+class StandbyPlace:
+    """Where a standby is, and how it is written into. ``dataset`` is written into our directory in it, so that it is known again
+    when local facts are lost; ``scratch``: a directory for temporary files (None: the system's); ``adopt``: a root that is not
+    empty may be taken over, with what is known of it in ``adopted``. ``step`` is called with a word before every change; tests
+    end a run there, production lets others have a turn."""
 
     path: str
     dataset: str
-    local: LocalFacts
+    scratch: str | None
     step: Step
-    adopt: bool = False
-    adopted: Adopted = field(default_factory=NothingAdopted)
-    scratch: str | None = None
+    adopt: bool
+    adopted: Adopted
+    left_out: LeftOut
     expect: Expect = BY_HANDLE
-    left_out: LeftOut = nothing_left_out
     make_nameless: Callable[[int], int] = create_nameless
-    found_again: bool = False
-    fresh: bool = False
-    opened: bool = False
-    token: Token = field(init=False)
-    _world: StandbyTree | None = field(default=None)
-    _full: bool = False
 
-    def __post_init__(self) -> None:
-        self.token = Token(self.local)
+
+class StandbyRoot:
+    """The standby's root path, its remembered identity, and its open output. For one thread. ``step``: the place's,
+    or a wrap of it.
+
+    ``found_again``: our directory was in it and nothing in it is known by handle; ``fresh``: it was empty and was taken in this
+    process; ``opened``: it was opened, and nobody has looked yet of what time it is."""
+
+    def __init__(self, place: StandbyPlace, local: LocalFacts, step: Step) -> None:
+        self.path = place.path
+        self.found_again = self.fresh = self.opened = False
+        self._place = place
+        self._local = local
+        self._step = step
+        self._world: StandbyTree | None = None
+        self._full = False
 
     def open(self) -> StandbyTree:
         """The world, made sure to be ours: taken as new when it is empty.
@@ -78,8 +83,9 @@ class StandbyRoot:
             os.close(root)
             return self._world
         self.close()
+        place = self._place
         self._world = open_world(
-            self.path, root, self.step, self.adopted, self.scratch, self.expect, self.make_nameless
+            self.path, root, self._step, place.adopted, place.scratch, place.expect, place.make_nameless
         )
         if not taken:
             self._take()
@@ -90,11 +96,11 @@ class StandbyRoot:
     @property
     def adopting(self) -> bool:
         """Whether the tree was there before us, and does not equal any commit yet."""
-        return self.local.value(_ADOPTING) == b"yes"
+        return self._local.value(_ADOPTING) == b"yes"
 
     def adopted_whole(self) -> None:
         """It equals a commit now."""
-        self.local.set_value(_ADOPTING, b"", durable=True)
+        self._local.set_value(_ADOPTING, b"", durable=True)
 
     def close(self) -> None:
         """Give every descriptor back, so that it can be unmounted."""
@@ -107,12 +113,12 @@ class StandbyRoot:
             return open_root(self.path)
         except (FileNotFoundError, NotADirectoryError):
             self.close()
-        if self.local.value(_ROOT):
+        if self._local.value(_ROOT):
             raise Held(
                 STANDBY_GONE,
                 self.path,
                 "the standby's directory is gone",
-                f"mount its filesystem again; or, to fill the directory anew: hikae resync {self.dataset} --standby",
+                f"mount its filesystem again; or, to fill the directory anew: hikae resync {self._place.dataset} --standby",
             )
         try:
             os.mkdir(self.path, 0o700)
@@ -123,7 +129,7 @@ class StandbyRoot:
 
     def _is_ours(self, root: int) -> bool:
         """Whether we took it before; False when it may be taken now."""
-        known = self.local.value(_ROOT)
+        known = self._local.value(_ROOT)
         if known:
             if known == standby_identity(root):
                 return True
@@ -132,11 +138,11 @@ class StandbyRoot:
                 STANDBY_REPLACED,
                 self.path,
                 "another directory stands where the standby was; nothing was written into it",
-                f"mount the standby's filesystem again; or, to take this one: hikae resync {self.dataset} --standby",
+                f"mount the standby's filesystem again; or, to take this one: hikae resync {self._place.dataset} --standby",
             )
         self.found_again = self._is_marked(root)
-        self._full = not self.found_again and not is_vacant(root, self.left_out)
-        if self._full and not self.adopt and self.local.value(_RESYNC) != b"yes":
+        self._full = not self.found_again and not is_vacant(root, self._place.left_out)
+        if self._full and not self._place.adopt and self._local.value(_RESYNC) != b"yes":
             raise Held(
                 STANDBY_NOT_EMPTY,
                 self.path,
@@ -160,7 +166,7 @@ class StandbyRoot:
             os.close(private)
         try:
             mode = os.fstat(mark).st_mode
-            return stat.S_ISREG(mode) and read_exact(mark, 0, _MARK_LIMIT) == self.dataset.encode()
+            return stat.S_ISREG(mode) and read_exact(mark, 0, _MARK_LIMIT) == self._place.dataset.encode()
         finally:
             os.close(mark)
 
@@ -172,15 +178,15 @@ class StandbyRoot:
                 MARK, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=world.private
             )
             try:
-                os.write(mark, self.dataset.encode())
+                os.write(mark, self._place.dataset.encode())
             finally:
                 os.close(mark)
             if self._full:
-                self.local.set_value(_ADOPTING, b"yes")
-            self.local.set_value(_RESYNC, b"")
+                self._local.set_value(_ADOPTING, b"yes")
+            self._local.set_value(_RESYNC, b"")
             # Who relies on the mark later relies on it after power cuts too.
             world.sync()
-            self.local.set_value(_ROOT, standby_identity(world.root), durable=True)
+            self._local.set_value(_ROOT, standby_identity(world.root), durable=True)
 
 
 def forget_root(local: LocalFacts) -> None:
@@ -194,7 +200,7 @@ def forget_root(local: LocalFacts) -> None:
 REPLACED = (STANDBY_GONE, STANDBY_REPLACED)
 
 
-def is_vacant(root: int, left_out: LeftOut = nothing_left_out) -> bool:
+def is_vacant(root: int, left_out: LeftOut) -> bool:
     """Whether nothing but our own directory, an untouched ``lost+found``, what is left out and what is mounted there stands in a
     directory."""
     mount = mount_of_fd(root)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from agent.apply.bounds import USUAL
+from agent.apply.commits import commit_at
 from agent.apply.converge.untouched import first_untouched
 from agent.apply.output.directory import LOST_AND_FOUND, StandbyTree
 from agent.apply.output.unkept import LEFT_OUT, Unkept
-from agent.apply.ports import CatalogView, LeftOut, ReadChunk, nothing_left_out
+from agent.apply.ports import CatalogView, LeftOut, ReadChunk
 from agent.apply.results import ApplyProgress, ChunkLost, Difference, Report, VerifyReport, silent
 from agent.apply.writing import file_content
 from agent.core.commit import Commit
@@ -44,35 +44,31 @@ Known: TypeAlias = Callable[[ObjectId], LocalRow | None]
 _FIELDS = ("uid", "gid", "mtime", "flags", "xattrs")
 
 
-def no_local_facts(_: ObjectId) -> LocalRow | None:
-    """Local facts say nothing."""
-    return None
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A root and the commit ``number``, which it should equal and which must stay applied meanwhile. ``known``: what local facts
+    say of an object; what the filesystem is known not to keep of it is no difference. ``short``: files that are owed, of which
+    the last version stands, or nothing: they are named and not compared. ``look`` is called for every entry, and raises what is
+    to end it; ``most``: so many differences are listed, further ones counted."""
+
+    output: StandbyTree
+    view: CatalogView
+    number: CommitNumber
+    read: ReadChunk
+    known: Known
+    left_out: LeftOut
+    short: frozenset[ObjectId]
+    look: file_content.Look
+    most: int
 
 
-def verify(
-    world: StandbyTree,
-    view: CatalogView,
-    number: CommitNumber,
-    read: ReadChunk,
-    known: Known = no_local_facts,
-    left_out: LeftOut = nothing_left_out,
-    short: frozenset[ObjectId] = frozenset(),
-    *,
-    deep: bool,
-    progress: Report = silent,
-    look: file_content.Look = file_content.goes_on,
-    most: int = USUAL.differences,
-) -> VerifyReport:
-    """Compare the standby with commit ``number``, which it should equal and which must stay applied meanwhile. ``look`` is
-    called for every entry, and raises what is to end it. ``known``: what local facts say of an object; what the filesystem is
-    known not to keep of it is no difference. ``short``: files that are owed, of which the last version stands, or nothing: they
-    are named and not compared."""
-    check = _Check(world, view, number, read, known, left_out, deep, look, short, most)
-    if number == NOTHING:
+def verify(comparison: Comparison, *, deep: bool, progress: Report = silent) -> VerifyReport:
+    """Compare. ``deep``: every byte and hole too."""
+    check = _Check(comparison, comparison.view, comparison.number, deep)
+    if check.at == NOTHING:
         return check.report()
-    commits = view.commits(CommitNumber(number - 1), 1)
     try:
-        check.whole_tree(commits[0] if commits else None, progress)
+        check.whole_tree(commit_at(check.view, check.at), progress)
     finally:
         check.dirs.close()
     return check.report()
@@ -80,16 +76,10 @@ def verify(
 
 @dataclass(slots=True)
 class _Check:
-    world: StandbyTree
+    asked: Comparison
     view: CatalogView
     at: CommitNumber
-    read: ReadChunk
-    known: Known
-    left_out: LeftOut
     deep: bool
-    look: file_content.Look
-    short: frozenset[ObjectId]
-    most: int
     owed: set[ObjectId] = field(default_factory=set)
     owed_paths: list[bytes] = field(default_factory=list)
     found: list[Difference] = field(default_factory=list)
@@ -103,7 +93,7 @@ class _Check:
     dirs: DirTree = field(init=False)
 
     def __post_init__(self) -> None:
-        self.dirs = DirTree(self.world.root, self._locate)
+        self.dirs = DirTree(self.asked.output.root, self._locate)
 
     def report(self) -> VerifyReport:
         equal = not self.found and not self.more
@@ -139,14 +129,14 @@ class _Check:
     def _root(self) -> None:
         raw = self.view.object(ROOT, self.at)
         if raw is not None:
-            st = os.fstat(self.world.root)
-            self._metadata(decode_object(raw), self.world.root, b"", st, b"")
+            st = os.fstat(self.asked.output.root)
+            self._metadata(decode_object(raw), self.asked.output.root, b"", st, b"")
 
     def _directory(self, id: ObjectId, path: bytes) -> Iterator[tuple[bytes, ObjectId]]:
         """Compare one directory's entries; give those that are directories on both sides."""
         try:
             fd = self.dirs.fd(id)
-            standing = entries(fd, self.world.scratch)
+            standing = entries(fd, self.asked.output.scratch)
             stands = next(standing, None)
         except OSError as error:
             self._differs(path, f"unreadable: {error.strerror}", id)
@@ -197,12 +187,12 @@ class _Check:
         """Whether an entry is not ours to judge, or a directory that holds such."""
         fd = self.dirs.fd(parent)
         directory = self._is_directory(parent, name)
-        if self.left_out(path, directory) or is_mounted(fd, name):
+        if self.asked.left_out(path, directory) or is_mounted(fd, name):
             return True
-        return directory and first_untouched(fd, name, path, self.left_out) is not None
+        return directory and first_untouched(fd, name, path, self.asked.left_out) is not None
 
     def _entry(self, parent: ObjectId, name: bytes, child: ObjectId, path: bytes) -> None:
-        self.look()
+        self.asked.look()
         self.checked_entries += 1
         raw = self.view.object(child, self.at)
         if raw is None or self._is_owed(child, path):
@@ -225,9 +215,9 @@ class _Check:
             self._differs(path, f"unreadable: {error.strerror}", row.id)
 
     def _is_owed(self, id: ObjectId, path: bytes) -> bool:
-        if id not in self.short:
+        if id not in self.asked.short:
             return False
-        if id not in self.owed and len(self.owed_paths) < self.most:
+        if id not in self.owed and len(self.owed_paths) < self.asked.most:
             self.owed_paths.append(path)
         self.owed.add(id)
         return True
@@ -280,7 +270,7 @@ class _Check:
             self.compared.add((row.id, handle))
         opened = open_file(fd, name)
         try:
-            what = file_content.content_difference(opened, row, self.read, self.look)
+            what = file_content.content_difference(opened, row, self.asked.read, self.asked.look)
         except (ChunkLost, WireError) as error:
             what = f"cannot be compared: {error.reason}"
         finally:
@@ -292,15 +282,15 @@ class _Check:
         """Whether a time that differs is what the filesystem made of the one that it was given."""
         if what != "mtime":
             return False
-        known = self.known(id)
+        known = self.asked.known(id)
         return known is not None and bool(known.unkept & Unkept.TIMES) and known.mtime == have.mtime
 
     def _differs(self, path: bytes, what: str, object: ObjectId | None = None) -> None:
         bits = _UNKEPT.get(what, Unkept.NOTHING) | LEFT_OUT
-        known = self.known(object) if object is not None else None
+        known = self.asked.known(object) if object is not None else None
         if known is not None and known.unkept & bits:
             return
-        if len(self.found) < self.most:
+        if len(self.found) < self.asked.most:
             self.found.append(Difference(path, what, object))
         else:
             self.more += 1

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from agent.adopt.seeding import Seeding
-from agent.apply.applier import Applier
+from agent.apply.applier import Applier, Supply
 from agent.apply.loop import ApplyLoop
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.apply.results import ApplyPhase
 from agent.apply.resync import forget_standby
-from agent.apply.standby_root import REPLACED
+from agent.apply.standby_root import REPLACED, StandbyPlace
 from agent.apply.writing.arriving import EarlyContent
 from agent.capture.exclude import Rules
 from agent.config.nesting import apart
@@ -141,23 +141,17 @@ class Standby:
         dataset, around = self.dataset, self._context.around
         scratch = around.home(dataset) / "scratch"
         scratch.mkdir(exist_ok=True, mode=0o700)
-        return Applier(
+        place = StandbyPlace(
             dataset.path,
-            self._catalog.reader,
-            self._local,
-            self.mending.read,
-            self._context.board,
-            around.clock,
-            dataset=dataset.name,
-            scratch=str(scratch),
-            step=self.turns.step,
-            adopt=dataset.adopt,
-            adopted=self.seeding,
-            brake=dataset.brake,
-            patch_of=self.mending.patch_of,
-            early=self.early,
-            left_out=_left_out(dataset, around),
+            dataset.name,
+            str(scratch),
+            self.turns.step,
+            dataset.adopt,
+            self.seeding,
+            _left_out(dataset, around),
         )
+        supply = Supply(self._catalog.reader, self.mending.read, self.mending.patch_of, self.early)
+        return Applier(place, supply, self._local, self._context.board, clock=around.clock, brake=dataset.brake)
 
     def leave(self) -> None:
         """Come to an end soon: what is applied or verified has a moment left. Does not wait; any thread."""
@@ -197,7 +191,7 @@ class Standby:
     def tick(self) -> None:
         """Once a second: pauses that ended, limits that were changed, and whether the first sync is through."""
         self.steer()
-        self._applier.brake = self.dataset.brake
+        self._applier.holds.brake = self.dataset.brake
         self.room.tick()
         newest = self._catalog.newest()
         if not self.was_consistent and newest is not None and newest.consistent:

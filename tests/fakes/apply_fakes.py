@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from agent.apply.applier import Applier
+from agent.apply.applier import Applier, Supply
 from agent.apply.bounds import USUAL, ApplyLimits
-from agent.apply.ports import NOTHING_EARLY, Early, LeftOut, nothing_left_out
+from agent.apply.ports import NOTHING_EARLY, CatalogView, Early, LeftOut, NothingAdopted, no_patch, nothing_left_out
+from agent.apply.standby_root import StandbyPlace
 from agent.config.values import Brake
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, ListEntry
@@ -431,13 +432,14 @@ class Rig:
         expect: Expect = BY_HANDLE,
         left_out: LeftOut = nothing_left_out,
         adopt: bool = False,
+        reader: Callable[[], CatalogView] | None = None,
     ) -> Applier:
         """An applier as a new process would have it."""
-        made = Applier(
-            str(self.root), self.catalog.reader, self.local, self.store.read, self.board, self.clock,
-            dataset="web", scratch=str(self.base), step=step, brake=brake, early=self.early, expect=expect,
-            left_out=left_out, adopt=adopt, limits=self.limits, make_nameless=self.make_nameless,
-        )  # fmt: skip
+        place = StandbyPlace(
+            str(self.root), "web", str(self.base), step, adopt, NothingAdopted(), left_out, expect, self.make_nameless
+        )
+        supply = Supply(reader or self.catalog.reader, self.store.read, no_patch, self.early)
+        made = Applier(place, supply, self.local, self.board, clock=self.clock, brake=brake, limits=self.limits)
         self.opened.append(made)
         return made
 

@@ -150,7 +150,7 @@ def test_limits_that_were_raised_end_a_hold(tmpfs_dir: Path) -> None:
         commit = it.commit(tree)
         with pytest.raises(Held, match="deleted since"):
             applier.converge(commit)
-        applier.brake = Brake(deleted=0.9)
+        applier.holds.brake = Brake(deleted=0.9)
         applier.converge(commit)
         assert (tree.expected(), []) == (it.seen(), it.problems())
 

@@ -10,7 +10,7 @@ import pytest
 
 from agent.apply.applier import Applier
 from agent.core.ids import ROOT, CommitNumber, ObjectId
-from fakes.apply_fakes import UNBRAKED, Rig, Tree, rig
+from fakes.apply_fakes import Rig, Tree, rig
 
 NAMES = 500
 
@@ -34,12 +34,7 @@ class Counting:
 def applier(it: Rig, asked: list[ObjectId]) -> Applier:
     """One whose reader counts."""
     opened: Callable[[], Any] = lambda: Counting(it.catalog.reader(), asked)  # noqa: E731
-    made = Applier(
-        str(it.root), opened, it.local, it.store.read, it.board, it.clock,
-        dataset="web", scratch=str(it.base), brake=UNBRAKED,
-    )  # fmt: skip
-    it.opened.append(made)
-    return made
+    return it.applier(reader=opened)
 
 
 @pytest.fixture

@@ -107,7 +107,6 @@ def test_a_commit_does_not_wait_for_the_next_file(it: Rig) -> None:
     """Whose content comes as fast as it is written."""
     more = named(pieces(1, 9)) * 8
     came = 0
-    applier, tree = begun(it)
 
     def and_more_comes() -> float:
         nonlocal came
@@ -117,7 +116,8 @@ def test_a_commit_does_not_wait_for_the_next_file(it: Rig) -> None:
         return 0.0
 
     coming = EarlyContent(lambda: None, and_more_comes)
-    applier._early = coming
+    it.early = coming
+    applier, tree = begun(it)
     content = pieces(20)
     coming.came(1, named(content))
     tree.file(ROOT, b"large", *content)
