@@ -6,6 +6,7 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -17,12 +18,14 @@ from agent.core.errors import ConfigError, Exit, HikaeError, Refused
 from agent.status.text import shown, shown_lines
 
 INTERRUPTED = 130
+#: What a monitoring plug-in answers that knows nothing.
+UNKNOWN = 3
 
 #: Command: its module, and the line that ``--help`` shows without importing it. The order is that of ``--help``.
 COMMANDS = {
     "demo": ("demo.command", "Show the main job on this machine: two agents, live edits, a kill, a comparison."),
     "status": ("status_commands", "How every dataset is, worst first; of one DATASET, all that is known."),
-    "check": ("status_commands", "One line and a code for monitoring systems."),
+    "check": ("check_command", "One line and a code for monitoring systems, of all datasets or of one."),
     "events": ("status_commands", "What happened."),
     "wait": ("dataset_commands", "Wait until all that was written before now is on the standbys."),
     "verify": ("dataset_commands", "Compare the standby here with what it should be."),
@@ -49,7 +52,19 @@ class Commands(click.Group):
             return None
         command = getattr(import_module(f"agent.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
         assert isinstance(command, click.Command)
-        return command
+        return with_config(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the commands that may have been meant."""
+        if args and args[0] == "help":
+            args = [*args[1:], "--help"]
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], COMMANDS, n=2)
+            meant = f" Did you mean {' or '.join(near)}?" if near else " hikae --help lists them."
+            ctx.fail(f"There is no command {shown(args[0])!r}.{meant}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -65,6 +80,25 @@ def cli(context: Context, config: str | None) -> None:
     context.config = config or context.config
 
 
+def with_config(command: click.Command) -> click.Command:
+    """The command, and those below it, with ``--config`` also behind their names."""
+    if not any(parameter.name == "config" for parameter in command.params):
+        command.params.append(
+            click.Option(
+                ["--config"], metavar="FILE", expose_value=False, callback=_configure, help="As before the command."
+            )
+        )
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            with_config(one)
+    return command
+
+
+def _configure(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.find_root().obj.config = value
+
+
 def main(arguments: Sequence[str] | None = None, context: Context | None = None) -> int:
     """Run one command line; the exit code. ``arguments`` without the program's name, by default the process's."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -73,9 +107,11 @@ def main(arguments: Sequence[str] | None = None, context: Context | None = None)
             stream.reconfigure(errors="backslashreplace")
     try:
         result = cli.main(args=words, prog_name="hikae", standalone_mode=False, obj=context or Context())
+    except click.UsageError as error:
+        return _misused(error)
     except click.ClickException as error:
         error.show()
-        return Exit.USAGE if isinstance(error, click.UsageError) else Exit.FAILED
+        return Exit.FAILED
     except (click.Abort, KeyboardInterrupt):
         click.echo("hikae: interrupted", err=True)
         return INTERRUPTED
@@ -86,6 +122,15 @@ def main(arguments: Sequence[str] | None = None, context: Context | None = None)
         click.echo(f"hikae: {shown(f'{type(error).__name__}: {error}')}; this is a bug in hikae", err=True)
         return Exit.FAILED
     return result if isinstance(result, int) else Exit.DONE
+
+
+def _misused(error: click.UsageError) -> int:
+    """A plug-in that is called wrongly knows nothing: monitoring systems read that from its code."""
+    error.show()
+    if error.ctx is not None and error.ctx.command_path == "hikae check":
+        click.echo(f"HIKAE UNKNOWN - {shown(error.format_message())}")
+        return UNKNOWN
+    return Exit.USAGE
 
 
 def _failed(error: HikaeError, as_json: bool) -> int:

@@ -1,8 +1,7 @@
-"""``status``, ``check``, ``events``: how it is and what happened."""
+"""``status`` and ``events``: how it is and what happened."""
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,10 +11,8 @@ import click
 from agent.api.controls import Controls, Json
 from agent.cli.context import Context
 from agent.cli.output import Duration, answer_json, json_option, remark, say
-from agent.core.errors import HikaeError, NotFound, NotPermitted, Unreachable
-from agent.status.check import check_line, unknown_line
+from agent.core.errors import NotFound, Unreachable
 from agent.status.events import KEPT
-from agent.status.reading import read_state
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -42,25 +39,6 @@ def status(context: Context, dataset: str | None, watch: bool, as_json: bool) ->
             _show(_asked(controls, dataset), dataset, as_json)
     else:
         _watch(context, controls, dataset)
-
-
-@click.command()
-@json_option
-@click.pass_obj
-def check(context: Context, as_json: bool) -> int:
-    """One line and a code for monitoring systems.
-
-    OK 0, WARNING 1, CRITICAL 2, UNKNOWN 3: the convention of Nagios plug-ins. Without root it goes by what the agent
-    publishes: counts, and with the group hikae also paths."""
-    try:
-        line, code = check_line(_status_as_far_as_permitted(context))
-    except HikaeError as error:
-        line, code = unknown_line(str(error))
-    if as_json:
-        answer_json({"code": code, "line": line})
-    else:
-        click.echo(line)
-    return code
 
 
 @click.command()
@@ -92,13 +70,6 @@ def events(context: Context, since: float | None, limit: int | None, follow: boo
         if not as_json:
             _say_events(rows)
         rows = controls.events(newest, limit or KEPT)
-
-
-def _status_as_far_as_permitted(context: Context) -> Json:
-    try:
-        return context.controls().status()
-    except NotPermitted:
-        return read_state(os.path.dirname(context.socket_path))
 
 
 def _asked(controls: Controls, dataset: str | None) -> Json:

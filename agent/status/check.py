@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
 
+from agent.status.figures import span_text
 from agent.status.published import Json
-from agent.status.sentences import detail, lag_seconds, problem_text, said_now, sorted_datasets
-from agent.status.state import Grade, State, grade_of
+from agent.status.sentences import detail, problem_text, said_now, sorted_datasets
+from agent.status.state import Grade, Role, State, grade_of
 from agent.status.text import shown
 
 
@@ -19,19 +22,38 @@ class Plugin(IntEnum):
     UNKNOWN = 3
 
 
-def check_line(status: Json) -> tuple[str, int]:
-    """The line, with lags as performance data, and its code. Without datasets the answer is UNKNOWN."""
-    datasets = sorted_datasets(status)
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds of lag from which on a dataset is a warning, or critical; None: at no lag."""
+
+    warning: float | None = None
+    critical: float | None = None
+
+
+def check_line(status: Json, name: str | None = None, limits: Limits = Limits()) -> tuple[str, int]:
+    """The line, with lags as performance data, and its code; of all datasets, or of the one of that name. UNKNOWN without any."""
+    datasets = [one for one in sorted_datasets(status) if name in (None, one["name"])]
     if not datasets:
-        return unknown_line("no datasets are configured")
-    code = max([_code(dataset) for dataset in datasets] + [_problem_code(status)])
-    words = [f"{one['name']} {one['state']}" + _why(status, one) for one in datasets if _code(one) is not Plugin.OK]
+        known = ", ".join(one["name"] for one in status["datasets"])
+        return unknown_line(
+            f"there is no dataset {name}: this node knows {known}" if known else "no datasets are configured"
+        )
+    code = max([_code(status, dataset, limits) for dataset in datasets] + [_problem_code(status)])
+    graded = ((one, _code(status, one, limits)) for one in datasets)
+    words = [
+        f"{one['name']} {one['state']}" + _why(status, one, limits) for one, code in graded if code is not Plugin.OK
+    ]
     if _problem_code(status) is not Plugin.OK:
         words.insert(0, problem_text(status))
     if not words:
         count = len(datasets)
         words = [f"{count} dataset{'' if count == 1 else 's'}: {', '.join(one['name'] for one in datasets)}"]
-    return f"HIKAE {code.name} - {_text('; '.join(words))}{_performance(datasets)}", int(code)
+    return f"HIKAE {code.name} - {_text('; '.join(words))}{_performance(status, datasets, limits)}", int(code)
+
+
+def dead_line(reason: str) -> tuple[str, int]:
+    """The answer when no agent runs here, or it hangs: nothing is replicated."""
+    return f"HIKAE {Plugin.CRITICAL.name} - {_text(reason)}", int(Plugin.CRITICAL)
 
 
 def unknown_line(reason: str) -> tuple[str, int]:
@@ -44,10 +66,30 @@ def _text(words: str) -> str:
     return shown(words).replace("|", "\\x7c")
 
 
-def _code(dataset: Json) -> Plugin:
+def _code(status: Json, dataset: Json, limits: Limits) -> Plugin:
     grade = grade_of(State(dataset["state"]))
     by_state = {Grade.GOOD: Plugin.OK, Grade.WATCH: Plugin.WARNING, Grade.BAD: Plugin.CRITICAL}[grade]
-    return max(by_state, _problem_code(dataset))
+    return max(by_state, _problem_code(dataset), _lag_code(lag_now(status, dataset), limits))
+
+
+def _lag_code(lag: float | None, limits: Limits) -> Plugin:
+    if lag is not None and limits.critical is not None and lag >= limits.critical:
+        return Plugin.CRITICAL
+    return Plugin.WARNING if lag is not None and limits.warning is not None and lag >= limits.warning else Plugin.OK
+
+
+def lag_now(status: Json, dataset: Json) -> float | None:
+    """Seconds: the greatest lag of its peers; of one that is away, how old the last thing is that it has applied."""
+    lags = [one for one in (_lag_of(status, peer) for peer in dataset["peers"]) if one is not None]
+    return max(lags, default=None)
+
+
+def _lag_of(status: Json, peer: Json) -> float | None:
+    measured: float | None = peer["lag_seconds"]
+    if peer["connected"] or not peer["applied"]:
+        return measured
+    away = datetime.fromisoformat(status["clock"]) - datetime.fromisoformat(peer["applied"])
+    return max(away.total_seconds(), measured or 0.0)
 
 
 def _problem_code(holder: Json) -> Plugin:
@@ -58,15 +100,22 @@ def _problem_code(holder: Json) -> Plugin:
     return Plugin.WARNING if "warning" in severities or any(peer["warnings"] for peer in said) else Plugin.OK
 
 
-def _why(status: Json, dataset: Json) -> str:
-    words = detail(status, dataset)
+def _why(status: Json, dataset: Json, limits: Limits) -> str:
+    lag = lag_now(status, dataset)
+    late = "" if lag is None or _lag_code(lag, limits) is Plugin.OK else f"lag {span_text(lag)}"
+    words = ", ".join(part for part in (late, detail(status, dataset)) if part)
     return f" ({words})" if words else ""
 
 
-def _performance(datasets: list[Json]) -> str:
+def _performance(status: Json, datasets: list[Json], limits: Limits) -> str:
+    """``'LABEL'=VALUE[UNIT];WARNING;CRITICAL;LEAST``, as the plug-in convention has it."""
+    bounds = ";".join("" if one is None else f"{one:g}" for one in (limits.warning, limits.critical))
     figures = []
     for dataset in datasets:
-        lag = lag_seconds(dataset)
+        lag = lag_now(status, dataset)
         if lag is not None:
-            figures.append(f"{dataset['name']}_lag={lag:.3f}s")
+            figures.append(f"{dataset['name']}_lag={lag:.3f}s;{bounds};0")
+        if dataset["peers"] and dataset["role"] == Role.PRIMARY:
+            behind = max(peer["behind_bytes"] for peer in dataset["peers"])
+            figures.append(f"{dataset['name']}_behind={behind}B;;;0")
     return f" | {' '.join(sorted(figures))}" if figures else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from agent.core.errors import (
 )
 from agent.core.hold import Hold
 from agent.status.events import EventLog
+from agent.status.facts import NodeFacts
 from agent.status.publish import Publisher
 from fakes.api_fakes import FakeControls, a_dataset, a_node
 
@@ -80,7 +82,6 @@ Hikae = Callable[..., tuple[int, str, str]]
         (("resync", "web", "--standby", "--yes"), ("resync", "web")),
         (("reload",), ("reload",)),
         (("status",), ("status",)),
-        (("check",), ("status",)),
         (("events", "--limit", "7"), ("events", 0, 8)),
     ],
 )
@@ -185,30 +186,61 @@ def test_status_watch(hikae: Hikae) -> None:
     assert 2 == len([json.loads(line) for line in hikae("status", "--watch", "--json")[1].splitlines()])
 
 
-def test_check_codes(hikae: Hikae, controls: FakeControls) -> None:
-    """The plug-in's code is the exit code; an agent that does not answer is UNKNOWN on stdout."""
-    controls.facts = a_node(a_dataset(hold=Hold("held", "empty")))
-    code, out, _ = hikae("check")
-    assert (2, "HIKAE CRITICAL - web held") == (code, out[:25])
-    controls.failure = Unreachable("ask the agent", "/x", "no agent is running", "start it")
-    assert (3, "HIKAE UNKNOWN - cannot ask the agent (/x): no agent is running; start it\n", "") == hikae("check")
-
-
-def test_check_without_root(hikae: Hikae, controls: FakeControls, tmp_path: Path) -> None:
-    """Who may not ask the agent goes by what it publishes, at the configuration's place."""
-    controls.failure = NotPermitted("ask the agent", "/x", "not for this user", "use sudo")
+def published(tmp_path: Path, facts: NodeFacts) -> tuple[str, str]:
+    """The option that names a configuration whose agent published these facts."""
     (tmp_path / "agent.toml").write_text(f'[node]\nadmin_socket = "{tmp_path}/admin.sock"\n')
-    config = ("--config", str(tmp_path / "agent.toml"))
-    assert (3, "no agent is running") == _code_and(hikae(*config, "check"), "no agent is running")
-    held = a_node(a_dataset(hold=Hold("held", "a/secret")))
-    Publisher(str(tmp_path / "state.json"), lambda: held, EventLog(None), ManualClock(5)).publish()
+    Publisher(str(tmp_path / "state.json"), lambda: facts, EventLog(None), ManualClock(5)).publish()
+    return "--config", str(tmp_path / "agent.toml")
+
+
+def test_check_goes_by_what_is_published(hikae: Hikae, controls: FakeControls, tmp_path: Path) -> None:
+    """So it answers whatever the agent does; the plug-in's code is the exit code."""
+    controls.failure = Unreachable("ask the agent", "/x", "it hangs", "")
+    config = published(tmp_path, a_node(a_dataset(hold=Hold("held", "empty")), a_dataset("mail")))
+    code, out, err = hikae("check", *config)
+    assert (2, "HIKAE CRITICAL - web held", "") == (code, out[:25], err)
+    code, out, _ = hikae("check", "mail", "-w", "10s", *config)
+    assert (0, "HIKAE OK - 1 dataset: mail | mail_behind=0B;;;0 mail_lag=0.021s;10;;0\n") == (code, out)
+
+
+def test_check_of_a_dead_agent_is_critical(hikae: Hikae, tmp_path: Path) -> None:
+    """Nothing was ever published, or nothing since long: no copy is kept."""
+    config = published(tmp_path, a_node(a_dataset()))
+    for name in ("state.json", "state-full.json"):
+        os.utime(tmp_path / name, (1, 1))
+    assert [2, True] == [hikae(*config, "check")[0], "the agent is not running, or hangs" in hikae(*config, "check")[1]]
+    for name in ("state.json", "state-full.json"):
+        (tmp_path / name).unlink()
+    assert [2, True] == [hikae(*config, "check")[0], "no agent is running" in hikae(*config, "check")[1]]
+
+
+def test_check_without_root(hikae: Hikae, tmp_path: Path) -> None:
+    """Who may not read the paths sees counts."""
+    config = published(tmp_path, a_node(a_dataset(hold=Hold("held", "a/secret"))))
     (tmp_path / "state-full.json").unlink()
     code, out, _ = hikae(*config, "check")
     assert (2, True, False) == (code, out.startswith("HIKAE CRITICAL - web held"), "secret" in out)
 
 
-def _code_and(result: tuple[int, str, str], words: str) -> tuple[int, str]:
-    return result[0], words if words in result[1] else result[1]
+@pytest.mark.parametrize("wrong", [("check", "--foo"), ("check", "a", "b"), ("check", "-w", "soon")])
+def test_check_that_is_called_wrongly_is_unknown(hikae: Hikae, wrong: tuple[str, ...]) -> None:
+    """Code 3, with a line on stdout as monitoring systems show it."""
+    code, out, err = hikae(*wrong)
+    assert (3, "HIKAE UNKNOWN - ", True) == (code, out[:16], "Usage: hikae check" in err)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"), [("statsu", "Did you mean status?"), ("xyzzy", "hikae --help lists them")]
+)
+def test_a_command_that_is_not_there(hikae: Hikae, typed: str, expected: str) -> None:
+    """What may have been meant is said."""
+    code, _, err = hikae(typed)
+    assert (2, True) == (code, expected in err)
+
+
+def test_help_is_a_command_too(hikae: Hikae) -> None:
+    """As many type it."""
+    assert [hikae("help"), hikae("help", "wait")] == [hikae("--help"), hikae("wait", "--help")]
 
 
 def test_differences_are_listed_and_escaped(hikae: Hikae, controls: FakeControls) -> None:

@@ -9,10 +9,10 @@ import pytest
 from agent.core.hold import Hold
 from agent.core.problem import Severity
 from agent.core.standing import Pause, PeerStanding, Standing
-from agent.status.check import check_line, unknown_line
-from agent.status.facts import NodeFacts
+from agent.status.check import Limits, check_line, dead_line, unknown_line
+from agent.status.facts import NodeFacts, PeerFacts
 from agent.status.published import status_json
-from fakes.api_fakes import a_dataset, a_node, a_peer, a_problem
+from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
 
 
 def said(state: str, **more: Any) -> NodeFacts:
@@ -23,7 +23,11 @@ def said(state: str, **more: Any) -> NodeFacts:
 @pytest.mark.parametrize(
     ("facts", "code", "begin"),
     [
-        (a_node(a_dataset(), a_dataset("db")), 0, "HIKAE OK - 2 datasets: db, web | db_lag=0.021s web_lag=0.021s"),
+        (
+            a_node(a_dataset(), a_dataset("db")),
+            0,
+            "HIKAE OK - 2 datasets: db, web | db_behind=0B;;;0 db_lag=0.021s;;;0 web_behind=0B;;;0 web_lag=0.021s;;;0",
+        ),
         (a_node(a_dataset(), a_dataset("db", redo=True)), 1, "HIKAE WARNING - db redo ("),
         (
             a_node(a_dataset(hold=Hold("held", "gone"))),
@@ -54,6 +58,38 @@ def test_code_and_line(facts: NodeFacts, code: int, begin: str) -> None:
     line, found = check_line(status_json(facts))
     assert (code, begin) == (found, line[: len(begin)])
     assert "\n" not in line
+
+
+AWAY = a_peer(connected=False, mode="", applied_ns=NOW - 90 * 10**9)
+
+
+@pytest.mark.parametrize(
+    ("peer", "limits", "expected"),
+    [
+        (a_peer(lag_seconds=6.0), Limits(5.0, 60.0), (1, "web streaming (lag 6.0 s", "web_lag=6.000s;5;60;0")),
+        (a_peer(lag_seconds=60.0), Limits(5.0, 60.0), (2, "web streaming (lag 1 min 0 s", "web_lag=60.000s;5;60;0")),
+        (a_peer(lag_seconds=4.9), Limits(5.0, 60.0), (0, "1 dataset: web", "web_lag=4.900s;5;60;0")),
+        (AWAY, Limits(critical=60.0), (2, "web disconnected (lag 1 min 30 s", "web_lag=90.000s;;60;0")),
+    ],
+)
+def test_limits_of_the_lag(peer: PeerFacts, limits: Limits, expected: tuple[int, str, str]) -> None:
+    """From each limit on; the lag of a peer that is away is how old the last thing is that it has applied."""
+    line, code = check_line(status_json(a_node(a_dataset(peers=(peer,)))), None, limits)
+    assert expected == (code, expected[1] if expected[1] in line else line, line.split()[-1])
+
+
+def test_one_dataset_of_several() -> None:
+    """The others are not looked at; one that is not there is unknown, with those that are."""
+    status = status_json(a_node(a_dataset(redo=True), a_dataset("db")))
+    assert [check_line(status, "db")[1], check_line(status, "wbe")] == [
+        0,
+        ("HIKAE UNKNOWN - there is no dataset wbe: this node knows web, db", 3),
+    ]
+
+
+def test_dead() -> None:
+    """Nobody replicates: that is critical, not unknown."""
+    assert dead_line("no agent is running") == ("HIKAE CRITICAL - no agent is running", 2)
 
 
 def test_unknown() -> None:
