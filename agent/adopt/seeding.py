@@ -118,7 +118,7 @@ class Seeding:
         """Bytes that were copied since this agent was started, of how many."""
         return self._copied, self._copied + self.left[1]
 
-    # --- for the vault (``store.vault.vault.Elsewhere``)
+    # --- for the vault (``store.vault.reading.Elsewhere``)
 
     def rely(self, names: Sequence[bytes]) -> set[bytes]:
         """Those of ``names`` that stand in the tree; they are kept until they are in the packs."""

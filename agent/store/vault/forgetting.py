@@ -1,0 +1,91 @@
+"""What of the vault stays because somebody relies on it, and how chunks leave it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+
+from agent.core.errors import Damaged, Refused, WireError
+from agent.store.vault.codec import is_patch
+from agent.store.vault.index import Index
+from agent.store.vault.reading import VaultReader
+
+#: Pinned names that are remembered one by one (about 25 MiB); of a commit that names more, whatever is here stays meanwhile.
+_PINS_MAX = 200_000
+
+
+class VaultForgetting(VaultReader):
+    """Pins, and chunks that are dropped. Thread-safe."""
+
+    def __init__(self, packs: str, index: Index, cache_limit: int) -> None:
+        super().__init__(packs, index, cache_limit)
+        #: Held while chunks are taken away, and by who found some and makes what names them durable. Before ``lock``.
+        self.keeping = threading.RLock()
+        self._pinned: set[bytes] = set()
+        #: They were too many to remember.
+        self._all_pinned = False
+
+    def pin(self, names: Iterable[bytes]) -> None:
+        """An offer in flight relies on these: :meth:`forget` refuses them until :meth:`unpin_all`."""
+        with self.lock:
+            if not self._all_pinned:
+                self._pinned.update(names)
+                if len(self._pinned) > _PINS_MAX:
+                    self._pinned.clear()
+                    self._all_pinned = True
+
+    def unpin_all(self) -> None:
+        """Nothing is in flight any more."""
+        with self.lock:
+            self._pinned.clear()
+            self._all_pinned = False
+
+    def forget(self, names: Sequence[bytes]) -> None:
+        """Drop chunks from the index (their room comes back when packs are compacted).
+
+        Raises ``Refused``, and forgets none, when one is pinned, or a stored patch that is to stay needs it."""
+        with self.keeping, self.lock:
+            if not set(self._with_patches(names)).issubset(names):
+                raise Refused(
+                    "forget chunks", self._packs, "others are stored as patches of them", "forget those first"
+                )
+            self._forget(names)
+
+    def lose(self, names: Sequence[bytes]) -> list[bytes]:
+        """These are damaged: drop them and all that is stored as patches of them, which is lost with them; gives the names
+        of all. Added again, they replace what was lost. Raises ``Refused``, and drops none, when one is pinned."""
+        with self.keeping, self.lock:
+            lost = self._with_patches(names)
+            self._forget(lost)
+        return lost
+
+    def _forget(self, names: Sequence[bytes]) -> None:
+        if self._all_pinned or not self._pinned.isdisjoint(names):
+            raise Refused("forget chunks", self._packs, "some are in use by an offer in flight", "try again later")
+        self._index.forget(names)
+        if self.elsewhere is not None:
+            self.elsewhere.drop(names)
+        for name in names:
+            self._recent.drop(name)
+
+    def _with_patches(self, names: Sequence[bytes]) -> list[bytes]:
+        """These, and every chunk that cannot be read without them."""
+        found = dict.fromkeys(names)
+        queue = list(found)
+        while queue:
+            base = queue.pop()
+            for name in self._index.patches_of(base):
+                if name not in found and self._needs(name, base):
+                    found[name] = None
+                    queue.append(name)
+        return list(found)
+
+    def _needs(self, name: bytes, base: bytes) -> bool:
+        """Whether a chunk is a patch of ``base`` as it is stored now; one that cannot be told is."""
+        place = self._index.place(name)
+        if place is None or not is_patch(place.codec):
+            return False
+        try:
+            return base in self._open(place.pack).bases(place)
+        except (Damaged, WireError):
+            return True

@@ -1,0 +1,186 @@
+"""Reading the vault: chunks by name, checked, whatever they are stored as."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from agent.core.errors import Damaged, NotFound, StoreFailed, WireError
+from agent.core.patch import Patch
+from agent.store.vault import index as index_file
+from agent.store.vault.codec import RAW, compute_name, is_patch, open_patch
+from agent.store.vault.index import Index
+from agent.store.vault.open_packs import REPAIR, OpenPack, OpenPacks
+from agent.store.vault.pack import HEADER_SIZE, PackWriter, Place
+from agent.store.vault.patch_chains import Record, rebuild_record
+from agent.store.vault.recent_chunks import RecentChunks
+
+REOPENED = "what was not durable is asked for again; see the kernel log for the disk"
+_PAGE = 10_000
+
+
+class Elsewhere(Protocol):
+    """Chunks that are here, but not in packs yet: those of a tree that was adopted. Must not call the vault."""
+
+    def rely(self, names: Sequence[bytes]) -> set[bytes]:
+        """Those of ``names`` that are there; they stay, durably after :meth:`sync`, until they are in the packs."""
+
+    def sync(self) -> None: ...
+
+    def chunk(self, name: bytes) -> bytes | None:
+        """Its bytes, checked; None when it is not there. Raises ``Damaged``."""
+
+    def drop(self, names: Sequence[bytes]) -> None: ...
+
+
+class VaultReader:
+    """The reading methods of a vault; thread-safe. ``elsewhere``: what is here beside the packs."""
+
+    def __init__(self, packs: str, index: Index, cache_limit: int) -> None:
+        self.lock = threading.RLock()
+        self.elsewhere: Elsewhere | None = None
+        self._packs = packs
+        self._index = index
+        self._recent = RecentChunks(cache_limit)
+        self._open = OpenPacks(packs)
+        self._writer: PackWriter | None = None
+        self._failed = False
+
+    def missing(self, names: Sequence[bytes]) -> list[bytes]:
+        """Those of ``names`` that the vault does not hold, in their order. What it holds elsewhere stays there now."""
+        with self.lock:
+            missing = self._index.missing(names)
+            if not missing or self.elsewhere is None:
+                return missing
+            held = self.elsewhere.rely(missing)
+            return [name for name in missing if name not in held]
+
+    def missing_in_packs(self, names: Sequence[bytes]) -> list[bytes]:
+        """Those of ``names`` that no pack holds."""
+        with self.lock:
+            return self._index.missing(names)
+
+    def read(self, name: bytes) -> bytes:
+        """The bytes of a chunk, checked against its name.
+
+        Raises ``NotFound``, ``Damaged`` (what is stored is something else), ``StoreFailed``."""
+        raw = self._recent.get(name)
+        if raw is not None:
+            return raw
+        try:
+            place, pack = self._find(name)
+        except NotFound:
+            raw = self.elsewhere.chunk(name) if self.elsewhere is not None else None
+            if raw is None:
+                raise
+            return raw
+        return self._opened_record(name, place, pack)
+
+    def read_base(self, name: bytes) -> bytes:
+        """:meth:`read` for one who patches it: what is kept for the applier is kept for the applier."""
+        raw = self._recent.peek(name)
+        return raw if raw is not None else self._opened_record(name, *self._find(name))
+
+    def depths(self, names: Sequence[bytes]) -> list[int | None]:
+        """How many other records are read for each of these chunks; None where it is not here."""
+        with self.lock:
+            places = [self._index.place(name) for name in names]
+        return [place.depth if place is not None else None for place in places]
+
+    def records(self, names: Sequence[bytes]) -> list[Record | None]:
+        """What these chunks are stored as, and how deep they lie; None where one is not here. Nobody has checked their bytes.
+        Raises ``Damaged``, ``StoreFailed``."""
+        with self.lock:
+            self._usable("read the vault")
+            places = [self._index.place(name) for name in names]
+            packs = [self._open(place.pack) if place is not None else None for place in places]
+        return [
+            self._read(name, place, pack) if place is not None and pack is not None else None
+            for name, place, pack in zip(names, places, packs, strict=True)
+        ]
+
+    def record(self, name: bytes) -> Record:
+        """One of :meth:`records`. Raises also ``NotFound``."""
+        return self._read(name, *self._find(name))
+
+    def patch_of(self, name: bytes) -> Patch | None:
+        """The patch as which a chunk is stored, checked against damage; None for a whole chunk. Raises as :meth:`read`."""
+        place, pack = self._find(name)
+        if not is_patch(place.codec):
+            return None
+        self._recent.get(name)  # Who has the patch has passed the chunk by.
+        with pack.damage_told(place):
+            return open_patch(place.codec, place.raw_length, pack.stored(name, place))
+
+    def names(self) -> Iterator[bytes]:
+        """The name of every chunk, in no order; those added meanwhile may be left out."""
+        for page in self._pages():
+            yield from (name for name, _ in page)
+
+    def check(self, deep: bool, look: Callable[[], None] = lambda: None) -> Iterator[tuple[bytes, str]]:
+        """``(name, what is wrong)`` of every damaged chunk. Not ``deep``: that a record of that name is where the index
+        says; ``deep``: its bytes are read and named again. ``look`` is called before each, and raises what is to end it."""
+        for page in self._pages():
+            for name, place in index_file.entries_in_order(page):
+                look()
+                try:
+                    with self.lock:
+                        pack = self._open(place.pack)
+                    if deep:
+                        self._opened_record(name, place, pack)
+                    else:
+                        pack.check_header(name, place)
+                except (Damaged, NotFound, StoreFailed) as error:
+                    yield name, error.reason
+
+    def _find(self, name: bytes) -> tuple[Place, OpenPack]:
+        with self.lock:
+            self._usable("read the vault")
+            place = self._index.place(name)
+            if place is None:
+                raise NotFound("read a chunk", name.hex(), "the vault does not hold it")
+            return place, self._open(place.pack)
+
+    def _opened_record(self, name: bytes, place: Place, pack: OpenPack) -> bytes:
+        """A chunk's bytes, checked against its name."""
+        if not is_patch(place.codec):
+            return pack.chunk(name, place)
+        with pack.damage_told(place):
+            record = Record(place.codec, place.raw_length, place.depth, pack.stored(name, place))
+            try:
+                raw = rebuild_record(record, self.record)
+            except NotFound as error:
+                raise Damaged("read a chunk", pack.path, "a chunk that it is a patch of is lost", REPAIR) from error
+            if compute_name(place.kind, raw) != name:
+                raise WireError("read a chunk", "", "it is bytes that are not what their name says")
+            return raw
+
+    def _read(self, name: bytes, place: Place, pack: OpenPack) -> Record:
+        raw = self._recent.peek(name)
+        if raw is not None:
+            return Record(RAW, len(raw), place.depth, raw)
+        record = pack.record(name, place)
+        stored = record[HEADER_SIZE:] if place.codec != RAW else memoryview(record)[HEADER_SIZE:]
+        return Record(place.codec, place.raw_length, place.depth, stored)
+
+    def _usable(self, operation: str) -> PackWriter:
+        if self._failed or self._writer is None:
+            raise StoreFailed(operation, self._packs, "an earlier sync failed, or it is closed", REOPENED)
+        return self._writer
+
+    def _pages(self) -> Iterator[list[tuple[bytes, Place]]]:
+        with self.lock:
+            self._usable("read the vault")
+            page = self._index.unflushed()
+        yield page
+        passed = {name for name, _ in page}
+        after = b""
+        while True:
+            with self.lock:
+                self._usable("read the vault")
+                page = self._index.page(after, _PAGE)
+            if not page:
+                return
+            after = page[-1][0]
+            yield [entry for entry in page if entry[0] not in passed]
