@@ -9,7 +9,7 @@ import click
 from agent.cli.context import Context
 from agent.cli.output import Duration, answer_json, json_option
 from agent.core.errors import HikaeError, Unreachable
-from agent.status.check import Limits, check_line, dead_line, unknown_line
+from agent.status.check import LagLimits, check_line, dead_line, unknown_line
 from agent.status.reading import read_state
 
 
@@ -25,7 +25,7 @@ def check(context: Context, dataset: str | None, warning: float | None, critical
     OK 0, WARNING 1, CRITICAL 2, UNKNOWN 3 (also for a wrong call): the convention of Nagios plug-ins. It reads what the agent
     publishes, so it answers also when the agent hangs, and needs no root: others see counts, the group hikae also paths."""
     try:
-        line, code = check_line(_published(context), dataset, Limits(warning, critical))
+        line, code = check_line(_published(context), dataset, LagLimits(warning, critical))
     except Unreachable as error:
         line, code = dead_line(str(error))
     except HikaeError as error:

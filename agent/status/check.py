@@ -23,14 +23,14 @@ class Plugin(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class LagLimits:
     """Seconds of lag from which on a dataset is a warning, or critical; None: at no lag."""
 
     warning: float | None = None
     critical: float | None = None
 
 
-def check_line(status: Json, name: str | None = None, limits: Limits = Limits()) -> tuple[str, int]:
+def check_line(status: Json, name: str | None = None, limits: LagLimits = LagLimits()) -> tuple[str, int]:
     """The line, with lags as performance data, and its code; of all datasets, or of the one of that name. UNKNOWN without any."""
     datasets = [one for one in sorted_datasets(status) if name in (None, one["name"])]
     if not datasets:
@@ -66,13 +66,13 @@ def _text(words: str) -> str:
     return shown(words).replace("|", "\\x7c")
 
 
-def _code(status: Json, dataset: Json, limits: Limits) -> Plugin:
+def _code(status: Json, dataset: Json, limits: LagLimits) -> Plugin:
     grade = grade_of(State(dataset["state"]))
     by_state = {Grade.GOOD: Plugin.OK, Grade.WATCH: Plugin.WARNING, Grade.BAD: Plugin.CRITICAL}[grade]
     return max(by_state, _problem_code(dataset), _lag_code(lag_now(status, dataset), limits))
 
 
-def _lag_code(lag: float | None, limits: Limits) -> Plugin:
+def _lag_code(lag: float | None, limits: LagLimits) -> Plugin:
     if lag is not None and limits.critical is not None and lag >= limits.critical:
         return Plugin.CRITICAL
     return Plugin.WARNING if lag is not None and limits.warning is not None and lag >= limits.warning else Plugin.OK
@@ -100,14 +100,14 @@ def _problem_code(holder: Json) -> Plugin:
     return Plugin.WARNING if "warning" in severities or any(peer["warnings"] for peer in said) else Plugin.OK
 
 
-def _why(status: Json, dataset: Json, limits: Limits) -> str:
+def _why(status: Json, dataset: Json, limits: LagLimits) -> str:
     lag = lag_now(status, dataset)
     late = "" if lag is None or _lag_code(lag, limits) is Plugin.OK else f"lag {span_text(lag)}"
     words = ", ".join(part for part in (late, detail(status, dataset)) if part)
     return f" ({words})" if words else ""
 
 
-def _performance(status: Json, datasets: list[Json], limits: Limits) -> str:
+def _performance(status: Json, datasets: list[Json], limits: LagLimits) -> str:
     """``'LABEL'=VALUE[UNIT];WARNING;CRITICAL;LEAST``, as the plug-in convention has it."""
     bounds = ";".join("" if one is None else f"{one:g}" for one in (limits.warning, limits.critical))
     figures = []

@@ -9,7 +9,7 @@ import pytest
 from agent.core.hold import Hold
 from agent.core.problem import Severity
 from agent.core.standing import Pause, PeerStanding, Standing
-from agent.status.check import Limits, check_line, dead_line, unknown_line
+from agent.status.check import LagLimits, check_line, dead_line, unknown_line
 from agent.status.facts import NodeFacts, PeerFacts
 from agent.status.published import status_json
 from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
@@ -66,13 +66,13 @@ AWAY = a_peer(connected=False, mode="", applied_ns=NOW - 90 * 10**9)
 @pytest.mark.parametrize(
     ("peer", "limits", "expected"),
     [
-        (a_peer(lag_seconds=6.0), Limits(5.0, 60.0), (1, "web streaming (lag 6.0 s", "web_lag=6.000s;5;60;0")),
-        (a_peer(lag_seconds=60.0), Limits(5.0, 60.0), (2, "web streaming (lag 1 min 0 s", "web_lag=60.000s;5;60;0")),
-        (a_peer(lag_seconds=4.9), Limits(5.0, 60.0), (0, "1 dataset: web", "web_lag=4.900s;5;60;0")),
-        (AWAY, Limits(critical=60.0), (2, "web disconnected (lag 1 min 30 s", "web_lag=90.000s;;60;0")),
+        (a_peer(lag_seconds=6.0), LagLimits(5.0, 60.0), (1, "web streaming (lag 6.0 s", "web_lag=6.000s;5;60;0")),
+        (a_peer(lag_seconds=60.0), LagLimits(5.0, 60.0), (2, "web streaming (lag 1 min 0 s", "web_lag=60.000s;5;60;0")),
+        (a_peer(lag_seconds=4.9), LagLimits(5.0, 60.0), (0, "1 dataset: web", "web_lag=4.900s;5;60;0")),
+        (AWAY, LagLimits(critical=60.0), (2, "web disconnected (lag 1 min 30 s", "web_lag=90.000s;;60;0")),
     ],
 )
-def test_limits_of_the_lag(peer: PeerFacts, limits: Limits, expected: tuple[int, str, str]) -> None:
+def test_limits_of_the_lag(peer: PeerFacts, limits: LagLimits, expected: tuple[int, str, str]) -> None:
     """From each limit on; the lag of a peer that is away is how old the last thing is that it has applied."""
     line, code = check_line(status_json(a_node(a_dataset(peers=(peer,)))), None, limits)
     assert expected == (code, expected[1] if expected[1] in line else line, line.split()[-1])
