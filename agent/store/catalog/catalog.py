@@ -17,10 +17,10 @@ from agent.core.commit import ORDINARY, Changes, Commit, Provenance
 from agent.core.errors import NotFound, Refused, WireError
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, shown_commit
 from agent.store.catalog import commits, kept, lists, owed, schema
-from agent.store.catalog.history import Difference
 from agent.store.catalog.kept import KeptCommit
 from agent.store.catalog.overlay import Overlay
 from agent.store.catalog.reader import CatalogReader
+from agent.store.catalog.row_tables import Difference
 from agent.store.catalog.writing import CatalogWriter
 from agent.store.sqlite import UNFIT, Synchronous, ensure_schema, failure, open_database, query, settle_log, store_error
 from agent.store.vault.pack import PackEnd

@@ -1,7 +1,7 @@
 """All rows of a state, laid over those that live: what is as it was stays, what another row has is put, what is not named ends.
 
-Rows come part by part in the order of their keys, objects by id and then names by parent and name. So one pass over both finds
-the difference, whatever is between them, and nothing is remembered but a page of each.
+Rows come part by part in the order of their keys: objects by id, then names by parent and name, then chunks by number. So one
+pass over both finds the difference, whatever is between them, and nothing is remembered but a page of each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agent.core.rows import RowOrder, encode_name, key_of, order_of
 from agent.store.sqlite import query
 
 _PAGE = 1000
-_FIRST, _LAST = -1, (2, 0, b"")
+_FIRST, _LAST = -1, (3, 0, b"")
 
 _OBJECTS = """
 select id, row from object where id > ?1 and until = 9223372036854775807 and since < ?2 order by id limit ?3
@@ -25,6 +25,9 @@ select id, row from object where id > ?1 and until = 9223372036854775807 and sin
 _NAMES = """
 select name, object from name
 where parent = ?1 and until = 9223372036854775807 and name > ?2 and since < ?3 order by name limit ?4
+"""
+_CHUNKS = """
+select number, row from chunk where number > ?1 and until = 9223372036854775807 and since < ?2 order by number limit ?3
 """
 _NEXT_PARENT = "select min(parent) from name where parent > ?"
 
@@ -107,3 +110,7 @@ def _live_rows(connection: apsw.Connection, number: CommitNumber) -> Iterator[tu
             name = names[-1][0]
             yield from (((1, parent, each), encode_name(parent, each, target)) for each, target in names)
         parent = query(connection, _NEXT_PARENT, (parent,))[0][0]
+    chunk = _FIRST
+    while chunks := query(connection, _CHUNKS, (chunk, number, _PAGE)):
+        chunk = chunks[-1][0]
+        yield from (((2, each, b""), row) for each, row in chunks)

@@ -1,5 +1,7 @@
 """What is owed: versions of objects that were sealed although some of their content could not be read where it is, and is not
 here (law 9). It is told with the commit that brings the row, ends with that version, or when the content comes after all.
+
+A dataset is a tree or a device: what a device owes is told by its chunks' numbers where this says objects.
 """
 
 from __future__ import annotations
@@ -9,24 +11,32 @@ from typing import Any, Protocol
 import apsw
 
 from agent.core.ids import CommitNumber, ObjectId
-from agent.core.rows import decode_object
+from agent.core.rows import content_of
 from agent.store.sqlite import query
 
 FORGET = "delete from owed where object = ? and until = ?"
 _COUNT = "select count(*) from owed where until > ?1 and since <= ?1"
 _ONE = "select 1 from owed where object = ?1 and until > ?2 and since <= ?2 limit 1"
 _PAGE = "select object from owed where object > ?1 and until > ?2 and since <= ?2 order by object limit ?3"
-_STAGED = "select row from object where id = ?1 and until = 9223372036854775807 and since = ?2"
+_STAGED = """
+select row from object where id = ?1 and until = 9223372036854775807 and since = ?2
+union all
+select row from chunk where number = ?1 and until = 9223372036854775807 and since = ?2
+"""
 _STAGED_PAGE = """
-select id, row from object where id > ?1 and until = 9223372036854775807 and since = ?2 order by id limit ?3
+select id, row from object where id > ?1 and until = 9223372036854775807 and since = ?2
+union all
+select number, row from chunk where number > ?1 and until = 9223372036854775807 and since = ?2 order by 1 limit ?3
 """
 _STAGED_OWED = """
 select object from owed where object > ?1 and until = 9223372036854775807 and since = ?2 order by object limit ?3
 """
 #: A version of an object and what is owed of it end together.
 _VERSIONS = """
-select w.until, o.row from owed w join object o on o.id = w.object and o.until = w.until where w.object = ?
-order by w.until desc
+select w.until, o.row from owed w join object o on o.id = w.object and o.until = w.until where w.object = ?1
+union all
+select w.until, c.row from owed w join chunk c on c.number = w.object and c.until = w.until where w.object = ?1
+order by 1 desc
 """
 
 
@@ -71,7 +81,7 @@ def forget_debt(connection: apsw.Connection, id: ObjectId) -> None:
     """The content of an object's living version is here, and with it that of every older version with the same."""
     living: bytes | None = None
     for until, row in query(connection, _VERSIONS, (id,)):
-        content = decode_object(row).content
+        content = content_of(row)
         living = content if living is None else living
         if content == living:
             query(connection, FORGET, (id, until))

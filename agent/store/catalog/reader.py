@@ -11,13 +11,16 @@ from typing import Any
 import apsw
 
 from agent.core.digest import bucket_of
-from agent.core.ids import ROOT, CommitNumber, ObjectId
+from agent.core.ids import ROOT, ChunkNumber, CommitNumber, ObjectId
 from agent.store.catalog import commits, history, kept, losses, owed
+from agent.store.catalog.row_tables import EVERY_KIND, Difference, RowTables, tables_of
 from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, store_error
 
 _CACHE_KIB = 8192
 
 _OBJECT = "select row from object where id = ?1 and until > ?2 and since <= ?2 limit 1"
+_CHUNK = "select row from chunk where number = ?1 and until > ?2 and since <= ?2 limit 1"
+_LAST_CHUNK = "select row from chunk where until > ?1 and since <= ?1 order by number desc limit 1"
 _CHILD = """
 select object from name
 where parent = ?1 and until = 9223372036854775807 and name = ?2 and since <= ?3
@@ -44,6 +47,20 @@ class Reading(owed.Owed, commits.Commits, kept.Kept):
     def object(self, id: ObjectId, at: CommitNumber | None = None) -> bytes | None:
         """The row bytes of an object."""
         for (row,) in self._all(_OBJECT, (id, self._at(at))):
+            found: bytes = row
+            return found
+        return None
+
+    def chunk(self, number: ChunkNumber, at: CommitNumber | None = None) -> bytes | None:
+        """The row bytes of a device's chunk; None for one of zeros."""
+        for (row,) in self._all(_CHUNK, (number, self._at(at))):
+            found: bytes = row
+            return found
+        return None
+
+    def last_chunk(self, at: CommitNumber | None = None) -> bytes | None:
+        """The row bytes of a device's last chunk, which says where it ends. Costs what was dropped behind it."""
+        for (row,) in self._all(_LAST_CHUNK, (self._at(at),)):
             found: bytes = row
             return found
         return None
@@ -112,6 +129,10 @@ class Reading(owed.Owed, commits.Commits, kept.Kept):
 class CatalogReader(Reading, losses.Losses):
     """A reader with a connection of its own; bound to one thread at a time. Sees sealed commits only."""
 
+    def __init__(self, path: str, connection: apsw.Connection) -> None:
+        super().__init__(path, connection)
+        self._tables = EVERY_KIND
+
     @classmethod
     def open(cls, path: str) -> CatalogReader:
         """Raises ``NotFound`` when there is no catalog, ``Damaged``."""
@@ -122,6 +143,12 @@ class CatalogReader(Reading, losses.Losses):
             reader.close()
             raise failure(error, "open the catalog", path) from error
         return reader
+
+    def row_tables(self) -> RowTables:
+        """See ``row_tables.tables_of``; a dataset never changes its kind."""
+        if self._tables is EVERY_KIND:
+            self._tables = tables_of(self._connection)
+        return self._tables
 
     def close(self) -> None:
         """Give the connection back; safe to call twice."""
@@ -135,10 +162,10 @@ class CatalogReader(Reading, losses.Losses):
 
     def difference(
         self, a: CommitNumber, b: CommitNumber, batch: int = 1000
-    ) -> Generator[list[history.Difference], None, None]:
+    ) -> Generator[list[Difference], None, None]:
         """What makes the state at ``a`` the state at ``b``: ``(key, old, new)`` with row bytes or None, net, objects
-        first (by id), then names (by parent, name); where nothing ended between the two, by when they began before that.
-        ``a`` may be ``NOTHING``; it may also be the later one.
+        first (by id), then names (by parent, name), then chunks (by number); where nothing ended between the two, by when they
+        began before that. ``a`` may be ``NOTHING``; it may also be the later one.
 
         Raises ``NotFound`` when history that is needed was pruned (also in the middle, if that happens meanwhile)."""
         return self._guarded(history.difference(self, self._connection, a, b, batch))
@@ -150,7 +177,7 @@ class CatalogReader(Reading, losses.Losses):
         return self._guarded(history.touched(self, self._connection, a, b, batch))
 
     def rows_at(self, at: CommitNumber | None = None, batch: int = 1000) -> Generator[list[bytes], None, None]:
-        """Every row of the state at ``at``, objects first (by id), then names (by parent, name)."""
+        """Every row of the state at ``at``, objects first (by id), then names (by parent, name), then chunks (by number)."""
         return self._guarded(history.rows_at(self, self._connection, self._at(at), batch))
 
     def rows_in_bucket(self, number: int, at: CommitNumber | None = None) -> Iterator[bytes]:

@@ -11,8 +11,7 @@ beside a version of an object that was sealed although some of its content did n
 is that of the version. A commit has one digest on every node, so that is outside of it. The indexes by ``since`` and ``until``
 drive differences. A first sync writes five trees a file, and none that is only for history.
 
-A device's content is rows of a third kind: ``chunk`` has the name of each of its chunks by number, kept through time as objects
-are; a chunk of zeros has none.
+A device's content is rows of a third kind: ``chunk`` has each of its chunks by number, kept through time as objects are.
 
 Neither ``time`` nor ``received`` ever falls from one commit to the next, so both are found by number, by halves, and a commit
 writes no tree for them (docs/decisions/0051). Epochs are keyed by number and token; of those with one number at most one has
@@ -44,8 +43,7 @@ create index name_since on name (since, parent, name);
 create index name_until on name (until) where until < 9223372036854775807;
 
 create table chunk (
-    number integer not null, until integer not null, since integer not null, name blob not null,
-    primary key (number, until)
+    number integer not null, until integer not null, since integer not null, row blob not null, primary key (number, until)
 ) without rowid, strict;
 create index chunk_since on chunk (since);
 create index chunk_until on chunk (until) where until < 9223372036854775807;

@@ -17,21 +17,25 @@ from agent.core.digest import Digest
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.core.rows import (
+    NAME_TAG,
     OBJECT_TAG,
+    chunk_columns,
+    chunk_number_of_key,
     encode_name,
-    key_is_object,
     name_columns,
     name_in,
     object_columns,
     object_id_of_key,
     parent_and_name_of_key,
     tag_of,
+    tag_of_key,
 )
 from agent.store.sqlite import Insert, query
 
 _TYPE, _REGULAR = 0o170000, 0o100000
 
 _END_OBJECT = "update object set until = ? where id = ? and until = 9223372036854775807 returning since, row"
+_END_CHUNK = "update chunk set until = ? where number = ? and until = 9223372036854775807 returning since, row"
 _END_NAME = """
 update name set until = ? where parent = ? and name = ? and until = 9223372036854775807 returning since, object
 """
@@ -47,6 +51,7 @@ _NEW_OWED = Insert("insert or replace into owed values", "(?, 922337203685477580
 _ANY_OWED = "select 1 from owed where until = 9223372036854775807 limit 1"
 _NEW_OBJECT = Insert("insert into object values", "(?, 9223372036854775807, ?, ?)")
 _NEW_NAME = Insert("insert into name values", "(?, 9223372036854775807, ?, ?, ?)")
+_NEW_CHUNK = Insert("insert into chunk values", "(?, 9223372036854775807, ?, ?)")
 _SUMS = Insert("insert or replace into sums values", "(?, ?)")
 
 #: Rows that may be moved before the sums are written again: found anew in some 50 ms.
@@ -54,10 +59,12 @@ _SAVED_AFTER = 20_000
 _BEGAN = (
     "select row from object where since > ? and since <= ?",
     "select parent, name, object from name where since > ? and since <= ?",
+    "select row from chunk where since > ? and since <= ?",
 )
 _WAS_ENDED = (
     "select row from object where until > ? and until <= ? and until < 9223372036854775807",
     "select parent, name, object from name where until > ? and until <= ? and until < 9223372036854775807",
+    "select row from chunk where until > ? and until <= ? and until < 9223372036854775807",
 )
 
 #: Brings back the sealed state, whatever was staged.
@@ -76,7 +83,8 @@ UNSTAGE_STATEMENTS = 8
 
 @dataclass(frozen=True, slots=True)
 class StagedCounts:
-    """Of a state: names, bytes of all files, regular files."""
+    """Of a state. A tree: names, bytes of all files, regular files. A device: chunks that have a row, their bytes, and the chunks
+    once more, as what may be rewritten (docs/decisions/0057)."""
 
     entries: int = 0
     size: int = 0
@@ -89,7 +97,7 @@ class Staging:
     After an exception the caller must roll back and make a new one."""
 
     def __init__(self, connection: apsw.Connection, counts: StagedCounts, highest: int, newest: CommitNumber) -> None:
-        """``counts``: of the sealed state at ``newest``; ``highest``: no row has a greater object id or parent."""
+        """``counts``: of the sealed state at ``newest``; ``highest``: no row has a greater object id, parent or number."""
         self._connection = connection
         self._highest = highest
         self.digest = Digest()
@@ -160,31 +168,40 @@ class Staging:
         kind, columns = tag_of, object_columns
         objects: list[tuple[int, int, bytes]] = []
         names: list[tuple[int, bytes, int, int]] = []
+        device: list[tuple[int, int, bytes]] = []
         size = files = 0
         for row in rows:
-            if kind(row) == OBJECT_TAG:
+            tag = kind(row)
+            if tag == OBJECT_TAG:
                 key, mode, bytes_of_it = columns(row)
                 if key <= known:
                     self._end_object(number, key)
                 objects.append((key, number, row))
                 size += bytes_of_it
                 files += mode & _TYPE == _REGULAR
-            else:
+            elif tag == NAME_TAG:
                 key, target = name_columns(row)
                 name = name_in(row)
                 if key <= known and not self._is_empty(key, empty):
                     self._end_name(number, key, name)
                 names.append((key, name, number, target))
+            else:
+                key, bytes_of_it, _ = chunk_columns(row)
+                if key <= known:
+                    self._end_chunk(number, key)
+                device.append((key, number, row))
+                size += bytes_of_it
             if key > highest:
                 highest = key
         self.digest.add(rows)
         self._unsaved += len(rows)
         _NEW_OBJECT.run(self._connection, objects)
         _NEW_NAME.run(self._connection, names)
+        _NEW_CHUNK.run(self._connection, device)
         self._highest = highest
-        self.entries += len(names)
+        self.entries += len(names) + len(device)
         self.size += size
-        self.files += files
+        self.files += files + len(device)
 
     def _is_empty(self, directory: int, found: dict[int, bool]) -> bool:
         empty = found.get(directory)
@@ -194,20 +211,22 @@ class Staging:
 
     def _drop(self, number: CommitNumber, keys: Iterable[bytes]) -> None:
         for key in keys:
-            if key_is_object(key):
-                ended = self._end_object(number, object_id_of_key(key))
-            else:
-                ended = self._end_name(number, *parent_and_name_of_key(key))
-            if not ended:
+            if not self._end(number, key):
                 raise _bad(number, "it drops what does not live")
+
+    def _end(self, number: CommitNumber, key: bytes) -> bool:
+        tag = tag_of_key(key)
+        if tag == OBJECT_TAG:
+            return self._end_object(number, object_id_of_key(key))
+        if tag == NAME_TAG:
+            return self._end_name(number, *parent_and_name_of_key(key))
+        return self._end_chunk(number, chunk_number_of_key(key))
 
     def _end_object(self, number: CommitNumber, key: int) -> bool:
         for since, row in query(self._connection, _END_OBJECT, (number, key)):
             if since == number:
                 raise _bad(number, "it holds a key twice")
-            if self._owes:
-                query(self._connection, _END_OWED, (number, key))
-                self.owed_moved = self.owed_moved or bool(self._connection.changes())
+            self._end_debt(number, key)
             self._removed(row)
             _, mode, size = object_columns(row)
             self.size -= size
@@ -224,14 +243,34 @@ class Staging:
             return True
         return False
 
+    def _end_chunk(self, number: CommitNumber, key: int) -> bool:
+        for since, row in query(self._connection, _END_CHUNK, (number, key)):
+            if since == number:
+                raise _bad(number, "it holds a key twice")
+            self._end_debt(number, key)
+            self._removed(row)
+            self.size -= chunk_columns(row)[1]
+            self.entries -= 1
+            self.files -= 1
+            return True
+        return False
+
+    def _end_debt(self, number: CommitNumber, holder: int) -> None:
+        if self._owes:
+            query(self._connection, _END_OWED, (number, holder))
+            self.owed_moved = self.owed_moved or bool(self._connection.changes())
+
     def _removed(self, row: bytes) -> None:
         self.digest.remove((row,))
         self._unsaved += 1
 
 
 def highest_id(connection: apsw.Connection) -> int:
-    """The greatest object id or parent of any row."""
-    ids = query(connection, "select max(id) from object union all select max(parent) from name")
+    """The greatest object id, parent or number of any row."""
+    ids = query(
+        connection,
+        "select max(id) from object union all select max(parent) from name union all select max(number) from chunk",
+    )
     return max(id or 0 for (id,) in ids)
 
 

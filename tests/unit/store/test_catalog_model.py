@@ -10,10 +10,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from agent.core.chunks import DEVICE_CHUNK
 from agent.core.commit import Changes
 from agent.core.digest import digest_of
-from agent.core.ids import NOTHING, ROOT, CommitNumber, commit_number, object_id
-from agent.core.rows import ObjectRow, decode_name, decode_object, is_object, key_of, name_key, object_key
+from agent.core.ids import NOTHING, ROOT, ChunkNumber, CommitNumber, commit_number, object_id
+from agent.core.rows import (
+    ObjectRow,
+    chunk_key,
+    decode_name,
+    decode_object,
+    encode_chunk,
+    is_object,
+    key_of,
+    name_key,
+    object_key,
+    size_of,
+)
 from agent.store.catalog import catalog as catalog_module
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.vault.vault import PackEnd
@@ -22,15 +34,23 @@ from fakes.store_fakes import EPOCH, DictCatalog, dir_row, expire, file_row, fla
 IDS = [object_id(1, counter) for counter in range(1, 7)]
 NAMES = [b"a", b"b", b"\xff\n", b"d" * 255]
 
-puts = st.one_of(
+tree_rows = st.one_of(
     st.builds(file_row, st.sampled_from(IDS), st.integers(0, 3), st.sampled_from([b"", b"x"])),
     st.builds(dir_row, st.sampled_from([ROOT, *IDS]), st.integers(0, 2)),
     st.builds(name_row, st.sampled_from([ROOT, *IDS]), st.sampled_from(NAMES), st.sampled_from(IDS)),
 )
 
 
+CHUNKS = [ChunkNumber(number) for number in range(1, 6)]
+device_rows = st.builds(
+    encode_chunk, st.sampled_from(CHUNKS), st.sampled_from([512, DEVICE_CHUNK]), st.sampled_from([bytes(32), b"x" * 32])
+)
+
+
 class CatalogMachine(RuleBasedStateMachine):
     """Stages, seals, withdraws, restarts, reopens and prunes, and compares everything at every moment."""
+
+    puts = tree_rows
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,10 +75,11 @@ class CatalogMachine(RuleBasedStateMachine):
         """Epoch 1."""
         self.catalog.begin_epoch(EPOCH)
 
-    @rule(rows=st.lists(puts, max_size=6), data=st.data())
-    def stage(self, rows: list[bytes], data: st.DataObject) -> None:
+    @rule(data=st.data())
+    def stage(self, data: st.DataObject) -> None:
         """Put rows and drop some that live, each key at most once a commit."""
         self._expect()
+        rows = data.draw(st.lists(self.puts, max_size=6))
         fresh = {key_of(row): row for row in rows if key_of(row) not in self.model.staged_keys or self.restarted}
         if self.restarted:
             fresh = {key: row for key, row in fresh.items() if key not in self.model.staged}
@@ -166,5 +187,25 @@ class CatalogMachine(RuleBasedStateMachine):
         return len(rows) - len(objects), sum(row.size for row in objects)
 
 
+class DeviceMachine(CatalogMachine):
+    """The same of a device: rows of the third kind."""
+
+    puts = device_rows
+
+    def _compare(self, number: CommitNumber) -> None:
+        state = self.model.states[number]
+        in_order = [state[key] for key in sorted(state)]
+        assert in_order == flat(self.reader.rows_at(number, batch=2))
+        for who in (self.reader, self.catalog):
+            assert [state.get(chunk_key(each)) for each in CHUNKS] == [who.chunk(each, number) for each in CHUNKS]
+            assert (in_order[-1] if in_order else None) == who.last_chunk(number)
+
+    def _counts(self, number: CommitNumber) -> tuple[int, int]:
+        rows = self.model.states[number].values()
+        return len(rows), sum(map(size_of, rows))
+
+
+TestDeviceMachine = DeviceMachine.TestCase
+TestDeviceMachine.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 TestCatalogMachine = CatalogMachine.TestCase
 TestCatalogMachine.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from agent.core.chunks import DEVICE_CHUNK
 from agent.core.commit import Changes
 from agent.core.digest import digest_of
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, object_id
-from agent.core.rows import is_object, key_of
+from agent.core.rows import encode_chunk, is_object, key_of
 from agent.store.catalog import overlay
 from agent.store.catalog.catalog import Catalog, Header
 from fakes.store_fakes import EPOCH, dir_row, file_row, flat, name_row, number
@@ -33,6 +34,12 @@ def some_state(rng: random.Random) -> list[bytes]:
     parents = [ROOT, *IDS[::7]]
     wanted = {(rng.choice(parents), b"%d" % rng.randrange(30)) for _ in range(rng.randrange(60))}
     return [*objects, *(name_row(parent, name, rng.choice(IDS)) for parent, name in sorted(wanted))]
+
+
+def some_device(rng: random.Random) -> list[bytes]:
+    """Random chunks of a device, in the order of their numbers."""
+    numbers = sorted(rng.sample(range(1, 60), rng.randrange(1, 40)))
+    return [encode_chunk(one, DEVICE_CHUNK, bytes([rng.randrange(3)]) * 32) for one in numbers]
 
 
 def lay(catalog: Catalog, seq: int, rows: list[bytes], at_once: int = 7) -> tuple[list[bytes], list[bytes]]:
@@ -56,12 +63,13 @@ def state_at(catalog: Catalog, seq: int) -> list[bytes]:
     return flat(catalog.rows_at(number(seq)))
 
 
-def test_random_states(catalog: Catalog, rng: random.Random) -> None:
+@pytest.mark.parametrize("some", [some_state, some_device])
+def test_random_states(catalog: Catalog, rng: random.Random, some: Callable[[random.Random], list[bytes]]) -> None:
     """Only what differs is put, only what is not named ends, and every earlier moment is as it was."""
-    states = [some_state(rng)]
+    states = [some(rng)]
     catalog.write(Changes(states[0]), Header(number(1), NOTHING, 5, 5, True))
     for seq in range(2, 40):
-        old, new = {key_of(row): row for row in states[-1]}, some_state(rng)
+        old, new = {key_of(row): row for row in states[-1]}, some(rng)
         changed, gone = lay(catalog, seq, new, rng.randrange(1, 20))
         assert [row for row in new if old.get(key_of(row)) != row] == changed
         assert sorted(old.keys() - {key_of(row) for row in new}) == sorted(gone)
