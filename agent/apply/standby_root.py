@@ -14,7 +14,6 @@ from agent.apply.output.directory import (
     Step,
     foreign_errors,
     open_world,
-    standby_identity,
 )
 from agent.apply.ports import Adopted, LeftOut, LocalFacts
 from agent.apply.results import Held
@@ -24,6 +23,7 @@ from agent.fs.confined import create_nameless, open_dir, open_file, open_root
 from agent.fs.content import read_exact
 from agent.fs.expected import BY_HANDLE, Expect
 from agent.fs.handles import handle_and_mount, is_directory, mount_of_fd
+from agent.fs.root import root_identity
 from agent.fs.walk import entries, is_empty
 
 _ROOT = "standby-root"
@@ -131,7 +131,7 @@ class StandbyRoot:
         """Whether we took it before; False when it may be taken now."""
         known = self._local.value(_ROOT)
         if known:
-            if known == standby_identity(root):
+            if known == root_identity(root).encoded():
                 return True
             self.close()
             raise Held(
@@ -186,7 +186,7 @@ class StandbyRoot:
             self._local.set_value(_RESYNC, b"")
             # Who relies on the mark later relies on it after power cuts too.
             world.sync()
-            self._local.set_value(_ROOT, standby_identity(world.root), durable=True)
+            self._local.set_value(_ROOT, root_identity(world.root).encoded(), durable=True)
 
 
 def forget_root(local: LocalFacts) -> None:

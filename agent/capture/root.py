@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.core.problem import ProblemCode
 from agent.core.problem_codes import PROBLEM_CODES
 from agent.fs.confined import open_root
-from agent.fs.handles import filesystem_id, handle_of_fd
+from agent.fs.root import RootIdentity, root_at, root_identity
 from agent.store.local import Local
 
 _KEY = "root"
@@ -25,29 +24,6 @@ class RootHold(StrEnum):
     def code(self) -> ProblemCode:
         """That of the problem that says so."""
         return PROBLEM_CODES[self.value]
-
-
-@dataclass(frozen=True, slots=True)
-class RootIdentity:
-    """What a root is: its filesystem and its own handle."""
-
-    filesystem: bytes
-    handle: bytes
-
-    def encoded(self) -> bytes:
-        """As it is stored."""
-        return len(self.filesystem).to_bytes(2, "big") + self.filesystem + self.handle
-
-    @staticmethod
-    def decoded(data: bytes) -> RootIdentity:
-        """From what was stored."""
-        end = 2 + int.from_bytes(data[:2], "big")
-        return RootIdentity(data[2:end], data[end:])
-
-
-def root_identity(fd: int) -> RootIdentity:
-    """The identity of an open root."""
-    return RootIdentity(filesystem_id(fd), handle_of_fd(fd))
 
 
 class RootGuard:
@@ -76,11 +52,7 @@ class RootGuard:
         """Take what stands there now as the root from now on; whether it is on another filesystem than before.
 
         OSError when nothing is there."""
-        fd = open_root(self.path)
-        try:
-            found = root_identity(fd)
-        finally:
-            os.close(fd)
+        found = root_at(self.path)
         stored = self._local.value(_KEY)
         self._local.set_value(_KEY, found.encoded(), durable=True)
         return stored is not None and RootIdentity.decoded(stored).filesystem != found.filesystem

@@ -26,6 +26,7 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import FENCED, NOT_STANDBY, REWOUND, WATCH
 from agent.fs.reserve import Reserve
+from agent.fs.root import RootIdentity, reason_lost, root_at
 from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
 from agent.node.measured.first_sync import FirstSync
@@ -56,7 +57,6 @@ from agent.watch.choose import choose
 from agent.watch.hint import Hint, Look, Passing, Watcher, never_passes
 from agent.watch.inotify import InotifyWatcher
 from agent.watch.mounts import MountsBelow
-from agent.watch.root import WatchedRoot, directory_at, reason_lost
 from agent.watch.settle import Settle
 
 NONCE_SIZE = 32
@@ -106,7 +106,7 @@ class Primary:
             if (newest := catalog.newest()) is not None:
                 meter.found(newest.number, (around.clock.now_ns() - newest.time) / 1e9)
         self.watcher: Watcher | None = None
-        self._root: WatchedRoot | None = None
+        self._root: RootIdentity | None = None
         self._mounts: MountsBelow | None = None
         self.watch_trouble = ""
         self._home = around.home(dataset)
@@ -253,7 +253,7 @@ class Primary:
         path = self.dataset.path
         forced = None if self.dataset.watch == "auto" else self.dataset.watch
         try:
-            root = directory_at(path)
+            root = root_at(path)
             watcher = choose(path, forced, self._context.around.groups, self._linked.holds)
             watcher.start(self.pump.hint)
         except HikaeError as error:

@@ -23,11 +23,11 @@ from functools import partial
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_root
 from agent.fs.handles import can_open_by_handle, filesystem_id
+from agent.fs.root import RootIdentity, reason_lost, root_at
 from agent.watch import records
 from agent.watch.handle_paths import HandlePaths, Standing
 from agent.watch.hint import Hint, Known, Look, Passing, Sink, never_passes, no_further_names
 from agent.watch.records import DecodedRecord
-from agent.watch.root import WatchedRoot, directory_at, reason_lost
 
 _READ_SIZE = 256 * 1024
 # After the first event of a burst the queue may fill for this long: the kernel merges create, write and close of a file
@@ -62,14 +62,14 @@ class FanotifyWatcher:
         self._lock = threading.Lock()
         self._sink: Sink | None = None
         self._group: _Group | None = None
-        self._identity: WatchedRoot | None = None
+        self._identity: RootIdentity | None = None
 
     def start(self, sink: Sink) -> None:
         """Begin to watch. OSError when the root is gone or its filesystem refuses the mark."""
         self.stop()
         self.root_fd = open_root(self.root)
         try:
-            self._identity = directory_at(self.root)
+            self._identity = root_at(self.root)
             self.lost = None
             self._named.clear()
             with self._lock:

@@ -27,9 +27,9 @@ from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Ma
 
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.handles import mount_of_path
+from agent.fs.root import RootIdentity, reason_lost, root_at
 from agent.watch.hint import Hint, Look, Passing, Sink, never_passes
 from agent.watch.ignored import Barriers
-from agent.watch.root import WatchedRoot, directory_at, reason_lost
 
 _MODIFY, _ATTRIB, _CLOSE_WRITE, _MOVED_FROM, _MOVED_TO = 0x2, 0x4, 0x8, 0x40, 0x80
 _CREATE, _DELETE, _DELETE_SELF, _MOVE_SELF, _UNMOUNT = 0x100, 0x200, 0x400, 0x800, 0x2000
@@ -59,7 +59,7 @@ class InotifyWatcher:
         self.events = 0
         self.overflows = 0
         self.lost: str | None = None
-        self._identity: WatchedRoot | None = None
+        self._identity: RootIdentity | None = None
         self._delivering = threading.Lock()
         self._sink: Sink | None = None
         self._reader: _Reader | None = None
@@ -86,7 +86,7 @@ class InotifyWatcher:
     def start(self, sink: Sink) -> None:
         """Begin to watch; this walks the whole tree. OSError when the root cannot be watched."""
         self.stop()
-        self._identity = directory_at(self.root)
+        self._identity = root_at(self.root)
         self.lost = None
         outbox = _Outbox()
         ready = threading.Event()

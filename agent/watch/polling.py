@@ -21,8 +21,8 @@ from watchdog.utils.dirsnapshot import DirectorySnapshot
 
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.handles import mount_of_path
+from agent.fs.root import RootIdentity, reason_lost, root_at
 from agent.watch.hint import Hint, Look, Passing, Sink, never_passes
-from agent.watch.root import WatchedRoot, directory_at, reason_lost
 
 # A tree that takes long to list is listed less often: at most a fifth of the time goes into it.
 _REST = 4.0
@@ -42,7 +42,7 @@ class PollingWatcher:
         self.lost: str | None = None
         self.problem: str | None = None
         self._interval = interval
-        self._identity: WatchedRoot | None = None
+        self._identity: RootIdentity | None = None
         self._delivering = threading.Lock()
         self._sink: Sink | None = None
         self._scans: _Scans | None = None
@@ -50,7 +50,7 @@ class PollingWatcher:
     def start(self, sink: Sink) -> None:
         """Begin to watch, with a first scan. OSError when the root cannot be listed."""
         self.stop()
-        self._identity = directory_at(self.root)
+        self._identity = root_at(self.root)
         self.lost = None
         scans = _Scans(self, os.path.realpath(self.root), self._interval)
         scans.start()

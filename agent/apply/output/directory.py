@@ -20,7 +20,6 @@ from agent.core.rows import PRIVATE_DIR
 from agent.fs import confined, project
 from agent.fs.durable import sync_filesystem
 from agent.fs.expected import BY_HANDLE, Expect, is_ours_alone, link_pinned
-from agent.fs.handles import filesystem_id, handle_of_fd
 from agent.fs.metadata import clear_flags
 from agent.fs.walk import entries
 
@@ -254,11 +253,6 @@ def _unsafe(path: str) -> Held:
         "its .hikae is not a directory of ours; what stands there was left alone",
         f"remove {path}/.hikae, or move it away",
     )
-
-
-def standby_identity(root: int) -> bytes:
-    """Filesystem and handle of the root: what must be the same after a reboot, and is not in a bare mount point."""
-    return filesystem_id(root) + b"/" + handle_of_fd(root)
 
 
 def ease(fd: int, name: bytes) -> None:
