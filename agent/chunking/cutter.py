@@ -43,11 +43,11 @@ class Cutter:
             yield chunk.length
 
 
-def require_native() -> None:
+def require_native(engine: type = pyfastcdc.FastCDC) -> None:
     """Refuse to run on the library's pure Python stand-in, which is 300 times slower and says so only in a warning.
 
     Raises ``ConfigError``."""
-    if pyfastcdc.FastCDC.__module__.startswith("pyfastcdc.cy"):
+    if engine.__module__.startswith("pyfastcdc.cy"):
         return
     raise ConfigError(
         "start capture",

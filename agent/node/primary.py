@@ -15,6 +15,7 @@ from agent.capture.committer import WAITS
 from agent.capture.exclude import Rules
 from agent.capture.facts import PumpFacts
 from agent.capture.files.hard_links import Linked
+from agent.capture.files.read_back import TreeSource
 from agent.capture.pump import Pump, PumpCalls
 from agent.capture.sessions import CaptureContext
 from agent.capture.tree.session import TreeSessions
@@ -368,7 +369,8 @@ class Primary:
         self._context.around.changed()
 
     def _source(self) -> PrimarySource:
-        return PrimarySource(self.dataset.path, self._catalog, self._local, self.pump)
+        tree = TreeSource(self.dataset.path, self._catalog.reader())
+        return PrimarySource(tree, self._catalog, self._local, self.pump)
 
     def _moved(self, peer: str) -> None:
         self.confirmed.add(peer)

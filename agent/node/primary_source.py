@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from agent.capture.files.read_back import TreeSource
 from agent.capture.outlet import Lack
@@ -17,15 +17,13 @@ from agent.watch.hint import Hint, Look
 
 
 class PrimarySource:
-    """A ``stream.sending.source.Source``: one for each call, for its thread. ``looked``: see ``TreeSource``."""
+    """A ``stream.sending.source.Source``: one for each call, for its thread. It takes ``tree`` over."""
 
-    def __init__(
-        self, path: str, catalog: Catalog, local: Local, pump: Pump, looked: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, tree: TreeSource, catalog: Catalog, local: Local, pump: Pump) -> None:
         self._local = local
         self._pump = pump
         self._reader = catalog.reader()
-        self._tree = TreeSource(path, catalog.reader(), looked)
+        self._tree = tree
 
     def newest(self) -> Commit | None:
         """See ``Source``."""

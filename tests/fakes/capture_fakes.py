@@ -26,7 +26,7 @@ from agent.core.problem import ProblemBoard
 from agent.core.row_checks import check_row
 from agent.core.rows import ChunkRow, NameRow, ObjectRow, decode_object, is_object, key_of, object_key
 from agent.fs.handles import can_open_by_handle
-from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.catalog import Catalog, CatalogReader
 from agent.store.catalog.expiry import ALL_HISTORY
 from agent.store.local import Local
 from agent.watch.hint import Hint, Look, Passing, waits_for_nothing
@@ -252,6 +252,21 @@ def unequal(expected: dict[bytes, Seen], actual: dict[bytes, Seen], limit: int =
                 if getattr(a, field) != getattr(b, field)
             ]
     return words[:limit]
+
+
+class SlowReader:
+    """Rows as read by somebody slow: ``looked`` is called after each look at names, before anything is opened by them."""
+
+    def __init__(self, reader: CatalogReader, looked: Callable[[], None]) -> None:
+        self._reader = reader
+        self._looked = looked
+        self.piece = reader.piece
+        self.close = reader.close
+
+    def names_of(self, id: ObjectId) -> Sequence[tuple[ObjectId, bytes]]:
+        names = self._reader.names_of(id)
+        self._looked()
+        return names
 
 
 @dataclass(frozen=True, slots=True)

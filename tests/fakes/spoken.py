@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from agent.capture.files.read_back import TreeSource
 from agent.capture.outlet import ReadChunk
 from agent.core.clock import SystemClock
 from agent.core.commit import Changes, Commit
@@ -20,7 +21,7 @@ from agent.stream.position import PositionBoard
 from agent.stream.sending.feed import Feed
 from agent.stream.sending.sender import Sender
 from agent.stream.versions import SPOKEN
-from fakes.capture_fakes import LightOutlet, Station, station
+from fakes.capture_fakes import LightOutlet, SlowReader, Station, station
 from fakes.stream_fakes import MemoryTransport, Secondary
 
 
@@ -70,7 +71,11 @@ def spoken(made: Station, base: Path, feed: Feed, looked: Callable[[], None]) ->
     """A call of its own, ended and joined in the end."""
     newest = made.catalog.newest()
     hello = Hello("alpha", "web", SPOKEN, made.catalog.lineage[-1], newest.number if newest else NOTHING, b"n" * 32)
-    source = partial(PrimarySource, str(made.root), made.catalog, made.local, made.pump, looked)
+
+    def source() -> PrimarySource:
+        tree = TreeSource(str(made.root), SlowReader(made.catalog.reader(), looked))
+        return PrimarySource(tree, made.catalog, made.local, made.pump)
+
     spool = partial(Spool.open, str(base))
     sender = Sender("beta", hello, source, feed, PositionBoard(), SystemClock(), spool)
     secondary = Secondary(base / "beta")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from agent.capture.outlet import Lack
 from agent.capture.refused import SHUT_ERRNOS, may_pass
@@ -12,13 +13,28 @@ from agent.core.chunks import PIECE, ChunkRef, name_of
 from agent.core.ids import ObjectId
 from agent.fs.confined import DirTree, open_file, open_root
 from agent.fs.content import read_exact
-from agent.store.catalog.catalog import CatalogReader
 
 #: Names of one file that are tried: the directory of one may be closed to us, or gone.
 _NAMES_TRIED = 8
 
 #: ``(descriptor, offset, length)`` to bytes, fewer at the end of the file; OSError.
 ReadAt = Callable[[int, int, int], bytes]
+
+
+class CommittedRows(Protocol):
+    """Of ``CatalogReader``."""
+
+    def names_of(self, id: ObjectId) -> Sequence[tuple[ObjectId, bytes]]:
+        """Every name of an object."""
+        ...
+
+    def piece(self, name: bytes) -> bytes | None:
+        """A stored part of a chunk list."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back; safe to call twice."""
+        ...
 
 
 class TreeSource:
@@ -28,19 +44,16 @@ class TreeSource:
     Directories stay open, and each under the object that it was opened for; when two were exchanged, or one replaced, before
     the catalog said so, that was another one. So what is not found by them is looked for again from the root, by the names of
     now, and if that leads elsewhere, all that was open is let go. This holds on any filesystem, also where no handle tells
-    objects apart. ``read_at``: how a file is read; ``looked`` is called between each look into the catalog and what is opened by
-    it: tests are slow there."""
+    objects apart. ``read_at``: how a file is read."""
 
     def __init__(
         self,
         path: str,
-        reader: CatalogReader,
-        looked: Callable[[], None] = lambda: None,
+        reader: CommittedRows,
         read_at: ReadAt = read_exact,
     ) -> None:
         self._path = path
         self._reader = reader
-        self._looked = looked
         self._read_at = read_at
         self._way: _Way | None = None
 
@@ -71,7 +84,7 @@ class TreeSource:
         seen = self._read_by(self._known_way(), id, indexes, refs, found)
         if fresh or all(isinstance(found[index], bytes) for index in indexes):
             return
-        way = _Way(self._path, self._reader, self._looked)
+        way = _Way(self._path, self._reader)
         again = self._read_by(way, id, indexes, refs, found, than=seen)
         if again == seen:
             way.close()
@@ -118,7 +131,7 @@ class TreeSource:
 
     def _known_way(self) -> _Way:
         if self._way is None:
-            self._way = _Way(self._path, self._reader, self._looked)
+            self._way = _Way(self._path, self._reader)
         return self._way
 
     def _forget_way(self) -> None:
@@ -130,10 +143,9 @@ class TreeSource:
 class _Way:
     """From the root to files, by the names that the catalog has now; directories that were passed stay open."""
 
-    def __init__(self, path: str, reader: CatalogReader, looked: Callable[[], None]) -> None:
+    def __init__(self, path: str, reader: CommittedRows) -> None:
         self._path = path
         self._reader = reader
-        self._looked = looked
         self._root_fd: int | None = None
         self._tree: DirTree | None = None
 
@@ -142,7 +154,6 @@ class _Way:
         the first name."""
         failure: OSError | None = None
         names = self._reader.names_of(id)[:_NAMES_TRIED]
-        self._looked()
         for parent, name in names:
             try:
                 return self._opened(parent, name)
@@ -176,7 +187,6 @@ class _Way:
 
     def _locate(self, id: ObjectId) -> tuple[ObjectId, bytes] | None:
         names = self._reader.names_of(id)
-        self._looked()
         return names[0] if names else None
 
 

@@ -12,7 +12,7 @@ from agent.capture.files.read_back import TreeSource
 from agent.core import chunks
 from agent.core.chunks import ChunkRef
 from agent.fs.confined import exchange
-from fakes.capture_fakes import Station
+from fakes.capture_fakes import SlowReader, Station
 
 SIZE = 1000
 
@@ -113,7 +113,7 @@ def test_what_is_exchanged_between_look_and_read_is_read_the_next_time(made: Sta
         if next(times, False):
             swapped(root)
 
-    source = TreeSource(str(root), made.catalog.reader(), looked)
+    source = TreeSource(str(root), SlowReader(made.catalog.reader(), looked))
     try:
         source.read(refs)
         made.reconcile()
