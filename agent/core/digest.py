@@ -72,11 +72,14 @@ class Digest:
 
     def value(self) -> bytes:
         """The digest now: 32 bytes."""
+        self._refresh()
+        return blake3(self._groups).digest()
+
+    def _refresh(self) -> None:
         for group in {block // _BLOCKS_A_GROUP for block in self._stale}:
             sums = self._bytes(group * GROUP, GROUP)
             self._groups[group * WIDTH : (group + 1) * WIDTH] = blake3(sums).digest()
         self._stale.clear()
-        return blake3(self._groups).digest()
 
     def take_touched(self) -> Iterator[tuple[int, bytes]]:
         """``(number, sums)`` of the blocks that changed since the last call, in order, to be stored with the commit."""
@@ -84,6 +87,15 @@ class Digest:
         self._touched.clear()
         for number in touched:
             yield number, self._bytes(number * BLOCK, BLOCK)
+
+    def groups(self) -> bytes:
+        """The hashes of all groups, 32 bytes each: what the digest is made of."""
+        self._refresh()
+        return bytes(self._groups)
+
+    def group(self, number: int) -> bytes:
+        """The sums of the 256 buckets of one group."""
+        return self._bytes(number * GROUP, GROUP)
 
     def bucket(self, number: int) -> bytes:
         """The sums of one bucket, for comparing two states bucket by bucket."""
@@ -99,6 +111,12 @@ def _turned(sums: array[int]) -> array[int]:
     if sys.byteorder == "big":
         sums.byteswap()
     return sums
+
+
+def is_among(row: bytes, buckets: bytes) -> bool:
+    """Whether a row is in one of these: a bit for each bucket, the first the lowest of the first byte."""
+    number = bucket_of(row)
+    return bool(buckets[number >> 3] >> (number & 7) & 1)
 
 
 def bucket_of(row: bytes) -> int:

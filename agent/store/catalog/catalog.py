@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import apsw
 
 from agent.core.commit import ORDINARY, Changes, Commit, Provenance
+from agent.core.digest import Digest
 from agent.core.errors import NotFound, Refused, WireError
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, shown_commit
 from agent.store.catalog import commits, kept, lists, owed, schema
@@ -201,9 +202,10 @@ class Catalog(CatalogWriter):
         """The digest that the coming commit would have now."""
         return self._staging.digest.value()
 
-    def bucket(self, number: int) -> bytes:
-        """The sums of one bucket of the digest as it is with what is staged (16 bytes)."""
-        return self._staging.digest.bucket(number)
+    @property
+    def sums(self) -> Digest:
+        """The sums of the state with what is staged; to be read only, and not kept."""
+        return self._staging.digest
 
     def staged_counts(self) -> tuple[int, int]:
         """``(entries, bytes)`` that the coming commit would have now."""
@@ -302,10 +304,6 @@ class Catalog(CatalogWriter):
     def rows_at(self, at: CommitNumber | None = None, batch: int = 1000) -> Generator[list[bytes], None, None]:
         """See ``CatalogReader.rows_at``."""
         return self._own_reader().rows_at(at, batch)
-
-    def rows_in_bucket(self, number: int, at: CommitNumber | None = None) -> Iterator[bytes]:
-        """See ``CatalogReader.rows_in_bucket``."""
-        return self._own_reader().rows_in_bucket(number, at)
 
     def _own_reader(self) -> CatalogReader:
         if self._bulk is None:

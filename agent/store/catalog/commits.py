@@ -40,6 +40,10 @@ class Commits(Protocol):
         """The commit of that number, unless it never was or is pruned."""
         return self._commit("where number = ?", (number,))
 
+    def commit_up_to(self, number: CommitNumber) -> Commit | None:
+        """The newest commit whose number is not above that."""
+        return self._commit("where number <= ? order by number desc limit 1", (number,))
+
     def commits(self, after: CommitNumber, limit: int) -> list[Commit]:
         """At most ``limit`` commits with a number greater than ``after``, in order."""
         rows = self._all(_COMMIT + "where number > ? order by number limit ?", (after, limit))

@@ -10,9 +10,10 @@ from typing import Any
 
 import apsw
 
-from agent.core.digest import bucket_of
-from agent.core.ids import ROOT, ChunkNumber, CommitNumber, ObjectId
-from agent.store.catalog import commits, history, kept, losses, owed
+from agent.core.digest import Digest
+from agent.core.errors import NotFound
+from agent.core.ids import ROOT, ChunkNumber, CommitNumber, ObjectId, shown_commit
+from agent.store.catalog import commits, history, kept, losses, owed, sums
 from agent.store.catalog.row_tables import EVERY_KIND, Difference, RowTables, tables_of
 from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, store_error
 
@@ -180,10 +181,16 @@ class CatalogReader(Reading, losses.Losses):
         """Every row of the state at ``at``, objects first (by id), then names (by parent, name), then chunks (by number)."""
         return self._guarded(history.rows_at(self, self._connection, self._at(at), batch))
 
-    def rows_in_bucket(self, number: int, at: CommitNumber | None = None) -> Iterator[bytes]:
-        """The rows that fall into a bucket; reads the whole state."""
-        for rows in self.rows_at(at):
-            yield from (row for row in rows if bucket_of(row) == number)
+    def sums_at(self, at: CommitNumber) -> Digest:
+        """The sums of the state at ``at``. Raises ``NotFound`` where that cannot be read any more."""
+        try:
+            with self._connection:
+                digest, _ = sums.sums_at(self._connection, at)
+        except apsw.Error as error:
+            raise failure(error, "read the catalog", self.path) from error
+        if not self.is_readable(at):
+            raise NotFound("read the catalog", shown_commit(at), "history of that time is gone")
+        return digest
 
     def _guarded(self, batches: Iterator[list[Any]]) -> Generator[list[Any], None, None]:
         try:

@@ -15,7 +15,7 @@ import apsw
 from agent.core.commit import Changes
 from agent.core.digest import Digest
 from agent.core.errors import WireError
-from agent.core.ids import NOTHING, CommitNumber, shown_commit
+from agent.core.ids import CommitNumber, shown_commit
 from agent.core.rows import (
     NAME_TAG,
     OBJECT_TAG,
@@ -30,6 +30,7 @@ from agent.core.rows import (
     tag_of,
     tag_of_key,
 )
+from agent.store.catalog.sums import sums_at
 from agent.store.sqlite import Insert, query
 
 _TYPE, _REGULAR = 0o170000, 0o100000
@@ -56,16 +57,6 @@ _SUMS = Insert("insert or replace into sums values", "(?, ?)")
 
 #: Rows that may be moved before the sums are written again: found anew in some 50 ms.
 _SAVED_AFTER = 20_000
-_BEGAN = (
-    "select row from object where since > ? and since <= ?",
-    "select parent, name, object from name where since > ? and since <= ?",
-    "select row from chunk where since > ? and since <= ?",
-)
-_WAS_ENDED = (
-    "select row from object where until > ? and until <= ? and until < 9223372036854775807",
-    "select parent, name, object from name where until > ? and until <= ? and until < 9223372036854775807",
-    "select row from chunk where until > ? and until <= ? and until < 9223372036854775807",
-)
 
 #: Brings back the sealed state, whatever was staged.
 UNSTAGE = """
@@ -100,26 +91,12 @@ class Staging:
         """``counts``: of the sealed state at ``newest``; ``highest``: no row has a greater object id, parent or number."""
         self._connection = connection
         self._highest = highest
-        self.digest = Digest()
-        self._unsaved = self._load(newest)
+        self.digest, self._unsaved = sums_at(connection, newest)
         self.entries, self.size, self.files = counts.entries, counts.size, counts.files
         self.restarted = False
         self._owes = bool(query(connection, _ANY_OWED))
         #: Whether what is owed has changed with what is staged.
         self.owed_moved = False
-
-    def _load(self, newest: CommitNumber) -> int:
-        """The sums as they were written last, and what began and ended since; how many rows that was."""
-        self.digest.load(query(self._connection, "select block, sums from sums"))
-        written = query(self._connection, "select value from meta where key = 'sums'")
-        after = written[0][0] if written else NOTHING
-        count = 0
-        for sql, move in ((_BEGAN, self.digest.add), (_WAS_ENDED, self.digest.remove)):
-            for part in sql:
-                rows = query(self._connection, part, (after, newest))
-                count += len(rows)
-                move([row[0] if len(row) == 1 else encode_name(*row) for row in rows])
-        return count
 
     def apply(self, number: CommitNumber, changes: Changes) -> None:
         """Stage rows. Raises ``WireError`` for a drop of what does not live and for a key given twice."""

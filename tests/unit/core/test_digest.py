@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.digest import Digest, digest_of
+from agent.core.digest import BUCKETS, GROUP, SUM_BYTES, WIDTH, Digest, bucket_of, digest_of, is_among
 from agent.core.ids import ObjectId
 from agent.core.rows import encode_name
 
@@ -53,3 +53,25 @@ def test_one_different_row_shows() -> None:
     one, other = encode_name(2, b"a", 3), encode_name(2, b"a", 4)
     assert digest_of([one]) != digest_of([other])
     assert digest_of([]) != digest_of([one])
+
+
+@given(ROWS, ROWS)
+def test_differing_groups_hold_the_differing_rows(one: list[bytes], other: list[bytes]) -> None:
+    """Groups are what the digest is made of, and a row that one side has alone shows in its group and its bucket."""
+    ours, theirs = Digest(), Digest()
+    ours.add(one)
+    theirs.add(other)
+    for row in set(one) ^ set(other):
+        group, bucket = divmod(bucket_of(row), GROUP)
+        at = slice(group * WIDTH, (group + 1) * WIDTH)
+        assert ours.groups()[at] != theirs.groups()[at]
+        here = slice(bucket * SUM_BYTES, (bucket + 1) * SUM_BYTES)
+        assert ours.group(group)[here] != theirs.group(group)[here]
+
+
+def test_a_row_is_among_its_bucket() -> None:
+    """One bit for each bucket, from the lowest of the first byte on."""
+    row = encode_name(2, b"a", 3)
+    number = bucket_of(row)
+    bits = (1 << number).to_bytes(BUCKETS // 8, "little")
+    assert (True, False) == (is_among(row, bits), is_among(row, bytes(b ^ 255 for b in bits)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.commit import Changes
-from agent.core.digest import bucket_of
+from agent.core.digest import digest_of
 from agent.core.errors import Damaged, NotFound
 from agent.core.ids import NOTHING, ROOT, object_id
 from agent.core.rows import key_of, name_key, object_key
@@ -173,11 +173,29 @@ def test_commits_in_order(reader: CatalogReader) -> None:
     assert reader.commit_at(number(77)) is None
 
 
-def test_buckets_and_their_rows(catalog: Catalog, reader: CatalogReader) -> None:
-    """A bucket's rows are those that fall into it; an untouched bucket is zero."""
-    at = bucket_of(file_row(A))
-    assert file_row(A) in list(reader.rows_in_bucket(at))
-    assert (16, bytes(16)) == (len(catalog.bucket(at)), catalog.bucket(bucket_of(b"no row of it")))
+@pytest.mark.parametrize("seq", [1, 2, 3, 4])
+def test_the_sums_of_any_moment(seq: int, catalog: Catalog, reader: CatalogReader) -> None:
+    """They are those of its rows, whether the moment is before or after the one at which sums were written."""
+    at = number(seq)
+    rows = [row for some in reader.rows_at(at) for row in some]
+    expected = (digest_of(rows), getattr(reader.commit_at(at), "digest", None))
+    assert expected == (reader.sums_at(at).value(), reader.sums_at(at).value())
+    expire(catalog, number(1))
+    assert expected[0] == reader.sums_at(at).value()
+    assert catalog.sums.groups() == reader.sums_at(number(4)).groups()
+
+
+def test_no_sums_of_a_moment_that_is_gone(catalog: Catalog, reader: CatalogReader) -> None:
+    """History of before the horizon is not made up."""
+    expire(catalog, number(3))
+    with pytest.raises(NotFound):
+        reader.sums_at(number(1))
+
+
+def test_the_newest_commit_up_to_a_number(reader: CatalogReader) -> None:
+    """That itself, the one before a gap, or none."""
+    found = [reader.commit_up_to(number(seq)) for seq in (2, 99, 0)]
+    assert [number(2), number(4), None] == [commit and commit.number for commit in found]
 
 
 def test_a_directory_with_a_long_past_is_read_at_the_cost_of_what_is_there(catalog: Catalog) -> None:
