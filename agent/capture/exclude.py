@@ -21,6 +21,7 @@ class Rules:
         self, exclude: Sequence[str] = (), include: Sequence[str] = (), apart: frozenset[bytes] = frozenset()
     ) -> None:
         self._apart = apart
+        self._written = (*(f'exclude = "{one}"' for one in exclude), *(f'include = "{one}"' for one in include))
         try:
             self._spec = compiled(exclude, include) if exclude or include else None
             self._include = compiled(include)
@@ -42,6 +43,16 @@ class Rules:
             return False
         text = os.fsdecode(path)
         return self._spec.match_file(text + "/" if is_dir else text)
+
+    def decided(self, path: bytes, is_dir: bool) -> tuple[bool, str]:
+        """Whether this path is left out, and the rule that decided so as it is written; "" where none matches."""
+        if is_dir and path in self._apart:
+            return True, "a dataset of its own"
+        if self._spec is None:
+            return False, ""
+        text = os.fsdecode(path)
+        result = self._spec.check_file(text + "/" if is_dir else text)
+        return bool(result.include), "" if result.index is None else self._written[result.index]
 
     def included(self, directory: bytes) -> bool:
         """Whether a directory that is left out by itself, without a rule, is asked for by name."""

@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from agent.cli.context import Context
 from agent.cli.output import answer_json, json_option, remark, say
 from agent.config import load, show
+from agent.config.values import Settings
 from agent.core.clock import SystemClock
+from agent.core.errors import NotFound
+from agent.status.figures import size_text
+from agent.status.text import shown
+
+if TYPE_CHECKING:
+    from agent.capture.preview import Preview
 
 
 @click.group()
@@ -20,18 +28,25 @@ def config() -> None:
 
 
 @config.command()
+@click.option(
+    "--files", "dataset", metavar="DATASET", help="Also list what its rules take and leave, below its path here."
+)
 @json_option
 @click.pass_obj
-def check(context: Context, as_json: bool) -> None:
+def check(context: Context, dataset: str | None, as_json: bool) -> None:
     """Read the configuration and the files that it names, with the eyes of the agent at its start.
 
-    Every mistake is told at once; exit code 78 when there is one."""
+    Every mistake is told at once; exit code 78 when there is one. --files is a dry run of exclude and include: a line for each
+    file and directory, with the rule that decided; with --json an object for each."""
     # Only here: certificates take a while to import.
     from agent.pki import startable
     from agent.roles.assignment import ignored_primaries
 
     settings = load(context.config_path)
     startability = startable.check_startable(settings, SystemClock().now_ns())
+    if dataset is not None:
+        _list_files(settings, dataset, as_json)
+        return
     warnings = [*settings.warnings, *startability, *ignored_primaries(settings)]
     if as_json:
         answer_json({"ok": True, "files": list(settings.source_files), "warnings": warnings})
@@ -52,6 +67,35 @@ def show_(context: Context, as_json: bool) -> None:
     else:
         _warn(settings.warnings)
         click.echo(show(settings), nl=False)
+
+
+def _list_files(settings: Settings, name: str, as_json: bool) -> None:
+    """Taken and left, and at the end how many of each; ``NotFound`` for a dataset or path that is not there."""
+    from agent.capture.exclude import Rules
+    from agent.capture.preview import previewed
+    from agent.config.nesting import apart, mount_points
+
+    dataset = next((one for one in settings.datasets if one.name == name), None)
+    if dataset is None:
+        known = ", ".join(one.name for one in settings.datasets) or "none"
+        raise NotFound("list the files", name, "there is no such dataset", f"the configuration has: {known}")
+    rules = Rules(dataset.exclude, dataset.include, apart(dataset, settings.datasets))
+    taken = left = size = 0
+    try:
+        for one in previewed(os.fsencode(dataset.path), rules, frozenset(map(os.fsencode, mount_points()))):
+            left, taken, size = left + one.left, taken + (not one.left), size + one.bytes
+            _say_file(one, as_json)
+    except OSError as error:
+        raise NotFound("list the files", dataset.path, error.strerror or str(error), "is it mounted?") from error
+    remark(f"{taken:,} are taken, {size_text(size)}; {left:,} are left, with all below them")
+
+
+def _say_file(one: Preview, as_json: bool) -> None:
+    path = shown(one.path) + ("/" if one.is_dir else "")
+    if as_json:
+        answer_json({"path": path, "taken": not one.left, "rule": one.rule})
+    else:
+        say(f"{'leave' if one.left else 'take ':5}  {path}" + (f"    ({one.rule})" if one.rule else ""))
 
 
 def _warn(warnings: Sequence[str]) -> None:

@@ -80,3 +80,22 @@ def test_refusals_of_the_authority(keys: Path, tmp_path: Path, capfd: Captured) 
     ]
     assert [3, 3, 4, 4] == codes
     assert 4 == capfd.readouterr().err.count("hikae: cannot ")
+
+
+def test_what_the_rules_take_and_leave(tmp_path: Path, keys: Path, capfd: Captured) -> None:
+    """A line for each name, and how many of each; a dataset or a path that is not there is not found."""
+    file = a_config(tmp_path, keys, 'exclude = ["*.tmp"]\n')
+    assert 4 == main(["--config", file, "config", "check", "--files", "web"])
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "a").write_text("123")
+    (tmp_path / "web" / "b.tmp").write_text("1")
+    capfd.readouterr()
+    assert 0 == main(["--config", file, "config", "check", "--files", "web"])
+    assert capfd.readouterr() == (
+        'take   a\nleave  b.tmp    (exclude = "*.tmp")\n',
+        "1 are taken, 3 bytes; 1 are left, with all below them\n",
+    )
+    assert 0 == main(["--config", file, "config", "check", "--files", "web", "--json"])
+    assert [json.loads(line)["taken"] for line in capfd.readouterr().out.splitlines()] == [True, False]
+    assert 4 == main(["--config", file, "config", "check", "--files", "wbe"])
+    assert "the configuration has: web" in capfd.readouterr().err
