@@ -26,7 +26,9 @@ class Preview:
 
 def previewed(root: bytes, rules: Rules, mounts: Collection[bytes] = ()) -> Iterator[Preview]:
     """Every name below ``root`` in the order of names, each directory before what is in it; ``mounts`` are absolute
-    paths of mount points. A directory that cannot be read is left with the reason. Raises ``OSError`` where the root itself cannot be read."""
+    paths of mount points. A directory that cannot be read is left with the reason.
+
+    Raises ``OSError`` where the root itself cannot be read."""
     levels = [(b"", _names(root))]
     while levels:
         above, entries = levels[-1]
