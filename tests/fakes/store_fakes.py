@@ -12,12 +12,13 @@ from agent.core import chunks
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number
 from agent.core.rows import ObjectRow, encode_name, encode_object, key_of
-from agent.store.catalog.catalog import Catalog, Header
+from agent.store.catalog.catalog import Catalog, CatalogLimits, Header
 from agent.store.catalog.expiry import Expiry, Horizons
 from agent.store.vault.codec import StoredChunk, pack_chunk
 
 Item = TypeVar("Item")
 
+AS_USUAL = CatalogLimits()
 EPOCH = Epoch(1, "alpha", b"0123456789abcdef")
 
 
@@ -48,9 +49,9 @@ def header(seq: int, parent: int | None = None, *, time: int = 100, digest: byte
     return Header(number(seq), before, time, time, True, 0, digest)
 
 
-def begun(path: str) -> Catalog:
+def begun(path: str, limits: CatalogLimits = AS_USUAL) -> Catalog:
     """A new catalog in epoch 1 with the root as its first commit."""
-    catalog = Catalog.open(path)
+    catalog = Catalog.open(path, limits)
     catalog.begin_epoch(EPOCH)
     catalog.write(Changes((dir_row(ROOT),)), header(1))
     return catalog

@@ -31,8 +31,16 @@ __all__ = ["Catalog", "CatalogReader", "Header"]
 _CACHE_KIB = 32768
 #: A commit of one change touches six to eight pages, and each goes to the log: small ones (docs/decisions/0036).
 _PAGE_SIZE = 2048
-#: Rows staged in one transaction before it is cut, so that the log does not grow with a commit.
-_SLICE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogLimits:
+    """``staged``: rows that one transaction takes before it is cut, so that the log does not grow with a commit."""
+
+    staged: int = 20_000
+
+
+_LIMITS = CatalogLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +65,13 @@ class Catalog(CatalogWriter):
 
     ``created``: whether there was no catalog before."""
 
-    created: bool
-
     @classmethod
-    def open(cls, path: str) -> Catalog:
+    def open(cls, path: str, limits: CatalogLimits = _LIMITS) -> Catalog:
         """Open or create; what a crash left staged is taken back.
 
         Raises ``Damaged`` (with what to do), ``TryAgain`` (disk full), ``StoreFailed``."""
         connection = open_database(path, Synchronous.FULL, _CACHE_KIB, page_size=_PAGE_SIZE)
-        catalog = cls(path, connection)
+        catalog = cls(path, connection, limits)
         try:
             catalog.created = ensure_schema(connection, path, schema.APPLICATION, schema.VERSION, schema.TABLES)
             settle_log(connection)
@@ -81,6 +87,10 @@ class Catalog(CatalogWriter):
             catalog.close()
             raise
         return catalog
+
+    def __init__(self, path: str, connection: apsw.Connection, limits: CatalogLimits) -> None:
+        super().__init__(path, connection)
+        self._limits = limits
 
     def reader(self) -> CatalogReader:
         """A reader for another thread; it closes it."""
@@ -136,7 +146,7 @@ class Catalog(CatalogWriter):
             self._expect(number)
             self._staging.apply(number, changes)
             self._rows += len(changes)
-            if self._rows >= _SLICE:
+            if self._rows >= self._limits.staged:
                 self._cut()
 
     def owe(self, number: CommitNumber, objects: Iterable[ObjectId]) -> None:

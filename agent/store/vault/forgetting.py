@@ -8,17 +8,15 @@ from collections.abc import Iterable, Sequence
 from agent.core.errors import Damaged, Refused, WireError
 from agent.store.vault.codec import is_patch
 from agent.store.vault.index import Index
+from agent.store.vault.limits import VaultLimits
 from agent.store.vault.reading import VaultReader
-
-#: Pinned names that are remembered one by one (about 25 MiB); of a commit that names more, whatever is here stays meanwhile.
-_PINS_MAX = 200_000
 
 
 class VaultForgetting(VaultReader):
     """Pins, and chunks that are dropped. Thread-safe."""
 
-    def __init__(self, packs: str, index: Index, cache_limit: int) -> None:
-        super().__init__(packs, index, cache_limit)
+    def __init__(self, packs: str, index: Index, limits: VaultLimits) -> None:
+        super().__init__(packs, index, limits)
         #: Held while chunks are taken away, and by who found some and makes what names them durable. Before ``lock``.
         self.keeping = threading.RLock()
         self._pinned: set[bytes] = set()
@@ -30,7 +28,7 @@ class VaultForgetting(VaultReader):
         with self.lock:
             if not self._all_pinned:
                 self._pinned.update(names)
-                if len(self._pinned) > _PINS_MAX:
+                if len(self._pinned) > self._limits.pins:
                     self._pinned.clear()
                     self._all_pinned = True
 

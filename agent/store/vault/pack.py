@@ -33,7 +33,8 @@ HEAD = struct.Struct(">4sBBHII32s")
 _CHECK = struct.Struct(">Q")
 HEADER_SIZE = HEAD.size + _CHECK.size
 _IOV_MAX = 1024
-_WINDOW = 1 << 20
+#: Bytes that are read at once to look for records.
+SEARCH_WINDOW = 1 << 20
 #: A sync of a file that grew, or whose blocks were never written, writes five blocks of an ext4 journal; one of blocks that were
 #: written before, none. So where little comes between two syncs, zeros are written so far ahead of it (docs/decisions/0036).
 _ROOM = 256 << 10
@@ -96,17 +97,19 @@ def numbers_in(directory: str) -> list[int]:
     return sorted(int(match[1]) for match in map(_FILE_NAME.fullmatch, os.listdir(directory)) if match)
 
 
-def records(fd: int, pack: int, start: int, end: int, damage: list[str]) -> Iterator[tuple[bytes, Place]]:
+def records(
+    fd: int, pack: int, start: int, end: int, damage: list[str], read: int = SEARCH_WINDOW
+) -> Iterator[tuple[bytes, Place]]:
     """Name and place of every record in ``[start, end)`` of a pack. Stretches that are no records are passed over
-    and added to ``damage`` in words."""
+    and added to ``damage`` in words. ``read``: bytes that are read at once."""
     at = start
     window, window_at = b"", start
     while at < end:
         if at < window_at or at + HEADER_SIZE > window_at + len(window):
-            window, window_at = os.pread(fd, _WINDOW, at), at
+            window, window_at = os.pread(fd, read, at), at
         found = parse_header(window[at - window_at : at - window_at + HEADER_SIZE], pack, at)
         if found is None or found[1].end > end:
-            after = _next_record(fd, pack, at + 1, end)
+            after = _next_record(fd, pack, at + 1, end, read)
             damage.append(f"pack {pack}: bytes {at} to {after} are no records")
             at = after
             continue
@@ -114,20 +117,20 @@ def records(fd: int, pack: int, start: int, end: int, damage: list[str]) -> Iter
         at = found[1].end
 
 
-def _next_record(fd: int, pack: int, start: int, end: int) -> int:
+def _next_record(fd: int, pack: int, start: int, end: int, read: int) -> int:
     """The offset of the next valid header that fits, or ``end``."""
     at = start
     while at < end:
-        window = os.pread(fd, _WINDOW + HEADER_SIZE, at)
+        window = os.pread(fd, read + HEADER_SIZE, at)
         if not window:
             break
         hit = window.find(MAGIC)
-        while 0 <= hit < _WINDOW:
+        while 0 <= hit < read:
             found = parse_header(window[hit : hit + HEADER_SIZE], pack, at + hit)
             if found is not None and found[1].end <= end:
                 return at + hit
             hit = window.find(MAGIC, hit + 1)
-        at += _WINDOW
+        at += read
     return end
 
 

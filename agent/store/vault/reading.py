@@ -11,6 +11,7 @@ from agent.core.patch import Patch
 from agent.store.vault import index as index_file
 from agent.store.vault.codec import RAW, compute_name, is_patch, open_patch
 from agent.store.vault.index import Index
+from agent.store.vault.limits import VaultLimits
 from agent.store.vault.open_packs import REPAIR, OpenPack, OpenPacks
 from agent.store.vault.pack import HEADER_SIZE, PackWriter, Place
 from agent.store.vault.patch_chains import Record, rebuild_record
@@ -37,12 +38,13 @@ class Elsewhere(Protocol):
 class VaultReader:
     """The reading methods of a vault; thread-safe. ``elsewhere``: what is here beside the packs."""
 
-    def __init__(self, packs: str, index: Index, cache_limit: int) -> None:
+    def __init__(self, packs: str, index: Index, limits: VaultLimits) -> None:
         self.lock = threading.RLock()
         self.elsewhere: Elsewhere | None = None
         self._packs = packs
         self._index = index
-        self._recent = RecentChunks(cache_limit)
+        self._limits = limits
+        self._recent = RecentChunks(limits.cache)
         self._open = OpenPacks(packs)
         self._writer: PackWriter | None = None
         self._failed = False

@@ -18,6 +18,7 @@ from agent.store.vault import recovery
 from agent.store.vault.codec import StoredChunk, is_patch
 from agent.store.vault.forgetting import VaultForgetting
 from agent.store.vault.index import Index
+from agent.store.vault.limits import DEFAULT, VaultLimits
 from agent.store.vault.pack import (
     BATCH,
     PackEnd,
@@ -29,14 +30,6 @@ from agent.store.vault.reading import REOPENED
 
 __all__ = ["PackEnd", "StoredChunk", "Vault"]
 
-PACK_LIMIT = 1 << 30
-CACHE_LIMIT = 64 << 20
-_PENDING_LIMIT = 50_000
-#: Bytes that may wait in the system to be written out: the sync of a small commit has to wait for them.
-_UNSYNCED_LIMIT = 64 << 20
-#: Entries that are worth a transaction; fewer wait, and are found in the packs after a crash.
-_FLUSH = 20_000
-
 
 class Vault(VaultForgetting):
     """See the module. ``elsewhere``: what is here beside the packs; ``damage``: what opening found in them that was no record,
@@ -47,9 +40,8 @@ class Vault(VaultForgetting):
         cls,
         directory: str,
         committed: PackEnd,
+        limits: VaultLimits = DEFAULT,
         *,
-        pack_limit: int = PACK_LIMIT,
-        cache_limit: int = CACHE_LIMIT,
         sync_file: Callable[[int], None] = sync_data,
         sync_directory: Callable[[str], None] = sync_dir,
     ) -> Vault:
@@ -64,7 +56,7 @@ class Vault(VaultForgetting):
             index = recovery.open_index(os.path.join(directory, "index.db"), packs, numbers)
         except OSError as error:
             raise io_failure(error, "open the vault", directory) from error
-        vault = cls(packs, index, pack_limit, cache_limit, sync_file, sync_directory)
+        vault = cls(packs, index, limits, sync_file, sync_directory)
         try:
             vault._recover(numbers, committed)
         except OSError as error:
@@ -79,19 +71,17 @@ class Vault(VaultForgetting):
         self,
         packs: str,
         index: Index,
-        pack_limit: int,
-        cache_limit: int,
+        limits: VaultLimits,
         sync_file: Callable[[int], None],
         sync_directory: Callable[[str], None],
     ) -> None:
-        super().__init__(packs, index, cache_limit)
+        super().__init__(packs, index, limits)
         self._sync_file = sync_file
         self._sync_directory = sync_directory
         #: One sync at a time, and none behind one that failed: the kernel tells an error once for a file that was opened once.
         #: Whoever holds it asks for no other lock.
         self._syncing = threading.Lock()
         self.damage: list[str] = []
-        self._pack_limit = pack_limit
         self._new_pack = False
         self._durable = PackEnd(0, 0)
 
@@ -124,7 +114,7 @@ class Vault(VaultForgetting):
             by_name = {chunk.name: chunk for chunk in chunks}
             fresh = [by_name[name] for name in self._index.missing(list(by_name))]
             for start in range(0, len(fresh), BATCH):
-                if writer.end >= self._pack_limit:
+                if writer.end >= self._limits.pack:
                     writer = self._next_pack(writer)
                 part = fresh[start : start + BATCH]
                 for chunk, place in zip(part, writer.append(part), strict=True):
@@ -132,7 +122,7 @@ class Vault(VaultForgetting):
             for chunk, raw in zip(chunks, raws, strict=bool(raws)):
                 self._recent.put(chunk.name, raw)
             durable = self._durable.offset if self._durable.pack == writer.pack else 0
-            crowded = self._index.waiting() > _PENDING_LIMIT or writer.end - durable > _UNSYNCED_LIMIT
+            crowded = self._index.waiting() > self._limits.pending or writer.end - durable > self._limits.unsynced
         if crowded:
             self.sync()
 
@@ -198,12 +188,12 @@ class Vault(VaultForgetting):
         if self._writer is not None and self._writer.pack == end.pack:
             self._new_pack = False
         self._durable = end
-        if self._index.waiting() < _FLUSH:
+        if self._index.waiting() < self._limits.flush:
             return
         try:
             self._index.flush(end)
         except TryAgain:
-            if self._index.waiting() > 2 * _PENDING_LIMIT:
+            if self._index.waiting() > 2 * self._limits.pending:
                 raise
 
     # --- at start
@@ -212,7 +202,7 @@ class Vault(VaultForgetting):
         """Cut what was not known to be durable, bring the index up to what is left, and go on writing there."""
         end = max(committed, self._index.durable, PackEnd(numbers[-1], 0) if numbers else PackEnd(0, 0))
         size = recovery.cut(self._packs, numbers, end)
-        recovery.catch_up(self._index, self._packs, numbers, self.damage, _PENDING_LIMIT)
+        recovery.catch_up(self._index, self._packs, numbers, self.damage, self._limits.pending)
         if 0 <= size < end.offset or (size < 0 and end > PackEnd(0, 0)):
             # Records are gone that were durable: go on in a fresh pack, so that no new one lies before the known end.
             self.damage.append(f"pack {end.pack}: it ends at {max(size, 0)}, {end.offset} was committed")

@@ -13,21 +13,18 @@ from agent.core.chunks import DATA, encode_one, name_of
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number
 from agent.core.rows import ObjectRow, encode_name, encode_object, name_key, object_key
-from agent.store.catalog import catalog as catalog_module
-from agent.store.catalog.catalog import Catalog, Header
-from agent.store.vault import vault as vault_module
+from agent.store.catalog.catalog import Catalog, CatalogLimits, Header
 from agent.store.vault.codec import pack_chunk
+from agent.store.vault.limits import VaultLimits
 from agent.store.vault.vault import Vault
 
 
 def main(directory: str, seed: int) -> None:
     """Write until killed."""
     rng = random.Random(seed)
-    catalog_module._SLICE = 40
-    vault_module._FLUSH = 20
     with (
-        Catalog.open(f"{directory}/catalog.db") as catalog,
-        Vault.open(f"{directory}/vault", catalog.pack_end(), pack_limit=60_000) as vault,
+        Catalog.open(f"{directory}/catalog.db", CatalogLimits(staged=40)) as catalog,
+        Vault.open(f"{directory}/vault", catalog.pack_end(), VaultLimits(pack=60_000, flush=20)) as vault,
     ):
         catalog.begin_epoch(Epoch(1, "alpha", b"0123456789abcdef"))
         while True:

@@ -15,6 +15,7 @@ from agent.core.errors import StoreFailed
 from agent.core.ids import ROOT, object_id
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local, LocalRow
+from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
 from fakes.store_fakes import file_row, header, name_row, number, some_chunks
@@ -51,7 +52,7 @@ def local(place: Path) -> None:
 
 def vault(place: Path) -> None:
     """Several packs, each synced when it is left, and a sync at the end."""
-    with Vault.open(str(place / "vault"), PackEnd(0, 0), pack_limit=1 << 20) as it:
+    with Vault.open(str(place / "vault"), PackEnd(0, 0), VaultLimits(pack=1 << 20)) as it:
         for _ in range(8):
             it.add(*some_chunks(500))
         it.sync()

@@ -14,9 +14,9 @@ from agent.core.commit import Changes, Commit
 from agent.core.digest import digest_of
 from agent.core.errors import TryAgain
 from agent.core.ids import ROOT, object_id
-from agent.store.catalog import catalog as catalog_module
-from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.catalog import Catalog, CatalogLimits
 from agent.store.local import Local, LocalRow
+from agent.store.vault.limits import VaultLimits
 from agent.store.vault.vault import PackEnd, Vault
 from fakes.store_fakes import begun, file_row, flat, header, name_row, number, some_chunks
 
@@ -48,13 +48,10 @@ def rows_of(seq: int, count: int) -> list[bytes]:
 
 @pytest.mark.parametrize("sliced", [False, True])
 @pytest.mark.parametrize("leave", [0, 65_536, 400_000])
-def test_a_catalog_goes_on_when_there_is_room(
-    small: Path, monkeypatch: pytest.MonkeyPatch, sliced: bool, leave: int
-) -> None:
+def test_a_catalog_goes_on_when_there_is_room(small: Path, sliced: bool, leave: int) -> None:
     """Large commits fail as TryAgain, whole; afterwards the same commit is sealed with the right digest."""
-    if sliced:
-        monkeypatch.setattr(catalog_module, "_SLICE", 500)
-    with begun(str(small / "catalog.db")) as catalog:
+    limits = CatalogLimits(staged=500) if sliced else CatalogLimits()
+    with begun(str(small / "catalog.db"), limits) as catalog:
         small_commit = catalog.write(Changes(rows_of(0, 10)), header(2))
         fill(small, leave)
         rows = rows_of(1, 9000)
@@ -81,7 +78,7 @@ def test_a_vault_goes_on_when_there_is_room(small: Path) -> None:
     """No half record stays; what was in before is read, what did not fit comes again."""
     first, first_raws = some_chunks(50)
     second, second_raws = some_chunks(3000)
-    with Vault.open(str(small / "vault"), PackEnd(0, 0), cache_limit=0) as vault:
+    with Vault.open(str(small / "vault"), PackEnd(0, 0), VaultLimits(cache=0)) as vault:
         vault.add(first, first_raws)
         vault.sync()
         fill(small, 1 << 20)
@@ -98,13 +95,10 @@ def test_a_vault_goes_on_when_there_is_room(small: Path) -> None:
         assert [] == list(again.check(deep=True))
 
 
-def test_an_index_that_finds_no_room_waits(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_finds_no_room_waits(small: Path) -> None:
     """The packs are durable without it, so sync tells the truth; it is written later."""
-    from agent.store.vault import vault as vault_module
-
-    monkeypatch.setattr(vault_module, "_FLUSH", 1)
     chunks, raws = some_chunks(3000, 100)
-    with Vault.open(str(small / "vault"), PackEnd(0, 0)) as vault:
+    with Vault.open(str(small / "vault"), PackEnd(0, 0), VaultLimits(flush=1)) as vault:
         fill(small, 560_000)
         vault.add(chunks, raws)
         end = vault.sync()

@@ -13,6 +13,7 @@ import pytest
 
 from agent.core.errors import StoreFailed
 from agent.store.catalog.catalog import Catalog
+from agent.store.vault.limits import VaultLimits
 from agent.store.vault.vault import PackEnd, Vault
 from fakes.agents import REPOSITORY
 from fakes.failing_sync import FailingSyncs, needs_compiler
@@ -133,7 +134,9 @@ def test_a_directory_that_cannot_be_synced_fails_the_sync(tmp_path: Path) -> Non
         if failing:
             raise OSError(5, os.strerror(5), path)
 
-    with Vault.open(str(tmp_path / "vault"), PackEnd(0, 0), pack_limit=1000, sync_directory=sync_directory) as vault:
+    with Vault.open(
+        str(tmp_path / "vault"), PackEnd(0, 0), VaultLimits(pack=1000), sync_directory=sync_directory
+    ) as vault:
         vault.add(*some_chunks(1))
         vault.add(*some_chunks(1))
         failing.append("now")

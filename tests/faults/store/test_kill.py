@@ -14,6 +14,7 @@ from agent.core.digest import digest_of
 from agent.core.ids import CommitNumber
 from agent.core.rows import decode_object, is_object
 from agent.store.catalog.catalog import Catalog
+from agent.store.vault.limits import VaultLimits
 from agent.store.vault.vault import Vault
 from fakes.store_fakes import flat
 
@@ -54,7 +55,7 @@ def check_whole(directory: Path, last: tuple[int, str] | None) -> None:
     """Nothing that was told of is lost, the digest is that of the rows, the chunks are what they should be."""
     with (
         Catalog.open(str(directory / "catalog.db")) as catalog,
-        Vault.open(str(directory / "vault"), catalog.pack_end(), pack_limit=60_000) as vault,
+        Vault.open(str(directory / "vault"), catalog.pack_end(), VaultLimits(pack=60_000)) as vault,
     ):
         newest = catalog.newest()
         assert newest is not None

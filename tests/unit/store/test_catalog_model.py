@@ -26,12 +26,12 @@ from agent.core.rows import (
     object_key,
     size_of,
 )
-from agent.store.catalog import catalog as catalog_module
-from agent.store.catalog.catalog import Catalog, Header
+from agent.store.catalog.catalog import Catalog, CatalogLimits, Header
 from agent.store.vault.vault import PackEnd
 from fakes.store_fakes import EPOCH, DictCatalog, dir_row, expire, file_row, flat, name_row
 
 IDS = [object_id(1, counter) for counter in range(1, 7)]
+LIMITS = CatalogLimits(staged=4)
 NAMES = [b"a", b"b", b"\xff\n", b"d" * 255]
 
 tree_rows = st.one_of(
@@ -57,15 +57,13 @@ class CatalogMachine(RuleBasedStateMachine):
         shared = Path("/dev/shm")
         self.directory = tempfile.mkdtemp(prefix="hikae-test-", dir=shared if shared.is_dir() else None)
         self.path = f"{self.directory}/catalog.db"
-        self.catalog = Catalog.open(self.path)
+        self.catalog = Catalog.open(self.path, LIMITS)
         self.reader = self.catalog.reader()
         self.model = DictCatalog()
         self.staged: CommitNumber | None = None
         self.restarted = False
-        self.slice, catalog_module._SLICE = catalog_module._SLICE, 4
 
     def teardown(self) -> None:
-        catalog_module._SLICE = self.slice
         self.reader.close()
         self.catalog.close()
         shutil.rmtree(self.directory)
@@ -124,7 +122,7 @@ class CatalogMachine(RuleBasedStateMachine):
         """Close and open: what was staged is gone."""
         self.reader.close()
         self.catalog.close()
-        self.catalog = Catalog.open(self.path)
+        self.catalog = Catalog.open(self.path, LIMITS)
         self.reader = self.catalog.reader()
         self.staged, self.restarted = None, False
 

@@ -17,9 +17,8 @@ from agent.core.digest import Digest, digest_of
 from agent.core.errors import Damaged, NotFound, OtherFormat, Refused, StoreFailed, WireError
 from agent.core.ids import NOTHING, ROOT, Epoch, ObjectId, object_id
 from agent.core.rows import ObjectRow, encode_object, name_key, object_key
-from agent.store.catalog import catalog as catalog_module
 from agent.store.catalog import schema
-from agent.store.catalog.catalog import Catalog, Header
+from agent.store.catalog.catalog import Catalog, CatalogLimits, Header
 from agent.store.local import Local
 from agent.store.sqlite import Synchronous, open_database
 from agent.store.vault.vault import PackEnd
@@ -88,27 +87,26 @@ def test_withdraw_brings_back_digest_and_counts(catalog: Catalog) -> None:
     catalog.write(Changes((file_row(A),)), header(2))
 
 
-def test_withdraw_after_slices_were_committed(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_withdraw_after_slices_were_committed(path: str) -> None:
     """A commit larger than a transaction is taken back whole, and sealed whole."""
-    monkeypatch.setattr(catalog_module, "_SLICE", 3)
-    before = catalog.staged_digest()
     rows = [dir_row(ROOT, 8), *(file_row(object_id(1, i)) for i in range(1, 11))]
-    for _ in range(2):
+    with begun(path, CatalogLimits(staged=3)) as catalog:
+        before = catalog.staged_digest()
+        for _ in range(2):
+            for row in rows:
+                catalog.stage(number(2), Changes((row,)))
+            assert digest_of(rows) == catalog.staged_digest()
+            catalog.withdraw()
+            assert before == catalog.staged_digest()
         for row in rows:
             catalog.stage(number(2), Changes((row,)))
-        assert digest_of(rows) == catalog.staged_digest()
-        catalog.withdraw()
-        assert before == catalog.staged_digest()
-    for row in rows:
-        catalog.stage(number(2), Changes((row,)))
-    commit = catalog.seal(header(2), PackEnd(0, 0))
+        commit = catalog.seal(header(2), PackEnd(0, 0))
     assert (digest_of(rows), 50) == (commit.digest, commit.bytes)
 
 
-def test_a_restart_deletes_what_was_staged(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restart_deletes_what_was_staged(path: str) -> None:
     """Slices that a crash left behind are taken back by the next open."""
-    monkeypatch.setattr(catalog_module, "_SLICE", 2)
-    with begun(path) as catalog:
+    with begun(path, CatalogLimits(staged=2)) as catalog:
         catalog.stage(number(2), Changes((file_row(A), dir_row(ROOT, 9), name_row(ROOT, b"a", A))))
         sealed = catalog.newest()
     with Catalog.open(path) as again:

@@ -153,6 +153,7 @@ def test_a_failed_slice_takes_nothing(catalog: Catalog) -> None:
         assert number(8) == again.commits(NOTHING, 1)[0].number
 
 
+@pytest.mark.timeout(3600)
 def test_random_kept_sets_against_a_model(tmpfs_dir: Path, seed: int) -> None:
     """Whatever is kept and let go while upkeep goes on: every readable moment reads as it was, and nothing else stays."""
     for turn in range(HISTORIES):

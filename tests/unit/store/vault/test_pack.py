@@ -11,9 +11,18 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import StoreFailed, TryAgain
-from agent.store.vault import pack as pack_module
 from agent.store.vault.codec import StoredChunk
-from agent.store.vault.pack import BATCH, HEADER_SIZE, PackWriter, header_of, numbers_in, parse_header, path_of, records
+from agent.store.vault.pack import (
+    BATCH,
+    HEADER_SIZE,
+    SEARCH_WINDOW,
+    PackWriter,
+    header_of,
+    numbers_in,
+    parse_header,
+    path_of,
+    records,
+)
 from fakes.store_fakes import chunk, some_chunks
 
 
@@ -25,9 +34,9 @@ def writer(tmpfs_dir: Path) -> Iterator[PackWriter]:
     opened.close()
 
 
-def found(writer: PackWriter, damage: list[str] | None = None) -> list[bytes]:
+def found(writer: PackWriter, damage: list[str] | None = None, read: int = SEARCH_WINDOW) -> list[bytes]:
     """The names that a scan finds."""
-    return [name for name, _ in records(writer.fd, 7, 0, writer.end, [] if damage is None else damage)]
+    return [name for name, _ in records(writer.fd, 7, 0, writer.end, [] if damage is None else damage, read)]
 
 
 def test_records_are_found_where_they_were_put(writer: PackWriter) -> None:
@@ -65,14 +74,13 @@ def test_a_damaged_header_costs_its_record_only(writer: PackWriter, rng: random.
     assert [f"pack 7: bytes {places[victim].offset} to {places[victim].end} are no records"] == damage
 
 
-def test_damage_at_the_borders_of_the_search_window(writer: PackWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damage_at_the_borders_of_the_search_window(writer: PackWriter) -> None:
     """A header that lies across two windows is found too."""
     chunks = [chunk(b"first"), chunk(os.urandom(5000)), chunk(b"last")]
     places = writer.append(chunks)
     _flip(writer, places[1].offset)
     for window in range(HEADER_SIZE, HEADER_SIZE * 3):
-        monkeypatch.setattr(pack_module, "_WINDOW", window)
-        assert [chunks[0].name, chunks[2].name] == found(writer)
+        assert [chunks[0].name, chunks[2].name] == found(writer, read=window)
 
 
 def test_a_magic_inside_content_is_no_record(writer: PackWriter) -> None:

@@ -13,6 +13,7 @@ from agent.core.chunks import DATA, PIECE, name_of
 from agent.core.errors import Damaged, NotFound, Refused, WireError
 from agent.core.patch import PAGE, PatchRange, Runs, between
 from agent.store.vault.codec import PATCH, PATCH_ZSTD, StoredChunk, is_patch, pack_patch
+from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack import HEADER_SIZE, PackEnd, path_of
 from agent.store.vault.patch_chains import DEPTH_MAX, BaseUnknown, Record, rebuild_record, received
 from agent.store.vault.vault import Vault
@@ -31,7 +32,7 @@ def directory(tmpfs_dir: Path) -> str:
 @pytest.fixture
 def vault(directory: str) -> Iterator[Vault]:
     """Empty, without a cache, so that reads go to disk."""
-    with Vault.open(directory, ZERO, cache_limit=0) as opened:
+    with Vault.open(directory, ZERO, VaultLimits(cache=0)) as opened:
         yield opened
 
 
@@ -96,7 +97,7 @@ def test_a_hundred_versions_are_read_back(vault: Vault, directory: str) -> None:
     end = vault.sync()
     vault.close()
     os.unlink(f"{directory}/index.db")
-    with Vault.open(directory, end, cache_limit=0) as again:
+    with Vault.open(directory, end, VaultLimits(cache=0)) as again:
         assert depths == again.depths(versions.names)
         assert versions.raws == [again.read(name) for name in versions.names]
         assert [] == list(again.check(deep=True))
@@ -111,7 +112,7 @@ def test_an_old_index_is_made_anew(vault: Vault, directory: str) -> None:
     end = vault.sync()
     vault._index._connection.pragma("user_version", 1)
     vault.close()
-    with Vault.open(directory, end, cache_limit=0) as again:
+    with Vault.open(directory, end, VaultLimits(cache=0)) as again:
         assert [0, 1] == again.depths(versions.names)
 
 
@@ -243,7 +244,7 @@ def test_a_lost_base_makes_its_patches_damaged(vault: Vault, directory: str) -> 
     os.unlink(f"{directory}/index.db")
     with open(path_of(f"{directory}/packs", 0), "r+b") as pack:
         pack.write(b"zzzz")
-    with Vault.open(directory, end, cache_limit=0) as again:
+    with Vault.open(directory, end, VaultLimits(cache=0)) as again:
         with pytest.raises(Damaged, match="is lost"):
             again.read(versions.names[1])
         assert [versions.names[1]] == [name for name, _ in again.check(deep=True)]

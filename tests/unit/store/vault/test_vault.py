@@ -12,7 +12,7 @@ import pytest
 
 from agent.core.chunks import PIECE, name_of
 from agent.core.errors import Damaged, NotFound, Refused, StoreFailed
-from agent.store.vault import vault as vault_module
+from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack import numbers_in, path_of
 from agent.store.vault.recent_chunks import ENTRY
 from agent.store.vault.vault import PackEnd, StoredChunk, Vault
@@ -30,7 +30,7 @@ def directory(tmpfs_dir: Path) -> str:
 @pytest.fixture
 def vault(directory: str) -> Iterator[Vault]:
     """Empty, with small packs and a cache of nothing, so that reads go to disk."""
-    with Vault.open(directory, ZERO, pack_limit=20_000, cache_limit=0) as opened:
+    with Vault.open(directory, ZERO, VaultLimits(pack=20_000, cache=0)) as opened:
         yield opened
 
 
@@ -53,12 +53,11 @@ def test_missing_tells_what_it_does_not_hold(vault: Vault) -> None:
         vault.read(chunks[0].name)
 
 
-def test_little_waits_for_a_sync(directory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_waits_for_a_sync(directory: str) -> None:
     """Large content is synced while it comes: a small commit behind it would have to wait for all of it."""
-    monkeypatch.setattr(vault_module, "_UNSYNCED_LIMIT", 10_000)
     synced: list[int] = []
     added = 0
-    with Vault.open(directory, ZERO, sync_file=lambda _: synced.append(added)) as vault:
+    with Vault.open(directory, ZERO, VaultLimits(unsynced=10_000), sync_file=lambda _: synced.append(added)) as vault:
         for _ in range(10):
             chunks, raws = some_chunks(1)
             raw = os.urandom(3000)
@@ -93,7 +92,7 @@ def test_packs_are_switched_at_their_limit(vault: Vault, directory: str) -> None
 
 def test_the_cache_spares_the_disk_and_is_bounded(directory: str) -> None:
     """What came first is there although its pack is not, until it was read; what found no room is not."""
-    with Vault.open(directory, ZERO, cache_limit=5 * (1000 + ENTRY)) as vault:
+    with Vault.open(directory, ZERO, VaultLimits(cache=5 * (1000 + ENTRY))) as vault:
         chunks, raws = some_chunks(8)
         vault.add(chunks, raws)
         os.unlink(path_of(f"{directory}/packs", 0))
@@ -132,15 +131,12 @@ def test_a_pack_that_was_left_is_durable(vault: Vault, directory: str) -> None:
         assert 0 < len(lost) < 20
 
 
-def test_the_index_knows_an_end_without_the_catalog(
-    vault: Vault, directory: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_index_knows_an_end_without_the_catalog(directory: str) -> None:
     """A catalog that was lost does not take the vault with it."""
-    monkeypatch.setattr(vault_module, "_FLUSH", 1)
     chunks, raws = some_chunks(5)
-    vault.add(chunks, raws)
-    vault.sync()
-    vault.close()
+    with Vault.open(directory, ZERO, VaultLimits(flush=1)) as vault:
+        vault.add(chunks, raws)
+        vault.sync()
     with Vault.open(directory, ZERO) as again:
         assert raws == [again.read(c.name) for c in chunks]
 
@@ -164,17 +160,14 @@ def test_an_index_is_rebuilt_from_the_packs(vault: Vault, directory: str, how: s
         assert [] == list(again.check(deep=True))
 
 
-def test_an_index_ahead_of_the_packs_is_made_anew(
-    vault: Vault, directory: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_index_ahead_of_the_packs_is_made_anew(directory: str) -> None:
     """Packs brought back from an older copy: what is gone is missing, not damaged."""
-    monkeypatch.setattr(vault_module, "_FLUSH", 1)
     chunks, raws = some_chunks(4)
-    vault.add(chunks[:2], raws[:2])
-    early = vault.sync()
-    vault.add(chunks[2:], raws[2:])
-    vault.sync()
-    vault.close()
+    with Vault.open(directory, ZERO, VaultLimits(flush=1)) as vault:
+        vault.add(chunks[:2], raws[:2])
+        early = vault.sync()
+        vault.add(chunks[2:], raws[2:])
+        vault.sync()
     os.truncate(path_of(f"{directory}/packs", 0), early.offset)
     with Vault.open(directory, early) as again:
         assert [c.name for c in chunks[2:]] == again.missing([c.name for c in chunks])
@@ -248,48 +241,53 @@ def test_pins_that_are_too_many_to_remember_pin_all(vault: Vault) -> None:
     assert names == vault.missing(names)
 
 
-def test_a_failed_sync_ends_the_vault(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Law 1: it is never tried again on the same descriptors."""
+def failing_disk(directory: str, broken: list[bool]) -> Vault:
+    """A vault whose packs cannot be synced any more once ``broken`` holds something."""
+
+    def sync(fd: int) -> None:
+        if broken:
+            raise OSError(5, "Input/output error")
+
+    return Vault.open(directory, ZERO, VaultLimits(pack=20_000, cache=0), sync_file=sync)
+
+
+def test_a_failed_sync_ends_the_vault(directory: str) -> None:
+    """Law 1: it is never tried again on the same descriptors, though it would work now."""
     chunks, raws = some_chunks(2)
-    vault.add(chunks, raws)
-
-    def fails(fd: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fdatasync", fails)
+    broken: list[bool] = []
+    with failing_disk(directory, broken) as vault:
+        vault.add(chunks, raws)
+        broken.append(True)
         with pytest.raises(StoreFailed):
             vault.sync()
-    for refused in (vault.sync, lambda: vault.add(chunks, raws), lambda: vault.read(chunks[0].name)):
-        with pytest.raises(StoreFailed):
-            refused()
+        broken.clear()
+        for refused in (vault.sync, lambda: vault.add(chunks, raws), lambda: vault.read(chunks[0].name)):
+            with pytest.raises(StoreFailed):
+                refused()
 
 
-def test_a_failed_sync_of_a_pack_that_is_left_ends_the_vault(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_sync_of_a_pack_that_is_left_ends_the_vault(directory: str) -> None:
     """Every pack but the last counts as durable, so that sync must not fail unseen."""
     (late, *chunks), (late_raw, *raws) = some_chunks(30)
-
-    def fails(fd: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "fdatasync", fails)
-    vault.add(chunks, raws)
-    with pytest.raises(StoreFailed):
-        vault.add([late], [late_raw])
-    with pytest.raises(StoreFailed):
+    broken: list[bool] = []
+    with failing_disk(directory, broken) as vault:
+        broken.append(True)
         vault.add(chunks, raws)
+        with pytest.raises(StoreFailed):
+            vault.add([late], [late_raw])
+        with pytest.raises(StoreFailed):
+            vault.add(chunks, raws)
 
 
-def test_entries_in_memory_are_bounded(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entries_in_memory_are_bounded(directory: str) -> None:
     """Many chunks without a sync: the vault syncs by itself and writes the index."""
-    monkeypatch.setattr(vault_module, "_PENDING_LIMIT", 10)
-    monkeypatch.setattr(vault_module, "_FLUSH", 10)
     chunks, raws = some_chunks(25)
-    vault.add(chunks[:15], raws[:15])
-    assert 0 == vault._index.waiting()
-    vault.add(chunks[15:], raws[15:])
-    assert 10 == vault._index.waiting()
-    assert {c.name for c in chunks} == set(vault.names())
+    with Vault.open(directory, ZERO, VaultLimits(pending=10, flush=10)) as vault:
+        vault.add(chunks[:15], raws[:15])
+        assert 0 == vault._index.waiting()
+        vault.add(chunks[15:], raws[15:])
+        assert 10 == vault._index.waiting()
+        assert {c.name for c in chunks} == set(vault.names())
 
 
 def test_many_threads_at_once(vault: Vault) -> None:
