@@ -15,24 +15,18 @@ from agent.core import chunks
 from agent.core.clock import Clock
 from agent.core.commit import Changes, Commit, Position
 from agent.core.ids import (
-    EPOCH_STEP,
-    NO_EPOCH,
     NOTHING,
     CommitNumber,
-    Epoch,
     epoch_of,
     may_be_sealed,
-    may_follow,
     shown_commit,
 )
-from agent.core.problem_codes import EPOCH_NOT_OWN, EPOCH_TOO_HIGH, STALE_EPOCH
 from agent.core.row_checks import check_key, check_row
 from agent.core.rows import ObjectRow
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
-from agent.stream import messages, versions
-from agent.stream.footing import TOKEN_SIZE, precedes
+from agent.stream import messages
 from agent.stream.messages import (
     Absent,
     Announce,
@@ -46,15 +40,14 @@ from agent.stream.messages import (
     Offer,
     Owing,
     Progress,
-    Refuse,
     Seal,
     SecondaryPart,
-    Welcome,
     Withdraw,
     bad,
 )
 from agent.stream.packing import implied_names, open_rows
 from agent.stream.position import PositionBoard
+from agent.stream.receiving.greeting import Greeting
 from agent.stream.receiving.open_chunks import open_chunks
 from agent.stream.receiving.owed_here import ABSENT_MAX, Debts
 from agent.stream.receiving.presence import Presence, goes_on
@@ -63,8 +56,6 @@ from agent.stream.rows_blob import changes_in
 from agent.stream.telling import Standings, Telling
 from agent.stream.weights import check_opened, weight
 
-#: What a node that has nothing counts from: the number that the first primary of all takes.
-_FIRST_EPOCH = 1
 #: Bytes of rows that may wait in memory behind a seal that waits for its sync.
 HELD_MAX = 64 << 20
 #: What each row takes there beside its bytes.
@@ -138,37 +129,16 @@ class Receiver:
     def open(self) -> Answers:
         """Answer the ``Hello``; a ``Refuse`` at the end ends the call. A higher epoch is durably met before anything else is said
         (law 7); a primary that is not of the newest one is told so by the Welcome, which is proven, before it is refused."""
-        version = versions.agree(versions.SPOKEN, self._hello.versions)
-        if version is None:
-            return (versions.refusal(self._node, versions.SPOKEN, self._hello),)
-        refusal = self._unbelieved(self._hello.epoch)
+        greeting = Greeting(self._node, self._hello, self._catalog)
+        refusal = greeting.refusal()
         if refusal is not None:
             return (refusal,)
         self._catalog.withdraw()
-        stale = self._meet(self._hello.epoch)
-        welcome = self._welcome(version)
+        stale = greeting.meet()
+        welcome = greeting.welcome(self.board.position.applied, self.lacking, self.asks_first)
+        self._may_restart = self._hello.epoch.number > epoch_of(welcome.durable)
+        self.board.durable(welcome.durable)
         return (welcome,) if stale is None else (welcome, stale)
-
-    def _welcome(self, version: int) -> Welcome:
-        newest = self._catalog.newest()
-        durable = newest.number if newest else NOTHING
-        self._may_restart = self._hello.epoch.number > epoch_of(durable)
-        self.board.durable(durable)
-        return Welcome(
-            node=self._node,
-            epoch=self._epoch_of(durable),
-            durable=durable,
-            durable_digest=newest.digest if newest else b"",
-            applied=min(durable, self.board.position.applied),
-            credit=messages.CREDIT,
-            version=version,
-            lacking=self.lacking,
-            asks_first=self.asks_first,
-            compact=True,
-            patches=True,
-            met=self._newest_epoch(),
-            owed=self._catalog.owing,
-        )
 
     def handle(self, batch: Batch) -> list[SecondaryPart]:
         """Take one batch; returns what is to be answered at once.
@@ -255,47 +225,6 @@ class Receiver:
             self._presence.forget()
         finally:
             self._catalog.withdraw()
-
-    # --- epochs
-
-    def _newest_epoch(self) -> Epoch:
-        lineage = self._catalog.lineage
-        return lineage[-1] if lineage else NO_EPOCH
-
-    def _epoch_of(self, durable: CommitNumber) -> Epoch:
-        return next((epoch for epoch in self._catalog.lineage if epoch.number == epoch_of(durable)), NO_EPOCH)
-
-    def _unbelieved(self, epoch: Epoch) -> Refuse | None:
-        """Why an epoch cannot be what the primary says; its owner is who speaks. Numbers rise by a step for each epoch of which
-        there is a commit, and else by one, so nobody can take them away."""
-        owner = self._hello.node
-        if epoch.owner != owner or not epoch.number or len(epoch.token) != TOKEN_SIZE:
-            reason = (
-                f"{owner} comes with epoch {epoch.number} of {epoch.owner or 'nobody'}, and not with one of its own"
-            )
-            return Refuse(EPOCH_NOT_OWN, reason, f"look at {owner}: its agent is faulty or hostile")
-        if any(epoch.token == known.token and epoch != known for known in self._catalog.lineage):
-            reason = f"epoch {epoch.number} of {owner} has the id of another epoch"
-            return Refuse(EPOCH_NOT_OWN, reason, f"look at {owner}: its agent is faulty or hostile")
-        newest = self._catalog.newest()
-        known, met = epoch_of(newest.number) if newest else _FIRST_EPOCH, self._newest_epoch().number
-        if epoch.number > met and epoch.number != met + 1 and not may_follow(epoch.number, known):
-            reason = (
-                f"epoch {epoch.number} of {owner} is more than {EPOCH_STEP:,} above {known}, which is the newest here"
-            )
-            return Refuse(EPOCH_TOO_HIGH, reason, f"look at {owner}: its agent is faulty or hostile")
-        return None
-
-    def _meet(self, epoch: Epoch) -> Refuse | None:
-        known = self._newest_epoch()
-        if not precedes(epoch, known):
-            reason = (
-                f"epoch {epoch.number} of {epoch.owner} is not the newest: {known.owner} holds epoch {known.number}"
-            )
-            return Refuse(STALE_EPOCH, reason, f"see hikae status on {epoch.owner}", known.number)
-        if epoch.number > known.number:
-            self._catalog.begin_epoch(epoch)
-        return None
 
     # --- chunks
 
