@@ -11,6 +11,7 @@ from agent.config.schema import SHARED_KEYS, TABLES
 from agent.config.show import toml
 from agent.core.problem import ProblemCode
 from agent.core.problem_codes import PROBLEM_CODES
+from house.manual import manual
 
 _HEAD = """# Configuration keys
 
@@ -47,22 +48,33 @@ def _severity(code: ProblemCode) -> str:
     return " or ".join(severity.value for severity in code.severities)
 
 
-PAGES = {"docs/configuration.md": configuration, "docs/problems.md": problems}
+def pages() -> dict[str, str]:
+    """Every page that is made, by its path."""
+    return {"docs/configuration.md": configuration(), "docs/problems.md": problems(), **manual()}
 
 
 def make(root: Path) -> None:
-    """Write them."""
-    for path, page in PAGES.items():
-        (root / path).write_text(page())
+    """Write them; a manual page of a command that is gone goes."""
+    made = pages()
+    for path in _manual_pages(root) - made.keys():
+        (root / path).unlink()
+    for path, page in made.items():
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text(page)
 
 
 def mistakes(root: Path) -> list[str]:
     """One line for each page that is not what the source makes of it."""
+    made = pages()
+    wrong = [path for path, page in made.items() if not (root / path).is_file() or (root / path).read_text() != page]
     return [
         f"{path} is not what the source says; make it anew: make pages"
-        for path, page in PAGES.items()
-        if not (root / path).is_file() or (root / path).read_text() != page()
+        for path in (*wrong, *sorted(_manual_pages(root) - made.keys()))
     ]
+
+
+def _manual_pages(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in (root / "docs/man").glob("*.1")}
 
 
 def _table(name: str) -> Iterator[str]:

@@ -83,12 +83,22 @@ def test_service_contract() -> None:
     expected = {
         "Type": "notify",
         "NotifyAccess": "main",
-        "RestartPreventExitStatus": "78",
+        "RestartPreventExitStatus": "77 78",
         "Restart": "on-failure",
         "RuntimeDirectory": "hikae",
         "StateDirectory": "hikae",
     }
     assert expected == {key: unit["Service"][key] for key in expected}
+    # An operator who mends what is wrong must not be locked out by the tries before.
+    assert "0" == unit["Unit"]["StartLimitIntervalSec"]
+
+
+def test_the_documentation_of_the_unit_is_installed() -> None:
+    """The page that it names is made, and the README installs it."""
+    text = (UNITS / "hikae.service").read_text()
+    assert "Documentation=man:hikae(1)\n" in text
+    assert (UNITS.parent / "docs/man/hikae.1").is_file()
+    assert "-t /usr/share/man/man1 docs/man/*.1\n" in (UNITS.parent / "README.md").read_text()
 
 
 @needs["systemd-sysusers"]
