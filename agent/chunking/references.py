@@ -1,4 +1,4 @@
-"""Which chunks an object's content consists of, and where each stands in the file."""
+"""Which chunks content consists of, and where each stands: in its file, or in the device."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from agent.core import chunks
 from agent.core.chunks import ChunkRef
 from agent.core.errors import WireError
 from agent.core.ids import ObjectId
-from agent.core.rows import decode_object, is_object
+from agent.core.rows import CHUNK_TAG, NAME_TAG, content_of, decode_chunk, object_columns, tag_of
 
 _READ_BYTES = 4 << 20
-_FILE_TYPE, _REGULAR = 0o170000, 0o100000
 
 
 def row_references(old: bytes | None, new: bytes, piece: Callable[[bytes], bytes | None]) -> Iterator[ChunkRef]:
-    """:func:`references` of an object's row ``new`` without those of its row ``old``; none for what is no regular file, or a
-    name's row. Raises ``WireError``."""
-    if not is_object(new):
+    """:func:`references` of a row ``new`` without those of the row ``old`` of its key: of a regular file, or that of a device's
+    chunk; none of all else. Raises ``WireError``."""
+    tag = tag_of(new)
+    if tag == NAME_TAG:
         return
-    row = decode_object(new)
-    if row.mode & _FILE_TYPE == _REGULAR and row.content:
-        older = decode_object(old).content if old is not None else b""
-        yield from references(row.id, row.content, older, piece)
+    if tag == CHUNK_TAG:
+        chunk = decode_chunk(new)
+        if old is None or decode_chunk(old).name != chunk.name:
+            yield ChunkRef(chunk.name, chunks.DATA, chunk.id, chunk.offset, chunk.length)
+    elif content := content_of(new):
+        yield from references(ObjectId(object_columns(new)[0]), content, content_of(old or b""), piece)
 
 
 def references(

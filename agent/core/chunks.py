@@ -58,7 +58,8 @@ class ListEntry:
 class ChunkRef(NamedTuple):
     """Where a chunk's bytes stood when they were captured: ``length`` bytes of ``object`` at ``offset``.
 
-    For a ``PIECE`` the catalog keeps the bytes; object, offset and length say nothing then."""
+    For a ``PIECE`` the catalog keeps the bytes; object, offset and length say nothing then. Of a device ``object`` is the chunk's
+    number."""
 
     name: bytes
     kind: int

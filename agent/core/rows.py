@@ -103,6 +103,16 @@ class ChunkRow(NamedTuple):
     name: bytes
 
     @property
+    def id(self) -> ObjectId:
+        """By what a chunk is asked for, told as absent and owed where a tree says the object: its number."""
+        return ObjectId(self.number)
+
+    @property
+    def content(self) -> bytes:
+        """A list of this one chunk."""
+        return chunks.encode_one(self.length, self.name)
+
+    @property
     def offset(self) -> int:
         """Where it begins in the device, in bytes."""
         return (self.number - 1) * chunks.DEVICE_CHUNK

@@ -18,6 +18,7 @@ from agent.capture.exclude import Rules
 from agent.config.nesting import apart
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
+from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import Damaged, HikaeError, Refused, StoreFailed, TryAgain
 from agent.core.ids import NOTHING, Epoch, seq_of
 from agent.core.problem import Problem, ProblemBoard, Severity
@@ -429,6 +430,7 @@ class _Served(Receiver):
             lacking,
             standby.asks_first,
             standings,
+            DatasetKind(standby.dataset.kind),
         )
         self._standby = standby
         self._counted = 0

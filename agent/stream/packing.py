@@ -6,13 +6,12 @@ travels twice, and that nothing can compress, would be most of it.
 
 from __future__ import annotations
 
-import stat
 import sys
 from collections.abc import Sequence
 
 from agent.core import chunks
 from agent.core.errors import WireError
-from agent.core.rows import decode_object, is_object
+from agent.core.rows import content_of
 from agent.stream.messages import NAMES_MAX, RAW, ROWS_MAX, ZSTD, Offer, bad
 
 if sys.version_info >= (3, 14):
@@ -55,11 +54,8 @@ def implied_names(puts: Sequence[bytes]) -> tuple[tuple[int, bytes], ...]:
     Raises ``WireError`` for rows that are none, or name more than may be asked at once."""
     names: list[tuple[int, bytes]] = []
     for raw in puts:
-        if not is_object(raw):
-            continue
-        row = decode_object(raw)
-        if stat.S_ISREG(row.mode) and row.content:
-            names += chunks.names_in(row.content)
+        if content := content_of(raw):
+            names += chunks.names_in(content)
             if len(names) > NAMES_MAX:
                 raise WireError("read from the peer", "", "it implies more names than may be asked at once", "")
     return tuple(names)

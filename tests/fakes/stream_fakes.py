@@ -17,6 +17,7 @@ from agent.core import chunks
 from agent.core.chunks import ChunkRef
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes, Commit
+from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import Unreachable
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number, epoch_of, seq_of
 from agent.core.patch import between
@@ -285,6 +286,8 @@ class MendingReceiver(Receiver):
 class Secondary:
     """A real catalog and vault, and the directory that hands out their receiver."""
 
+    dataset_kind = DatasetKind.TREE
+
     def __init__(self, directory: Path, name: str = "beta", primary: str = "alpha") -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.name = name
@@ -321,6 +324,7 @@ class Secondary:
             lambda _: None,
             self.lacking,
             self.asks_first,
+            kind=self.dataset_kind,
         )
         return self.receiver
 

@@ -59,6 +59,10 @@ class Reading(owed.Owed, commits.Commits, kept.Kept):
             return found
         return None
 
+    def holder(self, id: int, at: CommitNumber | None = None) -> bytes | None:
+        """The row bytes of what content is told absent and owed by: an object, in a device a chunk."""
+        return self.object(ObjectId(id), at) or self.chunk(ChunkNumber(id), at)
+
     def last_chunk(self, at: CommitNumber | None = None) -> bytes | None:
         """The row bytes of a device's last chunk, which says where it ends. Costs what was dropped behind it."""
         for (row,) in self._all(_LAST_CHUNK, (self._at(at),)):

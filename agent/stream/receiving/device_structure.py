@@ -81,6 +81,10 @@ class DeviceStructure:
         self._end = now
         self.forget_open()
 
+    def with_content(self, rows: Sequence[Row]) -> Sequence[ChunkRow]:
+        """Those that stand for content: all."""
+        return [row for row in rows if type(row) is ChunkRow]
+
     def forget_open(self) -> None:
         """The commit is sealed: nothing of it is open."""
         self._coming = _Coming()

@@ -5,11 +5,12 @@ Who has the content of an object keeps it, whatever is said to be absent: what l
 
 from __future__ import annotations
 
-import stat
 from array import array
+from collections.abc import Sequence
+from typing import Protocol
 
 from agent.core.ids import CommitNumber, ObjectId
-from agent.core.rows import ObjectRow, decode_object
+from agent.core.rows import content_of
 from agent.store.catalog.catalog import Catalog
 from agent.stream.messages import Owing
 from agent.stream.receiving.presence import ChunksMissing, Presence
@@ -18,6 +19,16 @@ from agent.stream.receiving.presence import ChunksMissing, Presence
 PAGE = 256
 #: Ids that may come before the rows that they are about, 8 bytes each.
 ABSENT_MAX = 1 << 20
+
+
+class HasContent(Protocol):
+    """A row that stands for content: a regular file's, or a device's chunk. ``content``: its chunk list."""
+
+    @property
+    def id(self) -> ObjectId: ...
+
+    @property
+    def content(self) -> bytes: ...
 
 
 class Debts:
@@ -29,7 +40,7 @@ class Debts:
         self._said = False
         self._told: tuple[ObjectId, ...] = ()
 
-    def required(self, number: CommitNumber, files: list[ObjectRow]) -> list[bytes]:
+    def required(self, number: CommitNumber, files: Sequence[HasContent]) -> list[bytes]:
         """Contents of these rows, staged just now, that must be all here. What was owed may go on to be."""
         if not self._catalog.owing:
             return [row.content for row in files]
@@ -45,10 +56,8 @@ class Debts:
             row = self._catalog.staged_file(id, number)
             if row is None:
                 early.append(id)
-            elif stat.S_ISREG((file := decode_object(row)).mode) and id not in self._catalog.staged_owed(
-                number, id - 1, 1
-            ):
-                self._presence.excuse(file.content)
+            elif (content := content_of(row)) and id not in self._catalog.staged_owed(number, id - 1, 1):
+                self._presence.excuse(content)
                 self._catalog.owe(number, (id,))
         return early
 
@@ -82,8 +91,8 @@ class Debts:
         return bool(self._told)
 
     def _is_whole(self, id: ObjectId) -> bool:
-        row = self._catalog.object(id)
-        return row is None or self._presence.is_whole(decode_object(row).content)
+        row = self._catalog.holder(id)
+        return row is None or self._presence.is_whole(content_of(row))
 
     def _owe_all_that_lack(self, number: CommitNumber) -> None:
         """Others name the same chunks as what was said to be absent; which, nobody noted."""
@@ -91,8 +100,8 @@ class Debts:
         after = 0
         while page := self._catalog.staged_files(number, after):
             after = page[-1][0]
-            files = [row for row in (decode_object(raw) for _, raw in page) if stat.S_ISREG(row.mode)]
-            self._catalog.owe(number, [row.id for row in files if not self._presence.is_whole(row.content)])
+            held = [(id, content) for id, row in page if (content := content_of(row))]
+            self._catalog.owe(number, [id for id, content in held if not self._presence.is_whole(content)])
 
     def _owe_only_what_lacks(self, number: CommitNumber) -> None:
         after = 0
@@ -102,4 +111,4 @@ class Debts:
 
     def _is_staged_whole(self, id: ObjectId, number: CommitNumber) -> bool:
         row = self._catalog.staged_file(id, number)
-        return row is None or self._presence.is_whole(decode_object(row).content)
+        return row is None or self._presence.is_whole(content_of(row))

@@ -5,7 +5,6 @@ Not a thread: :mod:`agent.stream.receiving.intake` drives it. Nothing here waits
 
 from __future__ import annotations
 
-import stat
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from functools import partial
 from agent.core import chunks
 from agent.core.clock import Clock
 from agent.core.commit import Changes, Commit, Position
+from agent.core.dataset_kind import DatasetKind
 from agent.core.ids import (
     NOTHING,
     CommitNumber,
@@ -22,7 +22,6 @@ from agent.core.ids import (
     shown_commit,
 )
 from agent.core.row_checks import check_key, check_row
-from agent.core.rows import ObjectRow
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
@@ -47,6 +46,7 @@ from agent.stream.messages import (
 )
 from agent.stream.packing import implied_names, open_rows
 from agent.stream.position import PositionBoard
+from agent.stream.receiving.device_structure import DeviceStructure
 from agent.stream.receiving.greeting import Greeting
 from agent.stream.receiving.open_chunks import open_chunks
 from agent.stream.receiving.owed_here import ABSENT_MAX, Debts
@@ -84,7 +84,7 @@ class Receiver:
 
     ``announced`` is called with the number of changes that wait on the primary. ``lacking``: the vault has lost chunks, so
     the primary is asked to offer all; :meth:`mended` is told how that ended. ``asks_first``: see ``Welcome``;
-    ``standings``: how the dataset stands on either side, None: nothing is told.
+    ``standings``: how the dataset stands on either side, None: nothing is told; ``kind``: what the dataset is here.
     Any exception ends the call: the caller must then only :meth:`close`."""
 
     def __init__(
@@ -99,6 +99,7 @@ class Receiver:
         lacking: bool = False,
         asks_first: bool = False,
         standings: Standings | None = None,
+        kind: DatasetKind = DatasetKind.TREE,
     ) -> None:
         self.dataset = hello.dataset
         self.lacking = lacking
@@ -113,7 +114,11 @@ class Receiver:
         self._announced = announced
         self._presence = Presence(vault, self._look)
         self._debts = Debts(catalog, self._presence)
-        self._structure = Structure(catalog, catalog.newest() is None, self._look)
+        self._structure = (
+            DeviceStructure(catalog)
+            if kind is DatasetKind.DEVICE
+            else Structure(catalog, catalog.newest() is None, self._look)
+        )
         self._incoming: _Incoming | None = None
         self._sealed: list[_Incoming] = []
         self._held = 0
@@ -315,8 +320,7 @@ class Receiver:
         self._structure.check_types(rows)
         self._catalog.stage(incoming.number, changes)
         self._structure.look(incoming.number, rows, changes.drops)
-        files = [row for row in rows if type(row) is ObjectRow and row.content and _is_file(row)]
-        self._presence.require(self._debts.required(incoming.number, files))
+        self._presence.require(self._debts.required(incoming.number, self._structure.with_content(rows)))
 
     # --- what could not be read
 
@@ -415,7 +419,3 @@ class Receiver:
         self._presence.forget()
         newest = self._catalog.newest()
         self._may_restart = self._hello.epoch.number > epoch_of(newest.number if newest else NOTHING)
-
-
-def _is_file(row: ObjectRow) -> bool:
-    return stat.S_ISREG(row.mode)

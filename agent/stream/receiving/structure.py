@@ -123,6 +123,10 @@ class Structure:
         # What was seen is no longer known to be there, nor to be new.
         self._highest = None
 
+    def with_content(self, rows: Sequence[Row]) -> Sequence[ObjectRow]:
+        """Those that stand for content: regular files that are not empty."""
+        return [row for row in rows if type(row) is ObjectRow and row.content and stat.S_ISREG(row.mode)]
+
     def begun_anew(self) -> None:
         """Every row ends with the commit that is to come, and with them what was learned from them."""
         self.withdrawn()

@@ -16,7 +16,7 @@ from agent.chunking.references import row_references
 from agent.core.chunks import ChunkRef
 from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, CommitNumber
-from agent.core.rows import OBJECT_TAG, tag_of
+from agent.core.rows import NAME_TAG, tag_of
 from agent.stream.footing import Footing, Way
 from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Withdraw
 from agent.stream.sending import live
@@ -138,7 +138,7 @@ class Catchup:
                 else:
                     puts.append(new)
                     size += len(new)
-                    if tag_of(new) == OBJECT_TAG:
+                    if tag_of(new) != NAME_TAG:
                         for ref in row_references(old, new, self._source.piece):
                             refs.append(ref)
                             if len(refs) >= 2 * NAMES_TARGET:

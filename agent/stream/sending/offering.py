@@ -12,7 +12,7 @@ from agent.chunking.references import by_bytes, row_references
 from agent.core.chunks import DATA, ChunkRef
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
-from agent.core.rows import is_object, size_of
+from agent.core.rows import NAME_TAG, size_of, tag_of
 from agent.stream.messages import NAMES_TARGET, RAW, ROWS_TARGET, Batch, Offer
 from agent.stream.packing import implied_names, pack_rows
 from agent.stream.rows_blob import blobs_of
@@ -144,7 +144,7 @@ class Offering:
         refs: list[ChunkRef] = []
         for index in sorted(changed):
             row = question.rows[index]
-            for ref in self.references(row) if is_object(row) else ():
+            for ref in self.references(row) if tag_of(row) != NAME_TAG else ():
                 refs.append(ref)
                 if len(refs) >= NAMES_TARGET:
                     yield from self.offer(Changes(), refs)

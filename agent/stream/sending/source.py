@@ -51,7 +51,7 @@ class Source(Protocol):
         ...
 
     def object(self, id: ObjectId) -> bytes | None:
-        """The newest row of an object."""
+        """The newest row of an object, in a device of the chunk of that number."""
         ...
 
     def read(self, refs: Sequence[ChunkRef]) -> list[bytes | Lack]:

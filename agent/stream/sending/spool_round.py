@@ -19,7 +19,7 @@ from agent.chunking.references import by_bytes, row_references
 from agent.core.chunks import ChunkRef
 from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
-from agent.core.rows import key_is_object, object_id_of_key
+from agent.core.rows import holder_of_key
 from agent.store.spool import Spool
 from agent.stream.footing import Footing, Way
 from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Withdraw
@@ -136,9 +136,9 @@ class SpooledRound:
 
     def _references(self, key: bytes, old: bytes | None, new: bytes | None) -> Iterator[ChunkRef]:
         """What a row names and the row before it did not, unless that one was never whole."""
-        if not key_is_object(key):
+        id = ObjectId(holder_of_key(key))
+        if not id:
             return
-        id = object_id_of_key(key)
         if id in self._unmet:
             self._unmet.discard(id)
             self._again.add(id)
