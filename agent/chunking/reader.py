@@ -11,11 +11,7 @@ catalog after a crash) and then one of each data chunk in order, 16 bytes each; 
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -24,7 +20,9 @@ from xxhash import xxh3_128_digest
 
 from agent.chunking.cutter import FINE, Cut, Cutter, first_cut, kept_cut
 from agent.chunking.list_builder import Folding
-from agent.chunking.pages import PageReader, Placed, is_mostly_there
+from agent.chunking.old_chunks import PRINT, Earlier, OldChunks
+from agent.chunking.pages import PageReader, is_mostly_there
+from agent.chunking.window import Window
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, PIECE, ListEntry
 from agent.core.patch import PatchRange, Runs
@@ -34,7 +32,6 @@ from agent.fs.content import segments
 WHOLE = FINE.least
 #: New files up to this size are read by one call, and cut into no more chunks than a flat list holds.
 SMALL = 512 << 10
-PRINT = 16
 NONE: Runs = ()
 SLICE = 4 << 20
 #: After so many differing neighbours the old borders say nothing any more.
@@ -52,15 +49,6 @@ class Content(NamedTuple):
     chunks: bytes
     size: int
     prints: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """The version that the catalog has: chunk list, size, and ``LocalRow.prints``."""
-
-    chunks: bytes
-    size: int
-    prints: bytes
 
 
 def read_at_once(data: bytes, seed: int, cutter: Cutter) -> tuple[Content, list[Found]]:
@@ -100,14 +88,14 @@ class ContentReader:
         self.found: list[Found] = []
         self.pieces: list[tuple[bytes, bytes]] = []
         self._fd, self._size, self._seed, self._cutter = fd, size, seed, cutter
-        self._window = _Window(fd, min(size, SLICE))
+        self._window = Window(fd, min(size, SLICE))
         #: After about so many bytes there is a step.
         self.slice = SLICE
         # Not by a method: a reader that holds itself would keep its window until garbage is looked for.
         earlier_pieces = _Opened(piece)
         self._folding = Folding(partial(_keep_piece, self.found, self.pieces, earlier_pieces.names))
         self._prints = bytearray()
-        self._old = _OldChunks(earlier, seed, size, earlier_pieces.read, pages)
+        self._old = OldChunks(earlier, seed, size, earlier_pieces.read, pages)
         self._cut = self._chosen_cut(earlier, earlier_pieces.read)
         self._run = 0
         self._ended = False
@@ -245,130 +233,3 @@ class _Opened:
             self.names.clear()
         self.names.add(name)
         return self._piece(name)
-
-
-class _Window:
-    """A stretch of the file in memory that moves forward."""
-
-    def __init__(self, fd: int, capacity: int) -> None:
-        self._fd = fd
-        self._buffer = memoryview(bytearray(capacity))
-        self._start = self._end = 0
-
-    def view(self, at: int, need: int, end: int) -> memoryview:
-        """Bytes from ``at``: at least ``need`` of them, fewer only where the file ends; never beyond ``end``."""
-        if at < self._start or at + need > self._end:
-            self._move(at, need, end)
-        return self._buffer[at - self._start : min(self._end, end) - self._start]
-
-    def _move(self, at: int, need: int, end: int) -> None:
-        kept = self._end - at if self._start <= at < self._end else 0
-        if kept:
-            self._buffer[:kept] = bytes(self._buffer[at - self._start : self._end - self._start])
-        room = min(len(self._buffer), end - at)
-        self._start, self._end = at, at + kept
-        while self._end - at < need:
-            got = os.preadv(self._fd, [self._buffer[self._end - at : room]], self._end)
-            if not got:
-                break
-            self._end += got
-
-
-@dataclass(slots=True)
-class _Old:
-    """A data chunk of the earlier version: its place, its print or b"", and whether it only ended because the file did."""
-
-    start: int
-    length: int
-    name: bytes
-    print: bytes
-    cut_short: bool
-    kept: bool = False
-
-
-class _OldChunks:
-    """The data chunks of the earlier version in file order, with their prints where those belong to that version."""
-
-    def __init__(
-        self,
-        earlier: Earlier | None,
-        seed: int,
-        size: int,
-        piece: Callable[[bytes], bytes],
-        pages: PageReader | None = None,
-    ) -> None:
-        self.same_size = earlier is not None and earlier.size == size
-        self._pages = pages
-        self._rest = self._placed(earlier, seed, size, piece) if earlier is not None else iter(())
-        self._ahead: deque[_Old] = deque()
-
-    def starting(self, at: int, end: int) -> tuple[int, bytes, bytes] | None:
-        """``(length, name, print or b"")`` of the old chunk that begins at ``at`` and ends by ``end``. ``at`` never falls."""
-        self._pass(at)
-        first = self._ahead[0] if self._ahead else None
-        if first is None or first.start != at or at + first.length > end or first.cut_short:
-            return None
-        return first.length, first.name, first.print
-
-    def last_at(self, at: int) -> tuple[int, bytes] | None:
-        """Length and name of the old chunk that begins at ``at``, if it is the last of a file that grew. ``at`` never falls."""
-        self._pass(at)
-        first = self._ahead[0] if self._ahead else None
-        return (first.length, first.name) if first is not None and first.start == at and first.cut_short else None
-
-    def keep(self) -> None:
-        """The chunk that :meth:`starting` gave is there again."""
-        self._ahead[0].kept = True
-
-    def under(self, at: int, end: int) -> list[Placed]:
-        """The old chunks that stood in a range; ``at`` never falls."""
-        self._pass(at)
-        while not self._ahead or self._ahead[-1].start < end:
-            if not self._pull():
-                break
-        return [(o.start, o.length, o.name) for o in itertools.takewhile(lambda old: old.start < end, self._ahead)]
-
-    def following(self, count: int) -> list[bytes]:
-        """Names of the old chunks from where the last question was, at most so many."""
-        while len(self._ahead) < count and self._pull():
-            pass
-        return [old.name for old in itertools.islice(self._ahead, count)]
-
-    def _pull(self) -> bool:
-        following = next(self._rest, None)
-        if following is not None:
-            self._ahead.append(following)
-        return following is not None
-
-    def end(self) -> None:
-        """The file ends here, and what the earlier version held beyond is gone."""
-        if self._pages is not None:
-            for old in itertools.chain(self._ahead, self._rest):
-                self._leave(old)
-
-    def _pass(self, at: int) -> None:
-        """Leave what ended before ``at``; something that ends later is at hand, if there is any."""
-        while True:
-            if not self._ahead and not self._pull():
-                return
-            if self._ahead[0].start + self._ahead[0].length > at:
-                return
-            self._leave(self._ahead.popleft())
-
-    def _leave(self, old: _Old) -> None:
-        if not old.kept and self._pages is not None:
-            self._pages.gone(old.name)
-
-    @staticmethod
-    def _placed(earlier: Earlier, seed: int, size: int, piece: Callable[[bytes], bytes]) -> Iterator[_Old]:
-        prints = earlier.prints
-        if prints[:PRINT] != xxh3_128_digest(earlier.chunks, seed):
-            prints = b""
-        at, print_at = 0, PRINT
-        for entry in chunks.unfold(earlier.chunks, piece):
-            if entry.kind == DATA:
-                # The last chunk of a file that grew ended only because the file did.
-                cut_short = at + entry.length >= earlier.size and size > earlier.size
-                yield _Old(at, entry.length, entry.name, prints[print_at : print_at + PRINT], cut_short)
-                print_at += PRINT
-            at += entry.length

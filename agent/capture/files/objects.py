@@ -18,8 +18,9 @@ from agent.capture.open_tree import Entry, OpenTree
 from agent.capture.refused import may_pass
 from agent.capture.remote import stat_of_mount
 from agent.chunking.cutter import Cutter
+from agent.chunking.old_chunks import Earlier
 from agent.chunking.pages import CHANGED_PAGED, PAGED, PageReader
-from agent.chunking.reader import SMALL, Content, ContentReader, Earlier, Found, read_at_once
+from agent.chunking.reader import SMALL, Content, ContentReader, Found, read_at_once
 from agent.chunking.stat_trust import is_clean, kept_ctime, unchanged
 from agent.core.errors import Damaged
 from agent.core.ids import ROOT, ObjectId

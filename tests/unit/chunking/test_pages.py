@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.chunking.cutter import Cutter
+from agent.chunking.old_chunks import Earlier
 from agent.chunking.pages import PageReader
-from agent.chunking.reader import Content, ContentReader, Earlier
+from agent.chunking.reader import Content, ContentReader
 from agent.core import chunks
 from agent.core.chunks import DATA
 from agent.core.ids import ObjectId

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.chunking.cutter import FINE, Cutter
-from agent.chunking.reader import PRINT, SMALL, WHOLE, Content, ContentReader, Earlier, read_at_once
+from agent.chunking.old_chunks import PRINT, Earlier
+from agent.chunking.reader import SMALL, WHOLE, Content, ContentReader, read_at_once
 from agent.core import chunks
 from agent.core.chunks import DATA, FLAT_LIMIT, HOLE, PIECE
 
