@@ -16,7 +16,7 @@ from agent.adopt.placements import KnownFile, Placements
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.capture.files.objects import first_hole
 from agent.chunking.cutter import Cutter
-from agent.chunking.reader import SMALL, Content, ContentReader, read_at_once
+from agent.chunking.reader import SMALL, Content, ContentReader, ReaderTools, read_at_once
 from agent.chunking.stat_trust import RACY, is_clean, unchanged
 from agent.core import chunks
 from agent.core.clock import Clock
@@ -136,7 +136,7 @@ class Indexer:
             whole, _ = read_at_once(read_exact(fd, 0, size), _NO_SEED, self._cutter)
             yield whole.size
             return whole
-        reader = ContentReader(fd, size, _NO_SEED, self._cutter, None, self.piece)
+        reader = ContentReader(fd, size, ReaderTools(_NO_SEED, self._cutter, self.piece), None)
         slices = reader.slices()
         while True:
             try:

@@ -17,6 +17,7 @@ from agent.core.patch import Runs
 from agent.core.problem import ProblemBoard
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local, LocalRow
+from agent.store.pieces import VaultChunks
 from agent.watch.hint import Hint
 
 #: Gives chunks to the peers under a token, ahead of their commit; and whether the file is new.
@@ -26,11 +27,12 @@ Send = Callable[[int, list[Found], dict[bytes, Runs], bool], None]
 @dataclass(frozen=True, slots=True)
 class CaptureContext:
     """What all that captures one dataset shares. ``catalog`` and ``local`` belong to the pump from its start to its end; an epoch
-    must have begun."""
+    must have begun. ``vault``: what this node received when it was a standby; None where it never was one."""
 
     dataset: str
     catalog: Catalog
     local: Local
+    vault: VaultChunks | None
     board: ProblemBoard
     clock: Clock
 

@@ -11,7 +11,9 @@ catalog after a crash) and then one of each data chunk in order, 16 bytes each; 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Set
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -22,7 +24,7 @@ from agent.chunking.cutter import FINE, Cut, Cutter, first_cut, kept_cut
 from agent.chunking.list_builder import Folding
 from agent.chunking.old_chunks import PRINT, Earlier, OldChunks
 from agent.chunking.pages import PageReader, is_mostly_there
-from agent.chunking.window import Window
+from agent.chunking.window import FileReads, Window
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, PIECE, ListEntry
 from agent.core.patch import PatchRange, Runs
@@ -69,6 +71,17 @@ def read_at_once(data: bytes, seed: int, cutter: Cutter) -> tuple[Content, list[
     return Content(listed, len(data), xxh3_128_digest(listed, seed) + prints if len(found) > 1 else b""), found
 
 
+@dataclass(frozen=True, slots=True)
+class ReaderTools:
+    """What every read of a dataset's files works with. ``seed``: of prints; ``cutter``: of the reading thread; ``piece`` gives a
+    stored part of a chunk list; ``reads``: how files are read."""
+
+    seed: int
+    cutter: Cutter
+    piece: Callable[[bytes], bytes]
+    reads: FileReads = os
+
+
 class ContentReader:
     """Reads one open file once. :meth:`slices` does the work; between its steps ``found`` (chunks, pieces) and ``patches`` (how
     some of them are made of chunks of the version before, by name) are to be emptied. After it: :meth:`settle`."""
@@ -77,25 +90,23 @@ class ContentReader:
         self,
         fd: int,
         size: int,
-        seed: int,
-        cutter: Cutter,
+        tools: ReaderTools,
         earlier: Earlier | None,
-        piece: Callable[[bytes], bytes],
         pages: PageReader | None = None,
     ) -> None:
         self._pages = pages
         self.patches: dict[bytes, Runs] = {} if pages is None else pages.patches
         self.found: list[Found] = []
         self.pieces: list[tuple[bytes, bytes]] = []
-        self._fd, self._size, self._seed, self._cutter = fd, size, seed, cutter
-        self._window = Window(fd, min(size, SLICE))
+        self._fd, self._size, self._seed, self._cutter = fd, size, tools.seed, tools.cutter
+        self._window = Window(fd, min(size, SLICE), tools.reads)
         #: After about so many bytes there is a step.
         self.slice = SLICE
         # Not by a method: a reader that holds itself would keep its window until garbage is looked for.
-        earlier_pieces = _Opened(piece)
+        earlier_pieces = _Opened(tools.piece)
         self._folding = Folding(partial(_keep_piece, self.found, self.pieces, earlier_pieces.names))
         self._prints = bytearray()
-        self._old = OldChunks(earlier, seed, size, earlier_pieces.read, pages)
+        self._old = OldChunks(earlier, tools.seed, size, earlier_pieces.read, pages)
         self._cut = self._chosen_cut(earlier, earlier_pieces.read)
         self._run = 0
         self._ended = False

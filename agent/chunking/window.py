@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class FileReads(Protocol):
+    """How content of open files is read: ``os``, or a test's that counts."""
+
+    def pread(self, fd: int, length: int, offset: int, /) -> bytes:
+        """At most ``length`` bytes from ``offset``; empty at the end."""
+        ...
+
+    def preadv(self, fd: int, buffers: Sequence[memoryview], offset: int, /) -> int:
+        """Fill the buffers from ``offset``, in order; how many bytes were read, 0 at the end."""
+        ...
 
 
 class Window:
     """Of one open file; ``capacity``: bytes that it holds at most."""
 
-    def __init__(self, fd: int, capacity: int) -> None:
+    def __init__(self, fd: int, capacity: int, reads: FileReads) -> None:
         self._fd = fd
+        self._reads = reads
         self._buffer = memoryview(bytearray(capacity))
         self._start = self._end = 0
 
@@ -26,7 +40,7 @@ class Window:
         room = min(len(self._buffer), end - at)
         self._start, self._end = at, at + kept
         while self._end - at < need:
-            got = os.preadv(self._fd, [self._buffer[self._end - at : room]], self._end)
+            got = self._reads.preadv(self._fd, [self._buffer[self._end - at : room]], self._end)
             if not got:
                 break
             self._end += got

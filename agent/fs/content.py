@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import os
+from collections.abc import Callable
 
 from agent.fs import _libc
 
@@ -70,15 +71,15 @@ def _seek(fd: int, at: int, whence: int, past_end: int) -> int:
         raise
 
 
-def read_exact(fd: int, offset: int, length: int) -> bytes:
+def read_exact(fd: int, offset: int, length: int, pread: Callable[[int, int, int], bytes] = os.pread) -> bytes:
     """``length`` bytes from ``offset``; fewer only where the file ends."""
-    data = os.pread(fd, length, offset)
+    data = pread(fd, length, offset)
     if len(data) == length or not data:
         return data
     parts = [data]
     got = len(data)
     while got < length:
-        data = os.pread(fd, length - got, offset + got)
+        data = pread(fd, length - got, offset + got)
         if not data:
             break
         parts.append(data)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -45,6 +46,7 @@ from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiry import Horizons
 from agent.store.local import Local
 from agent.store.spool import Spool
+from agent.store.vault.vault import Vault
 from agent.stream.footing import LineageBroken, Verdict, fences
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.position import PositionBoard
@@ -83,7 +85,10 @@ class Primary:
         with ExitStack() as stack:
             stack.callback(catalog.close)
             stack.callback(local.close)
-            primary = cls(dataset, context, catalog, local)
+            vault = _vault_of_a_standby(around.vault(dataset), catalog)
+            if vault is not None:
+                stack.callback(vault.close)
+            primary = cls(dataset, context, catalog, local, vault)
             stack.pop_all()
             stack.callback(primary.close)
             primary._start()
@@ -96,6 +101,7 @@ class Primary:
         context: SideContext,
         catalog: Catalog,
         local: Local,
+        vault: Vault | None,
     ) -> None:
         around = context.around
         self.dataset = dataset
@@ -119,6 +125,7 @@ class Primary:
         self._context = context
         self._catalog = catalog
         self._local = local
+        self._vault = vault
         self.changes = Meter()
         reserve = Reserve((self._home,), around.clock)
         self._room = DiskReserve("capture", WAITS, dataset.name, reserve, context.board, around.clock)
@@ -137,7 +144,7 @@ class Primary:
         self.owed: dict[str, tuple[int, Sequence[bytes]]] = {}
         #: Files with further names: what the watcher asks about changes outside the root.
         self._linked = Linked()
-        capture = CaptureContext(dataset.name, catalog, local, context.board, around.clock)
+        capture = CaptureContext(dataset.name, catalog, local, vault, context.board, around.clock)
         rules = Rules(dataset.exclude, dataset.include, apart(dataset, around.settings.datasets))
         self.pump = Pump(
             capture,
@@ -167,6 +174,8 @@ class Primary:
         if self._mounts is not None:
             self._mounts.close()
         self.pump.stop()
+        if self._vault is not None:
+            self._vault.close()
         self._local.close()
         self._catalog.close()
 
@@ -369,8 +378,8 @@ class Primary:
         self._context.around.changed()
 
     def _source(self) -> PrimarySource:
-        tree = TreeSource(self.dataset.path, self._catalog.reader())
-        return PrimarySource(tree, self._catalog, self._local, self.pump)
+        tree = TreeSource(self.dataset.path, self._catalog.reader(), self._vault)
+        return PrimarySource(tree, self._catalog, self._local, self.pump, self._vault)
 
     def _moved(self, peer: str) -> None:
         self.confirmed.add(peer)
@@ -420,3 +429,8 @@ class Primary:
             with suppress(OSError):
                 rewound.write_mark(self._home, mark)
                 self._unmarked = False
+
+
+def _vault_of_a_standby(place: Path, catalog: Catalog) -> Vault | None:
+    """What this node received when it was a standby: parts of chunk lists, and history; None where it never was one."""
+    return Vault.open(str(place), catalog.pack_end()) if place.exists() else None

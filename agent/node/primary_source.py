@@ -12,6 +12,7 @@ from agent.core.commit import Commit
 from agent.core.ids import CommitNumber, Epoch, ObjectId
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
+from agent.store.pieces import KeptPieces, VaultChunks
 from agent.stream.sending.source import PendingMark
 from agent.watch.hint import Hint, Look
 
@@ -19,10 +20,11 @@ from agent.watch.hint import Hint, Look
 class PrimarySource:
     """A ``stream.sending.source.Source``: one for each call, for its thread. It takes ``tree`` over."""
 
-    def __init__(self, tree: TreeSource, catalog: Catalog, local: Local, pump: Pump) -> None:
+    def __init__(self, tree: TreeSource, catalog: Catalog, local: Local, pump: Pump, vault: VaultChunks | None) -> None:
         self._local = local
         self._pump = pump
         self._reader = catalog.reader()
+        self._pieces = KeptPieces(self._reader, vault)
         self._tree = tree
 
     def newest(self) -> Commit | None:
@@ -51,7 +53,7 @@ class PrimarySource:
 
     def piece(self, name: bytes) -> bytes | None:
         """See ``Source``."""
-        return self._reader.piece(name)
+        return self._pieces.find(name)
 
     def object(self, id: ObjectId) -> bytes | None:
         """See ``Source``."""

@@ -17,6 +17,7 @@ from agent.capture.outlet import ReadChunk, Room
 from agent.capture.pump import Pump, PumpCalls
 from agent.capture.sessions import CaptureContext
 from agent.capture.tree.session import TreeSessions
+from agent.chunking.window import FileReads
 from agent.core import chunks
 from agent.core.clock import Clock, SystemClock
 from agent.core.commit import Changes, Commit
@@ -29,6 +30,7 @@ from agent.fs.handles import can_open_by_handle
 from agent.store.catalog.catalog import Catalog, CatalogReader
 from agent.store.catalog.expiry import ALL_HISTORY
 from agent.store.local import Local
+from agent.store.pieces import VaultChunks
 from agent.watch.hint import Hint, Look, Passing, waits_for_nothing
 from agent.watch.settle import Settle
 from fakes.trees import Seen, snapshot
@@ -271,11 +273,14 @@ class SlowReader:
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What a station's pump is handed: a watcher's barrier, a check of the disk, and whether objects can be located."""
+    """What a station's pump is handed: a watcher's barrier, a check of the disk, whether objects can be located, what it
+    received as a standby, and how it reads."""
 
     set_barrier: Callable[[], Passing] = lambda: waits_for_nothing
     require_room: Callable[[int], None] = lambda _: None
     can_locate: Callable[[int], bool] = can_open_by_handle
+    vault: VaultChunks | None = None
+    reads: FileReads = os
 
 
 class Station:
@@ -303,11 +308,11 @@ class Station:
             self.catalog.begin_epoch(Epoch(1, "alpha", b"t" * 16))
         self.local = Local.open(str(state / "local.db"))
         self.settle = Settle()
-        context = CaptureContext("test", self.catalog, self.local, self.board, clock or SystemClock())
+        context = CaptureContext("test", self.catalog, self.local, wiring.vault, self.board, clock or SystemClock())
         self.pump = Pump(
             context,
             self.settle,
-            TreeSessions(context, str(root), rules or Rules(), linked or Linked(), wiring.can_locate),
+            TreeSessions(context, str(root), rules or Rules(), linked or Linked(), wiring.can_locate, wiring.reads),
             outlet,
             PumpCalls(wiring.set_barrier, self.failed.append, lambda: ALL_HISTORY, wiring.require_room),
         )

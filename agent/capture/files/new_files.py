@@ -9,8 +9,7 @@ import os
 from stat import S_ISREG
 
 from agent.capture.open_tree import OpenTree
-from agent.chunking.cutter import Cutter
-from agent.chunking.reader import SMALL, read_at_once
+from agent.chunking.reader import SMALL, ReaderTools, read_at_once
 from agent.chunking.stat_trust import is_clean, kept_ctime, unchanged
 from agent.core.ids import ObjectId
 from agent.core.rows import encode_plain_file
@@ -21,18 +20,19 @@ from agent.store.local import LocalRow
 
 
 class FreshFiles:
-    """Captures into ``batch``. ``grain``: ns, of its clock; ``seed``: of prints;
+    """Captures into ``batch``. ``grain``: ns, of its clock;
     ``silent_stores``: see ``Objects``. Belongs to the pump's thread."""
 
-    def __init__(self, tree: OpenTree, seed: int, grain: int, silent_stores: bool) -> None:
+    def __init__(self, tree: OpenTree, tools: ReaderTools, grain: int, silent_stores: bool) -> None:
         self._batch = tree.batch
         self._mount = tree.directories.mount
         self._remote = tree.directories.remote
         self._clock = tree.clock
-        self._seed = seed
+        self._seed = tools.seed
+        self._pread = tools.reads.pread
         self._grain = grain
         self._silent_stores = silent_stores
-        self._cutter = Cutter()
+        self._cutter = tools.cutter
 
     def take(self, directory: ObjectId, dir_fd: int, name: bytes, synced_at: int) -> int | None:
         """Capture the entry under its first name; its size in bytes. None, and nothing done, when it is not such a file.
@@ -50,7 +50,7 @@ class FreshFiles:
                 if size and os.lseek(fd, 0, os.SEEK_HOLE) < size:
                     return None
                 read_at = self._clock.now_ns()
-                data = os.pread(fd, size, 0) if size else b""
+                data = self._pread(fd, size, 0) if size else b""
                 if os.listxattr(fd):
                     return None
                 flags = flags_of_fd(fd)

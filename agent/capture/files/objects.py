@@ -20,8 +20,9 @@ from agent.capture.remote import stat_of_mount
 from agent.chunking.cutter import Cutter
 from agent.chunking.old_chunks import Earlier
 from agent.chunking.pages import CHANGED_PAGED, PAGED, PageReader
-from agent.chunking.reader import SMALL, Content, ContentReader, Found, read_at_once
+from agent.chunking.reader import SMALL, Content, ContentReader, Found, ReaderTools, read_at_once
 from agent.chunking.stat_trust import is_clean, kept_ctime, unchanged
+from agent.chunking.window import FileReads
 from agent.core.errors import Damaged
 from agent.core.ids import ROOT, ObjectId
 from agent.core.row_checks import encode_captured
@@ -31,8 +32,8 @@ from agent.fs.content import read_exact
 from agent.fs.durable import has_silent_stores, timestamp_grain_ns
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import Metadata, read_metadata
-from agent.store.catalog.catalog import Catalog
 from agent.store.local import LocalRow
+from agent.store.pieces import KeptPieces
 
 #: How the handle begins that stands for one of a mount point's.
 MOUNT_HANDLE = b"\0mount"
@@ -68,24 +69,24 @@ class Sighting(NamedTuple):
 class Objects:
     """Captures single objects. ``bytes_read`` rises with all content that is read at once."""
 
-    def __init__(self, tree: OpenTree, catalog: Catalog, seed: int, linked: Linked) -> None:
+    def __init__(self, tree: OpenTree, pieces: KeptPieces, seed: int, linked: Linked, reads: FileReads) -> None:
         self.linked = linked
         self.restless = ChangingFiles()
         self.spared = Spared()
         self.link = LinkRoom()
         self.bytes_read = 0
         self._batch = tree.batch
-        self._catalog = catalog
+        self._pieces = pieces
         self._directories = tree.directories
         self._problems = tree.problems
         self._clock = tree.clock
         self._seed = seed
-        self._cutter = Cutter()
+        self._tools = ReaderTools(seed, Cutter(), self.piece, reads)
         root_fd = tree.directories.root_fd
         self._grain = timestamp_grain_ns(root_fd)
         self._pages = tree.batch.pages(seed)
         self._silent_stores = has_silent_stores(root_fd)
-        self.fresh = FreshFiles(tree, seed, self._grain, self._silent_stores)
+        self.fresh = FreshFiles(tree, self._tools, self._grain, self._silent_stores)
 
     def capture(self, id: ObjectId, was: bytes | None, entry: Entry) -> Outcome:
         """Bring an object into the batch from its entry; ``was``: its row, None for a new one."""
@@ -177,7 +178,7 @@ class Objects:
         """A reader of a large file and its run. ``id``: that of a new one too, if its pages are to be known."""
         is_paged = id is not None and size >= (PAGED if was is None else CHANGED_PAGED)
         pages = PageReader(self._pages, id, self._seed, was is not None, size < PAGED) if id and is_paged else None
-        reader = ContentReader(fd, size, self._seed, self._cutter, self._earlier(id, was), self.piece, pages)
+        reader = ContentReader(fd, size, self._tools, self._earlier(id, was), pages)
         return reader, reader.slices()
 
     def finish_file(
@@ -195,10 +196,11 @@ class Objects:
         self._put(id, was, encode_captured(row), sighting, content.prints)
 
     def piece(self, name: bytes) -> bytes:
-        """A stored chunk list. Raises ``Damaged`` when the catalog lost it."""
-        stored = self._batch.pieces.get(name) or self._catalog.piece(name)
+        """A stored part of a chunk list. Raises ``Damaged`` when it was lost."""
+        stored = self._batch.pieces.get(name) or self._pieces.find(name)
         if stored is None:
-            raise Damaged("read a chunk list", name.hex(), "the catalog has no such piece", "move the catalog away")
+            reason = "neither the catalog nor the vault has this part of it"
+            raise Damaged("read a chunk list", name.hex(), reason, "move the catalog away")
         return stored
 
     # --- regular files
@@ -262,7 +264,8 @@ class Objects:
         if not size:
             return Content(b"", 0), [], None
         if was is None and size <= SMALL and first_hole(fd) >= size:
-            return *read_at_once(read_exact(fd, 0, size), self._seed, self._cutter), None
+            data = read_exact(fd, 0, size, self._tools.reads.pread)
+            return *read_at_once(data, self._seed, self._tools.cutter), None
         reader, slices = self.open_slices(was, id, fd, size)
         while True:
             try:

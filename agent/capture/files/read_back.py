@@ -13,6 +13,7 @@ from agent.core.chunks import PIECE, ChunkRef, name_of
 from agent.core.ids import ObjectId
 from agent.fs.confined import DirTree, open_file, open_root
 from agent.fs.content import read_exact
+from agent.store.pieces import KeptPieces, VaultChunks
 
 #: Names of one file that are tried: the directory of one may be closed to us, or gone.
 _NAMES_TRIED = 8
@@ -44,16 +45,18 @@ class TreeSource:
     Directories stay open, and each under the object that it was opened for; when two were exchanged, or one replaced, before
     the catalog said so, that was another one. So what is not found by them is looked for again from the root, by the names of
     now, and if that leads elsewhere, all that was open is let go. This holds on any filesystem, also where no handle tells
-    objects apart. ``read_at``: how a file is read."""
+    objects apart. ``vault``: what this node received when it was a standby; ``read_at``: how a file is read."""
 
     def __init__(
         self,
         path: str,
         reader: CommittedRows,
+        vault: VaultChunks | None = None,
         read_at: ReadAt = read_exact,
     ) -> None:
         self._path = path
         self._reader = reader
+        self._pieces = KeptPieces(reader, vault)
         self._read_at = read_at
         self._way: _Way | None = None
 
@@ -63,7 +66,7 @@ class TreeSource:
         files: dict[ObjectId, list[int]] = {}
         for index, ref in enumerate(refs):
             if ref.kind == PIECE:
-                found[index] = self._reader.piece(ref.name) or Lack.CHANGED
+                found[index] = self._pieces.find(ref.name) or Lack.CHANGED
             else:
                 files.setdefault(ref.object, []).append(index)
         for id, indexes in files.items():

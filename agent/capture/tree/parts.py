@@ -17,9 +17,11 @@ from agent.capture.tickets import LargeQueue, Outstanding
 from agent.capture.tree.names import Looker
 from agent.capture.tree.walk import Walk, WalkManner
 from agent.chunking.stat_trust import Trust
+from agent.chunking.window import FileReads
 from agent.core.clock import Clock
 from agent.fs.durable import sync_filesystem
 from agent.store.local import Local
+from agent.store.pieces import KeptPieces
 
 _SEED = "print-seed"
 
@@ -45,12 +47,14 @@ class TreeParts:
 
 
 def put_together(
-    tree: OpenTree, context: CaptureContext, linked: Linked, send: Send, tokens: Iterator[int]
+    tree: OpenTree, context: CaptureContext, linked: Linked, send: Send, tokens: Iterator[int], reads: FileReads
 ) -> TreeParts:
-    """The parts of one opened root. ``linked``: files with further names; ``tokens``: each large file that is read takes one."""
+    """The parts of one opened root. ``linked``: files with further names; ``tokens``: each large file that is read takes
+    one; ``reads``: how content is read."""
     outstanding = Outstanding()
     linked.opened(tree.directories.root_fd)
-    objects = Objects(tree, context.catalog, print_seed(context.local), linked)
+    pieces = KeptPieces(context.catalog, context.vault)
+    objects = Objects(tree, pieces, print_seed(context.local), linked, reads)
     queues = Queues(LargeQueue(outstanding), Later(outstanding))
     looker = Looker(tree, objects, queues)
     large = LargeReads(tree, objects, looker, queues.large, send, tokens)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable
 
 from agent.capture.batch import BYTES, TreeBatch
@@ -19,6 +20,7 @@ from agent.capture.tickets import Outstanding
 from agent.capture.tree.census import Census
 from agent.capture.tree.jobs import Background
 from agent.capture.tree.parts import TreeParts, put_together
+from agent.chunking.window import FileReads
 from agent.core.rows import is_object, key_of, object_id_of_key
 from agent.fs.handles import can_open_by_handle
 
@@ -133,7 +135,8 @@ class TreeSession:
 
 class TreeSessions:
     """Opens the root at ``path``. ``linked``: files with further names, what the watcher asks about changes outside the root;
-    ``can_locate``: whether an object of the filesystem of a descriptor can be asked where it is."""
+    ``can_locate``: whether an object of the filesystem of a descriptor can be asked where it is;
+    ``reads``: how content is read."""
 
     def __init__(
         self,
@@ -142,11 +145,13 @@ class TreeSessions:
         rules: Rules,
         linked: Linked,
         can_locate: Callable[[int], bool] = can_open_by_handle,
+        reads: FileReads = os,
     ) -> None:
         self._context = context
         self._rules = rules
         self._linked = linked
         self._can_locate = can_locate
+        self._reads = reads
         self._guard = RootGuard(path, context.local)
         #: They rise as long as the pump lives: its peers hold what was sent under one.
         self._tokens = itertools.count(1)
@@ -161,7 +166,7 @@ class TreeSessions:
         directories = Directories(root_fd, batch, self._can_locate)
         problems = PathProblems(context.board, context.clock)
         tree = OpenTree(batch, directories, problems, self._rules, context.clock)
-        parts = put_together(tree, context, self._linked, send, self._tokens)
+        parts = put_together(tree, context, self._linked, send, self._tokens, self._reads)
         copies = Copies(tree, self._linked, context.board)
         census = Census(root_fd, self._rules, directories.remote, context.clock) if is_first else None
         virgin = context.catalog.created and context.catalog.newest() is None

@@ -59,11 +59,11 @@ class Deep:
         self.catalog.begin_epoch(Epoch(1, "alpha", b"t" * 16))
         self.local = Local.open(str(state / "local.db"))
         clock = SystemClock()
-        context = CaptureContext("test", self.catalog, self.local, ProblemBoard(), clock)
+        context = CaptureContext("test", self.catalog, self.local, None, ProblemBoard(), clock)
         batch = TreeBatch(self.catalog, self.local)
         directories = Directories(open_root(str(root)), batch)
         tree = OpenTree(batch, directories, PathProblems(context.board, clock), Rules(), clock)
-        self.parts = put_together(tree, context, Linked(), lambda *_: None, count())
+        self.parts = put_together(tree, context, Linked(), lambda *_: None, count(), os)
 
     def look(self, hint: Hint) -> list[ObjectId]:
         """Look at a hint; the directories that appeared."""

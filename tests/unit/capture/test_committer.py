@@ -58,7 +58,7 @@ def gathered(stores: tuple[Catalog, Local]) -> TreeBatch:
 
 def committer(stores: tuple[Catalog, Local], disk: Disk, board: ProblemBoard, stopping: threading.Event) -> Committer:
     """Over these."""
-    return Committer(CaptureContext("web", *stores, board, ManualClock()), NullOutlet(), stopping, disk.require)
+    return Committer(CaptureContext("web", *stores, None, board, ManualClock()), NullOutlet(), stopping, disk.require)
 
 
 def test_without_room_capture_waits_and_goes_on(stores: tuple[Catalog, Local]) -> None:
@@ -98,7 +98,7 @@ def test_a_disk_that_is_full_is_another_problem(stores: tuple[Catalog, Local]) -
     def full(_amount: int) -> None:
         raise TryAgain("write", "catalog.db", "the disk is full")
 
-    one = Committer(CaptureContext("web", *stores, board, ManualClock()), NullOutlet(), stopping, full)
+    one = Committer(CaptureContext("web", *stores, None, board, ManualClock()), NullOutlet(), stopping, full)
     with pytest.raises(CaptureStopped):
         one.write(gathered(stores), consistent=True)
     assert (True, False) == (board.has(STATE_DISK_FULL), board.has(STATE_DISK_RESERVE))

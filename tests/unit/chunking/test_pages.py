@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from agent.chunking.cutter import Cutter
 from agent.chunking.old_chunks import Earlier
 from agent.chunking.pages import PageReader
-from agent.chunking.reader import Content, ContentReader
+from agent.chunking.reader import Content, ContentReader, ReaderTools
 from agent.core import chunks
 from agent.core.chunks import DATA
 from agent.core.ids import ObjectId
@@ -56,7 +56,7 @@ class Copy:
         fd = os.open(self.path, os.O_RDONLY)
         try:
             size = os.fstat(fd).st_size
-            reader = ContentReader(fd, size, SEED, Cutter(), earlier, self.chunks.__getitem__, pages)
+            reader = ContentReader(fd, size, ReaderTools(SEED, Cutter(), self.chunks.__getitem__), earlier, pages)
             content = run(reader)
         finally:
             os.close(fd)

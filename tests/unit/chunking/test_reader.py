@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agent.chunking.cutter import FINE, Cutter
 from agent.chunking.old_chunks import PRINT, Earlier
-from agent.chunking.reader import SMALL, WHOLE, Content, ContentReader, read_at_once
+from agent.chunking.reader import SMALL, WHOLE, Content, ContentReader, ReaderTools, read_at_once
 from agent.core import chunks
 from agent.core.chunks import DATA, FLAT_LIMIT, HOLE, PIECE
 
@@ -34,7 +34,10 @@ class Copy:
         fd = os.open(path, os.O_RDONLY)
         try:
             reader = ContentReader(
-                fd, os.fstat(fd).st_size if size is None else size, SEED, Cutter(), earlier, self.chunks.__getitem__
+                fd,
+                os.fstat(fd).st_size if size is None else size,
+                ReaderTools(SEED, Cutter(), self.chunks.__getitem__),
+                earlier,
             )
             content = self._run(reader)
         finally:
@@ -220,7 +223,7 @@ def test_a_reader_that_has_read_is_gone_at_once(tmp_path: Path) -> None:
     gc.collect()
     gc.disable()
     try:
-        reader = ContentReader(fd, MIB, SEED, Cutter(), None, lambda name: name)
+        reader = ContentReader(fd, MIB, ReaderTools(SEED, Cutter(), lambda name: name), None)
         assert [] == list(reader.slices())
         seen = weakref.ref(reader)
         del reader
