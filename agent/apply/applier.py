@@ -12,22 +12,15 @@ from dataclasses import dataclass, replace
 import structlog
 
 from agent.apply.bounds import USUAL, ApplyLimits
-from agent.apply.checkpoint import Checkpoint
-from agent.apply.commits import commit_at, counts_at
-from agent.apply.converge.deferred import LateFiles
-from agent.apply.converge.phases import converge
-from agent.apply.converge.refresh import go_on
-from agent.apply.converge.run import Means, Run
-from agent.apply.converge.standing_entries import StandingEntries
-from agent.apply.converge.tally import Due, Tally
-from agent.apply.converge.touched import finish_touched
-from agent.apply.converge.wanted import Plan, WantedRows
+from agent.apply.commits import commit_at
+from agent.apply.converge.run import Means
+from agent.apply.converge.wanted import Plan
+from agent.apply.converger import Converger, never
 from agent.apply.ending import Ending
 from agent.apply.holds import Holds, JudgedFrom
 from agent.apply.kept_problems import Remembered
-from agent.apply.output.directory import StandbyTree, whole
-from agent.apply.output.ledger import Ledger
-from agent.apply.output.unkept import LEFT_OUT, UnkeptReport
+from agent.apply.output.directory import DirectoryOutput
+from agent.apply.output.unkept import LEFT_OUT
 from agent.apply.ports import CatalogView, Early, LocalFacts, ReadChunk, ReadPatch
 from agent.apply.results import Applied, Held, Report, StandbyFailed, VerifyReport, silent
 from agent.apply.standby_root import StandbyPlace, StandbyRoot
@@ -39,16 +32,8 @@ from agent.core.commit import Commit
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import ProblemBoard
-from agent.core.problem_codes import APPLY_FAILED, CHUNK_DAMAGED, IMPOSSIBLE_ROW
 
 _log = structlog.get_logger("apply")
-_AGAIN = "it is tried again"
-_PASSING = (CHUNK_DAMAGED, APPLY_FAILED, IMPOSSIBLE_ROW)
-
-
-def never() -> bool:
-    """Nothing comes in between."""
-    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +68,12 @@ class Applier:
         self._board = board
         self._place = place
         self._standby = StandbyRoot(place, local, self.ending.before(place.step))
-        self._unkept = UnkeptReport(local.unkept, board)
         self._remembered = Remembered(local, board, clock)
         self._prepared = False
-        self._late = LateFiles(limits)
-        self._reached = Checkpoint(local, self._late)
         read = told_lost(supply.read, self.ending.look)
         self._means = Means(read, supply.patch_of, supply.early, place.left_out, self.ending.look, board, clock, limits)
+        self._converger = Converger(local, self._means)
+        self._reached = self._converger.reached
         #: Whether the standby was not there when it was looked for last, or is of another time.
         self.is_away = True
 
@@ -116,7 +100,7 @@ class Applier:
     @property
     def unfinished(self) -> bool:
         """Whether large files are on their way to ``stands``: :meth:`finish`, or the next converge, goes on with them."""
-        return self._reached.trusted and bool(self._late)
+        return self._reached.trusted and bool(self._reached.late)
 
     @property
     def redoes(self) -> bool:
@@ -169,7 +153,7 @@ class Applier:
         if self._standby.fresh and self._reached.was_empty():
             self._standby.fresh = False
 
-    def _doubt_what_is_of_another_time(self, output: StandbyTree) -> None:
+    def _doubt_what_is_of_another_time(self, output: DirectoryOutput) -> None:
         if self._reached.was_opened(self._reached.age(output, self._reader)):
             what = "the standby, or the state, was put back to an earlier time: everything is compared"
             _log.warning(what, dataset=self._place.dataset)
@@ -194,7 +178,7 @@ class Applier:
             return Applied(target.number)
         reached.begin(target, self._standby.open)
         done = self._run(plan, progress)
-        if done.failed or not self._late:
+        if done.failed or not self._reached.late:
             return done
         late = self._written(target, progress, has_newer)
         return replace(
@@ -218,37 +202,22 @@ class Applier:
             raise
 
     def _written(self, target: Commit, progress: Report, interrupted: Callable[[], bool]) -> Applied:
-        """Go on with late files, at least by a step, of a standby that equals ``target`` but for them."""
-        reached, written = self._reached, 0
-        reached.trusted = False
-        while True:
-            tally = self._acted(Plan(reached.stands, target, trusted=True), progress, _late_step).tally
-            written += tally.done_bytes
-            if tally.failed:
-                return Applied(reached.whole, bytes=written, failed=tally.failed)
-            if not self._late or interrupted():
-                break
-        reached.trusted = True
-        reached.late_came()
-        return Applied(reached.whole, bytes=written)
+        return self._converger.write_late(target, self._standby.open, self._reader, progress, interrupted)
 
     def _run(self, plan: Plan, progress: Report) -> Applied:
-        """On entry the plan is begun, and nothing is believed. On exit, if nothing failed, the standby equals the target."""
+        output = self._standby.open()
         if plan.adopt:
-            self._standby.open().sync()  # or stores to mapped memory might hide behind an old stat
-        for code in _PASSING:
-            self._board.clear_code(code)
-        run = self._acted(plan, progress, converge)
-        if not run.tally.failed:
-            self._reached.reached(plan.target.number, run.wanted.left)
-            self._settled(plan)
+            output.sync()  # or stores to mapped memory might hide behind an old stat
+        tally = self._converger.run(plan, output, self._reader, progress).tally
+        if not tally.failed:
+            self._equals(plan)
         self._remembered.keep()
-        tally = run.tally
         return Applied(
             self.applied, tally.done_entries, tally.done_bytes, tally.displaced, tally.failed, redo=not plan.trusted
         )
 
-    def _settled(self, plan: Plan) -> None:
+    def _equals(self, plan: Plan) -> None:
+        """The standby equals a plan's target now."""
         self._standby.found_again = False
         if plan.survey:
             # A whole survey is dear: it is not done again after a crash.
@@ -256,32 +225,6 @@ class Applier:
         if plan.adopt:
             self._standby.adopted_whole()
             self._remembered.adopted(self._standby.open().displaced)
-
-    def _acted(self, plan: Plan, progress: Report, act: Callable[[Run], None]) -> Run:
-        """Do something to the standby with all that a run knows; what ended it is raised as ours."""
-        output = self._standby.open()
-        run = self._begun(plan, output, progress)
-        try:
-            act(run)
-        except OSError as error:
-            raise whole(error, output.path) or StandbyFailed("apply", output.path, str(error), _AGAIN) from error
-        except NotFound as error:
-            # The history that the difference needs is pruned: what stands is laid beside the whole commit.
-            self._reached.lost = True
-            raise StandbyFailed("apply", output.path, error.reason, _AGAIN) from error
-        finally:
-            self._reached.short.add(run.wanted.left)
-            run.close()
-        self._unkept.ran(run.standing.newly_unkept)
-        self._tell_unkept(whole=False)
-        return run
-
-    def _begun(self, plan: Plan, output: StandbyTree, progress: Report) -> Run:
-        wanted = WantedRows(self._reader, plan)
-        standing = StandingEntries(output, Ledger(self._local), wanted, self._reached.made, self._unkept.bits)
-        total = max(0, plan.target.bytes - counts_at(self._reader, plan.base).bytes)
-        tally = Tally(progress, total_bytes=total)
-        return Run(plan, wanted, standing, output, self._means, self._late, tally, Due())
 
     # -- rest ----------------------------------------------------------------------------------------------------------
 
@@ -310,14 +253,14 @@ class Applier:
                 self.checkpoint()
                 self._reached.end()
         finally:
-            self._late.give_up()
+            self._reached.late.give_up()
             self._standby.close()
             if self._view is not None:
                 self._view.close()
                 self._view = None
 
     def _tell_unkept(self, *, whole: bool) -> None:
-        self._unkept.tell(self._means.clock.now_ns(), self._reader.path_of, whole=whole)
+        self._converger.tell_unkept(self._reader, whole=whole)
 
     @property
     def _reader(self) -> CatalogView:
@@ -344,7 +287,7 @@ class Applier:
             raise StandbyFailed("verify", self._standby.path, reason, "it goes on by itself; see hikae status")
         self.finish()
         found = self._compared(deep, progress)
-        if not repair or (found.equal and not self._unkept.bits & LEFT_OUT):
+        if not repair or (found.equal and not self._converger.unkept.bits & LEFT_OUT):
             return found
         self._repair(found, progress)
         left = self._compared(deep, progress)
@@ -367,12 +310,6 @@ class Applier:
         if not self._run(plan, progress).failed:
             self._standby.open().sync()
             self._reached.repaired()
-
-
-def _late_step(run: Run) -> None:
-    go_on(run)
-    finish_touched(run)
-    run.standing.ledger.flush()
 
 
 def _count(report: VerifyReport) -> int:

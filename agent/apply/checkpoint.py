@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from agent.apply.commits import commit_at, is_broken, number_of, numbers_of, packed
 from agent.apply.converge.deferred import LateFiles
 from agent.apply.converge.wanted import Plan
-from agent.apply.output.directory import StandbyTree, foreign_errors
+from agent.apply.output.directory import foreign_errors
+from agent.apply.output.seam import Output
 from agent.apply.owed_versions import Short
 from agent.apply.ports import CatalogView, LocalFacts
 from agent.apply.results import StandbyFailed
@@ -53,7 +54,8 @@ class Checkpoint:
         #: Files that were late when nobody could go on with them: they may hold anything.
         self._doubted = frozenset(map(ObjectId, ids))
         self._noted = self._doubted
-        self._attempts = numbers_of(local.value(_ATTEMPTS))
+        #: Where runs went since the checkpoint; and since what stands was reached.
+        self._attempts = self._unfinished = numbers_of(local.value(_ATTEMPTS))
         self._ended_clean = local.value(_ENDED) == b"yes"
         self.trusted = self._ended_clean and not self._attempts and not self._doubted
         self.lost = False
@@ -65,6 +67,11 @@ class Checkpoint:
     def is_durable(self) -> bool:
         """Whether what was done is durable, or is not worth it: nobody knows what stands there."""
         return self.lost or (self._durable == self.stands and self._noted == self.unsure and self.short.noted)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything was ever made in this root, as far as is known of it."""
+        return self.stands != NOTHING or bool(self._attempts)
 
     @property
     def reaches_back_to(self) -> CommitNumber:
@@ -93,7 +100,7 @@ class Checkpoint:
             self._go_back()
         return is_other
 
-    def age(self, output: StandbyTree, view: CatalogView) -> Age:
+    def age(self, output: Output, view: CatalogView) -> Age:
         """Of what stands in an open root, beside what is known of it."""
         with foreign_errors(output.path):
             return self._token.age(output.private, lambda number: commit_at(view, number))
@@ -108,15 +115,20 @@ class Checkpoint:
     def plan(self, view: CatalogView, target: Commit, *, adopt: bool) -> Plan:
         """What a run to ``target`` is asked for; ``adopt``: what stands is a tree that was there before us."""
         base, short = self.stands, self.short.ids
-        survey = adopt or self.lost or is_broken(view, base)
+        if not self.trusted and not all(map(view.is_readable, self._unfinished)):
+            # What a run left that was cut short is found by the keys between, or nowhere.
+            self.lost = True
+        survey = adopt or self.lost or is_broken(view, base, target.number)
         trusted = self.trusted and not survey
         if not trusted:
             self._doubted |= self.late.give_up()
         doubted = self._doubted | short
         if adopt or self.lost:
             return Plan(NOTHING, target, trusted=False, survey=True, adopt=adopt, doubted=doubted)
-        guesses = () if trusted else self._guesses(view, base)
-        return Plan(base, target, trusted, guesses, survey, doubted=doubted, short=short)
+        if trusted:
+            return Plan(base, target, trusted, doubted=doubted, short=short)
+        guesses, span = self._guesses(view, base), self._span(target)
+        return Plan(base, target, trusted, guesses, survey, span, doubted=doubted, short=short)
 
     def plan_repair(self, target: Commit, different: Iterable[ObjectId], *, all_doubted: bool) -> Plan:
         """What a run is asked for that lays the whole tree beside the commit that it equals. ``different`` objects are read
@@ -130,27 +142,39 @@ class Checkpoint:
         later = (commit.number for commit in reversed(view.commits(base, _GUESSES)))
         return tuple(dict.fromkeys((*reversed(self._attempts), *later)))
 
+    def _span(self, target: Commit) -> tuple[CommitNumber, CommitNumber]:
+        """The first and the last commit of which anything may stand, or is to."""
+        numbers = (self.stands, target.number, *self._unfinished)
+        return min(numbers), max(numbers)
+
     def _go_back(self) -> None:
         """What was written since the checkpoint may be there or not."""
+        self._unfinished = self._attempts
         self.stands, self.trusted = self._durable, False
         self.whole = min(self.whole, self._durable)
 
     # -- what was done -------------------------------------------------------------------------------------------------
 
-    def begin(self, target: Commit, output: Callable[[], StandbyTree]) -> None:
-        """A run to ``target`` begins: until it is through nothing is believed, also after a crash. ``output``: opens the root."""
+    def begin(self, target: Commit, output: Callable[[], Output], *, durably: bool = False) -> None:
+        """A run to ``target`` begins: until it is through nothing is believed, also after a crash. ``output``: opens the root;
+        ``durably``: no power cut takes back what was begun, so that it need not be newer than all that was."""
         if self._ended_clean:
             # From here on an end is no clean one, also after a power cut, or where all that is known here is put back.
             self._draw(output(), target)
             self._local.set_value(_ENDED, b"no", durable=True)
             self._ended_clean = False
         self._attempts = (*self._attempts, target.number)[-_ATTEMPTS_KEPT:]
-        self._local.note_value(_ATTEMPTS, packed(self._attempts))
+        self._unfinished = (*self._unfinished, target.number)
+        if durably:
+            self._local.set_value(_ATTEMPTS, packed(self._attempts), durable=True)
+        else:
+            self._local.note_value(_ATTEMPTS, packed(self._attempts))
         self.trusted = False
 
     def reached(self, target: CommitNumber, left: Iterable[ObjectId]) -> None:
         """A run to ``target`` came to its end, and ``left`` only what is owed."""
         self.stands, self.trusted, self.lost = target, True, False
+        self._unfinished = ()
         self._doubted = frozenset()
         self.short.only(left)
         self.late_came()
@@ -162,14 +186,14 @@ class Checkpoint:
 
     def repaired(self) -> None:
         """The whole tree was made equal, and synced: nothing of runs before is in it."""
-        self._attempts = ()
+        self._attempts = self._unfinished = ()
         self._local.set_value(_ATTEMPTS, b"", durable=True)
 
     def fail(self) -> None:
         """The standby could not be synced: what was written since the last checkpoint is doubtful, and is looked at again."""
         self._go_back()
 
-    def write(self, output: StandbyTree, view: CatalogView, clock: Clock) -> None:
+    def write(self, output: Output, view: CatalogView, clock: Clock) -> None:
         """Make what was done durable: the standby's filesystem first, then our knowledge of it. Raises ``StandbyFailed``.
 
         On entry every run since the last checkpoint that came to its end is noted in local facts. On exit they and the standby
@@ -184,7 +208,7 @@ class Checkpoint:
             self.fail()
             raise
         if self.trusted:
-            self._attempts = ()
+            self._attempts = self._unfinished = ()
             self._local.set_value(_ATTEMPTS, b"")
         unsure = self._note_unsure()
         if commit is not None:
@@ -205,7 +229,7 @@ class Checkpoint:
         self.short.note()
         return unsure
 
-    def _draw(self, output: StandbyTree, towards: Commit) -> None:
+    def _draw(self, output: Output, towards: Commit) -> None:
         with foreign_errors(output.path):
             self._token.draw(output.private, towards)
 

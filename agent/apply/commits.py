@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from agent.apply.brake.limits import StateCounts
 from agent.apply.ports import CatalogView
@@ -27,9 +28,13 @@ def commit_at(view: CatalogView, number: CommitNumber) -> Commit | None:
     return found[0] if found and found[0].number == number else None
 
 
-def is_broken(view: CatalogView, base: CommitNumber) -> bool:
-    """Whether the lineage began anew after a commit, so that every object has a new id."""
-    return base != NOTHING and any(commit.parent == NOTHING for commit in commits_after(view, base))
+def is_broken(view: CatalogView, one: CommitNumber, other: CommitNumber) -> bool:
+    """Whether the lineage began anew between two commits, so that every object has a new id. ``NOTHING`` is before any."""
+    low, high = min(one, other), max(one, other)
+    if low == NOTHING:
+        return False
+    later = takewhile(lambda commit: commit.number <= high, commits_after(view, low))
+    return any(commit.parent == NOTHING for commit in later)
 
 
 def counts_at(view: CatalogView, number: CommitNumber) -> StateCounts:

@@ -90,7 +90,7 @@ class Holds:
 
     def check(self, view: CatalogView, target: Commit, origin: JudgedFrom) -> None:
         """Clear the board, or raise ``Held``, which stands on the board then."""
-        anew = not target.consistent and is_broken(view, origin.stood)
+        anew = not target.consistent and is_broken(view, origin.stood, target.number)
         hold = None if anew else self._braked(view, target, origin)
         if hold is not None:
             held = Held(

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from agent.apply.output.directory import (
     LOST_AND_FOUND,
     MARK,
-    StandbyTree,
+    DirectoryOutput,
     Step,
     foreign_errors,
-    open_world,
+    open_output,
 )
 from agent.apply.ports import Adopted, LeftOut, LocalFacts
 from agent.apply.results import Held
@@ -64,10 +64,10 @@ class StandbyRoot:
         self._place = place
         self._local = local
         self._step = step
-        self._world: StandbyTree | None = None
+        self._world: DirectoryOutput | None = None
         self._full = False
 
-    def open(self) -> StandbyTree:
+    def open(self) -> DirectoryOutput:
         """The world, made sure to be ours: taken as new when it is empty.
 
         Raises ``Held``: "standby-path-missing", "standby-not-empty" (touched not at all), "standby-gone",
@@ -84,7 +84,7 @@ class StandbyRoot:
             return self._world
         self.close()
         place = self._place
-        self._world = open_world(
+        self._world = open_output(
             self.path, root, self._step, place.adopted, place.scratch, place.expect, place.make_nameless
         )
         if not taken:

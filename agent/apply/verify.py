@@ -13,7 +13,8 @@ from typing import TypeAlias
 
 from agent.apply.commits import commit_at
 from agent.apply.converge.untouched import first_untouched
-from agent.apply.output.directory import LOST_AND_FOUND, StandbyTree
+from agent.apply.output.directory import LOST_AND_FOUND
+from agent.apply.output.seam import Output
 from agent.apply.output.unkept import LEFT_OUT, Unkept
 from agent.apply.ports import CatalogView, LeftOut, ReadChunk
 from agent.apply.results import ApplyProgress, ChunkLost, Difference, Report, VerifyReport, silent
@@ -51,7 +52,7 @@ class Comparison:
     the last version stands, or nothing: they are named and not compared. ``look`` is called for every entry, and raises what is
     to end it; ``most``: so many differences are listed, further ones counted."""
 
-    output: StandbyTree
+    output: Output
     view: CatalogView
     number: CommitNumber
     read: ReadChunk

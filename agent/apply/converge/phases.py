@@ -96,7 +96,7 @@ def _fill(run: Run, work: WorkSet) -> None:
         work.fill(wanted.view.difference(plan.base, wanted.at))
         return
     doubted = [object_key(id) for id in sorted(plan.doubted or ())]
-    for keys in itertools.chain(wanted.view.touched(plan.base, wanted.at), [doubted]):
+    for keys in itertools.chain(wanted.view.touched(*plan.span), [doubted]):
         work.fill([[(key, None, _wanted(wanted, key)) for key in keys]])
 
 

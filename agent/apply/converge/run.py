@@ -9,7 +9,8 @@ from agent.apply.converge.deferred import LateFiles
 from agent.apply.converge.standing_entries import StandingEntries
 from agent.apply.converge.tally import Due, Tally
 from agent.apply.converge.wanted import Plan, WantedRows
-from agent.apply.output.directory import StandbyTree, whole
+from agent.apply.output.directory import whole
+from agent.apply.output.seam import Output
 from agent.apply.output.unkept import of_error
 from agent.apply.ports import Early, LeftOut, ReadChunk, ReadPatch
 from agent.apply.results import ChunkLost
@@ -43,7 +44,7 @@ class Run:
     plan: Plan
     wanted: WantedRows
     standing: StandingEntries
-    output: StandbyTree
+    output: Output
     means: Means
     late: LateFiles
     tally: Tally

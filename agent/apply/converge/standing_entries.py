@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from agent.apply.converge.fate import KnownBy
 from agent.apply.converge.wanted import WantedRows
-from agent.apply.output.directory import HELD_DIR, StandbyTree
+from agent.apply.output.directory import HELD_DIR
 from agent.apply.output.ledger import Ledger
+from agent.apply.output.seam import Output
 from agent.apply.output.unkept import Unkept, could_be_kept_as, of_refusals
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
@@ -46,7 +47,7 @@ class Found:
 class StandingEntries:
     """The root beside what is known of it, for one run in one thread."""
 
-    output: StandbyTree
+    output: Output
     ledger: Ledger
     wanted: WantedRows
     #: Directories made since the checkpoint: a redo knows them to be new, and what is half-written in them to be ours.

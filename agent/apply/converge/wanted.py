@@ -15,7 +15,8 @@ from agent.core.rows import ObjectRow, decode_object
 class Plan:
     """What a run is asked for. ``base`` → ``target``; ``trusted``: what stands is known to equal ``base``;
     ``attempts``: commits that runs before may have left half-applied, newest first; ``survey``: no
-    difference can be believed, so the whole tree is looked at. ``adopt``: what stands was there before us and may be
+    difference can be believed, so the whole tree is looked at. ``span``: where neither, all that may stand is of commits
+    from its first to its last. ``adopt``: what stands was there before us and may be
     rewritten; ``doubted``: objects that may hold anything, whatever their stat and the commits say; None: all may;
     ``short``: those that the base owed, so that an older version of them stands, or nothing."""
 
@@ -24,6 +25,7 @@ class Plan:
     trusted: bool
     attempts: Sequence[CommitNumber] = ()
     survey: bool = False
+    span: tuple[CommitNumber, CommitNumber] = (NOTHING, NOTHING)
     adopt: bool = False
     doubted: frozenset[ObjectId] | None = frozenset()
     short: frozenset[ObjectId] = frozenset()

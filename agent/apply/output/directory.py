@@ -44,7 +44,7 @@ def no_step(what: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class StandbyTree:
+class DirectoryOutput:
     """Open descriptors of the root and of ``.hikae`` and what is in it. ``fresh``: ``.hikae`` was made just now."""
 
     path: str
@@ -195,7 +195,7 @@ def _rmdir(fd: int, name: bytes) -> bool:
     return True
 
 
-def open_world(
+def open_output(
     path: str,
     root: int,
     step: Step,
@@ -203,7 +203,7 @@ def open_world(
     scratch: str | None = None,
     expect: Expect = BY_HANDLE,
     make_nameless: Callable[[int], int] = confined.create_nameless,
-) -> StandbyTree:
+) -> DirectoryOutput:
     """Take over the root's descriptor (also if this fails) and open or make our directories in it.
 
     Raises ``Held`` ("standby-unsafe") when ``.hikae`` is somebody else's: what we keep there must be ours alone."""
@@ -219,7 +219,9 @@ def open_world(
             os.close(fd)
         raise
     _, _, held, temp, displaced = opened
-    return StandbyTree(path, root, private, held, temp, displaced, fresh, step, adopted, scratch, expect, make_nameless)
+    return DirectoryOutput(
+        path, root, private, held, temp, displaced, fresh, step, adopted, scratch, expect, make_nameless
+    )
 
 
 def _own_dir(parent: int, name: bytes, path: str) -> tuple[int, bool]:
