@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 from agent.capture.exclude import Rules
@@ -58,3 +59,5 @@ def test_any_depth(tmp_path: Path) -> None:
         above += "/d"
         os.mkdir(above)
     assert len(of(tmp_path, Rules())) == 1500
+    # pytest cannot remove so deep a tree.
+    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
