@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import marshal
 import tempfile
 from collections.abc import Iterable, Iterator
 from typing import IO
 
 from agent.apply.ports import KeyChange
-from agent.core.rows import key_is_object
+from agent.core.rows import NAME_TAG, OBJECT_TAG, tag_of_key
 
 
 class KeyFile:
@@ -78,20 +79,24 @@ class KeyFile:
 
 
 class WorkSet:
-    """Key changes, objects apart from names. ``directory``: where a temporary file may stand (None: the system's)."""
+    """Key changes of a tree, objects apart from names. ``directory``: where a temporary file may stand (None: the system's)."""
 
     def __init__(self, directory: str | None, limit: int) -> None:
         self.objects = KeyFile(directory, limit)
         self.names = KeyFile(directory, limit)
+        self._of = {OBJECT_TAG: self.objects, NAME_TAG: self.names}
 
     def fill(self, batches: Iterable[list[KeyChange]]) -> WorkSet:
-        """Take everything in; objects must come before names."""
+        """Take everything in; objects must come before names. ``KeyError``: a kind that no tree has."""
         for batch in batches:
-            if batch and key_is_object(batch[0][0]) == key_is_object(batch[-1][0]):
-                (self.objects if key_is_object(batch[0][0]) else self.names).add(batch)
+            if not batch:
                 continue
-            self.objects.add([change for change in batch if key_is_object(change[0])])
-            self.names.add([change for change in batch if not key_is_object(change[0])])
+            first, last = tag_of_key(batch[0][0]), tag_of_key(batch[-1][0])
+            if first == last:
+                self._of[first].add(batch)
+            else:
+                for tag, some in itertools.groupby(batch, lambda change: tag_of_key(change[0])):
+                    self._of[tag].add(list(some))
         return self
 
     def __len__(self) -> int:

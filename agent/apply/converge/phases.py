@@ -14,10 +14,7 @@ from agent.apply.converge.survey import forget_lineage, survey
 from agent.apply.converge.sweep import sweep
 from agent.apply.converge.tighten import tighten
 from agent.apply.converge.touched import finish_touched, touch
-from agent.apply.converge.wanted import WantedRows
 from agent.core.rows import (
-    encode_name,
-    key_is_object,
     object_id_of_key,
     object_id_of_name,
     object_key,
@@ -97,16 +94,7 @@ def _fill(run: Run, work: WorkSet) -> None:
         return
     doubted = [object_key(id) for id in sorted(plan.doubted or ())]
     for keys in itertools.chain(wanted.view.touched(*plan.span), [doubted]):
-        work.fill([[(key, None, _wanted(wanted, key)) for key in keys]])
-
-
-def _wanted(wanted: WantedRows, key: bytes) -> bytes | None:
-    """The row of a key as of the target."""
-    if key_is_object(key):
-        return wanted.view.object(object_id_of_key(key), wanted.at)
-    parent, name = parent_and_name_of_key(key)
-    id = wanted.view.child(parent, name, wanted.at)
-    return encode_name(parent, name, id) if id is not None else None
+        work.fill([[(key, None, wanted.view.row(key, wanted.at)) for key in keys]])
 
 
 def _keep_rows(run: Run, work: WorkSet) -> None:

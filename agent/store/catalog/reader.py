@@ -13,6 +13,15 @@ import apsw
 from agent.core.digest import Digest
 from agent.core.errors import NotFound
 from agent.core.ids import ROOT, ChunkNumber, CommitNumber, ObjectId, shown_commit
+from agent.core.rows import (
+    CHUNK_TAG,
+    OBJECT_TAG,
+    chunk_number_of_key,
+    encode_name,
+    object_id_of_key,
+    parent_and_name_of_key,
+    tag_of_key,
+)
 from agent.store.catalog import commits, history, kept, losses, owed, sums
 from agent.store.catalog.row_tables import EVERY_KIND, Difference, RowTables, tables_of
 from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, store_error
@@ -58,6 +67,17 @@ class Reading(owed.Owed, commits.Commits, kept.Kept):
             found: bytes = row
             return found
         return None
+
+    def row(self, key: bytes, at: CommitNumber | None = None) -> bytes | None:
+        """The row bytes of a key of any kind."""
+        tag = tag_of_key(key)
+        if tag == OBJECT_TAG:
+            return self.object(object_id_of_key(key), at)
+        if tag == CHUNK_TAG:
+            return self.chunk(chunk_number_of_key(key), at)
+        parent, name = parent_and_name_of_key(key)
+        id = self.child(parent, name, at)
+        return None if id is None else encode_name(parent, name, id)
 
     def holder(self, id: int, at: CommitNumber | None = None) -> bytes | None:
         """The row bytes of what content is told absent and owed by: an object, in a device a chunk."""

@@ -160,6 +160,15 @@ class CatalogMachine(RuleBasedStateMachine):
         expected = self.model.staged if self.staged is not None else self.model.states[self.model.newest]
         assert digest_of(expected.values()) == self.catalog.staged_digest()
 
+    @invariant()
+    def every_key_has_its_row(self) -> None:
+        """A key of any kind, asked for at any moment."""
+        keys = sorted({key for state in self.model.states.values() for key in state})
+        for number in (one for one in self.model.states if one != NOTHING):
+            assert [self.model.states[number].get(key) for key in keys] == [
+                self.reader.row(key, number) for key in keys
+            ]
+
     def _expect(self) -> None:
         if self.staged is None:
             self.staged = commit_number(1, 1) if self.model.newest == NOTHING else CommitNumber(self.model.newest + 1)

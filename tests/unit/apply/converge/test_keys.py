@@ -10,7 +10,7 @@ from agent.apply.bounds import USUAL
 from agent.apply.converge.keys import WorkSet
 from agent.apply.ports import KeyChange
 from agent.core.ids import ROOT, ObjectId
-from agent.core.rows import name_key, object_key
+from agent.core.rows import chunk_key, name_key, object_key
 
 
 def _batches() -> list[list[KeyChange]]:
@@ -19,7 +19,7 @@ def _batches() -> list[list[KeyChange]]:
     return [objects[:4], objects[4:] + names[:2], names[2:], []]
 
 
-@pytest.mark.parametrize("limit", [USUAL.keys, 0, 200])
+@pytest.mark.parametrize("limit", [USUAL.keys, 0, 150])
 def test_objects_and_names_come_back_apart_and_in_order(tmp_path: Path, limit: int) -> None:
     """Whether they stayed in memory, went to a file, or moved there half-way."""
     flat = [change for batch in _batches() for change in batch]
@@ -37,3 +37,9 @@ def test_a_batch_of_objects_alone_is_not_split(tmp_path: Path) -> None:
     work = WorkSet(None, USUAL.keys).fill([[(object_key(ObjectId(5)), b"a", b"b")]])
     assert (1, 0) == (work.objects.count, work.names.count)
     work.close()
+
+
+def test_a_tree_has_no_chunks_of_a_device() -> None:
+    """Keys of the third kind never pass for names."""
+    with pytest.raises(KeyError):
+        WorkSet(None, USUAL.keys).fill([[(chunk_key(1), None, b"a")]])
