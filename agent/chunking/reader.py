@@ -24,7 +24,7 @@ from agent.chunking.cutter import FINE, Cut, Cutter, first_cut, kept_cut
 from agent.chunking.list_builder import Folding
 from agent.chunking.old_chunks import PRINT, Earlier, OldChunks
 from agent.chunking.pages import PageReader, is_mostly_there
-from agent.chunking.window import FileReads, Window
+from agent.chunking.window import FileReads, FileWindow
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, PIECE, ListEntry
 from agent.core.patch import PatchRange, Runs
@@ -99,7 +99,7 @@ class ContentReader:
         self.found: list[Found] = []
         self.pieces: list[tuple[bytes, bytes]] = []
         self._fd, self._size, self._seed, self._cutter = fd, size, tools.seed, tools.cutter
-        self._window = Window(fd, min(size, SLICE), tools.reads)
+        self._window = FileWindow(fd, min(size, SLICE), tools.reads)
         #: After about so many bytes there is a step.
         self.slice = SLICE
         # Not by a method: a reader that holds itself would keep its window until garbage is looked for.

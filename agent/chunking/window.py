@@ -18,7 +18,7 @@ class FileReads(Protocol):
         ...
 
 
-class Window:
+class FileWindow:
     """Of one open file; ``capacity``: bytes that it holds at most."""
 
     def __init__(self, fd: int, capacity: int, reads: FileReads) -> None:
