@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from agent.core.errors import Damaged, Refused, WireError
 from agent.store.vault.codec import is_patch
 from agent.store.vault.index import Index
 from agent.store.vault.limits import VaultLimits
+from agent.store.vault.pins import Pins
 from agent.store.vault.reading import VaultReader
 
 
@@ -19,24 +20,17 @@ class VaultForgetting(VaultReader):
         super().__init__(packs, index, limits)
         #: Held while chunks are taken away, and by who found some and makes what names them durable. Before ``lock``.
         self.keeping = threading.RLock()
-        self._pinned: set[bytes] = set()
-        #: They were too many to remember.
-        self._all_pinned = False
+        self._pins = Pins(limits.pins)
 
-    def pin(self, names: Iterable[bytes]) -> None:
-        """An offer in flight relies on these: :meth:`forget` refuses them until :meth:`unpin_all`."""
+    def pin(self, names: Iterable[bytes], owner: Hashable) -> None:
+        """``owner``, as an offer in flight, relies on these: nobody takes them away until it calls :meth:`unpin`."""
         with self.lock:
-            if not self._all_pinned:
-                self._pinned.update(names)
-                if len(self._pinned) > self._limits.pins:
-                    self._pinned.clear()
-                    self._all_pinned = True
+            self._pins.pin(names, owner)
 
-    def unpin_all(self) -> None:
-        """Nothing is in flight any more."""
+    def unpin(self, owner: Hashable) -> None:
+        """``owner`` relies on nothing any more; what others rely on stays."""
         with self.lock:
-            self._pinned.clear()
-            self._all_pinned = False
+            self._pins.release(owner)
 
     def forget(self, names: Sequence[bytes]) -> None:
         """Drop chunks from the index (their room comes back when packs are compacted).
@@ -58,7 +52,7 @@ class VaultForgetting(VaultReader):
         return lost
 
     def _forget(self, names: Sequence[bytes]) -> None:
-        if self._all_pinned or not self._pinned.isdisjoint(names):
+        if self._pins.holds_any(names):
             raise Refused("forget chunks", self._packs, "some are in use by an offer in flight", "try again later")
         self._index.forget(names)
         if self.elsewhere is not None:

@@ -8,7 +8,7 @@ changes or so again (docs/decisions/0008); where that is not clearly smaller tha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,7 +42,7 @@ class BaseUnknown(WireError):
 class Bases(Protocol):
     """What is asked of the vault."""
 
-    def pin(self, names: Sequence[bytes]) -> None: ...
+    def pin(self, names: Sequence[bytes], owner: Hashable) -> None: ...
 
     def depths(self, names: Sequence[bytes]) -> list[int | None]: ...
 
@@ -56,16 +56,23 @@ class Bases(Protocol):
 
 
 def received(
-    vault: Bases, kind: int, codec: int, raw_length: int, stored: bytes, came: Callable[[bytes], bytes | None]
+    vault: Bases,
+    kind: int,
+    codec: int,
+    raw_length: int,
+    stored: bytes,
+    *,
+    came: Callable[[bytes], bytes | None],
+    owner: Hashable,
 ) -> tuple[StoredChunk, bytes]:
-    """A patch that came, as it is to be stored, and the chunk's bytes. Its bases are pinned (law 2). ``came``: the bytes of a
-    chunk that came with it and is not in the vault yet.
+    """A patch that came, as it is to be stored, and the chunk's bytes. Its bases are pinned for ``owner`` (law 2). ``came``: the
+    bytes of a chunk that came with it and is not in the vault yet.
 
     Raises ``BaseUnknown``, ``WireError``; ``Damaged`` and ``NotFound`` when a base cannot be read."""
     if kind != DATA:
         raise WireError("take a chunk", "", "the peer sent a patch of a chunk list", "the peer is faulty or hostile")
     parsed = open_patch(codec, raw_length, stored)
-    vault.pin(parsed.bases)
+    vault.pin(parsed.bases, owner)
     fresh, depth = {}, 0
     known: dict[bytes, Record] = {}
     for base, record in zip(parsed.bases, vault.records(parsed.bases), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple, TypeAlias
 
 from agent.core.errors import Damaged, NotFound
@@ -26,10 +26,10 @@ class Opened(NamedTuple):
 _One: TypeAlias = tuple[StoredChunk, bytes | memoryview]
 
 
-def open_chunks(data: Data, vault: Bases, look: Callable[[], None] = goes_on) -> Opened:
+def open_chunks(data: Data, vault: Bases, owner: Hashable, look: Callable[[], None] = goes_on) -> Opened:
     """Chunks of a large new file, which are written at once and kept by nobody, stay views of what came. Bases of patches are
-    read from ``vault`` and pinned, but not checked: should one be damaged, what comes out of it has another name than the commit.
-    ``look`` is called before each patch, which may take long to rebuild, and raises what is to end that.
+    read from ``vault`` and pinned for ``owner``, but not checked: should one be damaged, what comes out has another name than the
+    commit. ``look`` is called before each patch, which may take long to rebuild, and raises what is to end that.
 
     Raises ``WireError`` for a length, codec, kind or patch that is not believed, ``BaseUnknown``, and ``ChunksMissing`` with the
     name of a base that is damaged here."""
@@ -41,7 +41,7 @@ def open_chunks(data: Data, vault: Bases, look: Callable[[], None] = goes_on) ->
     for kind, codec, raw_length, part in data.chunks():
         if is_patch(codec):
             look()
-            chunk, raw = _rebuilt(vault, kind, codec, raw_length, bytes(part), came)
+            chunk, raw = _rebuilt(vault, owner, (kind, codec, raw_length, bytes(part)), came)
             bases.extend(bases_of(bytes(part)))
         else:
             chunk, raw = _whole(kind, codec, raw_length, part, keep)
@@ -62,16 +62,16 @@ def _whole(kind: int, codec: int, raw_length: int, part: bytes | memoryview, kee
 
 
 def _rebuilt(
-    vault: Bases, kind: int, codec: int, raw_length: int, payload: bytes, came: dict[bytes, bytes | memoryview]
+    vault: Bases, owner: Hashable, patch: tuple[int, int, int, bytes], came: dict[bytes, bytes | memoryview]
 ) -> _One:
-    """A chunk that came as a patch, and its bytes; ``came``: those that came with it."""
+    """A chunk that came as a patch (kind, codec, length, payload), and its bytes; ``came``: those that came with it."""
 
     def with_it(name: bytes) -> bytes | None:
         found = came.get(name)
         return None if found is None else bytes(found)
 
     try:
-        return received(vault, kind, codec, raw_length, payload, with_it)
+        return received(vault, *patch, came=with_it, owner=owner)
     except (Damaged, NotFound) as error:
-        lost = unreadable(vault, bases_of(payload))
+        lost = unreadable(vault, bases_of(patch[3]))
         raise ChunksMissing(f"what a patch is made of cannot be read: {error.reason}", lost) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from agent.core import chunks
@@ -53,9 +53,9 @@ class ChunksHeld(Readable, Protocol):
 
     def read(self, name: bytes) -> bytes: ...
 
-    def pin(self, names: Sequence[bytes]) -> None: ...
+    def pin(self, names: Sequence[bytes], owner: Hashable) -> None: ...
 
-    def unpin_all(self) -> None: ...
+    def unpin(self, owner: Hashable) -> None: ...
 
 
 class Presence:
@@ -84,7 +84,7 @@ class Presence:
         if len(self._asked) > _ABSENT_MAX:
             raise _bad("questions without the chunks that were asked for")
         missing = set(self._vault.missing(names)) - self._asked
-        self._vault.pin(names)
+        self._vault.pin(names, self)
         indexes: list[int] = []
         for index, name in enumerate(names):
             if name in missing:
@@ -104,7 +104,7 @@ class Presence:
 
     def arrived(self, names: Sequence[bytes]) -> None:
         """These chunks are in the vault now."""
-        self._vault.pin(names)
+        self._vault.pin(names, self)
         if len(self._recent) > _RECENT_MAX:
             self._recent.clear()
         self._recent.update(names)
@@ -135,7 +135,7 @@ class Presence:
                 self._lists[content] = pieces, self._lists.get(content, (pieces, 0))[1] + 1
                 self._listed += len(pieces)
         if unknown:
-            self._vault.pin(unknown)
+            self._vault.pin(unknown, self)
             missing = set(self._vault.missing(unknown))
             for name in unknown if missing else ():
                 if name in missing:
@@ -163,7 +163,7 @@ class Presence:
     def is_whole(self, content: bytes) -> bool:
         """Whether all that a chunk list names is here, pinned now. Raises ``WireError`` for one that nobody could open."""
         names, pieces = _named(content)
-        self._vault.pin(names)
+        self._vault.pin(names, self)
         if self._vault.missing(names):
             return False
         bases, self._bases = (
@@ -197,7 +197,7 @@ class Presence:
         self._forget_lists()
         self._recent.clear()
         self._bases.clear()
-        self._vault.unpin_all()
+        self._vault.unpin(self)
 
     def _forget_lists(self) -> None:
         self._lists.clear()
@@ -232,7 +232,7 @@ class Presence:
             raise ChunksMissing(f"a chunk list cannot be read: {error.reason}", (name,)) from error
         entries = chunks.opened(ListEntry(chunks.PIECE, length, name), lambda _: inner, chunks.LEVELS + 1 - levels)
         named = [entry.name for entry in entries if entry.kind != chunks.HOLE]
-        self._vault.pin(named)
+        self._vault.pin(named, self)
         self._must_hold(named)
         return entries
 

@@ -234,7 +234,7 @@ class Receiver:
     # --- chunks
 
     def _store(self, data: Data) -> None:
-        stored, raws, bases = open_chunks(data, self._vault, self._look)
+        stored, raws, bases = open_chunks(data, self._vault, self._presence, self._look)
         # What is written to the standby at once is not kept at hand; nothing else is a view.
         self._vault.add(stored, () if data.content else [bytes(raw) for raw in raws])
         if data.content:

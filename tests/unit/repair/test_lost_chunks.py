@@ -134,9 +134,9 @@ def test_a_call_that_asks_again_is_let_come_to_its_end(stores: Stores) -> None:
 def test_a_damaged_chunk_in_use_is_forgotten_at_the_next_call(stores: Stores) -> None:
     """What an offer in flight relies on stays until that has ended."""
     mending = stores.mending()
-    stores.vault.pin([NAME])
+    stores.vault.pin([NAME], "a call")
     mending.forget([NAME], "it is not what its name says")
     assert [] == stores.vault.missing([NAME])
-    stores.vault.unpin_all()
+    stores.vault.unpin("a call")
     assert mending.begin() > 0
     assert [NAME] == stores.vault.missing([NAME])

@@ -64,9 +64,11 @@ class Versions:
         """As the receiver does."""
         sent = pack_patch(name_of(raw), DATA, raw, runs)
         assert sent is not None
-        got, rebuilt = received(self.vault, DATA, sent.codec, len(raw), bytes(sent.stored), lambda _: None)
+        got, rebuilt = received(
+            self.vault, DATA, sent.codec, len(raw), bytes(sent.stored), came=lambda _: None, owner="a call"
+        )
         assert (raw, name_of(raw)) == (rebuilt, got.name)
-        self.vault.unpin_all()
+        self.vault.unpin("a call")
         self.vault.add([got], [raw])
         self.raws.append(raw)
         self.stored.append(got)
@@ -164,7 +166,7 @@ def test_an_unknown_base_is_refused(vault: Vault) -> None:
     packed = pack_patch(name_of(raw), DATA, raw, (PatchRange(name_of(b"nobody"), 0, SIZE - 1), PatchRange(b"", 0, 1)))
     assert packed is not None
     with pytest.raises(BaseUnknown):
-        received(vault, DATA, packed.codec, SIZE, bytes(packed.stored), lambda _: None)
+        received(vault, DATA, packed.codec, SIZE, bytes(packed.stored), came=lambda _: None, owner="a call")
 
 
 def test_a_base_that_came_along_serves(vault: Vault) -> None:
@@ -172,7 +174,7 @@ def test_a_base_that_came_along_serves(vault: Vault) -> None:
     raw = os.urandom(SIZE)
     packed = pack_patch(name_of(raw), DATA, raw, (PatchRange(name_of(raw), 0, SIZE),))
     assert packed is not None
-    got, rebuilt = received(vault, DATA, packed.codec, SIZE, bytes(packed.stored), lambda _: raw)
+    got, rebuilt = received(vault, DATA, packed.codec, SIZE, bytes(packed.stored), came=lambda _: raw, owner="a call")
     assert (raw, False) == (rebuilt, is_patch(got.codec))
 
 
@@ -181,7 +183,7 @@ def test_a_list_is_never_a_patch(vault: Vault) -> None:
     versions = Versions(vault)
     packed = versions.change()
     with pytest.raises(WireError):
-        received(vault, PIECE, packed.codec, SIZE, bytes(packed.stored), lambda _: None)
+        received(vault, PIECE, packed.codec, SIZE, bytes(packed.stored), came=lambda _: None, owner="a call")
 
 
 def test_what_a_patch_needs_cannot_be_forgotten(vault: Vault) -> None:
@@ -206,10 +208,10 @@ def test_bases_of_a_patch_in_flight_are_pinned(vault: Vault) -> None:
     raw = versions.raws[0][:-1] + b"x"
     packed = pack_patch(name_of(raw), DATA, raw, between(raw, versions.names[0], versions.raws[0]))
     assert packed is not None
-    received(vault, DATA, packed.codec, SIZE, bytes(packed.stored), lambda _: None)
+    received(vault, DATA, packed.codec, SIZE, bytes(packed.stored), came=lambda _: None, owner="a call")
     with pytest.raises(Refused):
         vault.lose(versions.names[:1])
-    vault.unpin_all()
+    vault.unpin("a call")
     assert versions.names[:1] == vault.lose(versions.names[:1])
 
 

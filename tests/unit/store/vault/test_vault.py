@@ -219,13 +219,29 @@ def test_pinned_chunks_are_not_forgotten(vault: Vault) -> None:
     chunks, raws = some_chunks(2)
     vault.add(chunks, raws)
     names = [c.name for c in chunks]
-    vault.pin(names[:1])
+    vault.pin(names[:1], "a call")
     with pytest.raises(Refused):
         vault.forget(names)
     assert [] == vault.missing(names)
-    vault.unpin_all()
+    vault.unpin("a call")
     vault.forget(names)
     assert names == vault.missing(names)
+
+
+def test_who_pins_unpins_only_its_own(vault: Vault) -> None:
+    """Two rely on one chunk: it stays until both have let go, in whatever order."""
+    chunks, raws = some_chunks(1)
+    vault.add(chunks, raws)
+    names = [c.name for c in chunks]
+    for first, second in (("a call", "another"), ("another", "a call")):
+        vault.add(chunks, raws)
+        vault.pin(names, first)
+        vault.pin(names, second)
+        vault.unpin(first)
+        with pytest.raises(Refused):
+            vault.lose(names)
+        vault.unpin(second)
+        assert names == vault.lose(names)
 
 
 def test_pins_that_are_too_many_to_remember_pin_all(vault: Vault) -> None:
@@ -233,10 +249,10 @@ def test_pins_that_are_too_many_to_remember_pin_all(vault: Vault) -> None:
     chunks, raws = some_chunks(1)
     vault.add(chunks, raws)
     names = [c.name for c in chunks]
-    vault.pin(number.to_bytes(32, "big") for number in range(200_001))
+    vault.pin((number.to_bytes(32, "big") for number in range(200_001)), "a call")
     with pytest.raises(Refused):
         vault.forget(names)
-    vault.unpin_all()
+    vault.unpin("a call")
     vault.forget(names)
     assert names == vault.missing(names)
 
