@@ -2,9 +2,10 @@
 
 ::
 
-    hikae wait web ──→ client.AdminClient ═ socket 0600 ═ server.AdminServer ──→ Controls, which the node implements
+    hikae wait web ──→ client.AdminClient ═ socket 0600 ═ server.AdminServer ──→ operations.desk, on the node
 
-Both ends satisfy ``controls.Controls``, so a command does not know whether a socket is between. A reading is answered
-with one JSON object, an action with JSON lines: any number of ``{"progress": …}`` and empty lines (the server lives),
-then ``{"result": …}`` or ``{"error": …}``. An answer without its last line never counts.
+Both ends satisfy ``operations.declaration.Controls``, so a command does not know whether a socket is between; ``routes`` derives
+the addresses from what is declared there. A long operation is answered with JSON lines: any number of ``{"progress": …}`` and
+empty lines (the server lives), then ``{"result": …}`` or ``{"error": …}``; any other with one such object. An answer without its
+last line never counts.
 """

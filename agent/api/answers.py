@@ -7,7 +7,7 @@ import threading
 from io import BufferedIOBase
 from types import TracebackType
 
-from agent.api.controls import Json
+from agent.operations.declaration import Json
 
 #: Seconds between two empty lines: so often the caller hears that the agent lives, and the agent whether it is heard.
 PULSE = 2.0

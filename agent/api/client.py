@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import Any, cast
 
-from agent.api.controls import Json, Level, Progress, What
 from agent.api.failures import error_from
+from agent.api.routes import address_of
 from agent.core.errors import HikaeError, NotPermitted, Unreachable
+from agent.operations.declaration import AnswerT, Progress, Request
 
 ANSWER_LIMIT = 64 << 20
 #: A long call is heard of at least every ``answers.PULSE`` seconds; silence of this length is an agent that hangs.
@@ -28,67 +28,21 @@ class AdminClient:
         self._path = path
         self._silence = silence
 
-    def status(self) -> Json:
-        return self._get_object("/v1/status")
-
-    def events(self, since: int, limit: int) -> list[Json]:
-        value = self._get(f"/v1/events?{urlencode({'since': since, 'limit': limit})}")
-        if not isinstance(value, list):
-            raise self._broken()
-        return value
-
-    def reload(self) -> Json:
-        return self._post_to("/v1/reload", {})
-
-    def wait(self, dataset: str, level: Level, timeout: float | None, progress: Progress) -> Json:
-        return self._post(dataset, "wait", {"level": level, "timeout": timeout}, progress)
-
-    def verify(self, dataset: str, deep: bool, progress: Progress, repair: bool = False) -> Json:
-        return self._post(dataset, "verify", {"deep": deep, "repair": repair}, progress)
-
-    def reconcile(self, dataset: str, progress: Progress) -> Json:
-        return self._post(dataset, "reconcile", {}, progress)
-
-    def pause(self, dataset: str, what: What, seconds: float | None) -> Json:
-        return self._post(dataset, "pause", {"what": what, "seconds": seconds})
-
-    def resume(self, dataset: str, what: What) -> Json:
-        return self._post(dataset, "resume", {"what": what})
-
-    def accept(self, dataset: str) -> Json:
-        return self._post(dataset, "accept", {})
-
-    def resync(self, dataset: str) -> Json:
-        return self._post(dataset, "resync", {})
-
-    def _get_object(self, target: str) -> Json:
-        value = self._get(target)
-        if not isinstance(value, dict):
-            raise self._broken()
-        return value
-
-    def _get(self, target: str) -> Any:  # Any: JSON
-        last: Any = None
-        for value in self._lines("GET", target, None):
-            last = value
-        return self._result(last)
-
-    def _post(
-        self, dataset: str, action: str, arguments: Mapping[str, object], progress: Progress = lambda _: None
-    ) -> Json:
-        return self._post_to(f"/v1/datasets/{quote(dataset, safe='')}/{action}", arguments, progress)
-
-    def _post_to(self, target: str, arguments: Mapping[str, object], progress: Progress = lambda _: None) -> Json:
-        last: Any = None
-        for value in self._lines("POST", target, json.dumps(arguments).encode()):
+    def ask(self, request: Request[AnswerT], progress: Progress | None = None) -> AnswerT:
+        """See ``Controls``."""
+        address = address_of(request)
+        body = None if address.body is None else json.dumps(address.body).encode()
+        last: Any = None  # Any: JSON
+        for value in self._lines(address.method, address.target, body):
             if isinstance(value, dict) and isinstance(value.get("progress"), dict):
-                progress(value["progress"])
+                if progress is not None:
+                    progress(value["progress"])
             else:
                 last = value
         result = self._result(last)
-        if not isinstance(result, dict):
+        if type(result) is not request.ANSWER:
             raise self._broken()
-        return result
+        return cast(AnswerT, result)
 
     def _lines(self, method: str, target: str, body: bytes | None) -> Iterator[Any]:
         """The JSON values of an answer, one a line."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from agent.api.controls import Json
 from agent.core.errors import (
     ConfigError,
     Exit,
@@ -14,6 +13,7 @@ from agent.core.errors import (
     Unreachable,
     UsageError,
 )
+from agent.operations.declaration import Json
 
 _KINDS: dict[int, type[HikaeError]] = {
     kind.exit_code: kind for kind in (UsageError, NotFound, ConfigError, Unreachable, TryAgain, NotPermitted)

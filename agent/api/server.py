@@ -15,11 +15,11 @@ from typing import Any
 import structlog
 
 from agent.api.answers import LineAnswer
-from agent.api.controls import Controls, Json
 from agent.api.failures import error_json, http_code
-from agent.api.routes import Answer, Request, call_for, is_long, parse_target
+from agent.api.routes import HttpRequest, asked_for, parse_target
 from agent.api.socket_file import SocketFile
 from agent.core.errors import HikaeError, NotPermitted, TryAgain, UsageError
+from agent.operations.declaration import Controls, Json
 
 BODY_LIMIT = 64 << 10
 CALLS_AT_ONCE = 64
@@ -148,16 +148,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _dispatch(self) -> None:
         path, query = parse_target(self.path)
         arguments = self._body() if self.command == "POST" else query
-        request = Request(self.command, path, arguments)
-        call = call_for(request)
+        operation, request = asked_for(HttpRequest(self.command, path, arguments))
         controls = self.server.controls
-        if not is_long(request):
-            self._send(200, _outcome(lambda: call(controls, lambda _: None)))
+        if not operation.long:
+            self._send(200, _outcome(lambda: controls.ask(request)))
             return
         self._head(200, "application/x-ndjson")
         # A long call is bounded by its own timeout, and by the caller's patience: the pulse notices when that ends.
         with LineAnswer(self.wfile) as answer:
-            answer.finish(_outcome(lambda: call(controls, answer.progress)))
+            answer.finish(_outcome(lambda: controls.ask(request, answer.progress)))
 
     def _check_caller(self) -> None:
         raw = self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
@@ -201,7 +200,7 @@ def allowed_users() -> tuple[int, int]:
     return 0, os.geteuid()
 
 
-def _outcome(call: Callable[[], Answer]) -> Json:
+def _outcome(call: Callable[[], object]) -> Json:
     try:
         return {"result": call()}
     except HikaeError as error:

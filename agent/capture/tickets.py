@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.capture.batch import Name
-from agent.core.errors import TryAgain
+from agent.core.errors import CalledOff, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.watch.hint import Passing
 from agent.watch.settle import Settle
@@ -169,10 +169,6 @@ class LargeQueue:
             self._later[name] = PutOff(due, now, serials)
         else:
             self._waiting[name] = serials
-
-
-class CalledOff(TryAgain):
-    """Capture stopped, and nobody will answer here any more: ask the next one."""
 
 
 class Ticket:

@@ -23,7 +23,6 @@ def agent(context: Context, log_level: str, log_json: bool | None) -> int:
     settings = load(context.config_path)
     configure(log_json, log_level)
     # Only now: what stands behind it (gRPC, SQLite) takes longer to import than a wrong configuration takes to name.
-    from agent.api.server import AdminServer
     from agent.process.service import run
 
-    return run(settings, AdminServer)
+    return run(settings)

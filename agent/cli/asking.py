@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import click
 
-from agent.api.controls import Json
 from agent.cli.context import Context
 from agent.cli.output import answer_json, remark, say
 from agent.core.errors import NotFound, Refused
+from agent.operations.declaration import Json
+from agent.operations.reading import StatusRequest
 from agent.status.text import shown
 
 
@@ -37,7 +38,7 @@ def is_meant(context: Context, dataset: str, question: Question, yes: bool, dry_
     """Whether to go on; False after a dry run, which only says what is held. Raises ``Refused`` when it is not confirmed."""
     if yes and not dry_run:
         return True
-    hold = hold_of(context.controls().status(), dataset)
+    hold = hold_of(context.controls().ask(StatusRequest()), dataset)
     if dry_run:
         _answer(dataset, hold, as_json)
         return False

@@ -8,8 +8,8 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from agent.api.controls import Controls
 from agent.core.errors import ConfigError, NotPermitted
+from agent.operations.declaration import Controls
 
 DEFAULT_CONFIG = "/etc/hikae/agent.toml"
 DEFAULT_SOCKET = "/run/hikae/admin.sock"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import click
 
-from agent.api.controls import Json, Level, What
 from agent.cli.asking import Question, is_meant
 from agent.cli.context import Context
 from agent.cli.output import Duration, answer_json, json_option, progress_shown, remark, say
 from agent.core.errors import Exit
+from agent.operations.declaration import Activity, Json, Reached
+from agent.operations.holding import AcceptRequest
+from agent.operations.pausing import PauseRequest, ResumeRequest
+from agent.operations.verifying import VerifyRequest
+from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.figures import clock_text, size_text, span_text, stamp
 
 _DIFFERENCES_SHOWN = 50
@@ -21,7 +25,7 @@ _DIFFERENCES_SHOWN = 50
 @click.option("--timeout", type=Duration(), metavar="S", help="Give up after so long (exit code 75).")
 @json_option
 @click.pass_obj
-def wait(context: Context, dataset: str, level: Level, timeout: float | None, as_json: bool) -> None:
+def wait(context: Context, dataset: str, level: Reached, timeout: float | None, as_json: bool) -> None:
     """Wait until all that was written before now is on the standbys.
 
     It covers what system calls wrote through names in the tree. No event tells of stores to mapped memory, of chattr, and of
@@ -29,7 +33,7 @@ def wait(context: Context, dataset: str, level: Level, timeout: float | None, as
 
     It waits for a start, says what it waits for, and ends by itself where only a person can end that."""
     with progress_shown(f"waiting for {dataset}", not as_json) as progress:
-        result = context.controls().wait(dataset, level, timeout, progress)
+        result = context.controls().ask(WaitRequest(dataset, level, timeout), progress)
     if as_json:
         answer_json(result)
     else:
@@ -48,7 +52,7 @@ def verify(context: Context, dataset: str, deep: bool, repair: bool, as_json: bo
     With --repair the standby is made so: what is not hikae's is moved to .hikae/displaced, and what the vault lost is put
     back from the standby or the primary. Exit code 1 when anything differs, with --repair when anything is left."""
     with progress_shown(f"verifying {dataset}", not as_json) as progress:
-        result = context.controls().verify(dataset, deep, progress, repair)
+        result = context.controls().ask(VerifyRequest(dataset, deep, repair), progress)
     if as_json:
         answer_json(result)
     else:
@@ -65,7 +69,7 @@ def reconcile(context: Context, dataset: str, as_json: bool) -> None:
 
     Ends when all that was found is committed here; `hikae wait` then tells when it is on the standbys."""
     with progress_shown(f"looking at {dataset}", not as_json) as progress:
-        result = context.controls().reconcile(dataset, progress)
+        result = context.controls().ask(ReconcileRequest(dataset), progress)
     if as_json:
         answer_json(result)
     else:
@@ -73,7 +77,7 @@ def reconcile(context: Context, dataset: str, as_json: bool) -> None:
         say(f"{dataset}: looked at everything up to commit {_commit(result)}{found}")
 
 
-def _what(send: bool, apply: bool) -> What:
+def _what(send: bool, apply: bool) -> Activity:
     if send == apply:
         return "both"
     return "send" if send else "apply"
@@ -90,7 +94,7 @@ def pause(context: Context, dataset: str, send: bool, apply_: bool, seconds: flo
     """Stop sending or applying for a while.
 
     Both, when neither --send nor --apply is given. Nothing is lost meanwhile: it waits."""
-    result = context.controls().pause(dataset, _what(send, apply_), seconds)
+    result = context.controls().ask(PauseRequest(dataset, _what(send, apply_), seconds))
     _answer_pause(dataset, result, as_json)
 
 
@@ -102,7 +106,7 @@ def pause(context: Context, dataset: str, send: bool, apply_: bool, seconds: flo
 @click.pass_obj
 def resume(context: Context, dataset: str, send: bool, apply_: bool, as_json: bool) -> None:
     """End a pause."""
-    result = context.controls().resume(dataset, _what(send, apply_))
+    result = context.controls().ask(ResumeRequest(dataset, _what(send, apply_)))
     _answer_pause(dataset, result, as_json)
 
 
@@ -120,7 +124,7 @@ def accept(context: Context, dataset: str, yes: bool, dry_run: bool, as_json: bo
     text = f"Go on and apply this to the standby of {dataset}?"
     if not is_meant(context, dataset, Question("accept", "it changes the standby", text), yes, dry_run, as_json):
         return
-    result = context.controls().accept(dataset)
+    result = context.controls().ask(AcceptRequest(dataset))
     if as_json:
         answer_json(result)
     else:

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
-from agent.api.controls import Json, Progress
 from agent.core.clock import LONGEST_DURATION
+from agent.operations.declaration import Json, Progress
 from agent.status.text import shown
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])  # Any: click calls commands with what their options say

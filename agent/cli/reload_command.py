@@ -6,10 +6,11 @@ import re
 
 import click
 
-from agent.api.controls import Controls, Json
 from agent.cli.context import DEFAULT_SOCKET, Context
 from agent.cli.output import answer_json, json_option, remark, say
 from agent.core.errors import ConfigError, Unreachable
+from agent.operations.configuring import ReloadRequest
+from agent.operations.declaration import Controls, Json
 
 #: The key in a file that is no TOML now.
 _SOCKET = re.compile(r"""^\s*admin_socket\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
@@ -42,10 +43,10 @@ def _reloaded(context: Context) -> Json:
         controls = context.controls()
     except ConfigError as error:
         try:
-            return _controls_of_damaged(context).reload()
+            return _controls_of_damaged(context).ask(ReloadRequest())
         except Unreachable:
             raise error from None
-    return controls.reload()
+    return controls.ask(ReloadRequest())
 
 
 def _controls_of_damaged(context: Context) -> Controls:

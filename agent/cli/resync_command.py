@@ -8,6 +8,7 @@ from agent.cli.asking import Question, is_meant
 from agent.cli.context import Context
 from agent.cli.output import answer_json, json_option, say
 from agent.core.errors import UsageError
+from agent.operations.holding import ResyncRequest
 from agent.status.text import shown
 
 
@@ -28,7 +29,7 @@ def resync(context: Context, dataset: str, standby: bool, yes: bool, dry_run: bo
     text = f"Take what stands at the standby's path of {dataset} over, and make it equal?"
     if not is_meant(context, dataset, Question("resync", "it fills a directory", text), yes, dry_run, as_json):
         return
-    result = context.controls().resync(dataset)
+    result = context.controls().ask(ResyncRequest(dataset))
     if as_json:
         answer_json(result)
     else:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.api.controls import Controls, Json
 from agent.cli.context import Context
 from agent.cli.output import Duration, answer_json, json_option, remark, say
 from agent.core.errors import NotFound, Unreachable
+from agent.operations.declaration import Controls, Json
+from agent.operations.reading import EventsRequest, StatusRequest
 from agent.status.events import KEPT
 
 if TYPE_CHECKING:
@@ -69,12 +70,12 @@ def events(context: Context, since: float | None, limit: int | None, follow: boo
                 answer_json(row)
         if not as_json:
             _say_events(rows)
-        rows = controls.events(newest, limit or KEPT)
+        rows = controls.ask(EventsRequest(newest, limit or KEPT))
 
 
 def _asked(controls: Controls, dataset: str | None) -> Json:
     """The published value; with a name, of that dataset alone. ``NotFound`` where there is none of that name."""
-    value = controls.status()
+    value = controls.ask(StatusRequest())
     if dataset is None:
         return value
     chosen = [one for one in value["datasets"] if one["name"] == dataset]
@@ -117,10 +118,10 @@ def _chosen(controls: Controls, since: float | None, limit: int | None) -> tuple
     """What to show, and what of it was left out, in words."""
     most = limit or (_SHOWN if since is None else KEPT)
     if since is None:
-        rows = controls.events(0, min(most + 1, KEPT))
+        rows = controls.ask(EventsRequest(limit=min(most + 1, KEPT)))
         more = f"only the newest {most:,} are shown: --limit N or --since 24h shows more" if limit is None else ""
         return rows[-most:], more if len(rows) > most else ""
-    kept = controls.events(0, KEPT)
+    kept = controls.ask(EventsRequest(limit=KEPT))
     earliest = datetime.now().astimezone().timestamp() - since
     rows = [row for row in kept if _moment(row) >= earliest]
     if len(rows) > most:

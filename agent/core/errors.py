@@ -9,6 +9,7 @@
     ├── ConfigError         exit 78  a file, a key, what is wrong, what to write
     ├── Unreachable         exit 69  agent or peer does not answer
     ├── TryAgain            exit 75  true for now only: busy, timed out, disk full
+    │   └── CalledOff                nobody will answer there any more
     ├── NotPermitted        exit 77  privilege or identity
     ├── WireError           exit 1   a peer broke the protocol, or sent what is not believed
     ├── Damaged             exit 1   stored bytes are not what their name says
@@ -107,6 +108,10 @@ class TryAgain(HikaeError):
     """It failed for now: the same call may work later."""
 
     exit_code = Exit.TRY_AGAIN
+
+
+class CalledOff(TryAgain):
+    """What was waited for has ended, and nobody will answer there any more: ask the next one."""
 
 
 class NotPermitted(HikaeError):

@@ -566,5 +566,8 @@ EPOCH_TOO_HIGH = _code(
     "look at that node: its agent is faulty or hostile",
 )
 
+#: What ended a call and the next one may be without; any other code of a call is ended by an operator's hand only.
+PASSING = frozenset({BUSY, DISK_RESERVE, DISCONNECTED, STALLED, SILENT, PROTOCOL, STORE_FAILED, FAILED})
+
 #: All of them by their words, in the order of this page.
 PROBLEM_CODES: Mapping[str, ProblemCode] = MappingProxyType({str(code): code for code in _LISTED})

@@ -21,7 +21,6 @@ from agent.node.clocks import Clocks
 from agent.node.context import Surroundings
 from agent.node.measured.disks import Disks
 from agent.node.member import Member
-from agent.node.operations import Operations
 from agent.node.reloading import Reloader
 from agent.pki.startable import kept_list
 from agent.rpc.server import SPARE_CALLS, GrpcServer
@@ -42,21 +41,21 @@ _log = structlog.get_logger("node")
 
 
 class Door(Protocol):
-    """The operators' way in (``api.server.AdminServer``)."""
+    """The operators' way in (``process.door.AdminDoor``); what stands behind it is above this package."""
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        """Let operators in."""
+        ...
 
-    def stop(self) -> None: ...
-
-
-#: Makes the door at a socket path; handed down, since ``api`` stands above this package.
-MakeDoor = Callable[[str, Operations], Door]
+    def stop(self) -> None:
+        """End what they wait for, and let nobody in any more."""
+        ...
 
 
 class Node:
     """One agent. ``start``, ``tick`` each second, ``stop``: from one thread."""
 
-    def __init__(self, settings: Settings, clock: Clock, make_door: MakeDoor) -> None:
+    def __init__(self, settings: Settings, clock: Clock, make_door: Callable[[Node], Door]) -> None:
         self._settings = settings
         self._clock = clock
         self.board = ProblemBoard()
@@ -67,13 +66,12 @@ class Node:
         self.members = {dataset.name: Member(dataset, self._around) for dataset in settings.datasets}
         socket = Path(settings.node.admin_socket)
         self._disks = Disks(_written_on(self._around), self.board, clock)
-        self._events = EventLog(str(Path(settings.node.state_dir) / "events.jsonl"))
-        self._publisher = Publisher(str(socket.parent / "state.json"), self._facts, self._events, clock)
-        self._reloader = Reloader(settings, self.members, self.board, clock, self._changed)
-        self._operations = Operations(self.members, self._publisher, self._events, self._reloader.reload)
-        self._door = make_door(str(socket), self._operations)
+        self.events = EventLog(str(Path(settings.node.state_dir) / "events.jsonl"))
+        self.publisher = Publisher(str(socket.parent / "state.json"), self._facts, self.events, clock)
+        self.reloader = Reloader(settings, self.members, self.board, clock, self._changed)
         allowed = {peer.name: len(settings.datasets) + SPARE_CALLS for peer in settings.peers}
         self._server = GrpcServer(settings.node.listen, self._identities, _Desk(self), Seats(), clock, allowed)
+        self._door = make_door(self)
         self._open = ExitStack()
 
     def start(self) -> None:
@@ -84,14 +82,13 @@ class Node:
             self._prepare_directories()
             self._identities.current()
             # Before anybody can ask: an answer publishes, and what is published becomes an event.
-            self._events.open()
+            self.events.open()
             self._door.start()
             stack.callback(self._door.stop)
-            stack.callback(self._operations.stop)
             self._server.start()
             stack.callback(self._server.stop)
-            self._publisher.start()
-            stack.callback(self._publisher.stop)
+            self.publisher.start()
+            stack.callback(self.publisher.stop)
             stack.callback(self._close_members)
             self.tick()
             self._open = stack.pop_all()
@@ -110,16 +107,16 @@ class Node:
     def reload(self) -> None:
         """Read the configuration again. What is wrong with it is logged and a problem; nothing is raised."""
         with suppress(ConfigError):
-            self._reloader.reload()
+            self.reloader.reload()
 
     def stop(self) -> None:
         """Calls of peers end first, then the datasets, then the published state and the operators' door."""
-        self._publisher.leaving()
+        self.publisher.leaving()
         for member in self.members.values():
             member.leave()
         self._server.stop()
         self._open.close()
-        self._publisher.publish()
+        self.publisher.publish()
 
     def _close_members(self) -> None:
         """All at once: each may have to wait a few seconds for what it is about."""
@@ -129,7 +126,7 @@ class Node:
 
     def line(self) -> str:
         """One line for ``systemctl status``."""
-        states = [f"{row['name']} {row['state']}" for row in self._publisher.latest()["datasets"]]
+        states = [f"{row['name']} {row['state']}" for row in self.publisher.latest()["datasets"]]
         return ", ".join(states) or "no datasets"
 
     def accept(self, peer: str, hello: Hello) -> Receiver | Answers:
@@ -159,7 +156,7 @@ class Node:
         )
 
     def _changed(self) -> None:
-        self._publisher.changed()
+        self.publisher.changed()
 
     def _prepare_directories(self) -> None:
         state = Path(self._settings.node.state_dir)
@@ -210,10 +207,10 @@ class Node:
         self.board.put(Problem(REVOCATION_LIST, severity, now, b"", message, said[0].remedy))
 
     def _look_at_events(self) -> None:
-        if not self._events.trouble:
+        if not self.events.trouble:
             self.board.clear(EVENTS_FILE)
             return
-        message = f"events cannot be written: {self._events.trouble}"
+        message = f"events cannot be written: {self.events.trouble}"
         remedy = "free space in the state directory; they are kept in memory meanwhile"
         self.board.put(Problem(EVENTS_FILE, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
 

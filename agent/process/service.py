@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -11,8 +12,9 @@ import structlog
 from agent.config.values import Settings
 from agent.core.clock import Clock, SystemClock
 from agent.core.errors import Exit
-from agent.node.assembly import MakeDoor, Node
+from agent.node.assembly import Node
 from agent.pki import startable
+from agent.process.door import AdminDoor
 from agent.process.ending import LastResort
 from agent.process.memory import collect_young, settle_in
 from agent.process.systemd import Notifier
@@ -21,7 +23,7 @@ TICK = 1.0
 _log = structlog.get_logger("node")
 
 
-def run(settings: Settings, make_door: MakeDoor, clock: Clock | None = None) -> int:
+def run(settings: Settings, clock: Clock | None = None) -> int:
     """Run the agent until SIGTERM or SIGINT; everything is durable when it returns. Raises ``HikaeError`` when it cannot start.
 
     SIGHUP reads the configuration again, within a second. ``clock``: another than the machine's own.
@@ -54,7 +56,7 @@ def run(settings: Settings, make_door: MakeDoor, clock: Clock | None = None) -> 
     for warning in (*settings.warnings, *startable.check_startable(settings, clock.now_ns())):
         _log.warning("configuration", warning=warning)
     settle_in()
-    node = Node(settings, clock, make_door)
+    node = Node(settings, clock, partial(AdminDoor, settings.node.admin_socket))
     notifier = Notifier()
     node.start()
     try:

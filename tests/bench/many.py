@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from agent.api.client import AdminClient
+from agent.operations.waiting import ReconcileRequest
 from bench import copies, ours, workloads
 from bench.crew import Failed, peak_memory
 from bench.figures import Row, Spec, alone
@@ -39,7 +40,7 @@ def many(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
 
 def _reconcile(pair: Pair) -> float:
     begun = time.monotonic()
-    AdminClient(str(pair.alpha.socket)).reconcile("web", lambda _: None)
+    AdminClient(str(pair.alpha.socket)).ask(ReconcileRequest("web"))
     return time.monotonic() - begun
 
 

@@ -20,8 +20,10 @@ from typing import Any, TypeVar
 
 from agent import pki
 from agent.api.client import AdminClient
-from agent.api.controls import Level
 from agent.core.errors import TryAgain, Unreachable
+from agent.operations.declaration import Reached
+from agent.operations.reading import StatusRequest
+from agent.operations.waiting import WaitRequest
 from fakes.eventually import eventually
 from fakes.trees import differences, remove_all
 
@@ -139,7 +141,7 @@ class Agent:
     def seen(self) -> dict[str, Any] | None:
         """The status as the admin socket gives it; None while no agent answers there. Quicker than the command."""
         try:
-            return AdminClient(str(self.socket)).status()
+            return AdminClient(str(self.socket)).ask(StatusRequest())
         except Unreachable:
             return None
 
@@ -157,7 +159,7 @@ class Agent:
         ]
         return {one["code"]: one for one in rows}
 
-    def wait(self, level: Level = "applied", within: float = 60.0, name: str = "web") -> None:
+    def wait(self, level: Reached = "applied", within: float = 60.0, name: str = "web") -> None:
         """`hikae wait` by the admin socket: everything that was written before is there; tried again while it cannot be."""
         deadline = time.monotonic() + within
 
@@ -165,7 +167,7 @@ class Agent:
             self._must_run()
             left = max(0.1, deadline - time.monotonic())
             try:
-                AdminClient(str(self.socket)).wait(name, level, left, lambda _: None)
+                AdminClient(str(self.socket)).ask(WaitRequest(name, level, left))
             except (Unreachable, TryAgain):
                 return False
             return True

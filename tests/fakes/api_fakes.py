@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.api.controls import Json, Level, Progress, What
 from agent.core.commit import Commit
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, commit_number
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import PROBLEM_CODES
+from agent.operations.configuring import ReloadRequest
+from agent.operations.declaration import AnswerT, Json, Progress, Request
+from agent.operations.families import OPERATIONS, operation_of
+from agent.operations.holding import AcceptRequest, ResyncRequest
+from agent.operations.pausing import PauseRequest, ResumeRequest
+from agent.operations.reading import EventsRequest, StatusRequest
+from agent.operations.verifying import VerifyRequest
+from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.published import status_json
 from agent.status.state import Role
@@ -60,12 +68,12 @@ def a_node(*datasets: DatasetFacts, **more: Any) -> NodeFacts:
 
 class FakeControls:
     """Answers as told and remembers what it was asked. ``failure`` is raised by every call; ``during`` is called with
-    the progress of every long one."""
+    the progress of each that has one."""
 
     def __init__(self, facts: NodeFacts | None = None) -> None:
         self.facts = facts or a_node(a_dataset())
         self.calls: list[tuple[object, ...]] = []
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.during: Callable[[Progress], None] = lambda progress: progress({"phase": "fake", "done_entries": 1})
         self.equal = True
         self.rows: list[Json] = []
@@ -73,16 +81,22 @@ class FakeControls:
         self.waiting: list[str] = []
         self.warnings: list[str] = []
 
-    def status(self) -> Json:
-        self._asked("status")
+    def ask(self, request: Request[AnswerT], progress: Progress | None = None) -> AnswerT:
+        """See ``Controls``."""
+        name, values = operation_of(request).name, dataclasses.astuple(request)
+        self._asked(name, *values)
+        if progress is not None:
+            self.during(progress)
+        answer: AnswerT = getattr(self, f"_{name}")(request)
+        return answer
+
+    def _status(self, _request: StatusRequest) -> Json:
         return status_json(self.facts)
 
-    def events(self, since: int, limit: int) -> list[Json]:
-        self._asked("events", since, limit)
-        return [row for row in self.rows if row["id"] > since][-limit:]
+    def _events(self, request: EventsRequest) -> list[Json]:
+        return [row for row in self.rows if row["id"] > request.since][-request.limit :]
 
-    def reload(self) -> Json:
-        self._asked("reload")
+    def _reload(self, _request: ReloadRequest) -> Json:
         return {
             "files": ["/etc/hikae/agent.toml"],
             "taken": list(self.taken),
@@ -90,48 +104,39 @@ class FakeControls:
             "warnings": list(self.warnings),
         }
 
-    def wait(self, dataset: str, level: Level, timeout: float | None, progress: Progress) -> Json:
-        self._asked("wait", dataset, level, timeout)
-        self.during(progress)
-        return {"dataset": dataset, "commit": {"epoch": 3, "seq": 1842}, "level": level, "seconds": 0.0121}
+    def _wait(self, request: WaitRequest) -> Json:
+        commit = {"epoch": 3, "seq": 1842}
+        return {"dataset": request.dataset, "commit": commit, "level": request.level, "seconds": 0.0121}
 
-    def verify(self, dataset: str, deep: bool, progress: Progress, repair: bool = False) -> Json:
-        self._asked("verify", dataset, deep, repair)
-        self.during(progress)
+    def _verify(self, request: VerifyRequest) -> Json:
         differences = [] if self.equal else [{"path": "a\x1b[2Jb", "what": "mode"}]
         return {
             "equal": self.equal,
             "checked_entries": 12,
             "checked_bytes": 3456,
             "differences": differences,
-            "repaired": 2 if repair else 0,
+            "repaired": 2 if request.repair else 0,
         }
 
-    def reconcile(self, dataset: str, progress: Progress) -> Json:
-        self._asked("reconcile", dataset)
-        self.during(progress)
-        return {"dataset": dataset, "commit": {"epoch": 3, "seq": 1843}, "found": 4, "seconds": 0.5}
+    def _reconcile(self, request: ReconcileRequest) -> Json:
+        return {"dataset": request.dataset, "commit": {"epoch": 3, "seq": 1843}, "found": 4, "seconds": 0.5}
 
-    def pause(self, dataset: str, what: What, seconds: float | None) -> Json:
-        self._asked("pause", dataset, what, seconds)
-        return {"dataset": dataset, "paused": {"send": "2026-11-22T05:15:00.000000Z"}}
+    def _pause(self, request: PauseRequest) -> Json:
+        return {"dataset": request.dataset, "paused": {"send": "2026-11-22T05:15:00.000000Z"}}
 
-    def resume(self, dataset: str, what: What) -> Json:
-        self._asked("resume", dataset, what)
-        return {"dataset": dataset, "paused": None}
+    def _resume(self, request: ResumeRequest) -> Json:
+        return {"dataset": request.dataset, "paused": None}
 
-    def accept(self, dataset: str) -> Json:
-        self._asked("accept", dataset)
-        return {"dataset": dataset, "accepted": "the source is empty"}
+    def _accept(self, request: AcceptRequest) -> Json:
+        return {"dataset": request.dataset, "accepted": "the source is empty"}
 
-    def resync(self, dataset: str) -> Json:
-        self._asked("resync", dataset)
-        return {"dataset": dataset, "path": "/srv/web"}
+    def _resync(self, request: ResyncRequest) -> Json:
+        return {"dataset": request.dataset, "path": "/srv/web"}
 
     def _asked(self, call: str, *arguments: object) -> None:
         self.calls.append((call, *arguments))
         if self.failure is not None:
             raise self.failure
         known = {dataset.name for dataset in self.facts.datasets}
-        if call not in ("status", "events", "reload") and arguments[0] not in known:
+        if OPERATIONS[call].on_dataset and arguments[0] not in known:
             raise NotFound(call, str(arguments[0]), "no such dataset here", f"known: {', '.join(sorted(known))}")

@@ -7,7 +7,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from agent.api.server import AdminServer
 from agent.cli.main import main
 from agent.config import load
 from agent.core.clock import SystemClock
@@ -28,4 +27,4 @@ if __name__ == "__main__":
     file, arguments = sys.argv[1], sys.argv[2:]
     if arguments[-1] != "agent":
         sys.exit(main(arguments))
-    sys.exit(run(load(arguments[arguments.index("--config") + 1]), AdminServer, ShiftedClock(Path(file))))
+    sys.exit(run(load(arguments[arguments.index("--config") + 1]), ShiftedClock(Path(file))))

@@ -20,6 +20,7 @@ import pytest
 from agent.api.client import AdminClient
 from agent.core.errors import TryAgain
 from agent.core.ids import CommitNumber, commit_number
+from agent.operations.waiting import WaitRequest
 from agent.status.text import shown
 from fakes.agents import UNBRAKED, Agent, Pair, pair
 from fakes.eventually import eventually
@@ -155,7 +156,7 @@ def confirmed(agent: Agent) -> CommitNumber:
 
     def ask() -> CommitNumber | None:
         try:
-            commit = AdminClient(str(agent.socket)).wait("web", "durable", 60.0, lambda _: None)["commit"]
+            commit = AdminClient(str(agent.socket)).ask(WaitRequest("web", "durable", 60.0))["commit"]
         except TryAgain:
             return None
         return commit_number(commit["epoch"], commit["seq"])

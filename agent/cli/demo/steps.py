@@ -9,12 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.api.controls import Json, Level
 from agent.cli.demo.agents import DATASET, Agent
 from agent.cli.demo.compare import compare
 from agent.cli.demo.tree import build_tree, burst, live_edits, measure
 from agent.cli.output import progress_shown
 from agent.core.errors import HikaeError, TryAgain, Unreachable
+from agent.operations.declaration import Json, Reached
+from agent.operations.reading import StatusRequest
+from agent.operations.verifying import VerifyRequest
+from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.figures import size_text, span_text
 
 EDITS = 100
@@ -91,7 +94,7 @@ class Story:
         control, began = self.alpha.client(), time.monotonic()
         for _ in live_edits(self.source, self.chance, EDITS):
             written = time.monotonic()
-            control.wait(DATASET, "durable", _PATIENCE, _quiet)
+            control.ask(WaitRequest(DATASET, "durable", _PATIENCE))
             self.lags_ms.append((time.monotonic() - written) * 1000)
             if time.monotonic() - began > EDIT_SECONDS:
                 break
@@ -127,7 +130,7 @@ class Story:
         self._reconcile()
         self._wait("applied", "the rest")
         with progress_shown("verifying", self.bar) as progress:
-            report = self.beta.client().verify(DATASET, True, progress)
+            report = self.beta.client().ask(VerifyRequest(DATASET, deep=True), progress)
         self.differences += [str(one) for one in report["differences"]]
         found = "equal" if report["equal"] else f"{len(report['differences']):,} differences"
         self.tell(
@@ -143,16 +146,16 @@ class Story:
 
     def _reconcile(self) -> None:
         with progress_shown("looking at everything", self.bar) as progress:
-            self.alpha.client().reconcile(DATASET, progress)
+            self.alpha.client().ask(ReconcileRequest(DATASET), progress)
 
-    def _wait(self, level: Level, words: str) -> None:
+    def _wait(self, level: Reached, words: str) -> None:
         """Until all that is written now is there. In short waits: meanwhile agents may start, and progress is shown."""
         deadline = time.monotonic() + _PATIENCE
         control = self.alpha.client()
         with progress_shown(words, self.bar) as progress:
             while True:
                 try:
-                    control.wait(DATASET, level, _POLL, _quiet)
+                    control.ask(WaitRequest(DATASET, level, _POLL))
                 except (TryAgain, Unreachable) as error:
                     self._still_worth_it(deadline, error)
                     sync = self._dataset(self.alpha)["sync"]
@@ -189,7 +192,7 @@ class Story:
         return max((peer["durable_seq"] for peer in self._dataset(self.alpha)["peers"]), default=0)
 
     def _dataset(self, agent: Agent) -> Json:
-        found: Json = next(one for one in agent.client().status()["datasets"] if one["name"] == DATASET)
+        found: Json = next(one for one in agent.client().ask(StatusRequest())["datasets"] if one["name"] == DATASET)
         return found
 
 
@@ -201,7 +204,3 @@ def percentile(values: list[float], share: float) -> float:
 
 def _since(began: float) -> str:
     return span_text(time.monotonic() - began)
-
-
-def _quiet(_value: Json) -> None:
-    """Nobody looks at the progress of a wait that is short."""

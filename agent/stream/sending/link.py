@@ -13,7 +13,7 @@ from agent.core.backoff import Backoff
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, Unreachable, WireError
 from agent.core.problem import Problem, ProblemCode, Severity
-from agent.core.problem_codes import BUSY, DISCONNECTED, DISK_RESERVE, FAILED, PROTOCOL, SILENT, STALLED, STORE_FAILED
+from agent.core.problem_codes import BUSY, DISCONNECTED, DISK_RESERVE, PROTOCOL
 from agent.stream.footing import LineageBroken
 from agent.stream.messages import Answers, Batch, Welcome
 from agent.stream.sending.call import RefusedByPeer
@@ -21,8 +21,6 @@ from agent.stream.sending.forecast import Meter
 from agent.stream.sending.rounds import Stalled
 from agent.stream.sending.sender import CallPhase, Sender
 
-#: Problems of a link that the next call may be without.
-_PASSING = (BUSY, DISK_RESERVE, DISCONNECTED, STALLED, SILENT, PROTOCOL, STORE_FAILED, FAILED)
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 #: A peer that refuses us changes its mind by an operator's hand only.
@@ -231,11 +229,6 @@ def _patience(failure: HikaeError | None, pause: float) -> float:
     if isinstance(failure, RefusedByPeer | LineageBroken | WireError) and not _is_busy(failure):
         return max(pause, REFUSED_PAUSE)
     return pause
-
-
-def is_for_a_person(code: ProblemCode) -> bool:
-    """Whether the problem of a link that has this code is ended by an operator's hand only."""
-    return code not in _PASSING
 
 
 def _is_busy(failure: HikaeError | None) -> bool:

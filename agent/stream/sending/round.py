@@ -6,11 +6,10 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.capture.tickets import CalledOff
 from agent.chunking.references import row_references
 from agent.core.chunks import DATA
 from agent.core.commit import Commit
-from agent.core.errors import TryAgain
+from agent.core.errors import CalledOff, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.stream.messages import Batch
 from agent.stream.sending.call import Conversation

@@ -9,14 +9,21 @@ import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.api import server as server_module
 from agent.api.client import AdminClient
-from agent.api.controls import Json, Progress
 from agent.api.server import AdminServer
 from agent.core.errors import Exit, HikaeError, NotFound, NotPermitted, Refused, TryAgain, Unreachable
+from agent.operations.configuring import ReloadRequest
+from agent.operations.declaration import Json, Progress, Request
+from agent.operations.holding import AcceptRequest
+from agent.operations.pausing import PauseRequest, ResumeRequest
+from agent.operations.reading import EventsRequest, StatusRequest
+from agent.operations.verifying import VerifyRequest
+from agent.operations.waiting import ReconcileRequest, WaitRequest
 from fakes.api_fakes import FakeControls
 
 
@@ -58,16 +65,16 @@ def test_every_call_arrives_and_its_answer_comes_back(client: AdminClient, contr
     answers: dict[str, list[object]] = {}
     for side, one, progress in (("here", local, said.append), ("there", client, told.append)):
         answers[side] = [
-            one.status(),
-            one.events(1, 2),
-            one.wait("web", "applied", 2.5, progress),
-            one.wait("web", "durable", None, progress),
-            one.verify("web", True, progress),
-            one.reconcile("web", progress),
-            one.pause("web", "send", 7200.0),
-            one.resume("web", "both"),
-            one.accept("web"),
-            one.reload(),
+            one.ask(StatusRequest()),
+            one.ask(EventsRequest(1, 2)),
+            one.ask(WaitRequest("web", "applied", 2.5), progress),
+            one.ask(WaitRequest("web", "durable"), progress),
+            one.ask(VerifyRequest("web", deep=True), progress),
+            one.ask(ReconcileRequest("web"), progress),
+            one.ask(PauseRequest("web", "send", 7200.0)),
+            one.ask(ResumeRequest("web")),
+            one.ask(AcceptRequest("web")),
+            one.ask(ReloadRequest()),
         ]
     assert answers["here"] == answers["there"]
     assert local.calls == controls.calls
@@ -78,9 +85,10 @@ def test_every_call_arrives_and_its_answer_comes_back(client: AdminClient, contr
 def test_errors_come_back_as_they_were(client: AdminClient, controls: FakeControls, kind: type[HikaeError]) -> None:
     """Kind, words and exit code survive, for readings and for actions."""
     controls.failure = kind("wait", "web", "it \x1b failed", "do this")
-    for call in (client.status, lambda: client.accept("web")):
+    requests: tuple[Request[Any], ...] = (StatusRequest(), AcceptRequest("web"), PauseRequest("web"))
+    for request in requests:
         with pytest.raises(kind) as caught:
-            call()
+            client.ask(request)
         assert (controls.failure.args, kind) == (caught.value.args, type(caught.value))
 
 
@@ -88,7 +96,7 @@ def test_a_refusal_keeps_its_gates(client: AdminClient, controls: FakeControls) 
     """Each gate comes back."""
     controls.failure = Refused("accept", "web", "no hold", gates=({"name": "held", "ok": False, "value": 0},))
     with pytest.raises(Refused) as caught:
-        client.accept("web")
+        client.ask(AcceptRequest("web"))
     assert controls.failure.gates == caught.value.gates
 
 
@@ -96,13 +104,13 @@ def test_a_bug_in_the_agent_is_an_answer(client: AdminClient, controls: FakeCont
     """An exception that nobody expected does not leave the caller without an answer."""
     controls.failure = ZeroDivisionError("oops")
     with pytest.raises(HikaeError, match="this is a bug in hikae"):
-        client.reconcile("web", lambda _: None)
+        client.ask(ReconcileRequest("web"))
 
 
 def test_odd_dataset_names_arrive(client: AdminClient) -> None:
     """A name is escaped on its way and named in the error."""
     with pytest.raises(NotFound, match="a/b%2f c") as caught:
-        client.accept("a/b%2f c")
+        client.ask(AcceptRequest("a/b%2f c"))
     assert "a/b%2f c" == caught.value.subject
 
 
@@ -116,7 +124,7 @@ def test_other_users_get_403(client: AdminClient, path: str, monkeypatch: pytest
     """Credentials are checked even when the file's mode did not keep the caller out."""
     monkeypatch.setattr(server_module, "allowed_users", lambda: (4_000_000_000,))
     with pytest.raises(NotPermitted, match="only root"):
-        client.status()
+        client.ask(StatusRequest())
     assert raw(path, b"GET /v1/status HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 403 ")
 
 
@@ -155,18 +163,18 @@ def test_bad_requests_have_a_code_and_hurt_nobody(
     """Hostile or foreign requests are refused before any control is called, and the server goes on."""
     assert code == raw(path, request_bytes).split(b" ", 2)[1]
     assert [] == controls.calls
-    assert "alpha" == client.status()["node"]
+    assert "alpha" == client.ask(StatusRequest())["node"]
 
 
 def test_no_agent(path: str) -> None:
     """No socket, and a socket that nobody serves, are an agent that is not running: 69 and what to look at."""
     with pytest.raises(Unreachable, match="no agent is running; systemctl status hikae") as caught:
-        AdminClient(path).status()
+        AdminClient(path).ask(StatusRequest())
     assert Exit.UNREACHABLE == caught.value.exit_code
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(path)
     with pytest.raises(Unreachable, match="no agent is running"):
-        AdminClient(path).accept("web")
+        AdminClient(path).ask(AcceptRequest("web"))
 
 
 def answered_by(path: str, answer: bytes) -> threading.Thread:
@@ -202,7 +210,7 @@ def test_broken_answers_are_errors(path: str, answer: bytes, kind: type[HikaeErr
     """An answer without its last line never counts, and nothing strange passes."""
     thread = answered_by(path, answer)
     with pytest.raises(kind):
-        AdminClient(path).wait("web", "durable", None, lambda _: None)
+        AdminClient(path).ask(WaitRequest("web"))
     thread.join()
 
 
@@ -212,14 +220,14 @@ def test_an_agent_that_hangs_is_noticed(path: str) -> None:
         listener.bind(path)
         listener.listen()
         with pytest.raises(Unreachable, match="said nothing"):
-            AdminClient(path, silence=0.05).status()
+            AdminClient(path, silence=0.05).ask(StatusRequest())
 
 
 def test_a_second_agent_is_refused_and_the_first_goes_on(client: AdminClient, path: str) -> None:
     """A live socket is never taken away."""
     with pytest.raises(Refused, match="another hikae agent is running with this socket"):
         AdminServer(path, FakeControls()).start()
-    assert "alpha" == client.status()["node"]
+    assert "alpha" == client.ask(StatusRequest())["node"]
 
 
 def test_a_live_socket_without_a_lock_is_not_taken(path: str) -> None:
@@ -237,7 +245,7 @@ def test_a_stale_socket_is_replaced(path: str, controls: FakeControls) -> None:
         stale.bind(path)
     server = AdminServer(path, controls)
     server.start()
-    assert "alpha" == AdminClient(path).status()["node"]
+    assert "alpha" == AdminClient(path).ask(StatusRequest())["node"]
     server.stop()
     assert not os.path.exists(path)
     server.stop()
@@ -286,7 +294,7 @@ def test_a_silent_caller_does_not_keep_the_server(path: str, controls: FakeContr
     server.start()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
-        AdminClient(path).status()
+        AdminClient(path).ask(StatusRequest())
         server.stop()
 
 
@@ -304,11 +312,11 @@ def test_too_many_calls_are_told_to_come_again(
     controls.during = during
     server = AdminServer(path, controls)
     server.start()
-    first = threading.Thread(target=lambda: AdminClient(path).reconcile("web", lambda _: None))
+    first = threading.Thread(target=lambda: AdminClient(path).ask(ReconcileRequest("web"), lambda _: None))
     first.start()
     assert running.wait(40)
     with pytest.raises(TryAgain, match="calls are running"):
-        AdminClient(path).status()
+        AdminClient(path).ask(StatusRequest())
     finish.set()
     first.join()
     server.stop()

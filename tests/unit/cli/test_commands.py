@@ -26,6 +26,7 @@ from agent.core.errors import (
     Unreachable,
 )
 from agent.core.hold import Hold
+from agent.operations.reading import StatusRequest
 from agent.status.events import EventLog
 from agent.status.facts import NodeFacts
 from agent.status.publish import Publisher
@@ -163,7 +164,7 @@ def test_pause_tells_until_when(hikae: Hikae) -> None:
 def test_status_json_is_the_published_value(hikae: Hikae, controls: FakeControls) -> None:
     """The JSON of ``status`` is the published value, unchanged."""
     _, out, _ = hikae("status", "--json")
-    assert controls.status() == json.loads(out)
+    assert controls.ask(StatusRequest()) == json.loads(out)
 
 
 def test_status_line(hikae: Hikae) -> None:
@@ -315,13 +316,9 @@ def test_a_bug_says_so(hikae: Hikae, controls: FakeControls) -> None:
     assert "hikae: ZeroDivisionError: oops; this is a bug in hikae" == err.splitlines()[-1]
 
 
-def test_an_interrupt_is_130(hikae: Hikae, controls: FakeControls, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_130(hikae: Hikae, controls: FakeControls) -> None:
     """Ctrl-C ends quietly."""
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(controls, "status", interrupt)
+    controls.failure = KeyboardInterrupt()
     code, out, err = hikae("status")
     assert (130, "", "hikae: interrupted") == (code, out, err.strip())
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.tickets import CalledOff
 from agent.core.clock import ManualClock
-from agent.core.errors import TryAgain
+from agent.core.errors import CalledOff, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.stream.messages import Hello
 from agent.stream.position import PositionBoard

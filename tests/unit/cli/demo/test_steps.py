@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from agent.api.client import AdminClient
-from agent.api.controls import Json, Level, Progress
 from agent.cli.demo import agents as demo_agents
 from agent.cli.demo import steps as demo_steps
 from agent.cli.demo.agents import Agent, prepare
 from agent.cli.demo.steps import Story
 from agent.config import load
 from agent.core.errors import TryAgain, Unreachable
+from agent.operations.declaration import Json
+from agent.operations.waiting import WaitRequest
 from fakes.api_fakes import FakeControls, a_dataset, a_node
 
 
@@ -29,14 +30,14 @@ class Copying(FakeControls):
         self.source, self.standby = source, standby
         self.early = True
 
-    def wait(self, dataset: str, level: Level, timeout: float | None, progress: Progress) -> Json:
+    def _wait(self, request: WaitRequest) -> Json:
         if self.early:
             self.early = False
-            raise TryAgain("wait", dataset, "not yet")
-        if level == "applied":
+            raise TryAgain("wait", request.dataset, "not yet")
+        if request.level == "applied":
             shutil.rmtree(self.standby, ignore_errors=True)
             subprocess.run(["cp", "-a", self.source, self.standby], check=True)
-        return super().wait(dataset, level, timeout, progress)
+        return super()._wait(request)
 
 
 @dataclass(slots=True)

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from agent.capture.tickets import CalledOff
-from agent.core.errors import HikaeError, Refused, TryAgain
-from agent.node.patience import Obstacle, OpenedAnew, Patience
+from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
+from agent.operations.patience import Obstacle, OpenedAnew, Patience
 
 HELD = Obstacle("capture is held", "hikae accept d")
 
@@ -19,6 +18,10 @@ HELD = Obstacle("capture is held", "hikae accept d")
 def _patience(timeout: float | None = None, stands: float = 0.0) -> tuple[Patience, list[dict[str, Any]]]:
     told: list[dict[str, Any]] = []
     return Patience("wait", "d", timeout, told.append, threading.Event(), stands), told
+
+
+def _nothing() -> None:
+    """Nothing stands in the way."""
 
 
 def _steps(*answers: HikaeError | int) -> Callable[[float], int]:
@@ -37,7 +40,7 @@ def _steps(*answers: HikaeError | int) -> Callable[[float], int]:
 def test_what_is_not_there_yet_is_waited_for_and_named() -> None:
     """Each answer that it is not there says what for."""
     patience, told = _patience()
-    found = patience.until(_steps(TryAgain("wait", "", "beta has not said so"), 7))
+    found = patience.until(_steps(TryAgain("wait", "", "beta has not said so"), 7), _nothing)
     assert (7, [{"phase": "wait", "waits_for": "beta has not said so"}]) == (found, told)
 
 
@@ -45,7 +48,7 @@ def test_the_time_is_told_as_it_was_given() -> None:
     """Not what was left of it at the last look, and with what it waited for."""
     patience, _ = _patience(timeout=0.05)
     with pytest.raises(TryAgain) as raised:
-        patience.until(_steps(TryAgain("wait", "", "it is not captured yet")))
+        patience.until(_steps(TryAgain("wait", "", "it is not captured yet")), _nothing)
     assert "not within 50 ms: it is not captured yet" == raised.value.reason
 
 
@@ -71,7 +74,7 @@ def test_what_was_called_off_is_asked_of_the_next_one() -> None:
     patience, _ = _patience()
     begun = time.monotonic()
     with pytest.raises(OpenedAnew):
-        patience.until(_steps(CalledOff("wait", "", "capture stopped")))
+        patience.until(_steps(CalledOff("wait", "", "capture stopped")), _nothing)
     assert time.monotonic() - begun < 30
 
 
@@ -79,7 +82,7 @@ def test_a_side_that_is_closed_is_not_waited_on() -> None:
     """Whatever it answers."""
     patience, _ = _patience()
     with pytest.raises(OpenedAnew):
-        patience.until(_steps(TryAgain("wait", "", "no")), still=lambda: False)
+        patience.until(_steps(TryAgain("wait", "", "no")), _nothing, still=lambda: False)
 
 
 def test_the_end_of_the_agent_ends_it() -> None:
@@ -88,4 +91,4 @@ def test_the_end_of_the_agent_ends_it() -> None:
     stopping.set()
     patience = Patience("wait", "d", None, lambda _: None, stopping)
     with pytest.raises(TryAgain, match="the agent is stopping"):
-        patience.until(_steps(TryAgain("wait", "", "no")))
+        patience.until(_steps(TryAgain("wait", "", "no")), _nothing)

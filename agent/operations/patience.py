@@ -6,15 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeVar
 
-from agent.capture.tickets import CalledOff
-from agent.core.errors import Refused, TryAgain
+from agent.core.errors import CalledOff, Refused, TryAgain
+from agent.operations.declaration import Progress
 from agent.status.figures import span_text
 
 T = TypeVar("T")
-Report: TypeAlias = Callable[[dict[str, Any]], None]  # Any: JSON is a foreign edge
-
 _STEP, _SHORTEST = 0.5, 0.1
 #: What stands in the way so long, in seconds, is not about to go by itself.
 STANDS = 5.0
@@ -32,10 +30,6 @@ class OpenedAnew(Exception):
     """The side that was waited for is closed; another one is or will be open."""
 
 
-def nothing_in_the_way() -> None:
-    """No obstacle."""
-
-
 class Patience:
     """Of one call. ``timeout``: seconds from now on, None: as long as it takes; ``progress`` is told at least each second what is
     waited for; once ``stopping`` is set the call ends."""
@@ -45,7 +39,7 @@ class Patience:
         operation: str,
         dataset: str,
         timeout: float | None,
-        progress: Report,
+        progress: Progress,
         stopping: threading.Event,
         stands: float = STANDS,
     ) -> None:
@@ -66,13 +60,13 @@ class Patience:
     def until(
         self,
         step: Callable[[float], T],
-        obstacle: Callable[[], Obstacle | None] = nothing_in_the_way,
-        still: Callable[[], bool] = lambda: True,
+        obstacle: Callable[[], Obstacle | None],
+        still: Callable[[], bool] | None = None,
     ) -> T:
         """Repeat ``step(seconds)`` until it does not raise ``TryAgain``.
 
         Raises ``Refused`` when an obstacle has stood for a while, ``TryAgain`` when the time is over or the agent stops,
-        ``OpenedAnew`` once not ``still()`` or when what was waited for was called off."""
+        ``OpenedAnew`` once not ``still()`` (None: it always is) or when what was waited for was called off."""
         while True:
             now = time.monotonic()
             left = _STEP if self._timeout is None else min(_STEP, self.begun + self._timeout - now)
@@ -85,7 +79,7 @@ class Patience:
                 raise OpenedAnew from error
             except TryAgain as error:
                 self._waits_for(error.reason, obstacle())
-                if not still():
+                if still is not None and not still():
                     raise OpenedAnew from error
             # What cannot be asked now answers at once.
             self._stopping.wait(max(0.0, _SHORTEST - (time.monotonic() - now)))

@@ -6,8 +6,8 @@ import pytest
 
 from agent.core.hold import Hold
 from agent.core.standing import Pause, Standing, Trouble
-from agent.node.obstacles import of_standing
-from agent.node.patience import Obstacle
+from agent.operations.obstacles import of_standing
+from agent.operations.patience import Obstacle
 from agent.stream.position import Level
 
 HELD = Standing("held", Hold("mass-deletion", "181 of 200 entries deleted since 10:00", "hikae accept web"))

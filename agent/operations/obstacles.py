@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
 from agent.core.problem_codes import (
@@ -10,17 +11,20 @@ from agent.core.problem_codes import (
     APPLY_STOPPED,
     DISK_RESERVE,
     NOT_RUNNING,
+    PASSING,
     STANDBY_DISK_FULL,
     STATE_DISK_FULL,
     STATE_DISK_RESERVE,
     UNREADABLE,
 )
 from agent.core.standing import PeerStanding, Standing
-from agent.node.patience import Obstacle
-from agent.node.pauses import APPLY, SEND, Pauses
-from agent.node.primary import Primary
+from agent.node.pauses import APPLY, SEND
+from agent.operations.patience import Obstacle
 from agent.stream.position import Level
-from agent.stream.sending.link import is_for_a_person
+
+if TYPE_CHECKING:
+    from agent.node.pauses import Pauses
+    from agent.node.primary import Primary
 
 #: Problems of a whole dataset during which nothing is captured.
 _CAPTURE_WAITS = (STATE_DISK_FULL, STATE_DISK_RESERVE, UNREADABLE)
@@ -56,7 +60,7 @@ def of_peer(
     if state.connected and (word := told(peer)) is not None:
         return of_standing(word.standing, peer, level, name)
     refused = state.error
-    if refused is None or not (is_for_a_person(refused.code) or refused.code == DISK_RESERVE):
+    if refused is None or not (refused.code not in PASSING or refused.code == DISK_RESERVE):
         return None
     link.dial_now()
     return _obstacle(refused) if refused.since >= asked_ns else None

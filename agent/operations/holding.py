@@ -1,0 +1,87 @@
+"""What a person decides: whether to go on although a hold stands, and whether another directory is the standby."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.core.errors import HikaeError, Refused, TryAgain
+from agent.core.hold import Hold, on_node
+from agent.core.problem_codes import ROOT_REPLACED
+from agent.operations.declaration import DatasetRequest, Json, dataset_operation, each_call
+from agent.operations.running import DatasetCall
+from agent.status.state import Role
+from agent.status.text import shown
+
+if TYPE_CHECKING:
+    from agent.node.member import Member
+    from agent.status.facts import DatasetFacts
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptRequest(DatasetRequest[Json]):
+    """Go on although a hold stands: ``{"dataset", "accepted": the hold}``; ``Refused`` when there is none here."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResyncRequest(DatasetRequest[Json]):
+    """Take whatever stands at the standby's path for the standby, whose directory is gone or another: ``{"dataset", "path"}``;
+    ``Refused`` where it is the one that it was, or on the primary."""
+
+
+@dataset_operation("accept", AcceptRequest, role=None, long=True, changes=each_call)
+def _accept(call: DatasetCall, _request: AcceptRequest) -> Json:
+    member = call.member
+    if member.side is None:
+        raise _not_running("accept", call.dataset)
+    facts = member.facts()
+    hold = facts.hold
+    if hold is None or not hold.accepted_on:
+        raise _nothing_to_accept(facts)
+    if facts.role is Role.STANDBY:
+        member.standby().loop.accept()
+        return {"dataset": call.dataset, "accepted": shown(hold.sentence)}
+    _accept_on_primary(member, hold)
+    return {"dataset": call.dataset, "accepted": str(hold.code)}
+
+
+def _accept_on_primary(member: Member, hold: Hold) -> None:
+    side = member.primary()
+    if side.mark is not None:
+        side.accept_mark(side.mark)
+    elif hold.code == ROOT_REPLACED:
+        side.pump.accept_root()
+
+
+def _nothing_to_accept(facts: DatasetFacts) -> HikaeError:
+    """Why not here, and what to type where."""
+    own = facts.hold
+    if own is not None:
+        return Refused("accept", facts.name, f"it ends with its cause only: {own.sentence}", own.remedy)
+    for peer in facts.peers:
+        hold = peer.told.standing.hold if peer.told is not None and peer.connected else None
+        if hold is not None and (where := on_node(hold, peer.name).accepted_on):
+            reason = f"nothing is held on this node; {where} is held: {hold.sentence}"
+            return Refused("accept", facts.name, reason, f"on {where}: hikae accept {facts.name}")
+    if facts.role is Role.STANDBY:
+        where = f"another root or filesystem is accepted on {facts.primary}"
+    else:
+        where = f"an emptied source, a mass deletion or rewriting is accepted on {', '.join(facts.standbys)}"
+    return Refused("accept", facts.name, "nothing that can be accepted is held on this node", where)
+
+
+@dataset_operation("resync", ResyncRequest, role=None, long=True, changes=each_call)
+def _resync(call: DatasetCall, _request: ResyncRequest) -> Json:
+    member = call.member
+    if member.side is None:
+        raise _not_running("resync", call.dataset)
+    if member.facts().role is not Role.STANDBY:
+        where = f"type it on {', '.join(member.assigned.standbys)}"
+        raise Refused("resync", call.dataset, "this node is its primary", where)
+    side = member.standby()
+    side.resync()
+    return {"dataset": call.dataset, "path": side.dataset.path}
+
+
+def _not_running(operation: str, dataset: str) -> TryAgain:
+    return TryAgain(operation, dataset, "the dataset is not running now", "see hikae status for why")

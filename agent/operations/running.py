@@ -1,0 +1,63 @@
+"""The running agent as operations see it, and one call of one of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.core.errors import NotFound, Refused
+from agent.operations.declaration import Json, Operation, Progress
+from agent.status.state import Role
+
+if TYPE_CHECKING:
+    from agent.node.member import Member
+
+
+@dataclass(frozen=True, slots=True)
+class RunningAgent:
+    """``members``: its datasets; ``publish``: the state now (``status.published``); ``events_since``: the newest events after an
+    id, at most so many; ``reload``: reads the configuration again; ``stopping``: set once long calls are to end."""
+
+    members: Mapping[str, Member]
+    publish: Callable[[], Json]
+    events_since: Callable[[int, int], list[Json]]
+    reload: Callable[[], Json]
+    stopping: threading.Event
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCall:
+    """One call that is about the node."""
+
+    agent: RunningAgent
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetCall:
+    """One call that is about ``member``, which has the role that the operation needs."""
+
+    agent: RunningAgent
+    member: Member
+    progress: Progress
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name."""
+        return self.member.dataset.name
+
+
+def member_for(members: Mapping[str, Member], dataset: str, operation: Operation) -> Member:
+    """The dataset that is meant. Raises ``NotFound``, and ``Refused`` with the node to type it on where this has another role."""
+    member = members.get(dataset)
+    if member is None:
+        known = ", ".join(sorted(members)) or "none"
+        raise NotFound("find the dataset", dataset, f"this node has: {known}", "see hikae config show")
+    role = operation.role
+    if role is not None and member.role is not role:
+        where = member.assigned.primary if role is Role.PRIMARY else ", ".join(member.assigned.standbys)
+        reason = f"{dataset} is {member.role.value} here"
+        raise Refused(operation.name, dataset, reason, f"on {where}: hikae {operation.name} {dataset}")
+    return member

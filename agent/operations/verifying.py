@@ -1,0 +1,106 @@
+"""Is the standby what its commit says, and the vault whole?"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.core.standing import Verified
+from agent.operations.declaration import DatasetRequest, Json, Progress, dataset_operation
+from agent.operations.running import DatasetCall
+from agent.status.state import Role
+from agent.status.text import shown
+
+if TYPE_CHECKING:
+    from agent.apply.results import ApplyProgress, VerifyReport
+    from agent.node.standby import Standby
+
+#: Seconds between two words of progress.
+_STEP = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRequest(DatasetRequest[Json]):
+    """Compare the standby with its commit: metadata, with ``deep`` every byte too. ``repair``: make it equal, put back what the
+    vault lost, and tell what is left.
+
+    ``{"equal", "deep", "checked_entries", "checked_bytes", "differences": [{"path", "what"}], "repaired", "owed",
+    "owed_paths"}``."""
+
+    deep: bool = False
+    repair: bool = False
+
+
+def _repairs(request: VerifyRequest) -> bool:
+    return request.repair
+
+
+@dataset_operation("verify", VerifyRequest, role=Role.STANDBY, long=True, changes=_repairs)
+def _verify(call: DatasetCall, request: VerifyRequest) -> Json:
+    side, told = call.member.standby(), _Told(call.progress)
+    restored, damaged = _look_at_vault(call, side, request, told)
+    report = side.loop.verify(deep=request.deep, progress=told, repair=request.repair, waits=told.waits)
+    result = _answer(report, request, restored, damaged)
+    found = len(report.differences) + report.more + bool(damaged)
+    whats = [*(one.what for one in report.differences), *(["vault"] if damaged else [])]
+    call.member.verifies.ended(Verified(time.time_ns(), result["equal"], request.deep, found), whats)
+    call.member.steer()
+    return result
+
+
+def _look_at_vault(call: DatasetCall, side: Standby, request: VerifyRequest, told: _Told) -> tuple[int, int]:
+    """How many chunks were put back, and how many are damaged or lost."""
+    # Only in the agent: the command line imports this module for its request.
+    from agent.repair.repair_vault import damaged_chunks, repair_vault
+
+    stopping = call.agent.stopping
+    deep = request.deep
+    damaged = damaged_chunks(side.vault, side.mending, stopping, deep=deep) if deep or request.repair else 0
+    return repair_vault(side, stopping, told.breath) if request.repair else (0, damaged)
+
+
+def _answer(report: VerifyReport, request: VerifyRequest, restored: int, damaged: int) -> Json:
+    found = [{"path": shown(one.path), "what": one.what} for one in report.differences]
+    if report.more:
+        found.append({"path": "", "what": f"and {report.more:,} more"})
+    if damaged:
+        what = "are lost and cannot be had now" if request.repair else "are damaged; they are fetched again"
+        found.append({"path": "", "what": f"vault: {damaged:,} chunks {what}"})
+    return {
+        "equal": report.equal and not damaged,
+        "deep": request.deep,
+        "checked_entries": report.checked_entries,
+        "checked_bytes": report.checked_bytes,
+        "differences": found,
+        "repaired": report.repaired + restored,
+        "owed": report.owed,
+        "owed_paths": [shown(path) for path in report.owed_paths],
+    }
+
+
+class _Told:
+    """Passes a verify's progress on, at most each half second."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._due = 0.0
+
+    def breath(self) -> None:
+        """The vault is looked at; there is nothing to count."""
+        self._tell((0, 0), (0, 0))
+
+    def waits(self) -> None:
+        """It has not begun."""
+        self._progress({"phase": "verify", "waits_for": "what is being applied is to come to its end first"})
+
+    def __call__(self, at: ApplyProgress) -> None:
+        self._tell((at.done_entries, at.total_entries), (at.done_bytes, at.total_bytes))
+
+    def _tell(self, entries: tuple[int, int], content: tuple[int, int]) -> None:
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + _STEP
+        done = {"done_entries": entries[0], "total_entries": entries[1]}
+        self._progress({"phase": "verify", **done, "done_bytes": content[0], "total_bytes": content[1]})

@@ -1,0 +1,30 @@
+"""The operators' way into a node: the socket, and the desk behind it."""
+
+from __future__ import annotations
+
+import threading
+
+from agent.api.server import AdminServer
+from agent.node.assembly import Node
+from agent.operations.desk import OperatorDesk
+from agent.operations.running import RunningAgent
+
+
+class AdminDoor:
+    """The admin socket of one node at ``path``. Satisfies ``node.assembly.Door``."""
+
+    def __init__(self, path: str, node: Node) -> None:
+        agent = RunningAgent(
+            node.members, node.publisher.publish, node.events.since, node.reloader.reload, threading.Event()
+        )
+        self._desk = OperatorDesk(agent)
+        self._server = AdminServer(path, self._desk)
+
+    def start(self) -> None:
+        """Listen and answer. Raises what ``AdminServer.start`` raises."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Long calls end with ``TryAgain``; then the socket is taken away."""
+        self._desk.stop()
+        self._server.stop()

@@ -1,0 +1,50 @@
+"""The list of all operations, from which routes, client and desk derive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent.api.routes import HttpRequest, address_of, asked_for, parse_target
+from agent.operations.arguments import read_request
+from agent.operations.declaration import Operation, Request
+from agent.operations.families import FAMILIES, OPERATIONS, operation_of
+from agent.operations.verifying import VerifyRequest
+
+#: What changes something, and so what a journal has a line of for each call.
+CHANGING = ["accept", "pause", "reload", "resume", "resync", "verify"]
+
+
+def _request(operation: Operation) -> Request[Any]:
+    return read_request(operation.request, {"dataset": "a/b c"} if operation.on_dataset else {})
+
+
+def test_every_declaration_is_listed_once() -> None:
+    """No two families declare the same name or the same request."""
+    declared = [one for family in FAMILIES for one in vars(family).values() if isinstance(one, Operation)]
+    assert (len(declared), len(declared)) == (len(OPERATIONS), len({one.request for one in declared}))
+
+
+def test_what_changes_something_is_known() -> None:
+    """Of all that is declared; and of a verify each call says by itself."""
+    assert CHANGING == sorted(name for name, one in OPERATIONS.items() if one.can_change)
+    verify = OPERATIONS["verify"]
+    assert [False, True] == [verify.changes(VerifyRequest("web", repair=repair)) for repair in (False, True)]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda one: one.name)
+def test_every_operation_arrives_as_it_was_asked_for(operation: Operation) -> None:
+    """Its address leads back to it, with the same arguments, whatever the dataset is called."""
+    request = _request(operation)
+    address = address_of(request)
+    path, query = parse_target(address.target)
+    found = asked_for(HttpRequest(address.method, path, query if address.body is None else address.body))
+    assert (operation, request, operation) == (*found, operation_of(request))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda one: one.name)
+def test_every_request_says_what_is_answered(operation: Operation) -> None:
+    """Its docstring is the documentation of the interface, and not the one that dataclasses make."""
+    words = operation.request.__doc__ or ""
+    assert (True, False) == (words.endswith("."), words.startswith(operation.request.__name__))
