@@ -10,8 +10,9 @@ import pytest
 
 from agent.capture.inbox import Inbox
 from agent.capture.sessions import Session
-from agent.capture.tickets import CalledOff, Outstanding, Ticket
+from agent.capture.tickets import Outstanding, Ticket
 from agent.core.clock import ManualClock
+from agent.core.errors import CalledOff
 from agent.watch.hint import Hint, Look
 from agent.watch.settle import Settle
 
