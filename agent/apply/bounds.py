@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.chunking.reader import LARGE
+
 
 @dataclass(frozen=True, slots=True)
 class ApplyLimits:
@@ -11,7 +13,7 @@ class ApplyLimits:
     then synced (more bytes would make the next sync of anybody long); ``late``: further ones are written at once.
     ``keys``: bytes of changed keys that are held in memory; ``differences``: what verify lists, and does not only count."""
 
-    large: int = 16 << 20
+    large: int = LARGE
     slice: int = 16 << 20
     seconds: float = 0.1
     late: int = 64

@@ -34,6 +34,8 @@ from agent.fs.content import segments
 WHOLE = FINE.least
 #: New files up to this size are read by one call, and cut into no more chunks than a flat list holds.
 SMALL = 512 << 10
+#: Files above this size are large: they are read in slices ahead of their commit, and written in steps beside later ones.
+LARGE = 16 << 20
 NONE: Runs = ()
 SLICE = 4 << 20
 #: After so many differing neighbours the old borders say nothing any more.

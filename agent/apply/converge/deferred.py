@@ -25,7 +25,6 @@ class Writing:
     steps: Iterator[int]
     aside: bool
     limits: ApplyLimits
-    _unsynced: int = 0
 
     def go_on(self, monotonic: Callable[[], float]) -> tuple[int, bool]:
         """A step: bytes written, and whether that was all. OSError, ``ChunkLost``."""
@@ -33,7 +32,6 @@ class Writing:
         for count in self.steps:
             written += count
             if written >= self.limits.slice or monotonic() >= until:
-                self._sync_some(written)
                 return written, False
         return written, True
 
@@ -41,12 +39,6 @@ class Writing:
         """Let go of the file."""
         self.steps = iter(())
         os.close(self.fd)
-
-    def _sync_some(self, written: int) -> None:
-        self._unsynced += written
-        if self._unsynced >= self.limits.slice:
-            os.fdatasync(self.fd)
-            self._unsynced = 0
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from agent.apply.output.directory import ease
 from agent.apply.output.unkept import ACCESS, LEFT_OUT
 from agent.apply.writing import file_content
 from agent.apply.writing.in_place import Overwrite, overwrites, write_changes
+from agent.apply.writing.writer import ContentWriter
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_object, object_id_of_key
 from agent.fs.content import can_reflink, reflink
@@ -141,14 +142,21 @@ def _begun(run: Run, row: ObjectRow, holds: ObjectRow, names: _Names, found: _Pl
     if _worth_patching(run, row, holds, len(names)):
         opened = _opened_to_patch(run, row, holds, fd, name, entry)
         if opened >= 0:
-            steps = file_content.patching(opened, holds, row, run.means.read, run.means.patch_of)
+            steps = file_content.patching(_late_writer(run, opened), holds, row, run.means.read, run.means.patch_of)
             return Writing(opened, row, steps, False, run.means.limits)
     run.output.step("create")
     made = run.output.create_nameless(run.output.temp)
     if made < 0:
         _rewrite(run, row, names, found)
         return None
-    return Writing(made, row, file_content.writing(made, row, run.means.read), True, run.means.limits)
+    return Writing(
+        made, row, file_content.writing(_late_writer(run, made), row, run.means.read), True, run.means.limits
+    )
+
+
+def _late_writer(run: Run, fd: int) -> ContentWriter:
+    """What is written beside other commits is synced at each step: their sync must not wait for it."""
+    return ContentWriter(fd, run.means.limits.slice)
 
 
 def _write_some(run: Run, row: ObjectRow, file: LateFile, writing: Writing, names: _Names, found: _Place) -> None:

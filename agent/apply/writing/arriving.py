@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 from blake3 import blake3
 
+from agent.apply.writing.writer import ContentWriter
 from agent.core.chunks import DATA, ListEntry, encode_one
 from agent.core.errors import HikaeError
 from agent.fs.confined import create_nameless
 
 #: Bytes that may wait to be written: from the first on a sender that can wait is to, at the second it is given up.
 CROWDED, TOO_MANY = 16 << 20, 64 << 20
-#: So many bytes of a file at most wait in the system to be written out: a sync must not take long.
-_UNSYNCED = 64 << 20
 #: So many seconds after its last byte a file is given up, whose commit never came.
 FORGOTTEN = 60.0
 #: Files that are whole, or nearly, and wait for their commits.
@@ -156,7 +155,8 @@ class _File:
         self.fd = fd
         self.at = 0.0
         self.void = False
-        self._size = self._unsynced = 0
+        self._size = 0
+        self._writer = ContentWriter(fd)
         self._names = blake3()
 
     @property
@@ -165,17 +165,11 @@ class _File:
 
     def write(self, chunks: Sequence[tuple[bytes, bytes | memoryview]], now: float) -> None:
         """Add chunks, each with its name. OSError."""
-        wanted = sum(len(data) for _, data in chunks)
-        if os.pwritev(self.fd, [data for _, data in chunks], self._size) != wanted:
-            raise OSError("the disk took less than all")
+        written = self._writer.put_run(self._size, [data for _, data in chunks])
         for name, data in chunks:
             self._names.update(encode_one(len(data), name))
         self.at = now
-        self._size += wanted
-        self._unsynced += wanted
-        if self._unsynced >= _UNSYNCED:
-            os.fdatasync(self.fd)
-            self._unsynced = 0
+        self._size += written
 
 
 def _named(entries: Iterable[ListEntry]) -> tuple[int, bytes] | None:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from agent.apply.ports import ReadChunk, ReadPatch, no_patch
 from agent.apply.results import ChunkLost
 from agent.apply.writing.read_ahead import read_ahead
+from agent.apply.writing.writer import ContentWriter, write_small
 from agent.chunking.difference import changed_bytes, replaced
+from agent.chunking.reader import LARGE
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, ListEntry
 from agent.core.errors import Damaged, NotFound
 from agent.core.rows import ObjectRow
-from agent.fs.content import punch, pwrite_all, read_exact, segments
+from agent.fs.content import read_exact, segments
 
 #: Bytes of a list that is one chunk.
 _ONE = 37
@@ -21,8 +23,6 @@ _READ_AHEAD = 32 << 20
 _BLOCK = 1 << 20
 _PAGE = 4096
 _NO_BYTES = bytes(_PAGE)
-#: From this size on a second thread reads ahead.
-_LARGE = 16 << 20
 
 Look = Callable[[], None]
 
@@ -36,24 +36,21 @@ def write_new(fd: int, row: ObjectRow, read: ReadChunk) -> int:
     """Write the whole content into an empty file; bytes written. Holes stay holes."""
     content = row.content
     if len(content) == _ONE and content[0] == DATA:
-        data = _read(read, content[5:], row.size)
-        if os.write(fd, data) != row.size:
-            pwrite_all(fd, data, 0)
+        write_small(fd, _read(read, content[5:], row.size))
         return row.size
-    return sum(writing(fd, row, read))
+    return sum(writing(ContentWriter(fd), row, read))
 
 
-def writing(fd: int, row: ObjectRow, read: ReadChunk) -> Iterator[int]:
+def writing(writer: ContentWriter, row: ObjectRow, read: ReadChunk) -> Iterator[int]:
     """:func:`write_new` in steps: yields bytes written."""
     offset = written = 0
     for entry, data in _with_bytes(row, read):
         if data:
-            pwrite_all(fd, data, offset)
-            written += entry.length
+            written += writer.put(offset, data)
             yield entry.length
         offset += entry.length
     if written != row.size:
-        os.ftruncate(fd, row.size)
+        writer.end_at(row.size)
 
 
 def _with_bytes(row: ObjectRow, read: ReadChunk) -> Iterator[tuple[ListEntry, bytes]]:
@@ -62,7 +59,7 @@ def _with_bytes(row: ObjectRow, read: ReadChunk) -> Iterator[tuple[ListEntry, by
     def bytes_of(entry: ListEntry) -> bytes:
         return _read(read, entry.name, entry.length) if entry.kind == DATA else b""
 
-    if row.size >= _LARGE:
+    if row.size >= LARGE:
         return read_ahead(entries_of(row, read), bytes_of)
     return ((entry, bytes_of(entry)) for entry in entries_of(row, read))
 
@@ -125,16 +122,19 @@ def _wastes_room(fd: int, row: ObjectRow, read: ReadChunk) -> bool:
 def mend(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> int:
     """Make any content equal to the wanted one by rewriting what differs; believes nothing. Bytes written. ``look``: as
     :func:`is_same`."""
-    os.ftruncate(fd, row.size)
-    return sum(_put(fd, offset, entry, read) for offset, entry in _unequal(fd, row, read, look))
+    writer = ContentWriter(fd)
+    writer.end_at(row.size)
+    return sum(_put(writer, offset, entry, read) for offset, entry in _unequal(fd, row, read, look))
 
 
 def patch(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch = no_patch) -> int:
     """Make a file that equals ``old`` equal to ``new`` by rewriting what differs between the two. Bytes written."""
-    return sum(patching(fd, old, new, read, patch_of))
+    return sum(patching(ContentWriter(fd), old, new, read, patch_of))
 
 
-def patching(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch = no_patch) -> Iterator[int]:
+def patching(
+    writer: ContentWriter, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch
+) -> Iterator[int]:
     """:func:`patch` in steps: yields bytes written.
 
     A chunk that is stored as a patch of the one that stands in its place is not read: only what is literal is written. Reads what
@@ -145,9 +145,9 @@ def patching(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of:
             break
         if entry.kind == DATA:
             ahead += sum(len(data) for _, data in laid_over(entry, was, patch_of) or ((0, read_entry(entry, read)),))
-    os.ftruncate(fd, new.size)
+    writer.end_at(new.size)
     for offset, entry, was in replaced(old.content, new.content, read):
-        yield _lay(fd, offset, entry, was, read, patch_of)
+        yield _lay(writer, offset, entry, was, read, patch_of)
 
 
 def few_bytes_differ(old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch, few: int) -> bool:
@@ -163,15 +163,14 @@ def few_bytes_differ(old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: 
     return over <= 0
 
 
-def _lay(fd: int, offset: int, entry: ListEntry, was: ListEntry | None, read: ReadChunk, patch_of: ReadPatch) -> int:
+def _lay(
+    writer: ContentWriter, offset: int, entry: ListEntry, was: ListEntry | None, read: ReadChunk, patch_of: ReadPatch
+) -> int:
     laid = laid_over(entry, was, patch_of)
     if not laid and (was is None or entry.kind == HOLE):
-        return _put(fd, offset, entry, read)
-    written = 0
-    for at, data in laid or differing_pages(fd, offset, entry, read):
-        pwrite_all(fd, data, offset + at)
-        written += len(data)
-    return written
+        return _put(writer, offset, entry, read)
+    pages = laid or differing_pages(writer.fd, offset, entry, read)
+    return sum(writer.put(offset + at, data) for at, data in pages)
 
 
 def laid_over(entry: ListEntry, was: ListEntry | None, patch_of: ReadPatch) -> list[tuple[int, memoryview]]:
@@ -207,12 +206,10 @@ def differing_pages(fd: int, offset: int, entry: ListEntry, read: ReadChunk) -> 
         yield begin, data[begin:]
 
 
-def _put(fd: int, offset: int, entry: ListEntry, read: ReadChunk) -> int:
+def _put(writer: ContentWriter, offset: int, entry: ListEntry, read: ReadChunk) -> int:
     if entry.kind == HOLE:
-        punch(fd, offset, entry.length)
-        return 0
-    pwrite_all(fd, _read(read, entry.name, entry.length), offset)
-    return entry.length
+        return writer.hole(offset, entry.length)
+    return writer.put(offset, _read(read, entry.name, entry.length))
 
 
 def _read(read: ReadChunk, name: bytes, length: int) -> bytes:

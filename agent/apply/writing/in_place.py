@@ -6,16 +6,15 @@ there is not written again. Nothing is written before all of it is in hand, so a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent.apply.ports import ReadChunk, ReadPatch
 from agent.apply.writing.file_content import differing_pages, laid_over
+from agent.apply.writing.writer import ContentWriter
 from agent.chunking.difference import replaced
 from agent.core.chunks import HOLE
 from agent.core.rows import ObjectRow
-from agent.fs.content import punch, pwrite_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +44,9 @@ def overwrites(
 
 def write_changes(fd: int, changes: list[Overwrite], size: int) -> int:
     """Carry them out in a file that is to have ``size`` bytes; bytes written. OSError leaves it half-written."""
-    if os.fstat(fd).st_size != size:
-        os.ftruncate(fd, size)
-    for one in changes:
-        if one.hole:
-            punch(fd, one.offset, one.hole)
-        else:
-            pwrite_all(fd, one.data, one.offset)
-    return sum(len(one.data) for one in changes)
+    writer = ContentWriter(fd)
+    writer.end_at(size)
+    return sum(writer.hole(one.offset, one.hole) if one.hole else writer.put(one.offset, one.data) for one in changes)
 
 
 def _differing(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch) -> Iterator[Overwrite]:

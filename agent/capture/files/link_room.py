@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent.capture.outlet import Room
-from agent.chunking.reader import SLICE, ContentReader, Found
+from agent.chunking.reader import LARGE, SLICE, ContentReader, Found
 
-#: Files above this size are read in slices, ahead of their commit.
-LARGE = 16 << 20
 #: Files up to this size may go where others wait for the link.
 _TINY = 4 << 10
 

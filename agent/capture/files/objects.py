@@ -11,7 +11,7 @@ from typing import NamedTuple
 from agent.capture.batch import Name
 from agent.capture.files.changing_files import ChangingFiles
 from agent.capture.files.hard_links import Linked
-from agent.capture.files.link_room import LARGE, LinkRoom, new_bytes
+from agent.capture.files.link_room import LinkRoom, new_bytes
 from agent.capture.files.new_files import FreshFiles
 from agent.capture.files.read_budget import SPARED, Spared
 from agent.capture.open_tree import Entry, OpenTree
@@ -20,7 +20,7 @@ from agent.capture.remote import stat_of_mount
 from agent.chunking.cutter import Cutter
 from agent.chunking.old_chunks import Earlier
 from agent.chunking.pages import CHANGED_PAGED, PAGED, PageReader
-from agent.chunking.reader import SMALL, Content, ContentReader, Found, ReaderTools, read_at_once
+from agent.chunking.reader import LARGE, SMALL, Content, ContentReader, Found, ReaderTools, read_at_once
 from agent.chunking.stat_trust import is_clean, kept_ctime, unchanged
 from agent.chunking.window import FileReads
 from agent.core.errors import Damaged

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.files.link_room import LARGE
+from agent.chunking.reader import LARGE
 from agent.watch.hint import Hint, Look
 from fakes.capture_fakes import WAIT, Station, station, wait_for
 
