@@ -64,11 +64,11 @@ def primary_facts(
         name=dataset.name,
         kind=dataset.kind,
         group=dataset.group,
-        role=Role.FENCED if side.mark is not None and side.mark.fenced else Role.PRIMARY,
+        role=Role.FENCED if side.reign.mark is not None and side.reign.mark.fenced else Role.PRIMARY,
         path=dataset.path,
         primary=side.assigned.primary,
         standbys=side.assigned.standbys,
-        epoch=side.epoch.number,
+        epoch=side.reign.epoch.number,
         commit=newest,
         peers=peers,
         sync=_least_done(peers) or _walk(pump),
@@ -79,8 +79,8 @@ def primary_facts(
         link_problems=tuple(troubles),
         uncounted=uncounted,
         last_verify=verified,
-        rewound=side.mark is not None,
-        unconfirmed=not serving_alone and not side.confirmed.issuperset(side.links),
+        rewound=side.reign.mark is not None,
+        unconfirmed=not serving_alone and not all(side.replicas[name].confirmed for name in side.outgoing.links),
         inconsistent=newest is not None and not newest.consistent and pump.phase is CapturePhase.LIVE,
         reconciling=pump.phase is CapturePhase.RECONCILE,
         owed=max((peer.owed for peer in peers), default=0),
@@ -142,12 +142,13 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
     peers: list[PeerFacts] = []
     troubles: list[Problem] = []
     put_off, waits = side.facts().put_off, side.facts().waits
-    for name, (link, _) in side.links.items():
+    for name, link in side.outgoing.links.items():
+        replica = side.replicas[name]
         state = link.state()
-        if state.error is not None and side.mark is None and not pauses.paused(SEND):
+        if state.error is not None and side.reign.mark is None and not pauses.paused(SEND):
             troubles.append(state.error)
-        position = side.boards[name].position
-        behind = waits + (state.behind if state.connected else side.meters[name].waiting(side.feed.given))
+        position = replica.positions.position
+        behind = waits + (state.behind if state.connected else replica.received.waiting(side.feed.given))
         changes = side.changes.flow()
         facts = PeerFacts(
             name,
@@ -156,19 +157,19 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             mode=_MODES.get(state.phase, "") if state.connected else "",  # type: ignore[arg-type]
             durable=position.durable,
             applied=position.applied,
-            lag_seconds=_lag(side.meters[name].seconds(), put_off),
-            received_ns=side.meters[name].as_of(put_off),
-            applied_ns=side.applied_meters[name].as_of(put_off),
+            lag_seconds=_lag(replica.received.seconds(), put_off),
+            received_ns=replica.received.as_of(put_off),
+            applied_ns=replica.applied.as_of(put_off),
             behind_bytes=behind,
             rate=state.gains,
             change_rate=changes.now,
             forecast_seconds=forecast_seconds(behind, state.gains, changes),
             since_ns=state.since or 0,
             told=standings.told(name),
-            owed=side.owed.get(name, (0, ()))[0],
+            owed=replica.owed[0],
         )
         facts = replace(facts, mode=_mode(facts), first_sync=_first_sync(side, facts, waits))
-        peers.append(_limited(facts, side.paces[name].terms()) if state.connected else facts)
+        peers.append(_limited(facts, replica.pace.terms()) if state.connected else facts)
     return tuple(peers), troubles
 
 
@@ -182,7 +183,7 @@ def _mode(peer: PeerFacts) -> Literal["streaming", "catchup", "behind", ""]:
 def _first_sync(side: Primary, peer: PeerFacts, waits: int) -> SyncFacts | None:
     """How far a peer is that has not had, and applied, a consistent commit. ``waits``: bytes in what is left for it that are not
     captured yet."""
-    first = side.firsts[peer.name]
+    first = side.replicas[peer.name].first_sync
     if not first() and not first.unapplied:
         return None
     return first_sync.progress(
@@ -197,8 +198,10 @@ def _least_done(peers: Sequence[PeerFacts]) -> SyncFacts | None:
 
 def _hold(side: Primary, pump: PumpFacts, problems: Sequence[Problem]) -> Hold | None:
     """What ``accept`` would let pass here."""
-    if side.mark is not None:
-        return _told_hold(problems, Hold(side.mark.code, side.mark.sentence, gives_up=side.mark.gives_up))
+    if side.reign.mark is not None:
+        return _told_hold(
+            problems, Hold(side.reign.mark.code, side.reign.mark.sentence, gives_up=side.reign.mark.gives_up)
+        )
     return None if pump.hold is None else _told_hold(problems, Hold(pump.hold.code, pump.hold.value))
 
 
@@ -231,7 +234,7 @@ def _walk(pump: PumpFacts) -> SyncFacts | None:
 
 
 def _watch(side: Primary, pump: PumpFacts) -> WatchFacts | None:
-    watcher = side.watcher
+    watcher = side.watch.watcher
     if watcher is None:
         return None
     return WatchFacts(

@@ -47,8 +47,8 @@ def _accept(call: DatasetCall, _request: AcceptRequest) -> Json:
 
 def _accept_on_primary(member: Member, hold: Hold) -> None:
     side = member.primary()
-    if side.mark is not None:
-        side.accept_mark(side.mark)
+    if side.reign.mark is not None:
+        side.accept_mark(side.reign.mark)
     elif hold.code == ROOT_REPLACED:
         side.pump.accept_root()
 

@@ -51,11 +51,11 @@ def of_peer(
     """Why nothing more reaches a peer, or is ``level`` there; ``told``: its last word. It is asked again at once: what it refused
     before ``asked_ns`` (UTC ns) may have been mended, and what it refuses now may be soon."""
     name = side.dataset.name
-    if side.mark is not None and not side.goes_on:
-        return Obstacle(side.mark.sentence, "hikae status says what leads out of it")
+    if side.reign.mark is not None and not side.reign.goes_on:
+        return Obstacle(side.reign.mark.sentence, "hikae status says what leads out of it")
     if SEND in (paused := pauses.until_ns()) and paused[SEND] is None:
         return Obstacle(f"sending to {peer} is paused until it is resumed", f"hikae resume {name}")
-    link = side.links[peer][0]
+    link = side.outgoing.links[peer]
     state = link.state()
     if state.connected and (word := told(peer)) is not None:
         return of_standing(word.standing, peer, level, name)

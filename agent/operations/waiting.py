@@ -51,9 +51,9 @@ def _wait(call: DatasetCall, request: WaitRequest) -> Json:
 
     def reach(side: Primary, still: Callable[[], bool]) -> CommitNumber:
         number = patience.until(side.pump.barrier().wait, partial(of_capture, side, member.board), still)
-        for name, board in side.boards.items():
+        for name, replica in side.replicas.items():
             met = partial(of_peer, side, name, wanted, member.pauses, member.standings.told, time.time_ns())
-            patience.until(_or_again(partial(board.wait, wanted, number), name, request.level), met, still)
+            patience.until(_or_again(partial(replica.positions.wait, wanted, number), name, request.level), met, still)
         return number
 
     number = _on_primary(call, patience, reach)

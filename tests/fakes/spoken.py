@@ -14,7 +14,7 @@ from agent.capture.outlet import ReadChunk
 from agent.core.clock import SystemClock
 from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, ObjectId
-from agent.node.primary_source import PrimarySource
+from agent.node.reigning.primary_source import PrimarySource
 from agent.store.spool import Spool
 from agent.stream.messages import Hello
 from agent.stream.position import PositionBoard

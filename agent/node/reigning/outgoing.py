@@ -1,0 +1,145 @@
+"""A primary's calls to its standbys: a link to each, and the senders of the calls that go on."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from agent import __version__
+from agent.config.values import Dataset
+from agent.core.errors import HikaeError, TryAgain
+from agent.core.ids import CommitNumber
+from agent.node.context import SideContext
+from agent.node.meeting import tell_configs
+from agent.node.owed_problems import tell_primary
+from agent.node.pauses import SEND
+from agent.node.reigning.primary_source import PrimarySource
+from agent.node.reigning.reign import Reign
+from agent.node.reigning.replica import Replica
+from agent.rpc.client import GrpcTransport
+from agent.store.spool import Spool
+from agent.stream.footing import LineageBroken, Verdict
+from agent.stream.messages import Hello
+from agent.stream.sending.feed import Feed
+from agent.stream.sending.link import Link
+from agent.stream.sending.sender import Sender
+from agent.stream.versions import SPOKEN
+
+NONCE_SIZE = 32
+
+
+class Outgoing:
+    """Of one dataset on its primary. ``replicas`` by name; ``make_source`` reads for one call; ``newest``: the newest commit's
+    number. Links are started and closed by the node's thread, the rest is for any."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        context: SideContext,
+        reign: Reign,
+        replicas: Mapping[str, Replica],
+        *,
+        feed: Feed,
+        make_source: Callable[[], PrimarySource],
+        newest: Callable[[], CommitNumber],
+    ) -> None:
+        self._dataset = dataset
+        self._context = context
+        self._reign = reign
+        self._replicas = replicas
+        self._feed = feed
+        self._make_source = make_source
+        self._newest = newest
+        self._lock = threading.Lock()
+        self._senders: dict[str, Sender] = {}
+        self._transports: dict[str, GrpcTransport] = {}
+        #: By standby: those that are configured as peers.
+        self.links: dict[str, Link] = {}
+        for peer in context.around.settings.peers:
+            if peer.name in replicas:
+                transport = self._transports[peer.name] = context.around.transport(peer)
+                make, clock = partial(self._sender, replicas[peer.name]), context.around.clock
+                self.links[peer.name] = Link(peer.name, dataset.name, transport, make, clock, self._broken)
+
+    def start(self) -> None:
+        """Dial every standby, and again whenever a call ends."""
+        for link in self.links.values():
+            link.start()
+
+    def close(self) -> None:
+        """End the calls, each after the commit that it is in, and dial no more."""
+        for name, link in self.links.items():
+            link.stop()
+            self._transports[name].close()
+
+    def dial_now(self) -> None:
+        """Wait out no pause between two calls."""
+        for link in self.links.values():
+            link.dial_now()
+
+    def end_calls(self) -> None:
+        """Every call ends after the commit that it is in, and is dialled again."""
+        with self._lock:
+            senders = list(self._senders.values())
+        for sender in senders:
+            sender.close()
+
+    def tick(self) -> None:
+        """Once a second: who is connected, and whose configuration is another."""
+        digests: dict[str, bytes] = {}
+        for name, link in self.links.items():
+            state = link.state()
+            if state.connected:
+                self._replicas[name].confirmed = True
+            if state.welcome is not None:
+                digests[name] = state.welcome.config_digest
+        tell_configs(self._context.board, self._dataset, digests, self._context.around.clock.now_ns())
+
+    def _sender(self, replica: Replica) -> Sender:
+        self._reign.require()
+        context, name = self._context, self._dataset.name
+        if context.pauses.paused(SEND):
+            raise TryAgain("send", name, "sending is paused", f"hikae resume {name}")
+        sender = Sender(
+            replica.name,
+            self._hello(),
+            self._make_source,
+            self._feed,
+            replica.positions,
+            context.around.clock,
+            partial(Spool.open, str(context.around.home(self._dataset))),
+            pace=replica.pace,
+            standings=context.standings,
+            owed=partial(self._owes, replica),
+        )
+        with self._lock:
+            self._senders[replica.name] = sender
+        return sender
+
+    def _hello(self) -> Hello:
+        return Hello(
+            node=self._context.around.node,
+            dataset=self._dataset.name,
+            versions=SPOKEN,
+            epoch=self._reign.epoch,
+            newest=self._newest(),
+            nonce=secrets.token_bytes(NONCE_SIZE),
+            config_digest=self._dataset.digest,
+            program=__version__,
+            kind=self._dataset.kind,
+        )
+
+    def _owes(self, replica: Replica, total: int, paths: Sequence[bytes]) -> None:
+        with self._lock:
+            replica.owed = total, paths
+            owed = {name: one.owed for name, one in self._replicas.items()}
+            tell_primary(self._context.board, owed, self._context.around.clock.now_ns())
+        self._context.around.changed()
+
+    def _broken(self, failure: HikaeError) -> None:
+        """A call ended. Only what a proven peer knows of us and we do not needs more than dialling again (law 6)."""
+        self._context.around.changed()
+        if isinstance(failure, LineageBroken) and failure.verdict is not Verdict.FOREIGN:
+            self._reign.is_over(failure, self._newest(), self._context.board, self._context.around.clock)

@@ -1,0 +1,82 @@
+"""A primary's reign: its epoch, the mark of a peer that proves it over, and the operator's word that it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from agent.core.clock import Clock
+from agent.core.errors import Refused, StoreFailed, TryAgain
+from agent.core.ids import CommitNumber, Epoch
+from agent.core.problem import ProblemBoard
+from agent.core.problem_codes import FENCED, REWOUND
+from agent.roles import lineage, rewound
+from agent.roles.rewound import Rewound, proven_mark
+from agent.stream.footing import LineageBroken
+
+_log = structlog.get_logger("node")
+
+
+class Reign:
+    """Whether a primary may go on. ``mark``: who proved that it must not, None while nobody did; ``home``: where the dataset's
+    state lies; ``stopped`` is called once it must not. Any thread."""
+
+    def __init__(
+        self, dataset: str, epoch: Epoch, home: Path, mark: Rewound | None, stopped: Callable[[], None]
+    ) -> None:
+        self.epoch = epoch
+        self.mark = mark
+        #: The mark was accepted: this side is closed soon, and the next one goes on.
+        self.goes_on = False
+        self._dataset = dataset
+        self._home = home
+        self._stopped = stopped
+        self._unmarked = False
+
+    def require(self) -> None:
+        """Raises ``Refused`` when nothing may be sent to anybody."""
+        if self.mark is not None:
+            problem = self.mark.problem(self._dataset, self._home)
+            raise Refused("send", self._dataset, problem.message, problem.remedy)
+
+    def is_over(self, proof: LineageBroken, newest: CommitNumber, board: ProblemBoard, clock: Clock) -> None:
+        """A peer has proven it: nothing more is sent to anybody, also after a restart. The first proof counts."""
+        if self.mark is not None:
+            return
+        mark = self.mark = proven_mark(proof, newest, clock.now_ns())
+        self._unmarked = True
+        _log.error("this node must not go on", dataset=self._dataset, code=mark.code, reason=mark.sentence)
+        self._stopped()
+        self.tell(board)
+
+    def tell(self, board: ProblemBoard) -> None:
+        """Say it, and write the mark until it is durable; also when the disk was full at first."""
+        mark = self.mark
+        if mark is None:
+            board.clear(REWOUND)
+            board.clear(FENCED)
+            return
+        board.put(mark.problem(self._dataset, self._home))
+        if self._unmarked:
+            with suppress(OSError):
+                rewound.write_mark(self._home, mark)
+                self._unmarked = False
+
+    def accept(self, mark: Rewound) -> TryAgain:
+        """An operator says that what stands here now is right: a higher epoch begins at the next opening, and what was before
+        stays as history. Why this side is to be closed. Raises ``StoreFailed``."""
+        above = max(mark.epoch, self.epoch.number)
+        try:
+            # A peer that is ahead in our own epoch knows other objects by the ids that were given out here since.
+            lineage.ask_for_epoch(self._home, above, anew=not mark.fenced)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StoreFailed(
+                "begin a new epoch", self._dataset, reason, "free space in the state directory"
+            ) from error
+        self.goes_on = True
+        reason = f"epoch {above + 1} is begun from what stands here, as was accepted"
+        return TryAgain("go on", self._dataset, reason)
