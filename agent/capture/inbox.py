@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from agent.capture.sessions import Session
 from agent.capture.tickets import Awaited, Ticket
 from agent.core.clock import Clock
+from agent.core.ids import ObjectId
 from agent.watch.hint import Hint
 from agent.watch.settle import Settle
 
@@ -23,6 +24,7 @@ class Inbox:
         self._clock = clock
         self._condition = threading.Condition()
         self._requests: list[Ticket] = []
+        self._written: list[tuple[Ticket, Sequence[Hint], Sequence[ObjectId]]] = []
         self._waiting: list[Awaited] = []
         #: Something may have been missed: nothing is consistent until a whole walk and every hint from before its end are in.
         self._doubt: Awaited | None = None
@@ -71,6 +73,10 @@ class Inbox:
 
         self._enlist(ticket, add)
 
+    def ask_for_written(self, ticket: Ticket, hints: Sequence[Hint], objects: Sequence[ObjectId]) -> None:
+        """As :meth:`ask_for_look`, and for these objects, wherever they are."""
+        self._enlist(ticket, lambda: self._written.append((ticket, hints, objects)))
+
     def accept_root(self) -> None:
         """The operator says that what stands at the root's path now is right."""
         with self._condition:
@@ -102,8 +108,9 @@ class Inbox:
         """The pump ends: nobody is answered any more."""
         with self._condition:
             self._is_closed = True
-            left = [*self._requests, *(one.ticket for one in self._waiting if one.ticket is not None)]
-            self._requests, self._waiting = [], []
+            waiting = [one.ticket for one in self._waiting if one.ticket is not None]
+            left = [*self._requests, *(written[0] for written in self._written), *waiting]
+            self._requests, self._written, self._waiting = [], [], []
         for ticket in left:
             ticket.cancel("capture stopped")
 
@@ -152,6 +159,16 @@ class Inbox:
                 self._waiting.append(Awaited(ticket, walk=session.look_at_everything()))
         return bool(requests)
 
+    def begin_written(self, session: Session) -> None:
+        """What this process wrote itself waits among the hints from now on."""
+        if not self._written:
+            return
+        with self._condition:
+            for ticket, hints, objects in self._written:
+                self._settle.add([*hints, *session.hints_of(objects)], self._clock.monotonic())
+                self._waiting.append(Awaited(ticket, mark=self._flushed(), alone=True))
+            self._written.clear()
+
     def covers_anybody(self, session: Session) -> bool:
         """Whether somebody would be answered, or the doubt end, if the batch in hand were committed."""
         with self._condition:
@@ -172,7 +189,7 @@ class Inbox:
     def rest(self, longest: float, *, held: bool) -> None:
         """Wait until something is to be done, ``longest`` seconds at most. ``held``: no hint can be looked at now."""
         with self._condition:
-            if self._is_closed or self._requests or self._accepts:
+            if self._is_closed or self._requests or self._accepts or (self._written and not held):
                 return
             now = self._clock.monotonic()
             due = self._settle.next_due(now) if not held else None

@@ -17,7 +17,7 @@ from agent.capture.sessions import CaptureContext, Session, SessionFacts, Sessio
 from agent.capture.tickets import Barrier, Ticket
 from agent.chunking.cutter import require_native
 from agent.core.errors import HikaeError, TryAgain
-from agent.core.ids import NOTHING
+from agent.core.ids import NOTHING, ObjectId
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import CAPTURE_FAILED
 from agent.store.catalog.expiry import Horizons
@@ -104,6 +104,17 @@ class Pump:
         """The ticket is done when what these point at is committed: whoever asks waits for no walk that goes on."""
         ticket = Ticket("look again")
         self._inbox.ask_for_look(ticket, hints)
+        return ticket
+
+    def take_in(self, paths: Sequence[bytes], objects: Sequence[ObjectId] = ()) -> Ticket:
+        """What this process wrote into the tree itself is captured: what stands at these paths now, and these objects, wherever
+        they are; the ticket is done when that is committed.
+
+        The watch ignores what its own process does, since an applier may write on the same filesystem. Whoever writes on a
+        primary (a rollback, a restore into the living tree) says so here, once it wrote, some thousands at a time. Wrongly told
+        costs a look; what stands there is the truth either way."""
+        ticket = Ticket("take in what was written")
+        self._inbox.ask_for_written(ticket, [Hint(path, Look.ENTRY) for path in paths], objects)
         return ticket
 
     def accept_root(self) -> None:
@@ -195,6 +206,7 @@ class Pump:
             return
         if self._inbox.begin_walks(session) and self._phase is CapturePhase.LIVE:
             self._phase = CapturePhase.RECONCILE
+        self._inbox.begin_written(session)
         session.link_has(self._outlet.room())
         hints, session.hurry = self._inbox.ready(_HINTS_AT_ONCE)
         if hints:

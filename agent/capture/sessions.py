@@ -168,6 +168,10 @@ class Session(Protocol):
         """Look at what a hint points at; what is to be looked at again."""
         ...
 
+    def hints_of(self, objects: Sequence[ObjectId]) -> Sequence[Hint]:
+        """Hints that lead to these objects, at the names that they have in the batch and where they are now."""
+        ...
+
     def look_at_everything(self) -> int:
         """Walk the whole root, from now on; the serial of that work, among ``walks``."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from agent.capture.batch import BYTES, TreeBatch
 from agent.capture.directories import Directories
@@ -21,8 +21,10 @@ from agent.capture.tree.census import Census
 from agent.capture.tree.jobs import Background
 from agent.capture.tree.parts import TreeParts, put_together
 from agent.chunking.window import FileReads
+from agent.core.ids import ObjectId
 from agent.core.rows import is_object, key_of, object_id_of_key
 from agent.fs.handles import can_open_by_handle
+from agent.watch.hint import Hint, Look
 
 
 class TreeSession:
@@ -67,6 +69,15 @@ class TreeSession:
 
     def stands(self) -> bool:
         return self._guard.stands(self._root_fd)
+
+    def hints_of(self, objects: Sequence[ObjectId]) -> list[Hint]:
+        hints: list[Hint] = []
+        for id in objects:
+            hints += [Hint(self._batch.path(*place), Look.ENTRY) for place in self._batch.names_of(id)]
+            fact = self._batch.fact(id)
+            if fact is not None and fact.handle:
+                hints.append(Hint(b"", Look.ENTRY, fact.handle))
+        return hints
 
     def is_busy(self) -> bool:
         return bool(self._background)
