@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agent.capture.root import RootHold
+from agent.core.hold import Hold
 
 
 class CapturePhase(StrEnum):
@@ -41,7 +41,7 @@ class PumpFacts:
     of new files that no commit has yet, and ``ahead`` those of the one in hand that were read."""
 
     phase: CapturePhase
-    hold: RootHold | None
+    hold: Hold | None
     doubt: bool
     by_event: int
     by_reconcile: int

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from agent.capture.root import RootHold
 from agent.capture.sessions import CaptureContext, Send, Session, Sessions
+from agent.core.hold import Hold
 from agent.core.problem import Problem, Severity
+from agent.core.problem_codes import PROBLEM_CODES
 
 #: So long, in seconds, a root that stood is taken to stand while nothing is committed.
 _SEEN = 0.05
-
-_HOLDS = {
-    RootHold.GONE: ("the root is not there", "mount or restore it; capture goes on by itself"),
-    RootHold.REPLACED: (
-        "another directory or filesystem stands where the root was",
-        "bring the old one back, or, if this one is right: hikae accept {dataset}",
-    ),
-}
 
 
 class SessionKeeper:
@@ -23,7 +16,7 @@ class SessionKeeper:
 
     def __init__(self, context: CaptureContext, sessions: Sessions, send: Send) -> None:
         self.session: Session | None = None
-        self.hold: RootHold | None = None
+        self.hold: Hold | None = None
         self._context = context
         self._sessions = sessions
         self._send = send
@@ -48,7 +41,7 @@ class SessionKeeper:
         if accepted:
             self._sessions.accept()
         opened = self._sessions.open(self._send, is_first=is_first)
-        if isinstance(opened, RootHold):
+        if isinstance(opened, Hold):
             self._set_hold(opened)
             return None
         self._set_hold(None)
@@ -61,14 +54,13 @@ class SessionKeeper:
             self.session.close()
         self.session = None
 
-    def _set_hold(self, hold: RootHold | None) -> None:
-        if hold is self.hold:
+    def _set_hold(self, hold: Hold | None) -> None:
+        if hold == self.hold:
             return
         board = self._context.board
         if self.hold is not None:
             board.clear(self.hold.code)
         self.hold = hold
         if hold is not None:
-            message, remedy = _HOLDS[hold][0], _HOLDS[hold][1].format(dataset=self._context.dataset)
             now = self._context.clock.now_ns()
-            board.put(Problem(hold.code, Severity.ERROR, now, b"", f"capture is held: {message}", remedy))
+            board.put(Problem(PROBLEM_CODES[hold.code], Severity.ERROR, now, b"", hold.sentence, hold.remedy))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 
-from agent.core.problem import ProblemCode
-from agent.core.problem_codes import PROBLEM_CODES
+from agent.core.hold import Hold
+from agent.core.problem_codes import ROOT_GONE, ROOT_REPLACED
 from agent.fs.confined import open_root
 from agent.fs.root import RootIdentity, root_at, root_identity
 from agent.store.local import Local
@@ -14,38 +13,36 @@ from agent.store.local import Local
 _KEY = "root"
 
 
-class RootHold(StrEnum):
-    """Why capture stands still; public."""
+def _gone() -> Hold:
+    return Hold(ROOT_GONE, "capture is held: the root is not there", "mount or restore it; capture goes on by itself")
 
-    GONE = "root-gone"
-    REPLACED = "root-replaced"
 
-    @property
-    def code(self) -> ProblemCode:
-        """That of the problem that says so."""
-        return PROBLEM_CODES[self.value]
+def _replaced(dataset: str) -> Hold:
+    sentence = "capture is held: another directory or filesystem stands where the root was"
+    return Hold(ROOT_REPLACED, sentence, f"bring the old one back, or, if this one is right: hikae accept {dataset}")
 
 
 class RootGuard:
-    """Compares the root with what it was when it was first captured, or accepted."""
+    """Compares the root of ``dataset`` with what it was when it was first captured, or accepted."""
 
-    def __init__(self, path: str, local: Local) -> None:
+    def __init__(self, path: str, local: Local, dataset: str) -> None:
         self.path = path
+        self._dataset = dataset
         self._local = local
 
-    def open(self) -> int | RootHold:
+    def open(self) -> int | Hold:
         """The root's descriptor, or why it is not to be captured. A root seen for the first time is taken as the right one."""
         try:
             fd = open_root(self.path)
         except OSError:
-            return RootHold.GONE
+            return _gone()
         stored = self._local.value(_KEY)
         found = root_identity(fd)
         if stored is None:
             self._local.set_value(_KEY, found.encoded(), durable=True)
         elif RootIdentity.decoded(stored) != found:
             os.close(fd)
-            return RootHold.REPLACED
+            return _replaced(self._dataset)
         return fd
 
     def accept(self) -> bool:

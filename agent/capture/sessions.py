@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.capture.outlet import Room
-from agent.capture.root import RootHold
 from agent.capture.tickets import Outstanding
 from agent.chunking.reader import Found
 from agent.core.clock import Clock
 from agent.core.commit import Changes
+from agent.core.hold import Hold
 from agent.core.ids import ObjectId
 from agent.core.patch import Runs
 from agent.core.problem import ProblemBoard
@@ -232,7 +232,7 @@ class Session(Protocol):
 class Sessions(Protocol):
     """Opens what is to be captured, again and again. Belongs to the pump's thread."""
 
-    def open(self, send: Send, *, is_first: bool) -> Session | RootHold:
+    def open(self, send: Send, *, is_first: bool) -> Session | Hold:
         """A session, or why there is none now. ``is_first``: of a first sync."""
         ...
 

@@ -198,11 +198,10 @@ def _least_done(peers: Sequence[PeerFacts]) -> SyncFacts | None:
 
 def _hold(side: Primary, pump: PumpFacts, problems: Sequence[Problem]) -> Hold | None:
     """What ``accept`` would let pass here."""
-    if side.reign.mark is not None:
-        return _told_hold(
-            problems, Hold(side.reign.mark.code, side.reign.mark.sentence, gives_up=side.reign.mark.gives_up)
-        )
-    return None if pump.hold is None else _told_hold(problems, Hold(pump.hold.code, pump.hold.value))
+    mark = side.reign.mark
+    if mark is not None:
+        return _told_hold(problems, Hold(mark.code, mark.sentence, gives_up=mark.gives_up))
+    return _told_hold(problems, pump.hold)
 
 
 def _told_hold(problems: Sequence[Problem], hold: Hold | None) -> Hold | None:

@@ -36,8 +36,9 @@ _NOT_APPLIED = (STANDBY_DISK_FULL, APPLY_STOPPED, APPLY_FAILED)
 def of_capture(side: Primary, board: ProblemBoard) -> Obstacle | None:
     """Why nothing is captured for now."""
     hold = side.facts().hold
-    codes = (hold.code,) if hold is not None else _CAPTURE_WAITS
-    return _told(board, codes)
+    if hold is not None:
+        return Obstacle(hold.sentence, hold.remedy)
+    return _told(board, _CAPTURE_WAITS)
 
 
 def of_opening(board: ProblemBoard) -> Obstacle | None:

@@ -13,7 +13,7 @@ from house.source import Module, Source
 
 REGISTRY = Path("agent/core/problem_codes.py")
 #: Outside words of their own that become codes: verdicts on a lineage, and states of a dataset.
-_WORDS_OF_THEIR_OWN = {Path("agent/stream/footing.py"), Path("agent/status/state.py"), Path("agent/capture/root.py")}
+_WORDS_OF_THEIR_OWN = {Path("agent/stream/footing.py"), Path("agent/status/state.py")}
 
 
 def mistakes(source: Source, codes: Mapping[str, ProblemCode] = PROBLEM_CODES) -> list[str]:

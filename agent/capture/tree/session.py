@@ -14,13 +14,14 @@ from agent.capture.files.hard_links import Linked
 from agent.capture.open_tree import OpenTree
 from agent.capture.outlet import Room
 from agent.capture.path_problems import PathProblems
-from agent.capture.root import RootGuard, RootHold
+from agent.capture.root import RootGuard
 from agent.capture.sessions import CaptureContext, Send, SessionFacts, Settled, Turned
 from agent.capture.tickets import Outstanding
 from agent.capture.tree.census import Census
 from agent.capture.tree.jobs import Background
 from agent.capture.tree.parts import TreeParts, put_together
 from agent.chunking.window import FileReads
+from agent.core.hold import Hold
 from agent.core.ids import ObjectId
 from agent.core.rows import is_object, key_of, object_id_of_key
 from agent.fs.handles import can_open_by_handle
@@ -163,14 +164,14 @@ class TreeSessions:
         self._linked = linked
         self._can_locate = can_locate
         self._reads = reads
-        self._guard = RootGuard(path, context.local)
+        self._guard = RootGuard(path, context.local, context.dataset)
         #: They rise as long as the pump lives: its peers hold what was sent under one.
         self._tokens = itertools.count(1)
 
-    def open(self, send: Send, *, is_first: bool) -> TreeSession | RootHold:
+    def open(self, send: Send, *, is_first: bool) -> TreeSession | Hold:
         """A session of what stands at the path, or why there is none."""
         root_fd = self._guard.open()
-        if isinstance(root_fd, RootHold):
+        if isinstance(root_fd, Hold):
             return root_fd
         context = self._context
         batch = TreeBatch(context.catalog, context.local)
