@@ -105,7 +105,7 @@ def standby_facts(
         connected=connected,
         mode=mode,
         told=standings.told(side.assigned.primary),
-        since_ns=side.visits.since,
+        since_ns=side.calls.visits.since,
     )
     return DatasetFacts(
         name=dataset.name,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 from agent.adopt.seeding import Seeding
 from agent.apply.applier import Applier, Supply
 from agent.apply.loop import ApplyLoop
 from agent.apply.ports import LeftOut, nothing_left_out
-from agent.apply.results import ApplyPhase
 from agent.apply.resync import forget_standby
 from agent.apply.standby_root import REPLACED, StandbyPlace
 from agent.apply.writing.arriving import EarlyContent
@@ -18,16 +15,17 @@ from agent.capture.exclude import Rules
 from agent.config.nesting import apart
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
-from agent.core.dataset_kind import DatasetKind
-from agent.core.errors import Damaged, HikaeError, Refused, StoreFailed, TryAgain
-from agent.core.ids import NOTHING, Epoch, seq_of
+from agent.core.errors import Damaged, HikaeError, Refused, TryAgain
+from agent.core.ids import NOTHING, Epoch
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import BUSY, STATE_DISK_FULL
-from agent.fs.reserve import Reserve, ReserveReached
+from agent.fs.reserve import Reserve
 from agent.node import meeting
 from agent.node.context import SideContext, Surroundings
 from agent.node.disk_reserve import DiskReserve
-from agent.node.measured.visits import Visits
+from agent.node.following.arrival_pace import keep_pace
+from agent.node.following.served_calls import ServedCalls
+from agent.node.following.standby_call import StandbyCall
 from agent.node.owed_problems import tell_standby
 from agent.node.pauses import APPLY
 from agent.node.turn_taking import Turns
@@ -39,19 +37,10 @@ from agent.status.figures import size_text
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 from agent.store.vault.vault import Vault
-from agent.stream.messages import Answers, Batch, Hello, Progress, Refuse, SecondaryPart
+from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.position import PositionBoard
-from agent.stream.receiving.presence import ChunksMissing
 from agent.stream.receiving.receiver import Receiver
-from agent.stream.telling import Standings
 
-#: A call looks up at least each second.
-CALLS_END_WITHIN = 5.0
-#: The longest that a batch of a first sync waits for the applier: 10 MB/s go on whatever the standby does.
-PACE_SECONDS = 0.1
-#: In a first sync the applier is at most about so many commits behind: what one of its runs goes over is held in memory.
-PACE_COMMITS = 8
-PACE_COMMITS_SECONDS = 0.5
 _CONSISTENT = "consistent"
 _SEEDS = "seeds"
 
@@ -60,11 +49,7 @@ class Standby:
     """Everything that runs for one dataset where its copy is kept. Made by :meth:`open`; ends with :meth:`close`."""
 
     @classmethod
-    def open(
-        cls,
-        dataset: Dataset,
-        context: SideContext,
-    ) -> Standby:
+    def open(cls, dataset: Dataset, context: SideContext) -> Standby:
         """Open catalog and vault, recover, and begin to apply. Raises ``HikaeError``; nothing is left open then."""
         around = context.around
         home = around.home(dataset)
@@ -114,10 +99,7 @@ class Standby:
         seeding.lost = self.mending.forget
         self._kept: Epoch | None = None
         self._is_full = False
-        self._served = threading.Condition()
-        self._closing = False
-        self._serving: set[Receiver] = set()
-        self.visits = Visits(around.clock.now_ns())
+        self.calls = ServedCalls(dataset.name, around.clock)
         newest = catalog.newest()
         self.early = EarlyContent(self._poke, around.clock.monotonic)
         applier = self._applier = self._made_applier()
@@ -160,9 +142,7 @@ class Standby:
 
     def close(self) -> None:
         """End the calls, stop applying with a checkpoint, then close the stores."""
-        with self._served:
-            self._closing = True
-            self._served.wait_for(lambda: not self._serving, CALLS_END_WITHIN)
+        self.calls.end_all()
         self.loop.close()
         self.early.close()
         self.seeding.close()
@@ -230,15 +210,14 @@ class Standby:
     @property
     def connected(self) -> bool:
         """Whether the primary is connected now."""
-        with self._served:
-            return bool(self._serving)
+        return self.calls.connected
 
     def accept(self, peer: str, hello: Hello) -> Receiver | Answers:
         """A receiver for the primary's call, or why not."""
         refusal = self._refusal(peer, hello)
         if refusal is not None:
             return (refusal,)
-        return _Served(self, hello, self._context.around, self._catalog, self.vault, self._context.standings)
+        return StandbyCall(self, hello, self._catalog, self._context)
 
     def _refusal(self, peer: str, hello: Hello) -> Refuse | None:
         if peer != self.assigned.primary:
@@ -268,28 +247,13 @@ class Standby:
             self._kept = met
 
     def began(self, receiver: Receiver) -> None:
-        """A call is served."""
-        with self._served:
-            self.check_open()
-            if not self._serving:
-                self.visits.came(self._context.around.clock.now_ns())
-            self._serving.add(receiver)
+        """A call is served. Raises ``TryAgain`` when no more are."""
+        self.calls.began(receiver)
         self._context.around.changed()
-
-    def check_open(self) -> None:
-        """A call must not outlive the stores that it writes to. Raises ``TryAgain``."""
-        if self._closing:
-            raise TryAgain(
-                "serve a call", self.dataset.name, "the dataset is being opened anew there", "it is dialled again"
-            )
 
     def ended(self, receiver: Receiver) -> None:
         """It ended."""
-        with self._served:
-            self._serving.discard(receiver)
-            if not self._serving:
-                self.visits.went(self._context.around.clock.now_ns())
-            self._served.notify_all()
+        self.calls.ended(receiver)
         self._context.around.changed()
 
     def failed(self, error: HikaeError) -> None:
@@ -362,16 +326,9 @@ class Standby:
         self.announced = count
 
     def pace(self) -> None:
-        """In a first sync nothing is worth more for being received early, and what the applier must read from disk costs both
-        of them time: so it may fall behind no further than what is still in memory."""
-        if self.was_consistent:
-            return
-        self.early.wait(PACE_SECONDS)
-        facts = self.loop.facts()
-        if facts.phase is ApplyPhase.CONVERGE:
-            self.vault.wait_for_reader(PACE_SECONDS)
-            if seq_of(facts.target) - seq_of(facts.stands) > PACE_COMMITS:
-                self.loop.wait_for(lambda now: now.stands > facts.stands, PACE_COMMITS_SECONDS)
+        """A batch came: in a first sync it may be ahead of the applier by so much only."""
+        if not self.was_consistent:
+            keep_pace(self.early, self.loop, self.vault)
 
     def _moved(self) -> None:
         newest = self._catalog.newest()
@@ -403,107 +360,3 @@ def _opened(seeding: Seeding, local: Local) -> str:
         local.set_value(_SEEDS, b"", durable=True)
         return "the list of what stands in the adopted tree is gone"
     return ""
-
-
-class _Served(Receiver):
-    """A receiver that tells its standby when it begins, ends, and when the stores under it failed."""
-
-    def __init__(
-        self,
-        standby: Standby,
-        hello: Hello,
-        around: Surroundings,
-        catalog: Catalog,
-        vault: Vault,
-        standings: Standings,
-    ) -> None:
-        self._mends = standby.mending.begin()
-        lacking = self._mends > 0
-        super().__init__(
-            around.node,
-            hello,
-            catalog,
-            vault,
-            standby.board,
-            around.clock,
-            standby.announce,
-            lacking,
-            standby.asks_first,
-            standings,
-            DatasetKind(standby.dataset.kind),
-        )
-        self._standby = standby
-        self._counted = 0
-
-    def open(self) -> Answers:
-        """See ``Receiver``."""
-        self._standby.began(self)
-        answers = super().open()
-        with self._told():
-            self._standby.met(self._hello, answers)
-        return meeting.introduced(answers, self._standby.dataset)
-
-    def progress(self) -> Progress:
-        """See ``Receiver``; asked for at least each second."""
-        self._standby.check_open()
-        if self._standby.mending.wants_call(self._mends):
-            raise TryAgain(
-                "serve a call", self.dataset, "chunks that were lost here are asked for again", "by the next call"
-            )
-        return super().progress()
-
-    def content_came(self, token: int, came: Sequence[tuple[bytes, bytes | memoryview]]) -> None:
-        """See ``Receiver``."""
-        self._standby.early.came(token, came)
-
-    def owed_moved(self) -> None:
-        """See ``Receiver``."""
-        self._standby.owed_moved()
-
-    def mended(self, left: int) -> None:
-        """See ``Receiver``."""
-        self._mends = self._standby.mended(self._mends, left)
-
-    def handle(self, batch: Batch) -> list[SecondaryPart]:
-        """See ``Receiver``."""
-        self._require_room()
-        self._standby.pace()
-        with self._told(), self._standby.turns.receiving():
-            return super().handle(batch)
-
-    def _require_room(self) -> None:
-        """What was sealed before the reserve was reached is still made durable: that is what the reserve is for."""
-        amount, self._counted = self.consumed - self._counted, self.consumed
-        try:
-            self._standby.room.require(amount)
-        except ReserveReached:
-            self.flush()
-            raise
-
-    def flush(self) -> None:
-        """See ``Receiver``."""
-        with self._told():
-            super().flush()
-        self._standby.stored()
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except TryAgain as error:
-            self._standby.full(error)
-            raise
-        except ChunksMissing as error:
-            self._standby.mending.forget(list(error.names), error.reason)
-            raise
-        except (StoreFailed, Damaged) as error:
-            self._standby.failed(error)
-            raise
-
-    def close(self) -> None:
-        """See ``Receiver``."""
-        try:
-            super().close()
-        finally:
-            self._standby.early.gone()
-            self._standby.ended(self)

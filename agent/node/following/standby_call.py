@@ -1,0 +1,180 @@
+"""One call that a standby serves: a receiver that tells the standby when it begins and ends, what came, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from agent.apply.writing.arriving import EarlyContent
+from agent.config.values import Dataset
+from agent.core.dataset_kind import DatasetKind
+from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
+from agent.fs.reserve import ReserveReached
+from agent.node import meeting
+from agent.node.context import SideContext
+from agent.node.disk_reserve import DiskReserve
+from agent.node.following.served_calls import ServedCalls
+from agent.node.turn_taking import Turns
+from agent.repair.lost_chunks import Mending
+from agent.store.catalog.catalog import Catalog
+from agent.store.vault.vault import Vault
+from agent.stream.messages import Answers, Batch, Hello, Progress, SecondaryPart
+from agent.stream.position import PositionBoard
+from agent.stream.receiving.presence import ChunksMissing
+from agent.stream.receiving.receiver import Receiver
+
+
+class Serving(Protocol):
+    """Who serves the call (``node.standby.Standby``). By the call's thread."""
+
+    dataset: Dataset
+    vault: Vault
+    mending: Mending
+    board: PositionBoard
+    turns: Turns
+    room: DiskReserve
+    early: EarlyContent
+    calls: ServedCalls
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether anything that the primary has may be here already."""
+        ...
+
+    def began(self, receiver: Receiver) -> None:
+        """A call is served. Raises ``TryAgain`` when no more are."""
+        ...
+
+    def ended(self, receiver: Receiver) -> None:
+        """It ended."""
+        ...
+
+    def met(self, hello: Hello, answers: Answers) -> None:
+        """The primary has introduced itself, and this is what it is answered. Raises ``TryAgain``, ``Damaged``."""
+        ...
+
+    def announce(self, count: int) -> None:
+        """The primary holds so many changes that it has not captured."""
+        ...
+
+    def pace(self) -> None:
+        """A batch came: in a first sync it may be ahead of the applier by so much only."""
+        ...
+
+    def stored(self) -> None:
+        """There was room."""
+        ...
+
+    def full(self, error: HikaeError) -> None:
+        """There is no room for what comes in; the peer tries again."""
+        ...
+
+    def failed(self, error: HikaeError) -> None:
+        """The stores cannot go on: they are opened again (law 1)."""
+        ...
+
+    def mended(self, began: int, left: int) -> int:
+        """The primary offered everything; ``left`` of the lost chunks did not come. What the call has to mend now."""
+        ...
+
+    def owed_moved(self) -> None:
+        """What is owed has changed, or some of it came."""
+        ...
+
+
+class StandbyCall(Receiver):
+    """See ``Receiver``; used as that."""
+
+    def __init__(self, standby: Serving, hello: Hello, catalog: Catalog, context: SideContext) -> None:
+        around = context.around
+        self._mends = standby.mending.begin()
+        lacking = self._mends > 0
+        super().__init__(
+            around.node,
+            hello,
+            catalog,
+            standby.vault,
+            standby.board,
+            around.clock,
+            standby.announce,
+            lacking,
+            standby.asks_first,
+            context.standings,
+            DatasetKind(standby.dataset.kind),
+        )
+        self._standby = standby
+        self._counted = 0
+
+    def open(self) -> Answers:
+        """See ``Receiver``."""
+        self._standby.began(self)
+        answers = super().open()
+        with self._told():
+            self._standby.met(self._hello, answers)
+        return meeting.introduced(answers, self._standby.dataset)
+
+    def progress(self) -> Progress:
+        """See ``Receiver``; asked for at least each second."""
+        self._standby.calls.require_open()
+        if self._standby.mending.wants_call(self._mends):
+            raise TryAgain(
+                "serve a call", self.dataset, "chunks that were lost here are asked for again", "by the next call"
+            )
+        return super().progress()
+
+    def content_came(self, token: int, came: Sequence[tuple[bytes, bytes | memoryview]]) -> None:
+        """See ``Receiver``."""
+        self._standby.early.came(token, came)
+
+    def owed_moved(self) -> None:
+        """See ``Receiver``."""
+        self._standby.owed_moved()
+
+    def mended(self, left: int) -> None:
+        """See ``Receiver``."""
+        self._mends = self._standby.mended(self._mends, left)
+
+    def handle(self, batch: Batch) -> list[SecondaryPart]:
+        """See ``Receiver``."""
+        self._require_room()
+        self._standby.pace()
+        with self._told(), self._standby.turns.receiving():
+            return super().handle(batch)
+
+    def _require_room(self) -> None:
+        """What was sealed before the reserve was reached is still made durable: that is what the reserve is for."""
+        amount, self._counted = self.consumed - self._counted, self.consumed
+        try:
+            self._standby.room.require(amount)
+        except ReserveReached:
+            self.flush()
+            raise
+
+    def flush(self) -> None:
+        """See ``Receiver``."""
+        with self._told():
+            super().flush()
+        self._standby.stored()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except TryAgain as error:
+            self._standby.full(error)
+            raise
+        except ChunksMissing as error:
+            self._standby.mending.forget(list(error.names), error.reason)
+            raise
+        except (StoreFailed, Damaged) as error:
+            self._standby.failed(error)
+            raise
+
+    def close(self) -> None:
+        """See ``Receiver``."""
+        try:
+            super().close()
+        finally:
+            self._standby.early.gone()
+            self._standby.ended(self)
