@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from agent.apply.brake.judge import Guard, Reached
 from agent.apply.brake.limits import ACCEPTABLE, judge, trailing_empty
+from agent.apply.brake.loss_words import LOSS_WORDS
 from agent.apply.commits import commits_after, counts_at, is_broken, number_of, packed
 from agent.apply.ports import CatalogView, LocalFacts
 from agent.apply.results import Held
 from agent.config.values import Brake
 from agent.core.clock import Clock
 from agent.core.commit import Commit
+from agent.core.dataset_kind import DatasetKind
 from agent.core.hold import Hold
 from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.core.problem import Problem, ProblemBoard, Severity
@@ -58,13 +60,23 @@ class Holds:
     """The holds of one dataset's standby. For the applying thread, but for :meth:`accept` and ``brake``, which any thread
     replaces when the configuration was read again."""
 
-    def __init__(self, dataset: str, local: LocalFacts, board: ProblemBoard, clock: Clock, brake: Brake) -> None:
+    def __init__(
+        self,
+        dataset: str,
+        local: LocalFacts,
+        board: ProblemBoard,
+        clock: Clock,
+        brake: Brake,
+        *,
+        kind: DatasetKind = DatasetKind.TREE,
+    ) -> None:
+        self._words = LOSS_WORDS[kind]
         self.brake = brake
         self._dataset = dataset
         self._local = local
         self._board = board
         self._clock = clock
-        self._guard = Guard(brake, clock)
+        self._guard = Guard(brake, clock, self._words)
         self._accepted = number_of(local.value(_ACCEPTED))
         self._pinned = number_of(local.value(PINNED))
 
@@ -130,7 +142,7 @@ class Holds:
             message = "the primary is empty, and a tree stands here that is to be adopted"
             return Hold(SOURCE_EMPTIED, message)
         since = trailing_empty(commits_after(view, origin.stood))
-        return judge(counts_at(view, origin.stood), target, since, self._accepted)
+        return judge(counts_at(view, origin.stood), target, since, self._accepted, self._words)
 
     def _pin(self, base: CommitNumber) -> None:
         """A hold stands from there, also after a restart, however much time goes by."""

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from agent.core.chunks import ListEntry
 from agent.core.commit import Commit
+from agent.core.dataset_kind import DatasetKind
 from agent.core.ids import CommitNumber, ObjectId
 from agent.core.patch import Patch
 from agent.store.catalog.losses import Ended, More
@@ -37,6 +38,24 @@ def nothing_left_out(_path: bytes, _directory: bool) -> bool:
 
 #: ``(key, old row, new row)``, None where there is no row.
 KeyChange: TypeAlias = tuple[bytes, bytes | None, bytes | None]
+
+
+class LossCounts(Protocol):
+    """What stretches of history took away from a dataset of one kind, see ``store.catalog.losses``."""
+
+    def ended(
+        self, after: CommitNumber, upto: CommitNumber, oldest: CommitNumber
+    ) -> tuple[list[Ended], list[Ended]]: ...
+
+    def deleted(self, base: CommitNumber, target: CommitNumber) -> int: ...
+
+    def rewritten(self, base: CommitNumber, target: CommitNumber) -> int: ...
+
+    def first_deleted(self, base: CommitNumber, target: CommitNumber) -> CommitNumber: ...
+
+    def first_rewritten(self, base: CommitNumber, target: CommitNumber) -> CommitNumber: ...
+
+    def lost_more(self, base: CommitNumber, after: CommitNumber, target: CommitNumber) -> More | None: ...
 
 
 class CatalogView(Protocol):
@@ -74,19 +93,7 @@ class CatalogView(Protocol):
 
     def is_readable(self, at: CommitNumber) -> bool: ...
 
-    def ended(
-        self, after: CommitNumber, upto: CommitNumber, oldest: CommitNumber
-    ) -> tuple[list[Ended], list[Ended]]: ...
-
-    def deleted(self, base: CommitNumber, target: CommitNumber) -> int: ...
-
-    def rewritten(self, base: CommitNumber, target: CommitNumber) -> int: ...
-
-    def first_deleted(self, base: CommitNumber, target: CommitNumber) -> CommitNumber: ...
-
-    def first_rewritten(self, base: CommitNumber, target: CommitNumber) -> CommitNumber: ...
-
-    def lost_more(self, base: CommitNumber, after: CommitNumber, target: CommitNumber) -> More | None: ...
+    def losses(self, kind: DatasetKind) -> LossCounts: ...
 
     def last_of_stretches(
         self, after: CommitNumber, upto: CommitNumber, start: int, width: int

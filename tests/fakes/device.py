@@ -19,9 +19,9 @@ from fakes.stream_fakes import FakeSource, Primary, Secondary
 class DevicePrimary(Primary):
     """``image`` is what reading finds; it is captured when written to, or when told."""
 
-    def __init__(self, directory: Path, size: int, limit: int = 64 << 20) -> None:
+    def __init__(self, directory: Path, image: bytes, limit: int = 64 << 20) -> None:
         super().__init__(directory, limit=limit)
-        self.image = bytearray(size)
+        self.image = bytearray(image)
         self.moments: dict[CommitNumber, bytes] = {}
         self.capture_all()
 

@@ -16,6 +16,7 @@ from agent.apply.brake.limits import (
     mass_rewriting,
     too_many,
 )
+from agent.apply.brake.loss_words import LossWords
 from agent.apply.brake.window import Window, WindowMark, window_mark
 from agent.apply.ports import CatalogView
 from agent.config.values import Brake
@@ -56,7 +57,9 @@ class Reached:
 class Guard:
     """Judges targets, each newer than the one before. Used by one thread."""
 
-    def __init__(self, limits: Brake, clock: Clock) -> None:
+    def __init__(self, limits: Brake, clock: Clock, words: LossWords) -> None:
+        """``words``: how losses of the dataset's kind are found and told."""
+        self._words = words
         self._limits = limits
         self._clock = clock
         self._window = Window(limits.window)
@@ -94,7 +97,7 @@ class Guard:
         if applied is None:
             return None
         self.base = reached.applied
-        return judge_lineage(self._limits, StateCounts(applied.entries, applied.bytes), target)
+        return judge_lineage(self._limits, StateCounts(applied.entries, applied.bytes), target, self._words)
 
     def _judge_window(self, view: CatalogView, target: Commit, reached: Reached) -> Hold | None:
         if not self._follow(view, target, reached):
@@ -140,7 +143,7 @@ class Guard:
         if window.stretch_of(target.received) > window.stretch_of(seen.received):
             self._mark(view, seen, target)
             window.trim(target.received, floor)
-        names, objects = view.ended(seen.number, target.number, window.marks[0].number)
+        names, objects = view.losses(self._words.kind).ended(seen.number, target.number, window.marks[0].number)
         window.names_ended(names)
         window.objects_ended(objects)
         self._seen = target
@@ -187,7 +190,7 @@ class Guard:
         answer, asked = self._answer, self._window.asked
         if answer is None or asked is None or self._is_outdated(answer, base):
             return False
-        more = view.lost_more(answer.base, asked.number, target.number)
+        more = view.losses(self._words.kind).lost_more(answer.base, asked.number, target.number)
         if more is None:
             return False
         self._answer = replace(
@@ -202,16 +205,17 @@ class Guard:
         begun, now = self._clock.monotonic(), self._clock.now_ns()
         self.base = base.number
         gone, other = base.names, base.objects
+        losses = view.losses(self._words.kind)
         if deleted:
-            gone = view.deleted(base.number, target.number)
+            gone = losses.deleted(base.number, target.number)
             if too_many(gone, self._limits.deleted, base.entries):
-                first = _commit(view, view.first_deleted(base.number, target.number))
-                return mass_deletion(gone, base.entries, first or target, now)
+                first = _commit(view, losses.first_deleted(base.number, target.number))
+                return mass_deletion(self._words, gone, base.entries, first or target, now)
         if rewritten:
-            other = view.rewritten(base.number, target.number)
+            other = losses.rewritten(base.number, target.number)
             if too_many(other, self._limits.rewritten, base.files):
-                first = _commit(view, view.first_rewritten(base.number, target.number))
-                return mass_rewriting(other, base.files, first or target, now)
+                first = _commit(view, losses.first_rewritten(base.number, target.number))
+                return mass_rewriting(self._words, other, base.files, first or target, now)
         self._window.asked = window_mark(target)
         self._answer = _Answer(base.number, gone, other, self._pause(begun))
         return None

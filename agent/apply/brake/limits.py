@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.apply.brake.loss_words import LossWords
 from agent.config.values import Brake
 from agent.core.commit import Commit
 from agent.core.hold import Hold
@@ -18,20 +19,22 @@ ACCEPTABLE = (SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING)
 
 @dataclass(frozen=True, slots=True)
 class StateCounts:
-    """What a state holds: ``entries`` names (the root has none) and the ``bytes`` of its files."""
+    """What a state holds: ``entries`` names (the root has none) and the ``bytes`` of its files; of a device chunks and theirs."""
 
     entries: int = 0
     bytes: int = 0
 
 
-def judge(applied: StateCounts, target: Commit, emptied_since: CommitNumber, accepted: CommitNumber) -> Hold | None:
+def judge(
+    applied: StateCounts, target: Commit, emptied_since: CommitNumber, accepted: CommitNumber, words: LossWords
+) -> Hold | None:
     """The hold that forbids going from ``applied`` to ``target``, or None.
 
     ``emptied_since``: first of the empty commits that end with ``target`` (see :func:`trailing_empty`); ``accepted``: the
     newest commit that an operator let pass, ``NOTHING`` for none."""
     if target.entries or not applied.entries or accepted >= emptied_since > NOTHING:
         return None
-    message = f"the source became empty; the standby keeps its {applied.entries:,} entries"
+    message = f"the source became empty; the standby keeps its {applied.entries:,} {words.entries}"
     return Hold(SOURCE_EMPTIED, message)
 
 
@@ -56,24 +59,26 @@ def too_many(count: int, share: float, whole: int) -> bool:
     return count > share * whole
 
 
-def judge_lineage(limits: Brake, applied: StateCounts, target: Commit) -> Hold | None:
+def judge_lineage(limits: Brake, applied: StateCounts, target: Commit, words: LossWords) -> Hold | None:
     """The hold for a primary that started anew. No object is what it was then, so only what is certain
     counts: so many entries fewer."""
     lost = applied.entries - target.entries
     if not is_guarded(limits, applied.entries) or not too_many(lost, limits.deleted, applied.entries):
         return None
-    message = f"the primary started anew with {target.entries:,} entries; the standby keeps its {applied.entries:,}"
+    message = (
+        f"the primary started anew with {target.entries:,} {words.entries}; the standby keeps its {applied.entries:,}"
+    )
     return Hold(MASS_DELETION, message)
 
 
-def mass_deletion(count: int, entries: int, first: Commit, now: int) -> Hold:
+def mass_deletion(words: LossWords, count: int, entries: int, first: Commit, now: int) -> Hold:
     """The hold for ``count`` of ``entries`` that are gone since the commit ``first``; ``now`` UTC ns."""
-    return Hold(MASS_DELETION, f"{count:,} of {entries:,} entries deleted since {_clock(first.time, now)}")
+    return Hold(MASS_DELETION, f"{count:,} of {entries:,} {words.deleted} since {_clock(first.time, now)}")
 
 
-def mass_rewriting(count: int, files: int, first: Commit, now: int) -> Hold:
+def mass_rewriting(words: LossWords, count: int, files: int, first: Commit, now: int) -> Hold:
     """The hold for ``count`` of ``files`` that have other content since the commit ``first``; ``now`` UTC ns."""
-    return Hold(MASS_REWRITING, f"{count:,} of {files:,} files rewritten since {_clock(first.time, now)}")
+    return Hold(MASS_REWRITING, f"{count:,} of {files:,} {words.rewritten} since {_clock(first.time, now)}")
 
 
 def _clock(time: int, now: int) -> str:

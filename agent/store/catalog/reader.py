@@ -10,6 +10,7 @@ from typing import Any
 
 import apsw
 
+from agent.core.dataset_kind import DatasetKind
 from agent.core.digest import Digest
 from agent.core.errors import NotFound
 from agent.core.ids import ROOT, ChunkNumber, CommitNumber, ObjectId, shown_commit
@@ -23,6 +24,7 @@ from agent.core.rows import (
     tag_of_key,
 )
 from agent.store.catalog import commits, history, kept, losses, owed, sums
+from agent.store.catalog.chunk_losses import ChunkLosses
 from agent.store.catalog.row_tables import EVERY_KIND, Difference, RowTables, tables_of
 from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, store_error
 
@@ -184,6 +186,10 @@ class CatalogReader(Reading, losses.Losses):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def losses(self, kind: DatasetKind) -> losses.Losses | ChunkLosses:
+        """The brake's questions of a dataset of this kind."""
+        return ChunkLosses(self._all) if kind is DatasetKind.DEVICE else self
 
     def difference(
         self, a: CommitNumber, b: CommitNumber, batch: int = 1000

@@ -22,7 +22,7 @@ SIZE = 10 * DEVICE_CHUNK + 512
 
 @pytest.fixture
 def device(tmp_path: Path) -> Iterator[DevicePrimary]:
-    one = DevicePrimary(tmp_path / "alpha", SIZE)
+    one = DevicePrimary(tmp_path / "alpha", bytes(SIZE))
     yield one
     one.close()
 
@@ -127,7 +127,7 @@ def test_a_device_away_longer_than_history(device: DevicePrimary, standby: Devic
 
 def test_a_device_that_changes_at_every_read_goes_by_the_spool(tmp_path: Path, standby: DeviceSecondary) -> None:
     """Rounds that do not shrink end in the spool, and the device is equal at last."""
-    device = DevicePrimary(tmp_path / "alpha", SIZE, limit=DEVICE_CHUNK)
+    device = DevicePrimary(tmp_path / "alpha", bytes(SIZE), limit=DEVICE_CHUNK)
     device.put((0, noise(5 * DEVICE_CHUNK)))
     seeds = iter(range(12))
 
@@ -151,7 +151,9 @@ def test_a_device_that_changes_at_every_read_goes_by_the_spool(tmp_path: Path, s
 @pytest.mark.parametrize("which", ["tree", "device"])
 def test_rows_of_the_other_kind_are_refused(tmp_path: Path, which: str) -> None:
     """A tree's receiver takes no device and a device's no tree, whatever their digests say; nothing is stored."""
-    primary: Primary = DevicePrimary(tmp_path / "alpha", SIZE) if which == "tree" else Primary(tmp_path / "alpha")
+    primary: Primary = (
+        DevicePrimary(tmp_path / "alpha", bytes(SIZE)) if which == "tree" else Primary(tmp_path / "alpha")
+    )
     secondary = Secondary(tmp_path / "beta") if which == "tree" else DeviceSecondary(tmp_path / "beta")
     if which == "device":
         primary.write((b"f", b"1"))

@@ -14,14 +14,17 @@ import apsw
 import pytest
 
 from agent.apply.brake.judge import Guard, Reached
+from agent.apply.brake.loss_words import LOSS_WORDS
 from agent.apply.brake.window import STRETCHES
 from agent.config.values import Brake
 from agent.core.commit import Commit
+from agent.core.dataset_kind import DatasetKind
 from agent.core.hold import Hold
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.store.catalog.catalog import CatalogReader
 from fakes.apply_fakes import Chance, Rig, Tree, rig
 
+TREE = LOSS_WORDS[DatasetKind.TREE]
 LIMITS = Brake(deleted=0.3, rewritten=0.5, window=320, min_entries=10)
 WIDTH = LIMITS.window * 10**9
 STRETCH = WIDTH // STRETCHES
@@ -201,7 +204,7 @@ def test_the_first_loss_is_the_one_that_is_told(tmpfs_dir: Path, rng: random.Ran
 def test_a_hold_names_the_moment_of_the_deletion(tmpfs_dir: Path) -> None:
     """Long after files were saved over and renamed they are deleted: that is when it was, whatever the window begins with."""
     with rig(tmpfs_dir / "rig") as it:
-        guard, past = Guard(LIMITS, it.clock), Past(it)
+        guard, past = Guard(LIMITS, it.clock, TREE), Past(it)
         tree = wide(it)
         applied = past.commit(tree).number
         files = [place for place in tree.names if place[0] != ROOT]
@@ -236,7 +239,7 @@ def test_a_commit_costs_the_same_however_long_history_is(tmpfs_dir: Path, rng: r
     """200 files of which 80 change all the time, others only their mode: near the limits, so that history is asked. Steps of
     SQLite's machine for each commit, in the window's first tenth and in its last."""
     with rig(tmpfs_dir / "rig") as it, it.catalog.reader() as reader:
-        guard, steps, costs = Guard(Brake(window=900, min_entries=100), it.clock), counted(reader), []
+        guard, steps, costs = Guard(Brake(window=900, min_entries=100), it.clock, TREE), counted(reader), []
         tree = wide(it, 10, 20)
         applied = it.commit(tree).number
         files = [id for id, row in tree.objects.items() if row.kind == stat.S_IFREG]
@@ -259,7 +262,7 @@ def test_verdicts_equal_those_of_the_model(tmpfs_dir: Path, rng: random.Random) 
     that followed all along does not hold by mistake."""
     with rig(tmpfs_dir / "rig") as it:
         past, chance = Past(it), Chance(rng)
-        following = Guard(LIMITS, it.clock)
+        following = Guard(LIMITS, it.clock, TREE)
         tree = chance.evolve(Tree.empty(it.store), 80)
         applied = past.commit(tree, consistent=rng.random() < 0.5).number
         codes = set()
@@ -271,7 +274,7 @@ def test_verdicts_equal_those_of_the_model(tmpfs_dir: Path, rng: random.Random) 
                 assert judged(it, following, target, applied) is None
                 continue
             expected = past.expected(target, applied)
-            hold = judged(it, Guard(LIMITS, it.clock), target, applied)
+            hold = judged(it, Guard(LIMITS, it.clock, TREE), target, applied)
             assert expected == (hold.code if hold else None)
             follows = judged(it, following, target, applied)
             earlier = past.expected(target, past.stretch_before(applied))
@@ -295,7 +298,7 @@ def wide(it: Rig, directories: int = 10, files: int = 20) -> Tree:
 def test_deletions_add_up_over_the_window(tmpfs_dir: Path) -> None:
     """63 of 210 pass, the 64th does not; long after the window they count no more."""
     with rig(tmpfs_dir / "rig") as it:
-        guard, past = Guard(LIMITS, it.clock), Past(it)
+        guard, past = Guard(LIMITS, it.clock, TREE), Past(it)
         tree = wide(it)
         applied = past.commit(tree).number
         files = [place for place in tree.names if place[0] != ROOT]
@@ -317,7 +320,7 @@ def test_deletions_add_up_over_the_window(tmpfs_dir: Path) -> None:
 def test_a_swap_of_trees_deletes_nothing(tmpfs_dir: Path) -> None:
     """Built anew beside it, swapped, the old one removed: the paths stand. The same with other content is rewriting."""
     with rig(tmpfs_dir / "rig") as it:
-        guard, past = Guard(LIMITS, it.clock), Past(it)
+        guard, past = Guard(LIMITS, it.clock, TREE), Past(it)
         tree = Tree.empty(it.store)
 
         def build(name: bytes, word: bytes) -> None:
@@ -341,7 +344,7 @@ def test_a_swap_of_trees_deletes_nothing(tmpfs_dir: Path) -> None:
 def test_what_keeps_content_passes(tmpfs_dir: Path, how: str) -> None:
     """Every file renamed, given another mode, or replaced by one with the same content; however often it is looked at."""
     with rig(tmpfs_dir / "rig") as it:
-        guard, past = Guard(LIMITS, it.clock), Past(it)
+        guard, past = Guard(LIMITS, it.clock, TREE), Past(it)
         tree = wide(it)
         applied = past.commit(tree).number
         for place, id in sorted(tree.names.items()):
@@ -362,7 +365,7 @@ def test_what_keeps_content_passes(tmpfs_dir: Path, how: str) -> None:
 def test_ransom_is_held(tmpfs_dir: Path, how: str) -> None:
     """Whichever way content goes, it is held soon after half of the files (deletions: a third)."""
     with rig(tmpfs_dir / "rig") as it:
-        guard, past = Guard(LIMITS, it.clock), Past(it)
+        guard, past = Guard(LIMITS, it.clock, TREE), Past(it)
         tree = wide(it)
         applied = past.commit(tree).number
         files = sorted(item for item in tree.names.items() if item[0][0] != ROOT)
@@ -392,7 +395,7 @@ def test_a_file_that_is_written_all_the_time_is_one_file(tmpfs_dir: Path) -> Non
     """Thousands of rewritings of a few files are a few files, and history is not asked at all."""
     with rig(tmpfs_dir / "rig") as it, it.catalog.reader() as reader:
         past, asked = Past(it), 0
-        guard = Guard(LIMITS, it.clock)
+        guard = Guard(LIMITS, it.clock, TREE)
         tree = wide(it, 2, 20)
         applied = past.commit(tree).number
         hot = [id for id, row in tree.objects.items() if row.kind == stat.S_IFREG][:10]

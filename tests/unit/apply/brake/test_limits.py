@@ -16,9 +16,13 @@ from agent.apply.brake.limits import (
     too_many,
     trailing_empty,
 )
+from agent.apply.brake.loss_words import LOSS_WORDS
 from agent.config.values import Brake
 from agent.core.commit import Commit
+from agent.core.dataset_kind import DatasetKind
 from agent.core.ids import NOTHING, CommitNumber
+
+TREE, DEVICE = LOSS_WORDS[DatasetKind.TREE], LOSS_WORDS[DatasetKind.DEVICE]
 
 
 def _commit(number: int, entries: int) -> Commit:
@@ -27,25 +31,25 @@ def _commit(number: int, entries: int) -> Commit:
 
 def test_an_emptied_source_holds() -> None:
     """Nothing but the root, where there was something."""
-    hold = judge(StateCounts(3), _commit(7, 0), CommitNumber(6), NOTHING)
+    hold = judge(StateCounts(3), _commit(7, 0), CommitNumber(6), NOTHING, TREE)
     assert hold is not None
     assert ("held", "the source became empty; the standby keeps its 3 entries") == (hold.code, hold.sentence)
 
 
 def test_an_empty_standby_may_stay_empty() -> None:
     """From nothing to nothing is no loss."""
-    assert judge(StateCounts(), _commit(7, 0), CommitNumber(7), NOTHING) is None
+    assert judge(StateCounts(), _commit(7, 0), CommitNumber(7), NOTHING, TREE) is None
 
 
 def test_a_source_with_entries_passes() -> None:
     """One entry is enough here; shares are weighed elsewhere."""
-    assert judge(StateCounts(1000), _commit(7, 1), NOTHING, NOTHING) is None
+    assert judge(StateCounts(1000), _commit(7, 1), NOTHING, NOTHING, TREE) is None
 
 
 def test_accepting_lets_exactly_this_emptying_pass() -> None:
     """An acceptance covers the run of empty commits that it was typed in, not a later one."""
-    assert judge(StateCounts(3), _commit(9, 0), CommitNumber(6), CommitNumber(7)) is None
-    assert judge(StateCounts(3), _commit(12, 0), CommitNumber(11), CommitNumber(7)) is not None
+    assert judge(StateCounts(3), _commit(9, 0), CommitNumber(6), CommitNumber(7), TREE) is None
+    assert judge(StateCounts(3), _commit(12, 0), CommitNumber(11), CommitNumber(7), TREE) is not None
 
 
 def test_the_run_of_empty_commits_begins_after_the_last_full_one() -> None:
@@ -75,10 +79,10 @@ def test_a_lineage_that_lost_most_is_held() -> None:
     """Counts alone decide: as much or more passes, a loss over the limit does not."""
     limits = Brake()
     applied = StateCounts(1000)
-    assert judge_lineage(limits, applied, _commit(9, 700)) is None
-    assert judge_lineage(limits, applied, _commit(9, 5000)) is None
-    assert judge_lineage(limits, StateCounts(99), _commit(9, 1)) is None
-    hold = judge_lineage(limits, applied, _commit(9, 699))
+    assert judge_lineage(limits, applied, _commit(9, 700), TREE) is None
+    assert judge_lineage(limits, applied, _commit(9, 5000), TREE) is None
+    assert judge_lineage(limits, StateCounts(99), _commit(9, 1), TREE) is None
+    hold = judge_lineage(limits, applied, _commit(9, 699), TREE)
     assert hold is not None
     assert "mass-deletion" == hold.code
     assert "the primary started anew with 699 entries; the standby keeps its 1,000" == hold.sentence
@@ -88,7 +92,11 @@ def test_holds_say_how_much_and_since_when() -> None:
     """The time of the first commit in local time, with its day when that is another."""
     at = int(datetime.fromisoformat("2026-11-22T02:14").astimezone().timestamp()) * 10**9
     first = Commit(CommitNumber(6), CommitNumber(5), bytes(32), at, 0, True, 5, 0)
-    hold = mass_deletion(1204, 1310, first, at + 3600 * 10**9)
+    hold = mass_deletion(TREE, 1204, 1310, first, at + 3600 * 10**9)
     assert "1,204 of 1,310 entries deleted since 02:14" == hold.sentence
-    hold = mass_rewriting(60, 100, first, at + 86_400 * 10**9)
+    hold = mass_rewriting(TREE, 60, 100, first, at + 86_400 * 10**9)
     assert ("mass-rewriting", "60 of 100 files rewritten since 2026-11-22 02:14") == (hold.code, hold.sentence)
+    hold = mass_deletion(DEVICE, 1204, 1310, first, at + 3600 * 10**9)
+    assert "1,204 of 1,310 chunks of 64 KiB became zeros since 02:14" == hold.sentence
+    hold = mass_rewriting(DEVICE, 60, 100, first, at + 86_400 * 10**9)
+    assert "60 of 100 chunks of 64 KiB rewritten since 2026-11-22 02:14" == hold.sentence
