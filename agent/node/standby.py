@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from agent.adopt.adopted_tree import AdoptedTree
 from agent.adopt.seeding import Seeding
 from agent.apply.applier import Applier, Supply
 from agent.apply.loop import ApplyLoop
@@ -61,14 +62,15 @@ class Standby:
             local = stack.enter_context(lineage.open_local(home))
             vault = stack.enter_context(Vault.open(str(place), catalog.pack_end()))
             expected = dataset.adopt and catalog.newest() is None
-            seeding = Seeding(
-                str(place), dataset.path, vault, around.clock, expected=expected, left_out=_left_out(dataset, around)
-            )
-            stack.callback(seeding.close)
-            lost = _opened(seeding, local)
-            standby = cls(dataset, context, catalog, local, vault, seeding)
+            tree = AdoptedTree(str(place), dataset.path)
+            stack.callback(tree.close)
+            lost = _opened(tree, local)
+            mending = Mending(vault, local, context.assigned.primary, context.board, around.clock)
+            left_out = _left_out(dataset, around)
+            seeding = Seeding(tree, vault, around.clock, lost=mending.forget, left_out=left_out, expected=expected)
+            standby = cls(dataset, context, catalog, local, vault, seeding, mending)
             if lost:
-                standby.mending.lost(lost)
+                mending.lost(lost)
             stack.pop_all()
         standby.loop.start()
         return standby
@@ -81,6 +83,7 @@ class Standby:
         local: Local,
         vault: Vault,
         seeding: Seeding,
+        mending: Mending,
     ) -> None:
         around, board = context.around, context.board
         self.dataset = dataset
@@ -95,8 +98,7 @@ class Standby:
         self._context = context
         self._catalog = catalog
         self._local = local
-        self.mending = Mending(vault, local, context.assigned.primary, board, around.clock)
-        seeding.lost = self.mending.forget
+        self.mending = mending
         self._kept: Epoch | None = None
         self._is_full = False
         self.calls = ServedCalls(dataset.name, around.clock)
@@ -130,7 +132,7 @@ class Standby:
             str(scratch),
             self.turns.step,
             dataset.adopt,
-            self.seeding,
+            self.seeding.guard,
             _left_out(dataset, around),
         )
         supply = Supply(self._catalog.reader, self.mending.read, self.mending.patch_of, self.early)
@@ -349,10 +351,10 @@ def _room(dataset: Dataset, around: Surroundings, board: ProblemBoard) -> DiskRe
     return DiskReserve("receive", "nothing more is received", dataset.name, reserve, board, around.clock)
 
 
-def _opened(seeding: Seeding, local: Local) -> str:
+def _opened(tree: AdoptedTree, local: Local) -> str:
     """Go on with an adopted tree; why what was relied on in it is lost, "" when it is not."""
     try:
-        found = seeding.open()
+        found = tree.open()
     except Damaged as error:
         local.set_value(_SEEDS, b"", durable=True)
         return error.reason

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.adopt.adopted_tree import AdoptedTree
 from agent.adopt.seeding import Seeding
+from agent.apply.ports import nothing_left_out
 from agent.chunking.cutter import Cutter
 from agent.chunking.reader import read_at_once
 from agent.core import chunks
@@ -49,9 +51,16 @@ class Rig:
 
     def make(self) -> Seeding:
         """As a standby makes it when it is opened."""
-        one = Seeding(str(self.home), str(self.tree), self.vault, self.clock, expected=True)
-        one.lost = lambda names, _: self.lost.extend(names)
-        return one
+        self.placements = AdoptedTree(str(self.home), str(self.tree))
+        self.was_begun = self.placements.open()
+        return Seeding(
+            self.placements,
+            self.vault,
+            self.clock,
+            lost=lambda names, _: self.lost.extend(names),
+            left_out=nothing_left_out,
+            expected=True,
+        )
 
     def index(self) -> None:
         """Read the whole tree."""
@@ -70,7 +79,7 @@ class Rig:
         self.vault.close()
         self.vault = Vault.open(str(self.home), end)
         self.seeding = self.make()
-        assert self.seeding.open()
+        assert self.was_begun
 
     def close(self) -> None:
         os.close(self.root)
@@ -116,11 +125,11 @@ def test_content_is_known_without_reading_while_its_stat_stays(rig: Rig) -> None
     rig.index()
     handle, st = handle_of(rig.root, b"small"), (rig.tree / "small").stat()
     vouched = None if _libc.magic_of(rig.root) == TMPFS else chunks.encode_one(len(SMALL), names_of(SMALL)[0])
-    assert vouched == rig.seeding.content(handle, st)
+    assert vouched == rig.seeding.guard.content(handle, st)
     (rig.tree / "small").write_bytes(SMALL)
     os.utime(rig.tree / "small", (1, 1))
-    assert None is rig.seeding.content(handle, (rig.tree / "small").stat())
-    assert None is rig.seeding.content(b"another", st)
+    assert None is rig.seeding.guard.content(handle, (rig.tree / "small").stat())
+    assert None is rig.seeding.guard.content(b"another", st)
 
 
 def test_a_file_that_has_just_changed_is_read_again(rig: Rig) -> None:
@@ -128,7 +137,7 @@ def test_a_file_that_has_just_changed_is_read_again(rig: Rig) -> None:
     rig.clock = ManualClock((rig.tree / "small").stat().st_ctime_ns)
     rig.seeding = rig.make()
     rig.index()
-    assert None is rig.seeding.content(handle_of(rig.root, b"small"), (rig.tree / "small").stat())
+    assert None is rig.seeding.guard.content(handle_of(rig.root, b"small"), (rig.tree / "small").stat())
 
 
 def test_only_what_is_relied_on_is_copied(rig: Rig) -> None:
@@ -170,7 +179,7 @@ def test_what_is_relied_on_is_copied_before_its_file_changes(rig: Rig) -> None:
     first, rest = names_of(LARGE)[:2], names_of(LARGE)[2:]
     assert [] == rig.vault.missing(first)
     sub = os.open(rig.tree / "sub", os.O_RDONLY)
-    rig.seeding.before_change(sub, b"large")
+    rig.seeding.guard.before_change(sub, b"large")
     os.close(sub)
     (rig.tree / "sub" / "large").write_bytes(b"overwritten")
     assert ([], rest) == (rig.vault.missing_in_packs(first), rig.vault.missing(rest))
@@ -213,7 +222,6 @@ def test_a_list_that_is_damaged_is_removed(rig: Rig) -> None:
     (rig.home / "standby.db").write_bytes(b"no database at all" * 1000)
     for name in ("standby.db-wal", "standby.db-shm"):
         (rig.home / name).unlink(missing_ok=True)
-    rig.seeding = rig.make()
     with pytest.raises(Damaged):
-        rig.seeding.open()
+        rig.make()
     assert not (rig.home / "standby.db").exists()
