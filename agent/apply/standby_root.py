@@ -189,6 +189,11 @@ class StandbyRoot:
             self._local.set_value(_ROOT, root_identity(world.root).encoded(), durable=True)
 
 
+def root_kept(local: LocalFacts) -> bytes | None:
+    """The identity of the directory that is the standby (``RootIdentity.encoded``); None while none was taken."""
+    return local.value(_ROOT) or None
+
+
 def forget_root(local: LocalFacts) -> None:
     """Whatever stands at the path at the next look is taken, empty or not."""
     local.set_value(_ADOPTING, b"")

@@ -22,6 +22,11 @@ def _replaced(dataset: str) -> Hold:
     return Hold(ROOT_REPLACED, sentence, f"bring the old one back, or, if this one is right: hikae accept {dataset}")
 
 
+def expect_root(local: Local, identity: bytes) -> None:
+    """What is captured is the directory with this identity (``RootIdentity.encoded``), and no other without ``accept``."""
+    local.set_value(_KEY, identity, durable=True)
+
+
 class RootGuard:
     """Compares the root of ``dataset`` with what it was when it was first captured, or accepted."""
 

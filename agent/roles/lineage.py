@@ -15,6 +15,8 @@ from pathlib import Path
 
 import structlog
 
+from agent.apply.standby_root import root_kept
+from agent.capture.root import expect_root
 from agent.core.errors import Damaged, TryAgain
 from agent.core.ids import NOTHING, Epoch, commit_number, epoch_of
 from agent.fs.durable import sync_dir, write_durably
@@ -42,7 +44,7 @@ def open_stores(home: Path, node: str, now_ns: int) -> tuple[Catalog, Local]:
         local = stack.enter_context(open_local(home))
         if catalog.created or asked.anew:
             local.forget_objects()
-        _begin_with_commit(catalog, now_ns, anew=asked.anew)
+        _begin_with_commit(catalog, local, now_ns, anew=asked.anew)
         _was_given(home)
         stack.pop_all()
     return catalog, local
@@ -166,14 +168,24 @@ def _settle_epoch(role: Path, catalog: Catalog, node: str, above: int) -> None:
         write_record(role, settled)
 
 
-def _begin_with_commit(catalog: Catalog, now_ns: int, *, anew: bool) -> None:
+def _begin_with_commit(catalog: Catalog, local: Local, now_ns: int, *, anew: bool) -> None:
     """The first commit of an epoch that follows others: what was before, or ``anew`` nothing. Where nothing was, the first walk
     makes it."""
     newest, epoch = catalog.newest(), catalog.lineage[-1]
     if newest is None or epoch_of(newest.number) == epoch.number:
         return
+    _go_on_with_root(catalog.lineage, epoch_of(newest.number), local)
     number, time = commit_number(epoch.number, 1), max(now_ns, newest.time)
     parent = NOTHING if anew else newest.number
     if anew:
         catalog.restart_from_nothing(number)
     catalog.seal(Header(number, parent, time, time, newest.consistent and not anew), catalog.pack_end())
+
+
+def _go_on_with_root(known: Sequence[Epoch], before: int, local: Local) -> None:
+    """A standby that becomes the primary captures the directory that was the standby. Whatever else stands at its path by now, an
+    empty mount point at worst, is not what was received, and is captured by an operator's word only."""
+    was_standby = known[-1].owner not in {epoch.owner for epoch in known if epoch.number == before}
+    kept = root_kept(local)
+    if was_standby and kept is not None:
+        expect_root(local, kept)

@@ -8,12 +8,10 @@ from agent.core.ids import Epoch
 from agent.roles.record import ROLE, RoleRecord, write_record
 from agent.status.state import Role
 
-TOKEN = b"0123456789abcdef"
-
 
 def reign(number: int, owner: str) -> Epoch:
     """The epoch ``number`` of ``owner``, the same for every node that is told of it."""
-    return Epoch(number, owner, TOKEN)
+    return Epoch(number, owner, f"{number} of {owner}".ljust(16).encode()[:16])
 
 
 def make_primary(home: Path, epoch: Epoch) -> None:

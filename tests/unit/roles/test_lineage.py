@@ -126,6 +126,22 @@ def test_the_epoch_of_another_node_is_not_gone_on_with(tmp_path: Path) -> None:
     catalog.close()
 
 
+@pytest.mark.parametrize(("before", "expected"), [("alpha", b"standby"), ("beta", b"own")])
+def test_a_promoted_standby_captures_the_directory_that_it_was(tmp_path: Path, before: str, expected: bytes) -> None:
+    """What it takes for its root is what it kept as a standby; a primary that begins a higher epoch keeps its own."""
+    with Catalog.open(str(tmp_path / lineage.CATALOG)) as catalog:
+        catalog.begin_epoch(Epoch(4, before, b"t" * 16))
+        catalog.write(Changes([directory_row(ROOT)]), Header(commit_number(4, 9), NOTHING, NOW, NOW, True))
+    with lineage.open_local(tmp_path) as local:
+        local.set_value("standby-root", b"standby")
+        local.set_value("root", b"own")
+    lineage.ask_for_epoch(tmp_path, 4, anew=False)
+    catalog, local = lineage.open_stores(tmp_path, "beta", NOW)
+    assert (5, expected) == (catalog.lineage[-1].number, local.value("root"))
+    local.close()
+    catalog.close()
+
+
 @pytest.mark.parametrize("step", ["recorded", "begun"])
 def test_a_crash_between_the_steps_of_a_new_epoch(tmp_path: Path, step: str) -> None:
     """It is begun all the same, once, as it was recorded, and with its commit."""
