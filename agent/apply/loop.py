@@ -327,7 +327,8 @@ class ApplyLoop:
         self._applier.prepare()
         if self._finish():
             return
-        hold = self.facts().hold if paused and self._braked() else None
+        # What it holds is looked at again at the next converge: a verify may have gone past the time of that.
+        hold = self.facts().hold if self._braked() else None
         self._say(phase=ApplyPhase.PAUSED if paused else ApplyPhase.IDLE, hold=hold)
         if not self._applier.checkpointed:
             self._checkpoint()

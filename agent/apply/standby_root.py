@@ -201,10 +201,6 @@ def forget_root(local: LocalFacts) -> None:
     local.set_value(_ROOT, b"", durable=True)
 
 
-#: Problems for which another directory can be taken.
-REPLACED = (STANDBY_GONE, STANDBY_REPLACED)
-
-
 def is_vacant(root: int, left_out: LeftOut) -> bool:
     """Whether nothing but our own directory, an untouched ``lost+found``, what is left out and what is mounted there stands in a
     directory."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import click
@@ -10,62 +11,86 @@ import click
 from agent.cli.context import Context
 from agent.cli.output import answer_json, remark, say
 from agent.core.errors import NotFound, Refused
+from agent.core.hold import REPLACED, Hold, unaccepted
 from agent.operations.declaration import Json
 from agent.operations.reading import StatusRequest
+from agent.status.state import Role
 from agent.status.text import shown
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Of one command. ``danger``: what it does, where nobody can be asked ("it changes …"); ``text``: what is asked."""
+    """Of one command. ``danger``: what it does, where nobody can be asked ("it changes …"); ``text``: what is asked; ``refusal``:
+    why the agent would refuse it and what leads on, of a dataset in the published value and this node's name; None where it would
+    not."""
 
     operation: str
     danger: str
     text: str
+    refusal: Callable[[Json, str], tuple[str, str] | None]
 
 
-def hold_of(status: Json, dataset: str) -> Json | None:
-    """What is held on this node. Raises ``NotFound`` for a dataset that it does not have."""
-    known = {one["name"]: one["hold"] for one in status["datasets"]}
-    if dataset not in known:
-        names = ", ".join(sorted(known)) or "none"
-        raise NotFound("find the dataset", dataset, f"this node has: {names}", "see hikae config show")
-    hold = known[dataset]
-    return dict(hold) if hold and hold["node"] == status["node"] else None
+def why_not_accept(dataset: Json, here: str) -> tuple[str, str] | None:
+    """See ``Question``: what is held is to be held on this node, and by what ``accept`` ends."""
+    told = dataset["hold"]
+    hold = Hold(told["code"], told["sentence"], told["remedy"]) if told else None
+    return unaccepted(hold, told["node"] if told else "", here, dataset["name"])
+
+
+def why_not_resync(dataset: Json, here: str) -> tuple[str, str] | None:
+    """See ``Question``: it is for a standby whose directory is gone or another."""
+    if dataset["role"] != Role.STANDBY:
+        return f"this node is its {dataset['role']}", f"type it on {', '.join(dataset['standbys'])}"
+    held = dataset["hold"]
+    if held and held["node"] == here and held["code"] in REPLACED:
+        return None
+    reason = "its standby is the directory that it was; nothing is to be taken over"
+    return reason, f"hikae verify {dataset['name']} --repair makes it equal"
 
 
 def is_meant(context: Context, dataset: str, question: Question, yes: bool, dry_run: bool, as_json: bool) -> bool:
-    """Whether to go on; False after a dry run, which only says what is held. Raises ``Refused`` when it is not confirmed."""
+    """Whether to go on; False after a dry run, which only says what is held. Raises ``Refused`` when it is not confirmed, or
+    would be refused."""
     if yes and not dry_run:
         return True
-    hold = hold_of(context.controls().ask(StatusRequest()), dataset)
+    status = context.controls().ask(StatusRequest())
+    found = _dataset_of(status, dataset)
+    if refusal := question.refusal(found, status["node"]):
+        raise Refused(question.operation, dataset, *refusal)
     if dry_run:
-        _answer(dataset, hold, as_json)
+        _answer(dataset, found["hold"], as_json)
         return False
-    _confirm(dataset, hold, question)
+    _confirm(dataset, found["hold"], question)
     return True
 
 
-def _answer(dataset: str, hold: Json | None, as_json: bool) -> None:
+def _dataset_of(status: Json, dataset: str) -> Json:
+    """Raises ``NotFound`` for a dataset that this node does not have."""
+    known: dict[str, Json] = {one["name"]: one for one in status["datasets"]}
+    if dataset not in known:
+        names = ", ".join(sorted(known)) or "none"
+        raise NotFound("find the dataset", dataset, f"this node has: {names}", "see hikae config show")
+    return known[dataset]
+
+
+def _answer(dataset: str, hold: Json, as_json: bool) -> None:
     if as_json:
-        told = {"hold": hold["sentence"], "gives_up": hold.get("gives_up")} if hold else {"hold": None}
-        answer_json({"dataset": dataset, **told})
+        answer_json({"dataset": dataset, "hold": hold["sentence"], "gives_up": hold.get("gives_up")})
         return
-    say(f"{dataset}: {hold['sentence'] if hold else 'nothing is held here'}")
-    if hold and hold.get("gives_up"):
+    say(f"{dataset}: {hold['sentence']}")
+    if hold.get("gives_up"):
         say(f"  to accept it gives up {hold['gives_up']}")
 
 
-def _confirm(dataset: str, hold: Json | None, question: Question) -> None:
+def _confirm(dataset: str, hold: Json, question: Question) -> None:
     if not sys.stdin.isatty():
         raise Refused(
             question.operation, dataset, f"{question.danger} and nobody can be asked here", "add --yes if it is meant"
         )
     text = question.text
-    if hold:
-        remark(f"{dataset} is held: {hold['sentence']}")
-        if hold.get("gives_up"):
-            remark(f"It gives up {hold['gives_up']}.")
-            text = f"Begin a higher epoch of {dataset} from what stands here now?"
+    remark(f"{dataset} is held: {hold['sentence']}")
+    if hold.get("gives_up"):
+        remark(f"It gives up {hold['gives_up']}.")
+        text = f"Begin a higher epoch of {dataset} from what stands here now?"
     if not click.confirm(shown(text), default=False, err=True):
         raise Refused(question.operation, dataset, "not confirmed", "nothing was changed")

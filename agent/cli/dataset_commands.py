@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from agent.cli.asking import Question, is_meant
+from agent.cli.asking import Question, is_meant, why_not_accept
 from agent.cli.context import Context
 from agent.cli.output import Duration, answer_json, json_option, progress_shown, remark, say
 from agent.core.errors import Exit
@@ -122,7 +122,8 @@ def accept(context: Context, dataset: str, yes: bool, dry_run: bool, as_json: bo
     What the hold kept from the standby is then done to it, deletions included. On a primary that is rewound or fenced a higher
     epoch begins from what stands here; what that gives up is said first."""
     text = f"Go on and apply this to the standby of {dataset}?"
-    if not is_meant(context, dataset, Question("accept", "it changes the standby", text), yes, dry_run, as_json):
+    question = Question("accept", "it changes the standby", text, why_not_accept)
+    if not is_meant(context, dataset, question, yes, dry_run, as_json):
         return
     result = context.controls().ask(AcceptRequest(dataset))
     if as_json:
@@ -154,19 +155,23 @@ def _say_verify(dataset: str, result: Json) -> None:
     owed = result.get("owed", 0)
     if result["equal"]:
         but = f" but for {owed:,} files that are owed" if owed > 1 else " but for 1 file that is owed" if owed else ""
-        say(f"{dataset}: equal{but} ({checked})")
-        _say_owed(result)
+        say(f"{dataset}: equal to commit {_commit(result)}{but} ({checked})")
+        _say_rest(result)
         return
     differences = result["differences"]
-    say(f"{dataset}: {len(differences):,} differences ({checked})")
+    say(f"{dataset}: {len(differences):,} differences from commit {_commit(result)} ({checked})")
     for difference in differences[:_DIFFERENCES_SHOWN]:
         say(f"  {_difference(difference)}")
     if len(differences) > _DIFFERENCES_SHOWN:
         remark(f"  and {len(differences) - _DIFFERENCES_SHOWN:,} more: --json lists all")
-    _say_owed(result)
+    _say_rest(result)
 
 
-def _say_owed(result: Json) -> None:
+def _say_rest(result: Json) -> None:
+    """What was not compared: commits that are not applied, and what is owed."""
+    newest = _commit({"commit": result.get("newest")})
+    if newest not in ("0", _commit(result)):
+        remark(f"  commit {newest} is received and not applied: hikae status says why")
     for path in result.get("owed_paths", ())[:_DIFFERENCES_SHOWN]:
         say(f"  {path}: owed; the primary could not read it, and its last version stands here, or nothing")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from agent.cli.asking import Question, is_meant
+from agent.cli.asking import Question, is_meant, why_not_resync
 from agent.cli.context import Context
 from agent.cli.output import answer_json, json_option, say
 from agent.core.errors import UsageError
@@ -27,7 +27,8 @@ def resync(context: Context, dataset: str, standby: bool, yes: bool, dry_run: bo
     if not standby:
         raise UsageError("resync", dataset, "it is not said what to fill anew", f"hikae resync {dataset} --standby")
     text = f"Take what stands at the standby's path of {dataset} over, and make it equal?"
-    if not is_meant(context, dataset, Question("resync", "it fills a directory", text), yes, dry_run, as_json):
+    question = Question("resync", "it fills a directory", text, why_not_resync)
+    if not is_meant(context, dataset, question, yes, dry_run, as_json):
         return
     result = context.controls().ask(ResyncRequest(dataset))
     if as_json:

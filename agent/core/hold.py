@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from agent.core.problem_codes import FENCED, MASS_DELETION, MASS_REWRITING, REWOUND, ROOT_REPLACED, SOURCE_EMPTIED
+from agent.core.problem_codes import (
+    FENCED,
+    MASS_DELETION,
+    MASS_REWRITING,
+    REWOUND,
+    ROOT_REPLACED,
+    SOURCE_EMPTIED,
+    STANDBY_GONE,
+    STANDBY_REPLACED,
+)
 
 #: What `hikae accept` ends; any other hold ends with its cause.
 ACCEPTED = frozenset({SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING, ROOT_REPLACED, REWOUND, FENCED})
+#: What `hikae resync` ends.
+REPLACED = frozenset({STANDBY_GONE, STANDBY_REPLACED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +39,27 @@ class Hold:
 def on_node(hold: Hold, node: str) -> Hold:
     """The hold as it stands on ``node``: what can be accepted is accepted where it stands."""
     return replace(hold, accepted_on=node if hold.code in ACCEPTED else "")
+
+
+class NotAccepted(NamedTuple):
+    """Why `hikae accept` ends nothing here, and what leads on."""
+
+    reason: str
+    remedy: str
+
+
+def unaccepted(hold: Hold | None, stands_on: str, here: str, dataset: str) -> NotAccepted | None:
+    """Why `hikae accept` on the node ``here`` would not end this hold, which stands on ``stands_on``; None where it would.
+    ``hold``: None where nothing is held, on any node."""
+    if hold is None:
+        return NotAccepted("nothing is held", "hikae status shows what the dataset waits for")
+    if hold.code not in ACCEPTED:
+        where = "here" if stands_on == here else f"on {stands_on}"
+        away = "" if stands_on == here else f"on {stands_on}: "
+        reason = f"what is held {where} ends with its cause and not by accept: {hold.sentence}"
+        return NotAccepted(reason, f"{away}{hold.remedy}" if hold.remedy else "see hikae status")
+    if stands_on != here:
+        return NotAccepted(
+            f"{stands_on} is held, not {here}: {hold.sentence}", f"on {stands_on}: hikae accept {dataset}"
+        )
+    return None

@@ -152,6 +152,11 @@ class Member:
                 self._since = (state, self._around.clock.now_ns())
             return replace(facts, since_ns=self._since[1])
 
+    @property
+    def node(self) -> str:
+        """This node's name."""
+        return self._around.node
+
     def _open(self, failed: Callable[[HikaeError], None]) -> Primary | Standby:
         home, node = self._around.home(self.dataset), self._around.node
         self.assigned = assign(lineage.recorded_role(home, node), self.dataset, node, home)

@@ -10,13 +10,14 @@ from agent.apply.applier import Applier, Supply
 from agent.apply.loop import ApplyLoop
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.apply.resync import forget_standby
-from agent.apply.standby_root import REPLACED, StandbyPlace
+from agent.apply.standby_root import StandbyPlace
 from agent.apply.writing.arriving import EarlyContent
 from agent.capture.exclude import Rules
 from agent.config.nesting import apart
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
 from agent.core.errors import Damaged, HikaeError, Refused, TryAgain
+from agent.core.hold import REPLACED
 from agent.core.ids import NOTHING, Epoch
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import BUSY, STATE_DISK_FULL

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.core.errors import HikaeError, Refused, TryAgain
-from agent.core.hold import Hold, on_node
+from agent.core.errors import Refused, TryAgain
+from agent.core.hold import Hold, unaccepted
 from agent.core.problem_codes import ROOT_REPLACED
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation, each_call
 from agent.operations.running import DatasetCall
@@ -35,9 +35,10 @@ def _accept(call: DatasetCall, _request: AcceptRequest) -> Json:
     if member.side is None:
         raise _not_running("accept", call.dataset)
     facts = member.facts()
-    hold = facts.hold
-    if hold is None or not hold.accepted_on:
-        raise _nothing_to_accept(facts)
+    hold, stands_on = _held_somewhere(facts, member.node)
+    refused = unaccepted(hold, stands_on, member.node, call.dataset)
+    if hold is None or refused is not None:
+        raise Refused("accept", call.dataset, *(refused or ()))
     if facts.role is Role.STANDBY:
         member.standby().loop.accept()
         return {"dataset": call.dataset, "accepted": shown(hold.sentence)}
@@ -53,21 +54,12 @@ def _accept_on_primary(member: Member, hold: Hold) -> None:
         side.pump.accept_root()
 
 
-def _nothing_to_accept(facts: DatasetFacts) -> HikaeError:
-    """Why not here, and what to type where."""
-    own = facts.hold
-    if own is not None:
-        return Refused("accept", facts.name, f"it ends with its cause only: {own.sentence}", own.remedy)
-    for peer in facts.peers:
-        hold = peer.told.standing.hold if peer.told is not None and peer.connected else None
-        if hold is not None and (where := on_node(hold, peer.name).accepted_on):
-            reason = f"nothing is held on this node; {where} is held: {hold.sentence}"
-            return Refused("accept", facts.name, reason, f"on {where}: hikae accept {facts.name}")
-    if facts.role is Role.STANDBY:
-        where = f"another root or filesystem is accepted on {facts.primary}"
-    else:
-        where = f"an emptied source, a mass deletion or rewriting is accepted on {', '.join(facts.standbys)}"
-    return Refused("accept", facts.name, "nothing that can be accepted is held on this node", where)
+def _held_somewhere(facts: DatasetFacts, here: str) -> tuple[Hold | None, str]:
+    """What is held, here or as a connected peer says, and on which node that is."""
+    if facts.hold is not None:
+        return facts.hold, here
+    said = ((peer.told.standing.hold, peer.name) for peer in facts.peers if peer.told and peer.connected)
+    return next(((hold, name) for hold, name in said if hold is not None), (None, ""))
 
 
 @dataset_operation("resync", ResyncRequest, role=None, long=True, changes=each_call)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent.core.standing import Verified
 from agent.operations.declaration import DatasetRequest, Json, Progress, dataset_operation
 from agent.operations.running import DatasetCall
+from agent.status.published import number_json
 from agent.status.state import Role
 from agent.status.text import shown
 
@@ -25,8 +26,8 @@ class VerifyRequest(DatasetRequest[Json]):
     """Compare the standby with its commit: metadata, with ``deep`` every byte too. ``repair``: make it equal, put back what the
     vault lost, and tell what is left.
 
-    ``{"equal", "deep", "checked_entries", "checked_bytes", "differences": [{"path", "what"}], "repaired", "owed",
-    "owed_paths"}``."""
+    ``{"equal", "commit", "newest", "deep", "checked_entries", "checked_bytes", "differences": [{"path", "what"}], "repaired",
+    "owed", "owed_paths"}``; ``commit``: what it was compared with; ``newest``: what was received, and may wait."""
 
     deep: bool = False
     repair: bool = False
@@ -42,6 +43,8 @@ def _verify(call: DatasetCall, request: VerifyRequest) -> Json:
     restored, damaged = _look_at_vault(call, side, request, told)
     report = side.loop.verify(deep=request.deep, progress=told, repair=request.repair, waits=told.waits)
     result = _answer(report, request, restored, damaged)
+    newest = side.newest()
+    result["newest"] = number_json(newest.number) if newest is not None else None
     found = len(report.differences) + report.more + bool(damaged)
     whats = [*(one.what for one in report.differences), *(["vault"] if damaged else [])]
     call.member.verifies.ended(Verified(time.time_ns(), result["equal"], request.deep, found), whats)
@@ -69,6 +72,7 @@ def _answer(report: VerifyReport, request: VerifyRequest, restored: int, damaged
         found.append({"path": "", "what": f"vault: {damaged:,} chunks {what}"})
     return {
         "equal": report.equal and not damaged,
+        "commit": number_json(report.number),
         "deep": request.deep,
         "checked_entries": report.checked_entries,
         "checked_bytes": report.checked_bytes,

@@ -76,6 +76,7 @@ class FakeControls:
         self.failure: BaseException | None = None
         self.during: Callable[[Progress], None] = lambda progress: progress({"phase": "fake", "done_entries": 1})
         self.equal = True
+        self.behind = 0
         self.rows: list[Json] = []
         self.taken: list[str] = []
         self.waiting: list[str] = []
@@ -112,6 +113,8 @@ class FakeControls:
         differences = [] if self.equal else [{"path": "a\x1b[2Jb", "what": "mode"}]
         return {
             "equal": self.equal,
+            "commit": {"epoch": 3, "seq": 1841},
+            "newest": {"epoch": 3, "seq": 1841 + self.behind},
             "checked_entries": 12,
             "checked_bytes": 3456,
             "differences": differences,

@@ -35,7 +35,18 @@ PEER = {
 }  # fmt: skip
 WATCH = {"kind", "why", "by_event", "by_reconcile", "overflows", "last_reconcile"}
 PROBLEM = {"code", "severity", "since", "path", "message", "remedy"}
-VERIFY = {"equal", "deep", "checked_entries", "checked_bytes", "differences", "owed", "owed_paths", "repaired"}
+VERIFY = {
+    "equal",
+    "deep",
+    "checked_entries",
+    "checked_bytes",
+    "differences",
+    "owed",
+    "owed_paths",
+    "repaired",
+    "commit",
+    "newest",
+}
 EVENT = {"id", "time", "dataset", "code", "message"}
 
 
@@ -122,7 +133,7 @@ def test_the_commands_of_the_readme(two: Two) -> None:
         assert re.fullmatch(pattern, waited.stdout), waited.stdout + waited.stderr
     assert "new" == (two.target / "new").read_text()
     verified = two.beta.run("verify", "web", "--deep")
-    assert (0, "web: equal (") == (verified.returncode, verified.stdout[:12])
+    assert (0, "web: equal to commit 1.") == (verified.returncode, verified.stdout[:23])
     looked = two.alpha.run("reconcile", "web")
     assert re.fullmatch(r"web: looked at everything up to commit 1\.\d+, [\d,]+ found\n", looked.stdout), looked.stdout
     happened = two.alpha.run("events")

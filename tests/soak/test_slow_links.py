@@ -27,8 +27,8 @@ from fakes.slow_link import SlowLink, can_link, slow_link
 WHOLE = int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) > 0
 MIB = 1 << 20
 HALF = 0.5
-#: Of the truth, and in bytes: what is on its way at this moment is neither here nor there.
-LEFT_SHARE, LEFT_FLOOR = 0.15, 256 << 10
+#: Of the truth, in bytes, and in seconds of the link: what is on its way at this moment is neither here nor there.
+LEFT_SHARE, LEFT_FLOOR, LEFT_SECONDS = 0.15, 256 << 10, 0.25
 LAG_SECONDS = 1.0
 #: A forecast is judged once the burst has run for so long, and while there is so much to go, in seconds.
 FORECAST_AFTER, FORECAST_SHARE, FORECAST_FLOOR = 10.0, 1 / 3, 1.5
@@ -94,9 +94,9 @@ def watched(link: SlowLink) -> Iterator[Watched]:
         thread.join()
 
 
-def untruths(looks: list[Look], made: Burst, whole: int) -> list[str]:
+def untruths(looks: list[Look], made: Burst, whole: int, rate: float) -> list[str]:
     """What status said of a burst that was not so, in words, once all of it was written; ``whole``: the packs' bytes at its
-    end."""
+    end; ``rate``: bytes a second of the link."""
     end, began, size = next(one.at for one in looks if one.arrived >= whole), made.began, made.size
     found = []
     for one in looks:
@@ -104,7 +104,7 @@ def untruths(looks: list[Look], made: Burst, whole: int) -> list[str]:
             # What is not written yet is not left.
             continue
         since, left = one.at - began, min(size, whole - one.arrived)
-        if abs(one.left - left) > max(LEFT_SHARE * left, LEFT_FLOOR):
+        if abs(one.left - left) > max(LEFT_SHARE * left, LEFT_FLOOR, LEFT_SECONDS * rate):
             found.append(f"{since:.1f} s: {one.left:,} bytes left, truly {left:,}")
         lag = since if left else 0.0
         # What lags longest was written at some time of the burst.
@@ -165,7 +165,7 @@ def look_at_a_burst(megabits: float, seconds: float, rng: random.Random, files: 
             time.sleep(2 * HALF)
         report(f"{made.size:,} bytes in {files} files at {megabits} Mbit/s", seen.looks, made.began)
         print(f"written after {made.written - made.began:.1f} s")
-        assert [] == untruths(seen.looks, made, packs(link.both))
+        assert [] == untruths(seen.looks, made, packs(link.both), megabits * 125_000)
 
 
 @pytest.mark.skipif(not WHOLE, reason="make soak PART=slow-links")

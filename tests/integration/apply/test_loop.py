@@ -10,10 +10,11 @@ from typing import Any, cast
 
 import pytest
 
+from agent.apply.applier import Applier
 from agent.apply.ending import ApplyStopped
-from agent.apply.loop import ApplyLoop
-from agent.apply.results import ApplyPhase
-from agent.core.clock import SystemClock
+from agent.apply.loop import LOOK_AGAIN_SECONDS, ApplyLoop
+from agent.apply.results import ApplyFacts, ApplyPhase, VerifyReport
+from agent.core.clock import ManualClock, SystemClock
 from agent.core.errors import Refused, TryAgain
 from agent.core.ids import NOTHING, ROOT, CommitNumber
 from agent.store.local import Local
@@ -65,6 +66,22 @@ class FailsOnce:
 
     def __getattr__(self, name: str) -> Any:  # Any: whatever the local facts have
         return getattr(self._local, name)
+
+
+class TakesLong:
+    """An applier whose verify takes longer than a look at what is held waits for."""
+
+    def __init__(self, applier: Applier, clock: ManualClock) -> None:
+        self._applier = applier
+        self._clock = clock
+
+    def verify(self, **how: Any) -> VerifyReport:  # Any: whatever a verify is told
+        found = self._applier.verify(**how)
+        self._clock.advance(LOOK_AGAIN_SECONDS + 1)
+        return found
+
+    def __getattr__(self, name: str) -> Any:  # Any: whatever the applier has
+        return getattr(self._applier, name)
 
 
 def _tree(it: Rig) -> Tree:
@@ -159,6 +176,33 @@ def test_a_hold_stands_and_can_be_accepted_while_paused(it: Rig) -> None:
         assert (None, []) == (loop.facts().hold, it.problems())
         loop.resume()
         assert loop.wait_applied(second.number, PATIENCE)
+
+
+def test_a_hold_stands_after_a_verify_that_took_long(it: Rig) -> None:
+    """Longer than until the next look at what is held: it is told all the time, or this node would say one thing and its peer
+    another."""
+    clock, holds = ManualClock(), list[bool]()
+    loop = ApplyLoop(cast(Applier, TakesLong(it.applier(), clock)), it.board, clock, Seen(), "test-apply")
+    loop.start()
+    try:
+        tree = _tree(it)
+        first = it.commit(tree)
+        loop.notify(first)
+        assert loop.wait_applied(first.number, PATIENCE)
+        tree.remove(ROOT, b"a")
+        loop.notify(it.commit(tree))
+        _until(loop, ApplyPhase.HELD)
+        assert loop.verify(deep=False).equal
+
+        # Each word of the loop from here on; it looks at what is held once more, since the time of that is past.
+        def is_enough(facts: ApplyFacts) -> bool:
+            holds.append(facts.hold is not None)
+            return len(holds) > 2
+
+        assert loop.wait_for(is_enough, PATIENCE)
+        assert {True} == set(holds)
+    finally:
+        loop.close()
 
 
 def test_what_failed_is_tried_again(it: Rig) -> None:

@@ -26,11 +26,15 @@ from agent.core.errors import (
     Unreachable,
 )
 from agent.core.hold import Hold
+from agent.core.standing import PeerStanding, Standing
 from agent.operations.reading import StatusRequest
 from agent.status.events import EventLog
-from agent.status.facts import NodeFacts
+from agent.status.facts import DatasetFacts, NodeFacts
 from agent.status.publish import Publisher
-from fakes.api_fakes import FakeControls, a_dataset, a_node
+from agent.status.state import Role
+from fakes.api_fakes import NOW, FakeControls, a_dataset, a_node, a_peer
+
+BETA_HELD = a_peer(told=PeerStanding(Standing("held", Hold("mass-deletion", "9 files")), NOW))
 
 LOOKED = "12 entries, names and metadata only; --deep compares the content too"
 
@@ -101,20 +105,18 @@ def test_each_command_asks_for_what_was_typed(
     ("arguments", "words"),
     [
         (("wait", "web"), "web: commit 3.1842 is durable on every standby (12 ms)\n"),
-        (("verify", "web"), f"web: equal ({LOOKED})\n"),
+        (("verify", "web"), f"web: equal to commit 3.1841 ({LOOKED})\n"),
         (
             ("verify", "web", "--repair"),
-            f"web: 2 repaired\nweb: equal ({LOOKED})\n",
+            f"web: 2 repaired\nweb: equal to commit 3.1841 ({LOOKED})\n",
         ),
         (("reconcile", "web"), "web: looked at everything up to commit 3.1843, 4 found\n"),
         (("resume", "web"), "web: nothing is paused\n"),
         (("accept", "web", "--yes"), "web: accepted, going on\n"),
-        (("accept", "web", "--dry-run"), "web: nothing is held here\n"),
         (
             ("resync", "web", "--standby", "--yes"),
             "web: taking /srv/web for the standby; hikae status shows how far it is\n",
         ),
-        (("resync", "web", "--standby", "--dry-run"), "web: nothing is held here\n"),
         (("reload",), "/etc/hikae/agent.toml: nothing took effect\n"),
     ],
 )
@@ -250,7 +252,7 @@ def test_differences_are_listed_and_escaped(hikae: Hikae, controls: FakeControls
     code, out, _ = hikae("verify", "web")
     assert (
         1,
-        f"web: 1 differences ({LOOKED})\n  a\\x1b[2Jb: mode\n",
+        f"web: 1 differences from commit 3.1841 ({LOOKED})\n  a\\x1b[2Jb: mode\n",
     ) == (code, out)
     code, out, _ = hikae("verify", "web", "--json")
     assert (1, False) == (code, json.loads(out)["equal"])
@@ -345,6 +347,7 @@ def test_usage_errors_are_2(hikae: Hikae, controls: FakeControls, arguments: tup
 
 def test_accept_without_a_terminal_needs_yes(hikae: Hikae, controls: FakeControls) -> None:
     """Where nobody can be asked, nothing is done."""
+    controls.facts = a_node(a_dataset(hold=Hold("held", "the source is empty")))
     code, out, err = hikae("accept", "web")
     assert (3, "", [("status",)]) == (code, out, controls.calls)
     assert "add --yes" in err
@@ -366,6 +369,53 @@ def test_accept_asks_on_a_terminal(
     found, _, err = hikae("accept", "web")
     assert (code, code == 0) == (found, ("accept", "web") in controls.calls)
     assert "web is held: the source is empty" in err
+
+
+@pytest.mark.parametrize("more", [("--dry-run",), ()])
+@pytest.mark.parametrize(
+    ("command", "dataset", "words"),
+    [
+        (("accept", "web"), a_dataset(), "nothing is held"),
+        (("accept", "web"), a_dataset(hold=Hold("root-gone", "no root", "mount it")), "no root; mount it"),
+        (
+            ("accept", "web"),
+            a_dataset(peers=(BETA_HELD,)),
+            "beta is held, not alpha: 9 files; on beta: hikae accept web",
+        ),
+        (("resync", "web", "--standby"), a_dataset(), "this node is its primary; type it on beta"),
+        (("resync", "web", "--standby"), a_dataset(role=Role.STANDBY), "hikae verify web --repair makes it equal"),
+    ],
+)
+def test_nobody_is_asked_about_what_would_be_refused(
+    hikae: Hikae,
+    controls: FakeControls,
+    command: tuple[str, ...],
+    more: tuple[str, ...],
+    dataset: DatasetFacts,
+    words: str,
+) -> None:
+    """A dry run, too, ends as the command would, and says what leads on."""
+    controls.facts = a_node(dataset)
+    code, out, err = hikae(*command, *more)
+    assert (3, "", [("status",)]) == (code, out, controls.calls)
+    assert words in err
+
+
+def test_a_dry_run_says_what_is_held(hikae: Hikae, controls: FakeControls) -> None:
+    """What the command would end."""
+    controls.facts = a_node(a_dataset(hold=Hold("held", "the source is empty")))
+    assert (0, "web: the source is empty\n", "") == hikae("accept", "web", "--dry-run")
+    gone = Hold("standby-gone", "the directory is gone")
+    controls.facts = a_node(a_dataset(role=Role.STANDBY, hold=gone))
+    assert (0, "web: the directory is gone\n", "") == hikae("resync", "web", "--standby", "--dry-run")
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_verify_says_what_is_received_and_not_applied(hikae: Hikae, controls: FakeControls, equal: bool) -> None:
+    """The commit that was compared is named; where a newer one waits that is said, or it would seem to be that one."""
+    controls.equal, controls.behind = equal, 7
+    _, out, err = hikae("verify", "web")
+    assert ("commit 3.1841 (" in out, "commit 3.1848 is received and not applied" in err) == (True, True)
 
 
 @pytest.mark.parametrize("more", [("--dry-run",), ()])
