@@ -31,6 +31,13 @@ CERTIFICATE = _code(
     "The node's certificate ends within 30 days, has ended, or cannot be used. An ended one lets no peer in.",
     "`hikae pki renew NODE`, and copy certificate and key to the node; no restart is needed",
 )
+NOT_LISTENING = _code(
+    "not-listening",
+    Where.NODE,
+    _ERROR,
+    "The address for peers is taken, so no peer can call this node.",
+    "stop what listens there, or change `[node] listen` and restart; it is tried again each second",
+)
 REVOCATION_LIST = _code(
     "revocation-list",
     Where.NODE,

@@ -14,9 +14,9 @@ import structlog
 from agent import __version__
 from agent.config.values import Settings
 from agent.core.clock import Clock
-from agent.core.errors import ConfigError, HikaeError
+from agent.core.errors import ConfigError, HikaeError, Refused
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.problem_codes import BUSY, CERTIFICATE, EVENTS_FILE, REVOCATION_LIST, UNKNOWN_DATASET
+from agent.core.problem_codes import BUSY, CERTIFICATE, EVENTS_FILE, NOT_LISTENING, REVOCATION_LIST, UNKNOWN_DATASET
 from agent.node.clocks import Clocks
 from agent.node.context import Surroundings
 from agent.node.measured.disks import Disks
@@ -80,7 +80,6 @@ class Node:
         Raises ``ConfigError``, ``Refused`` (port or socket taken), ``NotPermitted``; nothing runs then."""
         with ExitStack() as stack:
             self._prepare_directories()
-            self._identities.current()
             # Before anybody can ask: an answer publishes, and what is published becomes an event.
             self.events.open()
             self._door.start()
@@ -97,12 +96,21 @@ class Node:
         """Once a second."""
         for member in self.members.values():
             member.tick()
-        self._server.tick()
+        self._listen()
         self._around.clocks.tick(self.board)
         self._disks.tick()
         self._look_at_certificate()
         self._look_at_list()
         self._look_at_events()
+
+    def _listen(self) -> None:
+        """A certificate that became good opens the port to peers; until then the problem says so."""
+        try:
+            self._server.tick()
+            self.board.clear(NOT_LISTENING)
+        except Refused as error:
+            now = self._clock.now_ns()
+            self.board.put(Problem(NOT_LISTENING, Severity.ERROR, now, b"", error.reason, error.remedy))
 
     def reload(self) -> None:
         """Read the configuration again. What is wrong with it is logged and a problem; nothing is raised."""
@@ -180,7 +188,8 @@ class Node:
         try:
             identity = self._identities.current()
         except HikaeError as error:
-            self.board.put(Problem(CERTIFICATE, Severity.ERROR, now, b"", error.reason, error.remedy))
+            message = error.reason if error.subject in error.reason else f"{error.subject}: {error.reason}"
+            self.board.put(Problem(CERTIFICATE, Severity.ERROR, now, b"", message, error.remedy))
             return
         days = (identity.not_after - now) // DAY_NS
         if days >= WARN_DAYS:

@@ -68,7 +68,8 @@ def read_file(path: str, what: str, remedy: str) -> bytes:
         with open(path, "rb") as stream:
             return stream.read()
     except OSError as error:
-        raise ConfigError(f"read the {what}", path, error.strerror or "it cannot be read", remedy) from error
+        reason = f"{path}: {error.strerror or 'it cannot be read'}"
+        raise ConfigError(f"read the {what}", path, reason, remedy) from error
 
 
 def parse_certificates(pem: bytes, subject: str) -> list[x509.Certificate]:

@@ -5,6 +5,7 @@ Python's gRPC hands a client no certificate of the server, so the server signs t
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -82,9 +83,16 @@ def _read_pair(cert: str, key: str) -> tuple[bytes, bytes, x509.Certificate]:
                     raise
                 continue
             if _private(key_pem, path).public_key() == certificate.public_key():
+                _refuse_open(path)
                 return cert_pem, key_pem, certificate
     reason = "the key does not belong to the certificate"
     raise IdentityError("key-mismatch", "use the private key", key, reason, f"copy {cert} and {key} together again")
+
+
+def _refuse_open(key: str) -> None:
+    """A key that others may read is no proof of who uses it."""
+    if os.stat(key).st_mode & 0o077:
+        raise IdentityError("key-open", "use the private key", key, f"{key} can be read by others", f"chmod 600 {key}")
 
 
 def _private(pem: bytes, subject: str) -> ec.EllipticCurvePrivateKey:

@@ -14,7 +14,7 @@ from agent.pki.revocation import RevocationList
 #: Where the list of revoked certificates is remembered, in ``state_dir``.
 KEPT = "revoked.pem"
 #: Which key of the configuration a finding about certificates is about; others are the certificate's.
-_KEYS = {"key-mismatch": "key", "crl-not-believed": "crl", "certificate-wrong-ca": "ca"}
+_KEYS = {"key-mismatch": "key", "key-open": "key", "crl-not-believed": "crl", "certificate-wrong-ca": "ca"}
 
 
 def kept_list(settings: Settings) -> str:
@@ -23,9 +23,9 @@ def kept_list(settings: Settings) -> str:
 
 
 def check_startable(settings: Settings, now_ns: int) -> tuple[str, ...]:
-    """What has to be said although the agent starts. Changes nothing.
+    """What has to be said although all is as it must be. Changes nothing.
 
-    Raises :class:`ConfigMistakes` with everything for which it does not start."""
+    Raises :class:`ConfigMistakes` with everything for which it does not start, or serves no peer."""
     mistakes = file_mistakes(settings)
     warnings: tuple[str, ...] = ()
     if not any(mistake.key.startswith("tls.") for mistake in mistakes):
@@ -34,6 +34,20 @@ def check_startable(settings: Settings, now_ns: int) -> tuple[str, ...]:
     if mistakes:
         raise ConfigMistakes(settings.source_files[0], mistakes)
     return warnings
+
+
+def starting(settings: Settings, now_ns: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the start has to say, as ``(warnings, errors)``. What is wrong with certificates, keys, lists and clocks
+    keeps no agent from running: it serves no peer, says so, and goes on once they are mended.
+
+    Raises :class:`ConfigMistakes` for everything else for which :func:`check_startable` does."""
+    try:
+        return check_startable(settings, now_ns), ()
+    except ConfigMistakes as error:
+        others = [mistake for mistake in error.mistakes if not mistake.key.startswith("tls.")]
+        if others:
+            raise ConfigMistakes(settings.source_files[0], others) from error
+        return (), tuple(str(mistake) for mistake in error.mistakes)
 
 
 def _certificates(settings: Settings, now_ns: int) -> tuple[list[Mistake], tuple[str, ...]]:

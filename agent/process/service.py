@@ -53,8 +53,11 @@ def run(settings: Settings, clock: Clock | None = None) -> int:
     signal.signal(signal.SIGHUP, hang_up)
     threading.excepthook = died
     clock = clock or SystemClock()
-    for warning in (*settings.warnings, *startable.check_startable(settings, clock.now_ns())):
+    warnings, errors = startable.starting(settings, clock.now_ns())
+    for warning in (*settings.warnings, *warnings):
         _log.warning("configuration", warning=warning)
+    for error in errors:
+        _log.error("no peer is served until this is mended", error=error)
     settle_in()
     node = Node(settings, clock, partial(AdminDoor, settings.node.admin_socket))
     notifier = Notifier()

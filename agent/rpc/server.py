@@ -67,12 +67,19 @@ class GrpcServer:
         self._lock = threading.Lock()
         self._serving: dict[Intake, tuple[str, int]] = {}
         self._server: grpc.Server | None = None
+        self._stopped = False
         self._pool: ThreadPoolExecutor | None = None
 
     def start(self) -> None:
-        """Listen. Raises ``Refused`` when the port is taken, ``ConfigError`` or ``IdentityError`` for the
-        certificate's files."""
-        credentials = server_credentials(self._identities)
+        """Listens, where this node's own identity is good; else ``tick`` does as soon as it is. Raises ``Refused`` when the port
+        is taken."""
+        try:
+            credentials = server_credentials(self._identities)
+        except HikaeError:
+            return  # told with the certificate
+        self._listen_with(credentials)
+
+    def _listen_with(self, credentials: grpc.ServerCredentials) -> None:
         workers = self._peers.total + _REFUSING
         pool = ThreadPoolExecutor(workers, "hikae-serve")
         options = (*_OPTIONS, ("grpc.max_allowed_incoming_connections", connections.most()))
@@ -90,7 +97,10 @@ class GrpcServer:
         self._server, self._pool = server, pool
 
     def tick(self) -> None:
-        """Once a second: connections that are too many for one address are shut."""
+        """Once a second: listens where it could not yet, and shuts connections that are too many for one address. Raises
+        ``Refused`` as ``start`` does."""
+        if self._server is None and not self._stopped:
+            self.start()
         if not self.port or not connections.crowded():
             return
         with self._lock:
@@ -100,6 +110,7 @@ class GrpcServer:
 
     def stop(self, grace: float = 2.0) -> None:
         """End every call, sealed commits kept; returns when all threads are gone. Safe to call twice."""
+        self._stopped = True
         with self._lock:
             for intake in self._serving:
                 intake.leave()

@@ -14,7 +14,7 @@ from agent.core.clock import Clock
 from agent.core.errors import HikaeError, TryAgain
 from agent.pki.certificate import parse_certificate, parse_certificates
 
-_Stamp = tuple[tuple[int, int, int] | None, ...]
+_Stamp = tuple[tuple[int, ...] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,9 @@ def _server_configuration(identity: pki.NodeIdentity) -> grpc.ServerCertificateC
     return grpc.ssl_server_certificate_configuration([(identity.key_pem, identity.cert_pem)], identity.ca_pem)
 
 
-def _stamp(path: str) -> tuple[int, int, int] | None:
+def _stamp(path: str) -> tuple[int, ...] | None:
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode

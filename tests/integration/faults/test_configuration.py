@@ -68,22 +68,29 @@ def test_a_dataset_twice_in_two_files_names_both() -> None:
 
 
 def test_a_key_that_others_can_read_is_refused() -> None:
-    """The private key must be the agent's alone; the sentence has the command that makes it so."""
+    """The private key must be the agent's alone: no peer is served, and the sentence has the command that makes it so;
+    then no restart is needed."""
     with pair() as both:
         key = both.alpha.pki / "alpha.key"
         key.chmod(0o644)
-        assert f"chmod 600 {key}" in refused(both.alpha, "agent")
+        assert f"chmod 600 {key}" in refused(both.alpha, "config", "check")
+        both.start()
+        both.alpha.told("certificate", "others")
         key.chmod(0o600)
-        both.alpha.start()
-        both.alpha.up()
+        both.mirror()
+        both.alpha.cleared("certificate")
 
 
-def test_a_missing_certificate_is_refused() -> None:
-    """A certificate that is not there is named with its key in the file, and how to make one."""
+def test_a_missing_certificate_is_named() -> None:
+    """A certificate that is not there is named with its key in the file, and how to make one; the agent stays up."""
     with pair() as both:
         (both.alpha.pki / "alpha.crt").unlink()
-        said = refused(both.alpha, "agent")
+        said = refused(both.alpha, "config", "check")
         assert all(word in said for word in ("tls.cert", "alpha.crt", "hikae pki issue alpha")), said
+        both.start()
+        both.alpha.told("certificate", "alpha.crt")
+        both.hand_out(both.alpha)
+        both.mirror()
 
 
 def test_commands_find_no_agent() -> None:

@@ -168,8 +168,21 @@ def test_every_moment_of_a_renewal_is_a_pair(authority: str) -> None:
             beside.unlink()
         else:
             beside.write_bytes(next_there)
+            beside.chmod(0o600)
         identity = _load(authority)
         assert (cert_there, expected) == (identity.cert_pem, identity.key_pem)
+
+
+def test_a_key_that_others_can_read_is_refused_until_it_is_closed(authority: str) -> None:
+    """Who uses it is not known then; the remedy is the command."""
+    key = Path(authority, "alpha.key")
+    for mode in (0o644, 0o640, 0o604):
+        key.chmod(mode)
+        with pytest.raises(IdentityError, match="can be read by others") as caught:
+            _load(authority)
+        assert caught.value.remedy == f"chmod 600 {key}"
+    key.chmod(0o400)
+    assert _load(authority).name == "alpha"
 
 
 def test_a_renewal_after_one_that_was_cut_off(authority: str) -> None:
