@@ -178,7 +178,7 @@ def test_a_key_that_others_can_read_is_refused_until_it_is_closed(authority: str
     key = Path(authority, "alpha.key")
     for mode in (0o644, 0o640, 0o604):
         key.chmod(mode)
-        with pytest.raises(IdentityError, match="can be read by others") as caught:
+        with pytest.raises(pki.IdentityError, match="can be read by others") as caught:
             _load(authority)
         assert caught.value.remedy == f"chmod 600 {key}"
     key.chmod(0o400)
