@@ -9,6 +9,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -22,12 +23,24 @@ from agent.core.errors import HikaeError, NotPermitted, TryAgain, UsageError
 from agent.operations.declaration import Controls, Json
 
 BODY_LIMIT = 64 << 10
-CALLS_AT_ONCE = 64
 REQUEST_SECONDS = 10.0
 
 _BUG = HikaeError("finish the call", "", "this is a bug in hikae", "see the agent's log")
 _log = structlog.get_logger("api")
 _CREDENTIALS = struct.Struct("3i")
+
+
+def root_and_our_own() -> tuple[int, ...]:
+    """The user ids that may use the socket."""
+    return 0, os.geteuid()
+
+
+@dataclass(frozen=True, slots=True)
+class AdminLimits:
+    """How many calls there may be at once, and of which users."""
+
+    calls_at_once: int = 64
+    users: tuple[int, ...] = field(default_factory=root_and_our_own)
 
 
 class AdminServer:
@@ -36,15 +49,16 @@ class AdminServer:
     ``start`` raises what ``SocketFile.bind`` raises. ``stop`` ends once every call has: the controls must be told
     to stop before, so that their long calls end."""
 
-    def __init__(self, path: str, controls: Controls) -> None:
+    def __init__(self, path: str, controls: Controls, limits: AdminLimits | None = None) -> None:
         self._controls = controls
+        self._limits = limits or AdminLimits()
         self._file = SocketFile(path)
         self._server: _Server | None = None
         self._thread = threading.Thread(target=self._serve, name="admin")
 
     def start(self) -> None:
         """Listen and answer."""
-        server = _Server(self._controls)
+        server = _Server(self._controls, self._limits)
         try:
             self._file.bind(server.socket)
             server.server_activate()
@@ -78,10 +92,11 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     block_on_close = True
     request_queue_size = 64
 
-    def __init__(self, controls: Controls) -> None:
+    def __init__(self, controls: Controls, limits: AdminLimits) -> None:
         super().__init__("", _Handler, bind_and_activate=False)
         self.controls = controls
-        self.room = threading.BoundedSemaphore(CALLS_AT_ONCE)
+        self.limits = limits
+        self.room = threading.BoundedSemaphore(limits.calls_at_once)
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
 
@@ -132,7 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._check_caller()
             if not self.server.room.acquire(blocking=False):
-                raise TryAgain("answer the request", "", f"{CALLS_AT_ONCE} calls are running", "try again")
+                raise TryAgain(
+                    "answer the request", "", f"{self.server.limits.calls_at_once} calls are running", "try again"
+                )
             try:
                 self._dispatch()
             finally:
@@ -161,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _check_caller(self) -> None:
         raw = self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         _pid, uid, _gid = _CREDENTIALS.unpack(raw)
-        if uid not in allowed_users():
+        if uid not in self.server.limits.users:
             raise NotPermitted(
                 "use the admin socket", f"user {uid}", "only root and the agent's own user may", "use sudo"
             )
@@ -193,11 +210,6 @@ class _Handler(BaseHTTPRequestHandler):
         if length is not None:
             self.send_header("Content-Length", str(length))
         self.end_headers()
-
-
-def allowed_users() -> tuple[int, int]:
-    """The user ids that may use the socket."""
-    return 0, os.geteuid()
 
 
 def _outcome(call: Callable[[], object]) -> Json:

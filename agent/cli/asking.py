@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import click
 
 from agent.cli.context import Context
 from agent.cli.output import answer_json, remark, say
@@ -60,7 +57,7 @@ def is_meant(context: Context, dataset: str, question: Question, yes: bool, dry_
     if dry_run:
         _answer(dataset, found["hold"], as_json)
         return False
-    _confirm(dataset, found["hold"], question)
+    _confirm(context, dataset, found["hold"], question)
     return True
 
 
@@ -82,15 +79,14 @@ def _answer(dataset: str, hold: Json, as_json: bool) -> None:
         say(f"  to accept it gives up {hold['gives_up']}")
 
 
-def _confirm(dataset: str, hold: Json, question: Question) -> None:
-    if not sys.stdin.isatty():
-        raise Refused(
-            question.operation, dataset, f"{question.danger} and nobody can be asked here", "add --yes if it is meant"
-        )
+def _confirm(context: Context, dataset: str, hold: Json, question: Question) -> None:
+    if not context.person.can_be_asked():
+        reason = f"{question.danger} and nobody can be asked here"
+        raise Refused(question.operation, dataset, reason, "add --yes if it is meant")
     text = question.text
     remark(f"{dataset} is held: {hold['sentence']}")
     if hold.get("gives_up"):
         remark(f"It gives up {hold['gives_up']}.")
         text = f"Begin a higher epoch of {dataset} from what stands here now?"
-    if not click.confirm(shown(text), default=False, err=True):
+    if not context.person.agrees(shown(text)):
         raise Refused(question.operation, dataset, "not confirmed", "nothing was changed")

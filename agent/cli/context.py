@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import click
 
 from agent.core.errors import ConfigError, NotPermitted
 from agent.operations.declaration import Controls
@@ -29,13 +33,45 @@ def every(seconds: float) -> Iterator[None]:
         time.sleep(seconds)
 
 
+class Person(Protocol):
+    """Who types the command."""
+
+    def can_be_asked(self) -> bool:
+        """Whether anybody would read a question."""
+        ...
+
+    def agrees(self, text: str) -> bool:
+        """Ask; the default is no."""
+        ...
+
+
+class PersonAtTerminal:
+    """Whoever sits at the terminal that the command runs in, if it does."""
+
+    def can_be_asked(self) -> bool:
+        """See ``Person``."""
+        return sys.stdin.isatty()
+
+    def agrees(self, text: str) -> bool:
+        """See ``Person``."""
+        return click.confirm(text, default=False, err=True)
+
+
+def read_file(path: str) -> bytes:
+    """What stands in a file. Raises ``OSError``."""
+    with open(path, "rb") as file:
+        return file.read()
+
+
 @dataclass(slots=True)
 class Context:
-    """``config``: the file that was asked for, None for the default; tests put others in place of the two callables."""
+    """``config``: the file that was asked for, None for the default; ``connect``: the agent behind a socket; ``ticks``: when to
+    look again; ``person``: who can be asked."""
 
     config: str | None = None
     connect: Callable[[str], Controls] = agent_at
     ticks: Callable[[float], Iterator[None]] = every
+    person: Person = field(default_factory=PersonAtTerminal)
 
     @property
     def config_path(self) -> str:
@@ -59,13 +95,12 @@ class Context:
         return self.connect(admin_socket(self.config))
 
 
-def admin_socket(config: str | None) -> str:
+def admin_socket(config: str | None, default: str = DEFAULT_CONFIG, read: Callable[[str], bytes] = read_file) -> str:
     """The socket's path, read from the file without checking the rest of it: commands must work while it is being
     edited, and start at once. Without the default file the default socket is meant."""
-    path = config or DEFAULT_CONFIG
+    path = config or default
     try:
-        with open(path, "rb") as file:
-            node = tomllib.load(file).get("node", {})
+        node = tomllib.loads(read(path).decode()).get("node", {})
     except FileNotFoundError as error:
         if config is None:
             return DEFAULT_SOCKET

@@ -69,9 +69,16 @@ def _seconds(text: str) -> float:
 @contextmanager
 def progress_shown(words: str, wanted: bool = True) -> Iterator[Progress]:
     """A progress bar on stderr while a call runs, when stderr is a terminal and it is ``wanted``; else nothing."""
-    if not wanted or not sys.stderr.isatty():
+    if wanted and sys.stderr.isatty():
+        with progress_bar(words) as show:
+            yield show
+    else:
         yield lambda _: None
-        return
+
+
+@contextmanager
+def progress_bar(words: str) -> Iterator[Progress]:
+    """A progress bar on stderr while a call runs."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar

@@ -25,12 +25,14 @@ _PACKAGE_PARENT = str(Path(package.__file__).resolve().parents[1])
 
 @dataclass(slots=True)
 class Agent:
-    """One node. ``config``, ``socket`` and ``log`` are files in the demonstration's directory."""
+    """One node. ``config``, ``socket`` and ``log`` are files in the demonstration's directory; ``program``: the interpreter that
+    runs it."""
 
     name: str
     config: Path
     socket: Path
     log: Path
+    program: str = sys.executable
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     def start(self) -> None:
@@ -38,7 +40,7 @@ class Agent:
         paths = [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "agent.cli.main", "--config", str(self.config), "agent", "--log-json"],
+                [self.program, "-m", "agent.cli.main", "--config", str(self.config), "agent", "--log-json"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -32,7 +32,7 @@ class TreeEntry:
     xattrs: tuple[tuple[bytes, bytes], ...]
 
 
-def compare(source: str, standby: str) -> list[str]:
+def compare_trees(source: str, standby: str) -> list[str]:
     """Every difference in names, content and metadata as a line; an empty list when the trees are equal.
 
     Sockets are left out, and so is what lies on other filesystems below the source. Without root, owners and

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.cli.demo.agents import DATASET, Agent
-from agent.cli.demo.compare import compare
+from agent.cli.demo.compare import compare_trees
 from agent.cli.demo.tree import build_tree, burst, live_edits, measure
 from agent.cli.output import progress_shown
 from agent.core.errors import HikaeError, TryAgain, Unreachable
@@ -20,9 +20,6 @@ from agent.operations.verifying import VerifyRequest
 from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.figures import size_text, span_text
 
-EDITS = 100
-EDIT_SECONDS = 8.0
-BURST = 1000
 _PATIENCE = 120.0
 _POLL = 0.5
 
@@ -30,9 +27,19 @@ _POLL = 0.5
 Tell = Callable[[str, str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class StoryLength:
+    """How many edits are made one by one, in at most so many seconds, and how many files at once."""
+
+    edits: int = 100
+    edit_seconds: float = 8.0
+    burst: int = 1000
+
+
 @dataclass(slots=True)
 class Story:
-    """The two agents, the two trees, and what was found. ``source_is_foreign``: it is the user's own and only read."""
+    """The two agents, the two trees, and what was found. ``source_is_foreign``: it is the user's own and only read;
+    ``compare``: what differs between two trees, found without hikae's code."""
 
     alpha: Agent
     beta: Agent
@@ -41,6 +48,8 @@ class Story:
     tell: Tell
     source_is_foreign: bool
     bar: bool
+    length: StoryLength = StoryLength()
+    compare: Callable[[str, str], list[str]] = compare_trees
     chance: random.Random = field(default_factory=lambda: random.Random(20261122))
     lags_ms: list[float] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
@@ -92,11 +101,11 @@ class Story:
 
     def _edit(self) -> None:
         control, began = self.alpha.client(), time.monotonic()
-        for _ in live_edits(self.source, self.chance, EDITS):
+        for _ in live_edits(self.source, self.chance, self.length.edits):
             written = time.monotonic()
             control.ask(WaitRequest(DATASET, "durable", _PATIENCE))
             self.lags_ms.append((time.monotonic() - written) * 1000)
-            if time.monotonic() - began > EDIT_SECONDS:
+            if time.monotonic() - began > self.length.edit_seconds:
                 break
         p50, p99 = (percentile(self.lags_ms, share) for share in (50, 99))
         self.tell(
@@ -113,13 +122,13 @@ class Story:
 
     def _burst(self) -> None:
         began = time.monotonic()
-        written = sum(1 for _ in burst(self.source / "burst", self.chance, BURST))
+        written = sum(1 for _ in burst(self.source / "burst", self.chance, self.length.burst))
         self._wait("applied", "burst")
         self.tell("burst", f"{written:,} new files, applied {_since(began)} after the first was begun")
 
     def _kill(self) -> None:
-        for number in burst(self.source / "burst under fire", self.chance, BURST):
-            if number == BURST // 3:
+        for number in burst(self.source / "burst under fire", self.chance, self.length.burst):
+            if number == self.length.burst // 3:
                 self.beta.kill()
         self.beta.start()
         began = time.monotonic()
@@ -139,7 +148,7 @@ class Story:
 
     def _compare(self) -> None:
         began = time.monotonic()
-        found = compare(str(self.source), str(self.standby))
+        found = self.compare(str(self.source), str(self.standby))
         self.differences += found
         outcome = f"{len(found):,} differences" if found else "content and metadata equal"
         self.tell("both trees", f"compared without hikae's code: {outcome} ({_since(began)})")

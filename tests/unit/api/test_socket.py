@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from agent.api import server as server_module
 from agent.api.client import AdminClient
-from agent.api.server import AdminServer
+from agent.api.server import AdminLimits, AdminServer
 from agent.core.errors import Exit, HikaeError, NotFound, NotPermitted, Refused, TryAgain, Unreachable
 from agent.operations.configuring import ReloadRequest
 from agent.operations.declaration import Json, Progress, Request
@@ -120,12 +119,15 @@ def test_the_socket_is_ours_alone(client: AdminClient, path: str) -> None:
     assert [0o600, 0o600] == modes
 
 
-def test_other_users_get_403(client: AdminClient, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_users_get_403(path: str, controls: FakeControls) -> None:
     """Credentials are checked even when the file's mode did not keep the caller out."""
-    monkeypatch.setattr(server_module, "allowed_users", lambda: (4_000_000_000,))
+    server = AdminServer(path, controls, AdminLimits(users=(4_000_000_000,)))
+    server.start()
     with pytest.raises(NotPermitted, match="only root"):
-        client.ask(StatusRequest())
-    assert raw(path, b"GET /v1/status HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 403 ")
+        AdminClient(path).ask(StatusRequest())
+    answer = raw(path, b"GET /v1/status HTTP/1.0\r\n\r\n")
+    server.stop()
+    assert answer.startswith(b"HTTP/1.0 403 ")
 
 
 @pytest.mark.parametrize(
@@ -298,11 +300,8 @@ def test_a_silent_caller_does_not_keep_the_server(path: str, controls: FakeContr
         server.stop()
 
 
-def test_too_many_calls_are_told_to_come_again(
-    path: str, controls: FakeControls, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_calls_are_told_to_come_again(path: str, controls: FakeControls) -> None:
     """Calls at once are bounded; the one too many gets an answer."""
-    monkeypatch.setattr(server_module, "CALLS_AT_ONCE", 1)
     running, finish = threading.Event(), threading.Event()
 
     def during(_progress: Progress) -> None:
@@ -310,7 +309,7 @@ def test_too_many_calls_are_told_to_come_again(
         assert finish.wait(40)
 
     controls.during = during
-    server = AdminServer(path, controls)
+    server = AdminServer(path, controls, AdminLimits(calls_at_once=1))
     server.start()
     first = threading.Thread(target=lambda: AdminClient(path).ask(ReconcileRequest("web"), lambda _: None))
     first.start()

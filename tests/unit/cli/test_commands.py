@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from agent.cli.context import Context
+from agent.cli.context import Context, Person
 from agent.cli.main import COMMANDS, cli, main
 from agent.core.clock import ManualClock
 from agent.core.errors import (
@@ -45,6 +49,20 @@ def twice(_seconds: float) -> Iterator[None]:
     yield
 
 
+@dataclass(frozen=True)
+class FakePerson:
+    """Answers so; None: there is nobody."""
+
+    answer: bool | None
+
+    def can_be_asked(self) -> bool:
+        return self.answer is not None
+
+    def agrees(self, text: str) -> bool:
+        click.echo(text, err=True)
+        return bool(self.answer)
+
+
 @pytest.fixture
 def controls(monkeypatch: pytest.MonkeyPatch) -> FakeControls:
     """What every command of the test talks to."""
@@ -56,8 +74,9 @@ def controls(monkeypatch: pytest.MonkeyPatch) -> FakeControls:
 def hikae(controls: FakeControls, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Runs a command line; exit code, stdout, stderr."""
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(arguments, Context(connect=lambda _: controls, ticks=twice))
+    def run(*arguments: str, person: Person | None = None) -> tuple[int, str, str]:
+        context = Context(connect=lambda _: controls, ticks=twice, person=person or FakePerson(None))
+        code = main(arguments, context)
         out, err = capfd.readouterr()
         return code, out, err
 
@@ -353,20 +372,11 @@ def test_accept_without_a_terminal_needs_yes(hikae: Hikae, controls: FakeControl
     assert "add --yes" in err
 
 
-@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 3), ("\n", 3)])
-def test_accept_asks_on_a_terminal(
-    hikae: Hikae, controls: FakeControls, monkeypatch: pytest.MonkeyPatch, typed: str, code: int
-) -> None:
-    """The hold is shown and the default is no."""
-    import io
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
+@pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 3)])
+def test_accept_asks_a_person(hikae: Hikae, controls: FakeControls, answer: bool, code: int) -> None:
+    """The hold is shown first; nothing is done without a yes."""
     controls.facts = a_node(a_dataset(hold=Hold("held", "the source is empty")))
-    monkeypatch.setattr("sys.stdin", Terminal(typed))
-    found, _, err = hikae("accept", "web")
+    found, _, err = hikae("accept", "web", person=FakePerson(answer))
     assert (code, code == 0) == (found, ("accept", "web") in controls.calls)
     assert "web is held: the source is empty" in err
 
@@ -429,18 +439,28 @@ def test_a_dataset_that_is_not_here_is_not_asked_about(
     assert "this node has: " in err
 
 
-def test_accept_says_what_it_gives_up(hikae: Hikae, controls: FakeControls, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("typed", "code"), [(b"y\n", 0), (b"n\n", 3), (b"\n", 3)])
+def test_a_terminal_is_asked_and_its_default_is_no(typed: bytes, code: int) -> None:
+    """A real terminal of a process of its own; elsewhere there is nobody."""
+    program = (
+        "import sys\nfrom agent.cli.context import PersonAtTerminal\nperson = PersonAtTerminal()\n"
+        "sys.exit(4 if not person.can_be_asked() else 0 if person.agrees('Go on?') else 3)"
+    )
+    ours, theirs = os.openpty()
+    with subprocess.Popen([sys.executable, "-c", program], stdin=theirs, stderr=subprocess.DEVNULL) as asked:
+        os.write(ours, typed)
+        found = asked.wait(60)
+    os.close(ours)
+    os.close(theirs)
+    nobody = subprocess.run([sys.executable, "-c", program], stdin=subprocess.DEVNULL, check=False).returncode
+    assert (code, 4) == (found, nobody)
+
+
+def test_accept_says_what_it_gives_up(hikae: Hikae, controls: FakeControls) -> None:
     """Of a primary that is rewound or fenced it is no change of the standby that is asked for, and the loss is counted."""
-    import io
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     lost = "5 commits that only beta has"
     controls.facts = a_node(a_dataset(hold=Hold("rewound", "this is an old copy", gives_up=lost)))
-    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
-    _, _, err = hikae("accept", "web")
+    _, _, err = hikae("accept", "web", person=FakePerson(False))
     assert all(words in err for words in ("an old copy", f"It gives up {lost}.", "Begin a higher epoch of web"))
     _, out, _ = hikae("accept", "web", "--dry-run")
     assert f"web: this is an old copy\n  to accept it gives up {lost}\n" == out

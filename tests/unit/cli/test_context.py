@@ -24,7 +24,7 @@ def test_the_socket_of_the_configuration(tmp_path: Path) -> None:
     assert DEFAULT_SOCKET == admin_socket(str(file))
 
 
-def test_configurations_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configurations_that_cannot_be_read(tmp_path: Path) -> None:
     """A missing file that was asked for, wrong TOML, a directory, no permission: each with its code."""
     file = tmp_path / "agent.toml"
     file.write_text("[node\n")
@@ -32,18 +32,16 @@ def test_configurations_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.
         with pytest.raises(ConfigError, match="read the configuration"):
             admin_socket(str(path))
 
-    def refuse(*_arguments: object) -> None:
+    def refuse(_path: str) -> bytes:
         raise PermissionError
 
-    monkeypatch.setattr(context, "open", refuse, raising=False)
     with pytest.raises(NotPermitted):
-        admin_socket(str(file))
+        admin_socket(str(file), read=refuse)
 
 
-def test_without_the_default_file_the_default_socket_is_meant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_the_default_file_the_default_socket_is_meant(tmp_path: Path) -> None:
     """Nothing has to be configured to ask an agent at its usual place."""
-    monkeypatch.setattr(context, "DEFAULT_CONFIG", str(tmp_path / "missing.toml"))
-    assert DEFAULT_SOCKET == admin_socket(None)
+    assert DEFAULT_SOCKET == admin_socket(None, str(tmp_path / "missing.toml"))
 
 
 def test_no_agent_is_69(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

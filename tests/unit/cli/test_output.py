@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.cli.demo.steps import percentile
-from agent.cli.output import Duration, progress_shown
+from agent.cli.output import Duration, progress_bar, progress_shown
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,9 @@ def test_progress_without_a_terminal_is_silent(capfd: pytest.CaptureFixture[str]
     assert ("", "") == tuple(capfd.readouterr())
 
 
-def test_progress_on_a_terminal_takes_anything(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_progress_on_a_terminal_takes_anything(capfd: pytest.CaptureFixture[str]) -> None:
     """Whatever is known is shown; unknown totals are no error; escapes stay text."""
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with progress_shown("wai\x1bting") as progress:
+    with progress_bar("wai\x1bting") as progress:
         for value in (
             {},
             {"phase": "wa\x1b[2Jlk", "done_entries": 3},

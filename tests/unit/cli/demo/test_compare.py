@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.demo.compare import compare
+from agent.cli.demo.compare import compare_trees
 from agent.cli.demo.tree import burst, live_edits, measure
 
 
@@ -52,7 +52,7 @@ def test_equal_trees(pair: tuple[Path, Path]) -> None:
         bound.bind(str(pair[0] / "socket"))
     for root in pair:
         os.utime(root, ns=(7, 7))
-    assert [] == compare(str(pair[0]), str(pair[1]))
+    assert [] == compare_trees(str(pair[0]), str(pair[1]))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_each_difference_is_named(
 ) -> None:
     """One change gives one line with what differs."""
     change(pair[1])
-    assert expected == compare(str(pair[0]), str(pair[1]))
+    assert expected == compare_trees(str(pair[0]), str(pair[1]))
 
 
 def test_a_broken_hard_link_is_named(pair: tuple[Path, Path]) -> None:
@@ -84,7 +84,7 @@ def test_a_broken_hard_link_is_named(pair: tuple[Path, Path]) -> None:
         shutil.copy2(pair[1] / "one", directory / "two")
 
     _keep_mtime(two.parent, replace)
-    assert ["d/two: links", "one: links"] == compare(str(pair[0]), str(pair[1]))
+    assert ["d/two: links", "one: links"] == compare_trees(str(pair[0]), str(pair[1]))
 
 
 def test_a_changed_target_is_named(pair: tuple[Path, Path]) -> None:
@@ -96,7 +96,7 @@ def test_a_changed_target_is_named(pair: tuple[Path, Path]) -> None:
         os.utime(root / "link", ns=(5, 5), follow_symlinks=False)
 
     _keep_mtime(pair[1], replace)
-    assert ["link: content"] == compare(str(pair[0]), str(pair[1]))
+    assert ["link: content"] == compare_trees(str(pair[0]), str(pair[1]))
 
 
 def test_live_edits_and_bursts(tmpfs_dir: Path) -> None:

@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from agent.api.client import AdminClient
-from agent.cli.demo import agents as demo_agents
-from agent.cli.demo import steps as demo_steps
 from agent.cli.demo.agents import Agent, prepare
-from agent.cli.demo.steps import Story
+from agent.cli.demo.steps import Story, StoryLength
 from agent.config import load
 from agent.core.errors import TryAgain, Unreachable
 from agent.operations.declaration import Json
@@ -60,22 +58,30 @@ class ActedAgent(Agent):
         return self.controls  # type: ignore[return-value]  # both are Controls
 
 
-def a_story(base: Path, *, foreign: bool = False) -> tuple[Story, list[str]]:
+SHORT = StoryLength(edits=10, burst=30)
+
+
+def a_story(base: Path, *, foreign: bool = False, length: StoryLength = SHORT) -> tuple[Story, list[str]]:
     """A story below ``base`` and the steps that it has told."""
     controls = Copying(base / "source", base / "standby")
     steps: list[str] = []
     config, socket, log = (base / name for name in ("x.toml", "x.sock", "x.log"))
     alpha, beta = (ActedAgent(name, config, socket, log, controls=controls) for name in ("alpha", "beta"))
     story = Story(
-        alpha, beta, base / "source", base / "standby", lambda step, _: steps.append(step), foreign, bar=False
+        alpha,
+        beta,
+        base / "source",
+        base / "standby",
+        lambda step, _: steps.append(step),
+        foreign,
+        bar=False,
+        length=length,
     )
     return story, steps
 
 
-def test_the_whole_story(tmpfs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_story(tmpfs_dir: Path) -> None:
     """Every step is told in order, the secondary is killed once and started again, and nothing differs at the end."""
-    monkeypatch.setattr(demo_steps, "EDITS", 10)
-    monkeypatch.setattr(demo_steps, "BURST", 30)
     story, steps = a_story(tmpfs_dir)
     story.play()
     expected = "sample tree,two agents,first sync,live edits,rename,burst,kill -9,verify --deep,both trees"
@@ -85,13 +91,11 @@ def test_the_whole_story(tmpfs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert ["start", "kill", "start"] == [word for word in story.beta.done if word != "check"]
 
 
-def test_differences_are_found(tmpfs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_differences_are_found(tmpfs_dir: Path) -> None:
     """What ``verify`` or the comparer finds stands in the differences."""
-    monkeypatch.setattr(demo_steps, "EDITS", 1)
-    monkeypatch.setattr(demo_steps, "BURST", 3)
-    story, _ = a_story(tmpfs_dir)
+    story, _ = a_story(tmpfs_dir, length=StoryLength(edits=1, burst=3))
     story.alpha.client().equal = False  # type: ignore[attr-defined]  # the fake's
-    monkeypatch.setattr(demo_steps, "compare", lambda *_: ["a: content"])
+    story.compare = lambda *_: ["a: content"]
     story.play()
     assert (2, "a: content") == (len(story.differences), story.differences[-1])
 
@@ -122,10 +126,9 @@ def test_configurations_are_good(tmp_path: Path) -> None:
     assert 2 == len({one.node.listen for one in settings})
 
 
-def test_an_agent_that_ends_by_itself_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_that_ends_by_itself_is_named(tmp_path: Path) -> None:
     """A dead child is an error with its code, and its log has an end to show."""
-    monkeypatch.setattr(demo_agents, "sys", type("Sys", (), {"executable": "/bin/false"}))
-    agent = Agent("alpha", tmp_path / "a.toml", tmp_path / "a.sock", tmp_path / "a.log")
+    agent = Agent("alpha", tmp_path / "a.toml", tmp_path / "a.sock", tmp_path / "a.log", program="/bin/false")
     agent.start()
     assert agent.process is not None
     agent.process.wait()
