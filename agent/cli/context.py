@@ -57,8 +57,8 @@ class PersonAtTerminal:
         return click.confirm(text, default=False, err=True)
 
 
-def read_file(path: str) -> bytes:
-    """What stands in a file. Raises ``OSError``."""
+def configuration_bytes(path: str) -> bytes:
+    """What stands in a configuration file. Raises ``OSError``."""
     with open(path, "rb") as file:
         return file.read()
 
@@ -95,7 +95,9 @@ class Context:
         return self.connect(admin_socket(self.config))
 
 
-def admin_socket(config: str | None, default: str = DEFAULT_CONFIG, read: Callable[[str], bytes] = read_file) -> str:
+def admin_socket(
+    config: str | None, default: str = DEFAULT_CONFIG, read: Callable[[str], bytes] = configuration_bytes
+) -> str:
     """The socket's path, read from the file without checking the rest of it: commands must work while it is being
     edited, and start at once. Without the default file the default socket is meant."""
     path = config or default
