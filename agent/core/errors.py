@@ -12,6 +12,7 @@
     │   └── CalledOff                nobody will answer there any more
     ├── NotPermitted        exit 77  privilege or identity
     ├── WireError           exit 1   a peer broke the protocol, or sent what is not believed
+    │   └── OtherDigest              the rows of a commit are not the state that was sealed
     ├── Damaged             exit 1   stored bytes are not what their name says
     │   └── OtherFormat              another build wrote them, in a format that is not read here
     └── StoreFailed         exit 1   a sync or write to our own state failed: throw away, start again
@@ -122,6 +123,10 @@ class NotPermitted(HikaeError):
 
 class WireError(HikaeError):
     """The other side broke the protocol or sent something that is not believed."""
+
+
+class OtherDigest(WireError):
+    """The rows of a commit came, and the state with them is not the one that was sealed."""
 
 
 class Damaged(HikaeError):

@@ -460,6 +460,13 @@ PROTOCOL = _code(
     "One of the two sent what the other does not believe.",
     "see the logs of both agents; where it stays, one of them is faulty or hostile",
 )
+DIGEST_DIFFERS = _code(
+    "digest-differs",
+    Where.PRIMARY,
+    _ERROR,
+    "A commit came out otherwise on the peer. Nothing of it counts there; the states are compared, and what differs is sent.",
+    "none needed at first; if it stays, `hikae reconcile DATASET` on the primary, and see the logs of both agents",
+)
 STALLED = _code(
     "stalled",
     Where.PRIMARY,

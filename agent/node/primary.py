@@ -103,7 +103,7 @@ class Primary:
             self.replicas,
             feed=self.feed,
             make_source=self._source,
-            newest=self._newest_number,
+            catalog=self._catalog,
         )
 
     def _replica(self, name: str) -> Replica:

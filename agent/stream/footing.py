@@ -15,6 +15,7 @@ from agent.core.commit import Commit
 from agent.core.errors import Refused
 from agent.core.ids import EPOCH_STEP, NOTHING, CommitNumber, Epoch, epoch_of, may_follow, shown_commit
 from agent.core.problem_codes import PROBLEM_CODES
+from agent.stream.locator import CommitMark, newest_common
 from agent.stream.messages import Hello, Welcome, bad
 
 TOKEN_SIZE = 16
@@ -63,7 +64,9 @@ class Way(Enum):
 
     #: By what changed since its commit, which is ours too, or from nothing where it has nothing.
     ON = "on"
-    #: Its commit is not known here any more, its objects are ours: by all rows of the newest commit on top of its own.
+    #: Its commit is not known here, one before it is: it goes back to that, and by what changed since.
+    BACK = "back"
+    #: None of its commits is known here, its objects are ours: by the rows of the buckets that differ, on top of its own.
     WHOLE = "whole"
     #: Nothing that it has is an object of ours: everything there ends, and what is here comes on top of nothing.
     ANEW = "anew"
@@ -71,15 +74,23 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Footing:
-    """``base``: the commit that the first seal names as its parent."""
+    """``base``: the commit that the first seal names as its parent; ``back``: the one that both know, where it goes back."""
 
     base: CommitNumber
     way: Way
+    back: CommitMark | None = None
 
     @property
     def start(self) -> CommitNumber:
-        """The commit of ours from which the rows are made; ``NOTHING``: all rows go."""
+        """The commit of ours from which the rows are made; ``NOTHING``: from all that there are."""
+        if self.back is not None:
+            return self.back.number
         return self.base if self.way is Way.ON else NOTHING
+
+    @property
+    def compared(self) -> Footing:
+        """For a peer that cannot go back, or whose state came out otherwise: the buckets tell where it differs."""
+        return Footing(self.base, Way.WHOLE) if self.base != NOTHING and self.way is not Way.ANEW else self
 
 
 class History(Protocol):
@@ -91,6 +102,10 @@ class History(Protocol):
 
     def commit_at(self, number: CommitNumber) -> Commit | None:
         """That commit, unless it never was, or its moment can no longer be asked for."""
+        ...
+
+    def knows(self, mark: CommitMark) -> bool:
+        """Whether that very commit is ours, and its moment can be asked for."""
         ...
 
     def knows_epoch(self, epoch: Epoch) -> bool:
@@ -142,16 +157,20 @@ def judge_commit(peer: str, hello: Hello, welcome: Welcome, ours: History) -> Fo
     durable = welcome.durable
     if durable == NOTHING:
         return Footing(NOTHING, Way.ON)
-    if durable < ours.anew_since() or not ours.knows_epoch(welcome.epoch):
+    if durable < ours.anew_since():
         return Footing(NOTHING, Way.ANEW)
-    commit, newest = ours.commit_at(durable), ours.newest()
+    known = ours.knows_epoch(welcome.epoch)
+    commit, newest = ours.commit_at(durable) if known else None, ours.newest()
     if commit is not None and commit.digest == welcome.durable_digest:
         return Footing(durable, Way.ON)
     if welcome.epoch == hello.epoch and (commit is not None or newest is None or durable > newest.number):
         differs = commit is not None
         raise LineageBroken(peer, welcome.epoch, durable, welcome.durable_digest, differs, hello.node)
-    # Of our reign it is so old that it was pruned; of an earlier one it may never have come here.
-    return Footing(durable, Way.WHOLE)
+    # Of our reign it is so old that it was pruned; of an earlier one, or of one that never was ours, it may never have come here.
+    common = newest_common([mark for mark in welcome.locator if mark.number <= durable], ours.knows)
+    if common is not None and common.number >= ours.anew_since():
+        return Footing(durable, Way.BACK, common)
+    return Footing(durable, Way.WHOLE) if known else Footing(NOTHING, Way.ANEW)
 
 
 def _verdict(peer: str, owner: str, own: str) -> Verdict:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from agent.core.ids import LOCAL_BIT, CommitNumber, commit_number, epoch_of, is_local
+from agent.core.commit import Commit
+from agent.core.ids import LOCAL_BIT, CommitNumber, Epoch, commit_number, epoch_of, is_local
 
-#: Commits that one side names.
+#: KnownCommits that one side names.
 LOCATOR_MAX = 128
 #: Of these, those that stand at distances; the others are kept ones.
 _DISTANCES_MAX = 96
@@ -82,3 +83,59 @@ def _shared(mark: CommitMark | None, up_to: UpTo) -> CommitMark | None:
     if mark is None or not is_local(mark.number):
         return mark
     return up_to(commit_number(epoch_of(mark.number), LOCAL_BIT - 1))
+
+
+class KnownCommits(Protocol):
+    """What is asked of a node's catalog."""
+
+    def newest(self) -> Commit | None:
+        """The newest commit."""
+        ...
+
+    def commit_at(self, number: CommitNumber) -> Commit | None:
+        """The commit of that number."""
+        ...
+
+    def commit_up_to(self, number: CommitNumber) -> Commit | None:
+        """The newest commit whose number is not above that."""
+        ...
+
+    def epoch_of_commit(self, number: CommitNumber) -> Epoch | None:
+        """The epoch in which it was made."""
+        ...
+
+    def is_readable(self, at: CommitNumber) -> bool:
+        """Whether the state at a commit can be read."""
+        ...
+
+    def readable_before_horizon(self) -> tuple[int, ...]:
+        """The commits that are kept beyond the last hours."""
+        ...
+
+
+def locator_in(commits: KnownCommits) -> Locator:
+    """The marks of the commits that a catalog can read."""
+
+    def up_to(number: CommitNumber) -> CommitMark | None:
+        return mark_of(commits, commits.commit_up_to(number))
+
+    newest = commits.newest()
+    kept = (mark_of(commits, commits.commit_at(CommitNumber(each))) for each in _newest_of(commits))
+    return locator_of(newest.number, up_to, filter(None, kept)) if newest is not None else ()
+
+
+def mark_of(commits: KnownCommits, commit: Commit | None) -> CommitMark | None:
+    """``commit`` as others may know it; None for one that cannot be read, or whose epoch is not known."""
+    if commit is None or not commits.is_readable(commit.number):
+        return None
+    epoch = commits.epoch_of_commit(commit.number)
+    return CommitMark(epoch.token, commit.number, commit.digest) if epoch is not None else None
+
+
+def is_known(commits: KnownCommits, mark: CommitMark) -> bool:
+    """Whether a catalog has that very commit, and can read it."""
+    return mark_of(commits, commits.commit_at(mark.number)) == mark
+
+
+def _newest_of(commits: KnownCommits) -> tuple[int, ...]:
+    return commits.readable_before_horizon()[-LOCATOR_MAX:]

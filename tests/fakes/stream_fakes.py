@@ -18,6 +18,7 @@ from agent.core.chunks import ChunkRef
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes, Commit
 from agent.core.dataset_kind import DatasetKind
+from agent.core.digest import Digest
 from agent.core.errors import Unreachable
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number, epoch_of, seq_of
 from agent.core.patch import between
@@ -25,6 +26,7 @@ from agent.core.rows import ObjectRow, Xattrs, encode_name, encode_object, name_
 from agent.store.catalog.catalog import Catalog, CatalogReader, Header
 from agent.store.spool import Spool
 from agent.store.vault.vault import Vault
+from agent.stream.locator import CommitMark, is_known, locator_in
 from agent.stream.messages import Answers, Batch, Data, Hello, Refuse, SecondaryPart, Welcome
 from agent.stream.position import Level, PositionBoard
 from agent.stream.receiving.intake import Intake
@@ -97,6 +99,7 @@ class Primary:
         self._token = 0
         #: Chunks are given with what they are made of: the one that stood in their place, where some of it still stands.
         self.patching = False
+        self.make_source: Callable[[Primary, CatalogReader], FakeSource] = FakeSource
         self._before: dict[ObjectId, bytes] = {}
 
     def close(self) -> None:
@@ -168,7 +171,7 @@ class Primary:
 
     def source(self) -> FakeSource:
         """For a sender; opened in its thread."""
-        return FakeSource(self, self.catalog.reader())
+        return self.make_source(self, self.catalog.reader())
 
     def _root(self) -> list[bytes]:
         if self._rooted or self.catalog.newest() is not None:
@@ -236,6 +239,12 @@ class FakeSource:
 
     def commit_at(self, number: CommitNumber) -> Commit | None:
         return self._reader.commit_at(number) if self._reader.is_readable(number) else None
+
+    def knows(self, mark: CommitMark) -> bool:
+        return is_known(self._reader, mark)
+
+    def sums(self, at: CommitNumber) -> Digest:
+        return self._reader.sums_at(at)
 
     def knows_epoch(self, epoch: Epoch) -> bool:
         return epoch in self._reader.lineage
@@ -432,7 +441,10 @@ def make_sender(
 ) -> Sender:
     """A sender for one call."""
     newest = primary.catalog.newest()
-    hello = Hello("alpha", "web", SPOKEN, primary.epoch, newest.number if newest else NOTHING, b"n" * 32)
+    number = newest.number if newest else NOTHING
+    with primary.catalog.reader() as reader:
+        locator = locator_in(reader)
+    hello = Hello("alpha", "web", SPOKEN, primary.epoch, number, b"n" * 32, locator=locator)
     board = board or PositionBoard()
     told = primary.told_owed
     return Sender(peer, hello, primary.source, primary.feed, board, primary.clock, primary.spool, pace=pace, owed=told)

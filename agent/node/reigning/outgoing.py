@@ -10,7 +10,7 @@ from functools import partial
 from agent import __version__
 from agent.config.values import Dataset
 from agent.core.errors import HikaeError, TryAgain
-from agent.core.ids import CommitNumber
+from agent.core.ids import NOTHING, CommitNumber
 from agent.node.context import SideContext
 from agent.node.meeting import tell_configs
 from agent.node.owed_problems import tell_primary
@@ -19,8 +19,10 @@ from agent.node.reigning.primary_source import PrimarySource
 from agent.node.reigning.reign import Reign
 from agent.node.reigning.replica import Replica
 from agent.rpc.client import GrpcTransport
+from agent.store.catalog.catalog import Catalog
 from agent.store.spool import Spool
 from agent.stream.footing import LineageBroken, Verdict
+from agent.stream.locator import locator_in
 from agent.stream.messages import Hello
 from agent.stream.sending.feed import Feed
 from agent.stream.sending.link import Link
@@ -31,8 +33,8 @@ NONCE_SIZE = 32
 
 
 class Outgoing:
-    """Of one dataset on its primary. ``replicas`` by name; ``make_source`` reads for one call; ``newest``: the newest commit's
-    number. Links are started and closed by the node's thread, the rest is for any."""
+    """Of one dataset on its primary. ``replicas`` by name; ``make_source`` reads for one call; ``catalog``: what was committed.
+    Links are started and closed by the node's thread, the rest is for any."""
 
     def __init__(
         self,
@@ -43,7 +45,7 @@ class Outgoing:
         *,
         feed: Feed,
         make_source: Callable[[], PrimarySource],
-        newest: Callable[[], CommitNumber],
+        catalog: Catalog,
     ) -> None:
         self._dataset = dataset
         self._context = context
@@ -51,7 +53,7 @@ class Outgoing:
         self._replicas = replicas
         self._feed = feed
         self._make_source = make_source
-        self._newest = newest
+        self._catalog = catalog
         self._lock = threading.Lock()
         self._senders: dict[str, Sender] = {}
         self._transports: dict[str, GrpcTransport] = {}
@@ -118,17 +120,26 @@ class Outgoing:
             self._senders[replica.name] = sender
         return sender
 
+    def _newest(self) -> CommitNumber:
+        newest = self._catalog.newest()
+        return newest.number if newest else NOTHING
+
     def _hello(self) -> Hello:
+        epoch = self._reign.epoch
+        with self._catalog.reader() as reader:
+            newest, locator, reason = reader.newest(), locator_in(reader), reader.reason_of(epoch)
         return Hello(
             node=self._context.around.node,
             dataset=self._dataset.name,
             versions=SPOKEN,
-            epoch=self._reign.epoch,
-            newest=self._newest(),
+            epoch=epoch,
+            newest=newest.number if newest else NOTHING,
             nonce=secrets.token_bytes(NONCE_SIZE),
             config_digest=self._dataset.digest,
             program=__version__,
             kind=self._dataset.kind,
+            locator=locator,
+            reason=reason,
         )
 
     def _owes(self, replica: Replica, total: int, paths: Sequence[bytes]) -> None:

@@ -9,10 +9,12 @@ from agent.capture.outlet import Lack
 from agent.capture.pump import Pump
 from agent.core.chunks import ChunkRef
 from agent.core.commit import Commit
+from agent.core.digest import Digest
 from agent.core.ids import CommitNumber, Epoch, ObjectId
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 from agent.store.pieces import KeptPieces, VaultChunks
+from agent.stream.locator import CommitMark, is_known
 from agent.stream.sending.source import PendingMark
 from agent.watch.hint import Hint, Look
 
@@ -34,6 +36,14 @@ class PrimarySource:
     def commit_at(self, number: CommitNumber) -> Commit | None:
         """See ``Source``."""
         return self._reader.commit_at(number) if self._reader.is_readable(number) else None
+
+    def knows(self, mark: CommitMark) -> bool:
+        """See ``Source``."""
+        return is_known(self._reader, mark)
+
+    def sums(self, at: CommitNumber) -> Digest:
+        """See ``Source``."""
+        return self._reader.sums_at(at)
 
     def knows_epoch(self, epoch: Epoch) -> bool:
         """See ``Source``."""

@@ -15,7 +15,7 @@ import apsw
 
 from agent.core.commit import ORDINARY, Changes, Commit, Provenance
 from agent.core.digest import Digest
-from agent.core.errors import NotFound, Refused, WireError
+from agent.core.errors import NotFound, OtherDigest, Refused, WireError
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, shown_commit
 from agent.store.catalog import commits, kept, lists, owed, schema
 from agent.store.catalog.kept import KeptCommit
@@ -31,6 +31,9 @@ __all__ = ["Catalog", "CatalogReader", "Header"]
 _CACHE_KIB = 32768
 #: A commit of one change touches six to eight pages, and each goes to the log: small ones (docs/decisions/0036).
 _PAGE_SIZE = 2048
+
+#: What follows from a commit that came out otherwise.
+COMPARED = "the states are compared at the next connection, and what differs is sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +185,21 @@ class Catalog(CatalogWriter):
             self._expect(number)
             self._staging.restart(number)
 
-    def lay(self, number: CommitNumber, rows: Sequence[bytes], dropped: Callable[[Sequence[bytes]], None]) -> list[int]:
+    def lay(
+        self,
+        number: CommitNumber,
+        rows: Sequence[bytes],
+        dropped: Callable[[Sequence[bytes]], None],
+        among: bytes = b"",
+    ) -> list[int]:
         """A part of all rows of the state after the coming commit, in the order of their keys. What lives here before them and
         was not named ends, and ``dropped`` is called with its keys; which of ``rows`` are not here as they are, and are to be
-        staged, is returned, by index. Ended by :meth:`lay_rest`. Raises as :meth:`stage`."""
+        staged, is returned, by index. Ended by :meth:`lay_rest`. ``among``: the rows are all that there are in these buckets, the
+        same each time. Raises as :meth:`stage`."""
         with self._writing("stage a commit"):
             self._expect(number)
             if self._overlay is None:
-                self._overlay = Overlay(self._connection, number, self._dropping(number, dropped))
+                self._overlay = Overlay(self._connection, number, self._dropping(number, dropped), among)
             return self._overlay.lay(rows)
 
     def lay_rest(self) -> None:
@@ -331,7 +341,8 @@ class Catalog(CatalogWriter):
     def _commit_of(self, header: Header) -> Commit:
         digest = self._staging.digest.value()
         if header.digest is not None and header.digest != digest:
-            raise WireError("seal a commit", shown_commit(header.number), "its digest is not that of its rows")
+            reason = "its digest is not that of its rows"
+            raise OtherDigest("seal a commit", shown_commit(header.number), reason, COMPARED)
         newest = self._newest
         return Commit(
             number=header.number,

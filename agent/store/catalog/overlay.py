@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import apsw
 
+from agent.core.digest import is_among
 from agent.core.errors import WireError
 from agent.core.ids import CommitNumber, shown_commit
 from agent.core.rows import RowOrder, encode_name, key_of, order_of
@@ -35,13 +36,15 @@ Drop: TypeAlias = Callable[[Sequence[bytes]], None]
 
 
 class Overlay:
-    """One commit's. ``drop`` ends what lives under the keys that it is given, a page at a time. Runs in the transactions that the
-    catalog has open."""
+    """One commit's. ``drop`` ends what lives under the keys that it is given, a page at a time. ``among``: only rows of these
+    buckets are laid and end, a bit for each of all buckets; empty: all. Runs in the transactions that the catalog has open."""
 
-    def __init__(self, connection: apsw.Connection, number: CommitNumber, drop: Drop) -> None:
+    def __init__(self, connection: apsw.Connection, number: CommitNumber, drop: Drop, among: bytes = b"") -> None:
         self._number = number
         self._drop = drop
-        self._live = _live_rows(connection, number)
+        self._among = among
+        live = _live_rows(connection, number)
+        self._live = live if not among else (one for one in live if is_among(one[1], among))
         self._head = next(self._live, None)
         self._at: RowOrder = (0, _FIRST, b"")
         self._gone: list[bytes] = []
@@ -52,6 +55,8 @@ class Overlay:
         changed = []
         for index, row in enumerate(rows):
             place = self._order(row)
+            if self._among and not is_among(row, self._among):
+                raise self._bad("a row of other buckets than it named")
             if place <= self._at:
                 raise self._bad("rows of a whole that do not come in order")
             self._at = place
@@ -67,7 +72,7 @@ class Overlay:
 
     def finish(self) -> None:
         """Nothing more comes: whatever was not named ends."""
-        if self._at[1] == _FIRST:
+        if self._at[1] == _FIRST and not self._among:
             raise self._bad("a whole without a row")
         self._pass(_LAST)
         self._flush()

@@ -15,6 +15,7 @@ from agent.core.problem_codes import EPOCH_NOT_OWN, EPOCH_TOO_HIGH, STALE_EPOCH
 from agent.store.catalog.catalog import Catalog
 from agent.stream import messages, versions
 from agent.stream.footing import TOKEN_SIZE, precedes
+from agent.stream.locator import Locator, is_known, locator_in, newest_common, with_common
 from agent.stream.messages import Hello, Refuse, Welcome
 
 #: What a node that has nothing counts from: the number that the first primary of all takes.
@@ -49,7 +50,7 @@ class Greeting:
             )
             return Refuse(STALE_EPOCH, reason, f"see hikae status on {epoch.owner}", known.number)
         if epoch.number > known.number:
-            self._catalog.begin_epoch(epoch)
+            self._catalog.begin_epoch(epoch, self._hello.reason)
         return None
 
     def welcome(self, applied: CommitNumber, lacking: bool, asks_first: bool) -> Welcome:
@@ -70,7 +71,13 @@ class Greeting:
             patches=True,
             met=self._newest_epoch(),
             owed=self._catalog.owing,
+            locator=self._locator(),
+            met_reason=self._catalog.reason_of(self._newest_epoch()),
         )
+
+    def _locator(self) -> Locator:
+        common = newest_common(self._hello.locator, lambda mark: is_known(self._catalog, mark))
+        return with_common(locator_in(self._catalog), common)
 
     def _newest_epoch(self) -> Epoch:
         lineage = self._catalog.lineage

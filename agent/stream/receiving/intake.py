@@ -14,9 +14,28 @@ from dataclasses import replace
 from typing import Protocol
 
 from agent.core.clock import Clock
-from agent.core.errors import Damaged, HikaeError, NotPermitted, StoreFailed, TryAgain, Unreachable, WireError
+from agent.core.errors import (
+    Damaged,
+    HikaeError,
+    NotPermitted,
+    OtherDigest,
+    StoreFailed,
+    TryAgain,
+    Unreachable,
+    WireError,
+)
 from agent.core.problem import ProblemCode
-from agent.core.problem_codes import BUSY, DAMAGED, DISK_RESERVE, FAILED, IDENTITY, PROTOCOL, SILENT, STORE_FAILED
+from agent.core.problem_codes import (
+    BUSY,
+    DAMAGED,
+    DIGEST_DIFFERS,
+    DISK_RESERVE,
+    FAILED,
+    IDENTITY,
+    PROTOCOL,
+    SILENT,
+    STORE_FAILED,
+)
 from agent.fs.reserve import ReserveReached
 from agent.store.vault.patch_chains import BaseUnknown
 from agent.stream.messages import CREDIT, HEARTBEAT, SILENCE, Answers, Batch, Hello, Refuse, SecondaryPart, bad
@@ -215,6 +234,7 @@ class Intake:
 
 _CODES: tuple[tuple[type[HikaeError], ProblemCode], ...] = (
     (BaseUnknown, BUSY),
+    (OtherDigest, DIGEST_DIFFERS),
     (WireError, PROTOCOL),
     (NotPermitted, IDENTITY),
     (ReserveReached, DISK_RESERVE),

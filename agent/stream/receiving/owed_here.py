@@ -73,6 +73,10 @@ class Debts:
         if self._said or self._catalog.owing:
             self._owe_only_what_lacks(number)
 
+    def may_lack(self) -> None:
+        """Some of the coming commit's content may be here no more, and nobody said which."""
+        self._said = True
+
     def over(self) -> None:
         """The commit is sealed or withdrawn."""
         self._said = False

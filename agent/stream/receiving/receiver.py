@@ -6,14 +6,15 @@ Not a thread: :mod:`agent.stream.receiving.intake` drives it. Nothing here waits
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from agent.core import chunks
 from agent.core.clock import Clock
-from agent.core.commit import Changes, Commit, Position
+from agent.core.commit import Changes, Commit, Position, Provenance
 from agent.core.dataset_kind import DatasetKind
+from agent.core.errors import OtherDigest
 from agent.core.ids import (
     NOTHING,
     CommitNumber,
@@ -22,16 +23,20 @@ from agent.core.ids import (
     shown_commit,
 )
 from agent.core.row_checks import check_key, check_row
-from agent.store.catalog.catalog import Catalog, Header
+from agent.store.catalog.catalog import COMPARED, Catalog, Header
+from agent.store.catalog.row_tables import Difference
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
 from agent.stream import messages
+from agent.stream.differing import differing_groups, sums_of_groups
+from agent.stream.locator import CommitMark, is_known
 from agent.stream.messages import (
     Absent,
     Announce,
     Answers,
     AskOwed,
     Batch,
+    Begin,
     Data,
     Heartbeat,
     Hello,
@@ -41,12 +46,14 @@ from agent.stream.messages import (
     Progress,
     Seal,
     SecondaryPart,
+    Sums,
     Withdraw,
     bad,
 )
 from agent.stream.packing import implied_names, open_rows
 from agent.stream.position import PositionBoard
 from agent.stream.receiving.device_structure import DeviceStructure
+from agent.stream.receiving.going_back import BackLimits, GoingBack
 from agent.stream.receiving.greeting import Greeting
 from agent.stream.receiving.open_chunks import open_chunks
 from agent.stream.receiving.owed_here import ABSENT_MAX, Debts
@@ -65,11 +72,13 @@ _HELD_ROW = 50
 @dataclass(slots=True)
 class _Incoming:
     """A commit whose rows come in. ``whole``: they are all rows that there are; ``held``: blobs that wait until the commits
-    before it are sealed."""
+    before it are sealed; ``back``: what is to be taken back with it; ``buckets``: a whole of these alone."""
 
     number: CommitNumber
     parent: CommitNumber
     whole: bool = False
+    back: GoingBack | None = None
+    buckets: bytes = b""
     rows: int = 0
     held: list[Changes] = field(default_factory=list)
     #: Objects said to be absent whose rows are not staged yet; and how many were said to be.
@@ -164,6 +173,10 @@ class Receiver:
                 self._absent(part)
             elif isinstance(part, AskOwed):
                 answers.append(self._owing(part))
+            elif isinstance(part, Begin):
+                answers.extend(self._begin(part))
+            elif isinstance(part, Sums):
+                answers.append(self._compare(part))
             elif isinstance(part, Announce):
                 self._announced(part.count)
             elif isinstance(part, Heartbeat):
@@ -264,6 +277,48 @@ class Receiver:
             return []
         return [Need(offer.id, self._presence.wanted([name for _, name in asked]))]
 
+    def _begin(self, begin: Begin) -> list[SecondaryPart]:
+        """The next commit begins otherwise than on top of what is here."""
+        if self._incoming is not None or begin.parent == NOTHING:
+            raise bad(f"a beginning of {shown_commit(begin.number)} that is none")
+        self.flush()
+        incoming = self._expect(begin.number, begin.parent, whole=begin.back is None)
+        if begin.back is None:
+            incoming.buckets = begin.buckets
+            self._lay(incoming, ())
+            return []
+        incoming.back = self._way_back(begin.back)
+        if incoming.back is None:
+            self._incoming = None
+        return [Need(begin.id, () if incoming.back is not None else (0,))]
+
+    def _way_back(self, mark: CommitMark) -> GoingBack | None:
+        """What has to be taken back to be at that commit again; None where nobody can, or it is too much."""
+        newest = self._catalog.newest()
+        if newest is None or not is_known(self._catalog, mark):
+            return None
+        back = GoingBack()
+        undone = self._looked(self._catalog.difference(newest.number, mark.number))
+        return back if back.gather(undone, BackLimits()) else None
+
+    def _looked(self, batches: Iterable[list[Difference]]) -> Iterator[list[Difference]]:
+        for batch in batches:
+            self._look()
+            yield batch
+
+    def _compare(self, sums: Sums) -> Sums:
+        """Where the primary's state differs from the newest here."""
+        if self._incoming is not None or not sums.groups:
+            raise bad("sums of nothing, or while a commit is open")
+        self.flush()
+        newest, ours = self._catalog.newest(), self._catalog.sums
+        groups = differing_groups(ours.groups(), sums.groups)
+        return Sums(newest.number if newest else NOTHING, b"", groups, sums_of_groups(ours.group, groups))
+
+    def _lay(self, incoming: _Incoming, rows: Sequence[bytes]) -> list[int]:
+        look = partial(self._structure.look, incoming.number, ())
+        return self._catalog.lay(incoming.number, rows, look, incoming.buckets)
+
     def _laid(self, offer: Offer) -> list[SecondaryPart]:
         """A part of all rows that the commit has. Of what is here as it is nothing more is asked for."""
         self.flush()
@@ -272,7 +327,7 @@ class Receiver:
         if rows.drops or (offer.id and len(rows) > messages.NAMES_MAX):
             raise bad("a whole that drops rows, or holds too many at once")
         incoming.rows += len(rows)
-        changed = self._catalog.lay(offer.number, rows.puts, partial(self._structure.look, offer.number, ()))
+        changed = self._lay(incoming, rows.puts)
         self._stage(incoming, Changes([rows.puts[index] for index in changed]))
         return [Need(offer.id, tuple(changed))] if offer.id else []
 
@@ -317,6 +372,8 @@ class Receiver:
         rows = [check_row(row) for row in changes.puts]
         for key in changes.drops:
             check_key(key)
+        if incoming.back is not None:
+            changes = incoming.back.adjusted(changes)
         self._structure.check_types(rows)
         self._catalog.stage(incoming.number, changes)
         self._structure.look(incoming.number, rows, changes.drops)
@@ -368,6 +425,11 @@ class Receiver:
             self._stage(incoming, changes)
         if incoming.whole:
             self._catalog.lay_rest()
+        if incoming.back is not None:
+            # What is put back may name content that is kept here no more: it is owed, and asked for like any other.
+            self._debts.may_lack()
+            for changes in incoming.back.rest():
+                self._stage(incoming, changes)
         self._structure.settle()
         incoming.absent = self._debts.absent(incoming.number, incoming.absent)
         with self._vault.keeping:
@@ -381,7 +443,8 @@ class Receiver:
         self._debts.settle(incoming.number)
         entries, size = self._catalog.staged_counts()
         if (entries, messages.told_bytes(size)) != (seal.entries, seal.bytes):
-            raise bad("a seal whose counts are not those of its rows")
+            reason = "its counts are not those of its rows"
+            raise OtherDigest("seal a commit", shown_commit(incoming.number), reason, COMPARED)
         now = self._clock.now_ns()
         self._catalog.seal(
             Header(
@@ -392,9 +455,20 @@ class Receiver:
                 consistent=seal.consistent,
                 fuzzy=seal.fuzzy,
                 digest=seal.digest,
+                provenance=self._provenance(seal),
             ),
             end,
         )
+
+    def _provenance(self, seal: Seal) -> Provenance:
+        """What is told of the commit; that whose state it has again counts where it is known here."""
+        same = seal.same_as
+        if same is None:
+            return seal.provenance
+        if same.digest != seal.digest:
+            raise bad("a seal of the state of a commit that has another digest")
+        known = is_known(self._catalog, same)
+        return replace(seal.provenance, same_as=same.number if known else NOTHING)
 
     def _withdraw(self, part: Withdraw) -> None:
         incoming = self._incoming

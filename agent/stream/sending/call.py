@@ -17,6 +17,7 @@ from agent.core.problem import ProblemCode
 from agent.core.problem_codes import (
     BUSY,
     DAMAGED,
+    DIGEST_DIFFERS,
     DISK_RESERVE,
     EPOCH_NOT_OWN,
     EPOCH_TOO_HIGH,
@@ -66,7 +67,18 @@ _TICK = 1.0
 _REASONS: Mapping[str, ProblemCode] = {
     str(code): code
     for code in (
-        *(BUSY, DAMAGED, DISK_RESERVE, EPOCH_NOT_OWN, EPOCH_TOO_HIGH, FAILED, IDENTITY, KIND_DIFFERS, NOT_PRIMARY),
+        *(
+            BUSY,
+            DAMAGED,
+            DIGEST_DIFFERS,
+            DISK_RESERVE,
+            EPOCH_NOT_OWN,
+            EPOCH_TOO_HIGH,
+            FAILED,
+            IDENTITY,
+            KIND_DIFFERS,
+            NOT_PRIMARY,
+        ),
         *(NOT_STANDBY, PROTOCOL, SILENT, STALE_EPOCH, STORE_FAILED, UNKNOWN_DATASET, VERSION),
     )
 }
@@ -167,6 +179,7 @@ class Conversation:
             if not self._asked_sums:
                 raise bad("sums that were not asked for")
             self._asked_sums, self.sums = False, part
+            self._asked_at = self._heard_at
         elif isinstance(part, Progress):
             self._progress(part)
 
@@ -413,6 +426,16 @@ class Conversation:
         with self._condition:
             return self._needs.pop(question)
 
+    def ask_sums(self) -> None:
+        """A ``Sums`` is on its way; :attr:`sums` will be there."""
+        self._asked_sums = True
+
+    def take_sums(self) -> Sums:
+        """The answer to it; once."""
+        sums, self.sums = self.sums, None
+        assert sums is not None
+        return sums
+
     def ask_owed(self) -> None:
         """An ``AskOwed`` is on its way; :attr:`owing` will be there."""
         self._asked_owed = True
@@ -434,7 +457,11 @@ class Conversation:
             return self._stuck(f"nothing was heard for {SILENCE:.0f} s")
         if self.in_flight and now - self._moved_at > STANDSTILL:
             return self._stuck(f"nothing was taken for {STANDSTILL:.0f} s although data is under way")
-        if self._open and not self._paced and now - max(self._asked_at, self._moved_at) > STANDSTILL:
+        if (
+            (self._open or self._asked_sums or self._asked_owed)
+            and not self._paced
+            and now - max(self._asked_at, self._moved_at) > STANDSTILL
+        ):
             return self._stuck(f"it has not said for {STANDSTILL:.0f} s what it lacks of what it was offered")
         return None
 

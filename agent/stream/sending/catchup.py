@@ -22,6 +22,7 @@ from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Withdraw
 from agent.stream.sending import live
 from agent.stream.sending.asking import Asking
 from agent.stream.sending.feed import LiveCommit
+from agent.stream.sending.locating import Beginning, begun
 from agent.stream.sending.offering import Offering
 from agent.stream.sending.round import NOT_CAPTURED, RoundContext, backlog, has_passed, rest_fruitless
 from agent.stream.sending.rounds import Fruitless, Rounds, Stalled
@@ -117,8 +118,10 @@ class Catchup:
 
     def _round(self, newest: Commit) -> Iterator[Batch]:
         """Offer what makes the peer's state that of ``newest``; seal it, or withdraw it when content is missing."""
+        beginning = yield from begun(self._talk, self._source, self._asking, self.footing, newest)
+        self.footing = beginning.footing
         self._offering.begin(newest.number, self.base)
-        yield from self._offer_all(newest) if self.footing.way is Way.WHOLE else self._offer_difference(newest)
+        yield from self._offer_all(newest, beginning) if beginning.whole else self._offer_difference(newest)
         if self._talk.closing:
             self._asking.forget()
         yield from self._offering.answers()
@@ -151,13 +154,13 @@ class Catchup:
                 return
         yield from offer(Changes(puts, drops), refs)
 
-    def _offer_all(self, newest: Commit) -> Iterator[Batch]:
-        """All rows, in the order of their keys; the peer says which of them it has not as they are."""
+    def _offer_all(self, newest: Commit, beginning: Beginning) -> Iterator[Batch]:
+        """All rows that are to be told, in the order of their keys; the peer says which of them it has not as they are."""
         rows: list[bytes] = []
         size = 0
         for some in self._source.difference(NOTHING, newest.number):
             for _, _, row in some:
-                if row is not None:
+                if row is not None and beginning.has(row):
                     rows.append(row)
                     size += len(row)
                 if size >= ROWS_TARGET or len(rows) >= NAMES_TARGET:

@@ -13,7 +13,7 @@ from agent.core.backoff import Backoff
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, Unreachable, WireError
 from agent.core.problem import Problem, ProblemCode, Severity
-from agent.core.problem_codes import BUSY, DISCONNECTED, DISK_RESERVE, PROTOCOL
+from agent.core.problem_codes import BUSY, DIGEST_DIFFERS, DISCONNECTED, DISK_RESERVE, PROTOCOL
 from agent.stream.footing import LineageBroken
 from agent.stream.messages import Answers, Batch, Welcome
 from agent.stream.sending.call import RefusedByPeer
@@ -98,6 +98,8 @@ class Link:
         self._gains = Meter()
         self._began = 0.0
         self._caught_up = False
+        #: Whether a commit came out otherwise at the peer, and none has come out right since.
+        self._doubted = False
         self._phase: tuple[CallPhase, int | None] = (CallPhase.ENDED, None)
 
     def start(self) -> None:
@@ -179,6 +181,8 @@ class Link:
             sender = self._sender = self._make_sender()
         except HikaeError as error:
             return error
+        if self._doubted:
+            sender.doubt()
         hearer = threading.Thread(target=self._hear, args=(sender,), name=f"{self._thread.name}-hear")
         hearer.start()
         if self._stopping.is_set():
@@ -194,6 +198,7 @@ class Link:
         hearer.join()
         sender.release()
         self._caught_up = sender.caught_up
+        self._doubted = self._doubted and not self._caught_up
         self._remember(sender)
         self._sender = None
         return sender.verdict()
@@ -211,6 +216,7 @@ class Link:
             sender.talk.end(failure)
 
     def _failed(self, failure: HikaeError) -> None:
+        self._doubted = self._doubted or _is_other_digest(failure)
         path = failure.path if isinstance(failure, Stalled) else b""
         message = f"{self._peer}: {failure.reason}"
         self._error = Problem(_code_of(failure), Severity.ERROR, self._clock.now_ns(), path, message, failure.remedy)
@@ -226,9 +232,15 @@ def _code_of(failure: HikaeError) -> ProblemCode:
 def _patience(failure: HikaeError | None, pause: float) -> float:
     """Seconds until the next attempt. A peer that is busy answers, so asking costs little; one that refuses us, or is not
     believed, waits for a person."""
-    if isinstance(failure, RefusedByPeer | LineageBroken | WireError) and not _is_busy(failure):
+    if _is_other_digest(failure) or _is_busy(failure):
+        return pause
+    if isinstance(failure, RefusedByPeer | LineageBroken | WireError):
         return max(pause, REFUSED_PAUSE)
     return pause
+
+
+def _is_other_digest(failure: HikaeError | None) -> bool:
+    return isinstance(failure, RefusedByPeer) and failure.code == DIGEST_DIFFERS
 
 
 def _is_busy(failure: HikaeError | None) -> bool:

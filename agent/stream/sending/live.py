@@ -89,6 +89,7 @@ def seal_of(commit: Commit, parent: CommitNumber, rows: int, fuzzy: int | None =
         fuzzy=commit.fuzzy if fuzzy is None else fuzzy,
         rows=rows,
         absent=absent,
+        provenance=commit.provenance,
     )
 
 

@@ -92,7 +92,7 @@ class Sender:
         self._taken = (0, 0)
         self._telling = threading.Lock()
         self._footing: Footing | None = None
-        self._mends = self._asks_first = self._compact = False
+        self._mends = self._asks_first = self._compact = self._doubted = False
 
     @property
     def behind_bytes(self) -> int:
@@ -182,6 +182,8 @@ class Sender:
         source = self._open_source()
         try:
             footing = self._footing = judge_commit(self._peer, self._hello, self.talk.welcome, source)
+            if self._doubted:
+                footing = footing.compared
             self._mends = self.talk.welcome.lacking
             self._asks_first, self._compact = self.talk.welcome.asks_first, self.talk.welcome.compact
             self._tell_position()
@@ -195,6 +197,10 @@ class Sender:
         finally:
             source.close()
 
+    def doubt(self) -> None:
+        """The last commit came out otherwise there: the buckets are compared, whatever it says that it has."""
+        self._doubted = True
+
     def _judge(self, welcome: Welcome) -> None:
         versions.check_welcome(self._peer, self._hello.versions, welcome)
         judge_welcome(self._peer, self._hello, welcome)
@@ -204,12 +210,14 @@ class Sender:
         footing, welcome = self._footing, self.talk.welcome
         if footing is None or welcome is None:
             return
-        least = welcome.durable if footing.way is Way.ANEW else NOTHING
+        least = welcome.durable if footing.way in (Way.ANEW, Way.BACK) else NOTHING
+        known = footing.back.number if footing.back is not None else NOTHING
         # The speaker tells too: of two that tell, the one that was overtaken would tell the older position last.
         with self._telling:
             position = self.talk.position
-            durable = position.durable if position.durable > least else NOTHING
-            self._board.publish(durable=durable, applied=position.applied if position.applied > least else NOTHING)
+            durable = position.durable if position.durable > least else known
+            applied = position.applied if position.applied > least else min(position.applied, known)
+            self._board.publish(durable=durable, applied=applied)
 
     def _attached(self, footing: Footing, source: Source) -> Generator[Batch, None, Footing]:
         """Serve one queue until it overflows or the call is closing; returns from where the peer is to be brought on then."""

@@ -8,7 +8,9 @@ from typing import Protocol
 from agent.capture.outlet import Lack
 from agent.core.chunks import ChunkRef
 from agent.core.commit import Commit
+from agent.core.digest import Digest
 from agent.core.ids import CommitNumber, Epoch, ObjectId
+from agent.stream.locator import CommitMark
 
 
 class PendingMark(Protocol):
@@ -28,6 +30,14 @@ class Source(Protocol):
 
     def commit_at(self, number: CommitNumber) -> Commit | None:
         """That commit, unless it never was, or its moment can no longer be asked for."""
+        ...
+
+    def knows(self, mark: CommitMark) -> bool:
+        """Whether that very commit is ours, and its moment can be asked for."""
+        ...
+
+    def sums(self, at: CommitNumber) -> Digest:
+        """The sums of the state at a commit. Raises ``NotFound`` when it was pruned."""
         ...
 
     def knows_epoch(self, epoch: Epoch) -> bool:

@@ -26,6 +26,7 @@ from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Withd
 from agent.stream.rows_blob import blobs_of
 from agent.stream.sending import live
 from agent.stream.sending.asking import Asking
+from agent.stream.sending.locating import begun
 from agent.stream.sending.owed_by_peer import Absences
 from agent.stream.sending.round import NOT_CAPTURED, RoundContext, backlog, has_passed
 from agent.stream.sending.rounds import Fruitless, Stalled
@@ -209,8 +210,11 @@ class SpooledRound:
         drops: list[bytes] = []
         count = size = 0
         whole = True
+        beginning = yield from begun(self._talk, self._source, self._asking, self.footing, target)
+        self.footing = beginning.footing
         self.todo = min(self.todo, backlog(self._source, self.footing.start, target))
         for rows in self._source.difference(self.footing.start, target.number):
+            rows = [one for one in rows if one[2] is None or beginning.has(one[2])]
             for _, old, new in rows:
                 for ref in row_references(old, new, self._source.piece) if new is not None else ():
                     whole = (yield from self._send(ref.name)) and whole
