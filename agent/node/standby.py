@@ -26,6 +26,7 @@ from agent.node import meeting
 from agent.node.context import SideContext, Surroundings
 from agent.node.disk_reserve import DiskReserve
 from agent.node.following.arrival_pace import keep_pace
+from agent.node.following.history_upkeep import upkeep_of
 from agent.node.following.served_calls import ServedCalls
 from agent.node.following.standby_call import StandbyCall
 from agent.node.owed_problems import tell_standby
@@ -120,6 +121,7 @@ class Standby:
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)
+        self.upkeep = upkeep_of(catalog, local, around.clock, lambda: self.dataset)
         self._tell_owed()
         self.steer()
 
@@ -181,6 +183,7 @@ class Standby:
         if not self.was_consistent and newest is not None and newest.consistent:
             self._local.set_value(_CONSISTENT, b"yes")
             self.was_consistent, self._awaited = True, newest.number
+        self.calls.while_nobody_calls(self.upkeep.turn)
 
     def steer(self) -> None:
         """Let the applier stand still or go on, as the pauses say."""

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
-from bench import changes, delays, first_syncs, many
+from bench import changes, delays, expiry, first_syncs, many
 from bench.copies import sshd
 from bench.crew import Failed
 from bench.figures import Row, Spec, unmeasured
@@ -28,6 +28,7 @@ JOBS: Mapping[str, Job] = {
     "many-files": many.many,
     "durable-write": delays.durable_write,
     "lag": delays.lag,
+    "expiry": expiry.expiry,
 }
 
 

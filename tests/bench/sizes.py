@@ -28,6 +28,8 @@ class Sizes:
     durable_runs: int
     lag_writes: int
     lag_runs: int
+    expiry_files: int
+    expiry_runs: int
 
     @property
     def pieces(self) -> int:
@@ -51,6 +53,8 @@ FULL = Sizes(
     durable_runs=5,
     lag_writes=300,
     lag_runs=3,
+    expiry_files=200_000,
+    expiry_runs=3,
 )
 QUICK = Sizes(
     quick=True,
@@ -68,6 +72,8 @@ QUICK = Sizes(
     durable_runs=2,
     lag_writes=100,
     lag_runs=1,
+    expiry_files=20_000,
+    expiry_runs=2,
 )
 
 

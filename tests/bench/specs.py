@@ -18,6 +18,7 @@ def jobs(sizes: Sizes) -> Jobs:
         "many-files": _many(sizes),
         "durable-write": _durable(sizes),
         "lag": _lag(sizes),
+        "expiry": _expiry(sizes),
     }
 
 
@@ -90,4 +91,12 @@ def _lag(sizes: Sizes) -> tuple[Spec, ...]:
         Spec("lag-lsyncd", work, "lsyncd over ssh, delay 1 s"),
         Spec("lag-lsyncd-default", work, "lsyncd over ssh, its default delay of 15 s"),
         Spec("lag-syncthing", work, "syncthing, its default watcher delay of 10 s"),
+    )
+
+
+def _expiry(sizes: Sizes) -> tuple[Spec, ...]:
+    work = f"history of {sizes.expiry_files:,} files with four versions each goes, beside small commits, on a disk"
+    return (
+        Spec("expiry-wait", f"{work}: the longest that a commit waits for it", "", limit=0.1, of="ours"),
+        Spec("expiry-commit", f"{work}: the longest commit", ""),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from agent.core.clock import Clock
 from agent.core.errors import TryAgain
@@ -51,6 +52,12 @@ class ServedCalls:
             if not self._serving:
                 self.visits.went(self._clock.now_ns())
             self._change.notify_all()
+
+    def while_nobody_calls(self, action: Callable[[], None]) -> None:
+        """Do this unless a call is served, or no more are; a call that begins meanwhile waits for it."""
+        with self._change:
+            if not self._serving and not self._closing:
+                action()
 
     def end_all(self) -> None:
         """Serve no more; waits a moment for those that go on."""

@@ -14,6 +14,7 @@ from agent.fs.reserve import ReserveReached
 from agent.node import meeting
 from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
+from agent.node.following.history_upkeep import HistoryUpkeep
 from agent.node.following.served_calls import ServedCalls
 from agent.node.turn_taking import Turns
 from agent.repair.lost_chunks import Mending
@@ -36,6 +37,7 @@ class Serving(Protocol):
     room: DiskReserve
     early: EarlyContent
     calls: ServedCalls
+    upkeep: HistoryUpkeep
 
     @property
     def asks_first(self) -> bool:
@@ -121,6 +123,9 @@ class StandbyCall(Receiver):
             raise TryAgain(
                 "serve a call", self.dataset, "chunks that were lost here are asked for again", "by the next call"
             )
+        if self.rests:
+            with self._told():
+                self._standby.upkeep.turn()
         return super().progress()
 
     def content_came(self, token: int, came: Sequence[tuple[bytes, bytes | memoryview]]) -> None:

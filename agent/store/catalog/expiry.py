@@ -103,9 +103,9 @@ class Expiry:
     """Belongs to whoever holds the catalog's writing side at the moment."""
 
     def __init__(self, catalog: Catalog, slice_rows: int = SLICE_ROWS) -> None:
-        """``slice_rows``: how many rows a slice looks at."""
+        """``slice_rows``: how many rows a slice looks at; may be changed between two."""
         self._catalog = catalog
-        self._slice_rows = slice_rows
+        self.slice_rows = slice_rows
         self._pass: _Pass | None = None
 
     def turn(self, wanted: Horizons) -> bool:
@@ -144,23 +144,23 @@ class Expiry:
         """Whether it was the last one of the pass."""
         table = _TABLES[going.table]
         with self._catalog.between_commits("expire history", durable=False) as connection:
-            ended = query(connection, table.select, (going.horizon, *going.at, self._slice_rows))
+            ended = query(connection, table.select, (going.horizon, *going.at, self.slice_rows))
             gone = unseen(ended, going.readable)
             connection.executemany(table.delete, [(row[1], *row[3:]) for row in gone])
             lists.let_go(connection, [row[2] for row in gone if row[2] is not None])
-            if len(ended) == self._slice_rows:
+            if len(ended) == self.slice_rows:
                 going.at = (ended[-1][1], *ended[-1][3:])
                 return False
             going.table += 1
             if going.table < len(_TABLES):
                 going.at = (going.judged + 1, *_TABLES[going.table].first)
                 return False
-            lists.drop_unnamed(connection, self._slice_rows)
+            lists.drop_unnamed(connection, self.slice_rows)
             kept.set_judged(connection, going.horizon)
         return True
 
     def _expire_commits(self, before: CommitNumber) -> bool:
-        numbers = self._catalog.kept_by_nobody(before, self._slice_rows)
+        numbers = self._catalog.kept_by_nobody(before, self.slice_rows)
         if numbers:
             with self._catalog.between_commits("expire history", durable=False) as connection:
                 connection.executemany("delete from commits where number = ?", [(number,) for number in numbers])

@@ -193,6 +193,11 @@ class Receiver:
         return bool(self._sealed)
 
     @property
+    def rests(self) -> bool:
+        """Whether no commit is under way: what is to be done between two may be done."""
+        return self._incoming is None and not self._sealed
+
+    @property
     def full(self) -> bool:
         """Whether they must not wait any longer, for memory's sake."""
         return self._held > HELD_MAX

@@ -1,0 +1,47 @@
+"""A standby's history is as long as it is to be: upkeep goes on beside a call that streams, and after it."""
+
+from __future__ import annotations
+
+import itertools
+
+from agent.core.ids import NOTHING
+from agent.store.catalog.catalog import CatalogReader
+from agent.store.sqlite import query
+from fakes.agents import Agent, pair
+from fakes.eventually import eventually
+
+SHORT = 'history = "1s"\n[dataset.brake]\nwindow = "1s"\n'
+
+
+def oldest(agent: Agent) -> int:
+    """From where every moment can be read, and no row that ended before is there."""
+    with CatalogReader.open(str(agent.state / "datasets" / "web" / "catalog.db")) as catalog:
+        horizon, judged = catalog.horizon(), catalog.judged()
+        left = query(catalog._connection, "select count(*) from object where until <= ?", (judged,))[0][0]
+        return horizon if left == 0 else NOTHING
+
+
+def test_history_is_shortened_beside_a_call_and_without_one() -> None:
+    """While the primary streams, and again after it has gone; the standby is what it was."""
+    with pair(SHORT) as both:
+        edits = itertools.count()
+
+        def edit() -> None:
+            (both.source / "file").write_text(f"version {next(edits)}")
+
+        edit()
+        both.begin()
+
+        def beside_a_call() -> bool:
+            edit()
+            return oldest(both.beta) > first
+
+        first = oldest(both.beta)
+        eventually(beside_a_call)
+        eventually(lambda: (both.target / "file").read_text() == (both.source / "file").read_text())
+        edit()
+        both.alpha.wait()
+        both.alpha.kill()
+        with_it = oldest(both.beta)
+        eventually(lambda: oldest(both.beta) > with_it)
+        assert (both.source / "file").read_text() == (both.target / "file").read_text()
