@@ -15,7 +15,7 @@ from agent.apply.bounds import USUAL, ApplyLimits
 from agent.apply.commits import commit_at
 from agent.apply.converge.run import Means
 from agent.apply.converge.wanted import Plan
-from agent.apply.converger import Converger, never
+from agent.apply.converger import Converger
 from agent.apply.ending import Ending
 from agent.apply.holds import Holds, JudgedFrom
 from agent.apply.kept_problems import Remembered
@@ -160,7 +160,9 @@ class Applier:
 
     # -- run -----------------------------------------------------------------------------------------------------------
 
-    def converge(self, target: Commit, progress: Report = silent, has_newer: Callable[[], bool] = never) -> Applied:
+    def converge(
+        self, target: Commit, progress: Report = silent, has_newer: Callable[[], bool] | None = None
+    ) -> Applied:
         """Make the standby equal to ``target``, which must be the newest sealed commit. Where ``has_newer()`` it returns before
         large files are whole: all else equals ``target`` then, and the next converge goes on with them.
 
@@ -185,7 +187,7 @@ class Applier:
             late, entries=done.entries, bytes=done.bytes + late.bytes, displaced=done.displaced, redo=done.redo
         )
 
-    def finish(self, progress: Report = silent, interrupted: Callable[[], bool] = never) -> Applied:
+    def finish(self, progress: Report = silent, interrupted: Callable[[], bool] | None = None) -> Applied:
         """Write the large files that are on their way, whatever is newer; raises as :meth:`converge`."""
         if not self.unfinished:
             return Applied(self.applied)
@@ -201,7 +203,7 @@ class Applier:
             self.finish(progress)
             raise
 
-    def _written(self, target: Commit, progress: Report, interrupted: Callable[[], bool]) -> Applied:
+    def _written(self, target: Commit, progress: Report, interrupted: Callable[[], bool] | None) -> Applied:
         return self._converger.write_late(target, self._standby.open, self._reader, progress, interrupted)
 
     def _run(self, plan: Plan, progress: Report) -> Applied:

@@ -36,11 +36,6 @@ _AGAIN = "it is tried again"
 _PASSING = (CHUNK_DAMAGED, APPLY_FAILED, IMPOSSIBLE_ROW)
 
 
-def never() -> bool:
-    """Nothing comes in between."""
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class AnyRoot:
     """A root that is to be made equal to commits. ``facts``: of this root alone; ``adopt``: what stands in it and equals no
@@ -113,7 +108,7 @@ class Converger:
         output: Callable[[], Output],
         view: CatalogView,
         progress: Report,
-        interrupted: Callable[[], bool] = never,
+        interrupted: Callable[[], bool] | None = None,
     ) -> Applied:
         """Go on with late files, at least by a step, of a root that equals ``target`` but for them, until they are whole or
         ``interrupted()``. ``output`` is asked before each step."""
@@ -125,7 +120,7 @@ class Converger:
             written += tally.done_bytes
             if tally.failed:
                 return Applied(reached.whole, bytes=written, failed=tally.failed)
-            if not reached.late or interrupted():
+            if not reached.late or (interrupted is not None and interrupted()):
                 break
         reached.trusted = True
         reached.late_came()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from agent.apply.applier import Applier
 from agent.apply.brake.limits import ACCEPTABLE
@@ -33,32 +33,28 @@ _Verify = tuple[bool, bool, Report, "Future[VerifyReport]"]
 _UPKEEP_AGAIN_SECONDS = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class ApplyCalls:
+    """Who is called by the loop's thread, and must not block.
+
+    ``published`` hears the number of the commit that stands applied whenever that is another one, also where it is an earlier one
+    or none; ``rested`` that the loop has done what it had to do; ``broken`` an error of our own stores: they must be opened anew.
+    ``upkeep`` does a little work beside the applying, unless it is paused; whether there is more."""
+
+    published: Callable[[CommitNumber], None]
+    rested: Callable[[], None]
+    broken: Callable[[HikaeError], None]
+    upkeep: Callable[[], bool]
+
+
 class ApplyLoop:
-    """One thread that owns an :class:`Applier`. All methods may be called by any thread.
+    """One thread that owns an :class:`Applier`. All methods may be called by any thread."""
 
-    Called by the loop's thread, and must not block: ``published`` with the number of the commit that stands applied whenever that
-    is another one, also where it is an earlier one or none; ``rested`` whenever
-    it has done what it had to do; ``broken`` with an error of our own stores: they must be opened anew; ``upkeep``, unless it is
-    paused, for a little work beside the applying: whether there is more."""
-
-    def __init__(
-        self,
-        applier: Applier,
-        board: ProblemBoard,
-        clock: Clock,
-        published: Callable[[CommitNumber], None],
-        name: str = "apply",
-        rested: Callable[[], None] = lambda: None,
-        broken: Callable[[HikaeError], None] = lambda _: None,
-        upkeep: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, applier: Applier, board: ProblemBoard, clock: Clock, calls: ApplyCalls, *, name: str) -> None:
         self._applier = applier
         self._board = board
         self._clock = clock
-        self._published = published
-        self._rested = rested
-        self._broken = broken
-        self._upkeep = upkeep
+        self._calls = calls
         self._more = self._poked = False
         self._upkeep_at = 0.0
         self._thread = threading.Thread(target=self._run, name=name)
@@ -136,10 +132,10 @@ class ApplyLoop:
             self._wake()
 
     def verify(
-        self, *, deep: bool, progress: Report = silent, repair: bool = False, waits: Callable[[], None] = lambda: None
+        self, *, deep: bool, progress: Report = silent, repair: bool = False, waits: Callable[[], None] | None = None
     ) -> VerifyReport:
         """Compare the standby with the catalog, between two converges, and ``repair`` it. Waits for the result; ``waits`` is
-        called each half second until it begins, and what it raises calls it off.
+        called each half second until the comparing begins, and what it raises calls the verify off.
 
         Raises ``Held``, ``Refused`` when the loop ends."""
         future: Future[VerifyReport] = Future()
@@ -150,7 +146,8 @@ class ApplyLoop:
             self._change.notify_all()
         try:
             while not wait([future], WAITS_SECONDS).done and not future.running():
-                waits()
+                if waits is not None:
+                    waits()
         except BaseException:
             future.cancel()
             raise
@@ -200,7 +197,7 @@ class ApplyLoop:
                     self._verify(*one)
                 self._turn(target)
                 self._keep_up()
-                self._rested()
+                self._calls.rested()
         finally:
             self._end()
 
@@ -262,7 +259,7 @@ class ApplyLoop:
             self._complain(APPLY_STOPPED, error)
             self._back_off(ApplyPhase.IDLE, error)
             if isinstance(error, StoreFailed | Damaged):
-                self._broken(error)
+                self._calls.broken(error)
         else:
             return
         self._tell_what_stands()
@@ -274,13 +271,13 @@ class ApplyLoop:
                 self._more = False
                 return
         try:
-            self._more = self._upkeep()
+            self._more = self._calls.upkeep()
             self._board.clear(SEEDING_STOPPED)
         except HikaeError as error:
             self._more = False
             self._upkeep_at = self._clock.monotonic() + _UPKEEP_AGAIN_SECONDS
             if isinstance(error, StoreFailed | Damaged):
-                self._broken(error)
+                self._calls.broken(error)
             else:
                 self._complain(SEEDING_STOPPED, error)
 
@@ -351,7 +348,7 @@ class ApplyLoop:
 
     def _tell(self, number: CommitNumber) -> None:
         self._told = number
-        self._published(number)
+        self._calls.published(number)
 
     def _braked(self) -> bool:
         """Whether there is something that an operator can accept."""

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from agent.adopt.adopted_tree import AdoptedTree
 from agent.adopt.seeding import Seeding
 from agent.apply.applier import Applier, Supply
-from agent.apply.loop import ApplyLoop
+from agent.apply.loop import ApplyCalls, ApplyLoop
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.apply.resync import forget_standby
 from agent.apply.standby_root import StandbyPlace
@@ -108,16 +108,8 @@ class Standby:
         self.early = EarlyContent(self._poke, around.clock.monotonic)
         applier = self._applier = self._made_applier()
         self.board = PositionBoard(Position(newest.number if newest else NOTHING))
-        self.loop = ApplyLoop(
-            applier,
-            board,
-            around.clock,
-            self.board.applied,
-            f"apply-{dataset.name}",
-            self.turns.rest,
-            context.failed,
-            self._keep_up,
-        )
+        calls = ApplyCalls(self.board.applied, self.turns.rest, context.failed, self._keep_up)
+        self.loop = ApplyLoop(applier, board, around.clock, calls, name=f"apply-{dataset.name}")
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)

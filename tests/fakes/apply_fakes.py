@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agent.apply.applier import Applier, Supply
 from agent.apply.bounds import USUAL, ApplyLimits
+from agent.apply.loop import ApplyCalls
 from agent.apply.ports import NOTHING_EARLY, CatalogView, Early, LeftOut, NothingAdopted, no_patch, nothing_left_out
 from agent.apply.standby_root import StandbyPlace
 from agent.config.values import Brake
@@ -484,6 +485,11 @@ class DiesAt:
         self.count += 1
         if self.count == self.number:
             raise Crash(what)
+
+
+def calls_of(published: Callable[[CommitNumber], None]) -> ApplyCalls:
+    """Only what is applied is heard."""
+    return ApplyCalls(published, lambda: None, lambda _: None, lambda: False)
 
 
 def number_of(commit: Commit) -> CommitNumber:

@@ -13,7 +13,6 @@ ALLOWED = {
     "renew": "the command and what it does",
     "revoke": "the command and what it does",
     "show": "the commands and what they do",
-    "goes_on": "nobody ends it: the default of two packages that do not know each other",
     "check": "two commands: of the configuration, of the state",
     "verify": "the command and what it does",
 }

@@ -64,10 +64,6 @@ def _with_bytes(row: ObjectRow, read: ReadChunk) -> Iterator[tuple[ListEntry, by
     return ((entry, bytes_of(entry)) for entry in entries_of(row, read))
 
 
-def goes_on() -> None:
-    """Nobody ends what takes long."""
-
-
 def told_lost(read: ReadChunk, look: Look) -> ReadChunk:
     """``read``, which raises ``ChunkLost`` for a chunk that cannot be had. ``look`` is called first, as in :func:`is_same`."""
 
@@ -81,13 +77,13 @@ def told_lost(read: ReadChunk, look: Look) -> ReadChunk:
     return looked
 
 
-def is_same(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> bool:
+def is_same(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> bool:
     """Whether the file holds exactly the wanted bytes and holes. Reads it whole, unless its size says no. ``look`` is called at
     every step, and raises what is to end it."""
     return os.fstat(fd).st_size == row.size and next(_unequal(fd, row, read, look), None) is None
 
 
-def content_difference(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> str:
+def content_difference(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> str:
     """ "" when the file is as wanted, else "size", "content", or "holes" when it takes room for what should be holes. A layout
     that only looks different (a hole for zeros; pages that were read over what holds nothing) is none. ``look``: as
     :func:`is_same`."""
@@ -119,7 +115,7 @@ def _wastes_room(fd: int, row: ObjectRow, read: ReadChunk) -> bool:
     return filled and os.fstat(fd).st_blocks * 512 > room
 
 
-def mend(fd: int, row: ObjectRow, read: ReadChunk, look: Look = goes_on) -> int:
+def mend(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> int:
     """Make any content equal to the wanted one by rewriting what differs; believes nothing. Bytes written. ``look``: as
     :func:`is_same`."""
     writer = ContentWriter(fd)

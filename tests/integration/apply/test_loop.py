@@ -18,7 +18,7 @@ from agent.core.clock import ManualClock, SystemClock
 from agent.core.errors import Refused, TryAgain
 from agent.core.ids import NOTHING, ROOT, CommitNumber
 from agent.store.local import Local
-from fakes.apply_fakes import Rig, Tree, rig
+from fakes.apply_fakes import Rig, Tree, calls_of, rig
 from fakes.eventually import eventually
 
 PATIENCE = 30.0
@@ -36,7 +36,7 @@ class Seen:
 
 @contextmanager
 def _loop(it: Rig, seen: Seen) -> Iterator[ApplyLoop]:
-    loop = ApplyLoop(it.applier(), it.board, SystemClock(), seen, "test-apply")
+    loop = ApplyLoop(it.applier(), it.board, SystemClock(), calls_of(seen), name="apply")
     loop.start()
     try:
         yield loop
@@ -182,7 +182,8 @@ def test_a_hold_stands_after_a_verify_that_took_long(it: Rig) -> None:
     """Longer than until the next look at what is held: it is told all the time, or this node would say one thing and its peer
     another."""
     clock, holds = ManualClock(), list[bool]()
-    loop = ApplyLoop(cast(Applier, TakesLong(it.applier(), clock)), it.board, clock, Seen(), "test-apply")
+    slow = cast(Applier, TakesLong(it.applier(), clock))
+    loop = ApplyLoop(slow, it.board, clock, calls_of(Seen()), name="apply")
     loop.start()
     try:
         tree = _tree(it)
@@ -245,7 +246,7 @@ def test_a_converge_that_takes_too_long_is_given_up_at_the_end(it: Rig) -> None:
         assert on.wait(PATIENCE)
 
     applier = it.applier(step)
-    loop = ApplyLoop(applier, it.board, it.clock, lambda _: None)
+    loop = ApplyLoop(applier, it.board, it.clock, calls_of(lambda _: None), name="apply")
     loop.start()
     commit = it.commit(tree)
     loop.notify(commit)
@@ -303,7 +304,7 @@ def test_a_verify_says_that_it_waits_and_ends_with_who_asked(it: Rig) -> None:
         if len(told) == 2:
             raise ConnectionError
 
-    loop = ApplyLoop(it.applier(step), it.board, it.clock, lambda _: None)
+    loop = ApplyLoop(it.applier(step), it.board, it.clock, calls_of(lambda _: None), name="apply")
     loop.start()
     try:
         loop.notify(it.commit(_tree(it)))

@@ -15,7 +15,7 @@ from agent.core.clock import SystemClock
 from agent.core.ids import NOTHING, ROOT, CommitNumber
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
-from fakes.apply_fakes import Crash, DiesAt, Rig, Tree, rig
+from fakes.apply_fakes import Crash, DiesAt, Rig, Tree, calls_of, rig
 from fakes.eventually import eventually
 
 PATIENCE = 30.0
@@ -108,7 +108,7 @@ def test_an_old_image_that_is_mounted_while_the_agent_runs(it: Rig) -> None:
     tree = _first(it)
     image = _image(it)
     told: list[CommitNumber] = []
-    loop = ApplyLoop(it.applier(), it.board, SystemClock(), told.append)
+    loop = ApplyLoop(it.applier(), it.board, SystemClock(), calls_of(told.append), name="apply")
     loop.start()
     try:
         newest = it.commit(_change(tree)).number

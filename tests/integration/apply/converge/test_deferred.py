@@ -18,7 +18,7 @@ from agent.apply.results import Held
 from agent.config.values import Brake
 from agent.core.clock import SystemClock
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
-from fakes.apply_fakes import PAGE, Chance, Crash, DiesAt, Rig, Tree, rig
+from fakes.apply_fakes import PAGE, Chance, Crash, DiesAt, Rig, Tree, calls_of, rig
 
 MORE = [bytes([65 + number]) * PAGE for number in range(8)]
 
@@ -318,7 +318,7 @@ def test_the_loop_finishes_and_tells_once(it: Rig) -> None:
             all_done.set()
 
     last = NOTHING
-    loop = ApplyLoop(it.applier(), it.board, SystemClock(), published, "test-apply")
+    loop = ApplyLoop(it.applier(), it.board, SystemClock(), calls_of(published), name="apply")
     loop.start()
     try:
         for n in range(1, 11):
