@@ -12,7 +12,6 @@ from cronsim import CronSim
 
 from agent.config.values import Dataset
 from agent.core.errors import Damaged, HikaeError, TryAgain
-from agent.core.hold import on_node
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import DAMAGED, PRIMARY_IGNORED, PROMOTING
 from agent.node import succession
@@ -144,8 +143,7 @@ class Member:
             facts = closed_facts(self.dataset, self.assigned, self.board, self.pauses, self.standings)
         for peer in facts.peers:
             self.standings.say(peer.name, standing_of(facts, peer.name))
-        hold = on_node(facts.hold, self._around.node) if facts.hold is not None else None
-        facts = replace(facts, time_ns=self._around.clock.now_ns(), hold=hold)
+        facts = replace(facts, time_ns=self._around.clock.now_ns())
         state = dataset_state(facts).value
         with self._since_lock:
             if state != self._since[0]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from agent.core.commit import Commit
-from agent.core.hold import Hold
+from agent.core.hold import Hold, on_node
 from agent.core.ids import epoch_of, seq_of
 from agent.core.problem import Problem, kept_path
 from agent.core.standing import NEVER, Pause, Standing, SyncFacts, Verified
@@ -162,6 +162,7 @@ def _hold(hold: Hold | None, node: str) -> Json | None:
         "node": node,
         "since": stamp(hold.since),
         "gives_up": shown(hold.gives_up) or None,
+        "accepted_on": on_node(hold, node).accepted_on or None,
     }
 
 
