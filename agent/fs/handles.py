@@ -160,6 +160,11 @@ def can_open_by_handle(mount_fd: int) -> bool:
     return True
 
 
+def filesystem_magic(fd: int) -> int:
+    """Which kind of filesystem an object is on (``f_type``, linux/magic.h)."""
+    return _libc.magic_of(fd)
+
+
 def filesystem_id(fd: int) -> bytes:
     """What tells this filesystem from others, also after a reboot, as opaque bytes.
 

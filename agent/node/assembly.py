@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -28,6 +28,7 @@ from agent.rpc.tls import Identities, TlsFiles
 from agent.status.events import EventLog
 from agent.status.facts import NodeFacts
 from agent.status.publish import Publisher
+from agent.status.state import Role
 from agent.store.sqlite import keep_temporary_in
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.receiving.one_call import Seats
@@ -65,10 +66,10 @@ class Node:
         self._around = Surroundings(settings, clock, FanotifyGroups(), self._identities, self._changed, Clocks(clock))
         self.members = {dataset.name: Member(dataset, self._around) for dataset in settings.datasets}
         socket = Path(settings.node.admin_socket)
-        self._disks = Disks(_written_on(self._around), self.board, clock)
+        self._disks = Disks(_written_on(self._around, self.members.values()), self.board, clock)
         self.events = EventLog(str(Path(settings.node.state_dir) / "events.jsonl"))
         self.publisher = Publisher(str(socket.parent / "state.json"), self._facts, self.events, clock)
-        self.reloader = Reloader(settings, self.members, self.board, clock, self._changed)
+        self.reloader = Reloader(settings, self.members, self.board, clock, changed=self._changed)
         allowed = {peer.name: len(settings.datasets) + SPARE_CALLS for peer in settings.peers}
         self._server = GrpcServer(settings.node.listen, self._identities, _Desk(self), Seats(), clock, allowed)
         self._door = make_door(self)
@@ -224,10 +225,10 @@ class Node:
         self.board.put(Problem(EVENTS_FILE, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
 
 
-def _written_on(around: Surroundings) -> list[Path]:
+def _written_on(around: Surroundings, members: Iterable[Member]) -> list[Path]:
     """The directories that this node writes in: its state, its vaults, and the trees that it keeps for others."""
     datasets = around.settings.datasets
-    mine = [Path(dataset.path) for dataset in datasets if dataset.primary != around.settings.node.name]
+    mine = [Path(member.dataset.path) for member in members if member.role is not Role.PRIMARY]
     return [Path(around.settings.node.state_dir), *(around.vault(dataset) for dataset in datasets), *mine]
 
 

@@ -14,7 +14,7 @@ class DiskReserve:
     """Whether more may be written for one dataset. Any thread. ``operation``: what stops ("receive"); ``told``: in a sentence."""
 
     def __init__(
-        self, operation: str, told: str, dataset: str, reserve: Reserve, board: ProblemBoard, clock: Clock
+        self, operation: str, told: str, dataset: str, reserve: Reserve, *, board: ProblemBoard, clock: Clock
     ) -> None:
         self._operation = operation
         self._told = told

@@ -49,7 +49,7 @@ class Member:
         self.verifies = Verifies(dataset.name, around.home(dataset), self.board)
         self.verifies.open()
         self._around = around
-        self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, self._ended)
+        self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended=self._ended)
         self._schedule = CronSim(dataset.reconcile, self._now()) if dataset.reconcile else None
         self._next = next(self._schedule) if self._schedule is not None else None
         self._was_sending_paused = False

@@ -66,7 +66,7 @@ class Primary:
             vault = _vault_of_a_standby(around.vault(dataset), catalog)
             if vault is not None:
                 stack.callback(vault.close)
-            primary = cls(dataset, context, catalog, local, vault)
+            primary = cls(dataset, context, catalog, local, vault=vault)
             stack.pop_all()
             stack.callback(primary.close)
             primary._start()
@@ -74,7 +74,7 @@ class Primary:
         return primary
 
     def __init__(
-        self, dataset: Dataset, context: SideContext, catalog: Catalog, local: Local, vault: Vault | None
+        self, dataset: Dataset, context: SideContext, catalog: Catalog, local: Local, *, vault: Vault | None
     ) -> None:
         around = context.around
         self.dataset = dataset
@@ -84,18 +84,18 @@ class Primary:
         self._local = local
         self._vault = vault
         self.reign = Reign(
-            dataset.name, catalog.lineage[-1], home, rewound.read_and_settle(home, catalog), self.stop_sending
+            dataset.name, catalog.lineage[-1], home, rewound.read_and_settle(home, catalog), stopped=self.stop_sending
         )
         #: What changes here, over the last seconds, for how fast a peer works it off.
         self.changes = Meter()
         reserve = Reserve((home,), around.clock)
-        self._room = DiskReserve("capture", WAITS, dataset.name, reserve, context.board, around.clock)
+        self._room = DiskReserve("capture", WAITS, dataset.name, reserve, board=context.board, clock=around.clock)
         self.replicas = {name: self._replica(name) for name in context.assigned.standbys}
         self.feed = Feed(stands_still=lambda peer: self.replicas[peer].pace.stands_still)
         #: Files with further names: what the watcher asks about changes outside the root.
         linked = Linked()
         self.pump = self._made_pump(linked)
-        self.watch = RootWatch(dataset.path, dataset.watch, around.groups, linked.holds, self.pump.hint)
+        self.watch = RootWatch(dataset.path, dataset.watch, around.groups, linked.holds, hint=self.pump.hint)
         self.outgoing = Outgoing(
             dataset,
             context,
@@ -222,7 +222,7 @@ class Primary:
 
     def _source(self) -> PrimarySource:
         tree = TreeSource(self.dataset.path, self._catalog.reader(), self._vault)
-        return PrimarySource(tree, self._catalog, self._local, self.pump, self._vault)
+        return PrimarySource(tree, self._catalog, self._local, self.pump, vault=self._vault)
 
     def _newest_number(self) -> CommitNumber:
         newest = self.newest()

@@ -43,6 +43,7 @@ class Reloader:
         members: Mapping[str, Configured],
         board: ProblemBoard,
         clock: Clock,
+        *,
         changed: Callable[[], None],
     ) -> None:
         self._running = settings

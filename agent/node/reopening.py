@@ -46,7 +46,8 @@ class Tended(Generic[Opened]):
         open: Callable[[Callable[[HikaeError], None]], Opened],
         board: ProblemBoard,
         clock: Clock,
-        ended: Callable[[HikaeError], None] = lambda _: None,
+        *,
+        ended: Callable[[HikaeError], None],
     ) -> None:
         self._name = name
         self._open = open

@@ -67,10 +67,10 @@ class Standby:
             tree = AdoptedTree(str(place), dataset.path)
             stack.callback(tree.close)
             lost = _opened(tree, local)
-            mending = Mending(vault, local, context.assigned.primary, context.board, around.clock)
+            mending = Mending(vault, local, context.assigned.primary, context.board, clock=around.clock)
             left_out = _left_out(dataset, around)
             seeding = Seeding(tree, vault, around.clock, lost=mending.forget, left_out=left_out, expected=expected)
-            standby = cls(dataset, context, catalog, local, vault, seeding, mending)
+            standby = cls(dataset, context, catalog, local, vault=vault, seeding=seeding, mending=mending)
             if lost:
                 mending.lost(lost)
             stack.pop_all()
@@ -83,6 +83,7 @@ class Standby:
         context: SideContext,
         catalog: Catalog,
         local: Local,
+        *,
         vault: Vault,
         seeding: Seeding,
         mending: Mending,
@@ -344,7 +345,7 @@ def _left_out(dataset: Dataset, around: Surroundings) -> LeftOut:
 def _room(dataset: Dataset, around: Surroundings, board: ProblemBoard) -> DiskReserve:
     places = around.home(dataset), around.vault(dataset)
     reserve = Reserve(places, around.clock)
-    return DiskReserve("receive", "nothing more is received", dataset.name, reserve, board, around.clock)
+    return DiskReserve("receive", "nothing more is received", dataset.name, reserve, board=board, clock=around.clock)
 
 
 def _opened(tree: AdoptedTree, local: Local) -> str:

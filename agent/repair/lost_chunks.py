@@ -25,7 +25,7 @@ _log = structlog.get_logger("node")
 class Mending:
     """Whether the vault lacks chunks, and the problem that says so. Any thread."""
 
-    def __init__(self, vault: Vault, local: Local, primary: str, board: ProblemBoard, clock: Clock) -> None:
+    def __init__(self, vault: Vault, local: Local, primary: str, board: ProblemBoard, *, clock: Clock) -> None:
         self._vault = vault
         self._local = local
         self._primary = primary

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
+from collections.abc import Callable
 
 from agent.core.errors import ConfigError, HikaeError, NotFound, NotPermitted
 from agent.fs.confined import open_root
+from agent.fs.handles import filesystem_magic
 from agent.watch.fanotify import FanotifyGroups
 from agent.watch.hint import Known, Watcher, no_further_names
 from agent.watch.inotify import InotifyWatcher
@@ -38,15 +39,22 @@ _WITHOUT_EVENTS = {
 }
 
 
-def choose(root: str, forced: str | None, groups: FanotifyGroups, known: Known = no_further_names) -> Watcher:
+def choose(
+    root: str,
+    forced: str | None,
+    groups: FanotifyGroups,
+    known: Known = no_further_names,
+    *,
+    magic_of: Callable[[int], int] = filesystem_magic,
+) -> Watcher:
     """The best watcher that works for ``root``, not started; ``kind`` and ``why`` say which.
 
-    ``forced``: one of ``KINDS``, or None. Raises ``NotFound`` without the root, ``NotPermitted`` or ``ConfigError``
-    when what is forced cannot be had."""
+    ``forced``: one of ``KINDS``, or None; ``magic_of``: what kind of filesystem an open directory is on. Raises ``NotFound``
+    without the root, ``NotPermitted`` or ``ConfigError`` when what is forced cannot be had."""
     if forced is not None and forced not in KINDS:
         raise ConfigError("watch", root, f"there is no watcher {forced!r}", f"write one of: {', '.join(KINDS)}")
     try:
-        silent = _filesystem_without_events(root)
+        silent = _filesystem_without_events(root, magic_of)
         refusal = groups.refusal(root) if forced == "fanotify" or (forced is None and silent is None) else None
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound("watch", root, "there is no such directory", "create it, or correct `path`") from error
@@ -93,17 +101,9 @@ def _reason(error: OSError) -> str:
     return reasons.get(error.errno or 0, error.strerror or str(error))
 
 
-def _filesystem_without_events(root: str) -> str | None:
+def _filesystem_without_events(root: str, magic_of: Callable[[int], int]) -> str | None:
     fd = open_root(root)
     try:
-        return _WITHOUT_EVENTS.get(_magic_of(fd))
+        return _WITHOUT_EVENTS.get(magic_of(fd))
     finally:
         os.close(fd)
-
-
-def _magic_of(fd: int) -> int:
-    raw = (ctypes.c_long * 32)()
-    if ctypes.CDLL(None, use_errno=True).fstatfs(fd, raw):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return raw[0] & 0xFFFFFFFF

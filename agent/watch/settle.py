@@ -44,6 +44,7 @@ class Settle:
 
     def __init__(
         self,
+        *,
         quiet: float = 0.005,
         longest: float = 0.5,
         limit: int = 100_000,

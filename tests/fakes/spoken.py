@@ -74,7 +74,7 @@ def spoken(made: Station, base: Path, feed: Feed, looked: Callable[[], None]) ->
 
     def source() -> PrimarySource:
         tree = TreeSource(str(made.root), SlowReader(made.catalog.reader(), looked))
-        return PrimarySource(tree, made.catalog, made.local, made.pump, None)
+        return PrimarySource(tree, made.catalog, made.local, made.pump, vault=None)
 
     spool = partial(Spool.open, str(base))
     sender = Sender("beta", hello, source, feed, PositionBoard(), SystemClock(), spool)

@@ -27,6 +27,7 @@ class FirstSync:
         board: PositionBoard,
         consistent: CommitNumber | None,
         newest: Callable[[], Commit | None],
+        *,
         local: Local,
     ) -> None:
         self._key = _KEY + peer

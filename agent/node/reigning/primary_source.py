@@ -22,7 +22,9 @@ from agent.watch.hint import Hint, Look
 class PrimarySource:
     """A ``stream.sending.source.Source``: one for each call, for its thread. It takes ``tree`` over."""
 
-    def __init__(self, tree: TreeSource, catalog: Catalog, local: Local, pump: Pump, vault: VaultChunks | None) -> None:
+    def __init__(
+        self, tree: TreeSource, catalog: Catalog, local: Local, pump: Pump, *, vault: VaultChunks | None
+    ) -> None:
         self._local = local
         self._pump = pump
         self._reader = catalog.reader()

@@ -25,7 +25,7 @@ class Reign:
     state lies; ``stopped`` is called once it must not. Any thread."""
 
     def __init__(
-        self, dataset: str, epoch: Epoch, home: Path, mark: Rewound | None, stopped: Callable[[], None]
+        self, dataset: str, epoch: Epoch, home: Path, mark: Rewound | None, *, stopped: Callable[[], None]
     ) -> None:
         self.epoch = epoch
         self.mark = mark

@@ -34,7 +34,7 @@ class Replica:
         self.name = name
         self.positions = PositionBoard()
         self.received, self.applied = LagMeter(clock), LagMeter(clock)
-        self.first_sync = FirstSync(name, self.positions, catalog.oldest_consistent(), catalog.newest, local)
+        self.first_sync = FirstSync(name, self.positions, catalog.oldest_consistent(), catalog.newest, local=local)
         self.pace = Pace(limits, self.first_sync, clock)
         #: Whether it answered since this opening.
         self.confirmed = False

@@ -23,7 +23,7 @@ class RootWatch:
     ``kind``: how it is to be watched, as configured; ``holds``: whether a handle is that of an object with several names."""
 
     def __init__(
-        self, path: str, kind: WatchKind, groups: FanotifyGroups, holds: Callable[[bytes], bool], hint: Sink
+        self, path: str, kind: WatchKind, groups: FanotifyGroups, holds: Callable[[bytes], bool], *, hint: Sink
     ) -> None:
         self.watcher: Watcher | None = None
         self._path = path

@@ -24,7 +24,7 @@ class Bench:
         self.board = ProblemBoard()
         clock = ManualClock()
         reserve = Reserve([Path("/vault")], clock, lambda path: Disk(path, self.free, 100 * GIB))
-        self.room = DiskReserve("receive", "nothing more is received", "web", reserve, self.board, clock)
+        self.room = DiskReserve("receive", "nothing more is received", "web", reserve, board=self.board, clock=clock)
 
 
 def test_while_there_is_room_nothing_is_said() -> None:

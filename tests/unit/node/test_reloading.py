@@ -46,7 +46,7 @@ class Node:
         self.board = ProblemBoard()
         self.web = Told()
         self.published = 0
-        self.reloader = Reloader(load(str(self.file)), {"web": self.web}, self.board, clock, self._changed)
+        self.reloader = Reloader(load(str(self.file)), {"web": self.web}, self.board, clock, changed=self._changed)
 
     def _changed(self) -> None:
         self.published += 1

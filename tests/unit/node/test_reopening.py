@@ -37,7 +37,7 @@ class Bench:
         self.opened: list[FakeSide] = []
         self.refusals: list[HikaeError | OSError] = []
         self.ended: list[HikaeError] = []
-        self.tended = Tended[FakeSide]("web", self._open, self.board, self.clock, self.ended.append)
+        self.tended = Tended[FakeSide]("web", self._open, self.board, self.clock, ended=self.ended.append)
 
     def _open(self, failed: Callable[[HikaeError], None]) -> FakeSide:
         if self.refusals:

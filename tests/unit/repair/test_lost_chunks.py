@@ -38,7 +38,7 @@ class Stores:
 
     def mending(self) -> Mending:
         """As a standby makes it when it is opened."""
-        return Mending(self.vault, self.local, "alpha", self.board, self.clock)
+        return Mending(self.vault, self.local, "alpha", self.board, clock=self.clock)
 
     def reopen(self) -> None:
         """The vault again, without what it had in memory."""

@@ -43,10 +43,9 @@ def test_inotify_where_the_mark_is_refused(tmp_path: Path) -> None:
     assert "inotify" == choose(str(tmp_path), None, RefusingGroups(errno.EOPNOTSUPP)).kind
 
 
-def test_polling_where_others_write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_polling_where_others_write(tmp_path: Path) -> None:
     """A network filesystem tells nothing of what its other clients do."""
-    monkeypatch.setattr("agent.watch.choose._magic_of", lambda _: 0x6969)
-    watcher = choose(str(tmp_path), None, FanotifyGroups())
+    watcher = choose(str(tmp_path), None, FanotifyGroups(), magic_of=lambda _: 0x6969)
     assert ("polling", "NFS tells of no changes that others make") == (watcher.kind, watcher.why)
 
 

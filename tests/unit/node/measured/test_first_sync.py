@@ -37,7 +37,7 @@ class Known:
     def opened(self, consistent: int | None = None) -> FirstSync:
         """As a primary makes it when it is opened."""
         first = None if consistent is None else CommitNumber(consistent)
-        return FirstSync("beta", self.board, first, lambda: self.commit, self.local)
+        return FirstSync("beta", self.board, first, lambda: self.commit, local=self.local)
 
 
 def test_it_ends_with_the_first_consistent_commit(local: Local) -> None:
