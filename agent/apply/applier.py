@@ -13,8 +13,6 @@ import structlog
 
 from agent.apply.bounds import USUAL, ApplyLimits
 from agent.apply.commits import commit_at
-from agent.apply.converge.run import Means
-from agent.apply.converge.wanted import Plan
 from agent.apply.converger import Converger
 from agent.apply.ending import Ending
 from agent.apply.holds import Holds, JudgedFrom
@@ -23,6 +21,8 @@ from agent.apply.output.directory import DirectoryOutput
 from agent.apply.output.unkept import LEFT_OUT
 from agent.apply.ports import CatalogView, Early, LocalFacts, ReadChunk, ReadPatch
 from agent.apply.results import Applied, Held, Report, StandbyFailed, VerifyReport, silent
+from agent.apply.run.one_run import Means
+from agent.apply.run.wanted import Plan
 from agent.apply.standby_root import StandbyPlace, StandbyRoot
 from agent.apply.verify import Comparison, verify
 from agent.apply.writing.file_content import told_lost

@@ -12,20 +12,20 @@ from dataclasses import dataclass
 
 from agent.apply.checkpoint import Checkpoint
 from agent.apply.commits import counts_at
-from agent.apply.converge.deferred import LateFiles
 from agent.apply.converge.phases import converge
 from agent.apply.converge.refresh import go_on
-from agent.apply.converge.run import Means, Run
-from agent.apply.converge.standing_entries import StandingEntries
-from agent.apply.converge.tally import Due, Tally
 from agent.apply.converge.touched import finish_touched
-from agent.apply.converge.wanted import Plan, WantedRows
 from agent.apply.output.directory import whole
 from agent.apply.output.ledger import Ledger
 from agent.apply.output.seam import Output
 from agent.apply.output.unkept import UnkeptReport
 from agent.apply.ports import CatalogView, LocalFacts
 from agent.apply.results import Applied, Report, StandbyFailed, silent
+from agent.apply.run.late_files import LateFiles
+from agent.apply.run.one_run import Means, Run
+from agent.apply.run.standing_entries import StandingEntries
+from agent.apply.run.tally import Due, Tally
+from agent.apply.run.wanted import Plan, WantedRows
 from agent.core.commit import Commit
 from agent.core.errors import NotFound
 from agent.core.problem_codes import APPLY_FAILED, CHUNK_DAMAGED, IMPOSSIBLE_ROW

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import stat
 
-from agent.apply.converge.fate import Fate, KnownBy, Wanted, fate
 from agent.apply.converge.holding import carry_out
-from agent.apply.converge.keys import WorkSet
 from agent.apply.converge.place import adopt_directory, is_takeable
-from agent.apply.converge.run import Attempt, Run
-from agent.apply.converge.standing_entries import Found
 from agent.apply.converge.untouched import is_untouched
+from agent.apply.run.changed_keys import WorkSet
+from agent.apply.run.fate import Fate, KnownBy, Wanted, fate
+from agent.apply.run.one_run import Attempt, Run
+from agent.apply.run.standing_entries import Found
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import ObjectRow, decode_name, parent_and_name_of_key
 from agent.fs.walk import entries

@@ -10,12 +10,12 @@ import os
 import stat
 from datetime import UTC, datetime
 
-from agent.apply.converge.fate import Fate, KnownBy
-from agent.apply.converge.run import Run
-from agent.apply.converge.standing_entries import Found
 from agent.apply.converge.touched import restore_flags, touch
 from agent.apply.converge.untouched import stays
 from agent.apply.output.directory import DISPLACED_DIR
+from agent.apply.run.fate import Fate, KnownBy
+from agent.apply.run.one_run import Run
+from agent.apply.run.standing_entries import Found
 from agent.core.ids import ObjectId
 from agent.core.problem import Severity
 from agent.core.problem_codes import DISPLACED

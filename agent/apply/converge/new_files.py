@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import stat
 
-from agent.apply.converge.run import Run
 from agent.apply.converge.touched import touch
 from agent.apply.results import ChunkLost
+from agent.apply.run.one_run import Run
 from agent.apply.writing import file_content
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ObjectId

@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 
 from agent.apply.converge.clear import clear, clear_adopted
-from agent.apply.converge.keys import WorkSet
 from agent.apply.converge.new_files import NewFiles
 from agent.apply.converge.place import place
 from agent.apply.converge.refresh import check_taken, forget_dead, refresh, refresh_root, refresh_short
-from agent.apply.converge.run import Run
 from agent.apply.converge.survey import forget_lineage, survey
 from agent.apply.converge.sweep import sweep
 from agent.apply.converge.tighten import tighten
 from agent.apply.converge.touched import finish_touched, touch
+from agent.apply.run.changed_keys import WorkSet
+from agent.apply.run.one_run import Run
 from agent.core.rows import (
     object_id_of_key,
     object_id_of_name,

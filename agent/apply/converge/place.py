@@ -8,14 +8,14 @@ import stat
 from contextlib import suppress
 from enum import Enum
 
-from agent.apply.converge.fate import Fate, KnownBy, Wanted, fate
 from agent.apply.converge.holding import carry_out, discard, displace, take
-from agent.apply.converge.run import Making, Run
-from agent.apply.converge.standing_entries import Found
 from agent.apply.converge.touched import touch
 from agent.apply.converge.untouched import require_free
 from agent.apply.output.directory import TEMP
 from agent.apply.output.unkept import InTheWay, Unkept
+from agent.apply.run.fate import Fate, KnownBy, Wanted, fate
+from agent.apply.run.one_run import Making, Run
+from agent.apply.run.standing_entries import Found
 from agent.apply.writing import file_content
 from agent.core.ids import ROOT, ObjectId
 from agent.core.problem_codes import IMPOSSIBLE_ROW

@@ -11,15 +11,15 @@ import stat
 from itertools import islice
 from typing import TypeAlias
 
-from agent.apply.converge.deferred import LateFile, Writing
-from agent.apply.converge.fate import KnownBy
-from agent.apply.converge.keys import WorkSet
 from agent.apply.converge.place import build_object, holds_content, place
-from agent.apply.converge.run import Attempt, Making, Run
-from agent.apply.converge.standing_entries import Found
 from agent.apply.converge.touched import touch
 from agent.apply.output.directory import ease
 from agent.apply.output.unkept import ACCESS, LEFT_OUT
+from agent.apply.run.changed_keys import WorkSet
+from agent.apply.run.fate import KnownBy
+from agent.apply.run.late_files import LateFile, Writing
+from agent.apply.run.one_run import Attempt, Making, Run
+from agent.apply.run.standing_entries import Found
 from agent.apply.writing import file_content
 from agent.apply.writing.in_place import Overwrite, overwrites, write_changes
 from agent.apply.writing.writer import ContentWriter

@@ -10,14 +10,14 @@ import stat
 from collections.abc import Iterator
 
 from agent.apply.converge.clear import clear_entry
-from agent.apply.converge.fate import KnownBy
 from agent.apply.converge.holding import displace
 from agent.apply.converge.place import equals, is_takeable, place
 from agent.apply.converge.refresh import check_taken, remake
-from agent.apply.converge.run import Attempt, Run
-from agent.apply.converge.standing_entries import Found
 from agent.apply.converge.touched import touch
 from agent.apply.output.directory import LOST_AND_FOUND
+from agent.apply.run.fate import KnownBy
+from agent.apply.run.one_run import Attempt, Run
+from agent.apply.run.standing_entries import Found
 from agent.core.ids import NOTHING, ROOT, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object, is_object
 from agent.fs.walk import entries

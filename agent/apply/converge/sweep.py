@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 
-from agent.apply.converge.fate import KnownBy
 from agent.apply.converge.holding import displace, hold
 from agent.apply.converge.place import place
-from agent.apply.converge.run import Attempt, Run
 from agent.apply.converge.touched import restore_flags
+from agent.apply.run.fate import KnownBy
+from agent.apply.run.one_run import Attempt, Run
 from agent.core.ids import ROOT, ObjectId
 from agent.fs.confined import open_dir
 from agent.fs.walk import entries, is_empty

@@ -7,8 +7,8 @@ import os
 import stat
 from contextlib import suppress
 
-from agent.apply.converge.keys import WorkSet
-from agent.apply.converge.run import Run
+from agent.apply.run.changed_keys import WorkSet
+from agent.apply.run.one_run import Run
 from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow, access_in, decode_object, file_type_of, object_id_of_key
 from agent.fs.metadata import Access, access_of

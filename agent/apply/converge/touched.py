@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 
-from agent.apply.converge.run import Attempt, Run
+from agent.apply.run.one_run import Attempt, Run
 from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow
 from agent.fs.metadata import apply_metadata

@@ -10,10 +10,10 @@ import errno
 import os
 import stat
 
-from agent.apply.converge.run import Run
-from agent.apply.converge.standing_entries import Found
 from agent.apply.output.unkept import InTheWay
 from agent.apply.ports import LeftOut, nothing_left_out
+from agent.apply.run.one_run import Run
+from agent.apply.run.standing_entries import Found
 from agent.core.ids import ObjectId
 from agent.core.problem import Severity
 from agent.core.problem_codes import EXCLUDED_STAYS

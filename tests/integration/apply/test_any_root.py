@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from agent.apply.bounds import USUAL, ApplyLimits
-from agent.apply.converge.run import Means
 from agent.apply.converger import AnyRoot, converge_root
 from agent.apply.output.directory import no_step, open_output
 from agent.apply.ports import NOTHING_EARLY, NothingAdopted, no_patch, nothing_left_out
 from agent.apply.results import Applied
+from agent.apply.run.one_run import Means
 from agent.apply.writing.file_content import told_lost
 from agent.core.commit import Commit
 from agent.core.ids import ROOT

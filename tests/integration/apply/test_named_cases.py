@@ -13,7 +13,7 @@ import pytest
 
 from agent.apply.applier import Applier
 from agent.apply.bounds import USUAL, ApplyLimits
-from agent.apply.converge.standing_entries import StandingEntries
+from agent.apply.run.standing_entries import StandingEntries
 from agent.core.ids import ROOT
 from agent.core.rows import FLAG_APPEND, FLAG_IMMUTABLE
 from fakes.apply_fakes import PAGE, Rig, Tree, rig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.apply.converge.fate import Fate, KnownBy, Wanted, fate
+from agent.apply.run.fate import Fate, KnownBy, Wanted, fate
 
 CASES = [
     # identity, directory, alive, wanted, fate

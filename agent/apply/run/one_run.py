@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.apply.bounds import ApplyLimits
-from agent.apply.converge.deferred import LateFiles
-from agent.apply.converge.standing_entries import StandingEntries
-from agent.apply.converge.tally import Due, Tally
-from agent.apply.converge.wanted import Plan, WantedRows
 from agent.apply.output.directory import whole
 from agent.apply.output.seam import Output
 from agent.apply.output.unkept import of_error
 from agent.apply.ports import Early, LeftOut, ReadChunk, ReadPatch
 from agent.apply.results import ChunkLost
+from agent.apply.run.late_files import LateFiles
+from agent.apply.run.standing_entries import StandingEntries
+from agent.apply.run.tally import Due, Tally
+from agent.apply.run.wanted import Plan, WantedRows
 from agent.apply.writing.file_content import Look
 from agent.core.clock import Clock
 from agent.core.errors import WireError

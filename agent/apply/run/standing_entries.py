@@ -6,12 +6,12 @@ import os
 import stat
 from dataclasses import dataclass, field
 
-from agent.apply.converge.fate import KnownBy
-from agent.apply.converge.wanted import WantedRows
 from agent.apply.output.directory import HELD_DIR
 from agent.apply.output.ledger import Ledger
 from agent.apply.output.seam import Output
 from agent.apply.output.unkept import Unkept, could_be_kept_as, of_refusals
+from agent.apply.run.fate import KnownBy
+from agent.apply.run.wanted import WantedRows
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
 from agent.fs.confined import DirTree, open_pinned

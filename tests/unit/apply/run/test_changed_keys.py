@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agent.apply.bounds import USUAL
-from agent.apply.converge.keys import WorkSet
 from agent.apply.ports import KeyChange
+from agent.apply.run.changed_keys import WorkSet
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import chunk_key, name_key, object_key
 
