@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeAlias
 
-from agent.core.chunks import ListEntry
+from agent.core.chunks import Chunk
 from agent.core.commit import Commit
 from agent.core.dataset_kind import DatasetKind
 from agent.core.ids import CommitNumber, ObjectId
@@ -135,7 +135,7 @@ class Early(Protocol):
 
     def step(self, directory: Callable[[], int]) -> bool: ...
 
-    def take(self, entries: Iterable[ListEntry], directory: Callable[[], int]) -> int:
+    def take(self, entries: Iterable[Chunk], directory: Callable[[], int]) -> int:
         """The descriptor, now the caller's, of a nameless file in the standby that holds exactly these entries, else -1."""
         ...
 
@@ -146,7 +146,7 @@ class NothingEarly:
     def step(self, directory: Callable[[], int]) -> bool:
         return False
 
-    def take(self, entries: Iterable[ListEntry], directory: Callable[[], int]) -> int:
+    def take(self, entries: Iterable[Chunk], directory: Callable[[], int]) -> int:
         return -1
 
 

@@ -62,7 +62,7 @@ def first_cut(size: int) -> Cut:
     return COARSE if size >= COARSE_FROM else FINE
 
 
-def kept_cut(old: Iterator[chunks.ListEntry], size: int) -> Cut:
+def kept_cut(old: Iterator[chunks.Chunk], size: int) -> Cut:
     """How a known file is cut: as it was before, seen from its first chunks; as at first when there are none.
 
     No fine cut gives a chunk above its limit, and of 64 coarse ones hardly all stay below that. An average would take a few long

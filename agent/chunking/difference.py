@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from itertools import takewhile
 
 from agent.core import chunks
-from agent.core.chunks import PIECE, ListEntry
+from agent.core.chunks import PIECE, Chunk
 
 _Read = Callable[[bytes], bytes]
 
 
-def changed(old: bytes, new: bytes, read: _Read) -> Iterator[tuple[int, ListEntry]]:
+def changed(old: bytes, new: bytes, read: _Read) -> Iterator[tuple[int, Chunk]]:
     """``(offset, entry)`` of every entry of ``new`` that does not stand at the same offset in ``old``, in file order.
 
     Both are chunk lists, whose pieces ``read`` gives; the entries are data and holes. A hole of ``new`` inside a larger hole of
@@ -22,7 +22,7 @@ def changed(old: bytes, new: bytes, read: _Read) -> Iterator[tuple[int, ListEntr
     return ((offset, wanted) for offset, wanted, _ in replaced(old, new, read))
 
 
-def replaced(old: bytes, new: bytes, read: _Read) -> Iterator[tuple[int, ListEntry, ListEntry | None]]:
+def replaced(old: bytes, new: bytes, read: _Read) -> Iterator[tuple[int, Chunk, Chunk | None]]:
     """:func:`changed` with the entry of ``old`` that begins at the same offset, if one does."""
     ours, theirs = _Walk(new, read), _Walk(old, read)
     while ours.entry is not None:
@@ -54,7 +54,7 @@ class _Walk:
         self._read = read
         self._rest = [iter(chunks.decode(data))]
         self.at = 0
-        self.entry: ListEntry | None = None
+        self.entry: Chunk | None = None
         self._next()
 
     def skip(self) -> None:

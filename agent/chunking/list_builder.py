@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.core import chunks
-from agent.core.chunks import FLAT_LIMIT, PIECE, PIECE_LIMIT, ListEntry
+from agent.core.chunks import FLAT_LIMIT, PIECE, PIECE_LIMIT, Chunk
 
 
 class Folding:
@@ -18,10 +18,10 @@ class Folding:
     def __init__(self, keep: Callable[[bytes, bytes], None], limit: int = FLAT_LIMIT) -> None:
         self._keep = keep
         self._limit = limit
-        self._run: list[ListEntry] = []
+        self._run: list[Chunk] = []
         self._upper: Folding | None = None
 
-    def add(self, entry: ListEntry) -> None:
+    def add(self, entry: Chunk) -> None:
         """The next entry of the file."""
         run = self._run
         run.append(entry)
@@ -49,5 +49,5 @@ class Folding:
         data = chunks.encode(self._run)
         name = chunks.name_of_list(data)
         self._keep(name, data)
-        upper.add(ListEntry(PIECE, sum(entry.length for entry in self._run), name))
+        upper.add(Chunk(PIECE, sum(entry.length for entry in self._run), name))
         self._run = []

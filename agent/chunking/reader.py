@@ -26,7 +26,7 @@ from agent.chunking.old_chunks import PRINT, Earlier, OldChunks
 from agent.chunking.pages import PageReader, is_mostly_there
 from agent.chunking.window import FileReads, FileWindow
 from agent.core import chunks
-from agent.core.chunks import DATA, HOLE, PIECE, ListEntry
+from agent.core.chunks import DATA, HOLE, PIECE, Chunk
 from agent.core.patch import PatchRange, Runs
 from agent.fs.content import segments
 
@@ -120,7 +120,7 @@ class ContentReader:
             if is_data:
                 at = yield from self._segment(offset, offset + length)
             else:
-                self._folding.add(ListEntry(HOLE, length))
+                self._folding.add(Chunk(HOLE, length))
                 at = offset + length
             if self._ended:
                 break
@@ -164,7 +164,7 @@ class ContentReader:
         now = xxh3_128_digest(view, self._seed)
         if now == was or (not was and blake3(view).digest() == name):
             self._run = 0
-            self._folding.add(ListEntry(DATA, length, name))
+            self._folding.add(Chunk(DATA, length, name))
             self._prints += now
             self._old.keep()
             if self._pages is not None:
@@ -216,7 +216,7 @@ class ContentReader:
 
     def _add(self, view: memoryview, known_print: bytes | None, told: bytes, runs: Runs) -> None:
         name = blake3(view).digest()
-        self._folding.add(ListEntry(DATA, len(view), name))
+        self._folding.add(Chunk(DATA, len(view), name))
         self._prints += known_print or xxh3_128_digest(view, self._seed)
         self.found.append((name, DATA, bytes(view)))
         if self._pages is not None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -46,9 +45,10 @@ _PIECE = struct.Struct(">BQ32s")
 _LIST_CONTEXT = "hikae v1 chunk list"
 
 
-@dataclass(frozen=True, slots=True)
-class ListEntry:
-    """One run of a chunk list: ``kind``, ``length`` in bytes of the file, ``name`` (empty for a hole)."""
+# Tuples, not dataclasses: one is made for every chunk of a list that is opened (docs/decisions/0058).
+class Chunk(NamedTuple):
+    """A stretch of content, as a list has it: ``kind``: ``DATA``, ``HOLE`` or ``PIECE``; ``length``: bytes of the file that it
+    stands for; ``name``: of its bytes, empty for a hole."""
 
     kind: int
     length: int
@@ -78,7 +78,7 @@ def name_of_list(data: bytes | memoryview) -> bytes:
     return blake3(data, derive_key_context=_LIST_CONTEXT).digest()
 
 
-def encode(entries: Iterable[ListEntry]) -> bytes:
+def encode(entries: Iterable[Chunk]) -> bytes:
     """The bytes of a flat run of entries."""
     out = []
     for entry in entries:
@@ -92,15 +92,15 @@ def encode(entries: Iterable[ListEntry]) -> bytes:
 
 
 def encode_one(length: int, name: bytes) -> bytes:
-    """The chunk list of a file that is a single chunk; the common case, without an ``ListEntry``."""
+    """The chunk list of a file that is a single chunk; the common case, without a ``Chunk``."""
     return _DATA.pack(DATA, length, name)
 
 
-def decode(data: bytes) -> list[ListEntry]:
+def decode(data: bytes) -> list[Chunk]:
     """The entries of a list as they stand (pieces are not opened).
 
     Raises ``WireError`` for anything that :func:`encode` would not have written."""
-    entries: list[ListEntry] = []
+    entries: list[Chunk] = []
     at, end = 0, len(data)
     last_hole = False
     while at < end:
@@ -127,7 +127,7 @@ def decode(data: bytes) -> list[ListEntry]:
         if length == 0 or length >= 1 << 63:
             raise _bad(f"an entry of {length} bytes")
         last_hole = kind == HOLE
-        entries.append(ListEntry(kind, length, name))
+        entries.append(Chunk(kind, length, name))
     return entries
 
 
@@ -148,12 +148,12 @@ def ends_piece(count: int, name: bytes) -> bool:
     return count >= PIECE_LIMIT or (count >= PIECE_LEAST and name != b"" and not name[-1] & _CUT_BITS)
 
 
-def fold(entries: list[ListEntry], keep: Callable[[bytes, bytes], None]) -> bytes:
+def fold(entries: list[Chunk], keep: Callable[[bytes, bytes], None]) -> bytes:
     """The chunk list for ``entries`` (data and holes of a whole file); every piece is given to ``keep(name, bytes)``."""
     limit = FLAT_LIMIT
     while len(entries) > limit:
-        upper: list[ListEntry] = []
-        run: list[ListEntry] = []
+        upper: list[Chunk] = []
+        run: list[Chunk] = []
         for entry in entries:
             run.append(entry)
             if ends_piece(len(run), entry.name):
@@ -165,14 +165,14 @@ def fold(entries: list[ListEntry], keep: Callable[[bytes, bytes], None]) -> byte
     return encode(entries)
 
 
-def unfold(data: bytes, piece: Callable[[bytes], bytes]) -> Iterator[ListEntry]:
+def unfold(data: bytes, piece: Callable[[bytes], bytes]) -> Iterator[Chunk]:
     """The data and hole entries of a list in file order; pieces are read by ``piece(name)``, at most ``LEVELS`` deep.
 
     Raises ``WireError`` when a piece does not cover the length that its entry claims."""
     return _unfold(decode(data), piece, 1)
 
 
-def opened(entry: ListEntry, piece: Callable[[bytes], bytes], depth: int) -> list[ListEntry]:
+def opened(entry: Chunk, piece: Callable[[bytes], bytes], depth: int) -> list[Chunk]:
     """The entries of a piece, which stands ``depth`` levels deep (from 1); raises as :func:`unfold`."""
     if depth > LEVELS:
         raise _bad("pieces in pieces without an end")
@@ -184,7 +184,7 @@ def opened(entry: ListEntry, piece: Callable[[bytes], bytes], depth: int) -> lis
     return inner
 
 
-def _unfold(entries: list[ListEntry], piece: Callable[[bytes], bytes], depth: int) -> Iterator[ListEntry]:
+def _unfold(entries: list[Chunk], piece: Callable[[bytes], bytes], depth: int) -> Iterator[Chunk]:
     for entry in entries:
         if entry.kind != PIECE:
             yield entry
@@ -192,11 +192,11 @@ def _unfold(entries: list[ListEntry], piece: Callable[[bytes], bytes], depth: in
             yield from _unfold(opened(entry, piece, depth), piece, depth + 1)
 
 
-def _piece(run: list[ListEntry], keep: Callable[[bytes, bytes], None]) -> ListEntry:
+def _piece(run: list[Chunk], keep: Callable[[bytes, bytes], None]) -> Chunk:
     data = encode(run)
     name = name_of_list(data)
     keep(name, data)
-    return ListEntry(PIECE, sum(entry.length for entry in run), name)
+    return Chunk(PIECE, sum(entry.length for entry in run), name)
 
 
 def _bad(what: str) -> WireError:

@@ -18,7 +18,7 @@ from agent.apply.ports import NOTHING_EARLY, CatalogView, Early, LeftOut, Nothin
 from agent.apply.standby_root import StandbyPlace
 from agent.config.values import Brake
 from agent.core import chunks
-from agent.core.chunks import DATA, HOLE, ListEntry
+from agent.core.chunks import DATA, HOLE, Chunk
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes, Commit
 from agent.core.errors import NotFound
@@ -109,12 +109,12 @@ class Tree:
         return self.add(parent, name, stat.S_IFDIR | 0o755)
 
     def content(self, *runs: bytes | int) -> tuple[int, bytes]:
-        entries: list[ListEntry] = []
+        entries: list[Chunk] = []
         for run in runs:
             if isinstance(run, int):
-                entries.append(ListEntry(HOLE, run))
+                entries.append(Chunk(HOLE, run))
             elif run:
-                entries.append(ListEntry(DATA, len(run), self.store.keep(run)))
+                entries.append(Chunk(DATA, len(run), self.store.keep(run)))
         size = sum(entry.length for entry in entries)
         return size, chunks.fold(entries, self.store.stored.__setitem__)
 

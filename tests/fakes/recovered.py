@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from agent.core.chunks import HOLE, ListEntry, unfold
+from agent.core.chunks import HOLE, Chunk, unfold
 from agent.core.commit import Commit
 from agent.core.digest import digest_of
 from agent.core.errors import HikaeError
@@ -93,7 +93,7 @@ def _seen(row: ObjectRow, links: list[bytes], read: Callable[[bytes], bytes]) ->
     )
 
 
-def _content(entries: list[ListEntry], read: Callable[[bytes], bytes]) -> tuple[str, tuple[tuple[int, int], ...]]:
+def _content(entries: list[Chunk], read: Callable[[bytes], bytes]) -> tuple[str, tuple[tuple[int, int], ...]]:
     digest = hashlib.blake2b(digest_size=16)
     holes: list[tuple[int, int]] = []
     at = 0

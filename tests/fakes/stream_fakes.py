@@ -189,7 +189,7 @@ class Primary:
             raw = data[at : at + CHUNK]
             name = chunks.name_of(raw)
             old = before[at : at + CHUNK]
-            entries.append(chunks.ListEntry(chunks.DATA, len(raw), name))
+            entries.append(chunks.Chunk(chunks.DATA, len(raw), name))
             if raw == old:
                 continue
             runs = between(raw, chunks.name_of(old), old) if old else ()

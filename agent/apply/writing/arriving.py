@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from blake3 import blake3
 
 from agent.apply.writing.writer import ContentWriter
-from agent.core.chunks import DATA, ListEntry, encode_one
+from agent.core.chunks import DATA, Chunk, encode_one
 from agent.core.errors import HikaeError
 from agent.fs.confined import create_nameless
 
@@ -94,7 +94,7 @@ class EarlyContent:
             self._drop_void()
         return True
 
-    def take(self, entries: Iterable[ListEntry], directory: Callable[[], int]) -> int:
+    def take(self, entries: Iterable[Chunk], directory: Callable[[], int]) -> int:
         """The descriptor, now the caller's, of a file that holds exactly these entries; -1 where there is none."""
         # What a commit names came before it; of a file that is still coming there may be no end.
         with self._change:
@@ -172,7 +172,7 @@ class _File:
         self._size += written
 
 
-def _named(entries: Iterable[ListEntry]) -> tuple[int, bytes] | None:
+def _named(entries: Iterable[Chunk]) -> tuple[int, bytes] | None:
     """The size of a file and the name of its list of chunks; None when it is not chunks alone."""
     names, size = blake3(), 0
     for entry in entries:

@@ -12,7 +12,7 @@ from agent.apply.writing.writer import ContentWriter, write_small
 from agent.chunking.difference import changed_bytes, replaced
 from agent.chunking.reader import LARGE
 from agent.core import chunks
-from agent.core.chunks import DATA, HOLE, ListEntry
+from agent.core.chunks import DATA, HOLE, Chunk
 from agent.core.errors import Damaged, NotFound
 from agent.core.rows import ObjectRow
 from agent.fs.content import read_exact, segments
@@ -27,7 +27,7 @@ _NO_BYTES = bytes(_PAGE)
 Look = Callable[[], None]
 
 
-def entries_of(row: ObjectRow, read: ReadChunk) -> Iterator[ListEntry]:
+def entries_of(row: ObjectRow, read: ReadChunk) -> Iterator[Chunk]:
     """Data and hole entries of a file in order; raises ``ChunkLost`` for a piece that cannot be read."""
     return chunks.unfold(row.content, read)
 
@@ -53,10 +53,10 @@ def writing(writer: ContentWriter, row: ObjectRow, read: ReadChunk) -> Iterator[
         writer.end_at(row.size)
 
 
-def _with_bytes(row: ObjectRow, read: ReadChunk) -> Iterator[tuple[ListEntry, bytes]]:
+def _with_bytes(row: ObjectRow, read: ReadChunk) -> Iterator[tuple[Chunk, bytes]]:
     """Every entry in order with its bytes, b"" for a hole; of a large file they are read ahead."""
 
-    def bytes_of(entry: ListEntry) -> bytes:
+    def bytes_of(entry: Chunk) -> bytes:
         return _read(read, entry.name, entry.length) if entry.kind == DATA else b""
 
     if row.size >= LARGE:
@@ -160,7 +160,7 @@ def few_bytes_differ(old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: 
 
 
 def _lay(
-    writer: ContentWriter, offset: int, entry: ListEntry, was: ListEntry | None, read: ReadChunk, patch_of: ReadPatch
+    writer: ContentWriter, offset: int, entry: Chunk, was: Chunk | None, read: ReadChunk, patch_of: ReadPatch
 ) -> int:
     laid = laid_over(entry, was, patch_of)
     if not laid and (was is None or entry.kind == HOLE):
@@ -169,7 +169,7 @@ def _lay(
     return sum(writer.put(offset + at, data) for at, data in pages)
 
 
-def laid_over(entry: ListEntry, was: ListEntry | None, patch_of: ReadPatch) -> list[tuple[int, memoryview]]:
+def laid_over(entry: Chunk, was: Chunk | None, patch_of: ReadPatch) -> list[tuple[int, memoryview]]:
     """``(offset in the chunk, bytes)`` to be written over ``was`` to make ``entry`` of it; empty where the chunk is needed."""
     if was is None or entry.kind != DATA or was.kind != DATA or was.length != entry.length:
         return []
@@ -179,12 +179,12 @@ def laid_over(entry: ListEntry, was: ListEntry | None, patch_of: ReadPatch) -> l
     return patch.overlay() or []
 
 
-def read_entry(entry: ListEntry, read: ReadChunk) -> bytes:
+def read_entry(entry: Chunk, read: ReadChunk) -> bytes:
     """The bytes of a data entry. ``ChunkLost``."""
     return _read(read, entry.name, entry.length)
 
 
-def differing_pages(fd: int, offset: int, entry: ListEntry, read: ReadChunk) -> Iterator[tuple[int, memoryview]]:
+def differing_pages(fd: int, offset: int, entry: Chunk, read: ReadChunk) -> Iterator[tuple[int, memoryview]]:
     """``(offset in the chunk, bytes)`` of the runs of pages of a chunk that do not stand in the open file at ``offset``. A page
     of zeros counts among them: what stands there may be a hole."""
     data = memoryview(read_entry(entry, read))
@@ -202,7 +202,7 @@ def differing_pages(fd: int, offset: int, entry: ListEntry, read: ReadChunk) -> 
         yield begin, data[begin:]
 
 
-def _put(writer: ContentWriter, offset: int, entry: ListEntry, read: ReadChunk) -> int:
+def _put(writer: ContentWriter, offset: int, entry: Chunk, read: ReadChunk) -> int:
     if entry.kind == HOLE:
         return writer.hole(offset, entry.length)
     return writer.put(offset, _read(read, entry.name, entry.length))
@@ -215,7 +215,7 @@ def _read(read: ReadChunk, name: bytes, length: int) -> bytes:
     return data
 
 
-def _reads_same(fd: int, offset: int, entry: ListEntry, look: Look) -> bool:
+def _reads_same(fd: int, offset: int, entry: Chunk, look: Look) -> bool:
     if entry.kind == DATA:
         return chunks.name_of(read_exact(fd, offset, entry.length)) == entry.name
     end = offset + entry.length
@@ -226,7 +226,7 @@ def _reads_same(fd: int, offset: int, entry: ListEntry, look: Look) -> bool:
     return True
 
 
-def _unequal(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> Iterator[tuple[int, ListEntry]]:
+def _unequal(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> Iterator[tuple[int, Chunk]]:
     layout = Layout(fd, os.fstat(fd).st_size)
     offset = 0
     for entry in entries_of(row, read):

@@ -7,19 +7,17 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
-from agent.core.chunks import DATA, ListEntry
+from agent.core.chunks import DATA, Chunk
 
 #: Chunks read ahead: at most so many MiB.
 DEPTH = 16
 
 
-def read_ahead(
-    entries: Iterable[ListEntry], read: Callable[[ListEntry], bytes]
-) -> Generator[tuple[ListEntry, bytes], None, None]:
+def read_ahead(entries: Iterable[Chunk], read: Callable[[Chunk], bytes]) -> Generator[tuple[Chunk, bytes], None, None]:
     """Each entry with its bytes, b"" for a hole, in order. What ``read`` raises is raised at its entry.
 
     The thread is gone when the generator ends or is closed."""
-    waiting: deque[tuple[ListEntry, Future[bytes] | None]] = deque()
+    waiting: deque[tuple[Chunk, Future[bytes] | None]] = deque()
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1, "apply-ahead"))
         stack.callback(pool.shutdown, wait=True, cancel_futures=True)
@@ -31,6 +29,6 @@ def read_ahead(
             yield _taken(waiting)
 
 
-def _taken(waiting: deque[tuple[ListEntry, Future[bytes] | None]]) -> tuple[ListEntry, bytes]:
+def _taken(waiting: deque[tuple[Chunk, Future[bytes] | None]]) -> tuple[Chunk, bytes]:
     entry, future = waiting.popleft()
     return entry, b"" if future is None else future.result()

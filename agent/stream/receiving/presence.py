@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from agent.core import chunks
-from agent.core.chunks import ListEntry
+from agent.core.chunks import Chunk
 from agent.core.errors import Damaged, NotFound, WireError
 
 #: Names remembered so that the index need not be asked; beyond it they are asked for again.
@@ -74,7 +74,7 @@ class Presence:
         self._absent: dict[bytes, int] = {}
         self._asked: set[bytes] = set()
         #: The pieces of each list that is not flat, and how many rows have it; and how many pieces there are.
-        self._lists: dict[bytes, tuple[list[ListEntry], int]] = {}
+        self._lists: dict[bytes, tuple[list[Chunk], int]] = {}
         self._listed = 0
         self._whole: dict[bytes, _Piece] = {}
         self._bases: set[bytes] = set()
@@ -223,20 +223,20 @@ class Presence:
             lowest += 1
         self._whole[name] = piece
 
-    def _opened(self, name: bytes, length: int, levels: int) -> list[ListEntry]:
+    def _opened(self, name: bytes, length: int, levels: int) -> list[Chunk]:
         """The entries of a piece, all of which are here."""
         self._look()
         try:
             inner = self._vault.read(name)
         except (Damaged, NotFound) as error:
             raise ChunksMissing(f"a chunk list cannot be read: {error.reason}", (name,)) from error
-        entries = chunks.opened(ListEntry(chunks.PIECE, length, name), lambda _: inner, chunks.LEVELS + 1 - levels)
+        entries = chunks.opened(Chunk(chunks.PIECE, length, name), lambda _: inner, chunks.LEVELS + 1 - levels)
         named = [entry.name for entry in entries if entry.kind != chunks.HOLE]
         self._vault.pin(named, self)
         self._must_hold(named)
         return entries
 
-    def _below(self, pieces: list[ListEntry], levels: int, entries: int) -> _Piece:
+    def _below(self, pieces: list[Chunk], levels: int, entries: int) -> _Piece:
         """Sums over the pieces in one of ``entries``; ends as soon as they are too many."""
         total, height = entries - len(pieces), 0
         for piece in pieces:
@@ -253,7 +253,7 @@ class Presence:
             raise ChunksMissing(f"{len(missing)} of its chunks are not here, among them {missing[0].hex()}", damaged)
 
 
-def _named(content: bytes) -> tuple[list[bytes], list[ListEntry]]:
+def _named(content: bytes) -> tuple[list[bytes], list[Chunk]]:
     """What a chunk list names at its top, as often as it does, and the lists among that."""
     entries = [entry for entry in chunks.decode(content) if entry.kind != chunks.HOLE]
     return [entry.name for entry in entries], [one for one in entries if one.kind == chunks.PIECE]

@@ -94,8 +94,8 @@ def test_data_passed_for_a_list(secondary: Secondary) -> None:
 
 def test_list_that_covers_less_than_it_claims(secondary: Secondary) -> None:
     """A piece is opened and measured before its file is believed."""
-    inner = chunks.encode([chunks.ListEntry(chunks.DATA, len(RAW), chunks.name_of(RAW))])
-    lying = chunks.encode([chunks.ListEntry(chunks.PIECE, 5000, chunks.name_of_list(inner))])
+    inner = chunks.encode([chunks.Chunk(chunks.DATA, len(RAW), chunks.name_of(RAW))])
+    lying = chunks.encode([chunks.Chunk(chunks.PIECE, 5000, chunks.name_of_list(inner))])
     rows = [directory_row(ROOT), file_row(FILE, lying, 5000), encode_name(ROOT, b"f", FILE)]
     parts = (data(), data(inner, chunks.PIECE), offer(rows), seal(rows, 3))
     refused(secondary, opened(secondary), *parts)
@@ -103,8 +103,8 @@ def test_list_that_covers_less_than_it_claims(secondary: Secondary) -> None:
 
 def test_list_without_its_chunks(secondary: Secondary) -> None:
     """What a piece names must be there too."""
-    inner = chunks.encode([chunks.ListEntry(chunks.DATA, 9, chunks.name_of(b"never sent"))])
-    content = chunks.encode([chunks.ListEntry(chunks.PIECE, 9, chunks.name_of_list(inner))])
+    inner = chunks.encode([chunks.Chunk(chunks.DATA, 9, chunks.name_of(b"never sent"))])
+    content = chunks.encode([chunks.Chunk(chunks.PIECE, 9, chunks.name_of_list(inner))])
     rows = [directory_row(ROOT), file_row(FILE, content, 9), encode_name(ROOT, b"f", FILE)]
     refused(secondary, opened(secondary), data(inner, chunks.PIECE), offer(rows), seal(rows, 3))
 

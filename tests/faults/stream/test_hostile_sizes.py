@@ -17,7 +17,7 @@ from agent.core.chunks import (
     PIECE,
     PIECE_LIMIT,
     UNFOLDED_MAX,
-    ListEntry,
+    Chunk,
     encode,
     name_of_list,
 )
@@ -54,17 +54,17 @@ def zeros(count: int) -> Data:
     return Data(bytes(count), b"\1" * count, [MIB] * count, [len(packed)] * count, packed * count)
 
 
-def piece(entries: list[ListEntry]) -> tuple[Data, ListEntry]:
+def piece(entries: list[Chunk]) -> tuple[Data, Chunk]:
     """A part of a list as it is sent, and the entry that names it."""
     raw = encode(entries)
     packed = zstd.compress(raw)
     sent = Data(bytes([PIECE]), b"\1", [len(raw)], [len(packed)], packed)
-    return sent, ListEntry(PIECE, sum(entry.length for entry in entries), name_of_list(raw))
+    return sent, Chunk(PIECE, sum(entry.length for entry in entries), name_of_list(raw))
 
 
-def tower(levels: int, width: int) -> tuple[list[Data], ListEntry]:
+def tower(levels: int, width: int) -> tuple[list[Data], Chunk]:
     """Lists of the same list ``width`` times, so many levels high, over one hole of a byte."""
-    sent, top = piece([ListEntry(HOLE, 1)])
+    sent, top = piece([Chunk(HOLE, 1)])
     parts = [sent]
     for _ in range(levels - 1):
         sent, top = piece([top] * width)
@@ -72,7 +72,7 @@ def tower(levels: int, width: int) -> tuple[list[Data], ListEntry]:
     return parts, top
 
 
-def refused_with(secondary: Secondary, parts: list[Data], *content: ListEntry, why: str) -> None:
+def refused_with(secondary: Secondary, parts: list[Data], *content: Chunk, why: str) -> None:
     """A file with this list, and the parts of the list, are refused for this reason."""
     size = sum(entry.length for entry in content)
     rows = [directory_row(ROOT), file_row(FILE, encode(content), size), encode_name(ROOT, b"big", FILE)]
@@ -120,7 +120,7 @@ def test_lists_that_are_too_many_together(secondary: Secondary) -> None:
 
 def test_list_with_too_long_a_part(secondary: Secondary) -> None:
     """No honest list has more entries in one part."""
-    sent, top = piece([ListEntry(HOLE, 1), ListEntry(DATA, 7, chunks.name_of(b"content"))] * (PIECE_LIMIT // 2 + 1))
+    sent, top = piece([Chunk(HOLE, 1), Chunk(DATA, 7, chunks.name_of(b"content"))] * (PIECE_LIMIT // 2 + 1))
     refused_with(secondary, [data(), sent], top, why=f"a piece of {2 * (PIECE_LIMIT // 2 + 1)} entries")
 
 
@@ -140,7 +140,7 @@ def test_list_that_grows_higher_by_each_commit(secondary: Secondary) -> None:
 def test_long_lists_are_not_opened_anew_for_each_change(secondary: Secondary) -> None:
     """However many parts there are, and however few are remembered: one that is remembered vouches for all below it."""
     receiver = opened(secondary)
-    entries = [ListEntry(HOLE, number + 1) if number % 2 else ListEntry(DATA, 7, RAW_NAME) for number in range(20_000)]
+    entries = [Chunk(HOLE, number + 1) if number % 2 else Chunk(DATA, 7, RAW_NAME) for number in range(20_000)]
     kept: dict[bytes, bytes] = {}
     content = chunks.fold(entries, kept.__setitem__)
     receiver.handle((data(), *(Data(b"\2", b"\0", [len(raw)], [len(raw)], raw) for raw in kept.values())))

@@ -12,7 +12,7 @@ import pytest
 from agent.apply.results import ChunkLost
 from agent.apply.writing import file_content
 from agent.core import chunks
-from agent.core.chunks import DATA, ListEntry, name_of
+from agent.core.chunks import DATA, Chunk, name_of
 from agent.core.ids import ObjectId
 from agent.core.patch import PAGE, Patch, PatchRange, Runs, between, head_and_body, parse
 from agent.core.rows import ObjectRow
@@ -23,7 +23,7 @@ OLD = [random.Random(seed).randbytes(SIZE) for seed in range(3)]
 
 def row(raws: list[bytes]) -> ObjectRow:
     """A file of these chunks."""
-    listed = chunks.encode(ListEntry(DATA, len(raw), name_of(raw)) for raw in raws)
+    listed = chunks.encode(Chunk(DATA, len(raw), name_of(raw)) for raw in raws)
     return ObjectRow(ObjectId(1), stat.S_IFREG | 0o644, 0, 0, 0, 0, sum(map(len, raws)), 0, (), listed)
 
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from agent.chunking.cutter import COARSE, FINE, Cutter, first_cut, kept_cut, require_native
-from agent.core.chunks import DATA, HOLE, ListEntry
+from agent.core.chunks import DATA, HOLE, Chunk
 from agent.core.errors import ConfigError
 
 
@@ -32,10 +32,10 @@ def test_lengths_stay_within_bounds(cut: object) -> None:
 
 def test_the_choice_is_kept() -> None:
     """A file that was cut finely stays so when it grows past the limit, and the other way round."""
-    fine = [ListEntry(DATA, 80_000, b"n" * 32), ListEntry(HOLE, 1 << 40)] * 4
-    coarse = [ListEntry(DATA, 300_000, b"n" * 32)] * 4
+    fine = [Chunk(DATA, 80_000, b"n" * 32), Chunk(HOLE, 1 << 40)] * 4
+    coarse = [Chunk(DATA, 300_000, b"n" * 32)] * 4
     assert (FINE, COARSE) == (first_cut(1 << 20), first_cut(1 << 30))
     assert FINE == kept_cut(iter(fine), 1 << 40)
-    assert FINE == kept_cut(iter([ListEntry(DATA, FINE.most, b"n" * 32)] * 2), 1 << 20)
+    assert FINE == kept_cut(iter([Chunk(DATA, FINE.most, b"n" * 32)] * 2), 1 << 20)
     assert COARSE == kept_cut(iter(coarse), 1 << 20)
     assert COARSE == kept_cut(iter(fine[:2]), 1 << 30)

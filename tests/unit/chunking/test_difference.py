@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from agent.chunking.difference import changed, changed_bytes, replaced
 from agent.core import chunks
-from agent.core.chunks import DATA, HOLE, PIECE, ListEntry
+from agent.core.chunks import DATA, HOLE, PIECE, Chunk
 from agent.core.errors import WireError
 
 _entries = st.lists(
-    st.builds(lambda kind, length, name: ListEntry(kind, length, bytes([name]) * 32 if kind == DATA else b""),
+    st.builds(lambda kind, length, name: Chunk(kind, length, bytes([name]) * 32 if kind == DATA else b""),
               st.sampled_from([DATA, DATA, HOLE]), st.integers(1, 3), st.integers(0, 3)),
     max_size=24,
 ).map(lambda entries: [e for n, e in enumerate(entries) if not (n and e.kind == entries[n - 1].kind == HOLE)])  # fmt: skip
@@ -27,7 +27,7 @@ class Lists:
         self._pieces: dict[bytes, bytes] = {}
         self.read: list[bytes] = []
 
-    def fold(self, entries: list[ListEntry], flat: int = 3, piece: int = 2) -> bytes:
+    def fold(self, entries: list[Chunk], flat: int = 3, piece: int = 2) -> bytes:
         with mock.patch.object(chunks, "FLAT_LIMIT", flat), mock.patch.object(chunks, "PIECE_LIMIT", piece):
             return chunks.fold(entries, self._pieces.__setitem__)
 
@@ -36,7 +36,7 @@ class Lists:
         return self._pieces[name]
 
 
-def _bytes(entries: list[ListEntry]) -> bytearray:
+def _bytes(entries: list[Chunk]) -> bytearray:
     out = bytearray()
     for entry in entries:
         out += bytes([entry.name[0] + 1] if entry.name else [0]) * entry.length
@@ -44,7 +44,7 @@ def _bytes(entries: list[ListEntry]) -> bytearray:
 
 
 @given(_entries, _entries)
-def test_applying_what_changed_gives_the_new_content(old: list[ListEntry], new: list[ListEntry]) -> None:
+def test_applying_what_changed_gives_the_new_content(old: list[Chunk], new: list[Chunk]) -> None:
     """Truncate or extend with zeros, write the changed entries: the new bytes stand there."""
     lists = Lists()
     file, wanted = _bytes(old), _bytes(new)
@@ -56,7 +56,7 @@ def test_applying_what_changed_gives_the_new_content(old: list[ListEntry], new: 
 
 
 @given(_entries, _entries, st.integers(1, 4), st.integers(1, 4))
-def test_pieces_make_no_difference(old: list[ListEntry], new: list[ListEntry], flat: int, other: int) -> None:
+def test_pieces_make_no_difference(old: list[Chunk], new: list[Chunk], flat: int, other: int) -> None:
     """However the two lists are cut, what differs is what differs between the flat ones."""
     lists = Lists()
     plain = list(replaced(lists.fold(old, 100), lists.fold(new, 100), lists))
@@ -64,7 +64,7 @@ def test_pieces_make_no_difference(old: list[ListEntry], new: list[ListEntry], f
 
 
 @given(_entries)
-def test_nothing_changes_between_equal_lists(entries: list[ListEntry]) -> None:
+def test_nothing_changes_between_equal_lists(entries: list[Chunk]) -> None:
     """And nothing of them is read."""
     lists = Lists()
     assert [] == list(changed(lists.fold(entries), lists.fold(entries), lists))
@@ -74,7 +74,7 @@ def test_nothing_changes_between_equal_lists(entries: list[ListEntry]) -> None:
 def test_only_the_chunk_that_differs_is_rewritten() -> None:
     """A change in the middle that keeps lengths touches one chunk."""
     lists = Lists()
-    a, b, c, x = (ListEntry(DATA, 10, bytes([n]) * 32) for n in range(1, 5))
+    a, b, c, x = (Chunk(DATA, 10, bytes([n]) * 32) for n in range(1, 5))
     old, new, other = (lists.fold(entries) for entries in ([a, b, c], [a, x, c], [a, b, x]))
     assert [(10, x)] == list(changed(old, new, lists))
     assert 10 == changed_bytes(old, new, 30, lists)
@@ -84,7 +84,7 @@ def test_only_the_chunk_that_differs_is_rewritten() -> None:
 def test_of_a_list_that_grew_only_its_end_is_read() -> None:
     """A few hundred pieces of many thousands."""
     lists = Lists()
-    entries = [ListEntry(DATA, 10, n.to_bytes(32)) for n in range(100_000)]
+    entries = [Chunk(DATA, 10, n.to_bytes(32)) for n in range(100_000)]
     old, new = (lists.fold(entries[:count], 1024, chunks.PIECE_LIMIT) for count in (99_000, 100_000))
     grown = list(changed(old, new, lists))
     assert 1000 <= len(grown) < 3000
@@ -95,10 +95,10 @@ def test_of_a_list_that_grew_only_its_end_is_read() -> None:
 def test_pieces_without_an_end_are_refused() -> None:
     """A list that holds itself, as no honest one can."""
     lists = Lists()
-    one = lists.fold([ListEntry(DATA, 10, bytes(32))])
+    one = lists.fold([Chunk(DATA, 10, bytes(32))])
 
     def itself(_: bytes) -> bytes:
-        return chunks.encode([ListEntry(PIECE, 10, bytes(32))])
+        return chunks.encode([Chunk(PIECE, 10, bytes(32))])
 
     with pytest.raises(WireError):
         list(changed(one, itself(b""), itself))

@@ -8,18 +8,18 @@ import pytest
 
 from agent.chunking.list_builder import Folding
 from agent.core import chunks
-from agent.core.chunks import DATA, FLAT_LIMIT, HOLE, ListEntry
+from agent.core.chunks import DATA, FLAT_LIMIT, HOLE, Chunk
 
 
-def some_entries(count: int, seed: int) -> list[ListEntry]:
+def some_entries(count: int, seed: int) -> list[Chunk]:
     """Data of random names with a hole here and there."""
     rng = random.Random(seed)
-    entries: list[ListEntry] = []
+    entries: list[Chunk] = []
     while len(entries) < count:
         if entries and entries[-1].kind == DATA and rng.random() < 0.05:
-            entries.append(ListEntry(HOLE, rng.randrange(1, 1 << 40)))
+            entries.append(Chunk(HOLE, rng.randrange(1, 1 << 40)))
         else:
-            entries.append(ListEntry(DATA, rng.randrange(1, 1000), rng.randbytes(32)))
+            entries.append(Chunk(DATA, rng.randrange(1, 1000), rng.randbytes(32)))
     return entries
 
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core import chunks
-from agent.core.chunks import DATA, HOLE, PIECE, ListEntry
+from agent.core.chunks import DATA, HOLE, PIECE, Chunk
 from agent.core.errors import WireError
 
 
-def _entries(count: int, seed: int) -> list[ListEntry]:
+def _entries(count: int, seed: int) -> list[Chunk]:
     generator = random.Random(seed)
-    return [ListEntry(DATA, generator.randint(1, chunks.MAX_CHUNK), generator.randbytes(32)) for _ in range(count)]
+    return [Chunk(DATA, generator.randint(1, chunks.MAX_CHUNK), generator.randbytes(32)) for _ in range(count)]
 
 
 @given(st.integers(0, 5000), st.integers())
@@ -35,7 +35,7 @@ def test_one_change_in_a_huge_list_costs_few_pieces() -> None:
     entries = _entries(200_000, 7)
     before: dict[bytes, bytes] = {}
     chunks.fold(entries, before.__setitem__)
-    entries[100_000] = ListEntry(DATA, 5, b"\1" * 32)
+    entries[100_000] = Chunk(DATA, 5, b"\1" * 32)
     after: dict[bytes, bytes] = {}
     chunks.fold(entries, after.__setitem__)
     told = sum(len(after[name]) for name in after.keys() - before.keys())
@@ -50,7 +50,7 @@ def test_a_change_costs_at_most_two_kilobytes_of_lists(count: int) -> None:
     chunks.fold(entries, before.__setitem__)
     for _ in range(10):
         at, after = rng.randrange(count), dict[bytes, bytes]()
-        row = chunks.fold([*entries[:at], ListEntry(DATA, 5, rng.randbytes(32)), *entries[at + 1 :]], after.__setitem__)
+        row = chunks.fold([*entries[:at], Chunk(DATA, 5, rng.randbytes(32)), *entries[at + 1 :]], after.__setitem__)
         told += len(row) + sum(len(after[name]) for name in after.keys() - before.keys())
     assert told / 10 <= 2048
 
@@ -65,10 +65,10 @@ def test_data_cannot_pass_for_a_list() -> None:
     [
         b"\x05",
         b"\x00\x00",
-        chunks.encode([ListEntry(DATA, chunks.MAX_CHUNK + 1, bytes(32))]),
-        chunks.encode([ListEntry(HOLE, 4096), ListEntry(HOLE, 4096)]),
-        chunks.encode([ListEntry(HOLE, 0)]),
-        chunks.encode([ListEntry(HOLE, 1 << 63)]),
+        chunks.encode([Chunk(DATA, chunks.MAX_CHUNK + 1, bytes(32))]),
+        chunks.encode([Chunk(HOLE, 4096), Chunk(HOLE, 4096)]),
+        chunks.encode([Chunk(HOLE, 0)]),
+        chunks.encode([Chunk(HOLE, 1 << 63)]),
     ],
 )
 def test_malformed_lists_are_refused(data: bytes) -> None:
@@ -79,8 +79,8 @@ def test_malformed_lists_are_refused(data: bytes) -> None:
 
 def test_a_piece_that_lies_about_its_length_is_refused() -> None:
     """A piece must cover exactly the bytes that its entry claims."""
-    inner = chunks.encode([ListEntry(DATA, 10, bytes(32))])
-    outer = chunks.encode([ListEntry(PIECE, 11, chunks.name_of_list(inner))])
+    inner = chunks.encode([Chunk(DATA, 10, bytes(32))])
+    outer = chunks.encode([Chunk(PIECE, 11, chunks.name_of_list(inner))])
     with pytest.raises(WireError):
         list(chunks.unfold(outer, lambda _: inner))
 
@@ -89,5 +89,5 @@ def test_names_are_listed_in_order() -> None:
     """Data and pieces are named, holes are not; a single chunk takes the short way."""
     one = chunks.encode_one(5, b"a" * 32)
     assert [(DATA, b"a" * 32)] == chunks.names_in(one)
-    many = chunks.encode([ListEntry(HOLE, 5), ListEntry(DATA, 5, b"a" * 32), ListEntry(PIECE, 5, b"b" * 32)])
+    many = chunks.encode([Chunk(HOLE, 5), Chunk(DATA, 5, b"a" * 32), Chunk(PIECE, 5, b"b" * 32)])
     assert [(DATA, b"a" * 32), (PIECE, b"b" * 32)] == chunks.names_in(many)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.core.chunks import HOLE, ListEntry, encode
+from agent.core.chunks import HOLE, Chunk, encode
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.row_checks import (
@@ -30,7 +30,7 @@ REGULAR, DIRECTORY, LINK = stat.S_IFREG | 0o644, stat.S_IFDIR | 0o755, stat.S_IF
 
 def file_of(size: int) -> ObjectRow:
     """A file that is one hole."""
-    return ObjectRow(ObjectId(7), REGULAR, 0, 0, 1, 0, size, 0, (), encode([ListEntry(HOLE, size)]) if size else b"")
+    return ObjectRow(ObjectId(7), REGULAR, 0, 0, 1, 0, size, 0, (), encode([Chunk(HOLE, size)]) if size else b"")
 
 
 def with_xattrs(mode: int, count: int, length: int) -> ObjectRow:

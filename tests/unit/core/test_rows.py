@@ -31,7 +31,7 @@ def objects(draw: st.DrawFn) -> ObjectRow:
     if kind == stat.S_IFREG:
         lengths = draw(st.lists(st.integers(1, chunks.MAX_CHUNK), max_size=5))
         size = sum(lengths)
-        content = chunks.encode(chunks.ListEntry(chunks.DATA, length, bytes(32)) for length in lengths)
+        content = chunks.encode(chunks.Chunk(chunks.DATA, length, bytes(32)) for length in lengths)
     elif kind == stat.S_IFLNK:
         content = draw(st.binary(min_size=1, max_size=100).filter(lambda target: b"\0" not in target))
     elif kind in (stat.S_IFCHR, stat.S_IFBLK):
@@ -87,7 +87,7 @@ def test_a_chunk_survives_its_encoding(number: ChunkNumber, length: int, name: b
     )
     assert rows.chunk_key(number) == rows.key_of(data)
     assert (number, number) == (rows.chunk_number_of_key(rows.key_of(data)), rows.holder_of_key(rows.key_of(data)))
-    assert [chunks.ListEntry(chunks.DATA, length, name)] == chunks.decode(rows.content_of(data))
+    assert [chunks.Chunk(chunks.DATA, length, name)] == chunks.decode(rows.content_of(data))
 
 
 @given(st.one_of(objects().map(rows.encode_object), st.builds(rows.encode_name, IDS, NAMES, IDS)))

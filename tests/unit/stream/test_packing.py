@@ -52,9 +52,9 @@ def test_names_are_those_of_files_in_their_order() -> None:
     one, two, part = (chunks.name_of(data) for data in (b"one", b"two", b"part"))
     list_of_two = chunks.encode(
         [
-            chunks.ListEntry(chunks.DATA, 3, two),
-            chunks.ListEntry(chunks.HOLE, 9),
-            chunks.ListEntry(chunks.PIECE, 70, part),
+            chunks.Chunk(chunks.DATA, 3, two),
+            chunks.Chunk(chunks.HOLE, 9),
+            chunks.Chunk(chunks.PIECE, 70, part),
         ]
     )
     puts = [

@@ -10,7 +10,7 @@ import pytest
 
 from agent.apply.applier import Applier
 from agent.apply.writing.arriving import CROWDED, FORGOTTEN, TOO_MANY, EarlyContent
-from agent.core.chunks import HOLE, ListEntry, name_of
+from agent.core.chunks import HOLE, Chunk, name_of
 from agent.core.errors import Refused
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Rig, Tree, rig
@@ -134,7 +134,7 @@ def test_what_comes_too_fast_is_given_up(it: Rig, early: EarlyContent) -> None:
     early.came(1, piece)
     early.wait(0.0)
     until_written(early, it)
-    assert early.take([ListEntry(HOLE, 1)], lambda: -1) == -1
+    assert early.take([Chunk(HOLE, 1)], lambda: -1) == -1
     before = open_files()
     early.came(2, piece * (CROWDED // MIB + 1))
     until_written(early, it)

@@ -8,11 +8,11 @@ from contextlib import closing
 import pytest
 
 from agent.apply.writing.read_ahead import DEPTH, read_ahead
-from agent.core.chunks import DATA, HOLE, ListEntry
+from agent.core.chunks import DATA, HOLE, Chunk
 
 
-def _entries(count: int) -> list[ListEntry]:
-    return [ListEntry(HOLE if number % 5 == 4 else DATA, number + 1, b"%d" % number) for number in range(count)]
+def _entries(count: int) -> list[Chunk]:
+    return [Chunk(HOLE if number % 5 == 4 else DATA, number + 1, b"%d" % number) for number in range(count)]
 
 
 def test_bytes_come_in_order() -> None:
@@ -25,7 +25,7 @@ def test_bytes_come_in_order() -> None:
 def test_an_error_is_raised_at_its_entry() -> None:
     """What was before it has been given; the thread ends."""
 
-    def read(entry: ListEntry) -> bytes:
+    def read(entry: Chunk) -> bytes:
         if entry.name == b"7":
             raise ValueError("lost")
         return entry.name
@@ -40,7 +40,7 @@ def test_reading_stops_with_the_writer() -> None:
     """Whoever closes the iterator early leaves no thread, and little was read in vain."""
     asked: list[bytes] = []
 
-    def read(entry: ListEntry) -> bytes:
+    def read(entry: Chunk) -> bytes:
         asked.append(entry.name)
         return entry.name
 

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from agent.core import chunks
-from agent.core.chunks import DATA, ListEntry, encode
+from agent.core.chunks import DATA, Chunk, encode
 from agent.core.commit import Changes, Commit, CommitKind, Provenance, Quiesced
 from agent.core.digest import Digest, digest_of
 from agent.core.errors import Damaged, NotFound, OtherFormat, Refused, StoreFailed, WireError
@@ -253,7 +253,7 @@ def test_ids_are_never_given_twice(path: str) -> None:
 
 def test_pieces_are_kept(catalog: Catalog) -> None:
     """A chunk list is stored with its commit; the same one again is no error."""
-    part = encode([ListEntry(DATA, 7, b"c" * 32)])
+    part = encode([Chunk(DATA, 7, b"c" * 32)])
     for seq in (2, 3):
         catalog.write(Changes(), header(seq), [(b"n" * 32, part)])
     assert (part, None) == (catalog.piece(b"n" * 32), catalog.piece(b"m" * 32))
@@ -333,7 +333,7 @@ def test_sums_of_sizes_may_pass_63_bits(path: str) -> None:
     huge = (1 << 63) - 1
     with begun(path) as catalog:
         for turn, id in enumerate((A, B)):
-            hole = chunks.encode([chunks.ListEntry(chunks.HOLE, huge)])
+            hole = chunks.encode([chunks.Chunk(chunks.HOLE, huge)])
             row = encode_object(ObjectRow(id, stat.S_IFREG | 0o644, 0, 0, 1, size=huge, content=hole))
             catalog.write(Changes((row, name_row(ROOT, b"%d" % id, id))), header(2 + turn))
     with Catalog.open(path) as catalog:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.core import chunks
-from agent.core.chunks import DATA, ListEntry
+from agent.core.chunks import DATA, Chunk
 from agent.core.commit import Changes
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import ObjectRow, encode_object, name_key, object_key
@@ -34,11 +34,11 @@ class Versions:
     def __init__(self) -> None:
         chance = random.Random(1)
         self.chance = chance
-        self.entries = [ListEntry(DATA, 1000, chance.randbytes(32)) for _ in range(COUNT)]
+        self.entries = [Chunk(DATA, 1000, chance.randbytes(32)) for _ in range(COUNT)]
 
     def next(self, id: ObjectId = FILE) -> tuple[bytes, dict[bytes, bytes]]:
         """The row of another version, and all parts of its list."""
-        self.entries[self.chance.randrange(COUNT)] = ListEntry(DATA, 1000, self.chance.randbytes(32))
+        self.entries[self.chance.randrange(COUNT)] = Chunk(DATA, 1000, self.chance.randbytes(32))
         return self.same(id)
 
     def same(self, id: ObjectId, mode: int = 0o644) -> tuple[bytes, dict[bytes, bytes]]:
