@@ -72,7 +72,14 @@ class DatasetEntry:
 
     name: Annotated[DatasetName, Key('"web"', "what commands call it", shared=True)]
     path: Annotated[Paths, Key('"/srv/web"', "the tree: one path, or a table with one for each node", shared=True)]
-    primary: Annotated[NodeName, Key('"alpha"', "whose tree is captured", shared=True)]
+    primary: Annotated[
+        NodeName,
+        Key(
+            '"alpha"',
+            "who begins as the primary, whose tree is captured; a change of it later moves nothing",
+            shared=True,
+        ),
+    ]
     standby: Annotated[tuple[NodeName, ...], Key('["beta"]', "who keeps a standby of it", shared=True)]
     kind: Annotated[Kind, Key('"tree"', "what it is", shared=True)] = "tree"
     group: Annotated[

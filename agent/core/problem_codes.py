@@ -479,7 +479,8 @@ FOREIGN_LINEAGE = _code(
     Where.PRIMARY,
     _ERROR,
     "A peer has met an epoch of a third node that is not older than this node's.",
-    "if the third node is the primary, say so in the configuration of all nodes",
+    "if the third node is the primary, begin anew as its standby: name it as primary, stop the agent, move the state away, "
+    "start it",
 )
 REFUSED = _code(
     "refused",

@@ -44,7 +44,8 @@ class LineageBroken(Refused):
             reason = (
                 f"it has met epoch {epoch.number} of {epoch.owner or 'nobody'}, which is not older than that of {own}"
             )
-            remedy = f"if {epoch.owner or 'another node'} is the primary, say so in the configuration of all nodes"
+            other = epoch.owner or "another node"
+            remedy = f"if {other} is the primary, begin anew as its standby: name it as primary here, and move the state away"
         else:
             held = f"epoch {epoch.number} of {epoch.owner} with commit {shown_commit(durable)}"
             reason = f"it holds {held}, which are not known here"
