@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from agent.core.errors import Damaged, Refused, WireError
+from agent.store.vault.appending import VaultWriter
 from agent.store.vault.codec import is_patch
 from agent.store.vault.index import Index
 from agent.store.vault.limits import VaultLimits
+from agent.store.vault.pack import tombstone
 from agent.store.vault.pins import Pins
-from agent.store.vault.reading import VaultReader
 
 
-class VaultForgetting(VaultReader):
+class VaultForgetting(VaultWriter):
     """Pins, and chunks that are dropped. Thread-safe."""
 
-    def __init__(self, packs: str, index: Index, limits: VaultLimits) -> None:
-        super().__init__(packs, index, limits)
+    def __init__(
+        self,
+        packs: str,
+        index: Index,
+        limits: VaultLimits,
+        sync_file: Callable[[int], None],
+        sync_directory: Callable[[str], None],
+    ) -> None:
+        super().__init__(packs, index, limits, sync_file, sync_directory)
         #: Held while chunks are taken away, and by who found some and makes what names them durable. Before ``lock``.
         self.keeping = threading.RLock()
         self._pins = Pins(limits.pins)
@@ -33,7 +41,7 @@ class VaultForgetting(VaultReader):
             self._pins.release(owner)
 
     def forget(self, names: Sequence[bytes]) -> None:
-        """Drop chunks from the index (their room comes back when packs are compacted).
+        """Drop chunks (their room comes back when packs are compacted).
 
         Raises ``Refused``, and forgets none, when one is pinned, or a stored patch that is to stay needs it."""
         with self.keeping, self.lock:
@@ -54,6 +62,9 @@ class VaultForgetting(VaultReader):
     def _forget(self, names: Sequence[bytes]) -> None:
         if self._pins.holds_any(names):
             raise Refused("forget chunks", self._packs, "some are in use by an offer in flight", "try again later")
+        # An index that is made anew from the packs must not find again what was forgotten.
+        for _ in self._append([tombstone(name) for name in names if self._index.place(name) is not None]):
+            pass
         self._index.forget(names)
         if self.elsewhere is not None:
             self.elsewhere.drop(names)

@@ -30,6 +30,10 @@ _PLACE = "select pack, offset, kind, codec, raw, stored, depth from place where 
 _HELD = "select value from carray(?) where exists (select 1 from place where name = value)"
 _PUT = Insert("insert or replace into place values", "(?, ?, ?, ?, ?, ?, ?, ?)")
 _PATCHES = "select patch from base where name = ?"
+_PERHAPS_BASELESS = """
+select distinct patch from base where not exists (select 1 from place where place.name = base.name)
+and exists (select 1 from place where place.name = base.patch)
+"""
 _PAGE = "select name, pack, offset, kind, codec, raw, stored, depth from place where name > ? order by name limit ?"
 
 
@@ -142,8 +146,19 @@ class Index:
         except apsw.Error as error:
             raise self._failure(error) from error
         for name in gone:
-            self._pending.pop(name, None)
-            self._bases.pop(name, None)
+            self.drop_waiting(name)
+
+    def drop_waiting(self, name: bytes) -> None:
+        """Drop an entry that waits in memory; one that does not is no error."""
+        self._pending.pop(name, None)
+        self._bases.pop(name, None)
+
+    def perhaps_baseless(self) -> list[bytes]:
+        """Written chunks that once were patches of what is not there; as which they lie now their records say."""
+        try:
+            return [name for (name,) in query(self._connection, _PERHAPS_BASELESS)]
+        except apsw.Error as error:
+            raise self._failure(error) from error
 
     def page(self, after: bytes, limit: int) -> list[tuple[bytes, Place]]:
         """At most ``limit`` flushed entries with a name greater than ``after``, by name."""

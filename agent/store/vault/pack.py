@@ -7,8 +7,8 @@ A record, big-endian::
     stored bytes
 
 The check makes a header recognisable wherever it lies, so a damaged record costs itself and not the rest of its pack.
-Whether the stored bytes are right, only the chunk's name tells. ``depth`` is that of a patch (``store.vault.patch_chains``),
-0 for what is whole.
+Whether the stored bytes are right, only the chunk's name tells. Of records of one name the last counts; a
+tombstone says that the chunk was forgotten. ``depth`` is that of a patch (``store.vault.patch_chains``), 0 for what is whole.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from xxhash import xxh3_64_intdigest
 
 from agent.core.chunks import MAX_CHUNK
 from agent.core.errors import StoreFailed, TryAgain
-from agent.store.vault.codec import StoredChunk
+from agent.store.vault.codec import RAW, StoredChunk
 
 MAGIC = b"hkR1"
 HEAD = struct.Struct(">4sBBHII32s")
@@ -42,6 +42,10 @@ _ROOM = 256 << 10
 _LITTLE = 64 << 10
 _ZEROS = bytes(_ROOM)
 _FILE_NAME = re.compile(r"(\d{8})\.pack")
+
+
+#: The kind of a record that says that the chunk of its name was forgotten: whatever lies before it is not there any more.
+TOMBSTONE = 0xFF
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,6 +71,11 @@ class Place(NamedTuple):
     def end(self) -> int:
         """The offset behind the record."""
         return self.offset + HEADER_SIZE + self.stored_length
+
+
+def tombstone(name: bytes) -> StoredChunk:
+    """The record that says that a chunk was forgotten."""
+    return StoredChunk(name, TOMBSTONE, RAW, 0, b"")
 
 
 def header_of(chunk: StoredChunk) -> bytes:

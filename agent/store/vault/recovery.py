@@ -9,7 +9,7 @@ from agent.store.vault import index as index_file
 from agent.store.vault.codec import is_patch
 from agent.store.vault.index import Index
 from agent.store.vault.open_packs import OpenPack
-from agent.store.vault.pack import PackEnd, Place, path_of, records
+from agent.store.vault.pack import TOMBSTONE, PackEnd, Place, path_of, records
 
 
 def open_index(path: str, packs: str, numbers: list[int]) -> Index:
@@ -43,16 +43,50 @@ def cut(packs: str, numbers: list[int], end: PackEnd) -> int:
 def catch_up(index: Index, packs: str, numbers: list[int], damage: list[str], most: int) -> None:
     """Put into the index what the packs hold behind its end, writing it down every ``most`` entries. What is no record is
     added to ``damage``, in words."""
-    known = index.durable
+    known, gone = index.durable, set[bytes]()
     for number in numbers:
         if number < known.pack:
             continue
         pack = OpenPack(path_of(packs, number))
         start = known.offset if number == known.pack else 0
         for name, place in records(pack.fd, number, start, os.fstat(pack.fd).st_size, damage):
-            index.put(name, place, _bases(pack, place, damage))
-            if index.waiting() >= most:
-                index.flush(PackEnd(number, place.end))
+            if place.kind == TOMBSTONE:
+                gone.add(name)
+                index.drop_waiting(name)
+            else:
+                gone.discard(name)
+                index.put(name, place, _bases(pack, place, damage))
+            if index.waiting() + len(gone) >= most:
+                _write(index, gone, PackEnd(number, place.end))
+    index.forget(gone)
+
+
+def _write(index: Index, gone: set[bytes], end: PackEnd) -> None:
+    """What was forgotten first: behind ``end`` nobody looks for it again."""
+    index.forget(gone)
+    gone.clear()
+    index.flush(end)
+
+
+def drop_baseless(index: Index, packs: str, damage: list[str]) -> None:
+    """A patch whose bases are gone is not present: it goes, and so does what is made of it."""
+    count = 0
+    while lost := [name for name in index.perhaps_baseless() if _lacks_a_base(index, packs, name)]:
+        index.forget(lost)
+        count += len(lost)
+    if count:
+        damage.append(f"{count:,} chunks are patches of chunks that are gone")
+
+
+def _lacks_a_base(index: Index, packs: str, name: bytes) -> bool:
+    place = index.place(name)
+    if place is None or not is_patch(place.codec):
+        return False
+    try:
+        bases = OpenPack(path_of(packs, place.pack)).bases(place)
+    except (Damaged, WireError):
+        return True
+    return any(index.place(base) is None for base in bases)
 
 
 def _bases(pack: OpenPack, place: Place, damage: list[str]) -> tuple[bytes, ...]:
