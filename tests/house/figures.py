@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import median, quantiles
 
 from house.names import meanings
-from house.source import Source, functions
+from house.source import Module, Source, functions
 
 #: Files in a folder, at most.
 MOST_FILES = 20
@@ -37,6 +38,8 @@ def figures(source: Source) -> dict[str, object]:
         "patches in tests": patches(source)[0],
         "patches that shrink a constant": patches(source)[1],
         "modules without a test file of their name": len(untested(source)),
+        "packages without tests of their own": len(list(untested_packages(source))),
+        "tests that stand in no package's folder": len(list(homeless_tests(source))),
     }
 
 
@@ -101,13 +104,37 @@ def untested(source: Source) -> list[str]:
     ]
 
 
+def untested_packages(source: Source) -> Iterator[str]:
+    """Packages of the agent that have no folder of unit tests; what stands in a package inside another may be tested in that."""
+    tested = {module.path.parts[2] for module in _unit_tests(source)}
+    packages = {module.path.parts[1] for module in source.agent if len(module.path.parts) > 2}
+    yield from (f"agent.{package}" for package in sorted(packages - tested))
+
+
+def homeless_tests(source: Source) -> Iterator[Path]:
+    """Unit tests in a folder that is neither a package of the agent nor one of what tests use."""
+    packages = {module.path.parts[1:-1] for module in source.agent}
+    used = {module.path.parts[1:-1] for module in source.tests}
+    for module in _unit_tests(source):
+        if module.path.parts[2:-1] not in packages | used:
+            yield module.path
+
+
+def _unit_tests(source: Source) -> Iterator[Module]:
+    for module in source.tests:
+        if module.path.parts[:2] == ("tests", "unit") and module.path.name.startswith("test_"):
+            yield module
+
+
 def mistakes(source: Source) -> list[str]:
-    """Where the house is fuller than it may be."""
-    return [
+    """Where the house is fuller than it may be, and where tests do not stand as the source does."""
+    full = [
         f"{folder}: {count} files, and at most {MOST_FILES} may stand in one folder"
         for folder, count in files_by_folder(source).items()
         if count > MOST_FILES
     ]
+    bare = [f"{package}: it has no folder of unit tests" for package in untested_packages(source)]
+    return [*full, *bare, *(f"{path}: no package is called as its folder is" for path in homeless_tests(source))]
 
 
 def _parameters(function: ast.FunctionDef) -> list[ast.arg]:

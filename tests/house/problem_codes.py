@@ -53,9 +53,18 @@ def _as_text(module: Module, codes: Mapping[str, ProblemCode]) -> Iterator[str]:
 
 
 def _severities(module: Module, names: Mapping[str, ProblemCode]) -> Iterator[str]:
+    """A call that is given a code and a severity, whatever raises the problem in the end."""
     for node in ast.walk(module.tree):
-        match node:
-            case ast.Call(ast.Name("Problem"), [ast.Name(name), ast.Attribute(ast.Name("Severity"), severity), *_]):
-                code = names.get(name)
-                if code is not None and Severity[severity] not in code.severities:
-                    yield f"{module.path}:{node.lineno}: {code} is never {severity.lower()}, says {REGISTRY}"
+        if not isinstance(node, ast.Call):
+            continue
+        code = next((names[arg.id] for arg in node.args if isinstance(arg, ast.Name) and arg.id in names), None)
+        for severity in (_severity(arg) for arg in node.args):
+            if code is not None and severity is not None and severity not in code.severities:
+                yield f"{module.path}:{node.lineno}: {code} is never {severity}, says {REGISTRY}"
+
+
+def _severity(argument: ast.expr) -> Severity | None:
+    match argument:
+        case ast.Attribute(ast.Name("Severity"), word):
+            return Severity[word]
+    return None

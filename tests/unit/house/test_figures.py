@@ -41,7 +41,20 @@ def test_a_folder_that_is_too_full_is_a_mistake() -> None:
     modules = [Module(Path(f"agent/core/n{at}.py"), "") for at in range(20)] + [
         Module(Path("agent/core/__init__.py"), "")
     ]
-    assert 20 == files_by_folder(Source(Path(), tuple(modules), ()))["agent.core"]
-    assert [] == mistakes(Source(Path(), tuple(modules), ()))
+    tests = (Module(Path("tests/unit/core/test_n1.py"), ""),)
+    assert 20 == files_by_folder(Source(Path(), tuple(modules), tests))["agent.core"]
+    assert [] == mistakes(Source(Path(), tuple(modules), tests))
     modules.append(Module(Path("agent/core/more.py"), ""))
-    assert 1 == len(mistakes(Source(Path(), tuple(modules), ())))
+    assert 1 == len(mistakes(Source(Path(), tuple(modules), tests)))
+
+
+def test_tests_stand_as_the_source_does() -> None:
+    """A package has a folder of tests, and a folder of tests is a package's, or of what tests use."""
+    modules = [Module(Path(path), "") for path in ("agent/core/one.py", "agent/store/vault/two.py", "agent/top.py")]
+    paths = ("tests/house/three.py", "tests/unit/house/test_three.py", "tests/unit/cores/test_one.py")
+    found = mistakes(Source(Path(), tuple(modules), tuple(Module(Path(path), "") for path in paths)))
+    assert [
+        "agent.core: it has no folder of unit tests",
+        "agent.store: it has no folder of unit tests",
+        "tests/unit/cores/test_one.py: no package is called as its folder is",
+    ] == found

@@ -36,8 +36,12 @@ def test_a_code_that_nothing_uses_is_found() -> None:
 def test_a_severity_that_is_not_registered_is_found() -> None:
     """A problem must not matter more or less than the documentation says."""
     codes = {str(SOCKET_SKIPPED): SOCKET_SKIPPED}
-    said = mistakes(_source("Problem(SOCKET_SKIPPED, Severity.ERROR, 0, b'', '', '')\n"), codes)
-    assert ["agent/x.py:1: socket-skipped is never error, says agent/core/problem_codes.py"] == said
+    for call in (
+        "Problem(SOCKET_SKIPPED, Severity.ERROR, 0, b'', '', '')",
+        "say(SOCKET_SKIPPED, path, Severity.ERROR)",
+    ):
+        said = mistakes(_source(call), codes)
+        assert ["agent/x.py:1: socket-skipped is never error, says agent/core/problem_codes.py"] == said
 
 
 def test_every_code_says_what_it_means() -> None:
