@@ -165,6 +165,8 @@ def _settle_epoch(role: Path, catalog: Catalog, node: str, above: int) -> None:
         write_record(role, replace(settled, begun=False))
         catalog.begin_epoch(reign)
     if recorded != settled:
+        if recorded is not None and recorded.epoch == reign:
+            rewound.forget_fence(role.parent, reign)
         write_record(role, settled)
 
 

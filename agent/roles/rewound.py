@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.core.ids import NOTHING, CommitNumber, epoch_of, seq_of, shown_commit
+from agent.core.ids import NOTHING, CommitNumber, Epoch, epoch_of, seq_of, shown_commit
 from agent.core.problem import Problem, ProblemCode, Severity
 from agent.core.problem_codes import FENCED, REWOUND
 from agent.fs.durable import write_durably
@@ -139,3 +139,11 @@ def write_mark(home: Path, mark: Rewound) -> None:
 def forget_mark(home: Path) -> None:
     """A higher epoch is begun, or is about to be."""
     (home / MARK).unlink(missing_ok=True)
+
+
+def forget_fence(home: Path, reign: Epoch) -> None:
+    """A change of role gave this node the reign ``reign``: a peer's epoch of before, which fenced it, does so no more. That its
+    state is an old copy stays so whoever reigns."""
+    mark = read_mark(home)
+    if mark is not None and mark.fenced and mark.epoch < reign.number:
+        forget_mark(home)

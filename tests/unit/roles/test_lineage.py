@@ -231,3 +231,16 @@ def test_a_standby_keeps_the_reign_that_it_met(tmp_path: Path) -> None:
     assert RoleRecord(Role.STANDBY, ALPHA1) == read_record(tmp_path / ROLE)
     with pytest.raises(TryAgain, match="role record"):
         lineage.keep_met(tmp_path / "gone", ALPHA1)
+
+
+@pytest.mark.parametrize(
+    ("fenced", "above", "begun", "stays"),
+    [(True, 1, False, False), (True, 2, False, True), (False, 1, False, True), (True, 1, True, True)],
+)
+def test_a_change_of_role_ends_a_fence(tmp_path: Path, fenced: bool, above: int, begun: bool, stays: bool) -> None:
+    """Of an epoch below the one that was given; never that the state is an old copy, and never by a number taken alone."""
+    epochs_after(tmp_path)
+    rewound.write_mark(tmp_path, Rewound("beta", above, NOTHING, NOTHING, 5, fenced=fenced))
+    write_record(tmp_path / ROLE, RoleRecord(Role.PRIMARY, Epoch(2, "alpha", b"e" * 16), begun=begun))
+    assert [3 if begun else 2] == epochs_after(tmp_path)
+    assert stays is (rewound.read_mark(tmp_path) is not None)
