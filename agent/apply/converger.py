@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from agent.apply.checkpoint import Checkpoint
 from agent.apply.commits import counts_at
+from agent.apply.converge.late_steps import go_on
 from agent.apply.converge.phases import converge
-from agent.apply.converge.refresh import go_on
 from agent.apply.converge.touched import finish_touched
 from agent.apply.output.directory import whole
 from agent.apply.output.ledger import Ledger

@@ -9,10 +9,12 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 
+from agent.apply.converge.changed_content import remake
 from agent.apply.converge.clear import clear_entry
 from agent.apply.converge.holding import displace
-from agent.apply.converge.place import equals, is_takeable, place
-from agent.apply.converge.refresh import check_taken, remake
+from agent.apply.converge.place import place
+from agent.apply.converge.refresh import check_taken
+from agent.apply.converge.taken import equals, is_takeable
 from agent.apply.converge.touched import touch
 from agent.apply.output.directory import LOST_AND_FOUND
 from agent.apply.run.fate import KnownBy
