@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import structlog
 
@@ -20,14 +21,21 @@ from agent.api.failures import error_json, http_code
 from agent.api.routes import HttpRequest, asked_for, parse_target
 from agent.api.socket_file import SocketFile
 from agent.core.errors import HikaeError, NotPermitted, TryAgain, UsageError
-from agent.operations.declaration import Controls, Json
+from agent.operations.declaration import Controls, Json, Request
+from agent.operations.journal import Caller
 
 BODY_LIMIT = 64 << 10
 REQUEST_SECONDS = 10.0
 
 _BUG = HikaeError("finish the call", "", "this is a bug in hikae", "see the agent's log")
 _log = structlog.get_logger("api")
+#: What the kernel shows for a process that no login began.
+_NO_LOGIN = 2**32 - 1
 _CREDENTIALS = struct.Struct("3i")
+
+
+#: What is told of a call, before it is done.
+Journal: TypeAlias = Callable[[Caller, Request[Any]], None]
 
 
 def root_and_our_own() -> tuple[int, ...]:
@@ -43,14 +51,25 @@ class AdminLimits:
     users: tuple[int, ...] = field(default_factory=root_and_our_own)
 
 
+def _login_of(pid: int) -> int | None:
+    """The user that the caller's session began as; None where the kernel keeps no such record, or the caller has gone."""
+    try:
+        login = int(Path(f"/proc/{pid}/loginuid").read_text())
+    except (OSError, ValueError):
+        return None
+    return None if login == _NO_LOGIN else login
+
+
 class AdminServer:
-    """Serves ``controls`` at ``path`` to root and to the agent's own user, each call in a thread of its own.
+    """Serves ``controls`` at ``path`` to root and to the agent's own user, each call in a thread of its own. ``journal`` is told
+    of every call before it is done, and by whom it was typed.
 
     ``start`` raises what ``SocketFile.bind`` raises. ``stop`` ends once every call has: the controls must be told
     to stop before, so that their long calls end."""
 
-    def __init__(self, path: str, controls: Controls, limits: AdminLimits | None = None) -> None:
+    def __init__(self, path: str, controls: Controls, journal: Journal, limits: AdminLimits | None = None) -> None:
         self._controls = controls
+        self._journal = journal
         self._limits = limits or AdminLimits()
         self._file = SocketFile(path)
         self._server: _Server | None = None
@@ -58,7 +77,7 @@ class AdminServer:
 
     def start(self) -> None:
         """Listen and answer."""
-        server = _Server(self._controls, self._limits)
+        server = _Server(self._controls, self._journal, self._limits)
         try:
             self._file.bind(server.socket)
             server.server_activate()
@@ -92,9 +111,10 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     block_on_close = True
     request_queue_size = 64
 
-    def __init__(self, controls: Controls, limits: AdminLimits) -> None:
+    def __init__(self, controls: Controls, journal: Journal, limits: AdminLimits) -> None:
         super().__init__("", _Handler, bind_and_activate=False)
         self.controls = controls
+        self.journal = journal
         self.limits = limits
         self.room = threading.BoundedSemaphore(limits.calls_at_once)
         self._open: set[socket.socket] = set()
@@ -145,13 +165,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         try:
-            self._check_caller()
+            caller = self._caller()
+            self._check(caller)
             if not self.server.room.acquire(blocking=False):
                 raise TryAgain(
                     "answer the request", "", f"{self.server.limits.calls_at_once} calls are running", "try again"
                 )
             try:
-                self._dispatch()
+                self._dispatch(caller)
             finally:
                 self.server.room.release()
         except HikaeError as error:
@@ -162,11 +183,12 @@ class _Handler(BaseHTTPRequestHandler):
             _log.exception("a request failed")
             self._send(500, {"error": error_json(_BUG)})
 
-    def _dispatch(self) -> None:
+    def _dispatch(self, caller: Caller) -> None:
         path, query = parse_target(self.path)
         arguments = self._body() if self.command == "POST" else query
         operation, request = asked_for(HttpRequest(self.command, path, arguments))
         controls = self.server.controls
+        self.server.journal(caller, request)
         if not operation.long:
             self._send(200, _outcome(lambda: controls.ask(request)))
             return
@@ -175,13 +197,15 @@ class _Handler(BaseHTTPRequestHandler):
         with LineAnswer(self.wfile) as answer:
             answer.finish(_outcome(lambda: controls.ask(request, answer.progress)))
 
-    def _check_caller(self) -> None:
+    def _caller(self) -> Caller:
         raw = self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        _pid, uid, _gid = _CREDENTIALS.unpack(raw)
-        if uid not in self.server.limits.users:
-            raise NotPermitted(
-                "use the admin socket", f"user {uid}", "only root and the agent's own user may", "use sudo"
-            )
+        pid, uid, _gid = _CREDENTIALS.unpack(raw)
+        return Caller(uid, _login_of(pid))
+
+    def _check(self, caller: Caller) -> None:
+        if caller.uid not in self.server.limits.users:
+            reason = "only root and the agent's own user may"
+            raise NotPermitted("use the admin socket", f"user {caller.uid}", reason, "use sudo")
 
     def _body(self) -> Json:
         length = self.headers.get("Content-Length", "0")

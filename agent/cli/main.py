@@ -26,7 +26,7 @@ COMMANDS = {
     "demo": ("demo.command", "Show the main job on this machine: two agents, live edits, a kill, a comparison."),
     "status": ("status_commands", "How every dataset is, worst first; of one DATASET, all that is known."),
     "check": ("check_command", "One line and a code for monitoring systems, of all datasets or of one."),
-    "events": ("status_commands", "What happened."),
+    "events": ("status_commands", "What happened, also who typed what; of one DATASET, or of all."),
     "wait": ("dataset_commands", "Wait until all that was written before now is on the standbys."),
     "verify": ("dataset_commands", "Compare the standby here with what it should be."),
     "reconcile": ("dataset_commands", "Look at the whole source now."),

@@ -43,17 +43,20 @@ def status(context: Context, dataset: str | None, watch: bool, as_json: bool) ->
 
 
 @click.command()
+@click.argument("dataset", required=False)
 @click.option("--since", type=Duration(), metavar="DURATION", help="Only of the last 2h, 30m, …")
 @click.option("--limit", type=click.IntRange(1, KEPT), help="At most so many; 100, or with --since all of that time.")
 @click.option("--follow", is_flag=True, help="Go on with what happens next, until interrupted.")
 @json_option
 @click.pass_obj
-def events(context: Context, since: float | None, limit: int | None, follow: bool, as_json: bool) -> None:
-    """What happened.
+def events(
+    context: Context, dataset: str | None, since: float | None, limit: int | None, follow: bool, as_json: bool
+) -> None:
+    """What happened, also who typed what; of one DATASET, or of all.
 
     Newest last: time, dataset, code, message. With --follow, --json gives one object a line."""
     controls = context.controls()
-    rows, left_out = _chosen(controls, since, limit)
+    rows, left_out = _chosen(controls, dataset, since, limit)
     if left_out:
         remark(left_out)
     if not follow:
@@ -64,13 +67,13 @@ def events(context: Context, since: float | None, limit: int | None, follow: boo
         return
     newest = 0
     for _ in context.ticks(0.5):
+        newest = max([newest, *(row["id"] for row in rows)])
         for row in rows:
-            newest = max(newest, row["id"])
             if as_json:
                 answer_json(row)
         if not as_json:
             _say_events(rows)
-        rows = controls.ask(EventsRequest(newest, limit or KEPT))
+        rows = _of(dataset, controls.ask(EventsRequest(newest, limit or KEPT)))
 
 
 def _asked(controls: Controls, dataset: str | None) -> Json:
@@ -114,23 +117,26 @@ def _watch(context: Context, controls: Controls, dataset: str | None) -> None:
             live.update(shown_now, refresh=True)
 
 
-def _chosen(controls: Controls, since: float | None, limit: int | None) -> tuple[list[Json], str]:
+def _of(dataset: str | None, rows: list[Json]) -> list[Json]:
+    return rows if dataset is None else [row for row in rows if row["dataset"] == dataset]
+
+
+def _chosen(controls: Controls, dataset: str | None, since: float | None, limit: int | None) -> tuple[list[Json], str]:
     """What to show, and what of it was left out, in words."""
     most = limit or (_SHOWN if since is None else KEPT)
     if since is None:
-        rows = controls.ask(EventsRequest(limit=min(most + 1, KEPT)))
+        asked = most + 1 if dataset is None else KEPT
+        rows = _of(dataset, controls.ask(EventsRequest(limit=min(asked, KEPT))))
         more = f"only the newest {most:,} are shown: --limit N or --since 24h shows more" if limit is None else ""
         return rows[-most:], more if len(rows) > most else ""
     kept = controls.ask(EventsRequest(limit=KEPT))
     earliest = datetime.now().astimezone().timestamp() - since
-    rows = [row for row in kept if _moment(row) >= earliest]
+    rows = _of(dataset, [row for row in kept if _moment(row) >= earliest])
     if len(rows) > most:
         return rows[-most:], f"{len(rows) - most:,} earlier ones of that time are left out: raise --limit"
-    if rows and rows[0]["id"] > 1 and len(rows) == len(kept):
-        return (
-            rows,
-            f"what happened before {datetime.fromisoformat(rows[0]['time']).astimezone():%Y-%m-%d %H:%M:%S} is not kept",
-        )
+    if kept and kept[0]["id"] > 1 and _moment(kept[0]) >= earliest:
+        oldest = datetime.fromisoformat(kept[0]["time"]).astimezone()
+        return rows, f"what happened before {oldest:%Y-%m-%d %H:%M:%S} is not kept"
     return rows, ""
 
 

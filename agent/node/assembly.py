@@ -25,8 +25,9 @@ from agent.node.reloading import Reloader
 from agent.pki.startable import kept_list
 from agent.rpc.server import SPARE_CALLS, GrpcServer
 from agent.rpc.tls import Identities, TlsFiles
-from agent.status.events import EventLog
+from agent.status.events import Event, EventLog
 from agent.status.facts import NodeFacts
+from agent.status.figures import stamp
 from agent.status.publish import Publisher
 from agent.status.state import Role
 from agent.store.sqlite import keep_temporary_in
@@ -113,8 +114,13 @@ class Node:
             now = self._clock.now_ns()
             self.board.put(Problem(NOT_LISTENING, Severity.ERROR, now, b"", error.reason, error.remedy))
 
+    def tell(self, event: Event) -> None:
+        """An event that no change of the published state shows. Any thread."""
+        self.events.add(stamp(self._clock.now_ns()) or "", [event])
+
     def reload(self) -> None:
-        """Read the configuration again. What is wrong with it is logged and a problem; nothing is raised."""
+        """Read the configuration again, as a signal asks. What is wrong with it is logged and a problem; nothing is raised."""
+        self.tell(Event("", "operator", "a signal (SIGHUP) asked to read the configuration again"))
         with suppress(ConfigError):
             self.reloader.reload()
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from agent.api.server import AdminServer
 from agent.node.assembly import Node
+from agent.operations.declaration import Request
 from agent.operations.desk import OperatorDesk
+from agent.operations.journal import Caller, typed_event
 from agent.operations.running import RunningAgent
 
 
@@ -18,7 +21,13 @@ class AdminDoor:
             node.members, node.publisher.publish, node.events.since, node.reloader.reload, threading.Event()
         )
         self._desk = OperatorDesk(agent)
-        self._server = AdminServer(path, self._desk)
+        self._node = node
+        self._server = AdminServer(path, self._desk, self._tell)
+
+    def _tell(self, caller: Caller, request: Request[Any]) -> None:
+        event = typed_event(caller, request)
+        if event is not None:
+            self._node.tell(event)
 
     def start(self) -> None:
         """Listen and answer. Raises what ``AdminServer.start`` raises."""

@@ -12,20 +12,24 @@ from pathlib import Path
 from typing import TypeAlias
 
 from agent.status.published import Json
+from agent.status.state import Grade, State, grade_of
 
 #: So many events are kept in memory, and can be asked for.
 KEPT = 10_000
 #: So many problems of one code are named when they come or go at once; the rest is counted.
 NAMED_AT_ONCE = 10
+_SEVERITIES = {Grade.GOOD: "info", Grade.WATCH: "warning", Grade.BAD: "error"}
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened. ``dataset`` is "" for the node; ``code`` a stable word; ``message`` one line."""
+    """One thing that happened. ``dataset`` is "" for the node; ``code`` a stable word; ``message`` one line; ``severity``
+    how much it matters (``core.problem.Severity``)."""
 
     dataset: str
     code: str
     message: str
+    severity: str = "info"
 
 
 def events_between(old: Json | None, new: Json) -> list[Event]:
@@ -56,7 +60,7 @@ def _dataset_events(name: str, old: Json | None, new: Json) -> Iterator[Event]:
     if old["role"] != new["role"]:
         yield Event(name, "role", f"{old['role']} → {new['role']}")
     if old["state"] != new["state"]:
-        yield Event(name, "state", f"{old['state']} → {new['state']}")
+        yield Event(name, "state", f"{old['state']} → {new['state']}", _SEVERITIES[grade_of(State(new["state"]))])
     yield from _peer_events(name, old, new)
     yield from _problem_events(name, old, new)
 
@@ -65,8 +69,10 @@ def _peer_events(name: str, old: Json, new: Json) -> Iterator[Event]:
     before = {peer["name"]: peer["connected"] for peer in old["peers"]}
     for peer in new["peers"]:
         if before.get(peer["name"], False) != peer["connected"]:
-            word = "connected" if peer["connected"] else "disconnected"
-            yield Event(name, f"peer-{word}", peer["name"])
+            if peer["connected"]:
+                yield Event(name, "peer-connected", f"{peer['name']} is connected")
+            else:
+                yield Event(name, "peer-disconnected", f"{peer['name']} is not connected any more", "warning")
 
 
 _Key: TypeAlias = tuple[str, str]
@@ -89,7 +95,8 @@ def _named(name: str, what: str, problems: list[Json]) -> Iterator[Event]:
         counts[code] = counts.get(code, 0) + 1
         if counts[code] <= NAMED_AT_ONCE:
             where = f"{problem['path']}: " if problem["path"] else ""
-            yield Event(name, code, f"{what}: {where}{problem['message']}")
+            severity = problem["severity"] if what == "raised" else "info"
+            yield Event(name, code, f"{what}: {where}{problem['message']}", severity)
     for code, count in counts.items():
         if count > NAMED_AT_ONCE:
             yield Event(name, code, f"{what}: {count - NAMED_AT_ONCE:,} more")
@@ -121,7 +128,7 @@ class EventLog:
             _end_torn_line(self._path)
 
     def add(self, time: str, events: Iterable[Event]) -> None:
-        """Append ``events``, which happened at ``time`` (a stamp)."""
+        """Append ``events``, which happened at ``time`` (a stamp), and tell each in the journal."""
         with self._lock:
             rows = [{"id": self._next + place, "time": time, **asdict(event)} for place, event in enumerate(events)]
             if not rows:
@@ -129,10 +136,11 @@ class EventLog:
             self._next += len(rows)
             self._kept.extend(rows)
             self._write(rows)
+            _tell_journal(rows)
 
     def since(self, event_id: int, limit: int) -> list[Json]:
         """The newest ``limit`` events with a greater id than ``event_id``, oldest first: ``{"id", "time", "dataset",
-        "code", "message"}``."""
+        "code", "message", "severity"}``."""
         with self._lock:
             found = [row for row in self._kept if row["id"] > event_id]
         return found[-limit:] if limit > 0 else []
@@ -153,6 +161,14 @@ class EventLog:
     @staticmethod
     def _older(path: Path) -> Path:
         return path.with_name(path.name + ".1")
+
+
+def _tell_journal(rows: list[Json]) -> None:
+    import structlog  # commands that read start without it
+
+    log = structlog.get_logger("events")
+    for row in rows:
+        getattr(log, row["severity"])(row["message"], code=row["code"], dataset=row["dataset"] or None)
 
 
 def _read(path: Path) -> Iterator[Json]:

@@ -16,6 +16,7 @@ from agent.operations.configuring import ReloadRequest
 from agent.operations.declaration import AnswerT, Json, Progress, Request
 from agent.operations.families import OPERATIONS, operation_of
 from agent.operations.holding import AcceptRequest, ResyncRequest
+from agent.operations.journal import Caller
 from agent.operations.pausing import PauseRequest, ResumeRequest
 from agent.operations.reading import EventsRequest, StatusRequest
 from agent.operations.verifying import VerifyRequest
@@ -64,6 +65,10 @@ def a_dataset(name: str = "web", **more: Any) -> DatasetFacts:
 def a_node(*datasets: DatasetFacts, **more: Any) -> NodeFacts:
     """The node ``alpha`` with these datasets."""
     return replace(NodeFacts("alpha", "0.1.0", NOW, (), datasets), **more)
+
+
+def unheard(_caller: Caller, _request: Request[Any]) -> None:
+    """Nobody keeps a journal."""
 
 
 class FakeControls:

@@ -47,7 +47,7 @@ VERIFY = {
     "commit",
     "newest",
 }
-EVENT = {"id", "time", "dataset", "code", "message"}
+EVENT = {"id", "time", "dataset", "code", "message", "severity"}
 
 
 class Two(Pair):
@@ -137,7 +137,9 @@ def test_the_commands_of_the_readme(two: Two) -> None:
     looked = two.alpha.run("reconcile", "web")
     assert re.fullmatch(r"web: looked at everything up to commit 1\.\d+, [\d,]+ found\n", looked.stdout), looked.stdout
     happened = two.alpha.run("events")
-    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  web  peer-connected  beta$", happened.stdout, re.MULTILINE)
+    assert re.search(
+        r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  web  peer-connected  beta is connected$", happened.stdout, re.MULTILINE
+    )
 
 
 def test_status_has_every_field_of_the_contract(two: Two) -> None:

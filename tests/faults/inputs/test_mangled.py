@@ -31,7 +31,7 @@ from agent.store.vault.codec import is_patch, open_patch, pack_chunk, pack_patch
 from agent.store.vault.open_packs import OpenPack
 from agent.store.vault.pack import HEAD, HEADER_SIZE, MAGIC, PackEnd, Place, header_of, path_of, records
 from agent.store.vault.vault import Vault
-from fakes.api_fakes import FakeControls
+from fakes.api_fakes import FakeControls, unheard
 from fakes.mangled import inputs_wanted, mangled
 from fakes.store_fakes import begun, file_row, header, name_row, some_chunks
 
@@ -208,7 +208,7 @@ def test_catalogs_with_other_values(rng: random.Random, tmp_path: Path) -> None:
 def door(tmpfs_dir: Path) -> Iterator[str]:
     """The path of a socket where an agent that is not there is asked."""
     path = str(tmpfs_dir / "admin.sock")
-    server = AdminServer(path, FakeControls())
+    server = AdminServer(path, FakeControls(), unheard)
     server.start()
     yield path
     server.stop()

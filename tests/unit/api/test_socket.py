@@ -23,7 +23,7 @@ from agent.operations.pausing import PauseRequest, ResumeRequest
 from agent.operations.reading import EventsRequest, StatusRequest
 from agent.operations.verifying import VerifyRequest
 from agent.operations.waiting import ReconcileRequest, WaitRequest
-from fakes.api_fakes import FakeControls
+from fakes.api_fakes import FakeControls, unheard
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def path(tmpfs_dir: Path) -> str:
 @pytest.fixture
 def client(controls: FakeControls, path: str) -> Iterator[AdminClient]:
     """A client of a server that runs."""
-    server = AdminServer(path, controls)
+    server = AdminServer(path, controls, unheard)
     server.start()
     yield AdminClient(path, silence=5)
     server.stop()
@@ -121,7 +121,7 @@ def test_the_socket_is_ours_alone(client: AdminClient, path: str) -> None:
 
 def test_other_users_get_403(path: str, controls: FakeControls) -> None:
     """Credentials are checked even when the file's mode did not keep the caller out."""
-    server = AdminServer(path, controls, AdminLimits(users=(4_000_000_000,)))
+    server = AdminServer(path, controls, unheard, AdminLimits(users=(4_000_000_000,)))
     server.start()
     with pytest.raises(NotPermitted, match="only root"):
         AdminClient(path).ask(StatusRequest())
@@ -228,7 +228,7 @@ def test_an_agent_that_hangs_is_noticed(path: str) -> None:
 def test_a_second_agent_is_refused_and_the_first_goes_on(client: AdminClient, path: str) -> None:
     """A live socket is never taken away."""
     with pytest.raises(Refused, match="another hikae agent is running with this socket"):
-        AdminServer(path, FakeControls()).start()
+        AdminServer(path, FakeControls(), unheard).start()
     assert "alpha" == client.ask(StatusRequest())["node"]
 
 
@@ -238,14 +238,14 @@ def test_a_live_socket_without_a_lock_is_not_taken(path: str) -> None:
         listener.bind(path)
         listener.listen()
         with pytest.raises(Refused, match="another hikae agent"):
-            AdminServer(path, FakeControls()).start()
+            AdminServer(path, FakeControls(), unheard).start()
 
 
 def test_a_stale_socket_is_replaced(path: str, controls: FakeControls) -> None:
     """What a killed agent left is no obstacle; a clean stop leaves nothing."""
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(path)
-    server = AdminServer(path, controls)
+    server = AdminServer(path, controls, unheard)
     server.start()
     assert "alpha" == AdminClient(path).ask(StatusRequest())["node"]
     server.stop()
@@ -257,16 +257,16 @@ def test_a_file_in_the_way_stays(path: str) -> None:
     """Something that is no socket is not removed."""
     Path(path).write_text("mine")
     with pytest.raises(Refused, match="no socket"):
-        AdminServer(path, FakeControls()).start()
+        AdminServer(path, FakeControls(), unheard).start()
     assert "mine" == Path(path).read_text()
 
 
 def test_places_that_cannot_hold_a_socket(tmpfs_dir: Path) -> None:
     """A missing directory and a path that is too long are refused with what to do."""
     with pytest.raises(Refused, match="mkdir -p"):
-        AdminServer(str(tmpfs_dir / "missing" / "a.sock"), FakeControls()).start()
+        AdminServer(str(tmpfs_dir / "missing" / "a.sock"), FakeControls(), unheard).start()
     with pytest.raises(Refused, match="at most 107 bytes"):
-        AdminServer(str(tmpfs_dir / ("x" * 120)), FakeControls()).start()
+        AdminServer(str(tmpfs_dir / ("x" * 120)), FakeControls(), unheard).start()
 
 
 def test_a_caller_that_goes_away_ends_its_call(client: AdminClient, path: str, controls: FakeControls) -> None:
@@ -292,7 +292,7 @@ def test_a_caller_that_goes_away_ends_its_call(client: AdminClient, path: str, c
 
 def test_a_silent_caller_does_not_keep_the_server(path: str, controls: FakeControls) -> None:
     """A stop ends although somebody is connected and says nothing."""
-    server = AdminServer(path, controls)
+    server = AdminServer(path, controls, unheard)
     server.start()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
@@ -309,7 +309,7 @@ def test_too_many_calls_are_told_to_come_again(path: str, controls: FakeControls
         assert finish.wait(40)
 
     controls.during = during
-    server = AdminServer(path, controls, AdminLimits(calls_at_once=1))
+    server = AdminServer(path, controls, unheard, AdminLimits(calls_at_once=1))
     server.start()
     first = threading.Thread(target=lambda: AdminClient(path).ask(ReconcileRequest("web"), lambda _: None))
     first.start()

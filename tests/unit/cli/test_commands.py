@@ -208,26 +208,35 @@ def test_status_watch(hikae: Hikae) -> None:
     assert 2 == len([json.loads(line) for line in hikae("status", "--watch", "--json")[1].splitlines()])
 
 
-def published(tmp_path: Path, facts: NodeFacts) -> tuple[str, str]:
-    """The option that names a configuration whose agent published these facts."""
-    (tmp_path / "agent.toml").write_text(f'[node]\nadmin_socket = "{tmp_path}/admin.sock"\n')
-    Publisher(str(tmp_path / "state.json"), lambda: facts, EventLog(None), ManualClock(5)).publish()
-    return "--config", str(tmp_path / "agent.toml")
+Published = Callable[[NodeFacts], tuple[str, str]]
 
 
-def test_check_goes_by_what_is_published(hikae: Hikae, controls: FakeControls, tmp_path: Path) -> None:
+@pytest.fixture
+def published(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Published:
+    """The option that names a configuration whose agent published the facts that it is given."""
+
+    def publish(facts: NodeFacts) -> tuple[str, str]:
+        (tmp_path / "agent.toml").write_text(f'[node]\nadmin_socket = "{tmp_path}/admin.sock"\n')
+        Publisher(str(tmp_path / "state.json"), lambda: facts, EventLog(None), ManualClock(5)).publish()
+        capfd.readouterr()  # the journal
+        return "--config", str(tmp_path / "agent.toml")
+
+    return publish
+
+
+def test_check_goes_by_what_is_published(hikae: Hikae, controls: FakeControls, published: Published) -> None:
     """So it answers whatever the agent does; the plug-in's code is the exit code."""
     controls.failure = Unreachable("ask the agent", "/x", "it hangs", "")
-    config = published(tmp_path, a_node(a_dataset(hold=Hold("held", "empty")), a_dataset("mail")))
+    config = published(a_node(a_dataset(hold=Hold("held", "empty")), a_dataset("mail")))
     code, out, err = hikae("check", *config)
     assert (2, "HIKAE CRITICAL - web held", "") == (code, out[:25], err)
     code, out, _ = hikae("check", "mail", "-w", "10s", *config)
     assert (0, "HIKAE OK - 1 dataset: mail | mail_behind=0B;;;0 mail_lag=0.021s;10;;0\n") == (code, out)
 
 
-def test_check_of_a_dead_agent_is_critical(hikae: Hikae, tmp_path: Path) -> None:
+def test_check_of_a_dead_agent_is_critical(hikae: Hikae, published: Published, tmp_path: Path) -> None:
     """Nothing was ever published, or nothing since long: no copy is kept."""
-    config = published(tmp_path, a_node(a_dataset()))
+    config = published(a_node(a_dataset()))
     for name in ("state.json", "state-full.json"):
         os.utime(tmp_path / name, (1, 1))
     assert [2, True] == [hikae(*config, "check")[0], "the agent is not running, or hangs" in hikae(*config, "check")[1]]
@@ -236,9 +245,9 @@ def test_check_of_a_dead_agent_is_critical(hikae: Hikae, tmp_path: Path) -> None
     assert [2, True] == [hikae(*config, "check")[0], "no agent is running" in hikae(*config, "check")[1]]
 
 
-def test_check_without_root(hikae: Hikae, tmp_path: Path) -> None:
+def test_check_without_root(hikae: Hikae, published: Published, tmp_path: Path) -> None:
     """Who may not read the paths sees counts."""
-    config = published(tmp_path, a_node(a_dataset(hold=Hold("held", "a/secret"))))
+    config = published(a_node(a_dataset(hold=Hold("held", "a/secret"))))
     (tmp_path / "state-full.json").unlink()
     code, out, _ = hikae(*config, "check")
     assert (2, True, False) == (code, out.startswith("HIKAE CRITICAL - web held"), "secret" in out)

@@ -70,7 +70,7 @@ def test_a_start_is_told() -> None:
     assert [
         Event("", "agent-started", "hikae 0.1.0 on alpha"),
         Event("web", "dataset-present", "primary, streaming"),
-        Event("web", "peer-connected", "beta"),
+        Event("web", "peer-connected", "beta is connected"),
     ] == events
 
 

@@ -1,0 +1,58 @@
+"""Who typed what: one event, and with it one line of the journal, for each call that changes something. Pure but for names."""
+
+from __future__ import annotations
+
+import pwd
+from dataclasses import dataclass, fields
+from typing import Any
+
+from agent.operations.arguments import DATASET
+from agent.operations.declaration import DatasetRequest, Request
+from agent.operations.families import operation_of
+from agent.status.events import Event
+
+#: The code of such an event; public.
+OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A user at the socket: ``uid`` as the kernel knows it; ``login`` the user that the session began as, None where that is not
+    known (``sudo`` changes the first and not the second)."""
+
+    uid: int
+    login: int | None = None
+
+
+def typed_event(caller: Caller, request: Request[Any]) -> Event | None:
+    """What is told of a call; None where it changes nothing."""
+    if not operation_of(request).changes(request):
+        return None
+    dataset = request.dataset if isinstance(request, DatasetRequest) else ""
+    return Event(dataset, OPERATOR, f"{_who(caller)} typed: {_typed(request)}")
+
+
+def _typed(request: Request[Any]) -> str:
+    """The command, with what is not as usual: ``pause web (what=send, seconds=7200)``."""
+    words = [operation_of(request).name, *([request.dataset] if isinstance(request, DatasetRequest) else [])]
+    unusual = [
+        f"{one.name}={getattr(request, one.name)}"
+        for one in fields(request)
+        if one.name != DATASET and getattr(request, one.name) != one.default
+    ]
+    return " ".join(words) + (f" ({', '.join(unusual)})" if unusual else "")
+
+
+def _who(caller: Caller) -> str:
+    login = "" if caller.login in (None, caller.uid) else f", logged in as {_name(caller.login)}"
+    return f"{_name(caller.uid)}{login}"
+
+
+def _name(uid: int | None) -> str:
+    """``root (uid 0)``, or the number alone for a user without a name."""
+    if uid is None:
+        return "?"
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+    except KeyError:
+        return f"uid {uid}"

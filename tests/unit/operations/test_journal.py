@@ -1,0 +1,76 @@
+"""Who typed what."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+from agent.api.client import AdminClient
+from agent.api.server import AdminServer
+from agent.operations.configuring import ReloadRequest
+from agent.operations.declaration import Operation, Request
+from agent.operations.families import OPERATIONS
+from agent.operations.journal import Caller, typed_event
+from agent.operations.pausing import PauseRequest
+from agent.operations.reading import StatusRequest
+from agent.status.events import Event
+from fakes.api_fakes import FakeControls
+
+
+def requests_of(operation: Operation) -> list[Request[Any]]:
+    """A call with everything as usual, and one with every flag set."""
+    hints = get_type_hints(operation.request)
+    usual = {one.name: "web" for one in fields(operation.request) if one.default is MISSING}
+    flags = {name: True for name, hint in hints.items() if hint is bool}
+    assert all(hints[name] is str for name in usual), get_args(hints)
+    return [operation.request(**usual), operation.request(**{**usual, **flags})]
+
+
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS.values() if one.can_change], ids=lambda one: one.name)
+def test_every_operation_that_changes_something_is_told_once(operation: Operation, tmpfs_dir: Path) -> None:
+    """Over a real socket, with the user that the kernel names; a call of it that changes nothing is not told."""
+    told: list[Event] = []
+
+    def journal(caller: Caller, request: Request[Any]) -> None:
+        event = typed_event(caller, request)
+        told.extend([event] if event is not None else [])
+
+    path = str(tmpfs_dir / "admin.sock")
+    server = AdminServer(path, FakeControls(), journal)
+    server.start()
+    try:
+        for request in requests_of(operation):
+            before = len(told)
+            AdminClient(path, silence=5).ask(request)
+            assert len(told) - before == (1 if operation.changes(request) else 0)
+    finally:
+        server.stop()
+    assert told
+    for event in told:
+        assert event.code == "operator"
+        assert f"uid {os.getuid()}" in event.message
+        assert f"typed: {operation.name}" in event.message
+
+
+def test_what_is_unusual_is_told() -> None:
+    """Arguments that are as always are not."""
+    assert [typed_event(Caller(0), PauseRequest("web", "send", 60.0)), typed_event(Caller(0, 0), ReloadRequest())] == [
+        Event("web", "operator", "root (uid 0) typed: pause web (what=send, seconds=60.0)"),
+        Event("", "operator", "root (uid 0) typed: reload"),
+    ]
+
+
+def test_who_logged_in_is_told_where_it_is_another() -> None:
+    """`sudo` hides it; a user without a name is a number."""
+    event = typed_event(Caller(0, 4_000_000_000), ReloadRequest())
+    assert event is not None
+    assert event.message == "root (uid 0), logged in as uid 4000000000 typed: reload"
+
+
+def test_reading_is_not_told() -> None:
+    """A monitoring system asks each minute."""
+    assert typed_event(Caller(0), StatusRequest()) is None
