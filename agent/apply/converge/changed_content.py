@@ -96,8 +96,8 @@ def _cloned(
 
 
 def worth_patching(run: Run, row: ObjectRow, old: ObjectRow, links: int) -> bool:
-    """Whether a file that has ``links`` names is better changed in place: a large one of which little differs, or any with several
-    names, which would all have to be made anew."""
+    """Whether a file that has ``links`` names is better changed in place: a large one of which little differs, or any with
+    several names, which would all have to be made anew."""
     if row.kind != stat.S_IFREG:
         return False
     if links > 1:
