@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.chunks import name_of
 from agent.core.clock import SystemClock
 from agent.core.commit import Changes
-from agent.core.ids import NOTHING, CommitNumber, Epoch, commit_number
+from agent.core.ids import NOTHING, CommitNumber, Epoch, ObjectId, commit_number
 from agent.core.problem_codes import DIGEST_DIFFERS
 from agent.core.rows import key_of
 from agent.store.catalog.row_tables import Difference
@@ -22,6 +23,7 @@ from agent.stream.receiving.going_back import BackLimits, GoingBack
 from agent.stream.receiving.receiver import Receiver
 from agent.stream.sending.link import Link
 from agent.stream.sending.sender import CallPhase
+from fakes.eventually import eventually
 from fakes.stream_fakes import (
     CHUNK,
     Call,
@@ -128,6 +130,33 @@ def test_a_peer_that_cannot_go_back_is_compared(tmp_path: Path, primary: Primary
     assert (digest_of(new), [Begin, Sums, Begin]) == (secondary.digest(), kinds)
     assert rows_in(transport) < 40
     new.close()
+
+
+def test_what_is_put_back_and_has_lost_its_content_is_owed(
+    tmp_path: Path, primary: Primary, secondary: Secondary
+) -> None:
+    """The commit is sealed all the same, and what lacks is asked for like anything else that did not come (law 9)."""
+    new = parted(primary, secondary, tmp_path)
+    secondary.vault.forget([name_of(noise(CHUNK, 2))])
+    call = Call(new, MemoryTransport(secondary))
+    until_durable(call, new)
+    assert (digest_of(new), [new.names[b"f2"]]) == (secondary.digest(), owed_by(secondary))
+
+    def came() -> bool:
+        new.clock.advance(0.5)
+        new.feed.looked()
+        return not owed_by(secondary)
+
+    eventually(came)
+    call.stop()
+    assert (None, []) == (call.failure, secondary.vault.missing([name_of(noise(CHUNK, 2))]))
+    new.close()
+
+
+def owed_by(secondary: Secondary) -> list[ObjectId]:
+    """What a peer owes, as its catalog says to others."""
+    with secondary.catalog.reader() as reader:
+        return reader.owed()
 
 
 def test_two_that_were_promoted_apart_under_one_number(tmp_path: Path, primary: Primary, secondary: Secondary) -> None:

@@ -21,6 +21,7 @@ from agent.stream.messages import (
     Progress,
     Refuse,
     Seal,
+    Sums,
     Welcome,
     Withdraw,
 )
@@ -102,6 +103,7 @@ def test_silence_is_noticed() -> None:
         (Need(1, ()),),
         (progress(1),),
         (progress(-1),),
+        (Sums(NOTHING),),
     ],
 )
 def test_impossible_answers(answers: tuple[Welcome | Need | Progress, ...]) -> None:
