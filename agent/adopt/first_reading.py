@@ -14,7 +14,6 @@ import structlog
 
 from agent.adopt.placements import KnownFile, Placements
 from agent.apply.ports import LeftOut, nothing_left_out
-from agent.capture.files.objects import first_hole
 from agent.chunking.cutter import Cutter
 from agent.chunking.reader import SMALL, Content, ContentReader, ReaderTools, read_at_once
 from agent.chunking.stat_trust import RACY, is_clean, unchanged
@@ -22,7 +21,7 @@ from agent.core import chunks
 from agent.core.clock import Clock
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_dir, open_root
-from agent.fs.content import read_exact
+from agent.fs.content import first_hole, read_exact
 from agent.fs.durable import has_silent_stores, sync_filesystem, timestamp_grain_ns
 from agent.fs.expected import BY_HANDLE
 from agent.fs.handles import handle_of, handle_of_fd, is_mounted

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from stat import S_IFDIR
 
+from agent.capture.new_facts import NewFacts
 from agent.capture.paths import Paths
 from agent.chunking.reader import Found
 from agent.core.commit import Changes
@@ -17,7 +18,7 @@ from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.patch import Runs
 from agent.core.rows import encode_name, file_type_of, name_key, object_key
 from agent.store.catalog.catalog import Catalog
-from agent.store.local import Local, LocalRow, Signature
+from agent.store.local import Local, LocalRow
 from agent.store.pages import Pages
 
 Name = tuple[ObjectId, bytes]
@@ -56,6 +57,10 @@ class TreeBatch:
         self.changed = 0
         self._counts: OrderedDict[ObjectId, int] = OrderedDict()
         self._paths = Paths(self.names_of, _PATHS)
+        #: Local facts, as of this batch.
+        self._new_facts = facts = NewFacts(local, self.object)
+        self.fact, self.signatures, self.by_handle = facts.fact, facts.signatures, facts.by_handle
+        self.set_fact, self.facts_to_write = facts.set, facts.to_write
         self.begin()
 
     def forget(self) -> None:
@@ -73,8 +78,7 @@ class TreeBatch:
         self._base: dict[Name, ObjectId | None] = {}
         self._names_added: dict[ObjectId, set[Name]] = {}
         self._added_below: dict[ObjectId, set[bytes]] = {}
-        self._facts: dict[ObjectId, LocalRow | None] = {}
-        self._handles: dict[bytes, ObjectId] = {}
+        self._new_facts.begin()
         self.chunks: dict[bytes, tuple[int, bytes]] = {}
         #: How some of them are made of chunks of the version before.
         self.patches: dict[bytes, Runs] = {}
@@ -116,7 +120,7 @@ class TreeBatch:
     @property
     def has_facts(self) -> bool:
         """Whether local facts wait to be written."""
-        return bool(self._facts)
+        return bool(self._new_facts)
 
     # --- the catalog, as of this batch
 
@@ -250,7 +254,7 @@ class TreeBatch:
             self._born.discard(id)
         elif self.object(id) is not None:
             self._objects[id] = None
-        self._drop_fact(id)
+        self._new_facts.drop(id)
         self.orphans.discard(id)
         self.touched.discard(id)
 
@@ -293,8 +297,8 @@ class TreeBatch:
         if below is None:
             below = self._added_below[parent] = set()
         below.add(name)
-        self._facts[id] = fact
-        self._handles[fact.handle] = id
+        self._new_facts.rows[id] = fact
+        self._new_facts.handles[fact.handle] = id
 
     def _unname(self, parent: ObjectId, name: bytes, id: ObjectId) -> None:
         self._name_counts(id, -1)
@@ -345,52 +349,3 @@ class TreeBatch:
         """Digests of large files' pages, made with this seed."""
         self._local.pages.begin(seed.to_bytes(8, "big"))
         return self._local.pages
-
-    def fact(self, id: ObjectId) -> LocalRow | None:
-        """What this machine knows of an object."""
-        if id in self._facts:
-            return self._facts[id]
-        return self._local.get(id)
-
-    def signatures(self, ids: list[ObjectId]) -> dict[ObjectId, Signature]:
-        """The same for many, without prints."""
-        found = self._local.signatures(ids)
-        if not self._facts:
-            return found
-        for id in ids:
-            if id in self._facts:
-                fact = self._facts[id]
-                if fact is None:
-                    found.pop(id, None)
-                else:
-                    found[id] = (fact.id, fact.handle, fact.ino, fact.ctime, fact.mtime, fact.size, fact.clean)
-        return found
-
-    def by_handle(self, handle: bytes) -> ObjectId | None:
-        """The live object with this handle."""
-        id = self._handles.get(handle)
-        if id is None:
-            id = self._local.by_handle(handle)
-            if id is None:
-                return None
-            if id in self._facts:
-                fact = self._facts[id]
-                if fact is None or fact.handle != handle:
-                    return None
-        return id if self.object(id) is not None else None
-
-    def set_fact(self, fact: LocalRow) -> None:
-        """What was seen of an object."""
-        self._facts[fact.id] = fact
-        self._handles[fact.handle] = fact.id
-
-    def _drop_fact(self, id: ObjectId) -> None:
-        fact = self._facts.get(id)
-        if fact is not None and self._handles.get(fact.handle) == id:
-            del self._handles[fact.handle]
-        self._facts[id] = None
-
-    def facts_to_write(self) -> tuple[list[LocalRow], list[ObjectId]]:
-        """Facts to put, and ids to drop."""
-        puts = [fact for fact in self._facts.values() if fact is not None]
-        return puts, [id for id, fact in self._facts.items() if fact is None]

@@ -31,17 +31,25 @@ def segments(fd: int, size: int) -> list[Segment]:
     if not size:
         return []
     try:
-        first_hole = os.lseek(fd, 0, os.SEEK_HOLE)
+        ends_at = os.lseek(fd, 0, os.SEEK_HOLE)
     except OSError as error:
         if error.errno == errno.ENXIO:
             return [(False, 0, size)]
         if error.errno in _NO_HOLES:
             return [(True, 0, size)]
         raise
-    if first_hole >= size:
+    if ends_at >= size:
         return [(True, 0, size)]
-    found = [(True, 0, first_hole)] if first_hole else []
-    return found + _rest(fd, first_hole, size)
+    found = [(True, 0, ends_at)] if ends_at else []
+    return found + _rest(fd, ends_at, size)
+
+
+def first_hole(fd: int) -> int:
+    """Where the first hole of a file begins: at its end when it has none; 0 when that is to be found out otherwise."""
+    try:
+        return os.lseek(fd, 0, os.SEEK_HOLE)
+    except OSError:
+        return 0
 
 
 def _rest(fd: int, at: int, size: int) -> list[Segment]:

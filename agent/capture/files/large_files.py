@@ -164,7 +164,7 @@ class LargeReads:
         self._total = before.st_size
         token = next(self._tokens)
         id = known if known is not None else self._batch.fresh_id()
-        reader, slices = self._objects.open_slices(was, id, fd, before.st_size)
+        reader, slices = self._objects.contents.open_slices(was, id, fd, before.st_size)
         committed = False
         try:
             gives = partial(self._give, name, token, reader, is_new=was is None)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Generator
 from enum import Enum
 from typing import NamedTuple
 
 from agent.capture.batch import Name
 from agent.capture.files.changing_files import ChangingFiles
+from agent.capture.files.contents import FileContents
 from agent.capture.files.hard_links import Linked
 from agent.capture.files.link_room import LinkRoom, new_bytes
 from agent.capture.files.new_files import FreshFiles
@@ -17,23 +17,16 @@ from agent.capture.files.read_budget import SPARED, Spared
 from agent.capture.open_tree import Entry, OpenTree
 from agent.capture.refused import may_pass
 from agent.capture.remote import stat_of_mount
-from agent.chunking.cutter import Cutter
-from agent.chunking.old_chunks import Earlier
-from agent.chunking.pages import CHANGED_PAGED, PAGED, PageReader
-from agent.chunking.reader import LARGE, SMALL, Content, ContentReader, Found, ReaderTools, read_at_once
+from agent.chunking.reader import LARGE, Content, ContentReader, Found
 from agent.chunking.stat_trust import is_clean, kept_ctime, unchanged
-from agent.chunking.window import FileReads
-from agent.core.errors import Damaged
 from agent.core.ids import ROOT, ObjectId
 from agent.core.row_checks import encode_captured
 from agent.core.rows import ObjectRow, decode_object
 from agent.fs.confined import OtherFilesystem, open_dir, open_file
-from agent.fs.content import read_exact
 from agent.fs.durable import has_silent_stores, timestamp_grain_ns
 from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import Metadata, read_metadata
 from agent.store.local import LocalRow
-from agent.store.pieces import KeptPieces
 
 #: How the handle begins that stands for one of a mount point's.
 MOUNT_HANDLE = b"\0mount"
@@ -67,26 +60,23 @@ class Sighting(NamedTuple):
 
 
 class Objects:
-    """Captures single objects. ``bytes_read`` rises with all content that is read at once."""
+    """Captures single objects; ``contents`` reads them. ``bytes_read`` rises with all content that is read at once."""
 
-    def __init__(self, tree: OpenTree, pieces: KeptPieces, seed: int, linked: Linked, reads: FileReads) -> None:
+    def __init__(self, tree: OpenTree, contents: FileContents, linked: Linked) -> None:
+        self.contents = contents
         self.linked = linked
         self.restless = ChangingFiles()
         self.spared = Spared()
         self.link = LinkRoom()
         self.bytes_read = 0
         self._batch = tree.batch
-        self._pieces = pieces
         self._directories = tree.directories
         self._problems = tree.problems
         self._clock = tree.clock
-        self._seed = seed
-        self._tools = ReaderTools(seed, Cutter(), self.piece, reads)
         root_fd = tree.directories.root_fd
         self._grain = timestamp_grain_ns(root_fd)
-        self._pages = tree.batch.pages(seed)
         self._silent_stores = has_silent_stores(root_fd)
-        self.fresh = FreshFiles(tree, self._tools, self._grain, self._silent_stores)
+        self.fresh = FreshFiles(tree, contents.tools, self._grain, self._silent_stores)
 
     def capture(self, id: ObjectId, was: bytes | None, entry: Entry) -> Outcome:
         """Bring an object into the batch from its entry; ``was``: its row, None for a new one."""
@@ -172,15 +162,6 @@ class Objects:
         if fact is None or (st.st_ctime_ns, st.st_mtime_ns) != (fact.ctime, fact.mtime):
             self._put_directory(id, self._batch.object(id), fd, handle_of_fd(fd))
 
-    def open_slices(
-        self, was: bytes | None, id: ObjectId | None, fd: int, size: int
-    ) -> tuple[ContentReader, Generator[int, None, Content]]:
-        """A reader of a large file and its run. ``id``: that of a new one too, if its pages are to be known."""
-        is_paged = id is not None and size >= (PAGED if was is None else CHANGED_PAGED)
-        pages = PageReader(self._pages, id, self._seed, was is not None, size < PAGED) if id and is_paged else None
-        reader = ContentReader(fd, size, self._tools, self._earlier(id, was), pages)
-        return reader, reader.slices()
-
     def finish_file(
         self,
         id: ObjectId,
@@ -195,14 +176,6 @@ class Objects:
         )
         self._put(id, was, encode_captured(row), sighting, content.prints)
 
-    def piece(self, name: bytes) -> bytes:
-        """A stored part of a chunk list. Raises ``Damaged`` when it was lost."""
-        stored = self._batch.pieces.get(name) or self._pieces.find(name)
-        if stored is None:
-            reason = "neither the catalog nor the vault has this part of it"
-            raise Damaged("read a chunk list", name.hex(), reason, "move the catalog away")
-        return stored
-
     # --- regular files
 
     def _file(self, id: ObjectId, was: bytes | None, entry: Entry) -> Outcome:
@@ -211,7 +184,7 @@ class Objects:
         try:
             read_at = self._clock.now_ns()
             meta = read_metadata(-1, b"", st, fd)
-            content, found, reader = self._read(id, was, fd, st.st_size)
+            content, found, reader = self.contents.read_whole(id, was, fd, st.st_size)
             after = os.fstat(fd)
         finally:
             os.close(fd)
@@ -256,31 +229,6 @@ class Objects:
         """The next commit holds a file that was taken as read."""
         self._batch.fuzzy += 1
         self._problems.restless(self._batch.path(*place))
-
-    def _read(
-        self, id: ObjectId, was: bytes | None, fd: int, size: int
-    ) -> tuple[Content, list[Found], ContentReader | None]:
-        """All of a file at once. It may be at most ``LARGE``. The reader, where there was need of one."""
-        if not size:
-            return Content(b"", 0), [], None
-        if was is None and size <= SMALL and first_hole(fd) >= size:
-            data = read_exact(fd, 0, size, self._tools.reads.pread)
-            return *read_at_once(data, self._seed, self._tools.cutter), None
-        reader, slices = self.open_slices(was, id, fd, size)
-        while True:
-            try:
-                next(slices)
-            except StopIteration as end:
-                return end.value, reader.found, reader
-
-    def _earlier(self, id: ObjectId | None, was: bytes | None) -> Earlier | None:
-        if was is None or id is None:
-            return None
-        row = decode_object(was)
-        if not row.content:
-            return None
-        fact = self._batch.fact(id)
-        return Earlier(row.content, row.size, fact.prints if fact is not None else b"")
 
     # --- everything else
 
@@ -346,14 +294,6 @@ class Objects:
             clean = False
         kept = ctime if clean else kept_ctime(ctime, read_at, self._grain)
         self._batch.set_fact(LocalRow(id, handle, st.st_ino, kept, st.st_mtime_ns, st.st_size, clean, prints))
-
-
-def first_hole(fd: int) -> int:
-    """Where the first hole of a file begins: at its end when it has none; 0 when that is to be found out otherwise."""
-    try:
-        return os.lseek(fd, 0, os.SEEK_HOLE)
-    except OSError:
-        return 0
 
 
 def mount_handle(parent: ObjectId, name: bytes) -> bytes:

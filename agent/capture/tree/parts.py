@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from agent.capture.files.contents import FileContents
 from agent.capture.files.hard_links import Linked
 from agent.capture.files.large_files import LargeReads
 from agent.capture.files.objects import Objects
@@ -54,7 +55,8 @@ def put_together(
     outstanding = Outstanding()
     linked.opened(tree.directories.root_fd)
     pieces = KeptPieces(context.catalog, context.vault)
-    objects = Objects(tree, pieces, print_seed(context.local), linked, reads)
+    contents = FileContents(tree.batch, pieces, print_seed(context.local), reads)
+    objects = Objects(tree, contents, linked)
     queues = Queues(LargeQueue(outstanding), Later(outstanding))
     looker = Looker(tree, objects, queues)
     large = LargeReads(tree, objects, looker, queues.large, send, tokens)

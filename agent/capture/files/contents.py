@@ -1,0 +1,70 @@
+"""What is in a file: its bytes cut into chunks, beside the version that the batch has."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from agent.capture.batch import TreeBatch
+from agent.chunking.cutter import Cutter
+from agent.chunking.old_chunks import Earlier
+from agent.chunking.pages import CHANGED_PAGED, PAGED, PageReader
+from agent.chunking.reader import SMALL, Content, ContentReader, Found, ReaderTools, read_at_once
+from agent.chunking.window import FileReads
+from agent.core.errors import Damaged
+from agent.core.ids import ObjectId
+from agent.core.rows import decode_object
+from agent.fs.content import first_hole, read_exact
+from agent.store.pieces import KeptPieces
+
+
+class FileContents:
+    """Reads open files of one dataset. ``pieces``: parts of long chunk lists; ``seed``: of prints; ``reads``: how bytes are read.
+    Belongs to the pump's thread."""
+
+    def __init__(self, batch: TreeBatch, pieces: KeptPieces, seed: int, reads: FileReads) -> None:
+        self.tools = ReaderTools(seed, Cutter(), self._piece, reads)
+        self._batch = batch
+        self._pieces = pieces
+        self._pages = batch.pages(seed)
+
+    def open_slices(
+        self, was: bytes | None, id: ObjectId | None, fd: int, size: int
+    ) -> tuple[ContentReader, Generator[int, None, Content]]:
+        """A reader of a large file and its run. ``id``: that of a new one too, if its pages are to be known."""
+        is_paged = id is not None and size >= (PAGED if was is None else CHANGED_PAGED)
+        pages = PageReader(self._pages, id, self.tools.seed, was is not None, size < PAGED) if id and is_paged else None
+        reader = ContentReader(fd, size, self.tools, self._earlier(id, was), pages)
+        return reader, reader.slices()
+
+    def read_whole(
+        self, id: ObjectId, was: bytes | None, fd: int, size: int
+    ) -> tuple[Content, list[Found], ContentReader | None]:
+        """All of a file at once. It may be at most ``LARGE``. The reader, where there was need of one."""
+        if not size:
+            return Content(b"", 0), [], None
+        if was is None and size <= SMALL and first_hole(fd) >= size:
+            data = read_exact(fd, 0, size, self.tools.reads.pread)
+            return *read_at_once(data, self.tools.seed, self.tools.cutter), None
+        reader, slices = self.open_slices(was, id, fd, size)
+        while True:
+            try:
+                next(slices)
+            except StopIteration as end:
+                return end.value, reader.found, reader
+
+    def _earlier(self, id: ObjectId | None, was: bytes | None) -> Earlier | None:
+        if was is None or id is None:
+            return None
+        row = decode_object(was)
+        if not row.content:
+            return None
+        fact = self._batch.fact(id)
+        return Earlier(row.content, row.size, fact.prints if fact is not None else b"")
+
+    def _piece(self, name: bytes) -> bytes:
+        """A stored part of a chunk list. Raises ``Damaged`` when it was lost."""
+        stored = self._batch.pieces.get(name) or self._pieces.find(name)
+        if stored is None:
+            reason = "neither the catalog nor the vault has this part of it"
+            raise Damaged("read a chunk list", name.hex(), reason, "move the catalog away")
+        return stored
