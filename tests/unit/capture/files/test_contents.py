@@ -76,7 +76,7 @@ def test_what_did_not_change_keeps_its_names(reading: Reading, tmp_path: Path) -
 def test_a_part_that_was_lost_is_named(reading: Reading, tmp_path: Path) -> None:
     """With where it was looked for."""
     (tmp_path / "file").write_bytes(os.urandom(1000))
-    listed = chunks.encode([chunks.ListEntry(chunks.PIECE, 1000, b"n" * 32)])
+    listed = chunks.encode([chunks.Chunk(chunks.PIECE, 1000, b"n" * 32)])
     row = encode_object(ObjectRow(ID, 0o100644, 0, 0, 0, 0, 1000, 0, (), listed))
     with pytest.raises(Damaged, match="neither the catalog nor the vault"):
         chunk_list(reading, tmp_path / "file", row)
