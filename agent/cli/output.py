@@ -112,3 +112,9 @@ def _measure(value: Json) -> tuple[float | None, float, str]:
     words = " ".join(part for part in (phase, waits if nothing else sync_text(whole)) if part)
     total, done = whole[f"total_{unit}"], whole[f"done_{unit}"]
     return float(total) if total else None, float(done or 0), words
+
+
+def commit_text(result: Json) -> str:
+    """The commit that an answer names, as people write it."""
+    commit = result.get("commit")
+    return f"{commit['epoch']}.{commit['seq']}" if commit else "0"

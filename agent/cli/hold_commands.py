@@ -1,15 +1,37 @@
-"""``hikae resync``: another directory for a standby."""
+"""``accept`` and ``resync``: what a person decides, and is asked about."""
 
 from __future__ import annotations
 
 import click
 
-from agent.cli.asking import Question, is_meant, why_not_resync
+from agent.cli.asking import Question, is_meant, why_not_accept, why_not_resync
 from agent.cli.context import Context
 from agent.cli.output import answer_json, json_option, say
 from agent.core.errors import UsageError
-from agent.operations.holding import ResyncRequest
+from agent.operations.holding import AcceptRequest, ResyncRequest
 from agent.status.text import shown
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only say what is held.")
+@json_option
+@click.pass_obj
+def accept(context: Context, dataset: str, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Go on although a hold stands.
+
+    What the hold kept from the standby is then done to it, deletions included. On a primary that is rewound or fenced a higher
+    epoch begins from what stands here; what that gives up is said first."""
+    text = f"Go on and apply this to the standby of {dataset}?"
+    question = Question("accept", "it changes the standby", text, why_not_accept)
+    if not is_meant(context, dataset, question, yes, dry_run, as_json):
+        return
+    result = context.controls().ask(AcceptRequest(dataset))
+    if as_json:
+        answer_json(result)
+    else:
+        say(f"{dataset}: accepted, going on")
 
 
 @click.command()
