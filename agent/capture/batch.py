@@ -38,11 +38,6 @@ _COUNTED = 10_000
 _PAGE = 1000
 
 
-def kind_of(row: bytes) -> int:
-    """The file type in an object's row, without decoding it."""
-    return file_type_of(row)
-
-
 class TreeBatch:
     """One batch over the catalog. Belongs to the pump's thread."""
 
@@ -142,7 +137,7 @@ class TreeBatch:
     def is_directory(self, id: ObjectId) -> bool:
         """Whether this is a live directory."""
         row = self.object(id)
-        return row is not None and kind_of(row) == S_IFDIR
+        return row is not None and file_type_of(row) == S_IFDIR
 
     def child(self, parent: ObjectId, name: bytes) -> ObjectId | None:
         """The object that a name stands for."""

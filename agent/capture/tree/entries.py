@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import stat
 
-from agent.capture.batch import Name, kind_of
+from agent.capture.batch import Name
 from agent.capture.files.objects import MOUNT_HANDLE, mount_handle
 from agent.capture.open_tree import Entry, OpenTree
 from agent.capture.remote import stat_of_mount
 from agent.capture.tree.identify import Candidate, identify
 from agent.core.ids import ROOT, ObjectId
-from agent.core.rows import PRIVATE_DIR
+from agent.core.rows import PRIVATE_DIR, file_type_of
 from agent.fs.confined import open_dir
 from agent.fs.handles import SUBVOLUME_INODE, handle_and_mount, handle_of, is_read_only_subvolume
 
@@ -134,4 +134,4 @@ class Entries:
 
     def _candidate(self, id: ObjectId | None, handle: bytes | None) -> Candidate | None:
         row = self._batch.object(id) if id is not None else None
-        return Candidate(id, kind_of(row), handle) if id is not None and row is not None else None
+        return Candidate(id, file_type_of(row), handle) if id is not None and row is not None else None
