@@ -6,7 +6,6 @@ written before the pump commits the batch; a batch that cannot be right is simpl
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from stat import S_IFDIR
 
@@ -16,6 +15,7 @@ from agent.chunking.reader import Found
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.patch import Runs
+from agent.core.recent_map import RecentMap
 from agent.core.rows import encode_name, file_type_of, name_key, object_key
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local, LocalRow
@@ -50,7 +50,7 @@ class TreeBatch:
         self.most = BYTES
         #: Rises with all that is put into a batch, and with each directory that is to be looked at before its commit.
         self.changed = 0
-        self._counts: OrderedDict[ObjectId, int] = OrderedDict()
+        self._counts = RecentMap[ObjectId, int](_COUNTED)
         self._paths = Paths(self.names_of, _PATHS)
         #: Local facts, as of this batch.
         self._new_facts = facts = NewFacts(local, self.object)
@@ -160,9 +160,8 @@ class TreeBatch:
         """How many names an object has. Counted once and kept: one may have very many, which are told of one by one."""
         count = self._counts.get(id)
         if count is None:
-            count = self._counts[id] = len(self.names_of(id))
-            if len(self._counts) > _COUNTED:
-                self._counts.popitem(last=False)
+            count = len(self.names_of(id))
+            self._counts.remember(id, count)
         return count
 
     def _name_counts(self, id: ObjectId, more: int) -> None:

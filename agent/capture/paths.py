@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from agent.core.ids import ROOT, ObjectId
+from agent.core.recent_map import WeighedMap
+
+#: Paths, however short.
+_REMEMBERED = 1 << 20
 
 
 class Paths:
@@ -15,9 +18,7 @@ class Paths:
 
     def __init__(self, names_of: Callable[[ObjectId], Sequence[tuple[ObjectId, bytes]]], most: int) -> None:
         self._names_of = names_of
-        self._most = most
-        self._bytes = 0
-        self._known: OrderedDict[ObjectId, bytes] = OrderedDict()
+        self._known = WeighedMap[ObjectId, bytes](_REMEMBERED, most, len)
 
     def __bool__(self) -> bool:
         return bool(self._known)
@@ -25,16 +26,15 @@ class Paths:
     @property
     def bytes_known(self) -> int:
         """How many bytes the paths that are remembered have."""
-        return self._bytes
+        return self._known.weight
 
     def clear(self) -> None:
         """Something on the way to others is called otherwise now."""
-        self._known.clear()
-        self._bytes = 0
+        self._known.forget_all()
 
     def forget(self, id: ObjectId) -> None:
         """A directory with nothing in it is called otherwise now, or nothing."""
-        self._bytes -= len(self._known.pop(id, b""))
+        self._known.forget(id)
 
     def of(self, id: ObjectId) -> bytes | None:
         """The path by first names, b"" for the root; None when no way leads to the root."""
@@ -44,7 +44,7 @@ class Paths:
             return known
         path = self._found(id)
         if path:
-            self._remember(id, path)
+            self._known.remember(id, path)
         return path
 
     def _found(self, id: ObjectId) -> bytes | None:
@@ -62,9 +62,3 @@ class Paths:
             id, name = names[0]
             parts.append(name)
         return b"/".join(reversed(parts))
-
-    def _remember(self, id: ObjectId, path: bytes) -> None:
-        self._known[id] = path
-        self._bytes += len(path)
-        while self._bytes > self._most:
-            self._bytes -= len(self._known.popitem(last=False)[1])

@@ -17,9 +17,9 @@ import os
 import select
 import termios
 import threading
-from collections import OrderedDict
 from functools import partial
 
+from agent.core.recent_map import RecentMap
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_root
 from agent.fs.handles import can_open_by_handle, filesystem_id
@@ -58,7 +58,7 @@ class FanotifyWatcher:
         self.watches_links = known is not no_further_names
         self._groups = groups
         self._known = known
-        self._named: OrderedDict[bytes, None] = OrderedDict()
+        self._named = RecentMap[bytes, None](_NAMED_KEPT)
         self._lock = threading.Lock()
         self._sink: Sink | None = None
         self._group: _Group | None = None
@@ -124,9 +124,7 @@ class FanotifyWatcher:
     def note_linked(self, handle: bytes) -> None:
         """An object got a name in this root: from now on its changes elsewhere concern us, before the catalog knows it."""
         with self._lock:
-            self._named[handle] = None
-            if len(self._named) > _NAMED_KEPT:
-                self._named.popitem(last=False)
+            self._named.remember(handle, None)
 
     def concerns(self, handle: bytes) -> bool:
         """Whether an object that was changed through a name outside has a name in this root."""

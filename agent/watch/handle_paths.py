@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import OrderedDict
 from typing import Generic, TypeAlias, TypeVar
 
+from agent.core.recent_map import WeighedMap
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.handles import open_by_handle
 
@@ -26,16 +26,13 @@ class HandlePaths(Generic[Owner]):
     its end may still come. Not thread-safe."""
 
     def __init__(self, limit: int = 16384, most: int = 16 << 20) -> None:
-        self._limit = limit
-        self._most = most
-        self._bytes = 0
-        self._known: OrderedDict[bytes, Standing[Owner]] = OrderedDict()
+        self._known = WeighedMap[bytes, Standing[Owner]](limit, most, _size)
         self._roots: dict[Owner, tuple[int, bytes]] = {}
 
     @property
     def bytes_known(self) -> int:
         """How many bytes the answers that are remembered have."""
-        return self._bytes
+        return self._known.weight
 
     def add_root(self, owner: Owner, root_fd: int) -> None:
         """Watch below the directory ``root_fd``, which stays open until ``drop_root``."""
@@ -49,12 +46,11 @@ class HandlePaths(Generic[Owner]):
 
     def clear(self) -> None:
         """Some directory is called otherwise now."""
-        self._known.clear()
-        self._bytes = 0
+        self._known.forget_all()
 
     def forget(self, handle: bytes) -> None:
         """A directory was created with this handle: what was known under it is about one that is gone."""
-        self._bytes -= _size(self._known.pop(handle, None))
+        self._known.forget(handle)
 
     def of(self, handle: bytes) -> Standing[Owner]:
         """Where the directory with this handle stands. OSError when that cannot be found out."""
@@ -62,10 +58,8 @@ class HandlePaths(Generic[Owner]):
         if handle in known:
             known.move_to_end(handle)
             return known[handle]
-        standing = known[handle] = self._find(handle)
-        self._bytes += _size(standing)
-        while known and (len(known) > self._limit or self._bytes > self._most):
-            self._bytes -= _size(known.popitem(last=False)[1])
+        standing = self._find(handle)
+        known.remember(handle, standing)
         return standing
 
     def alive(self, handle: bytes) -> bool:

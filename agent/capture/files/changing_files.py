@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
+
+from agent.core.recent_map import RecentMap
 
 #: What changed during so many reads running is taken as read.
 TRIES = 3
@@ -20,9 +21,9 @@ class ChangingFiles:
     """Counts by file handle; so many are remembered that a tree of restless files is of no concern."""
 
     def __init__(self) -> None:
-        self._read: OrderedDict[bytes, int] = OrderedDict()
-        self._waits: OrderedDict[bytes, int] = OrderedDict()
-        self._stops: OrderedDict[bytes, int] = OrderedDict()
+        self._read = RecentMap[bytes, int](_REMEMBERED)
+        self._waits = RecentMap[bytes, int](_REMEMBERED)
+        self._stops = RecentMap[bytes, int](_REMEMBERED)
 
     def __bool__(self) -> bool:
         """Whether any file changed while it was last read."""
@@ -36,13 +37,13 @@ class ChangingFiles:
         tries = self._read.pop(handle, 0) + 1
         if not changed or tries >= TRIES:
             return False
-        _remember(self._read, handle, tries)
+        self._read.remember(handle, tries)
         return True
 
     def is_stopped(self, handle: bytes) -> bool:
         """Whether reading a file that is asked for again is to end here, to begin anew when it rests; not for ever."""
         stops = self._stops.pop(handle, 0) + 1
-        _remember(self._stops, handle, stops)
+        self._stops.remember(handle, stops)
         return stops <= STOPS
 
     def is_being_written(self, handle: bytes, st: os.stat_result, now: int) -> bool:
@@ -52,11 +53,5 @@ class ChangingFiles:
         is_fresh = 0 <= now - st.st_ctime_ns < min(QUIET_MOST, st.st_size // QUIET_BYTES)
         if not is_fresh or now - since >= PATIENCE:
             return False
-        _remember(self._waits, handle, since)
+        self._waits.remember(handle, since)
         return True
-
-
-def _remember(counts: OrderedDict[bytes, int], handle: bytes, value: int) -> None:
-    counts[handle] = value
-    if len(counts) > _REMEMBERED:
-        counts.popitem(last=False)

@@ -7,9 +7,8 @@ Pure: times are passed in.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from agent.capture.batch import Name
+from agent.core.recent_map import RecentMap
 
 #: Smaller files are read whenever they change.
 SPARED = 1 << 20
@@ -23,7 +22,7 @@ class Spared:
 
     def __init__(self, rate: float = RATE) -> None:
         self._rate = rate
-        self._free_at: OrderedDict[Name, float] = OrderedDict()
+        self._free_at = RecentMap[Name, float](_REMEMBERED)
 
     def due(self, name: Name) -> float:
         """A change of this file is not to be read before."""
@@ -35,6 +34,4 @@ class Spared:
             self._free_at.popitem(last=False)
         before = max(now, self._free_at.pop(name, now))
         shared = 1 + sum(1 for free_at in self._free_at.values() if free_at > now)
-        self._free_at[name] = before + shared * size / self._rate
-        if len(self._free_at) > _REMEMBERED:
-            self._free_at.popitem(last=False)
+        self._free_at.remember(name, before + shared * size / self._rate)

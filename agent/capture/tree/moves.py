@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from agent.capture.batch import Name
 from agent.core.ids import ROOT, ObjectId
+from agent.core.recent_map import RecentMap
 
 #: So many are remembered, and for so many looks.
 _REMEMBERED = 10_000
@@ -51,7 +52,7 @@ class Moved:
         self._batch = batch
         self._most_above = most_above
         self._fresh: list[Leaving] = []
-        self._left: OrderedDict[Name, tuple[ObjectId, int]] = OrderedDict()
+        self._left = RecentMap[Name, tuple[ObjectId, int]](_REMEMBERED)
         self._leavings: deque[Leaving] = deque()
         self._above = 0
 
@@ -66,10 +67,7 @@ class Moved:
         """What stands at this name leaves it; remembered if it is a directory."""
         id = self._batch.child(parent, name)
         if id is not None and self._batch.is_directory(id):
-            self._left.pop((parent, name), None)
-            self._left[parent, name] = id, self.serial
-            if len(self._left) > _REMEMBERED:
-                self._left.popitem(last=False)
+            self._left.remember((parent, name), (id, self.serial))
             leaving = Leaving(id, frozenset(self._batch.way_to(parent)), self.serial)
             self._leavings.append(leaving)
             self._above += len(leaving.above)

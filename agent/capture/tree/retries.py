@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from agent.capture.path_problems import PathProblems
 from agent.capture.tree.trail import Trail
+from agent.core.recent_map import RecentMap
 
 _RETRIES = 20
 _REMEMBERED = 10_000
@@ -17,15 +16,13 @@ class Retries:
 
     def __init__(self, problems: PathProblems) -> None:
         self._problems = problems
-        self._given_back: OrderedDict[bytes, int] = OrderedDict()
+        self._given_back = RecentMap[bytes, int](_REMEMBERED)
 
     def give_back(self, trail: Trail, path: bytes, why: OSError | None = None) -> None:
         """Something moved while it was looked at, or there was an error that may pass: look again soon."""
-        times = self._given_back[path] = self._given_back.pop(path, 0) + 1
+        times = self._given_back.pop(path, 0) + 1
         if times > _RETRIES:
-            del self._given_back[path]
             self._problems.unreadable(path, why or OSError("it never stands still"))
             return
-        if len(self._given_back) > _REMEMBERED:
-            self._given_back.popitem(last=False)
+        self._given_back.remember(path, times)
         trail.look_again(path)
