@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.capture.files.large_queue import LargeQueue
 from agent.capture.files.waiting_for_room import Later
-from agent.capture.tickets import LargeQueue
 
 
 @dataclass(frozen=True, slots=True)

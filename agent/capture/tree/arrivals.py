@@ -6,10 +6,10 @@ import os
 import stat
 
 from agent.capture.batch import Name
+from agent.capture.files.large_queue import ReadOnce, Told
 from agent.capture.files.objects import Objects, Outcome
 from agent.capture.files.waiting import Queues
 from agent.capture.open_tree import Entry, OpenTree
-from agent.capture.tickets import ReadOnce, Told
 from agent.capture.tree.departures import Departures
 from agent.capture.tree.entries import Entries
 from agent.capture.tree.moves import Moved

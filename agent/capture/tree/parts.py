@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from agent.capture.files.contents import FileContents
 from agent.capture.files.hard_links import Linked
 from agent.capture.files.large_files import LargeReads
+from agent.capture.files.large_queue import LargeQueue
 from agent.capture.files.objects import Objects
 from agent.capture.files.waiting import Queues
 from agent.capture.files.waiting_for_room import Later
 from agent.capture.open_tree import OpenTree
 from agent.capture.sessions import CaptureContext, Send
-from agent.capture.tickets import LargeQueue, Outstanding
+from agent.capture.tickets import Outstanding
 from agent.capture.tree.names import Looker
 from agent.capture.tree.walk import Walk, WalkManner
 from agent.chunking.stat_trust import Trust

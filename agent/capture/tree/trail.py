@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from agent.capture.batch import Name
-from agent.capture.tickets import ReadOnce
+from agent.capture.files.large_queue import ReadOnce
 from agent.core.ids import ObjectId
 from agent.watch.hint import Hint, Look
 
