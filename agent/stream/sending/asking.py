@@ -26,7 +26,7 @@ class Asking:
     method that sends is a generator of batches. ``most``: so many questions may be open before the oldest is waited for."""
 
     def __init__(self, talk: Conversation, most: int) -> None:
-        self.load = Load(talk.level, lambda: talk.message)
+        self.load = Load(talk.under_way.level, talk.under_way.message)
         self._talk = talk
         self._most = most
         self._open: deque[OpenQuestion] = deque()
@@ -50,20 +50,22 @@ class Asking:
 
     def question(self, *, refs: Sequence[ChunkRef] = (), rows: Sequence[bytes] = ()) -> int:
         """The id for the offer that asks for these names or about these rows; its answer is due from now on."""
-        id = self._talk.question(len(refs) or len(rows))
+        id = self._talk.unanswered.question(len(refs) or len(rows))
         self._open.append(OpenQuestion(id, refs, rows))
         return id
 
     @property
     def due(self) -> bool:
         """Whether the oldest question is to be seen to before anything else is asked: it is answered, or too many are open."""
-        return bool(self._open) and (len(self._open) > self._most or self._talk.answered(self._open[0].id))
+        return bool(self._open) and (
+            len(self._open) > self._most or self._talk.unanswered.is_answered(self._open[0].id)
+        )
 
     def answer(self) -> Generator[Batch, None, tuple[OpenQuestion, tuple[int, ...]]]:
         """Wait for the answer to the oldest question: the indexes of what the peer lacks."""
         question = self._open.popleft()
         yield from self._talk.answer(question.id)
-        return question, self._talk.take_answer(question.id)
+        return question, self._talk.unanswered.take(question.id)
 
     def forget(self) -> None:
         """Nobody will see to what is open: the call is closing."""

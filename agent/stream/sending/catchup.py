@@ -188,15 +188,15 @@ class Catchup:
         """Wait until what changed is captured; its bytes lie in the queue then, and go out."""
         asked = frozenset(self._offering.changed)
         self._offering.changed.clear()
-        ticket, fruit, sent = self._source.force(tuple(asked)), Fruitless(), self._talk.sent
+        ticket, fruit, sent = self._source.force(tuple(asked)), Fruitless(), self._talk.under_way.sent
         while not has_passed(ticket):
             yield from self._talk.breathe()
             if self._talk.closing:
                 return
             if not self._queue.has_room:
                 yield from self._drain()
-            if self._talk.sent != sent:
-                sent = self._talk.sent
+            if self._talk.under_way.sent != sent:
+                sent = self._talk.under_way.sent
                 fruit.brought()
             elif fruit.nothing(self._talk.now()):
                 raise Stalled.by_files(self._talk.peer, self._source, asked, NOT_CAPTURED)

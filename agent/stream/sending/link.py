@@ -16,8 +16,8 @@ from agent.core.problem import Problem, ProblemCode, Severity
 from agent.core.problem_codes import BUSY, DIGEST_DIFFERS, DISCONNECTED, DISK_RESERVE, PROTOCOL
 from agent.stream.footing import LineageBroken
 from agent.stream.messages import Answers, Batch, Welcome
-from agent.stream.sending.call import RefusedByPeer
 from agent.stream.sending.forecast import Meter
+from agent.stream.sending.refusals import RefusedByPeer
 from agent.stream.sending.rounds import Stalled
 from agent.stream.sending.sender import CallPhase, Sender
 
@@ -145,7 +145,7 @@ class Link:
             attempts=self._attempts,
             error=self._error,
             behind=sender.behind_bytes if sender is not None else 0,
-            sent=sender.talk.sent if sender is not None else 0,
+            sent=sender.talk.under_way.sent if sender is not None else 0,
             gains=self._gains.rate() if sender is not None else 0.0,
             welcome=self._welcome,
         )
@@ -189,7 +189,7 @@ class Link:
             sender.close()
         self._gains = Meter()
         while not sender.talk.watch(_TICK):
-            self._gains.count(self._clock.monotonic(), sender.talk.worked_off)
+            self._gains.count(self._clock.monotonic(), sender.talk.under_way.worked_off)
         if sender.talk.failure is None:
             # We ended it, and the peer should do the same; one that does not would keep us from ever dialling again.
             hearer.join(self._close_within)

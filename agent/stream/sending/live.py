@@ -29,14 +29,14 @@ def ask_for_missing(
     groups = [chunks[at : at + NAMES_TARGET] for at in range(0, len(chunks), NAMES_TARGET)]
     asked: list[tuple[int, list[ReadChunk]]] = []
     for group in groups:
-        question = talk.question(len(group))
+        question = talk.unanswered.question(len(group))
         load.part(_question(question, group))
         yield from talk.say(load.take())
         asked.append((question, group))
     had: set[bytes] = set()
     for question, group in asked:
         yield from talk.answer(question)
-        lacking = {group[index].name for index in talk.take_answer(question)}
+        lacking = {group[index].name for index in talk.unanswered.take(question)}
         had.update(chunk.name for chunk in group if chunk.name not in lacking)
     return had
 
@@ -64,7 +64,7 @@ def put_commit(
     """One commit whole, on top of ``base``; the batch is left open for more. ``patches``: see :func:`put_chunks`."""
     number = item.commit.number
     yield from put_chunks(talk, load, item, had, patches)
-    for _, blob in blobs_of(item.changes, min(ROWS_TARGET, talk.message)):
+    for _, blob in blobs_of(item.changes, min(ROWS_TARGET, talk.under_way.message())):
         if not load.fits(len(blob)):
             yield from talk.say(load.take())
         load.part(Offer(0, number, base, blob))

@@ -62,10 +62,10 @@ def _compared(
 ) -> Generator[Batch, None, bytes]:
     """The buckets in which the peer's state is not that of our commit; empty where they are most of all."""
     ours = source.sums(number)
-    talk.ask_sums()
+    talk.unanswered.ask_sums()
     yield from asking.put(Sums(number, ours.groups()))
-    yield from talk.wait(lambda: talk.sums is not None)
-    theirs = talk.take_sums()
+    yield from talk.wait(lambda: talk.unanswered.sums is not None)
+    theirs = talk.unanswered.take_sums()
     if theirs.number != footing.base:
         raise bad("sums of another commit than its newest")
     return differing_buckets(ours.group, theirs.differing, theirs.buckets)

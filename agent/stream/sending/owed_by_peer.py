@@ -136,10 +136,10 @@ class OwedContent:
 
     def _page(self, after: ObjectId) -> Generator[Batch, None, Owing]:
         self._load.part(AskOwed(after))
-        self._talk.ask_owed()
+        self._talk.unanswered.ask_owed()
         yield from self._talk.say(self._load.take())
-        yield from self._talk.wait(lambda: self._talk.owing is not None)
-        page = self._talk.take_owing()
+        yield from self._talk.wait(lambda: self._talk.unanswered.owing is not None)
+        page = self._talk.unanswered.take_owing()
         if any(id <= before for before, id in itertools.pairwise((after, *page.objects))):
             raise bad("objects that are not in order")
         return page
@@ -151,12 +151,12 @@ class OwedContent:
             return
         refs = row_references(None, row, self._source.piece)
         while some := list(itertools.islice(refs, NAMES_TARGET)):
-            question = self._talk.question(len(some))
+            question = self._talk.unanswered.question(len(some))
             asked = tuple((ref.kind, ref.name) for ref in some)
             self._load.part(Offer(question, CommitNumber(0), CommitNumber(0), asked=asked))
             yield from self._talk.say(self._load.take())
             yield from self._talk.answer(question)
-            yield from self._answer([some[index] for index in self._talk.take_answer(question)])
+            yield from self._answer([some[index] for index in self._talk.unanswered.take(question)])
 
     def _answer(self, refs: Sequence[ChunkRef]) -> Iterator[Batch]:
         lacking = False

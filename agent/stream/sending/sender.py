@@ -100,10 +100,10 @@ class Sender:
         while it catches up, about: what its round has not come to yet, and what was captured since that began."""
         queue, current = self._queue, self._round
         if current is not None:
-            return self.talk.left_raw + current.unsaid + current.todo + self._feed.given - current.since
+            return self.talk.under_way.left_raw + current.unsaid + current.todo + self._feed.given - current.since
         size, given = self._taken
-        taken = max(0, size - (self.talk.given_raw - given))
-        return self.talk.left_raw + taken + (queue.bytes if queue is not None else 0)
+        taken = max(0, size - (self.talk.under_way.given_raw - given))
+        return self.talk.under_way.left_raw + taken + (queue.bytes if queue is not None else 0)
 
     @property
     def is_fruitless(self) -> bool:
@@ -249,10 +249,10 @@ class Sender:
 
     def _may_speak(self, queue: PeerQueue) -> bool:
         """Whether something may go out: commits whenever the credit lets them, content of large files a little at a time."""
-        queue.bulk = min(queue.bulk_most, self.talk.bulk_credit)
+        queue.bulk = min(queue.bulk_most, self.talk.under_way.bulk_credit)
         queue.slice = queue.bulk
-        queue.moment = self.talk.moment
-        return queue.has_commit or (bool(queue) and self.talk.in_flight <= self.talk.bulk_credit)
+        queue.moment = self.talk.under_way.moment
+        return queue.has_commit or (bool(queue) and self.talk.under_way.size <= self.talk.under_way.bulk_credit)
 
     def _is_over(self, queue: PeerQueue) -> bool:
         return queue.overflowed or self.talk.closing
@@ -325,20 +325,20 @@ class Sender:
 
     def _stream(self, base: CommitNumber, queue: PeerQueue) -> Generator[Batch, None, CommitNumber]:
         """Live commits; returns where the peer is when the queue does not go on from there."""
-        load = Load(self.talk.level, lambda: self.talk.message)
+        load = Load(self.talk.under_way.level, self.talk.under_way.message)
         while True:
             yield from self.talk.wait(lambda: self._may_speak(queue) or self._is_over(queue) or self._asks_owed)
             if self._owed is not None and self._owed.due and not (self._may_speak(queue) or self._is_over(queue)):
                 yield from self._owed.go_on(lambda: self._may_speak(queue) or self._is_over(queue))
                 continue
-            items = queue.take(min(_TAKE_BYTES, self.talk.bulk_credit))
+            items = queue.take(min(_TAKE_BYTES, self.talk.under_way.bulk_credit))
             if not items:
                 return base
             if self._asks_first:
                 if any(isinstance(item, LiveCommit) and item.commit.number > base for item in items):
                     return base
                 continue
-            size, given = sum(item.size for item in items), self.talk.given_raw
+            size, given = sum(item.size for item in items), self.talk.under_way.given_raw
             self._taken = size, given
             had = yield from live.ask_for_missing(self.talk, load, items)
             self._taken = size - live.size_of_chunks(items, had), given

@@ -286,10 +286,10 @@ def test_a_standby_from_nothing_while_another_streams(primary: Primary, secondar
     call = Call(primary, steady)
     until_durable(call, primary)
     call.until_streaming()
-    sent, position, catalog = call.sender.talk.sent, call.board.position, primary.catalog.newest()
+    sent, position, catalog = call.sender.talk.under_way.sent, call.board.position, primary.catalog.newest()
     rounds = sum(isinstance(part, Begin | Sums) for part in parts_of(steady))
     sync(primary, MemoryTransport(other))
-    assert (sent, position) == (call.sender.talk.sent, call.board.position)
+    assert (sent, position) == (call.sender.talk.under_way.sent, call.board.position)
     assert (CallPhase.STREAMING, None) == (call.sender.phase, call.sender.talk.failure)
     assert (catalog, [primary.epoch]) == (primary.catalog.newest(), primary.catalog.lineage)
     primary.write((b"later", b"1"))
@@ -323,10 +323,10 @@ def test_a_standby_put_back_to_an_old_image(
     assert newest is not None
     if forgotten:
         primary.catalog.raise_horizon(newest.number)
-    before = call.sender.talk.sent, call.board.position, call.sender.phase
+    before = call.sender.talk.under_way.sent, call.board.position, call.sender.phase
     again = MemoryTransport(other)
     sync(primary, again)
-    assert before == (call.sender.talk.sent, call.board.position, call.sender.phase)
+    assert before == (call.sender.talk.under_way.sent, call.board.position, call.sender.phase)
     assert (newest, digest_of(primary)) == (primary.catalog.newest(), other.digest())
     assert rows_in(again) < 10
     call.stop()

@@ -25,8 +25,9 @@ from agent.stream.messages import (
     Welcome,
     Withdraw,
 )
-from agent.stream.sending.call import STANDSTILL, Conversation, Ended, RefusedByPeer
+from agent.stream.sending.call import STANDSTILL, Conversation, Ended
 from agent.stream.sending.pace import Pace
+from agent.stream.sending.refusals import RefusedByPeer
 
 WELCOME = Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 2 << 20, VERSION)
 MIB = Data(b"\0", b"\0", [1 << 20], [1 << 20], bytes(1 << 20))
@@ -65,11 +66,15 @@ def test_what_is_left_is_counted_in_the_clear() -> None:
     talk = welcomed(ManualClock())
     list(talk.say((packed,)))
     assert [(PART,)] == list(talk.say((PART,)))
-    assert (0, (1 << 20) + PART_SIZE) == (talk.worked_off, talk.left_raw)
+    assert (0, (1 << 20) + PART_SIZE) == (talk.under_way.worked_off, talk.under_way.left_raw)
     talk.hear((progress(1010),))
-    assert (1 << 20, PART_SIZE, (1 << 20) + PART_SIZE) == (talk.worked_off, talk.left_raw, talk.given_raw)
-    talk.hear((progress(talk.sent),))
-    assert ((1 << 20) + PART_SIZE, 0) == (talk.worked_off, talk.left_raw)
+    assert (1 << 20, PART_SIZE, (1 << 20) + PART_SIZE) == (
+        talk.under_way.worked_off,
+        talk.under_way.left_raw,
+        talk.under_way.given_raw,
+    )
+    talk.hear((progress(talk.under_way.sent),))
+    assert ((1 << 20) + PART_SIZE, 0) == (talk.under_way.worked_off, talk.under_way.left_raw)
 
 
 def test_standstill_is_noticed() -> None:
@@ -122,7 +127,7 @@ def test_answer_before_the_welcome() -> None:
 def test_need_beyond_the_question() -> None:
     """Indexes are those of the names that were asked."""
     talk = welcomed(ManualClock())
-    question = talk.question(3)
+    question = talk.unanswered.question(3)
     with pytest.raises(WireError):
         talk.hear((Need(question, (3,)),))
 
@@ -131,7 +136,7 @@ def test_need_beyond_the_question() -> None:
 def test_need_that_does_not_rise(indexes: tuple[int, ...]) -> None:
     """Each index once, in order: nothing is read twice for one question."""
     talk = welcomed(ManualClock())
-    question = talk.question(3)
+    question = talk.unanswered.question(3)
     with pytest.raises(WireError):
         talk.hear((Need(question, indexes),))
 
@@ -244,13 +249,13 @@ def test_a_question_that_is_never_answered_ends_the_call() -> None:
     """The peer beats and takes everything, and does not say what it lacks."""
     clock = ManualClock()
     talk = welcomed(clock)
-    talk.question(1)
+    talk.unanswered.question(1)
     list(talk.say((MIB,)))
-    talk.hear((progress(talk.sent),))
+    talk.hear((progress(talk.under_way.sent),))
     for _ in range(int(STANDSTILL // 10)):
         clock.advance(10)
-        talk.hear((progress(talk.sent),))
+        talk.hear((progress(talk.under_way.sent),))
     assert not talk.watch(0)
     clock.advance(1)
-    talk.hear((progress(talk.sent),))
+    talk.hear((progress(talk.under_way.sent),))
     assert (True, Unreachable) == (talk.watch(0), type(talk.failure))

@@ -18,9 +18,9 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.stream.footing import LineageBroken
 from agent.stream.messages import CREDIT, VERSION, Answers, Batch, Hello, Welcome
 from agent.stream.position import Level, PositionBoard
-from agent.stream.sending.call import RefusedByPeer
 from agent.stream.sending.link import Link
 from agent.stream.sending.pace import Pace
+from agent.stream.sending.refusals import RefusedByPeer
 from agent.stream.sending.rounds import Stalled
 from agent.stream.sending.sender import CallPhase, Sender
 from fakes.eventually import eventually
