@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agent.core.chunks import ChunkRef
 from agent.stream.messages import Batch, PrimaryPart
 from agent.stream.sending.batch_builder import Load
-from agent.stream.sending.call import Conversation
+from agent.stream.sending.talk.call import Conversation
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from agent.core.problem_codes import BUSY, DIGEST_DIFFERS, DISCONNECTED, DISK_RE
 from agent.stream.footing import LineageBroken
 from agent.stream.messages import Answers, Batch, Welcome
 from agent.stream.sending.forecast import Meter
-from agent.stream.sending.refusals import RefusedByPeer
 from agent.stream.sending.rounds import Stalled
 from agent.stream.sending.sender import CallPhase, Sender
+from agent.stream.sending.talk.refusals import RefusedByPeer
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0

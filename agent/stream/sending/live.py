@@ -10,8 +10,8 @@ from agent.core.ids import CommitNumber
 from agent.stream.messages import NAMES_TARGET, ROWS_TARGET, Batch, Offer, Seal, told_bytes
 from agent.stream.rows_blob import blobs_of
 from agent.stream.sending.batch_builder import Load
-from agent.stream.sending.call import Conversation
 from agent.stream.sending.feed import LiveCommit, LiveContent, LiveItem
+from agent.stream.sending.talk.call import Conversation
 
 #: So many bytes that the peer may have ride along unasked: asking would cost a round trip.
 UNASKED_BYTES = 64 << 10

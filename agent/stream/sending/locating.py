@@ -12,8 +12,8 @@ from agent.stream.differing import differing_buckets
 from agent.stream.footing import Footing, Way
 from agent.stream.messages import Batch, Begin, Sums, bad
 from agent.stream.sending.asking import Asking
-from agent.stream.sending.call import Conversation
 from agent.stream.sending.source import Source
+from agent.stream.sending.talk.call import Conversation
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from agent.core.clock import Clock
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.stream.messages import NAMES_TARGET, OBJECTS_MAX, Absent, AskOwed, Batch, Offer, Owing, Withdraw, bad
 from agent.stream.sending.batch_builder import Load
-from agent.stream.sending.call import Conversation
 from agent.stream.sending.source import Source
+from agent.stream.sending.talk.call import Conversation
 
 #: Paths that are told of one peer.
 PATHS = 20

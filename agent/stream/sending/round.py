@@ -12,10 +12,10 @@ from agent.core.commit import Commit
 from agent.core.errors import CalledOff, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.stream.messages import Batch
-from agent.stream.sending.call import Conversation
 from agent.stream.sending.feed import PeerQueue
 from agent.stream.sending.rounds import Rounds, Stalled
 from agent.stream.sending.source import PendingMark, Source
+from agent.stream.sending.talk.call import Conversation
 
 #: What is the matter with files, see ``Stalled``.
 NOT_READ = "cannot be read as captured"

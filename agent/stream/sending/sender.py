@@ -26,7 +26,6 @@ from agent.stream.messages import Answers, Batch, Hello, Welcome
 from agent.stream.position import PositionBoard
 from agent.stream.sending import live
 from agent.stream.sending.batch_builder import Load
-from agent.stream.sending.call import Conversation, Ended
 from agent.stream.sending.catchup import Catchup
 from agent.stream.sending.feed import Feed, LiveCommit, LiveContent, PeerQueue
 from agent.stream.sending.owed_by_peer import OwedContent, Told, nobody
@@ -35,6 +34,7 @@ from agent.stream.sending.round import Round, RoundContext, rest_fruitless
 from agent.stream.sending.rounds import Rounds
 from agent.stream.sending.source import Source
 from agent.stream.sending.spool_round import SpooledRound
+from agent.stream.sending.talk.call import Conversation, Ended
 from agent.stream.telling import Standings
 
 _TAKE_BYTES = 4 << 20

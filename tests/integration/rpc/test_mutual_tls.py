@@ -20,7 +20,7 @@ from agent.rpc.connections import IDLE_PER_ADDRESS, accepted
 from agent.rpc.server import GrpcServer
 from agent.rpc.tls import Identities, channel_credentials
 from agent.stream.position import Level
-from agent.stream.sending.refusals import RefusedByPeer
+from agent.stream.sending.talk.refusals import RefusedByPeer
 from fakes.eventually import eventually
 from fakes.rpc_fakes import CLOCK, DAY_NS, Authority, Served
 from fakes.stream_fakes import Call, Primary, Secondary

@@ -11,7 +11,7 @@ import pytest
 from agent.core.chunks import name_of
 from agent.stream.messages import Data
 from agent.stream.position import Level
-from agent.stream.sending.refusals import RefusedByPeer
+from agent.stream.sending.talk.refusals import RefusedByPeer
 from fakes.stream_fakes import CHUNK, Call, MemoryTransport, OldReceiver, Primary, Secondary
 
 FILE = 20 * CHUNK

@@ -13,7 +13,7 @@ from agent.core.rows import decode_object
 from agent.store.vault.codec import pack_chunk
 from agent.stream.messages import CREDIT, VERSION, Data, Offer, Progress, Seal, Welcome, Withdraw
 from agent.stream.position import Level, PositionBoard
-from agent.stream.sending.refusals import RefusedByPeer
+from agent.stream.sending.talk.refusals import RefusedByPeer
 from fakes.stream_fakes import (
     CHUNK,
     Call,

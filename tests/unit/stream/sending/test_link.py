@@ -20,9 +20,9 @@ from agent.stream.messages import CREDIT, VERSION, Answers, Batch, Hello, Welcom
 from agent.stream.position import Level, PositionBoard
 from agent.stream.sending.link import Link
 from agent.stream.sending.pace import Pace
-from agent.stream.sending.refusals import RefusedByPeer
 from agent.stream.sending.rounds import Stalled
 from agent.stream.sending.sender import CallPhase, Sender
+from agent.stream.sending.talk.refusals import RefusedByPeer
 from fakes.eventually import eventually
 from fakes.stream_fakes import MemoryTransport, Primary, Secondary, make_sender
 

@@ -9,9 +9,9 @@ from agent.core.commit import Position
 from agent.core.errors import WireError
 from agent.core.ids import NO_EPOCH, NOTHING
 from agent.stream.messages import VERSION, Heartbeat, Progress, Refuse, Welcome
-from agent.stream.sending.call import Conversation
-from agent.stream.sending.refusals import RefusedByPeer
-from agent.stream.sending.words import A_SECOND, AT_ONCE, FOR_EACH, Words
+from agent.stream.sending.talk.call import Conversation
+from agent.stream.sending.talk.refusals import RefusedByPeer
+from agent.stream.sending.talk.words import A_SECOND, AT_ONCE, FOR_EACH, Words
 
 WELCOME = Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 2 << 20, VERSION)
 

@@ -8,7 +8,7 @@ from agent.core.chunks import DATA, name_of
 from agent.store.vault.codec import open_chunk, pack_chunk
 from agent.stream.messages import Data
 from agent.stream.sending.batch_builder import Load
-from agent.stream.sending.effort import QUICK, STEADY, THOROUGH, level
+from agent.stream.sending.talk.effort import QUICK, STEADY, THOROUGH, level
 
 MB, BACKLOG = 1_000_000, 1 << 20
 

@@ -6,8 +6,8 @@ from collections import deque
 
 from agent.core.ids import NOTHING
 from agent.stream.messages import BATCH_TARGET, CREDIT, Batch, Seal, bad
-from agent.stream.sending import effort
-from agent.stream.sending.window import BULK_SECONDS, MOST_SECONDS, InFlight
+from agent.stream.sending.talk import effort
+from agent.stream.sending.talk.window import BULK_SECONDS, MOST_SECONDS, InFlight
 
 _CREDIT_MIN = 2 << 20
 

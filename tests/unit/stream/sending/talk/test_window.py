@@ -6,7 +6,7 @@ from collections import deque
 
 import pytest
 
-from agent.stream.sending.window import BULK_SECONDS, LEAST, MOST_SECONDS, InFlight
+from agent.stream.sending.talk.window import BULK_SECONDS, LEAST, MOST_SECONDS, InFlight
 
 MIB = 1 << 20
 

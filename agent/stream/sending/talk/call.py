@@ -28,10 +28,10 @@ from agent.stream.messages import (
     bad,
 )
 from agent.stream.sending.pace import Pace
-from agent.stream.sending.refusals import RefusedByPeer
-from agent.stream.sending.unanswered import Unanswered
-from agent.stream.sending.under_way import UnderWay
-from agent.stream.sending.words import Words
+from agent.stream.sending.talk.refusals import RefusedByPeer
+from agent.stream.sending.talk.unanswered import Unanswered
+from agent.stream.sending.talk.under_way import UnderWay
+from agent.stream.sending.talk.words import Words
 from agent.stream.telling import Standings, Telling
 from agent.stream.weights import raw_weight, weight
 

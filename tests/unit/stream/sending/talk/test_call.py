@@ -25,9 +25,9 @@ from agent.stream.messages import (
     Welcome,
     Withdraw,
 )
-from agent.stream.sending.call import STANDSTILL, Conversation, Ended
 from agent.stream.sending.pace import Pace
-from agent.stream.sending.refusals import RefusedByPeer
+from agent.stream.sending.talk.call import STANDSTILL, Conversation, Ended
+from agent.stream.sending.talk.refusals import RefusedByPeer
 
 WELCOME = Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 2 << 20, VERSION)
 MIB = Data(b"\0", b"\0", [1 << 20], [1 << 20], bytes(1 << 20))
