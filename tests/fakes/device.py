@@ -10,17 +10,17 @@ from agent.core import chunks
 from agent.core.chunks import DEVICE_CHUNK, ChunkRef
 from agent.core.commit import Changes, Commit
 from agent.core.dataset_kind import DatasetKind
-from agent.core.ids import ChunkNumber, CommitNumber, ObjectId
+from agent.core.ids import ChunkNumber, CommitNumber, Epoch, ObjectId
 from agent.core.rows import chunk_key, chunk_number_of_key, decode_chunk, encode_chunk
 from agent.store.catalog.catalog import CatalogReader
-from fakes.stream_fakes import FakeSource, Primary, Secondary
+from fakes.stream_fakes import EPOCH, FakeSource, Primary, Secondary
 
 
 class DevicePrimary(Primary):
     """``image`` is what reading finds; it is captured when written to, or when told."""
 
-    def __init__(self, directory: Path, image: bytes, limit: int = 64 << 20) -> None:
-        super().__init__(directory, limit=limit)
+    def __init__(self, directory: Path, image: bytes, limit: int = 64 << 20, epoch: Epoch = EPOCH) -> None:
+        super().__init__(directory, epoch, limit)
         self.image = bytearray(image)
         self.moments: dict[CommitNumber, bytes] = {}
         self.capture_all()

@@ -10,8 +10,8 @@ import pytest
 
 from agent.core.chunks import DEVICE_CHUNK
 from agent.core.errors import HikaeError
-from agent.core.ids import NOTHING, ObjectId
-from agent.stream.messages import Offer
+from agent.core.ids import NOTHING, Epoch, ObjectId
+from agent.stream.messages import Offer, Seal
 from fakes.device import DevicePrimary, DeviceSecondary
 from fakes.eventually import eventually
 from fakes.store_fakes import expire
@@ -123,6 +123,33 @@ def test_a_device_away_longer_than_history(device: DevicePrimary, standby: Devic
     assert [2] == [len(names) for names in asked]
     images = [standby.image_at(one.number) for one in (old, newest)]
     assert [device.moments[old.number], bytes(device.image)] == images
+
+
+@pytest.mark.parametrize("met", [True, False])
+def test_a_device_goes_back_to_the_common_commit(
+    tmp_path: Path, device: DevicePrimary, standby: DeviceSecondary, met: bool
+) -> None:
+    """Two standbys part and one is promoted: what the other had alone is taken back, and only what changed here since they
+    ``met`` travels. Where they never had a commit in common, the rows of the buckets that differ do."""
+    common = device.put((0, noise(6 * DEVICE_CHUNK)))
+    ahead = DeviceSecondary(tmp_path / "ahead")
+    sync(device, MemoryTransport(ahead))
+    ahead.close()
+    if met:
+        sync(device, MemoryTransport(standby))
+    device.put((DEVICE_CHUNK, noise(2 * DEVICE_CHUNK, 1)))
+    device.resize(SIZE + DEVICE_CHUNK)
+    sync(device, MemoryTransport(standby))
+    new = DevicePrimary(ahead.directory, device.moments[common.number], epoch=Epoch(2, "alpha", b"2" * 16))
+    new.put((2 * DEVICE_CHUNK, noise(DEVICE_CHUNK, 2)))
+    transport = MemoryTransport(standby)
+    sync(new, transport)
+    seals = [part for batch in transport.up for part in batch if isinstance(part, Seal)]
+    newest = standby.catalog.newest()
+    assert newest is not None
+    assert (digest_of(new), bytes(new.image)) == (newest.digest, standby.image_at(newest.number))
+    assert [1 if met else 3] == [seal.rows for seal in seals if seal.rows]
+    new.close()
 
 
 def test_a_device_that_changes_at_every_read_goes_by_the_spool(tmp_path: Path, standby: DeviceSecondary) -> None:
