@@ -19,11 +19,15 @@ from agent.apply.ports import NOTHING_EARLY, NothingAdopted, no_patch, nothing_l
 from agent.apply.results import Applied
 from agent.apply.run.one_run import Means
 from agent.apply.writing.file_content import told_lost
+from agent.core.chunks import DATA
 from agent.core.commit import Commit
 from agent.core.ids import ROOT
 from agent.core.problem import ProblemBoard
 from agent.fs.confined import open_root
 from agent.store.local import Local
+from agent.store.vault.codec import pack_chunk
+from agent.store.vault.pack import PackEnd
+from agent.store.vault.vault import Vault
 from fakes.apply_fakes import PAGE, Chance, Crash, DiesAt, Rig, Tree, rig
 from fakes.trees import Seen, snapshot
 
@@ -34,6 +38,7 @@ class Beside:
 
     it: Rig
     limits: ApplyLimits = USUAL
+    vault: Vault | None = None
     board: ProblemBoard = field(default_factory=ProblemBoard)
 
     def __post_init__(self) -> None:
@@ -42,8 +47,10 @@ class Beside:
 
     def to(self, commit: Commit, step: Callable[[str], None] = no_step) -> Applied:
         """Make it equal to a commit."""
+        vault = self.vault
+        read, patch_of = (self.it.store.read, no_patch) if vault is None else (vault.read, vault.patch_of)
         means = Means(
-            told_lost(self.it.store.read, lambda: None), no_patch, NOTHING_EARLY, nothing_left_out, lambda: None,
+            told_lost(read, lambda: None), patch_of, NOTHING_EARLY, nothing_left_out, lambda: None,
             self.board, self.it.clock, self.limits,
         )  # fmt: skip
         output = open_output(str(self.path), open_root(str(self.path)), step, NothingAdopted(), str(self.it.base))
@@ -165,6 +172,20 @@ def test_what_somebody_changed_since_is_not_believed_where_a_run_was_cut_short(i
     assert (first.number, True) == (done.number, done.redo)
     assert tree.expected() == beside.seen()
     assert first.number == beside.to(first).number
+
+
+def test_the_chunks_come_from_a_vault(it: Rig, rng: random.Random) -> None:
+    """Catalog and vault are all that it takes."""
+    past = history(it, rng, 4)
+    with Vault.open(str(it.base / "vault"), PackEnd(0, 0)) as vault:
+        stored = it.store.stored
+        vault.add([pack_chunk(name, DATA, data) for name, data in stored.items()], list(stored.values()))
+        vault.sync()
+        beside = Beside(it, vault=vault)
+        for commit, tree in rng.sample(past, len(past)):
+            done = beside.to(commit)
+            assert (commit.number, 0) == (done.number, done.failed)
+            assert tree.expected() == beside.seen()
 
 
 def test_a_lineage_that_began_anew_lies_between(it: Rig, rng: random.Random) -> None:
