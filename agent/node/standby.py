@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from agent.adopt.adopted_tree import AdoptedTree
-from agent.adopt.seeding import Seeding
 from agent.apply.applier import Applier, Supply
 from agent.apply.loop import ApplyCalls, ApplyLoop
-from agent.apply.ports import LeftOut, nothing_left_out
 from agent.apply.resync import forget_standby
 from agent.apply.standby_root import StandbyPlace
 from agent.apply.writing.arriving import EarlyContent
-from agent.capture.exclude import Rules
-from agent.config.nesting import apart
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
-from agent.core.errors import Damaged, HikaeError, Refused, TryAgain
+from agent.core.errors import HikaeError, Refused, TryAgain
 from agent.core.hold import REPLACED
 from agent.core.ids import NOTHING, Epoch
 from agent.core.problem import Problem, ProblemBoard, Severity
@@ -29,23 +24,19 @@ from agent.node.following.arrival_pace import keep_pace
 from agent.node.following.history_upkeep import upkeep_of
 from agent.node.following.served_calls import ServedCalls
 from agent.node.following.standby_call import StandbyCall
+from agent.node.following.standby_stores import StandbyStores, open_standby_stores
 from agent.node.owed_problems import tell_standby
 from agent.node.pauses import APPLY
 from agent.node.turn_taking import Turns
 from agent.repair.from_standby import Restoring
-from agent.repair.lost_chunks import Mending
 from agent.roles import lineage
 from agent.roles.assignment import Assignment
 from agent.status.figures import size_text
-from agent.store.catalog.catalog import Catalog
-from agent.store.local import Local
-from agent.store.vault.vault import Vault
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.position import PositionBoard
 from agent.stream.receiving.receiver import Receiver
 
 _CONSISTENT = "consistent"
-_SEEDS = "seeds"
 
 
 class Standby:
@@ -54,58 +45,34 @@ class Standby:
     @classmethod
     def open(cls, dataset: Dataset, context: SideContext) -> Standby:
         """Open catalog and vault, recover, and begin to apply. Raises ``HikaeError``; nothing is left open then."""
-        around = context.around
-        home = around.home(dataset)
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        place = around.vault(dataset)
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        stores = open_standby_stores(dataset, context)
         with ExitStack() as stack:
-            catalog = stack.enter_context(Catalog.open(str(home / lineage.CATALOG)))
-            local = stack.enter_context(lineage.open_local(home))
-            vault = stack.enter_context(Vault.open(str(place), catalog.pack_end()))
-            expected = dataset.adopt and catalog.newest() is None
-            tree = AdoptedTree(str(place), dataset.path)
-            stack.callback(tree.close)
-            lost = _opened(tree, local)
-            mending = Mending(vault, local, context.assigned.primary, context.board, clock=around.clock)
-            left_out = _left_out(dataset, around)
-            seeding = Seeding(tree, vault, around.clock, lost=mending.forget, left_out=left_out, expected=expected)
-            standby = cls(dataset, context, catalog, local, vault=vault, seeding=seeding, mending=mending)
-            if lost:
-                mending.lost(lost)
+            stack.callback(stores.close)
+            standby = cls(dataset, context, stores)
             stack.pop_all()
         standby.loop.start()
         return standby
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        context: SideContext,
-        catalog: Catalog,
-        local: Local,
-        *,
-        vault: Vault,
-        seeding: Seeding,
-        mending: Mending,
-    ) -> None:
+    def __init__(self, dataset: Dataset, context: SideContext, stores: StandbyStores) -> None:
         around, board = context.around, context.board
         self.dataset = dataset
-        self.vault = vault
-        self.seeding = seeding
+        self.vault = stores.vault
+        self.seeding = stores.seeding
         self.announced = 0
         self.primary_program = ""
         self.turns = Turns()
         self.room = _room(dataset, around, board)
-        self.was_consistent = local.value(_CONSISTENT) is not None
+        self.was_consistent = stores.local.value(_CONSISTENT) is not None
         self._awaited = NOTHING
         self._context = context
-        self._catalog = catalog
-        self._local = local
-        self.mending = mending
+        self._stores = stores
+        self._catalog = stores.catalog
+        self._local = stores.local
+        self.mending = stores.mending
         self._kept: Epoch | None = None
         self._is_full = False
         self.calls = ServedCalls(dataset.name, around.clock)
-        newest = catalog.newest()
+        newest = stores.catalog.newest()
         self.early = EarlyContent(self._poke, around.clock.monotonic)
         applier = self._applier = self._made_applier()
         self.board = PositionBoard(Position(newest.number if newest else NOTHING))
@@ -114,7 +81,7 @@ class Standby:
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)
-        self.upkeep = upkeep_of(catalog, local, around.clock, lambda: self.dataset)
+        self.upkeep = upkeep_of(stores.catalog, stores.local, around.clock, lambda: self.dataset)
         self._tell_owed()
         self.steer()
 
@@ -129,7 +96,7 @@ class Standby:
             self.turns.step,
             dataset.adopt,
             self.seeding.guard,
-            _left_out(dataset, around),
+            self._stores.left_out,
         )
         supply = Supply(self._catalog.reader, self.mending.read, self.mending.patch_of, self.early)
         return Applier(place, supply, self._local, self._context.board, clock=around.clock, brake=dataset.brake)
@@ -143,10 +110,7 @@ class Standby:
         self.calls.end_all()
         self.loop.close()
         self.early.close()
-        self.seeding.close()
-        self.vault.close()
-        self._local.close()
-        self._catalog.close()
+        self._stores.close()
 
     def resync(self) -> None:
         """Take whatever stands at the standby's path for the standby, in place of the directory that is gone. Returns when what
@@ -313,7 +277,7 @@ class Standby:
         seeded = self.seeding.seeds
         more = self.seeding.step(self._applier.adopting)
         if self.seeding.seeds != seeded:
-            self._local.set_value(_SEEDS, b"" if seeded else b"yes", durable=True)
+            self._stores.note_seeding()
             self._context.around.changed()
         return more
 
@@ -336,26 +300,7 @@ class Standby:
         self._context.around.changed()
 
 
-def _left_out(dataset: Dataset, around: Surroundings) -> LeftOut:
-    """What the dataset's rules exclude, and where other datasets of this node lie."""
-    rules = Rules(dataset.exclude, dataset.include, apart(dataset, around.settings.datasets))
-    return rules.excluded if rules else nothing_left_out
-
-
 def _room(dataset: Dataset, around: Surroundings, board: ProblemBoard) -> DiskReserve:
     places = around.home(dataset), around.vault(dataset)
     reserve = Reserve(places, around.clock)
     return DiskReserve("receive", "nothing more is received", dataset.name, reserve, board=board, clock=around.clock)
-
-
-def _opened(tree: AdoptedTree, local: Local) -> str:
-    """Go on with an adopted tree; why what was relied on in it is lost, "" when it is not."""
-    try:
-        found = tree.open()
-    except Damaged as error:
-        local.set_value(_SEEDS, b"", durable=True)
-        return error.reason
-    if not found and local.value(_SEEDS):
-        local.set_value(_SEEDS, b"", durable=True)
-        return "the list of what stands in the adopted tree is gone"
-    return ""
