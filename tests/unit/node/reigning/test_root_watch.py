@@ -1,0 +1,69 @@
+"""A root that is watched, lost, and watched again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.core.clock import ManualClock
+from agent.core.problem import ProblemBoard
+from agent.node.reigning.root_watch import RootWatch
+from agent.watch.fanotify import FanotifyGroups
+from agent.watch.hint import Look, never_passes
+from fakes.watch_fakes import SeenHints
+
+
+class Bench:
+    """A root that is to be watched by looking at it: no privilege, no event."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.seen = root, SeenHints()
+        self.board, self.clock = ProblemBoard(), ManualClock()
+        self.watch = RootWatch(str(root), "polling", FanotifyGroups(), lambda _: False, hint=self.seen)
+
+    def tick(self) -> list[str]:
+        """A second passes; what is said then."""
+        self.watch.tick(self.board, self.clock)
+        return [problem.message for problem in self.board.listed()[0]]
+
+    @property
+    def asked_for_all(self) -> bool:
+        """Whether everything is to be looked at."""
+        return any(hint.path == b"" and hint.look is Look.SUBTREE for hint in self.seen.hints)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A root that does not stand yet."""
+    return Bench(tmp_path / "root")
+
+
+def test_a_root_that_comes_later_is_watched_and_looked_at(bench: Bench) -> None:
+    """Until then it is said, and no barrier passes."""
+    bench.watch.start()
+    assert bench.watch.set_barrier() is never_passes
+    assert ["the tree is not fully watched"] == [said.partition(":")[0] for said in bench.tick()]
+    bench.root.mkdir()
+    bench.tick()
+    assert (True, True) == (bench.watch.watcher is not None, bench.asked_for_all)
+    bench.watch.close()
+
+
+def test_what_stands_at_the_start_is_not_looked_at_for_the_watch(bench: Bench) -> None:
+    """The pump's first walk does that; nothing may have been missed."""
+    bench.root.mkdir()
+    bench.watch.start()
+    assert (True, False) == (bench.watch.watcher is not None, bench.asked_for_all)
+    bench.watch.close()
+
+
+def test_no_barrier_passes_over_another_root(bench: Bench, tmp_path: Path) -> None:
+    """The watcher sees the directory that it began with, and another one stands at the path."""
+    bench.root.mkdir()
+    bench.watch.start()
+    assert bench.watch.set_barrier() is not never_passes
+    bench.root.rename(tmp_path / "was")
+    bench.root.mkdir()
+    assert bench.watch.set_barrier() is never_passes
+    bench.watch.close()
