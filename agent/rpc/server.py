@@ -135,7 +135,7 @@ class GrpcServer:
     def _served(
         self, peer: str, requests: Iterator[bytes], context: grpc.ServicerContext, check: Callable[[], None]
     ) -> Iterator[bytes]:
-        intake = Intake(peer, self._directory, self._seats, self._clock, lambda: _cancel(context))
+        intake = Intake(peer, self._directory, self._seats, self._clock, cancel=lambda: _cancel(context))
         with self._lock:
             self._serving[intake] = connections.peer_of(context.peer())
         try:

@@ -30,6 +30,7 @@ from agent.stream.locator import CommitMark, is_known, locator_in
 from agent.stream.messages import Answers, Batch, Data, Hello, Refuse, SecondaryPart, Welcome
 from agent.stream.position import Level, PositionBoard
 from agent.stream.receiving.intake import Intake
+from agent.stream.receiving.making import ReceivingContext
 from agent.stream.receiving.one_call import Seats
 from agent.stream.receiving.receiver import Receiver
 from agent.stream.sending.feed import Feed
@@ -318,27 +319,21 @@ class Secondary:
         self.vault.close()
         self.catalog.close()
 
+    @property
+    def context(self) -> ReceivingContext:
+        """What its receivers work with."""
+        return ReceivingContext(self.name, self.catalog, self.vault, self.board, self.clock, self.dataset_kind, None)
+
     def accept(self, peer: str, hello: Hello) -> Receiver | Answers:
         if peer != self.primary or hello.dataset != "web":
             reason = f"{peer} is not the primary of {hello.dataset} here"
             return (Refuse("not-primary", reason, "see the configuration"),)
         make = MendingReceiver if self.lacking else self.kind
-        self.receiver = make(
-            self.name,
-            hello,
-            self.catalog,
-            self.vault,
-            self.board,
-            self.clock,
-            lambda _: None,
-            self.lacking,
-            self.asks_first,
-            kind=self.dataset_kind,
-        )
+        self.receiver = make(hello, self.context, lacking=self.lacking, asks_first=self.asks_first)
         return self.receiver
 
     def intake(self, peer: str, cancel: Callable[[], None]) -> Intake:
-        return Intake(peer, self, self.seats, self.clock, cancel)
+        return Intake(peer, self, self.seats, self.clock, cancel=cancel)
 
     def digest(self) -> bytes | None:
         newest = self.catalog.newest()

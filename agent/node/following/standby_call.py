@@ -22,6 +22,7 @@ from agent.store.catalog.catalog import Catalog
 from agent.store.vault.vault import Vault
 from agent.stream.messages import Answers, Batch, Hello, Progress, SecondaryPart
 from agent.stream.position import PositionBoard
+from agent.stream.receiving.making import ReceivingContext
 from agent.stream.receiving.presence import ChunksMissing
 from agent.stream.receiving.receiver import Receiver
 
@@ -92,19 +93,11 @@ class StandbyCall(Receiver):
         around = context.around
         self._mends = standby.mending.begin()
         lacking = self._mends > 0
-        super().__init__(
-            around.node,
-            hello,
-            catalog,
-            standby.vault,
-            standby.board,
-            around.clock,
-            standby.announce,
-            lacking,
-            standby.asks_first,
-            context.standings,
-            DatasetKind(standby.dataset.kind),
+        kind = DatasetKind(standby.dataset.kind)
+        receiving = ReceivingContext(
+            around.node, catalog, standby.vault, standby.board, around.clock, kind, context.standings
         )
+        super().__init__(hello, receiving, lacking=lacking, asks_first=standby.asks_first)
         self._standby = standby
         self._counted = 0
 
@@ -115,6 +108,10 @@ class StandbyCall(Receiver):
         with self._told():
             self._standby.met(self._hello, answers)
         return meeting.introduced(answers, self._standby.dataset)
+
+    def announced(self, count: int) -> None:
+        """See ``Receiver``."""
+        self._standby.announce(count)
 
     def progress(self) -> Progress:
         """See ``Receiver``; asked for at least each second."""

@@ -6,11 +6,14 @@ then; what both changed becomes what the primary has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.core.commit import Changes
 from agent.core.rows import key_of
+from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.row_tables import Difference
+from agent.stream.locator import CommitMark, is_known
 
 #: Rows in one part.
 _PAGE = 1000
@@ -58,3 +61,19 @@ class GoingBack:
             some = left[at : at + _PAGE]
             puts = [then for _, (then, _) in some if then is not None]
             yield Changes(puts, [key for key, (then, lives) in some if then is None and lives])
+
+
+def way_back(catalog: Catalog, mark: CommitMark, limits: BackLimits, look: Callable[[], None]) -> GoingBack | None:
+    """What has to be taken back to be at that commit again; None where nobody can, or it is too much.
+    ``look``: as in ``Presence``."""
+    newest = catalog.newest()
+    if newest is None or not is_known(catalog, mark):
+        return None
+
+    def undone() -> Iterator[list[Difference]]:
+        for batch in catalog.difference(newest.number, mark.number):
+            look()
+            yield batch
+
+    back = GoingBack()
+    return back if back.gather(undone(), limits) else None

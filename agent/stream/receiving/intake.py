@@ -62,16 +62,27 @@ class Directory(Protocol):
 
 
 class Intake:
-    """Serves one call. ``cancel`` tears the transport's call down; any thread may call it at any time.
+    """Serves one call. ``cancel`` tears the transport's call down; any thread may call it at any time. ``hello_within``: so many
+    seconds its first part may take.
 
     The reading thread ends with the call: ``incoming`` must end soon after the answers do."""
 
-    def __init__(self, peer: str, directory: Directory, seats: Seats, clock: Clock, cancel: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        peer: str,
+        directory: Directory,
+        seats: Seats,
+        clock: Clock,
+        *,
+        cancel: Callable[[], None],
+        hello_within: float = HELLO_WITHIN,
+    ) -> None:
         self._peer = peer
         self._directory = directory
         self._seats = seats
         self._clock = clock
         self._cancel = cancel
+        self._hello_within = hello_within
         self._condition = threading.Condition()
         self._inbox: deque[Batch] = deque()
         self._ended = False
@@ -135,10 +146,10 @@ class Intake:
     def _hello(self) -> Hello:
         """The first part of the call. Raises ``WireError``, ``NotPermitted``, ``Unreachable``."""
         with self._condition:
-            self._condition.wait_for(lambda: self._inbox or self._ended or self._left, HELLO_WITHIN)
+            self._condition.wait_for(lambda: self._inbox or self._ended or self._left, self._hello_within)
             self._raise_failure()
             if not self._inbox:
-                raise Unreachable("serve a call", self._peer, f"no hello came within {HELLO_WITHIN:.0f} s")
+                raise Unreachable("serve a call", self._peer, f"no hello came within {self._hello_within:.0f} s")
             batch = self._inbox.popleft()
             self._condition.notify_all()
         hello = batch[0] if len(batch) == 1 else None

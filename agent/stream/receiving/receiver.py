@@ -6,15 +6,11 @@ Not a thread: :mod:`agent.stream.receiving.intake` drives it. Nothing here waits
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from agent.core import chunks
-from agent.core.clock import Clock
-from agent.core.commit import Changes, Commit, Position, Provenance
-from agent.core.dataset_kind import DatasetKind
-from agent.core.errors import OtherDigest
+from agent.core.commit import Changes, Commit, Position
 from agent.core.ids import (
     NOTHING,
     CommitNumber,
@@ -22,14 +18,9 @@ from agent.core.ids import (
     may_be_sealed,
     shown_commit,
 )
-from agent.core.row_checks import check_key, check_row
-from agent.store.catalog.catalog import COMPARED, Catalog, Header
-from agent.store.catalog.row_tables import Difference
-from agent.store.vault.pack import PackEnd
-from agent.store.vault.vault import Vault
 from agent.stream import messages
 from agent.stream.differing import differing_groups, sums_of_groups
-from agent.stream.locator import CommitMark, is_known
+from agent.stream.locator import CommitMark
 from agent.stream.messages import (
     Absent,
     Announce,
@@ -51,16 +42,14 @@ from agent.stream.messages import (
     bad,
 )
 from agent.stream.packing import implied_names, open_rows
-from agent.stream.position import PositionBoard
-from agent.stream.receiving.device_structure import DeviceStructure
-from agent.stream.receiving.going_back import BackLimits, GoingBack
+from agent.stream.receiving.going_back import GoingBack, way_back
 from agent.stream.receiving.greeting import Greeting
+from agent.stream.receiving.making import CommitMaker, Incoming, ReceivingContext
 from agent.stream.receiving.open_chunks import open_chunks
-from agent.stream.receiving.owed_here import ABSENT_MAX, Debts
-from agent.stream.receiving.presence import Presence, goes_on
-from agent.stream.receiving.structure import Structure
+from agent.stream.receiving.owed_here import ABSENT_MAX
+from agent.stream.receiving.presence import goes_on
 from agent.stream.rows_blob import changes_in
-from agent.stream.telling import Standings, Telling
+from agent.stream.telling import Telling
 from agent.stream.weights import check_opened, weight
 
 #: Bytes of rows that may wait in memory behind a seal that waits for its sync.
@@ -69,73 +58,41 @@ HELD_MAX = 64 << 20
 _HELD_ROW = 50
 
 
-@dataclass(slots=True)
-class _Incoming:
-    """A commit whose rows come in. ``whole``: they are all rows that there are; ``held``: blobs that wait until the commits
-    before it are sealed; ``back``: what is to be taken back with it; ``buckets``: a whole of these alone."""
-
-    number: CommitNumber
-    parent: CommitNumber
-    whole: bool = False
-    back: GoingBack | None = None
-    buckets: bytes = b""
-    rows: int = 0
-    held: list[Changes] = field(default_factory=list)
-    #: Objects said to be absent whose rows are not staged yet; and how many were said to be.
-    absent: array[int] = field(default_factory=lambda: array("Q"))
-    absences: int = 0
-    seal: Seal | None = None
-
-
 class Receiver:
     """Stores what one primary sends for one dataset. Used by one thread at a time; owns the writing side of
     ``catalog`` from :meth:`open` to :meth:`close`.
 
-    ``announced`` is called with the number of changes that wait on the primary. ``lacking``: the vault has lost chunks, so
-    the primary is asked to offer all; :meth:`mended` is told how that ended. ``asks_first``: see ``Welcome``;
-    ``standings``: how the dataset stands on either side, None: nothing is told; ``kind``: what the dataset is here.
+    ``lacking``: the vault has lost chunks, so the primary is asked to offer all; :meth:`mended` is told how that ended.
+    ``asks_first``: see ``Welcome``.
     Any exception ends the call: the caller must then only :meth:`close`."""
 
     def __init__(
         self,
-        node: str,
         hello: Hello,
-        catalog: Catalog,
-        vault: Vault,
-        board: PositionBoard,
-        clock: Clock,
-        announced: Callable[[int], None] = lambda _: None,
+        context: ReceivingContext,
+        *,
         lacking: bool = False,
         asks_first: bool = False,
-        standings: Standings | None = None,
-        kind: DatasetKind = DatasetKind.TREE,
     ) -> None:
         self.dataset = hello.dataset
         self.lacking = lacking
         self.asks_first = asks_first
-        self.board = board
+        self.board = context.board
         self.consumed = 0
-        self._node = node
+        self._node = context.node
         self._hello = hello
-        self._catalog = catalog
-        self._vault = vault
-        self._clock = clock
-        self._announced = announced
-        self._presence = Presence(vault, self._look)
-        self._debts = Debts(catalog, self._presence)
-        self._structure = (
-            DeviceStructure(catalog)
-            if kind is DatasetKind.DEVICE
-            else Structure(catalog, catalog.newest() is None, self._look)
-        )
-        self._incoming: _Incoming | None = None
-        self._sealed: list[_Incoming] = []
+        self._catalog = context.catalog
+        self._vault = context.vault
+        self._limits = context.limits
+        self._making = CommitMaker(context, hello.epoch.number, self._look)
+        self._presence, self._debts = self._making.presence, self._making.debts
+        self._incoming: Incoming | None = None
+        self._sealed: list[Incoming] = []
         self._held = 0
-        self._may_restart = False
         #: Called at every step of what may take long; raises what is to end it. Set by who drives us.
         self.ends: Callable[[], None] = goes_on
-        self.standings = standings
-        self.telling = Telling(standings, hello.node, clock)
+        self.standings = context.standings
+        self.telling = Telling(context.standings, hello.node, context.clock)
 
     def _look(self) -> None:
         self.ends()
@@ -150,7 +107,7 @@ class Receiver:
         self._catalog.withdraw()
         stale = greeting.meet()
         welcome = greeting.welcome(self.board.position.applied, self.lacking, self.asks_first)
-        self._may_restart = self._hello.epoch.number > epoch_of(welcome.durable)
+        self._making.opened(welcome.durable)
         self.board.durable(welcome.durable)
         return (welcome,) if stale is None else (welcome, stale)
 
@@ -178,7 +135,7 @@ class Receiver:
             elif isinstance(part, Sums):
                 answers.append(self._compare(part))
             elif isinstance(part, Announce):
-                self._announced(part.count)
+                self.announced(part.count)
             elif isinstance(part, Heartbeat):
                 self.telling.heard(part)
                 answers.append(replace(self.progress(), clock=self.telling.answer(part)))
@@ -212,21 +169,26 @@ class Receiver:
         # another thread, and be durable only now. The vault knows when there is nothing to do.
         end = self._vault.sync()
         while self._sealed:
-            self._finish(self._sealed.pop(0), end)
+            incoming = self._sealed.pop(0)
+            self._making.finish(incoming, end)
+            self.board.durable(incoming.number)
         self._presence.forget()
         if self._catalog.owed_moves != moves:
             self.owed_moved()
-        incoming = self._incoming
-        if incoming is not None:
-            self._begin_if_new(incoming)
-            held, incoming.held = incoming.held, []
+        following = self._incoming
+        if following is not None:
+            self._making.begin_if_new(following)
+            held, following.held = following.held, []
             for changes in held:
-                self._stage(incoming, changes)
+                self._making.stage(following, changes)
         self._held = 0
 
     def content_came(self, token: int, came: Sequence[tuple[bytes, bytes | memoryview]]) -> None:
         """Chunks of the large new file ``token``, names and bytes, in order, ahead of its commit; the vault does not keep them at
         hand."""
+
+    def announced(self, count: int) -> None:
+        """So many changes wait on the primary."""
 
     def owed_moved(self) -> None:
         """What is owed has changed, or some of it came."""
@@ -276,7 +238,7 @@ class Receiver:
                 incoming.held.append(changes)
                 self._held += (offer.rows_length or len(offer.rows)) + _HELD_ROW * len(changes)
             else:
-                self._stage(incoming, changes)
+                self._making.stage(incoming, changes)
         asked = offer.asked or (implied_names(changes.puts) if offer.implied else ())
         if not asked:
             return []
@@ -290,26 +252,16 @@ class Receiver:
         incoming = self._expect(begin.number, begin.parent, whole=begin.back is None)
         if begin.back is None:
             incoming.buckets = begin.buckets
-            self._lay(incoming, ())
+            self._making.lay(incoming, ())
             return []
-        incoming.back = self._way_back(begin.back)
+        incoming.back = self.way_back(begin.back)
         if incoming.back is None:
             self._incoming = None
         return [Need(begin.id, () if incoming.back is not None else (0,))]
 
-    def _way_back(self, mark: CommitMark) -> GoingBack | None:
-        """What has to be taken back to be at that commit again; None where nobody can, or it is too much."""
-        newest = self._catalog.newest()
-        if newest is None or not is_known(self._catalog, mark):
-            return None
-        back = GoingBack()
-        undone = self._looked(self._catalog.difference(newest.number, mark.number))
-        return back if back.gather(undone, BackLimits()) else None
-
-    def _looked(self, batches: Iterable[list[Difference]]) -> Iterator[list[Difference]]:
-        for batch in batches:
-            self._look()
-            yield batch
+    def way_back(self, mark: CommitMark) -> GoingBack | None:
+        """The way back to a commit of ours; None where there is none."""
+        return way_back(self._catalog, mark, self._limits, self._look)
 
     def _compare(self, sums: Sums) -> Sums:
         """Where the primary's state differs from the newest here."""
@@ -320,10 +272,6 @@ class Receiver:
         groups = differing_groups(ours.groups(), sums.groups)
         return Sums(newest.number if newest else NOTHING, b"", groups, sums_of_groups(ours.group, groups))
 
-    def _lay(self, incoming: _Incoming, rows: Sequence[bytes]) -> list[int]:
-        look = partial(self._structure.look, incoming.number, ())
-        return self._catalog.lay(incoming.number, rows, look, incoming.buckets)
-
     def _laid(self, offer: Offer) -> list[SecondaryPart]:
         """A part of all rows that the commit has. Of what is here as it is nothing more is asked for."""
         self.flush()
@@ -332,20 +280,20 @@ class Receiver:
         if rows.drops or (offer.id and len(rows) > messages.NAMES_MAX):
             raise bad("a whole that drops rows, or holds too many at once")
         incoming.rows += len(rows)
-        changed = self._lay(incoming, rows.puts)
-        self._stage(incoming, Changes([rows.puts[index] for index in changed]))
+        changed = self._making.lay(incoming, rows.puts)
+        self._making.stage(incoming, Changes([rows.puts[index] for index in changed]))
         return [Need(offer.id, tuple(changed))] if offer.id else []
 
-    def _expect(self, number: CommitNumber, parent: CommitNumber, *, whole: bool = False) -> _Incoming:
+    def _expect(self, number: CommitNumber, parent: CommitNumber, *, whole: bool = False) -> Incoming:
         """The commit that is being received; begins it with its first row. Raises ``WireError`` when another is due."""
         incoming = self._incoming
         if incoming is None:
             self._check_follows(number, parent)
             if whole and parent == NOTHING:
                 raise bad("a whole on top of nothing")
-            incoming = self._incoming = _Incoming(number, parent, whole)
+            incoming = self._incoming = Incoming(number, parent, whole)
             if not self._sealed:
-                self._begin_if_new(incoming)
+                self._making.begin_if_new(incoming)
         elif (incoming.number, incoming.parent, incoming.whole) != (number, parent, whole):
             raise bad(f"rows of {shown_commit(number)} while {shown_commit(incoming.number)} is open")
         return incoming
@@ -354,7 +302,7 @@ class Receiver:
         last = self._last()
         if number <= last or epoch_of(number) > self._hello.epoch.number or not may_be_sealed(number):
             raise bad(f"commit {shown_commit(number)} after {shown_commit(last)} in epoch {self._hello.epoch.number}")
-        if parent != last and not (parent == NOTHING and self._may_restart):
+        if parent != last and not (parent == NOTHING and self._making.may_restart):
             raise bad(
                 f"commit {shown_commit(number)} on top of {shown_commit(parent)} where {shown_commit(last)} is the newest"
             )
@@ -364,25 +312,6 @@ class Receiver:
             return self._sealed[-1].number
         newest: Commit | None = self._catalog.newest()
         return newest.number if newest else NOTHING
-
-    def _begin_if_new(self, incoming: _Incoming) -> None:
-        """A commit on top of nothing ends all that lives, once, before its first row."""
-        newest = self._catalog.newest()
-        if incoming.parent == NOTHING and newest is not None and self._may_restart:
-            self._catalog.restart_from_nothing(incoming.number)
-            self._structure.begun_anew()
-            self._may_restart = False
-
-    def _stage(self, incoming: _Incoming, changes: Changes) -> None:
-        rows = [check_row(row) for row in changes.puts]
-        for key in changes.drops:
-            check_key(key)
-        if incoming.back is not None:
-            changes = incoming.back.adjusted(changes)
-        self._structure.check_types(rows)
-        self._catalog.stage(incoming.number, changes)
-        self._structure.look(incoming.number, rows, changes.drops)
-        self._presence.require(self._debts.required(incoming.number, self._structure.with_content(rows)))
 
     # --- what could not be read
 
@@ -421,60 +350,6 @@ class Receiver:
         self._sealed.append(incoming)
         self._incoming = None
 
-    def _finish(self, incoming: _Incoming, end: PackEnd) -> None:
-        """Check the whole commit and seal it; what it names is in packs that are synced."""
-        seal = incoming.seal
-        assert seal is not None
-        self._begin_if_new(incoming)
-        for changes in incoming.held:
-            self._stage(incoming, changes)
-        if incoming.whole:
-            self._catalog.lay_rest()
-        if incoming.back is not None:
-            # What is put back may name content that is kept here no more: it is owed, and asked for like any other.
-            self._debts.may_lack()
-            for changes in incoming.back.rest():
-                self._stage(incoming, changes)
-        self._structure.settle()
-        incoming.absent = self._debts.absent(incoming.number, incoming.absent)
-        with self._vault.keeping:
-            self._seal(incoming, seal, end)
-        self._debts.over()
-        self._may_restart = False
-        self.board.durable(seal.number)
-
-    def _seal(self, incoming: _Incoming, seal: Seal, end: PackEnd) -> None:
-        """Nothing that is found here may be collected before the commit that names it is there (law 2)."""
-        self._debts.settle(incoming.number)
-        entries, size = self._catalog.staged_counts()
-        if (entries, messages.told_bytes(size)) != (seal.entries, seal.bytes):
-            reason = "its counts are not those of its rows"
-            raise OtherDigest("seal a commit", shown_commit(incoming.number), reason, COMPARED)
-        now = self._clock.now_ns()
-        self._catalog.seal(
-            Header(
-                number=seal.number,
-                parent=seal.parent,
-                time=max(0, min(seal.time, now)),
-                received=now,
-                consistent=seal.consistent,
-                fuzzy=seal.fuzzy,
-                digest=seal.digest,
-                provenance=self._provenance(seal),
-            ),
-            end,
-        )
-
-    def _provenance(self, seal: Seal) -> Provenance:
-        """What is told of the commit; that whose state it has again counts where it is known here."""
-        same = seal.same_as
-        if same is None:
-            return seal.provenance
-        if same.digest != seal.digest:
-            raise bad("a seal of the state of a commit that has another digest")
-        known = is_known(self._catalog, same)
-        return replace(seal.provenance, same_as=same.number if known else NOTHING)
-
     def _withdraw(self, part: Withdraw) -> None:
         incoming = self._incoming
         if incoming is None:
@@ -493,8 +368,5 @@ class Receiver:
         self._presence.ask_again()
         if self._sealed:
             return
-        self._catalog.withdraw()
-        self._structure.withdrawn()
+        self._making.withdraw()
         self._presence.forget()
-        newest = self._catalog.newest()
-        self._may_restart = self._hello.epoch.number > epoch_of(newest.number if newest else NOTHING)

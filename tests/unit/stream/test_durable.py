@@ -11,6 +11,7 @@ import pytest
 from agent.core import chunks
 from agent.core.clock import SystemClock
 from agent.core.commit import Commit
+from agent.core.dataset_kind import DatasetKind
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch
 from agent.store.catalog.catalog import Catalog
 from agent.store.vault.codec import pack_chunk
@@ -18,6 +19,7 @@ from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
 from agent.stream.messages import Hello, Offer, SecondaryPart
 from agent.stream.position import PositionBoard
+from agent.stream.receiving.making import ReceivingContext
 from agent.stream.receiving.receiver import Receiver
 from agent.stream.rows_blob import blobs_of
 from agent.stream.sending.batch_builder import Load
@@ -67,7 +69,9 @@ class Node:
         self.catalog = Catalog.open(str(base / "catalog.db"))
         self.board = PositionBoard()
         hello = Hello("alpha", "web", SPOKEN, Epoch(1, "alpha", bytes(16)), self.two.number, bytes(32))
-        self.receiver = Receiver("beta", hello, self.catalog, self.vault, self.board, SystemClock())
+        clock, kind = SystemClock(), DatasetKind.TREE
+        context = ReceivingContext("beta", self.catalog, self.vault, self.board, clock, kind, None)
+        self.receiver = Receiver(hello, context)
         self.receiver.open()
         load = Load()
         load.chunk(chunks.DATA, chunks.name_of(A), A)

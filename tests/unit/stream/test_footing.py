@@ -84,14 +84,7 @@ def test_a_number_that_is_far_above_ours(primary: Primary, secondary: Secondary)
 )
 def test_an_epoch_that_a_secondary_does_not_believe(epoch: Epoch, code: str, secondary: Secondary) -> None:
     """The owner is who speaks, and numbers rise by a step at most: nothing is met."""
-    receiver = Receiver(
-        "beta",
-        Hello("alpha", "web", SPOKEN, epoch, NOTHING, b"n" * 32),
-        secondary.catalog,
-        secondary.vault,
-        secondary.board,
-        secondary.clock,
-    )
+    receiver = Receiver(Hello("alpha", "web", SPOKEN, epoch, NOTHING, b"n" * 32), secondary.context)
     answers = receiver.open()
     receiver.close()
     assert ([code], []) == ([one.code for one in answers if isinstance(one, Refuse)], secondary.catalog.lineage)
@@ -102,7 +95,7 @@ def test_an_id_belongs_to_one_epoch(secondary: Secondary) -> None:
     codes = []
     for number in (1, 2, 1):
         hello = Hello("alpha", "web", SPOKEN, Epoch(number, "alpha", b"2" * 16), NOTHING, b"n" * 32)
-        receiver = Receiver("beta", hello, secondary.catalog, secondary.vault, secondary.board, secondary.clock)
+        receiver = Receiver(hello, secondary.context)
         codes += [part.code for part in receiver.open() if isinstance(part, Refuse)]
         receiver.close()
     assert (["epoch-not-own"], 1) == (codes, len(secondary.catalog.lineage))
@@ -113,7 +106,7 @@ def test_numbers_are_not_taken_away_step_by_step(secondary: Secondary) -> None:
     last = EPOCH_STEP + 1
     for number, met in ((last, last), (2 * EPOCH_STEP, last), (last + 1, last + 1)):
         hello = Hello("alpha", "web", SPOKEN, Epoch(number, "alpha", number.to_bytes(16)), NOTHING, b"n" * 32)
-        receiver = Receiver("beta", hello, secondary.catalog, secondary.vault, secondary.board, secondary.clock)
+        receiver = Receiver(hello, secondary.context)
         receiver.open()
         receiver.close()
         assert met == secondary.catalog.lineage[-1].number

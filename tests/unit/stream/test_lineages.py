@@ -116,7 +116,7 @@ def test_it_streams_on(tmp_path: Path, primary: Primary, secondary: Secondary) -
 class Forgetful(Receiver):
     """One that cannot go back."""
 
-    def _way_back(self, mark: CommitMark) -> GoingBack | None:
+    def way_back(self, mark: CommitMark) -> GoingBack | None:
         return None
 
 

@@ -10,7 +10,6 @@ import pytest
 from agent.core import chunks
 from agent.core.ids import NOTHING
 from agent.stream.messages import Batch, Heartbeat, Hello, Progress, Refuse, Welcome
-from agent.stream.receiving import intake as intake_module
 from agent.stream.receiving.intake import Intake
 from agent.stream.sending.batch_builder import Load
 from agent.stream.versions import SPOKEN
@@ -58,11 +57,10 @@ def test_unknown_version(secondary: Secondary) -> None:
     assert "version" == refuse.code
 
 
-def test_hello_that_never_comes(secondary: Secondary, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hello_that_never_comes(secondary: Secondary) -> None:
     """A handshake that never ends is ended here."""
-    monkeypatch.setattr(intake_module, "HELLO_WITHIN", 0.01)
     pipe: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
-    intake = Intake("alpha", secondary, secondary.seats, secondary.clock, nothing)
+    intake = Intake("alpha", secondary, secondary.seats, secondary.clock, cancel=nothing, hello_within=0.01)
     parts = [part for answers in intake.answers(iter(pipe.get, None)) for part in answers]
     pipe.put(None)
     assert ["silent"] == [part.code for part in parts if isinstance(part, Refuse)]
