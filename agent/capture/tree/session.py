@@ -16,7 +16,6 @@ from agent.capture.outlet import Room
 from agent.capture.path_problems import PathProblems
 from agent.capture.root import RootGuard
 from agent.capture.sessions import CaptureContext, Send, SessionFacts, Settled, Turned
-from agent.capture.tickets import Outstanding
 from agent.capture.tree.census import Census
 from agent.capture.tree.jobs import Background
 from agent.capture.tree.parts import TreeParts, put_together
@@ -40,7 +39,8 @@ class TreeSession:
         self._copies = copies
         self._census = census
         self._background = Background(parts, virgin)
-        self._batch = parts.tree.batch
+        self.batch = parts.tree.batch
+        self.walks, self.outstanding = parts.walks, parts.outstanding
         self._root_fd = parts.tree.directories.root_fd
         self.look = self._background.look
         self.hints_taken = parts.looker.hints_taken
@@ -56,26 +56,14 @@ class TreeSession:
     def hurry(self, hurry: bool) -> None:
         self._parts.large.hurry = hurry
 
-    @property
-    def batch(self) -> TreeBatch:
-        return self._batch
-
-    @property
-    def walks(self) -> Outstanding:
-        return self._parts.walks
-
-    @property
-    def outstanding(self) -> Outstanding:
-        return self._parts.outstanding
-
     def stands(self) -> bool:
         return self._guard.stands(self._root_fd)
 
     def hints_of(self, objects: Sequence[ObjectId]) -> list[Hint]:
         hints: list[Hint] = []
         for id in objects:
-            hints += [Hint(self._batch.path(*place), Look.ENTRY) for place in self._batch.names_of(id)]
-            fact = self._batch.fact(id)
+            hints += [Hint(self.batch.path(*place), Look.ENTRY) for place in self.batch.names_of(id)]
+            fact = self.batch.fact(id)
             if fact is not None and fact.handle:
                 hints.append(Hint(b"", Look.ENTRY, fact.handle))
         return hints
@@ -95,7 +83,7 @@ class TreeSession:
 
     def link_has(self, room: Room | None) -> None:
         room = self._parts.objects.link.room = None if self._parts.later.full else room
-        self._batch.most = BYTES if room is None else min(BYTES, room.moment)
+        self.batch.most = BYTES if room is None else min(BYTES, room.moment)
 
     def settle_batch(self) -> Settled:
         return self._background.settle_batch()
@@ -141,7 +129,7 @@ class TreeSession:
     def _put_off(self) -> float:
         """For how long the oldest change has waited that is known and in no commit yet, in seconds. From any thread."""
         parts = self._parts
-        since = [one for one in (parts.large.new_since, parts.later.since, self._batch.since) if one is not None]
+        since = [one for one in (parts.large.new_since, parts.later.since, self.batch.since) if one is not None]
         return max(parts.large.put_off(), parts.tree.clock.monotonic() - min(since) if since else 0.0)
 
 
