@@ -34,9 +34,10 @@ def references(
     who holds that version holds them and all below. Pieces come before what they name.
 
     Raises ``WireError`` when a piece is not kept."""
-    if len(content) == 37 and content[0] == chunks.DATA:
+    if len(content) == chunks.ONE_SIZE and content[0] == chunks.DATA:
         if content != older:
-            yield ChunkRef(content[5:], chunks.DATA, object_id, 0, int.from_bytes(content[1:5], "big"))
+            _, length, name = chunks.one_chunk(content)
+            yield ChunkRef(name, chunks.DATA, object_id, 0, length)
         return
     known = {name for _, name in chunks.names_in(older)}
     yield from _walk(object_id, content, 0, known, piece, chunks.LEVELS)

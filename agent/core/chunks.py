@@ -42,6 +42,9 @@ DATA, HOLE, PIECE = 0, 1, 2
 _DATA = struct.Struct(">BI32s")
 _HOLE = struct.Struct(">BQ")
 _PIECE = struct.Struct(">BQ32s")
+#: Bytes of a list that is one chunk, as most are, and its ``(DATA, length, name)``, without decoding it.
+ONE_SIZE = _DATA.size
+one_chunk: Callable[[bytes], tuple[int, int, bytes]] = _DATA.unpack
 _LIST_CONTEXT = "hikae v1 chunk list"
 
 
@@ -79,7 +82,7 @@ def name_of_list(data: bytes | memoryview) -> bytes:
 
 
 def encode(entries: Iterable[Chunk]) -> bytes:
-    """The bytes of a flat run of entries."""
+    """The bytes of a flat list of these chunks."""
     out = []
     for entry in entries:
         if entry.kind == DATA:
@@ -97,7 +100,7 @@ def encode_one(length: int, name: bytes) -> bytes:
 
 
 def decode(data: bytes) -> list[Chunk]:
-    """The entries of a list as they stand (pieces are not opened).
+    """The chunks of a list as they stand (pieces are not opened).
 
     Raises ``WireError`` for anything that :func:`encode` would not have written."""
     entries: list[Chunk] = []
@@ -138,8 +141,8 @@ def length_of(data: bytes) -> int:
 
 def names_in(data: bytes) -> list[tuple[int, bytes]]:
     """``(kind, name)`` of every chunk and piece that a list names, in order, without opening pieces."""
-    if len(data) == _DATA.size and data[0] == DATA:
-        return [(DATA, data[5:])]
+    if len(data) == ONE_SIZE and data[0] == DATA:
+        return [(DATA, one_chunk(data)[2])]
     return [(entry.kind, entry.name) for entry in decode(data) if entry.kind != HOLE]
 
 
@@ -166,14 +169,14 @@ def fold(entries: list[Chunk], keep: Callable[[bytes, bytes], None]) -> bytes:
 
 
 def unfold(data: bytes, piece: Callable[[bytes], bytes]) -> Iterator[Chunk]:
-    """The data and hole entries of a list in file order; pieces are read by ``piece(name)``, at most ``LEVELS`` deep.
+    """The data and holes of a list in file order; pieces are read by ``piece(name)``, at most ``LEVELS`` deep.
 
-    Raises ``WireError`` when a piece does not cover the length that its entry claims."""
+    Raises ``WireError`` when a piece does not cover the length that is claimed for it."""
     return _unfold(decode(data), piece, 1)
 
 
 def opened(entry: Chunk, piece: Callable[[bytes], bytes], depth: int) -> list[Chunk]:
-    """The entries of a piece, which stands ``depth`` levels deep (from 1); raises as :func:`unfold`."""
+    """The chunks of a piece, which stands ``depth`` levels deep (from 1); raises as :func:`unfold`."""
     if depth > LEVELS:
         raise _bad("pieces in pieces without an end")
     inner = decode(piece(entry.name))

@@ -10,7 +10,7 @@ LONGEST_DURATION = 100 * 366 * 86_400
 
 
 class Clock(Protocol):
-    """What the agent knows of time. Tests use :class:`ManualClock`."""
+    """The clocks of the machine, as the agent reads them. Tests use :class:`ManualClock`."""
 
     def now_ns(self) -> int:
         """Wall clock, UTC, nanoseconds since 1970."""

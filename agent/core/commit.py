@@ -21,7 +21,7 @@ class Changes:
 
 
 class CommitKind(IntEnum):
-    """What made a commit. The numbers are stored and sent."""
+    """The cause of a commit. The numbers are stored and sent."""
 
     CHANGES = 0
     #: The first of an epoch.
@@ -35,7 +35,7 @@ class CommitKind(IntEnum):
 
 
 class Quiesced(IntEnum):
-    """How far the source stood still for a commit. The numbers are stored and sent."""
+    """The degree to which the source stood still for a commit. The numbers are stored and sent."""
 
     #: Each file is whole.
     FILE = 0
@@ -47,7 +47,7 @@ class Quiesced(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What is known of a commit beside its rows.
+    """The circumstances of a commit, beside its rows.
 
     ``label``: an operator's word for it; ``same_as``: the commit of this node whose state it has again, ``NOTHING``: none."""
 
@@ -88,7 +88,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a peer is: the newest commit durable there and the newest applied to its standby."""
+    """A peer's progress: the newest commit durable there and the newest applied to its standby."""
 
     durable: CommitNumber = NOTHING
     applied: CommitNumber = NOTHING

@@ -88,7 +88,7 @@ class Refused(HikaeError):
 
 
 class NotFound(HikaeError):
-    """What was named does not exist here."""
+    """The thing that was named does not exist here."""
 
     exit_code = Exit.NOT_FOUND
 
@@ -106,13 +106,13 @@ class Unreachable(HikaeError):
 
 
 class TryAgain(HikaeError):
-    """It failed for now: the same call may work later."""
+    """The operation failed for now: the same call may work later."""
 
     exit_code = Exit.TRY_AGAIN
 
 
 class CalledOff(TryAgain):
-    """What was waited for has ended, and nobody will answer there any more: ask the next one."""
+    """The thing that was waited for has ended, and nobody will answer there any more: ask the next one."""
 
 
 class NotPermitted(HikaeError):
@@ -134,7 +134,7 @@ class Damaged(HikaeError):
 
 
 class OtherFormat(Damaged):
-    """What is stored was written by another build, in a format that this one does not read."""
+    """The stored bytes were written by another build, in a format that this one does not read."""
 
 
 class StoreFailed(HikaeError):

@@ -121,7 +121,7 @@ def bases_of(patch: bytes) -> tuple[bytes, ...]:
 
 
 def head_size(patch: bytes) -> int:
-    """How long the head of this patch is; its first byte is enough. Raises ``WireError``."""
+    """The length of a patch's head; the patch's first byte is enough. Raises ``WireError``."""
     if not patch or not 0 < patch[0] <= BASES_MAX:
         raise _bad("a patch of no or too many bases")
     return 1 + NAME_SIZE * patch[0] + CHECK
@@ -233,7 +233,7 @@ def joined(runs: Iterable[PatchRange]) -> Runs:
 
 
 def literal_bytes(runs: Sequence[PatchRange]) -> int:
-    """How many bytes have to travel."""
+    """The bytes of a patch that have to travel."""
     return sum(run.length for run in runs if not run.base)
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How much it matters; public strings."""
+    """The weight of a problem; public strings."""
 
     INFO = "info"
     WARNING = "warning"
@@ -84,7 +84,7 @@ class _Kind:
 
     @property
     def uncounted(self) -> int:
-        """How many are there without a path."""
+        """The number of problems without a path."""
         return len(self.more) + self.unknown
 
 

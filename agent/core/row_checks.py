@@ -49,7 +49,7 @@ _MAJOR_MAX, _MINOR_MAX = (1 << 12) - 1, (1 << 20) - 1
 
 
 class Unfit(OSError):
-    """What stands there cannot be a row, or not one that could be sent. ``strerror`` says why, in the words of a sentence that
+    """An object cannot be a row, or not one that could be sent. ``strerror`` says why, in the words of a sentence that
     begins with "it cannot be replicated"."""
 
     def __init__(self, why: str) -> None:
@@ -57,7 +57,7 @@ class Unfit(OSError):
 
 
 def require_fit(row: ObjectRow) -> None:
-    """What :func:`check_row` and the stream ask of a row, before it is one: raises ``Unfit``."""
+    """An object is asked all that :func:`check_row` and the stream ask of its row, before it is one: raises ``Unfit``."""
     if not row.xattrs and len(row.content) <= SYMLINK_MAX:
         if row.size > SIZE_MAX:
             raise Unfit(f"its size of {row.size:,} bytes is beyond what is kept")

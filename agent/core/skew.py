@@ -20,7 +20,7 @@ APART_NS = 60 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """What a node says of its clocks. ``now``: UTC ns; ``mark``: its own ns that never fall, for the echo; ``echo``: the newest
+    """A node's word of its clocks. ``now``: UTC ns; ``mark``: its own ns that never fall, for the echo; ``echo``: the newest
     mark of the other node that it has heard in this call, 0 before any."""
 
     now: int
@@ -30,7 +30,7 @@ class ClockReading:
 
 @dataclass(frozen=True, slots=True)
 class Skew:
-    """How far a peer's clock is ahead of ours, in ns: between ``least`` and ``most``; negative when it is behind."""
+    """A peer's clock is so far ahead of ours, in ns: between ``least`` and ``most``; negative when it is behind."""
 
     least: int
     most: int
@@ -46,7 +46,7 @@ class Skew:
 
 
 class Comparisons(Protocol):
-    """Who is told what came out of comparing."""
+    """The one who is told what came out of comparing clocks."""
 
     def compared(self, peer: str, skew: Skew) -> None:
         """``peer``, whose name its certificate proved, read its clock just now. Any thread; must not block."""

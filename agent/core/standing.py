@@ -81,7 +81,7 @@ def _without_progress(standing: Standing) -> tuple[object, ...]:
 
 @dataclass(frozen=True, slots=True)
 class PeerStanding:
-    """What a peer said last, and when that was heard (UTC ns)."""
+    """A peer's last word of its standing, and when it was heard (UTC ns)."""
 
     standing: Standing
     at: int

@@ -17,8 +17,6 @@ from agent.core.errors import Damaged, NotFound
 from agent.core.rows import ObjectRow
 from agent.fs.content import read_exact, segments
 
-#: Bytes of a list that is one chunk.
-_ONE = 37
 _READ_AHEAD = 32 << 20
 _BLOCK = 1 << 20
 _PAGE = 4096
@@ -35,8 +33,8 @@ def entries_of(row: ObjectRow, read: ReadChunk) -> Iterator[Chunk]:
 def write_new(fd: int, row: ObjectRow, read: ReadChunk) -> int:
     """Write the whole content into an empty file; bytes written. Holes stay holes."""
     content = row.content
-    if len(content) == _ONE and content[0] == DATA:
-        write_small(fd, _read(read, content[5:], row.size))
+    if len(content) == chunks.ONE_SIZE and content[0] == DATA:
+        write_small(fd, _read(read, chunks.one_chunk(content)[2], row.size))
         return row.size
     return sum(writing(ContentWriter(fd), row, read))
 

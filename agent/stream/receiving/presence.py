@@ -16,8 +16,6 @@ _ABSENT_MAX = 400_000
 _PIECES_MAX = 100_000
 #: Bases of patches that are looked at if a commit lacks something; those beyond are found by the next deep verify.
 _BASES_MAX = 100_000
-#: Bytes of a list that is one chunk.
-_ONE = 37
 _AGAIN = "it is asked for again on the next connection"
 
 
@@ -124,9 +122,10 @@ class Presence:
         unknown: list[bytes] = []
         recent = self._recent
         for content in contents:
-            if len(content) == _ONE and content[0] == chunks.DATA:
-                if content[5:] not in recent:
-                    unknown.append(content[5:])
+            if len(content) == chunks.ONE_SIZE and content[0] == chunks.DATA:
+                name = chunks.one_chunk(content)[2]
+                if name not in recent:
+                    unknown.append(name)
                 continue
             entries = chunks.decode(content)
             unknown += [entry.name for entry in entries if entry.kind != chunks.HOLE and entry.name not in recent]
