@@ -194,10 +194,13 @@ class Applier:
         self.prepare()
         return self._written(self._commit_that_stands(), progress, interrupted)
 
+    def _origin(self) -> JudgedFrom:
+        standby, reached = self._standby, self._reached
+        return JudgedFrom(reached.stood, standby.adopting, standby.adopting or standby.found_again, reached.trusted)
+
     def _check_holds(self, target: Commit, progress: Report) -> None:
-        reached = self._reached
         try:
-            self.holds.check(self._reader, target, JudgedFrom(reached.stood, self._standby.adopting, reached.trusted))
+            self.holds.check(self._reader, target, self._origin())
         except Held:
             # What is held begins behind a whole commit.
             self.finish(progress)
@@ -220,10 +223,10 @@ class Applier:
 
     def _equals(self, plan: Plan) -> None:
         """The standby equals a plan's target now."""
-        self._standby.found_again = False
         if plan.survey:
             # A whole survey is dear: it is not done again after a crash.
             self.checkpoint()
+        self._standby.known_again()
         if plan.adopt:
             self._standby.adopted_whole()
             self._remembered.adopted(self._standby.open().displaced)

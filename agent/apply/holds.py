@@ -49,10 +49,12 @@ _CODES = (
 @dataclass(frozen=True, slots=True)
 class JudgedFrom:
     """From where a commit is judged. ``stood``: what the standby equals or, where that is not known any more, equalled when it
-    was; ``adopting``: it is a tree that was there before us; ``trusted``: it is known what stands."""
+    was; ``adopting``: it is a tree that was there before us; ``unknown``: that, or nothing that is known here tells what stands;
+    ``trusted``: it is known what stands."""
 
     stood: CommitNumber
     adopting: bool
+    unknown: bool
     trusted: bool
 
 
@@ -118,8 +120,8 @@ class Holds:
 
     def _waits(self, target: Commit, origin: JudgedFrom, *, anew: bool) -> Held | None:
         """What goes on by itself once the primary has been through."""
-        if not target.consistent and origin.adopting:
-            reason = "what stands in the adopted tree is kept as it is until the primary has been through"
+        if not target.consistent and origin.unknown:
+            reason = "what stands there is kept as it is until the primary has been through"
             return Held(ADOPT_WAITS, self._dataset, reason, "it goes on by itself", waits=True)
         if anew:
             stays = shown_commit(origin.stood)

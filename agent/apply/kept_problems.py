@@ -54,8 +54,8 @@ class Remembered:
         """A tree was taken over; what was in the way of it, if anything, is told as one."""
         many = count(displaced)
         if many:
-            said = f"{many:,} entries of the adopted tree are not on the primary; they are now in .hikae/displaced"
-            self._tell_displaced(said)
+            are = "entry of the adopted tree is" if many == 1 else "entries of the adopted tree are"
+            self._tell_displaced(f"{many:,} {are} not on the primary, and now in {_place(displaced)}")
 
     def _recall(self, displaced: int) -> None:
         self._kept = (self._local.value(REMEMBERED) or b"").decode()
@@ -64,7 +64,7 @@ class Remembered:
         many = 0 if self._board.has(DISPLACED) else count(displaced)
         if many:
             # Local facts were lost meanwhile, and with them from where it came.
-            self._tell_displaced(f"what stood in the way is in .hikae/displaced: {many:,} there")
+            self._tell_displaced(f"what stood in the way is in {_place(displaced)}: {many:,} there")
 
     def _tell_displaced(self, message: str) -> None:
         now = self._clock.now_ns()
@@ -76,6 +76,11 @@ class Remembered:
         if not any(self._board.has(code) for code in _CODES):
             return []
         return [problem for problem in self._board.listed()[0] if problem.code in _CODES]
+
+
+def _place(displaced: int) -> str:
+    """Where that directory is, as an operator finds it."""
+    return os.readlink(b"/proc/self/fd/%d" % displaced).decode("utf-8", "backslashreplace")
 
 
 def _stays(root: int, path: bytes, view: CatalogView) -> bool:

@@ -29,6 +29,8 @@ from agent.fs.walk import entries, is_empty
 _ROOT = "standby-root"
 _MARK_LIMIT = 4096
 _ADOPTING = "adopting"
+#: It was known by our directory in it alone, and equals no commit yet.
+_FOUND_AGAIN = "found-again"
 #: An operator said that whatever stands at the path is to be taken.
 _RESYNC = "resync"
 
@@ -55,8 +57,9 @@ class StandbyRoot:
     """The standby's root path, its remembered identity, and its open output. For one thread. ``step``: the place's,
     or a wrap of it.
 
-    ``found_again``: our directory was in it and nothing in it is known by handle; ``fresh``: it was empty and was taken in this
-    process; ``opened``: it was opened, and nobody has looked yet of what time it is."""
+    ``found_again``: our directory was in it and nothing in it is known by handle, until it equals a commit;
+    ``fresh``: it was empty and was taken in this process; ``opened``: it was opened, and nobody has looked yet of what
+    time it is."""
 
     def __init__(self, place: StandbyPlace, local: LocalFacts, step: Step) -> None:
         self.path = place.path
@@ -90,6 +93,8 @@ class StandbyRoot:
         if not taken:
             self._take()
             self.fresh = not self.found_again and not self._full
+        elif self._local.value(_FOUND_AGAIN) == b"yes":
+            self.found_again = True
         self.opened = True
         return self._world
 
@@ -101,6 +106,12 @@ class StandbyRoot:
     def adopted_whole(self) -> None:
         """It equals a commit now."""
         self._local.set_value(_ADOPTING, b"", durable=True)
+
+    def known_again(self) -> None:
+        """It equals a commit now: from here on it is known what stands."""
+        if self.found_again:
+            self._local.set_value(_FOUND_AGAIN, b"", durable=True)
+            self.found_again = False
 
     def close(self) -> None:
         """Give every descriptor back, so that it can be unmounted."""
@@ -183,6 +194,8 @@ class StandbyRoot:
                 os.close(mark)
             if self._full:
                 self._local.set_value(_ADOPTING, b"yes")
+            if self.found_again:
+                self._local.set_value(_FOUND_AGAIN, b"yes")
             self._local.set_value(_RESYNC, b"")
             # Who relies on the mark later relies on it after power cuts too.
             world.sync()

@@ -48,13 +48,11 @@ def detail(status: Json, dataset: Json) -> str:
         behind = ", ".join(peer_behind(peer) for peer in dataset["peers"] if peer["connected"])
         return _joined(sync_text(dataset["sync"]) or behind, pace_text(status, dataset))
     problem = problem_text(dataset)
-    if problem and state == State.DISCONNECTED:
-        problem = "; ".join(part for part in (problem, last_heard(status, dataset)) if part)
+    if state == State.DISCONNECTED:
+        return _without_link(status, dataset, problem)
     if problem:
         standing = [peer for peer in dataset["peers"] if peer["rate_limit"] == 0]
         return f"{problem}; {pace_text(status, dataset)}" if standing else problem
-    if state == State.DISCONNECTED:
-        return _disconnected(status, dataset)
     if state in (State.CATCHUP, State.BEHIND):
         return _joined(_behind(dataset), pace_text(status, dataset))
     return _joined(_steady(status, dataset), pace_text(status, dataset))
@@ -175,6 +173,15 @@ def _paused(status: Json, dataset: Json) -> str:
     nodes = [pause["node"] for pause in dataset["pauses"] if pause["node"] != status["node"]]
     where = f"on {nodes[0]}: " if len(nodes) == len(dataset["pauses"]) and nodes else ""
     return f"{' and '.join(parts)}: {where}hikae resume {dataset['name']}"
+
+
+def _without_link(status: Json, dataset: Json, problem: str) -> str:
+    """The link first: why it is not there where a problem says so, else that it is not; then what else is the matter."""
+    worst = _worst(dataset, "error")
+    gone = [peer["name"] for peer in dataset["peers"] if not peer["connected"]]
+    if worst is not None and worst["message"].partition(":")[0] in gone:
+        return "; ".join(part for part in (problem, last_heard(status, dataset)) if part)
+    return "; ".join(part for part in (_disconnected(status, dataset), problem) if part)
 
 
 def _disconnected(status: Json, dataset: Json) -> str:

@@ -100,6 +100,7 @@ def test_every_kind_of_difference_is_made_as_on_the_primary() -> None:
         whole(both)
         told = both.beta.problems()["displaced"]
         assert "entries of the adopted tree" in told["message"]
+        assert str(both.target / ".hikae/displaced") in told["message"]
         aside = [path.name for path in (both.target / ".hikae" / "displaced").iterdir()]
         assert any(name.endswith("-surplus") for name in aside), aside
 

@@ -12,14 +12,13 @@ from datetime import UTC, datetime
 
 from agent.apply.converge.touched import restore_flags, touch
 from agent.apply.converge.untouched import stays
-from agent.apply.output.directory import DISPLACED_DIR
 from agent.apply.run.fate import Fate, KnownBy
 from agent.apply.run.one_run import Run
 from agent.apply.run.standing_entries import Found
 from agent.core.ids import ObjectId
 from agent.core.problem import Severity
 from agent.core.problem_codes import DISPLACED
-from agent.core.rows import PRIVATE_DIR, ObjectRow
+from agent.core.rows import ObjectRow
 from agent.fs.expected import StaleEntry
 from agent.fs.handles import handle_of
 
@@ -90,7 +89,8 @@ def displace(run: Run, fd: int, parent: ObjectId, name: bytes) -> None:
     touch(run, parent)
     if run.plan.adopt:
         return  # one problem for all of them
-    where = (PRIVATE_DIR + b"/" + DISPLACED_DIR + b"/" + aside).decode("utf-8", "backslashreplace")
+    place = os.readlink(b"/proc/self/fd/%d" % run.output.displaced)
+    where = (place + b"/" + aside).decode("utf-8", "backslashreplace")
     # After a power cut it may be ours: of what was not synced nothing is known.
     message = (
         f"something that is not known here stood in the way (a stranger's, or of before a power cut); it is now {where}"

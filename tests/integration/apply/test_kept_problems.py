@@ -96,4 +96,5 @@ def test_what_lies_aside_is_told_where_local_facts_were_lost(it: Rig) -> None:
     _with_both(it)
     it.local.set_value(REMEMBERED, b"")
     _restarted(it)
-    assert [("displaced", b"", "what stood in the way is in .hikae/displaced: 1 there")] == _told(it)
+    place = it.root / ".hikae/displaced"
+    assert [("displaced", b"", f"what stood in the way is in {place}: 1 there")] == _told(it)

@@ -106,6 +106,34 @@ def test_a_private_directory_of_somebody_else_is_not_used(tmpfs_dir: Path) -> No
         assert ([], []) == (os.listdir(outside), it.problems())
 
 
+def test_what_is_not_known_any_more_waits_until_the_primary_has_been_through(tmpfs_dir: Path) -> None:
+    """Both databases are gone, on both nodes: the first commits of another epoch hold a part of what stands. Nothing is taken
+    for a stranger's, also after a restart, and all of it stays where it is."""
+    with rig(tmpfs_dir / "rig") as it:
+        applier = it.applier()
+        tree = _tree(it)
+        tree.file(ROOT, b"g", b"g")
+        applier.converge(it.commit(tree))
+        applier.close()
+        ino, stood = (it.root / "d" / "f").stat().st_ino, it.root
+    (tmpfs_dir / "new").mkdir()
+    stood.rename(tmpfs_dir / "new" / "standby")
+    with rig(tmpfs_dir / "new") as it:
+        tree, part = _tree(it), Tree.empty(it.store)
+        part.file(ROOT, b"g", b"g")
+        tree.file(ROOT, b"g", b"g")
+        before, begun = it.seen(), it.commit_anew(part, consistent=False)
+        for _ in range(2):
+            applier = it.applier()
+            with pytest.raises(Held):
+                applier.converge(begun)
+            assert (before, ["adopt-waits"]) == (it.seen(), it.problems())
+            applier.close()
+        done = it.applier().converge(it.commit(tree))
+        assert (0, 0, 0) == (done.bytes, done.displaced, done.failed)
+        assert (tree.expected(), ino, []) == (it.seen(), (it.root / "d" / "f").stat().st_ino, it.problems())
+
+
 def test_lost_local_facts_cost_only_time(tmpfs_dir: Path) -> None:
     """The standby is known by its mark, and taken over without being rewritten."""
     with rig(tmpfs_dir / "rig") as it:

@@ -102,3 +102,15 @@ def test_nobody_else_gives_figures() -> None:
     line = check_line(status_json(a_node(a_dataset(hold=Hold("held", "gone | web_lag=0s")))))[0]
     assert (1, "gone \\x7c web_lag=0s") == (line.count("|"), line[line.index("gone") :][: len("gone \\x7c web_lag=0s")])
     assert "|" not in unknown_line("a|b")[0]
+
+
+def test_a_mere_warning_does_not_hide_the_missing_link() -> None:
+    """What the state says comes first; where a problem says why the link is gone, that does."""
+    away = (a_peer(connected=False),)
+    aside = a_problem(code="displaced", severity=Severity.WARNING, path=b"", message="one entry is aside")
+    line, _ = check_line(status_json(a_node(a_dataset(peers=away, problems=(aside,)))))
+    assert line.index("no connection with beta") < line.index("one entry is aside")
+    refused = a_problem(code="identity", severity=Severity.ERROR, path=b"", message="beta: its certificate is revoked")
+    line, _ = check_line(status_json(a_node(a_dataset(peers=away, problems=(aside,), link_problems=(refused,)))))
+    assert "beta: its certificate is revoked" in line
+    assert "no connection with beta" not in line
