@@ -4,15 +4,19 @@
 
     catalog   objects and names through time, commits, epochs        catalog.db   synchronous FULL
       ├─ reader     one key at one moment                            any thread, own connection
-      ├─ moments    whole states and the difference of two
+      ├─ history    whole states and the difference of two
+      ├─ kept       which moments can be read, and who keeps them
+      ├─ expiry     rows that no such moment sees go, in slices
       └─ staging    the rows of the commit that is being built, its digest and counts
     local     handles, ctimes, prints: this machine's own facts      local.db     losing it loses time only
       └─ doubt      which of them hold beside this catalog
     vault     chunks by name                                         packs/, index.db
       ├─ codec      one chunk opened and packed
-      ├─ patched    chunks that lie as patches of others: how deep, and how they are read
+      ├─ patch_chains  chunks that lie as patches of others: how deep, and how they are read
       ├─ pack       append-only records
+      ├─ pins       who relies on which chunks
       └─ index      name → place, rebuilt from the packs
+    collection  chunks that nothing names any more leave the vault
     known     which chunk names may have been captured here          local.known      losing it costs a question
     pages     digests of large files' pages                          local.pages.db   losing it costs a transfer
     sqlite    how every database here is opened, and what its errors mean

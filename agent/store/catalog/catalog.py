@@ -292,7 +292,8 @@ class Catalog(CatalogWriter):
     def raise_horizon(self, upto: CommitNumber) -> None:
         """No moment before ``upto`` can be read from now on that nobody keeps. Raises as :meth:`keep`."""
         newest = self.newest()
-        with self.between_commits("expire history", durable=False):
+        # Durable, since chunks that only rows before it name may go: no power cut brings back a moment that wants them.
+        with self.between_commits("expire history"):
             self._set("horizon", upto)
             # Rows that ended are about to go, by which the sums are found again.
             self._staging.save(newest.number if newest is not None else NOTHING)

@@ -23,7 +23,7 @@ from agent.core.rows import (
     parent_and_name_of_key,
     tag_of_key,
 )
-from agent.store.catalog import commits, history, kept, losses, owed, sums
+from agent.store.catalog import commits, history, kept, losses, named, owed, sums
 from agent.store.catalog.chunk_losses import ChunkLosses
 from agent.store.catalog.row_tables import EVERY_KIND, Difference, RowTables, tables_of
 from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, store_error
@@ -221,6 +221,11 @@ class CatalogReader(Reading, losses.Losses):
         if not self.is_readable(at):
             raise NotFound("read the catalog", shown_commit(at), "history of that time is gone")
         return digest
+
+    def chunks_named(self, batch: int = 1000) -> Generator[list[tuple[int, bytes]], None, None]:
+        """``(kind, name)`` of every chunk and piece that a row names, whenever it lived, staged ones included; what stands
+        below a piece is not."""
+        return self._guarded(named.by_rows(self._connection, batch))
 
     def _guarded(self, batches: Iterator[list[Any]]) -> Generator[list[Any], None, None]:
         try:

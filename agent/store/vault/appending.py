@@ -43,6 +43,7 @@ class VaultWriter(VaultReader):
         Raises ``TryAgain`` when the disk is full: some may be in, adding them again is harmless. ``StoreFailed``."""
         with self.lock:
             by_name = {chunk.name: chunk for chunk in chunks}
+            self._spare(by_name)
             for chunk, place in self._append([by_name[name] for name in self._index.missing(list(by_name))]):
                 self._index.put(chunk.name, place, bases_of(bytes(chunk.stored)) if is_patch(chunk.codec) else ())
             for chunk, raw in zip(chunks, raws, strict=bool(raws)):

@@ -11,7 +11,6 @@ from agent.store.vault.codec import is_patch
 from agent.store.vault.index import Index
 from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack import tombstone
-from agent.store.vault.pins import Pins
 
 
 class VaultForgetting(VaultWriter):
@@ -28,12 +27,13 @@ class VaultForgetting(VaultWriter):
         super().__init__(packs, index, limits, sync_file, sync_directory)
         #: Held while chunks are taken away, and by who found some and makes what names them durable. Before ``lock``.
         self.keeping = threading.RLock()
-        self._pins = Pins(limits.pins)
 
     def pin(self, names: Iterable[bytes], owner: Hashable) -> None:
         """``owner``, as an offer in flight, relies on these: nobody takes them away until it calls :meth:`unpin`."""
         with self.lock:
-            self._pins.pin(names, owner)
+            held = list(names)
+            self._pins.pin(held, owner)
+            self._spare(held)
 
     def unpin(self, owner: Hashable) -> None:
         """``owner`` relies on nothing any more; what others rely on stays."""

@@ -148,6 +148,14 @@ class Index:
         for name in gone:
             self.drop_waiting(name)
 
+    def count(self) -> int:
+        """How many written entries there are."""
+        try:
+            found: int = query(self._connection, "select count(*) from place")[0][0]
+        except apsw.Error as error:
+            raise self._failure(error) from error
+        return found
+
     def drop_waiting(self, name: bytes) -> None:
         """Drop an entry that waits in memory; one that does not is no error."""
         self._pending.pop(name, None)

@@ -99,6 +99,10 @@ class OpenPacks:
             self._open.move_to_end(number)
         return pack
 
+    def forget(self, number: int) -> None:
+        """The pack goes."""
+        self._open.pop(number, None)
+
     def close(self) -> None:
         """Let go of all."""
         self._open.clear()

@@ -26,6 +26,15 @@ class Pins:
         """``owner`` relies on nothing any more."""
         self._names.pop(owner, None)
 
+    def gather(self, owner: Hashable) -> frozenset[bytes]:
+        """``owner`` relies on all that anybody relies on now; their names, as far as they are remembered."""
+        for held in list(self._names.values()):
+            if held is None:
+                self._names[owner] = None
+            else:
+                self.pin(held, owner)
+        return frozenset(self._names.get(owner) or ())
+
     def holds_any(self, names: Sequence[bytes]) -> bool:
         """Whether somebody relies on one of these."""
         return any(held is None or not held.isdisjoint(names) for held in self._names.values())

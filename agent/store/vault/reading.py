@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from agent.core.errors import Damaged, NotFound, StoreFailed, WireError
@@ -15,10 +15,13 @@ from agent.store.vault.limits import VaultLimits
 from agent.store.vault.open_packs import REPAIR, OpenPack, OpenPacks
 from agent.store.vault.pack import HEADER_SIZE, PackWriter, Place
 from agent.store.vault.patch_chains import Record, rebuild_record
+from agent.store.vault.pins import Pins
 from agent.store.vault.recent_chunks import RecentChunks
 
 REOPENED = "what was not durable is asked for again; see the kernel log for the disk"
 _PAGE = 10_000
+#: Whoever pins what a collection must leave.
+COLLECTION = "collection"
 
 
 class Elsewhere(Protocol):
@@ -48,10 +51,15 @@ class VaultReader:
         self._open = OpenPacks(packs)
         self._writer: PackWriter | None = None
         self._failed = False
+        self._pins = Pins(limits.pins)
+        self._collecting = False
+        #: How many collections have begun.
+        self.collections = 0
 
     def missing(self, names: Sequence[bytes]) -> list[bytes]:
         """Those of ``names`` that the vault does not hold, in their order. What it holds elsewhere stays there now."""
         with self.lock:
+            self._spare(names)
             missing = self._index.missing(names)
             if not missing or self.elsewhere is None:
                 return missing
@@ -61,7 +69,13 @@ class VaultReader:
     def missing_in_packs(self, names: Sequence[bytes]) -> list[bytes]:
         """Those of ``names`` that no pack holds."""
         with self.lock:
+            self._spare(names)
             return self._index.missing(names)
+
+    def _spare(self, names: Iterable[bytes]) -> None:
+        """Somebody may find these present: the collection that runs leaves them. Under the lock."""
+        if self._collecting:
+            self._pins.pin(names, COLLECTION)
 
     def read(self, name: bytes) -> bytes:
         """The bytes of a chunk, checked against its name.

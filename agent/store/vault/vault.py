@@ -13,7 +13,7 @@ from collections.abc import Callable
 from agent.fs.durable import sync_data, sync_dir
 from agent.store.vault import recovery
 from agent.store.vault.codec import StoredChunk
-from agent.store.vault.forgetting import VaultForgetting
+from agent.store.vault.collecting import VaultCollecting
 from agent.store.vault.index import Index
 from agent.store.vault.limits import DEFAULT, VaultLimits
 from agent.store.vault.pack import (
@@ -26,7 +26,7 @@ from agent.store.vault.pack import (
 __all__ = ["PackEnd", "StoredChunk", "Vault"]
 
 
-class Vault(VaultForgetting):
+class Vault(VaultCollecting):
     """See the module. ``elsewhere``: what is here beside the packs; ``damage``: what opening found in them that was no record, or
     cannot be read without what is gone, in words."""
 

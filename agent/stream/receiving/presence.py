@@ -55,6 +55,9 @@ class ChunksHeld(Readable, Protocol):
 
     def unpin(self, owner: Hashable) -> None: ...
 
+    @property
+    def collections(self) -> int: ...
+
 
 class Presence:
     """Chunks that a commit in the making names, against what the vault holds. Used by one thread.
@@ -75,6 +78,7 @@ class Presence:
         self._lists: dict[bytes, tuple[list[Chunk], int]] = {}
         self._listed = 0
         self._whole: dict[bytes, _Piece] = {}
+        self._collections = vault.collections
         self._bases: set[bytes] = set()
 
     def wanted(self, names: Sequence[bytes]) -> tuple[int, ...]:
@@ -203,8 +207,12 @@ class Presence:
         self._listed = 0
 
     def _descend(self, name: bytes, length: int, levels: int) -> _Piece:
-        """What is below a piece, which may be so many levels high. Pieces that were found whole before are not opened again: what
-        a commit names is not collected while one of its lists stays."""
+        """What is below a piece, which may be so many levels high. Pieces that were found whole before are not opened again
+        until a collection begins."""
+        if self._vault.collections != self._collections:
+            # What was whole then may not be now; whatever is looked at from now on is left by the collection that runs.
+            self._collections = self._vault.collections
+            self._whole.clear()
         known = self._whole.get(name)
         if known is None:
             entries = self._opened(name, length, levels)

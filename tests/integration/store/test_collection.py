@@ -1,0 +1,290 @@
+"""Collection: what no row names goes, what anybody may still name stays, whoever does what meanwhile."""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.core import chunks
+from agent.core.chunks import DATA, PIECE, Chunk, name_of, name_of_list
+from agent.core.commit import Changes
+from agent.core.errors import Damaged, WireError
+from agent.core.ids import ObjectId, object_id
+from agent.core.patch import between
+from agent.core.rows import ObjectRow, encode_object, object_key
+from agent.store.collection import Collected, collect
+from agent.store.vault.codec import StoredChunk, pack_chunk, pack_patch
+from agent.store.vault.index import remove_index
+from agent.store.vault.limits import VaultLimits
+from agent.store.vault.pack import PackEnd, path_of
+from agent.store.vault.vault import Vault
+from agent.stream.receiving.presence import Presence
+from fakes.store_fakes import begun, chunk, expire, header, number, some_chunks
+
+LIMITS = VaultLimits(pack=60_000, cache=0, flush=1)
+FILE = object_id(1, 1)
+
+
+def list_of(*raws: bytes) -> list[Chunk]:
+    """The entries of a file of these chunks."""
+    return [Chunk(DATA, len(raw), name_of(raw)) for raw in raws]
+
+
+class Stores:
+    """A catalog and a vault; files whose content is in both."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.catalog = begun(str(place / "catalog.db"))
+        self.vault = Vault.open(str(place / "vault"), PackEnd(0, 0), LIMITS)
+        self.seq = 1
+        self.lists: dict[bytes, bytes] = {}
+
+    def close(self) -> None:
+        """Both."""
+        self.vault.close()
+        self.catalog.close()
+
+    def write(self, id: int, content: bytes) -> None:
+        """A commit with this content of a file."""
+        size = chunks.length_of(content)
+        row = encode_object(ObjectRow(ObjectId(id), stat.S_IFREG | 0o644, 0, 0, 7, size=size, content=content))
+        self._commit(Changes((row,)))
+
+    def remove(self, id: int) -> None:
+        """A commit without the file, and all history before it gone."""
+        self._commit(Changes((), (object_key(ObjectId(id)),)))
+        expire(self.catalog, number(self.seq))
+
+    def put(self, *raws: bytes) -> bytes:
+        """These chunks are in the vault; a flat list of them."""
+        self.vault.add([chunk(raw) for raw in raws], raws)
+        return chunks.encode(list_of(*raws))
+
+    def put_tree(self, raws: list[bytes]) -> bytes:
+        """The same as a list of lists."""
+        self.put(*raws)
+        content = chunks.fold(list_of(*raws), self.lists.__setitem__)
+        self.put_lists()
+        return content
+
+    def put_lists(self) -> None:
+        """Only the lists."""
+        self.vault.add([pack_chunk(name, PIECE, data) for name, data in self.lists.items()], list(self.lists.values()))
+
+    def put_chain(self, links: int) -> list[bytes]:
+        """A chunk and patches, each made of the one before; their bytes."""
+        raws = [os.urandom(20_000)]
+        self.put(raws[0])
+        for depth in range(1, links + 1):
+            raw = raws[-1][: depth * 100] + b"other" + raws[-1][depth * 100 + 5 :]
+            packed = pack_patch(name_of(raw), DATA, raw, between(raw, name_of(raws[-1]), raws[-1]))
+            assert packed is not None
+            self.vault.add([StoredChunk(packed.name, DATA, packed.codec, len(raw), packed.stored, depth)], [raw])
+            raws.append(raw)
+        return raws
+
+    def collect(self, names_at_once: int = 400_000) -> Collected:
+        """Of all that is there now."""
+        before = self.vault.sync()
+        with self.catalog.reader() as reader:
+            return collect(self.vault, reader, before, lambda: None, names_at_once)
+
+    def held(self, *raws: bytes) -> list[bool]:
+        """Which of these the vault holds, and can read."""
+        names = [name_of(raw) for raw in raws]
+        missing = self.vault.missing(names)
+        assert all(self.vault.read(name) == raw for name, raw in zip(names, raws, strict=True) if name not in missing)
+        return [name not in missing for name in names]
+
+    def must_read(self) -> set[bytes]:
+        """Every chunk that any row names; their names."""
+        found = set()
+        with self.catalog.reader() as reader:
+            for page in reader.chunks_named(100):
+                for kind, name in page:
+                    raw = self.vault.read(name)
+                    assert name == (name_of(raw) if kind == DATA else name_of_list(raw))
+                    found.add(name)
+        return found
+
+    def _commit(self, changes: Changes) -> None:
+        self.seq += 1
+        self.catalog.write(changes, header(self.seq))
+
+
+@pytest.fixture
+def stores(tmpfs_dir: Path) -> Iterator[Stores]:
+    """Empty ones."""
+    made = Stores(tmpfs_dir)
+    yield made
+    made.close()
+
+
+def test_what_no_row_names_goes_and_what_history_names_stays(stores: Stores) -> None:
+    """Until history is shortened; what came and was never sealed goes at once."""
+    old, new, lost = (os.urandom(1000) for _ in range(3))
+    stores.write(FILE, stores.put(old))
+    stores.write(FILE, stores.put(new))
+    stores.put(lost)
+    assert 1 == stores.collect().chunks
+    assert [True, True, False] == stores.held(old, new, lost)
+    expire(stores.catalog, number(stores.seq))
+    assert 1 == stores.collect().chunks
+    assert [False, True, False] == stores.held(old, new, lost)
+
+
+def test_what_came_since_stays(stores: Stores) -> None:
+    """It is young: its commit may be under way."""
+    old, young = os.urandom(1000), os.urandom(1000)
+    stores.put(old)
+    before = stores.vault.sync()
+    stores.put(young)
+    stores.vault.sync()
+    with stores.catalog.reader() as reader:
+        assert 1 == collect(stores.vault, reader, before, lambda: None).chunks
+    assert [False, True] == stores.held(old, young)
+
+
+@pytest.mark.parametrize("at_once", [400_000, 500])
+def test_what_stands_below_a_list_stays_with_it(stores: Stores, at_once: int) -> None:
+    """Level by level, also where names are marked by ranges; and goes with it."""
+    raws = [os.urandom(100) for _ in range(2500)]
+    stores.write(FILE, stores.put_tree(raws))
+    stores.put(b"nobody's" * 100)
+    assert 1 == stores.collect(at_once).chunks
+    assert [True] * len(raws) == stores.held(*raws)
+    stores.remove(FILE)
+    assert len(raws) + len(stores.lists) == stores.collect(at_once).chunks
+    assert 0 == stores.vault.count()
+
+
+def test_a_list_that_cannot_be_read_ends_it(stores: Stores) -> None:
+    """Nobody can tell what stands below, so nothing goes."""
+    stores.write(FILE, stores.put_tree([os.urandom(100) for _ in range(1500)]))
+    lost = os.urandom(900)
+    stores.put(lost)
+    stores.vault.sync()
+    place = stores.vault._index.place(next(iter(stores.lists)))
+    assert place is not None
+    with open(path_of(str(stores.place / "vault" / "packs"), place.pack), "r+b") as pack:
+        pack.seek(place.end - 5)
+        pack.write(b"xxxxx")
+    with pytest.raises(Damaged):
+        stores.collect()
+    assert [True] == stores.held(lost)
+
+
+def test_what_a_patch_is_made_of_stays_with_it(stores: Stores) -> None:
+    """One in the middle is named, and all below it stay; once it is not, all go together."""
+    raws, others = stores.put_chain(4), stores.put_chain(3)
+    stores.write(FILE, chunks.encode(list_of(raws[2])))
+    assert 2 + len(others) == stores.collect().chunks
+    assert [True, True, True, False, False] == stores.held(*raws)
+    stores.remove(FILE)
+    assert 3 == stores.collect().chunks
+
+
+class Marked:
+    """The catalog, which tells when all its rows were gone through."""
+
+    def __init__(self, stores: Stores) -> None:
+        self.done = False
+        self._stores = stores
+
+    def chunks_named(self, batch: int) -> Iterator[list[tuple[int, bytes]]]:
+        """See ``CatalogReader``."""
+        with self._stores.catalog.reader() as reader:
+            yield from reader.chunks_named(batch)
+        self.done = True
+
+
+def test_who_finds_a_doomed_chunk_present_keeps_it(stores: Stores) -> None:
+    """Between marking and sweeping: by asking, by pinning, by adding it again; and with it what it is made of."""
+    asked, pinned, added, dead = (os.urandom(1000) for _ in range(4))
+    stores.put(asked, pinned, added, dead)
+    patches = stores.put_chain(2)
+    before, marked, found = stores.vault.sync(), Marked(stores), list[bytes]()
+
+    def look() -> None:
+        if marked.done and not found:
+            found.append(name_of(asked))
+            stores.vault.missing([name_of(asked), name_of(patches[-1])])
+            stores.vault.pin([name_of(pinned)], "a call")
+            stores.vault.unpin("a call")
+            stores.put(added)
+
+    assert 1 == collect(stores.vault, marked, before, look).chunks
+    assert [True, True, True, False] == stores.held(asked, pinned, added, dead)
+    assert [True] * 3 == stores.held(*patches)
+
+
+def test_what_a_call_relies_on_stays_with_all_below(stores: Stores) -> None:
+    """Pinned before the collection began, and named by no row yet; once the call has let go, it goes."""
+    raws = [os.urandom(100) for _ in range(1500)]
+    presence = Presence(stores.vault)
+    presence.require([stores.put_tree(raws)])
+    presence.open_lists()
+    assert 0 == stores.collect().chunks
+    presence.settle()
+    presence.forget()
+    assert len(raws) + len(stores.lists) == stores.collect().chunks
+
+
+def test_what_a_call_remembers_of_whole_lists_ends_with_a_collection(stores: Stores) -> None:
+    """It found them whole before; what stands below was taken since."""
+    content = stores.put_tree([os.urandom(100) for _ in range(1500)])
+    presence = Presence(stores.vault)
+    presence.require([content])
+    presence.open_lists()
+    presence.forget()
+    stores.collect()
+    stores.put_lists()
+    presence.require([content])
+    with pytest.raises(WireError, match="are not here"):
+        presence.open_lists()
+
+
+def test_packs_in_which_nothing_lies_are_deleted(stores: Stores) -> None:
+    """And what they say was forgotten is not found again in an older pack when the index is made anew."""
+    first, first_raws = some_chunks(50)
+    stores.vault.add(first, first_raws)
+    stores.write(FILE, chunks.encode([Chunk(DATA, 1000, first[0].name)]))
+    rest, rest_raws = some_chunks(30)
+    stores.vault.add(rest, rest_raws)
+    stores.vault.forget([first[1].name])
+    last, last_raws = some_chunks(170)
+    for one, raw in zip(last, last_raws, strict=True):
+        stores.vault.add([one], [raw])
+    gone = stores.collect()
+    names = [one.name for one in (*first, *rest, *last)]
+    assert (248, True) == (gone.chunks, gone.packs >= 2)
+    end = stores.vault.sync()
+    stores.vault.close()
+    remove_index(str(stores.place / "vault" / "index.db"))
+    stores.vault = Vault.open(str(stores.place / "vault"), end, LIMITS)
+    assert (names[1:], []) == (stores.vault.missing(names), stores.vault.damage)
+
+
+def test_random_histories_lose_nothing_that_can_be_read(stores: Stores, seed: int) -> None:
+    """Files that change, come back and go, history that is shortened, collections in between, by one range and by several."""
+    chance = random.Random(seed)
+    raws = [chance.randbytes(chance.randrange(1, 3000)) for _ in range(60)]
+    for _ in range(80):
+        id = object_id(1, chance.randrange(1, 8))
+        act = chance.random()
+        if act < 0.75:
+            stores.write(id, stores.put(*chance.sample(raws, chance.randrange(1, 4))))
+        elif act < 0.85:
+            expire(stores.catalog, number(chance.randrange(1, stores.seq + 1)))
+        else:
+            stores.collect(chance.choice((400_000, 7)))
+            stores.must_read()
+    expire(stores.catalog, number(stores.seq))
+    stores.collect()
+    assert stores.must_read() == set(stores.vault.names())
