@@ -58,7 +58,7 @@ class Copier:
 
 
 def runs(due: Sequence[ChunkPlace]) -> Iterator[list[ChunkPlace]]:
-    """What is copied at once: bounded in bytes."""
+    """Places in runs that are copied at once, each bounded in bytes."""
     run: list[ChunkPlace] = []
     size = 0
     for place in due:

@@ -148,7 +148,7 @@ class Indexer:
             yield done
 
     def _keep(self, reader: ContentReader) -> None:
-        """Its bytes stay where they are; parts of its chunk list stand in no file."""
+        """A chunk's bytes stay where they are; parts of a chunk list stand in no file."""
         for name, data in reader.pieces:
             self.keep(name, data)
         reader.found.clear()

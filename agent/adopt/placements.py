@@ -167,7 +167,7 @@ class Placements:
         return held
 
     def sync(self) -> None:
-        """What is relied on stays known after a power cut."""
+        """Make durable which chunks are relied on."""
         with self._lock, self._errors():
             if not self._waiting:
                 return
@@ -210,7 +210,7 @@ class Placements:
             return [place for place in of_file if place.name in relied]
 
     def drop(self, names: Iterable[bytes]) -> None:
-        """These are in the packs now, or are not here any more."""
+        """Chunks are in the packs now, or are not here any more."""
         gone = tuple(names)
         if not gone:
             return

@@ -20,7 +20,7 @@ class TreeChunks:
         return known.rely(names) if known is not None else set()
 
     def sync(self) -> None:
-        """What is relied on is known durably."""
+        """The chunks that are relied on are known durably."""
         known = self._tree.known
         if known is not None:
             known.sync()
@@ -39,7 +39,7 @@ class TreeChunks:
         return data
 
     def drop(self, names: Sequence[bytes]) -> None:
-        """These are not to be looked for here any more."""
+        """Chunks are not to be looked for in the tree any more."""
         known = self._tree.known
         if known is not None:
             known.drop(names)

@@ -148,7 +148,7 @@ class Checkpoint:
         return min(numbers), max(numbers)
 
     def _go_back(self) -> None:
-        """What was written since the checkpoint may be there or not."""
+        """The root is at its checkpoint again, as far as is known: what was written since may be there or not."""
         self._unfinished = self._attempts
         self.stands, self.trusted = self._durable, False
         self.whole = min(self.whole, self._durable)

@@ -51,10 +51,10 @@ def number_of(value: bytes | None) -> CommitNumber:
 
 
 def numbers_of(value: bytes | None) -> tuple[CommitNumber, ...]:
-    """Several numbers."""
+    """Several commits' numbers as they are kept."""
     return tuple(CommitNumber(number) for (number,) in _U64.iter_unpack(value or b""))
 
 
 def packed(numbers: Iterable[int]) -> bytes:
-    """As they are kept."""
+    """Commits' numbers as local facts keep them: 8 bytes each."""
     return b"".join(map(_U64.pack, numbers))

@@ -22,7 +22,7 @@ class Ending:
         self._at: float | None = None
 
     def begin(self, grace: float) -> None:
-        """What can be finished within ``grace`` seconds is finished. The first call counts."""
+        """The end is in ``grace`` seconds: work that can be finished until then is finished. The first call counts."""
         if self._at is None:
             self._at = time.monotonic() + grace
 

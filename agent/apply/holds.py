@@ -88,12 +88,12 @@ class Holds:
         self._accepted = number
 
     def stand(self, held: Held, severity: Severity = Severity.ERROR) -> None:
-        """This one stands, and no other."""
+        """A hold stands on the board, and no other."""
         self.clear(held.code)
         self._board.put(Problem(held.code, severity, self._clock.now_ns(), b"", held.reason, held.remedy))
 
     def clear(self, *but: str) -> None:
-        """None stands but these."""
+        """No hold stands on the board but of these codes."""
         for code in _CODES:
             if code not in but:
                 self._board.clear(code)
@@ -119,7 +119,7 @@ class Holds:
         self.clear()
 
     def _waits(self, target: Commit, origin: JudgedFrom, *, anew: bool) -> Held | None:
-        """What goes on by itself once the primary has been through."""
+        """A hold that goes on by itself once the primary has been through, None for none."""
         if not target.consistent and origin.unknown:
             reason = "what stands there is kept as it is until the primary has been through"
             return Held(ADOPT_WAITS, self._dataset, reason, "it goes on by itself", waits=True)

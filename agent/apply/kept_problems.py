@@ -44,7 +44,7 @@ class Remembered:
         self.keep()
 
     def keep(self) -> None:
-        """What was met since is durable now."""
+        """Make problems that were met since durable."""
         now = _packed(self._standing())
         if now != self._kept:
             self._local.set_value(REMEMBERED, now.encode(), durable=True)
@@ -72,7 +72,7 @@ class Remembered:
         self._board.put(Problem(DISPLACED, Severity.WARNING, now, b"", message, remedy))
 
     def _standing(self) -> list[Problem]:
-        """Those with a path, or told as one; most of the time there are none."""
+        """Problems of one path, or that are told as one; most of the time there are none."""
         if not any(self._board.has(code) for code in _CODES):
             return []
         return [problem for problem in self._board.listed()[0] if problem.code in _CODES]

@@ -210,7 +210,7 @@ class ApplyLoop:
         self._tell_what_stands()
 
     def _tell_what_stands(self) -> None:
-        """What stands applied, where that is not what was told: the standby may be gone, of another time, or not be synced."""
+        """Tell which commit stands applied, where another was told: the standby may be gone, of another time, or not synced."""
         applied = self._applier.applied
         self._say(applied=applied, stands=self._applier.stands)
         if (there := NOTHING if self._applier.is_away else applied) != self._told:

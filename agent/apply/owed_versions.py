@@ -33,7 +33,7 @@ class Short:
         return any(not view.owes(id, at) for id in self.ids)
 
     def add(self, left: Iterable[ObjectId]) -> None:
-        """These were left as they stood."""
+        """A run left these objects as they stood."""
         self.ids = self.ids.union(left)
 
     def only(self, left: Iterable[ObjectId]) -> None:

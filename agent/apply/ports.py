@@ -141,7 +141,7 @@ class Early(Protocol):
 
 
 class NothingEarly:
-    """None ever does."""
+    """No content comes before its commit."""
 
     def step(self, directory: Callable[[], int]) -> bool:
         return False

@@ -104,7 +104,7 @@ class StandbyRoot:
         return self._local.value(_ADOPTING) == b"yes"
 
     def adopted_whole(self) -> None:
-        """It equals a commit now."""
+        """The adopted tree equals a commit now."""
         self._local.set_value(_ADOPTING, b"", durable=True)
 
     def known_again(self) -> None:

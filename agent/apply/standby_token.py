@@ -75,13 +75,13 @@ class Token:
             os.close(fd)
 
     def note(self) -> None:
-        """What was drawn last is in the standby, durably; here with the next durable write."""
+        """The token that was drawn last is in the standby, durably; here with the next durable write."""
         self._local.set_value(TOKEN, self._drawn)
         self._noted = self._drawn
 
 
 def _read(private: int) -> _Held:
-    """What the standby has; ``_NONE`` for no token."""
+    """The token file of the standby; ``_NONE`` for no token."""
     try:
         fd = os.open(FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=private)
     except FileNotFoundError:

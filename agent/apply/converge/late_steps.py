@@ -66,7 +66,7 @@ def _begun(run: Run, row: ObjectRow, holds: ObjectRow, names: EntryNames, found:
 
 
 def _late_writer(run: Run, fd: int) -> ContentWriter:
-    """What is written beside other commits is synced at each step: their sync must not wait for it."""
+    """A writer that syncs at each step: other commits are synced meanwhile and must not wait for a late file."""
     return ContentWriter(fd, run.means.limits.slice)
 
 

@@ -40,7 +40,7 @@ Step = Callable[[str], None]
 
 
 def no_step(what: str) -> None:
-    """Nobody ends this run."""
+    """A :data:`Step` at which no run is ended."""
 
 
 @dataclass(frozen=True, slots=True)

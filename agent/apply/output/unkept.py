@@ -68,7 +68,7 @@ class InTheWay(OSError):
 
 
 def of_error(error: OSError) -> Unkept:
-    """What it says of the object that could not be made."""
+    """What an error says of the object that could not be made."""
     if isinstance(error, InTheWay):
         return Unkept.IN_THE_WAY
     if error.errno == errno.EXDEV:

@@ -116,7 +116,7 @@ class EarlyContent:
         self._drop_void()
 
     def _next(self) -> list[tuple[_Key, bytes, bytes | memoryview]]:
-        """What is written now, all of one file. Called with the lock."""
+        """The chunks that are written now, all of one file. Called with the lock."""
         count = 0
         while count < min(len(self._waiting), _AT_ONCE) and self._waiting[count][0] == self._waiting[0][0]:
             count += 1
@@ -127,7 +127,7 @@ class EarlyContent:
         return chunks
 
     def _give_up(self, key: _Key) -> None:
-        """Nothing more of this file. Called with the lock."""
+        """The file is given up: nothing more of it is taken. Called with the lock."""
         self._given_up = key
         self._forget(lambda of: of == key)
 
