@@ -19,7 +19,7 @@ from agent.store.spool import Spool
 from agent.stream.messages import Hello
 from agent.stream.position import PositionBoard
 from agent.stream.sending.feed import Feed
-from agent.stream.sending.sender import Sender
+from agent.stream.sending.sender import Sender, SendingContext
 from agent.stream.versions import SPOKEN
 from fakes.capture_fakes import LightOutlet, SlowReader, Station, station
 from fakes.stream_fakes import MemoryTransport, Secondary
@@ -77,7 +77,8 @@ def spoken(made: Station, base: Path, feed: Feed, looked: Callable[[], None]) ->
         return PrimarySource(tree, made.catalog, made.local, made.pump, vault=None)
 
     spool = partial(Spool.open, str(base))
-    sender = Sender("beta", hello, source, feed, PositionBoard(), SystemClock(), spool)
+    context = SendingContext(source, spool, feed, SystemClock(), None)
+    sender = Sender("beta", hello, context, board=PositionBoard(), pace=None, owed=lambda _total, _paths: None)
     secondary = Secondary(base / "beta")
     thread = threading.Thread(target=_run, args=(sender, secondary), name="spoken")
     thread.start()

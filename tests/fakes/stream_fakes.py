@@ -15,7 +15,7 @@ from pathlib import Path
 from agent.capture.outlet import Lack, ReadChunk
 from agent.core import chunks
 from agent.core.chunks import ChunkRef
-from agent.core.clock import ManualClock
+from agent.core.clock import Clock, ManualClock
 from agent.core.commit import Changes, Commit
 from agent.core.dataset_kind import DatasetKind
 from agent.core.digest import Digest
@@ -36,8 +36,9 @@ from agent.stream.receiving.receiver import Receiver
 from agent.stream.sending.feed import Feed
 from agent.stream.sending.link import Transport
 from agent.stream.sending.pace import Pace
-from agent.stream.sending.sender import CallPhase, Sender
+from agent.stream.sending.sender import CallPhase, Sender, SendingContext
 from agent.stream.sending.source import PendingMark
+from agent.stream.sending.talk.call import Conversation
 from agent.stream.versions import SPOKEN
 from agent.stream.weights import weight
 
@@ -442,7 +443,15 @@ def make_sender(
     hello = Hello("alpha", "web", SPOKEN, primary.epoch, number, b"n" * 32, locator=locator)
     board = board or PositionBoard()
     told = primary.told_owed
-    return Sender(peer, hello, primary.source, primary.feed, board, primary.clock, primary.spool, pace=pace, owed=told)
+    context = SendingContext(primary.source, primary.spool, primary.feed, primary.clock, None)
+    return Sender(peer, hello, context, board=board, pace=pace, owed=told)
+
+
+def conversation(
+    clock: Clock, pace: Pace | None = None, judge: Callable[[Welcome], None] = lambda _: None
+) -> Conversation:
+    """What the two threads of a call to beta share."""
+    return Conversation("beta", clock, pace=pace, judge=judge, standings=None)
 
 
 class Call:

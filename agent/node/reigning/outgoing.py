@@ -26,7 +26,7 @@ from agent.stream.locator import locator_in
 from agent.stream.messages import Hello
 from agent.stream.sending.feed import Feed
 from agent.stream.sending.link import Link
-from agent.stream.sending.sender import Sender
+from agent.stream.sending.sender import Sender, SendingContext
 from agent.stream.versions import SPOKEN
 
 NONCE_SIZE = 32
@@ -51,8 +51,8 @@ class Outgoing:
         self._context = context
         self._reign = reign
         self._replicas = replicas
-        self._feed = feed
-        self._make_source = make_source
+        spool = partial(Spool.open, str(context.around.home(dataset)))
+        self._sending = SendingContext(make_source, spool, feed, context.around.clock, context.standings)
         self._catalog = catalog
         self._lock = threading.Lock()
         self._senders: dict[str, Sender] = {}
@@ -63,7 +63,7 @@ class Outgoing:
             if peer.name in replicas:
                 transport = self._transports[peer.name] = context.around.transport(peer)
                 make, clock = partial(self._sender, replicas[peer.name]), context.around.clock
-                self.links[peer.name] = Link(peer.name, dataset.name, transport, make, clock, self._broken)
+                self.links[peer.name] = Link(peer.name, dataset.name, transport, make, clock, broken=self._broken)
 
     def start(self) -> None:
         """Dial every standby, and again whenever a call ends."""
@@ -107,13 +107,9 @@ class Outgoing:
         sender = Sender(
             replica.name,
             self._hello(),
-            self._make_source,
-            self._feed,
-            replica.positions,
-            context.around.clock,
-            partial(Spool.open, str(context.around.home(self._dataset))),
+            self._sending,
+            board=replica.positions,
             pace=replica.pace,
-            standings=context.standings,
             owed=partial(self._owes, replica),
         )
         with self._lock:

@@ -64,6 +64,18 @@ class LinkState:
     welcome: Welcome | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Dialling:
+    """How calls are begun and ended. ``chance``: from 0 to 1, so that nodes do not dial in step; ``close_within``: seconds
+    that a peer has to end a call that we ended."""
+
+    chance: Callable[[], float] = random.random
+    close_within: float = CLOSE_WITHIN
+
+
+DIALLING = Dialling()
+
+
 class Link:
     """Keeps a call to one peer going. Two threads while it runs: one dials and watches the deadlines, one hears.
 
@@ -77,17 +89,16 @@ class Link:
         transport: Transport,
         make_sender: Callable[[], Sender],
         clock: Clock,
-        broken: Callable[[HikaeError], None] = lambda _: None,
-        chance: Callable[[], float] = random.random,
-        close_within: float = CLOSE_WITHIN,
+        *,
+        broken: Callable[[HikaeError], None],
+        dialling: Dialling = DIALLING,
     ) -> None:
         self._peer = peer
         self._transport = transport
         self._make_sender = make_sender
         self._clock = clock
         self._broken = broken
-        self._chance = chance
-        self._close_within = close_within
+        self._dialling = dialling
         self._thread = threading.Thread(target=self._run, name=f"hikae-link-{dataset}-{peer}")
         self._stopping = threading.Event()
         self._hurry = threading.Event()
@@ -169,7 +180,7 @@ class Link:
             if self._caught_up or self._clock.monotonic() - self._began > _STEADY:
                 backoff.succeeded()
             pause = backoff.next_wait(REFUSED_PAUSE if _is_busy(failure) else None)
-            self._hurry.wait(_patience(failure, pause) * (0.5 + self._chance()))
+            self._hurry.wait(_patience(failure, pause) * (0.5 + self._dialling.chance()))
             if not self._stopping.is_set():
                 self._hurry.clear()
 
@@ -192,7 +203,7 @@ class Link:
             self._gains.count(self._clock.monotonic(), sender.talk.under_way.worked_off)
         if sender.talk.failure is None:
             # We ended it, and the peer should do the same; one that does not would keep us from ever dialling again.
-            hearer.join(self._close_within)
+            hearer.join(self._dialling.close_within)
         if sender.talk.failure is not None or hearer.is_alive():
             self._transport.cancel()
         hearer.join()

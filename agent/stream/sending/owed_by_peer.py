@@ -26,10 +26,6 @@ _FEW = 100
 Told = Callable[[int, Sequence[bytes]], None]
 
 
-def nobody(total: int, paths: Sequence[bytes]) -> None:
-    """Nobody is told."""
-
-
 class Absences:
     """What a commit on its way has to be sealed without. ``told``: ids in the parts made since :meth:`clear`."""
 
@@ -69,9 +65,7 @@ class OwedContent:
     """Brings a peer what it owes. Used by the speaking thread, between commits. ``looks`` rises when something may have become
     readable; ``told`` is called with how many objects the peer owes and the paths of the first."""
 
-    def __init__(
-        self, talk: Conversation, source: Source, looks: Callable[[], int], clock: Clock, told: Told = nobody
-    ) -> None:
+    def __init__(self, talk: Conversation, source: Source, looks: Callable[[], int], clock: Clock, told: Told) -> None:
         self._talk = talk
         self._source = source
         self._looks = looks

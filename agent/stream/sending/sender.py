@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.core.clock import Clock
@@ -28,7 +29,7 @@ from agent.stream.sending import live
 from agent.stream.sending.batch_builder import Load
 from agent.stream.sending.catchup import Catchup
 from agent.stream.sending.feed import Feed, LiveCommit, LiveContent, PeerQueue
-from agent.stream.sending.owed_by_peer import OwedContent, Told, nobody
+from agent.stream.sending.owed_by_peer import OwedContent, Told
 from agent.stream.sending.pace import Pace
 from agent.stream.sending.round import Round, RoundContext, rest_fruitless
 from agent.stream.sending.rounds import Rounds
@@ -50,37 +51,38 @@ class CallPhase(StrEnum):
     ENDED = "ended"
 
 
+@dataclass(frozen=True, slots=True)
+class SendingContext:
+    """What every call of a dataset works with. ``open_source`` and ``open_spool`` are called in the thread that runs
+    ``Sender.outgoing`` (or ``Sender.verdict``), which closes what they give; ``standings``: how the dataset stands on both nodes,
+    None: nothing is told."""
+
+    open_source: Callable[[], Source]
+    open_spool: Callable[[], Spool]
+    feed: Feed
+    clock: Clock
+    standings: Standings | None
+
+
 class Sender:
     """One call to one peer. :meth:`outgoing` runs in the transport's request iterator, :meth:`incoming` where answers
     are read, :meth:`close` and the properties anywhere.
 
-    ``open_source`` and ``open_spool`` are called in the thread that runs :meth:`outgoing` (or :meth:`verdict`), which closes what
-    they give; ``board`` is told the peer's position; ``pace`` says how fast; ``standings``: how the dataset stands on both nodes;
-    ``owed``: see ``OwedContent``."""
+    ``board`` is told the peer's position; ``pace`` says how fast, None: as fast as it can; ``owed``: see ``OwedContent``."""
 
     def __init__(
-        self,
-        peer: str,
-        hello: Hello,
-        open_source: Callable[[], Source],
-        feed: Feed,
-        board: PositionBoard,
-        clock: Clock,
-        open_spool: Callable[[], Spool],
-        pace: Pace | None = None,
-        standings: Standings | None = None,
-        owed: Told = nobody,
+        self, peer: str, hello: Hello, context: SendingContext, *, board: PositionBoard, pace: Pace | None, owed: Told
     ) -> None:
-        self.talk = Conversation(peer, clock, pace, self._judge, standings)
+        self.talk = Conversation(peer, context.clock, pace=pace, judge=self._judge, standings=context.standings)
         self.phase = CallPhase.HANDSHAKE
-        self._standings = standings
+        self._standings = context.standings
         self._peer = peer
         self._hello = hello
-        self._open_source = open_source
-        self._feed = feed
+        self._open_source = context.open_source
+        self._feed = context.feed
         self._board = board
-        self._clock = clock
-        self._open_spool = open_spool
+        self._clock = context.clock
+        self._open_spool = context.open_spool
         self._tell_owed = owed
         self._owed: OwedContent | None = None
         self._rounds = Rounds()

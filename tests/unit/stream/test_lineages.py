@@ -21,7 +21,7 @@ from agent.stream.messages import Begin, Offer, PrimaryPart, Seal, Sums
 from agent.stream.position import Level, PositionBoard
 from agent.stream.receiving.going_back import BackLimits, GoingBack
 from agent.stream.receiving.receiver import Receiver
-from agent.stream.sending.link import Link
+from agent.stream.sending.link import Dialling, Link
 from agent.stream.sending.sender import CallPhase
 from fakes.eventually import eventually
 from fakes.stream_fakes import (
@@ -269,8 +269,8 @@ def test_a_digest_that_differs_is_mended(primary: Primary, secondary: Secondary)
         transport,
         lambda: make_sender(primary, board),
         SystemClock(),
-        lambda failure: codes.append(str(getattr(failure, "code", failure))),
-        chance=lambda: -0.5,
+        broken=lambda failure: codes.append(str(getattr(failure, "code", failure))),
+        dialling=Dialling(lambda: -0.5),
     )
     link.start()
     assert board.wait(Level.DURABLE, newest.number, 40)

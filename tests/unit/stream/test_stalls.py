@@ -14,7 +14,7 @@ from agent.stream.messages import Hello
 from agent.stream.position import PositionBoard
 from agent.stream.sending.round import NOT_CAPTURED, NOT_READ
 from agent.stream.sending.rounds import FRUITLESS, Fruitless, Stalled
-from agent.stream.sending.sender import Sender
+from agent.stream.sending.sender import Sender, SendingContext
 from agent.stream.sending.source import PendingMark
 from agent.stream.versions import SPOKEN
 from fakes.stream_fakes import CHUNK, Done, FakeSource, MemoryTransport, Primary, Secondary
@@ -72,7 +72,8 @@ def ended(primary: Primary, secondary: Secondary, source: Stuck) -> Exception | 
     newest = primary.catalog.newest()
     assert newest is not None
     hello = Hello("alpha", "web", SPOKEN, primary.epoch, newest.number, b"n" * 32)
-    sender = Sender("beta", hello, lambda: source, primary.feed, PositionBoard(), source.clock, primary.spool)
+    context = SendingContext(lambda: source, primary.spool, primary.feed, source.clock, None)
+    sender = Sender("beta", hello, context, board=PositionBoard(), pace=None, owed=primary.told_owed)
     for answers in MemoryTransport(secondary).exchange("beta", sender.outgoing()):
         sender.incoming(answers)
     return sender.talk.failure

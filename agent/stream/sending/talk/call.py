@@ -46,15 +46,16 @@ class Ended(Exception):
 class Conversation:
     """The shared state of one call. ``pace``: how fast it may speak; None: as fast as it can. ``judge`` is called with the
     Welcome before anything else that the peer says is heard; what it raises ends the call. ``standings``: how the dataset
-    stands on either side."""
+    stands on either side, None: nothing is told."""
 
     def __init__(
         self,
         peer: str,
         clock: Clock,
-        pace: Pace | None = None,
-        judge: Callable[[Welcome], None] = lambda _: None,
-        standings: Standings | None = None,
+        *,
+        pace: Pace | None,
+        judge: Callable[[Welcome], None],
+        standings: Standings | None,
     ) -> None:
         self.peer = peer
         self._judge = judge

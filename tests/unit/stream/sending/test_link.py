@@ -18,7 +18,7 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.stream.footing import LineageBroken
 from agent.stream.messages import CREDIT, VERSION, Answers, Batch, Hello, Welcome
 from agent.stream.position import Level, PositionBoard
-from agent.stream.sending.link import Link
+from agent.stream.sending.link import Dialling, Link
 from agent.stream.sending.pace import Pace
 from agent.stream.sending.rounds import Stalled
 from agent.stream.sending.sender import CallPhase, Sender
@@ -51,11 +51,16 @@ class Deaf:
         """Nothing goes on."""
 
 
-def link_of(
-    transport: object, make: Callable[[], Sender], broken: Callable[[HikaeError], None] = lambda _: None
-) -> Link:
+AT_ONCE = Dialling(lambda: -0.5)
+
+
+def ignored(_: HikaeError) -> None:
+    """Nobody acts on a failure."""
+
+
+def link_of(transport: object, make: Callable[[], Sender], broken: Callable[[HikaeError], None] = ignored) -> Link:
     """A link with hardly any pause."""
-    return Link("beta", "web", transport, make, SystemClock(), broken, chance=lambda: -0.5)  # type: ignore[arg-type]
+    return Link("beta", "web", transport, make, SystemClock(), broken=broken, dialling=AT_ONCE)  # type: ignore[arg-type]
 
 
 def test_replicates_and_stops_cleanly(primary: Primary, secondary: Secondary) -> None:
@@ -137,7 +142,9 @@ def test_an_old_failure_is_no_news_in_a_call_that_lasts(
     closed = Limits(first_sync=(Limit((0, 1), None),))
     pace = Pace(lambda: closed, lambda: True, clock, lambda _: NOON)
     transport = Once(MemoryTransport(secondary), failure)
-    link = Link("beta", "web", transport, lambda: make_sender(primary, pace=pace), clock, chance=lambda: -0.5)
+    link = Link(
+        "beta", "web", transport, lambda: make_sender(primary, pace=pace), clock, broken=ignored, dialling=AT_ONCE
+    )
     link.start()
     eventually(lambda: link.state().phase is CallPhase.CATCHUP)
     assert link.state().error is not None
@@ -253,7 +260,7 @@ def test_a_peer_that_does_not_end_a_call_is_dialled_again(primary: Primary, seco
         senders.append(make_sender(primary))
         return senders[-1]
 
-    link = Link("beta", "web", transport, make, SystemClock(), chance=lambda: -0.5, close_within=0.01)
+    link = Link("beta", "web", transport, make, SystemClock(), broken=ignored, dialling=Dialling(lambda: -0.5, 0.01))
     link.start()
     eventually(lambda: link.state().phase is CallPhase.STREAMING)
     senders[0].close()

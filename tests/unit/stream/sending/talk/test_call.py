@@ -28,6 +28,7 @@ from agent.stream.messages import (
 from agent.stream.sending.pace import Pace
 from agent.stream.sending.talk.call import STANDSTILL, Conversation, Ended
 from agent.stream.sending.talk.refusals import RefusedByPeer
+from fakes.stream_fakes import conversation
 
 WELCOME = Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 2 << 20, VERSION)
 MIB = Data(b"\0", b"\0", [1 << 20], [1 << 20], bytes(1 << 20))
@@ -37,7 +38,7 @@ PART = Data(b"\0", b"\0", [PART_SIZE], [PART_SIZE], bytes(PART_SIZE))
 
 def welcomed(clock: ManualClock, pace: Pace | None = None) -> Conversation:
     """A conversation that has begun."""
-    talk = Conversation("beta", clock, pace)
+    talk = conversation(clock, pace)
     talk.hear((WELCOME,))
     return talk
 
@@ -94,7 +95,7 @@ def test_standstill_is_noticed() -> None:
 def test_silence_is_noticed() -> None:
     """A peer that says nothing is given up, also before its welcome."""
     clock = ManualClock()
-    talk = Conversation("beta", clock)
+    talk = conversation(clock)
     clock.advance(SILENCE + 1)
     assert (True, Unreachable) == (talk.watch(0), type(talk.failure))
     with pytest.raises(Ended):
@@ -121,7 +122,7 @@ def test_impossible_answers(answers: tuple[Welcome | Need | Progress, ...]) -> N
 def test_answer_before_the_welcome() -> None:
     """The welcome comes first."""
     with pytest.raises(WireError):
-        Conversation("beta", ManualClock()).hear((progress(0),))
+        conversation(ManualClock()).hear((progress(0),))
 
 
 def test_need_beyond_the_question() -> None:
@@ -143,7 +144,7 @@ def test_need_that_does_not_rise(indexes: tuple[int, ...]) -> None:
 
 def sealed_to(number: int) -> Conversation:
     """A conversation with a peer that came with commit 5 and was sealed up to ``number``."""
-    talk = Conversation("beta", ManualClock())
+    talk = conversation(ManualClock())
     talk.hear((replace(WELCOME, durable=commit_number(1, 5), applied=commit_number(1, 3)),))
     list(talk.say((Seal(commit_number(1, number), NOTHING, 0, True, b"", 0, 0, 0, 0),)))
     return talk
@@ -188,7 +189,7 @@ def test_the_welcome_is_judged_before_what_follows_it() -> None:
         raise TryAgain("judge", "", "as it was told to")
 
     with pytest.raises(TryAgain):
-        Conversation("beta", ManualClock(), judge=judge).hear((WELCOME, Refuse("busy", "", "")))
+        conversation(ManualClock(), judge=judge).hear((WELCOME, Refuse("busy", "", "")))
 
 
 def test_refusal_says_why() -> None:

@@ -12,6 +12,7 @@ from agent.stream.messages import VERSION, Heartbeat, Progress, Refuse, Welcome
 from agent.stream.sending.talk.call import Conversation
 from agent.stream.sending.talk.refusals import RefusedByPeer
 from agent.stream.sending.talk.words import A_SECOND, AT_ONCE, FOR_EACH, Words
+from fakes.stream_fakes import conversation
 
 WELCOME = Welcome("beta", NO_EPOCH, NOTHING, b"", NOTHING, 2 << 20, VERSION)
 
@@ -24,7 +25,7 @@ def _talks_on(talk: Conversation, parts: int) -> None:
 @pytest.mark.parametrize("parts", [0, 1, 50])
 def test_a_peer_that_talks_without_an_end_is_left(parts: int) -> None:
     """By parts, and by messages, which cost as much when they are empty."""
-    talk = Conversation("beta", ManualClock())
+    talk = conversation(ManualClock())
     talk.hear((WELCOME,))
     with pytest.raises(WireError, match="more words than there is to say"):
         _talks_on(talk, parts)
@@ -54,7 +55,7 @@ def test_a_peer_may_say_how_it_is() -> None:
 def test_what_a_call_says_is_counted() -> None:
     """Heartbeats too: each is answered."""
     clock = ManualClock()
-    talk = Conversation("beta", clock)
+    talk = conversation(clock)
     talk.hear((WELCOME,))
     for _ in range(AT_ONCE):
         clock.advance(5.0)
