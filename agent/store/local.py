@@ -194,8 +194,14 @@ class Local:
         return {bits: (count, [id for (id,) in self._all(_FIRST_UNKEPT, (bits,))]) for bits, count in counts}
 
     def forget_objects(self) -> None:
-        """Forget every object; names of chunks and values stay."""
-        self._write(lambda connection: query(connection, "delete from object"))
+        """Forget every object, and since when stats were clean; names of chunks and other values stay."""
+
+        def change(connection: apsw.Connection) -> None:
+            query(connection, "delete from object")
+            query(connection, "delete from value where key = ?", (_SYNCED,))
+
+        self._write(change)
+        self._synced = 0
 
     def mark(self) -> FactsMark | None:
         """The commit up to which the facts hold; None: nothing says so."""

@@ -153,3 +153,15 @@ def test_facts_of_before_a_sync_are_clean(tmpfs_dir: Path) -> None:
         assert expected == {id: row.clean for id, row in again.get_many(ids).items()}
         assert expected == {id: bool(row[6]) for id, row in again.signatures(ids).items()}
         assert [True, False, False] == [row.clean for row in map(again.get, ids) if row is not None]
+
+
+def test_another_directory_is_vouched_for_by_its_own_sync(tmpfs_dir: Path) -> None:
+    """What is written of it after all was forgotten is soft, however old its stat is."""
+    with Local.open(str(tmpfs_dir / "again.db")) as local:
+        local.vouch(20, FactsMark(CommitNumber(7), b"d" * 32))
+        local.forget_objects()
+        local.write([LocalRow(ObjectId(1), b"h", 1, 10, 1, 1, False, b"")])
+    with Local.open(local.path) as again:
+        found = again.get(ObjectId(1))
+        assert found is not None
+        assert not found.clean
