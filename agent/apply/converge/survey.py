@@ -96,6 +96,8 @@ def _is_another(run: Run, fd: int, found: Found, row: ObjectRow) -> bool:
     """Whether the entry is something else: it already serves another object, ours stands elsewhere, or it is somebody's."""
     if found.identity is not KnownBy.SURE and not is_takeable(run, fd, row, found):
         return True
+    if found.identity is not KnownBy.SURE and run.standing.is_held(row.id):
+        return True  # the object itself waits in .hikae/m, also where no local fact says so any more
     if found.id == row.id:
         return found.identity is not KnownBy.SURE and run.standing.ledger.handle_of(row.id) is not None
     if found.identity is KnownBy.SURE and found.id is not None and run.wanted.raw(found.id) is not None:

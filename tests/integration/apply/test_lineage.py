@@ -78,7 +78,16 @@ def test_an_inconsistent_beginning_waits(tmpfs_dir: Path) -> None:
 @pytest.mark.parametrize("round", range(25))
 def test_a_changed_tree_and_crashes_on_the_way(tmpfs_dir: Path, seed: int, round: int) -> None:
     """The source went on while the catalog was lost; the agent dies in the middle, before or after; newer commits come."""
-    rng = random.Random(seed * 100 + round)
+    _crashes_on_the_way(tmpfs_dir, random.Random(seed * 100 + round))
+
+
+@pytest.mark.parametrize("known", [154838280817])
+def test_crashes_that_went_wrong_once(tmpfs_dir: Path, known: int) -> None:
+    """A directory waited in ``.hikae/m`` when the agent died, and another one stood at its name, which is not taken for it."""
+    _crashes_on_the_way(tmpfs_dir, random.Random(known))
+
+
+def _crashes_on_the_way(tmpfs_dir: Path, rng: random.Random) -> None:
     chance = Chance(rng)
     with rig(tmpfs_dir / "rig") as it:
         applier = it.applier()
