@@ -93,7 +93,7 @@ class TreeBatch:
         self._paths.clear()
 
     def waited(self, since: float | None) -> None:
-        """Something in it has waited for the link, since then."""
+        """A row of the batch has waited for the link, since then."""
         if since is not None and (self.since is None or since < self.since):
             self.since = since
 
@@ -197,7 +197,7 @@ class TreeBatch:
         return above + b"/" + name if above else name
 
     def passed(self, path: bytes, id: ObjectId) -> None:
-        """This directory was found at the path, as were those above it."""
+        """A directory was found at the path, as were those above it."""
         self._verified_bytes += len(path)
         if self._verified_bytes > _PATHS:
             self.verified.clear()

@@ -58,6 +58,9 @@ class Committer:
     def write(self, batch: Batch, consistent: bool) -> Commit | None:
         """Commit the batch and begin the next; None when there was nothing to commit.
 
+        On entry the batch is one that can be committed. On exit the commit is durable, local facts are written and the peers are
+        given it, in this order (law 1); or an error was raised, after which capture stops.
+
         A batch without rows is committed only when it makes a dataset consistent that was not.
         Raises ``StoreFailed``, ``Damaged``, ``CaptureStopped``."""
         changes = batch.changes()

@@ -35,7 +35,7 @@ class Inbox:
     # --- from any thread
 
     def hint(self, hints: Sequence[Hint]) -> None:
-        """Something may have changed."""
+        """Take hints in: what they point at may have changed."""
         with self._condition:
             self._settle.add(hints, self._clock.monotonic())
             self._condition.notify()
@@ -152,7 +152,7 @@ class Inbox:
                 waiting.restart()
 
     def begin_walks(self, session: Session) -> bool:
-        """Whoever asked for a walk of the whole root waits for one; whether anybody did."""
+        """Begin a walk of the whole root for each who asked for one; whether anybody did."""
         with self._condition:
             requests, self._requests = self._requests, []
             for ticket in requests:
@@ -177,7 +177,7 @@ class Inbox:
             return True in [one.covered(self._settle, session.walks, session.outstanding) for one in waiting]
 
     def take_covered(self, session: Session) -> list[Ticket]:
-        """Whoever is answered by the batch in hand, and waits no more; the doubt ends too, if that covers it."""
+        """The tickets that the batch in hand covers, which wait no more; the doubt ends too, if the batch covers it."""
         with self._condition:
             self._return_again()
             done = [one for one in self._waiting if one.covered(self._settle, session.walks, session.outstanding)]

@@ -25,7 +25,7 @@ class NewFacts:
         return bool(self.rows)
 
     def begin(self) -> None:
-        """They were written, or are forgotten."""
+        """Begin with none: the batch's facts were written, or are forgotten."""
         self.rows.clear()
         self.handles.clear()
 

@@ -48,7 +48,7 @@ class PathProblems:
         self.shut = 0
 
     def well(self, path: Callable[[], bytes]) -> None:
-        """This path was captured as it should be, or is gone; ``path`` is asked only if any has a problem."""
+        """The path was captured as it should be, or is gone; ``path`` is asked only if any has a problem."""
         if self._standing:
             self._clear(path())
 
@@ -137,7 +137,7 @@ class PathProblems:
         )
 
     def mount(self, path: bytes, is_dir: bool) -> None:
-        """Something is mounted inside the root: a filesystem or directory, or a single file."""
+        """A mount stands inside the root: a filesystem or directory, or a single file."""
         self._put(
             NESTED_MOUNT,
             Severity.WARNING,

@@ -29,7 +29,7 @@ class Paths:
         return self._known.weight
 
     def clear(self) -> None:
-        """Something on the way to others is called otherwise now."""
+        """Forget every path: a directory on the way to others is called otherwise now."""
         self._known.forget_all()
 
     def forget(self, id: ObjectId) -> None:

@@ -87,7 +87,7 @@ class Pump:
             self._thread.join()
 
     def hint(self, hints: Sequence[Hint]) -> None:
-        """Something may have changed: the watcher's sink."""
+        """Take hints in, as the watcher's sink: what they point at may have changed."""
         self._inbox.hint(hints)
 
     def reconcile(self, reason: str) -> Ticket:
@@ -97,7 +97,7 @@ class Pump:
         return ticket
 
     def barrier(self) -> Barrier:
-        """It covers everything that system calls wrote before this call."""
+        """A barrier covers everything that system calls wrote before this call."""
         return Barrier(self._calls.set_barrier, self._covering)
 
     def look(self, hints: Sequence[Hint]) -> Ticket:
@@ -256,7 +256,7 @@ class Pump:
     # --- what is to be done
 
     def _begin_doubt(self, session: Session) -> None:
-        """Something may have been missed: nothing is consistent until a whole walk and every hint from before its end are in."""
+        """Changes may have been missed: nothing is consistent until a whole walk and every hint from before its end are in."""
         self._inbox.begin_doubt(session.look_at_everything())
         self._phase = CapturePhase.FIRST_SYNC if self._first_sync else CapturePhase.RECONCILE
 
@@ -315,7 +315,8 @@ class Pump:
     def _commit(self, session: Session, drained: bool) -> bool:
         """Commit the batch. ``drained``: no hint is in hand, so whoever waits may be covered by it.
 
-        False: the batch could not be right and was forgotten."""
+        On exit the batch is empty: committed, with local facts and peers told, or (False) it could not be right and was
+        forgotten."""
         settled = session.settle_batch()
         self._inbox.look_again(settled.again)
         right = settled.is_right and session.stands()

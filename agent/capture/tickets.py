@@ -21,13 +21,13 @@ class Outstanding:
         self._active: set[int] = set()
 
     def begin(self) -> int:
-        """Something begins."""
+        """A piece of work begins; its serial."""
         self.last += 1
         self._active.add(self.last)
         return self.last
 
     def end(self, serial: int) -> None:
-        """It ended, with everything it found in the batch or given back as hints."""
+        """A piece of work ended, with everything it found in the batch or given back as hints."""
         self._active.discard(serial)
 
     def goes_on(self) -> bool:
@@ -112,7 +112,7 @@ class Awaited:
     alone: bool = False
 
     def wait_for_walk(self, walk: int) -> None:
-        """It is not covered before this walk of the whole root, and hints from before its mark, if it has one already."""
+        """The ticket is not covered before this walk of the whole root, and hints from before its mark, if it has one."""
         if not self.alone:
             self.walk = walk
 

@@ -136,7 +136,10 @@ class LargeReads:
         self._looker.retries.give_back(self._trail, self._batch.path(*name), why)
 
     def _read(self, name: Name) -> Generator[None, None, bool]:
-        """Read one file; True when it changed meanwhile and is to be read again."""
+        """Read one file; True when it changed meanwhile and is to be read again.
+
+        On exit its row is in the batch and its chunks were given away, or a look at its entry was enough, or it was left to
+        another look or reading."""
         fd = open_file(self._directories.fd(name[0]), name[1])
         try:
             before = os.fstat(fd)

@@ -61,7 +61,7 @@ class Later:
         return name, entry.asked, entry.serial
 
     def done(self, serial: int) -> None:
-        """It was looked at."""
+        """An entry that was taken was looked at."""
         self._outstanding.end(serial)
 
     def _tell(self) -> None:

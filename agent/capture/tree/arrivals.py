@@ -105,7 +105,7 @@ class Arrivals:
         return outcome
 
     def _put_off(self, trail: Trail, id: ObjectId, entry: Entry, outcome: Outcome) -> None:
-        """Something is to be done with this entry later."""
+        """Leave an entry that was not captured where it will be."""
         place, st = entry.place, entry.st
         if outcome is Outcome.LARGE:
             linked = st.st_nlink > 1 and stat.S_ISREG(st.st_mode)
@@ -150,7 +150,7 @@ class Arrivals:
                 trail.todo.extend(here + b"/" + way for way in self._problems.moved(was))
 
     def _left_first(self, trail: Trail, names: list[Name]) -> list[Name]:
-        """These names, first the one that the hint says was left."""
+        """An object's names, first the one that the hint says was left."""
         left = trail.purpose.moved_from
         if left is not None and left in names:
             names.remove(left)

@@ -57,7 +57,9 @@ class Looker:
     # --- from hints to entries
 
     def look(self, hint: Hint) -> Generator[None, None, Saw]:
-        """Look at what a hint points at: always reads. What must be looked at below it is left to the caller."""
+        """Look at what a hint points at: always reads. What must be looked at below it is left to the caller.
+
+        On exit everything that the look came to is in the batch or returned; nothing on its way is still to be looked at."""
         self.moved.look_begins()
         trail = Trail(self._purpose(hint))
         if hint.path:

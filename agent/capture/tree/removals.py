@@ -14,7 +14,7 @@ _NESTED = 8
 
 
 class Examiner(Protocol):
-    """Whoever looks at names."""
+    """A looker, as removals see it."""
 
     def examine(self, trail: Trail, path: bytes) -> Generator[None, None, ObjectId | None]:
         """Look at a path, where something was moved to."""

@@ -19,7 +19,7 @@ class Retries:
         self._given_back = RecentMap[bytes, int](_REMEMBERED)
 
     def give_back(self, trail: Trail, path: bytes, why: OSError | None = None) -> None:
-        """Something moved while it was looked at, or there was an error that may pass: look again soon."""
+        """Have a path looked at again soon: what stands there moved meanwhile, or there was an error that may pass."""
         times = self._given_back.pop(path, 0) + 1
         if times > _RETRIES:
             self._problems.unreadable(path, why or OSError("it never stands still"))

@@ -85,7 +85,11 @@ class Walk:
         self._stack.append(directory)
 
     def run(self) -> Turns:
-        """Everything below the directories added, those added meanwhile included; then what had to wait for that."""
+        """Go over everything below the directories that were added.
+
+        On entry nothing was gone over. Between steps the rows so far form a valid tree, and more directories may be added. On
+        exit all below them is in the batch or in commits, or was left to others in ``trail``; of a ``whole`` walk also what had
+        to wait for its end: removals, and problems of paths that nobody met again."""
         yield from self._below(self._postponed)
         again, self._postponed = self._postponed, []
         self._stack += again
@@ -100,7 +104,8 @@ class Walk:
                 yield from self._visit_and_collect(directory, postponed)
 
     def _finish(self) -> Turns:
-        """Removals that waited, and problems of paths that nobody met again."""
+        """On entry every directory was gone over. On exit removals that waited were looked at, and no path has a problem that is
+        not there any more."""
         waiting, self._missing = self._missing or {}, None
         self.trail.purpose = replace(self.trail.purpose, missing=None)
         for parent, name in waiting:
