@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from agent.config import load
 from agent.config.resolve import resolve_dataset
 from agent.config.schema import DatasetEntry
-from agent.config.values import Dataset
+from agent.config.values import Dataset, Settings
 from agent.core.errors import Refused
 from agent.core.ids import Epoch
-from agent.roles.assignment import Assignment, assign, told_ignored
-from agent.roles.record import RoleRecord
+from agent.roles.assignment import Assignment, assign, ignored_primaries, told_ignored
+from agent.roles.record import ROLE, RoleRecord, write_record
 from agent.status.state import Role
 
 HOME = Path("/var/lib/hikae/datasets/web")
@@ -92,3 +93,43 @@ def test_what_is_ignored_is_said_with_a_way_out() -> None:
     assert ("primary-ignored", "warning", 7) == (problem.code, problem.severity.value, problem.since)
     assert all(word in problem.message for word in ('primary = "beta"', "alpha is its primary", "not in this version"))
     assert all(word in problem.remedy for word in ("begin anew with beta", f"mv {HOME} {HOME}.old", "on each"))
+
+
+def settings(directory: Path, primary: str) -> Settings:
+    """Of alpha, whose file names ``primary``."""
+    standby = {"alpha": "beta", "beta": "alpha"}[primary]
+    file = directory / "agent.toml"
+    file.write_text(
+        f'[node]\nname = "alpha"\nstate_dir = "{directory}/state"\n[[peer]]\nname = "beta"\naddress = "beta.example:7440"\n'
+        f'[[dataset]]\nname = "web"\npath = "/srv/web"\nprimary = "{primary}"\nstandby = ["{standby}"]\n'
+    )
+    return load(str(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "primary", "words"),
+    [
+        (None, "alpha", None),
+        (None, "beta", None),
+        ("alpha", "alpha", None),
+        ("alpha", "beta", ('primary = "beta"', "alpha is its primary", "begin anew with beta")),
+        ("{", "alpha", ("dataset[web].primary", "not what was written", "rm ")),
+        ("is a directory", "alpha", ("dataset[web].primary", "is not known", "Is a directory")),
+    ],
+)
+def test_a_configuration_is_checked_beside_the_record(
+    tmp_path: Path, text: str | None, primary: str, words: tuple[str, ...] | None
+) -> None:
+    """A sentence where they differ, and where that cannot be told; nothing else is said."""
+    checked = settings(tmp_path, primary)
+    path = checked.home("web") / ROLE
+    path.parent.mkdir(parents=True)
+    if text == "alpha":
+        write_record(path, record(PRIMARY, "alpha"))
+    elif text == "is a directory":
+        path.mkdir()
+    elif text is not None:
+        path.write_text(text)
+    said = list(ignored_primaries(checked))
+    assert (0 if words is None else 1) == len(said)
+    assert all(word in said[0] for word in words or ())
