@@ -21,6 +21,7 @@ from agent.node import meeting
 from agent.node.context import SideContext, Surroundings
 from agent.node.disk_reserve import DiskReserve
 from agent.node.following.arrival_pace import keep_pace
+from agent.node.following.collector import CollectedStores, Collector
 from agent.node.following.history_upkeep import upkeep_of
 from agent.node.following.served_calls import ServedCalls
 from agent.node.following.standby_call import StandbyCall
@@ -81,6 +82,8 @@ class Standby:
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)
+        collected = CollectedStores(stores.vault, stores.catalog.reader, stores.local)
+        self._collector = Collector(collected, around.clock, context.failed)
         self.upkeep = upkeep_of(stores.catalog, stores.local, around.clock, lambda: self.dataset)
         self._tell_owed()
         self.steer()
@@ -108,6 +111,7 @@ class Standby:
     def close(self) -> None:
         """End the calls, stop applying with a checkpoint, then close the stores."""
         self.calls.end_all()
+        self._collector.close()
         self.loop.close()
         self.early.close()
         self._stores.close()
@@ -141,6 +145,7 @@ class Standby:
             self._local.set_value(_CONSISTENT, b"yes")
             self.was_consistent, self._awaited = True, newest.number
         self.calls.while_nobody_calls(self.upkeep.turn)
+        self._collector.tick()
 
     def steer(self) -> None:
         """Let the applier stand still or go on, as the pauses say."""

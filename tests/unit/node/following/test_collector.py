@@ -1,0 +1,132 @@
+"""A collection a day: of what lay there a day ago, ended with the dataset, tried again where it failed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.core.chunks import name_of
+from agent.core.clock import ManualClock
+from agent.core.errors import HikaeError, StoreFailed
+from agent.node.following.collector import CollectedStores, Collector
+from agent.store.catalog.reader import CatalogReader
+from agent.store.local import Local
+from agent.store.vault.limits import VaultLimits
+from agent.store.vault.pack import PackEnd
+from agent.store.vault.vault import Vault
+from fakes.eventually import eventually
+from fakes.store_fakes import begun, chunk
+
+DAY = 86_400.0
+
+
+class Standing:
+    """Stores of a standby and their collector."""
+
+    def __init__(self, place: Path) -> None:
+        self.clock = ManualClock()
+        self.catalog = begun(str(place / "catalog.db"))
+        self.local = Local.open(str(place / "local.db"))
+        self.vault = Vault.open(str(place / "vault"), PackEnd(0, 0), VaultLimits(flush=1))
+        self.failures: list[HikaeError] = []
+        self.reader = self.catalog.reader
+        stores = CollectedStores(self.vault, self._read, self.local)
+        self.collector = Collector(stores, self.clock, self.failures.append)
+
+    def _read(self) -> CatalogReader:
+        return self.reader()
+
+    def put(self) -> bytes:
+        """A chunk that nothing names; its name."""
+        raw = os.urandom(500)
+        self.vault.add([chunk(raw)], [raw])
+        self.vault.sync()
+        return name_of(raw)
+
+    def a_day(self) -> None:
+        """A day goes by, and what is begun then comes to its end."""
+        self.clock.advance(DAY)
+        self.turn()
+
+    def turn(self) -> None:
+        """One look, and until what it began is over."""
+        self.collector.tick()
+        thread = self.collector._thread
+        if thread is not None:
+            eventually(lambda: not thread.is_alive())
+
+    def close(self) -> None:
+        """All of it."""
+        self.collector.close()
+        self.vault.close()
+        self.local.close()
+        self.catalog.close()
+
+
+@pytest.fixture
+def standing(tmp_path: Path) -> Iterator[Standing]:
+    """With nothing in it."""
+    made = Standing(tmp_path)
+    yield made
+    made.close()
+
+
+def test_what_nothing_named_for_a_day_goes(standing: Standing) -> None:
+    """The first look only notes where the packs end; what came since the last collection is left for the next."""
+    old = standing.put()
+    standing.turn()
+    young = standing.put()
+    standing.turn()
+    assert [] == standing.vault.missing([old, young])
+    standing.a_day()
+    assert [old] == standing.vault.missing([old, young])
+    standing.a_day()
+    assert [old, young] == standing.vault.missing([old, young])
+
+
+def test_nothing_goes_while_an_adopted_tree_stands_for_chunks(standing: Standing) -> None:
+    """They are not in packs yet."""
+
+    class Tree:
+        """What stands there."""
+
+        def rely(self, names: object) -> set[bytes]:
+            """None of these."""
+            return set()
+
+        def sync(self) -> None:
+            """Nothing to do."""
+
+        def chunk(self, name: bytes) -> bytes | None:
+            """Nothing."""
+
+        def drop(self, names: object) -> None:
+            """Nothing."""
+
+    old = standing.put()
+    standing.turn()
+    standing.vault.elsewhere = Tree()
+    standing.a_day()
+    assert [] == standing.vault.missing([old])
+    standing.vault.elsewhere = None
+    standing.turn()
+    assert [old] == standing.vault.missing([old])
+
+
+def test_a_failure_is_told_or_tried_again_later(standing: Standing) -> None:
+    """What ends the vault is told; a catalog that cannot be read now is asked again an hour later."""
+    old = standing.put()
+    standing.turn()
+
+    def fails() -> CatalogReader:
+        raise StoreFailed("read the catalog", "catalog.db", "Input/output error")
+
+    standing.reader = fails
+    standing.a_day()
+    assert ["Input/output error"] == [one.reason for one in standing.failures]
+    standing.reader = standing.catalog.reader
+    standing.turn()
+    assert [old] == standing.vault.missing([old])
