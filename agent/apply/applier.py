@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 import structlog
 
 from agent.apply.bounds import USUAL, ApplyLimits
-from agent.apply.commits import commit_at
+from agent.apply.commit_numbers import commit_at
 from agent.apply.converger import Converger
-from agent.apply.ending import Ending
 from agent.apply.holds import Holds, JudgedFrom
-from agent.apply.kept_problems import Remembered
 from agent.apply.output.directory import DirectoryOutput
 from agent.apply.output.unkept import LEFT_OUT
 from agent.apply.ports import CatalogView, Early, LocalFacts, ReadChunk, ReadPatch
 from agent.apply.results import Applied, Held, Report, StandbyFailed, VerifyReport, silent
 from agent.apply.run.one_run import Means
 from agent.apply.run.wanted import Plan
-from agent.apply.standby_root import StandbyPlace, StandbyRoot
+from agent.apply.standby.kept_problems import Remembered
+from agent.apply.standby.standby_root import StandbyPlace, StandbyRoot
+from agent.apply.stopping import Ending
 from agent.apply.verify import Comparison, verify
 from agent.apply.writing.file_content import told_lost
 from agent.config.values import Brake

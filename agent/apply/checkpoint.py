@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from agent.apply.commits import commit_at, is_broken, number_of, numbers_of, packed
+from agent.apply.commit_numbers import commit_at, is_broken, number_of, numbers_of, packed
 from agent.apply.output.directory import foreign_errors
 from agent.apply.output.seam import Output
 from agent.apply.owed_versions import Short
@@ -12,7 +12,7 @@ from agent.apply.ports import CatalogView, LocalFacts
 from agent.apply.results import StandbyFailed
 from agent.apply.run.late_files import LateFiles
 from agent.apply.run.wanted import Plan
-from agent.apply.standby_token import TOKEN, Age, Token
+from agent.apply.standby.standby_token import TOKEN, Age, Token
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId

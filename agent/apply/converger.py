@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.apply.checkpoint import Checkpoint
-from agent.apply.commits import counts_at
+from agent.apply.commit_numbers import counts_at
 from agent.apply.converge.late_steps import go_on
 from agent.apply.converge.phases import converge
 from agent.apply.converge.touched import finish_touched

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agent.apply.brake.judge import Guard, Reached
 from agent.apply.brake.limits import ACCEPTABLE, judge, trailing_empty
 from agent.apply.brake.loss_words import LOSS_WORDS
-from agent.apply.commits import commits_after, counts_at, is_broken, number_of, packed
+from agent.apply.commit_numbers import commits_after, counts_at, is_broken, number_of, packed
 from agent.apply.ports import CatalogView, LocalFacts
 from agent.apply.results import Held
 from agent.config.values import Brake

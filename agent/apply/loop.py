@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from agent.apply.applier import Applier
 from agent.apply.brake.limits import ACCEPTABLE
-from agent.apply.ending import ApplyStopped
 from agent.apply.results import ApplyFacts, ApplyPhase, ApplyProgress, Held, Report, StandbyFull, VerifyReport, silent
+from agent.apply.stopping import ApplyStopped
 from agent.core.backoff import Backoff
 from agent.core.clock import Clock
 from agent.core.commit import Commit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.apply.checkpoint import CHECKPOINT, LATE
-from agent.apply.commits import number_of, numbers_of
+from agent.apply.commit_numbers import number_of, numbers_of
 from agent.apply.holds import PINNED
 from agent.apply.ports import LocalFacts
 from agent.core.ids import CommitNumber

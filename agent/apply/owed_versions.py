@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agent.apply.commits import numbers_of, packed
+from agent.apply.commit_numbers import numbers_of, packed
 from agent.apply.ports import CatalogView, LocalFacts
 from agent.core.ids import CommitNumber, ObjectId
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from agent.apply.checkpoint import STATE
 from agent.apply.holds import PINNED
-from agent.apply.kept_problems import REMEMBERED
 from agent.apply.owed_versions import SHORT
-from agent.apply.standby_root import forget_root
+from agent.apply.standby.kept_problems import REMEMBERED
+from agent.apply.standby.standby_root import forget_root
 from agent.store.local import Local
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from agent.apply.commits import commit_at
+from agent.apply.commit_numbers import commit_at
 from agent.apply.converge.untouched import first_untouched
 from agent.apply.output.directory import LOST_AND_FOUND
 from agent.apply.output.seam import Output

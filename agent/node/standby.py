@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from agent.apply.applier import Applier, Supply
 from agent.apply.loop import ApplyCalls, ApplyLoop
 from agent.apply.resync import forget_standby
-from agent.apply.standby_root import StandbyPlace
+from agent.apply.standby.standby_root import StandbyPlace
 from agent.apply.writing.arriving import EarlyContent
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position

@@ -15,7 +15,7 @@ from agent.apply.applier import Applier, Supply
 from agent.apply.bounds import USUAL, ApplyLimits
 from agent.apply.loop import ApplyCalls
 from agent.apply.ports import NOTHING_EARLY, CatalogView, Early, LeftOut, NothingAdopted, no_patch, nothing_left_out
-from agent.apply.standby_root import StandbyPlace
+from agent.apply.standby.standby_root import StandbyPlace
 from agent.config.values import Brake
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, Chunk

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agent.apply.applier import Applier, Supply
 from agent.apply.ports import NOTHING_EARLY, NothingAdopted, nothing_left_out
-from agent.apply.standby_root import StandbyPlace
+from agent.apply.standby.standby_root import StandbyPlace
 from agent.core.clock import ManualClock
 from agent.core.ids import Epoch
 from agent.core.problem import ProblemBoard

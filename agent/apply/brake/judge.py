@@ -16,8 +16,8 @@ from agent.apply.brake.limits import (
     mass_rewriting,
     too_many,
 )
+from agent.apply.brake.loss_window import Window, WindowMark, window_mark
 from agent.apply.brake.loss_words import LossWords
-from agent.apply.brake.window import Window, WindowMark, window_mark
 from agent.apply.ports import CatalogView
 from agent.config.values import Brake
 from agent.core.clock import Clock

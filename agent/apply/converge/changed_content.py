@@ -10,7 +10,7 @@ import os
 import stat
 from typing import TypeAlias
 
-from agent.apply.converge.making import build_object
+from agent.apply.converge.build import build_object
 from agent.apply.converge.place import place
 from agent.apply.converge.touched import touch
 from agent.apply.output.directory import ease

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import stat
 
-from agent.apply.converge.holding import carry_out
+from agent.apply.converge.held_entries import carry_out
 from agent.apply.converge.taken import adopt_directory, is_takeable
 from agent.apply.converge.untouched import is_untouched
 from agent.apply.run.changed_keys import WorkSet

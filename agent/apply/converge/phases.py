@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 from agent.apply.converge.clear import clear, clear_adopted
-from agent.apply.converge.new_files import NewFiles
 from agent.apply.converge.place import place
+from agent.apply.converge.place_new import NewFiles
 from agent.apply.converge.refresh import check_taken, forget_dead, refresh, refresh_root, refresh_short
 from agent.apply.converge.survey import forget_lineage, survey
 from agent.apply.converge.sweep import sweep

@@ -7,8 +7,8 @@ import os
 import stat
 from contextlib import suppress
 
-from agent.apply.converge.holding import take
-from agent.apply.converge.making import build_object, put_link, stands_elsewhere_at
+from agent.apply.converge.build import build_object, put_link, stands_elsewhere_at
+from agent.apply.converge.held_entries import take
 from agent.apply.converge.taken import NameState, make_way
 from agent.apply.converge.touched import touch
 from agent.apply.output.directory import TEMP

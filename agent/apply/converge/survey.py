@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from agent.apply.converge.changed_content import remake
 from agent.apply.converge.clear import clear_entry
-from agent.apply.converge.holding import displace
+from agent.apply.converge.held_entries import displace
 from agent.apply.converge.place import place
 from agent.apply.converge.refresh import check_taken
 from agent.apply.converge.taken import equals, is_takeable

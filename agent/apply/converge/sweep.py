@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from agent.apply.converge.holding import displace, hold
+from agent.apply.converge.held_entries import displace, hold
 from agent.apply.converge.place import place
 from agent.apply.converge.touched import restore_flags
 from agent.apply.run.fate import KnownBy

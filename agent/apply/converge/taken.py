@@ -7,8 +7,8 @@ import os
 import stat
 from enum import Enum
 
-from agent.apply.converge.holding import carry_out, discard, displace
-from agent.apply.converge.making import stands_elsewhere
+from agent.apply.converge.build import stands_elsewhere
+from agent.apply.converge.held_entries import carry_out, discard, displace
 from agent.apply.converge.touched import touch
 from agent.apply.converge.untouched import require_free
 from agent.apply.output.unkept import InTheWay

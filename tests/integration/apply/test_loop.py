@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 
 from agent.apply.applier import Applier
-from agent.apply.ending import ApplyStopped
 from agent.apply.loop import LOOK_AGAIN_SECONDS, ApplyLoop
 from agent.apply.results import ApplyFacts, ApplyPhase, VerifyReport
+from agent.apply.stopping import ApplyStopped
 from agent.core.clock import ManualClock, SystemClock
 from agent.core.errors import Refused, TryAgain
 from agent.core.ids import NOTHING, ROOT, CommitNumber

@@ -14,8 +14,8 @@ import apsw
 import pytest
 
 from agent.apply.brake.judge import Guard, Reached
+from agent.apply.brake.loss_window import STRETCHES
 from agent.apply.brake.loss_words import LOSS_WORDS
-from agent.apply.brake.window import STRETCHES
 from agent.config.values import Brake
 from agent.core.commit import Commit
 from agent.core.dataset_kind import DatasetKind

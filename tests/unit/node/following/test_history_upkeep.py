@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.apply.checkpoint import CHECKPOINT, LATE
-from agent.apply.commits import packed
+from agent.apply.commit_numbers import packed
 from agent.apply.holds import PINNED
 from agent.apply.needed_history import needed_history
 from agent.core.clock import ManualClock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from agent.apply.brake.window import STRETCHES, Window, WindowMark
+from agent.apply.brake.loss_window import STRETCHES, Window, WindowMark
 from agent.core.ids import CommitNumber
 
 SECOND = 10**9

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
-from agent.apply.kept_problems import REMEMBERED
+from agent.apply.standby.kept_problems import REMEMBERED
 from agent.capture.exclude import Rules
 from agent.core.ids import ROOT
 from agent.core.problem import ProblemBoard
