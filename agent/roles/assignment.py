@@ -66,7 +66,8 @@ def ignored(primary: str, dataset: Dataset) -> str:
 def way_out(dataset: Dataset, home: Path) -> str:
     """What to type for the primary that the file names."""
     begin = f"stop the agents of all its nodes, move the dataset's state away on each (here: mv {home} {home}.old), start them"
-    return f"name the primary again that it has; or, to begin anew with {dataset.primary}: {begin}"
+    adopt = "with adopt = true where a tree stands at a standby's path"
+    return f"name the primary again that it has; or, to begin anew with {dataset.primary}: {begin}, {adopt}"
 
 
 def ignored_primaries(settings: Settings) -> Iterator[str]:

@@ -134,19 +134,19 @@ def test_another_primary_in_the_files_changes_nothing_and_is_said() -> None:
 
 
 def test_roles_begin_anew_with_another_primary() -> None:
-    """The way out that is told: the files name beta, the state is moved away on both, and beta's tree goes to alpha."""
-    with pair(UNBRAKED) as both:
+    """The way out that is told: the files name beta, the state is moved away on both, and alpha takes its tree over."""
+    with pair("adopt = true\n" + UNBRAKED) as both:
         filled(both)
+        (both.target / "f7").write_text("only on beta")
         both.stop()
         for agent in both.agents:
             swap(agent)
             both.home(agent).rename(both.base / f"{agent.name}.old")
-        moved_tree(both)
         both.start()
         both.beta.up()
         both.beta.wait()
         assert [("standby", "beta", 1), ("primary", "beta", 1)] == roles(both)
-        assert "first 7" == (both.source / "f7").read_text()
+        assert ["only on beta", "first 8"] == [(both.source / name).read_text() for name in ("f7", "f8")]
 
 
 def test_a_lost_record_makes_no_other_node_the_primary() -> None:

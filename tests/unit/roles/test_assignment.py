@@ -92,7 +92,9 @@ def test_what_is_ignored_is_said_with_a_way_out() -> None:
     problem = told_ignored(assign(record(PRIMARY, "alpha"), dataset, "alpha", HOME), dataset, HOME, 7)
     assert ("primary-ignored", "warning", 7) == (problem.code, problem.severity.value, problem.since)
     assert all(word in problem.message for word in ('primary = "beta"', "alpha is its primary", "not in this version"))
-    assert all(word in problem.remedy for word in ("begin anew with beta", f"mv {HOME} {HOME}.old", "on each"))
+    assert all(
+        word in problem.remedy for word in ("begin anew with beta", f"mv {HOME} {HOME}.old", "on each", "adopt = true")
+    )
 
 
 def settings(directory: Path, primary: str) -> Settings:
