@@ -102,7 +102,7 @@ class Checkpoint:
 
     def age(self, output: Output, view: CatalogView) -> Age:
         """Of what stands in an open root, beside what is known of it."""
-        with foreign_errors(output.path):
+        with foreign_errors(output.path, output.what):
             return self._token.age(output.private, lambda number: commit_at(view, number))
 
     def was_empty(self) -> bool:
@@ -230,7 +230,7 @@ class Checkpoint:
         return unsure
 
     def _draw(self, output: Output, towards: Commit) -> None:
-        with foreign_errors(output.path):
+        with foreign_errors(output.path, output.what):
             self._token.draw(output.private, towards)
 
 

@@ -138,7 +138,9 @@ class Converger:
         try:
             act(run)
         except OSError as error:
-            raise whole(error, output.path) or StandbyFailed("apply", output.path, str(error), _AGAIN) from error
+            raise whole(error, output.path, output.what) or StandbyFailed(
+                "apply", output.path, str(error), _AGAIN
+            ) from error
         except NotFound as error:
             # The history that the difference needs is pruned: what stands is laid beside the whole commit.
             self.reached.lost = True

@@ -1,6 +1,6 @@
-"""The standby's directory: its descriptors, our private directory in it, and thin actions on entries.
+"""A directory that is written into: its descriptors, our private directory in it, and thin actions on entries.
 
-Every change of the standby begins with ``step(what)``: the boundary at which tests end a run. All entries are
+Every change of the root begins with ``step(what)``: the boundary at which tests end a run. All entries are
 ``(directory descriptor, one name)``; no link is ever followed.
 """
 
@@ -44,8 +44,24 @@ def no_step(what: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Handling:
+    """How a root is written into. ``what`` it is, in messages ("the standby"); ``step`` is called with a word before every
+    change; ``adopted``: what is known of a tree that was there before us; ``scratch``: where temporary files may stand (None: the
+    system's place); ``expect`` proves that an entry is still what was looked at; ``make_nameless`` makes a file without a name in
+    an open directory, OSError where there are none."""
+
+    what: str
+    step: Step
+    adopted: Adopted
+    scratch: str | None
+    expect: Expect = BY_HANDLE
+    make_nameless: Callable[[int], int] = confined.create_nameless
+
+
+@dataclass(frozen=True, slots=True)
 class DirectoryOutput:
-    """Open descriptors of the root and of ``.hikae`` and what is in it. ``fresh``: ``.hikae`` was made just now."""
+    """Open descriptors of the root and of ``.hikae`` and what is in it. ``fresh``: ``.hikae`` was made just now. The rest is as
+    in :class:`Handling`."""
 
     path: str
     root: int
@@ -54,13 +70,12 @@ class DirectoryOutput:
     temp: int
     displaced: int
     fresh: bool
+    what: str
     step: Step
     adopted: Adopted
-    #: Where temporary files may stand (None: the system's place).
-    scratch: str | None = None
-    #: Proves that an entry is still what was looked at.
-    expect: Expect = BY_HANDLE
-    make_nameless: Callable[[int], int] = confined.create_nameless
+    scratch: str | None
+    expect: Expect
+    make_nameless: Callable[[int], int]
 
     def close(self) -> None:
         """Close every descriptor; an unmount is possible again."""
@@ -180,7 +195,7 @@ class DirectoryOutput:
         try:
             sync_filesystem(self.root)
         except OSError as error:
-            raise StandbyFailed("sync the standby", self.path, error.strerror or str(error)) from error
+            raise StandbyFailed(f"sync {self.what}", self.path, error.strerror or str(error)) from error
 
 
 def _rmdir(fd: int, name: bytes) -> bool:
@@ -195,21 +210,13 @@ def _rmdir(fd: int, name: bytes) -> bool:
     return True
 
 
-def open_output(
-    path: str,
-    root: int,
-    step: Step,
-    adopted: Adopted,
-    scratch: str | None = None,
-    expect: Expect = BY_HANDLE,
-    make_nameless: Callable[[int], int] = confined.create_nameless,
-) -> DirectoryOutput:
+def open_output(path: str, root: int, how: Handling) -> DirectoryOutput:
     """Take over the root's descriptor (also if this fails) and open or make our directories in it.
 
     Raises ``Held`` ("standby-unsafe") when ``.hikae`` is somebody else's: what we keep there must be ours alone."""
     opened = [root]
     try:
-        with foreign_errors(path):
+        with foreign_errors(path, how.what):
             private, fresh = _own_dir(root, PRIVATE_DIR, path)
             opened.append(private)
             for name in (HELD_DIR, TEMP_DIR, DISPLACED_DIR):
@@ -220,8 +227,9 @@ def open_output(
         raise
     _, _, held, temp, displaced = opened
     return DirectoryOutput(
-        path, root, private, held, temp, displaced, fresh, step, adopted, scratch, expect, make_nameless
-    )
+        path, root, private, held, temp, displaced, fresh,
+        how.what, how.step, how.adopted, how.scratch, how.expect, how.make_nameless,
+    )  # fmt: skip
 
 
 def _own_dir(parent: int, name: bytes, path: str) -> tuple[int, bool]:
@@ -290,22 +298,23 @@ def _let_write(fd: int) -> None:
 
 
 @contextmanager
-def foreign_errors(path: str) -> Iterator[None]:
-    """Errors of the operating system that concern the whole standby, as ours; others pass."""
+def foreign_errors(path: str, what: str) -> Iterator[None]:
+    """Errors of the operating system that concern the whole root at ``path``, as ours; others pass. ``what``: see
+    :class:`Handling`."""
     try:
         yield
     except OSError as error:
-        mapped = whole(error, path)
+        mapped = whole(error, path, what)
         if mapped is None:
             raise
         raise mapped from error
 
 
-def whole(error: OSError, path: str) -> StandbyFull | StandbyFailed | None:
+def whole(error: OSError, path: str, what: str) -> StandbyFull | StandbyFailed | None:
     """The error as one that ends the run, or None when it concerns a single entry."""
     reason = error.strerror or str(error)
     if error.errno in _FULL:
-        return StandbyFull("apply", path, reason, "free room on the standby's filesystem; it goes on by itself")
+        return StandbyFull("apply", path, reason, f"free room on {what}'s filesystem; it goes on by itself")
     if error.errno in _BROKEN:
-        return StandbyFailed("apply", path, reason, "look at the standby's filesystem; it is tried again")
+        return StandbyFailed("apply", path, reason, f"look at {what}'s filesystem; it is tried again")
     return None

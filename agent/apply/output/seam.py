@@ -26,6 +26,11 @@ class Output(Protocol):
         ...
 
     @property
+    def what(self) -> str:
+        """What the root is, in messages: "the standby"."""
+        ...
+
+    @property
     def root(self) -> int:
         """The open root."""
         ...

@@ -84,9 +84,10 @@ class Attempt:
             return True
         if not isinstance(error, OSError):
             return False
-        mapped = whole(error, self._run.output.path)
+        output = self._run.output
+        mapped = whole(error, output.path, output.what)
         if mapped is not None:
-            self._run.output.clear_temp()
+            output.clear_temp()
             raise mapped from error
         if self._is_left_out(error):
             return True

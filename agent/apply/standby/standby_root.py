@@ -11,6 +11,7 @@ from agent.apply.output.directory import (
     LOST_AND_FOUND,
     MARK,
     DirectoryOutput,
+    Handling,
     Step,
     foreign_errors,
     open_output,
@@ -27,6 +28,7 @@ from agent.fs.root import root_identity
 from agent.fs.walk import entries, is_empty
 
 _ROOT = "standby-root"
+_WHAT = "the standby"
 _MARK_LIMIT = 4096
 _ADOPTING = "adopting"
 #: It was known by our directory in it alone, and equals no commit yet.
@@ -75,7 +77,7 @@ class StandbyRoot:
 
         Raises ``Held``: "standby-path-missing", "standby-not-empty" (touched not at all), "standby-gone",
         "standby-replaced", "standby-unsafe". Each call looks again."""
-        with foreign_errors(self.path):
+        with foreign_errors(self.path, _WHAT):
             root = self._open_root()
             try:
                 taken = self._is_ours(root)
@@ -87,9 +89,8 @@ class StandbyRoot:
             return self._world
         self.close()
         place = self._place
-        self._world = open_output(
-            self.path, root, self._step, place.adopted, place.scratch, place.expect, place.make_nameless
-        )
+        how = Handling(_WHAT, self._step, place.adopted, place.scratch, place.expect, place.make_nameless)
+        self._world = open_output(self.path, root, how)
         if not taken:
             self._take()
             self.fresh = not self.found_again and not self._full
@@ -184,7 +185,7 @@ class StandbyRoot:
     def _take(self) -> None:
         assert self._world is not None
         world = self._world
-        with foreign_errors(self.path):
+        with foreign_errors(self.path, _WHAT):
             mark = os.open(
                 MARK, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=world.private
             )

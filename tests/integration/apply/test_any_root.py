@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -14,9 +15,9 @@ import pytest
 
 from agent.apply.bounds import USUAL, ApplyLimits
 from agent.apply.converger import AnyRoot, converge_root
-from agent.apply.output.directory import no_step, open_output
+from agent.apply.output.directory import Handling, no_step, open_output
 from agent.apply.ports import NOTHING_EARLY, NothingAdopted, no_patch, nothing_left_out
-from agent.apply.results import Applied
+from agent.apply.results import Applied, StandbyFull
 from agent.apply.run.one_run import Means
 from agent.apply.writing.file_content import told_lost
 from agent.core.chunks import DATA
@@ -53,7 +54,11 @@ class Beside:
             told_lost(read, lambda: None), patch_of, NOTHING_EARLY, nothing_left_out, lambda: None,
             self.board, self.it.clock, self.limits,
         )  # fmt: skip
-        output = open_output(str(self.path), open_root(str(self.path)), step, NothingAdopted(), str(self.it.base))
+        output = open_output(
+            str(self.path),
+            open_root(str(self.path)),
+            Handling("the directory", step, NothingAdopted(), str(self.it.base)),
+        )
         with (
             closing(output),
             closing(self.it.catalog.reader()) as view,
@@ -201,3 +206,17 @@ def test_a_lineage_that_began_anew_lies_between(it: Rig, rng: random.Random) -> 
         done = beside.to(commit)
         assert (commit.number, 0) == (done.number, done.failed)
         assert tree.expected() == beside.seen()
+
+
+def test_what_goes_wrong_with_the_root_is_told_of_the_root(it: Rig) -> None:
+    """Not of a standby: it is another directory that is full."""
+    tree = Tree.empty(it.store)
+    tree.file(ROOT, b"file", b"1")
+    commit = it.commit(tree)
+
+    def full(_: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(StandbyFull) as caught:
+        Beside(it).to(commit, full)
+    assert "free room on the directory's filesystem; it goes on by itself" == caught.value.remedy
