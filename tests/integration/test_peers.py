@@ -226,6 +226,37 @@ def test_a_dead_peer_holds_up_nobody() -> None:
         three.mirror()
 
 
+def test_a_second_peer_in_its_first_sync_holds_up_nobody(rng: random.Random) -> None:
+    """gamma comes when beta has long had all. Its first sync keeps to the rate of first syncs, and alpha and gamma say how far it
+    is; edits are on beta meanwhile at once, which streams all the time; then gamma has all."""
+    limits = '[dataset.limits]\nfirst_sync = [{ rate = "2MB/s" }]\n'
+    with fleet("alpha", "beta", "gamma", extra=limits) as three:
+        alpha, beta, gamma = three["alpha"], three["beta"], three["gamma"]
+        source, near = (three.datasets["web"].paths[name] for name in ("alpha", "beta"))
+        for number in range(24):
+            (source / f"f{number}").write_bytes(rng.randbytes(MB))
+        for agent in (alpha, beta):
+            agent.start()
+            agent.up()
+        eventually(
+            lambda: alpha.peer("beta").get("applied_seq") == _seq(alpha) and not alpha.peer("beta")["first_sync"]
+        )
+        gamma.start()
+
+        def told() -> list[tuple[str, int, int]]:
+            """What alpha says of gamma, and gamma of itself."""
+            syncs = [alpha.peer("gamma")["first_sync"], gamma.look().get("sync")]
+            if not all(sync and sync["total_bytes"] and sync["done_bytes"] and sync["eta_seconds"] for sync in syncs):
+                return []
+            return [(sync["phase"], sync["total_bytes"], sync["done_bytes"] // (24 * MB)) for sync in syncs]
+
+        assert [("first-sync", 24 * MB, 0)] * 2 == eventually(told)
+        assert max(lag_of_an_edit(source / "small", near / "small", str(n)) for n in range(3)) < 20.0
+        assert ("streaming", None) == (alpha.peer("beta")["mode"], alpha.peer("beta")["first_sync"])
+        three.mirror(120)
+        eventually(lambda: (None, None) == (alpha.peer("gamma")["first_sync"], gamma.look()["sync"]))
+
+
 def _seq(agent: Agent) -> int:
     """Of its newest commit."""
     commit = agent.look().get("commit") or {}
