@@ -9,23 +9,34 @@ from __future__ import annotations
 
 import mmap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.sizes import MIB
 
-#: In bytes: a piece that is held; what is left free, more than what is used until the next look.
-_PIECE, _FREE = 64 * MIB, 512 * MIB
 _EVERY = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What memory there is, in bytes. ``piece``: held at once; ``left``: left free, more than what is used until the next look;
+    ``meminfo``: a figure of proc_meminfo(5); ``limited``: whether the bench's control group has less than the machine."""
+
+    piece: int
+    left: int
+    meminfo: Callable[[str], int]
+    limited: Callable[[], bool]
 
 
 class Memory:
     """Holds memory, gives it back. Made once a bench; between threads it is safe. ``holds``: False for one that never does, nor
     does one whose control group has less than the machine."""
 
-    def __init__(self, holds: bool) -> None:
-        self._holds = holds and not _is_limited()
+    def __init__(self, holds: bool, machine: Machine | None = None) -> None:
+        self._machine = machine or Machine(64 * MIB, 512 * MIB, _meminfo, _is_limited)
+        self._holds = holds and not self._machine.limited()
         self._held: list[mmap.mmap] = []
         self._lock = threading.Lock()
         self._done = threading.Event()
@@ -44,9 +55,10 @@ class Memory:
 
     def ready(self) -> None:
         """Hold what is free by now; call it just before something is timed. The first call takes a minute, later ones seconds."""
-        while self._holds and _meminfo("MemFree") > _FREE + _PIECE:
-            piece = mmap.mmap(-1, _PIECE)
-            for at in range(0, _PIECE, mmap.PAGESIZE):
+        machine = self._machine
+        while self._holds and machine.meminfo("MemFree") > machine.left + machine.piece:
+            piece = mmap.mmap(-1, machine.piece)
+            for at in range(0, machine.piece, mmap.PAGESIZE):
                 piece[at] = 1
             with self._lock:
                 self._held.append(piece)
@@ -54,11 +66,11 @@ class Memory:
     def available(self) -> int:
         """Bytes that can be used, with those that are held here."""
         with self._lock:
-            return _meminfo("MemAvailable") + len(self._held) * _PIECE
+            return self._machine.meminfo("MemAvailable") + len(self._held) * self._machine.piece
 
     def _give_back(self) -> None:
         while not self._done.wait(_EVERY):
-            while self._held and _meminfo("MemFree") < _FREE:
+            while self._held and self._machine.meminfo("MemFree") < self._machine.left:
                 self._shrink_to(len(self._held) - 1)
 
     def _shrink_to(self, count: int) -> None:

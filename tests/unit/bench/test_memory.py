@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-
-from bench import memory
-from bench.memory import Memory
+from bench.memory import Machine, Memory
 from bench.sizes import MIB
 
 
-def test_it_is_given_back_as_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_given_back_as_it_is_used() -> None:
     """Held until a little is left; then, when less is, some is given back; at the end all."""
     free = [300 * MIB]
-    monkeypatch.setattr(memory, "_PIECE", 8 * MIB)
-    monkeypatch.setattr(memory, "_FREE", 256 * MIB)
-    monkeypatch.setattr(memory, "_is_limited", lambda: False)
-    held = Memory(True)
-    monkeypatch.setattr(memory, "_meminfo", lambda _: free[0] - 8 * MIB * len(held._held))
+
+    def meminfo(_key: str) -> int:
+        return free[0] - 8 * MIB * len(held._held)
+
+    held = Memory(True, Machine(8 * MIB, 256 * MIB, meminfo, lambda: False))
     held.ready()
     assert len(held._held) == 5
     assert held.available() == free[0]
