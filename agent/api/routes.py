@@ -1,21 +1,18 @@
-"""Which address means which operation, derived from the declarations. Pure: no socket is known here.
-
-``GET /v1/status`` and ``/v1/events`` are read; all else is posted, what is about a dataset to ``/v1/datasets/NAME/OPERATION``.
-"""
+"""Which address means which operation, derived from the declarations. Pure: no socket is known here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from agent.api.addresses import PREFIX, is_read
 from agent.core.errors import NotFound, UsageError
-from agent.operations.arguments import DATASET, read_request, written
-from agent.operations.declaration import DatasetRequest, Json, Operation, Request
-from agent.operations.families import OPERATIONS, operation_of
+from agent.operations.arguments import DATASET, read_request
+from agent.operations.declaration import Operation, Request
+from agent.operations.families import OPERATIONS
 
-PREFIX = "/v1"
 _SHOWN = 100
 
 
@@ -26,25 +23,6 @@ class HttpRequest:
     method: str
     path: str
     arguments: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """How an operation is asked for: ``body`` is None for what is read."""
-
-    method: str
-    target: str
-    body: Json | None
-
-
-def address_of(request: Request[Any]) -> Address:
-    """Where a request goes."""
-    operation, said = operation_of(request), written(request)
-    if _is_read(operation):
-        return Address("GET", f"{PREFIX}/{operation.name}" + (f"?{urlencode(said)}" if said else ""), None)
-    if isinstance(request, DatasetRequest):
-        return Address("POST", f"{PREFIX}/datasets/{quote(request.dataset, safe='')}/{operation.name}", said)
-    return Address("POST", f"{PREFIX}/{operation.name}", said)
 
 
 def parse_target(target: str) -> tuple[str, dict[str, object]]:
@@ -61,17 +39,13 @@ def asked_for(http: HttpRequest) -> tuple[Operation, Request[Any]]:
     parts = http.path.split("/")
     dataset = unquote(parts[3]) if len(parts) == 5 and parts[2] == "datasets" else None
     operation = OPERATIONS.get(parts[-1])
-    if operation is None or http.method != ("GET" if _is_read(operation) else "POST"):
+    if operation is None or http.method != ("GET" if is_read(operation) else "POST"):
         raise _unknown(http)
     shape = 3 if dataset is None else 5
     if operation.on_dataset != (dataset is not None) or len(parts) != shape or parts[:2] != ["", PREFIX[1:]]:
         raise _unknown(http)
     named = {} if dataset is None else {DATASET: dataset}
     return operation, read_request(operation.request, {**http.arguments, **named})
-
-
-def _is_read(operation: Operation) -> bool:
-    return not (operation.on_dataset or operation.can_change)
 
 
 def _unknown(http: HttpRequest) -> NotFound:

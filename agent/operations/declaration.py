@@ -63,6 +63,9 @@ class Operation:
         return self.changes is not no_call
 
 
+_BY_REQUEST: dict[type[Request[Any]], Operation] = {}
+
+
 def each_call(_request: Request[Any]) -> bool:
     """Each call changes something."""
     return True
@@ -77,14 +80,24 @@ def node_operation(
     name: str, request: type[NodeT], *, long: bool, changes: Callable[[NodeT], bool]
 ) -> Callable[[Callable[[NodeCall, NodeT], object]], Operation]:
     """Declare what is asked of a node as a whole."""
-    return lambda act: Operation(name, request, None, long, changes, act)
+    return lambda act: _declared(Operation(name, request, None, long, changes, act))
 
 
 def dataset_operation(
     name: str, request: type[DatasetT], *, role: Role | None, long: bool, changes: Callable[[DatasetT], bool]
 ) -> Callable[[Callable[[DatasetCall, DatasetT], object]], Operation]:
     """Declare what is asked of one dataset."""
-    return lambda act: Operation(name, request, role, long, changes, act)
+    return lambda act: _declared(Operation(name, request, role, long, changes, act))
+
+
+def operation_of(request: Request[Any]) -> Operation:
+    """The operation that a request asks for. Whoever has the request has imported its declaration."""
+    return _BY_REQUEST[type(request)]
+
+
+def _declared(operation: Operation) -> Operation:
+    _BY_REQUEST[operation.request] = operation
+    return operation
 
 
 class Controls(Protocol):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from agent.operations.declaration import AnswerT, DatasetRequest, Json, Progress, Request
-from agent.operations.families import operation_of
+from agent.operations.declaration import AnswerT, DatasetRequest, Json, Progress, Request, operation_of
 from agent.operations.running import DatasetCall, NodeCall, RunningAgent, member_for
 
 

@@ -1,13 +1,12 @@
-"""All operations, by their names and by their requests. A new family has one line here; a new operation of a family none."""
+"""All operations, by their names. A new family has one line here; a new operation of a family none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
 
 from agent.operations import configuring, holding, pausing, reading, verifying, waiting
-from agent.operations.declaration import Operation, Request
+from agent.operations.declaration import Operation
 
 FAMILIES = (reading, waiting, verifying, pausing, holding, configuring)
 
@@ -18,9 +17,3 @@ def _declared() -> Iterator[Operation]:
 
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({one.name: one for one in _declared()})
-_BY_REQUEST: Mapping[type[Request[Any]], Operation] = {one.request: one for one in OPERATIONS.values()}
-
-
-def operation_of(request: Request[Any]) -> Operation:
-    """The operation that a request asks for."""
-    return _BY_REQUEST[type(request)]

@@ -7,8 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from agent.operations.arguments import DATASET
-from agent.operations.declaration import DatasetRequest, Request
-from agent.operations.families import operation_of
+from agent.operations.declaration import DatasetRequest, Request, operation_of
 from agent.status.events import Event
 
 #: The code of such an event; public.

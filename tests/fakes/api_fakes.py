@@ -13,8 +13,8 @@ from agent.core.ids import NOTHING, commit_number
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import PROBLEM_CODES
 from agent.operations.configuring import ReloadRequest
-from agent.operations.declaration import AnswerT, Json, Progress, Request
-from agent.operations.families import OPERATIONS, operation_of
+from agent.operations.declaration import AnswerT, Json, Progress, Request, operation_of
+from agent.operations.families import OPERATIONS
 from agent.operations.holding import AcceptRequest, ResyncRequest
 from agent.operations.journal import Caller
 from agent.operations.pausing import PauseRequest, ResumeRequest

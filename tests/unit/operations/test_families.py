@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from agent.api.routes import HttpRequest, address_of, asked_for, parse_target
+from agent.api.addresses import address_of
+from agent.api.routes import HttpRequest, asked_for, parse_target
 from agent.operations.arguments import read_request
-from agent.operations.declaration import Operation, Request
-from agent.operations.families import FAMILIES, OPERATIONS, operation_of
+from agent.operations.declaration import Operation, Request, operation_of
+from agent.operations.families import FAMILIES, OPERATIONS
 from agent.operations.verifying import VerifyRequest
 
 #: What changes something, and so what a journal has a line of for each call.
