@@ -207,6 +207,12 @@ class DeviceMachine(CatalogMachine):
             assert [state.get(chunk_key(each)) for each in CHUNKS] == [who.chunk(each, number) for each in CHUNKS]
             assert (in_order[-1] if in_order else None) == who.last_chunk(number)
 
+    @invariant()
+    def chunks_are_what_may_be_rewritten(self) -> None:
+        """Where a tree counts files, a device counts its chunks once more."""
+        newest = self.catalog.newest()
+        assert newest is None or newest.files == newest.entries
+
     def _counts(self, number: CommitNumber) -> tuple[int, int]:
         rows = self.model.states[number].values()
         return len(rows), sum(map(size_of, rows))

@@ -12,6 +12,8 @@ from agent.core.chunks import DEVICE_CHUNK
 from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, Epoch, ObjectId
 from agent.stream.messages import Offer, Seal
+from agent.stream.receiving.owed_here import Debts
+from agent.stream.receiving.presence import Presence
 from fakes.device import DevicePrimary, DeviceSecondary
 from fakes.eventually import eventually
 from fakes.store_fakes import expire
@@ -95,6 +97,9 @@ def test_a_chunk_that_cannot_be_read_is_owed_by_its_number(device: DevicePrimary
     device.unreadable = {ObjectId(2)}
     sync(device, MemoryTransport(standby))
     assert ([ObjectId(2)], digest_of(device)) == (standby.catalog.owed(), standby.digest())
+    debts = Debts(standby.catalog, Presence(standby.vault))
+    # The second question is about what was told by the first and may have come.
+    assert [(ObjectId(2),)] * 2 == [debts.ask(ObjectId(0)).objects for _ in range(2)]
     device.unreadable = set()
     call = Call(device, MemoryTransport(standby))
     call.until_streaming()
@@ -149,6 +154,20 @@ def test_a_device_goes_back_to_the_common_commit(
     assert newest is not None
     assert (digest_of(new), bytes(new.image)) == (newest.digest, standby.image_at(newest.number))
     assert [1 if met else 3] == [seal.rows for seal in seals if seal.rows]
+    new.close()
+
+
+def test_a_primary_without_a_catalog_begins_anew(
+    tmp_path: Path, device: DevicePrimary, standby: DeviceSecondary
+) -> None:
+    """Every chunk of before ends, so a shorter device fits, and ends where it does."""
+    device.put((0, noise(6 * DEVICE_CHUNK)))
+    sync(device, MemoryTransport(standby))
+    new = DevicePrimary(tmp_path / "new", noise(2 * DEVICE_CHUNK + 5, 9), epoch=Epoch(2, "alpha", b"2" * 16))
+    sync(new, MemoryTransport(standby))
+    newest = standby.catalog.newest()
+    assert newest is not None
+    assert (digest_of(new), bytes(new.image)) == (newest.digest, standby.image_at(newest.number))
     new.close()
 
 

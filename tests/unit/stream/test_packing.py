@@ -7,7 +7,7 @@ import pytest
 from agent.core import chunks
 from agent.core.errors import WireError
 from agent.core.ids import ROOT, CommitNumber, ObjectId
-from agent.core.rows import encode_name
+from agent.core.rows import encode_chunk, encode_name
 from agent.stream.messages import NAMES_MAX, RAW, ROWS_MAX, ZSTD, Offer
 from agent.stream.packing import implied_names, open_rows, pack_rows
 from fakes.stream_fakes import directory_row, file_row
@@ -75,3 +75,9 @@ def test_no_more_names_are_implied_than_may_be_asked() -> None:
     assert NAMES_MAX == len(implied_names([row] * NAMES_MAX))
     with pytest.raises(WireError):
         implied_names([row] * (NAMES_MAX + 1))
+
+
+def test_a_chunk_of_a_device_implies_its_name() -> None:
+    """Rows of both kinds of content name what they hold, names of a tree nothing."""
+    rows = [encode_chunk(3, 65536, b"c" * 32), encode_name(1, b"a", 7), encode_chunk(4, 5, b"d" * 32)]
+    assert ((0, b"c" * 32), (0, b"d" * 32)) == implied_names(rows)

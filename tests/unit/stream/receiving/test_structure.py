@@ -137,7 +137,7 @@ def test_a_tree_has_no_chunks_of_a_device() -> None:
 
 def test_nothing_is_remembered_of_rows_that_ended_all_at_once() -> None:
     """A directory of before a new beginning is none for the names that come after it."""
-    staged = Staged({ObjectId(7): ROOT})
+    staged = Staged({ObjectId(7): ROOT, ObjectId(9): ObjectId(7)})
     structure = Structure(staged, True)
     structure.check_types([ObjectRow(ObjectId(7), stat.S_IFDIR, 0, 0, 0)])
     del staged.above[ObjectId(7)]
