@@ -23,6 +23,7 @@ class VaultWriter(VaultReader):
         packs: str,
         index: Index,
         limits: VaultLimits,
+        *,
         sync_file: Callable[[int], None],
         sync_directory: Callable[[str], None],
     ) -> None:

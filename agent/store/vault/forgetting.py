@@ -21,10 +21,11 @@ class VaultForgetting(VaultWriter):
         packs: str,
         index: Index,
         limits: VaultLimits,
+        *,
         sync_file: Callable[[int], None],
         sync_directory: Callable[[str], None],
     ) -> None:
-        super().__init__(packs, index, limits, sync_file, sync_directory)
+        super().__init__(packs, index, limits, sync_file=sync_file, sync_directory=sync_directory)
         #: Held while chunks are taken away, and by who found some and makes what names them durable. Before ``lock``.
         self.keeping = threading.RLock()
 

@@ -107,7 +107,7 @@ def numbers_in(directory: str) -> list[int]:
 
 
 def records(
-    fd: int, pack: int, start: int, end: int, damage: list[str], read: int = SEARCH_WINDOW
+    fd: int, pack: int, start: int, end: int, damage: list[str], *, read: int = SEARCH_WINDOW
 ) -> Iterator[tuple[bytes, Place]]:
     """Name and place of every record in ``[start, end)`` of a pack. Stretches that are no records are passed over
     and added to ``damage`` in words. ``read``: bytes that are read at once."""

@@ -51,7 +51,7 @@ class Vault(VaultCollecting):
             index = recovery.open_index(os.path.join(directory, "index.db"), packs, numbers)
         except OSError as error:
             raise io_failure(error, "open the vault", directory) from error
-        vault = cls(packs, index, limits, sync_file, sync_directory)
+        vault = cls(packs, index, limits, sync_file=sync_file, sync_directory=sync_directory)
         try:
             vault._recover(numbers, committed)
         except OSError as error:
@@ -67,10 +67,11 @@ class Vault(VaultCollecting):
         packs: str,
         index: Index,
         limits: VaultLimits,
+        *,
         sync_file: Callable[[int], None],
         sync_directory: Callable[[str], None],
     ) -> None:
-        super().__init__(packs, index, limits, sync_file, sync_directory)
+        super().__init__(packs, index, limits, sync_file=sync_file, sync_directory=sync_directory)
         self.damage: list[str] = []
 
     def close(self) -> None:

@@ -36,7 +36,7 @@ def writer(tmpfs_dir: Path) -> Iterator[PackWriter]:
 
 def found(writer: PackWriter, damage: list[str] | None = None, read: int = SEARCH_WINDOW) -> list[bytes]:
     """The names that a scan finds."""
-    return [name for name, _ in records(writer.fd, 7, 0, writer.end, [] if damage is None else damage, read)]
+    return [name for name, _ in records(writer.fd, 7, 0, writer.end, [] if damage is None else damage, read=read)]
 
 
 def test_records_are_found_where_they_were_put(writer: PackWriter) -> None:
