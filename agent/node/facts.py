@@ -10,6 +10,7 @@ from agent.apply.results import ApplyPhase
 from agent.capture.facts import CapturePhase, PumpFacts
 from agent.config.values import Dataset
 from agent.core.hold import Hold
+from agent.core.ids import NOTHING
 from agent.core.problem import Problem, ProblemBoard
 from agent.core.standing import Verified
 from agent.node.measured import first_sync
@@ -169,6 +170,9 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             owed=replica.owed[0],
         )
         facts = replace(facts, mode=_mode(facts), first_sync=_first_sync(side, facts, waits))
+        if facts.first_sync is not None:
+            # What the walk has not come to yet was written long ago and is nowhere there.
+            facts = replace(facts, received_ns=None, applied_ns=None)
         peers.append(_limited(facts, replica.pace.terms()) if state.connected else facts)
     return tuple(peers), troubles
 
@@ -185,6 +189,8 @@ def _first_sync(side: Primary, peer: PeerFacts, waits: int) -> SyncFacts | None:
     captured yet."""
     first = side.replicas[peer.name].first_sync
     if not first() and not first.unapplied:
+        return None
+    if not peer.connected and peer.durable == NOTHING and first.was_through:
         return None
     return first_sync.progress(
         side.facts(), side.newest(), peer.behind_bytes - waits, peer.rate if peer.connected else 0.0

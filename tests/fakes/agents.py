@@ -54,7 +54,7 @@ class Agent:
     def __init__(self, base: Path, name: str, port: int, state: Path) -> None:
         self.name, self.port, self.state = name, port, state
         self.config = base / f"{name}.toml"
-        self.socket = base / f"{name}.sock"
+        self.socket = base / f"{name}.run" / "admin.sock"
         self.pki = base / f"{name}.pki"
         self.log = base / f"{name}.log"
         self.program: tuple[str, ...] = (sys.executable, "-m", "agent.cli.main")

@@ -49,6 +49,11 @@ class FirstSync:
                 self._consistent = newest.number
         return not self._kept and (self._consistent is None or durable < self._consistent)
 
+    @property
+    def was_through(self) -> bool:
+        """Whether it was through once: what a peer that was not heard since this start holds is not known."""
+        return self._kept
+
     def keep(self) -> None:
         """The peer's position has moved. Raises as ``Local``."""
         if not self._kept and not self():

@@ -61,7 +61,8 @@ def _row(status: Json, dataset: Json, peer: Json | None, about: tuple[str, ...])
 def _moment(status: Json, peer: Json, key: str) -> str:
     """``now``, a clock with ``!`` where the peer lacks what is newer, ``?`` where that is not known."""
     if peer[key] is None:
-        return "?" if peer["connected"] else "? !"
+        unknown = "partly" if peer["first_sync"] else "?"
+        return unknown if peer["connected"] else f"{unknown} !"
     now, then = (datetime.fromisoformat(text) for text in (status["clock"], peer[key]))
     return "now" if peer["connected"] and now - then <= _NOW else f"{exact_clock(peer[key], status['clock'])} !"
 

@@ -41,6 +41,10 @@ def remarks_of(status: Json, dataset: Json) -> list[Notice]:
     return _problem_notices(status, dataset, "info")
 
 
+#: States in which a node calls nobody, by itself.
+_SENDS_NOTHING = (State.FENCED, State.REWOUND)
+
+
 def _state_notices(status: Json, dataset: Json) -> list[Notice]:
     """What the word of the state stands for. Each is said where it is so, also where a worse word is shown."""
     made = [_held(status, dataset["hold"], dataset["name"])] if dataset["hold"] else []
@@ -53,15 +57,16 @@ def _state_notices(status: Json, dataset: Json) -> list[Notice]:
 
 
 def _held(status: Json, hold: Json, dataset: str) -> Notice:
-    since = f", since {clock_text(hold['since'], status['clock'])}" if hold["since"] else ""
+    told = " since " in hold["sentence"] or "(found " in hold["sentence"]
+    since = f", since {clock_text(hold['since'], status['clock'])}" if hold["since"] and not told else ""
     subject = "" if hold["node"] == status["node"] else f"{hold['node']} is held: "
     remedy = hold["remedy"] or f"hikae accept {dataset}, if that is meant"
     return Notice(f"{subject}{hold['sentence']}{since}", remedy, _elsewhere(status, hold["node"]))
 
 
 def _missing(dataset: Json) -> list[Json]:
-    """The peers without a connection that nobody asked to stand still, and of which no problem says why."""
-    if any(pause["what"] == "send" for pause in dataset["pauses"]):
+    """The peers without a connection that ought to have one, and of which no problem says why."""
+    if dataset["state"] in _SENDS_NOTHING or any(pause["what"] == "send" for pause in dataset["pauses"]):
         return []
     said = [problem["message"].partition(":")[0] for problem in dataset["problems"] if problem["severity"] == "error"]
     return [peer for peer in dataset["peers"] if not peer["connected"] and peer["name"] not in said]
@@ -103,7 +108,7 @@ def _paused(status: Json, dataset: Json, pause: Json) -> Notice:
 
 def _progress(status: Json, dataset: Json) -> list[Notice]:
     made = []
-    if dataset["sync"] is not None:
+    if dataset["sync"] is not None and dataset["state"] not in (*_SENDS_NOTHING, State.UNCONFIRMED):
         phase = {"first-sync": "first sync", "reconcile": "looking at everything", "apply": "applying"}
         made.append(
             Notice(f"{phase.get(dataset['sync']['phase'], dataset['sync']['phase'])}: {sync_text(dataset['sync'])}")
