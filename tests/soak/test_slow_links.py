@@ -109,7 +109,9 @@ def untruths(looks: list[Look], made: Burst, whole: int, rate: float) -> list[st
         lag = since if left else 0.0
         # What lags longest was written at some time of the burst.
         least = lag - (made.written - began)
-        if one.lag is None or not least - LAG_SECONDS < one.lag < lag + LAG_SECONDS:
+        # The last byte stands in the pack a moment before the pack is on the disk.
+        most = lag if left or one.at > end + LAG_SECONDS else since
+        if one.lag is None or not least - LAG_SECONDS < one.lag < most + LAG_SECONDS:
             found.append(f"{since:.1f} s: lag {one.lag}, truly {lag:.1f}")
         remains = end - one.at
         if since > FORECAST_AFTER and remains > 0:
