@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from agent.apply.needed_history import needed_history
 from agent.config.values import Dataset
 from agent.core.clock import Clock
-from agent.core.errors import TryAgain
+from agent.core.errors import Refused, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiry import Expiry, Horizons
@@ -70,14 +70,15 @@ class HistoryUpkeep:
         self._due = 0.0
 
     def turn(self) -> None:
-        """A few slices, if it is time. A full disk is waited for. Raises ``StoreFailed``, ``Damaged``."""
+        """A few slices, if it is time. A full disk is waited for, and so is a commit that is staged after all. Raises
+        ``StoreFailed``, ``Damaged``."""
         begun = self._clock.monotonic()
         if begun < self._due:
             return
         goes_on = False
         try:
             goes_on = self._slices(begun)
-        except TryAgain:
+        except (TryAgain, Refused):
             self._horizons = None
         now = self._clock.monotonic()
         self._due = now + (self._limits.share * (now - begun) if goes_on else self._limits.pause)

@@ -101,6 +101,20 @@ def test_a_full_disk_is_waited_for(catalog: Catalog) -> None:
     assert 0 == ended(catalog)
 
 
+def test_a_commit_that_is_staged_is_waited_for(catalog: Catalog) -> None:
+    """It ends no call: the next upkeep does what this one could not."""
+    clock = ManualClock()
+    upkeep = HistoryUpkeep(catalog, lambda: Horizons(number(COMMITS), number(COMMITS)), clock, LIMITS)
+    catalog.stage(number(COMMITS + 1), Changes([file_row(object_id(1, 1), 99)]))
+    before = ended(catalog)
+    upkeep.turn()
+    assert before == ended(catalog)
+    catalog.withdraw()
+    clock.advance(LIMITS.pause)
+    upkeep.turn()
+    assert 0 == ended(catalog)
+
+
 def test_history_begins_with_what_stood_then(catalog: Catalog) -> None:
     """The moment ten seconds ago was commit 30's; what the standby needs is never passed, and nothing goes before it stands."""
     found = [
