@@ -29,8 +29,11 @@ class VaultCollecting(VaultForgetting):
 
     @contextmanager
     def collecting(self) -> Iterator[frozenset[bytes]]:
-        """A collection runs; gives the names that are in use already, which nothing durable may name yet."""
+        """A collection runs; gives the names that are in use already, which nothing durable may name yet. What came before is
+        in the index on entry, so that :meth:`entries` leaves out none of it. Raises ``TryAgain`` (disk full), ``StoreFailed``."""
+        self.sync()
         with self.keeping, self.lock:
+            self._index.flush(self._durable)
             self._collecting = True
             self.collections += 1
             in_use = self._pins.gather(COLLECTION)
@@ -98,9 +101,11 @@ class VaultCollecting(VaultForgetting):
         """Delete the packs below ``before`` in which nothing lies any more; how many. What they say was forgotten is said again
         where an older pack may still hold it. Raises ``TryAgain``, ``StoreFailed``."""
         numbers = numbers_in(self._packs)
-        with self.lock:
-            waiting = {place.pack for _, place in self._index.unflushed()}
-        dead = [number for number in numbers if number < before and not in_use[number] and number not in waiting]
+        dead = [number for number in numbers if number < before and not in_use[number]]
+        if dead:
+            # Else a power cut could bring back an index that finds there what is gone.
+            with self.lock:
+                self._index.settle()
         for number in dead:
             if numbers[0] < number:
                 self._repeat_tombstones(number)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import apsw
 
-from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
+from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query, settle_log
 from agent.store.vault.pack import PackEnd, Place
 
 _APPLICATION = 0x68696B69  #: "hiki", in the database header
@@ -136,6 +136,13 @@ class Index:
             del self._pending[name]
         for _, name in edges:
             self._bases.pop(name, None)
+
+    def settle(self) -> None:
+        """What was written and forgotten so far is so after a power cut too. Raises ``TryAgain`` (disk full), ``StoreFailed``."""
+        try:
+            settle_log(self._connection)
+        except apsw.Error as error:
+            raise self._failure(error) from error
 
     def forget(self, names: Iterable[bytes]) -> None:
         """Drop entries; unknown ones are no error."""

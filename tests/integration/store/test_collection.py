@@ -38,10 +38,10 @@ def list_of(*raws: bytes) -> list[Chunk]:
 class Stores:
     """A catalog and a vault; files whose content is in both."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, limits: VaultLimits = LIMITS) -> None:
         self.place = place
         self.catalog = begun(str(place / "catalog.db"))
-        self.vault = Vault.open(str(place / "vault"), PackEnd(0, 0), LIMITS)
+        self.vault = Vault.open(str(place / "vault"), PackEnd(0, 0), limits)
         self.seq = 1
         self.lists: dict[bytes, bytes] = {}
 
@@ -194,7 +194,7 @@ class Marked:
     """The catalog, which tells when all its rows were gone through."""
 
     def __init__(self, stores: Stores) -> None:
-        self.done = False
+        self.done = self.told = False
         self._stores = stores
 
     def chunks_named(self, batch: int) -> Iterator[list[tuple[int, bytes]]]:
@@ -269,6 +269,29 @@ def test_packs_in_which_nothing_lies_are_deleted(stores: Stores) -> None:
     remove_index(str(stores.place / "vault" / "index.db"))
     stores.vault = Vault.open(str(stores.place / "vault"), end, LIMITS)
     assert (names[1:], []) == (stores.vault.missing(names), stores.vault.damage)
+
+
+def test_a_pack_whose_chunks_come_into_the_index_meanwhile_stays(tmpfs_dir: Path) -> None:
+    """Little came for days, so nothing of it was written there; while the packs are gone through, more comes, and all is."""
+    stores = Stores(tmpfs_dir, VaultLimits(pack=60_000, cache=0, flush=150))
+    dead, dead_raws = some_chunks(150)
+    stores.vault.add(dead, dead_raws)
+    stores.vault.sync()
+    came, raws = some_chunks(140)
+    stores.vault.add(came, raws)
+    stores.write(FILE, chunks.encode(list_of(*raws)))
+    stores.put(b"in the pack behind it")
+    before, marked = stores.vault.sync(), Marked(stores)
+
+    def look() -> None:
+        if marked.done and not marked.told:
+            marked.told = True
+            stores.put(*(os.urandom(500) for _ in range(150)))
+            stores.vault.sync()
+
+    assert 151 == collect(stores.vault, marked, before, look).chunks
+    assert (True, [True] * 140) == (marked.told, stores.held(*raws))
+    stores.close()
 
 
 def test_random_histories_lose_nothing_that_can_be_read(stores: Stores, seed: int) -> None:

@@ -13,14 +13,18 @@ from agent.core.digest import digest_of
 from agent.core.ids import ROOT, ObjectId, object_id
 from agent.core.rows import ObjectRow, encode_object
 from agent.store.catalog.catalog import Catalog
+from agent.store.collection import collect
 from agent.store.vault.codec import pack_chunk
+from agent.store.vault.limits import VaultLimits
+from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
 from fakes.loop_image import after_a_power_cut, can_mount, make_image, mounted
-from fakes.store_fakes import EPOCH, dir_row, flat, header, name_row, number
+from fakes.store_fakes import EPOCH, dir_row, flat, header, name_row, number, some_chunks
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="takes root and loop devices")
 
 ROUNDS = 5
+END = PackEnd(0, 0)
 
 
 @pytest.fixture
@@ -68,6 +72,29 @@ def test_what_was_sealed_survives_a_power_cut(image: Path, tmpfs_dir: Path) -> N
             commit = seal_one(catalog, vault, seq)
             with after_a_power_cut(image, tmpfs_dir / "after") as state:
                 assert is_whole(state, commit)
+
+
+def test_no_chunk_is_found_in_a_pack_that_was_deleted(image: Path, tmpfs_dir: Path) -> None:
+    """The index forgets durably what is collected, before its pack goes."""
+    with (
+        mounted(image, tmpfs_dir / "disk") as disk,
+        Catalog.open(str(disk / "catalog.db")) as catalog,
+        Vault.open(str(disk / "vault"), catalog.pack_end(), VaultLimits(pack=4000, flush=1)) as vault,
+    ):
+        catalog.begin_epoch(EPOCH)
+        names = []
+        for _ in range(5):
+            dead, raws = some_chunks(3)
+            names += [one.name for one in dead]
+            vault.add(dead, raws)
+        vault.sync()
+        # So that the log holds what follows, and nothing before it.
+        vault._index._connection.wal_checkpoint()
+        with catalog.reader() as reader:
+            assert 0 < collect(vault, reader, vault.end(), lambda: None).packs
+        with after_a_power_cut(image, tmpfs_dir / "after") as state, Vault.open(str(state / "vault"), END) as again:
+            there = [name for name in names if name not in again.missing(names)]
+            assert [] == [name for name in there if again.read(name) is None]
 
 
 @pytest.mark.parametrize("without", ["packs", "catalog"])
