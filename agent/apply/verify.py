@@ -23,7 +23,8 @@ from agent.core.commit import Commit
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
-from agent.fs.confined import DirTree, open_file
+from agent.fs.confined import open_file
+from agent.fs.dir_tree import DirTree
 from agent.fs.handles import handle_of, is_directory, is_mounted
 from agent.fs.metadata import Metadata, read_metadata
 from agent.fs.walk import entries

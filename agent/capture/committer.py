@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from agent.capture.outlet import Outlet, ReadChunk
-from agent.capture.sessions import Batch, CaptureContext
+from agent.capture.ports import Batch, CaptureContext
 from agent.chunking.reader import Found
 from agent.core.backoff import Backoff
 from agent.core.commit import Changes, Commit

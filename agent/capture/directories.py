@@ -8,7 +8,7 @@ from collections.abc import Callable
 from agent.capture.batch import TreeBatch
 from agent.capture.remote import RemoteMounts
 from agent.core.ids import ObjectId
-from agent.fs.confined import DirTree
+from agent.fs.dir_tree import DirTree
 from agent.fs.handles import can_open_by_handle, mount_of_fd, mount_of_path, open_by_handle
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from agent.capture.sessions import Session
+from agent.capture.ports import Session
 from agent.capture.tickets import Awaited, Ticket
 from agent.core.clock import Clock
 from agent.core.ids import ObjectId

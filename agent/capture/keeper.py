@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.capture.sessions import CaptureContext, Send, Session, Sessions
+from agent.capture.ports import CaptureContext, Send, Session, Sessions
 from agent.core.hold import Hold
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import PROBLEM_CODES

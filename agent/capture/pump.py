@@ -12,8 +12,8 @@ from agent.capture.facts import CapturePhase, PumpFacts, SyncProgress
 from agent.capture.inbox import Inbox
 from agent.capture.keeper import SessionKeeper
 from agent.capture.outlet import Outlet
+from agent.capture.ports import CaptureContext, Session, SessionFacts, Sessions
 from agent.capture.pruning import Pruning
-from agent.capture.sessions import CaptureContext, Session, SessionFacts, Sessions
 from agent.capture.tickets import Barrier, Ticket
 from agent.chunking.cutter import require_native
 from agent.core.errors import HikaeError, TryAgain

@@ -95,6 +95,16 @@ def failed(name: bytes | None = None) -> OSError:
     return OSError(number, os.strerror(number), name)
 
 
+def call(name: str, *arguments: object) -> int:
+    """A call of the C library by its name; ``OSError`` where it fails, ENOSYS where an old library lacks it."""
+    if not hasattr(LIBC, name):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    result = int(getattr(LIBC, name)(*arguments))
+    if result < 0:
+        raise failed()
+    return result
+
+
 class Stat(NamedTuple):
     """What statx says beyond ``os.stat``: ``flags`` are FS_IMMUTABLE_FL | FS_APPEND_FL (the same bits as statx
     attributes), ``btime`` ns or 0 where the filesystem keeps no birth time, ``mtime`` ns,

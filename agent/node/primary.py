@@ -12,8 +12,8 @@ from agent.capture.exclude import Rules
 from agent.capture.facts import PumpFacts
 from agent.capture.files.hard_links import Linked
 from agent.capture.files.read_back import TreeSource
+from agent.capture.ports import CaptureContext
 from agent.capture.pump import Pump, PumpCalls
-from agent.capture.sessions import CaptureContext
 from agent.capture.tree.session import TreeSessions
 from agent.config.nesting import apart
 from agent.config.values import Dataset, Limits

@@ -8,10 +8,11 @@ name, NULs``. A handle is kept as ``fs.handles`` has it: type and bytes as they 
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import struct
 from typing import NamedTuple
+
+from agent.fs._libc import call
 
 MODIFY = 0x2
 ATTRIB = 0x4
@@ -40,8 +41,6 @@ _FID, _DFID_NAME, _DFID, _OLD_DFID_NAME, _NEW_DFID_NAME = 1, 2, 3, 10, 12
 _METADATA = struct.Struct("=IBBHQii")
 _INFO = struct.Struct("=BxH8xI")
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
-
 
 class DecodedRecord(NamedTuple):
     """One record, decoded. Handles are empty where the record has none.
@@ -63,10 +62,10 @@ def open_group(path: str, *, modern: bool = True) -> int:
     CAP_SYS_ADMIN, ENOSYS, EINVAL (an older kernel), EXDEV, ENODEV or EOPNOTSUPP (a filesystem that cannot be marked),
     EMFILE (too many groups)."""
     report = _BASIC | (_REPORT_TARGET_FID if modern else 0)
-    fd = _call("fanotify_init", ctypes.c_uint(report), ctypes.c_uint(os.O_RDONLY))
+    fd = call("fanotify_init", ctypes.c_uint(report), ctypes.c_uint(os.O_RDONLY))
     mask = _MASK | (RENAME if modern else MOVED_FROM | MOVED_TO)
     try:
-        _call(
+        call(
             "fanotify_mark",
             ctypes.c_int(fd),
             ctypes.c_uint(_MARK_ADD | _MARK_FILESYSTEM),
@@ -78,16 +77,6 @@ def open_group(path: str, *, modern: bool = True) -> int:
         os.close(fd)
         raise
     return fd
-
-
-def _call(name: str, *arguments: object) -> int:
-    if not hasattr(_LIBC, name):
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    result = int(getattr(_LIBC, name)(*arguments))
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
 
 
 def gather(buffer: bytes, own: frozenset[int]) -> tuple[int, dict[bytes, int]]:

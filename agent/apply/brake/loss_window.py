@@ -72,7 +72,7 @@ class Window:
                     mark.names += count
 
     def objects_ended(self, ended: Iterable[tuple[int, int, int]]) -> None:
-        """The same of objects, also of those that live on in another form."""
+        """So many objects that stood at marks of the window ended, also those that live on in another form."""
         for since, until, count in ended:
             for mark in self._marked():
                 if since <= mark.number < until:

@@ -14,7 +14,8 @@ from agent.apply.run.fate import KnownBy
 from agent.apply.run.wanted import WantedRows
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object
-from agent.fs.confined import DirTree, open_pinned
+from agent.fs.confined import open_pinned
+from agent.fs.dir_tree import DirTree
 from agent.fs.handles import handle_and_mount, handle_and_mount_of_fd, handle_of_fd, mount_of_fd, stat_of_mounted
 from agent.fs.metadata import apply_metadata
 

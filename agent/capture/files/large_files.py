@@ -14,8 +14,8 @@ from agent.capture.files.large_queue import LargeQueue, Told
 from agent.capture.files.objects import Objects, Sighting
 from agent.capture.files.read_budget import SPARED
 from agent.capture.open_tree import OpenTree
+from agent.capture.ports import Send
 from agent.capture.refused import may_pass
-from agent.capture.sessions import Send
 from agent.capture.tree.names import Looker
 from agent.capture.tree.trail import Purpose, Saw, Steps, Trail
 from agent.chunking.reader import Content, ContentReader

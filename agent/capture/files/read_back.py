@@ -11,8 +11,9 @@ from agent.capture.outlet import Lack
 from agent.capture.refused import SHUT_ERRNOS, may_pass
 from agent.core.chunks import PIECE, ChunkRef, name_of
 from agent.core.ids import ObjectId
-from agent.fs.confined import DirTree, open_file, open_root
+from agent.fs.confined import open_file, open_root
 from agent.fs.content import read_exact
+from agent.fs.dir_tree import DirTree
 from agent.store.pieces import KeptPieces, VaultChunks
 
 #: Names of one file that are tried: the directory of one may be closed to us, or gone.

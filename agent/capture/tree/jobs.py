@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from agent.capture.batch import Name
-from agent.capture.sessions import Settled, Turned
+from agent.capture.ports import Settled, Turned
 from agent.capture.tickets import Outstanding
 from agent.capture.tree.moves import followed
 from agent.capture.tree.parts import TreeParts

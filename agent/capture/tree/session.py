@@ -14,8 +14,8 @@ from agent.capture.files.hard_links import Linked
 from agent.capture.open_tree import OpenTree
 from agent.capture.outlet import Room
 from agent.capture.path_problems import PathProblems
+from agent.capture.ports import CaptureContext, Send, SessionFacts, Settled, Turned
 from agent.capture.root import RootGuard
-from agent.capture.sessions import CaptureContext, Send, SessionFacts, Settled, Turned
 from agent.capture.tree.census import Census
 from agent.capture.tree.jobs import Background
 from agent.capture.tree.parts import TreeParts, put_together

@@ -19,7 +19,7 @@ from agent.capture.exclude import Rules
 from agent.capture.files.hard_links import Linked
 from agent.capture.open_tree import OpenTree
 from agent.capture.path_problems import PathProblems
-from agent.capture.sessions import CaptureContext
+from agent.capture.ports import CaptureContext
 from agent.capture.tree.parts import put_together
 from agent.capture.tree.trail import Saw
 from agent.chunking.stat_trust import Trust

@@ -15,6 +15,7 @@ import pytest
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import FLAG_IMMUTABLE, ObjectRow
 from agent.fs import confined, content, durable, handles, metadata
+from agent.fs.dir_tree import DirTree
 from agent.fs.xattrs import ACL_ACCESS
 from fakes.fs_fakes import acl_for
 
@@ -185,7 +186,7 @@ def test_nested_mounts_are_not_crossed(tmp_path: Path, how: str) -> None:
     else:
         _mount("--bind", str(tmp_path / "other"), str(tmp_path / "root" / "mount"))
     root = confined.open_root(str(tmp_path / "root"))
-    tree = confined.DirTree(root, lambda _: (ROOT, b"mount"))
+    tree = DirTree(root, lambda _: (ROOT, b"mount"))
     try:
         with pytest.raises(confined.OtherFilesystem):
             confined.open_dir(root, b"mount")
@@ -204,7 +205,7 @@ def test_a_btrfs_subvolume_belongs_to_the_tree(tmpfs_dir: Path) -> None:
             pytest.skip("btrfs is not installed")
         subprocess.run([program, "-q", "subvolume", "create", str(where / "sub")], check=True)
         root = confined.open_root(str(where))
-        tree = confined.DirTree(root, lambda _: (ROOT, b"sub"))
+        tree = DirTree(root, lambda _: (ROOT, b"sub"))
         fd = tree.fd(ObjectId(2))
         same = handles.mount_of_fd(fd) == handles.mount_of_fd(root)
         assert (True, True, False) == (

@@ -11,7 +11,7 @@ import pytest
 from agent.capture.batch import TreeBatch
 from agent.capture.committer import CaptureStopped, Committer
 from agent.capture.outlet import NullOutlet
-from agent.capture.sessions import CaptureContext
+from agent.capture.ports import CaptureContext
 from agent.core.clock import ManualClock
 from agent.core.errors import TryAgain
 from agent.core.ids import ROOT

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from agent.capture.inbox import Inbox
-from agent.capture.sessions import Session
+from agent.capture.ports import Session
 from agent.capture.tickets import Outstanding, Ticket
 from agent.core.clock import ManualClock
 from agent.core.errors import CalledOff

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from agent.capture.keeper import _SEEN, SessionKeeper
-from agent.capture.sessions import CaptureContext, Send, Session
+from agent.capture.ports import CaptureContext, Send, Session
 from agent.core.clock import ManualClock
 from agent.core.hold import Hold
 from agent.core.problem import ProblemBoard

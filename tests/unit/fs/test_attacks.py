@@ -13,6 +13,7 @@ import pytest
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import FLAG_IMMUTABLE, ObjectRow
 from agent.fs import confined, content, handles, metadata
+from agent.fs.dir_tree import DirTree
 from fakes.fs_fakes import Swapper, build_outside, seen
 
 SPARE = b"spare"
@@ -129,7 +130,7 @@ def test_planted_link_is_not_followed(root: int, outside: Path, operation: str, 
 def test_planted_link_as_parent_is_refused(root: int, outside: Path) -> None:
     """A symlink where a directory was known is no directory, for open_dir and for DirTree."""
     os.symlink(outside, b"parent", dir_fd=root)
-    tree = confined.DirTree(root, lambda _: (ROOT, b"parent"))
+    tree = DirTree(root, lambda _: (ROOT, b"parent"))
 
     with pytest.raises(NotADirectoryError):
         confined.open_dir(root, b"parent")
@@ -141,7 +142,7 @@ def test_link_in_the_middle_is_refused(root: int, outside: Path) -> None:
     """A symlink between the root and a known directory stops the descent."""
     os.symlink(outside, b"parent", dir_fd=root)
     places = {ObjectId(2): (ROOT, b"parent"), ObjectId(3): (ObjectId(2), b"empty")}
-    tree = confined.DirTree(root, places.get)
+    tree = DirTree(root, places.get)
 
     with pytest.raises(NotADirectoryError):
         tree.fd(ObjectId(3))
@@ -171,7 +172,7 @@ def test_parent_swapped_during_the_operation(root: int, outside: Path, operation
 
 
 def _attempt(root: int, operation: Callable[[int, bytes], object]) -> bool:
-    tree = confined.DirTree(root, lambda _: (ROOT, b"parent"))
+    tree = DirTree(root, lambda _: (ROOT, b"parent"))
     try:
         dir_fd = tree.fd(ObjectId(2))
         with contextlib.suppress(OSError):

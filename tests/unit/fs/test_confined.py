@@ -14,6 +14,7 @@ import pytest
 
 from agent.core.ids import ROOT, ObjectId
 from agent.fs import _libc, confined
+from agent.fs.dir_tree import DirTree
 from agent.fs.handles import handle_of, handle_of_fd
 from fakes.fs_fakes import as_nobody, deep_chain, flatten_and_remove
 
@@ -200,7 +201,7 @@ def test_ten_thousand_levels(root: int) -> None:
     chain = Chain(10_000)
     deep_chain(root, 10_000)
     before = _open_descriptors()
-    tree = confined.DirTree(root, chain.locate, limit=512)
+    tree = DirTree(root, chain.locate, limit=512)
     try:
         bottom = tree.fd(chain.last)
         _file(bottom, b"f", b"deep")
@@ -226,7 +227,7 @@ def test_a_limit_of_descriptors_is_not_passed_while_descending(root: int) -> Non
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(int(name) for name in os.listdir("/proc/self/fd"))
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 24, hard))
-    tree = confined.DirTree(root, chain.locate, limit=16)
+    tree = DirTree(root, chain.locate, limit=16)
     try:
         assert tree.fd(chain.last) >= 0
     finally:
@@ -241,7 +242,7 @@ def test_returned_descriptors_outlive_a_long_descent(root: int) -> None:
         confined.make_dir(root, b"side%d" % number)
     chain = Chain(200)
     sides = {ObjectId(1000 + number): (ROOT, b"side%d" % number) for number in range(8)}
-    tree = confined.DirTree(root, lambda one: sides.get(one) or chain.locate(one), limit=16)
+    tree = DirTree(root, lambda one: sides.get(one) or chain.locate(one), limit=16)
     held = {one: (tree.fd(one), confined.lstat(root, name).st_ino) for one, (_, name) in list(sides.items())[1:]}
 
     bottom = tree.fd(chain.last)
@@ -264,7 +265,7 @@ def test_any_place_of_a_deep_tree_is_a_few_steps_away(root: int, rng: random.Ran
         opened += 1
 
     before = _open_descriptors()
-    tree = confined.DirTree(root, chain.locate, count, limit=512)
+    tree = DirTree(root, chain.locate, count, limit=512)
     try:
         tree.fd(chain.last)
         assert levels == opened
@@ -283,7 +284,7 @@ def test_any_place_of_a_deep_tree_is_a_few_steps_away(root: int, rng: random.Ran
 
 def test_an_unknown_directory(root: int) -> None:
     """What locate() does not know, or no longer, or what is not there, is FileNotFoundError."""
-    tree = confined.DirTree(root, {ObjectId(3): (ObjectId(2), b"a"), ObjectId(4): (ROOT, b"gone")}.get)
+    tree = DirTree(root, {ObjectId(3): (ObjectId(2), b"a"), ObjectId(4): (ROOT, b"gone")}.get)
 
     for unknown in (2, 3, 4):
         with pytest.raises(FileNotFoundError):
@@ -292,7 +293,7 @@ def test_an_unknown_directory(root: int) -> None:
 
 def test_a_circle_is_refused(root: int) -> None:
     """A catalog in which directories stand in one another ends in an error, not in a loop."""
-    tree = confined.DirTree(root, {ObjectId(2): (ObjectId(3), b"a"), ObjectId(3): (ObjectId(2), b"b")}.get)
+    tree = DirTree(root, {ObjectId(2): (ObjectId(3), b"a"), ObjectId(3): (ObjectId(2), b"b")}.get)
 
     with pytest.raises(OSError, match="below itself"):
         tree.fd(ObjectId(2))
@@ -304,7 +305,7 @@ def test_a_file_in_the_place_of_a_directory(root: int) -> None:
     before = _open_descriptors()
 
     with pytest.raises(NotADirectoryError):
-        confined.DirTree(root, Chain(1).locate).fd(ObjectId(2))
+        DirTree(root, Chain(1).locate).fd(ObjectId(2))
 
     assert before == _open_descriptors()
 
@@ -313,7 +314,7 @@ def test_another_directory_than_expected(root: int) -> None:
     """A directory that was replaced by another is stale; the right one opens."""
     confined.make_dir(root, b"d")
     expected = {ObjectId(2): handle_of(root, b"d")}
-    tree = confined.DirTree(root, Chain(1).locate, expected.get)
+    tree = DirTree(root, Chain(1).locate, expected.get)
     assert expected[ObjectId(2)] == handle_of_fd(tree.fd(ObjectId(2)))
     tree.forget(ObjectId(2))
     confined.rename(root, b"d", root, b"away", replace=False)
@@ -331,7 +332,7 @@ def test_adopt_and_forget(root: int) -> None:
     for name in (b"a", b"b"):
         confined.make_dir(root, name)
     before = _open_descriptors()
-    tree = confined.DirTree(root, _NO_PLACE.get)
+    tree = DirTree(root, _NO_PLACE.get)
     first, second = confined.open_dir(root, b"a"), confined.open_dir(root, b"b")
 
     tree.adopt(ObjectId(2), first)
@@ -352,7 +353,7 @@ def test_adopt_and_forget(root: int) -> None:
 def test_a_moved_directory_stays_open(root: int) -> None:
     """A descriptor goes with its directory, wherever that is moved."""
     deep_chain(root, 2)
-    tree = confined.DirTree(root, Chain(2).locate)
+    tree = DirTree(root, Chain(2).locate)
     fd = tree.fd(ObjectId(3))
     confined.rename(root, b"d", root, b"e", replace=False)
 
