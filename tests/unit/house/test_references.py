@@ -10,6 +10,13 @@ from house.references import mistakes
 from house.source import Module, Source
 
 
+def test_a_module_that_is_gone_is_found(tmp_path: Path) -> None:
+    """From any package above it; files of the state directory are none."""
+    source = _source(tmp_path, "")
+    (tmp_path / "docs/architecture.md").write_text("`core.one`, `catalog.db`\n`core.two` and `one`\n")
+    assert mistakes(source) == ["docs/architecture.md:2: there is no module core.two"]
+
+
 def _source(root: Path, text: str) -> Source:
     (root / "docs/decisions").mkdir(parents=True)
     (root / "docs/design.md").write_text("# Design\n\n### Law 1: one\n\n### Law 9: nine\n")
