@@ -15,7 +15,7 @@ from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow
 from agent.fs.confined import create_file, give_name, make_node, make_symlink, open_pinned
 from agent.fs.expected import StaleEntry
-from agent.fs.handles import handle_of
+from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.metadata import apply_metadata, apply_metadata_fd
 
 #: Filesystems without links, or no more of them.
@@ -63,6 +63,7 @@ def put_link(run: Run, source: tuple[ObjectId, bytes], fd: int, name: bytes, row
         run.standing.places.pop(row.id, None)
         return False
     try:
+        believed = run.standing.ledger.is_as_noted(row.id, os.fstat(pinned))
         if replace:
             world.clear_temp()
             world.link(pinned, world.temp, TEMP)
@@ -71,7 +72,7 @@ def put_link(run: Run, source: tuple[ObjectId, bytes], fd: int, name: bytes, row
             world.clear_temp()
         else:
             world.link(pinned, fd, name)
-        run.standing.record(row.id, pinned)
+        run.standing.record(row.id, handle_of_fd(pinned), os.fstat(pinned), believed=believed)
     except FileNotFoundError:
         run.standing.places.pop(row.id, None)
         return False

@@ -34,10 +34,10 @@ EntryNames: TypeAlias = list[tuple[ObjectId, bytes]]
 StandsAt: TypeAlias = tuple[int, ObjectId, bytes, Found]
 
 
-def set_its_metadata(run: Run, row: ObjectRow, old: ObjectRow | None, place: StandsAt) -> None:
-    """``old``: what the object has; None when that is not known."""
+def set_its_metadata(run: Run, row: ObjectRow, old: ObjectRow | None, place: StandsAt, *, believed: bool) -> None:
+    """As ``StandingEntries.set_metadata``, where the object stands."""
     fd, _, name, found = place
-    run.standing.set_metadata(row, old, fd, name, found.handle)
+    run.standing.set_metadata(row, old, fd, name, found.handle, believed=believed)
 
 
 def changed_in_place(run: Run, row: ObjectRow, old: ObjectRow, names: EntryNames, found: StandsAt) -> bool:

@@ -65,7 +65,8 @@ def _keep(run: Run, fd: int, name: bytes, found: Found) -> None:
         return
     if guessed and stat.S_ISDIR(found.st.st_mode):
         run.due.doubtful.append(found.id)
-    run.standing.ledger.record(found.id, found.handle, found.st, run.standing.was_unkept(found.id))
+    believed = run.standing.ledger.is_as_noted(found.id, found.st)
+    run.standing.record(found.id, found.handle, found.st, believed=believed)
 
 
 def _remove(run: Run, fd: int, name: bytes, found: Found) -> None:
@@ -164,7 +165,10 @@ def take(run: Run, fd: int, name: bytes, row: ObjectRow, *, replace: bool) -> bo
         return False
     # Of another object's stat by now nothing would be believed: its inode number is another.
     st = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    run.standing.ledger.record(row.id, handle, st, run.standing.was_unkept(row.id))
+    # Both ways moved its ctime.
+    known = run.standing.ledger.row_of(row.id)
+    believed = known is not None and known.ctime > 0 and (known.mtime, known.size) == (st.st_mtime_ns, st.st_size)
+    run.standing.record(row.id, handle, st, believed=believed)
     if row.kind == stat.S_IFDIR or row.flags:
         touch(run, row.id)
     if run.plan.survey and row.kind != stat.S_IFDIR:

@@ -39,7 +39,7 @@ def go_on(run: Run) -> None:
         if file.writing is None and row.content == file.holds.content:
             # It was changed back, or comes to its turn again.
             run.late.drop(id)
-            set_its_metadata(run, row, None, found)
+            set_its_metadata(run, row, None, found, believed=run.standing.ledger.is_as_noted(id, found[3].st))
             return
         if file.writing is None:
             file.writing = _begun(run, row, file.holds, names, found)
@@ -54,15 +54,15 @@ def _begun(run: Run, row: ObjectRow, holds: ObjectRow, names: EntryNames, found:
         opened = opened_to_patch(run, row, holds, fd, name, entry)
         if opened >= 0:
             steps = file_content.patching(_late_writer(run, opened), holds, row, run.means.read, run.means.patch_of)
-            return Writing(opened, row, steps, False, run.means.limits)
+            believed = run.standing.ledger.is_as_noted(row.id, entry.st)
+            return Writing(opened, row, steps, False, believed, run.means.limits)
     run.output.step("create")
     made = run.output.create_nameless(run.output.temp)
     if made < 0:
         rewrite(run, row, names, found)
         return None
-    return Writing(
-        made, row, file_content.writing(_late_writer(run, made), row, run.means.read), True, run.means.limits
-    )
+    steps = file_content.writing(_late_writer(run, made), row, run.means.read)
+    return Writing(made, row, steps, True, True, run.means.limits)
 
 
 def _late_writer(run: Run, fd: int) -> ContentWriter:
@@ -87,4 +87,4 @@ def _write_some(run: Run, row: ObjectRow, file: LateFile, writing: Writing, name
         return
     run.late.drop(row.id)
     if not writing.aside:
-        set_its_metadata(run, row, None, found)
+        set_its_metadata(run, row, None, found, believed=writing.believed)

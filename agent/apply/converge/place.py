@@ -18,6 +18,7 @@ from agent.core.problem_codes import IMPOSSIBLE_ROW
 from agent.core.rows import ObjectRow
 from agent.fs.confined import open_dir
 from agent.fs.expected import is_ours_alone
+from agent.fs.handles import handle_of_fd
 
 
 class Unplaceable(Exception):
@@ -132,7 +133,7 @@ def _put(run: Run, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, *, re
 
 def _put_directory(run: Run, fd: int, name: bytes, row: ObjectRow) -> None:
     made = _make_directory(run, fd, name, row)
-    run.standing.record(row.id, made)
+    run.standing.record(row.id, handle_of_fd(made), os.fstat(made), believed=True)
     run.standing.dirs.adopt(row.id, made)
     run.standing.made_directory(row.id)
     if run.wanted.existed(row.id) and row.id not in run.due.surveyed:

@@ -81,12 +81,13 @@ def find_object(run: Run, row: ObjectRow, names: EntryNames) -> StandsAt | None:
 def _change(run: Run, row: ObjectRow, old: ObjectRow, names: EntryNames, found: StandsAt) -> None:
     if row.id in run.late or (row.kind == stat.S_IFREG and run.wanted.leaves(row.id)):
         return
+    believed = run.standing.ledger.is_as_noted(row.id, found[3].st)
     if row.content != old.content:
         if run.plan.trusted and run.late.defer(old, row):
             return
         if not changed_in_place(run, row, old, names, found):
             return
-    set_its_metadata(run, row, old, found)
+    set_its_metadata(run, row, old, found, believed=believed)
 
 
 def unify_names(run: Run, row: ObjectRow, names: EntryNames) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 
 from agent.apply.run.one_run import Attempt, Run
@@ -54,4 +55,6 @@ def _finish(run: Run, id: ObjectId, row: ObjectRow) -> None:
         return
     handle = standing.ledger.handle_of(id)
     for parent, name in wanted.view.names_of(id, wanted.at)[:1] if handle is not None else ():
-        standing.set_metadata(row, None, standing.fd(parent), name, handle or b"")
+        fd = standing.fd(parent)
+        believed = standing.ledger.is_as_noted(id, os.stat(name, dir_fd=fd, follow_symlinks=False))
+        standing.set_metadata(row, None, fd, name, handle or b"", believed=believed)

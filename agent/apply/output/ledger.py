@@ -48,6 +48,19 @@ class Ledger:
         ``apply.output.unkept``."""
         self._put(LocalRow(id, handle, st.st_ino, st.st_ctime_ns, st.st_mtime_ns, st.st_size, False, b"", unkept))
 
+    def is_as_noted(self, id: ObjectId, st: os.stat_result) -> bool:
+        """Whether this is the stat with which the object was noted down last: else somebody else has changed it since."""
+        known = self.row_of(id)
+        if known is None:
+            return False
+        return known[2:6] == (st.st_ino, st.st_ctime_ns, st.st_mtime_ns, st.st_size)
+
+    def doubt(self, id: ObjectId) -> None:
+        """The object may hold anything: its stat vouches for nothing until it is compared or made anew."""
+        known = self.row_of(id)
+        if known is not None:
+            self._put(known._replace(ctime=0))
+
     def left_out(self, id: ObjectId, unkept: int) -> None:
         """The object is not there as it is wanted, and cannot be; an older version of it may stand, whose stat vouches for
         nothing."""

@@ -18,12 +18,14 @@ from agent.core.rows import ObjectRow
 
 @dataclass(slots=True)
 class Writing:
-    """A content on its way into an open file, which is closed with it. ``aside``: the file has no name yet."""
+    """A content on its way into an open file, which is closed with it. ``aside``: the file has no name yet; ``believed``: what is
+    not written anew is what was noted down."""
 
     fd: int
     new: ObjectRow
     steps: Iterator[int]
     aside: bool
+    believed: bool
     limits: ApplyLimits
 
     def go_on(self, monotonic: Callable[[], float]) -> tuple[int, bool]:

@@ -161,9 +161,12 @@ class StandingEntries:
 
     # -- noting --------------------------------------------------------------------------------------------------------
 
-    def record(self, id: ObjectId, pinned: int) -> None:
-        """Note down an open object (O_PATH will do) as this one; what is not kept of it stays so."""
-        self.ledger.record(id, handle_of_fd(pinned), os.fstat(pinned), self.was_unkept(id))
+    def record(self, id: ObjectId, handle: bytes, st: os.stat_result, *, believed: bool) -> None:
+        """Note an object down with its stat of now; what is not kept of it stays so. ``believed``: it was what was noted down of
+        it until we touched it. Else what somebody else did to it would be vouched for as ours (law 5)."""
+        self.ledger.record(id, handle, st, self.was_unkept(id))
+        if not believed:
+            self.ledger.doubt(id)
 
     def made(self, row: ObjectRow, fd: int, refused: list[str], handle: bytes | None = None) -> None:
         """Note down an open object (O_PATH will do) that has got all its metadata but what was refused."""
@@ -185,15 +188,20 @@ class StandingEntries:
         self.newly_unkept += 1
         self.ledger.left_out(id, what)
 
-    def set_metadata(self, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, handle: bytes) -> None:
+    def set_metadata(
+        self, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, handle: bytes, *, believed: bool = True
+    ) -> None:
         """Make the metadata of the entry that was seen to have this handle as wanted, and note it down as the row's object.
-        ``old``: what it has; None when that is not known. ``StaleEntry``: another stands there by now."""
+        ``old``: what it has; None when that is not known; ``believed``: whether its content was compared or made, or is what was
+        noted down. ``StaleEntry``: another stands there by now."""
         self.output.step("metadata")
         pinned = self.output.expect.pin(fd, name, handle)
         try:
             self.made(row, pinned, apply_metadata(pinned, b"", row, old), handle)
         finally:
             os.close(pinned)
+        if not believed:
+            self.ledger.doubt(row.id)
 
     def stands(self, id: ObjectId, parent: ObjectId, name: bytes) -> None:
         """A file stands at this name now: its further names can be links to it."""

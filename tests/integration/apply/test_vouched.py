@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -142,3 +142,46 @@ def test_no_stat_vouches_on_a_filesystem_in_memory(tmpfs_dir: Path) -> None:
         applier.converge(it.commit(tree))
         applier.checkpoint()
         assert {} == believed(it, tree)
+
+
+def _renamed(it: Rig, tree: Tree, id: ObjectId) -> None:
+    tree.names = {(ROOT, b"moved") if child == id else place: child for place, child in tree.names.items()}
+
+
+def _linked(it: Rig, tree: Tree, id: ObjectId) -> None:
+    tree.names[ROOT, b"second"] = id
+
+
+def _given_a_mode(it: Rig, tree: Tree, id: ObjectId) -> None:
+    tree.objects[id] = tree.objects[id]._replace(mode=0o100600)
+
+
+def _written_in_part(it: Rig, tree: Tree, id: ObjectId) -> None:
+    tree.write(id, *BIG[:-1], b"z" * PAGE)
+
+
+BIG = [bytes([n]) * PAGE for n in range(65, 97)]
+
+
+@pytest.mark.parametrize("change", [_renamed, _linked, _given_a_mode, _written_in_part])
+@pytest.mark.parametrize("by_somebody", [False, True])
+def test_what_somebody_changed_is_not_believed_after_we_touched_it(
+    it: Rig, change: Callable[[Rig, Tree, ObjectId], None], by_somebody: bool
+) -> None:
+    """Our own change gives it another stat, which says nothing of what it holds; what nobody else changed stays believed."""
+    tree = Tree.empty(it.store)
+    file = tree.file(ROOT, b"file", *BIG)
+    tree.objects[file] = tree.objects[file]._replace(mode=0o100644)
+    applier = it.applier()
+    applier.converge(it.commit(tree))
+    applier.checkpoint()
+    if by_somebody:
+        path = it.root / "file"
+        st = path.stat()
+        with path.open("r+b") as opened:
+            opened.write(b"foreign")
+        os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
+    change(it, tree, file)
+    applier.converge(it.commit(tree))
+    applier.checkpoint()
+    assert ({ROOT} if by_somebody else {ROOT, file}) == set(believed(it, tree))
