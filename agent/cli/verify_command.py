@@ -45,7 +45,8 @@ def _say_verify(dataset: str, result: Json) -> None:
         _say_rest(result)
         return
     differences = result["differences"]
-    say(f"{dataset}: {len(differences):,} differences from commit {commit_text(result)} ({checked})")
+    count = "1 difference" if len(differences) == 1 else f"{len(differences):,} differences"
+    say(f"{dataset}: {count} from commit {commit_text(result)} ({checked})")
     for difference in differences[:_DIFFERENCES_SHOWN]:
         say(f"  {_difference(difference)}")
     if len(differences) > _DIFFERENCES_SHOWN:

@@ -335,7 +335,7 @@ ADOPT_WAITS = _code(
     "adopt-waits",
     Where.STANDBY,
     _INFO,
-    "What stands in an adopted tree is kept as it is until the primary has been through its own.",
+    "What stands at the standby's path and is not known here is kept as it is until the primary has been through its own tree.",
     "none needed; it goes on by itself",
 )
 STANDBY_DISK_FULL = _code(
