@@ -280,7 +280,7 @@ def test_differences_are_listed_and_escaped(hikae: Hikae, controls: FakeControls
     code, out, _ = hikae("verify", "web")
     assert (
         1,
-        f"web: 1 differences from commit 3.1841 ({LOOKED})\n  a\\x1b[2Jb: mode\n",
+        f"web: 1 difference from commit 3.1841 ({LOOKED})\n  a\\x1b[2Jb: mode\n",
     ) == (code, out)
     code, out, _ = hikae("verify", "web", "--json")
     assert (1, False) == (code, json.loads(out)["equal"])
