@@ -82,7 +82,7 @@ class Standby:
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)
-        collected = CollectedStores(stores.vault, stores.catalog.reader, stores.local)
+        collected = CollectedStores(stores.vault, stores.catalog.reader, stores.catalog.newest, stores.local)
         self._collector = Collector(collected, around.clock, context.failed)
         self.upkeep = upkeep_of(stores.catalog, stores.local, around.clock, lambda: self.dataset)
         self._tell_owed()

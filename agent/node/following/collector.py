@@ -6,11 +6,14 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 
 from agent.core.clock import Clock
+from agent.core.commit import Commit
 from agent.core.errors import Damaged, HikaeError, StoreFailed
+from agent.core.ids import NOTHING, CommitNumber
 from agent.store.catalog.reader import CatalogReader
 from agent.store.collection import collect
 from agent.store.local import Local
@@ -22,8 +25,8 @@ EVERY = 86_400.0
 #: Seconds until one that failed is tried again.
 _AGAIN = 3600.0
 _KEY = "collected"
-#: When the last one began (UTC ns), and where the packs ended then.
-_LAST = struct.Struct(">QQQ")
+#: When the last one began (UTC ns), where the packs ended then, and the newest commit.
+_LAST = struct.Struct(">QQQQ")
 _log = structlog.get_logger("store")
 
 
@@ -33,11 +36,20 @@ class _Ended(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CollectedStores:
-    """What a collection works on; ``catalog`` gives a reader of its own."""
+    """What a collection works on; ``catalog`` gives a reader of its own, ``newest`` what was sealed last."""
 
     vault: Vault
     catalog: Callable[[], CatalogReader]
+    newest: Callable[[], Commit | None]
     local: Local
+
+
+class _Last(NamedTuple):
+    """The last collection: see ``_LAST``."""
+
+    begun: int
+    end: PackEnd
+    newest: CommitNumber
 
 
 class Collector:
@@ -55,7 +67,8 @@ class Collector:
         self._thread: threading.Thread | None = None
 
     def tick(self) -> None:
-        """Begin a collection if it is time. While chunks of an adopted tree are not in packs yet, nothing goes."""
+        """Begin a collection if it is time. Nothing goes while chunks of an adopted tree are not in packs yet, nor before a commit
+        was sealed since the last one: the next may take days on a slow link, and what came of it is named by no row."""
         if self._thread is not None:
             if self._thread.is_alive():
                 return
@@ -63,11 +76,11 @@ class Collector:
             self._thread = None
         if self._stores.vault.elsewhere is not None or self._clock.monotonic() < self._not_before:
             return
-        last = self._last()
+        last, now = self._last(), self._clock.now_ns()
         if last is None:
             self._note(self._stores.vault.end())
-        elif self._clock.now_ns() - last[0] >= self._every * 1e9 or last[0] > self._clock.now_ns():
-            self._thread = threading.Thread(target=self._run, args=(last[1],), name="hikae-collect")
+        elif self._newest() != last.newest and (now - last.begun >= self._every * 1e9 or last.begun > now):
+            self._thread = threading.Thread(target=self._run, args=(last.end,), name="hikae-collect")
             self._thread.start()
 
     def close(self) -> None:
@@ -109,12 +122,16 @@ class Collector:
         self._not_before = self._clock.monotonic() + _AGAIN
         _log.warning("nothing leaves the vault now", why=why, reason=str(error))
 
-    def _note(self, end: PackEnd) -> None:
-        self._stores.local.set_value(_KEY, _LAST.pack(self._clock.now_ns(), end.pack, end.offset))
+    def _newest(self) -> CommitNumber:
+        newest = self._stores.newest()
+        return newest.number if newest is not None else NOTHING
 
-    def _last(self) -> tuple[int, PackEnd] | None:
+    def _note(self, end: PackEnd) -> None:
+        self._stores.local.set_value(_KEY, _LAST.pack(self._clock.now_ns(), end.pack, end.offset, self._newest()))
+
+    def _last(self) -> _Last | None:
         value = self._stores.local.value(_KEY)
         if value is None or len(value) != _LAST.size:
             return None
-        begun, pack, offset = _LAST.unpack(value)
-        return begun, PackEnd(pack, offset)
+        begun, pack, offset, newest = _LAST.unpack(value)
+        return _Last(begun, PackEnd(pack, offset), CommitNumber(newest))

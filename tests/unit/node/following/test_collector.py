@@ -10,6 +10,7 @@ import pytest
 
 from agent.core.chunks import name_of
 from agent.core.clock import ManualClock
+from agent.core.commit import Changes
 from agent.core.errors import HikaeError, StoreFailed
 from agent.node.following.collector import CollectedStores, Collector
 from agent.store.catalog.reader import CatalogReader
@@ -18,7 +19,7 @@ from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
 from fakes.eventually import eventually
-from fakes.store_fakes import begun, chunk
+from fakes.store_fakes import begun, chunk, header
 
 DAY = 86_400.0
 
@@ -31,9 +32,10 @@ class Standing:
         self.catalog = begun(str(place / "catalog.db"))
         self.local = Local.open(str(place / "local.db"))
         self.vault = Vault.open(str(place / "vault"), PackEnd(0, 0), VaultLimits(flush=1))
+        self.seq = 1
         self.failures: list[HikaeError] = []
         self.reader = self.catalog.reader
-        stores = CollectedStores(self.vault, self._read, self.local)
+        stores = CollectedStores(self.vault, self._read, self.catalog.newest, self.local)
         self.collector = Collector(stores, self.clock, self.failures.append)
 
     def _read(self) -> CatalogReader:
@@ -47,9 +49,15 @@ class Standing:
         return name_of(raw)
 
     def a_day(self) -> None:
-        """A day goes by, and what is begun then comes to its end."""
+        """A day goes by with a commit, and what is begun then comes to its end."""
+        self.seal()
         self.clock.advance(DAY)
         self.turn()
+
+    def seal(self) -> None:
+        """A commit in which nothing changes."""
+        self.seq += 1
+        self.catalog.write(Changes(()), header(self.seq))
 
     def turn(self) -> None:
         """One look, and until what it began is over."""
@@ -85,6 +93,18 @@ def test_what_nothing_named_for_a_day_goes(standing: Standing) -> None:
     assert [old] == standing.vault.missing([old, young])
     standing.a_day()
     assert [old, young] == standing.vault.missing([old, young])
+
+
+def test_nothing_goes_before_another_commit_was_sealed(standing: Standing) -> None:
+    """It may take days, with calls that end: what came for it, and no call relies on now, stays for the next one."""
+    came = standing.put()
+    standing.turn()
+    standing.clock.advance(3 * DAY)
+    standing.turn()
+    assert [] == standing.vault.missing([came])
+    standing.seal()
+    standing.turn()
+    assert [came] == standing.vault.missing([came])
 
 
 def test_nothing_goes_while_an_adopted_tree_stands_for_chunks(standing: Standing) -> None:
