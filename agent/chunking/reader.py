@@ -73,6 +73,35 @@ def read_at_once(data: bytes, seed: int, cutter: Cutter) -> tuple[Content, list[
     return Content(listed, len(data), xxh3_128_digest(listed, seed) + prints if len(found) > 1 else b""), found
 
 
+class OneChunk(NamedTuple):
+    """A file that was one chunk and is again: its content, the chunk where it is another one, and how that is made of the old."""
+
+    content: Content
+    found: list[Found]
+    runs: Runs = NONE
+
+
+def one_chunk_again(data: bytes, was: bytes) -> OneChunk | None:
+    """A known file of at most ``WHOLE`` bytes without holes, all of which are ``data``; ``was``: its chunk list. None where the
+    version before was anything but one chunk. The same as a ``ContentReader`` without pages finds, in far fewer calls."""
+    old = chunks.decode_one(was)
+    if old is None:
+        return None
+    name = blake3(data).digest()
+    content = Content(chunks.encode_one(len(data), name), len(data))
+    if name == old[1]:
+        return OneChunk(content, [])
+    is_longer = len(data) > old[0]
+    return OneChunk(content, [(name, DATA, data)], _added_to(data, *old) if is_longer else NONE)
+
+
+def _added_to(data: bytes | memoryview, length: int, name: bytes) -> Runs:
+    """How a chunk is made of a shorter one that it begins with; nothing where it begins otherwise."""
+    if blake3(data[:length]).digest() != name:
+        return NONE
+    return PatchRange(name, 0, length), PatchRange(b"", 0, len(data) - length)
+
+
 @dataclass(frozen=True, slots=True)
 class ReaderTools:
     """What every read of a dataset's files works with. ``seed``: of prints; ``cutter``: of the reading thread; ``piece`` gives a
@@ -210,9 +239,7 @@ class ContentReader:
         """How a chunk is made of the last one of the version before, where that was only added to: for this nothing need be
         known of its pages, and no page is told for a line in it."""
         last = self._old.last_at(start)
-        if last is None or last[0] >= len(part) or blake3(part[: last[0]]).digest() != last[1]:
-            return NONE
-        return PatchRange(last[1], 0, last[0]), PatchRange(b"", 0, len(part) - last[0])
+        return NONE if last is None or last[0] >= len(part) else _added_to(part, *last)
 
     def _add(self, view: memoryview, known_print: bytes | None, told: bytes, runs: Runs) -> None:
         name = blake3(view).digest()

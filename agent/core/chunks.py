@@ -99,6 +99,14 @@ def encode_one(length: int, name: bytes) -> bytes:
     return _DATA.pack(DATA, length, name)
 
 
+def decode_one(data: bytes) -> tuple[int, bytes] | None:
+    """Length and name of the only chunk of a list that :func:`encode_one` wrote; None of any other list."""
+    if len(data) != ONE_SIZE or data[0] != DATA:
+        return None
+    _, length, name = _DATA.unpack(data)
+    return length, name
+
+
 def decode(data: bytes) -> list[Chunk]:
     """The chunks of a list as they stand (pieces are not opened).
 

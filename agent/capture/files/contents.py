@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from typing import NamedTuple
 
 from agent.capture.batch import TreeBatch
 from agent.chunking.cutter import Cutter
 from agent.chunking.old_chunks import Earlier
 from agent.chunking.pages import CHANGED_PAGED, PAGED, PageReader
-from agent.chunking.reader import SMALL, Content, ContentReader, Found, ReaderTools, read_at_once
+from agent.chunking.reader import (
+    SMALL,
+    WHOLE,
+    Content,
+    ContentReader,
+    Found,
+    ReaderTools,
+    one_chunk_again,
+    read_at_once,
+)
 from agent.chunking.window import FileReads
 from agent.core.errors import Damaged
 from agent.core.ids import ObjectId
+from agent.core.patch import Runs
 from agent.core.rows import decode_object
 from agent.fs.content import first_hole, read_exact
 from agent.store.pieces import KeptPieces
+
+_NO_PATCHES: Mapping[bytes, Runs] = {}
+
+
+class WholeRead(NamedTuple):
+    """A file that was read at once: its content, chunks that are new in it, and how some of them are made of the version before.
+    ``reader``: where there was need of one, which is to be settled."""
+
+    content: Content
+    found: list[Found]
+    patches: Mapping[bytes, Runs] = _NO_PATCHES
+    reader: ContentReader | None = None
 
 
 class FileContents:
@@ -36,21 +59,31 @@ class FileContents:
         reader = ContentReader(fd, size, self.tools, self._earlier(id, was), pages)
         return reader, reader.slices()
 
-    def read_whole(
-        self, id: ObjectId, was: bytes | None, fd: int, size: int
-    ) -> tuple[Content, list[Found], ContentReader | None]:
-        """All of a file at once. It may be at most ``LARGE``. The reader, where there was need of one."""
+    def read_whole(self, id: ObjectId, was: bytes | None, fd: int, size: int) -> WholeRead:
+        """All of a file at once. It may be at most ``LARGE``."""
         if not size:
-            return Content(b"", 0), [], None
-        if was is None and size <= SMALL and first_hole(fd) >= size:
+            return WholeRead(Content(b"", 0), [])
+        if size <= (SMALL if was is None else WHOLE) and first_hole(fd) >= size:
             data = read_exact(fd, 0, size, self.tools.reads.pread)
-            return *read_at_once(data, self.tools.seed, self.tools.cutter), None
+            read = self._read_of(data, was) if len(data) == size else None
+            if read is not None:
+                return read
         reader, slices = self.open_slices(was, id, fd, size)
         while True:
             try:
                 next(slices)
             except StopIteration as end:
-                return end.value, reader.found, reader
+                return WholeRead(end.value, reader.found, reader.patches, reader)
+
+    def _read_of(self, data: bytes, was: bytes | None) -> WholeRead | None:
+        """A file that these bytes are all of; None where more is to be asked of the version before than its one chunk."""
+        if was is None:
+            return WholeRead(*read_at_once(data, self.tools.seed, self.tools.cutter))
+        again = one_chunk_again(data, decode_object(was).content)
+        if again is None or (again.found and len(data) >= CHANGED_PAGED):
+            return None
+        patches = {again.found[0][0]: again.runs} if again.runs else _NO_PATCHES
+        return WholeRead(again.content, again.found, patches)
 
     def _earlier(self, id: ObjectId | None, was: bytes | None) -> Earlier | None:
         if was is None or id is None:

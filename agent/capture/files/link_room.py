@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent.capture.outlet import Room
-from agent.chunking.reader import LARGE, SLICE, ContentReader, Found
+from agent.chunking.reader import LARGE, SLICE, Found
+from agent.core.patch import Runs
 
 #: Files up to this size may go where others wait for the link.
 _TINY = 4 << 10
@@ -39,7 +40,6 @@ class LinkRoom:
         return size > room.moment or size > room.now + more - gathered
 
 
-def new_bytes(found: Sequence[Found], reader: ContentReader | None) -> int:
+def new_bytes(found: Sequence[Found], patches: Mapping[bytes, Runs]) -> int:
     """About how many bytes are to be sent of what was found: little of what is made of chunks of the version before."""
-    patches = reader.patches if reader is not None else {}
     return sum(min(len(data), _TINY) if name in patches else len(data) for name, _, data in found)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from agent.capture.batch import Name
 from agent.capture.files.changing_files import ChangingFiles
-from agent.capture.files.contents import FileContents
+from agent.capture.files.contents import FileContents, WholeRead
 from agent.capture.files.hard_links import Linked
 from agent.capture.files.link_room import LinkRoom, new_bytes
 from agent.capture.files.new_files import FreshFiles
@@ -17,7 +17,7 @@ from agent.capture.files.read_budget import SPARED, Spared
 from agent.capture.open_tree import Entry, OpenTree
 from agent.capture.refused import may_pass
 from agent.capture.remote import stat_of_mount
-from agent.chunking.reader import LARGE, Content, ContentReader, Found
+from agent.chunking.reader import LARGE, Content, ContentReader
 from agent.chunking.stat_trust import is_clean, kept_ctime, unchanged
 from agent.core.ids import ROOT, ObjectId
 from agent.core.row_checks import encode_captured
@@ -184,7 +184,7 @@ class Objects:
         try:
             read_at = self._clock.now_ns()
             meta = read_metadata(-1, b"", st, fd)
-            content, found, reader = self.contents.read_whole(id, was, fd, st.st_size)
+            read = self.contents.read_whole(id, was, fd, st.st_size)
             after = os.fstat(fd)
         finally:
             os.close(fd)
@@ -200,13 +200,13 @@ class Objects:
         if not moved:
             self._problems.well(lambda: self._batch.path(*entry.place))
         if was is not None and self.link.room is not None:
-            new = new_bytes(found, reader)
+            new = new_bytes(read.found, read.patches)
             if self.link.is_too_much(new, self._batch.bytes):
-                return self._read_in_vain(reader, new)
-        if was is not None and content.size >= SPARED:
-            self.spared.read(entry.place, content.size, self._clock.monotonic())
-        self._keep(content, found, reader)
-        self.finish_file(id, was, meta, Sighting(st, entry.handle, read_at, entry.synced_at), content)
+                return self._read_in_vain(read.reader, new)
+        if was is not None and read.content.size >= SPARED:
+            self.spared.read(entry.place, read.content.size, self._clock.monotonic())
+        self._keep(read)
+        self.finish_file(id, was, meta, Sighting(st, entry.handle, read_at, entry.synced_at), read.content)
         return Outcome.DONE
 
     def _read_in_vain(self, reader: ContentReader | None, new: int) -> Outcome:
@@ -216,14 +216,15 @@ class Objects:
         self.link.waits = new
         return Outcome.LARGE if self.link.is_ahead(new) else Outcome.LATER
 
-    def _keep(self, content: Content, found: list[Found], reader: ContentReader | None) -> None:
+    def _keep(self, read: WholeRead) -> None:
         """Content goes into the batch."""
-        self.bytes_read += content.size
-        self._batch.add_chunks(found)
-        if reader is not None:
-            self._batch.pieces.update(reader.pieces)
-            self._batch.patches.update(reader.patches)
-            reader.settle(committed=True)
+        self.bytes_read += read.content.size
+        self._batch.add_chunks(read.found)
+        if read.patches:
+            self._batch.patches.update(read.patches)
+        if read.reader is not None:
+            self._batch.pieces.update(read.reader.pieces)
+            read.reader.settle(committed=True)
 
     def say_restless(self, place: Name) -> None:
         """The next commit holds a file that was taken as read."""

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from agent.chunking.cutter import FINE, Cutter
 from agent.chunking.old_chunks import PRINT, Earlier
-from agent.chunking.reader import SMALL, WHOLE, Content, ContentReader, ReaderTools, read_at_once
+from agent.chunking.reader import (
+    SMALL,
+    WHOLE,
+    Content,
+    ContentReader,
+    OneChunk,
+    ReaderTools,
+    one_chunk_again,
+    read_at_once,
+)
 from agent.core import chunks
 from agent.core.chunks import DATA, FLAT_LIMIT, HOLE, PIECE
 
@@ -174,6 +183,38 @@ def test_at_once_or_in_slices_is_the_same(file: Path, size: int) -> None:
     at_once, found = read_at_once(data, SEED, Cutter())
     assert in_slices == at_once
     assert {name: chunk for name, _, chunk in found} == copy.chunks
+
+
+def outcome(reader: ContentReader) -> OneChunk:
+    """What a reader finds in a file that is one chunk."""
+    slices = reader.slices()
+    try:
+        next(slices)
+    except StopIteration as end:
+        runs = [reader.patches.get(name, ()) for name, _, _ in reader.found]
+        return OneChunk(end.value, reader.found, runs[0] if runs else ())
+    raise AssertionError("it was to be read in one step")
+
+
+@pytest.mark.parametrize("size", [1, 100, WHOLE - 1, WHOLE])
+@pytest.mark.parametrize("kept", [1, 50, WHOLE - 1, WHOLE])
+@pytest.mark.parametrize("is_other", [False, True])
+def test_one_chunk_again_is_what_a_reader_finds(file: Path, size: int, kept: int, is_other: bool) -> None:
+    """The quick way for small known files: the list, what is new, and how it is made of the version before."""
+    before = random.Random(1).randbytes(kept)
+    now = random.Random(2).randbytes(size) if is_other else random.Random(1).randbytes(size)
+    was, _ = read_at_once(before, SEED, Cutter())
+    file.write_bytes(now)
+    with file.open("rb") as opened:
+        tools = ReaderTools(SEED, Cutter(), Copy().chunks.__getitem__)
+        expected = outcome(ContentReader(opened.fileno(), size, tools, earlier(was)))
+    assert expected == one_chunk_again(now, was.chunks)
+
+
+def test_what_was_not_one_chunk_is_left_to_a_reader() -> None:
+    """A part of its old list may stand there still."""
+    two = chunks.encode([chunks.Chunk(DATA, 5, b"a" * 32), chunks.Chunk(HOLE, 5)])
+    assert [None] * 2 == [one_chunk_again(b"0123456789", was) for was in (two, b"")]
 
 
 def a_step(path: Path, rng: random.Random) -> None:

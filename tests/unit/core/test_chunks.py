@@ -85,6 +85,13 @@ def test_a_piece_that_lies_about_its_length_is_refused() -> None:
         list(chunks.unfold(outer, lambda _: inner))
 
 
+def test_the_only_chunk_of_a_list_is_told_of_such_a_list_alone() -> None:
+    """The way back of ``encode_one``."""
+    others = [[], [Chunk(HOLE, 5)], [Chunk(PIECE, 5, b"b" * 32)], [Chunk(DATA, 5, b"a" * 32), Chunk(HOLE, 5)]]
+    assert (5, b"a" * 32) == chunks.decode_one(chunks.encode_one(5, b"a" * 32))
+    assert [None] * 4 == [chunks.decode_one(chunks.encode(other)) for other in others]
+
+
 def test_names_are_listed_in_order() -> None:
     """Data and pieces are named, holes are not; a single chunk takes the short way."""
     one = chunks.encode_one(5, b"a" * 32)

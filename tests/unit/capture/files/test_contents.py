@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.capture.batch import TreeBatch
-from agent.capture.files.contents import FileContents
+from agent.capture.files.contents import FileContents, WholeRead
+from agent.chunking.pages import CHANGED_PAGED
 from agent.core import chunks
 from agent.core.chunks import HOLE
 from agent.core.errors import Damaged
@@ -31,6 +32,18 @@ class Reading:
         self.contents = FileContents(batch, pieces, 42, self.reads)
 
 
+class Truncating(CountedReads):
+    """Somebody truncates a file to ``left`` bytes just before it is read."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self._left = left
+
+    def pread(self, fd: int, length: int, offset: int, /) -> bytes:
+        os.truncate(fd, self._left)
+        return super().pread(fd, length, offset)
+
+
 @pytest.fixture
 def reading(tmp_path: Path) -> Iterator[Reading]:
     """Of a dataset of which nothing is known."""
@@ -42,7 +55,7 @@ def chunk_list(reading: Reading, path: Path, was: bytes | None = None) -> bytes:
     """Of the file as it is now; ``was``: its row."""
     fd = os.open(path, os.O_RDONLY)
     try:
-        content, _, _ = reading.contents.read_whole(ID, was, fd, os.fstat(fd).st_size)
+        content = reading.contents.read_whole(ID, was, fd, os.fstat(fd).st_size).content
     finally:
         os.close(fd)
     return content.chunks
@@ -71,6 +84,53 @@ def test_what_did_not_change_keeps_its_names(reading: Reading, tmp_path: Path) -
     listed = chunk_list(reading, tmp_path / "file")
     row = encode_object(ObjectRow(ID, 0o100644, 0, 0, 0, 0, 300_000, 0, (), listed))
     assert listed == decode_object(row).content == chunk_list(reading, tmp_path / "file", row)
+
+
+def read_again(reading: Reading, path: Path, before: bytes, now: bytes, size: int | None = None) -> WholeRead:
+    """Of a known file that held ``before``; ``size``: what its stat said, if that is not so any more."""
+    path.write_bytes(before)
+    listed = chunk_list(reading, path)
+    path.write_bytes(now)
+    row = encode_object(ObjectRow(ID, 0o100644, 0, 0, 0, 0, len(before), 0, (), listed))
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return reading.contents.read_whole(ID, row, fd, len(now) if size is None else size)
+    finally:
+        os.close(fd)
+
+
+def test_a_small_file_that_is_read_again_needs_no_reader(reading: Reading, tmp_path: Path) -> None:
+    """Whether it is as it was, was added to, or is another: most changes are of such files."""
+    line, other = b"a line\n", b"b" * 3000
+    nows = [b"a" * 3000, b"a" * 3000 + line, other]
+    reads = [read_again(reading, tmp_path / "file", b"a" * 3000, now) for now in nows]
+    assert [None] * 3 == [read.reader for read in reads]
+    assert [[], [nows[1]], [other]] == [[data for _, _, data in read.found] for read in reads]
+    grown = reads[1].found[0][0]
+    assert [[], [grown], []] == [list(read.patches) for read in reads]
+
+
+def test_pages_are_kept_of_a_small_file_only_once_it_changed(reading: Reading, tmp_path: Path) -> None:
+    """As it was, it is read by one call; changed, by a reader that knows its pages."""
+    before = os.urandom(CHANGED_PAGED)
+    same = read_again(reading, tmp_path / "file", before, before)
+    changed = read_again(reading, tmp_path / "file", before, before[:-1] + b"x")
+    assert (True, False) == (same.reader is None, changed.reader is None)
+
+
+@pytest.mark.parametrize("left", [0, 10])
+def test_what_is_truncated_while_it_is_read_has_no_chunk_without_bytes(tmp_path: Path, left: int) -> None:
+    """A reader finds what is there, also of a new file: its stat has changed, so it is looked at again, or taken as read."""
+    with begun(str(tmp_path / "catalog.db")) as catalog, Local.open(str(tmp_path / "local.db")) as local:
+        contents = FileContents(TreeBatch(catalog, local), KeptPieces(catalog, None), 42, Truncating(left))
+        (tmp_path / "file").write_bytes(b"a" * 100)
+        fd = os.open(tmp_path / "file", os.O_RDWR)
+        try:
+            read = contents.read_whole(ID, None, fd, 100)
+        finally:
+            os.close(fd)
+    assert 100 == read.content.size == sum(entry.length or -1 for entry in chunks.decode(read.content.chunks))
+    assert read.reader is not None
 
 
 def test_a_part_that_was_lost_is_named(reading: Reading, tmp_path: Path) -> None:
