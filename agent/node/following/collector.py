@@ -67,8 +67,8 @@ class Collector:
         self._thread: threading.Thread | None = None
 
     def tick(self) -> None:
-        """Begin a collection if it is time. Nothing goes while chunks of an adopted tree are not in packs yet, nor before a commit
-        was sealed since the last one: the next may take days on a slow link, and what came of it is named by no row."""
+        """Begin a collection if it is time. Nothing goes while chunks of an adopted tree are not in packs yet, nor before a
+        commit was sealed since the last one: that may take days on a slow link, and what came for it is named by no row."""
         if self._thread is not None:
             if self._thread.is_alive():
                 return
