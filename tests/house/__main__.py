@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from house import figures, names, pages, problem_codes, references
+from house import figures, glossary, names, pages, problem_codes, references
 from house.draw import draw
 from house.source import read_source
 
@@ -45,6 +45,7 @@ def _check() -> int:
         *names.mistakes(source),
         *problem_codes.mistakes(source),
         *figures.mistakes(source),
+        *glossary.mistakes(Path()),
     ]
     print("\n".join(lines) if lines else f"{len(source.agent)} modules: references resolve, names have one meaning")
     return 1 if lines else 0
