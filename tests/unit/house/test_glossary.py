@@ -6,7 +6,10 @@ from pathlib import Path
 
 from house.glossary import mistakes, words_of
 
-DESIGN = "# Design\n\n## Words\n\n| word | meaning |\n|---|---|\n| vault | chunks |\n| primary, secondary | nodes |\n| to settle | x |\n"
+_ROWS = ("vault | chunks", "primary, secondary | nodes", "to settle | x")
+DESIGN = "\n".join(
+    ["# Design", "", "## Words", "", "| word | meaning |", "|---|---|", *(f"| {row} |" for row in _ROWS), ""]
+)
 
 
 def test_the_words() -> None:
