@@ -102,6 +102,7 @@ class Catchup:
             return
         refs: list[ChunkRef] = []
         for rows in self._source.difference(NOTHING, newest.number):
+            yield from self._talk.breathe()
             for ref in (ref for _, _, new in rows if new is not None for ref in self._offering.references(new)):
                 refs.append(ref)
                 if len(refs) >= NAMES_TARGET:
@@ -159,6 +160,8 @@ class Catchup:
         rows: list[bytes] = []
         size = 0
         for some in self._source.difference(NOTHING, newest.number):
+            # Of a great tree in which little differs nothing else may be said for long.
+            yield from self._talk.breathe()
             for _, _, row in some:
                 if row is not None and beginning.has(row):
                     rows.append(row)

@@ -118,12 +118,15 @@ class Link:
         self._thread.start()
 
     def stop(self, timeout: float = CLOSE_WITHIN) -> None:
-        """End the call after the commit that it is in, at most ``timeout`` seconds later; waits for the threads."""
+        """End the call after the commit that it is in, at most ``timeout`` seconds later; waits for the threads, if it was begun
+        at all."""
         self._stopping.set()
         self._hurry.set()
         sender = self._sender
         if sender is not None:
             sender.close()
+        if self._thread.ident is None:
+            return
         self._thread.join(timeout)
         self._transport.cancel()
         self._thread.join()

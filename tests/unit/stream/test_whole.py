@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from agent.core.ids import NOTHING, CommitNumber, Epoch, commit_number
 from agent.core.rows import key_of
-from agent.stream.messages import Data, Need, Offer, PrimaryPart
+from agent.store.catalog.row_tables import Difference
+from agent.stream.messages import HEARTBEAT, Data, Heartbeat, Need, Offer, PrimaryPart
 from fakes.hostile import BASE, ONE, TWO, offer, refused, seal, take, with_base
 from fakes.store_fakes import expire
-from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary, digest_of, noise, sync, until_durable
+from fakes.stream_fakes import (
+    CHUNK,
+    Call,
+    FakeSource,
+    MemoryTransport,
+    Primary,
+    Secondary,
+    digest_of,
+    noise,
+    sync,
+    until_durable,
+)
 
 
 def parts_of(transport: MemoryTransport) -> list[PrimaryPart]:
@@ -51,6 +63,25 @@ def test_away_longer_than_history(primary: Primary, secondary: Secondary) -> Non
     assert before == [key_of(row) for rows in secondary.catalog.rows_at(old.number) for row in rows]
     difference = [row for rows in secondary.catalog.difference(old.number, newest.number) for row in rows]
     assert 5 == len(difference)
+
+
+class SlowSource(FakeSource):
+    """Each page of rows takes long to read."""
+
+    def difference(self, a: CommitNumber, b: CommitNumber) -> Iterator[list[Difference]]:
+        for page in super().difference(a, b):
+            self._primary.clock.advance(HEARTBEAT)
+            yield page
+
+
+def test_the_peer_is_not_left_in_silence_where_little_differs(primary: Primary, secondary: Secondary) -> None:
+    """A great tree is gone through for a few rows: it hears that we are there."""
+    away(primary, secondary, files=500)
+    primary.make_source = SlowSource
+    transport = MemoryTransport(secondary)
+    sync(primary, transport)
+    assert digest_of(primary) == secondary.digest()
+    assert sum(isinstance(part, Heartbeat) for part in parts_of(transport)) >= 1000 // 50
 
 
 def test_it_streams_on_after_it(primary: Primary, secondary: Secondary) -> None:

@@ -287,3 +287,10 @@ def test_a_call_that_brought_nothing_is_named_until_one_does(primary: Primary, s
     assert eventually(lambda: link.state().phase is CallPhase.STREAMING and link.state().error is None)
     link.stop()
     assert 3 == len(opened)
+
+
+def test_a_link_that_was_never_begun_can_be_stopped(primary: Primary) -> None:
+    """Something else failed before, and everything is closed."""
+    link = Link("beta", "web", Deaf(), lambda: make_sender(primary, PositionBoard()), primary.clock, broken=ignored)
+    link.stop()
+    assert 0 == link.state().attempts
