@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from agent.chunking.stat_trust import RACY
 from agent.core.ids import ObjectId
 from agent.store.local import Local, LocalRow, Signature
 
@@ -75,6 +76,13 @@ class NewFacts:
         self.rows[id] = None
 
     def to_write(self) -> tuple[list[LocalRow], list[ObjectId]]:
-        """Facts to put, and ids to drop."""
+        """Facts to put, and ids to drop. A fact that was found not to be clean is not so by the sync of a time when this was a
+        standby either: the clock may have been set back since."""
         puts = [fact for fact in self.rows.values() if fact is not None]
+        vouched = self._local.vouched
+        if vouched:
+            puts = [
+                fact._replace(ctime=RACY) if fact.ctime < vouched and fact.ctime and not fact.clean else fact
+                for fact in puts
+            ]
         return puts, [id for id, fact in self.rows.items() if fact is None]

@@ -193,6 +193,11 @@ class Local:
         counts = self._all("select unkept, count(*) from object where unkept <> 0 group by unkept", ())
         return {bits: (count, [id for (id,) in self._all(_FIRST_UNKEPT, (bits,))]) for bits, count in counts}
 
+    @property
+    def vouched(self) -> int:
+        """Stats from before this moment are taken as clean, ns of the kernel's clock; 0: none are by that alone."""
+        return self._synced
+
     def forget_objects(self) -> None:
         """Forget every object, and since when stats were clean; names of chunks and other values stay."""
 
