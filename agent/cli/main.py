@@ -60,6 +60,8 @@ class Commands(click.Group):
         """As click does, with the commands that may have been meant."""
         if args and args[0] == "help":
             args = [*args[1:], "--help"]
+        elif args == ["version"]:
+            args = ["--version"]
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             near = get_close_matches(args[0], COMMANDS, n=2)
             meant = f" Did you mean {' or '.join(near)}?" if near else " hikae --help lists them."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -11,6 +13,7 @@ import click
 from agent import pki as authority
 from agent.cli.output import answer_json, json_option, remark, say
 from agent.core.clock import SystemClock
+from agent.core.errors import ConfigError, NotPermitted
 from agent.pki import CertificateInfo
 from agent.pki.authority import NODE_DAYS
 from agent.status.figures import stamp
@@ -38,7 +41,9 @@ def init(directory: str, as_json: bool) -> None:
     """Make the authority: D/ca.crt, D/ca.key and the empty D/ca.crl.
 
     Keep ca.key off the servers; every node needs ca.crt and ca.crl."""
-    _answer([authority.init(directory, _now())], as_json)
+    with told_of("make an authority", directory):
+        made = authority.init(directory, _now())
+    _answer([made], as_json)
 
 
 @pki.command()
@@ -49,7 +54,9 @@ def init(directory: str, as_json: bool) -> None:
 @json_option
 def issue(name: str, directory: str, hosts: tuple[str, ...], days: int, as_json: bool) -> None:
     """Make a node's certificate: D/NAME.crt and D/NAME.key."""
-    _answer([authority.issue(name, directory, hosts, days, now_ns=_now())], as_json)
+    with told_of("issue a certificate", directory):
+        made = authority.issue(name, directory, hosts, days, now_ns=_now())
+    _answer([made], as_json)
 
 
 @pki.command()
@@ -61,7 +68,9 @@ def renew(name: str, directory: str, days: int, as_json: bool) -> None:
     """Make a new certificate for the same name and hosts.
 
     Copy it to the node; its agent takes it up by itself. The old one stays good until it expires."""
-    _answer([authority.renew(name, directory, days, now_ns=_now())], as_json)
+    with told_of("renew the certificate", directory):
+        made = authority.renew(name, directory, days, now_ns=_now())
+    _answer([made], as_json)
 
 
 @pki.command()
@@ -72,7 +81,9 @@ def revoke(name_or_serial: str, directory: str, as_json: bool) -> None:
     """Put a certificate on the list of those that nobody accepts.
 
     Copy D/ca.crl to every node: it is in force there once it is there."""
-    _answer(authority.revoke(name_or_serial, directory, now_ns=_now()), as_json)
+    with told_of("revoke", directory):
+        revoked = authority.revoke(name_or_serial, directory, now_ns=_now())
+    _answer(revoked, as_json)
     remark(f"now copy {directory}/ca.crl to every node")
 
 
@@ -81,7 +92,25 @@ def revoke(name_or_serial: str, directory: str, as_json: bool) -> None:
 @json_option
 def show(directory: str, as_json: bool) -> None:
     """The authority and its certificates, and when they expire."""
-    _answer(authority.show(directory, now_ns=_now()), as_json)
+    with told_of("show the certificates", directory):
+        known = authority.show(directory, now_ns=_now())
+    _answer(known, as_json)
+
+
+@contextmanager
+def told_of(operation: str, directory: str) -> Iterator[None]:
+    """What the directory or this machine's clock do not allow, in a sentence."""
+    try:
+        yield
+    except PermissionError as error:
+        reason = f"{os.fsdecode(error.filename or directory)}: {error.strerror}"
+        raise NotPermitted(operation, directory, reason, "use sudo, or name a directory of yours with --dir") from error
+    except OSError as error:
+        reason = f"{os.fsdecode(error.filename or directory)}: {error.strerror}"
+        raise ConfigError(operation, directory, reason, "name another directory with --dir") from error
+    except (OverflowError, ValueError) as error:
+        reason = f"this machine's clock gives times that no certificate can hold ({error})"
+        raise ConfigError(operation, directory, reason, "set the clock: timedatectl") from error
 
 
 def _answer(infos: list[CertificateInfo], as_json: bool) -> None:

@@ -163,7 +163,11 @@ def file_mistakes(settings: Settings) -> list[Mistake]:
     mistakes: list[Mistake] = []
     for key, path in (("ca", settings.tls.ca), ("cert", settings.tls.cert), ("key", settings.tls.key)):
         if reason := _unreadable(path):
-            remedy = f"make it with: hikae pki issue {settings.node.name}, or write where it is"
+            remedy = (
+                "copy ca.crt from where the authority is, or write where it is"
+                if key == "ca"
+                else f"make it with: hikae pki issue {settings.node.name}, or write where it is"
+            )
             mistakes.append(Mistake(main, f"tls.{key}", f"{shown_value(path)} {reason}; {remedy}"))
     if os.path.exists(settings.tls.key) and stat.S_IMODE(os.stat(settings.tls.key).st_mode) & 0o077:
         path = settings.tls.key

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from agent import pki
 from agent.cli.main import main
+from agent.cli.pki_commands import told_of
+from agent.core.errors import ConfigError
 
 Captured = pytest.CaptureFixture[str]
 
@@ -99,3 +103,28 @@ def test_what_the_rules_take_and_leave(tmp_path: Path, keys: Path, capfd: Captur
     assert [json.loads(line)["taken"] for line in capfd.readouterr().out.splitlines()] == [True, False]
     assert 4 == main(["--config", file, "config", "check", "--files", "wbe"])
     assert "the configuration has: web" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="/proc refuses everybody, and root most clearly")
+def test_a_directory_that_cannot_be_written_is_said(tmp_path: Path, capfd: Captured) -> None:
+    """No command of the authority ends in a traceback for it."""
+    for command in (("init",), ("issue", "alpha"), ("renew", "alpha"), ("revoke", "alpha"), ("show",)):
+        assert main(["pki", *command, "--dir", "/proc/x"]) in (4, 77, 78)
+        err = capfd.readouterr().err
+        assert [err.count("\n"), "Traceback" in err, "/proc/x" in err] == [1, False, True]
+
+
+def test_a_clock_that_is_centuries_ahead_is_said(tmp_path: Path) -> None:
+    """No certificate can hold such a time; the clock is named, not a bug."""
+    with (
+        pytest.raises(ConfigError, match="this machine's clock") as caught,
+        told_of("make an authority", str(tmp_path)),
+    ):
+        pki.init(str(tmp_path / "pki"), 300_000_000_000 * 10**9)
+    assert caught.value.remedy == "set the clock: timedatectl"
+
+
+def test_the_version_is_a_command_too(capfd: Captured) -> None:
+    """As many type it."""
+    assert 0 == main(["version"])
+    assert capfd.readouterr().out.startswith("hikae ")
