@@ -11,6 +11,7 @@ from agent.config.schema import SHARED_KEYS, TABLES
 from agent.config.show import toml
 from agent.core.problem import ProblemCode
 from agent.core.problem_codes import PROBLEM_CODES
+from house import json_example
 from house.manual import manual
 
 _HEAD = """# Configuration keys
@@ -50,7 +51,12 @@ def _severity(code: ProblemCode) -> str:
 
 def pages() -> dict[str, str]:
     """Every page that is made, by its path."""
-    return {"docs/configuration.md": configuration(), "docs/problems.md": problems(), **manual()}
+    return {
+        "docs/configuration.md": configuration(),
+        "docs/problems.md": problems(),
+        "docs/json.md": json_example.page(),
+        **manual(),
+    }
 
 
 def make(root: Path) -> None:

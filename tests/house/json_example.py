@@ -1,0 +1,87 @@
+"""``docs/json.md``: what programs read, by an example that the source makes."""
+
+from __future__ import annotations
+
+import json
+
+from agent.core.commit import Commit
+from agent.core.ids import NOTHING, commit_number
+from agent.core.problem import Problem, Severity
+from agent.core.problem_codes import NESTED_MOUNT
+from agent.core.standing import PeerStanding, Standing, Verified
+from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, WatchFacts
+from agent.status.published import status_json
+from agent.status.state import Role
+
+_NOW = 1_795_320_900_000_000_000
+_HOUR = 3_600 * 10**9
+_WORDS = """# What programs read
+
+Made from the source by `make pages`. Every reading command takes `--json` and answers with one JSON value. Times are ISO 8601 in UTC, sizes bytes, durations seconds; null is "not known", "never" or "none", as the key says. Keys may be
+added; none is renamed or taken away without another `schema`. The admin socket gives the same values, and `state.json` beside it holds `status` without names of files, for everybody.
+
+Exit codes: 0 done; 1 failed or different; 2 wrong call; 3 refused; 4 not found; 69 agent or peer not reachable; 75 try again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring plug-ins: 0, 1, 2, 3.
+
+`hikae status --json` on a primary:
+
+- `state` is the first that is true of `fenced rewound unconfirmed inconsistent redo held disconnected paused first-sync behind catchup degraded seeding reconciling streaming` ([status.md](status.md)); `role` is `primary`, `standby`, `fenced`
+  or `none`.
+- A peer's `received` and `applied`: all that was written before that moment is safe there, or in its tree there. `lag_seconds` is measured on one clock. `forecast_seconds` is how long `behind_bytes` takes at the rate of now; null where
+  that is not known, and never where `forecast_never` says so. `state`, `hold`, `errors`, `warnings`, `worst` and `last_verify` are what the peer says of itself, at `said`.
+- `hold` names the node on which it is accepted (`accepted_on`, null where accepting does not end it). `problems` have a code of [problems.md](problems.md); `uncounted` says how many more of a code there are.
+- `generations`, `last_rehearsal`: not in this version.
+"""
+
+
+def page() -> str:
+    """The page."""
+    return f"{_WORDS}\n```json\n{json.dumps(status_json(_node()), indent=2)}\n```\n"
+
+
+def _node() -> NodeFacts:
+    disk = DiskFacts("/var/lib/hikae", 74 << 30, 252 << 30, 1 << 30)
+    return NodeFacts(
+        "alpha", "0.1.0", _NOW, (), (_dataset(),), _NOW + 365 * 24 * _HOUR, _NOW + 3650 * 24 * _HOUR, (disk,)
+    )
+
+
+def _dataset() -> DatasetFacts:
+    mounted = "something is mounted here; it is replicated as an empty directory"
+    return DatasetFacts(
+        name="web",
+        kind="tree",
+        group=None,
+        role=Role.PRIMARY,
+        path="/srv/web",
+        primary="alpha",
+        standbys=("beta",),
+        epoch=3,
+        commit=Commit(
+            commit_number(3, 1842), NOTHING, bytes(range(32)), _NOW - 10**9, _NOW - 10**9, True, 149, 77 << 20
+        ),
+        peers=(_peer(),),
+        watch=WatchFacts("fanotify", "every change on the filesystem is told", 1742, 3, 0, _NOW - _HOUR),
+        problems=(
+            Problem(NESTED_MOUNT, Severity.WARNING, _NOW - _HOUR, b"mnt", mounted, "make it a dataset of its own"),
+        ),
+        since_ns=_NOW - _HOUR,
+        time_ns=_NOW,
+    )
+
+
+def _peer() -> PeerFacts:
+    told = Standing("streaming", verified=Verified(_NOW - 2 * _HOUR, True, True, 0))
+    return PeerFacts(
+        name="beta",
+        version="0.1.0",
+        connected=True,
+        mode="streaming",
+        durable=commit_number(3, 1842),
+        applied=commit_number(3, 1842),
+        lag_seconds=0.006,
+        since_ns=_NOW - _HOUR,
+        forecast_seconds=0.0,
+        received_ns=_NOW,
+        applied_ns=_NOW,
+        told=PeerStanding(told, _NOW - 10**9),
+    )
