@@ -17,18 +17,25 @@ _NOW = 1_795_320_900_000_000_000
 _HOUR = 3_600 * 10**9
 _WORDS = """# What programs read
 
-Made from the source by `make pages`. Every reading command takes `--json` and answers with one JSON value. Times are ISO 8601 in UTC, sizes bytes, durations seconds; null is "not known", "never" or "none", as the key says. Keys may be
-added; none is renamed or taken away without another `schema`. The admin socket gives the same values, and `state.json` beside it holds `status` without names of files, for everybody.
+Made from the source by `make pages`. Every reading command takes `--json` and answers with one JSON value. Times are ISO
+8601 in UTC, sizes bytes, durations seconds; null is "not known", "never" or "none", as the key says. Keys may be added; none
+is renamed or taken away without another `schema`. The admin socket gives the same values, and `state.json` beside it holds
+`status` without names of files, for everybody.
 
-Exit codes: 0 done; 1 failed or different; 2 wrong call; 3 refused; 4 not found; 69 agent or peer not reachable; 75 try again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring plug-ins: 0, 1, 2, 3.
+Exit codes: 0 done; 1 failed or different; 2 wrong call; 3 refused; 4 not found; 69 agent or peer not reachable; 75 try
+again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring plug-ins: 0, 1, 2, 3.
 
 `hikae status --json` on a primary:
 
-- `state` is the first that is true of `fenced rewound unconfirmed inconsistent redo held disconnected paused first-sync behind catchup degraded seeding reconciling streaming` ([status.md](status.md)); `role` is `primary`, `standby`, `fenced`
+- `state` is the first that is true of `fenced rewound unconfirmed inconsistent redo held disconnected paused first-sync
+  behind catchup degraded seeding reconciling streaming` ([status.md](status.md)); `role` is `primary`, `standby`, `fenced`
   or `none`.
-- A peer's `received` and `applied`: all that was written before that moment is safe there, or in its tree there. `lag_seconds` is measured on one clock. `forecast_seconds` is how long `behind_bytes` takes at the rate of now; null where
-  that is not known, and never where `forecast_never` says so. `state`, `hold`, `errors`, `warnings`, `worst` and `last_verify` are what the peer says of itself, at `said`.
-- `hold` names the node on which it is accepted (`accepted_on`, null where accepting does not end it). `problems` have a code of [problems.md](problems.md); `uncounted` says how many more of a code there are.
+- A peer's `received` and `applied`: all that was written before that moment is safe there, or in its tree there.
+  `lag_seconds` is measured on one clock. `forecast_seconds` is how long `behind_bytes` takes at the rate of now; null where
+  that is not known, and never where `forecast_never` says so. `state`, `hold`, `errors`, `warnings`, `worst` and
+  `last_verify` are what the peer says of itself, at `said`.
+- `hold` names the node on which it is accepted (`accepted_on`, null where accepting does not end it). `problems` have a code
+  of [problems.md](problems.md); `uncounted` says how many more of a code there are.
 - `generations`, `last_rehearsal`: not in this version.
 """
 
