@@ -35,6 +35,8 @@ _IDS_AT_ONCE = 256
 _PATHS = 4 << 20
 #: Of so many objects it is kept how many names they have.
 _COUNTED = 10_000
+#: Of so many objects the rows are kept that the catalog has, where a row is not longer than this many bytes.
+_ASKED, _SHORT = 16, 4096
 _PAGE = 1000
 
 
@@ -71,6 +73,8 @@ class TreeBatch:
         self._born: set[ObjectId] = set()
         self._names: dict[Name, ObjectId | None] = {}
         self._base: dict[Name, ObjectId | None] = {}
+        #: What the catalog was asked for last: a look asks for the same object and its directories several times.
+        self._asked: dict[ObjectId, bytes] = {}
         self._names_added: dict[ObjectId, set[Name]] = {}
         self._added_below: dict[ObjectId, set[bytes]] = {}
         self._new_facts.begin()
@@ -132,7 +136,16 @@ class TreeBatch:
         """The row of a live object."""
         if id in self._objects:
             return self._objects[id]
-        return self._catalog.object(id, self.at)
+        row = self._asked.get(id)
+        return self._ask(id) if row is None else row
+
+    def _ask(self, id: ObjectId) -> bytes | None:
+        row = self._catalog.object(id, self.at)
+        if row is not None and len(row) <= _SHORT:
+            if len(self._asked) >= _ASKED:
+                self._asked.clear()
+            self._asked[id] = row
+        return row
 
     def is_directory(self, id: ObjectId) -> bool:
         """Whether this is a live directory."""

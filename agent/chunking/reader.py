@@ -87,19 +87,21 @@ def one_chunk_again(data: bytes, was: bytes) -> OneChunk | None:
     old = chunks.decode_one(was)
     if old is None:
         return None
-    name = blake3(data).digest()
-    content = Content(chunks.encode_one(len(data), name), len(data))
-    if name == old[1]:
+    length, name = old
+    # A digest that is asked for on the way says whether the file was only added to, at no cost.
+    hasher = blake3(data[:length])
+    begins_as = hasher.digest()
+    is_longer = len(data) > length
+    now = hasher.update(data[length:]).digest() if is_longer else begins_as
+    content = Content(chunks.encode_one(len(data), now), len(data))
+    if now == name:
         return OneChunk(content, [])
-    is_longer = len(data) > old[0]
-    return OneChunk(content, [(name, DATA, data)], _added_to(data, *old) if is_longer else NONE)
+    return OneChunk(content, [(now, DATA, data)], _more(name, length, len(data)) if begins_as == name else NONE)
 
 
-def _added_to(data: bytes | memoryview, length: int, name: bytes) -> Runs:
-    """How a chunk is made of a shorter one that it begins with; nothing where it begins otherwise."""
-    if blake3(data[:length]).digest() != name:
-        return NONE
-    return PatchRange(name, 0, length), PatchRange(b"", 0, len(data) - length)
+def _more(name: bytes, length: int, size: int) -> Runs:
+    """How a chunk of ``size`` bytes is made of a shorter one that it begins with."""
+    return PatchRange(name, 0, length), PatchRange(b"", 0, size - length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,9 @@ class ContentReader:
         """How a chunk is made of the last one of the version before, where that was only added to: for this nothing need be
         known of its pages, and no page is told for a line in it."""
         last = self._old.last_at(start)
-        return NONE if last is None or last[0] >= len(part) else _added_to(part, *last)
+        if last is None or last[0] >= len(part) or blake3(part[: last[0]]).digest() != last[1]:
+            return NONE
+        return _more(last[1], last[0], len(part))
 
     def _add(self, view: memoryview, known_print: bytes | None, told: bytes, runs: Runs) -> None:
         name = blake3(view).digest()

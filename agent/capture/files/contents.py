@@ -23,7 +23,7 @@ from agent.chunking.window import FileReads
 from agent.core.errors import Damaged
 from agent.core.ids import ObjectId
 from agent.core.patch import Runs
-from agent.core.rows import decode_object
+from agent.core.rows import content_of, decode_object
 from agent.fs.content import first_hole, read_exact
 from agent.store.pieces import KeptPieces
 
@@ -79,7 +79,7 @@ class FileContents:
         """A file that these bytes are all of; None where more is to be asked of the version before than its one chunk."""
         if was is None:
             return WholeRead(*read_at_once(data, self.tools.seed, self.tools.cutter))
-        again = one_chunk_again(data, decode_object(was).content)
+        again = one_chunk_again(data, content_of(was))
         if again is None or (again.found and len(data) >= CHANGED_PAGED):
             return None
         patches = {again.found[0][0]: again.runs} if again.runs else _NO_PATCHES

@@ -9,7 +9,7 @@ import pytest
 
 from agent.capture.batch import TreeBatch
 from agent.core.commit import Changes
-from agent.core.ids import ROOT
+from agent.core.ids import ROOT, CommitNumber, ObjectId
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 from fakes.store_fakes import EPOCH, dir_row, header
@@ -44,6 +44,37 @@ def test_an_object_that_is_gone_is_not_dropped_again(batch: TreeBatch, catalog: 
     batch.begin()
     batch.drop_object(id)
     assert Changes([], []) == batch.changes()
+
+
+class CountedCatalog(Catalog):
+    """One that counts how often it is asked for an object."""
+
+    asked = 0
+
+    def object(self, id: ObjectId, at: CommitNumber | None = None) -> bytes | None:
+        self.asked += 1
+        return super().object(id, at)
+
+
+def test_the_catalog_is_asked_once_for_the_objects_of_a_look(tmp_path: Path) -> None:
+    """One hint asks for a file and the directories above it several times each; the next batch asks anew, and is told what is."""
+    with (
+        CountedCatalog.open(str(tmp_path / "catalog.db")) as catalog,
+        Local.open(str(tmp_path / "local.db")) as local,
+    ):
+        assert isinstance(catalog, CountedCatalog)
+        catalog.begin_epoch(EPOCH)
+        batch = TreeBatch(catalog, local)
+        batch.add_object(ROOT, dir_row(ROOT, 1))
+        catalog.write(batch.changes(), header(1))
+        batch.begin()
+        asked = catalog.asked
+        assert [dir_row(ROOT, 1)] * 3 == [batch.object(ROOT) for _ in range(3)]
+        assert 1 == catalog.asked - asked
+        batch.put_object(ROOT, dir_row(ROOT, 2), dir_row(ROOT, 1))
+        catalog.write(batch.changes(), header(2))
+        batch.begin()
+        assert dir_row(ROOT, 2) == batch.object(ROOT)
 
 
 def test_an_object_that_came_and_went_in_one_batch_leaves_nothing(batch: TreeBatch) -> None:
