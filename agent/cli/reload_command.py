@@ -22,8 +22,9 @@ _SOCKET = re.compile(r"""^\s*admin_socket\s*=\s*["']([^"'\n]+)["']""", re.MULTIL
 def reload(context: Context, as_json: bool) -> None:
     """Let the agent read its configuration again.
 
-    Limits and brake take effect at once, other keys are named and wait for a restart. A wrong file changes nothing: it is refused
-    with every mistake, exit code 78."""
+    Datasets and peers come, go and change while the others run on; a dataset is closed and opened anew for what it cannot take
+    over while it is open. What needs a restart is named. A wrong file changes nothing: it is refused with every mistake, exit
+    code 78."""
     result = _reloaded(context)
     if as_json:
         answer_json(result)

@@ -1,57 +1,102 @@
-"""What differs between the configuration that runs and the one that was read again."""
+"""What differs between the configuration that runs and the one that was read again. Pure but for where symbolic links lead."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
-from agent.config.schema import LIVE_KEYS
+from agent.config.nesting import all_apart
+from agent.config.schema import LIVE_KEYS, REOPENING_KEYS
 from agent.config.values import Dataset, Peer, Settings
 
 #: These follow from others.
-_DERIVED = frozenset({"name", "path", "digest"})
+_DERIVED = frozenset({"path", "digest"})
+#: Nothing in these tables changes while the agent runs.
+_TABLES = ("node", "tls", "health", "console")
+_Entry = TypeVar("_Entry", Peer, Dataset)
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigChanges:
-    """``settings``: what is to run now, the live keys taken over and all else as it was. ``taken`` and ``waiting``: the keys that
-    differed (``dataset[web].limits``), those that took effect and those that need a restart."""
+    """``settings``: what is to run now: all that the files say, but for what waits. ``taken`` and ``waiting``: the keys that
+    differed (``dataset[web].limits``; ``dataset[web]`` for one that came or went), those that take effect and those that need a
+    restart. Of datasets by name: ``came``, ``gone``, and ``reopened``, which are closed and opened anew."""
 
     settings: Settings
-    taken: tuple[str, ...]
-    waiting: tuple[str, ...]
+    taken: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    came: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    reopened: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A dataset that both have, as it is to run now, and the keys that differ."""
+
+    dataset: Dataset
+    taken: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    reopens: bool = False
 
 
 def changes(running: Settings, read: Settings) -> ConfigChanges:
-    """What is to become of ``running``, now that the files say ``read``."""
-    new = {dataset.name: dataset for dataset in read.datasets}
-    taken, datasets = [], []
-    for old in running.datasets:
-        wanted = new.get(old.name, old)
-        live = [key for key in _different(old, wanted) if key in LIVE_KEYS]
-        datasets.append(replace(old, **{key: getattr(wanted, key) for key in live}))
-        taken += [f"dataset[{old.name}].{key}" for key in live]
-    return ConfigChanges(replace(running, datasets=tuple(datasets)), tuple(taken), tuple(_waiting(running, read)))
+    """What is to become of ``running``, now that the files say ``read``. Files of a node of another name say nothing of this
+    one: all of them waits."""
+    tables = [
+        f"{table}.{key}" for table in _TABLES for key in _different(getattr(running, table), getattr(read, table))
+    ]
+    if read.node.name != running.node.name:
+        return ConfigChanges(running, waiting=tuple(tables))
+    old, new = _by_name(running.datasets), _by_name(read.datasets)
+    kept = {name: _kept(old[name], new[name]) for name in sorted(old.keys() & new.keys())}
+    datasets = tuple(kept[name].dataset if name in kept else new[name] for name in new)
+    settings = replace(read, datasets=datasets, **{table: getattr(running, table) for table in _TABLES})
+    came_and_gone = [f"dataset[{name}]" for name in sorted(old.keys() ^ new.keys())]
+    return ConfigChanges(
+        settings,
+        taken=(
+            *_peers(running.peers, read.peers),
+            *came_and_gone,
+            *(key for one in kept.values() for key in one.taken),
+        ),
+        waiting=(*tables, *(key for one in kept.values() for key in one.waiting)),
+        came=frozenset(new.keys() - old.keys()),
+        gone=frozenset(old.keys() - new.keys()),
+        reopened=frozenset(_reopened(kept, running.datasets, datasets)),
+    )
 
 
-def _waiting(running: Settings, read: Settings) -> Iterator[str]:
-    for table in ("node", "tls", "health", "console"):
-        for key in _different(getattr(running, table), getattr(read, table)):
-            yield f"{table}.{key}"
-    yield from _named("peer", _by_name(running.peers), _by_name(read.peers))
-    yield from _named("dataset", _by_name(running.datasets), _by_name(read.datasets))
+def _kept(old: Dataset, new: Dataset) -> _Kept:
+    """Nothing is done by halves: one key that waits for a restart makes all wait that would open the dataset anew."""
+    keys = [(f"dataset[{old.name}].{key}", key) for key in _different(old, new)]
+    opening = [(said, key) for said, key in keys if key not in LIVE_KEYS]
+    if all(key in REOPENING_KEYS for _, key in opening):
+        return _Kept(new, taken=tuple(said for said, _ in keys), reopens=bool(opening))
+    live = [(said, key) for said, key in keys if key in LIVE_KEYS]
+    dataset = replace(old, **{key: getattr(new, key) for _, key in live})
+    return _Kept(dataset, tuple(said for said, _ in live), tuple(said for said, _ in opening))
 
 
-def _named(table: str, old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
-    """Entries that came or went, and keys of the others; in the order of their names."""
-    for name in sorted(old.keys() | new.keys()):
-        if name not in old or name not in new:
-            yield f"{table}[{name}]"
+def _reopened(kept: Mapping[str, _Kept], old: Iterable[Dataset], new: Iterable[Dataset]) -> Iterator[str]:
+    """Also those below whose path another dataset came, went or moved: what lies there is not theirs, or is theirs now."""
+    before, after = all_apart(old), all_apart(new)
+    for name, one in kept.items():
+        if one.reopens or before[name] != after[name]:
+            yield name
+
+
+def _peers(old: tuple[Peer, ...], new: tuple[Peer, ...]) -> Iterator[str]:
+    before, after = _by_name(old), _by_name(new)
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before or name not in after:
+            yield f"peer[{name}]"
         else:
-            yield from (f"{table}[{name}].{key}" for key in _different(old[name], new[name]) if key not in LIVE_KEYS)
+            yield from (f"peer[{name}].{key}" for key in _different(before[name], after[name]))
 
 
-def _by_name(entries: tuple[Peer, ...] | tuple[Dataset, ...]) -> dict[str, object]:
+def _by_name(entries: tuple[_Entry, ...]) -> dict[str, _Entry]:
     return {entry.name: entry for entry in entries}
 
 

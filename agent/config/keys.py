@@ -18,11 +18,14 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 @dataclass(frozen=True, slots=True)
 class Key:
     """``example``: a value as it may stand in a file. ``means``: for an operator, without a full stop. ``live``: ``reload`` takes
-    it over. ``shared``: all nodes must have the same; else each has its own. ``acts``: whether this version acts on it."""
+    it over in a dataset that runs. ``reopens``: ``reload`` takes it over by closing the dataset and opening it anew; what is
+    neither waits for a restart. ``shared``: all nodes must have the same; else each has its own. ``acts``: whether this version
+    acts on it."""
 
     example: str
     means: str
     live: bool = False
+    reopens: bool = False
     shared: bool = False
     acts: bool = True
 
@@ -86,7 +89,14 @@ def _keys(shape: type, prefix: str, above: Key) -> Iterator[Declared]:
         hint = hints[field.name]
         metadata, _ = _peeled(hint)
         (own,) = (one for one in metadata if isinstance(one, Key))
-        key = Key(own.example, own.means, own.live or above.live, own.shared or above.shared, own.acts and above.acts)
+        key = Key(
+            own.example,
+            own.means,
+            live=own.live or above.live,
+            reopens=own.reopens or above.reopens,
+            shared=own.shared or above.shared,
+            acts=own.acts and above.acts,
+        )
         yield Declared(prefix + field.name, key, hint, field.default)
         inner = _table_in(hint)
         if inner is not None:

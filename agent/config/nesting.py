@@ -46,8 +46,17 @@ def nested(settings: Settings) -> Iterator[Mistake]:
 
 def apart(dataset: Dataset, others: Iterable[Dataset]) -> frozenset[bytes]:
     """Where other datasets of this node lie below this one's path, relative to it."""
-    around = os.path.realpath(dataset.path)
-    found = (below(os.path.realpath(other.path), around) for other in others)
+    return _below(os.path.realpath(dataset.path), [os.path.realpath(other.path) for other in others])
+
+
+def all_apart(datasets: Iterable[Dataset]) -> dict[str, frozenset[bytes]]:
+    """Of each by its name: where the others lie below it (:func:`apart`)."""
+    places = {dataset.name: os.path.realpath(dataset.path) for dataset in datasets}
+    return {name: _below(around, places.values()) for name, around in places.items()}
+
+
+def _below(around: str, paths: Iterable[str]) -> frozenset[bytes]:
+    found = (below(path, around) for path in paths)
     return frozenset(os.fsencode(relative) for relative in found if relative is not None)
 
 

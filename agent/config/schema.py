@@ -71,46 +71,54 @@ class DatasetEntry:
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
     name: Annotated[DatasetName, Key('"web"', "what commands call it", shared=True)]
-    path: Annotated[Paths, Key('"/srv/web"', "the tree: one path, or a table with one for each node", shared=True)]
+    path: Annotated[
+        Paths, Key('"/srv/web"', "the tree: one path, or a table with one for each node", reopens=True, shared=True)
+    ]
     primary: Annotated[
         NodeName,
         Key(
             '"alpha"',
             "who begins as the primary, whose tree is captured; a change of it later moves nothing",
+            reopens=True,
             shared=True,
         ),
     ]
-    standby: Annotated[tuple[NodeName, ...], Key('["beta"]', "who keeps a standby of it", shared=True)]
+    standby: Annotated[tuple[NodeName, ...], Key('["beta"]', "who keeps a standby of it", reopens=True, shared=True)]
     kind: Annotated[Kind, Key('"tree"', "what it is", shared=True)] = "tree"
     group: Annotated[
-        DatasetName | None, Key('"shop"', "with which others it changes its role", shared=True, acts=False)
+        DatasetName | None,
+        Key('"shop"', "with which others it changes its role", reopens=True, shared=True, acts=False),
     ] = None
     exclude: Annotated[
         tuple[Pattern, ...],
-        Key('["**/*.tmp"]', "what is left out, as in .gitignore, relative to the root", shared=True),
+        Key('["**/*.tmp"]', "what is left out, as in .gitignore, relative to the root", reopens=True, shared=True),
     ] = ()
     include: Annotated[
-        tuple[IncludePattern, ...], Key('["**/*.html"]', "what comes in although exclude names it", shared=True)
+        tuple[IncludePattern, ...],
+        Key('["**/*.html"]', "what comes in although exclude names it", reopens=True, shared=True),
     ] = ()
     reconcile: Annotated[
-        CronOrNone, Key('"0 3 * * *"', 'when the whole source is looked at, a cron line in local time, or "none"')
+        CronOrNone,
+        Key('"0 3 * * *"', 'when the whole source is looked at, a cron line in local time, or "none"', live=True),
     ] = "0 3 * * *"
-    quiesce: Annotated[Quiesce, Key('"none"', "how the application comes to rest for a generation", shared=True)] = (
-        "none"
+    quiesce: Annotated[
+        Quiesce, Key('"none"', "how the application comes to rest for a generation", reopens=True, shared=True)
+    ] = "none"
+    adopt: Annotated[Flag, Key("false", "whether what stands at a standby's path may be taken over", reopens=True)] = (
+        False
     )
-    adopt: Annotated[Flag, Key("false", "whether what stands at a standby's path may be taken over")] = False
     start_without_peer: Annotated[
-        WithoutPeer, Key('"wait"', "whether a primary serves while it cannot ask its peers", shared=True)
+        WithoutPeer, Key('"wait"', "whether a primary serves while it cannot ask its peers", reopens=True, shared=True)
     ] = "wait"
-    history: Annotated[Seconds, Key('"24h"', "how long a peer may be away and still catch up by the difference")] = (
-        86_400
-    )
+    history: Annotated[
+        Seconds, Key('"24h"', "how long a peer may be away and still catch up by the difference", live=True)
+    ] = 86_400
     vault: Annotated[AbsolutePath | None, Key('"/backup/web"', "where chunks are kept, if not in state_dir")] = None
-    vault_limit: Annotated[Size | None, Key('"500GB"', "what the vault may take", acts=False)] = None
-    watch: Annotated[WatchKind, Key('"auto"', "how changes are noticed")] = "auto"
-    generations: Annotated[Generations, Key('{ schedule = "0 * * * *" }', "full images that are kept", acts=False)] = (
-        Generations()
-    )
+    vault_limit: Annotated[Size | None, Key('"500GB"', "what the vault may take", live=True, acts=False)] = None
+    watch: Annotated[WatchKind, Key('"auto"', "how changes are noticed", reopens=True)] = "auto"
+    generations: Annotated[
+        Generations, Key('{ schedule = "0 * * * *" }', "full images that are kept", live=True, acts=False)
+    ] = Generations()
     brake: Annotated[
         Brake, Key('{ deleted = "30%" }', "what holds the apply until an operator accepts it", live=True)
     ] = Brake()
@@ -118,7 +126,8 @@ class DatasetEntry:
         Limits()
     )
     hooks: Annotated[
-        Hooks, Key('{ start = ["systemctl", "start", "shop"] }', "programs run at a change of role", acts=False)
+        Hooks,
+        Key('{ start = ["systemctl", "start", "shop"] }', "programs run at a change of role", live=True, acts=False),
     ] = Hooks()
 
     @property
@@ -164,9 +173,10 @@ WITHOUT_EFFECT_YET = frozenset(
     [name for name, table in TABLES.items() if not table.acts]
     + [f"dataset.{key.name}" for key in keys_directly_in(DatasetEntry) if not key.key.acts]
 )
-#: Keys of a dataset that must be the same on all nodes, and those that a running agent takes over.
+#: Keys of a dataset that must be the same on all nodes; those that it takes over while it runs; those that open it anew.
 SHARED_KEYS = frozenset(key.name for key in keys_directly_in(DatasetEntry) if key.key.shared)
 LIVE_KEYS = frozenset(key.name for key in keys_directly_in(DatasetEntry) if key.key.live)
+REOPENING_KEYS = frozenset(key.name for key in keys_directly_in(DatasetEntry) if key.key.reopens)
 
 
 def known_keys(place: str) -> list[str]:

@@ -93,9 +93,9 @@ class Peer:
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
     name: Annotated[
-        NodeName, Key('"beta"', "another node, as its certificate names it; the node itself is passed over")
+        NodeName, Key('"beta"', "another node, as its certificate names it; the node itself is passed over", live=True)
     ]
-    address: Annotated[Address, Key('"beta.example:7440"', "where it listens")]
+    address: Annotated[Address, Key('"beta.example:7440"', "where it listens", live=True)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,11 @@ class ProblemBoard:
         with self._lock:
             self._kinds.pop(code, None)
 
+    def forget_all(self) -> None:
+        """What it is about begins anew: whatever is still so will be told again."""
+        with self._lock:
+            self._kinds.clear()
+
     def keep_only(self, code: str, paths: Iterable[bytes]) -> None:
         """After a full look: the problems of this code at other paths are gone."""
         with self._lock:

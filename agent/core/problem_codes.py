@@ -116,7 +116,7 @@ CONFIG_DIFFERS = _code(
     Where.EITHER,
     _WARNING,
     "The dataset is configured otherwise on a peer, in keys that must be the same on all nodes. Replication goes on.",
-    "compare `hikae config show` on both, make them the same, and restart the agent whose file changed",
+    "compare `hikae config show` on both, make them the same; then, where the file changed: `hikae reload`",
 )
 VERSION = _code(
     "version",
@@ -536,7 +536,7 @@ UNKNOWN_DATASET = _code(
     Where.PRIMARY,
     _ERROR,
     "A peer has no dataset of this name.",
-    "add it to the configuration there, and restart that agent",
+    "add it to the configuration there, then type there: `hikae reload`",
 )
 KIND_DIFFERS = _code(
     "kind-differs",

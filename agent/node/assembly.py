@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from agent import __version__
+from agent.config.changes import ConfigChanges
 from agent.config.values import Settings
 from agent.core.clock import Clock
 from agent.core.errors import ConfigError, HikaeError, Refused
@@ -20,8 +20,8 @@ from agent.core.problem_codes import BUSY, CERTIFICATE, EVENTS_FILE, NOT_LISTENI
 from agent.node.clocks import Clocks
 from agent.node.context import Surroundings
 from agent.node.measured.disks import Disks
-from agent.node.member import Member
 from agent.node.reloading import Reloader
+from agent.node.roster import Roster
 from agent.pki.startable import kept_list
 from agent.rpc.server import SPARE_CALLS, GrpcServer
 from agent.rpc.tls import Identities, TlsFiles
@@ -36,7 +36,6 @@ from agent.stream.receiving.one_call import Seats
 from agent.stream.receiving.receiver import Receiver
 from agent.watch.fanotify import FanotifyGroups
 
-_CLOSED_AT_ONCE = 16
 DAY_NS = 86_400 * 10**9
 WARN_DAYS = 30
 _log = structlog.get_logger("node")
@@ -64,15 +63,18 @@ class Node:
         tls = settings.tls
         files = TlsFiles(tls.ca, tls.cert, tls.key, tls.crl, kept_list(settings))
         self._identities = Identities(files, settings.node.name, clock)
-        self._around = Surroundings(settings, clock, FanotifyGroups(), self._identities, self._changed, Clocks(clock))
-        self.members = {dataset.name: Member(dataset, self._around) for dataset in settings.datasets}
+        self._around = Surroundings(
+            self._in_force, clock, FanotifyGroups(), self._identities, self._changed, Clocks(clock)
+        )
+        self.members = Roster(settings, self._around)
         socket = Path(settings.node.admin_socket)
-        self._disks = Disks(_written_on(self._around, self.members.values()), self.board, clock)
+        self._disks = Disks(self._written_on, self.board, clock)
         self.events = EventLog(str(Path(settings.node.state_dir) / "events.jsonl"))
         self.publisher = Publisher(str(socket.parent / "state.json"), self._facts, self.events, clock)
-        self.reloader = Reloader(settings, self.members, self.board, clock, changed=self._changed)
-        allowed = {peer.name: len(settings.datasets) + SPARE_CALLS for peer in settings.peers}
-        self._server = GrpcServer(settings.node.listen, self._identities, _Desk(self), Seats(), clock, allowed)
+        self.reloader = Reloader(settings, self, self.board, clock, changed=self._changed)
+        self._server = GrpcServer(
+            settings.node.listen, self._identities, _Desk(self), Seats(), clock, _allowed(settings)
+        )
         self._door = make_door(self)
         self._open = ExitStack()
 
@@ -90,7 +92,7 @@ class Node:
             stack.callback(self._server.stop)
             self.publisher.start()
             stack.callback(self.publisher.stop)
-            stack.callback(self._close_members)
+            stack.callback(self.members.close)
             self.tick()
             self._open = stack.pop_all()
 
@@ -124,6 +126,19 @@ class Node:
         with suppress(ConfigError):
             self.reloader.reload()
 
+    def take(self, found: ConfigChanges, read: Settings) -> Collection[str]:
+        """See ``reloading.Reconfigured``."""
+        in_vain = self.members.take(found, read, lambda: self._put_in_force(found.settings))
+        self._around.clocks.keep_only([peer.name for peer in found.settings.peers])
+        return in_vain
+
+    def _put_in_force(self, settings: Settings) -> None:
+        self._settings = settings
+        self._server.allow(_allowed(settings))
+
+    def _in_force(self) -> Settings:
+        return self._settings
+
     def stop(self) -> None:
         """Calls of peers end first, then the datasets, then the published state and the operators' door."""
         self.publisher.leaving()
@@ -132,12 +147,6 @@ class Node:
         self._server.stop()
         self._open.close()
         self.publisher.publish()
-
-    def _close_members(self) -> None:
-        """All at once: each may have to wait a few seconds for what it is about."""
-        with ThreadPoolExecutor(_CLOSED_AT_ONCE, "hikae-close") as pool:
-            for closed in [pool.submit(member.close) for member in self.members.values()]:
-                closed.result()
 
     def line(self) -> str:
         """One line for ``systemctl status``."""
@@ -149,7 +158,9 @@ class Node:
         member = self.members.get(hello.dataset)
         if member is None:
             reason = f"{self._settings.node.name} has no dataset {hello.dataset!r}"
-            return (Refuse(UNKNOWN_DATASET, reason, "add it to the configuration there, and restart that agent"),)
+            return (
+                Refuse(UNKNOWN_DATASET, reason, "add it to the configuration there, then type there: hikae reload"),
+            )
         side = member.side
         if side is None:
             return (Refuse(BUSY, f"{hello.dataset} is not open there now", "see hikae status on that node"),)
@@ -222,6 +233,14 @@ class Node:
         message = "; ".join(one.message for one in said)
         self.board.put(Problem(REVOCATION_LIST, severity, now, b"", message, said[0].remedy))
 
+    def _written_on(self) -> Iterator[Path]:
+        """The directories that this node writes in: its state, its vaults, and the trees that it keeps for others."""
+        yield Path(self._settings.node.state_dir)
+        for member in self.members.values():
+            yield self._around.vault(member.dataset)
+            if member.role is not Role.PRIMARY:
+                yield Path(member.dataset.path)
+
     def _look_at_events(self) -> None:
         if not self.events.trouble:
             self.board.clear(EVENTS_FILE)
@@ -231,11 +250,9 @@ class Node:
         self.board.put(Problem(EVENTS_FILE, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
 
 
-def _written_on(around: Surroundings, members: Iterable[Member]) -> list[Path]:
-    """The directories that this node writes in: its state, its vaults, and the trees that it keeps for others."""
-    datasets = around.settings.datasets
-    mine = [Path(member.dataset.path) for member in members if member.role is not Role.PRIMARY]
-    return [Path(around.settings.node.state_dir), *(around.vault(dataset) for dataset in datasets), *mine]
+def _allowed(settings: Settings) -> dict[str, int]:
+    """How many calls each peer may have open."""
+    return {peer.name: len(settings.datasets) + SPARE_CALLS for peer in settings.peers}
 
 
 class _Desk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 
 from agent.core.clock import Clock
 from agent.core.problem import Problem, ProblemBoard, Severity
@@ -36,6 +37,12 @@ class Clocks:
             self._skews[peer] = skew
             self._judge(peer, begins=True)
             self._step = 0
+
+    def keep_only(self, peers: Collection[str]) -> None:
+        """These are the peers now: what was known of others' clocks is of no more interest."""
+        with self._lock:
+            self._skews = {peer: skew for peer, skew in self._skews.items() if peer in peers}
+            self._apart &= set(peers)
 
     def tick(self, board: ProblemBoard) -> None:
         """Once a second: look at our own clock, and say what is so."""

@@ -22,14 +22,19 @@ from agent.watch.fanotify import FanotifyGroups
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """The node around a dataset. ``changed`` is called when status should be published soon; any thread, cheap. ``clocks``: this
-    node's clock beside those of its peers."""
+    node's clock beside those of its peers. ``in_force``: the configuration that runs now; reading it again may replace it."""
 
-    settings: Settings
+    in_force: Callable[[], Settings]
     clock: Clock
     groups: FanotifyGroups
     identities: Identities
     changed: Callable[[], None]
     clocks: Clocks
+
+    @property
+    def settings(self) -> Settings:
+        """What is configured now."""
+        return self.in_force()
 
     @property
     def node(self) -> str:

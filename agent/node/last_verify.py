@@ -49,7 +49,7 @@ class Verifies:
             self.last = _verified(kept["last"])
             if kept["found"] is not None:
                 self._found = VerifyFound(_verified(kept["found"]["verified"]), str(kept["found"]["kinds"]))
-        self._tell()
+        self.tell()
 
     def ended(self, verified: Verified, whats: Sequence[str]) -> None:
         """A verify came to its end; ``whats``: the kind of each difference, as far as they are listed."""
@@ -60,10 +60,11 @@ class Verifies:
         elif self._found is not None and (verified.deep or not self._found.verified.deep):
             self._found = None
             _log.info("verify finds no difference any more", dataset=self._dataset)
-        self._tell()
+        self.tell()
         self._keep()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Put what was found last on the board, or take it away."""
         found = self._found
         if found is None:
             self._board.clear(VERIFY_DIFFERENCES)

@@ -11,7 +11,7 @@ import structlog
 from cronsim import CronSim
 
 from agent.config.values import Dataset
-from agent.core.errors import Damaged, HikaeError, TryAgain
+from agent.core.errors import Damaged, HikaeError, NotFound, TryAgain
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import DAMAGED, PRIMARY_IGNORED, PROMOTING
 from agent.node import succession
@@ -35,10 +35,10 @@ _log = structlog.get_logger("node")
 
 
 class Member:
-    """A dataset that this node takes part in. ``tick`` and ``close`` belong to the node's main thread, the rest to anybody.
+    """A dataset that this node takes part in. Any thread; what opens and closes it waits for one another.
 
     ``dataset`` is replaced as a whole when the configuration was read again, here and in the open side: what may change while
-    the agent runs (``limits``, ``brake``) is read off it at each use."""
+    it is open (``limits``, ``brake``) is read off it at each use. For all else it rests: ``rest``, ``configure``, ``go_on``."""
 
     def __init__(self, dataset: Dataset, around: Surroundings) -> None:
         self.dataset = dataset
@@ -50,10 +50,10 @@ class Member:
         self.verifies.open()
         self._around = around
         self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended=self._ended)
-        self._schedule = CronSim(dataset.reconcile, self._now()) if dataset.reconcile else None
-        self._next = next(self._schedule) if self._schedule is not None else None
+        self._tending = threading.RLock()
+        self._rests = self._gone = False
+        self._plan()
         self._was_sending_paused = False
-        self._configuring = threading.Lock()
         #: As the files said it when they were last read: its ``primary`` may be one that is none.
         self._read = dataset
         self._ignored = ""
@@ -71,51 +71,83 @@ class Member:
         return self._tended.side
 
     def primary(self) -> Primary:
-        """The open primary side. Raises ``TryAgain`` while it is not open."""
+        """The open primary side. Raises ``TryAgain`` while it is not open, ``NotFound`` once it is no longer configured."""
         side = self.side
         if not isinstance(side, Primary):
-            raise TryAgain("use the dataset", self.dataset.name, "it is not running now", "see hikae status for why")
+            raise self._not_open()
         return side
 
     def standby(self) -> Standby:
-        """The open standby side. Raises ``TryAgain`` while it is not open."""
+        """The open standby side. Raises as :meth:`primary` does."""
         side = self.side
         if not isinstance(side, Standby):
-            raise TryAgain("use the dataset", self.dataset.name, "it is not running now", "see hikae status for why")
+            raise self._not_open()
         return side
 
-    def configure(self, dataset: Dataset, read: Dataset) -> bool:
-        """See ``reloading.Configured``; ``dataset`` differs in nothing but ``config.schema.LIVE_KEYS``."""
-        with self._configuring:
-            self.dataset = dataset
-            self._hand_on()
-        self._read = read
-        self._tell_ignored()
-        return self.assigned.recorded
+    def _not_open(self) -> HikaeError:
+        if self._gone:
+            return NotFound("use the dataset", self.dataset.name, "it is no longer configured", "see hikae config show")
+        return TryAgain("use the dataset", self.dataset.name, "it is not running now", "see hikae status for why")
 
-    def _hand_on(self) -> None:
-        side = self.side
-        if side is not None and side.dataset is not self.dataset:
-            side.dataset = self.dataset
+    def configure(self, dataset: Dataset, read: Dataset) -> bool:
+        """Go on with these values; ``read``: what the files say. While it does not rest they differ in nothing but
+        ``config.schema.LIVE_KEYS``. Whether the primary that the files name is another than the one on record, and in vain."""
+        with self._tending:
+            if dataset.reconcile != self.dataset.reconcile:
+                self.dataset = dataset
+                self._plan()
+            self.dataset = dataset
+            side = self.side
+            if side is not None:
+                side.dataset = dataset
+            self._read = read
+            self._tell_ignored()
+        return self.assigned.ignores(read)
+
+    def redial(self) -> None:
+        """The peers of this node were configured anew."""
+        with self._tending:
+            side = self.side
+            if isinstance(side, Primary):
+                side.redial()
 
     def tick(self) -> None:
         """Once a second."""
-        self._tended.tick()
-        self._succeed()
-        with self._configuring:
-            self._hand_on()  # to a side that was being opened meanwhile
-        self._end_pauses()
-        self._reconcile_if_due()
+        with self._tending:
+            if self._rests:
+                return
+            self._tended.tick()
+            self._succeed()
+            self._end_pauses()
+            self._reconcile_if_due()
+
+    def rest(self) -> None:
+        """Close what is open, and open nothing before :meth:`go_on`. Waits."""
+        self.leave()
+        with self._tending:
+            self._rests = True
+            self._tended.close()
+
+    def go_on(self) -> None:
+        """Open it at the next tick, as it is configured now. What was wrong with it before is forgotten: what still is shows."""
+        with self._tending:
+            self.board.forget_all()
+            self.verifies.tell()
+            self._ignored = ""
+            self._tell_ignored()
+            self._tended.due_now()
+            self._rests = False
 
     def leave(self) -> None:
-        """:meth:`close` will follow: what takes long is to end soon. Does not wait."""
+        """:meth:`rest` or :meth:`close` will follow: what takes long is to end soon. Does not wait."""
         side = self.side
         if isinstance(side, Standby):
             side.leave()
 
     def close(self) -> None:
-        """Stop for good."""
-        self._tended.close()
+        """Stop for good; whoever waits for it is told."""
+        self._gone = True
+        self.rest()
 
     def steer(self) -> None:
         """Pauses have changed."""
@@ -201,6 +233,11 @@ class Member:
     def _end_pauses(self) -> None:
         if self.pauses.paused(SEND) != self._was_sending_paused or self.role is Role.STANDBY:
             self.steer()
+
+    def _plan(self) -> None:
+        """When the whole source is looked at next."""
+        self._schedule = CronSim(self.dataset.reconcile, self._now()) if self.dataset.reconcile else None
+        self._next = next(self._schedule) if self._schedule is not None else None
 
     def _reconcile_if_due(self) -> None:
         if self._next is None or self._schedule is None or self._now() < self._next:

@@ -165,6 +165,10 @@ class Primary:
         """How capture goes; any thread."""
         return self.pump.facts()
 
+    def redial(self) -> None:
+        """The peers of this node were configured anew; see ``Outgoing.redial``."""
+        self.outgoing.redial()
+
     def resume_sending(self) -> None:
         """A pause has ended."""
         self.outgoing.dial_now()

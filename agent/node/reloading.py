@@ -4,7 +4,7 @@ refused."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import structlog
@@ -12,7 +12,7 @@ import structlog
 from agent.config.changes import ConfigChanges, changes
 from agent.config.load import load
 from agent.config.mistakes import ConfigMistakes
-from agent.config.values import Dataset, Settings
+from agent.config.values import Settings
 from agent.core.clock import Clock
 from agent.core.errors import ConfigError
 from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
@@ -25,12 +25,12 @@ _KEYS_SHOWN = 8
 _log = structlog.get_logger("node")
 
 
-class Configured(Protocol):
-    """A dataset that runs (``node.member.Member``)."""
+class Reconfigured(Protocol):
+    """What runs (``node.assembly.Node``)."""
 
-    def configure(self, dataset: Dataset, read: Dataset) -> bool:
-        """Go on with these values; ``read``: what the files say now. Whether the primary is recorded, so that another one in the
-        files changes nothing, not even at a restart. Any thread."""
+    def take(self, found: ConfigChanges, read: Settings) -> Collection[str]:
+        """Go on as found; ``read``: what the files say. The names of datasets whose primary is recorded, so that another one in
+        the files changes nothing, not even at a restart. Any thread. Raises ``TryAgain``: nothing has changed then."""
         ...
 
 
@@ -40,14 +40,14 @@ class Reloader:
     def __init__(
         self,
         settings: Settings,
-        members: Mapping[str, Configured],
+        running: Reconfigured,
         board: ProblemBoard,
         clock: Clock,
         *,
         changed: Callable[[], None],
     ) -> None:
-        self._running = settings
-        self._members = members
+        self._settings = settings
+        self._running = running
         self._board = board
         self._clock = clock
         self._changed = changed
@@ -57,10 +57,11 @@ class Reloader:
         """Read the files again: ``{"files", "taken", "needs_restart", "warnings"}``, lists of lines; the second and third are
         keys.
 
-        Raises ``ConfigError``; everything is as before then, and a problem says so until a right file is read."""
+        Nothing is begun before all of it was checked. Raises ``ConfigError``; everything is as before then, and a problem says
+        so until a right file is read."""
         with self._lock:
             try:
-                read = load(self._running.source_files[0])
+                read = load(self._settings.source_files[0])
                 startable.check_startable(read, self._clock.now_ns())
             except ConfigError as error:
                 self._refused(error)
@@ -68,31 +69,22 @@ class Reloader:
             return self._take(read)
 
     def _take(self, read: Settings) -> Json:
-        found = changes(self._running, read)
-        self._running = found.settings
-        waiting = self._configured(found, {dataset.name: dataset for dataset in read.datasets})
+        found = changes(self._settings, read)
+        in_vain = {f"dataset[{name}].primary" for name in self._running.take(found, read)}
+        self._settings = found.settings
+        taken, waiting = ([key for key in keys if key not in in_vain] for keys in (found.taken, found.waiting))
         self._board.clear(CONFIG_INVALID)
         self._tell_waiting(waiting)
         for warning in read.warnings:
             _log.warning("configuration", warning=warning)
-        _log.info("the configuration was read again", taken=list(found.taken), needs_restart=waiting)
+        _log.info("the configuration was read again", taken=taken, needs_restart=waiting)
         self._changed()
         return {
             "files": list(read.source_files),
-            "taken": list(found.taken),
+            "taken": taken,
             "needs_restart": waiting,
             "warnings": list(read.warnings),
         }
-
-    def _configured(self, found: ConfigChanges, read: Mapping[str, Dataset]) -> list[str]:
-        """Hand every dataset its values; the keys that need a restart."""
-        waiting = list(found.waiting)
-        for dataset in found.settings.datasets:
-            name = dataset.name
-            key = f"dataset[{name}].primary"
-            if self._members[name].configure(dataset, read.get(name, dataset)) and key in waiting:
-                waiting.remove(key)
-        return waiting
 
     def _refused(self, error: ConfigError) -> None:
         _log.error("the configuration is refused; the agent goes on with the one before", reason=str(error))

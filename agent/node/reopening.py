@@ -89,8 +89,13 @@ class Tended(Generic[Opened]):
         self.close()
         self._try_open()
 
+    def due_now(self) -> None:
+        """What it failed of has changed: open it at the next tick."""
+        self._backoff.succeeded()
+        self._due = 0.0
+
     def close(self) -> None:
-        """Close for good."""
+        """Close what is open."""
         side, self._side = self._side, None
         if side is not None:
             side.close()

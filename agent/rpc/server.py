@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -19,6 +18,7 @@ from agent.rpc.client import KEEPALIVE, METHOD, SIZES
 from agent.rpc.codec import decode_batch, encode_answers
 from agent.rpc.short_messages import Unpacking
 from agent.rpc.tls import RECHECK_SECONDS, Identities, server_credentials
+from agent.rpc.workers import Workers
 from agent.stream.messages import Answers, Batch, Hello, Welcome
 from agent.stream.receiving.intake import Directory, Intake, refusal_of
 from agent.stream.receiving.one_call import PeerSeats, Seats
@@ -29,6 +29,8 @@ SPARE_CALLS = 4
 _REFUSING = 4
 #: Calls that may wait a moment for one of those, so that a burst of them does not turn away the primary's.
 _WAITING = 512
+#: Calls that gRPC lets in beside those, at the least: it takes no other bound once it serves, and more may be configured later.
+_CALLS = 1024
 #: A connection without a call is closed then; a peer that calls again opens another, unasked.
 _IDLE_MS = 60_000
 _OPTIONS = (
@@ -44,7 +46,8 @@ _OPTIONS = (
 
 
 class GrpcServer:
-    """Serves replication at one address. ``allowed``: how many calls each configured peer may have open; nobody else has any."""
+    """Serves replication at one address. ``allowed``: how many calls each configured peer may have open, until :meth:`allow` says
+    otherwise; nobody else has any."""
 
     def __init__(
         self,
@@ -65,10 +68,11 @@ class GrpcServer:
         self._peers = PeerSeats(allowed)
         self._recheck = recheck
         self._lock = threading.Lock()
-        self._serving: dict[Intake, tuple[str, int]] = {}
+        #: Of each call: whose it is, and from where it came.
+        self._serving: dict[Intake, tuple[str, tuple[str, int]]] = {}
         self._server: grpc.Server | None = None
         self._stopped = False
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: Workers | None = None
 
     def start(self) -> None:
         """Listens, where this node's own identity is good; else ``tick`` does as soon as it is. Raises ``Refused`` when the port
@@ -81,9 +85,11 @@ class GrpcServer:
 
     def _listen_with(self, credentials: grpc.ServerCredentials) -> None:
         workers = self._peers.total + _REFUSING
-        pool = ThreadPoolExecutor(workers, "hikae-serve")
+        pool = Workers(workers, "hikae-serve")
         options = (*_OPTIONS, ("grpc.max_allowed_incoming_connections", connections.most()))
-        server = grpc.server(pool, options=options, maximum_concurrent_rpcs=workers + _WAITING)
+        most = max(workers, _CALLS) + _WAITING
+        # gRPC does nothing with its pool but submit; the type that it declares is narrower.
+        server = grpc.server(pool, options=options, maximum_concurrent_rpcs=most)  # type: ignore[arg-type]
         server.add_generic_rpc_handlers((_Handler(self._replicate),))
         try:
             self.port = server.add_secure_port(self._listen, credentials)
@@ -96,6 +102,18 @@ class GrpcServer:
         server.start()
         self._server, self._pool = server, pool
 
+    def allow(self, allowed: Mapping[str, int]) -> None:
+        """From now on each of these peers may have so many calls open. Calls of peers that are none any more end; those of the
+        others go on. Any thread."""
+        self._peers.allow(allowed)
+        pool = self._pool
+        if pool is not None:
+            pool.allow(self._peers.total + _REFUSING)
+        with self._lock:
+            for intake, (peer, _) in self._serving.items():
+                if peer not in allowed:
+                    intake.leave()
+
     def tick(self) -> None:
         """Once a second: listens where it could not yet, and shuts connections that are too many for one address. Raises
         ``Refused`` as ``start`` does."""
@@ -104,7 +122,7 @@ class GrpcServer:
         if not self.port or not connections.crowded():
             return
         with self._lock:
-            calling = set(self._serving.values())
+            calling = {came_from for _, came_from in self._serving.values()}
         for one in connections.surplus(connections.accepted(self.port), calling):
             connections.shut(one, self.port)
 
@@ -137,7 +155,7 @@ class GrpcServer:
     ) -> Iterator[bytes]:
         intake = Intake(peer, self._directory, self._seats, self._clock, cancel=lambda: _cancel(context))
         with self._lock:
-            self._serving[intake] = connections.peer_of(context.peer())
+            self._serving[intake] = peer, connections.peer_of(context.peer())
         try:
             if not context.add_callback(intake.leave):
                 return

@@ -16,8 +16,10 @@ from house.manual import manual
 
 _HEAD = """# Configuration keys
 
-Made from the source by `make pages`. `live`: `hikae reload` takes it over; all others wait for a restart. `same`: it must be
-the same on all nodes, which compare it (`config-differs`); all others are each node's own. `not yet`: it is checked, and this
+Made from the source by `make pages`. `live`: `hikae reload` takes it over while everything runs on. `reopened`: `hikae reload`
+closes that dataset and opens it anew with it; the others run on. All other keys wait for a restart, and with one of them whatever
+else would open the same dataset anew. Whole `[[dataset]]` and `[[peer]]` tables come and go by `hikae reload`. `same`: it must
+be the same on all nodes, which compare it (`config-differs`); all others are each node's own. `not yet`: it is checked, and this
 version does not act on it.
 """
 
@@ -99,6 +101,8 @@ def _remarks(table: str, declared: Declared) -> Iterator[str]:
         yield "same"
     if declared.key.live:
         yield "live"
+    if declared.key.reopens:
+        yield "reopened"
     if not declared.key.acts:
         yield "not yet"
 

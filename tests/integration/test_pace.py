@@ -161,12 +161,12 @@ def test_what_is_wrong_or_cannot_change_is_named() -> None:
             assert (Exit.CONFIG, "") == (done.returncode, done.stdout)
             assert all(word in done.stderr for word in (str(both.alpha.config), *words)), done.stderr
             both.alpha.told("config-invalid", str(both.alpha.config), *words)
-        both.alpha.config.write_text(text.replace('kind = "tree"', 'kind = "tree"\nexclude = ["*.tmp"]'))
+        both.alpha.config.write_text(text.replace('kind = "tree"', f'kind = "tree"\nvault = "{both.base}/vaults"'))
         assert both.alpha.process is not None
         both.alpha.process.send_signal(signal.SIGHUP)
-        both.alpha.told("config-needs-restart", "dataset[web].exclude")
+        both.alpha.told("config-needs-restart", "dataset[web].vault")
         assert "config-invalid" not in both.alpha.problems()
-        (both.source / "x.tmp").write_text("still replicated")
+        (both.source / "x").write_text("still replicated")
         both.mirror()
         both.alpha.config.write_text(text)
         assert ([], []) == tuple(both.alpha.json("reload")[key] for key in ("taken", "needs_restart"))

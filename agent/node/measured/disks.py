@@ -34,14 +34,19 @@ def seconds_until_reserve(samples: Sequence[tuple[float, int]], reserve: int) ->
 
 
 class Disks:
-    """The filesystems under some directories, one for each device. ``tick`` by one thread, ``facts`` by any.
+    """The filesystems under some directories, one for each device; ``paths`` says which those are now. ``tick`` by one thread,
+    ``facts`` by any.
 
     A mount that never answers holds up a thread that does nothing else, and the figures stay as they were."""
 
     def __init__(
-        self, paths: Iterable[Path], board: ProblemBoard, clock: Clock, look: Callable[[str], FreeSpace] = room_at
+        self,
+        paths: Callable[[], Iterable[Path]],
+        board: ProblemBoard,
+        clock: Clock,
+        look: Callable[[str], FreeSpace] = room_at,
     ) -> None:
-        self._paths = sorted(str(path) for path in paths)
+        self._paths = paths
         self._board = board
         self._clock = clock
         self._look = look
@@ -72,7 +77,7 @@ class Disks:
     def _rooms(self) -> list[FreeSpace]:
         """The first directory of each filesystem stands for it."""
         rooms: dict[int, FreeSpace] = {}
-        for path in self._paths:
+        for path in sorted(map(str, self._paths())):
             try:
                 device = os.stat(path).st_dev
                 rooms.setdefault(device, self._look(path))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from agent import __version__
-from agent.config.values import Dataset
+from agent.config.values import Dataset, Peer
 from agent.core.errors import HikaeError, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.node.context import SideContext
@@ -32,9 +33,22 @@ from agent.stream.versions import SPOKEN
 NONCE_SIZE = 32
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A link, the way that it takes, and the peer as it was configured then."""
+
+    peer: Peer
+    transport: GrpcTransport
+    link: Link
+
+    def end(self) -> None:
+        self.link.stop()
+        self.transport.close()
+
+
 class Outgoing:
     """Of one dataset on its primary. ``replicas`` by name; ``make_source`` reads for one call; ``catalog``: what was committed.
-    Links are started and closed by the node's thread, the rest is for any."""
+    Links are started, changed and closed by who tends the dataset, one at a time; the rest is for any thread."""
 
     def __init__(
         self,
@@ -56,25 +70,45 @@ class Outgoing:
         self._catalog = catalog
         self._lock = threading.Lock()
         self._senders: dict[str, Sender] = {}
-        self._transports: dict[str, GrpcTransport] = {}
-        #: By standby: those that are configured as peers.
-        self.links: dict[str, Link] = {}
-        for peer in context.around.settings.peers:
-            if peer.name in replicas:
-                transport = self._transports[peer.name] = context.around.transport(peer)
-                make, clock = partial(self._sender, replicas[peer.name]), context.around.clock
-                self.links[peer.name] = Link(peer.name, dataset.name, transport, make, clock, broken=self._broken)
+        #: By standby: those that are configured as peers. Replaced as a whole.
+        self._lines = {peer.name: self._line(peer) for peer in self._standbys()}
+
+    @property
+    def links(self) -> Mapping[str, Link]:
+        """By standby: those that are configured as peers."""
+        return {name: line.link for name, line in self._lines.items()}
 
     def start(self) -> None:
         """Dial every standby, and again whenever a call ends."""
-        for link in self.links.values():
-            link.start()
+        for line in self._lines.values():
+            line.link.start()
+
+    def redial(self) -> None:
+        """The peers of this node were configured anew: calls to those that are gone, or are elsewhere now, end, and those that
+        came are dialled. Calls to the others go on."""
+        peers = {peer.name: peer for peer in self._standbys()}
+        old = self._lines
+        begun = {name: self._line(peer) for name, peer in peers.items() if name not in old or old[name].peer != peer}
+        self._lines = {name: begun.get(name) or old[name] for name in peers}
+        for name, line in old.items():
+            if name not in peers or name in begun:
+                line.end()
+        for line in begun.values():
+            line.link.start()
+
+    def _standbys(self) -> Iterator[Peer]:
+        return (peer for peer in self._context.around.settings.peers if peer.name in self._replicas)
+
+    def _line(self, peer: Peer) -> _Line:
+        around = self._context.around
+        transport, make = around.transport(peer), partial(self._sender, self._replicas[peer.name])
+        link = Link(peer.name, self._dataset.name, transport, make, around.clock, broken=self._broken)
+        return _Line(peer, transport, link)
 
     def close(self) -> None:
         """End the calls, each after the commit that it is in, and dial no more."""
-        for name, link in self.links.items():
-            link.stop()
-            self._transports[name].close()
+        for line in self._lines.values():
+            line.end()
 
     def dial_now(self) -> None:
         """Wait out no pause between two calls."""

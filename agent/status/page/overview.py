@@ -33,7 +33,7 @@ def status_page(status: Json, width: int) -> Text:
     return Text("\n").join([*lines, *_foot(status, width)])
 
 
-_NONE = "no datasets: add [[dataset]] to the configuration, then restart the agent"
+_NONE = "no datasets: add [[dataset]] to the configuration, then: hikae reload"
 
 
 def head(status: Json, width: int) -> Text:

@@ -17,21 +17,31 @@ class PeerSeats:
     """Calls that may be open at once, by peer. Thread-safe; nobody waits for one."""
 
     def __init__(self, allowed: Mapping[str, int]) -> None:
-        self.total = sum(allowed.values())
         self._allowed = dict(allowed)
         self._lock = threading.Lock()
-        self._taken = dict.fromkeys(allowed, 0)
+        self._taken: dict[str, int] = {}
+
+    @property
+    def total(self) -> int:
+        """Of all peers together."""
+        return sum(self._allowed.values())
+
+    def allow(self, allowed: Mapping[str, int]) -> None:
+        """From now on so many. Calls that are open stay open, and count."""
+        with self._lock:
+            self._allowed = dict(allowed)
 
     @contextmanager
     def taken(self, peer: str) -> Iterator[None]:
         """Serve a call of ``peer``. Raises ``NotPermitted`` for one that is not configured, ``TryAgain`` for one too many."""
         with self._lock:
             if peer not in self._allowed:
-                remedy = "add it as a [[peer]] to the configuration here, and restart the agent"
+                remedy = "add it as a [[peer]] to the configuration here, then: hikae reload"
                 raise NotPermitted("serve a call", peer, "it is no peer of this node", remedy)
-            if self._taken[peer] >= self._allowed[peer]:
-                raise TryAgain("serve a call", peer, f"{self._taken[peer]} of its calls are open already")
-            self._taken[peer] += 1
+            taken = self._taken.get(peer, 0)
+            if taken >= self._allowed[peer]:
+                raise TryAgain("serve a call", peer, f"{taken} of its calls are open already")
+            self._taken[peer] = taken + 1
         try:
             yield
         finally:

@@ -9,7 +9,7 @@ import pytest
 
 from agent.config import Settings, load
 from agent.config.changes import changes
-from agent.config.schema import LIVE_KEYS
+from agent.config.schema import LIVE_KEYS, REOPENING_KEYS, SHARED_KEYS
 from agent.config.values import Dataset
 
 HEAD = '[node]\nname = "alpha"\n[[peer]]\nname = "beta"\naddress = "beta.example:7440"\n'
@@ -55,27 +55,78 @@ def test_limits_and_brake_are_taken_over(read: Reader) -> None:
     ("text", "waiting"),
     [
         (HEAD.replace('"alpha"\n', '"alpha"\nlisten = "0.0.0.0:1"\n') + WEB, ("node.listen",)),
-        (HEAD.replace("beta.example", "elsewhere") + WEB, ("peer[beta].address",)),
-        (HEAD + '[[peer]]\nname = "gamma"\naddress = "c:1"\n' + WEB, ("peer[gamma]",)),
         (HEAD + '[tls]\nca = "/x/ca.crt"\n' + WEB, ("tls.ca", "tls.crl")),
         (HEAD + '[console]\nlisten = "127.0.0.1:1"\n' + WEB, ("console.listen",)),
-        (HEAD + MAIL, ("dataset[mail]", "dataset[web]")),
-        (HEAD + WEB.replace("/srv/web", "/srv/other"), ("dataset[web].path",)),
-        (HEAD + WEB + 'exclude = ["*.o"]\nhistory = "1h"\n', ("dataset[web].exclude", "dataset[web].history")),
+        (HEAD + WEB + 'vault = "/backup"\n', ("dataset[web].vault",)),
+        (HEAD + WEB + 'exclude = ["*.o"]\nvault = "/backup"\n', ("dataset[web].exclude", "dataset[web].vault")),
     ],
 )
 def test_what_needs_a_restart_is_named_and_stays(read: Reader, text: str, waiting: tuple[str, ...]) -> None:
-    """Everything else goes on as it was; live keys beside it are taken over all the same."""
+    """With all that would open the same dataset anew; live keys beside it are taken over all the same."""
     running = read(HEAD + WEB)
     found = changes(running, read(text))
-    assert (running, (), waiting) == (found.settings, found.taken, found.waiting)
+    assert (running.datasets, running.node, running.tls, running.console) == (
+        found.settings.datasets,
+        found.settings.node,
+        found.settings.tls,
+        found.settings.console,
+    )
+    assert ((), waiting, frozenset()) == (found.taken, found.waiting, found.reopened)
     found = changes(running, read(text + 'brake = { deleted = "1%" }\n'))
-    wanted = () if "dataset[web]" in waiting else ("dataset[web].brake",)
-    assert (wanted, waiting) == (found.taken, found.waiting)
+    assert (("dataset[web].brake",), waiting, frozenset()) == (found.taken, found.waiting, found.reopened)
+
+
+def test_files_of_another_node_say_nothing(read: Reader) -> None:
+    """Its datasets would be those of that node."""
+    running = read(HEAD + WEB)
+    text = (HEAD + WEB + MAIL).replace('"beta"', '"x"').replace('name = "alpha"', 'name = "beta"')
+    found = changes(running, read(text.replace('name = "x"', 'name = "alpha"').replace('["x"]', '["beta"]')))
+    assert (running, (), ("node.name", "tls.cert", "tls.key")) == (found.settings, found.taken, found.waiting)
+
+
+def test_peers_come_go_and_move(read: Reader) -> None:
+    """No dataset is touched by that."""
+    running = read(HEAD + '[[peer]]\nname = "gamma"\naddress = "c:1"\n' + WEB)
+    new = read(HEAD.replace("beta.example", "elsewhere") + '[[peer]]\nname = "delta"\naddress = "d:1"\n' + WEB)
+    found = changes(running, new)
+    assert ("peer[beta].address", "peer[delta]", "peer[gamma]") == found.taken
+    assert (new.peers, (), frozenset()) == (found.settings.peers, found.waiting, found.reopened)
+
+
+def test_datasets_come_and_go(read: Reader) -> None:
+    """A renamed one is one that goes and one that comes."""
+    running, new = read(HEAD + WEB), read(HEAD + MAIL)
+    found = changes(running, new)
+    assert (new.datasets, ("dataset[mail]", "dataset[web]"), ()) == (
+        found.settings.datasets,
+        found.taken,
+        found.waiting,
+    )
+    assert (frozenset({"mail"}), frozenset({"web"}), frozenset()) == (found.came, found.gone, found.reopened)
+
+
+def test_a_dataset_is_opened_anew_for_what_it_cannot_take_while_open(read: Reader) -> None:
+    """All of it is taken then; the other one runs on."""
+    new = read(HEAD + WEB.replace("/srv/web", "/srv/other") + 'exclude = ["*.o"]\nhistory = "1h"\n' + MAIL)
+    found = changes(read(HEAD + WEB + MAIL), new)
+    assert (("dataset[web].path", "dataset[web].exclude", "dataset[web].history"), ()) == (found.taken, found.waiting)
+    assert (new.datasets, frozenset({"web"})) == (found.settings.datasets, found.reopened)
+
+
+def test_a_dataset_is_opened_anew_for_another_one_below_it(read: Reader) -> None:
+    """What lies there is not its own any more, or is its own again."""
+    outer = WEB + 'exclude = ["inner"]\n'
+    alone, nested = read(HEAD + outer), read(HEAD + outer + MAIL.replace("/srv/mail", "/srv/web/inner"))
+    assert [frozenset({"web"}), frozenset({"web"})] == [
+        changes(alone, nested).reopened,
+        changes(nested, alone).reopened,
+    ]
 
 
 def test_every_live_key_is_one_of_a_dataset(read: Reader) -> None:
-    """And none of them is what both nodes compare."""
+    """And none of them is what both nodes compare; what both compare opens it anew, but for its name and kind."""
+    assert SHARED_KEYS - {"name", "kind"} <= REOPENING_KEYS
+    assert not REOPENING_KEYS & LIVE_KEYS
     assert LIVE_KEYS < {field.name for field in fields(Dataset)}
     one = read(HEAD + WEB).datasets[0]
     other = read(HEAD + WEB + 'brake = { deleted = "1%" }\nlimits = { steady = [{ rate = "1MB/s" }] }\n').datasets[0]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from agent import pki
 from agent.config import load
-from agent.config.values import Dataset, Limit
+from agent.config.changes import ConfigChanges
+from agent.config.values import Dataset, Limit, Settings
 from agent.core.clock import ManualClock
 from agent.core.errors import ConfigError
 from agent.core.problem import Problem, ProblemBoard
@@ -21,17 +23,19 @@ LIMITED = WEB + 'limits = { steady = [{ rate = "1MB/s" }] }\n'
 
 
 class Told:
-    """Remembers what it was configured as, and what the files named as its primary."""
+    """Remembers what it was to go on with; the primary of ``recorded`` datasets is another than the files may say."""
 
     def __init__(self) -> None:
-        self.datasets: list[Dataset] = []
-        self.named: list[str] = []
-        self.recorded = False
+        self.found: list[ConfigChanges] = []
+        self.recorded: set[str] = set()
 
-    def configure(self, dataset: Dataset, read: Dataset) -> bool:
-        self.datasets.append(dataset)
-        self.named.append(read.primary)
+    def take(self, found: ConfigChanges, read: Settings) -> Collection[str]:
+        self.found.append(found)
         return self.recorded
+
+    def web(self) -> Dataset:
+        """As it was last configured."""
+        return next(one for one in self.found[-1].settings.datasets if one.name == "web")
 
 
 class Node:
@@ -44,9 +48,9 @@ class Node:
         pki.issue("alpha", str(directory / "pki"), now_ns=clock.now_ns())
         self.file.write_text(HEAD + WEB)
         self.board = ProblemBoard()
-        self.web = Told()
+        self.told = Told()
         self.published = 0
-        self.reloader = Reloader(load(str(self.file)), {"web": self.web}, self.board, clock, changed=self._changed)
+        self.reloader = Reloader(load(str(self.file)), self.told, self.board, clock, changed=self._changed)
 
     def _changed(self) -> None:
         self.published += 1
@@ -66,7 +70,7 @@ def test_limits_are_handed_to_their_dataset(node: Node) -> None:
     """The dataset gets the new value; nothing is wrong; it is published; the second time nothing is new."""
     node.file.write_text(HEAD + LIMITED)
     assert ["dataset[web].limits"] == node.reloader.reload()["taken"]
-    assert (Limit(None, 1_000_000),) == node.web.datasets[-1].limits.steady
+    assert (Limit(None, 1_000_000),) == node.told.web().limits.steady
     assert ([], {}, 1) == (node.reloader.reload()["taken"], node.problems(), node.published - 1)
 
 
@@ -85,7 +89,7 @@ def test_a_wrong_file_changes_nothing(node: Node, text: str, words: tuple[str, .
         node.reloader.reload()
     problem = node.problems()[CONFIG_INVALID]
     assert all(word in problem.message for word in (str(node.file), *words)), problem.message
-    assert ("\n" in problem.message, "hikae reload" in problem.remedy, []) == (False, True, node.web.datasets)
+    assert ("\n" in problem.message, "hikae reload" in problem.remedy, []) == (False, True, node.told.found)
     node.file.write_text(HEAD + LIMITED)
     node.reloader.reload()
     assert {} == node.problems()
@@ -101,32 +105,33 @@ def test_a_key_that_is_gone_is_a_wrong_file(node: Node) -> None:
 
 def test_what_needs_a_restart_is_said_until_it_is_undone(node: Node) -> None:
     """The keys are listed, beside others that took effect, until the file is as it runs."""
-    node.file.write_text(HEAD + LIMITED + 'exclude = ["*.o"]\n')
-    assert ["dataset[web].exclude"] == node.reloader.reload()["needs_restart"]
+    node.file.write_text(HEAD + LIMITED + 'vault = "/backup"\n')
+    assert ["dataset[web].vault"] == node.reloader.reload()["needs_restart"]
     problem = node.problems()[CONFIG_NEEDS_RESTART]
-    assert (True, True) == ("dataset[web].exclude" in problem.message, "systemctl restart hikae" in problem.remedy)
-    assert ((), 1) == (node.web.datasets[-1].exclude, len(node.web.datasets[-1].limits.steady))
+    assert (True, True) == ("dataset[web].vault" in problem.message, "systemctl restart hikae" in problem.remedy)
+    assert (None, 1) == (node.told.web().vault, len(node.told.web().limits.steady))
     node.file.write_text(HEAD + LIMITED)
     node.reloader.reload()
     assert {} == node.problems()
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_a_primary_that_a_record_overrules_waits_for_no_restart(node: Node, recorded: bool) -> None:
-    """Its dataset is told what the file names; before there is a record a restart takes it."""
-    node.web.recorded = recorded
+def test_a_primary_that_a_record_overrules_is_not_taken(node: Node, recorded: bool) -> None:
+    """It takes no effect and waits for no restart; before there is a record it is the primary."""
+    node.told.recorded = {"web"} if recorded else set()
     node.file.write_text(
         HEAD + WEB.replace('"alpha"', '"gamma"').replace('["beta"]', '["alpha"]').replace("gamma", "beta")
     )
-    waiting = node.reloader.reload()["needs_restart"]
-    assert (["beta"], "alpha") == (node.web.named, node.web.datasets[-1].primary)
-    assert ["dataset[web].standby"] == [key for key in waiting if key != "dataset[web].primary"]
-    assert recorded is ("dataset[web].primary" not in waiting)
+    found = node.reloader.reload()
+    assert ("dataset[web].primary" not in found["taken"], []) == (recorded, found["needs_restart"])
+    assert frozenset({"web"}) == node.told.found[-1].reopened
 
 
 def test_many_keys_are_counted(node: Node) -> None:
     """A new configuration altogether is one readable line."""
-    more = "".join(f'[[peer]]\nname = "p{number}"\naddress = "p{number}:1"\n' for number in range(20))
-    node.file.write_text(HEAD + more + WEB)
+    sets = [WEB.replace("web", f"d{number}") for number in range(20)]
+    node.file.write_text(HEAD + "".join(sets))
+    node.reloader.reload()
+    node.file.write_text(HEAD + "".join(one + 'vault = "/backup"\n' for one in sets))
     node.reloader.reload()
     assert node.problems()[CONFIG_NEEDS_RESTART].message.endswith(" and 12 more")

@@ -307,7 +307,7 @@ def test_colour_on_a_terminal() -> None:
 
 def test_no_datasets() -> None:
     """An empty configuration says what to do."""
-    assert lines(a_node())[1:] == ["no datasets: add [[dataset]] to the configuration, then restart the agent"]
+    assert lines(a_node())[1:] == ["no datasets: add [[dataset]] to the configuration, then: hikae reload"]
 
 
 _NAMES = st.text(min_size=1, max_size=300)

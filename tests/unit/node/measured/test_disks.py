@@ -37,7 +37,7 @@ def looked_at(tmp_path: Path, *frees: int) -> tuple[Disks, ProblemBoard]:
     """Disks of 100 GiB with a reserve of 1 GiB, looked at every five minutes."""
     clock, board = ManualClock(), ProblemBoard()
     left = list(frees)
-    disks = Disks([tmp_path], board, clock, lambda path: FreeSpace(path, left.pop(0), 100 * GIB))
+    disks = Disks(lambda: [tmp_path], board, clock, lambda path: FreeSpace(path, left.pop(0), 100 * GIB))
     for _ in frees:
         disks.look_now()
         clock.advance(300)
@@ -77,7 +77,7 @@ def test_directories_of_one_filesystem_are_one_disk(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     disks = Disks(
-        [tmp_path / "b", tmp_path / "a", tmp_path / "gone"],
+        lambda: [tmp_path / "b", tmp_path / "a", tmp_path / "gone"],
         ProblemBoard(),
         ManualClock(),
         lambda path: FreeSpace(path, 50 * GIB, 100 * GIB),
@@ -95,7 +95,7 @@ def test_a_disk_that_does_not_answer_holds_up_nobody(tmp_path: Path) -> None:
         answer.wait()
         return FreeSpace(path, 50 * GIB, 100 * GIB)
 
-    disks = Disks([tmp_path], ProblemBoard(), clock, slow)
+    disks = Disks(lambda: [tmp_path], ProblemBoard(), clock, slow)
     for _ in range(3):
         disks.tick()
         clock.advance(20)

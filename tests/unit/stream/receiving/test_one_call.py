@@ -27,3 +27,14 @@ def test_who_is_no_peer_has_none() -> None:
     """However good its certificate."""
     with pytest.raises(NotPermitted, match="no peer of this node"), PeerSeats({"alpha": 1}).taken("mallory"):
         pass
+
+
+def test_seats_change_while_they_are_taken() -> None:
+    """A call that is open counts; who is a peer no more gets none, and its calls end without harm."""
+    seats = PeerSeats({"alpha": 1, "gamma": 1})
+    with seats.taken("alpha"), seats.taken("gamma"):
+        seats.allow({"alpha": 2, "delta": 1})
+        with seats.taken("alpha"), seats.taken("delta"):
+            assert 3 == seats.total
+        with pytest.raises(NotPermitted), seats.taken("gamma"):
+            pass

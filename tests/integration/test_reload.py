@@ -1,0 +1,113 @@
+"""Datasets and peers that come, change and go by `hikae reload`, while the others run on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from fakes.agents import Agent, Fleet, Shared, fleet, pair
+from fakes.proxy import proxy
+
+
+def another(both: Fleet, name: str) -> Shared:
+    """A dataset from the first node to the second, with a file in its source."""
+    one, two = (agent.name for agent in both.agents[:2])
+    made = Shared(name, one, (two,), {one: both.base / f"{name}-source", two: both.base / f"{name}-standby"})
+    made.paths[one].mkdir(exist_ok=True)
+    (made.paths[one] / "first").write_text(name)
+    return made
+
+
+def add(both: Fleet, made: Shared, agents: Sequence[Agent]) -> None:
+    """Write it into the files and have them read again."""
+    for agent in agents:
+        agent.config.write_text(agent.config.read_text() + made.config())
+        assert [f"dataset[{made.name}]"] == agent.json("reload")["taken"]
+
+
+def run_on(both: Fleet, name: str = "web", peer: str = "beta") -> tuple[str, str]:
+    """What begins anew with the call of a dataset, and with its capture: both are equal while they were not touched."""
+    reconciled: str = both.agents[0].look(name)["watch"]["last_reconcile"]
+    since: str = both[peer].look(name)["peers"][0]["since"]
+    return since, reconciled
+
+
+def codes(agent: Agent, name: str) -> list[str]:
+    """The events of a dataset."""
+    return [row["code"] for row in agent.json("events") if row["dataset"] == name]
+
+
+def test_a_dataset_comes_and_goes_while_another_runs_on() -> None:
+    """Added on both nodes it is replicated; taken out it is closed and no longer listed, its state stays, and an event tells;
+    put back it goes on in its epoch. The other dataset's calls, capture and apply are never touched."""
+    with pair() as both:
+        both.begin()
+        before = run_on(both)
+        texts = [agent.config.read_text() for agent in both.agents]
+        mail = another(both, "mail")
+        add(both, mail, both.agents)
+        both.alpha.wait(name="mail")
+        both.must_equal(mail)
+        for agent, text in zip(both.agents, texts, strict=True):
+            agent.config.write_text(text)
+            assert ["dataset[mail]"] == agent.json("reload")["taken"]
+            assert ["web"] == [row["name"] for row in agent.json("status")["datasets"]]
+            assert ("dataset-gone", True) == (codes(agent, "mail")[-1], (agent.state / "datasets/mail").is_dir())
+        (mail.paths["alpha"] / "second").write_text("while nobody looked")
+        add(both, mail, both.agents)
+        both.alpha.wait(name="mail")
+        both.must_equal(mail)
+        assert 1 == both.alpha.dataset("mail")["epoch"]
+        (both.source / "after").write_text("web runs on")
+        both.mirror()
+        assert before == run_on(both)
+
+
+def without(text: str, node: Agent) -> str:
+    """A configuration in which a node is no peer and keeps no standby."""
+    peer = f'[[peer]]\nname = "{node.name}"\naddress = "127.0.0.1:{node.port}"\n'
+    return re.sub(rf', {node.name} = "[^"]*"', "", text.replace(peer, "").replace(f', "{node.name}"]', "]"))
+
+
+def test_a_standby_joins_and_leaves() -> None:
+    """A third node comes as a peer and keeps a standby, then goes again; another dataset of the first two runs on."""
+    with fleet("alpha", "beta", "gamma") as three:
+        alpha, beta, gamma = three.agents
+        mail, web = another(three, "mail"), three.datasets["web"]
+        full = {agent: agent.config.read_text() for agent in three.agents}
+        less = {agent: without(full[agent], gamma) + mail.config() for agent in (alpha, beta)}
+        for agent in (alpha, beta):
+            agent.config.write_text(less[agent])
+            agent.start()
+        for agent in (alpha, beta):
+            agent.up()
+        alpha.wait(name="mail")
+        before = run_on(three, "mail")
+        for agent in (alpha, beta):
+            agent.config.write_text(full[agent] + mail.config())
+            assert {"peer[gamma]", "dataset[web].standby", "dataset[web].path"} == set(agent.json("reload")["taken"])
+        gamma.start()
+        (web.paths["alpha"] / "f").write_text("for both")
+        three.mirror()
+        for agent in (alpha, beta):
+            agent.config.write_text(less[agent])
+            assert {"peer[gamma]", "dataset[web].standby", "dataset[web].path"} == set(agent.json("reload")["taken"])
+        gamma.connected(False)
+        (web.paths["alpha"] / "g").write_text("for beta")
+        alpha.wait()
+        assert ["beta"] == [peer["name"] for peer in alpha.look()["peers"]]
+        assert before == run_on(three, "mail")
+
+
+def test_a_peer_that_moves_is_dialled_where_it_is_now() -> None:
+    """Its call is another one; capture, and the call of the other standby of the same dataset, run on."""
+    with fleet("alpha", "beta", "gamma") as three, proxy(three["gamma"].port) as wire:
+        three.begin()
+        alpha = three["alpha"]
+        kept, moved = run_on(three), run_on(three, peer="gamma")
+        three.reach_through("alpha", "gamma", wire.port)
+        assert ["peer[gamma].address"] == alpha.json("reload")["taken"]
+        (three.datasets["web"].paths["alpha"] / "f").write_text("over another way")
+        three.mirror()
+        assert (kept, True) == (run_on(three), run_on(three, peer="gamma")[0] > moved[0])
+        assert (moved[1], True) == (run_on(three, peer="gamma")[1], wire.carried > 0)
