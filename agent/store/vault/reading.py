@@ -148,7 +148,13 @@ class VaultReader:
                     else:
                         pack.check_header(name, place)
                 except (Damaged, NotFound, StoreFailed) as error:
-                    yield name, error.reason
+                    if self._lies_at(name, place):
+                        yield name, error.reason
+
+    def _lies_at(self, name: bytes, place: Place) -> bool:
+        """Whether a chunk still is where it was found before: it may have been collected since, and its pack with it."""
+        with self.lock:
+            return self._index.place(name) == place
 
     def _find(self, name: bytes) -> tuple[Place, OpenPack]:
         with self.lock:

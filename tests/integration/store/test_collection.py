@@ -294,6 +294,25 @@ def test_a_pack_whose_chunks_come_into_the_index_meanwhile_stays(tmpfs_dir: Path
     stores.close()
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_was_collected_meanwhile_is_no_damage(stores: Stores, deep: bool) -> None:
+    """A verify has a page of names in hand while some of them go, and their pack with them."""
+    dead, raws = some_chunks(60)
+    stores.vault.add(dead, raws)
+    live = os.urandom(1000)
+    stores.write(FILE, stores.put(live))
+    stores.put(b"in the pack behind it")
+    stores.vault.sync()
+    gone: list[Collected] = []
+
+    def look() -> None:
+        if not gone:
+            gone.append(stores.collect())
+
+    assert [] == list(stores.vault.check(deep, look))
+    assert (61, True) == (gone[0].chunks, gone[0].packs > 0)
+
+
 def test_random_histories_lose_nothing_that_can_be_read(stores: Stores, seed: int) -> None:
     """Files that change, come back and go, history that is shortened, collections in between, by one range and by several."""
     chance = random.Random(seed)
