@@ -35,6 +35,7 @@ COMMANDS = {
     "accept": ("hold_commands", "Go on although a hold stands."),
     "resync": ("hold_commands", "Fill a standby whose directory is gone or another."),
     "reload": ("reload_command", "Let the agent read its configuration again."),
+    "dataset": ("dataset_commands", "Delete what is kept of a dataset that is no longer configured."),
     "agent": ("agent_command", "Run the agent in the foreground."),
     "config": ("config_commands", "Check or show the configuration."),
     "pki": ("pki_commands", "Make and look after certificates."),

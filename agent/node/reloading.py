@@ -14,9 +14,10 @@ from agent.config.load import load
 from agent.config.mistakes import ConfigMistakes
 from agent.config.values import Settings
 from agent.core.clock import Clock
-from agent.core.errors import ConfigError
+from agent.core.errors import ConfigError, Refused
 from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
 from agent.core.problem_codes import CONFIG_INVALID, CONFIG_NEEDS_RESTART
+from agent.node import leftover
 from agent.pki import startable
 
 Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge
@@ -52,6 +53,7 @@ class Reloader:
         self._clock = clock
         self._changed = changed
         self._lock = threading.Lock()
+        self._removing = threading.Lock()
 
     def reload(self) -> Json:
         """Read the files again: ``{"files", "taken", "needs_restart", "warnings"}``, lists of lines; the second and third are
@@ -67,6 +69,36 @@ class Reloader:
                 self._refused(error)
                 raise
             return self._take(read)
+
+    def remove(self, name: str, dry_run: bool) -> Json:
+        """Delete what is kept of a dataset that is not configured, or only say what that is: ``operations.removing``.
+
+        Raises ``Refused`` while it is configured, and as ``leftover`` does."""
+        with self._removing:
+            with self._lock:
+                self._must_be_gone(name)
+                found = leftover.find_leftover(self._settings.home(name).parent, name)
+                if not dry_run:
+                    leftover.set_aside(found)
+            left = () if dry_run else leftover.delete(found)
+        if not dry_run:
+            _log.info("what was kept of a dataset is deleted", dataset=name, bytes=found.size)
+        parts = [
+            {"what": part.what, "paths": [str(path) for path in part.paths], "bytes": part.size} for part in found.parts
+        ]
+        return {
+            "dataset": name,
+            "removed": not dry_run,
+            "bytes": found.size,
+            "parts": parts,
+            "left": [str(path) for path in left],
+        }
+
+    def _must_be_gone(self, name: str) -> None:
+        if any(dataset.name == name for dataset in self._settings.datasets):
+            file = self._settings.source_files[0]
+            remedy = f"take it out of {file}, then: hikae reload; then: hikae dataset remove {name}"
+            raise Refused("remove the dataset", name, "it is configured here", remedy)
 
     def _take(self, read: Settings) -> Json:
         found = changes(self._settings, read)

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class RunningAgent:
     """``members``: its datasets; ``publish``: the state now (``status.published``); ``events_since``: the newest events after an
-    id, at most so many; ``reload``: reads the configuration again; ``stopping``: set once long calls are to end."""
+    id, at most so many; ``reload``: reads the configuration again; ``remove``: deletes what is kept of the dataset of a name, or
+    only says what that is; ``stopping``: set once long calls are to end."""
 
     members: Mapping[str, Member]
     publish: Callable[[], Json]
     events_since: Callable[[int, int], list[Json]]
     reload: Callable[[], Json]
+    remove: Callable[[str, bool], Json]
     stopping: threading.Event
 
 

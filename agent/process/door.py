@@ -18,7 +18,12 @@ class AdminDoor:
 
     def __init__(self, path: str, node: Node) -> None:
         agent = RunningAgent(
-            node.members, node.publisher.publish, node.events.since, node.reloader.reload, threading.Event()
+            node.members,
+            node.publisher.publish,
+            node.events.since,
+            node.reloader.reload,
+            node.reloader.remove,
+            threading.Event(),
         )
         self._desk = OperatorDesk(agent)
         self._node = node

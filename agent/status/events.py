@@ -44,8 +44,12 @@ def events_between(old: Json | None, new: Json) -> list[Event]:
     after = {dataset["name"]: dataset for dataset in new["datasets"]}
     for name, dataset in after.items():
         events += _dataset_events(name, before.get(name), dataset)
-    events += [Event(name, "dataset-gone", "no longer configured") for name in before if name not in after]
+    events += [Event(name, "dataset-gone", _gone(name)) for name in before if name not in after]
     return events
+
+
+def _gone(name: str) -> str:
+    return f"no longer configured; what is kept of it goes with: hikae dataset remove {name}"
 
 
 def _dataset_events(name: str, old: Json | None, new: Json) -> Iterator[Event]:

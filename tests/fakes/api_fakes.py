@@ -19,6 +19,7 @@ from agent.operations.holding import AcceptRequest, ResyncRequest
 from agent.operations.journal import Caller
 from agent.operations.pausing import PauseRequest, ResumeRequest
 from agent.operations.reading import EventsRequest, StatusRequest
+from agent.operations.removing import RemoveRequest
 from agent.operations.verifying import VerifyRequest
 from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, WatchFacts
@@ -86,6 +87,7 @@ class FakeControls:
         self.taken: list[str] = []
         self.waiting: list[str] = []
         self.warnings: list[str] = []
+        self.left: list[str] = []
 
     def ask(self, request: Request[AnswerT], progress: Progress | None = None) -> AnswerT:
         """See ``Controls``."""
@@ -93,7 +95,7 @@ class FakeControls:
         self._asked(name, *values)
         if progress is not None:
             self.during(progress)
-        answer: AnswerT = getattr(self, f"_{name}")(request)
+        answer: AnswerT = getattr(self, f"_{name.replace('-', '_')}")(request)
         return answer
 
     def _status(self, _request: StatusRequest) -> Json:
@@ -134,6 +136,11 @@ class FakeControls:
 
     def _resume(self, request: ResumeRequest) -> Json:
         return {"dataset": request.dataset, "paused": None}
+
+    def _dataset_remove(self, request: RemoveRequest) -> Json:
+        parts = [{"what": "vault", "paths": ["/var/lib/hikae/datasets/old/vault"], "bytes": 3 << 30}]
+        left = [] if request.dry_run else list(self.left)
+        return {"dataset": request.name, "removed": not request.dry_run, "bytes": 3 << 30, "parts": parts, "left": left}
 
     def _accept(self, request: AcceptRequest) -> Json:
         return {"dataset": request.dataset, "accepted": "the source is empty"}

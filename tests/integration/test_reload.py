@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 
+from agent.core.errors import Exit
 from fakes.agents import Agent, Fleet, Shared, fleet, pair
 from fakes.proxy import proxy
 
@@ -111,3 +113,41 @@ def test_a_peer_that_moves_is_dialled_where_it_is_now() -> None:
         three.mirror()
         assert (kept, True) == (run_on(three), run_on(three, peer="gamma")[0] > moved[0])
         assert (moved[1], True) == (run_on(three, peer="gamma")[1], wire.carried > 0)
+
+
+def test_what_is_kept_of_a_dataset_is_removed_once_it_is_not_configured() -> None:
+    """Refused before, with what to type; then it goes on either node, a vault elsewhere too, and the trees stay. Configured
+    again it begins anew."""
+    with pair() as both:
+        mail = another(both, "mail")
+        vaults = both.base / "vaults"
+        texts = [agent.config.read_text() for agent in both.agents]
+        for agent in both.agents:
+            agent.config.write_text(agent.config.read_text() + mail.config() + f'adopt = true\nvault = "{vaults}"\n')
+        both.begin()
+        both.alpha.wait(name="mail")
+        for agent, text in zip(both.agents, texts, strict=True):
+            refused = agent.run("dataset", "remove", "mail", "--yes")
+            assert (Exit.REFUSED, True) == (refused.returncode, "then: hikae reload; then:" in refused.stderr)
+            full = agent.config.read_text()
+            agent.config.write_text(text)
+            agent.json("reload")
+            dry = agent.json("dataset", "remove", "mail", "--dry-run")
+            assert (False, True) == (dry["removed"], (agent.state / "datasets/mail").is_dir())
+            done = agent.json("dataset", "remove", "mail", "--yes")
+            assert (True, dry["parts"], ["web"]) == (
+                done["removed"],
+                done["parts"],
+                os.listdir(agent.state / "datasets"),
+            )
+            assert Exit.NOT_FOUND == agent.run("dataset", "remove", "mail", "--yes").returncode
+            told = [row["message"] for row in agent.json("events") if "dataset-remove" in row["message"]]
+            assert 3 == len(told), told
+            agent.config.write_text(full)
+        assert [] == os.listdir(vaults)
+        both.must_equal(mail)
+        for agent in both.agents:
+            assert ["dataset[mail]"] == agent.json("reload")["taken"]
+        (mail.paths["alpha"] / "second").write_text("anew")
+        both.alpha.wait(name="mail")
+        both.must_equal(mail)

@@ -13,6 +13,7 @@ from agent.config.nesting import apart
 from agent.config.values import Dataset
 from agent.core.errors import Damaged
 from agent.node.context import SideContext, Surroundings
+from agent.node.leftover import note_vault
 from agent.repair.lost_chunks import Mending
 from agent.roles import lineage
 from agent.store.catalog.catalog import Catalog
@@ -51,6 +52,7 @@ def open_standby_stores(dataset: Dataset, context: SideContext) -> StandbyStores
     home, place = around.home(dataset), around.vault(dataset)
     for directory in (home, place):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    note_vault(home, place)
     with ExitStack() as stack:
         catalog = stack.enter_context(Catalog.open(str(home / lineage.CATALOG)))
         local = stack.enter_context(lineage.open_local(home))

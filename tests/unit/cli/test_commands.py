@@ -104,6 +104,7 @@ Hikae = Callable[..., tuple[int, str, str]]
         (("resume", "web", "--apply"), ("resume", "web", "apply")),
         (("accept", "web", "--yes"), ("accept", "web")),
         (("resync", "web", "--standby", "--yes"), ("resync", "web")),
+        (("dataset", "remove", "old", "--yes"), ("dataset-remove", "old", False)),
         (("reload",), ("reload",)),
         (("status",), ("status",)),
         (("events", "--limit", "7"), ("events", 0, 8)),
@@ -118,6 +119,21 @@ def test_each_command_asks_for_what_was_typed(
     code, out, err = hikae(*arguments, "--json")
     assert (0, "") == (code, err)
     assert isinstance(json.loads(out), dict | list)
+
+
+def test_a_removal_is_said_before_it_is_asked_for(hikae: Hikae, controls: FakeControls) -> None:
+    """What goes with its size; only a yes deletes; nobody to ask is a refusal that says what to type."""
+    controls.left = ["/backup/old/mine"]
+    plan = "vault, 3.0 GiB: /var/lib/hikae/datasets/old/vault\n"
+    assert (0, plan, "") == hikae("dataset", "remove", "old", "--dry-run")
+    code, out, err = hikae("dataset", "remove", "old")
+    assert (Exit.REFUSED, plan, True) == (code, out, "--yes" in err)
+    code, out, err = hikae("dataset", "remove", "old", person=FakePerson(False))
+    assert (Exit.REFUSED, True) == (code, "3.0 GiB, for good? The tree of old stays." in err)
+    assert {("dataset-remove", "old", True)} == set(controls.calls)
+    code, out, err = hikae("dataset", "remove", "old", person=FakePerson(True))
+    assert (0, f"{plan}old: removed, 3.0 GiB freed; its tree is as it was\n") == (code, out)
+    assert "/backup/old/mine is none of the vault and was left" in err
 
 
 @pytest.mark.parametrize(

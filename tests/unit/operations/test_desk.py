@@ -65,7 +65,7 @@ def _desk(role: Role) -> tuple[OperatorDesk, ClosedMember, list[tuple[int, int]]
         return []
 
     members = cast(Mapping[str, Member], {"web": member})
-    agent = RunningAgent(members, dict, events, lambda: {"files": ["a"]}, threading.Event())
+    agent = RunningAgent(members, dict, events, lambda: {"files": ["a"]}, lambda _name, _dry: {}, threading.Event())
     return OperatorDesk(agent), member, asked
 
 

@@ -14,11 +14,11 @@ from agent.operations.families import FAMILIES, OPERATIONS
 from agent.operations.verifying import VerifyRequest
 
 #: What changes something, and so what a journal has a line of for each call.
-CHANGING = ["accept", "pause", "reload", "resume", "resync", "verify"]
+CHANGING = ["accept", "dataset-remove", "pause", "reload", "resume", "resync", "verify"]
 
 
 def _request(operation: Operation) -> Request[Any]:
-    return read_request(operation.request, {"dataset": "a/b c"} if operation.on_dataset else {})
+    return read_request(operation.request, {"dataset" if operation.on_dataset else "name": "a/b c"})
 
 
 def test_every_declaration_is_listed_once() -> None:
