@@ -12,7 +12,7 @@ from agent.core.dataset_kind import DatasetKind
 from agent.core.ids import CommitNumber, ObjectId
 from agent.core.patch import Patch
 from agent.store.catalog.losses import Ended, More
-from agent.store.local import FactsMark, LocalRow
+from agent.store.local import FactsMark, LocalRow, Signature
 
 #: Gives the bytes of a chunk, verified against its name. Raises ``Damaged`` or ``NotFound``.
 ReadChunk: TypeAlias = Callable[[bytes], bytes]
@@ -113,7 +113,7 @@ class LocalFacts(Protocol):
 
     def get(self, id: ObjectId) -> LocalRow | None: ...
 
-    def by_handle(self, handle: bytes) -> ObjectId | None: ...
+    def signature_of(self, handle: bytes) -> Signature | None: ...
 
     def write(self, puts: Iterable[LocalRow], drops: Iterable[ObjectId] = ()) -> None: ...
 

@@ -6,7 +6,7 @@ import os
 
 from agent.apply.ports import LocalFacts
 from agent.core.ids import ObjectId
-from agent.store.local import LocalRow
+from agent.store.local import LocalRow, Signature
 
 BATCH = 1000
 
@@ -20,6 +20,8 @@ class Ledger:
         self._pending: dict[ObjectId, LocalRow | None] = {}
         self._handles: dict[bytes, ObjectId] = {}
         self._former: dict[bytes, ObjectId] = {}
+        #: Of what was looked for last, as it is stored: what follows is asked about it.
+        self._seen: Signature | None = None
 
     def handle_of(self, id: ObjectId) -> bytes | None:
         """The handle that the object had when it was last placed."""
@@ -38,10 +40,11 @@ class Ledger:
         id = self._handles.get(handle)
         if id is not None:
             return id
-        id = self._local.by_handle(handle)
-        if id is None or id in self._pending:
+        seen = self._local.signature_of(handle)
+        if seen is None or seen[0] in self._pending:
             return None
-        return id
+        self._seen = seen
+        return seen[0]
 
     def record(self, id: ObjectId, handle: bytes, st: os.stat_result, unkept: int = 0) -> None:
         """The object stands there now, with this stat (taken after the last change). ``unkept``: see
@@ -50,7 +53,8 @@ class Ledger:
 
     def is_as_noted(self, id: ObjectId, st: os.stat_result) -> bool:
         """Whether this is the stat with which the object was noted down last: else somebody else has changed it since."""
-        known = self.row_of(id)
+        seen = self._seen
+        known = seen if seen is not None and seen[0] == id and id not in self._pending else self.row_of(id)
         if known is None:
             return False
         return known[2:6] == (st.st_ino, st.st_ctime_ns, st.st_mtime_ns, st.st_size)
@@ -101,6 +105,7 @@ class Ledger:
         if not self._pending:
             return
         puts = [row for row in self._pending.values() if row is not None]
+        self._seen = None
         self._local.write(puts, [id for id, row in self._pending.items() if row is None])
         self._pending.clear()
         self._handles.clear()

@@ -40,6 +40,8 @@ def test_an_object_is_found_by_its_handle(local: Local) -> None:
     )
     found = [local.by_handle(handle) for handle in (b"handle2", b"handle1", b"handle9", b"")]
     assert [ObjectId(2), ObjectId(7), None, None] == found
+    signatures = [local.signature_of(handle) for handle in (b"handle2", b"handle1", b"handle9", b"")]
+    assert found == [one[0] if one is not None else None for one in signatures]
 
 
 def test_a_write_replaces_and_drops_at_once(local: Local) -> None:
