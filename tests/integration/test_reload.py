@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 import re
+import signal
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from agent.core.errors import Exit
 from fakes.agents import Agent, Fleet, Shared, fleet, pair
+from fakes.eventually import eventually
 from fakes.proxy import proxy
 
 
@@ -151,3 +155,134 @@ def test_what_is_kept_of_a_dataset_is_removed_once_it_is_not_configured() -> Non
         (mail.paths["alpha"] / "second").write_text("anew")
         both.alpha.wait(name="mail")
         both.must_equal(mail)
+
+
+def test_a_dataset_is_opened_anew_for_a_rule_and_the_other_runs_on() -> None:
+    """`exclude` takes effect by a reload; both nodes are of one mind again, and a pause stays."""
+    with pair() as both:
+        mail = another(both, "mail")
+        for agent in both.agents:
+            agent.config.write_text(agent.config.read_text() + mail.config())
+        both.begin()
+        both.alpha.wait(name="mail")
+        (both.source / "kept").write_text("in")
+        both.mirror()
+        before = run_on(both, "mail")
+        assert 0 == both.alpha.run("pause", "web", "--send").returncode
+        for agent in both.agents:
+            text = agent.config.read_text()
+            agent.config.write_text(text.replace('kind = "tree"', 'kind = "tree"\nexclude = ["*.tmp"]', 1))
+            assert ["dataset[web].exclude"] == agent.json("reload")["taken"]
+        assert ["send"] == [one["what"] for one in both.alpha.look()["pauses"]]
+        both.alpha.json("resume", "web")
+        (both.source / "y.tmp").write_text("left out")
+        (both.source / "kept").write_text("2")
+        both.alpha.wait()
+        assert ("2", False) == ((both.target / "kept").read_text(), (both.target / "y.tmp").exists())
+        assert [{}, {}] == [agent.problems() for agent in both.agents]
+        assert before == run_on(both, "mail")
+
+
+def test_a_changed_path_is_told_and_undone() -> None:
+    """As at a restart: another directory is no standby, and no source, of what was. With the old path again all goes on."""
+    with pair() as both:
+        (both.source / "f").write_text("1")
+        both.begin()
+        texts = [agent.config.read_text() for agent in both.agents]
+        elsewhere = both.base / "elsewhere"
+        elsewhere.mkdir()
+        both.alpha.config.write_text(texts[0].replace(f'"{both.source}"', f'"{elsewhere}"'))
+        assert ["dataset[web].path"] == both.alpha.json("reload")["taken"]
+        both.alpha.told("root-replaced")
+        assert "1" == (both.target / "f").read_text()
+        both.alpha.config.write_text(texts[0])
+        both.alpha.json("reload")
+        both.alpha.cleared("root-replaced")
+        (both.source / "f").write_text("2")
+        both.mirror()
+
+
+def test_a_dataset_is_renamed() -> None:
+    """It begins anew under the new name, takes its standby over, and what the old one left is removed."""
+    with pair("adopt = true\n") as both:
+        for number in range(20):
+            (both.source / f"f{number}").write_text(f"{number}")
+        both.begin()
+        for agent in both.agents:
+            agent.config.write_text(agent.config.read_text().replace('name = "web"', 'name = "site"'))
+            assert {"dataset[web]", "dataset[site]"} == set(agent.json("reload")["taken"])
+        (both.source / "f0").write_text("renamed")
+        both.alpha.wait(name="site")
+        both.must_equal(both.datasets["web"])
+        for agent in both.agents:
+            assert agent.json("dataset", "remove", "web", "--yes")["removed"]
+            assert [] == list(agent.problems("site"))
+
+
+def test_a_reload_while_a_first_sync_runs(rng: random.Random) -> None:
+    """A dataset comes meanwhile, is through before, and the first sync goes on in its call; a dataset that goes amid its own
+    first sync goes, and comes to its end when it is back."""
+    slow = '[dataset.limits]\nfirst_sync = [{ rate = "200kB/s" }]\n'
+    with pair(slow) as both:
+        (both.source / "large").write_bytes(rng.randbytes(8_000_000))
+        both.start()
+        for agent in both.agents:
+            agent.up()
+        eventually(lambda: both.beta.peer("alpha").get("connected"))
+        since = both.beta.peer("alpha")["since"]
+        texts = [agent.config.read_text() for agent in both.agents]
+        mail = another(both, "mail")
+        add(both, mail, both.agents)
+        both.alpha.wait(name="mail")
+        assert (since, "first-sync") == (both.beta.peer("alpha")["since"], both.alpha.look()["state"])
+        nothing = [text[: text.index("[[dataset]]")] for text in texts]
+        for agent, text in zip(both.agents, nothing, strict=True):
+            agent.config.write_text(text + mail.config())
+            assert ["dataset[web]"] == agent.json("reload")["taken"]
+        for agent, text in zip(both.agents, texts, strict=True):
+            agent.config.write_text(text.replace(slow, "") + mail.config())
+            agent.json("reload")
+        both.mirror()
+
+
+def test_a_dataset_that_goes_is_waited_for_no_longer() -> None:
+    """Who types `hikae wait` without an end is told at once."""
+    with pair() as both, ThreadPoolExecutor(1) as pool:
+        both.begin()
+        both.beta.kill()
+        (both.source / "f").write_text("for nobody")
+        waiting = pool.submit(both.alpha.run, "wait", "web")
+        text = both.alpha.config.read_text()
+        both.alpha.config.write_text(text[: text.index("[[dataset]]")])
+        both.alpha.json("reload")
+        done = waiting.result(60)
+        assert Exit.NOT_FOUND == done.returncode, done.stderr
+
+
+def test_reloads_at_once_and_a_storm_of_signals(rng: random.Random) -> None:
+    """Files change all the while, wrong ones among them, and the last state of them holds; the other dataset runs on."""
+    with pair() as both, ThreadPoolExecutor(4) as pool:
+        both.begin()
+        alpha = both.alpha
+        assert alpha.process is not None
+        mail = another(both, "mail")
+        before, text = run_on(both), alpha.config.read_text()
+        texts = [text, text + mail.config(), text + mail.config() + 'watch = "polling"\n', "[node\n"]
+        asked = []
+        for _ in range(12):
+            replaced = alpha.config.with_suffix(".new")
+            replaced.write_text(rng.choice(texts))
+            replaced.rename(alpha.config)
+            asked += [pool.submit(alpha.run, "reload") for _ in range(2)]
+            for _ in range(50):
+                alpha.process.send_signal(signal.SIGHUP)
+        assert {one.result(60).returncode for one in asked} <= {Exit.DONE, Exit.CONFIG}
+        alpha.config.write_text(text + mail.config())
+        alpha.json("reload")
+        both.beta.config.write_text(both.beta.config.read_text() + mail.config())
+        both.beta.json("reload")
+        alpha.wait(name="mail")
+        both.must_equal(mail)
+        (both.source / "f").write_text("still")
+        both.mirror()
+        assert before == run_on(both)
