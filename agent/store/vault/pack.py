@@ -37,7 +37,7 @@ _IOV_MAX = 1024
 SEARCH_WINDOW = 1 << 20
 #: A sync of a file that grew, or whose blocks were never written, writes five blocks of an ext4 journal; one of blocks that were
 #: written before, none. So where little comes between two syncs, zeros are written so far ahead of it (docs/decisions/0036).
-_ROOM = 256 << 10
+_ROOM = 16 << 10
 #: More than that between two syncs is no little.
 _LITTLE = 64 << 10
 _ZEROS = bytes(_ROOM)
