@@ -157,6 +157,7 @@ class GrpcServer:
         with self._lock:
             self._serving[intake] = peer, connections.peer_of(context.peer())
         try:
+            self._peers.require(peer)  # it may have gone before it could be told to leave
             if not context.add_callback(intake.leave):
                 return
             yield from self._answered(intake, requests, check)

@@ -31,13 +31,17 @@ class PeerSeats:
         with self._lock:
             self._allowed = dict(allowed)
 
+    def require(self, peer: str) -> None:
+        """Raises ``NotPermitted`` for one that is not configured."""
+        if peer not in self._allowed:
+            remedy = "add it as a [[peer]] to the configuration here, then: hikae reload"
+            raise NotPermitted("serve a call", peer, "it is no peer of this node", remedy)
+
     @contextmanager
     def taken(self, peer: str) -> Iterator[None]:
         """Serve a call of ``peer``. Raises ``NotPermitted`` for one that is not configured, ``TryAgain`` for one too many."""
         with self._lock:
-            if peer not in self._allowed:
-                remedy = "add it as a [[peer]] to the configuration here, then: hikae reload"
-                raise NotPermitted("serve a call", peer, "it is no peer of this node", remedy)
+            self.require(peer)
             taken = self._taken.get(peer, 0)
             if taken >= self._allowed[peer]:
                 raise TryAgain("serve a call", peer, f"{taken} of its calls are open already")

@@ -248,6 +248,22 @@ def test_silent_calls_take_no_seat_of_the_primary(
         end()
 
 
+def test_calls_of_a_peer_that_is_none_any_more_end(primary: Primary, served: Served, authority: Authority) -> None:
+    """At once, and none begins; once it is a peer again all goes on. What others may do changes nothing for a call."""
+    transport = served.transport(authority.identities("alpha"))
+    call = Call(primary, transport)
+    call.until_streaming()
+    served.server.allow({"alpha": 2, "gamma": 1, "delta": 7})
+    newest = primary.write((b"more", b"x"))
+    assert call.board.wait(Level.DURABLE, newest.number, 40), call.failure
+    served.server.allow({"gamma": 1})
+    call.join()
+    assert "no peer of this node" in failure_of(primary, served.transport(authority.identities("alpha"))).reason
+    served.server.allow({"alpha": 1})
+    replicate(primary, transport)
+    transport.close()
+
+
 def test_raw_connections_of_one_address_are_few(primary: Primary, served: Served, authority: Authority) -> None:
     """Those that say nothing are shut; a call that stands does not notice."""
     transport = served.transport(authority.identities("alpha"))

@@ -20,11 +20,11 @@ def test_no_more_work_at_once_than_is_allowed_and_more_once_more_is() -> None:
 
     futures = [workers.submit(work, number) for number in range(4)]
     for _ in range(2):
-        begun.acquire()
+        assert begun.acquire(timeout=30)
     assert [True, True, False, False] == [future.running() for future in futures]
     workers.allow(4)
     for _ in range(2):
-        begun.acquire()
+        assert begun.acquire(timeout=30)
     go.set()
     assert [0, 1, 2, 3] == [future.result() for future in futures]
     workers.shutdown()
