@@ -130,7 +130,7 @@ class Local:
         self._open: list[Callable[[apsw.Connection], object]] = []
         self._open_rows, self._opened_at = 0, 0.0
         #: Page digests of large files, in a file of their own.
-        self.pages = Pages(path.removesuffix(".db") + ".pages.db")
+        self.pages = Pages(path.removesuffix(".db") + ".pages.db", now)
         #: Chunk names that may have been captured here, in a file of their own.
         self.known = KnownNames(path.removesuffix(".db") + ".known", created)
 
@@ -272,6 +272,7 @@ class Local:
 
     def keep(self) -> None:
         """What was written so far is taken back by no kill any more. To be called by whoever comes to rest."""
+        self.pages.keep()
         if self._open:
             with self._lock:
                 self._usable()

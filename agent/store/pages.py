@@ -2,14 +2,17 @@
 
 They stand under the object and the name of the chunk that they describe, so they are never those of another version,
 whatever a crash left behind. Losing them loses little: chunks that change next travel whole. So nothing here fails: what cannot
-be read is not there, what cannot be written is not kept.
+be read is not there, what cannot be written is not kept, and many small files share a transaction: it ends with its rows, with
+time, or when whoever writes comes to rest.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 import apsw
@@ -23,6 +26,8 @@ from agent.store.vault import index
 _APPLICATION = 0x68696B67  #: "hikg", in the database header
 _VERSION = 1
 _CACHE_KIB = 4_096
+#: A transaction is of about so many rows, or of so many seconds.
+_ROWS, _SECONDS = 1000, 1.0
 _TABLES = """
 create table page (
     object integer not null, chunk blob not null, reading integer not null, digests blob not null, primary key (object, chunk)
@@ -38,8 +43,10 @@ T = TypeVar("T")
 class Pages:
     """See the module. Opened when it is first needed; any thread."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, now: Callable[[], float] = time.monotonic) -> None:
         self._path = path
+        self._now = now
+        self._open_rows, self._opened_at = 0, 0.0
         self._lock = threading.Lock()
         self._connection: apsw.Connection | None = None
         self._ailing = False
@@ -48,8 +55,15 @@ class Pages:
         """Give the connection back; safe to call twice."""
         with self._lock:
             if self._connection is not None:
+                with suppress(apsw.Error):
+                    _commit(self._connection)
                 self._connection.close(True)
                 self._connection = None
+
+    def keep(self) -> None:
+        """No kill takes back what was written so far. To be called by whoever comes to rest."""
+        if self._open_rows:
+            self._do(self._commit, None)
 
     def begin(self, seed: bytes) -> None:
         """Digests are made with this seed from now on; those of another are forgotten."""
@@ -92,11 +106,20 @@ class Pages:
 
     def _each(self, sql: str, rows: list[tuple[object, ...]]) -> None:
         def write(connection: apsw.Connection) -> None:
-            with connection:
-                connection.executemany(sql, rows)
+            if not connection.in_transaction:
+                query(connection, "begin immediate")
+                self._open_rows, self._opened_at = 0, self._now()
+            connection.executemany(sql, rows)
+            self._open_rows += len(rows)
+            if self._open_rows >= _ROWS or self._now() - self._opened_at >= _SECONDS:
+                self._commit(connection)
 
         if rows:
             self._do(write, None)
+
+    def _commit(self, connection: apsw.Connection) -> None:
+        self._open_rows = 0
+        _commit(connection)
 
     def _do(self, action: Callable[[apsw.Connection], T], otherwise: T) -> T:
         with self._lock:
@@ -125,8 +148,17 @@ class Pages:
         if not self._ailing:
             _log.warning("page digests are not at hand; what changes travels in whole chunks", reason=str(error))
         self._ailing = True
+        if self._connection is not None and self._connection.in_transaction:
+            with suppress(apsw.Error):
+                query(self._connection, "rollback")
+        self._open_rows = 0
         if isinstance(error, Damaged):
             if self._connection is not None:
                 self._connection.close(True)
                 self._connection = None
             index.remove_index(self._path)
+
+
+def _commit(connection: apsw.Connection) -> None:
+    if connection.in_transaction:
+        query(connection, "commit")
