@@ -6,10 +6,17 @@ import os
 import random
 import re
 import signal
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
-from agent.core.errors import Exit
+import pytest
+
+from agent.api.client import AdminClient
+from agent.core.errors import Exit, NotFound
+from agent.operations.waiting import WaitRequest
 from fakes.agents import Agent, Fleet, Shared, fleet, pair
 from fakes.eventually import eventually
 from fakes.proxy import proxy
@@ -38,6 +45,16 @@ def run_on(both: Fleet, name: str = "web", peer: str = "beta") -> tuple[str, str
     return since, reconciled
 
 
+def open_below(agent: Agent, place: Path) -> list[str]:
+    """What the agent has open below a directory."""
+    assert agent.process is not None
+    found = []
+    for one in Path(f"/proc/{agent.process.pid}/fd").iterdir():
+        with suppress(OSError):
+            found.append(os.readlink(one))
+    return [path for path in found if path.startswith(f"{place}/")]
+
+
 def codes(agent: Agent, name: str) -> list[str]:
     """The events of a dataset."""
     return [row["code"] for row in agent.json("events") if row["dataset"] == name]
@@ -58,6 +75,10 @@ def test_a_dataset_comes_and_goes_while_another_runs_on() -> None:
             agent.config.write_text(text)
             assert ["dataset[mail]"] == agent.json("reload")["taken"]
             assert ["web"] == [row["name"] for row in agent.json("status")["datasets"]]
+            assert (True, []) == (
+                bool(open_below(agent, agent.state / "datasets/web")),
+                open_below(agent, agent.state / "datasets/mail"),
+            )
             assert ("dataset-gone", True) == (codes(agent, "mail")[-1], (agent.state / "datasets/mail").is_dir())
         (mail.paths["alpha"] / "second").write_text("while nobody looked")
         add(both, mail, both.agents)
@@ -251,12 +272,15 @@ def test_a_dataset_that_goes_is_waited_for_no_longer() -> None:
         both.begin()
         both.beta.kill()
         (both.source / "f").write_text("for nobody")
-        waiting = pool.submit(both.alpha.run, "wait", "web")
+        begun = threading.Event()
+        client = AdminClient(str(both.alpha.socket))
+        waiting = pool.submit(client.ask, WaitRequest("web"), lambda _: begun.set())
+        assert begun.wait(30)
         text = both.alpha.config.read_text()
         both.alpha.config.write_text(text[: text.index("[[dataset]]")])
         both.alpha.json("reload")
-        done = waiting.result(60)
-        assert Exit.NOT_FOUND == done.returncode, done.stderr
+        with pytest.raises(NotFound, match="no longer configured"):
+            waiting.result(60)
 
 
 def test_reloads_at_once_and_a_storm_of_signals(rng: random.Random) -> None:
