@@ -15,6 +15,7 @@ from agent.chunking.reader import (
     Content,
     ContentReader,
     Found,
+    OneChunk,
     ReaderTools,
     one_chunk_again,
     read_at_once,
@@ -65,7 +66,7 @@ class FileContents:
             return WholeRead(Content(b"", 0), [])
         if size <= (SMALL if was is None else WHOLE) and first_hole(fd) >= size:
             data = read_exact(fd, 0, size, self.tools.reads.pread)
-            read = self._read_of(data, was) if len(data) == size else None
+            read = self._read_of(id, data, was) if len(data) == size else None
             if read is not None:
                 return read
         reader, slices = self.open_slices(was, id, fd, size)
@@ -75,15 +76,21 @@ class FileContents:
             except StopIteration as end:
                 return WholeRead(end.value, reader.found, reader.patches, reader)
 
-    def _read_of(self, data: bytes, was: bytes | None) -> WholeRead | None:
+    def _read_of(self, id: ObjectId, data: bytes, was: bytes | None) -> WholeRead | None:
         """A file that these bytes are all of; None where more is to be asked of the version before than its one chunk."""
         if was is None:
             return WholeRead(*read_at_once(data, self.tools.seed, self.tools.cutter))
         again = one_chunk_again(data, content_of(was))
-        if again is None or (again.found and len(data) >= CHANGED_PAGED):
+        if again is None or (again.found and not again.runs and len(data) >= CHANGED_PAGED):
             return None
-        patches = {again.found[0][0]: again.runs} if again.runs else _NO_PATCHES
-        return WholeRead(again.content, again.found, patches)
+        return WholeRead(again.content, again.found, self._added(id, again) if again.runs else _NO_PATCHES)
+
+    def _added(self, id: ObjectId, again: OneChunk) -> Mapping[bytes, Runs]:
+        """How the one chunk of a file that was added to is made. Its pages need not be known for that, nor for the next line:
+        those of the chunk that was are forgotten, and others made once something changes in its place."""
+        if again.content.size >= CHANGED_PAGED:
+            self._pages.drop(id, [again.runs[0].base])
+        return {again.found[0][0]: again.runs}
 
     def _earlier(self, id: ObjectId | None, was: bytes | None) -> Earlier | None:
         if was is None or id is None:

@@ -30,6 +30,7 @@ class Reading:
     def __init__(self, batch: TreeBatch, pieces: KeptPieces) -> None:
         self.reads = CountedReads()
         self.contents = FileContents(batch, pieces, 42, self.reads)
+        self.pages = batch.pages(42)
 
 
 class Truncating(CountedReads):
@@ -116,6 +117,18 @@ def test_pages_are_kept_of_a_small_file_only_once_it_changed(reading: Reading, t
     same = read_again(reading, tmp_path / "file", before, before)
     changed = read_again(reading, tmp_path / "file", before, before[:-1] + b"x")
     assert (True, False) == (same.reader is None, changed.reader is None)
+
+
+def test_a_small_log_needs_no_pages(reading: Reading, tmp_path: Path) -> None:
+    """What is only added to travels to the byte without; those that a change in its place had made are not left behind."""
+    first, line = os.urandom(CHANGED_PAGED), b"a line\n"
+    second = first[:-1] + b"x"
+    changed = read_again(reading, tmp_path / "log", first, second)
+    assert changed.reader is not None
+    changed.reader.settle(committed=True)
+    assert reading.pages.knows(ID)
+    appended = read_again(reading, tmp_path / "log", second, second + line)
+    assert (None, 1, False) == (appended.reader, len(appended.patches), reading.pages.knows(ID))
 
 
 @pytest.mark.parametrize("left", [0, 10])
