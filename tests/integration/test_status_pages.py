@@ -29,7 +29,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "status.md"
 NOW, EARLIER = "2026-11-22T04:15:00+00:00", "2026-11-22T04:10:00+00:00"
 _CLOCK = re.compile(r"\b\d\d:\d\d\b(:\d\d)?")
 _DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
-_COMMIT = re.compile(r"\b1\.\d+\b(?!\.)")
+_COMMIT = re.compile(r"(?<![.\d])1\.\d+\b(?!\.)")
 _ENTRIES = re.compile(r"\b\d+ of \d+ entries\b")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT")
 _RATES = '[dataset.limits]\nfirst_sync = [{ rate = "200kB/s" }]\n'
@@ -87,7 +87,7 @@ def mask_peers(shown: Json, said: Json) -> None:
             for key in ("received", "applied"):
                 moment = of_peer[key]
                 recent = moment is not None and clock - datetime.fromisoformat(moment) <= timedelta(seconds=3)
-                if recent and peer["connected"]:
+                if recent and peer["connected"] and peer["mode"] == "streaming":
                     peer[key] = shown["clock"]
 
 
@@ -223,14 +223,14 @@ def test_disconnected_from_the_primary() -> None:
 def test_paused_sending() -> None:
     """Somebody asked the primary to send nothing for a while."""
     with filled() as both:
-        both.alpha.run("pause", "web", "--send", "--for", "2h")
+        both.alpha.json("pause", "web", "--send", "--for", "2h")
         must_be("paused: sending", both, is_state("paused"), is_state("paused"))
 
 
 def test_paused_applying() -> None:
     """Somebody asked the secondary to apply nothing."""
     with filled() as both:
-        both.beta.run("pause", "web", "--apply")
+        both.beta.json("pause", "web", "--apply")
         must_be("paused: applying", both, is_state("paused"), is_state("paused"))
 
 
