@@ -86,6 +86,7 @@ class Telling:
         self._clock = clock
         self._said: Standing | None = None
         self._said_at = 0.0
+        self._ending = False
         self._comparing = Comparing(peer, clock, standings.clocks if standings is not None else None)
 
     def heard(self, part: Heartbeat | Progress) -> None:
@@ -103,6 +104,10 @@ class Telling:
         """What our clocks show, if that is to be said now; it counts as said."""
         return self._comparing.due() if self._standings is not None else None
 
+    def ends(self) -> None:
+        """The call comes to its end: why is told at once, however lately something was said. Any thread."""
+        self._ending = True
+
     def due(self) -> Standing | None:
         """What is to be said now; it counts as said."""
         own = self._due()
@@ -119,7 +124,7 @@ class Telling:
         own = self._standings.own(self._peer) if self._standings is not None else None
         if own is None or own is self._said:
             return None
-        if self._said is None:
+        if self._said is None or self._ending:
             return own
         least = CHANGE_SECONDS if own.differs(self._said) else PROGRESS_SECONDS
         return own if self._clock.monotonic() - self._said_at >= least else None

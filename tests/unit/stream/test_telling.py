@@ -46,6 +46,18 @@ def test_a_change_is_told_soon_and_progress_seldom() -> None:
     assert HELD == telling.due()
 
 
+def test_why_a_call_ends_is_told_however_lately_something_was_said() -> None:
+    """The pause that ends it is the last that the peer hears; without it the peer would take the link for lost."""
+    clock, standings = ManualClock(), Standings(ManualClock())
+    telling = Telling(standings, "beta", clock)
+    standings.say("beta", Standing("streaming"))
+    assert Standing("streaming") == telling.due()
+    standings.say("beta", Standing("paused"))
+    assert not telling.waits
+    telling.ends()
+    assert (True, Standing("paused"), None) == (telling.waits, telling.due(), telling.due())
+
+
 def test_the_last_word_of_a_peer_is_kept_with_its_moment() -> None:
     """It outlives the call; whoever shows it knows how old it is, and is woken only by news."""
     clock = ManualClock()

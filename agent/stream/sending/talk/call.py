@@ -141,6 +141,7 @@ class Conversation:
 
     def close(self) -> None:
         """Ask the speaking thread to come to a clean end."""
+        self._telling.ends()
         with self._condition:
             self.closing = True
             self._condition.notify_all()
