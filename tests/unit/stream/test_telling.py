@@ -53,9 +53,9 @@ def test_why_a_call_ends_is_told_however_lately_something_was_said() -> None:
     standings.say("beta", Standing("streaming"))
     assert Standing("streaming") == telling.due()
     standings.say("beta", Standing("paused"))
-    assert not telling.waits
+    assert None is telling.due()
     telling.ends()
-    assert (True, Standing("paused"), None) == (telling.waits, telling.due(), telling.due())
+    assert (Standing("paused"), None) == (telling.due(), telling.due())
 
 
 def test_the_last_word_of_a_peer_is_kept_with_its_moment() -> None:
