@@ -140,10 +140,22 @@ def _as_commit(row: tuple[Any, ...]) -> Commit:
     total = int.from_bytes(size, "big") if isinstance(size, bytes) else size
     if not isinstance(total, int):
         raise Damaged("read the catalog", "", "a commit without its size", "move the catalog away and start again")
-    made = ORDINARY
-    if kind or reached or same or label:
-        made = Provenance(CommitKind(kind), Quiesced(reached), CommitNumber(same), label)
+    made = _made(kind, reached, same, label) if kind or reached or same or label else ORDINARY
     return Commit(number, parent, digest, time, received, bool(consistent), entries, total, fuzzy, files, made)
+
+
+def _made(kind: object, reached: object, same: object, label: object) -> Provenance:
+    if (
+        not isinstance(kind, int)
+        or not isinstance(reached, int)
+        or not isinstance(same, int)
+        or not isinstance(label, str)
+    ):
+        raise Damaged("read the catalog", "", "a commit of no kind", "move the catalog away and start again")
+    try:
+        return Provenance(CommitKind(kind), Quiesced(reached), CommitNumber(same), label)
+    except ValueError as error:
+        raise Damaged("read the catalog", "", "a commit of no kind", "move the catalog away and start again") from error
 
 
 def as_stored(total: int) -> int | bytes:
