@@ -143,7 +143,8 @@ class Standby:
         newest = self._catalog.newest()
         if not self.was_consistent and newest is not None and newest.consistent:
             self._local.set_value(_CONSISTENT, b"yes")
-            self.was_consistent, self._awaited = True, newest.number
+            # The first of them: what came after it meanwhile is no first sync.
+            self.was_consistent, self._awaited = True, self._catalog.oldest_consistent() or newest.number
         self.calls.while_nobody_calls(self.upkeep.turn)
         self._collector.tick()
 
