@@ -38,11 +38,11 @@ def add(both: Fleet, made: Shared, agents: Sequence[Agent]) -> None:
         assert [f"dataset[{made.name}]"] == agent.json("reload")["taken"]
 
 
-def run_on(both: Fleet, name: str = "web", peer: str = "beta") -> tuple[str, str]:
-    """What begins anew with the call of a dataset, and with its capture: both are equal while they were not touched."""
-    reconciled: str = both.agents[0].look(name)["watch"]["last_reconcile"]
+def run_on(both: Fleet, name: str = "web", peer: str = "beta") -> str:
+    """When the call of a dataset began: it begins anew with its capture and with its apply, so it is the same while neither was
+    touched. (The hour of the last look is none: the second one after a start may come a moment later on a busy machine.)"""
     since: str = both[peer].look(name)["peers"][0]["since"]
-    return since, reconciled
+    return since
 
 
 def open_below(agent: Agent, place: Path) -> list[str]:
@@ -136,8 +136,8 @@ def test_a_peer_that_moves_is_dialled_where_it_is_now() -> None:
         assert ["peer[gamma].address"] == alpha.json("reload")["taken"]
         (three.datasets["web"].paths["alpha"] / "f").write_text("over another way")
         three.mirror()
-        assert (kept, True) == (run_on(three), run_on(three, peer="gamma")[0] > moved[0])
-        assert (moved[1], True) == (run_on(three, peer="gamma")[1], wire.carried > 0)
+        assert (kept, True) == (run_on(three), run_on(three, peer="gamma") > moved)
+        assert wire.carried > 0
 
 
 def test_what_is_kept_of_a_dataset_is_removed_once_it_is_not_configured() -> None:

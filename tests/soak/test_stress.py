@@ -18,7 +18,7 @@ import pytest
 
 from fakes.agents import UNBRAKED, Pair, pair
 from fakes.loop_image import MAKERS, can_mount, filesystem
-from fakes.trees import differences
+from fakes.trees import differences, remove_all
 
 WHOLE = int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) > 0
 HALF_AN_HOUR = 1800
@@ -104,4 +104,5 @@ def make_removable(root: Path) -> None:
         subprocess.run(["chattr", "-R", "-f", "-i", "-a", str(top)], capture_output=True, check=False)
     for entry in root.iterdir():
         if entry.name not in (".hikae", STAYS):
-            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+            # Some stressors make directories deeper than Python can remove.
+            remove_all(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
