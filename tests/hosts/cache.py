@@ -13,7 +13,6 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-MIRROR = "http://deb.debian.org/debian"
 _SUITE = "bookworm"
 _BASE = "systemd,systemd-sysv,dbus,iproute2,openssh-server,openssh-client,ca-certificates"
 _DISK = "4G"
@@ -61,7 +60,7 @@ class Cache:
             link.symlink_to(into.name)
 
     def _make_base(self, into: Path) -> None:
-        _run("debootstrap", "--variant=minbase", f"--include={_BASE}", _SUITE, str(into), MIRROR)
+        _run("debootstrap", "--variant=minbase", f"--include={_BASE}", _SUITE, str(into))
 
     def _make_debs(self, into: Path) -> None:
         """An archive that apt can read: the packages and what they need beyond the base, with an index."""
