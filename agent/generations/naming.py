@@ -1,4 +1,4 @@
-"""What a generation is called: the second (UTC) in which it was taken, ``20261122T031500Z``; the next of that second ends in ``-2``."""
+"""What a generation is called: the second (UTC) in which it was taken, ``20261122T031500Z``; the next in it ends in ``-2``."""
 
 from __future__ import annotations
 
