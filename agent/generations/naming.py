@@ -10,7 +10,7 @@ _FORM = "%Y%m%dT%H%M%SZ"
 _SECOND = 1_000_000_000
 
 
-def name_of(taken: int, in_use: Container[str]) -> str:
+def generation_name(taken: int, in_use: Container[str]) -> str:
     """The name of a generation that is taken at ``taken`` (UTC ns), other than those ``in_use``."""
     second = datetime.fromtimestamp(taken // _SECOND, UTC).strftime(_FORM)
     if second not in in_use:
