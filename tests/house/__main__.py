@@ -3,7 +3,8 @@ made from the source are what it makes of them, public names have one meaning, p
 folder is too full.
 
 ``house pages`` makes the pages (``make pages``); ``house figures [CHECKOUT]`` prints how it reads; ``house draw SEED`` thirty
-functions without their places, ``house places SEED`` where these stand."""
+functions without their places, ``house places SEED`` where these stand; ``house walks [CHECKOUT]`` runs two agents and counts how
+often the way of a value leads back."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from pathlib import Path
 from house import figures, glossary, names, pages, problem_codes, references
 from house.draw import draw
 from house.source import read_source
+from house.walks import walks_text
 
 
 def main(arguments: list[str]) -> int:
@@ -25,6 +27,8 @@ def main(arguments: list[str]) -> int:
         case ["figures", *where]:
             for name, value in figures.figures(read_source(Path(*where or ["."]))).items():
                 print(f"{name:45} {value}")
+        case ["walks", *where]:
+            print(walks_text(Path(*where or ["."])))
         case ["draw", seed]:
             for at, (_, text) in enumerate(draw(read_source(Path()), int(seed)), 1):
                 print(f"--- {at}\n{text}\n")
