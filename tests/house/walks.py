@@ -115,7 +115,7 @@ class _Pair:
         """A command; it must succeed."""
         python = self.checkout / ".venv/bin/python"
         subprocess.run(
-            [python, "-m", "agent.cli.main", "--config", self.base / f"{name}.toml", *arguments],
+            [str(python), "-m", "agent.cli.main", "--config", str(self.base / f"{name}.toml"), *arguments],
             cwd=self.checkout,
             check=True,
             capture_output=True,
@@ -140,9 +140,9 @@ def _pair(checkout: Path, base: Path) -> Iterator[_Pair]:
     (base / "source").mkdir()
     (base / "source" / "file").write_bytes(bytes(range(256)) * 800)
     ports = {"alpha": _free_port(), "beta": _free_port()}
-    python = checkout / ".venv/bin/python"
+    python = str(checkout / ".venv/bin/python")
     hikae = [python, "-m", "agent.cli.main"]
-    keys = base / "pki"
+    keys = str(base / "pki")
     subprocess.run([*hikae, "pki", "init", "--dir", keys], cwd=checkout, check=True, capture_output=True)
     running = []
     for name in ports:
@@ -151,7 +151,7 @@ def _pair(checkout: Path, base: Path) -> Iterator[_Pair]:
         (base / f"{name}.toml").write_text(_config(base, name, ports))
     try:
         for name in ports:
-            command = [python, _TRACED, base, "--config", base / f"{name}.toml", "agent"]
+            command = [python, str(_TRACED), str(base), "--config", str(base / f"{name}.toml"), "agent"]
             log = (base / f"{name}.log").open("wb")
             running.append(subprocess.Popen(command, cwd=checkout, stdout=log, stderr=log))
         _until(lambda: all((base / f"{name}.sock").exists() for name in ports))
