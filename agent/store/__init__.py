@@ -15,6 +15,7 @@
       ├─ patch_chains  chunks that lie as patches of others: how deep, and how they are read
       ├─ pack       append-only records
       ├─ pins       who relies on which chunks
+      ├─ beside     the same read by another process, while packs are replaced
       └─ index      name → place, rebuilt from the packs
     collection  chunks that nothing names any more leave the vault
     known     which chunk names may have been captured here          local.known      losing it costs a question

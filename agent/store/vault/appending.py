@@ -83,6 +83,11 @@ class VaultWriter(VaultReader):
             self._synced(end)
         return end
 
+    def _usable(self, operation: str) -> PackWriter:
+        if self._failed or self._writer is None:
+            raise StoreFailed(operation, self._packs, "an earlier sync failed, or it is closed", REOPENED)
+        return self._writer
+
     def _sync(self, fd: int, made: bool) -> None:
         """Sync a pack, and the directory if it is new there."""
         with self._syncing:

@@ -103,6 +103,12 @@ class OpenPacks:
         """The pack goes."""
         self._open.pop(number, None)
 
+    def forget_gone(self) -> None:
+        """Packs that were deleted, by whomever, are let go of: their room comes back."""
+        gone = [number for number, pack in self._open.items() if not os.fstat(pack.fd).st_nlink]
+        for number in gone:
+            self.forget(number)
+
     def close(self) -> None:
         """Let go of all."""
         self._open.clear()

@@ -108,7 +108,7 @@ class VaultReader:
         """What these chunks are stored as, and how deep they lie; None where one is not here. Nobody has checked their bytes.
         Raises ``Damaged``, ``StoreFailed``."""
         with self.lock:
-            self._usable("read the vault")
+            self._require_open("read the vault")
             places = [self._index.place(name) for name in names]
             packs = [self._open(place.pack) if place is not None else None for place in places]
         return [
@@ -158,7 +158,7 @@ class VaultReader:
 
     def _find(self, name: bytes) -> tuple[Place, OpenPack]:
         with self.lock:
-            self._usable("read the vault")
+            self._require_open("read the vault")
             place = self._index.place(name)
             if place is None:
                 raise NotFound("read a chunk", name.hex(), "the vault does not hold it")
@@ -186,21 +186,20 @@ class VaultReader:
         stored = record[HEADER_SIZE:] if place.codec != RAW else memoryview(record)[HEADER_SIZE:]
         return Record(place.codec, place.raw_length, place.depth, stored)
 
-    def _usable(self, operation: str) -> PackWriter:
+    def _require_open(self, operation: str) -> None:
         if self._failed or self._writer is None:
             raise StoreFailed(operation, self._packs, "an earlier sync failed, or it is closed", REOPENED)
-        return self._writer
 
     def _pages(self) -> Iterator[list[tuple[bytes, Place]]]:
         with self.lock:
-            self._usable("read the vault")
+            self._require_open("read the vault")
             page = self._index.unflushed()
         yield page
         passed = {name for name, _ in page}
         after = b""
         while True:
             with self.lock:
-                self._usable("read the vault")
+                self._require_open("read the vault")
                 page = self._index.page(after, _PAGE)
             if not page:
                 return
