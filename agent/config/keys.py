@@ -34,7 +34,7 @@ class Key:
 class Written:
     """How a value stands in a file: the way back of what parses it."""
 
-    write: Callable[[Any], str]  # Any: of the type that it is declared beside
+    write: Callable[[Any], object]  # Any: of the type that it is declared beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,12 @@ class Declared:
 def keys_of(shape: type) -> tuple[Declared, ...]:
     """Every key of a table and of the tables in it, in the order in which they are declared."""
     return tuple(_keys(shape, "", Key("", "")))
+
+
+def without_effect(shape: type) -> Iterator[str]:
+    """Names of the keys that this version does not act on; of a table none of whose keys it acts on, only that of the table."""
+    idle = [one.name for one in keys_of(shape) if not one.key.acts]
+    return (name for name in idle if name.rpartition(".")[0] not in idle)
 
 
 def keys_directly_in(shape: type) -> Iterator[Declared]:
@@ -104,8 +110,10 @@ def _keys(shape: type, prefix: str, above: Key) -> Iterator[Declared]:
 
 
 def _table_in(hint: Any) -> type | None:  # Any: see ``Declared``
-    """The table that stands under a key: itself, or each of a list."""
+    """The table that stands under a key: itself, each of a list, or what need not be there."""
     _, base = _peeled(hint)
+    if get_origin(base) in (typing.Union, types.UnionType):
+        _, base = _peeled(next(one for one in get_args(base) if one is not types.NoneType))
     if get_origin(base) is tuple:
         _, base = _peeled(get_args(base)[0])
     return base if isinstance(base, type) and dataclasses.is_dataclass(base) else None

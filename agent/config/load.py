@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -146,7 +146,7 @@ def _dataset_warnings(each: WrittenDataset, node: str) -> list[str]:
         return [f"{place}: {node} is neither its primary nor a standby; it is passed over here"]
     warnings = [
         f"{place}.{key}: has no effect in this version yet"
-        for key in each.raw.table
+        for key in _dotted(each.raw.table)
         if f"dataset.{key}" in WITHOUT_EFFECT_YET
     ]
     if each.entry.quiesce != "none":
@@ -154,6 +154,14 @@ def _dataset_warnings(each: WrittenDataset, node: str) -> list[str]:
             f'{place}.quiesce: "{each.entry.quiesce}" has no effect in this version yet; each file is whole'
         )
     return warnings
+
+
+def _dotted(table: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    """The keys of a table and of the tables in it, as ``hooks.stop``."""
+    for key, value in table.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{prefix}{key}.")
 
 
 def file_mistakes(settings: Settings) -> list[Mistake]:

@@ -124,3 +124,16 @@ def command(value: object) -> tuple[str, ...]:
     if not all(isinstance(word, str) and "\0" not in word for word in value) or not all(value[:1]):
         raise ValueError(f"a word in it is not a text, or the program is empty; write texts in quotes, like {example}")
     return tuple(value)
+
+
+def hook(value: object) -> object:
+    """A hook as a table: what was written as a list of words, as ``"none"``, or as a table already; None for an empty list."""
+    if value == "none":
+        return {"run": []}
+    if isinstance(value, dict):
+        if value.get("run") == []:
+            raise ValueError('runs nothing; write the program into run, or "none" in place of the table')
+        return value
+    if isinstance(value, str) or not isinstance(value, list):
+        command(value)
+    return {"run": value} if value else None

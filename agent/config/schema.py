@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator, ConfigDict
 
 from agent.config import rules
-from agent.config.keys import Key, keys_directly_in, keys_of
+from agent.config.keys import Key, keys_directly_in, keys_of, without_effect
 from agent.config.values import (
     FORBID,
     AbsolutePath,
@@ -127,7 +127,11 @@ class DatasetEntry:
     )
     hooks: Annotated[
         Hooks,
-        Key('{ start = ["systemctl", "start", "shop"] }', "programs run at a change of role", live=True, acts=False),
+        Key(
+            '{ stop = ["systemctl", "stop", "shop"] }',
+            "programs of yours that bring the application to rest",
+            live=True,
+        ),
     ] = Hooks()
 
     @property
@@ -171,7 +175,7 @@ EXAMPLES: dict[str, str] = {
 #: Tables and keys of datasets that are checked, and that this version does not act on.
 WITHOUT_EFFECT_YET = frozenset(
     [name for name, table in TABLES.items() if not table.acts]
-    + [f"dataset.{key.name}" for key in keys_directly_in(DatasetEntry) if not key.key.acts]
+    + [f"dataset.{name}" for name in without_effect(DatasetEntry)]
 )
 #: Keys of a dataset that must be the same on all nodes; those that it takes over while it runs; those that open it anew.
 SHARED_KEYS = frozenset(key.name for key in keys_directly_in(DatasetEntry) if key.key.shared)

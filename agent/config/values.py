@@ -40,6 +40,7 @@ Kind = Literal["tree", "device"]
 Quiesce = Literal["none", "freeze", "reflink", "btrfs", "hook"]
 WatchKind = Literal["auto", "fanotify", "inotify", "polling"]
 WithoutPeer = Literal["wait", "serve"]
+OnFailure = Literal["abort", "go-on"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,19 +168,56 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """A program of the operator's: its words, never given to a shell (none: there is nothing to do, and that was said). It is
+    killed after ``timeout`` seconds (None: those of all hooks), and tried ``retries`` times more when it fails. ``on_failure``:
+    whether what asked for it ends, or goes on without it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = FORBID
+
+    run: Annotated[Command, Key('["systemctl", "stop", "shop"]', "the program and its arguments; no shell reads them")]
+    timeout: Annotated[Seconds | None, Key('"60s"', "how long it may take, if not as long as all hooks")] = None
+    retries: Annotated[Count, Key("1", "how many times it is tried again when it fails")] = 0
+    on_failure: Annotated[
+        OnFailure, Key('"abort"', 'whether what asked for it ends then, or goes on without it ("go-on")')
+    ] = "abort"
+
+    def as_written(self) -> object:
+        """The hook as it stands in a file: ``"none"``, a list of words, or a table."""
+        if not self.run:
+            return "none"
+        if self == Hook(self.run):
+            return self.run
+        timeout = units.format_duration(self.timeout) if self.timeout is not None else None
+        return {"run": self.run, "timeout": timeout, "retries": self.retries, "on_failure": self.on_failure}
+
+
+#: None: the file says nothing of it.
+HookOrNone = Annotated[Hook | None, BeforeValidator(rules.hook), Written(Hook.as_written)]
+
+
+@dataclass(frozen=True, slots=True)
 class Hooks:
-    """The operator's programs at a change of role, each a list of words (empty: none), ended after ``timeout`` seconds."""
+    """The operator's programs: what starts and stops the application, and what brings it to rest for a generation."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
     start: Annotated[
-        Command, Key('["systemctl", "start", "shop"]', "starts the application where it became primary")
-    ] = ()
-    stop: Annotated[Command, Key('["systemctl", "stop", "shop"]', "stops it before another becomes primary")] = ()
+        HookOrNone, Key('["systemctl", "start", "shop"]', "starts the application again where it was stopped")
+    ] = None
+    stop: Annotated[
+        HookOrNone, Key('["systemctl", "stop", "shop"]', 'stops the application; "none": there is nothing to stop')
+    ] = None
     on_fenced: Annotated[
-        Command, Key('["systemctl", "stop", "shop"]', "stops it on a node that has met a higher epoch")
-    ] = ()
-    timeout: Annotated[Seconds, Key('"60s"', "how long each may take")] = 60
+        HookOrNone, Key('["systemctl", "stop", "shop"]', "stops it on a node that has met a higher epoch", acts=False)
+    ] = None
+    before_freeze: Annotated[
+        HookOrNone, Key('["shop-backup", "begin"]', "brings the application to rest before its tree stands still")
+    ] = None
+    after_thaw: Annotated[
+        HookOrNone, Key('["shop-backup", "end"]', "lets it go on afterwards; it runs whatever came between")
+    ] = None
+    timeout: Annotated[Seconds, Key('"60s"', "how long each may take that says nothing else")] = 60
 
 
 @dataclass(frozen=True, slots=True)

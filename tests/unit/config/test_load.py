@@ -14,6 +14,7 @@ from agent.config.values import (
     ConsoleSettings,
     Generations,
     HealthSettings,
+    Hook,
     Hooks,
     Keep,
     Limit,
@@ -77,10 +78,14 @@ first_sync = [{ hours = "22:00-05:00", rate = "80MB/s" }]
 steady = []
 [dataset.hooks]
 start = ["systemctl", "start", "shop"]
-stop = ["systemctl", "stop", "shop"]
-on_fenced = ["systemctl", "stop", "shop"]
+stop = { run = ["systemctl", "stop", "shop"], timeout = "90s", retries = 1, on_failure = "go-on" }
+on_fenced = "none"
+before_freeze = []
 timeout = "60s"
 """
+
+
+HOOKS = ("start", "stop", "on_fenced", "before_freeze", "after_thaw")
 
 
 def write(folder: Path, text: str, **datasets: str) -> str:
@@ -109,9 +114,8 @@ def test_the_contract_loads(tmp_path: Path) -> None:
     assert Generations("0 * * * *", Keep(30, 8, 12, 0), 7 * 86_400) == web.generations
     assert Brake(0.3, 0.5, 900, 100) == web.brake
     assert Limits(first_sync=(Limit((1320, 300), 80_000_000),)) == web.limits
-    assert Hooks(("systemctl", "start", "shop"), ("systemctl", "stop", "shop"), ("systemctl", "stop", "shop"), 60) == (
-        web.hooks
-    )
+    stop = Hook(("systemctl", "stop", "shop"), 90, 1, "go-on")
+    assert Hooks(Hook(("systemctl", "start", "shop")), stop, Hook(()), None, None, 60) == web.hooks
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -255,6 +259,20 @@ WRONG = [
         BASE + WEB + '[dataset.hooks]\nstart = "systemctl start shop"\n',
         'agent.toml: dataset[web].hooks.start: "systemctl start shop" is no list of words; '
         'write the program and each argument for itself, like ["systemctl", "start", "shop"]',
+    ),
+    (
+        BASE + WEB + "[dataset.hooks]\nstop = { run = [] }\n",
+        "agent.toml: dataset[web].hooks.stop: runs nothing; "
+        'write the program into run, or "none" in place of the table',
+    ),
+    (
+        BASE + WEB + '[dataset.hooks]\nstop = { run = ["x"], on_failure = "ignore" }\n',
+        'agent.toml: dataset[web].hooks.stop.on_failure: "ignore" is not one of "abort", "go-on"; '
+        'write on_failure = "abort"',
+    ),
+    (
+        BASE + WEB + '[dataset.hooks]\nstop = { run = ["x"], retry = 1 }\n',
+        'agent.toml: dataset[web].hooks.stop.retry: is no key that is known; did you mean "retries"?',
     ),
     (
         BASE + WEB.replace('path = "/srv/web"\n', ""),
@@ -450,6 +468,7 @@ def test_every_key_has_an_example() -> None:
         "dataset.limits.first_sync": Limit,
         "dataset.limits.steady": Limit,
         "dataset.hooks": Hooks,
+        **{f"dataset.hooks.{name}": Hook for name in HOOKS},
     }
     for place, shape in shapes.items():
         assert sorted(field.name for field in dataclasses.fields(shape)) == sorted(known_keys(place))

@@ -1,0 +1,224 @@
+"""Programs of the operator's: one is run, bounded in time and in words, and what it said is kept.
+
+It is executed and never forked (a fork of a process that runs gRPC is none that works), in a session of its own, as a list of
+words that no shell reads. It inherits no descriptor but its two ends: nothing to read, and a pipe for what it says.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO
+
+from agent.config.units import printable, shown_value
+from agent.config.values import Hook, Hooks
+from agent.core.errors import CalledOff, HikaeError
+from agent.steps.session import kill_all
+
+#: What the service manager tells the agent is not for programs that the agent runs.
+_OURS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "MAINPID")
+_MARK = "HIKAE_HOOK"
+#: Not the agent's own, which keeps everything to itself.
+_UMASK = 0o022
+_ONE_READ = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class HookLimits:
+    """``words``: bytes of what a program says that are kept, the last ones. ``looks``: seconds after which a caller that wants
+    an end of it is heard. ``between``: seconds from a failure to the next try."""
+
+    words: int = 4096
+    looks: float = 0.25
+    between: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class HookPlace:
+    """What a program is told of where it runs: its environment beside the agent's own."""
+
+    dataset: str
+    node: str
+    role: str
+    epoch: int
+    reason: str
+
+    def environment(self) -> dict[str, str]:
+        """``HIKAE_DATASET``, ``HIKAE_NODE``, ``HIKAE_ROLE``, ``HIKAE_EPOCH``, ``HIKAE_REASON``."""
+        return {
+            "HIKAE_DATASET": self.dataset,
+            "HIKAE_NODE": self.node,
+            "HIKAE_ROLE": self.role,
+            "HIKAE_EPOCH": str(self.epoch),
+            "HIKAE_REASON": self.reason.replace("\0", ""),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class HookResult:
+    """How a hook ended. ``failure``: why it counts as failed, None where it did what it should; ``said``: the last words of its
+    last try; ``tries``: 0 where there was nothing to run; ``seconds``: of all tries together."""
+
+    name: str
+    failure: str | None
+    said: str
+    tries: int
+    seconds: float
+
+    def sentence(self) -> str:
+        """One line for people: how it ended, and its last words."""
+        if not self.tries:
+            return f"{self.name}: nothing to do"
+        ended = self.failure or f"done in {self.seconds:.1f} s"
+        tried = f" (tried {self.tries} times)" if self.tries > 1 else ""
+        last = self.said.rstrip().rpartition("\n")[2]
+        return f"{self.name}: {ended}{tried}" + (f"; it said: {last}" if last else "")
+
+
+class HookFailed(HikaeError):
+    """A hook did not do what it should, and its ``on_failure`` is ``abort``. ``result`` is how it ended."""
+
+    def __init__(self, result: HookResult, dataset: str, program: str) -> None:
+        last = result.said.rstrip().rpartition("\n")[2]
+        said = f"; it said: {last}" if last else ""
+        remedy = f"run {program} by hand to see why, or look at [dataset.hooks] {result.name}"
+        super().__init__(f"run the {result.name} hook", dataset, f"{result.failure}{said}", remedy)
+        self.result = result
+
+
+class HookRunner:
+    """Runs the hooks of one dataset, in the caller's thread. ``is_ending``: whether the caller wants an end of it; a program that
+    runs then is killed with all that it began."""
+
+    def __init__(self, is_ending: Callable[[], bool], limits: HookLimits = HookLimits()) -> None:
+        self._is_ending = is_ending
+        self._limits = limits
+
+    def run(self, hooks: Hooks, name: str, place: HookPlace) -> HookResult:
+        """Run the hook of this name (``stop``), if there is one; what is wrong with it stands in the result.
+
+        Raises ``HookFailed`` when it failed and is to ``abort``, ``CalledOff`` when the caller wanted an end."""
+        hook: Hook | None = getattr(hooks, name)
+        if hook is None or not hook.run:
+            return HookResult(name, None, "", 0, 0.0)
+        result = self._tries(hook, name, place, hook.timeout or hooks.timeout)
+        if result.failure is not None and hook.on_failure == "abort":
+            raise HookFailed(result, place.dataset, shown_value(hook.run[0]))
+        return result
+
+    def _tries(self, hook: Hook, name: str, place: HookPlace, timeout: float) -> HookResult:
+        began = time.monotonic()
+        failure: str | None = None
+        said, tries = "", 0
+        for tries in range(1, hook.retries + 2):
+            failure, said = self._try(hook.run, place, timeout)
+            if failure is None or tries > hook.retries:
+                break
+            self._pause(name, place)
+        return HookResult(name, failure, said, tries, time.monotonic() - began)
+
+    def _pause(self, name: str, place: HookPlace) -> None:
+        until = time.monotonic() + self._limits.between
+        while (left := until - time.monotonic()) > 0:
+            if self._is_ending():
+                raise _called_off(name, place.dataset)
+            select.select((), (), (), min(left, self._limits.looks))
+
+    def _try(self, words: tuple[str, ...], place: HookPlace, timeout: float) -> tuple[str | None, str]:
+        """One run: why it failed, if it did, and its last words."""
+        mark = secrets.token_hex(8)
+        environment = {key: value for key, value in os.environ.items() if key not in _OURS}
+        environment |= {**place.environment(), _MARK: mark}
+        try:
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env=environment,
+                umask=_UMASK,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            return f"{shown_value(words[0])} cannot be run ({getattr(error, 'strerror', None) or error})", ""
+        with process:
+            return self._attend(process, f"{_MARK}={mark}".encode(), place.dataset, timeout=timeout)
+
+    def _attend(
+        self, process: subprocess.Popen[bytes], mark: bytes, dataset: str, *, timeout: float
+    ) -> tuple[str | None, str]:
+        """Hear a program until it ends. A child that holds the pipe and goes on, as a service does, is not waited for; at the
+        deadline nothing of it is left."""
+        assert process.stdout is not None
+        tail = _Tail(process.stdout, self._limits.words)
+        deadline = time.monotonic() + timeout
+        while not _ended(process):
+            left = deadline - time.monotonic()
+            if left <= 0 or self._is_ending():
+                kill_all(process.pid, mark)
+                process.wait()
+                if left > 0:
+                    raise _called_off("hook", dataset)
+                return f"it did not end within {timeout:g} s and was killed", tail.text()
+            tail.hear(process, min(left, self._limits.looks))
+        code = process.wait()
+        return _failure(code), tail.text()
+
+
+class _Tail:
+    """The last bytes of what a program says."""
+
+    def __init__(self, pipe: IO[bytes], most: int) -> None:
+        self._fd = pipe.fileno()
+        self._most = most
+        self._kept = b""
+        self._open = True
+        os.set_blocking(self._fd, False)
+
+    def hear(self, process: subprocess.Popen[bytes], timeout: float) -> None:
+        """Wait until it says something or ends, at most ``timeout`` seconds."""
+        ends = os.pidfd_open(process.pid)
+        try:
+            ready, _, _ = select.select([ends, *([self._fd] if self._open else [])], (), (), timeout)
+        finally:
+            os.close(ends)
+        if self._fd in ready:
+            self._read()
+
+    def text(self) -> str:
+        """What was said last, with nothing that a terminal would obey. A child that goes on talking is heard only so far."""
+        for _ in range(self._most // 4096 + 16):
+            if not self._open or not self._read():
+                break
+        lines = self._kept.decode(errors="replace").splitlines()
+        return "\n".join(map(printable, lines))
+
+    def _read(self) -> bool:
+        try:
+            found = os.read(self._fd, _ONE_READ)
+        except BlockingIOError:
+            return False
+        self._open = bool(found)
+        self._kept = (self._kept + found)[-self._most :]
+        return self._open
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it ended; it stays unwaited for, so that its number stays its own."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _failure(code: int) -> str | None:
+    if code == 0:
+        return None
+    return f"it ended with exit code {code}" if code > 0 else f"it was ended by signal {-code}"
+
+
+def _called_off(name: str, dataset: str) -> CalledOff:
+    return CalledOff(f"run the {name} hook", dataset, "the agent stops", "it is run again when the agent is back")

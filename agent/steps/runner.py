@@ -1,0 +1,116 @@
+"""Runs a table of named steps, each recorded durably before and after; after a crash it goes on with the step that it stood in.
+
+A step may be run again after a crash in it, so each is idempotent: run twice it leaves what one run leaves. Which step comes
+next is a pure function of the table and the record (:func:`next_step`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from agent.core.clock import Clock
+from agent.core.errors import CalledOff, Damaged, HikaeError, TryAgain
+from agent.steps.record import Facts, StepDone, StepsRecord, forget_steps, read_steps, write_steps
+
+World = TypeVar("World")
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """What a step did, in words for people, and what it learned for the steps after it and for who asked (JSON values)."""
+
+    result: str = "done"
+    learned: Mapping[str, Any] = field(default_factory=dict)  # Any: see ``Facts``
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[World]):
+    """``act`` is idempotent; it gets the world and the record so far. ``always``: it is run also when a step before it failed,
+    as what starts the application again is."""
+
+    name: str
+    act: Callable[[World, StepsRecord], StepOutcome]
+    always: bool = False
+
+
+def next_step(table: Sequence[Step[World]], record: StepsRecord) -> Step[World] | None:
+    """The first step that is not done; after a failure, the first such that is run always. None: that was all.
+
+    Raises ``ValueError`` when the record names a step that is not in the table."""
+    names = {step.name for step in table}
+    told = {one.name for one in record.done}
+    if not told <= names or (record.doing is not None and record.doing not in names):
+        raise ValueError(record)
+    return next((one for one in table if one.name not in told and (one.always or record.failed is None)), None)
+
+
+class StepsRunner:
+    """Steps of one list at a time, whose record is the file ``path``. Belongs to one thread at a time.
+
+    A step that raises ``CalledOff`` (the agent stops), or anything that is no ``HikaeError``, leaves the record as a crash
+    would; any other ``HikaeError`` is a failure: steps that are run always follow, the record goes, and the error is raised."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+
+    def under_way(self) -> StepsRecord | None:
+        """What a crash, or an end of the agent, left undone. Raises ``Damaged``, ``OSError``."""
+        return read_steps(self._path)
+
+    def begin(self, kind: str, table: Sequence[Step[World]], world: World, arguments: Facts) -> StepsRecord:
+        """Run a list from its beginning; the record at its end, which is not in the file any more.
+
+        Raises ``TryAgain`` while another list is under way, the first step's error that failed, ``Damaged``, ``OSError``."""
+        found = self.under_way()
+        if found is not None:
+            reason = f"{found.kind} is under way since an earlier call"
+            raise TryAgain(
+                f"begin {kind}", "", reason, "wait until status does not show it any more, and type it again"
+            )
+        record = StepsRecord(kind, self._clock.now_ns(), arguments)
+        write_steps(self._path, record)
+        return self._run(table, world, record)
+
+    def go_on(self, record: StepsRecord, table: Sequence[Step[World]], world: World) -> StepsRecord:
+        """Go on with what :meth:`under_way` told. Raises what :meth:`begin` raises."""
+        return self._run(table, world, record)
+
+    def _run(self, table: Sequence[Step[World]], world: World, record: StepsRecord) -> StepsRecord:
+        first: HikaeError | None = None
+        while (step := self._next(table, record)) is not None:
+            record = record.beginning(step.name)
+            write_steps(self._path, record)
+            began = self._clock.monotonic()
+            try:
+                outcome, failed = step.act(world, record), False
+            except CalledOff:
+                raise
+            except HikaeError as error:
+                outcome, failed = StepOutcome(str(error)), True
+                first = first or error
+            ms = round((self._clock.monotonic() - began) * 1000)
+            record = record.ended(StepDone(step.name, ms, outcome.result, failed), outcome.learned)
+            write_steps(self._path, record)
+        forget_steps(self._path)
+        self._raise_failure(record, first)
+        return record
+
+    def _next(self, table: Sequence[Step[World]], record: StepsRecord) -> Step[World] | None:
+        try:
+            return next_step(table, record)
+        except ValueError as error:
+            remedy = f"finish it by hand, or with the release that began it; then: rm {self._path}"
+            raise Damaged(
+                f"go on with {record.kind}", str(self._path), "it holds steps unknown here", remedy
+            ) from error
+
+    def _raise_failure(self, record: StepsRecord, error: HikaeError | None) -> None:
+        """``error``: what a step of this run raised; of an earlier run only its words are left."""
+        if error is not None:
+            raise error
+        if record.failed is not None:
+            raise HikaeError(f"finish {record.kind}", record.failed.name, record.failed.result)
