@@ -22,6 +22,7 @@ from agent.node.context import SideContext, Surroundings
 from agent.node.disk_reserve import DiskReserve
 from agent.node.following.arrival_pace import keep_pace
 from agent.node.following.collector import CollectedStores, Collector
+from agent.node.following.errands import Errands
 from agent.node.following.history_upkeep import upkeep_of
 from agent.node.following.served_calls import ServedCalls
 from agent.node.following.standby_call import StandbyCall
@@ -79,6 +80,7 @@ class Standby:
         self.board = PositionBoard(Position(newest.number if newest else NOTHING))
         calls = ApplyCalls(self.board.applied, self.turns.rest, context.failed, self._keep_up)
         self.loop = ApplyLoop(applier, board, around.clock, calls, name=f"apply-{dataset.name}")
+        self.errands = Errands(dataset.name, stores.catalog, self.calls, self.board.nudge)
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)
@@ -111,6 +113,7 @@ class Standby:
     def close(self) -> None:
         """End the calls, stop applying with a checkpoint, then close the stores."""
         self.calls.end_all()
+        self.errands.close()
         self._collector.close()
         self.loop.close()
         self.early.close()
@@ -145,8 +148,13 @@ class Standby:
             self._local.set_value(_CONSISTENT, b"yes")
             # The first of them: what came after it meanwhile is no first sync.
             self.was_consistent, self._awaited = True, self._catalog.oldest_consistent() or newest.number
-        self.calls.while_nobody_calls(self.upkeep.turn)
+        self.calls.while_nobody_calls(self._between_commits)
         self._collector.tick()
+
+    def _between_commits(self) -> None:
+        """Nobody calls: what is to be done with the catalog's writing side is done here."""
+        self.errands.turn()
+        self.upkeep.turn()
 
     def steer(self) -> None:
         """Let the applier stand still or go on, as the pauses say."""

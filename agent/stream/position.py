@@ -55,6 +55,13 @@ class PositionBoard:
         for wake in watchers:
             wake()
 
+    def nudge(self) -> None:
+        """Call the watchers although nothing has changed: whoever serves a call is to look up."""
+        with self._condition:
+            watchers = tuple(self._watchers)
+        for wake in watchers:
+            wake()
+
     def unheard(self) -> None:
         """Nobody is there to say how far it is. What is durable stays so; what was applied may be lost with the power of that
         machine, so nobody's waiting ends by it until it is told again."""

@@ -14,6 +14,7 @@ from agent.fs.reserve import ReserveReached
 from agent.node import meeting
 from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
+from agent.node.following.errands import Errands
 from agent.node.following.history_upkeep import HistoryUpkeep
 from agent.node.following.served_calls import ServedCalls
 from agent.node.turn_taking import Turns
@@ -38,6 +39,7 @@ class Serving(Protocol):
     room: DiskReserve
     early: EarlyContent
     calls: ServedCalls
+    errands: Errands
     upkeep: HistoryUpkeep
 
     @property
@@ -122,8 +124,16 @@ class StandbyCall(Receiver):
             )
         if self.rests:
             with self._told():
+                self._standby.errands.turn()
                 self._standby.upkeep.turn()
         return super().progress()
+
+    def sealed_one(self) -> None:
+        """See ``Receiver``. A primary that sends one commit after the other leaves no other moment."""
+        if self._standby.errands.wanted:
+            self.flush()
+            with self._told():
+                self._standby.errands.turn()
 
     def content_came(self, token: int, came: Sequence[tuple[bytes, bytes | memoryview]]) -> None:
         """See ``Receiver``."""

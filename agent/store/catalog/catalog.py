@@ -17,7 +17,8 @@ from agent.core.commit import ORDINARY, Changes, Commit, Provenance
 from agent.core.digest import Digest
 from agent.core.errors import NotFound, OtherDigest, Refused, WireError
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, shown_commit
-from agent.store.catalog import commits, kept, lists, owed, schema
+from agent.store.catalog import commits, generation, kept, lists, owed, schema
+from agent.store.catalog.generation import Generation
 from agent.store.catalog.kept import KeptCommit
 from agent.store.catalog.overlay import Overlay
 from agent.store.catalog.reader import CatalogReader
@@ -77,6 +78,7 @@ class Catalog(CatalogWriter):
         catalog = cls(path, connection, limits)
         try:
             catalog.created = ensure_schema(connection, path, schema.APPLICATION, schema.VERSION, schema.TABLES)
+            query(connection, schema.GROWN)
             settle_log(connection)
             catalog._recover()
             catalog._known_epoch = next(reversed(catalog.lineage), None)
@@ -288,6 +290,27 @@ class Catalog(CatalogWriter):
             with self.between_commits("let go of a commit") as connection:
                 kept.give_up(connection, owner, gone)
             self.let_go_moves += 1
+
+    def keep_generations(self, generations: Sequence[Generation]) -> None:
+        """Durably have these generations as they are given, new ones and those that changed. Raises as :meth:`keep`."""
+        for one in generations:
+            if self.commit_at(one.number) is None or not self.is_readable(one.number):
+                reason = "its commit is none here, or history has passed it"
+                raise NotFound("keep a generation", one.name, reason)
+        with self.between_commits("keep a generation") as connection:
+            generation.put_generations(connection, generations)
+            kept.keep_for_owners(
+                connection, [KeptCommit(one.number, generation.OWNER, time=one.taken) for one in generations]
+            )
+
+    def drop_generations(self, generations: Sequence[Generation]) -> None:
+        """Durably have these generations no more; a commit is let go once none stands for it. Raises as :meth:`keep`."""
+        with self.between_commits("expire generations") as connection:
+            named = generation.drop_generations(connection, [one.name for one in generations])
+            gone = sorted({one.number for one in generations} - named)
+            if gone:
+                kept.give_up(connection, generation.OWNER, gone)
+        self.let_go_moves += 1
 
     def raise_horizon(self, upto: CommitNumber) -> None:
         """No moment before ``upto`` can be read from now on that nobody keeps. Raises as :meth:`keep`."""

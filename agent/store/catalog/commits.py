@@ -56,6 +56,11 @@ class Commits(Protocol):
         ][0]
         return found
 
+    def labelled(self, since: CommitNumber, label: str | None = None) -> list[Commit]:
+        """The commits from ``since`` on that have a label, None: any, in order."""
+        which = "where label <> '' and number >= ?1 and (?2 is null or label = ?2) order by number"
+        return [_as_commit(row) for row in self._all(_COMMIT + which, (since, label))]
+
     def oldest_consistent(self) -> CommitNumber | None:
         """The oldest consistent commit that is kept."""
         for (number,) in self._all("select number from commits where consistent order by number limit 1", ()):

@@ -23,7 +23,7 @@ from agent.core.rows import (
     parent_and_name_of_key,
     tag_of_key,
 )
-from agent.store.catalog import commits, history, kept, losses, named, owed, sums
+from agent.store.catalog import commits, generation, history, kept, losses, named, owed, sums
 from agent.store.catalog.chunk_losses import ChunkLosses
 from agent.store.catalog.row_tables import EVERY_KIND, Difference, RowTables, tables_of
 from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, store_error
@@ -47,7 +47,7 @@ select parent, name from name where object = ?1 and until > ?2 and since <= ?2 o
 _SOME_NAMES = "select parent, name from name where object = ?1 and until > ?2 and since <= ?2 limit ?3"
 
 
-class Reading(owed.Owed, commits.Commits, kept.Kept):
+class Reading(owed.Owed, commits.Commits, kept.Kept, generation.GenerationRows):
     """The reading methods, for whoever has a connection. ``at`` None is the newest sealed commit.
 
     All raise ``Damaged`` when a page's checksum is wrong, ``StoreFailed`` when the disk does not answer."""

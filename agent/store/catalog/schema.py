@@ -16,7 +16,9 @@ A device's content is rows of a third kind: ``chunk`` has each of its chunks by 
 Neither ``time`` nor ``received`` ever falls from one commit to the next, so both are found by number, by halves, and a commit
 writes no tree for them (docs/decisions/0051). Epochs are keyed by number and token; of those with one number at most one has
 commits here, and ``first`` is the first of these. ``kept`` has the commits that stay readable beyond the last hours, each once
-for every ``owner`` that keeps it.
+for every ``owner`` that keeps it; ``generation`` says what is known of those that are generations (``catalog.generation``).
+
+The format only grows: what came later stands in ``GROWN`` and is added where a catalog of before is opened.
 """
 
 from __future__ import annotations
@@ -73,4 +75,14 @@ create table sums (block integer primary key, sums blob not null) strict;
 create table piece (name blob primary key, data blob not null, named integer not null) without rowid, strict;
 create index piece_unnamed on piece (name) where named = 0;
 create table meta (key text primary key, value integer not null) without rowid, strict;
+"""
+
+#: Made at each opening where it is not there yet. A reader may meet a catalog without it.
+GROWN = """
+create table if not exists generation (
+    name text primary key, number integer not null, label text not null, pinned integer not null, taken integer not null,
+    dated integer not null, immutable_until integer not null, cause text not null, reached integer not null,
+    stood_still integer not null, incomplete integer not null, note text not null, hooks text not null
+) without rowid, strict;
+create index if not exists commit_label on commits (number) where label <> '';
 """

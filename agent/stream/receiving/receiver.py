@@ -124,6 +124,7 @@ class Receiver:
                 answers.extend(self._offered(part))
             elif isinstance(part, Seal):
                 self._seal_came(part)
+                self.sealed_one()
             elif isinstance(part, Withdraw):
                 self._withdraw(part)
             elif isinstance(part, Absent):
@@ -182,6 +183,9 @@ class Receiver:
             for changes in held:
                 self._making.stage(following, changes)
         self._held = 0
+
+    def sealed_one(self) -> None:
+        """A seal came, and no row of the next commit yet."""
 
     def content_came(self, token: int, came: Sequence[tuple[bytes, bytes | memoryview]]) -> None:
         """Chunks of the large new file ``token``, names and bytes, in order, ahead of its commit; the vault does not keep them at

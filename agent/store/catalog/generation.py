@@ -1,0 +1,117 @@
+"""Generations as the catalog has them: a commit that is kept beyond history, under a name, and what is known of how it was taken.
+
+The commit itself is kept like any other (``catalog.kept``), once for the owner ``generation``, however many generations stand for
+it: a source at rest gives many of one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import apsw
+
+from agent.core.commit import Quiesced
+from agent.core.errors import Damaged
+from agent.core.ids import CommitNumber
+from agent.store.sqlite import query
+
+#: Who keeps the commits of generations.
+OWNER = "generation"
+
+_COLUMNS = (
+    "name, number, label, pinned, taken, dated, immutable_until, cause, reached, stood_still, incomplete, note, hooks"
+)
+_IS_THERE = "select 1 from sqlite_schema where type = 'table' and name = 'generation'"
+_ALL = f"select {_COLUMNS} from generation order by dated, number, taken, length(name), name"  # noqa: S608 - columns above
+_PUT = f"insert or replace into generation ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_DROP = "delete from generation where name = ?"
+_STILL_NAMED = "select distinct number from generation"
+
+
+class Cause(StrEnum):
+    """Why a generation was taken; the texts are stored and shown."""
+
+    SCHEDULE = "schedule"
+    DEMAND = "demand"
+    #: Before something that overwrites what stood.
+    BEFORE = "before"
+    #: A small part of what would trip the brake was deleted or rewritten.
+    BRAKE = "brake"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation. ``name``: the second of ``taken`` (UTC ns, by this node's clock); ``number``: the commit that it is;
+    ``dated``, ``immutable_until``: by the retention clock (ns; 0: it may be expired at once); ``reached``: how far the source
+    stood still for it, and for how long: ``stood_still`` (ns); ``incomplete``: objects that are not all here; ``note``: what else
+    a person must know of it; ``hooks``: what each of the operator's programs said, as JSON, "" for none."""
+
+    name: str
+    number: CommitNumber
+    taken: int
+    dated: int
+    cause: Cause
+    label: str = ""
+    pinned: bool = False
+    immutable_until: int = 0
+    reached: Quiesced = Quiesced.FILE
+    stood_still: int = 0
+    incomplete: int = 0
+    note: str = ""
+    hooks: str = ""
+
+
+class GenerationRows(Protocol):
+    """Questions for whoever reads a catalog. All raise as its other methods do."""
+
+    def generations(self) -> list[Generation]:
+        """Every generation, the oldest first. Raises ``Damaged`` for one that cannot be."""
+        # A reader may meet a catalog that an agent of before this table has left.
+        if not self._all(_IS_THERE, ()):
+            return []
+        return [_as_generation(row) for row in self._all(_ALL, ())]
+
+    # What ``Reading`` has.
+    def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]: ...  # Any: as in ``Reading``
+
+
+def put_generations(connection: apsw.Connection, generations: Iterable[Generation]) -> None:
+    """These are as they are said to be; one of the same name is replaced."""
+    connection.executemany(_PUT, [_as_row(one) for one in generations])
+
+
+def drop_generations(connection: apsw.Connection, names: Iterable[str]) -> set[int]:
+    """Those of these names are no more; the commits that some generation still stands for."""
+    connection.executemany(_DROP, [(name,) for name in names])
+    return {number for (number,) in query(connection, _STILL_NAMED)}
+
+
+def _as_row(one: Generation) -> tuple[Any, ...]:  # Any: what SQLite takes
+    kept = (one.name, one.number, one.label, one.pinned, one.taken, one.dated, one.immutable_until)
+    return (*kept, one.cause, one.reached, one.stood_still, one.incomplete, one.note, one.hooks)
+
+
+def _as_generation(row: tuple[Any, ...]) -> Generation:  # Any: what SQLite gives
+    name, number, label, pinned, taken, dated, until, cause, reached, still, incomplete, note, hooks = row
+    try:
+        return Generation(
+            name,
+            CommitNumber(number),
+            taken,
+            dated,
+            Cause(cause),
+            label,
+            bool(pinned),
+            until,
+            Quiesced(reached),
+            still,
+            incomplete,
+            note,
+            hooks,
+        )
+    except ValueError as error:
+        remedy = "move the catalog away and start again"
+        raise Damaged("read the catalog", "", f"a generation that cannot be ({error})", remedy) from error
