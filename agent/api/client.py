@@ -9,7 +9,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, cast
 
 from agent.api.addresses import address_of
-from agent.api.failures import error_from
+from agent.core.error_json import error_from
 from agent.core.errors import HikaeError, NotPermitted, Unreachable
 from agent.operations.declaration import AnswerT, Progress, Request
 

@@ -17,9 +17,10 @@ from typing import Any, TypeAlias
 import structlog
 
 from agent.api.answers import LineAnswer
-from agent.api.failures import error_json, http_code
+from agent.api.failures import http_code
 from agent.api.routes import HttpRequest, asked_for, parse_target
 from agent.api.socket_file import SocketFile
+from agent.core.error_json import error_json
 from agent.core.errors import HikaeError, NotPermitted, TryAgain, UsageError
 from agent.operations.declaration import Controls, Json, Request
 from agent.operations.journal import Caller
