@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import structlog
 
@@ -33,6 +33,14 @@ _log = structlog.get_logger("api")
 #: What the kernel shows for a process that no login began.
 _NO_LOGIN = 2**32 - 1
 _CREDENTIALS = struct.Struct("3i")
+
+
+class Desk(Protocol):
+    """What is served (``operations.desk.OperatorDesk``)."""
+
+    def typed_by(self, caller: Caller) -> Controls:
+        """The agent as one user has it."""
+        ...
 
 
 #: What is told of a call, before it is done.
@@ -62,14 +70,14 @@ def _login_of(pid: int) -> int | None:
 
 
 class AdminServer:
-    """Serves ``controls`` at ``path`` to root and to the agent's own user, each call in a thread of its own. ``journal`` is told
+    """Serves ``desk`` at ``path`` to root and to the agent's own user, each call in a thread of its own. ``journal`` is told
     of every call before it is done, and by whom it was typed.
 
-    ``start`` raises what ``SocketFile.bind`` raises. ``stop`` ends once every call has: the controls must be told
+    ``start`` raises what ``SocketFile.bind`` raises. ``stop`` ends once every call has: the desk must be told
     to stop before, so that their long calls end."""
 
-    def __init__(self, path: str, controls: Controls, journal: Journal, limits: AdminLimits | None = None) -> None:
-        self._controls = controls
+    def __init__(self, path: str, desk: Desk, journal: Journal, limits: AdminLimits | None = None) -> None:
+        self._desk = desk
         self._journal = journal
         self._limits = limits or AdminLimits()
         self._file = SocketFile(path)
@@ -78,7 +86,7 @@ class AdminServer:
 
     def start(self) -> None:
         """Listen and answer."""
-        server = _Server(self._controls, self._journal, self._limits)
+        server = _Server(self._desk, self._journal, self._limits)
         try:
             self._file.bind(server.socket)
             server.server_activate()
@@ -112,9 +120,9 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     block_on_close = True
     request_queue_size = 64
 
-    def __init__(self, controls: Controls, journal: Journal, limits: AdminLimits) -> None:
+    def __init__(self, desk: Desk, journal: Journal, limits: AdminLimits) -> None:
         super().__init__("", _Handler, bind_and_activate=False)
-        self.controls = controls
+        self.desk = desk
         self.journal = journal
         self.limits = limits
         self.room = threading.BoundedSemaphore(limits.calls_at_once)
@@ -188,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
         path, query = parse_target(self.path)
         arguments = self._body() if self.command == "POST" else query
         operation, request = asked_for(HttpRequest(self.command, path, arguments))
-        controls = self.server.controls
+        controls = self.server.desk.typed_by(caller)
         self.server.journal(caller, request)
         if not operation.long:
             self._send(200, _outcome(lambda: controls.ask(request)))

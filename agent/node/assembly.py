@@ -15,6 +15,7 @@ from agent.config.changes import ConfigChanges
 from agent.config.values import Settings
 from agent.core.clock import Clock
 from agent.core.errors import ConfigError, HikaeError, Refused
+from agent.core.forwarded import Forwarded, Told
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import BUSY, CERTIFICATE, EVENTS_FILE, NOT_LISTENING, REVOCATION_LIST, UNKNOWN_DATASET
 from agent.node.clocks import Clocks
@@ -23,6 +24,8 @@ from agent.node.measured.disks import Disks
 from agent.node.reloading import Reloader
 from agent.node.roster import Roster
 from agent.pki.startable import kept_list
+from agent.rpc.peer_caller import PeerCaller
+from agent.rpc.peer_door import PeerDoor
 from agent.rpc.server import SPARE_CALLS, GrpcServer
 from agent.rpc.tls import Identities, TlsFiles
 from agent.status.events import Event, EventLog
@@ -48,6 +51,10 @@ class Door(Protocol):
         """Let operators in."""
         ...
 
+    def answer(self, peer: str, asked: Forwarded, told: Told) -> object:
+        """See ``ForwardedDesk``."""
+        ...
+
     def stop(self) -> None:
         """End what they wait for, and let nobody in any more."""
         ...
@@ -58,7 +65,7 @@ class Node:
 
     def __init__(self, settings: Settings, clock: Clock, make_door: Callable[[Node], Door]) -> None:
         self._settings = settings
-        self._clock = clock
+        self.clock = clock
         self.board = ProblemBoard()
         tls = settings.tls
         files = TlsFiles(tls.ca, tls.cert, tls.key, tls.crl, kept_list(settings))
@@ -72,10 +79,13 @@ class Node:
         self.events = EventLog(str(Path(settings.node.state_dir) / "events.jsonl"))
         self.publisher = Publisher(str(socket.parent / "state.json"), self._facts, self.events, clock)
         self.reloader = Reloader(settings, self, self.board, clock, changed=self._changed)
-        self._server = GrpcServer(
-            settings.node.listen, self._identities, _Desk(self), Seats(), clock, _allowed(settings)
-        )
+        self._caller = PeerCaller(self._identities)
         self._door = make_door(self)
+        allowed = _allowed(settings)
+        asked = PeerDoor(self._door, self._identities, clock, allowed)
+        self._server = GrpcServer(
+            settings.node.listen, self._identities, _Desk(self), Seats(), clock, allowed, asked=asked
+        )
         self._open = ExitStack()
 
     def start(self) -> None:
@@ -113,12 +123,12 @@ class Node:
             self._server.tick()
             self.board.clear(NOT_LISTENING)
         except Refused as error:
-            now = self._clock.now_ns()
+            now = self.clock.now_ns()
             self.board.put(Problem(NOT_LISTENING, Severity.ERROR, now, b"", error.reason, error.remedy))
 
     def tell(self, event: Event) -> None:
         """An event that no change of the published state shows. Any thread."""
-        self.events.add(stamp(self._clock.now_ns()) or "", [event])
+        self.events.add(stamp(self.clock.now_ns()) or "", [event])
 
     def reload(self) -> None:
         """Read the configuration again, as a signal asks. What is wrong with it is logged and a problem; nothing is raised."""
@@ -166,10 +176,18 @@ class Node:
             return (Refuse(BUSY, f"{hello.dataset} is not open there now", "see hikae status on that node"),)
         return side.accept(peer, hello)
 
+    def forward(self, peer: str, asked: Forwarded, told: Told) -> object:
+        """Have an operation done on another node; see ``PeerCaller.ask``. Any thread."""
+        found = next((one for one in self._settings.peers if one.name == peer), None)
+        if found is None:
+            reason = f"{peer} is no peer of this node"
+            raise Refused(asked.operation, asked.dataset, reason, f"type it on {peer}, or add it as a [[peer]] here")
+        return self._caller.ask(found, asked, told)
+
     def _facts(self) -> NodeFacts:
         problems, _ = self.board.listed()
         datasets = tuple(member.facts() for member in self.members.values())
-        now, until = self._clock.now_ns(), self._identities.ends
+        now, until = self.clock.now_ns(), self._identities.ends
         return NodeFacts(
             node=self._settings.node.name,
             version=__version__,
@@ -202,7 +220,7 @@ class Node:
         keep_temporary_in(str(state))
 
     def _look_at_certificate(self) -> None:
-        now = self._clock.now_ns()
+        now = self.clock.now_ns()
         try:
             identity = self._identities.current()
         except HikaeError as error:
@@ -221,7 +239,7 @@ class Node:
         self.board.put(Problem(CERTIFICATE, severity, now, b"", message, remedy))
 
     def _look_at_list(self) -> None:
-        now = self._clock.now_ns()
+        now = self.clock.now_ns()
         try:
             said = self._identities.crl.findings(now)
         except HikaeError:
@@ -247,7 +265,7 @@ class Node:
             return
         message = f"events cannot be written: {self.events.trouble}"
         remedy = "free space in the state directory; they are kept in memory meanwhile"
-        self.board.put(Problem(EVENTS_FILE, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
+        self.board.put(Problem(EVENTS_FILE, Severity.WARNING, self.clock.now_ns(), b"", message, remedy))
 
 
 def _allowed(settings: Settings) -> dict[str, int]:

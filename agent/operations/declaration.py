@@ -39,11 +39,27 @@ class DatasetRequest(Request[AnswerT]):
     dataset: str
 
 
+def any_request(_request: Any) -> bool:
+    """Whatever its arguments are."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class FromAfar:
+    """That an operation may be typed on another node than the one that it concerns: which of its requests are ``allowed`` from
+    there, and how many seconds are to lie between two of them on a dataset (``every``)."""
+
+    allowed: Callable[[Any], bool] = any_request
+    every: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """``role``: what the node must be to the dataset, None where both sides can be asked; ``long``: it may wait for a disk, a
     peer or a tree, tells how it goes, and ends when nobody waits for its answer any more; ``changes``: whether a call changes
-    what the agent does or keeps, which is what a journal is about; ``act``: what it does, given a call and the request."""
+    what the agent does or keeps, which is what a journal is about; ``act``: what it does, given a call and the request; ``afar``:
+    whether it is passed on to the node of that role where this one has another, None where it is to be typed there. Where it is
+    passed to several, what each lists is put together; what has one answer is asked of one node only."""
 
     name: str
     request: type[Request[Any]]
@@ -51,6 +67,7 @@ class Operation:
     long: bool
     changes: Callable[[Any], bool]
     act: Callable[[Any, Any], Any]  # Any: each has a call and a request of its own, which the declaring functions check
+    afar: FromAfar | None = None
 
     @property
     def on_dataset(self) -> bool:
@@ -84,10 +101,16 @@ def node_operation(
 
 
 def dataset_operation(
-    name: str, request: type[DatasetT], *, role: Role | None, long: bool, changes: Callable[[DatasetT], bool]
+    name: str,
+    request: type[DatasetT],
+    *,
+    role: Role | None,
+    long: bool,
+    changes: Callable[[DatasetT], bool],
+    afar: FromAfar | None = None,
 ) -> Callable[[Callable[[DatasetCall, DatasetT], object]], Operation]:
-    """Declare what is asked of one dataset."""
-    return lambda act: _declared(Operation(name, request, role, long, changes, act))
+    """Declare what is asked of one dataset. What may come from ``afar`` is ``long``, as a network lies in between."""
+    return lambda act: _declared(Operation(name, request, role, long, changes, act, afar))
 
 
 def operation_of(request: Request[Any]) -> Operation:

@@ -1,24 +1,40 @@
-"""The node's end of every operation: finds the dataset, looks at the role, and has it done. Any thread."""
+"""The node's end of every operation: finds the dataset, looks at the role, has it done here or on the node concerned."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
-from agent.operations.declaration import AnswerT, DatasetRequest, Json, Progress, Request, operation_of
+from agent.operations.declaration import AnswerT, Controls, DatasetRequest, Json, Progress, Request, operation_of
+from agent.operations.forwarding import ask_elsewhere, nodes_concerned
+from agent.operations.journal import Caller, who_typed
 from agent.operations.running import DatasetCall, NodeCall, RunningAgent, member_for
 
 
 class OperatorDesk:
-    """Satisfies ``Controls`` on the node that is asked. All that operators change passes :meth:`ask`."""
+    """Satisfies ``Controls`` on the node that is asked. All that operators change passes :meth:`ask`. ``typist``: who asks, for
+    the journal of another node."""
 
-    def __init__(self, agent: RunningAgent) -> None:
+    def __init__(self, agent: RunningAgent, typist: str = "") -> None:
         self._agent = agent
+        self._typist = typist
+
+    def typed_by(self, caller: Caller) -> Controls:
+        """The desk as one user has it."""
+        return OperatorDesk(self._agent, who_typed(caller))
 
     def ask(self, request: Request[AnswerT], progress: Progress | None = None) -> AnswerT:
         """See ``Controls``."""
+        told = progress or _unheard
+        if isinstance(request, DatasetRequest) and request.dataset in self._agent.members:
+            member = self._agent.members[request.dataset]
+            if nodes := nodes_concerned(member, operation_of(request), request):
+                return cast(AnswerT, ask_elsewhere(self._agent, nodes, request, self._typist, told))
+        return self.done_here(request, told)
+
+    def done_here(self, request: Request[AnswerT], progress: Progress) -> AnswerT:
+        """As :meth:`ask`, and on this node or not at all."""
         operation = operation_of(request)
-        call = self._call(request, progress or _unheard)
-        return cast(AnswerT, operation.act(call, request))
+        return cast(AnswerT, operation.act(self._call(request, progress), request))
 
     def _call(self, request: Request[Any], progress: Progress) -> NodeCall | DatasetCall:
         if not isinstance(request, DatasetRequest):

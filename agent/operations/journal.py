@@ -25,10 +25,15 @@ class Caller:
 
 def typed_event(caller: Caller, request: Request[Any]) -> Event | None:
     """What is told of a call; None where it changes nothing."""
+    return event_of(who_typed(caller), request)
+
+
+def event_of(who: str, request: Request[Any]) -> Event | None:
+    """What is told of a call of ``who``, in words; None where it changes nothing."""
     if not operation_of(request).changes(request):
         return None
     dataset = request.dataset if isinstance(request, DatasetRequest) else ""
-    return Event(dataset, OPERATOR, f"{_who(caller)} typed: {_typed(request)}")
+    return Event(dataset, OPERATOR, f"{who} typed: {_typed(request)}")
 
 
 def _typed(request: Request[Any]) -> str:
@@ -42,7 +47,8 @@ def _typed(request: Request[Any]) -> str:
     return " ".join(words) + (f" ({', '.join(unusual)})" if unusual else "")
 
 
-def _who(caller: Caller) -> str:
+def who_typed(caller: Caller) -> str:
+    """``root (uid 0), logged in as ann (uid 1000)``."""
     login = "" if caller.login in (None, caller.uid) else f", logged in as {_name(caller.login)}"
     return f"{_name(caller.uid)}{login}"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.core.errors import NotFound, Refused
+from agent.core.forwarded import Forwarded
 from agent.operations.declaration import Json, Operation, Progress
 from agent.status.state import Role
 
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 class RunningAgent:
     """``members``: its datasets; ``publish``: the state now (``status.published``); ``events_since``: the newest events after an
     id, at most so many; ``reload``: reads the configuration again; ``remove``: deletes what is kept of the dataset of a name, or
-    only says what that is; ``stopping``: set once long calls are to end."""
+    only says what that is; ``forward``: has an operation done on another node; ``stopping``: set once long calls are to end."""
 
     members: Mapping[str, Member]
     publish: Callable[[], Json]
     events_since: Callable[[int, int], list[Json]]
     reload: Callable[[], Json]
     remove: Callable[[str, bool], Json]
+    forward: Callable[[str, Forwarded, Progress], object]
     stopping: threading.Event
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.core.standing import Verified
-from agent.operations.declaration import DatasetRequest, Json, Progress, dataset_operation
+from agent.operations.declaration import DatasetRequest, FromAfar, Json, Progress, dataset_operation
 from agent.operations.running import DatasetCall
 from agent.status.published import number_json
 from agent.status.state import Role
@@ -37,7 +37,11 @@ def _repairs(request: VerifyRequest) -> bool:
     return request.repair
 
 
-@dataset_operation("verify", VerifyRequest, role=Role.STANDBY, long=True, changes=_repairs)
+def _only_looks(request: VerifyRequest) -> bool:
+    return not request.repair
+
+
+@dataset_operation("verify", VerifyRequest, role=Role.STANDBY, long=True, changes=_repairs, afar=FromAfar(_only_looks))
 def _verify(call: DatasetCall, request: VerifyRequest) -> Json:
     side, told = call.member.standby(), _Told(call.progress)
     restored, damaged = _look_at_vault(call, side, request, told)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from agent.core.errors import TryAgain
 from agent.core.ids import CommitNumber, epoch_of, seq_of
-from agent.operations.declaration import DatasetRequest, Json, Reached, dataset_operation, no_call
+from agent.operations.declaration import DatasetRequest, FromAfar, Json, Reached, dataset_operation, no_call
 from agent.operations.obstacles import of_capture, of_opening, of_peer
 from agent.operations.patience import OpenedAnew, Patience
 from agent.operations.running import DatasetCall
@@ -42,7 +42,7 @@ class ReconcileRequest(DatasetRequest[Json]):
     ``{"dataset", "commit": {"epoch", "seq"}, "found", "seconds"}``."""
 
 
-@dataset_operation("wait", WaitRequest, role=Role.PRIMARY, long=True, changes=no_call)
+@dataset_operation("wait", WaitRequest, role=Role.PRIMARY, long=True, changes=no_call, afar=FromAfar())
 def _wait(call: DatasetCall, request: WaitRequest) -> Json:
     """A barrier through capture, then every standby's position."""
     member = call.member
@@ -65,7 +65,7 @@ def _wait(call: DatasetCall, request: WaitRequest) -> Json:
     }
 
 
-@dataset_operation("reconcile", ReconcileRequest, role=Role.PRIMARY, long=True, changes=no_call)
+@dataset_operation("reconcile", ReconcileRequest, role=Role.PRIMARY, long=True, changes=no_call, afar=FromAfar())
 def _reconcile(call: DatasetCall, _request: ReconcileRequest) -> Json:
     patience = Patience("reconcile", call.dataset, None, call.progress, call.agent.stopping)
 

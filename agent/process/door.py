@@ -1,4 +1,4 @@
-"""The operators' way into a node: the socket, and the desk behind it."""
+"""The operators' way into a node: the socket, the desk behind it, and what was typed on another node."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import threading
 from typing import Any
 
 from agent.api.server import AdminServer
+from agent.core.forwarded import Forwarded, Told
 from agent.node.assembly import Node
 from agent.operations.declaration import Request
 from agent.operations.desk import OperatorDesk
+from agent.operations.from_peers import PeersDesk
 from agent.operations.journal import Caller, typed_event
 from agent.operations.running import RunningAgent
 
@@ -23,9 +25,11 @@ class AdminDoor:
             node.events.since,
             node.reloader.reload,
             node.reloader.remove,
+            node.forward,
             threading.Event(),
         )
         self._desk = OperatorDesk(agent)
+        self._peers = PeersDesk(agent, self._desk, node.tell, node.clock)
         self._node = node
         self._server = AdminServer(path, self._desk, self._tell)
 
@@ -33,6 +37,10 @@ class AdminDoor:
         event = typed_event(caller, request)
         if event is not None:
             self._node.tell(event)
+
+    def answer(self, peer: str, asked: Forwarded, told: Told) -> object:
+        """See ``ForwardedDesk``."""
+        return self._peers.answer(peer, asked, told)
 
     def start(self) -> None:
         """Listen and answer. Raises what ``AdminServer.start`` raises."""

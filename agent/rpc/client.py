@@ -14,7 +14,7 @@ from agent.core.errors import HikaeError, NotPermitted, Unreachable
 from agent.rpc.codec import decode_answers, encode_batch
 from agent.rpc.probe import why_unreachable
 from agent.rpc.short_messages import Packing
-from agent.rpc.tls import RECHECK_SECONDS, Identities, channel_credentials
+from agent.rpc.tls import RECHECK_SECONDS, Identities, TlsFiles, channel_credentials
 from agent.stream.messages import BATCH_MAX, Answers, Batch, Hello, Welcome
 
 METHOD = "/hikae.v1.ReplicationService/Replicate"
@@ -31,6 +31,37 @@ SIZES = (
     ("grpc.max_receive_message_length", BATCH_MAX),
     ("grpc.max_send_message_length", BATCH_MAX),
 )
+
+
+def why_ended(error: grpc.RpcError, operation: str, peer: str, address: str, files: TlsFiles) -> HikaeError:
+    """Why a call to a peer ended, in words. Takes a few seconds at most."""
+    code, told = _code(error), _details(error)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return why_unreachable(peer, address, files, told)
+    if code in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED):
+        return NotPermitted("reach the peer", peer, told, "see hikae pki show on both nodes")
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return Unreachable("reach the peer", peer, "what answers there is no hikae agent", "correct the address")
+    if code is grpc.StatusCode.CANCELLED:
+        return Unreachable(operation, peer, "the call was cancelled", "it is dialled again")
+    return Unreachable(operation, peer, told or str(code), "it is dialled again")
+
+
+def is_unknown(error: grpc.RpcError) -> bool:
+    """Whether the other side serves no such calls."""
+    return _code(error) is grpc.StatusCode.UNIMPLEMENTED
+
+
+def _code(error: grpc.RpcError) -> grpc.StatusCode:
+    # Every error of a call is a grpc.Call too; the declared types exclude that.
+    call: Any = error
+    code: grpc.StatusCode = call.code()
+    return code
+
+
+def _details(error: grpc.RpcError) -> str:
+    call: Any = error
+    return str(call.details() or "")
 
 
 class GrpcTransport:
@@ -99,22 +130,9 @@ class GrpcTransport:
                 standing.certificate = part.certificate
 
     def _mapped(self, error: grpc.RpcError) -> HikaeError:
-        # Every error of a call is a grpc.Call too; the declared types exclude that.
-        call: Any = error
-        code: grpc.StatusCode = call.code()
-        told: str = call.details() or ""
-        if code is grpc.StatusCode.UNAVAILABLE:
+        if _code(error) is grpc.StatusCode.UNAVAILABLE:
             self.close()  # a broken connection waits out gRPC's own pause; ours is the only one
-            return why_unreachable(self._peer, self._address, self._identities.files, told)
-        if code in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED):
-            return NotPermitted("reach the peer", self._peer, told, "see hikae pki show on both nodes")
-        if code is grpc.StatusCode.UNIMPLEMENTED:
-            return Unreachable(
-                "reach the peer", self._peer, "what answers there is no hikae agent", "correct the address"
-            )
-        if code is grpc.StatusCode.CANCELLED:
-            return Unreachable("replicate", self._peer, "the call was cancelled", "it is dialled again")
-        return Unreachable("replicate", self._peer, told or str(code), "it is dialled again")
+        return why_ended(error, "replicate", self._peer, self._address, self._identities.files)
 
 
 class _Standing:

@@ -6,7 +6,6 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from typing import Any
 
 import grpc
 
@@ -16,8 +15,9 @@ from agent.core.errors import HikaeError, Refused
 from agent.rpc import connections
 from agent.rpc.client import KEEPALIVE, METHOD, SIZES
 from agent.rpc.codec import decode_batch, encode_answers
+from agent.rpc.peer_door import ASK, PeerDoor
 from agent.rpc.short_messages import Unpacking
-from agent.rpc.tls import RECHECK_SECONDS, Identities, server_credentials
+from agent.rpc.tls import RECHECK_SECONDS, Identities, presented, server_credentials
 from agent.rpc.workers import Workers
 from agent.stream.messages import Answers, Batch, Hello, Welcome
 from agent.stream.receiving.intake import Directory, Intake, refusal_of
@@ -46,8 +46,8 @@ _OPTIONS = (
 
 
 class GrpcServer:
-    """Serves replication at one address. ``allowed``: how many calls each configured peer may have open, until :meth:`allow` says
-    otherwise; nobody else has any."""
+    """Serves replication at one address, and beside it what ``asked`` serves. ``allowed``: how many calls each configured peer
+    may have open, until :meth:`allow` says otherwise; nobody else has any."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class GrpcServer:
         clock: Clock,
         allowed: Mapping[str, int],
         recheck: float = RECHECK_SECONDS,
+        asked: PeerDoor | None = None,
     ) -> None:
         self.port = 0
         self._listen = listen
@@ -67,6 +68,7 @@ class GrpcServer:
         self._clock = clock
         self._peers = PeerSeats(allowed)
         self._recheck = recheck
+        self._asked = asked
         self._lock = threading.Lock()
         #: Of each call: whose it is, and from where it came.
         self._serving: dict[Intake, tuple[str, tuple[str, int]]] = {}
@@ -84,13 +86,14 @@ class GrpcServer:
         self._listen_with(credentials)
 
     def _listen_with(self, credentials: grpc.ServerCredentials) -> None:
-        workers = self._peers.total + _REFUSING
+        workers = self._threads()
         pool = Workers(workers, "hikae-serve")
         options = (*_OPTIONS, ("grpc.max_allowed_incoming_connections", connections.most()))
         most = max(workers, _CALLS) + _WAITING
         # gRPC does nothing with its pool but submit; the type that it declares is narrower.
         server = grpc.server(pool, options=options, maximum_concurrent_rpcs=most)  # type: ignore[arg-type]
-        server.add_generic_rpc_handlers((_Handler(self._replicate),))
+        served = {METHOD: self._replicate} | ({} if self._asked is None else {ASK: self._asked.serve})
+        server.add_generic_rpc_handlers((_Handler(served),))
         try:
             self.port = server.add_secure_port(self._listen, credentials)
         except RuntimeError:
@@ -106,23 +109,33 @@ class GrpcServer:
         """From now on each of these peers may have so many calls open. Calls of peers that are none any more end; those of the
         others go on. Any thread."""
         self._peers.allow(allowed)
+        if self._asked is not None:
+            self._asked.allow(allowed)
         pool = self._pool
         if pool is not None:
-            pool.allow(self._peers.total + _REFUSING)
+            pool.allow(self._threads())
         with self._lock:
             for intake, (peer, _) in self._serving.items():
                 if peer not in allowed:
                     intake.leave()
 
+    def _threads(self) -> int:
+        asked = 0 if self._asked is None else self._asked.threads
+        return self._peers.total + asked + _REFUSING
+
     def tick(self) -> None:
         """Once a second: listens where it could not yet, and shuts connections that are too many for one address. Raises
         ``Refused`` as ``start`` does."""
+        if self._asked is not None:
+            self._asked.tick()
         if self._server is None and not self._stopped:
             self.start()
         if not self.port or not connections.crowded():
             return
         with self._lock:
             calling = {came_from for _, came_from in self._serving.values()}
+        if self._asked is not None:
+            calling |= self._asked.calling()
         for one in connections.surplus(connections.accepted(self.port), calling):
             connections.shut(one, self.port)
 
@@ -132,6 +145,8 @@ class GrpcServer:
         with self._lock:
             for intake in self._serving:
                 intake.leave()
+        if self._asked is not None:
+            self._asked.leave()
         if self._server is not None and self._pool is not None:
             self._server.stop(grace).wait()
             self._pool.shutdown()
@@ -139,7 +154,7 @@ class GrpcServer:
 
     def _replicate(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         try:
-            shown = _presented(context)
+            shown = presented(context)
             peer, own = self._identities.client_name(shown), self._identities.current()
         except HikaeError as error:
             yield encode_answers((refusal_of(error),))
@@ -193,20 +208,20 @@ class GrpcServer:
         return (dataclasses.replace(first, certificate=certificate, proof=proof), *answers[1:])
 
 
+#: What serves one call.
+_Serving = Callable[[Iterator[bytes], grpc.ServicerContext], Iterator[bytes]]
+
+
 class _Handler(grpc.GenericRpcHandler):
     """Bytes in, bytes out: decoding is ours, so that what is wrong with a message can be said to its sender."""
 
-    def __init__(self, replicate: Callable[[Iterator[bytes], grpc.ServicerContext], Iterator[bytes]]) -> None:
-        self._method: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(replicate)
+    def __init__(self, served: Mapping[str, _Serving]) -> None:
+        self._methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+            method: grpc.stream_stream_rpc_method_handler(serve) for method, serve in served.items()
+        }
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-        return self._method if handler_call_details.method == METHOD else None
-
-
-def _presented(context: grpc.ServicerContext) -> bytes:
-    """The client's certificate (PEM), which TLS has found to be of our authority; empty when there is none."""
-    found: Any = context.auth_context().get("x509_pem_cert")
-    return bytes(found[0]) if found else b""
+        return self._methods.get(handler_call_details.method)
 
 
 def _cancel(context: grpc.ServicerContext) -> None:

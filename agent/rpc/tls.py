@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from cryptography import x509
@@ -140,6 +141,12 @@ def server_credentials(identities: Identities) -> grpc.ServerCredentials:
 def channel_credentials(identity: pki.NodeIdentity) -> grpc.ChannelCredentials:
     """A client's credentials. They never change: a renewed certificate needs a new channel."""
     return grpc.ssl_channel_credentials(identity.ca_pem, identity.key_pem, identity.cert_pem)
+
+
+def presented(context: grpc.ServicerContext) -> bytes:
+    """The client's certificate (PEM), which TLS has found to be of our authority; empty when there is none."""
+    found: Any = context.auth_context().get("x509_pem_cert")
+    return bytes(found[0]) if found else b""
 
 
 def _server_configuration(identity: pki.NodeIdentity) -> grpc.ServerCertificateConfiguration:

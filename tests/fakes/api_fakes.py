@@ -89,6 +89,10 @@ class FakeControls:
         self.warnings: list[str] = []
         self.left: list[str] = []
 
+    def typed_by(self, _caller: Caller) -> FakeControls:
+        """See ``api.server.Desk``: the same for all."""
+        return self
+
     def ask(self, request: Request[AnswerT], progress: Progress | None = None) -> AnswerT:
         """See ``Controls``."""
         name, values = operation_of(request).name, dataclasses.astuple(request)

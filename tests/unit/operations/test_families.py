@@ -34,6 +34,12 @@ def test_what_changes_something_is_known() -> None:
     assert [False, True] == [verify.changes(VerifyRequest("web", repair=repair)) for repair in (False, True)]
 
 
+def test_what_may_be_typed_on_another_node_is_long_and_of_one_side() -> None:
+    """A network lies in between, and the role says which node is concerned."""
+    afar = [one for one in OPERATIONS.values() if one.afar is not None]
+    assert (True, True) == (all(one.long and one.role is not None for one in afar), len(afar) > 2)
+
+
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda one: one.name)
 def test_every_operation_arrives_as_it_was_asked_for(operation: Operation) -> None:
     """Its address leads back to it, with the same arguments, whatever the dataset is called."""

@@ -1,0 +1,92 @@
+"""What other nodes ask for: decided anew here, by what the operation's declaration allows, and told with who typed it where."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from agent.core.clock import Clock
+from agent.core.errors import NotFound, Refused, TryAgain
+from agent.core.forwarded import Forwarded, Told
+from agent.operations.arguments import DATASET, read_request
+from agent.operations.declaration import Operation, Progress, Request
+from agent.operations.families import OPERATIONS
+from agent.operations.journal import event_of
+from agent.operations.running import RunningAgent
+from agent.status.events import Event
+from agent.status.text import shown
+
+
+class DoneHere(Protocol):
+    """The node's own desk (``OperatorDesk``)."""
+
+    def done_here(self, request: Request[Any], progress: Progress) -> Any:
+        """Have it done on this node. Raises ``Refused`` where it concerns another."""
+        ...
+
+
+class PeersDesk:
+    """Satisfies ``ForwardedDesk``. ``tell``: an event for the journal."""
+
+    def __init__(
+        self,
+        agent: RunningAgent,
+        desk: DoneHere,
+        tell: Callable[[Event], None],
+        clock: Clock,
+        operations: Mapping[str, Operation] = OPERATIONS,
+    ) -> None:
+        self._operations = operations
+        self._agent = agent
+        self._desk = desk
+        self._tell = tell
+        self._clock = clock
+        self._lock = threading.Lock()
+        #: When (monotonic) a peer last asked for what may not be asked often, by operation and dataset.
+        self._last: dict[tuple[str, str], float] = {}
+
+    def answer(self, peer: str, asked: Forwarded, told: Told) -> object:
+        """See ``ForwardedDesk``."""
+        operation = self._known(asked)
+        self._require_shared(peer, asked.dataset)
+        request = read_request(operation.request, {**asked.arguments, DATASET: asked.dataset})
+        if operation.afar is None or not operation.afar.allowed(request):
+            raise _only_there(asked)
+        self._require_seldom(asked, operation.afar.every)
+        event = event_of(f"{shown(asked.typist)} on {peer}", request)
+        if event is not None:
+            self._tell(event)
+        return self._desk.done_here(request, told)
+
+    def _known(self, asked: Forwarded) -> Operation:
+        operation = self._operations.get(asked.operation)
+        if operation is None:
+            reason = "this release knows no such operation"
+            raise NotFound("answer another node", shown(asked.operation), reason, "upgrade it, or type it there")
+        if operation.afar is None:
+            raise _only_there(asked)
+        return operation
+
+    def _require_shared(self, peer: str, name: str) -> None:
+        """What this node has with others is no business of a peer's."""
+        member = self._agent.members.get(name)
+        if member is None or peer not in (member.assigned.primary, *member.assigned.standbys):
+            reason = f"this node shares no such dataset with {peer}"
+            raise NotFound("find the dataset", shown(name), reason, "see hikae config show on both nodes")
+
+    def _require_seldom(self, asked: Forwarded, every: float) -> None:
+        if not every:
+            return
+        with self._lock:
+            now, key = self._clock.monotonic(), (asked.operation, asked.dataset)
+            last = self._last.get(key)
+            if last is not None and now - last < every:
+                reason = f"from other nodes it is taken once in {every:.0f} s"
+                raise TryAgain(asked.operation, asked.dataset, reason, "wait a moment, or type it on that node")
+            self._last[key] = now
+
+
+def _only_there(asked: Forwarded) -> Refused:
+    reason = "it is not taken from other nodes"
+    return Refused(asked.operation, shown(asked.dataset), reason, "type it on the node that it changes")

@@ -1,0 +1,196 @@
+"""What is typed on one node and concerns another: which node is asked, and what that takes from a peer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from agent.core.clock import ManualClock
+from agent.core.errors import HikaeError, NotFound, Refused, TryAgain, UsageError
+from agent.core.forwarded import Forwarded, Told
+from agent.node.member import Member
+from agent.operations.declaration import DatasetRequest, FromAfar, Json, Progress, Request, dataset_operation, each_call
+from agent.operations.desk import OperatorDesk
+from agent.operations.families import OPERATIONS
+from agent.operations.from_peers import PeersDesk
+from agent.operations.journal import Caller
+from agent.operations.running import RunningAgent
+from agent.operations.verifying import VerifyRequest
+from agent.operations.waiting import WaitRequest
+from agent.status.events import Event
+from agent.status.state import Role
+
+
+@dataclass
+class Assigned:
+    """Who is what."""
+
+    primary: str = "alpha"
+    standbys: tuple[str, ...] = ("beta",)
+
+
+@dataclass
+class OfTwo:
+    """A dataset that two nodes or more share."""
+
+    role: Role
+    assigned: Assigned = field(default_factory=Assigned)
+
+
+@dataclass(frozen=True, slots=True)
+class NamesRequest(DatasetRequest[list[Json]]):
+    """Answered with some objects."""
+
+    ANSWER = list
+
+
+@dataclass(frozen=True, slots=True)
+class StampRequest(DatasetRequest[Json]):
+    """Answered with an object."""
+
+    label: str = ""
+
+
+NAMES = dataset_operation(
+    "names", NamesRequest, role=Role.STANDBY, long=True, changes=lambda _: False, afar=FromAfar()
+)(lambda _call, _request: [])
+STAMP = dataset_operation(
+    "stamp", StampRequest, role=Role.STANDBY, long=True, changes=each_call, afar=FromAfar(every=60)
+)(lambda _call, _request: {})
+OPERATIONS_HERE = {**OPERATIONS, "names": NAMES, "stamp": STAMP}
+
+
+class Elsewhere:
+    """Other nodes: what each was asked, and what all answer."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, Forwarded]] = []
+
+    def forward(self, node: str, asked: Forwarded, told: Told) -> object:
+        """See ``RunningAgent``."""
+        told({"phase": asked.operation})
+        self.asked.append((node, asked))
+        return self.answer
+
+
+def _agent(role: Role, elsewhere: Elsewhere, *standbys: str) -> RunningAgent:
+    member = OfTwo(role, Assigned(standbys=standbys or ("beta",)))
+    members = cast(Mapping[str, Member], {"web": member})
+    return RunningAgent(
+        members, dict, lambda _since, _limit: [], dict, lambda _name, _dry: {}, elsewhere.forward, threading.Event()
+    )
+
+
+def test_it_is_passed_to_the_node_concerned_with_who_typed_it() -> None:
+    """Arguments and typist arrive, and progress comes back."""
+    elsewhere, said = Elsewhere({"seconds": 1.0}), list[Json]()
+    desk = OperatorDesk(_agent(Role.STANDBY, elsewhere)).typed_by(Caller(4_000_000_000))
+    assert {"seconds": 1.0} == desk.ask(WaitRequest("web", "applied", 3.0), said.append)
+    asked = Forwarded("web", "wait", {"level": "applied", "timeout": 3.0}, "uid 4000000000")
+    assert ([("alpha", asked)], [{"phase": "wait"}]) == (elsewhere.asked, said)
+
+
+def test_lists_of_several_nodes_are_put_together() -> None:
+    """What lists is asked of all; what has one answer has to be typed on one."""
+    elsewhere = Elsewhere([{"a": 1}])
+    desk = OperatorDesk(_agent(Role.PRIMARY, elsewhere, "beta", "gamma"))
+    assert [{"a": 1}, {"a": 1}] == desk.ask(NamesRequest("web"))
+    assert ["beta", "gamma"] == [node for node, _ in elsewhere.asked]
+    with pytest.raises(Refused, match="beta or gamma can be meant"):
+        desk.ask(VerifyRequest("web"))
+
+
+def test_an_answer_of_another_kind_is_not_shown() -> None:
+    """A peer answers what the operation declares."""
+    desk = OperatorDesk(_agent(Role.STANDBY, Elsewhere(["no object"])))
+    with pytest.raises(HikaeError, match="not what this version expects"):
+        desk.ask(WaitRequest("web"))
+
+
+def test_a_stop_of_the_node_ends_what_was_passed_on() -> None:
+    """As it ends what is done here."""
+    agent = _agent(Role.STANDBY, Elsewhere({}))
+    agent.stopping.set()
+    with pytest.raises(TryAgain, match="stopping"):
+        OperatorDesk(agent).ask(WaitRequest("web"))
+
+
+class Here:
+    """The node's own desk."""
+
+    def __init__(self) -> None:
+        self.done: list[Request[Any]] = []
+
+    def done_here(self, request: Request[Any], _progress: Progress) -> Any:
+        """See ``DoneHere``."""
+        self.done.append(request)
+        return {}
+
+
+def _peers_desk(here: Here, told: list[Event], clock: ManualClock) -> PeersDesk:
+    return PeersDesk(_agent(Role.STANDBY, Elsewhere({})), here, told.append, clock, OPERATIONS_HERE)
+
+
+@pytest.mark.parametrize(
+    ("peer", "dataset", "operation", "arguments", "error"),
+    [
+        ("alpha", "web", "pause", {}, Refused),
+        ("alpha", "web", "reload", {}, Refused),
+        ("alpha", "web", "dataset-remove", {"name": "web"}, Refused),
+        ("alpha", "web", "verify", {"repair": True}, Refused),
+        ("alpha", "web", "verify", {"deep": "yes"}, UsageError),
+        ("alpha", "web", "no such", {}, NotFound),
+        ("alpha", "mail", "verify", {}, NotFound),
+        ("gamma", "web", "verify", {}, NotFound),
+    ],
+)
+def test_a_peer_is_not_given_what_it_may_not_have(
+    peer: str, dataset: str, operation: str, arguments: Json, error: type[HikaeError]
+) -> None:
+    """Nothing is done, and nothing told, of what is not declared to come from afar, or of another's dataset."""
+    here, told = Here(), list[Event]()
+    with pytest.raises(error):
+        _peers_desk(here, told, ManualClock()).answer(peer, Forwarded(dataset, operation, arguments, "x"), print)
+    assert ([], []) == (here.done, told)
+
+
+def test_the_dataset_is_that_of_the_request() -> None:
+    """An argument of that name does not lead to another one."""
+    here = Here()
+    asked = Forwarded("web", "verify", {"dataset": "mail", "deep": True}, "x")
+    _peers_desk(here, [], ManualClock()).answer("alpha", asked, print)
+    assert [VerifyRequest("web", deep=True)] == here.done
+
+
+def test_what_changes_something_is_told_with_who_typed_it_where() -> None:
+    """What the typist is called cannot forge a line."""
+    told = list[Event]()
+    desk = _peers_desk(Here(), told, ManualClock())
+    desk.answer("alpha", Forwarded("web", "stamp", {"label": "release"}, "ann (uid 7)\nroot"), print)
+    assert ["ann (uid 7)\\nroot on alpha typed: stamp web (label=release)"] == [event.message for event in told]
+
+
+def test_what_is_to_be_seldom_is_taken_once_in_a_while() -> None:
+    """From all peers together."""
+    here, clock = Here(), ManualClock()
+    desk, asked = _peers_desk(here, [], clock), Forwarded("web", "stamp", {}, "x")
+    desk.answer("alpha", asked, print)
+    clock.advance(59)
+    with pytest.raises(TryAgain, match="once in 60 s"):
+        desk.answer("alpha", asked, print)
+    clock.advance(2)
+    desk.answer("alpha", asked, print)
+    assert 2 == len(here.done)
+
+
+def test_what_is_to_be_typed_there_is_not_passed_on() -> None:
+    """What is declared to be typed on the other node stays here, and says so."""
+    elsewhere = Elsewhere({})
+    with pytest.raises(Refused, match="on beta: hikae verify web"):
+        OperatorDesk(_agent(Role.PRIMARY, elsewhere)).ask(VerifyRequest("web", repair=True))
+    assert [] == elsewhere.asked
