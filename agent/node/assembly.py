@@ -18,6 +18,7 @@ from agent.core.errors import ConfigError, HikaeError, Refused
 from agent.core.forwarded import Forwarded, Told
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import BUSY, CERTIFICATE, EVENTS_FILE, NOT_LISTENING, REVOCATION_LIST, UNKNOWN_DATASET
+from agent.fs.thaw_guard import FreezeFailed, ThawGuard, thaw_what_was_left
 from agent.node.clocks import Clocks
 from agent.node.context import Surroundings
 from agent.node.measured.disks import Disks
@@ -70,11 +71,18 @@ class Node:
         tls = settings.tls
         files = TlsFiles(tls.ca, tls.cert, tls.key, tls.crl, kept_list(settings))
         self._identities = Identities(files, settings.node.name, clock)
+        socket = Path(settings.node.admin_socket)
+        self._guard = ThawGuard(socket.parent)
         self._around = Surroundings(
-            self._in_force, clock, FanotifyGroups(), self._identities, self._changed, Clocks(clock)
+            self._in_force,
+            clock,
+            FanotifyGroups(),
+            self._identities,
+            self._changed,
+            Clocks(clock),
+            self._guard,
         )
         self.members = Roster(settings, self._around)
-        socket = Path(settings.node.admin_socket)
         self._disks = Disks(self._written_on, self.board, clock)
         self.events = EventLog(str(Path(settings.node.state_dir) / "events.jsonl"))
         self.publisher = Publisher(str(socket.parent / "state.json"), self._facts, self.events, clock)
@@ -93,7 +101,9 @@ class Node:
 
         Raises ``ConfigError``, ``Refused`` (port or socket taken), ``NotPermitted``; nothing runs then."""
         with ExitStack() as stack:
+            self._thaw_what_was_left()
             self._prepare_directories()
+            stack.callback(self._guard.close)
             # Before anybody can ask: an answer publishes, and what is published becomes an event.
             self.events.open()
             self._door.start()
@@ -201,6 +211,18 @@ class Node:
 
     def _changed(self) -> None:
         self.publisher.changed()
+
+    def _thaw_what_was_left(self) -> None:
+        """Before anything is written: the state directory may stand on what an earlier agent left frozen."""
+        try:
+            thawed = thaw_what_was_left(Path(self._settings.node.admin_socket).parent)
+        except FreezeFailed as error:
+            _log.error("what was left frozen is frozen still", error=str(error))
+            return
+        except OSError:
+            return  # without that directory nothing starts, which is told next
+        if thawed is not None:
+            _log.warning("an agent was killed while a filesystem stood still", thawed=thawed)
 
     def _prepare_directories(self) -> None:
         state = Path(self._settings.node.state_dir)

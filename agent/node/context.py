@@ -10,6 +10,7 @@ from agent.config.values import Dataset, Peer, Settings
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError
 from agent.core.problem import ProblemBoard
+from agent.fs.thaw_guard import Freezing
 from agent.node.clocks import Clocks
 from agent.node.pauses import Pauses
 from agent.roles.assignment import Assignment
@@ -22,7 +23,8 @@ from agent.watch.fanotify import FanotifyGroups
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """The node around a dataset. ``changed`` is called when status should be published soon; any thread, cheap. ``clocks``: this
-    node's clock beside those of its peers. ``in_force``: the configuration that runs now; reading it again may replace it."""
+    node's clock beside those of its peers. ``in_force``: the configuration that runs now; reading it again may replace it.
+    ``freezing``: what freezes the filesystems of this node's trees."""
 
     in_force: Callable[[], Settings]
     clock: Clock
@@ -30,6 +32,7 @@ class Surroundings:
     identities: Identities
     changed: Callable[[], None]
     clocks: Clocks
+    freezing: Freezing
 
     @property
     def settings(self) -> Settings:

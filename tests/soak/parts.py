@@ -73,6 +73,10 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "10,000 histories with random kept commits: what can be read is as it was, nothing else stays",
             ("tests/unit/store/catalog/test_expiry.py", "-k", "model"),
         ),
+        "freezes": Part(
+            "agent and guard killed by turns 100 times around freezes under load: thawed each time",
+            ("tests/platform/fs/test_thaw_guard.py", "-s"),
+        ),
         "cases": Part("inputs that failed once, each by itself", ("tests/cases/test_cases.py",)),
     }
 )
