@@ -17,7 +17,7 @@ from agent.core.commit import ORDINARY, Changes, Commit, Provenance
 from agent.core.digest import Digest
 from agent.core.errors import NotFound, OtherDigest, Refused, WireError
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, ObjectId, epoch_of, shown_commit
-from agent.store.catalog import commits, generation, kept, lists, owed, schema
+from agent.store.catalog import commits, generation, kept, leases, lists, owed, schema
 from agent.store.catalog.generation import Generation
 from agent.store.catalog.kept import KeptCommit
 from agent.store.catalog.overlay import Overlay
@@ -281,6 +281,14 @@ class Catalog(CatalogWriter):
                 )
         with self.between_commits("keep a commit") as connection:
             kept.keep_for_owners(connection, commits)
+
+    def keep_leased(self, readings: Sequence[leases.LeasedCommit]) -> None:
+        """Keep what is read now for its readers: those of whose rows none has gone. Raises as :meth:`keep`."""
+        known = {one.number for one in self.kept(leases.OWNER)}
+        new = [one for one in readings if one.number not in known and self.commit_at(one.number) is not None]
+        if new:
+            with self.between_commits("keep what is read") as connection:
+                kept.keep_for_owners(connection, [KeptCommit(one.number, leases.OWNER, one.who) for one in new])
 
     def let_go(self, owner: str, numbers: Sequence[CommitNumber] | None = None) -> None:
         """``owner`` keeps these no more, None: nothing at all. What others keep stays. Raises as :meth:`keep`."""

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from agent.core.errors import Refused
 from agent.core.ids import NOTHING, CommitNumber, shown_commit
-from agent.store.catalog import kept, lists
+from agent.store.catalog import kept, leases, lists
 from agent.store.catalog.catalog import Catalog
 from agent.store.sqlite import query
 
@@ -131,14 +131,26 @@ class Expiry:
         return going is not None
 
     def _next_pass(self, wanted: CommitNumber) -> _Pass | None:
-        """None where all that ended by the horizon was judged."""
+        """None where all that ended by the horizon was judged.
+
+        Who begins to read after the horizon was raised finds his moment unreadable; who began before is met here."""
         catalog = self._catalog
+        self._end_leases()
         horizon, judged = max(wanted, catalog.horizon()), catalog.judged()
         if judged >= horizon:
             return None
         catalog.raise_horizon(horizon)
+        begun = [one for one in leases.readings(catalog.path) if judged <= one.number < horizon]
+        catalog.keep_leased(begun)
         readable, moves = catalog.readable_before_horizon(), catalog.let_go_moves
         return _Pass(horizon, judged, readable, moves, 0, (judged + 1, *_TABLES[0].first))
+
+    def _end_leases(self) -> None:
+        """What was kept for a reader who is gone goes."""
+        noted = {one.number for one in self._catalog.kept(leases.OWNER)}
+        if noted:
+            noted -= {one.number for one in leases.readings(self._catalog.path)}
+            self._catalog.let_go(leases.OWNER, sorted(noted))
 
     def _slice(self, going: _Pass) -> bool:
         """Whether it was the last one of the pass."""

@@ -35,6 +35,16 @@ select name, object from name
 where parent = ?1 and until > ?3 and until < 9223372036854775807 and +name > ?2 and since <= ?3
 order by name limit ?4
 """
+#: The same, each with its object's row, and whether that object has a further name.
+ENTRIES = f"""
+select found.name, found.object, held.row,
+    1 < (select count(*) from (
+        select 1 from name as other where other.object = found.object and other.until > ?3 and other.since <= ?3 limit 2))
+from ({CHILDREN}) as found cross join object as held
+where held.id = found.object and held.until = (
+    select min(until) from object as version where version.id = found.object and version.until > ?3)
+and held.since <= ?3 order by found.name
+"""  # noqa: S608 - the text above
 _NEXT_PARENT = "select min(parent) from name where parent > ?"
 
 _runs = itertools.count(1)

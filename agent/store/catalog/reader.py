@@ -104,6 +104,12 @@ class Reading(owed.Owed, commits.Commits, kept.Kept, generation.GenerationRows):
         """``(name, object)`` of at most ``limit`` entries whose name is greater than ``after``, by name."""
         return self._all(history.CHILDREN, (parent, after, self._at(at), limit))
 
+    def entries(
+        self, parent: ObjectId, at: CommitNumber, after: bytes = b"", limit: int = 1000
+    ) -> list[tuple[bytes, ObjectId, bytes, int]]:
+        """As :meth:`children`, each with the row bytes of its object and whether that has other names too."""
+        return self._all(history.ENTRIES, (parent, after, at, limit))
+
     def names_of(self, id: ObjectId, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]:
         """``(parent, name)`` of every entry that stands for the object."""
         return self._all(_NAMES_OF, (id, self._at(at)))
