@@ -23,7 +23,7 @@ from agent.core.rows import (
     parent_and_name_of_key,
     tag_of_key,
 )
-from agent.store.catalog import commits, generation, history, kept, losses, named, owed, sums
+from agent.store.catalog import commits, generation, history, kept, losses, named, owed, sums, through_time
 from agent.store.catalog.chunk_losses import ChunkLosses
 from agent.store.catalog.row_tables import EVERY_KIND, Difference, RowTables, tables_of
 from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query, store_error
@@ -159,7 +159,7 @@ class Reading(owed.Owed, commits.Commits, kept.Kept, generation.GenerationRows):
             return []  # a number of more than 63 bits: nothing is stored under it
 
 
-class CatalogReader(Reading, losses.Losses):
+class CatalogReader(Reading, losses.Losses, through_time.ThroughTime):
     """A reader with a connection of its own; bound to one thread at a time. Sees sealed commits only."""
 
     def __init__(self, path: str, connection: apsw.Connection) -> None:

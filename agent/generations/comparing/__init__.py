@@ -1,0 +1,1 @@
+"""What lies between two moments, as people name it: added, changed, moved, deleted."""
