@@ -95,6 +95,15 @@ def room_at(path: str) -> FreeSpace:
     return FreeSpace(path, stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize)
 
 
+def room_beyond_reserve(path: str) -> int:
+    """Bytes that may be written there before the reserve is reached; none where that cannot be told."""
+    try:
+        room = room_at(path)
+    except OSError:
+        return 0
+    return max(0, room.free - room.reserve)
+
+
 class Reserve:
     """The reserves of some directories. Any thread."""
 

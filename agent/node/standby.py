@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 
 from agent.apply.applier import Applier, Supply
 from agent.apply.loop import ApplyCalls, ApplyLoop
@@ -16,7 +17,7 @@ from agent.core.hold import REPLACED
 from agent.core.ids import NOTHING, Epoch
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import BUSY, STATE_DISK_FULL
-from agent.fs.reserve import Reserve
+from agent.fs.reserve import Reserve, room_beyond_reserve
 from agent.node import meeting
 from agent.node.context import SideContext, Surroundings
 from agent.node.disk_reserve import DiskReserve
@@ -84,7 +85,14 @@ class Standby:
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)
-        collected = CollectedStores(stores.vault, stores.catalog.reader, stores.catalog.newest, stores.local)
+        collected = CollectedStores(
+            stores.vault,
+            stores.catalog.reader,
+            stores.catalog.newest,
+            stores.local,
+            partial(room_beyond_reserve, str(around.vault(dataset))),
+            stores.mending.forget,
+        )
         self._collector = Collector(collected, around.clock, context.failed)
         self.upkeep = upkeep_of(stores.catalog, stores.local, around.clock, lambda: self.dataset)
         self._tell_owed()

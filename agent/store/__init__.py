@@ -18,6 +18,8 @@
       ├─ beside     the same read by another process, while packs are replaced
       └─ index      name → place, rebuilt from the packs
     collection  chunks that nothing names any more leave the vault
+      ├─ doomed      which those are (marks: names in bounded memory)
+      └─ compaction  packs of which much is dead are written anew
     known     which chunk names may have been captured here          local.known      losing it costs a question
     pages     digests of large files' pages                          local.pages.db   losing it costs a transfer
     sqlite    how every database here is opened, and what its errors mean

@@ -1,148 +1,90 @@
-"""Collection: chunks that nothing names any more leave the vault.
+"""Collection: chunks that nothing names any more leave the vault, and packs of which much is dead are written anew.
 
-Whatever any row of the catalog names stays, also rows of moments that are about to expire; so do lists' pieces with all below
-them, and what a chunk is a patch of. Names are marked by ranges, so that memory is bounded: each range is one way through the
-rows. What came since the last collection is young and stays, as its commit may still be under way.
+First what is named is marked, then what is in each pack is counted: both change nothing, and give a plan. Only then chunks are
+forgotten, empty packs go, and what is to be rewritten is.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
 
-from agent.core import chunks
-from agent.core.errors import NotFound
-from agent.store.vault.pack import PackEnd, Place
+from agent.core.errors import TryAgain
+from agent.store.compaction import Compacted, compact
+from agent.store.doomed import Doomed, Look, NamingRows
+from agent.store.vault.pack import PackEnd
+from agent.store.vault.pack_use import USUAL, CompactionLimits, CompactionPlan, plan_compaction
 from agent.store.vault.vault import Vault
 
-_PAGE = 2000
-_PREFIXES = 1 << 16
-#: Pieces whose contents were marked already, in one range.
-_PASSED_MAX = 100_000
 
+@dataclass(frozen=True, slots=True)
+class CollectionLimits:
+    """``room``: bytes that may be written before any comes back. ``names_exactly``: up to so many names are marked one by one (50
+    MiB), more nearly (``store.marks``)."""
 
-class NamingRows(Protocol):
-    """What is asked of the catalog (``CatalogReader``)."""
-
-    def chunks_named(self, batch: int) -> Iterator[list[tuple[int, bytes]]]:
-        """Pages of the kinds and names of all chunks that a row names."""
-        ...
+    room: int
+    names_exactly: int = 400_000
+    compaction: CompactionLimits = USUAL
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What went: chunks, their bytes in the packs, and packs that are deleted."""
+    """What went: chunks, their bytes in the packs, and packs that are deleted; what was rewritten for it."""
 
     chunks: int
     bytes: int
     packs: int
+    compacted: Compacted
 
 
-def collect(
-    vault: Vault,
-    catalog: NamingRows,
-    before: PackEnd,
-    look: Callable[[], None],
-    names_at_once: int = 400_000,
-) -> Collected:
-    """One collection of what lies before ``before``. ``look`` is called now and then, and raises what is to end it;
-    ``names_at_once``: about so many names are in memory (50 MiB).
+def plan_collection(
+    vault: Vault, catalog: NamingRows, before: PackEnd, look: Look, limits: CollectionLimits
+) -> CompactionPlan:
+    """What a collection would do to the packs now; changes nothing. Parameters and errors as those of :func:`collect`."""
+    with vault.collecting() as in_use:
+        return _planned(vault, _doomed(vault, catalog, in_use, before, look, limits), look, limits)
 
-    Raises ``Damaged`` where a list cannot be read: what is below it cannot be told, so nothing goes."""
+
+def collect(vault: Vault, catalog: NamingRows, before: PackEnd, look: Look, limits: CollectionLimits) -> Collected:
+    """One collection of what lies before ``before``. ``look`` is called now and then; it may rest, and raises what is to end
+    it.
+
+    Raises ``Damaged`` where a list cannot be read: what is below it cannot be told, so nothing goes; ``TryAgain`` (disk full),
+    ``StoreFailed``."""
+    with vault.collecting() as in_use:
+        doomed = _doomed(vault, catalog, in_use, before, look, limits)
+        plan = _planned(vault, doomed, look, limits)
+        chunks, size, packs = _sweep(vault, doomed, plan, look)
+        compacted = compact(vault, plan.rewrite, doomed, look)
+    with suppress(TryAgain):
+        # On a full disk what went may be found again where the index is lost; that goes the next time.
+        vault.note_end()
+    return Collected(chunks, size, packs + compacted.packs, compacted)
+
+
+def _doomed(
+    vault: Vault, catalog: NamingRows, in_use: frozenset[bytes], before: PackEnd, look: Look, limits: CollectionLimits
+) -> Doomed:
+    doomed = Doomed(vault, before, limits.names_exactly)
+    doomed.mark(catalog, in_use, look)
+    return doomed
+
+
+def _planned(vault: Vault, doomed: Doomed, look: Look, limits: CollectionLimits) -> CompactionPlan:
+    uses = doomed.uses(vault.pack_sizes(), look)
+    return plan_compaction(uses, limits.room, limits.compaction)
+
+
+def _sweep(vault: Vault, doomed: Doomed, plan: CompactionPlan, look: Look) -> tuple[int, int, int]:
+    """Chunks and bytes that went, and packs."""
+    going = {pack.number for pack in plan.drop}
     swept = size = 0
-    in_use: Counter[int] = Counter()
-    with vault.collecting() as pinned:
-        for part in _ranges(vault.count(), names_at_once):
-            marked = _marked(vault, catalog, pinned, part, look)
-            dead, live = _dead(vault, marked, before, part, look)
-            in_use.update(live)
-            gone = vault.sweep(dead)
-            in_use.subtract(place.pack for _, place in gone)
-            swept += len(gone)
-            size += sum(place.end - place.offset for _, place in gone)
-        packs = vault.drop_packs(in_use, before.pack)
-    return Collected(swept, size, packs)
-
-
-class _Range(NamedTuple):
-    """Names by their first 16 bits: from ``low`` on, below ``high``."""
-
-    low: int
-    high: int
-
-    def holds(self, name: bytes) -> bool:
-        """Whether a name falls into it."""
-        return self.low <= int.from_bytes(name[:2], "big") < self.high
-
-
-def _ranges(count: int, at_once: int) -> Iterator[_Range]:
-    """Ranges that hold about so many of ``count`` names each; names are spread evenly."""
-    parts = min(_PREFIXES, -(-count // at_once) or 1)
-    bounds = [part * _PREFIXES // parts for part in range(parts + 1)]
-    yield from map(_Range._make, itertools.pairwise(bounds))
-
-
-def _marked(
-    vault: Vault, catalog: NamingRows, pinned: frozenset[bytes], part: _Range, look: Callable[[], None]
-) -> set[bytes]:
-    """The names in a range that are named by rows, or by what is in use."""
-    found: set[bytes] = set()
-    passed: set[bytes] = set()
-    in_use = [(chunks.PIECE, name) for name in pinned if vault.is_piece(name, chunks.PIECE)]
-    for named in itertools.chain((in_use,), catalog.chunks_named(_PAGE)):
-        look()
-        _mark(vault, named, part, found, passed)
-    return found
-
-
-def _mark(vault: Vault, named: list[tuple[int, bytes]], part: _Range, found: set[bytes], passed: set[bytes]) -> None:
-    """These and all below them."""
-    while named:
-        below: list[tuple[int, bytes]] = []
-        for kind, name in named:
-            if part.holds(name):
-                found.add(name)
-            if kind == chunks.PIECE and name not in passed:
-                if len(passed) >= _PASSED_MAX:
-                    passed.clear()
-                passed.add(name)
-                below += _inside(vault, name)
-        named = below
-
-
-def _inside(vault: Vault, piece: bytes) -> list[tuple[int, bytes]]:
-    try:
-        return chunks.names_in(vault.read_base(piece))
-    except NotFound:
-        return []  # It is owed; whoever brings it looks for all below it again.
-
-
-def _dead(
-    vault: Vault, marked: set[bytes], before: PackEnd, part: _Range, look: Callable[[], None]
-) -> tuple[list[tuple[bytes, Place]], Counter[int]]:
-    """Of a range: the old chunks that are not marked and that nothing which stays is made of, the deepest first; and how many
-    chunks lie in each pack."""
-    dead: dict[bytes, Place] = {}
-    packs: Counter[int] = Counter()
-    for name, place in _entries(vault, part):
-        packs[place.pack] += 1
-        if name not in marked and (place.pack, place.offset) < (before.pack, before.offset):
-            dead[name] = place
-    for name in sorted(dead, key=lambda name: -dead[name].depth):
-        look()
-        if not dead.keys() >= set(vault.needed_by(name)):
-            del dead[name]
-    return sorted(dead.items(), key=lambda one: -one[1].depth), packs
-
-
-def _entries(vault: Vault, part: _Range) -> Iterator[tuple[bytes, Place]]:
-    after = part.low.to_bytes(2, "big")
-    while page := vault.entries(after, _PAGE):
-        after = page[-1][0]
-        for name, place in page:
-            if not part.holds(name):
-                return
-            yield name, place
+    saved: Counter[int] = Counter()
+    for dead in doomed.dead(look):
+        saved.update(place.pack for _, place in dead)
+        gone = vault.sweep(dead, going)
+        saved.subtract(place.pack for _, place in gone)
+        swept += len(gone)
+        size += sum(place.end - place.offset for _, place in gone)
+    return swept, size, vault.drop_packs([number for number in sorted(going) if saved[number] <= 0])

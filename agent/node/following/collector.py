@@ -1,9 +1,11 @@
-"""Once a day what nothing names any more leaves a standby's vault; a thread of its own, for as long as that takes."""
+"""Once a day what nothing names any more leaves a standby's vault, and packs of which much is dead are rewritten; a thread of its
+own, for as long as that takes."""
 
 from __future__ import annotations
 
 import struct
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,7 +17,7 @@ from agent.core.commit import Commit
 from agent.core.errors import Damaged, HikaeError, StoreFailed
 from agent.core.ids import NOTHING, CommitNumber
 from agent.store.catalog.reader import CatalogReader
-from agent.store.collection import collect
+from agent.store.collection import CollectionLimits, collect
 from agent.store.local import Local
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
@@ -24,6 +26,8 @@ from agent.store.vault.vault import Vault
 EVERY = 86_400.0
 #: Seconds until one that failed is tried again.
 _AGAIN = 3600.0
+#: Seconds of one rest.
+_REST_MOST = 1.0
 _KEY = "collected"
 #: When the last one began (UTC ns), where the packs ended then, and the newest commit.
 _LAST = struct.Struct(">QQQQ")
@@ -36,12 +40,15 @@ class _Ended(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CollectedStores:
-    """What a collection works on; ``catalog`` gives a reader of its own, ``newest`` what was sealed last."""
+    """What a collection works on; ``catalog`` gives a reader of its own, ``newest`` what was sealed last. ``room``: bytes that
+    may be written before any comes back; ``damaged``: told of chunks that are not what they should be, and why."""
 
     vault: Vault
     catalog: Callable[[], CatalogReader]
     newest: Callable[[], Commit | None]
     local: Local
+    room: Callable[[], int]
+    damaged: Callable[[list[bytes], str], None]
 
 
 class _Last(NamedTuple):
@@ -63,6 +70,7 @@ class Collector:
         self._failed = failed
         self._every = every
         self._not_before = 0.0
+        self._rested = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -104,19 +112,30 @@ class Collector:
 
     def _collect(self, before: PackEnd) -> None:
         stores = self._stores
+        self._rested = time.monotonic()
         end = stores.vault.sync()
         with stores.catalog() as reader:
-            gone = collect(stores.vault, reader, before, self._look)
+            gone = collect(stores.vault, reader, before, self._look, CollectionLimits(stores.room()))
         stores.vault.sync()
         self._note(end)
-        if gone.chunks:
+        if gone.compacted.damaged:
+            stores.damaged([name for name, _ in gone.compacted.damaged], gone.compacted.damaged[-1][1])
+        if gone.chunks or gone.packs:
             _log.info(
-                "chunks that nothing names left the vault", chunks=gone.chunks, bytes=gone.bytes, packs=gone.packs
+                "chunks that nothing names left the vault",
+                chunks=gone.chunks,
+                bytes=gone.bytes,
+                packs=gone.packs,
+                rewritten=gone.compacted.written,
             )
 
     def _look(self) -> None:
-        if self._stop.is_set():
+        """Rest for as long as was worked since the last time, so that whoever receives and applies has half of a processor and of
+        the disk at least."""
+        worked = time.monotonic() - self._rested
+        if self._stop.wait(min(worked, _REST_MOST)):
             raise _Ended
+        self._rested = time.monotonic()
 
     def _later(self, why: str, error: HikaeError) -> None:
         self._not_before = self._clock.monotonic() + _AGAIN

@@ -8,30 +8,36 @@ however long the marking took.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 
-from agent.core.errors import Damaged, WireError
-from agent.store.vault.codec import is_patch
+from agent.core.errors import TryAgain
 from agent.store.vault.forgetting import VaultForgetting
+from agent.store.vault.noted_end import note_end
 from agent.store.vault.open_packs import OpenPack
 from agent.store.vault.pack import TOMBSTONE, PackEnd, Place, io_failure, numbers_in, path_of, records, tombstone
 from agent.store.vault.reading import COLLECTION
 
 #: Chunks that one step of a sweep takes: some ms of the vault's lock.
 _SWEPT_AT_ONCE = 200
+#: Entries that one step writes into the index.
+_FLUSHED_AT_ONCE = 500
+#: Old records that one step looks at.
+_OLD_AT_ONCE = 2000
 
 
 class VaultCollecting(VaultForgetting):
     """Used by one collection at a time; thread-safe beside everybody else. What was found to be whole before one began
     (``collections``) is to be looked at again."""
 
+    #: Whether chunks were moved since the packs' end was noted beside them.
+    _moved = False
+
     @contextmanager
     def collecting(self) -> Iterator[frozenset[bytes]]:
         """A collection runs; gives the names that are in use already, which nothing durable may name yet. What came before is
         in the index on entry, so that :meth:`entries` leaves out none of it. Raises ``TryAgain`` (disk full), ``StoreFailed``."""
-        self.sync()
+        self.write_index()
         with self.keeping, self.lock:
             self._index.flush(self._durable)
             self._collecting = True
@@ -43,6 +49,25 @@ class VaultCollecting(VaultForgetting):
             with self.lock:
                 self._collecting = False
                 self._pins.release(COLLECTION)
+
+    def write_index(self) -> None:
+        """What was added so far is durable, and in the index: in steps, so that nobody waits long. Raises as :meth:`sync`."""
+        end = self.sync()
+        done = False
+        while not done:
+            with self.lock:
+                self._usable("write the index")
+                done = self._index.flush(end, _FLUSHED_AT_ONCE)
+
+    def note_end(self) -> None:
+        """Where the index is lost, what was moved and forgotten until now is found in the packs. Raises as :meth:`sync`."""
+        end = self.sync()
+        moved, self._moved = self._moved, False
+        try:
+            note_end(os.path.dirname(self._packs), end)
+        except OSError as error:
+            self._moved = moved
+            raise io_failure(error, "note the end of the packs", self._packs) from error
 
     def end(self) -> PackEnd:
         """Where the packs end now."""
@@ -67,63 +92,116 @@ class VaultCollecting(VaultForgetting):
         with self.lock:
             return [patch for patch in self._index.patches_of(name) if self._needs(patch, name)]
 
+    def place_of(self, name: bytes) -> Place | None:
+        """Where a chunk lies now."""
+        with self.lock:
+            return self._index.place(name)
+
     def is_piece(self, name: bytes, kind: int) -> bool:
         """Whether a chunk of this name is here and of that kind."""
-        with self.lock:
-            place = self._index.place(name)
+        place = self.place_of(name)
         return place is not None and place.kind == kind
 
-    def sweep(self, dead: Sequence[tuple[bytes, Place]]) -> list[tuple[bytes, Place]]:
-        """Forget these, the deepest patches first, but for what somebody found present since and what that is made of; gives
-        those that went. Raises ``TryAgain`` (disk full), ``StoreFailed``."""
+    def pack_sizes(self) -> dict[int, int]:
+        """Bytes of each pack that is not written to any more, by number. Raises ``StoreFailed``."""
+        with self.lock:
+            current = self._usable("read the vault").pack
+        try:
+            return {
+                number: os.stat(path_of(self._packs, number)).st_size
+                for number in numbers_in(self._packs)
+                if number < current
+            }
+        except OSError as error:
+            raise io_failure(error, "look at the packs", self._packs) from error
+
+    def sweep(self, dead: Sequence[tuple[bytes, Place]], going: Container[int] = ()) -> list[tuple[bytes, Place]]:
+        """Forget these with all that is stored as patches of them, but for what somebody found present since and what that is
+        made of; gives those that went. ``going``: packs that are to be dropped when nothing is left in them.
+
+        Raises ``TryAgain`` (disk full), ``StoreFailed``."""
         gone: list[tuple[bytes, Place]] = []
-        saved: set[bytes] = set()
         for first in range(0, len(dead), _SWEPT_AT_ONCE):
+            leaving: dict[bytes, Place] = {}
             with self.keeping, self.lock:
-                going = [one for one in dead[first : first + _SWEPT_AT_ONCE] if self._may_go(*one, saved)]
-                self._forget([name for name, _ in going])
-            gone += going
+                for name, place in dead[first : first + _SWEPT_AT_ONCE]:
+                    if name not in leaving and self._index.place(name) == place:
+                        leaving.update(self._leaving(name))
+                if leaving:
+                    self._forget(list(leaving), going)
+            gone += leaving.items()
         return gone
 
-    def _may_go(self, name: bytes, place: Place, saved: set[bytes]) -> bool:
-        if self._index.place(name) != place:
-            return False
-        if name not in saved and not self._pins.holds_any((name,)):
-            return True
-        if is_patch(place.codec):
-            try:
-                saved.update(self._open(place.pack).bases(place))
-            except (Damaged, WireError):
-                saved.add(name)
-        return False
+    def _leaving(self, name: bytes) -> dict[bytes, Place]:
+        """A chunk and all that cannot be read without it; nothing where somebody relies on one of these."""
+        names = self._with_patches([name])
+        if self._pins.holds_any(names):
+            return {}
+        return {one: place for one in names if (place := self._index.place(one)) is not None}
 
-    def drop_packs(self, in_use: Counter[int], before: int) -> int:
-        """Delete the packs below ``before`` in which nothing lies any more; how many. What they say was forgotten is said again
-        where an older pack may still hold it. Raises ``TryAgain``, ``StoreFailed``."""
-        numbers = numbers_in(self._packs)
-        dead = [number for number in numbers if number < before and not in_use[number]]
-        if dead:
-            # Else a power cut could bring back an index that finds there what is gone.
-            with self.lock:
-                self._index.settle()
-        for number in dead:
-            if numbers[0] < number:
+    def drop_packs(self, numbers: Sequence[int]) -> int:
+        """Delete these packs, in which nothing lies any more; how many. What they say was forgotten is said again where an older
+        pack still holds it; what there is no room for is left. Raises ``TryAgain`` then, ``StoreFailed``."""
+        if not numbers:
+            return 0
+        self._make_moves_last()
+        dropped, full = 0, None
+        for number in numbers:
+            try:
                 self._repeat_tombstones(number)
-            numbers.remove(number)
-            with self.keeping, self.lock:
-                self._open.forget(number)
-                try:
-                    os.unlink(path_of(self._packs, number))
-                    self._sync_directory(self._packs)
-                except OSError as error:
-                    raise io_failure(error, "drop a pack", path_of(self._packs, number)) from error
-        return len(dead)
+            except TryAgain as error:
+                full = error
+                continue
+            self._unlink(number)
+            dropped += 1
+        self._drop_old()
+        if full is not None:
+            raise full
+        return dropped
+
+    def _make_moves_last(self) -> None:
+        """Else a power cut could bring back an index that finds in these packs what is gone, or cut off what was moved."""
+        self.write_index()
+        if self._moved:
+            self.note_end()
+        self._index.settle_ahead()
+        with self.lock:
+            self._index.settle()
+
+    def _unlink(self, number: int) -> None:
+        with self.keeping, self.lock:
+            self._open.forget(number)
+            try:
+                os.unlink(path_of(self._packs, number))
+            except OSError as error:
+                raise io_failure(error, "drop a pack", path_of(self._packs, number)) from error
+        try:
+            self._sync_directory(self._packs)
+        except OSError as error:
+            raise io_failure(error, "drop a pack", self._packs) from error
 
     def _repeat_tombstones(self, number: int) -> None:
+        older = {one for one in numbers_in(self._packs) if one < number}
+        if not older:
+            return
         pack = OpenPack(path_of(self._packs, number))
         found = records(pack.fd, number, 0, os.fstat(pack.fd).st_size, [])
-        names = {name for name, place in found if place.kind == TOMBSTONE}
-        with self.lock:
-            for _ in self._append([tombstone(name) for name in names if self._index.place(name) is None]):
-                pass
-        self.sync()
+        told = list({name for name, place in found if place.kind == TOMBSTONE})
+        again = False
+        for first in range(0, len(told), _SWEPT_AT_ONCE):
+            with self.lock:
+                part = told[first : first + _SWEPT_AT_ONCE]
+                held = {name for name, old in self._index.old_places(part) if old in older}
+                for _ in self._append([tombstone(name) for name in held if self._index.place(name) is None]):
+                    again = True
+        if again:
+            self.sync()
+
+    def _drop_old(self) -> None:
+        """What the index knows of old records in packs that are gone is dropped."""
+        packs = set(numbers_in(self._packs))
+        at: tuple[bytes, int] | None = (b"", -1)
+        while at is not None:
+            with self.lock:
+                self._usable("collect")
+                at = self._index.drop_old(packs, at, _OLD_AT_ONCE)

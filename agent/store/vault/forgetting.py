@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 
 from agent.core.errors import Damaged, Refused, WireError
 from agent.store.vault.appending import VaultWriter
@@ -60,17 +60,26 @@ class VaultForgetting(VaultWriter):
             self._forget(lost)
         return lost
 
-    def _forget(self, names: Sequence[bytes]) -> None:
+    def _forget(self, names: Sequence[bytes], going: Container[int] = ()) -> None:
+        """``going``: packs that are deleted next, so that nobody need be told that what lies in them does not count."""
         if self._pins.holds_any(names):
             raise Refused("forget chunks", self._packs, "some are in use by an offer in flight", "try again later")
         # An index that is made anew from the packs must not find again what was forgotten.
-        for _ in self._append([tombstone(name) for name in names if self._index.place(name) is not None]):
+        for _ in self._append([tombstone(name) for name in self._to_be_told(names, going)]):
             pass
         self._index.forget(names)
         if self.elsewhere is not None:
             self.elsewhere.drop(names)
         for name in names:
             self._recent.drop(name)
+
+    def _to_be_told(self, names: Sequence[bytes], going: Container[int]) -> list[bytes]:
+        """Those of the names of which a record stays."""
+        places = [(name, place.pack) for name in names if (place := self._index.place(name)) is not None]
+        staying = {name for name, pack in places if pack not in going}
+        if len(staying) < len(places):
+            staying.update(name for name, pack in self._index.old_places(names) if pack not in going)
+        return [name for name, _ in places if name in staying]
 
     def _with_patches(self, names: Sequence[bytes]) -> list[bytes]:
         """These, and every chunk that cannot be read without them."""

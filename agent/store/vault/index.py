@@ -2,15 +2,20 @@
 
 New entries wait in memory until their records are durable; so the database never points behind what it says is durable,
 and a crash leaves it at most behind the packs, never ahead.
+
+``old`` has the packs in which a record of a name lies that does not count any more: while one of them is there, a tombstone that
+lies behind it must stay.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 import apsw
 
+from agent.core.errors import Damaged
 from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query, settle_log
 from agent.store.vault.pack import PackEnd, Place
 
@@ -23,6 +28,7 @@ create table place (
     kind integer not null, codec integer not null, raw integer not null, stored integer not null, depth integer not null
 ) without rowid;
 create table base (name blob not null, patch blob not null, primary key (name, patch)) without rowid;
+create table old (name blob not null, pack integer not null, primary key (name, pack)) without rowid;
 create table durable (only integer primary key check (only = 1), pack integer not null, offset integer not null);
 insert into durable values (1, 0, 0);
 """
@@ -34,6 +40,11 @@ _PERHAPS_BASELESS = """
 select distinct patch from base where not exists (select 1 from place where place.name = base.name)
 and exists (select 1 from place where place.name = base.patch)
 """
+_HAS_OLD = "select 1 from sqlite_schema where type = 'table' and name = 'old'"
+_NOTE_OLD = "insert or ignore into old values (?, ?)"
+_REPLACED = "insert or ignore into old select name, pack from place where name in (select value from carray(?))"
+_OLD = "select name, pack from old where name in (select value from carray(?))"
+_OLD_PAGE = "select name, pack from old where (name, pack) > (?, ?) order by name, pack limit ?"
 _PAGE = "select name, pack, offset, kind, codec, raw, stored, depth from place where name > ? order by name limit ?"
 
 
@@ -42,10 +53,13 @@ class Index:
 
     @classmethod
     def open(cls, path: str) -> Index:
-        """Open or create. Raises ``Damaged`` (then :func:`remove_index` it and open again), ``TryAgain``, ``StoreFailed``."""
+        """Open or create. Raises ``Damaged`` (then :func:`remove_index` it and open again; so for one of a build that did not
+        know where old records lie), ``TryAgain``, ``StoreFailed``."""
         connection = open_database(path, Synchronous.NORMAL, _CACHE_KIB)
         try:
             ensure_schema(connection, path, _APPLICATION, _VERSION, _TABLES)
+            if not query(connection, _HAS_OLD):
+                raise Damaged("open the vault's index", path, "an earlier build wrote it", "it is made anew")
             pack, offset = query(connection, "select pack, offset from durable")[0]
             empty = not query(connection, "select 1 from place limit 1")
         except apsw.Error as error:
@@ -64,6 +78,9 @@ class Index:
         self._is_empty = empty
         self._pending: dict[bytes, Place] = {}
         self._bases: dict[bytes, tuple[bytes, ...]] = {}
+        #: Names that wait and may have a place in the database, and the packs of places that are replaced in memory.
+        self._again: set[bytes] = set()
+        self._old: list[tuple[bytes, int]] = []
 
     def close(self) -> None:
         """What waits is dropped: it is found in the packs again."""
@@ -100,6 +117,14 @@ class Index:
         else:
             self._bases.pop(name, None)
 
+    def put_again(self, name: bytes, place: Place, bases: tuple[bytes, ...] = ()) -> None:
+        """:meth:`put` for a name that may have a place already, whose record does not count any more."""
+        waiting = self._pending.pop(name, None)
+        if waiting is not None:
+            self._old.append((name, waiting.pack))
+        self._again.add(name)
+        self.put(name, place, bases)
+
     def patches_of(self, name: bytes) -> list[bytes]:
         """Chunks that were stored as patches of this one; some may have been forgotten or stored anew since."""
         try:
@@ -112,30 +137,60 @@ class Index:
         """How many entries wait in memory."""
         return len(self._pending)
 
-    def flush(self, durable: PackEnd) -> None:
-        """Everything before ``durable`` is durable in the packs: write what waits there. Raises ``TryAgain`` (disk
-        full)."""
+    def flush(self, durable: PackEnd, most: int = sys.maxsize) -> bool:
+        """Everything before ``durable`` is durable in the packs: write what waits there, at most ``most`` entries; whether that
+        was all. Raises ``TryAgain`` (disk full)."""
+        if durable < self.durable:
+            return True
         ready: list[tuple[bytes, int, int, int, int, int, int, int]] = []
+        upto = durable
         for name, p in self._pending.items():
             if (p.pack, p.offset) >= (durable.pack, durable.offset):
+                break
+            if len(ready) >= most:
+                upto = PackEnd(p.pack, p.offset)
                 break
             ready.append((name, p.pack, p.offset, p.kind, p.codec, p.raw_length, p.stored_length, p.depth))
         names = [row[0] for row in ready]
         edges = [(base, name) for name in names for base in self._bases.get(name, ())] if self._bases else []
+        again = [name for name in names if name in self._again] if self._again else []
         ready.sort()
         try:
             with self._connection:
+                self._note_old(again)
                 _PUT.run(self._connection, ready)
                 self._connection.executemany("insert or ignore into base values (?, ?)", edges)
-                query(self._connection, "update durable set pack = ?, offset = ?", (durable.pack, durable.offset))
+                query(self._connection, "update durable set pack = ?, offset = ?", (upto.pack, upto.offset))
         except apsw.Error as error:
             raise self._failure(error) from error
         self._is_empty = self._is_empty and not ready
-        self.durable = durable
+        self.durable = upto
+        self._old.clear()
+        self._again.difference_update(again)
         for name in names:
             del self._pending[name]
         for _, name in edges:
             self._bases.pop(name, None)
+        return upto == durable
+
+    def _note_old(self, replaced: list[bytes]) -> None:
+        """The places of these in the database, and those that were replaced in memory, do not count any more."""
+        if replaced:
+            query(self._connection, _REPLACED, (apsw.carray(tuple(replaced)),))
+        if self._old:
+            self._connection.executemany(_NOTE_OLD, self._old)
+
+    def settle_ahead(self) -> None:
+        """Do most of what :meth:`settle` does, by a connection of its own: whoever has the lock of this one need not wait. Any
+        thread. Raises as that."""
+        try:
+            other = open_database(self.path, Synchronous.NORMAL, 256, create=False)
+            try:
+                other.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            finally:
+                other.close(True)
+        except apsw.Error as error:
+            raise self._failure(error) from error
 
     def settle(self) -> None:
         """What was written and forgotten so far is so after a power cut too. Raises ``TryAgain`` (disk full), ``StoreFailed``."""
@@ -145,15 +200,45 @@ class Index:
             raise self._failure(error) from error
 
     def forget(self, names: Iterable[bytes]) -> None:
-        """Drop entries; unknown ones are no error."""
+        """Drop entries; unknown ones are no error. Where their records lie is noted."""
         gone = list(names)
+        for name in gone:
+            self.retire(name)
         try:
             with self._connection:
+                self._note_old(gone)
                 self._connection.executemany("delete from place where name = ?", [(name,) for name in gone])
         except apsw.Error as error:
             raise self._failure(error) from error
-        for name in gone:
-            self.drop_waiting(name)
+        self._old.clear()
+
+    def retire(self, name: bytes) -> None:
+        """Drop an entry that waits in memory, whose record stays where it lies; one that does not wait is no error."""
+        place = self._pending.get(name)
+        if place is not None:
+            self._old.append((name, place.pack))
+        self.drop_waiting(name)
+
+    def old_places(self, names: Sequence[bytes]) -> list[tuple[bytes, int]]:
+        """``(name, pack)`` of the records of these that do not count any more; packs may have gone since."""
+        try:
+            found: list[tuple[bytes, int]] = query(self._connection, _OLD, (apsw.carray(tuple(names)),))
+        except apsw.Error as error:
+            raise self._failure(error) from error
+        asked = set(names)
+        return found + [one for one in self._old if one[0] in asked]
+
+    def drop_old(self, packs: Container[int], after: tuple[bytes, int], limit: int) -> tuple[bytes, int] | None:
+        """One slice: old records of packs that are none of ``packs`` are not known any more; where the next slice begins."""
+        try:
+            page: list[tuple[bytes, int]] = query(self._connection, _OLD_PAGE, (*after, limit))
+            gone = [one for one in page if one[1] not in packs]
+            if gone:
+                with self._connection:
+                    self._connection.executemany("delete from old where name = ? and pack = ?", gone)
+        except apsw.Error as error:
+            raise self._failure(error) from error
+        return page[-1] if len(page) == limit else None
 
     def count(self) -> int:
         """How many written entries there are."""
@@ -167,6 +252,7 @@ class Index:
         """Drop an entry that waits in memory; one that does not is no error."""
         self._pending.pop(name, None)
         self._bases.pop(name, None)
+        self._again.discard(name)
 
     def perhaps_baseless(self) -> list[bytes]:
         """Written chunks that once were patches of what is not there; as which they lie now their records say."""

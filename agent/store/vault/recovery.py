@@ -52,10 +52,10 @@ def catch_up(index: Index, packs: str, numbers: list[int], damage: list[str], mo
         for name, place in records(pack.fd, number, start, os.fstat(pack.fd).st_size, damage):
             if place.kind == TOMBSTONE:
                 gone.add(name)
-                index.drop_waiting(name)
+                index.retire(name)
             else:
                 gone.discard(name)
-                index.put(name, place, _bases(pack, place, damage))
+                index.put_again(name, place, _bases(pack, place, damage))
             if index.waiting() + len(gone) >= most:
                 _write(index, gone, PackEnd(number, place.end))
     index.forget(gone)

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from agent.fs.durable import sync_data, sync_dir
 from agent.store.vault import recovery
 from agent.store.vault.codec import StoredChunk
-from agent.store.vault.collecting import VaultCollecting
+from agent.store.vault.compacting import VaultCompacting
 from agent.store.vault.index import Index
 from agent.store.vault.limits import DEFAULT, VaultLimits
+from agent.store.vault.noted_end import noted_end
 from agent.store.vault.pack import (
     PackEnd,
     PackWriter,
@@ -26,7 +27,7 @@ from agent.store.vault.pack import (
 __all__ = ["PackEnd", "StoredChunk", "Vault"]
 
 
-class Vault(VaultCollecting):
+class Vault(VaultCompacting):
     """See the module. ``elsewhere``: what is here beside the packs; ``damage``: what opening found in them that was no record, or
     cannot be read without what is gone, in words."""
 
@@ -93,7 +94,8 @@ class Vault(VaultCollecting):
     def _recover(self, numbers: list[int], committed: PackEnd) -> None:
         """Cut what was not known to be durable, bring the index up to what is left, and go on writing there."""
         is_new = self._index.durable == PackEnd(0, 0)
-        end = max(committed, self._index.durable, PackEnd(numbers[-1], 0) if numbers else PackEnd(0, 0))
+        noted = noted_end(os.path.dirname(self._packs))
+        end = max(committed, noted, self._index.durable, PackEnd(numbers[-1], 0) if numbers else PackEnd(0, 0))
         size = recovery.cut(self._packs, numbers, end)
         recovery.catch_up(self._index, self._packs, numbers, self.damage, self._limits.pending)
         if 0 <= size < end.offset or (size < 0 and end > PackEnd(0, 0)):

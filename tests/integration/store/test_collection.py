@@ -4,118 +4,26 @@ from __future__ import annotations
 
 import os
 import random
-import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.core import chunks
-from agent.core.chunks import DATA, PIECE, Chunk, name_of, name_of_list
-from agent.core.commit import Changes
+from agent.core.chunks import DATA, Chunk, name_of
 from agent.core.errors import Damaged, WireError
-from agent.core.ids import ObjectId, object_id
-from agent.core.patch import between
-from agent.core.rows import ObjectRow, encode_object, object_key
-from agent.store.collection import Collected, collect
-from agent.store.vault.codec import StoredChunk, pack_chunk, pack_patch
+from agent.core.ids import object_id
+from agent.store.collection import Collected, CollectionLimits, collect
 from agent.store.vault.index import remove_index
 from agent.store.vault.limits import VaultLimits
-from agent.store.vault.pack import PackEnd, path_of
+from agent.store.vault.pack import path_of
 from agent.store.vault.vault import Vault
 from agent.stream.receiving.presence import Presence
-from fakes.store_fakes import begun, chunk, expire, header, number, some_chunks
+from fakes.collected_stores import LIMITS, NO_ROOM, Stores, list_of
+from fakes.store_fakes import expire, number, some_chunks
 
-LIMITS = VaultLimits(pack=60_000, cache=0, flush=1)
 FILE = object_id(1, 1)
-
-
-def list_of(*raws: bytes) -> list[Chunk]:
-    """The entries of a file of these chunks."""
-    return [Chunk(DATA, len(raw), name_of(raw)) for raw in raws]
-
-
-class Stores:
-    """A catalog and a vault; files whose content is in both."""
-
-    def __init__(self, place: Path, limits: VaultLimits = LIMITS) -> None:
-        self.place = place
-        self.catalog = begun(str(place / "catalog.db"))
-        self.vault = Vault.open(str(place / "vault"), PackEnd(0, 0), limits)
-        self.seq = 1
-        self.lists: dict[bytes, bytes] = {}
-
-    def close(self) -> None:
-        """Both."""
-        self.vault.close()
-        self.catalog.close()
-
-    def write(self, id: int, content: bytes) -> None:
-        """A commit with this content of a file."""
-        size = chunks.length_of(content)
-        row = encode_object(ObjectRow(ObjectId(id), stat.S_IFREG | 0o644, 0, 0, 7, size=size, content=content))
-        self._commit(Changes((row,)))
-
-    def remove(self, id: int) -> None:
-        """A commit without the file, and all history before it gone."""
-        self._commit(Changes((), (object_key(ObjectId(id)),)))
-        expire(self.catalog, number(self.seq))
-
-    def put(self, *raws: bytes) -> bytes:
-        """These chunks are in the vault; a flat list of them."""
-        self.vault.add([chunk(raw) for raw in raws], raws)
-        return chunks.encode(list_of(*raws))
-
-    def put_tree(self, raws: list[bytes]) -> bytes:
-        """The same as a list of lists."""
-        self.put(*raws)
-        content = chunks.fold(list_of(*raws), self.lists.__setitem__)
-        self.put_lists()
-        return content
-
-    def put_lists(self) -> None:
-        """Only the lists."""
-        self.vault.add([pack_chunk(name, PIECE, data) for name, data in self.lists.items()], list(self.lists.values()))
-
-    def put_chain(self, links: int) -> list[bytes]:
-        """A chunk and patches, each made of the one before; their bytes."""
-        raws = [os.urandom(20_000)]
-        self.put(raws[0])
-        for depth in range(1, links + 1):
-            raw = raws[-1][: depth * 100] + b"other" + raws[-1][depth * 100 + 5 :]
-            packed = pack_patch(name_of(raw), DATA, raw, between(raw, name_of(raws[-1]), raws[-1]))
-            assert packed is not None
-            self.vault.add([StoredChunk(packed.name, DATA, packed.codec, len(raw), packed.stored, depth)], [raw])
-            raws.append(raw)
-        return raws
-
-    def collect(self, names_at_once: int = 400_000) -> Collected:
-        """Of all that is there now."""
-        before = self.vault.sync()
-        with self.catalog.reader() as reader:
-            return collect(self.vault, reader, before, lambda: None, names_at_once)
-
-    def held(self, *raws: bytes) -> list[bool]:
-        """Which of these the vault holds, and can read."""
-        names = [name_of(raw) for raw in raws]
-        missing = self.vault.missing(names)
-        assert all(self.vault.read(name) == raw for name, raw in zip(names, raws, strict=True) if name not in missing)
-        return [name not in missing for name in names]
-
-    def must_read(self) -> set[bytes]:
-        """Every chunk that any row names; their names."""
-        found = set()
-        with self.catalog.reader() as reader:
-            for page in reader.chunks_named(100):
-                for kind, name in page:
-                    raw = self.vault.read(name)
-                    assert name == (name_of(raw) if kind == DATA else name_of_list(raw))
-                    found.add(name)
-        return found
-
-    def _commit(self, changes: Changes) -> None:
-        self.seq += 1
-        self.catalog.write(changes, header(self.seq))
 
 
 @pytest.fixture
@@ -147,7 +55,7 @@ def test_what_came_since_stays(stores: Stores) -> None:
     stores.put(young)
     stores.vault.sync()
     with stores.catalog.reader() as reader:
-        assert 1 == collect(stores.vault, reader, before, lambda: None).chunks
+        assert 1 == collect(stores.vault, reader, before, lambda: None, NO_ROOM).chunks
     assert [False, True] == stores.held(old, young)
 
 
@@ -157,10 +65,10 @@ def test_what_stands_below_a_list_stays_with_it(stores: Stores, at_once: int) ->
     raws = [os.urandom(100) for _ in range(2500)]
     stores.write(FILE, stores.put_tree(raws))
     stores.put(b"nobody's" * 100)
-    assert 1 == stores.collect(at_once).chunks
+    assert 1 == stores.collect(replace(NO_ROOM, names_exactly=at_once)).chunks
     assert [True] * len(raws) == stores.held(*raws)
     stores.remove(FILE)
-    assert len(raws) + len(stores.lists) == stores.collect(at_once).chunks
+    assert len(raws) + len(stores.lists) == stores.collect(replace(NO_ROOM, names_exactly=at_once)).chunks
     assert 0 == stores.vault.count()
 
 
@@ -219,7 +127,7 @@ def test_who_finds_a_doomed_chunk_present_keeps_it(stores: Stores) -> None:
             stores.vault.unpin("a call")
             stores.put(added)
 
-    assert 1 == collect(stores.vault, marked, before, look).chunks
+    assert 1 == collect(stores.vault, marked, before, look, NO_ROOM).chunks
     assert [True, True, True, False] == stores.held(asked, pinned, added, dead)
     assert [True] * 3 == stores.held(*patches)
 
@@ -289,7 +197,7 @@ def test_a_pack_whose_chunks_come_into_the_index_meanwhile_stays(tmpfs_dir: Path
             stores.put(*(os.urandom(500) for _ in range(150)))
             stores.vault.sync()
 
-    assert 151 == collect(stores.vault, marked, before, look).chunks
+    assert 151 == collect(stores.vault, marked, before, look, NO_ROOM).chunks
     assert (True, [True] * 140) == (marked.told, stores.held(*raws))
     stores.close()
 
@@ -325,7 +233,7 @@ def test_random_histories_lose_nothing_that_can_be_read(stores: Stores, seed: in
         elif act < 0.85:
             expire(stores.catalog, number(chance.randrange(1, stores.seq + 1)))
         else:
-            stores.collect(chance.choice((400_000, 7)))
+            stores.collect(CollectionLimits(chance.choice((0, 1 << 30)), chance.choice((400_000, 7))))
             stores.must_read()
     expire(stores.catalog, number(stores.seq))
     stores.collect()

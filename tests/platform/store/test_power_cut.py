@@ -13,7 +13,7 @@ from agent.core.digest import digest_of
 from agent.core.ids import ROOT, ObjectId, object_id
 from agent.core.rows import ObjectRow, encode_object
 from agent.store.catalog.catalog import Catalog
-from agent.store.collection import collect
+from agent.store.collection import CollectionLimits, collect
 from agent.store.vault.codec import pack_chunk
 from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack import PackEnd
@@ -91,7 +91,7 @@ def test_no_chunk_is_found_in_a_pack_that_was_deleted(image: Path, tmpfs_dir: Pa
         # So that the log holds what follows, and nothing before it.
         vault._index._connection.wal_checkpoint()
         with catalog.reader() as reader:
-            assert 0 < collect(vault, reader, vault.end(), lambda: None).packs
+            assert 0 < collect(vault, reader, vault.end(), lambda: None, CollectionLimits(0)).packs
         with after_a_power_cut(image, tmpfs_dir / "after") as state, Vault.open(str(state / "vault"), END) as again:
             there = [name for name in names if name not in again.missing(names)]
             assert [] == [name for name in there if again.read(name) is None]

@@ -34,9 +34,15 @@ class Standing:
         self.vault = Vault.open(str(place / "vault"), PackEnd(0, 0), VaultLimits(flush=1))
         self.seq = 1
         self.failures: list[HikaeError] = []
+        self.damaged: list[bytes] = []
         self.reader = self.catalog.reader
-        stores = CollectedStores(self.vault, self._read, self.catalog.newest, self.local)
+        stores = CollectedStores(
+            self.vault, self._read, self.catalog.newest, self.local, lambda: 1 << 30, self._damaged
+        )
         self.collector = Collector(stores, self.clock, self.failures.append)
+
+    def _damaged(self, names: list[bytes], reason: str) -> None:
+        self.damaged += names
 
     def _read(self) -> CatalogReader:
         return self.reader()
