@@ -10,7 +10,7 @@ from agent.capture.outlet import Outlet, ReadChunk
 from agent.capture.ports import Batch, CaptureContext
 from agent.chunking.reader import Found
 from agent.core.backoff import Backoff
-from agent.core.commit import Changes, Commit
+from agent.core.commit import ORDINARY, Changes, Commit, Provenance
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, commit_number, epoch_of, seq_of
 from agent.core.patch import Runs
@@ -55,21 +55,22 @@ class Committer:
         self._require_room = require_room
         self._mark: FactsMark | None = None
 
-    def write(self, batch: Batch, consistent: bool) -> Commit | None:
+    def write(self, batch: Batch, consistent: bool, made: Provenance = ORDINARY) -> Commit | None:
         """Commit the batch and begin the next; None when there was nothing to commit.
 
         On entry the batch is one that can be committed. On exit the commit is durable, local facts are written and the peers are
         given it, in this order (law 1); or an error was raised, after which capture stops.
 
-        A batch without rows is committed only when it makes a dataset consistent that was not.
+        A batch without rows is committed only when it makes a dataset consistent that was not, or when something is told of
+        its commit: ``made``.
         Raises ``StoreFailed``, ``Damaged``, ``CaptureStopped``."""
         changes = batch.changes()
         newest = self._catalog.newest()
-        if not changes and (newest is None or not consistent or newest.consistent):
+        if not changes and made is ORDINARY and (newest is None or not consistent or newest.consistent):
             self._write_facts(batch, newest)
             batch.begin()
             return None
-        header = self._header(newest, consistent, batch.fuzzy)
+        header = self._header(newest, consistent, batch.fuzzy, made)
         size = sum(map(len, changes.puts))
         self._patiently(lambda: self._require_room(size))
         commit = self._patiently(lambda: self._catalog.write(changes, header, list(batch.pieces.items())))
@@ -88,14 +89,14 @@ class Committer:
             patches.clear()
             self._outlet.content(token, chunks, is_new)
 
-    def _header(self, newest: Commit | None, consistent: bool, fuzzy: int) -> Header:
+    def _header(self, newest: Commit | None, consistent: bool, fuzzy: int, made: Provenance) -> Header:
         epoch = self._catalog.lineage[-1].number
         parent, seq, now = NOTHING, 1, self._clock.now_ns()
         if newest is not None:
             parent, now = newest.number, max(now, newest.time)
             if epoch_of(newest.number) == epoch:
                 seq = seq_of(newest.number) + 1
-        return Header(commit_number(epoch, seq), parent, now, now, consistent, fuzzy)
+        return Header(commit_number(epoch, seq), parent, now, now, consistent, fuzzy, provenance=made)
 
     def _give(self, commit: Commit, changes: Changes, batch: Batch) -> None:
         chunks = self._labelled(((name, kind, data) for name, (kind, data) in batch.chunks.items()), batch.patches)

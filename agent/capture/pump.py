@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from agent.capture.committer import CaptureStopped, Committer
 from agent.capture.facts import CapturePhase, PumpFacts, SyncProgress
@@ -16,8 +17,9 @@ from agent.capture.ports import CaptureContext, Session, SessionFacts, Sessions
 from agent.capture.pruning import Pruning
 from agent.capture.tickets import Barrier, Ticket
 from agent.chunking.cutter import require_native
+from agent.core.commit import ORDINARY, Provenance
 from agent.core.errors import HikaeError, TryAgain
-from agent.core.ids import NOTHING, ObjectId
+from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import CAPTURE_FAILED
 from agent.store.catalog.expiry import Horizons
@@ -96,9 +98,10 @@ class Pump:
         self._inbox.ask_for_walk(ticket)
         return ticket
 
-    def barrier(self) -> Barrier:
-        """A barrier covers everything that system calls wrote before this call."""
-        return Barrier(self._calls.set_barrier, self._covering)
+    def barrier(self, made: Provenance = ORDINARY) -> Barrier:
+        """A barrier covers everything that system calls wrote before this call. ``made``: what is to be told of the commit that
+        it ends with; where that is not ordinary, it has one of its own."""
+        return Barrier(self._calls.set_barrier, partial(self._covering, made))
 
     def look(self, hints: Sequence[Hint]) -> Ticket:
         """The ticket is done when what these point at is committed: whoever asks waits for no walk that goes on."""
@@ -155,8 +158,8 @@ class Pump:
             commits=self._committer.commits,
         )
 
-    def _covering(self) -> Ticket:
-        ticket = Ticket("barrier")
+    def _covering(self, made: Provenance) -> Ticket:
+        ticket = Ticket("barrier", made)
         self._inbox.ask_for_told(ticket)
         return ticket
 
@@ -327,6 +330,8 @@ class Pump:
         covered = self._covered(session) if drained else []
         try:
             commit = self._committer.write(session.batch, consistent=not self._inbox.in_doubt) or self._catalog.newest()
+            number = commit.number if commit is not None else NOTHING
+            numbers = [self._marked(session, ticket) or number for ticket in covered]
         except BaseException:
             for ticket in covered:
                 ticket.cancel("capture stopped")
@@ -334,9 +339,16 @@ class Pump:
         session.link_has(self._outlet.room())
         if session.take_healed():
             self._outlet.looked()
-        for ticket in covered:
-            ticket.finish(commit.number if commit is not None else NOTHING)
+        for ticket, number in zip(covered, numbers, strict=True):
+            ticket.finish(number)
         return True
+
+    def _marked(self, session: Session, ticket: Ticket) -> CommitNumber:
+        """The commit of its own that a ticket asks for; ``NOTHING``: it asks for none."""
+        if ticket.made is ORDINARY:
+            return NOTHING
+        commit = self._committer.write(session.batch, consistent=not self._inbox.in_doubt, made=ticket.made)
+        return commit.number if commit is not None else NOTHING
 
     def _covered(self, session: Session) -> list[Ticket]:
         """Who is covered by the batch in hand."""

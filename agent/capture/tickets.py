@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agent.core.commit import ORDINARY, Provenance
 from agent.core.errors import CalledOff, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.watch.hint import Passing
@@ -42,7 +43,9 @@ class Outstanding:
 class Ticket:
     """Waits until everything up to some moment is in a commit that is durable here."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, made: Provenance = ORDINARY) -> None:
+        """``made``: what is to be told of its commit, which is one of its own then, if need be without changes."""
+        self.made = made
         self._what = what
         self._done = threading.Event()
         self._number = NOTHING

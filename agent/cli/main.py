@@ -33,6 +33,8 @@ COMMANDS = {
     "pause": ("pause_commands", "Stop sending or applying for a while."),
     "resume": ("pause_commands", "End a pause."),
     "accept": ("hold_commands", "Go on although a hold stands."),
+    "mark": ("generations_commands", "Name this moment, so that --at LABEL finds it."),
+    "generations": ("generations_commands", "Take, list and keep full images of a dataset."),
     "resync": ("hold_commands", "Fill a standby whose directory is gone or another."),
     "reload": ("reload_command", "Let the agent read its configuration again."),
     "dataset": ("dataset_commands", "Delete what is kept of a dataset that is no longer configured."),

@@ -22,11 +22,14 @@ from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem_codes import NOT_STANDBY
 from agent.fs.reserve import Reserve
+from agent.generations.quiescing import Quiescing
 from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
 from agent.node.measured.measured_feed import MeasuredFeed
 from agent.node.meeting import SAME, not_standby
+from agent.node.reigning.barrier_desk import BarrierDesk
 from agent.node.reigning.outgoing import Outgoing
+from agent.node.reigning.plain_barrier import PlainBarrier
 from agent.node.reigning.primary_source import PrimarySource
 from agent.node.reigning.reign import Reign
 from agent.node.reigning.replica import Replica
@@ -36,6 +39,7 @@ from agent.roles.assignment import Assignment
 from agent.roles.rewound import Rewound
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiry import Horizons
+from agent.store.catalog.reader import CatalogReader
 from agent.store.local import Local
 from agent.store.vault.vault import Vault
 from agent.stream.footing import LineageBroken, fences
@@ -96,11 +100,15 @@ class Primary:
         linked = Linked()
         self.pump = self._made_pump(linked)
         self.watch = RootWatch(dataset.path, dataset.watch, around.groups, linked.holds, hint=self.pump.hint)
+        #: Lets the source stand still for a generation, or a command (``generations.quiescing``).
+        self.quiescing: Quiescing = PlainBarrier(self.pump)
+        self.barriers = BarrierDesk(dataset.name, self.quiescing, around.clock)
         self.outgoing = Outgoing(
             dataset,
             context,
             self.reign,
             self.replicas,
+            barriers=self.barriers,
             feed=self.feed,
             make_source=self._source,
             catalog=self._catalog,
@@ -140,6 +148,7 @@ class Primary:
     def close(self) -> None:
         """Links first, so that the commit being sent can end; then the watcher; then the pump with what it holds."""
         self.outgoing.close()
+        self.barriers.close()
         self.watch.close()
         self.pump.stop()
         if self._vault is not None:
@@ -160,6 +169,10 @@ class Primary:
     def newest(self) -> Commit | None:
         """The newest commit; any thread (the value is replaced as a whole)."""
         return self._catalog.newest()
+
+    def reader(self) -> CatalogReader:
+        """What was committed, for another thread, which closes it."""
+        return self._catalog.reader()
 
     def facts(self) -> PumpFacts:
         """How capture goes; any thread."""

@@ -22,8 +22,11 @@ from agent.node import meeting
 from agent.node.context import SideContext, Surroundings
 from agent.node.disk_reserve import DiskReserve
 from agent.node.following.arrival_pace import keep_pace
+from agent.node.following.asked_barriers import AskedBarriers
 from agent.node.following.collector import CollectedStores, Collector
 from agent.node.following.errands import Errands
+from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
+from agent.node.following.generation_taker import GenerationTaker
 from agent.node.following.history_upkeep import upkeep_of
 from agent.node.following.served_calls import ServedCalls
 from agent.node.following.standby_call import StandbyCall
@@ -35,6 +38,7 @@ from agent.repair.from_standby import Restoring
 from agent.roles import lineage
 from agent.roles.assignment import Assignment
 from agent.status.figures import size_text
+from agent.store.catalog.reader import CatalogReader
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.position import PositionBoard
 from agent.stream.receiving.receiver import Receiver
@@ -82,6 +86,12 @@ class Standby:
         calls = ApplyCalls(self.board.applied, self.turns.rest, context.failed, self._keep_up)
         self.loop = ApplyLoop(applier, board, around.clock, calls, name=f"apply-{dataset.name}")
         self.errands = Errands(dataset.name, stores.catalog, self.calls, self.board.nudge)
+        self.barriers = AskedBarriers(context.assigned.primary, self.board.nudge, lambda: self.calls.connected)
+        ticks = RetentionTicks(around.clock, this_boot())
+        self.keeper = GenerationKeeper(dataset.name, ticks, lambda: self.dataset.generations)
+        self.taker = GenerationTaker(
+            dataset.name, self.barriers, self.board, self.errands, self.keeper, quiesces=self._quiesces
+        )
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)
@@ -158,6 +168,14 @@ class Standby:
             self.was_consistent, self._awaited = True, self._catalog.oldest_consistent() or newest.number
         self.calls.while_nobody_calls(self._between_commits)
         self._collector.tick()
+
+    def _quiesces(self) -> bool:
+        """Whether the source is to stand still for a generation."""
+        return self.dataset.quiesce != "none"
+
+    def reader(self) -> CatalogReader:
+        """What was received, for another thread, which closes it."""
+        return self._catalog.reader()
 
     def _between_commits(self) -> None:
         """Nobody calls: what is to be done with the catalog's writing side is done here."""

@@ -75,6 +75,11 @@ class Operation:
         return issubclass(self.request, DatasetRequest)
 
     @property
+    def command(self) -> str:
+        """What is typed for it, after ``hikae``."""
+        return self.name.replace("-", " ")
+
+    @property
     def can_change(self) -> bool:
         """Whether any call of it changes something."""
         return self.changes is not no_call

@@ -33,7 +33,7 @@ def ask_elsewhere(
         where = " or ".join(nodes)
         reason = f"it concerns one node, and {where} can be meant"
         raise Refused(
-            operation.name, request.dataset, reason, f"type it there: hikae {operation.name} {request.dataset}"
+            operation.command, request.dataset, reason, f"type it there: hikae {operation.command} {request.dataset}"
         )
 
     def told(value: Json) -> None:

@@ -63,5 +63,5 @@ def member_for(members: Mapping[str, Member], dataset: str, operation: Operation
     if role is not None and member.role is not role:
         where = member.assigned.primary if role is Role.PRIMARY else ", ".join(member.assigned.standbys)
         reason = f"{dataset} is {member.role.value} here"
-        raise Refused(operation.name, dataset, reason, f"on {where}: hikae {operation.name} {dataset}")
+        raise Refused(operation.command, dataset, reason, f"on {where}: hikae {operation.command} {dataset}")
     return member

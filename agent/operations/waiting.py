@@ -56,7 +56,7 @@ def _wait(call: DatasetCall, request: WaitRequest) -> Json:
             patience.until(_or_again(partial(replica.positions.wait, wanted, number), name, request.level), met, still)
         return number
 
-    number = _on_primary(call, patience, reach)
+    number = on_open_primary(call, patience, reach)
     return {
         "dataset": call.dataset,
         "commit": _commit(number),
@@ -83,11 +83,11 @@ def _reconcile(call: DatasetCall, _request: ReconcileRequest) -> Json:
         number = patience.until(step, partial(of_capture, side, call.member.board), still)
         return number, side.facts().by_reconcile - before
 
-    number, found = _on_primary(call, patience, look)
+    number, found = on_open_primary(call, patience, look)
     return {"dataset": call.dataset, "commit": _commit(number), "found": found, "seconds": patience.seconds}
 
 
-def _on_primary(call: DatasetCall, patience: Patience, act: Callable[[Primary, Callable[[], bool]], T]) -> T:
+def on_open_primary(call: DatasetCall, patience: Patience, act: Callable[[Primary, Callable[[], bool]], T]) -> T:
     """``act(side, still)`` on the open side, once it is open; from its beginning again when the dataset was opened anew
     meanwhile, since nobody would ever answer on the old one."""
     met = partial(of_opening, call.member.board)

@@ -319,10 +319,12 @@ def _fill_heartbeat(part: Any, heartbeat: Heartbeat) -> None:
     if heartbeat.standing is not None:
         fill_standing(part.heartbeat.standing, heartbeat.standing)
     fill_clock(part.heartbeat, heartbeat.clock)
+    lineage.fill_reached(part.heartbeat, heartbeat.barrier)
 
 
 def _read_heartbeat(heartbeat: pb.Heartbeat) -> Heartbeat:
-    return Heartbeat(heartbeat.monotonic, read_standing(heartbeat), read_clock(heartbeat))
+    reached = lineage.read_reached(heartbeat)
+    return Heartbeat(heartbeat.monotonic, read_standing(heartbeat), read_clock(heartbeat), reached)
 
 
 def _fill_announce(part: Any, announce: Announce) -> None:

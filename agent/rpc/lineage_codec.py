@@ -14,7 +14,17 @@ from agent.rpc.limits import counted, number
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.footing import TOKEN_SIZE
 from agent.stream.locator import LOCATOR_MAX, CommitMark, Locator
-from agent.stream.messages import LABEL_MAX, AskBarrier, Begin, Seal, Sums, bad
+from agent.stream.messages import (
+    HOOK_LINE_MAX,
+    HOOK_LINES_MAX,
+    LABEL_MAX,
+    AskBarrier,
+    BarrierReached,
+    Begin,
+    Seal,
+    Sums,
+    bad,
+)
 
 _GROUPS_BYTES = BUCKETS // GROUP * WIDTH
 _GROUP_SUMS = GROUP * SUM_BYTES
@@ -126,3 +136,28 @@ def read_barrier(barrier: pb.AskBarrier) -> AskBarrier:
     if not barrier.id:
         raise bad("a barrier without an id")
     return AskBarrier(counted(barrier.id), barrier.quiesce)
+
+
+def fill_reached(out: Any, barrier: BarrierReached | None) -> None:
+    """Into a heartbeat that may have none."""
+    if barrier is not None:
+        said = out.barrier
+        said.id, said.number, said.reached = barrier.id, barrier.number, barrier.reached
+        said.stood_still, said.failed = barrier.stood_still, barrier.failed[:HOOK_LINE_MAX]
+        said.hooks.extend(line[:HOOK_LINE_MAX] for line in barrier.hooks[:HOOK_LINES_MAX])
+
+
+def read_reached(heartbeat: pb.Heartbeat) -> BarrierReached | None:
+    """Bounded; how far the source stood still is one of what we know."""
+    if not heartbeat.HasField("barrier"):
+        return None
+    said = heartbeat.barrier
+    lines = (*said.hooks, said.failed)
+    if not said.id or len(said.hooks) > HOOK_LINES_MAX or any(len(line) > HOOK_LINE_MAX for line in lines):
+        raise bad("an answer to a barrier that is none, or too long")
+    try:
+        reached = Quiesced(said.reached)
+    except ValueError as error:
+        raise bad("a barrier of an unknown kind") from error
+    still = counted(said.stood_still)
+    return BarrierReached(counted(said.id), number(said.number), reached, still, tuple(said.hooks), said.failed)

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import TypeAlias
 
 from agent.core import chunks
-from agent.core.commit import ORDINARY, Position, Provenance
+from agent.core.commit import ORDINARY, Position, Provenance, Quiesced
 from agent.core.errors import WireError
 from agent.core.ids import NO_EPOCH, CommitNumber, Epoch, ObjectId
 from agent.core.row_checks import ROW_MAX
@@ -50,6 +50,9 @@ OBJECTS_MAX = 4096
 #: Paths of one ``Announce``, and their bytes together.
 PATHS_MAX, PATHS_BYTES = 1024, 256 << 10
 LABEL_MAX = 256
+#: Of what the operator's programs said of one barrier: lines, and characters of each.
+HOOK_LINES_MAX = 16
+HOOK_LINE_MAX = 1000
 
 RAW, ZSTD = 0, 1
 
@@ -209,7 +212,7 @@ class Data:
 class Seal:
     """Commit ``number`` is whole. ``rows``: how many changes were offered for it; ``absent``: how many ids the
     ``Absent`` parts before it hold; ``same_as``: see ``core.commit.Provenance``, whose own number is that of one node;
-    ``barrier``: the newest ``AskBarrier`` of this call that it covers, 0 for none; the others as in ``core.commit.Commit``."""
+    ``barrier``: reserved, 0; the others as in ``core.commit.Commit``."""
 
     number: CommitNumber
     parent: CommitNumber
@@ -260,13 +263,29 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class BarrierReached:
+    """The answer to the ``AskBarrier`` of this ``id``. ``number``: the commit that holds all that was written before; the peer
+    may have a later one in its place. ``reached``, ``stood_still`` (ns): how far the source stood still for it, and for how long;
+    ``hooks``: what the operator's programs said, a line each; ``failed``: why there is no such commit, "" where there is."""
+
+    id: int
+    number: CommitNumber
+    reached: Quiesced = Quiesced.FILE
+    stood_still: int = 0
+    hooks: tuple[str, ...] = ()
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """Nothing else to say; answered by a ``Progress``. ``monotonic``: the primary's seconds, for its own use; ``standing``: how
-    the dataset stands there, where that is news; ``clock``: what it reads off its clocks, now and then."""
+    the dataset stands there, where that is news; ``clock``: what it reads off its clocks, now and then; ``barrier``: what became
+    of one that was asked for."""
 
     monotonic: float
     standing: Standing | None = None
     clock: ClockReading | None = None
+    barrier: BarrierReached | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +301,8 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class AskBarrier:
-    """What was written before the primary hears this is to be in a commit whose ``Seal`` names ``id``; ``quiesce``: the source
-    is to stand still for it."""
+    """What was written before the primary hears this is to be in a commit, which a ``BarrierReached`` of this ``id`` names;
+    ``quiesce``: the source is to stand still for it."""
 
     id: int
     quiesce: bool

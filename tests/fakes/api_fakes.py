@@ -25,6 +25,7 @@ from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.published import status_json
 from agent.status.state import Role
+from fakes.generation_answers import GenerationAnswers
 
 NOW = 1_795_320_900_000_000_000
 MINUTE = 60_000_000_000
@@ -72,7 +73,7 @@ def unheard(_caller: Caller, _request: Request[Any]) -> None:
     """Nobody keeps a journal."""
 
 
-class FakeControls:
+class FakeControls(GenerationAnswers):
     """Answers as told and remembers what it was asked. ``failure`` is raised by every call; ``during`` is called with
     the progress of each that has one."""
 

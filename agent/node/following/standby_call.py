@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from agent.fs.reserve import ReserveReached
 from agent.node import meeting
 from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
+from agent.node.following.asked_barriers import AskedBarriers
 from agent.node.following.errands import Errands
 from agent.node.following.history_upkeep import HistoryUpkeep
 from agent.node.following.served_calls import ServedCalls
@@ -21,7 +22,7 @@ from agent.node.turn_taking import Turns
 from agent.repair.lost_chunks import Mending
 from agent.store.catalog.catalog import Catalog
 from agent.store.vault.vault import Vault
-from agent.stream.messages import Answers, Batch, Hello, Progress, SecondaryPart
+from agent.stream.messages import Answers, AskBarrier, BarrierReached, Batch, Hello, Progress, SecondaryPart
 from agent.stream.position import PositionBoard
 from agent.stream.receiving.making import ReceivingContext
 from agent.stream.receiving.presence import ChunksMissing
@@ -39,6 +40,7 @@ class Serving(Protocol):
     room: DiskReserve
     early: EarlyContent
     calls: ServedCalls
+    barriers: AskedBarriers
     errands: Errands
     upkeep: HistoryUpkeep
 
@@ -110,6 +112,14 @@ class StandbyCall(Receiver):
         with self._told():
             self._standby.met(self._hello, answers)
         return meeting.introduced(answers, self._standby.dataset)
+
+    def questions(self) -> Iterable[AskBarrier]:
+        """See ``Receiver``."""
+        return self._standby.barriers.due()
+
+    def barrier_reached(self, barrier: BarrierReached) -> None:
+        """See ``Receiver``."""
+        self._standby.barriers.reached(barrier)
 
     def announced(self, count: int) -> None:
         """See ``Receiver``."""
@@ -189,4 +199,5 @@ class StandbyCall(Receiver):
             super().close()
         finally:
             self._standby.early.gone()
+            self._standby.barriers.call_ended()
             self._standby.ended(self)

@@ -27,7 +27,7 @@ from agent.stream.locator import locator_in
 from agent.stream.messages import Hello
 from agent.stream.sending.feed import Feed
 from agent.stream.sending.link import Link
-from agent.stream.sending.sender import Sender, SendingContext
+from agent.stream.sending.sender import PeerBarriers, Sender, SendingContext
 from agent.stream.versions import SPOKEN
 
 NONCE_SIZE = 32
@@ -47,7 +47,8 @@ class _Line:
 
 
 class Outgoing:
-    """Of one dataset on its primary. ``replicas`` by name; ``make_source`` reads for one call; ``catalog``: what was committed.
+    """Of one dataset on its primary. ``replicas`` by name; ``make_source`` reads for one call; ``catalog``: what was
+    committed; ``barriers``: begins those that peers ask for.
     Links are started, changed and closed by who tends the dataset, one at a time; the rest is for any thread."""
 
     def __init__(
@@ -60,13 +61,14 @@ class Outgoing:
         feed: Feed,
         make_source: Callable[[], PrimarySource],
         catalog: Catalog,
+        barriers: PeerBarriers,
     ) -> None:
         self._dataset = dataset
         self._context = context
         self._reign = reign
         self._replicas = replicas
         spool = partial(Spool.open, str(context.around.home(dataset)))
-        self._sending = SendingContext(make_source, spool, feed, context.around.clock, context.standings)
+        self._sending = SendingContext(make_source, spool, feed, context.around.clock, context.standings, barriers)
         self._catalog = catalog
         self._lock = threading.Lock()
         self._senders: dict[str, Sender] = {}

@@ -598,7 +598,7 @@ class Seal(_message.Message):
     reached: _builtins.int
     label: _builtins.str
     barrier: _builtins.int
-    """The newest AskBarrier of this call that was drained into it; reserved for barriers, 0 today."""
+    """Reserved, 0: a seal may have gone out before it is known which barrier it covers; BarrierReached says so."""
     absent: _builtins.int
     """Ids in the Absent parts before it."""
     @_builtins.property
@@ -711,21 +711,25 @@ class Heartbeat(_message.Message):
     MONOTONIC_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
     CLOCK_FIELD_NUMBER: _builtins.int
+    BARRIER_FIELD_NUMBER: _builtins.int
     monotonic: _builtins.float
     @_builtins.property
     def standing(self) -> Global___Standing: ...
     @_builtins.property
     def clock(self) -> Global___Clock: ...
+    @_builtins.property
+    def barrier(self) -> Global___BarrierReached: ...
     def __init__(
         self,
         *,
         monotonic: _builtins.float = ...,
         standing: Global___Standing | None = ...,
         clock: Global___Clock | None = ...,
+        barrier: Global___BarrierReached | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "standing", b"standing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["barrier", b"barrier", "clock", b"clock", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "monotonic", b"monotonic", "standing", b"standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["barrier", b"barrier", "clock", b"clock", "monotonic", b"monotonic", "standing", b"standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1007,8 +1011,9 @@ Global___Announce: _TypeAlias = Announce  # noqa: Y015
 
 @_typing.final
 class AskBarrier(_message.Message):
-    """Everything that was written before the primary hears this is to be in a commit whose Seal names `id`, above 0 and rising;
-    quiesce: the source is to stand still for it. Reserved for generations and `wait`: no secondary sends it today, none is answered.
+    """Everything that was written before the primary hears this is to be in a commit, which a BarrierReached of this id names; ids are
+    above 0 and rise. quiesce: the source is to stand still for it, as the primary's own configuration says. An earlier release
+    answers nothing.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1030,6 +1035,46 @@ class AskBarrier(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AskBarrier: _TypeAlias = AskBarrier  # noqa: Y015
+
+@_typing.final
+class BarrierReached(_message.Message):
+    """The answer to AskBarrier. number: the commit, or one that the peer has not and a later one stands for; reached: how far the
+    source stood still for it (Quiesced of agent/core/commit.py), and for so many nanoseconds; hooks: what the operator's programs
+    said, a line each, for people. failed: why there is no such commit, for people, "" where there is one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REACHED_FIELD_NUMBER: _builtins.int
+    STOOD_STILL_FIELD_NUMBER: _builtins.int
+    HOOKS_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    number: _builtins.int
+    reached: _builtins.int
+    stood_still: _builtins.int
+    failed: _builtins.str
+    @_builtins.property
+    def hooks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        number: _builtins.int = ...,
+        reached: _builtins.int = ...,
+        stood_still: _builtins.int = ...,
+        hooks: _abc.Iterable[_builtins.str] | None = ...,
+        failed: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "hooks", b"hooks", "id", b"id", "number", b"number", "reached", b"reached", "stood_still", b"stood_still"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BarrierReached: _TypeAlias = BarrierReached  # noqa: Y015
 
 @_typing.final
 class Need(_message.Message):

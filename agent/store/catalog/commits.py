@@ -56,6 +56,14 @@ class Commits(Protocol):
         ][0]
         return found
 
+    def newest_consistent(self) -> Commit | None:
+        """The newest consistent commit; None before the first."""
+        return self._commit("where consistent order by number desc limit 1", ())
+
+    def next_consistent(self, number: CommitNumber) -> Commit | None:
+        """The oldest consistent commit with that number or a greater one."""
+        return self._commit("where consistent and number >= ? order by number limit 1", (number,))
+
     def labelled(self, since: CommitNumber, label: str | None = None) -> list[Commit]:
         """The commits from ``since`` on that have a label, None: any, in order."""
         which = "where label <> '' and number >= ?1 and (?2 is null or label = ?2) order by number"

@@ -28,6 +28,8 @@ _IS_THERE = "select 1 from sqlite_schema where type = 'table' and name = 'genera
 _ALL = f"select {_COLUMNS} from generation order by dated, number, taken, length(name), name"  # noqa: S608 - columns above
 _PUT = f"insert or replace into generation ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _DROP = "delete from generation where name = ?"
+_CLOCK = "select now, wall, since_boot, boot from retention"
+_SET_CLOCK = "insert or replace into retention values (1, ?, ?, ?, ?)"
 _STILL_NAMED = "select distinct number from generation"
 
 
@@ -74,6 +76,13 @@ class GenerationRows(Protocol):
             return []
         return [_as_generation(row) for row in self._all(_ALL, ())]
 
+    def retention_row(self) -> tuple[int, int, int, str] | None:
+        """``(now, wall, since boot, boot)`` as the retention clock was written last."""
+        if not self._all(_IS_THERE, ()):
+            return None
+        rows: list[tuple[int, int, int, str]] = self._all(_CLOCK, ())
+        return rows[0] if rows else None
+
     # What ``Reading`` has.
     def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]: ...  # Any: as in ``Reading``
 
@@ -81,6 +90,11 @@ class GenerationRows(Protocol):
 def put_generations(connection: apsw.Connection, generations: Iterable[Generation]) -> None:
     """These are as they are said to be; one of the same name is replaced."""
     connection.executemany(_PUT, [_as_row(one) for one in generations])
+
+
+def set_retention(connection: apsw.Connection, row: tuple[int, int, int, str]) -> None:
+    """See ``GenerationRows.retention_row``."""
+    query(connection, _SET_CLOCK, row)
 
 
 def drop_generations(connection: apsw.Connection, names: Iterable[str]) -> set[int]:

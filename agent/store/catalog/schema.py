@@ -16,7 +16,8 @@ A device's content is rows of a third kind: ``chunk`` has each of its chunks by 
 Neither ``time`` nor ``received`` ever falls from one commit to the next, so both are found by number, by halves, and a commit
 writes no tree for them (docs/decisions/0051). Epochs are keyed by number and token; of those with one number at most one has
 commits here, and ``first`` is the first of these. ``kept`` has the commits that stay readable beyond the last hours, each once
-for every ``owner`` that keeps it; ``generation`` says what is known of those that are generations (``catalog.generation``).
+for every ``owner`` that keeps it; ``generation`` says what is known of those that are generations (``catalog.generation``),
+``retention`` has the clock by which they grow old (``generations.retention_clock``).
 
 The format only grows: what came later stands in ``GROWN`` and is added where a catalog of before is opened.
 """
@@ -84,5 +85,9 @@ create table if not exists generation (
     dated integer not null, immutable_until integer not null, cause text not null, reached integer not null,
     stood_still integer not null, incomplete integer not null, note text not null, hooks text not null
 ) without rowid, strict;
+create table if not exists retention (
+    id integer primary key check (id = 1), now integer not null, wall integer not null, since_boot integer not null,
+    boot text not null
+) strict;
 create index if not exists commit_label on commits (number) where label <> '';
 """

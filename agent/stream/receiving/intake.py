@@ -192,6 +192,8 @@ class Intake:
             ):
                 told, told_at = progress, now
                 yield (replace(progress, standing=telling.due(), clock=telling.clock()),)
+            if questions := tuple(receiver.questions()):
+                yield questions
             if over:
                 return
 

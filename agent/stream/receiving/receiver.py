@@ -6,7 +6,7 @@ Not a thread: :mod:`agent.stream.receiving.intake` drives it. Nothing here waits
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from agent.core import chunks
@@ -25,7 +25,9 @@ from agent.stream.messages import (
     Absent,
     Announce,
     Answers,
+    AskBarrier,
     AskOwed,
+    BarrierReached,
     Batch,
     Begin,
     Data,
@@ -138,12 +140,17 @@ class Receiver:
             elif isinstance(part, Announce):
                 self.announced(part.count)
             elif isinstance(part, Heartbeat):
-                self.telling.heard(part)
-                answers.append(replace(self.progress(), clock=self.telling.answer(part)))
+                answers.append(self._heard(part))
             else:
                 raise bad("a second hello")
         self.consumed += weight(batch)
         return answers
+
+    def _heard(self, part: Heartbeat) -> Progress:
+        self.telling.heard(part)
+        if part.barrier is not None:
+            self.barrier_reached(part.barrier)
+        return replace(self.progress(), clock=self.telling.answer(part))
 
     @property
     def waiting(self) -> bool:
@@ -183,6 +190,13 @@ class Receiver:
             for changes in held:
                 self._making.stage(following, changes)
         self._held = 0
+
+    def questions(self) -> Iterable[AskBarrier]:
+        """What the primary is to be asked now."""
+        return ()
+
+    def barrier_reached(self, barrier: BarrierReached) -> None:
+        """What became of one that it was asked for."""
 
     def sealed_one(self) -> None:
         """A seal came, and no row of the next commit yet."""

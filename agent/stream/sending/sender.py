@@ -16,6 +16,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import Protocol
 
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError
@@ -23,7 +25,7 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.store.spool import Spool
 from agent.stream import versions
 from agent.stream.footing import Footing, LineageBroken, Way, judge_commit, judge_welcome
-from agent.stream.messages import Answers, Batch, Hello, Welcome
+from agent.stream.messages import Answers, AskBarrier, BarrierReached, Batch, Hello, Welcome
 from agent.stream.position import PositionBoard
 from agent.stream.sending import live
 from agent.stream.sending.batch_builder import Load
@@ -51,17 +53,27 @@ class CallPhase(StrEnum):
     ENDED = "ended"
 
 
+class PeerBarriers(Protocol):
+    """Who begins a barrier that a peer asks for."""
+
+    def begin(self, peer: str, ask: AskBarrier, told: Callable[[BarrierReached], None]) -> None:
+        """Returns at once; ``told`` is called once, by any thread, unless the node stops or a later one of the same peer takes
+        its place."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SendingContext:
     """What every call of a dataset works with. ``open_source`` and ``open_spool`` are called in the thread that runs
     ``Sender.outgoing`` (or ``Sender.verdict``), which closes what they give; ``standings``: how the dataset stands on both nodes,
-    None: nothing is told."""
+    None: nothing is told; ``barriers``: of a peer by its name, see ``Conversation``."""
 
     open_source: Callable[[], Source]
     open_spool: Callable[[], Spool]
     feed: Feed
     clock: Clock
     standings: Standings | None
+    barriers: PeerBarriers | None = None
 
 
 class Sender:
@@ -73,7 +85,10 @@ class Sender:
     def __init__(
         self, peer: str, hello: Hello, context: SendingContext, *, board: PositionBoard, pace: Pace | None, owed: Told
     ) -> None:
-        self.talk = Conversation(peer, context.clock, pace=pace, judge=self._judge, standings=context.standings)
+        barriers = partial(context.barriers.begin, peer) if context.barriers is not None else None
+        self.talk = Conversation(
+            peer, context.clock, pace=pace, judge=self._judge, standings=context.standings, barriers=barriers
+        )
         self.phase = CallPhase.HANDSHAKE
         self._standings = context.standings
         self._peer = peer

@@ -14,7 +14,19 @@ from agent.operations.families import FAMILIES, OPERATIONS
 from agent.operations.verifying import VerifyRequest
 
 #: What changes something, and so what a journal has a line of for each call.
-CHANGING = ["accept", "dataset-remove", "pause", "reload", "resume", "resync", "verify"]
+CHANGING = [
+    "accept",
+    "dataset-remove",
+    "generations-pin",
+    "generations-take",
+    "generations-unpin",
+    "mark",
+    "pause",
+    "reload",
+    "resume",
+    "resync",
+    "verify",
+]
 
 
 def _request(operation: Operation) -> Request[Any]:

@@ -19,6 +19,7 @@ from agent.stream.messages import (
     PARTS_MAX,
     Announce,
     AskBarrier,
+    BarrierReached,
     Begin,
     Data,
     Heartbeat,
@@ -58,6 +59,15 @@ def datas(draw: st.DrawFn) -> Data:
 
 
 held = st.none() | st.builds(Hold, words, words, words, counts)
+reached = st.none() | st.builds(
+    BarrierReached,
+    st.integers(1, (1 << 63) - 1),
+    numbers,
+    st.sampled_from(Quiesced),
+    counts,
+    st.lists(words, max_size=16).map(tuple),
+    words,
+)
 standings = st.none() | st.builds(
     Standing,
     words,
@@ -121,7 +131,7 @@ primary_parts = st.one_of(
         counts,
     ),
     st.builds(Withdraw, numbers),
-    st.builds(Heartbeat, st.floats(allow_nan=False), standings),
+    st.builds(Heartbeat, st.floats(allow_nan=False), standings, barrier=reached),
     st.builds(
         Announce,
         counts,
@@ -217,6 +227,12 @@ def saying(**fields: object) -> bytes:
         saying(worst=pb.StandingTrouble(message="m" * 1025)),
         saying(verify=pb.StandingVerify(time=-1)),
         saying(sync=pb.StandingSync(total_bytes=1 << 63)),
+        request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached())),
+        request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached(id=1, number=1 << 63))),
+        request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached(id=1, reached=3))),
+        request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached(id=1, stood_still=1 << 63))),
+        request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached(id=1, hooks=["h"] * 17))),
+        request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached(id=1, failed="f" * 1001))),
         saying(sync=pb.StandingSync(eta_seconds=float("nan"))),
         request(hello=pb.Hello(node="n" * 1025)),
         request(hello=pb.Hello(nonce=b"n" * 65)),

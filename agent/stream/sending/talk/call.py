@@ -6,6 +6,7 @@ One thread speaks (the request iterator), one hears (the answers), a third may w
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from agent.core.clock import Clock
@@ -16,6 +17,8 @@ from agent.stream.messages import (
     HEARTBEAT,
     SILENCE,
     Answers,
+    AskBarrier,
+    BarrierReached,
     Batch,
     Heartbeat,
     Need,
@@ -46,7 +49,8 @@ class Ended(Exception):
 class Conversation:
     """The shared state of one call. ``pace``: how fast it may speak; None: as fast as it can. ``judge`` is called with the
     Welcome before anything else that the peer says is heard; what it raises ends the call. ``standings``: how the dataset
-    stands on either side, None: nothing is told."""
+    stands on either side, None: nothing is told; ``barriers``: begins one that the peer asks for, and tells what became of it;
+    it must not block. None: they are passed over."""
 
     def __init__(
         self,
@@ -56,9 +60,11 @@ class Conversation:
         pace: Pace | None,
         judge: Callable[[Welcome], None],
         standings: Standings | None,
+        barriers: Callable[[AskBarrier, Callable[[BarrierReached], None]], None] | None = None,
     ) -> None:
         self.peer = peer
         self._judge = judge
+        self._barriers = barriers
         self.welcome: Welcome | None = None
         self.position = Position()
         self.failure: HikaeError | None = None
@@ -76,6 +82,8 @@ class Conversation:
         now = clock.monotonic()
         self._heard_at = self._moved_at = self._spoke_at = self._asked_at = now
         self._paced = False
+        #: What became of barriers that the peer asked for, and was not told yet.
+        self._reached: deque[BarrierReached] = deque()
 
     # --- the hearing thread
 
@@ -111,6 +119,15 @@ class Conversation:
             self._asked_at = self._heard_at
         elif isinstance(part, Progress):
             self._progress(part)
+        elif isinstance(part, AskBarrier):  # noqa: SIM102 - as each kind of part above
+            if self._barriers is not None:
+                self._barriers(part, self._barrier_ended)
+
+    def _barrier_ended(self, barrier: BarrierReached) -> None:
+        """By the thread that saw it."""
+        with self._condition:
+            self._reached.append(barrier)
+            self._condition.notify_all()
 
     def _check_position(self, said: Position) -> None:
         """A peer has what it had, up to what was sealed to it; of that it may have applied anything (law 6)."""
@@ -204,12 +221,13 @@ class Conversation:
     @property
     def _has_news(self) -> bool:
         """Whether the peer is to be told now how the dataset stands here."""
-        return self.welcome is not None and self._telling.waits
+        return self.welcome is not None and (bool(self._reached) or self._telling.waits)
 
     def _heartbeat(self) -> Heartbeat:
         if self.welcome is None:
             return Heartbeat(self._clock.monotonic())
-        return Heartbeat(self._clock.monotonic(), self._telling.due(), self._telling.clock())
+        barrier = self._reached.popleft() if self._reached else None
+        return Heartbeat(self._clock.monotonic(), self._telling.due(), self._telling.clock(), barrier)
 
     def rest(self, seconds: float) -> Iterator[Batch]:
         """Let so much time pass, less when the call is to close. Raises ``Ended``."""

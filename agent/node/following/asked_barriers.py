@@ -1,0 +1,96 @@
+"""Barriers that this node asks the primary for, in the call that it serves."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agent.core.errors import TryAgain
+from agent.stream.messages import AskBarrier, BarrierReached
+
+#: So often, in seconds, whoever waits looks whether that is still wanted.
+_LOOK = 0.5
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """One question. ``lost``: why it is not answered any more."""
+
+    ask: AskBarrier
+    sent: bool = False
+    answer: BarrierReached | None = None
+    lost: str = ""
+
+    @property
+    def over(self) -> bool:
+        return self.answer is not None or bool(self.lost)
+
+
+class AskedBarriers:
+    """Of one standby. :meth:`ask` by any thread; the others by the thread that serves the call. ``wake`` lets that look up;
+    ``connected``: whether there is one."""
+
+    def __init__(self, primary: str, wake: Callable[[], None], connected: Callable[[], bool]) -> None:
+        self.primary = primary
+        self._wake = wake
+        self._connected = connected
+        self._condition = threading.Condition()
+        self._last = 0
+        self._waiting: list[_Waiting] = []
+
+    def ask(self, quiesce: bool, seconds: float, still_wanted: Callable[[], None]) -> BarrierReached:
+        """What the primary says, which may be why there is none. Calls ``still_wanted`` at least each second, which raises what
+        is to end it. Raises ``TryAgain`` with why it does not say anything."""
+        if not self._connected():
+            raise self._silent("it is not connected")
+        with self._condition:
+            self._last += 1
+            one = _Waiting(AskBarrier(self._last, quiesce))
+            self._waiting.append(one)
+        self._wake()
+        try:
+            self._wait(one, seconds, still_wanted)
+        finally:
+            with self._condition:
+                self._waiting.remove(one)
+        if one.answer is None:
+            raise self._silent(one.lost or f"it did not answer within {seconds:.0f} s")
+        return one.answer
+
+    def _wait(self, one: _Waiting, seconds: float, still_wanted: Callable[[], None]) -> None:
+        deadline = time.monotonic() + seconds
+        while not one.over and (left := deadline - time.monotonic()) > 0:
+            with self._condition:
+                self._condition.wait_for(lambda: one.over, min(left, _LOOK))
+            still_wanted()
+
+    def due(self) -> tuple[AskBarrier, ...]:
+        """What is to be asked now; it counts as asked."""
+        if not self._waiting:
+            return ()
+        with self._condition:
+            new = [one for one in self._waiting if not one.sent]
+            for one in new:
+                one.sent = True
+        return tuple(one.ask for one in new)
+
+    def reached(self, barrier: BarrierReached) -> None:
+        """The primary answers; what covers the newest question covers those before it in this call."""
+        with self._condition:
+            for one in self._waiting:
+                if one.sent and one.ask.id <= barrier.id and not one.over:
+                    one.answer = barrier
+            self._condition.notify_all()
+
+    def call_ended(self) -> None:
+        """Nobody will answer what was asked in it."""
+        with self._condition:
+            for one in self._waiting:
+                if one.sent and not one.over:
+                    one.lost = "the connection was lost"
+            self._condition.notify_all()
+
+    def _silent(self, why: str) -> TryAgain:
+        return TryAgain("ask for a barrier", self.primary, why, "see hikae status")

@@ -1,0 +1,95 @@
+"""Taking a generation on the node with the vault: a barrier at the primary, its commit here, then it is kept.
+
+::
+
+    command, schedule ─→ AskBarrier ═ the primary ═ BarrierReached(commit) ─→ durable here ─→ Errands: GenerationKeeper.keep
+                              └ nothing within the time: the newest commit that is whole is kept, and said to be that ┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agent.core.errors import TryAgain
+from agent.core.ids import NOTHING
+from agent.generations.taking import SourceAnswer, WantedGeneration, require_new_label
+from agent.node.following.asked_barriers import AskedBarriers
+from agent.node.following.errands import Errands
+from agent.node.following.generation_keeper import GenerationKeeper
+from agent.store.catalog.generation import Generation
+from agent.stream.messages import BarrierReached
+from agent.stream.position import Level, PositionBoard
+
+_STEP = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TakingLimits:
+    """Seconds. ``answer``: within which the primary is to answer; ``arrival``: within which its commit is to be durable here."""
+
+    answer: float = 60.0
+    arrival: float = 60.0
+
+
+USUAL_TAKING = TakingLimits()
+
+
+class GenerationTaker:
+    """Of one standby; any thread but the one that serves a call. ``quiesces``: whether the source is to stand still for it."""
+
+    def __init__(
+        self,
+        dataset: str,
+        barriers: AskedBarriers,
+        board: PositionBoard,
+        errands: Errands,
+        keeper: GenerationKeeper,
+        *,
+        quiesces: Callable[[], bool],
+        limits: TakingLimits = USUAL_TAKING,
+    ) -> None:
+        self._dataset = dataset
+        self._barriers = barriers
+        self._board = board
+        self._errands = errands
+        self._keeper = keeper
+        self._quiesces = quiesces
+        self._limits = limits
+
+    def take(self, wanted: WantedGeneration, still_wanted: Callable[[], None]) -> Generation:
+        """Take one now. Calls ``still_wanted`` at least each second, which raises what is to end it.
+
+        Raises ``Refused`` before anything whole has come, and for a label that is taken; ``TryAgain`` while no moment for it
+        comes."""
+        operation = "take a generation"
+        if wanted.label:
+            self._errands.run(operation, lambda catalog: require_new_label(catalog, self._dataset, wanted.label))
+        answer = self._answer(still_wanted)
+        return self._errands.run(operation, lambda catalog: self._keeper.keep(catalog, wanted, answer))
+
+    def keep_newest(self, wanted: WantedGeneration) -> Generation:
+        """Keep the newest whole commit that is here: nobody is asked. Raises as :meth:`take`."""
+        answer = SourceAnswer(NOTHING)
+        return self._errands.run("take a generation", lambda catalog: self._keeper.keep(catalog, wanted, answer))
+
+    def _answer(self, still_wanted: Callable[[], None]) -> SourceAnswer:
+        try:
+            said = self._barriers.ask(self._quiesces(), self._limits.answer, still_wanted)
+        except TryAgain as error:
+            if error.subject != self._barriers.primary:
+                raise
+            return SourceAnswer(NOTHING, missed=f"{error.subject}: {error.reason}")
+        if said.failed:
+            return SourceAnswer(NOTHING, missed=said.failed)
+        return self._arrived(said, still_wanted)
+
+    def _arrived(self, said: BarrierReached, still_wanted: Callable[[], None]) -> SourceAnswer:
+        left = self._limits.arrival
+        while not self._board.wait(Level.DURABLE, said.number, min(left, _STEP)):
+            still_wanted()
+            left -= _STEP
+            if left <= 0:
+                reason = f"what was written before did not come within {self._limits.arrival:.0f} s"
+                return SourceAnswer(NOTHING, missed=reason)
+        return SourceAnswer(said.number, said.reached, said.stood_still, said.hooks)

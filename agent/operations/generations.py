@@ -1,0 +1,175 @@
+"""Generations: what is kept beyond history. Asked of the node that has the vault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from agent.core.errors import TryAgain
+from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call, no_call
+from agent.operations.running import DatasetCall
+from agent.status.figures import stamp
+from agent.status.published import number_json
+from agent.status.state import Role
+
+if TYPE_CHECKING:
+    from agent.core.commit import Commit
+    from agent.store.catalog.catalog import Catalog
+    from agent.store.catalog.generation import Generation
+
+#: How far the source stood still, in words; by ``Quiesced``.
+_REACHED = ("file-consistent", "crash-consistent", "application-consistent")
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationsListRequest(DatasetRequest[list[Json]]):
+    """Every generation, the oldest first: ``[{"generation", "node", "time", "label", "pinned", "entries", "bytes", "own_bytes",
+    "consistency", "incomplete"}]``; ``own_bytes``: what only it needs, null where that was not counted."""
+
+    ANSWER = list
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationsShowRequest(DatasetRequest[Json]):
+    """All that is known of one generation: what the list has, and ``{"commit", "digest", "state_time", "cause",
+    "immutable_until", "stood_still_ms", "note", "hooks"}``. ``NotFound`` for none of that name, ``UsageError`` for several."""
+
+    generation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationsTakeRequest(DatasetRequest[Json]):
+    """Take a generation of what the source is now: ``{"generation", "commit", "digest", "consistency", "stood_still_ms",
+    "note"}``; ``note``: where the primary does not answer, that the newest commit here was kept."""
+
+    label: str = ""
+    pin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationsPinRequest(DatasetRequest[Json]):
+    """Keep a generation until it is unpinned: ``{"generation", "pinned"}``."""
+
+    generation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationsUnpinRequest(DatasetRequest[Json]):
+    """From now on the rules decide about a generation: ``{"generation", "pinned"}``."""
+
+    generation: str = ""
+
+
+def _unpinned(request: GenerationsTakeRequest) -> bool:
+    """Only who sits at the vault decides what stays for good."""
+    return not request.pin
+
+
+@dataset_operation(
+    "generations-list", GenerationsListRequest, role=Role.STANDBY, long=True, changes=no_call, afar=FromAfar()
+)
+def _list(call: DatasetCall, _request: GenerationsListRequest) -> list[Json]:
+    with call.member.standby().reader() as reader:
+        found = [(one, reader.commit_at(one.number)) for one in reader.generations()]
+    return [_listed(call, one, commit) for one, commit in found if commit is not None]
+
+
+@dataset_operation(
+    "generations-show", GenerationsShowRequest, role=Role.STANDBY, long=True, changes=no_call, afar=FromAfar()
+)
+def _show(call: DatasetCall, request: GenerationsShowRequest) -> Json:
+    from agent.generations.moments import named
+
+    with call.member.standby().reader() as reader:
+        one = named(reader.generations(), call.dataset, request.generation)
+        commit = reader.commit_at(one.number)
+    if commit is None:
+        raise TryAgain("show the generation", one.name, "it is being expired just now", "list them again")
+    return _shown(call, one, commit)
+
+
+@dataset_operation(
+    "generations-take",
+    GenerationsTakeRequest,
+    role=Role.STANDBY,
+    long=True,
+    changes=each_call,
+    afar=FromAfar(_unpinned, every=60.0),
+)
+def _take(call: DatasetCall, request: GenerationsTakeRequest) -> Json:
+    from agent.generations.labels import check_label
+    from agent.generations.taking import WantedGeneration
+    from agent.store.catalog.generation import Cause
+
+    check_label("take a generation", request.label)
+    side = call.member.standby()
+
+    def still_wanted() -> None:
+        if call.agent.stopping.is_set():
+            raise TryAgain("take a generation", call.dataset, "the agent is stopping")
+        call.progress({"phase": "take", "waits_for": "the primary to say what is written"})
+
+    one = side.taker.take(WantedGeneration(Cause.DEMAND, request.label, request.pin), still_wanted)
+    with side.reader() as reader:
+        commit = reader.commit_at(one.number)
+    return {
+        "generation": one.name,
+        "commit": number_json(one.number),
+        "digest": commit.digest.hex() if commit is not None else None,
+        "consistency": _REACHED[one.reached],
+        "stood_still_ms": one.stood_still / 1e6,
+        "note": one.note,
+    }
+
+
+@dataset_operation("generations-pin", GenerationsPinRequest, role=Role.STANDBY, long=True, changes=each_call)
+def _pin(call: DatasetCall, request: GenerationsPinRequest) -> Json:
+    return _pinned(call, request.generation, pinned=True)
+
+
+@dataset_operation("generations-unpin", GenerationsUnpinRequest, role=Role.STANDBY, long=True, changes=each_call)
+def _unpin(call: DatasetCall, request: GenerationsUnpinRequest) -> Json:
+    return _pinned(call, request.generation, pinned=False)
+
+
+def _pinned(call: DatasetCall, said: str, *, pinned: bool) -> Json:
+    from agent.generations.moments import named
+
+    def pin(catalog: Catalog) -> Generation:
+        one = replace(named(catalog.generations(), call.dataset, said), pinned=pinned)
+        catalog.keep_generations([one])
+        return one
+
+    one = call.member.standby().errands.run("pin the generation", pin)
+    return {"generation": one.name, "pinned": one.pinned}
+
+
+def _listed(call: DatasetCall, one: Generation, commit: Commit) -> Json:
+    return {
+        "generation": one.name,
+        "node": call.member.node,
+        "time": stamp(one.taken),
+        "label": one.label,
+        "pinned": one.pinned,
+        "entries": commit.entries,
+        "bytes": commit.bytes,
+        "own_bytes": None,
+        "consistency": _REACHED[one.reached],
+        "incomplete": one.incomplete,
+    }
+
+
+def _shown(call: DatasetCall, one: Generation, commit: Commit) -> Json:
+    import json
+
+    return {
+        **_listed(call, one, commit),
+        "commit": number_json(one.number),
+        "digest": commit.digest.hex(),
+        "state_time": stamp(commit.time),
+        "cause": str(one.cause),
+        "immutable_until": stamp(one.immutable_until),
+        "stood_still_ms": one.stood_still / 1e6,
+        "note": one.note,
+        "hooks": json.loads(one.hooks) if one.hooks else [],
+    }

@@ -1,0 +1,70 @@
+"""Generations between two agents: taken, listed and pinned from either node, with and without a primary."""
+
+from __future__ import annotations
+
+import re
+
+from agent.core.errors import Exit
+from fakes.agents import pair
+
+SHORT = 'history = "1s"\n[dataset.brake]\nwindow = "1s"\n'
+
+
+def test_a_generation_holds_what_was_written_before() -> None:
+    """Typed on either node; it stays when history has passed it, and is named in every way."""
+    with pair(SHORT) as both:
+        both.begin()
+        (both.source / "file").write_text("before")
+        first = both.beta.json("generations", "take", "web", "--label", "release", "--pin")
+        (both.source / "file").write_text("after, and longer")
+        both.alpha.wait()
+        second = both.alpha.json("generations", "take", "web")
+        listed = both.alpha.json("generations", "list", "web")
+        assert [(first["generation"], "release", True, 6), (second["generation"], "", False, 17)] == [
+            (one["generation"], one["label"], one["pinned"], one["bytes"]) for one in listed
+        ]
+        assert ("", "file-consistent", True) == (
+            first["note"],
+            first["consistency"],
+            re.fullmatch(r"\d{8}T\d{6}Z", first["generation"]) is not None,
+        )
+        shown = both.beta.json("generations", "show", "web", "latest~1")
+        assert (first["digest"], "demand", "beta") == (shown["digest"], shown["cause"], shown["node"])
+        assert {"generation": first["generation"], "pinned": False} == both.beta.json(
+            "generations", "unpin", "web", "release"
+        )
+
+
+def test_without_a_primary_the_newest_commit_is_kept_and_said_to_be_that() -> None:
+    """After a restart too; what is refused is refused with a sentence."""
+    with pair() as both:
+        (both.source / "file").write_text("before")
+        both.begin()
+        both.alpha.kill()
+        both.beta.connected(False)
+        kept = both.beta.json("generations", "take", "web")
+        assert "the newest commit that was here: alpha: " in kept["note"]
+        both.beta.restart()
+        assert [kept["generation"]] == [one["generation"] for one in both.beta.json("generations", "list", "web")]
+        for words, code, sentence in (
+            (("take", "web", "--label", "2026-11-22"), Exit.USAGE, "must not look like a time"),
+            (("show", "web", "nothing"), Exit.NOT_FOUND, "hikae generations list web"),
+            (("pin", "web", ""), Exit.NOT_FOUND, "no generation of web has that name or label"),
+        ):
+            done = both.beta.run("generations", *words)
+            assert (code, True) == (done.returncode, sentence in done.stderr), done.stderr
+
+
+def test_a_mark_is_found_on_the_node_with_the_vault() -> None:
+    """With all that was written before it, also where nothing has changed since the commit before; a label names one moment."""
+    with pair() as both:
+        both.begin()
+        (both.source / "file").write_text("before")
+        marked = both.beta.json("mark", "web", "deploy")
+        assert ["commit", "label", "time"] == sorted(marked)
+        again = both.alpha.run("mark", "web", "deploy")
+        assert (Exit.REFUSED, True) == (again.returncode, "choose another label" in again.stderr)
+        other = both.alpha.json("mark", "web", "checked")
+        assert other["commit"]["seq"] == marked["commit"]["seq"] + 1
+        both.alpha.wait()
+        assert other["commit"]["seq"] == both.beta.dataset()["commit"]["seq"]

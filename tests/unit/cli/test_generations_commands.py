@@ -1,0 +1,92 @@
+"""What people read of generations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from agent.cli.context import Context
+from agent.cli.main import main
+from fakes.api_fakes import FakeControls
+from fakes.generation_answers import LISTED, NAME
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is Tokyo's; the C library is told, which nothing else can tell."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def hikae(capfd: pytest.CaptureFixture[str], controls: FakeControls, *arguments: str) -> tuple[int, str, str]:
+    """One command line; exit code, stdout, stderr."""
+    code = main(arguments, Context(connect=lambda _: controls))
+    out, err = capfd.readouterr()
+    return code, out, err
+
+
+def test_a_list_at_80_columns(tokyo: None, capfd: pytest.CaptureFixture[str]) -> None:
+    """Local time, the label cut where it is too long, what is pinned or not all here told apart."""
+    controls = FakeControls()
+    controls.listed = (LISTED, {**LISTED, "generation": f"{NAME}-2", "label": "", "incomplete": 0})
+    code, out, err = hikae(capfd, controls, "generations", "list", "web")
+    assert [
+        "GENERATION          TAKEN                   SIZE    ENTRIES LABEL",
+        "20261122T031500Z    2026-11-22 12:15 !   5.0 GiB  1,234,567 before the upgrade …",
+        "20261122T031500Z-2  2026-11-22 12:15 *   5.0 GiB  1,234,567",
+    ] == out.splitlines()
+    assert (0, True, True) == (code, "* pinned" in err, all(len(line) <= 80 for line in out.splitlines()))
+
+
+def test_without_any_it_says_what_to_type(capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing is no table."""
+    controls = FakeControls()
+    controls.listed = ()
+    words = "web: no generations yet; hikae generations take web takes one\n"
+    assert (0, words, "") == hikae(capfd, controls, "generations", "list", "web")
+
+
+def test_one_with_all_that_is_known(tokyo: None, capfd: pytest.CaptureFixture[str]) -> None:
+    """What stands still, what is immutable, what the primary did not say."""
+    code, out, _ = hikae(capfd, FakeControls(), "generations", "show", "web", NAME)
+    assert 0 == code
+    assert [
+        "generation  20261122T031500Z (pinned)",
+        "label       before the upgrade of everything",
+        "node        beta",
+        "taken       2026-11-22 12:15:00, cause: demand",
+        "state of    2026-11-22 12:14:59, commit 3.1842",
+        "consistency file-consistent; the source stood still for 12 ms",
+        "holds       1,234,567 entries, 5.0 GiB",
+        "incomplete  2 are not all here: hikae status names them",
+        "note        the newest commit that was here: beta is asleep",
+        "immutable   until 2026-11-29 12:15:00",
+        "hook        before_freeze: done",
+        f"digest      {'ab' * 32}",
+    ] == out.splitlines()
+
+
+def test_what_was_taken_and_of_what(tokyo: None, capfd: pytest.CaptureFixture[str]) -> None:
+    """A note goes to stderr; a mark and pins in a sentence."""
+    controls = FakeControls()
+    controls.note = "the newest commit that was here: alpha: it is not connected"
+    code, out, err = hikae(capfd, controls, "generations", "take", "web")
+    assert (0, f"web: generation {NAME}, commit 3.1842, file-consistent\n", f"  {controls.note}\n") == (code, out, err)
+    said = [
+        hikae(capfd, controls, *words)[1]
+        for words in (
+            ("mark", "web", "deploy"),
+            ("generations", "pin", "web", "latest"),
+            ("generations", "unpin", "web", "latest"),
+        )
+    ]
+    assert [
+        "web: deploy is commit 3.1842, 2026-11-22 12:15:00\n",
+        f"web: generation {NAME} is pinned: it stays until it is unpinned\n",
+        f"web: generation {NAME} is no longer pinned: the rules decide\n",
+    ] == said
