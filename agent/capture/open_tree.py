@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from agent.capture.access.seam import LIVE, FileAccess
 from agent.capture.batch import Name, TreeBatch
 from agent.capture.directories import Directories
 from agent.capture.exclude import Rules
@@ -15,14 +16,15 @@ from agent.core.ids import ObjectId
 
 @dataclass(frozen=True, slots=True)
 class OpenTree:
-    """The batch that is gathered of a root, the root's directories, its paths' problems, what is left out, and the clock. Lives
-    from the opening of the root until it is closed. Belongs to the pump's thread."""
+    """The batch that is gathered of a root, the root's directories, its paths' problems, what is left out, the clock, and how its
+    entries are got at. Lives from the opening of the root until it is closed. Belongs to the pump's thread."""
 
     batch: TreeBatch
     directories: Directories
     problems: PathProblems
     rules: Rules
     clock: Clock
+    access: FileAccess = LIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,9 @@ from agent.chunking.stat_trust import is_clean, kept_ctime, unchanged
 from agent.core.ids import ROOT, ObjectId
 from agent.core.row_checks import encode_captured
 from agent.core.rows import ObjectRow, decode_object
-from agent.fs.confined import OtherFilesystem, open_dir, open_file
+from agent.fs.confined import OtherFilesystem
 from agent.fs.durable import has_silent_stores, timestamp_grain_ns
-from agent.fs.handles import handle_of, handle_of_fd
-from agent.fs.metadata import Metadata, read_metadata
+from agent.fs.metadata import Metadata
 from agent.store.local import LocalRow
 
 #: How the handle begins that stands for one of a mount point's.
@@ -73,6 +72,15 @@ class Objects:
         self._directories = tree.directories
         self._problems = tree.problems
         self._clock = tree.clock
+        access = tree.access
+        self._open_file, self._open_dir, self._stat, self._fstat = (
+            access.open_file,
+            access.open_dir,
+            access.stat,
+            access.fstat,
+        )
+        self._metadata, self._readlink = access.metadata, access.readlink
+        self._handle_of, self._handle_of_fd = access.handle_of, access.handle_of_fd
         root_fd = tree.directories.root_fd
         self._grain = timestamp_grain_ns(root_fd)
         self._silent_stores = has_silent_stores(root_fd)
@@ -133,10 +141,10 @@ class Objects:
         if was is None or fact is None or not self.is_as_read(id, st) or not stat.S_ISREG(st.st_mode):
             return False
         try:
-            fd = open_file(self._directories.fd(entry.parent), entry.name)
+            fd = self._open_file(self._directories.fd(entry.parent), entry.name)
             try:
-                meta = read_metadata(-1, b"", st, fd)
-                handle, after = handle_of_fd(fd), os.fstat(fd)
+                meta = self._metadata(-1, b"", st, fd)
+                handle, after = self._handle_of_fd(fd), self._fstat(fd)
             finally:
                 os.close(fd)
             row = decode_object(was)
@@ -152,15 +160,15 @@ class Objects:
     def root(self) -> None:
         """The root directory's own object."""
         fd = self._directories.root_fd
-        self._put_directory(ROOT, self._batch.object(ROOT), fd, handle_of_fd(fd))
+        self._put_directory(ROOT, self._batch.object(ROOT), fd, self._handle_of_fd(fd))
 
     def directory_again(self, id: ObjectId) -> None:
         """Look at the metadata of a directory whose entries changed. OSError when it is gone or cannot be read."""
         fd = self._directories.fd(id)
-        st = os.fstat(fd)
+        st = self._fstat(fd)
         fact = self._batch.fact(id)
         if fact is None or (st.st_ctime_ns, st.st_mtime_ns) != (fact.ctime, fact.mtime):
-            self._put_directory(id, self._batch.object(id), fd, handle_of_fd(fd))
+            self._put_directory(id, self._batch.object(id), fd, self._handle_of_fd(fd))
 
     def finish_file(
         self,
@@ -180,12 +188,12 @@ class Objects:
 
     def _file(self, id: ObjectId, was: bytes | None, entry: Entry) -> Outcome:
         st = entry.st
-        fd = open_file(self._directories.fd(entry.parent), entry.name)
+        fd = self._open_file(self._directories.fd(entry.parent), entry.name)
         try:
             read_at = self._clock.now_ns()
-            meta = read_metadata(-1, b"", st, fd)
+            meta = self._metadata(-1, b"", st, fd)
             read = self.contents.read_whole(id, was, fd, st.st_size)
-            after = os.fstat(fd)
+            after = self._fstat(fd)
         finally:
             os.close(fd)
         moved = not unchanged(st, after)
@@ -235,11 +243,11 @@ class Objects:
 
     def _directory(self, id: ObjectId, was: bytes | None, entry: Entry) -> Outcome:
         try:
-            fd = open_dir(self._directories.fd(entry.parent), entry.name)
+            fd = self._open_dir(self._directories.fd(entry.parent), entry.name)
         except OtherFilesystem:
             return self._mount(id, was, entry)
         try:
-            if handle_of_fd(fd) != entry.handle:
+            if self._handle_of_fd(fd) != entry.handle:
                 return Outcome.AGAIN
             self._put_directory(id, was, fd, entry.handle, entry.synced_at)
             # Whether it can be listed is known only by listing it; what cannot be is said by the walk.
@@ -253,8 +261,8 @@ class Objects:
 
     def _put_directory(self, id: ObjectId, was: bytes | None, fd: int, handle: bytes, synced_at: int = 0) -> None:
         read_at = self._clock.now_ns()
-        st = os.fstat(fd)
-        meta = read_metadata(-1, b"", st, fd)
+        st = self._fstat(fd)
+        meta = self._metadata(-1, b"", st, fd)
         row = ObjectRow(id, meta.mode, meta.uid, meta.gid, meta.mtime, meta.flags, 0, 0, meta.xattrs)
         self._put(id, was, encode_captured(row), Sighting(st, handle, read_at, synced_at))
 
@@ -272,10 +280,10 @@ class Objects:
         """Symlinks, fifos, device nodes: nothing is opened."""
         st, name, fd = entry.st, entry.name, self._directories.fd(entry.parent)
         read_at = self._clock.now_ns()
-        target = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(st.st_mode) else b""
-        meta = read_metadata(fd, name, st, None)
-        after = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        if not unchanged(st, after) or handle_of(fd, name) != entry.handle:
+        target = self._readlink(name, dir_fd=fd) if stat.S_ISLNK(st.st_mode) else b""
+        meta = self._metadata(fd, name, st, None)
+        after = self._stat(name, dir_fd=fd, follow_symlinks=False)
+        if not unchanged(st, after) or self._handle_of(fd, name) != entry.handle:
             return Outcome.AGAIN
         row = ObjectRow(id, meta.mode, meta.uid, meta.gid, meta.mtime, 0, 0, meta.rdev, meta.xattrs, target)
         self._problems.well(lambda: self._batch.path(*entry.place))

@@ -5,15 +5,13 @@ What is in any way unusual ends a run of them and is left to the walk, which kno
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from stat import S_IFDIR, S_IFREG
 
 from agent.capture.batch import TreeBatch
-from agent.capture.exclude import Rules
 from agent.capture.files.hard_links import Linked
 from agent.capture.files.objects import MOUNT_HANDLE
-from agent.capture.remote import RemoteMounts
+from agent.capture.open_tree import OpenTree
 from agent.chunking.stat_trust import Trust
 from agent.core.ids import ObjectId
 from agent.store.local import Signature
@@ -51,12 +49,13 @@ class KnownEntries:
 class Skimmer:
     """Belongs to one walk."""
 
-    def __init__(self, batch: TreeBatch, rules: Rules, linked: Linked, trust: Trust, remote: RemoteMounts) -> None:
-        self._batch = batch
-        self._rules = rules
+    def __init__(self, tree: OpenTree, linked: Linked, trust: Trust) -> None:
+        self._batch = tree.batch
+        self._rules = tree.rules
         self._linked = linked
         self._trust = trust
-        self._remote = remote
+        self._remote = tree.directories.remote
+        self._stat = tree.access.stat
 
     def skim(
         self,
@@ -81,7 +80,7 @@ class Skimmer:
             if name != expected or signature is None or name in remote:
                 break
             try:
-                st = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+                st = self._stat(name, dir_fd=dir_fd, follow_symlinks=False)
             except OSError:
                 break
             _, handle, ino, ctime, mtime, size, clean = signature

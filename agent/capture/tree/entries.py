@@ -13,7 +13,7 @@ from agent.capture.tree.identify import Candidate, identify
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import PRIVATE_DIR, file_type_of
 from agent.fs.confined import open_dir
-from agent.fs.handles import SUBVOLUME_INODE, handle_and_mount, handle_of, is_read_only_subvolume
+from agent.fs.handles import SUBVOLUME_INODE, is_read_only_subvolume
 
 
 class Entries:
@@ -24,6 +24,8 @@ class Entries:
         self._directories = tree.directories
         self._rules = tree.rules
         self._problems = tree.problems
+        access = tree.access
+        self._stat, self._handle_and_mount, self._handle_of = access.stat, access.handle_and_mount, access.handle_of
 
     # --- what stands there
 
@@ -35,10 +37,10 @@ class Entries:
         if self.is_remote(parent, name):
             return self._remote(fd, parent, name, known)
         try:
-            st = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            st = self._stat(name, dir_fd=fd, follow_symlinks=False)
             if not self._counts(parent, name, st):
                 return None
-            handle, mount = handle_and_mount(fd, name)
+            handle, mount = self._handle_and_mount(fd, name)
             if mount != self._directories.mount:
                 return self._mounted(parent, name, st, known)
             if known is None and self._is_snapshot(parent, name, st):
@@ -54,7 +56,7 @@ class Entries:
         if self.is_remote(parent, name):
             return fact is not None and fact.handle == mount_handle(parent, name)
         try:
-            return fact is not None and handle_of(self._directories.fd(parent), name) == fact.handle
+            return fact is not None and self._handle_of(self._directories.fd(parent), name) == fact.handle
         except OSError:
             return False
 
@@ -62,7 +64,7 @@ class Entries:
         """Whether nothing at all stands at this entry, or nobody can know."""
         try:
             if not self.is_remote(parent, name):
-                os.stat(name, dir_fd=self._directories.fd(parent), follow_symlinks=False)
+                self._stat(name, dir_fd=self._directories.fd(parent), follow_symlinks=False)
         except OSError:
             return True
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from stat import S_ISREG
@@ -19,8 +18,6 @@ from agent.chunking.reader import SMALL
 from agent.chunking.stat_trust import Trust
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import PRIVATE_DIR
-from agent.fs.handles import handle_of
-from agent.fs.walk import Listing
 from agent.store.local import Signature
 
 T = TypeVar("T")
@@ -69,8 +66,9 @@ class Walk:
         self._objects = objects
         self._rules = tree.rules
         self._problems = tree.problems
+        self._access = tree.access
         self._manner = manner
-        self._skimmer = Skimmer(tree.batch, tree.rules, objects.linked, manner.trust, tree.directories.remote)
+        self._skimmer = Skimmer(tree, objects.linked, manner.trust)
         self._stack: list[ObjectId] = []
         self._postponed: list[ObjectId] = []
         #: Directories that were gone over. They may be asked for by themselves and be met below others that are.
@@ -144,7 +142,7 @@ class Walk:
 
     def visit(self, directory: ObjectId, below: Below) -> Turns:
         """Every entry of one directory; directories among them are given to ``below``. OSError when it cannot be listed."""
-        with Listing(self._directories.fd(directory), self._manner.scratch) as listing:
+        with self._access.listing(self._directories.fd(directory), self._manner.scratch) as listing:
             for _ in listing.gather():
                 yield False
             known = KnownEntries(self._batch, directory)
@@ -211,12 +209,12 @@ class Walk:
         if name in self._directories.remote.names:
             return False
         try:
-            st = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            st = self._access.stat(name, dir_fd=fd, follow_symlinks=False)
             if known is None or not S_ISREG(st.st_mode) or st.st_size > SMALL or st.st_ino != known[2]:
                 return False
             if self._rules and self._rules.excluded(self._batch.path(directory, name), is_dir=False):
                 return False
-            handle = handle_of(fd, name)
+            handle = self._access.handle_of(fd, name)
         except OSError:
             return False
         if handle != known[1] or self._batch.child(directory, name) != id:
