@@ -21,6 +21,7 @@ from agent.core.problem_codes import BUSY, CERTIFICATE, EVENTS_FILE, NOT_LISTENI
 from agent.fs.thaw_guard import FreezeFailed, ThawGuard, thaw_what_was_left
 from agent.node.clocks import Clocks
 from agent.node.context import Surroundings
+from agent.node.following.peers_reading import SharedMoments
 from agent.node.measured.disks import Disks
 from agent.node.reloading import Reloader
 from agent.node.roster import Roster
@@ -90,7 +91,8 @@ class Node:
         self._caller = PeerCaller(self._identities)
         self._door = make_door(self)
         allowed = _allowed(settings)
-        asked = PeerDoor(self._door, self._identities, clock, allowed)
+        moments = SharedMoments(lambda: self.members, clock)
+        asked = PeerDoor(self._door, moments, self._identities, clock, allowed)
         self._server = GrpcServer(
             settings.node.listen, self._identities, _Desk(self), Seats(), clock, allowed, asked=asked
         )

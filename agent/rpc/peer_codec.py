@@ -13,11 +13,10 @@ from agent.core.error_json import error_from, error_json
 from agent.core.errors import HikaeError
 from agent.core.forwarded import Forwarded
 from agent.rpc.limits import short
-from agent.rpc.peer_limits import ARGUMENTS_MAX, NAME_MAX, PART, RESULT_MAX
+from agent.rpc.peer_limits import ARGUMENTS_MAX, CERTIFICATE_MAX, NAME_MAX, PART, RESULT_MAX
 from agent.rpc.wire import peer_pb2 as pb
 from agent.stream.messages import bad
 
-_CERTIFICATE_MAX = 64 << 10
 _REASON_MAX = 4 << 10
 _TOO_MUCH = "narrow down what is asked for, or type it on that node"
 
@@ -93,22 +92,27 @@ def encode_result(result: object) -> Iterator[bytes]:
 
 
 def encode_failure(error: HikaeError) -> bytes:
-    """Why there is no result. Of one that is too long, the beginning."""
+    """Why there is no result."""
+    return pb.AskResponse(error=error_bytes(error)).SerializeToString()
+
+
+def error_bytes(error: HikaeError) -> bytes:
+    """An error as it travels; of one that is too long, the beginning."""
     said = json.dumps(error_json(error)).encode()
     if len(said) > ARGUMENTS_MAX:
         shorter = type(error)(error.operation, error.subject[:NAME_MAX], error.reason[:_REASON_MAX], "")
         said = json.dumps(error_json(shorter)).encode()
-    return pb.AskResponse(error=said).SerializeToString()
+    return said
 
 
 def decode_answer(data: bytes) -> Answered:
     """One message of an answer."""
     found = _parsed(pb.AskResponse(), data)
-    if len(found.certificate) > _CERTIFICATE_MAX or len(found.proof) > _CERTIFICATE_MAX:
+    if len(found.certificate) > CERTIFICATE_MAX or len(found.proof) > CERTIFICATE_MAX:
         raise bad("a certificate that is too long")
     if len(found.part) > PART:
         raise bad("a part that is too long")
-    error = _error(_object(found.error, "error")) if found.error else None
+    error = read_error(found.error) if found.error else None
     progress = _object(found.progress, "progress") if found.progress else None
     return Answered(found.certificate, found.proof, progress, found.part, found.last, error)
 
@@ -143,8 +147,9 @@ def _json(data: bytes, what: str) -> object:
     return value
 
 
-def _error(value: dict[str, Any]) -> HikaeError:
+def read_error(data: bytes) -> HikaeError:
+    """What :func:`error_bytes` said."""
     try:
-        return error_from(value)
+        return error_from(_object(data, "error"))
     except (KeyError, TypeError, ValueError) as error:
         raise bad("an error that cannot be understood") from error

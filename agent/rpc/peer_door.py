@@ -1,69 +1,85 @@
-"""The way in for what was typed on another node: who asks, whether there is a seat, and an end that always comes."""
+"""The way in for what another node asks and reads: who it is, whether there is a seat, and an end that always comes."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 
 import grpc
 
-from agent import pki
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError
 from agent.core.forwarded import Forwarded, ForwardedDesk
+from agent.generations.afar import PeersMoments
 from agent.rpc import connections
 from agent.rpc.asked_work import AskedWork
+from agent.rpc.moment_codec import Opening, decode_request, encode_found, encode_moment_failure
+from agent.rpc.moment_serving import answers_of
 from agent.rpc.peer_codec import decode_ask, encode_failure, encode_introduced, encode_progress, encode_result
 from agent.rpc.peer_limits import PeerLimits
 from agent.rpc.tls import RECHECK_SECONDS, Identities, presented
 from agent.stream.messages import bad
 from agent.stream.receiving.one_call import PeerSeats
 
-ASK = "/hikae.v1.PeerService/Ask"
+ASK, READ = "/hikae.v1.PeerService/Ask", "/hikae.v1.PeerService/Read"
 _AS_USUAL = PeerLimits()
 
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """One that is served. ``asked``: its request has come; ``work``: what it asked for, once it is begun."""
+    """One that is served. ``check``: raises once either side is not any more who it was; ``asked``: its request has come;
+    ``work``: what it asked for, once it is begun."""
 
     peer: str
     context: grpc.ServicerContext
+    check: Callable[[], None]
     began: float
+    came_from: tuple[str, int]
     asked: bool = False
     left: bool = False
     work: AskedWork | None = None
-    came_from: tuple[str, int] = field(default=("", 0))
 
     def leave(self) -> None:
         """End soon. Does not wait."""
         self.left = True
         if self.work is not None:
             self.work.leave()
-        elif not self.asked:
+        else:
             self.context.cancel()
+
+    def is_good(self) -> bool:
+        """Whether both sides are still who they were."""
+        try:
+            self.check()
+        except HikaeError:
+            return False
+        return True
 
 
 class PeerDoor:
-    """Serves ``PeerService``: ``desk`` decides and does what is asked. ``peers``: who may ask, until :meth:`allow` says
-    otherwise."""
+    """Serves ``PeerService``: ``desk`` decides and does what is asked, ``moments`` are read. ``peers``: who may, until
+    :meth:`allow` says otherwise."""
 
     def __init__(
         self,
         desk: ForwardedDesk,
+        moments: PeersMoments,
         identities: Identities,
         clock: Clock,
         peers: Collection[str],
+        *,
         limits: PeerLimits = _AS_USUAL,
         recheck: float = RECHECK_SECONDS,
     ) -> None:
         self._desk = desk
+        self._moments = moments
         self._identities = identities
         self._clock = clock
         self._limits = limits
         self._recheck = recheck
+        self._checked = clock.monotonic()
         self._seats = PeerSeats(self._each(peers))
         self._lock = threading.Lock()
         self._calls: set[_Call] = set()
@@ -74,14 +90,17 @@ class PeerDoor:
         return self._seats.total
 
     def allow(self, peers: Collection[str]) -> None:
-        """From now on these peers may ask; calls of others end. Any thread."""
+        """From now on these peers may call; calls of others end. Any thread."""
         self._seats.allow(self._each(peers))
         self._end(lambda call: call.peer not in peers)
 
     def tick(self) -> None:
-        """Once a second: whoever asks for nothing is cut off."""
-        late = self._clock.monotonic() - self._limits.asks_within
-        self._end(lambda call: not call.asked and call.began < late)
+        """Once a second: whoever asks for nothing is cut off, and now and then whoever's certificate is good no more."""
+        now = self._clock.monotonic()
+        self._end(lambda call: not call.asked and now - call.began > self._limits.asks_within)
+        if now - self._checked >= self._recheck:
+            self._checked = now
+            self._end(lambda call: not call.is_good())
 
     def leave(self) -> None:
         """The node stops: all calls end soon."""
@@ -92,30 +111,48 @@ class PeerDoor:
         with self._lock:
             return {call.came_from for call in self._calls}
 
-    def serve(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-        """One call, as gRPC hands it over."""
-        try:
-            shown = presented(context)
-            peer, own = self._identities.client_name(shown), self._identities.current()
-            with self._seats.taken(peer), self._open(peer, context) as call:
-                yield from self._answered(call, requests, shown, own)
-        except HikaeError as error:
-            yield encode_failure(error)
-        except grpc.RpcError:
-            return  # the caller has gone, or was cut off before it had asked for anything
+    def ask(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        """A call of ``Ask``, as gRPC hands it over."""
+        return self._served(requests, context, self._asked, encode_failure)
 
-    def _answered(self, call: _Call, requests: Iterator[bytes], shown: bytes, own: pki.NodeIdentity) -> Iterator[bytes]:
-        nonce, asked = _request(requests)
+    def read(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        """A call of ``Read``, as gRPC hands it over."""
+        return self._served(requests, context, self._opened, encode_moment_failure)
+
+    def _served(
+        self,
+        requests: Iterator[bytes],
+        context: grpc.ServicerContext,
+        serve: Callable[[_Call, Iterator[bytes]], Iterator[bytes]],
+        failed: Callable[[HikaeError], bytes],
+    ) -> Iterator[bytes]:
+        try:
+            peer, check = self._introduced(context)
+            with self._seats.taken(peer), self._open(peer, context, check) as call:
+                yield from serve(call, requests)
+        except HikaeError as error:
+            yield failed(error)
+        except grpc.RpcError:
+            return  # the caller has gone, or was cut off
+
+    def _introduced(self, context: grpc.ServicerContext) -> tuple[str, Callable[[], None]]:
+        """Who calls, and what raises once that is not so any more."""
+        shown = presented(context)
+        peer, own = self._identities.client_name(shown), self._identities.current()
+
+        def check() -> None:
+            self._identities.client_name(shown)
+            self._identities.vouch(own)
+
+        return peer, check
+
+    def _asked(self, call: _Call, requests: Iterator[bytes]) -> Iterator[bytes]:
+        nonce, asked = decode_ask(_first(requests))
         call.asked = True
         yield encode_introduced(*self._identities.sign(nonce))
         with self._begun(call, asked) as work:
-            checked = self._clock.monotonic()
             while not work.done(self._limits.pulse):
                 yield encode_progress(work.newest())
-                if self._clock.monotonic() - checked >= self._recheck:
-                    self._identities.client_name(shown)
-                    self._identities.vouch(own)
-                    checked = self._clock.monotonic()
         if work.failure is not None:
             raise work.failure
         yield from encode_result(work.result)
@@ -129,9 +166,19 @@ class PeerDoor:
                 work.leave()
             yield work
 
+    def _opened(self, call: _Call, requests: Iterator[bytes]) -> Iterator[bytes]:
+        opening = decode_request(_first(requests))
+        if not isinstance(opening, Opening):
+            raise bad("something else than an opening first")
+        call.asked = True
+        with closing(self._moments.open_for(call.peer, opening.named)) as moment:
+            yield encode_found(*self._identities.sign(opening.nonce), moment.found)
+            for data in requests:
+                yield from answers_of(moment, decode_request(data))
+
     @contextmanager
-    def _open(self, peer: str, context: grpc.ServicerContext) -> Iterator[_Call]:
-        call = _Call(peer, context, self._clock.monotonic(), came_from=connections.peer_of(context.peer()))
+    def _open(self, peer: str, context: grpc.ServicerContext, check: Callable[[], None]) -> Iterator[_Call]:
+        call = _Call(peer, context, check, self._clock.monotonic(), connections.peer_of(context.peer()))
         with self._lock:
             self._calls.add(call)
         try:
@@ -143,14 +190,16 @@ class PeerDoor:
 
     def _end(self, whether: Callable[[_Call], bool]) -> None:
         with self._lock:
-            for call in [one for one in self._calls if whether(one)]:
+            calls = list(self._calls)
+        for call in calls:
+            if whether(call):
                 call.leave()
 
     def _each(self, peers: Collection[str]) -> dict[str, int]:
         return dict.fromkeys(peers, self._limits.calls)
 
 
-def _request(requests: Iterator[bytes]) -> tuple[bytes, Forwarded]:
+def _first(requests: Iterator[bytes]) -> bytes:
     for data in requests:
-        return decode_ask(data)
+        return data
     raise bad("no request")

@@ -10,6 +10,10 @@ ARGUMENTS_MAX = 64 << 10
 NAME_MAX = 256
 #: Bytes of one part of a result, and of all of it.
 PART, RESULT_MAX = 512 << 10, 32 << 20
+#: Bytes of a certificate or a signature.
+CERTIFICATE_MAX = 64 << 10
+#: Chunks of one request.
+CHUNKS_ASKED = 64
 
 
 @dataclass(frozen=True, slots=True)

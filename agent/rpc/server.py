@@ -15,7 +15,7 @@ from agent.core.errors import HikaeError, Refused
 from agent.rpc import connections
 from agent.rpc.client import KEEPALIVE, METHOD, SIZES
 from agent.rpc.codec import decode_batch, encode_answers
-from agent.rpc.peer_door import ASK, PeerDoor
+from agent.rpc.peer_door import ASK, READ, PeerDoor
 from agent.rpc.short_messages import Unpacking
 from agent.rpc.tls import RECHECK_SECONDS, Identities, presented, server_credentials
 from agent.rpc.workers import Workers
@@ -92,7 +92,9 @@ class GrpcServer:
         most = max(workers, _CALLS) + _WAITING
         # gRPC does nothing with its pool but submit; the type that it declares is narrower.
         server = grpc.server(pool, options=options, maximum_concurrent_rpcs=most)  # type: ignore[arg-type]
-        served = {METHOD: self._replicate} | ({} if self._asked is None else {ASK: self._asked.serve})
+        served = {METHOD: self._replicate}
+        if self._asked is not None:
+            served |= {ASK: self._asked.ask, READ: self._asked.read}
         server.add_generic_rpc_handlers((_Handler(served),))
         try:
             self.port = server.add_secure_port(self._listen, credentials)

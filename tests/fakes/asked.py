@@ -12,8 +12,9 @@ import grpc
 
 from agent.config.values import Peer
 from agent.core.clock import Clock
-from agent.core.errors import HikaeError
+from agent.core.errors import HikaeError, NotFound
 from agent.core.forwarded import Forwarded, Told
+from agent.generations.afar import NamedMoment, OpenMoment, PeersMoments
 from agent.pki import NodeIdentity
 from agent.rpc.peer_caller import PeerCaller
 from agent.rpc.peer_codec import Answered, decode_answer
@@ -51,6 +52,14 @@ class AnsweringDesk:
             self.ended.set()
 
 
+class NoMoments:
+    """Satisfies ``PeersMoments`` of a node that has none."""
+
+    def open_for(self, peer: str, named: NamedMoment) -> OpenMoment:
+        """See ``PeersMoments``."""
+        raise NotFound("read a moment", named.dataset, f"there is none for {peer}")
+
+
 class Answering:
     """``beta``, which is asked by ``peers``. A context manager."""
 
@@ -62,8 +71,9 @@ class Answering:
         limits: PeerLimits,
         peers: Collection[str] = ("alpha",),
         clock: Clock = CLOCK,
+        moments: PeersMoments | None = None,
     ) -> None:
-        self.door = PeerDoor(desk, identities, clock, peers, limits, recheck=0.05)
+        self.door = PeerDoor(desk, moments or NoMoments(), identities, clock, peers, limits=limits, recheck=0.05)
         self._secondary = Secondary(directory)
         allowed = dict.fromkeys(peers, 1)
         self.server = GrpcServer("127.0.0.1:0", identities, self._secondary, Seats(), CLOCK, allowed, asked=self.door)
@@ -87,12 +97,16 @@ class Answering:
 
     def spoken(self, identity: NodeIdentity, requests: Iterator[bytes]) -> list[Answered]:
         """What is answered to these bytes, until the end, however it comes."""
+        return [decode_answer(data) for data in self.raw(identity, requests, ASK)]
+
+    def raw(self, identity: NodeIdentity, requests: Iterator[bytes], method: str) -> list[bytes]:
+        """The bytes of :meth:`spoken`, of any method."""
         options = (("grpc.ssl_target_name_override", "beta"), ("grpc.max_send_message_length", -1))
-        said = list[Answered]()
+        said = list[bytes]()
         with grpc.secure_channel(self.peer.address, channel_credentials(identity), options) as channel:
-            ask: Any = channel.stream_stream(ASK)
+            call: Any = channel.stream_stream(method)
             try:
-                said.extend(decode_answer(data) for data in ask(requests))
+                said.extend(call(requests))
             except grpc.RpcError:
                 return said
         return said

@@ -97,3 +97,239 @@ class AskResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AskResponse: _TypeAlias = AskResponse  # noqa: Y015
+
+@_typing.final
+class ReadRequest(_message.Message):
+    """The first message opens, those after it ask for rows or chunks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPEN_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    CHUNKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def open(self) -> Global___ReadMoment: ...
+    @_builtins.property
+    def rows(self) -> Global___ReadRows: ...
+    @_builtins.property
+    def chunks(self) -> Global___ReadChunks: ...
+    def __init__(
+        self,
+        *,
+        open: Global___ReadMoment | None = ...,
+        rows: Global___ReadRows | None = ...,
+        chunks: Global___ReadChunks | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "open", b"open", "rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "open", b"open", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadRequest: _TypeAlias = ReadRequest  # noqa: Y015
+
+@_typing.final
+class ReadMoment(_message.Message):
+    """Which moment: exactly one of generation and at, in the words of an operator; a time with its zone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NONCE_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    nonce: _builtins.bytes
+    """32 random bytes to be signed."""
+    dataset: _builtins.str
+    generation: _builtins.str
+    at: _builtins.str
+    reader: _builtins.str
+    """Who reads it there, for people."""
+    def __init__(
+        self,
+        *,
+        nonce: _builtins.bytes = ...,
+        dataset: _builtins.str = ...,
+        generation: _builtins.str = ...,
+        at: _builtins.str = ...,
+        reader: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "dataset", b"dataset", "generation", b"generation", "nonce", b"nonce", "reader", b"reader"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadMoment: _TypeAlias = ReadMoment  # noqa: Y015
+
+@_typing.final
+class ReadRows(_message.Message):
+    """All rows of the moment, or what leads to it from `since`, where the answering node knows that commit too."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def since(self) -> Global___MomentMark: ...
+    def __init__(
+        self,
+        *,
+        since: Global___MomentMark | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadRows: _TypeAlias = ReadRows  # noqa: Y015
+
+@_typing.final
+class ReadChunks(_message.Message):
+    """Chunks of the moment, whole; 32 bytes a name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    names: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        names: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadChunks: _TypeAlias = ReadChunks  # noqa: Y015
+
+@_typing.final
+class ReadResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    MOMENT_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    ROWS_CODEC_FIELD_NUMBER: _builtins.int
+    ROWS_LENGTH_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    CHUNK_CAME_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    certificate: _builtins.bytes
+    """The answer to open, and only there."""
+    proof: _builtins.bytes
+    rows: _builtins.bytes
+    """Rows as in Offer: op u8, length u32, bytes; 1 put, 2 drop. Packed as there."""
+    rows_codec: _builtins.int
+    rows_length: _builtins.int
+    chunk: _builtins.bytes
+    """The next chunk that was asked for; one that is not there has no bytes."""
+    chunk_came: _builtins.bool
+    last: _builtins.bool
+    """The answer is whole."""
+    error: _builtins.bytes
+    """Instead of an answer: the error, a JSON object. The call ends."""
+    @_builtins.property
+    def moment(self) -> Global___FoundMoment: ...
+    def __init__(
+        self,
+        *,
+        certificate: _builtins.bytes = ...,
+        proof: _builtins.bytes = ...,
+        moment: Global___FoundMoment | None = ...,
+        rows: _builtins.bytes = ...,
+        rows_codec: _builtins.int = ...,
+        rows_length: _builtins.int = ...,
+        chunk: _builtins.bytes = ...,
+        chunk_came: _builtins.bool = ...,
+        last: _builtins.bool = ...,
+        error: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["moment", b"moment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "chunk", b"chunk", "chunk_came", b"chunk_came", "error", b"error", "last", b"last", "moment", b"moment", "proof", b"proof", "rows", b"rows", "rows_codec", b"rows_codec", "rows_length", b"rows_length"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadResponse: _TypeAlias = ReadResponse  # noqa: Y015
+
+@_typing.final
+class MomentMark(_message.Message):
+    """As CommitMark in replication.proto."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.bytes
+    number: _builtins.int
+    digest: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.bytes = ...,
+        number: _builtins.int = ...,
+        digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "epoch", b"epoch", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MomentMark: _TypeAlias = MomentMark  # noqa: Y015
+
+@_typing.final
+class FoundMoment(_message.Message):
+    """The moment that was named. What is said of it is believed once its rows come out with its digest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARK_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    CONSISTENT_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    REACHED_FIELD_NUMBER: _builtins.int
+    OWED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Of a generation."""
+    label: _builtins.str
+    time: _builtins.int
+    """UTC nanoseconds on the primary."""
+    consistent: _builtins.bool
+    entries: _builtins.int
+    bytes: _builtins.int
+    reached: _builtins.int
+    owed: _builtins.int
+    """How much of it never came."""
+    @_builtins.property
+    def mark(self) -> Global___MomentMark: ...
+    def __init__(
+        self,
+        *,
+        mark: Global___MomentMark | None = ...,
+        name: _builtins.str = ...,
+        label: _builtins.str = ...,
+        time: _builtins.int = ...,
+        consistent: _builtins.bool = ...,
+        entries: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+        reached: _builtins.int = ...,
+        owed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mark", b"mark"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "consistent", b"consistent", "entries", b"entries", "label", b"label", "mark", b"mark", "name", b"name", "owed", b"owed", "reached", b"reached", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundMoment: _TypeAlias = FoundMoment  # noqa: Y015
