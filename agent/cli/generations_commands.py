@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
+from agent.cli.diff_command import diff
 from agent.cli.output import answer_json, commit_text, json_option, progress_shown, remark, say
 from agent.operations.declaration import Json
 from agent.operations.generations import (
@@ -43,6 +44,9 @@ def mark(context: Context, dataset: str, label: str, as_json: bool) -> None:
 @click.group()
 def generations() -> None:
     """Take, list and keep full images of a dataset."""
+
+
+generations.add_command(diff)
 
 
 @generations.command("list")

@@ -36,6 +36,7 @@ COMMANDS = {
     "mark": ("generations_commands", "Name this moment, so that --at LABEL finds it."),
     "generations": ("generations_commands", "Take, list and keep full images of a dataset."),
     "resync": ("hold_commands", "Fill a standby whose directory is gone or another."),
+    "find": ("find_command", "Find files in every moment that can be brought back."),
     "reload": ("reload_command", "Let the agent read its configuration again."),
     "dataset": ("dataset_commands", "Delete what is kept of a dataset that is no longer configured."),
     "agent": ("agent_command", "Run the agent in the foreground."),

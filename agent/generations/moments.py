@@ -24,6 +24,8 @@ from agent.store.catalog.generation import Generation
 from agent.store.catalog.reader import Reading
 
 _LATEST = re.compile(r"latest(?:~(\d{1,9}))?", re.ASCII)
+#: ns: what a moment that is shown leaves out.
+_SHOWN = 1000
 #: So many names are told of those that could be meant.
 _TOLD = 5
 _FIND = "find the generation"
@@ -107,12 +109,18 @@ def moment_at(reader: Reading, dataset: str, said: str, asking: Watching) -> Mom
     if time > asking.now:
         reason = f"it is in the future: now it is {time_text(asking.now, asking.zone)}"
         raise Refused(_FIND_MOMENT, time_text(time, asking.zone), reason, "name a moment that has been")
-    number = reader.newest_before(time + 1)
+    number = newest_at(reader, time)
     commit = reader.commit_at(number) if number else None
     # A generation from before the horizon is not the state of every moment after it.
     if commit is None or number < reader.horizon():
         raise _before_the_reach(reader, dataset, time, asking.zone)
     return _of_history(commit)
+
+
+def newest_at(reader: Reading, time: int) -> CommitNumber:
+    """The newest commit at that moment (UTC ns). Moments are shown to the microsecond: all of it counts, so that the time of a
+    commit names that commit."""
+    return reader.newest_before(time + _SHOWN)
 
 
 def oldest_readable(reader: Reading) -> Commit | None:

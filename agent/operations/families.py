@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from agent.operations import configuring, generations, holding, marking, pausing, reading, removing, verifying, waiting
+from agent.operations import (
+    comparing,
+    configuring,
+    generations,
+    holding,
+    marking,
+    pausing,
+    reading,
+    removing,
+    verifying,
+    waiting,
+)
 from agent.operations.declaration import Operation
 
-FAMILIES = (reading, waiting, verifying, pausing, holding, configuring, removing, marking, generations)
+FAMILIES = (reading, waiting, verifying, pausing, holding, configuring, removing, marking, generations, comparing)
 
 
 def _declared() -> Iterator[Operation]:

@@ -48,6 +48,12 @@ class Pattern:
         names = [part.literal for part in self.parts]
         return b"/".join(name for name in names if name is not None) if None not in names else None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a name or a path, without wildcards."""
+        names = [part.literal for part in self.parts if not part.is_any_depth]
+        return None not in names and _ANY_DEPTH not in self.text
+
     def fixed(self) -> tuple[PatternPart, ...]:
         """The names before the first that stands for any number of directories."""
         deep = [at for at, part in enumerate(self.parts) if part.is_any_depth]

@@ -1,0 +1,239 @@
+"""What lies between two moments, and what stood where: asked of the node that keeps the history."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent.core.errors import TryAgain, UsageError
+from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, no_call
+from agent.operations.running import DatasetCall
+from agent.status.figures import stamp
+from agent.status.published import number_json
+from agent.status.state import Role
+from agent.status.text import shown
+
+if TYPE_CHECKING:
+    from agent.core.rows import ObjectRow
+    from agent.generations.comparing.change import Change
+    from agent.generations.finding.finding import FoundPath, Version
+    from agent.generations.finding.versions import NamedVersions
+    from agent.generations.moments import Moment
+    from agent.store.catalog.reader import CatalogReader
+
+#: Paths in one answer.
+MOST_ENTRIES = 10_000
+#: Bytes of paths in one word of progress.
+_WORD = 16 << 10
+#: What an entry takes beside its path.
+_ENTRY = 200
+_KINDS = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "symlink",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFCHR: "character device",
+    stat.S_IFBLK: "block device",
+    stat.S_IFSOCK: "socket",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DiffRequest(DatasetRequest[Json]):
+    """What makes the tree of the moment ``old`` that of ``new``: generations, local times, marks' labels, or ``now``.
+
+    ``{"from", "to", "from_commit", "to_commit", "from_sentence", "to_sentence", "added", "changed", "moved", "deleted",
+    "entries": [{"what", "path", "from", "kind", "kind_before", "bytes", "bytes_before", "differs", "names"}], "more"}``;
+    ``from``, ``to``: a generation's name, or the time. At most ``limit`` entries are given, by path; ``more`` says how many there
+    are beyond. With ``stream`` progress has all of them, ``{"entries", "first"}`` (the index of the first of these), as far as it
+    is heard: what comes from another node may lack some."""
+
+    old: str = ""
+    new: str = "now"
+    limit: int = field(default=MOST_ENTRIES, metadata={"most": MOST_ENTRIES})
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FindRequest(DatasetRequest[list[Json]]):
+    """The paths that match ``pattern`` in any moment that can be read, of those from ``since`` to ``until`` (moments as in a
+    diff; "": no bound).
+
+    ``[{"path", "first", "last", "versions", "deleted", "kind", "bytes", "node", "history": [{"first", "last", "kind", "bytes",
+    "mtime", "generation", "at", "command"}]}]``: when it was there first and last, how many versions there were, and by when it
+    was gone (null: it stands). ``history`` is given for a pattern without wildcards. The last item is ``{"more": true}`` where
+    paths were left out."""
+
+    ANSWER = list
+
+    pattern: str = ""
+    since: str = ""
+    until: str = ""
+
+
+@dataset_operation("generations-diff", DiffRequest, role=Role.STANDBY, long=True, changes=no_call, afar=FromAfar())
+def _diff(call: DatasetCall, request: DiffRequest) -> Json:
+    # Only in the agent, here and below: the command line imports this module for its requests.
+    from agent.generations.any_moment import any_moment
+    from agent.generations.comparing.comparison import changes_between
+    from agent.generations.lease import leased
+    from agent.generations.moments import Watching
+
+    with _reader(call) as reader:
+        asking = Watching(time.time_ns())
+        old, new = (any_moment(reader, call.dataset, said, asking) for said in (request.old, request.new))
+        who = f"hikae generations diff of {call.dataset}"
+        with leased(reader, old.number, who), leased(reader, new.number, who):
+            answer = _Answer(call, request)
+            for change in changes_between(reader, old.number, new.number, lambda: _look(call)):
+                answer.add(change)
+    return answer.finished(old, new)
+
+
+@dataset_operation("find", FindRequest, role=Role.STANDBY, long=True, changes=no_call, afar=FromAfar())
+def _find(call: DatasetCall, request: FindRequest) -> list[Json]:
+    from agent.generations.any_moment import bounds
+    from agent.generations.finding.finding import Finder
+    from agent.generations.finding.pattern import parse_pattern
+    from agent.generations.finding.readable import ReadableMoments
+    from agent.generations.finding.versions import NamedVersions
+    from agent.generations.moments import Watching
+
+    pattern = parse_pattern(_below_root(call, os.fsencode(request.pattern)))
+    with _reader(call) as reader:
+        low, high = bounds(reader, call.dataset, request.since, request.until, Watching(time.time_ns()))
+        finder = Finder(reader, ReadableMoments(reader, low, high), look=lambda: _look(call))
+        findings = finder.find(pattern)
+        versions = NamedVersions(reader, call.dataset)
+        found = [_found_json(call, one, versions, with_history=pattern.is_plain) for one in findings.found]
+    return [*found, {"more": True}] if findings.is_cut else found
+
+
+def _reader(call: DatasetCall) -> CatalogReader:
+    return call.member.standby().reader()
+
+
+def _look(call: DatasetCall) -> None:
+    if call.agent.stopping.is_set():
+        raise TryAgain("look through history", call.dataset, "the agent is stopping")
+
+
+def _below_root(call: DatasetCall, pattern: bytes) -> bytes:
+    """A path that was given whole, without the root of the dataset."""
+    root = os.fsencode(call.member.dataset.path).rstrip(b"/")
+    if pattern.rstrip(b"/") == root:
+        raise UsageError("find", shown(pattern), "this is the root of the dataset itself", "name what is below it")
+    return b"/" + pattern[len(root) + 1 :] if pattern.startswith(root + b"/") else pattern
+
+
+class _Answer:
+    """Counts what is told, gathers as many entries as are wanted, and streams all."""
+
+    def __init__(self, call: DatasetCall, request: DiffRequest) -> None:
+        self._call = call
+        self._request = request
+        self._counts = Counter[str]()
+        self._entries: list[Json] = []
+        self._word, self._size = list[Json](), 0
+
+    def add(self, change: Change) -> None:
+        """One path."""
+        self._counts[change.kind] += 1
+        is_given = len(self._entries) < self._request.limit
+        if not (is_given or self._request.stream):
+            return
+        entry = _change_json(change)
+        if is_given:
+            self._entries.append(entry)
+        if self._request.stream:
+            self._word.append(entry)
+            self._size += _ENTRY + len(change.path) + len(change.source or b"")
+            if self._size > _WORD:
+                self._tell()
+
+    def finished(self, old: Moment, new: Moment) -> Json:
+        """The whole answer."""
+        if self._word:
+            self._tell()
+        counts = {what: self._counts[what] for what in ("added", "changed", "moved", "deleted")}
+        more = self._counts.total() - len(self._entries)
+        return {
+            **_moment_json("from", old),
+            **_moment_json("to", new),
+            **counts,
+            "entries": self._entries,
+            "more": more,
+        }
+
+    def _tell(self) -> None:
+        self._call.progress({"entries": self._word, "first": self._counts.total() - len(self._word)})
+        self._word, self._size = [], 0
+
+
+def _moment_json(which: str, moment: Moment) -> Json:
+    return {
+        which: moment.name or stamp(moment.time),
+        f"{which}_commit": number_json(moment.number),
+        f"{which}_sentence": moment.sentence(),
+    }
+
+
+def _change_json(change: Change) -> Json:
+    there = change.new or change.old
+    entry: Json = {"what": change.kind.value, **_path_json(change.path)}
+    if change.source is not None:
+        entry["from"] = shown(change.source)
+    entry["kind"] = _kind(there)
+    if change.old is not None and change.new is not None and change.old.kind != change.new.kind:
+        entry["kind_before"] = _kind(change.old)
+    entry["bytes"] = change.new.size if change.new is not None else 0
+    entry["bytes_before"] = change.old.size if change.old is not None else 0
+    entry["differs"] = list(change.differs)
+    if change.names > 1:
+        entry["names"] = change.names
+    return entry
+
+
+def _found_json(call: DatasetCall, found: FoundPath, versions: NamedVersions, with_history: bool) -> Json:
+    last = found.history[-1].row
+    told: Json = {
+        **_path_json(found.path),
+        "first": versions.time_of(found.first),
+        "last": versions.time_of(found.last),
+        "versions": found.versions,
+        "deleted": versions.time_of(found.gone) if found.gone is not None else None,
+        "kind": _kind(last),
+        "bytes": last.size,
+        "node": call.member.node,
+    }
+    if with_history:
+        told["history"] = [_version_json(one, found.path, versions) for one in found.history]
+    return told
+
+
+def _version_json(version: Version, path: bytes, versions: NamedVersions) -> Json:
+    way = versions.way_back(version, path)
+    return {
+        "first": versions.time_of(version.first),
+        "last": versions.time_of(version.last),
+        "kind": _kind(version.row),
+        "bytes": version.row.size,
+        "mtime": stamp(version.row.mtime),
+        "generation": way.generation or None,
+        "at": way.at or None,
+        "command": way.command,
+    }
+
+
+def _path_json(path: bytes) -> Json:
+    """A path as it is shown; where that does not say which bytes it is, these too."""
+    text = shown(path)
+    return {"path": text} if text.encode("utf-8", "replace") == path else {"path": text, "path_hex": path.hex()}
+
+
+def _kind(row: ObjectRow | None) -> str:
+    return _KINDS.get(row.kind, "unknown") if row is not None else "unknown"
