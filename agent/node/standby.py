@@ -177,10 +177,6 @@ class Standby:
         """Whether the source is to stand still for a generation."""
         return self.dataset.quiesce != "none"
 
-    def reader(self) -> CatalogReader:
-        """What was received, for another thread, which closes it."""
-        return self._catalog.reader()
-
     def _between_commits(self) -> None:
         """Nobody calls: what is to be done with the catalog's writing side is done here."""
         self.errands.turn()
