@@ -3,7 +3,7 @@
 ::
 
     from the vault's node        MomentHere      catalog and vault, a lease
-    from a node without it       rpc.moment_call the same over a call that stands as long as the lease
+    from a node without it       rpc.peers       the same over a call that stands as long as the lease
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ from agent.node.measured.disks import Disks
 from agent.node.reloading import Reloader
 from agent.node.roster import Roster
 from agent.pki.startable import kept_list
-from agent.rpc.peer_caller import PeerCaller
-from agent.rpc.peer_door import PeerDoor
+from agent.rpc.peers.peer_caller import PeerCaller
+from agent.rpc.peers.peer_door import PeerDoor
 from agent.rpc.server import SPARE_CALLS, GrpcServer
 from agent.rpc.tls import Identities, TlsFiles
 from agent.status.events import Event, EventLog

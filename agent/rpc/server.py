@@ -15,7 +15,7 @@ from agent.core.errors import HikaeError, Refused
 from agent.rpc import connections
 from agent.rpc.client import KEEPALIVE, METHOD, SIZES
 from agent.rpc.codec import decode_batch, encode_answers
-from agent.rpc.peer_door import ASK, READ, PeerDoor
+from agent.rpc.peers.peer_door import ASK, READ, PeerDoor
 from agent.rpc.short_messages import Unpacking
 from agent.rpc.tls import RECHECK_SECONDS, Identities, presented, server_credentials
 from agent.rpc.workers import Workers

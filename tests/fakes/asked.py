@@ -16,10 +16,10 @@ from agent.core.errors import HikaeError, NotFound
 from agent.core.forwarded import Forwarded, Told
 from agent.generations.afar import NamedMoment, OpenMoment, PeersMoments
 from agent.pki import NodeIdentity
-from agent.rpc.peer_caller import PeerCaller
-from agent.rpc.peer_codec import Answered, decode_answer
-from agent.rpc.peer_door import ASK, PeerDoor
-from agent.rpc.peer_limits import PeerLimits
+from agent.rpc.peers.peer_caller import PeerCaller
+from agent.rpc.peers.peer_codec import Answered, decode_answer
+from agent.rpc.peers.peer_door import ASK, PeerDoor
+from agent.rpc.peers.peer_limits import PeerLimits
 from agent.rpc.server import GrpcServer
 from agent.rpc.tls import Identities, channel_credentials, server_credentials
 from agent.stream.receiving.one_call import Seats

@@ -5,7 +5,7 @@ Control between two nodes that share a dataset: what was typed on one and concer
 replication.proto, at the same address, under the same certificates; either node may call. What is added keeps its numbers.
 
 What an operator asks and is answered travels as the JSON of the admin socket (agent/operations): that is the public interface, and
-each release passes over what it does not know. agent/rpc/peer_limits.py holds what a message may be.
+each release passes over what it does not know. agent/rpc/peers/peer_limits.py holds what a message may be.
 """
 
 from google.protobuf import descriptor as _descriptor

@@ -14,11 +14,18 @@ from agent.core.errors import Damaged, HikaeError, NotFound
 from agent.core.ids import commit_number
 from agent.generations.afar import FoundMoment, NamedMoment, OpenMoment
 from agent.generations.moments import Moment
-from agent.rpc.moment_call import MomentCall
-from agent.rpc.moment_codec import Opening, WantedChanges, WantedChunks, decode_part, encode_opening, encode_wanted
-from agent.rpc.peer_caller import PeerCaller
-from agent.rpc.peer_door import READ
-from agent.rpc.peer_limits import CHUNKS_ASKED, PeerLimits
+from agent.rpc.peers.moment_call import MomentCall
+from agent.rpc.peers.moment_codec import (
+    Opening,
+    WantedChanges,
+    WantedChunks,
+    decode_part,
+    encode_opening,
+    encode_wanted,
+)
+from agent.rpc.peers.peer_caller import PeerCaller
+from agent.rpc.peers.peer_door import READ
+from agent.rpc.peers.peer_limits import CHUNKS_ASKED, PeerLimits
 from agent.stream.locator import CommitMark
 from fakes.asked import Answering, AnsweringDesk
 from fakes.rpc_fakes import Authority

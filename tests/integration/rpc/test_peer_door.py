@@ -12,9 +12,9 @@ import pytest
 from agent.core.clock import ManualClock
 from agent.core.errors import HikaeError, Refused, TryAgain, Unreachable, WireError
 from agent.core.forwarded import Forwarded
-from agent.rpc.peer_caller import PeerCaller
-from agent.rpc.peer_codec import Answered, encode_ask
-from agent.rpc.peer_limits import ARGUMENTS_MAX, NAME_MAX, PART, RESULT_MAX, PeerLimits
+from agent.rpc.peers.peer_caller import PeerCaller
+from agent.rpc.peers.peer_codec import Answered, encode_ask
+from agent.rpc.peers.peer_limits import ARGUMENTS_MAX, NAME_MAX, PART, RESULT_MAX, PeerLimits
 from fakes.asked import Answering, AnsweringDesk, Mute
 from fakes.eventually import eventually
 from fakes.rpc_fakes import Authority

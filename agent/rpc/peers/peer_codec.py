@@ -13,7 +13,7 @@ from agent.core.error_json import error_from, error_json
 from agent.core.errors import HikaeError
 from agent.core.forwarded import Forwarded
 from agent.rpc.limits import short
-from agent.rpc.peer_limits import ARGUMENTS_MAX, CERTIFICATE_MAX, NAME_MAX, PART, RESULT_MAX
+from agent.rpc.peers.peer_limits import ARGUMENTS_MAX, CERTIFICATE_MAX, NAME_MAX, PART, RESULT_MAX
 from agent.rpc.wire import peer_pb2 as pb
 from agent.stream.messages import bad
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from agent.core.errors import NotFound
 from agent.generations.afar import OpenMoment
-from agent.rpc.moment_codec import (
+from agent.rpc.peers.moment_codec import (
     Opening,
     WantedChanges,
     WantedChunks,
-    encode_chunk,
+    encode_chunk_part,
     encode_last,
     encode_rows,
 )
@@ -20,7 +20,7 @@ from agent.stream.messages import bad
 def answers_of(moment: OpenMoment, wanted: Opening | WantedChanges | WantedChunks) -> Iterator[bytes]:
     """The messages that answer one request. Raises what reading raises."""
     if isinstance(wanted, WantedChunks):
-        yield from (encode_chunk(_chunk(moment, name)) for name in wanted.names)
+        yield from (encode_chunk_part(_chunk(moment, name)) for name in wanted.names)
     elif isinstance(wanted, WantedChanges):
         for changes in moment.rows(wanted.since):
             yield from encode_rows(changes)

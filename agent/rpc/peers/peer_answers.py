@@ -22,7 +22,7 @@ _STEP = 0.5
 _AHEAD = 16
 
 
-class Asking:
+class PeerAnswers:
     """Sends requests, the first at once and others with :meth:`send`, and gives the answers. ``still``: called at least each
     second while one is waited for; it raises once nobody waits."""
 
@@ -125,12 +125,12 @@ def asking(
     silence: float,
     still: Callable[[], None],
     only: bool,
-) -> Iterator[Asking]:
-    """A call of ``method``, which ends with the context. ``only``: there is one request; else see ``Asking``."""
+) -> Iterator[PeerAnswers]:
+    """A call of ``method``, which ends with the context. ``only``: there is one request; else see ``PeerAnswers``."""
     options = (*KEEPALIVE, *SIZES, ("grpc.ssl_target_name_override", peer.name))
     credentials = channel_credentials(identities.current())
     with grpc.secure_channel(peer.address, credentials, options) as channel:
-        one = Asking(peer, lambda error: _why(error, peer, identities), silence, still)
+        one = PeerAnswers(peer, lambda error: _why(error, peer, identities), silence, still)
         stream: Any = channel.stream_stream(method)
         call = stream(one.requests(first, only=only))
         try:

@@ -10,12 +10,12 @@ from typing import Any
 from agent.config.values import Peer
 from agent.core.forwarded import Forwarded, Told
 from agent.generations.afar import NamedMoment
-from agent.rpc.moment_call import MomentCall
-from agent.rpc.moment_codec import Opening, decode_part, encode_opening
-from agent.rpc.peer_answers import Asking, asking
-from agent.rpc.peer_codec import Answered, decode_answer, encode_ask, whole_result
-from agent.rpc.peer_door import ASK, READ
-from agent.rpc.peer_limits import RESULT_MAX, PeerLimits
+from agent.rpc.peers.moment_call import MomentCall
+from agent.rpc.peers.moment_codec import Opening, decode_part, encode_opening
+from agent.rpc.peers.peer_answers import PeerAnswers, asking
+from agent.rpc.peers.peer_codec import Answered, decode_answer, encode_ask, whole_result
+from agent.rpc.peers.peer_door import ASK, READ
+from agent.rpc.peers.peer_limits import RESULT_MAX, PeerLimits
 from agent.rpc.tls import Identities
 from agent.stream.messages import bad
 
@@ -72,14 +72,14 @@ class _HowFar:
     def tell(self) -> None:
         self._told(self._newest)
 
-    def next(self, answers: Asking) -> Answered:
+    def next(self, answers: PeerAnswers) -> Answered:
         answered = decode_answer(answers.next())
         self._newest = answered.progress or self._newest
         self.tell()
         return answered
 
 
-def _result(answered: Answered, answers: Asking, how_far: _HowFar) -> object:
+def _result(answered: Answered, answers: PeerAnswers, how_far: _HowFar) -> object:
     parts, size = list[bytes](), 0
     while not answered.last:
         if answered.error is not None:

@@ -15,8 +15,8 @@ from agent.core.ids import may_be_sealed
 from agent.generations.afar import FoundMoment, NamedMoment
 from agent.generations.moments import Moment
 from agent.rpc.limits import counted, number, sentence, short
-from agent.rpc.peer_codec import error_bytes, read_error
-from agent.rpc.peer_limits import CERTIFICATE_MAX, CHUNKS_ASKED, NAME_MAX
+from agent.rpc.peers.peer_codec import error_bytes, read_error
+from agent.rpc.peers.peer_limits import CERTIFICATE_MAX, CHUNKS_ASKED, NAME_MAX
 from agent.rpc.wire import peer_pb2 as pb
 from agent.stream.footing import TOKEN_SIZE
 from agent.stream.locator import CommitMark
@@ -126,7 +126,7 @@ def encode_rows(changes: Changes) -> Iterable[bytes]:
         yield pb.ReadResponse(rows=packed, rows_codec=codec, rows_length=len(blob)).SerializeToString()
 
 
-def encode_chunk(data: bytes) -> bytes:
+def encode_chunk_part(data: bytes) -> bytes:
     """The next chunk; empty where it is not there."""
     return pb.ReadResponse(chunk=data, chunk_came=True).SerializeToString()
 

@@ -14,11 +14,11 @@ from agent.core.errors import HikaeError
 from agent.core.forwarded import Forwarded, ForwardedDesk
 from agent.generations.afar import PeersMoments
 from agent.rpc import connections
-from agent.rpc.asked_work import AskedWork
-from agent.rpc.moment_codec import Opening, decode_request, encode_found, encode_moment_failure
-from agent.rpc.moment_serving import answers_of
-from agent.rpc.peer_codec import decode_ask, encode_failure, encode_introduced, encode_progress, encode_result
-from agent.rpc.peer_limits import PeerLimits
+from agent.rpc.peers.asked_work import AskedWork
+from agent.rpc.peers.moment_codec import Opening, decode_request, encode_found, encode_moment_failure
+from agent.rpc.peers.moment_serving import answers_of
+from agent.rpc.peers.peer_codec import decode_ask, encode_failure, encode_introduced, encode_progress, encode_result
+from agent.rpc.peers.peer_limits import PeerLimits
 from agent.rpc.tls import RECHECK_SECONDS, Identities, presented
 from agent.stream.messages import bad
 from agent.stream.receiving.one_call import PeerSeats

@@ -9,9 +9,9 @@ from agent.core.chunks import name_of, name_of_list
 from agent.core.commit import Changes
 from agent.core.errors import Damaged, NotFound
 from agent.generations.afar import FoundMoment
-from agent.rpc.moment_codec import MomentPart, WantedChanges, WantedChunks, decode_part, encode_wanted
-from agent.rpc.peer_answers import Asking
-from agent.rpc.peer_limits import CHUNKS_ASKED
+from agent.rpc.peers.moment_codec import MomentPart, WantedChanges, WantedChunks, decode_part, encode_wanted
+from agent.rpc.peers.peer_answers import PeerAnswers
+from agent.rpc.peers.peer_limits import CHUNKS_ASKED
 from agent.stream.locator import CommitMark
 from agent.stream.messages import bad
 
@@ -23,7 +23,7 @@ class MomentCall:
     """Satisfies ``generations.afar.OpenMoment`` over a call that stands. For one thread. ``found``: what the peer says of it;
     rows are to be believed once they come out with the digest of its mark."""
 
-    def __init__(self, answers: Asking, found: FoundMoment, peer: str, cache: int = _CACHE) -> None:
+    def __init__(self, answers: PeerAnswers, found: FoundMoment, peer: str, cache: int = _CACHE) -> None:
         self.found = found
         self._answers = answers
         self._peer = peer

@@ -1,0 +1,1 @@
+"""What nodes ask of each other beside replication (``peer.proto``): commands that concern another, moments that are read."""
