@@ -124,6 +124,10 @@ class Standby:
         supply = Supply(self._catalog.reader, self.mending.read, self.mending.patch_of, self.early)
         return Applier(place, supply, self._local, self._context.board, clock=around.clock, brake=dataset.brake)
 
+    def reader(self) -> CatalogReader:
+        """What was received, for another thread, which closes it."""
+        return self._catalog.reader()
+
     def leave(self) -> None:
         """Come to an end soon: what is applied or verified has a moment left. Does not wait; any thread."""
         self.loop.leave()
