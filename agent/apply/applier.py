@@ -24,7 +24,8 @@ from agent.apply.run.wanted import Plan
 from agent.apply.standby.kept_problems import Remembered
 from agent.apply.standby.standby_root import StandbyPlace, StandbyRoot
 from agent.apply.stopping import Ending
-from agent.apply.verify import Comparison, verify
+from agent.apply.verifying.comparison import Comparison
+from agent.apply.verifying.verification import Asked, Verification
 from agent.apply.writing.file_content import told_lost
 from agent.config.values import Brake
 from agent.core.clock import Clock
@@ -282,29 +283,41 @@ class Applier:
     # -- verify --------------------------------------------------------------------------------------------------------
 
     def verify(self, *, deep: bool, progress: Report = silent, repair: bool = False) -> VerifyReport:
-        """Compare the standby with the catalog at ``applied``. ``repair``: make it so, try again what was
-        left out, and compare again.
+        """Compare the standby with the catalog at ``applied``, at once. ``repair``: make it so, try again what was left out, and
+        compare again.
 
         Raises ``Held`` when the root is not ours, and with ``repair`` as :meth:`converge`."""
+        verification = self.verification(deep=deep, progress=progress, repair=repair)
+        self.moment()
+        self.finish()
+        while (report := verification.turn(whole=True)) is None:
+            pass
+        return report
+
+    def verification(self, *, deep: bool, progress: Report = silent, repair: bool = False) -> Verification:
+        """The same in slices, between which converges may run: the answer is about the commit that stands at its end."""
+        asked = Asked(deep, progress, (lambda found: self._mend(found, progress)) if repair else None)
+        return Verification(asked, self.moment, self._means.clock.monotonic, self._means.limits.verify)
+
+    def moment(self) -> Comparison:
+        """What a verify compares now. Raises as :meth:`prepare`, and ``StandbyFailed`` where nothing is known of what stands."""
         self.prepare()
         if self._reached.lost:
             reason = "it is not known yet what of it is as it should be; everything is being compared"
             raise StandbyFailed("verify", self._standby.path, reason, "it goes on by itself; see hikae status")
-        self.finish()
-        found = self._compared(deep, progress)
-        if not repair or (found.equal and not self._converger.unkept.bits & LEFT_OUT):
-            return found
-        self._repair(found, progress)
-        left = self._compared(deep, progress)
-        return replace(left, repaired=max(0, _count(found) - _count(left)))
-
-    def _compared(self, deep: bool, progress: Report) -> VerifyReport:
-        means = self._means
-        comparison = Comparison(
+        means, reached = self._means, self._reached
+        return Comparison(
             self._standby.open(), self._reader, self.stands, means.read, self._local.get, means.left_out,
-            self._reached.short.ids, means.look_for_end, means.limits.differences,
+            reached.short.ids, reached.late.ids(), means.look_for_end, means.limits.differences,
         )  # fmt: skip
-        return verify(comparison, deep=deep, progress=progress)
+
+    def _mend(self, found: VerifyReport, progress: Report) -> bool:
+        """Mend what a verify found, and try again what was left out; whether there was anything."""
+        if found.equal and not self._converger.unkept.bits & LEFT_OUT:
+            return False
+        self.finish()
+        self._repair(found, progress)
+        return True
 
     def _repair(self, found: VerifyReport, progress: Report) -> None:
         """Lay the whole tree beside the commit. What was found to differ is read whatever its stat says."""
@@ -315,7 +328,3 @@ class Applier:
         if not self._run(plan, progress).failed:
             self._standby.open().sync()
             self._reached.repaired()
-
-
-def _count(report: VerifyReport) -> int:
-    return len(report.differences) + report.more

@@ -11,6 +11,8 @@ from agent.apply.applier import Applier
 from agent.apply.brake.limits import ACCEPTABLE
 from agent.apply.results import ApplyFacts, ApplyPhase, ApplyProgress, Held, Report, StandbyFull, VerifyReport, silent
 from agent.apply.stopping import ApplyStopped
+from agent.apply.verifying.queue import VerifyOrder, VerifyQueue
+from agent.apply.verifying.verification import Verification
 from agent.core.backoff import Backoff
 from agent.core.clock import Clock
 from agent.core.commit import Commit
@@ -29,7 +31,6 @@ WAITS_SECONDS = 0.5
 #: So long may what runs take when the loop is to end; then it is given up, and done again at the next start.
 GRACE = 5.0
 
-_Verify = tuple[bool, bool, Report, "Future[VerifyReport]"]
 _UPKEEP_AGAIN_SECONDS = 10.0
 
 
@@ -62,7 +63,7 @@ class ApplyLoop:
         self._newest: Commit | None = None
         self._paused = False
         self._closing = False
-        self._verifies: list[_Verify] = []
+        self._verifies = VerifyQueue(self._verification, clock.monotonic)
         self._facts = ApplyFacts(applied=applier.applied, stands=applier.stands, checkpoint=applier.checkpointed_at)
         self._retry_at = 0.0
         self._backoff = Backoff(LOOK_AGAIN_SECONDS, LONGEST_BACKOFF)
@@ -134,16 +135,11 @@ class ApplyLoop:
     def verify(
         self, *, deep: bool, progress: Report = silent, repair: bool = False, waits: Callable[[], None] | None = None
     ) -> VerifyReport:
-        """Compare the standby with the catalog, between two converges, and ``repair`` it. Waits for the result; ``waits`` is
+        """Compare the standby with the catalog, in slices between converges, and ``repair`` it. Waits for the end; ``waits`` is
         called each half second until the comparing begins, and what it raises calls the verify off.
 
         Raises ``Held``, ``Refused`` when the loop ends."""
-        future: Future[VerifyReport] = Future()
-        with self._change:
-            if self._closing:
-                raise Refused("verify", "", "the agent is stopping")
-            self._verifies.append((deep, repair, progress, future))
-            self._change.notify_all()
+        future = self.begin_verify(VerifyOrder(deep, repair, False, progress))
         try:
             while not wait([future], WAITS_SECONDS).done and not future.running():
                 if waits is not None:
@@ -152,6 +148,15 @@ class ApplyLoop:
             future.cancel()
             raise
         return future.result()
+
+    def begin_verify(self, order: VerifyOrder) -> Future[VerifyReport]:
+        """As :meth:`verify`, without waiting. Raises ``Refused`` when the loop ends."""
+        with self._change:
+            if self._closing:
+                raise Refused("verify", "", "the agent is stopping")
+            self._verifies.add(order)
+            self._change.notify_all()
+        return order.outcome
 
     def facts(self) -> ApplyFacts:
         """The state now."""
@@ -191,12 +196,10 @@ class ApplyLoop:
                     self._change.wait_for(self._has_work, self._patience())
                     if self._closing:
                         break
-                    verifies, self._verifies = self._verifies, []
                     target, self._poked = self._due(), False
-                for one in verifies:
-                    self._verify(*one)
                 self._turn(target)
                 self._keep_up()
+                self._verifies.turn()
                 self._calls.rested()
         finally:
             self._end()
@@ -222,7 +225,7 @@ class ApplyLoop:
         self._change.notify_all()
 
     def _has_work(self) -> bool:
-        return self._closing or self._poked or bool(self._verifies) or self._due() is not None
+        return self._closing or self._poked or self._verifies.seconds_left() == 0.0 or self._due() is not None
 
     def _due(self) -> Commit | None:
         """The commit to converge to now. Called with the condition held."""
@@ -236,7 +239,8 @@ class ApplyLoop:
         if self._more and not self._paused:
             return 0.0
         left = self._retry_at - self._clock.monotonic()
-        return min(IDLE_SECONDS, left) if left > 0 else IDLE_SECONDS
+        slice_in = self._verifies.seconds_left()
+        return min(IDLE_SECONDS, left if left > 0 else IDLE_SECONDS, IDLE_SECONDS if slice_in is None else slice_in)
 
     def _turn(self, target: Commit | None) -> None:
         try:
@@ -371,13 +375,8 @@ class ApplyLoop:
                 checkpoint=self._applier.checkpointed_at,
             )
 
-    def _verify(self, deep: bool, repair: bool, progress: Report, future: Future[VerifyReport]) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            future.set_result(self._applier.verify(deep=deep, progress=progress, repair=repair))
-        except (HikaeError, OSError) as error:
-            future.set_exception(error)
+    def _verification(self, order: VerifyOrder) -> Verification:
+        return self._applier.verification(deep=order.deep, progress=order.progress, repair=order.repair)
 
     def _back_off(self, phase: ApplyPhase, error: HikaeError | None, reason: str = "") -> None:
         self._wait(self._backoff.next_wait(), phase, problem=reason or (error.reason if error else ""))
@@ -398,10 +397,8 @@ class ApplyLoop:
     def _end(self) -> None:
         with self._change:
             self._closing = True
-            waiting, self._verifies = self._verifies, []
             self._change.notify_all()
-        for *_, future in waiting:
-            future.set_exception(Refused("verify", "", "the agent is stopping"))
+        self._verifies.end()
         try:
             self._applier.close()
         except HikaeError as error:

@@ -87,7 +87,8 @@ class Difference:
 class VerifyReport:
     """The standby beside the catalog at ``number``. ``checked_bytes``: content that was read, none unless it was deep;
     ``differences`` is bounded; ``more`` counts those beyond it. ``owed``: files that could not be compared, since the commit was
-    sealed without all of them; ``owed_paths``: the first."""
+    sealed without all of them; ``owed_paths``: the first. ``changing``: files of which the content was not compared, since
+    they were written again and again meanwhile."""
 
     equal: bool
     checked_entries: int
@@ -98,6 +99,7 @@ class VerifyReport:
     number: CommitNumber = NOTHING
     owed: int = 0
     owed_paths: tuple[bytes, ...] = ()
+    changing: tuple[bytes, ...] = ()
 
 
 class Held(Refused):

@@ -23,6 +23,8 @@ _DIFFERENCES_SHOWN = 50
 def verify(context: Context, dataset: str, deep: bool, repair: bool, as_json: bool) -> int:
     """Compare the standby here with what it should be.
 
+    Applying goes on meanwhile; the answer is about what stands at the end.
+
     With --repair the standby is made so: what is not hikae's is moved to .hikae/displaced, and what the vault lost is put
     back from the standby or the primary. Exit code 1 when anything differs, with --repair when anything is left."""
     with progress_shown(f"verifying {dataset}", not as_json) as progress:
@@ -55,12 +57,16 @@ def _say_verify(dataset: str, result: Json) -> None:
 
 
 def _say_rest(result: Json) -> None:
-    """What was not compared: commits that are not applied, and what is owed."""
+    """What was not compared: commits that are not applied, what is owed, and what changed all the time."""
     newest = commit_text({"commit": result.get("newest")})
     if newest not in ("0", commit_text(result)):
         remark(f"  commit {newest} is received and not applied: hikae status says why")
     for path in result.get("owed_paths", ())[:_DIFFERENCES_SHOWN]:
         say(f"  {path}: owed; the primary could not read it, and its last version stands here, or nothing")
+    for path in result.get("changing", ())[:_DIFFERENCES_SHOWN]:
+        say(
+            f"  {path}: its content was not compared, since it is written faster than it can be read; pause the apply to do so"
+        )
 
 
 def _looked_at(result: Json) -> str:

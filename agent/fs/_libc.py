@@ -75,8 +75,8 @@ _utimensat = LIBC.utimensat
 _utimensat.argtypes = (c_int, c_char_p, c_void_p, c_int)
 _fstatfs = LIBC.fstatfs
 _fstatfs.argtypes = (c_int, c_void_p)
-_syscall = LIBC.syscall
-_syscall.restype = c_long
+syscall = LIBC.syscall
+syscall.restype = c_long
 
 U32 = struct.Struct("=I")
 U64 = struct.Struct("=Q")
@@ -207,7 +207,7 @@ def _find_renameat2() -> Callable[..., int]:
     number = _RENAMEAT2.get(platform.machine())
     if number is None:
         return _no_renameat2
-    return lambda *given: _syscall(
+    return lambda *given: syscall(
         c_long(number), c_int(given[0]), c_char_p(given[1]), c_int(given[2]), c_char_p(given[3]), c_uint(given[4])
     )
 
@@ -232,7 +232,7 @@ _OPEN_HOW_SIZE = ctypes.c_size_t(ctypes.sizeof(OpenHow))
 
 def openat2(dir_fd: int, name: bytes, how: OpenHow) -> int:
     """openat2(2), Linux 5.6. ``how`` may be shared between threads: the kernel only reads it."""
-    fd = int(_syscall(_OPENAT2_NUMBER, c_int(dir_fd), c_char_p(name), ctypes.byref(how), _OPEN_HOW_SIZE))
+    fd = int(syscall(_OPENAT2_NUMBER, c_int(dir_fd), c_char_p(name), ctypes.byref(how), _OPEN_HOW_SIZE))
     if fd < 0:
         raise failed(name)
     return fd

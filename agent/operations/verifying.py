@@ -27,7 +27,8 @@ class VerifyRequest(DatasetRequest[Json]):
     vault lost, and tell what is left.
 
     ``{"equal", "commit", "newest", "deep", "checked_entries", "checked_bytes", "differences": [{"path", "what"}], "repaired",
-    "owed", "owed_paths"}``; ``commit``: what it was compared with; ``newest``: what was received, and may wait."""
+    "owed", "owed_paths", "changing"}``; ``commit``: what stood at its end; ``newest``: what was received, and may wait;
+    ``changing``: paths of files that are written faster than they can be read: their content was not compared."""
 
     deep: bool = False
     repair: bool = False
@@ -84,6 +85,7 @@ def _answer(report: VerifyReport, request: VerifyRequest, restored: int, damaged
         "repaired": report.repaired + restored,
         "owed": report.owed,
         "owed_paths": [shown(path) for path in report.owed_paths],
+        "changing": [shown(path) for path in report.changing],
     }
 
 

@@ -14,7 +14,6 @@ ALLOWED = {
     "revoke": "the command and what it does",
     "show": "the commands and what they do",
     "check": "two commands: of the configuration, of the state",
-    "verify": "the command and what it does",
 }
 MOST_ALLOWED = 10
 

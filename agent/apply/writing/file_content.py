@@ -81,18 +81,25 @@ def is_same(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> bool:
     return os.fstat(fd).st_size == row.size and next(_unequal(fd, row, read, look), None) is None
 
 
-def content_difference(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> str:
-    """ "" when the file is as wanted, else "size", "content", or "holes" when it takes room for what should be holes. A layout
-    that only looks different (a hole for zeros; pages that were read over what holds nothing) is none. ``look``: as
-    :func:`is_same`."""
+def comparing(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> Iterator[str]:
+    """Steps of a comparison: "" for each that found nothing, then, where the file is not as wanted, "size", "content", or "holes"
+    when it takes room for what should be holes. A layout that only looks different (a hole for zeros; pages that were read over
+    what holds nothing) is no difference. ``look``: as :func:`is_same`."""
     if os.fstat(fd).st_size != row.size:
-        return "size"
+        yield "size"
+        return
     filled = False
-    for offset, entry in _unequal(fd, row, read, look):
+    for unequal in _compared(fd, row, read, look):
+        yield ""
+        if unequal is None:
+            continue
+        offset, entry = unequal
         if not _reads_same(fd, offset, entry, look):
-            return "content"
+            yield "content"
+            return
         filled = filled or entry.kind == HOLE
-    return "holes" if filled and _wastes_room(fd, row, read) else ""
+    if filled and _wastes_room(fd, row, read):
+        yield "holes"
 
 
 def _wastes_room(fd: int, row: ObjectRow, read: ReadChunk) -> bool:
@@ -225,6 +232,11 @@ def _reads_same(fd: int, offset: int, entry: Chunk, look: Look) -> bool:
 
 
 def _unequal(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> Iterator[tuple[int, Chunk]]:
+    return (one for one in _compared(fd, row, read, look) if one is not None)
+
+
+def _compared(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> Iterator[tuple[int, Chunk] | None]:
+    """Each entry in order: with its offset where the file may differ from it, None where it is the same."""
     layout = Layout(fd, os.fstat(fd).st_size)
     offset = 0
     for entry in entries_of(row, read):
@@ -232,6 +244,8 @@ def _unequal(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> Iterator[t
         data, hole = layout.within(offset, entry.length)
         if data if entry.kind == HOLE else hole or not _reads_same(fd, offset, entry, look):
             yield offset, entry
+        else:
+            yield None
         offset += entry.length
 
 

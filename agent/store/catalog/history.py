@@ -45,7 +45,7 @@ where held.id = found.object and held.until = (
     select min(until) from object as version where version.id = found.object and version.until > ?3)
 and held.since <= ?3 order by found.name
 """  # noqa: S608 - the text above
-_NEXT_PARENT = "select min(parent) from name where parent > ?"
+NEXT_PARENT = "select min(parent) from name where parent > ?"
 
 _runs = itertools.count(1)
 
@@ -168,7 +168,7 @@ def _names_at(asking: _Asking, at: CommitNumber) -> Iterator[list[tuple[int, byt
                 asking.reach()
                 yield gathered
                 gathered = []
-        parent = query(asking.connection, _NEXT_PARENT, (parent,))[0][0]
+        parent = query(asking.connection, NEXT_PARENT, (parent,))[0][0]
     asking.reach()
     if gathered:
         yield gathered

@@ -110,6 +110,11 @@ class Reading(owed.Owed, commits.Commits, kept.Kept, generation.GenerationRows):
         """As :meth:`children`, each with the row bytes of its object and whether that has other names too."""
         return self._all(history.ENTRIES, (parent, after, at, limit))
 
+    def next_directory(self, after: ObjectId) -> ObjectId | None:
+        """The directory with the least id above ``after`` that has, had or is about to have entries."""
+        found: int | None = self._all(history.NEXT_PARENT, (after,))[0][0]
+        return None if found is None else ObjectId(found)
+
     def names_of(self, id: ObjectId, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]:
         """``(parent, name)`` of every entry that stands for the object."""
         return self._all(_NAMES_OF, (id, self._at(at)))
