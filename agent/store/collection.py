@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from agent.core.errors import TryAgain
 from agent.store.compaction import Compacted, compact
 from agent.store.doomed import Doomed, Look, NamingRows
-from agent.store.vault.pack import PackEnd
+from agent.store.vault.pack import PackEnd, Place
 from agent.store.vault.pack_use import USUAL, CompactionLimits, CompactionPlan, plan_compaction
 from agent.store.vault.vault import Vault
 
@@ -77,14 +77,24 @@ def _planned(vault: Vault, doomed: Doomed, look: Look, limits: CollectionLimits)
 
 
 def _sweep(vault: Vault, doomed: Doomed, plan: CompactionPlan, look: Look) -> tuple[int, int, int]:
-    """Chunks and bytes that went, and packs."""
+    """Chunks and bytes that went, and packs. What is in packs that go whole comes first: nothing is written for that, so it makes
+    room for the rest on a disk that is full."""
     going = {pack.number for pack in plan.drop}
-    swept = size = 0
-    saved: Counter[int] = Counter()
+    chunks = size = packs = 0
+    if going:
+        saved: Counter[int] = Counter()
+        for dead in doomed.dead(look):
+            in_going = [one for one in dead if one[1].pack in going]
+            saved.update(place.pack for _, place in in_going)
+            gone = vault.sweep(in_going, going)
+            saved.subtract(place.pack for _, place in gone)
+            chunks, size = chunks + len(gone), size + _bytes(gone)
+        packs = vault.drop_packs([number for number in sorted(going) if saved[number] <= 0])
     for dead in doomed.dead(look):
-        saved.update(place.pack for _, place in dead)
-        gone = vault.sweep(dead, going)
-        saved.subtract(place.pack for _, place in gone)
-        swept += len(gone)
-        size += sum(place.end - place.offset for _, place in gone)
-    return swept, size, vault.drop_packs([number for number in sorted(going) if saved[number] <= 0])
+        gone = vault.sweep(dead)
+        chunks, size = chunks + len(gone), size + _bytes(gone)
+    return chunks, size, packs
+
+
+def _bytes(gone: list[tuple[bytes, Place]]) -> int:
+    return sum(place.end - place.offset for _, place in gone)

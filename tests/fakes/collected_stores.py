@@ -50,6 +50,12 @@ class Stores:
             remove_index(str(self.place / "vault" / "index.db"))
         self.vault = Vault.open(str(self.place / "vault"), self.committed, self.limits)
 
+    def __enter__(self) -> Stores:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Both."""
         self.vault.close()

@@ -77,6 +77,16 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "agent and guard killed by turns 100 times around freezes under load: thawed each time",
             ("tests/platform/fs/test_thaw_guard.py", "-s"),
         ),
+        "compaction-kills": Part(
+            "500 kills in commits, expiry, collections and compactions: nothing kept is damaged",
+            ("tests/faults/store/test_kill.py", "-k", "compaction"),
+            seeds=500,
+        ),
+        "compaction-cuts": Part(
+            "100 power cuts in the middle of compactions, the index lost each third time",
+            ("tests/platform/store/test_power_cut.py", "-k", "compaction"),
+            seeds=100,
+        ),
         "cases": Part("inputs that failed once, each by itself", ("tests/cases/test_cases.py",)),
     }
 )

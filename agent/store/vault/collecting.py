@@ -20,6 +20,7 @@ from agent.store.vault.reading import COLLECTION
 
 #: Chunks that one step of a sweep takes: some ms of the vault's lock.
 _SWEPT_AT_ONCE = 200
+_SWEPT_ON_A_FULL_DISK = 10
 #: Entries that one step writes into the index.
 _FLUSHED_AT_ONCE = 500
 #: Old records that one step looks at.
@@ -103,9 +104,9 @@ class VaultCollecting(VaultForgetting):
         return place is not None and place.kind == kind
 
     def pack_sizes(self) -> dict[int, int]:
-        """Bytes of each pack that is not written to any more, by number. Raises ``StoreFailed``."""
+        """Bytes of each pack that is not written to any more, and wholly in the index, by number. Raises ``StoreFailed``."""
         with self.lock:
-            current = self._usable("read the vault").pack
+            current = min(self._usable("read the vault").pack, self._index.durable.pack)
         try:
             return {
                 number: os.stat(path_of(self._packs, number)).st_size
@@ -121,16 +122,31 @@ class VaultCollecting(VaultForgetting):
 
         Raises ``TryAgain`` (disk full), ``StoreFailed``."""
         gone: list[tuple[bytes, Place]] = []
-        for first in range(0, len(dead), _SWEPT_AT_ONCE):
-            leaving: dict[bytes, Place] = {}
-            with self.keeping, self.lock:
-                for name, place in dead[first : first + _SWEPT_AT_ONCE]:
-                    if name not in leaving and self._index.place(name) == place:
-                        leaving.update(self._leaving(name))
-                if leaving:
-                    self._forget(list(leaving), going)
-            gone += leaving.items()
+        at, step = 0, _SWEPT_AT_ONCE
+        while at < len(dead):
+            try:
+                gone += self._sweep_some(dead[at : at + step], going, full=step != _SWEPT_AT_ONCE)
+                at += step
+            except TryAgain:
+                if step != _SWEPT_AT_ONCE:
+                    raise
+                step = _SWEPT_ON_A_FULL_DISK
         return gone
+
+    def _sweep_some(
+        self, dead: Sequence[tuple[bytes, Place]], going: Container[int], *, full: bool
+    ) -> list[tuple[bytes, Place]]:
+        leaving: dict[bytes, Place] = {}
+        with self.keeping, self.lock:
+            if full:
+                # The index's log begins anew: what is written next takes no more of the disk than was written before.
+                self._index.settle()
+            for name, place in dead:
+                if name not in leaving and self._index.place(name) == place:
+                    leaving.update(self._leaving(name))
+            if leaving:
+                self._forget(list(leaving), going)
+        return list(leaving.items())
 
     def _leaving(self, name: bytes) -> dict[bytes, Place]:
         """A chunk and all that cannot be read without it; nothing where somebody relies on one of these."""

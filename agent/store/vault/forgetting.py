@@ -65,9 +65,10 @@ class VaultForgetting(VaultWriter):
         if self._pins.holds_any(names):
             raise Refused("forget chunks", self._packs, "some are in use by an offer in flight", "try again later")
         # An index that is made anew from the packs must not find again what was forgotten.
-        for _ in self._append([tombstone(name) for name in self._to_be_told(names, going)]):
+        told = self._to_be_told(names, going)
+        for _ in self._append([tombstone(name) for name in told]):
             pass
-        self._index.forget(names)
+        self._index.forget(names, told)
         if self.elsewhere is not None:
             self.elsewhere.drop(names)
         for name in names:

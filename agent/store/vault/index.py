@@ -157,7 +157,7 @@ class Index:
         ready.sort()
         try:
             with self._connection:
-                self._note_old(again)
+                self._note_old(again, [])
                 _PUT.run(self._connection, ready)
                 self._connection.executemany("insert or ignore into base values (?, ?)", edges)
                 query(self._connection, "update durable set pack = ?, offset = ?", (upto.pack, upto.offset))
@@ -173,12 +173,12 @@ class Index:
             self._bases.pop(name, None)
         return upto == durable
 
-    def _note_old(self, replaced: list[bytes]) -> None:
-        """The places of these in the database, and those that were replaced in memory, do not count any more."""
+    def _note_old(self, replaced: list[bytes], waiting: list[tuple[bytes, int]]) -> None:
+        """The places of these in the database, and those in memory, do not count any more."""
         if replaced:
             query(self._connection, _REPLACED, (apsw.carray(tuple(replaced)),))
-        if self._old:
-            self._connection.executemany(_NOTE_OLD, self._old)
+        if self._old or waiting:
+            self._connection.executemany(_NOTE_OLD, self._old + waiting)
 
     def settle_ahead(self) -> None:
         """Do most of what :meth:`settle` does, by a connection of its own: whoever has the lock of this one need not wait. Any
@@ -199,18 +199,19 @@ class Index:
         except apsw.Error as error:
             raise self._failure(error) from error
 
-    def forget(self, names: Iterable[bytes]) -> None:
-        """Drop entries; unknown ones are no error. Where their records lie is noted."""
+    def forget(self, names: Iterable[bytes], staying: Sequence[bytes]) -> None:
+        """Drop entries; unknown ones are no error. ``staying``: those whose records stay where they lie, which is noted."""
         gone = list(names)
-        for name in gone:
-            self.retire(name)
+        waiting = [(name, place.pack) for name in staying if (place := self._pending.get(name)) is not None]
         try:
             with self._connection:
-                self._note_old(gone)
+                self._note_old(list(staying), waiting)
                 self._connection.executemany("delete from place where name = ?", [(name,) for name in gone])
         except apsw.Error as error:
             raise self._failure(error) from error
         self._old.clear()
+        for name in gone:
+            self.drop_waiting(name)
 
     def retire(self, name: bytes) -> None:
         """Drop an entry that waits in memory, whose record stays where it lies; one that does not wait is no error."""

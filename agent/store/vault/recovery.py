@@ -58,12 +58,12 @@ def catch_up(index: Index, packs: str, numbers: list[int], damage: list[str], mo
                 index.put_again(name, place, _bases(pack, place, damage))
             if index.waiting() + len(gone) >= most:
                 _write(index, gone, PackEnd(number, place.end))
-    index.forget(gone)
+    index.forget(gone, list(gone))
 
 
 def _write(index: Index, gone: set[bytes], end: PackEnd) -> None:
     """What was forgotten first: behind ``end`` nobody looks for it again."""
-    index.forget(gone)
+    index.forget(gone, list(gone))
     gone.clear()
     index.flush(end)
 
@@ -72,7 +72,7 @@ def drop_baseless(index: Index, packs: str, damage: list[str]) -> None:
     """A patch whose bases are gone is not present: it goes, and so does what is made of it."""
     count = 0
     while lost := [name for name in index.perhaps_baseless() if _lacks_a_base(index, packs, name)]:
-        index.forget(lost)
+        index.forget(lost, lost)
         count += len(lost)
     if count:
         damage.append(f"{count:,} chunks are patches of chunks that are gone")

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.chunks import encode
 from agent.core.commit import Changes, Commit
 from agent.core.digest import digest_of
 from agent.core.errors import TryAgain
 from agent.core.ids import ROOT, object_id
 from agent.store.catalog.catalog import Catalog, CatalogLimits
+from agent.store.collection import CollectionLimits
 from agent.store.local import Local, LocalRow
 from agent.store.vault.limits import VaultLimits
 from agent.store.vault.vault import PackEnd, Vault
+from fakes.collected_stores import Stores, list_of
 from fakes.store_fakes import begun, file_row, flat, header, name_row, number, some_chunks
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small filesystem, which takes root")
@@ -109,6 +112,27 @@ def test_an_index_that_finds_no_room_waits(small: Path) -> None:
         assert end < vault.sync()
         assert 0 == vault._index.waiting()
         assert [] == vault.missing([c.name for c in chunks])
+
+
+def test_a_collection_makes_room_where_there_is_none(small: Path) -> None:
+    """Packs in which all is dead go without a byte being written; the rest is rewritten once there is room for that."""
+    with Stores(small, VaultLimits(pack=200_000, cache=0, flush=1)) as stores:
+        dead, dead_raws = some_chunks(700)
+        for first in range(0, 700, 100):
+            stores.vault.add(dead[first : first + 100], dead_raws[first : first + 100])
+        kept = [os.urandom(900) for _ in range(300)]
+        for raw in kept:
+            stores.put(raw, os.urandom(900))
+        stores.write(object_id(1, 1), encode(list_of(*kept)))
+        stores.vault.write_index()
+        # As the index folds its log in by itself, now and then.
+        stores.vault._index.settle()
+        fill(small, 0)
+        free = os.statvfs(small).f_bavail
+        room = CollectionLimits(room=0)
+        assert 0 < stores.collect(room).compacted.packs
+        assert free < os.statvfs(small).f_bavail
+        assert [True] * 300 == stores.held(*kept)
 
 
 def test_local_facts_go_on_when_there_is_room(small: Path) -> None:

@@ -14,12 +14,16 @@ from agent.core.digest import digest_of
 from agent.core.ids import CommitNumber
 from agent.core.rows import decode_object, is_object
 from agent.store.catalog.catalog import Catalog
+from agent.store.vault.index import remove_index
 from agent.store.vault.limits import VaultLimits
 from agent.store.vault.vault import Vault
 from fakes.store_fakes import flat
 
 ROUNDS = 20
+#: ``make soak`` has 500.
+COMPACTED = max(20, int(os.environ.get("HIKAE_SOAK_SEEDS", "0")))
 WRITER = Path(__file__).with_name("killed_writer.py")
+COMPACTOR = Path(__file__).with_name("killed_compactor.py")
 PROJECT = Path(__file__).parents[3]
 
 
@@ -27,16 +31,28 @@ def test_what_opens_after_a_kill_is_whole(tmpfs_dir: Path, rng: random.Random) -
     """Twenty kills on the same catalog and vault, each at another point of staging, adding, syncing or sealing."""
     told = 0
     for _ in range(ROUNDS):
-        last = write_until_killed(tmpfs_dir, rng)
+        last = write_until_killed(WRITER, tmpfs_dir, rng)
         told += last is not None
         check_whole(tmpfs_dir, last)
     assert told > ROUNDS // 2
 
 
-def write_until_killed(directory: Path, rng: random.Random) -> tuple[int, str] | None:
+def test_what_opens_after_a_compaction_was_killed_is_whole(tmpfs_dir: Path, rng: random.Random) -> None:
+    """Packs are rewritten and dropped all the time; each fifth time the index is lost as well."""
+    rewritten = 0
+    for turn in range(COMPACTED):
+        last = write_until_killed(COMPACTOR, tmpfs_dir, rng)
+        if turn % 5 == 4:
+            remove_index(str(tmpfs_dir / "vault" / "index.db"))
+        check_whole(tmpfs_dir, last)
+        rewritten += (tmpfs_dir / "vault" / "durable.end").exists()
+    assert rewritten
+
+
+def write_until_killed(program: Path, directory: Path, rng: random.Random) -> tuple[int, str] | None:
     """Start the writer, let it seal a few commits, kill it; the last commit that it told of."""
-    words = [sys.executable, str(WRITER), str(directory), str(rng.randrange(1 << 30))]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    words = [sys.executable, str(program), str(directory), str(rng.randrange(1 << 30))]
+    environment = {**os.environ, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'tests'}"}
     with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment) as child:
         assert child.stdout is not None
         for _ in range(rng.randrange(1, 15)):
@@ -61,8 +77,8 @@ def check_whole(directory: Path, last: tuple[int, str] | None) -> None:
         assert newest is not None
         if last is not None:
             told = catalog.commit_at(CommitNumber(last[0]))
-            assert told is not None
-            assert last[1] == told.digest.hex()
+            assert newest.number >= last[0]
+            assert told is None or last[1] == told.digest.hex()
         rows = flat(catalog.rows_at())
         assert newest.digest == digest_of(rows)
         objects = [decode_object(row) for row in rows if is_object(row)]

@@ -86,6 +86,23 @@ def test_a_lost_index_after_a_compaction_loses_nothing(stores: Stores) -> None:
     assert there == set(stores.vault.names())
 
 
+def test_a_lost_index_after_half_a_compaction_loses_nothing(stores: Stores) -> None:
+    """It ended as soon as the first pack was gone: what lay in it is behind what the catalog knows to be durable."""
+    raws = half_dead(stores, 70)
+    first = packs_of(stores)
+
+    def look() -> None:
+        if not set(first) <= set(packs_of(stores)):
+            raise InterruptedError
+
+    before = stores.vault.sync()
+    with stores.catalog.reader() as reader, suppress(InterruptedError):
+        collect(stores.vault, reader, before, look, ROOM)
+    assert 1 == len(set(first) - set(packs_of(stores)))
+    stores.reopened(without_index=True)
+    assert [True] * len(raws) == stores.held(*raws)
+
+
 def test_who_reads_beside_goes_on(stores: Stores) -> None:
     """Another process knows the packs that were there before; it follows every chunk."""
     raws = half_dead(stores)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,15 +19,20 @@ from agent.core.rows import ObjectRow, encode_object
 from agent.store.catalog.catalog import Catalog
 from agent.store.collection import CollectionLimits, collect
 from agent.store.vault.codec import pack_chunk
+from agent.store.vault.index import remove_index
 from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack import PackEnd
+from agent.store.vault.pack_use import CompactionLimits
 from agent.store.vault.vault import Vault
 from fakes.loop_image import after_a_power_cut, can_mount, make_image, mounted
-from fakes.store_fakes import EPOCH, dir_row, flat, header, name_row, number, some_chunks
+from fakes.store_fakes import EPOCH, dir_row, expire, flat, header, name_row, number, some_chunks
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="takes root and loop devices")
 
 ROUNDS = 5
+#: Power cuts in the middle of compactions; ``make soak`` has a hundred.
+CUTS = max(6, int(os.environ.get("HIKAE_SOAK_SEEDS", "0")))
+COMPACTED = CollectionLimits(room=1 << 30, compaction=CompactionLimits(waste=0.0, least=0.02))
 END = PackEnd(0, 0)
 
 
@@ -119,3 +128,39 @@ def test_a_missing_sync_is_caught(image: Path, tmpfs_dir: Path, monkeypatch: pyt
 
 def _file(id: ObjectId, name: bytes) -> bytes:
     return encode_object(ObjectRow(id, 0o100644, 0, 0, 0, 0, 2000, 0, (), encode_one(2000, name)))
+
+
+def test_a_power_cut_in_a_compaction_loses_nothing(image: Path, tmpfs_dir: Path, rng: random.Random) -> None:
+    """The image is copied at random steps; the index may be lost as well. Each file has one version, all others are gone."""
+    with (
+        mounted(image, tmpfs_dir / "disk") as disk,
+        Catalog.open(str(disk / "catalog.db")) as catalog,
+        Vault.open(str(disk / "vault"), catalog.pack_end(), VaultLimits(pack=40_000, flush=20)) as vault,
+    ):
+        catalog.begin_epoch(EPOCH)
+        kept: dict[int, bytes] = {}
+        for turn in range(CUTS):
+            seq = turn + 1
+            kept.update({id: rng.randbytes(2000) for id in rng.sample(range(200), 60)})
+            vault.add([pack_chunk(name_of(raw), DATA, raw) for raw in kept.values()], list(kept.values()))
+            catalog.stage(number(seq), Changes([_file(object_id(1, 1 + id), name_of(raw)) for id, raw in kept.items()]))
+            catalog.seal(header(seq), vault.sync())
+            expire(catalog, number(seq))
+            cut = rng.randrange(1, 25)
+            steps = itertools.count(1)
+
+            def look(steps: Iterator[int] = steps, cut: int = cut) -> None:
+                if next(steps) == cut:
+                    raise InterruptedError
+
+            with catalog.reader() as reader, suppress(InterruptedError):
+                collect(vault, reader, vault.end(), look, COMPACTED)
+            with after_a_power_cut(image, tmpfs_dir / "after") as state:
+                if turn % 3 == 2:
+                    remove_index(str(state / "vault" / "index.db"))
+                with (
+                    Catalog.open(str(state / "catalog.db")) as catalog_then,
+                    Vault.open(str(state / "vault"), catalog_then.pack_end(), VaultLimits(pack=40_000)) as then,
+                ):
+                    assert list(kept.values()) == [then.read(name_of(raw)) for raw in kept.values()]
+                    assert ([], []) == (then.damage, list(then.check(deep=True)))

@@ -53,7 +53,7 @@ def test_only_what_is_durable_is_written(index: Index) -> None:
 def test_a_forgotten_name_is_missing_and_can_come_again(index: Index) -> None:
     """Written or waiting."""
     index.flush(PackEnd(0, 300))
-    index.forget([NAMES[0], NAMES[5], b"z" * 32])
+    index.forget([NAMES[0], NAMES[5], b"z" * 32], [NAMES[0]])
     assert [NAMES[0], NAMES[5]] == index.missing(NAMES)
     index.put(NAMES[0], place(9))
     assert place(9) == index.place(NAMES[0])
