@@ -174,14 +174,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         try:
-            caller = self._caller()
-            self._check(caller)
+            pid, uid = self._credentials()
+            self._check(uid)
             if not self.server.room.acquire(blocking=False):
                 raise TryAgain(
                     "answer the request", "", f"{self.server.limits.calls_at_once} calls are running", "try again"
                 )
             try:
-                self._dispatch(caller)
+                self._dispatch(pid, uid)
             finally:
                 self.server.room.release()
         except HikaeError as error:
@@ -192,10 +192,12 @@ class _Handler(BaseHTTPRequestHandler):
             _log.exception("a request failed")
             self._send(500, {"error": error_json(_BUG)})
 
-    def _dispatch(self, caller: Caller) -> None:
+    def _dispatch(self, pid: int, uid: int) -> None:
         path, query = parse_target(self.path)
         arguments = self._body() if self.command == "POST" else query
         operation, request = asked_for(HttpRequest(self.command, path, arguments))
+        # A reading call is written down nowhere, and many programs make one each second.
+        caller = Caller(uid, _login_of(pid) if operation.changes(request) else None)
         controls = self.server.desk.typed_by(caller)
         self.server.journal(caller, request)
         if not operation.long:
@@ -206,15 +208,16 @@ class _Handler(BaseHTTPRequestHandler):
         with LineAnswer(self.wfile) as answer:
             answer.finish(_outcome(lambda: controls.ask(request, answer.progress)))
 
-    def _caller(self) -> Caller:
+    def _credentials(self) -> tuple[int, int]:
+        """Process and user of the caller."""
         raw = self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         pid, uid, _gid = _CREDENTIALS.unpack(raw)
-        return Caller(uid, _login_of(pid))
+        return pid, uid
 
-    def _check(self, caller: Caller) -> None:
-        if caller.uid not in self.server.limits.users:
+    def _check(self, uid: int) -> None:
+        if uid not in self.server.limits.users:
             reason = "only root and the agent's own user may"
-            raise NotPermitted("use the admin socket", f"user {caller.uid}", reason, "use sudo")
+            raise NotPermitted("use the admin socket", f"user {uid}", reason, "use sudo")
 
     def _body(self) -> Json:
         length = self.headers.get("Content-Length", "0")

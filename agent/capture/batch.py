@@ -121,6 +121,14 @@ class TreeBatch:
         """Whether local facts wait to be written."""
         return bool(self._new_facts)
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing was put into it or asked of it since it began."""
+        put = (
+            self._objects or self._names or self.touched or self.orphans or self._new_facts or self.chunks or self.ahead
+        )
+        return not (put or self._asked or self._base or self.verified)
+
     # --- the catalog, as of this batch
 
     def fresh_id(self) -> ObjectId:

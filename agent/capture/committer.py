@@ -81,6 +81,11 @@ class Committer:
         batch.begin()
         return commit
 
+    def has_told_all(self) -> bool:
+        """Whether an empty batch would write nothing: the newest commit is consistent, and the local facts know of it."""
+        newest = self._catalog.newest()
+        return newest is not None and newest.consistent and facts_mark(newest) == self._mark
+
     def send_ahead(self, token: int, found: list[Found], patches: dict[bytes, Runs], is_new: bool) -> None:
         """Give chunks of a large file to the peers before they are committed; ``found`` and ``patches`` are emptied."""
         if found:

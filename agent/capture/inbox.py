@@ -26,6 +26,8 @@ class Inbox:
         self._requests: list[Ticket] = []
         self._written: list[tuple[Ticket, Sequence[Hint], Sequence[ObjectId]]] = []
         self._waiting: list[Awaited] = []
+        #: Somebody was enlisted and not looked at yet.
+        self._is_asked = False
         #: Something may have been missed: nothing is consistent until a whole walk and every hint from before its end are in.
         self._doubt: Awaited | None = None
         self._accepts = False
@@ -95,6 +97,7 @@ class Inbox:
                 ticket.cancel("capture is stopped")
                 return
             add()
+            self._is_asked = True
             self._condition.notify()
 
     def _flushed(self) -> int:
@@ -169,6 +172,10 @@ class Inbox:
                 self._waiting.append(Awaited(ticket, mark=self._flushed(), alone=True))
             self._written.clear()
 
+    def has_anybody(self) -> bool:
+        """Whether anybody waits, or anything is to be looked at again. Without the lock: who comes now wakes the pump."""
+        return bool(self._waiting or self._again) or self._doubt is not None
+
     def covers_anybody(self, session: Session) -> bool:
         """Whether somebody would be answered, or the doubt end, if the batch in hand were committed."""
         with self._condition:
@@ -179,6 +186,7 @@ class Inbox:
     def take_covered(self, session: Session) -> list[Ticket]:
         """The tickets that the batch in hand covers, which wait no more; the doubt ends too, if the batch covers it."""
         with self._condition:
+            self._is_asked = False
             self._return_again()
             done = [one for one in self._waiting if one.covered(self._settle, session.walks, session.outstanding)]
             self._waiting = [one for one in self._waiting if one not in done]
@@ -193,7 +201,7 @@ class Inbox:
                 return
             now = self._clock.monotonic()
             due = self._settle.next_due(now) if not held else None
-            if not held and any(one.mark is None for one in self._waiting):
+            if not held and (self._is_asked or any(one.mark is None for one in self._waiting)):
                 return
             self._condition.wait(longest if due is None else min(longest, max(due - now, 0.0)))
 

@@ -108,6 +108,11 @@ class Batch(Protocol):
         """Whether local facts wait to be written."""
         ...
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing was put into it or asked of it since it began."""
+        ...
+
     def changes(self) -> Changes:
         """Rows and keys, net."""
         ...
@@ -194,6 +199,10 @@ class Session(Protocol):
 
     def batch_ended(self) -> None:
         """The batch is committed or forgotten."""
+        ...
+
+    def is_fresh(self) -> bool:
+        """Whether nothing was looked at since the last commit, so that another would write and tell nothing."""
         ...
 
     def take_healed(self) -> bool:

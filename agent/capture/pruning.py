@@ -24,18 +24,26 @@ class Pruning:
         self._local = local
         self._settled = NOTHING
         self._horizons = horizons
+        #: How far this round goes: commits that come meanwhile wait for the next one, else a writer who never rests would have
+        #: it never end.
+        self._round: Horizons | None = None
         self._clock = clock
         self._due = 0.0
 
     def turn(self) -> None:
-        """Prune one slice, if it is time. Raises as ``Expiry.turn`` and ``Local``."""
+        """Prune one slice of the round, if it is time. Raises as ``Expiry.turn`` and ``Local``."""
         now = self._clock.monotonic()
         if now < self._due:
             return
+        wanted = self._round = self._round or self._wanted()
+        if not self._expiry.turn(wanted):
+            self._round = None
+            self._due = now + PAUSE
+
+    def _wanted(self) -> Horizons:
         wanted = self._horizons()
         rows = self._known_on_disk(wanted.rows)
-        if not self._expiry.turn(Horizons(rows, min(wanted.commits, rows))):
-            self._due = now + PAUSE
+        return Horizons(rows, min(wanted.commits, rows))
 
     def _known_on_disk(self, wanted: CommitNumber) -> CommitNumber:
         """``wanted``, or the commit up to which the local facts hold durably, if that is before it."""

@@ -244,7 +244,7 @@ class Pump:
 
     def _idle(self, session: Session) -> None:
         """Nothing is to be done: what was gathered is committed, then there is time for what is not urgent."""
-        if not self._commit(session, drained=True):
+        if self._has_news(session) and not self._commit(session, drained=True):
             self._begin_doubt(session)
         elif not self._inbox.in_doubt:
             session.rests((self._committer.commits, self._last_reconcile))
@@ -255,6 +255,10 @@ class Pump:
             with suppress(TryAgain):
                 self._context.local.keep()
         self._inbox.rest(session.longest_rest(_IDLE), held=False)
+
+    def _has_news(self, session: Session) -> bool:
+        """Whether a commit now would write anything, or tell anybody; after most turns nothing is left for it."""
+        return self._inbox.has_anybody() or not session.is_fresh() or not self._committer.has_told_all()
 
     # --- what is to be done
 

@@ -80,6 +80,7 @@ class Node:
             FanotifyGroups(),
             self._identities,
             self._changed,
+            self._moved,
             Clocks(clock),
             self._guard,
         )
@@ -213,6 +214,9 @@ class Node:
 
     def _changed(self) -> None:
         self.publisher.changed()
+
+    def _moved(self) -> None:
+        self.publisher.moved()
 
     def _thaw_what_was_left(self) -> None:
         """Before anything is written: the state directory may stand on what an earlier agent left frozen."""

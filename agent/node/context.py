@@ -22,15 +22,17 @@ from agent.watch.fanotify import FanotifyGroups
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The node around a dataset. ``changed`` is called when status should be published soon; any thread, cheap. ``clocks``: this
-    node's clock beside those of its peers. ``in_force``: the configuration that runs now; reading it again may replace it.
-    ``freezing``: what freezes the filesystems of this node's trees."""
+    """The node around a dataset. ``changed`` is called when status should be published soon, ``moved`` when a commit or a
+    position came, which is published with others of its kind; any thread, cheap. ``clocks``: this node's clock beside those of
+    its peers. ``in_force``: the configuration that runs now; reading it again may replace it. ``freezing``: what freezes the
+    filesystems of this node's trees."""
 
     in_force: Callable[[], Settings]
     clock: Clock
     groups: FanotifyGroups
     identities: Identities
     changed: Callable[[], None]
+    moved: Callable[[], None]
     clocks: Clocks
     freezing: Freezing
 

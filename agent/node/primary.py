@@ -116,7 +116,7 @@ class Primary:
 
     def _replica(self, name: str) -> Replica:
         around = self._context.around
-        return Replica(name, self._catalog, self._local, around.clock, limits=self._limits, moved=around.changed)
+        return Replica(name, self._catalog, self._local, around.clock, limits=self._limits, moved=around.moved)
 
     def _limits(self) -> Limits:
         """Looked up at each use, since they may change."""
@@ -134,7 +134,7 @@ class Primary:
             capture,
             Settle(),
             TreeSessions(capture, dataset.path, rules, linked),
-            MeasuredFeed(self.feed, (*received, *applied), around.changed),
+            MeasuredFeed(self.feed, (*received, *applied), around.moved),
             PumpCalls(self._set_barrier, self._pump_failed, self._horizons, self._room.require),
         )
 

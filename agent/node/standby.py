@@ -337,7 +337,7 @@ class Standby:
         newest = self._catalog.newest()
         if newest is not None:
             self.loop.notify(newest)
-        self._context.around.changed()
+        self._context.around.moved()
 
 
 def _room(dataset: Dataset, around: Surroundings, board: ProblemBoard) -> DiskReserve:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from agent.core.clock import LONGEST_DURATION
 from agent.core.errors import UsageError
@@ -13,6 +13,8 @@ from agent.operations.declaration import Json, Request
 #: The field that a request's address holds.
 DATASET = "dataset"
 _MOST_DIGITS = 18
+_Fields: TypeAlias = Mapping[str, tuple[object, Callable[[object], object]]]
+_KNOWN: dict[type[Request[Any]], _Fields] = {}
 
 
 def written(request: Request[Any]) -> Json:
@@ -27,10 +29,13 @@ def read_request(kind: type[Request[Any]], said: Mapping[str, object]) -> Reques
     return kind(**{name: reader(said.get(name, default)) for name, (default, reader) in _fields(kind).items()})
 
 
-def _fields(kind: type[Request[Any]]) -> Mapping[str, tuple[object, Callable[[object], object]]]:
-    """Of each field its default, and how it is read."""
-    hints = get_type_hints(kind)
-    return {one.name: (one.default, _reader(one, hints[one.name])) for one in fields(kind)}
+def _fields(kind: type[Request[Any]]) -> _Fields:
+    """Of each field its default, and how it is read. Types are texts until they are looked up, once: that costs more than a wait."""
+    found = _KNOWN.get(kind)
+    if found is None:
+        hints = get_type_hints(kind)
+        found = _KNOWN[kind] = {one.name: (one.default, _reader(one, hints[one.name])) for one in fields(kind)}
+    return found
 
 
 def _reader(field: Field[Any], hint: object) -> Callable[[object], object]:

@@ -11,16 +11,16 @@ from agent.operations.running import DatasetCall, NodeCall, RunningAgent, member
 
 
 class OperatorDesk:
-    """Satisfies ``Controls`` on the node that is asked. All that operators change passes :meth:`ask`. ``typist``: who asks, for
+    """Satisfies ``Controls`` on the node that is asked. All that operators change passes :meth:`ask`. ``caller``: who asks, for
     the journal of another node."""
 
-    def __init__(self, agent: RunningAgent, typist: str = "") -> None:
+    def __init__(self, agent: RunningAgent, caller: Caller | None = None) -> None:
         self._agent = agent
-        self._typist = typist
+        self._caller = caller
 
     def typed_by(self, caller: Caller) -> Controls:
         """The desk as one user has it."""
-        return OperatorDesk(self._agent, who_typed(caller))
+        return OperatorDesk(self._agent, caller)
 
     def ask(self, request: Request[AnswerT], progress: Progress | None = None) -> AnswerT:
         """See ``Controls``."""
@@ -28,7 +28,8 @@ class OperatorDesk:
         if isinstance(request, DatasetRequest) and request.dataset in self._agent.members:
             member = self._agent.members[request.dataset]
             if nodes := nodes_concerned(member, operation_of(request), request):
-                return cast(AnswerT, ask_elsewhere(self._agent, nodes, request, self._typist, told))
+                typist = who_typed(self._caller) if self._caller is not None else ""
+                return cast(AnswerT, ask_elsewhere(self._agent, nodes, request, typist, told))
         return self.done_here(request, told)
 
     def done_here(self, request: Request[AnswerT], progress: Progress) -> AnswerT:

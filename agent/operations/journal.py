@@ -25,7 +25,8 @@ class Caller:
 
 def typed_event(caller: Caller, request: Request[Any]) -> Event | None:
     """What is told of a call; None where it changes nothing."""
-    return event_of(who_typed(caller), request)
+    # Users' names are looked up for what is told only.
+    return event_of(who_typed(caller), request) if operation_of(request).changes(request) else None
 
 
 def event_of(who: str, request: Request[Any]) -> Event | None:

@@ -34,7 +34,8 @@ class Publisher:
     ``facts`` is called in this thread and must not block for long: a value older than some seconds is taken for a dead
     agent.
     ``path``: of ``state.json`` (0644); ``state-full.json`` (0640) lies beside it. Both are replaced atomically, in a directory
-    that exists. Changes closer together than ``gap`` seconds are published together."""
+    that exists. Changes closer together than ``gap`` seconds are published together; commits and positions, which move all
+    the time, those of ``lull`` seconds."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Publisher:
         *,
         interval: float = 1.0,
         gap: float = 0.05,
+        lull: float = 0.25,
     ) -> None:
         self._path = path
         self._full = os.path.join(os.path.dirname(path), FULL)
@@ -53,7 +55,10 @@ class Publisher:
         self._clock = clock
         self._interval = interval
         self._gap = gap
+        self._lull = lull
         self._changed = threading.Event()
+        #: Set with the one above too: anything changed.
+        self._stirred = threading.Event()
         self._stopped = threading.Event()
         self._publishing = threading.Lock()
         self._last: Json | None = None
@@ -71,7 +76,7 @@ class Publisher:
     def stop(self) -> None:
         """End the thread. The file stays: who reads it goes by its age, so that a restart drops no backend."""
         self._stopped.set()
-        self._changed.set()
+        self.changed()
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -87,6 +92,12 @@ class Publisher:
     def changed(self) -> None:
         """Something changed: publish soon. Any thread, cheap."""
         self._changed.set()
+        self._stirred.set()
+
+    def moved(self) -> None:
+        """A commit or a position came, as they do all the time: publish within the lull. Any thread, cheaper still."""
+        if not self._stirred.is_set():
+            self._stirred.set()
 
     def publish(self) -> Json:
         """Publish now and return the value. A file that cannot be written is logged once, never raised."""
@@ -106,9 +117,11 @@ class Publisher:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            self._changed.wait(self._interval)
+            if self._stirred.wait(self._interval):
+                self._changed.wait(self._lull)
             if self._stopped.wait(self._gap):
                 return
+            self._stirred.clear()
             self._changed.clear()
             try:
                 self.publish()

@@ -91,6 +91,9 @@ class TreeSession:
     def batch_ended(self) -> None:
         self._background.batch_ended()
 
+    def is_fresh(self) -> bool:
+        return self.batch.is_fresh and not self._parts.tree.problems.healed
+
     def take_healed(self) -> bool:
         problems = self._parts.tree.problems
         healed, problems.healed = problems.healed, False

@@ -12,12 +12,12 @@ from agent.stream.sending.feed import Feed
 
 
 class MeasuredFeed:
-    """A ``capture.outlet.Outlet`` over ``feed``; ``changed`` is called at every commit."""
+    """A ``capture.outlet.Outlet`` over ``feed``; ``moved`` is called at every commit."""
 
-    def __init__(self, feed: Feed, meters: Sequence[LagMeter], changed: Callable[[], None]) -> None:
+    def __init__(self, feed: Feed, meters: Sequence[LagMeter], moved: Callable[[], None]) -> None:
         self._feed = feed
         self._meters = meters
-        self._changed = changed
+        self._moved = moved
         self._since: float | None = None
 
     def has_room(self, timeout: float) -> bool:
@@ -48,4 +48,4 @@ class MeasuredFeed:
         for meter in self._meters:
             meter.captured(commit.number, self._feed.given, since)
         self._feed.commit(commit, changes, chunks, ahead)
-        self._changed()
+        self._moved()

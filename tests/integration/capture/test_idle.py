@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
+from types import FrameType
 
 from agent.capture.files.read_back import TreeSource
 from agent.capture.pump import LET_GO
@@ -57,3 +59,32 @@ def test_a_source_that_rests_holds_nothing(root: Path) -> None:
         source.rest()
         assert (0, [b"content"]) == (opened_below(root), source.read([ref]))
         source.close()
+
+
+class CountedSettling:
+    """Counts how often a batch is made ready for a commit, by the pump's own thread."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call" and frame.f_code.co_name == "settle_batch" and frame.f_code.co_filename.endswith("jobs.py"):
+            self.count += 1
+
+
+def test_a_pump_with_nothing_to_do_commits_nothing(root: Path) -> None:
+    """A change is one commit; the turns about it, in which nothing is left, look at nothing."""
+    (root / "f").write_bytes(b"1")
+    counted = CountedSettling()
+    threading.setprofile(counted)
+    try:
+        with station(root, root.parent / "state", RecordingOutlet()) as made:
+            made.synced()
+            before = counted.count
+            for number in range(20):
+                (root / "f").write_bytes(b"%d" % number)
+                made.hint(b"f")
+            found = counted.count - before
+    finally:
+        threading.setprofile(None)
+    assert found < 35

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -124,3 +124,21 @@ def test_ways_that_were_passed_follow_too(batch: TreeBatch) -> None:
     assert {b"top": top} == batch.verified
     batch.put_name(ROOT, b"top", new)
     assert {} == batch.verified
+
+
+def test_a_batch_is_fresh_until_it_is_asked(batch: TreeBatch) -> None:
+    """Also what was only asked for counts: it is remembered, and a later batch is to ask anew."""
+    found = [batch.is_fresh]
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: batch.child(ROOT, b"name"),
+        lambda: batch.touch(ROOT),
+        lambda: batch.passed(b"path", ROOT),
+        lambda: batch.add_object(batch.fresh_id(), dir_row(1)),
+        lambda: batch.drop_name(ROOT, b"name"),
+    )
+    for act in acts:
+        act()
+        found.append(batch.is_fresh)
+        batch.begin()
+        found.append(batch.is_fresh)
+    assert [True, *(False, True) * 5] == found

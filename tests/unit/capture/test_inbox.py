@@ -103,3 +103,32 @@ def test_what_was_accepted_is_told_once(inbox: Inbox) -> None:
     inbox.accept_root()
     inbox.rest(3600.0, held=True)
     assert (True, True, False) == (inbox.is_accepted(), inbox.take_accepted(), inbox.take_accepted())
+
+
+def test_nobody_rests_before_whoever_asked_was_looked_at(inbox: Inbox, session: Session) -> None:
+    """One who asks between the last commit and the rest would wait for all of the rest."""
+    assert [] == inbox.take_covered(session)
+    told = Ticket("barrier")
+    inbox.ask_for_told(told)
+    rests = threading.Thread(target=inbox.rest, args=(3600.0,), kwargs={"held": False})
+    rests.start()
+    rests.join(30)
+    slept = rests.is_alive()
+    inbox.close()
+    rests.join()
+    assert ([told], False) == (inbox.take_covered(session), slept)
+
+
+def test_whether_anybody_waits_is_known_without_asking(inbox: Inbox, session: Session) -> None:
+    """Who waits for a walk or for what was told, and what is to be looked at again, count."""
+    found = [inbox.has_anybody()]
+    inbox.ask_for_told(Ticket("barrier"))
+    found.append(inbox.has_anybody())
+    inbox.take_covered(session)
+    found.append(inbox.has_anybody())
+    inbox.look_again([Hint(b"path", Look.ENTRY)])
+    found.append(inbox.has_anybody())
+    inbox.take_covered(session)
+    inbox.begin_doubt(session.walks.begin())
+    found.append(inbox.has_anybody())
+    assert [False, True, False, True, True] == found

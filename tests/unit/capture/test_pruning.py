@@ -46,6 +46,25 @@ def test_what_nobody_needs_goes_and_the_rest_stays(tmp_path: Path) -> None:
         assert [2, 3, 4, 5] == [commit.number & 0xFF for commit in catalog.commits(NOTHING, 10)]
 
 
+def test_a_writer_who_never_rests_has_it_rest(tmp_path: Path) -> None:
+    """What every new commit lets go of waits for the next look: else each turn of a busy pump would be one of pruning."""
+    with Catalog.open(str(tmp_path / "catalog.db")) as catalog, Local.open(str(tmp_path / "local.db")) as local:
+        catalog.begin_epoch(Epoch(1, "alpha", bytes(16)))
+        newest, asked = NOTHING, list[CommitNumber]()
+
+        def horizons() -> Horizons:
+            asked.append(newest)
+            return Horizons(newest, NOTHING)
+
+        pruning = Pruning(catalog, local, horizons, ManualClock())
+        for number in range(1, 40):
+            commit = catalog.write(Changes([encode_name(5, b"name", number)]), _header(number))
+            local.write([], mark=facts_mark(commit))
+            newest = commit.number
+            pruning.turn()
+        assert ([commit_number(1, 1)], commit_number(1, 1)) == (asked, catalog.horizon())
+
+
 def test_what_local_facts_do_not_know_of_stays(tmp_path: Path) -> None:
     """Else nobody could name after a power cut what they say nothing true of."""
     with Catalog.open(str(tmp_path / "catalog.db")) as catalog, Local.open(str(tmp_path / "local.db")) as local:

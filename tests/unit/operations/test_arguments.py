@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -53,3 +55,20 @@ def test_what_a_field_cannot_be_is_refused(kind: type[Request[Any]], said: dict[
     """With the field's name and what it must be."""
     with pytest.raises(UsageError, match=words):
         read_request(kind, {"dataset": "web", **said})
+
+
+def test_the_types_of_an_operation_are_looked_up_once() -> None:
+    """They are texts in the source: making types of them took longer than all else that a wait does."""
+    read_request(EventsRequest, {})
+    evaluated: list[str] = []
+
+    def called(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call" and frame.f_code.co_name == "get_type_hints":
+            evaluated.append(frame.f_code.co_name)
+
+    sys.setprofile(called)
+    try:
+        read_request(EventsRequest, {"since": "7"})
+    finally:
+        sys.setprofile(None)
+    assert [] == evaluated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -74,3 +75,19 @@ def test_who_logged_in_is_told_where_it_is_another() -> None:
 def test_reading_is_not_told() -> None:
     """A monitoring system asks each minute."""
     assert typed_event(Caller(0), StatusRequest()) is None
+
+
+def test_no_user_is_looked_up_for_what_is_not_told() -> None:
+    """Programs ask each second: a look into the users' file is for what stands in the journal."""
+    looked: list[str] = []
+
+    def called(_frame: object, event: str, argument: object) -> None:
+        if event == "c_call" and getattr(argument, "__name__", "") == "getpwuid":
+            looked.append("getpwuid")
+
+    sys.setprofile(called)
+    try:
+        told = typed_event(Caller(0), StatusRequest()), typed_event(Caller(0), ReloadRequest())
+    finally:
+        sys.setprofile(None)
+    assert ([True, False], ["getpwuid"]) == ([one is None for one in told], looked)

@@ -66,6 +66,27 @@ def test_the_thread_publishes_when_told_and_ends(tmp_path: Path) -> None:
     assert ["state-full.json", "state.json"] == sorted(file.name for file in tmp_path.iterdir())
 
 
+def test_what_moves_all_the_time_is_published_together(tmp_path: Path) -> None:
+    """Commits and positions wait for the lull; what else changes does not wait, and takes them along."""
+    asked = threading.Semaphore(0)
+
+    def facts() -> NodeFacts:
+        asked.release()
+        return a_node(a_dataset())
+
+    path = str(tmp_path / "state.json")
+    publisher = Publisher(path, facts, EventLog(None), ManualClock(), interval=3600, gap=0, lull=3600)
+    publisher.start()
+    found = [asked.acquire(timeout=40)]
+    publisher.moved()
+    publisher.moved()
+    found.append(asked.acquire(timeout=0.2))
+    publisher.changed()
+    found.append(asked.acquire(timeout=40))
+    publisher.stop()
+    assert ([True, False, True], False) == (found, asked.acquire(blocking=False))
+
+
 def test_facts_that_fail_do_not_end_the_thread(tmp_path: Path) -> None:
     """One failing look is logged; the next is published."""
     looks = iter([a_node(), None, a_node(a_dataset())])
