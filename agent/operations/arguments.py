@@ -30,7 +30,7 @@ def read_request(kind: type[Request[Any]], said: Mapping[str, object]) -> Reques
 
 
 def _fields(kind: type[Request[Any]]) -> _Fields:
-    """Of each field its default, and how it is read. Types are texts until they are looked up, once: that costs more than a wait."""
+    """Of each field its default, and how it is read. Types are texts until they are looked up, which costs more than a wait."""
     found = _KNOWN.get(kind)
     if found is None:
         hints = get_type_hints(kind)
