@@ -158,6 +158,10 @@ class ApplyLoop:
             self._change.notify_all()
         return order.outcome
 
+    def verify_progress(self) -> ApplyProgress | None:
+        """How far a verify is that is under way; None without one."""
+        return self._verifies.progress
+
     def facts(self) -> ApplyFacts:
         """The state now."""
         with self._change:

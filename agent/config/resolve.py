@@ -142,16 +142,25 @@ def _overlaps(written: Sequence[WrittenDataset]) -> Iterator[Mistake]:
                 break
 
 
+#: Of which "none" says that there is no schedule.
+_CRON_LINES = ("reconcile", "verify")
+
+
+def _unless_none(line: str) -> str | None:
+    return None if line == "none" else line
+
+
 def resolve_dataset(entry: DatasetEntry, node: str) -> Dataset:
     """A dataset as this node, which takes part in it, has it."""
     paths = {name: path for name in entry.nodes if (path := entry.path_on(name)) is not None}
     same = {
-        field.name: getattr(entry, field.name) for field in fields(entry) if field.name not in ("path", "reconcile")
+        field.name: getattr(entry, field.name) for field in fields(entry) if field.name not in ("path", *_CRON_LINES)
     }
     return Dataset(
         path=paths[node],
         paths=MappingProxyType(paths),
-        reconcile=None if entry.reconcile == "none" else entry.reconcile,
+        reconcile=_unless_none(entry.reconcile),
+        verify=_unless_none(entry.verify),
         digest=dataset_digest(entry),
         **same,
     )

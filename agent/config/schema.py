@@ -101,6 +101,13 @@ class DatasetEntry:
         CronOrNone,
         Key('"0 3 * * *"', 'when the whole source is looked at, a cron line in local time, or "none"', live=True),
     ] = "0 3 * * *"
+    verify: Annotated[
+        CronOrNone,
+        Key('"30 4 * * 0"', 'when the standby here is verified, a cron line in local time, or "none"', live=True),
+    ] = "30 4 * * 0"
+    verify_deep: Annotated[
+        Flag, Key("false", "whether that reads every byte, too, and not only names and metadata", live=True)
+    ] = False
     quiesce: Annotated[
         Quiesce, Key('"none"', "how the application comes to rest for a generation", reopens=True, shared=True)
     ] = "none"

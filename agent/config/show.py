@@ -47,7 +47,7 @@ def _key(key: str) -> str:
 
 def _dataset(dataset: Dataset) -> dict[str, object]:
     """As :class:`DatasetEntry` would have it, written with a path for each node."""
-    resolved = {"path": dataset.paths, "reconcile": dataset.reconcile or "none"}
+    resolved = {"path": dataset.paths, "reconcile": dataset.reconcile or "none", "verify": dataset.verify or "none"}
     return {
         one.name: resolved[one.name] if one.name in resolved else as_written(getattr(dataset, one.name), one.hint)
         for one in keys_directly_in(DatasetEntry)

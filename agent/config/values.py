@@ -224,7 +224,7 @@ class Hooks:
 class Dataset:
     """One protected tree, as this node has it at ``path``; ``paths`` has every node that takes part.
 
-    ``reconcile`` is a cron line in local time, or None; ``history`` seconds; ``vault`` the directory in which this
+    ``reconcile`` and ``verify`` are cron lines in local time, or None; ``history`` seconds; ``vault`` the directory in which this
     node keeps the vault, or None for its state directory; ``vault_limit`` bytes, or None. ``digest`` (32 bytes) is over what
     must be the same on all nodes.
     """
@@ -239,6 +239,8 @@ class Dataset:
     exclude: tuple[str, ...]
     include: tuple[str, ...]
     reconcile: str | None
+    verify: str | None
+    verify_deep: bool
     quiesce: Quiesce
     adopt: bool
     start_without_peer: WithoutPeer

@@ -140,6 +140,14 @@ VERIFY_DIFFERENCES = _code(
     "The last verify found that the standby is not what its commit says.",
     "`hikae verify DATASET --repair` mends it; a verify that finds nothing ends this",
 )
+VERIFY_OVERDUE = _code(
+    "verify-overdue",
+    Where.STANDBY,
+    _WARNING,
+    "The last verify of the standby is more than two of its intervals ago, or there was none for so long: nobody knows whether "
+    "the standby is what it should be.",
+    "`hikae verify DATASET` on the standby's node; a verify that comes to its end ends this",
+)
 VAULT_DAMAGED = _code(
     "vault-damaged",
     Where.STANDBY,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.config.values import Dataset, Peer, Settings
@@ -25,7 +26,7 @@ class Surroundings:
     """The node around a dataset. ``changed`` is called when status should be published soon, ``moved`` when a commit or a
     position came, which is published with others of its kind; any thread, cheap. ``clocks``: this node's clock beside those of
     its peers. ``in_force``: the configuration that runs now; reading it again may replace it. ``freezing``: what freezes the
-    filesystems of this node's trees."""
+    filesystems of this node's trees; ``verify_slot``: one standby at a time is verified by schedule."""
 
     in_force: Callable[[], Settings]
     clock: Clock
@@ -35,6 +36,7 @@ class Surroundings:
     moved: Callable[[], None]
     clocks: Clocks
     freezing: Freezing
+    verify_slot: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
 
     @property
     def settings(self) -> Settings:

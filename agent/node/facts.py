@@ -269,7 +269,10 @@ def _applying(side: Standby, first: bool) -> SyncFacts | None:
         newest = side.newest()
         here = (newest.bytes, newest.entries) if newest is not None else (0, 0)
         return SyncFacts(FIRST_SYNC, here[0], None, here[1], None)
+    phase, progress = "apply", apply.progress
     if apply.phase not in (ApplyPhase.CONVERGE, ApplyPhase.REDO):
-        return None
-    progress = apply.progress
-    return SyncFacts("apply", progress.done_bytes, progress.total_bytes, progress.done_entries, progress.total_entries)
+        verifies = side.loop.verify_progress()
+        if verifies is None:
+            return None
+        phase, progress = "verify", verifies
+    return SyncFacts(phase, progress.done_bytes, progress.total_bytes, progress.done_entries, progress.total_entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,10 +34,13 @@ class VerifyFound:
 class Verifies:
     """Of one dataset; ``home``: where its state lies. What was found by reading content is refuted only by reading content.
 
-    Used by one thread at a time; ``last`` by any."""
+    Any thread."""
 
     def __init__(self, dataset: str, home: Path, board: ProblemBoard) -> None:
         self.last: Verified | None = None
+        #: When this node began to keep the standby, UTC ns; 0 before it did.
+        self.began = 0
+        self._lock = threading.Lock()
         self._dataset = dataset
         self._path = home / FILE
         self._board = board
@@ -44,15 +48,27 @@ class Verifies:
 
     def open(self) -> None:
         """Take up what an earlier run of the agent found. A file that is gone or cannot be read says nothing."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             kept = json.loads(self._path.read_text())
-            self.last = _verified(kept["last"])
+            self.began = _moment(kept.get("began", 0))
+            self.last = _verified(kept["last"]) if kept["last"] is not None else None
             if kept["found"] is not None:
                 self._found = VerifyFound(_verified(kept["found"]["verified"]), str(kept["found"]["kinds"]))
         self.tell()
 
+    def begin(self, now_ns: int) -> None:
+        """A standby is kept here. The first time counts, also over restarts: what was never verified is so since then."""
+        with self._lock:
+            if not self.began:
+                self.began = now_ns
+                self._keep()
+
     def ended(self, verified: Verified, whats: Sequence[str]) -> None:
         """A verify came to its end; ``whats``: the kind of each difference, as far as they are listed."""
+        with self._lock:
+            self._take(verified, whats)
+
+    def _take(self, verified: Verified, whats: Sequence[str]) -> None:
         self.last = verified
         if not verified.equal:
             self._found = VerifyFound(verified, _kinds(verified.differences, whats))
@@ -78,6 +94,7 @@ class Verifies:
     def _keep(self) -> None:
         found = self._found
         kept = {
+            "began": self.began,
             "last": asdict(self.last) if self.last is not None else None,
             "found": asdict(found) if found is not None else None,
         }
@@ -91,6 +108,12 @@ def _kinds(count: int, whats: Sequence[str]) -> str:
     counted = Counter(what.split(":")[0] for what in whats)
     named = ", ".join(f"{number:,} × {what}" for what, number in counted.most_common(4))
     return f"{count:,} difference{'' if count == 1 else 's'} ({named})"
+
+
+def _moment(value: object) -> int:
+    if not isinstance(value, int):
+        raise ValueError(value)
+    return value
 
 
 def _verified(kept: dict[str, object]) -> Verified:

@@ -17,6 +17,7 @@ from agent.core.problem_codes import DAMAGED, PRIMARY_IGNORED, PROMOTING
 from agent.node import succession
 from agent.node.context import SideContext, Surroundings
 from agent.node.facts import closed_facts, primary_facts, standby_facts
+from agent.node.following.scheduled_verify import ScheduledVerify
 from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
@@ -48,6 +49,7 @@ class Member:
         self.standings = Standings(around.clock, around.changed, around.clocks)
         self.verifies = Verifies(dataset.name, around.home(dataset), self.board)
         self.verifies.open()
+        self._verifying = ScheduledVerify(dataset, self.verifies, self.board, around.clock, around.verify_slot)
         self._around = around
         self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended=self._ended)
         self._tending = threading.RLock()
@@ -97,6 +99,7 @@ class Member:
                 self.dataset = dataset
                 self._plan()
             self.dataset = dataset
+            self._verifying.configure(dataset)
             side = self.side
             if side is not None:
                 side.dataset = dataset
@@ -120,6 +123,7 @@ class Member:
             self._succeed()
             self._end_pauses()
             self._reconcile_if_due()
+            self._verifying.tick(self._kept_here())
 
     def rest(self) -> None:
         """Close what is open, and open nothing before :meth:`go_on`. Waits."""
@@ -127,6 +131,7 @@ class Member:
         with self._tending:
             self._rests = True
             self._tended.close()
+            self._verifying.take_result()
 
     def go_on(self) -> None:
         """Open it at the next tick, as it is configured now. What was wrong with it before is forgotten: what still is shows."""
@@ -233,6 +238,10 @@ class Member:
     def _end_pauses(self) -> None:
         if self.pauses.paused(SEND) != self._was_sending_paused or self.role is Role.STANDBY:
             self.steer()
+
+    def _kept_here(self) -> Standby | None:
+        side = self.side
+        return side if isinstance(side, Standby) and self.role is Role.STANDBY else None
 
     def _plan(self) -> None:
         """When the whole source is looked at next."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
 
 from agent.apply.applier import Applier, Supply
 from agent.apply.loop import ApplyCalls, ApplyLoop
+from agent.apply.results import VerifyReport
 from agent.apply.resync import forget_standby
 from agent.apply.standby.standby_root import StandbyPlace
+from agent.apply.verifying.queue import VerifyOrder
 from agent.apply.writing.arriving import EarlyContent
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
@@ -209,6 +212,15 @@ class Standby:
         """Whether nothing stands on the standby yet, or not all of what ended the first sync since this start."""
         applied = self.loop.facts().applied
         return applied == NOTHING or applied < self._awaited
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is past its first sync: a consistent commit stands as files."""
+        return self.was_consistent and not self.unapplied
+
+    def begin_verify(self, order: VerifyOrder) -> Future[VerifyReport]:
+        """Compare the standby with its commit, beside the applying. Raises ``Refused`` when this side ends."""
+        return self.loop.begin_verify(order)
 
     @property
     def connected(self) -> bool:

@@ -65,8 +65,27 @@ def _dataset_events(name: str, old: Json | None, new: Json) -> Iterator[Event]:
         yield Event(name, "role", f"{old['role']} → {new['role']}")
     if old["state"] != new["state"]:
         yield Event(name, "state", f"{old['state']} → {new['state']}", _SEVERITIES[grade_of(State(new["state"]))])
+    yield from _verify_events(name, old, new)
     yield from _peer_events(name, old, new)
     yield from _problem_events(name, old, new)
+
+
+def _verify_events(name: str, old: Json, new: Json) -> Iterator[Event]:
+    """A verify that came to its end since, here or at a peer; not what was known when the agent began."""
+    heard = {peer["name"]: peer["last_verify"] for peer in old["peers"] if peer["said"]}
+    if "last_verify" in old and new["last_verify"] and new["last_verify"] != old["last_verify"]:
+        yield _verified(name, "the standby", new["last_verify"])
+    for peer in new["peers"]:
+        told = peer["last_verify"]
+        if told and peer["name"] in heard and told != heard[peer["name"]]:
+            yield _verified(name, f"the standby on {peer['name']}", told)
+
+
+def _verified(name: str, what: str, verify: Json) -> Event:
+    how = "to the last byte" if verify["deep"] else "by names and metadata"
+    if verify["equal"]:
+        return Event(name, "verified", f"{what} is equal to its commit ({how})")
+    return Event(name, "verified", f"{what} has {verify['differences']:,} differences ({how})", "error")
 
 
 def _peer_events(name: str, old: Json, new: Json) -> Iterator[Event]:

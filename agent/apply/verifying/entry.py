@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from agent.apply.output.unkept import LEFT_OUT, Unkept
 from agent.apply.results import ChunkLost, Difference
 from agent.apply.verifying.comparison import Comparison
-from agent.apply.verifying.findings import Findings, Place
+from agent.apply.verifying.findings import Place, VerifyFindings
 from agent.apply.writing import file_content
 from agent.core.errors import WireError
 from agent.core.ids import ROOT, ObjectId
@@ -44,7 +44,7 @@ class EntryCheck:
     the sizes of files."""
 
     def __init__(
-        self, asked: Comparison, found: Findings, inside: Callable[[ObjectId], Iterator[bool]], *, deep: bool
+        self, asked: Comparison, found: VerifyFindings, inside: Callable[[ObjectId], Iterator[bool]], *, deep: bool
     ) -> None:
         self.asked = asked
         self._inside = inside

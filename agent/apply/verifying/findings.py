@@ -12,7 +12,7 @@ from agent.core.ids import CommitNumber, ObjectId
 Place: TypeAlias = tuple[ObjectId, bytes]
 
 
-class Findings:
+class VerifyFindings:
     """Of one verify, at most ``most`` differences and as many owed and changing files by path; the rest is counted."""
 
     def __init__(self, most: int) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from agent.apply.results import Report, VerifyReport
+from agent.apply.results import ApplyProgress, Report, VerifyReport
 from agent.apply.verifying.verification import Verification
 from agent.core.errors import HikaeError, Refused
 from agent.fs.io_priority import low_io_priority
@@ -41,6 +41,8 @@ class VerifyQueue:
         self._clock = clock
         self._added: deque[VerifyOrder] = deque()
         self._under_way: deque[_UnderWay] = deque()
+        #: How far the one is that had a slice last; None while there is none. Any thread.
+        self.progress: ApplyProgress | None = None
 
     def add(self, order: VerifyOrder) -> None:
         """Begin with it at the next turn."""
@@ -65,7 +67,9 @@ class VerifyQueue:
         if one is None:
             return
         self._under_way.remove(one)
-        if self._goes_on(one):
+        goes_on = self._goes_on(one)
+        self.progress = one.verification.progress if goes_on or self._under_way else None
+        if goes_on:
             now = self._clock()
             one.due = now + (one.verification.rest_after(now - begun) if one.order.low else 0.0)
             self._under_way.append(one)

@@ -50,6 +50,8 @@ class Verification:
         self._left = 0
         self._waits_since: float | None = None
         self._steps: Steps = iter(())
+        #: How far it is.
+        self.progress = ApplyProgress()
 
     def rest_after(self, took: float) -> float:
         """How long nothing is to be done after a slice of so many seconds, where others come first."""
@@ -67,7 +69,8 @@ class Verification:
         finally:
             walk.end()
         total = counts_at(now.view, now.number)
-        self._asked.progress(ApplyProgress(walk.checked_entries, total.entries, walk.check.bytes, total.bytes))
+        self.progress = ApplyProgress(walk.checked_entries, total.entries, walk.check.bytes, total.bytes)
+        self._asked.progress(self.progress)
         return self._ended(_report(walk, self._asked.deep)) if is_through else None
 
     def _begun(self, now: Comparison) -> VerifyWalk:

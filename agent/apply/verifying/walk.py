@@ -14,7 +14,7 @@ from agent.apply.converge.untouched import first_untouched
 from agent.apply.output.directory import LOST_AND_FOUND
 from agent.apply.verifying.comparison import Comparison
 from agent.apply.verifying.entry import ROOT_ITSELF, EntryCheck
-from agent.apply.verifying.findings import Findings, Place
+from agent.apply.verifying.findings import Place, VerifyFindings
 from agent.core.ids import ROOT, CommitNumber, ObjectId
 from agent.core.rows import (
     OBJECT_TAG,
@@ -40,7 +40,7 @@ class VerifyWalk:
     def __init__(self, asked: Comparison, *, deep: bool, changed_kept: int) -> None:
         """``changed_kept``: so many keys that changed meanwhile wait before the walk itself goes on; four times as many are more
         than are held in memory."""
-        self.found = Findings(asked.most)
+        self.found = VerifyFindings(asked.most)
         self.check = EntryCheck(asked, self.found, self._childless, deep=deep)
         self.checked_entries = 0
         self._kept = changed_kept

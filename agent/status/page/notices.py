@@ -98,7 +98,7 @@ def _unconfirmed(dataset: Json) -> list[Notice]:
 
 
 def _paused(status: Json, dataset: Json, pause: Json) -> Notice:
-    what = {"send": "sending", "apply": "applying"}.get(pause["what"], pause["what"])
+    what = {"send": "sending", "apply": "applying", "verify": "verifying"}.get(pause["what"], pause["what"])
     until = f"until {clock_text(pause['until'], status['clock'])}" if pause["until"] else "until somebody resumes it"
     where = "" if pause["node"] == status["node"] else f" on {pause['node']}"
     return Notice(

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.problem_codes import PROBLEM_CODES
+from agent.core.standing import PeerStanding, Standing, Verified
 from agent.status.events import Event, EventLog, events_between
 from agent.status.facts import NodeFacts
 from agent.status.published import status_json
@@ -123,3 +124,26 @@ def test_a_dataset_that_is_closed_falls_into_no_epoch() -> None:
     opened, closed = status_json(a_node(a_dataset())), status_json(a_node(a_dataset(epoch=0)))
     told = [*events_between(opened, closed), *events_between(closed, opened), *events_between(None, opened)]
     assert ["it is in epoch 3"] == [event.message for event in told if event.code == "epoch"]
+
+
+def test_a_verify_that_ended_is_an_event_on_both_nodes() -> None:
+    """The standby's own, and as a connected peer tells it; what was known before is none."""
+    verified = Verified(1, True, False, 0)
+    bad = Verified(2, False, True, 3)
+    told = PeerStanding(Standing("streaming"), 1)
+    for old, new, messages in [
+        (a_dataset(), a_dataset(last_verify=verified), ["the standby is equal to its commit (by names and metadata)"]),
+        (a_dataset(last_verify=verified), a_dataset(last_verify=verified), []),
+        (
+            a_dataset(peers=(a_peer(told=told),)),
+            a_dataset(peers=(a_peer(told=PeerStanding(Standing("streaming", verified=bad), 2)),)),
+            ["the standby on beta has 3 differences (to the last byte)"],
+        ),
+        (
+            a_dataset(peers=(a_peer(),)),
+            a_dataset(peers=(a_peer(told=PeerStanding(Standing("streaming", verified=bad), 2)),)),
+            [],
+        ),
+    ]:
+        events = events_between(status_json(a_node(old)), status_json(a_node(new)))
+        assert messages == [event.message for event in events if event.code == "verified"]
