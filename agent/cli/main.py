@@ -37,6 +37,7 @@ COMMANDS = {
     "generations": ("generations_commands", "Take, list and keep full images of a dataset."),
     "resync": ("hold_commands", "Fill a standby whose directory is gone or another."),
     "find": ("find_command", "Find files in every moment that can be brought back."),
+    "restore": ("restore_command", "Bring back a moment, or parts of it, with all metadata."),
     "reload": ("reload_command", "Let the agent read its configuration again."),
     "dataset": ("dataset_commands", "Delete what is kept of a dataset that is no longer configured."),
     "agent": ("agent_command", "Run the agent in the foreground."),

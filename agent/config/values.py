@@ -273,3 +273,7 @@ class Settings:
     def home(self, dataset: str) -> Path:
         """Where this node keeps what it knows of a dataset."""
         return Path(self.node.state_dir) / "datasets" / dataset
+
+    def vault(self, dataset: Dataset) -> Path:
+        """Where this node keeps a dataset's chunks."""
+        return Path(dataset.vault) / dataset.name if dataset.vault else self.home(dataset.name) / "vault"

@@ -84,7 +84,7 @@ class MomentReader:
     def within(self, row: ObjectRow, offset: int, length: int) -> Iterator[tuple[int, Chunk]]:
         """``(offset in the file, chunk)`` of the data and holes that lie in a range, wholly or in part; no other part of a long
         list is opened. Raises as :meth:`content`."""
-        return _within(chunks.decode(row.content), 0, offset, offset + length, self._read, 1)
+        return chunks_within(row, offset, length, self._read)
 
     def bytes_at(self, row: ObjectRow, offset: int, length: int) -> bytes:
         """A range of a file, less where the file ends. Raises as :meth:`content`."""
@@ -99,6 +99,11 @@ class MomentReader:
             reason = f"a chunk of {len(data)} bytes where the row says {entry.length}"
             raise Damaged("read a file", entry.name.hex(), reason, "hikae generations verify looks at all")
         return data if last - first == len(data) else data[first:last]
+
+
+def chunks_within(row: ObjectRow, offset: int, length: int, read: ReadChunk) -> Iterator[tuple[int, Chunk]]:
+    """See :meth:`MomentReader.within`."""
+    return _within(chunks.decode(row.content), 0, offset, offset + length, read, 1)
 
 
 def _within(

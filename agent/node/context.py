@@ -58,7 +58,7 @@ class Surroundings:
 
     def vault(self, dataset: Dataset) -> Path:
         """Where the dataset's chunks lie."""
-        return Path(dataset.vault) / dataset.name if dataset.vault else self.home(dataset) / "vault"
+        return self.settings.vault(dataset)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,90 @@
+"""What a restore must remember until its end, in bounded memory: directories whose metadata comes last, further names of files,
+large files that are made in stretches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import apsw
+
+from agent.core.ids import ObjectId
+from agent.store.sqlite import query
+
+_TABLES = """
+create table directory (at integer primary key, id integer not null, raw blob not null);
+create table link (at integer primary key, parent integer not null, name blob not null, raw blob not null);
+create table large (at integer primary key, parent integer not null, name blob not null, raw blob not null);
+"""
+_BATCH = 1000
+
+
+class LaterEntry(NamedTuple):
+    """An entry that something remains to be done for."""
+
+    parent: ObjectId
+    name: bytes
+    raw: bytes
+
+
+class RestoreScratch:
+    """A nameless database of its own; memory has a few pages of it. For one thread."""
+
+    def __init__(self) -> None:
+        self._connection = apsw.Connection("")
+        query(self._connection, _TABLES)
+        self._rows: dict[str, list[tuple[Any, ...]]] = {"directory": [], "link": [], "large": []}
+
+    def close(self) -> None:
+        """Forget all."""
+        self._connection.close(True)
+
+    def directory(self, id: ObjectId, raw: bytes) -> None:
+        """A directory was made, or stands; those below it come after it."""
+        self._add("directory", (id, raw))
+
+    def link(self, one: LaterEntry) -> None:
+        """A further name."""
+        self._add("link", one)
+
+    def large(self, one: LaterEntry) -> None:
+        """A file that is made in stretches."""
+        self._add("large", one)
+
+    def directories(self) -> Iterator[tuple[ObjectId, bytes]]:
+        """``(id, row)`` of every directory, those below one before it."""
+        self._flush("directory")
+        at = (1 << 62,)
+        sql = "select at, id, raw from directory where at < ? order by at desc limit ?"
+        while rows := query(self._connection, sql, (*at, _BATCH)):
+            yield from ((ObjectId(id), raw) for _, id, raw in rows)
+            at = rows[-1][:1]
+
+    def links(self) -> Iterator[LaterEntry]:
+        """Every further name."""
+        return self._later("link")
+
+    def larges(self) -> Iterator[LaterEntry]:
+        """Every file that is made in stretches."""
+        return self._later("large")
+
+    def _later(self, table: str) -> Iterator[LaterEntry]:
+        self._flush(table)
+        at = 0
+        sql = f"select at, parent, name, raw from {table} where at > ? order by at limit ?"  # noqa: S608 - ours
+        while rows := query(self._connection, sql, (at, _BATCH)):
+            yield from (LaterEntry(ObjectId(parent), name, raw) for _, parent, name, raw in rows)
+            at = rows[-1][0]
+
+    def _add(self, table: str, row: tuple[Any, ...]) -> None:
+        rows = self._rows[table]
+        rows.append(row)
+        if len(rows) >= _BATCH:
+            self._flush(table)
+
+    def _flush(self, table: str) -> None:
+        rows, self._rows[table] = self._rows[table], []
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            with self._connection:
+                self._connection.executemany(f"insert into {table} values (null, {marks})", rows)  # noqa: S608
