@@ -92,9 +92,9 @@ def restore(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Bring back a moment of a dataset, or the named PATHs of it, with all metadata; every chunk is checked.
+    """Bring back a moment, or parts of it, with all metadata.
 
-    Typed on the node that keeps the dataset's vault, whether its agent runs or not. Nothing is deleted: what is in the way is
+    Every chunk is checked. Typed on the node that keeps the dataset's vault, whether its agent runs or not. Nothing is deleted: what is in the way is
     moved to .hikae/displaced. One that was cut off goes on where it was when it is typed again. Exit code 1 when something could
     not be restored; the rest was."""
     typed = Typed(dataset, generation, at, to, in_place, paths, yes, dry_run, as_json)
