@@ -5,9 +5,11 @@ One lock, which the pump waits on when it has nothing to do. Who is waited for: 
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 
+from agent.capture.access.standstill import Standstill
 from agent.capture.ports import Session
 from agent.capture.tickets import Awaited, Ticket
 from agent.core.clock import Clock
@@ -30,6 +32,8 @@ class Inbox:
         self._is_asked = False
         #: Something may have been missed: nothing is consistent until a whole walk and every hint from before its end are in.
         self._doubt: Awaited | None = None
+        #: A moment that somebody wants captured while the filesystem stands still.
+        self.standstill: Standstill | None = None
         self._accepts = False
         self._is_closed = False
         self._again: list[Hint] = []
@@ -79,6 +83,17 @@ class Inbox:
         """As :meth:`ask_for_look`, and for these objects, wherever they are."""
         self._enlist(ticket, lambda: self._written.append((ticket, hints, objects)))
 
+    def ask_for_standstill(self, asked: Standstill) -> None:
+        """A moment is to be captured while the filesystem stands still; one at a time, an earlier one is called off."""
+        with self._condition:
+            before, self.standstill = self.standstill, asked
+            closed = self._is_closed
+            self._condition.notify()
+        if before is not None:
+            before.cancel("another one was asked for")
+        if closed:
+            asked.cancel("capture is stopped")
+
     def accept_root(self) -> None:
         """The operator says that what stands at the root's path now is right."""
         with self._condition:
@@ -116,6 +131,8 @@ class Inbox:
             self._requests, self._written, self._waiting = [], [], []
         for ticket in left:
             ticket.cancel("capture stopped")
+        if self.standstill is not None:
+            self.standstill.cancel("capture stopped")
 
     def take_accepted(self) -> bool:
         """Whether the operator accepted what stands there, since this was last asked."""
@@ -131,6 +148,12 @@ class Inbox:
         """Hints to be looked at now; and whether anybody waits for what changed."""
         with self._condition:
             return self._settle.ready(self._clock.monotonic(), most), bool(self._waiting) or self._doubt is not None
+
+    def take_all(self) -> list[Hint]:
+        """Every hint that waits, however young."""
+        with self._condition:
+            self._flushed()
+            return self._settle.ready(self._clock.monotonic(), sys.maxsize)
 
     def give_back(self, hints: Sequence[Hint]) -> None:
         """What these led to was forgotten."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent.capture.access.image import FrozenImage, ImageLimits, ImageReader
 from agent.capture.outlet import Room
 from agent.capture.tickets import Outstanding
 from agent.chunking.reader import Found
@@ -130,6 +131,15 @@ class Batch(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class FrozenSession:
+    """Looks over an image, into the batch of the session that it was made by. ``missed``: the first thing that had to be known
+    beside the image and may have changed since; None: there is none."""
+
+    session: Session
+    missed: Callable[[], str | None]
+
+
 class Session(Protocol):
     """Captures what was opened, until it is closed. Belongs to the pump's thread, but for :meth:`facts`, :meth:`to_try` and
     :meth:`cannot_read`.
@@ -141,6 +151,11 @@ class Session(Protocol):
     - ``hurry``: somebody waits for what changed, so nothing is put off."""
 
     hurry: bool
+
+    @property
+    def root_fd(self) -> int:
+        """The open root."""
+        ...
 
     @property
     def batch(self) -> Batch:
@@ -231,6 +246,14 @@ class Session(Protocol):
 
     def cannot_read(self, path: bytes) -> bool:
         """Whether what stands at this path could not be read when it was looked at last. From any thread."""
+        ...
+
+    def reader(self, memory: memoryview, since: int, limits: ImageLimits) -> ImageReader:
+        """What reads an image of the root while it stands still; see there."""
+        ...
+
+    def over(self, image: FrozenImage) -> FrozenSession:
+        """Looks over an image. Between this and its close nothing else changes the batch."""
         ...
 
     def close(self) -> None:

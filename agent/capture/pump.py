@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from agent.capture.access.image import FrozenImage, LockedMemory
+from agent.capture.access.standstill import Standstill, StandstillLimits, StoodAt, freeze_and_read, looked_over
 from agent.capture.committer import CaptureStopped, Committer
 from agent.capture.facts import CapturePhase, PumpFacts, SyncProgress
 from agent.capture.inbox import Inbox
@@ -17,11 +19,12 @@ from agent.capture.ports import CaptureContext, Session, SessionFacts, Sessions
 from agent.capture.pruning import Pruning
 from agent.capture.tickets import Barrier, Ticket
 from agent.chunking.cutter import require_native
-from agent.core.commit import ORDINARY, Provenance
+from agent.core.commit import ORDINARY, Provenance, Quiesced
 from agent.core.errors import HikaeError, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import CAPTURE_FAILED
+from agent.fs.thaw_guard import Freezing
 from agent.store.catalog.expiry import Horizons
 from agent.store.doubt import doubt_what_may_be_older
 from agent.watch.hint import Hint, Look, Passing
@@ -36,6 +39,7 @@ _HINTS_AT_ONCE = 512
 _IDLE = 1.0
 _NO_ROOM = 0.01
 _NO_SESSION = SessionFacts()
+_STANDSTILL = StandstillLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,12 @@ class Pump:
         ticket = Ticket("take in what was written")
         self._inbox.ask_for_written(ticket, [Hint(path, Look.ENTRY) for path in paths], objects)
         return ticket
+
+    def stand_still(self, freezing: Freezing, path: str, limits: StandstillLimits = _STANDSTILL) -> Standstill:
+        """Capture a moment at which the filesystem stands still; ``path`` names the root to people. It tells by ``wait``."""
+        asked = Standstill(freezing, path, self._calls.set_barrier, limits)
+        self._inbox.ask_for_standstill(asked)
+        return asked
 
     def accept_root(self) -> None:
         """The operator says that what stands at the root's path now is right."""
@@ -216,6 +226,8 @@ class Pump:
             self._live(session, hints)
         if session.is_busy():
             self._take_turn(session, bool(hints))
+        elif self._inbox.standstill is not None and self._may_stand_still(self._inbox.standstill):
+            self._stand_still(session, self._inbox.standstill)
         elif not hints:
             self._idle(session)
             return
@@ -316,6 +328,53 @@ class Pump:
             self._last_reconcile = self._clock.now_ns()
         if turned.is_due and not self._commit(session, drained=True):
             self._begin_doubt(session)
+
+    # --- a moment that stands still
+
+    def _may_stand_still(self, asked: Standstill) -> bool:
+        """Whether little enough is going on."""
+        if asked.is_over:
+            self._inbox.standstill = None
+            return False
+        few = not self._inbox.in_doubt and self._inbox.hints() <= asked.limits.hints
+        return few and self._clock.monotonic() >= asked.due
+
+    def _stand_still(self, session: Session, asked: Standstill) -> None:
+        """Freeze, read, thaw; then capture over what was read. On exit ``asked`` was answered, or it is to be tried again and
+        every hint is back."""
+        if not self._commit(session, drained=True):
+            self._begin_doubt(session)
+            return
+        memory = LockedMemory(asked.limits.image.bytes)
+        try:
+            image, hints, seconds = freeze_and_read(asked, session, memory, self._inbox.take_all)
+            try:
+                if image is None or not self._capture_moment(session, asked, image, hints, seconds):
+                    self._inbox.give_back(hints)
+            finally:
+                if image is not None:
+                    image.close()
+        finally:
+            memory.close()
+
+    def _capture_moment(
+        self, session: Session, asked: Standstill, image: FrozenImage, hints: Sequence[Hint], seconds: float
+    ) -> bool:
+        """Whether what the image shows is in a commit."""
+        frozen = session.over(image)
+        try:
+            why = looked_over(frozen, hints)
+            frozen.session.batch_ended()
+        finally:
+            frozen.session.close()
+        session.hints_taken()
+        if why is not None:
+            session.batch.forget()
+            asked.again(why)
+            return False
+        made = self._committer.write(session.batch, True, Provenance(reached=Quiesced.CRASH)) or self._catalog.newest()
+        asked.finish(StoodAt(made.number if made is not None else NOTHING, seconds))
+        return True
 
     # --- commits
 

@@ -42,6 +42,13 @@ class Listing:
         #: Where each run begins and ends in the file.
         self._runs: list[tuple[int, int]] = []
 
+    @classmethod
+    def of(cls, names: list[bytes]) -> Listing:
+        """The listing of a directory that was read before."""
+        made = cls(-1)
+        made._last, made._read = sorted(names), True
+        return made
+
     def __enter__(self) -> Listing:
         return self
 
@@ -57,6 +64,8 @@ class Listing:
     def gather(self) -> Iterator[None]:
         """Read the directory. Opens it anew through ``/proc``: names come as bytes at once, and threads that list the same
         descriptor share no read position. OSError where it may not be read."""
+        if self._read:
+            return
         with os.scandir(b"/proc/self/fd/%d" % self._dir_fd) as found:
             while True:
                 names = [entry.name for entry in islice(found, self._run)]

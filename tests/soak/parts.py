@@ -74,8 +74,8 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/unit/store/catalog/test_expiry.py", "-k", "model"),
         ),
         "freezes": Part(
-            "agent and guard killed by turns 100 times around freezes under load: thawed each time",
-            ("tests/platform/fs/test_thaw_guard.py", "-s"),
+            "agent and guard killed by turns 100 times around freezes: thawed each time; 100 frozen commits equal copies",
+            ("tests/platform/fs/test_thaw_guard.py", "tests/platform/test_frozen_capture.py", "-s"),
         ),
         "compaction-kills": Part(
             "500 kills in commits, expiry, collections and compactions: nothing kept is damaged",

@@ -59,10 +59,13 @@ class Sighting(NamedTuple):
 
 
 class Objects:
-    """Captures single objects; ``contents`` reads them. ``bytes_read`` rises with all content that is read at once."""
+    """Captures single objects; ``contents`` reads them. ``bytes_read`` rises with all content that is read at once.
 
-    def __init__(self, tree: OpenTree, contents: FileContents, linked: Linked) -> None:
+    ``reads_all``: nothing is put off, however large it is, and no file is new in a way that spares looking."""
+
+    def __init__(self, tree: OpenTree, contents: FileContents, linked: Linked, *, reads_all: bool = False) -> None:
         self.contents = contents
+        self._reads_all = reads_all
         self.linked = linked
         self.restless = ChangingFiles()
         self.spared = Spared()
@@ -91,7 +94,8 @@ class Objects:
         kind = stat.S_IFMT(entry.st.st_mode)
         try:
             if kind == stat.S_IFREG:
-                return self._put_off(was, entry) or self._file(id, was, entry)
+                put_off = None if self._reads_all else self._put_off(was, entry)
+                return put_off or self._file(id, was, entry)
             if kind == stat.S_IFDIR:
                 return self._directory(id, was, entry)
             return self._other(id, was, entry)

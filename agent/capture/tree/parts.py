@@ -49,15 +49,22 @@ class TreeParts:
 
 
 def put_together(
-    tree: OpenTree, context: CaptureContext, linked: Linked, send: Send, tokens: Iterator[int], reads: FileReads
+    tree: OpenTree,
+    context: CaptureContext,
+    linked: Linked,
+    send: Send,
+    tokens: Iterator[int],
+    reads: FileReads,
+    *,
+    reads_all: bool = False,
 ) -> TreeParts:
     """The parts of one opened root. ``linked``: files with further names; ``tokens``: each large file that is read takes
-    one; ``reads``: how content is read."""
+    one; ``reads``: how content is read; ``reads_all``: see ``Objects``."""
     outstanding = Outstanding()
     linked.opened(tree.directories.root_fd)
     pieces = KeptPieces(context.catalog, context.vault)
     contents = FileContents(tree.batch, pieces, print_seed(context.local), reads)
-    objects = Objects(tree, contents, linked)
+    objects = Objects(tree, contents, linked, reads_all=reads_all)
     queues = Queues(LargeQueue(outstanding), Later(outstanding))
     looker = Looker(tree, objects, queues)
     large = LargeReads(tree, objects, looker, queues.large, send, tokens)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from agent.capture.access.frozen import FrozenAccess, FrozenDirectories
+from agent.capture.access.image import FrozenImage, ImageLimits, ImageReader
 from agent.capture.batch import BYTES, TreeBatch
 from agent.capture.directories import Directories
 from agent.capture.exclude import Rules
@@ -14,7 +17,7 @@ from agent.capture.files.hard_links import Linked
 from agent.capture.open_tree import OpenTree
 from agent.capture.outlet import Room
 from agent.capture.path_problems import PathProblems
-from agent.capture.ports import CaptureContext, Send, SessionFacts, Settled, Turned
+from agent.capture.ports import CaptureContext, FrozenSession, Send, SessionFacts, Settled, Turned
 from agent.capture.root import RootGuard
 from agent.capture.tree.census import Census
 from agent.capture.tree.jobs import Background
@@ -29,19 +32,27 @@ from agent.watch.hint import Hint, Look
 
 class TreeSession:
     """The ``Session`` of one opened root: see there. ``virgin``: nothing was ever captured in this catalog; ``census``: counts
-    what there is, at a first sync."""
+    what there is, at a first sync; ``frozen_parts`` makes those that look over an image."""
 
     def __init__(
-        self, parts: TreeParts, guard: RootGuard, copies: Copies, *, virgin: bool, census: Census | None
+        self,
+        parts: TreeParts,
+        guard: RootGuard,
+        copies: Copies,
+        frozen_parts: Callable[[OpenTree], TreeParts],
+        *,
+        virgin: bool,
+        census: Census | None,
     ) -> None:
         self._parts = parts
+        self._frozen_parts = frozen_parts
         self._guard = guard
         self._copies = copies
         self._census = census
         self._background = Background(parts, virgin)
         self.batch = parts.tree.batch
         self.walks, self.outstanding = parts.walks, parts.outstanding
-        self._root_fd = parts.tree.directories.root_fd
+        self.root_fd = parts.tree.directories.root_fd
         self.look = self._background.look
         self.hints_taken = parts.looker.hints_taken
         self.look_at_everything = self._background.whole
@@ -57,7 +68,7 @@ class TreeSession:
         self._parts.large.hurry = hurry
 
     def stands(self) -> bool:
-        return self._guard.stands(self._root_fd)
+        return self._guard.stands(self.root_fd)
 
     def hints_of(self, objects: Sequence[ObjectId]) -> list[Hint]:
         hints: list[Hint] = []
@@ -123,6 +134,17 @@ class TreeSession:
             ahead=large.ahead,
         )
 
+    def reader(self, memory: memoryview, since: int, limits: ImageLimits) -> ImageReader:
+        return ImageReader(self.root_fd, self._parts.tree.rules, memory, since, limits)
+
+    def over(self, image: FrozenImage) -> FrozenSession:
+        live = self._parts.tree
+        access = FrozenAccess(image)
+        directories = FrozenDirectories(image, live.directories, live.batch)
+        parts = self._frozen_parts(replace(live, directories=directories, access=access))
+        session = TreeSession(parts, self._guard, self._copies, self._frozen_parts, virgin=False, census=None)
+        return FrozenSession(session, lambda: access.missed)
+
     def close(self) -> None:
         if self._census is not None:
             self._census.close()
@@ -170,10 +192,14 @@ class TreeSessions:
         problems = PathProblems(context.board, context.clock)
         tree = OpenTree(batch, directories, problems, self._rules, context.clock)
         parts = put_together(tree, context, self._linked, send, self._tokens, self._reads)
+
+        def frozen_parts(tree: OpenTree) -> TreeParts:
+            return put_together(tree, context, self._linked, send, self._tokens, self._reads, reads_all=True)
+
         copies = Copies(tree, self._linked, context.board)
         census = Census(root_fd, self._rules, directories.remote, context.clock) if is_first else None
         virgin = context.catalog.created and context.catalog.newest() is None
-        return TreeSession(parts, self._guard, copies, virgin=virgin, census=census)
+        return TreeSession(parts, self._guard, copies, frozen_parts, virgin=virgin, census=census)
 
     def accept(self) -> None:
         """What stands at the path is the root from now on. On another filesystem no handle means what it meant: where an object
