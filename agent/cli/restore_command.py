@@ -94,9 +94,9 @@ def restore(
 ) -> int:
     """Bring back a moment, or parts of it, with all metadata.
 
-    Every chunk is checked. Typed on the node that keeps the dataset's vault, whether its agent runs or not. Nothing is deleted: what is in the way is
-    moved to .hikae/displaced. One that was cut off goes on where it was when it is typed again. Exit code 1 when something could
-    not be restored; the rest was."""
+    Every chunk is checked. Typed on the node that keeps the dataset's vault, whether its agent runs or not. Nothing is deleted:
+    what is in the way is moved to .hikae/displaced. One that was cut off goes on where it was when it is typed again. Exit code 1
+    when something could not be restored; the rest was."""
     typed = Typed(dataset, generation, at, to, in_place, paths, yes, dry_run, as_json)
     if bool(to) == in_place:
         raise UsageError("restore", dataset, "one of --to and --in-place is needed, and only one")
