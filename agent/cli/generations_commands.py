@@ -7,8 +7,11 @@ import click
 from agent.cli.context import Context
 from agent.cli.diff_command import diff
 from agent.cli.output import answer_json, commit_text, json_option, progress_shown, remark, say
+from agent.cli.retention_page import counted_generations, say_plan, say_simulation
+from agent.core.errors import Refused
 from agent.operations.declaration import Json
 from agent.operations.generations import (
+    GenerationsExpireRequest,
     GenerationsListRequest,
     GenerationsPinRequest,
     GenerationsShowRequest,
@@ -17,6 +20,7 @@ from agent.operations.generations import (
 )
 from agent.operations.marking import MarkRequest
 from agent.status.figures import size_text
+from agent.status.text import shown
 
 #: Beside the label, which has the rest of 80 columns: generation, time, state, size, entries.
 _ROW = "{:<19} {:<16} {:<1} {:>9} {:>10} {}"
@@ -123,6 +127,45 @@ def pin(context: Context, dataset: str, generation: str, as_json: bool) -> None:
 def unpin(context: Context, dataset: str, generation: str, as_json: bool) -> None:
     """Let the rules decide about a generation again."""
     _answer_pin(dataset, context.controls().ask(GenerationsUnpinRequest(dataset, generation)), as_json)
+
+
+@generations.command()
+@click.argument("dataset")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go, and why each other stays.")
+@click.option("--simulate", is_flag=True, help="Show what the rules would keep after three years of the schedule.")
+@json_option
+@click.pass_obj
+def expire(context: Context, dataset: str, yes: bool, dry_run: bool, simulate: bool, as_json: bool) -> None:
+    """Let go of the generations that no rule keeps.
+
+    The agent does so by itself once history has passed them. What is pinned, read, or younger than immutable_for stays."""
+    if simulate:
+        return say_simulation(
+            dataset, context.controls().ask(GenerationsExpireRequest(dataset, simulate=True)), as_json
+        )
+    plan = None if yes and not dry_run else context.controls().ask(GenerationsExpireRequest(dataset, dry_run=True))
+    if plan is not None and not as_json:
+        say_plan(dataset, plan, dry_run)
+    if not dry_run and (plan is None or plan["goes"]):
+        if plan is not None:
+            _confirm(context, dataset, len(plan["goes"]))
+        plan = context.controls().ask(GenerationsExpireRequest(dataset))
+        if not as_json:
+            say(f"{dataset}: {counted_generations(len(plan['goes']))} let go of, {len(plan['stays'])} stay")
+    if as_json:
+        answer_json(plan)
+    return None
+
+
+def _confirm(context: Context, dataset: str, count: int) -> None:
+    """Raises ``Refused`` unless it is meant."""
+    what = counted_generations(count)
+    if not context.person.can_be_asked():
+        reason = f"it lets go of {what} and nobody can be asked here"
+        raise Refused("expire generations", dataset, reason, "add --yes if it is meant")
+    if not context.person.agrees(f"Let go of {what} of {shown(dataset)}?"):
+        raise Refused("expire generations", dataset, "not confirmed", "nothing was changed")
 
 
 def _answer_pin(dataset: str, result: Json, as_json: bool) -> None:

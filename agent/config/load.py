@@ -15,8 +15,18 @@ from agent.config.nesting import nested
 from agent.config.read import Sources, read_files
 from agent.config.resolve import WrittenDataset, check_together, digest, inside, resolve_dataset, unique_peers
 from agent.config.schema import EXAMPLES, WITHOUT_EFFECT_YET, DatasetEntry, TlsEntry, known_keys
+from agent.config.shadowing import shadowed_rules
 from agent.config.units import shown_value
-from agent.config.values import ConsoleSettings, HealthSettings, NodeSettings, Peer, Settings, TlsSettings
+from agent.config.values import (
+    ConsoleSettings,
+    Generations,
+    HealthSettings,
+    Keep,
+    NodeSettings,
+    Peer,
+    Settings,
+    TlsSettings,
+)
 
 DEFAULT_PATH = "/etc/hikae/agent.toml"
 
@@ -153,7 +163,19 @@ def _dataset_warnings(each: WrittenDataset, node: str) -> list[str]:
         warnings.append(
             f'{place}.quiesce: "{each.entry.quiesce}" has no effect in this version yet; each file is whole'
         )
-    return warnings
+    return warnings + list(_kept_in_vain(place, each.entry.generations))
+
+
+def _kept_in_vain(place: str, generations: Generations) -> Iterator[str]:
+    """Rules of ``keep`` that make no difference, or that keep nothing at all."""
+    for rule, by in shadowed_rules(generations):
+        keep = generations.keep
+        yield (
+            f"{place}.generations.keep.{rule}: {getattr(keep, rule)} keeps nothing of the schedule that {by} = "
+            f"{getattr(keep, by)} does not keep; write more, or leave it out"
+        )
+    if generations.keep == Keep():
+        yield f"{place}.generations.keep: says nothing, so every generation stays; write what is to stay, like daily = 30"
 
 
 def _dotted(table: Mapping[str, object], prefix: str = "") -> Iterator[str]:

@@ -114,6 +114,11 @@ def exception(value: object) -> str:
     return line
 
 
+def label(value: object) -> str:
+    """A word of an operator for a generation."""
+    return text(value, '"release-*"')
+
+
 def command(value: object) -> tuple[str, ...]:
     """A program and its arguments."""
     example = '["systemctl", "start", "shop"]'

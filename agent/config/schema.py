@@ -118,14 +118,19 @@ class DatasetEntry:
         WithoutPeer, Key('"wait"', "whether a primary serves while it cannot ask its peers", reopens=True, shared=True)
     ] = "wait"
     history: Annotated[
-        Seconds, Key('"24h"', "how long a peer may be away and still catch up by the difference", live=True)
+        Seconds,
+        Key(
+            '"24h"',
+            "every moment of that time can be brought back, and a peer that was away so long catches up",
+            live=True,
+        ),
     ] = 86_400
     vault: Annotated[AbsolutePath | None, Key('"/backup/web"', "where chunks are kept, if not in state_dir")] = None
     vault_limit: Annotated[Size | None, Key('"500GB"', "what the vault may take", live=True, acts=False)] = None
     watch: Annotated[WatchKind, Key('"auto"', "how changes are noticed", reopens=True)] = "auto"
-    generations: Annotated[
-        Generations, Key('{ schedule = "0 * * * *" }', "full images that are kept", live=True, acts=False)
-    ] = Generations()
+    generations: Annotated[Generations, Key('{ schedule = "0 * * * *" }', "full images that are kept", live=True)] = (
+        Generations()
+    )
     brake: Annotated[
         Brake, Key('{ deleted = "30%" }', "what holds the apply until an operator accepts it", live=True)
     ] = Brake()

@@ -34,6 +34,7 @@ Cron = Annotated[str, BeforeValidator(rules.cron)]
 CronOrNone = Annotated[str, BeforeValidator(rules.cron_or_none)]
 Pattern = Annotated[str, BeforeValidator(rules.pattern)]
 IncludePattern = Annotated[str, BeforeValidator(rules.exception)]
+Label = Annotated[str, BeforeValidator(rules.label)]
 Command = Annotated[tuple[str, ...], BeforeValidator(rules.command)]
 
 Kind = Literal["tree", "device"]
@@ -101,25 +102,36 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How many generations of each calendar unit stay."""
+    """How many generations of each calendar unit stay. Where none is written, all stay."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    daily: Annotated[Count, Key("30", "generations of so many days")] = 0
+    last: Annotated[Count, Key("3", "the newest so many")] = 0
+    hourly: Annotated[Count, Key("24", "the newest generation of each of so many hours that have one")] = 0
+    daily: Annotated[Count, Key("30", "of so many days")] = 0
     weekly: Annotated[Count, Key("8", "of so many weeks")] = 0
     monthly: Annotated[Count, Key("12", "of so many months")] = 0
     yearly: Annotated[Count, Key("0", "of so many years")] = 0
+    labels: Annotated[tuple[Label, ...], Key('["release-*"]', "those with such a label; * stands for anything")] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Generations:
-    """When generations are taken (None: on demand), which stay, and how long none may be expired (seconds; None: at once)."""
+    """When generations are taken, a cron line or "none" (on demand), which stay, and how long none may be expired (seconds; None:
+    at once)."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    schedule: Annotated[Cron | None, Key('"0 * * * *"', "when generations are taken, a cron line in local time")] = None
-    keep: Annotated[Keep, Key("{ daily = 30, weekly = 8 }", "which stay")] = Keep()
-    immutable_for: Annotated[Seconds | None, Key('"7d"', "how long none may be expired, whoever asks")] = None
+    schedule: Annotated[
+        CronOrNone, Key('"0 * * * *"', 'when generations are taken, a cron line in local time, or "none": on demand')
+    ] = "0 * * * *"
+    keep: Annotated[
+        Keep, Key("{ hourly = 24, daily = 30 }", "which stay once history has passed them; what is left out is 0")
+    ] = Keep(hourly=24, daily=30, weekly=8, monthly=12)
+    immutable_for: Annotated[
+        Seconds | None,
+        Key('"7d"', "how long none may be expired, whoever asks; what is there keeps what it was promised"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

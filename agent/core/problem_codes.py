@@ -589,6 +589,16 @@ EPOCH_TOO_HIGH = _code(
     "look at that node: its agent is faulty or hostile",
 )
 
+# -- generations ---------------------------------------------------------------------------------------------------------
+
+GENERATION_MISSED = _code(
+    "generation-missed",
+    Where.STANDBY,
+    _WARNING,
+    "A generation of the schedule could not be taken. It is tried again every five minutes, and made up once.",
+    "as the problem says; `hikae generations take DATASET` takes one by hand",
+)
+
 #: What ended a call and the next one may be without; any other code of a call is ended by an operator's hand only.
 PASSING = frozenset({BUSY, DISK_RESERVE, DISCONNECTED, STALLED, SILENT, PROTOCOL, STORE_FAILED, FAILED})
 

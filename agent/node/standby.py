@@ -31,6 +31,7 @@ from agent.node.following.errands import Errands
 from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
 from agent.node.following.generation_taker import GenerationTaker
 from agent.node.following.history_upkeep import upkeep_of
+from agent.node.following.scheduled_generations import ScheduledGenerations
 from agent.node.following.served_calls import ServedCalls
 from agent.node.following.standby_call import StandbyCall
 from agent.node.following.standby_stores import StandbyStores, open_standby_stores
@@ -91,9 +92,17 @@ class Standby:
         self.errands = Errands(dataset.name, stores.catalog, self.calls, self.board.nudge)
         self.barriers = AskedBarriers(context.assigned.primary, self.board.nudge, lambda: self.calls.connected)
         ticks = RetentionTicks(around.clock, this_boot())
-        self.keeper = GenerationKeeper(dataset.name, ticks, lambda: self.dataset.generations)
+        self.keeper = GenerationKeeper(ticks, lambda: self.dataset)
         self.taker = GenerationTaker(
             dataset.name, self.barriers, self.board, self.errands, self.keeper, quiesces=self._quiesces
+        )
+        self.scheduled = ScheduledGenerations(
+            lambda: self.dataset,
+            self.taker,
+            stores.local,
+            around.clock,
+            context.board,
+            whole=lambda: self.was_consistent,
         )
         self.board.watch(self._moved)
         if newest is not None:
@@ -107,7 +116,7 @@ class Standby:
             stores.mending.forget,
         )
         self._collector = Collector(collected, around.clock, context.failed)
-        self.upkeep = upkeep_of(stores.catalog, stores.local, around.clock, lambda: self.dataset)
+        self.upkeep = upkeep_of(stores.catalog, stores.local, around.clock, lambda: self.dataset, self.keeper)
         self._tell_owed()
         self.steer()
 
@@ -139,6 +148,7 @@ class Standby:
         """End the calls, stop applying with a checkpoint, then close the stores."""
         self.calls.end_all()
         self.errands.close()
+        self.scheduled.close()
         self._collector.close()
         self.loop.close()
         self.early.close()
@@ -175,6 +185,7 @@ class Standby:
             self.was_consistent, self._awaited = True, self._catalog.oldest_consistent() or newest.number
         self.calls.while_nobody_calls(self._between_commits)
         self._collector.tick()
+        self.scheduled.tick()
 
     def _quiesces(self) -> bool:
         """Whether the source is to stand still for a generation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,14 @@ from agent.status.published import number_json
 from agent.status.state import Role
 
 if TYPE_CHECKING:
+    from agent.config.values import Generations
     from agent.core.commit import Commit
+    from agent.generations.retention import RetentionVerdict
     from agent.store.catalog.catalog import Catalog
     from agent.store.catalog.generation import Generation
 
+#: Over so long the rules are simulated (ns): three years.
+SIMULATED = 3 * 365 * 86_400 * 10**9
 #: How far the source stood still, in words; by ``Quiesced``.
 _REACHED = ("file-consistent", "crash-consistent", "application-consistent")
 
@@ -58,6 +63,22 @@ class GenerationsUnpinRequest(DatasetRequest[Json]):
     """From now on the rules decide about a generation: ``{"generation", "pinned"}``."""
 
     generation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationsExpireRequest(DatasetRequest[Json]):
+    """Let go of the generations that no rule of this node's configuration keeps: ``{"goes": [{"generation", "why"}], "stays":
+    [{"generation", "why"}], "bytes"}``; ``bytes``: what only those that go need, null where that was not counted.
+    With ``dry_run`` nothing goes. What pins, ``immutable_for`` and readers hold stays, whoever asks. With ``simulate`` nothing
+    goes either, and what is answered is what the rules would keep after three years of the schedule: ``{"schedule", "until",
+    "simulated": [{"time", "why"}]}``."""
+
+    dry_run: bool = False
+    simulate: bool = False
+
+
+def _lets_go(request: GenerationsExpireRequest) -> bool:
+    return not (request.dry_run or request.simulate)
 
 
 def _unpinned(request: GenerationsTakeRequest) -> bool:
@@ -130,6 +151,32 @@ def _pin(call: DatasetCall, request: GenerationsPinRequest) -> Json:
 @dataset_operation("generations-unpin", GenerationsUnpinRequest, role=Role.STANDBY, long=True, changes=each_call)
 def _unpin(call: DatasetCall, request: GenerationsUnpinRequest) -> Json:
     return _pinned(call, request.generation, pinned=False)
+
+
+@dataset_operation("generations-expire", GenerationsExpireRequest, role=Role.STANDBY, long=True, changes=_lets_go)
+def _expire(call: DatasetCall, request: GenerationsExpireRequest) -> Json:
+    side = call.member.standby()
+    if request.simulate:
+        return _simulated(side.dataset.generations)
+    if request.dry_run:
+        with side.reader() as reader:
+            return _judged(side.keeper.verdicts(reader))
+    return _judged(side.errands.run("expire generations", side.keeper.expire_all))
+
+
+def _simulated(rules: Generations) -> Json:
+    from agent.generations.simulation import kept_after_years
+
+    now = time.time_ns()
+    kept = kept_after_years(rules, now, now + SIMULATED)
+    simulated = [{"time": stamp(one.taken), "why": "; ".join(one.why)} for one in kept]
+    return {"schedule": rules.schedule, "until": stamp(now + SIMULATED), "simulated": simulated}
+
+
+def _judged(verdicts: list[RetentionVerdict]) -> Json:
+    goes = [{"generation": one.generation.name, "why": one.why} for one in verdicts if one.goes]
+    stays = [{"generation": one.generation.name, "why": one.why} for one in verdicts if not one.goes]
+    return {"goes": goes, "stays": stays, "bytes": None}
 
 
 def _pinned(call: DatasetCall, said: str, *, pinned: bool) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent.operations.declaration import Json
 from agent.operations.generations import (
+    GenerationsExpireRequest,
     GenerationsListRequest,
     GenerationsPinRequest,
     GenerationsShowRequest,
@@ -39,10 +40,12 @@ SHOWN: Json = {
 
 
 class GenerationAnswers:
-    """Part of ``FakeControls``. ``listed``: the generations that there are; ``note``: of one that is taken."""
+    """Part of ``FakeControls``. ``listed``: the generations that there are; ``note``: of one that is taken;
+    ``going``: those that no rule keeps."""
 
     listed: tuple[Json, ...] = (LISTED,)
     note = ""
+    going: tuple[Json, ...] = ({"generation": f"{NAME}-2", "why": "no rule keeps it"},)
 
     def _mark(self, request: MarkRequest) -> Json:
         commit = {"epoch": 3, "seq": 1842}
@@ -63,3 +66,17 @@ class GenerationAnswers:
 
     def _generations_unpin(self, _request: GenerationsUnpinRequest) -> Json:
         return {"generation": NAME, "pinned": False}
+
+    def _generations_expire(self, request: GenerationsExpireRequest) -> Json:
+        if request.simulate:
+            kept = [
+                {"time": f"2029-11-{day}T12:00:00.000000Z", "why": why}
+                for day, why in (
+                    ("03", "monthly 2 of 12"),
+                    ("27", "daily 2 of 30"),
+                    ("28", "hourly 1 of 24; daily 1 of 30"),
+                )
+            ]
+            return {"schedule": "0 * * * *", "until": "2029-11-28T12:00:00.000000Z", "simulated": kept}
+        stays = [{"generation": NAME, "why": "pinned; daily 1 of 30"}]
+        return {"goes": list(self.going), "stays": stays, "bytes": None}

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.config.values import Generations
+import structlog
+
+from agent.config.values import Dataset, Generations
 from agent.core.clock import Clock
+from agent.core.ids import CommitNumber
+from agent.generations.retention import RetentionMoment, RetentionVerdict, judged_generations
 from agent.generations.retention_clock import RetentionTime, Ticks, first_retention_time
 from agent.generations.taking import SourceAnswer, TakenAt, WantedGeneration, generation_of, require_new_label
 from agent.store.catalog import generation
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Generation
+from agent.store.catalog.leases import readings
 from agent.store.catalog.reader import Reading
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _SECOND = 10**9
+_log = structlog.get_logger("node")
 
 
 def this_boot(path: Path = _BOOT) -> str:
@@ -49,20 +55,24 @@ def retention_time(reader: Reading, ticks: Ticks) -> RetentionTime:
 
 
 class GenerationKeeper:
-    """Of one standby. Every method that is given the catalog is for who holds its writing side, between two commits. ``rules``:
-    what is configured now, read at each use."""
+    """Of one standby. Every method that is given the catalog is for who holds its writing side, between two commits. ``dataset``:
+    as it is configured now, read at each use."""
 
-    def __init__(self, dataset: str, ticks: RetentionTicks, rules: Callable[[], Generations]) -> None:
-        self._dataset = dataset
+    def __init__(self, ticks: RetentionTicks, dataset: Callable[[], Dataset]) -> None:
         self._ticks = ticks
-        self._rules = rules
+        self._dataset = dataset
+
+    @property
+    def _rules(self) -> Generations:
+        return self._dataset().generations
 
     def keep(self, catalog: Catalog, wanted: WantedGeneration, answer: SourceAnswer) -> Generation:
         """Keep a generation, durably. Raises as ``generation_of`` and ``Catalog.keep_generations``."""
-        require_new_label(catalog, self._dataset, wanted.label)
+        name = self._dataset().name
+        require_new_label(catalog, name, wanted.label)
         dated = self.move_clock(catalog)
-        at = TakenAt(self._ticks.clock.now_ns(), dated, (self._rules().immutable_for or 0) * _SECOND)
-        one = generation_of(catalog, self._dataset, wanted, answer, at)
+        at = TakenAt(self._ticks.clock.now_ns(), dated, (self._rules.immutable_for or 0) * _SECOND)
+        one = generation_of(catalog, name, wanted, answer, at)
         catalog.keep_generations([one])
         return one
 
@@ -71,6 +81,59 @@ class GenerationKeeper:
         longer."""
         moved = retention_time(catalog, self._ticks.now())
         row = (moved.now, moved.at.wall, moved.at.since_boot, moved.at.boot)
+        newest = catalog.newest()
         with catalog.between_commits("move the retention clock", durable=False) as connection:
             generation.set_retention(connection, row)
+            if newest is not None:
+                generation.note_passed(connection, moved.now, newest.number, moved.now - self._history)
         return moved.now
+
+    @property
+    def _history(self) -> int:
+        """How far history is to reach (ns), also for the brake's window."""
+        dataset = self._dataset()
+        return max(dataset.history, dataset.brake.window) * _SECOND
+
+    def verdicts(self, reader: Reading) -> list[RetentionVerdict]:
+        """What the rules say now of each generation, the oldest first. Any reader may ask."""
+        generations, now = reader.generations(), retention_time(reader, self._ticks.now()).now
+        promised = [self._promised(one) for one in generations]
+        read = {one.number for one in readings(reader.path)}
+        return judged_generations(promised, self._rules.keep, RetentionMoment(now, None, read))
+
+    def _promised(self, one: Generation) -> Generation:
+        """A promise that is longer by what is configured now holds for what is there already; a shorter one for none of it."""
+        until = one.dated + (self._rules.immutable_for or 0) * _SECOND
+        return replace(one, immutable_until=max(one.immutable_until, until)) if self._rules.immutable_for else one
+
+    def expire_all(self, catalog: Catalog) -> list[RetentionVerdict]:
+        """Let go of all that no rule keeps; what was judged."""
+        self.move_clock(catalog)
+        verdicts = self.verdicts(catalog)
+        self._do(catalog, verdicts)
+        return verdicts
+
+    def _do(self, catalog: Catalog, verdicts: Sequence[RetentionVerdict]) -> list[Generation]:
+        """What goes, goes; what was promised longer by now is written down. Those that are gone."""
+        was = {one.name: one for one in catalog.generations()}
+        promised = [one.generation for one in verdicts if not one.goes and one.generation != was[one.generation.name]]
+        if promised:
+            catalog.keep_generations(promised)
+        gone = [one.generation for one in verdicts if one.goes]
+        if gone:
+            catalog.drop_generations(gone)
+        return gone
+
+    def upkeep(self, catalog: Catalog) -> CommitNumber:
+        """Once an upkeep: the clock moves on, and what history has passed and no rule keeps goes; the commit with which history
+        is to begin. A generation within history costs nothing, so it stays by itself."""
+        now = self.move_clock(catalog)
+        passed = now - self._dataset().history * _SECOND
+        verdicts = [one for one in self.verdicts(catalog) if not one.goes or one.generation.dated < passed]
+        if gone := self._do(catalog, verdicts):
+            _log.info(
+                "generations that no rule keeps are gone",
+                dataset=self._dataset().name,
+                names=[one.name for one in gone],
+            )
+        return catalog.passed_before(now - self._history)

@@ -12,10 +12,10 @@ from agent.apply.needed_history import needed_history
 from agent.config.values import Dataset
 from agent.core.clock import Clock
 from agent.core.errors import Refused, TryAgain
-from agent.core.ids import NOTHING, CommitNumber
+from agent.core.ids import NOTHING
+from agent.node.following.generation_keeper import GenerationKeeper
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiry import Expiry, Horizons
-from agent.store.catalog.reader import Reading
 from agent.store.local import Local
 
 
@@ -35,21 +35,15 @@ class UpkeepLimits:
 USUAL = UpkeepLimits()
 
 
-def standby_horizons(catalog: Reading, needed: CommitNumber, before_ns: int) -> Horizons:
-    """Where a standby's history is to begin: with the newest commit that was received before ``before_ns``, but no later than
-    with the one that is ``needed``."""
-    oldest = min(catalog.newest_received_before(before_ns), needed)
-    return Horizons(oldest, oldest)
-
-
-def upkeep_of(catalog: Catalog, local: Local, clock: Clock, dataset: Callable[[], Dataset]) -> HistoryUpkeep:
+def upkeep_of(
+    catalog: Catalog, local: Local, clock: Clock, dataset: Callable[[], Dataset], keeper: GenerationKeeper
+) -> HistoryUpkeep:
     """The upkeep of a standby's catalog. History reaches back for ``history``, for the brake's window, and to what the standby
     itself needs; one of less than a minute is looked after as often as it is long."""
 
     def wanted() -> Horizons:
-        now = dataset()
-        before_ns = clock.now_ns() - max(now.history, now.brake.window) * 10**9
-        return standby_horizons(catalog, needed_history(local), before_ns)
+        oldest = min(keeper.upkeep(catalog), needed_history(local))
+        return Horizons(oldest, oldest)
 
     pause = min(USUAL.pause, float(max(1, dataset().history)))
     return HistoryUpkeep(catalog, wanted, clock, replace(USUAL, pause=pause))

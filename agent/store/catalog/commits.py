@@ -26,7 +26,7 @@ insert into commits (
 _EPOCHS = "select number, owner, token from epoch order by number, first"
 #: Its first commit of a moment is to be found by halves.
 _ENDS = "select (select min(number) from commits), (select max(number) from commits)"
-_FROM = "select number, time, received from commits where number >= ? order by number limit 1"
+_FROM = "select number, time from commits where number >= ? order by number limit 1"
 
 
 class Commits(Protocol):
@@ -76,21 +76,14 @@ class Commits(Protocol):
         return None
 
     def newest_before(self, time: int) -> CommitNumber:
-        """The newest commit of before that moment (UTC ns); ``NOTHING`` when there is none."""
-        return self._last_before(1, time)
-
-    def newest_received_before(self, time: int) -> CommitNumber:
-        """The newest commit that came here before that moment (UTC ns); ``NOTHING`` when there is none."""
-        return self._last_before(2, time)
-
-    def _last_before(self, column: int, moment: int) -> CommitNumber:
-        """By halves: neither of the two times falls from one commit to the next."""
+        """The newest commit of before that moment (UTC ns); ``NOTHING`` when there is none. By halves: the time never falls from
+        one commit to the next."""
         low, high = self._all(_ENDS, ())[0]
         found, low, high = NOTHING, low or 0, high or -1
         while low <= high:
             middle = (low + high) // 2
             commit = self._all(_FROM, (middle,))[0]
-            if commit[column] < moment:
+            if commit[1] < time:
                 found, low = CommitNumber(commit[0]), commit[0] + 1
             else:
                 high = middle - 1

@@ -15,7 +15,7 @@ import apsw
 
 from agent.core.commit import Quiesced
 from agent.core.errors import Damaged
-from agent.core.ids import CommitNumber
+from agent.core.ids import NOTHING, CommitNumber
 from agent.store.sqlite import query
 
 #: Who keeps the commits of generations.
@@ -30,6 +30,10 @@ _PUT = f"insert or replace into generation ({_COLUMNS}) values (?, ?, ?, ?, ?, ?
 _DROP = "delete from generation where name = ?"
 _CLOCK = "select now, wall, since_boot, boot from retention"
 _SET_CLOCK = "insert or replace into retention values (1, ?, ?, ?, ?)"
+_PASSED = "select number from passed where retained <= ? order by retained desc limit 1"
+_NOTE_PASSED = "insert or replace into passed values (?, ?)"
+#: The newest of those before it answers for them.
+_FORGET_PASSED = "delete from passed where retained < (select max(retained) from passed where retained <= ?)"
 _STILL_NAMED = "select distinct number from generation"
 
 
@@ -83,6 +87,13 @@ class GenerationRows(Protocol):
         rows: list[tuple[int, int, int, str]] = self._all(_CLOCK, ())
         return rows[0] if rows else None
 
+    def passed_before(self, retained: int) -> CommitNumber:
+        """The commit that was the newest here when the retention clock was last seen to show ``retained`` (ns) or less;
+        ``NOTHING`` where that is not known."""
+        for (number,) in self._all(_PASSED, (retained,)) if self._all(_IS_THERE, ()) else ():
+            return CommitNumber(number)
+        return NOTHING
+
     # What ``Reading`` has.
     def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]: ...  # Any: as in ``Reading``
 
@@ -95,6 +106,13 @@ def put_generations(connection: apsw.Connection, generations: Iterable[Generatio
 def set_retention(connection: apsw.Connection, row: tuple[int, int, int, str]) -> None:
     """See ``GenerationRows.retention_row``."""
     query(connection, _SET_CLOCK, row)
+
+
+def note_passed(connection: apsw.Connection, retained: int, number: CommitNumber, before: int) -> None:
+    """``number`` is the newest commit now that the retention clock shows ``retained``; what is older than ``before`` (ns) need
+    not be known any more."""
+    query(connection, _NOTE_PASSED, (retained, number))
+    query(connection, _FORGET_PASSED, (before,))
 
 
 def drop_generations(connection: apsw.Connection, names: Iterable[str]) -> set[int]:

@@ -9,6 +9,7 @@ import pytest
 
 from agent.cli.context import Context
 from agent.cli.main import main
+from agent.core.errors import Exit
 from fakes.api_fakes import FakeControls
 from fakes.generation_answers import LISTED, NAME
 
@@ -90,3 +91,30 @@ def test_what_was_taken_and_of_what(tokyo: None, capfd: pytest.CaptureFixture[st
         f"web: generation {NAME} is pinned: it stays until it is unpinned\n",
         f"web: generation {NAME} is no longer pinned: the rules decide\n",
     ] == said
+
+
+def test_what_would_go_is_said_before_it_is_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
+    """A dry run says why each other stays; without a yes nothing goes, and nobody to ask is a refusal that says what to type."""
+    controls = FakeControls()
+    goes, stays = f"goes   {NAME}-2  no rule keeps it", f"stays  {NAME}    pinned; daily 1 of 30"
+    code, out, _ = hikae(capfd, controls, "generations", "expire", "web", "--dry-run")
+    assert (0, [stays, goes]) == (code, out.splitlines())
+    code, out, err = hikae(capfd, controls, "generations", "expire", "web")
+    assert (Exit.REFUSED, [goes], True) == (code, out.splitlines(), "--yes" in err)
+    assert {("generations-expire", "web", True, False)} == set(controls.calls)
+    code, out, _ = hikae(capfd, controls, "generations", "expire", "web", "--yes")
+    assert (0, "web: 1 generation let go of, 1 stay\n") == (code, out)
+    controls.going = ()
+    assert (0, "web: nothing would go\n", "") == hikae(capfd, controls, "generations", "expire", "web")
+
+
+def test_a_calendar_of_what_is_kept_in_three_years(tokyo: None, capfd: pytest.CaptureFixture[str]) -> None:
+    """A line a month, a figure a day, and how many each rule keeps."""
+    code, out, err = hikae(capfd, FakeControls(), "generations", "expire", "web", "--simulate")
+    assert (0, True) == (code, "how many of that day" in err)
+    assert [
+        "web: after three years of '0 * * * *', on 2029-11-28, 3 generations are kept",
+        "  monthly 1, daily 2, hourly 1",
+        "         1   5    10   15   20   25   30",
+        "2029-11  ··1·······················11···",
+    ] == out.splitlines()

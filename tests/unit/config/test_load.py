@@ -66,7 +66,7 @@ vault = "/backup/web"
 vault_limit = "500GB"
 [dataset.generations]
 schedule = "0 * * * *"
-keep = { daily = 30, weekly = 8, monthly = 12, yearly = 0 }
+keep = { last = 0, hourly = 24, daily = 30, weekly = 8, monthly = 12, yearly = 0, labels = ["release-*"] }
 immutable_for = "7d"
 [dataset.brake]
 deleted = "30%"
@@ -111,7 +111,7 @@ def test_the_contract_loads(tmp_path: Path) -> None:
     assert (Peer("beta", "[2001:db8::2]:7440"),) == settings.peers
     assert ("/srv/web", {"alpha": "/srv/web", "beta": "/mnt/web"}) == (web.path, dict(web.paths))
     assert (86_400, 500 * 10**9, "0 3 * * *") == (web.history, web.vault_limit, web.reconcile)
-    assert Generations("0 * * * *", Keep(30, 8, 12, 0), 7 * 86_400) == web.generations
+    assert Generations("0 * * * *", Keep(0, 24, 30, 8, 12, 0, ("release-*",)), 7 * 86_400) == web.generations
     assert Brake(0.3, 0.5, 900, 100) == web.brake
     assert Limits(first_sync=(Limit((1320, 300), 80_000_000),)) == web.limits
     stop = Hook(("systemctl", "stop", "shop"), 90, 1, "go-on")
@@ -244,7 +244,7 @@ WRONG = [
     ),
     (
         BASE + WEB + "[dataset.generations]\nkeep = 3\n",
-        "agent.toml: dataset[web].generations.keep: 3 is no table; write keep = { daily = 30, weekly = 8 }",
+        "agent.toml: dataset[web].generations.keep: 3 is no table; write keep = { hourly = 24, daily = 30 }",
     ),
     (
         BASE + WEB + '[dataset.limits]\nsteady = [{ rate = "80" }]\n',

@@ -17,6 +17,7 @@ from agent.operations.verifying import VerifyRequest
 CHANGING = [
     "accept",
     "dataset-remove",
+    "generations-expire",
     "generations-pin",
     "generations-take",
     "generations-unpin",

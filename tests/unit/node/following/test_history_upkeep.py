@@ -14,8 +14,8 @@ from agent.apply.needed_history import needed_history
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes
 from agent.core.errors import TryAgain
-from agent.core.ids import NOTHING, ROOT, CommitNumber, object_id
-from agent.node.following.history_upkeep import HistoryUpkeep, UpkeepLimits, standby_horizons
+from agent.core.ids import NOTHING, ROOT, object_id
+from agent.node.following.history_upkeep import HistoryUpkeep, UpkeepLimits
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiry import Horizons
 from agent.store.local import Local
@@ -113,14 +113,6 @@ def test_a_commit_that_is_staged_is_waited_for(catalog: Catalog) -> None:
     clock.advance(LIMITS.pause)
     upkeep.turn()
     assert 0 == ended(catalog)
-
-
-def test_history_begins_with_what_stood_then(catalog: Catalog) -> None:
-    """The moment ten seconds ago was commit 30's; what the standby needs is never passed, and nothing goes before it stands."""
-    found = [
-        standby_horizons(catalog, CommitNumber(needed), 31 * 10**9) for needed in (number(35), number(12), NOTHING)
-    ]
-    assert [Horizons(at, at) for at in (number(30), number(12), NOTHING)] == found
 
 
 @pytest.mark.parametrize(

@@ -308,7 +308,7 @@ def test_receipt_never_falls(catalog: Catalog) -> None:
     """A clock that was set back makes no moment of history come before an earlier one."""
     catalog.write(Changes(), header(2, time=500))
     assert 500 == catalog.write(Changes(), header(3, time=400)).received
-    assert (number(1), number(3)) == (catalog.newest_received_before(500), catalog.newest_received_before(501))
+    assert (number(1), number(3)) == (catalog.newest_before(500), catalog.newest_before(501))
 
 
 def test_an_epoch_is_known_by_its_token(path: str) -> None:
