@@ -8,6 +8,7 @@ from agent.core.problem_codes import CONFIG_DIFFERS, VERSION
 from agent.core.standing import Standing, SyncFacts, Trouble
 from agent.status.derive import own_state
 from agent.status.facts import DatasetFacts
+from agent.status.state import State, rank
 from agent.status.text import shown
 
 #: What both nodes find when they meet: each knows it by itself.
@@ -18,7 +19,7 @@ def standing_of(facts: DatasetFacts, peer: str) -> Standing:
     """How the dataset stands here, for ``peer``: this node's own side of it, and the first sync of that peer."""
     problems = [problem for problem in facts.problems if problem.code not in _BOTH_KNOW]
     return Standing(
-        state=own_state(facts).value,
+        state=_state_for(facts, peer).value,
         hold=_hold(facts.hold),
         pauses=facts.pauses,
         errors=_count(problems, Severity.ERROR),
@@ -27,6 +28,13 @@ def standing_of(facts: DatasetFacts, peer: str) -> Standing:
         verified=facts.last_verify,
         sync=_sync(facts, peer),
     )
+
+
+def _state_for(facts: DatasetFacts, peer: str) -> State:
+    """This node's own state, and of ``peer`` that it does not keep pace: it cannot know that by itself."""
+    own = own_state(facts)
+    lags = any(one.name == peer and one.mode == "behind" for one in facts.peers)
+    return min(own, State.BEHIND, key=rank) if lags else own
 
 
 def _hold(hold: Hold | None) -> Hold | None:

@@ -230,7 +230,17 @@ def _was(status: Json, peer: Json) -> str:
     )
 
 
+def slower_than(dataset: Json) -> str:
+    """Of a standby that does not keep pace, as its primary says; "" where nobody says so."""
+    said = [peer["name"] for peer in said_now(dataset) if peer["state"] == State.BEHIND]
+    if dataset["role"] != Role.STANDBY or not said:
+        return ""
+    return f"more changes on {said[0]} than arrives here"
+
+
 def _behind(dataset: Json) -> str:
+    if told := slower_than(dataset):
+        return told
     return ", ".join(peer_behind(peer) for peer in dataset["peers"] if peer["mode"] in ("catchup", "behind"))
 
 

@@ -22,6 +22,8 @@ COLUMNS = (
 )
 #: Received or applied no longer ago than this is "now": figures are told each second.
 _NOW = timedelta(seconds=3)
+#: What a standby received may wait here for an operator.
+_APPLY_STANDS = (State.HELD, State.PAUSED)
 
 
 def rows_of(status: Json, dataset: Json) -> list[tuple[str, ...]]:
@@ -54,17 +56,23 @@ def _row(status: Json, dataset: Json, peer: Json | None, about: tuple[str, ...])
             entries,
         )
     told = peer["last_verify"] or (dataset["last_verify"] if len(dataset["peers"]) == 1 else None)
-    times = (_moment(status, peer, "received"), _moment(status, peer, "applied"))
+    stands = State(dataset["state"]) in _APPLY_STANDS and peer["applied_seq"] != peer["durable_seq"]
+    times = (_moment(status, peer, "received"), _moment(status, peer, "applied", stands=stands))
     return name, state, f"→ {shown(peer['name'])}", *times, _verified(status, told), size, entries
 
 
-def _moment(status: Json, peer: Json, key: str) -> str:
-    """``now``, a clock with ``!`` where the peer lacks what is newer, ``?`` where that is not known."""
+def _moment(status: Json, peer: Json, key: str, *, stands: bool = False) -> str:
+    """``now``, a clock with ``!`` where the peer lacks what is newer (``stands``: and will go on to), ``?`` where that is not
+    known."""
     if peer[key] is None:
         unknown = "partly" if peer["first_sync"] else "?"
         return unknown if peer["connected"] else f"{unknown} !"
     now, then = (datetime.fromisoformat(text) for text in (status["clock"], peer[key]))
-    return "now" if peer["connected"] and now - then <= _NOW else f"{exact_clock(peer[key], status['clock'])} !"
+    return (
+        "now"
+        if peer["connected"] and now - then <= _NOW and not stands
+        else f"{exact_clock(peer[key], status['clock'])} !"
+    )
 
 
 def _here(status: Json, dataset: Json) -> tuple[str, str]:

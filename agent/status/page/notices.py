@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agent.status.figures import clock_text, size_text, span_text
 from agent.status.published import Json
-from agent.status.sentences import BEST_WATCHER, last_heard, pace_text, peer_behind, said_now, sync_text
+from agent.status.sentences import BEST_WATCHER, last_heard, pace_text, peer_behind, said_now, slower_than, sync_text
 from agent.status.state import Role, State
 
 
@@ -115,6 +115,8 @@ def _progress(status: Json, dataset: Json) -> list[Notice]:
         )
     behind = [peer for peer in dataset["peers"] if peer["mode"] in ("catchup", "behind") and peer["connected"]]
     made += [Notice(peer_behind(peer)) for peer in behind if dataset["sync"] is None]
+    if told := slower_than(dataset):
+        made.append(Notice(told, f"hikae status {dataset['name']} says how much and for how long", dataset["primary"]))
     lag = [peer for peer in dataset["peers"] if (peer["lag_seconds"] or 0) >= _LAG_TOLD and not peer["first_sync"]]
     made += [Notice(f"{peer['name']} lags by {span_text(peer['lag_seconds'])}") for peer in lag]
     if dataset["watch"] and dataset["watch"]["kind"] != BEST_WATCHER:

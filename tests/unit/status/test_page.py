@@ -19,6 +19,7 @@ from agent.core.ids import commit_number
 from agent.core.problem import Severity
 from agent.core.standing import NEVER, Pause, PeerStanding, Standing, Trouble, Verified
 from agent.status.facts import FIRST_SYNC, DiskFacts, NodeFacts, SyncFacts, WatchFacts
+from agent.status.for_peers import standing_of
 from agent.status.page import dataset_page, status_page
 from agent.status.published import status_json
 from agent.status.state import Role
@@ -185,6 +186,26 @@ def test_the_page_of_the_contract() -> None:
         "  On beta:  hikae accept mail",
         "web      streaming  → beta  now       now         03:15 ok  1.2 KiB       10",
         "/var/lib/hikae: 74.0 GiB free of 252 GiB; certificate until 2030-01-22",
+    ]
+
+
+def test_what_waits_for_an_operator_is_not_applied_now() -> None:
+    """Received a second ago and held: the row says when the standby stood still."""
+    held = a_peer(received_ns=NOW, applied_ns=NOW - 10**9, told=PeerStanding(Standing("held", Hold("c", "why")), NOW))
+    assert lines(a_node(a_dataset(peers=(held,))))[2].split()[4:7] == ["now", "04:14:59", "!"]
+
+
+def test_a_standby_that_does_not_keep_pace_says_so() -> None:
+    """As its primary tells it, and where more is known."""
+    told = standing_of(a_dataset(peers=(a_peer(mode="behind"),)), "beta")
+    here = a_dataset(role=Role.STANDBY, peers=(a_peer(name="alpha", told=PeerStanding(told, NOW)),))
+    page = lines(a_node(here, node="beta"))
+    assert page[1].split()[:1] + page[2].split()[:2] + page[3:5] == [
+        "DATASET",
+        "web",
+        "behind",
+        "  more changes on alpha than arrives here.",
+        "  On alpha:  hikae status web says how much and for how long",
     ]
 
 
