@@ -121,7 +121,7 @@ def _found(context: Context, typed: Typed) -> Iterator[Sought]:
     dataset = _dataset(settings, typed.dataset)
     catalog, vault = str(settings.home(dataset.name) / "catalog.db"), str(settings.vault(dataset))
     _require_vault(settings, dataset, catalog, vault)
-    with Stores(catalog, vault).opened() as (reader, read):
+    with Stores(catalog, vault).opened() as (reader, read, _):
         moment = moment_of(reader, dataset.name, typed.generation, typed.at, Watching(SystemClock().now_ns()))
         with leased(reader, moment.number, f"hikae restore, process {os.getpid()}"):
             tree = MomentReader(reader, read, moment.number)

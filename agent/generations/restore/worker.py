@@ -21,6 +21,7 @@ from agent.fs.dir_tree import DirTree
 from agent.fs.metadata import access_of_fd
 from agent.generations.reading import ReadChunk
 from agent.generations.restore.making import EntryMaker
+from agent.generations.restore.plain_files import Created, PlainFile, ReadMany, created_in, make_plain, plain_file
 from agent.generations.restore.ranges import make_stretch
 from agent.generations.restore.results import Work, as_fatal
 from agent.store.catalog.reader import CatalogReader
@@ -40,8 +41,8 @@ class Stores:
     vault: str
 
     @contextmanager
-    def opened(self) -> Iterator[tuple[CatalogReader, ReadChunk]]:
-        """Connections of its own, and how chunks are read. Raises ``HikaeError``."""
+    def opened(self) -> Iterator[tuple[CatalogReader, ReadChunk, ReadMany]]:
+        """Connections of its own, and how chunks are read, one and many. Raises ``HikaeError``."""
         with CatalogReader.open(self.catalog) as catalog, VaultBeside.open_beside(self.vault) as vault:
 
             def read(name: bytes) -> bytes:
@@ -54,7 +55,7 @@ class Stores:
                         raise
                     return piece
 
-            yield catalog, read
+            yield catalog, read, vault.read_many
 
 
 def serve(sock: socket.socket) -> None:
@@ -66,10 +67,11 @@ def serve(sock: socket.socket) -> None:
     catalog, vault, number, serial = marshal.loads(first)  # noqa: S302 - from the process that forked this one
     pipe = Connection(sock.detach())
     root, private, displaced = fds
+    os.umask(0)  # files are created with their own mode, in directories that are ours alone
     try:
-        with Stores(catalog, vault).opened() as (reader, read):
+        with Stores(catalog, vault).opened() as (reader, read, read_many):
             temp = _own_directory(private, serial.encode())
-            worker = _Worker(reader, CommitNumber(number), root, EntryMaker(temp, displaced, read, serial))
+            worker = _Worker(reader, CommitNumber(number), root, EntryMaker(temp, displaced, read, serial), read_many)
             while True:
                 worker.do(pipe, marshal.loads(pipe.recv_bytes()))  # noqa: S302
     except EOFError:
@@ -91,11 +93,16 @@ def _say(pipe: Connection, message: list[object]) -> None:
 
 
 class _Worker:
-    def __init__(self, catalog: CatalogReader, number: CommitNumber, root: int, maker: EntryMaker) -> None:
+    def __init__(
+        self, catalog: CatalogReader, number: CommitNumber, root: int, maker: EntryMaker, read_many: ReadMany
+    ) -> None:
         self._catalog = catalog
         self._number = number
         self._maker = maker
+        self._read_many = read_many
         self._root = root
+        #: Of the directory of the last task: its id, and what is created in it gets.
+        self._created: tuple[ObjectId, Created | None] | None = None
         self._dirs = DirTree(root, self._locate)
 
     def _locate(self, id: ObjectId) -> tuple[ObjectId, bytes] | None:
@@ -123,13 +130,42 @@ class _Worker:
         _say(pipe, [0, *counts, [(int(id), *rest) for id, *rest in work.unmade]])
 
     def _entries(self, directory: ObjectId, fd: int, fresh: bool, entries: list[tuple[bytes, bytes, int]]) -> None:
-        for name, raw, names in entries:
+        for name, raw, names in self._not_plain(directory, fd, entries) if fresh else entries:
             try:
                 self._maker.make(directory, fd, name, decode_object(raw), names, fresh=fresh)
             except OSError as error:
                 if as_fatal(error, "") is not None:
                     raise
                 self._maker.work.unmade.append((directory, name, error.strerror or str(error), "", True))
+
+    def _not_plain(
+        self, directory: ObjectId, fd: int, entries: list[tuple[bytes, bytes, int]]
+    ) -> Iterator[tuple[bytes, bytes, int]]:
+        """Make the plain files among the entries of a new directory; the others, and what did not go so easily."""
+        plain = []
+        for entry in entries:
+            file = plain_file(entry[0], entry[1]) if entry[2] == 1 else None
+            if file is None:
+                yield entry
+            else:
+                plain.append((file, entry))
+        created = self._created_in(directory, fd)
+        chunks = self._read_many([file.chunk for file, _ in plain if file.chunk])
+        work = self._maker.work
+        for file, entry in plain:
+            data = chunks.get(file.chunk, b"")
+            if created is not None and len(data) == file.row.size and _made_plain(fd, file, data, created):
+                work.entries += 1
+                work.size += len(data)
+                work.written += len(data)
+                work.verified += len(data)
+            else:
+                yield entry
+
+    def _created_in(self, directory: ObjectId, fd: int) -> Created | None:
+        if self._created is None or self._created[0] != directory:
+            self._created = (directory, created_in(fd))
+        return self._created[1]
 
     def _stretch(self, directory: ObjectId, fd: int, name: bytes, raw: bytes, offset: int, length: int) -> None:
         row = decode_object(raw)
@@ -155,6 +191,14 @@ class _Worker:
             maker.lost(directory, name, error)
             return
         maker.work.verified += length
+
+
+def _made_plain(fd: int, file: PlainFile, data: bytes, created: Created) -> bool:
+    try:
+        make_plain(fd, file, data, created)
+    except OSError:
+        return False  # It is met again, and told, by who makes anything.
+    return True
 
 
 def _is_ours(pinned: int) -> bool:

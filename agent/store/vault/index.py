@@ -34,6 +34,9 @@ insert into durable values (1, 0, 0);
 """
 _PLACE = "select pack, offset, kind, codec, raw, stored, depth from place where name = ?"
 _HELD = "select value from carray(?) where exists (select 1 from place where name = value)"
+_PLACES = """
+select name, pack, offset, kind, codec, raw, stored, depth from carray(?) asked join place on place.name = asked.value
+"""
 _PUT = Insert("insert or replace into place values", "(?, ?, ?, ?, ?, ?, ?, ?)")
 _PATCHES = "select patch from base where name = ?"
 _PERHAPS_BASELESS = """
@@ -108,6 +111,14 @@ class Index:
         except apsw.Error as error:
             raise self._failure(error) from error
         return None
+
+    def places(self, names: Sequence[bytes]) -> list[tuple[bytes, Place]]:
+        """Where those of these chunks are that the index has, in one question; what waits in memory is left out."""
+        try:
+            rows = query(self._connection, _PLACES, (apsw.carray(tuple(names)),)) if names else ()
+        except apsw.Error as error:
+            raise self._failure(error) from error
+        return [(row[0], Place(*row[1:])) for row in rows]
 
     def put(self, name: bytes, place: Place, bases: tuple[bytes, ...] = ()) -> None:
         """A record was appended; it waits for :meth:`flush`. Places must rise. ``bases``: what it is a patch of."""

@@ -196,7 +196,7 @@ def into(both: Pair, to: Path, look: Callable[[Done], None]) -> Done:
     """The generation, restored in this process. ``look``: is told how far it is."""
     home = both.home(both.beta)
     stores = Stores(str(home / "catalog.db"), str(home / "vault"))
-    with Crew(2) as crew, stores.opened() as (reader, read):
+    with Crew(2) as crew, stores.opened() as (reader, read, _):
         number = reader.generations()[0].number
         commit = reader.commit_at(number)
         assert commit is not None
