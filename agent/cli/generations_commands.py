@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
-from agent.cli.diff_command import diff
+from agent.cli.history.diff_command import diff
 from agent.cli.output import answer_json, commit_text, json_option, progress_shown, remark, say
 from agent.cli.retention_page import counted_generations, say_plan, say_simulation
 from agent.core.errors import Refused

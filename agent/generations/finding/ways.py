@@ -73,9 +73,9 @@ class Ways:
         return found
 
     def down(self, path: bytes) -> list[Stay]:
-        """What stood at a path, the oldest first."""
+        """What stood at a path, the oldest first; at b"" the root."""
         stays = [Stay(ROOT, 0, FOREVER)]
-        for name in path.split(b"/"):
+        for name in path.split(b"/") if path else ():
             stays = [stay for above in stays for stay in self._below(above, name)]
         return sorted(stays, key=lambda stay: stay.since)
 

@@ -1,0 +1,89 @@
+"""``mount``: history as a read-only filesystem, in the process of the command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from agent.cli.context import Context
+from agent.cli.output import remark
+from agent.config import load
+from agent.config.values import Dataset, Settings
+from agent.core.errors import HikaeError, NotFound, NotPermitted, Refused
+
+_MOUNT = "mount the history"
+#: What could not be read is said so often at most: programs may ask for it again and again.
+_TROUBLES = 100
+
+
+@click.command()
+@click.argument("dataset")
+@click.argument("directory", metavar="DIR")
+@click.option("--generation", metavar="G", default="", help="Only this generation, at DIR itself.")
+@click.option("--at", metavar="MOMENT", default="", help="Only the tree at this moment, at DIR itself.")
+@click.option("--allow-other", is_flag=True, help="Let other users in, as far as the modes of the files let them.")
+@click.pass_obj
+def mount(context: Context, dataset: str, directory: str, generation: str, at: str, allow_other: bool) -> None:
+    """Show what can be brought back as a read-only filesystem.
+
+    DIR has a directory for each generation, and latest; at/MOMENT is the tree at a time ("at/2026-11-22 02:13") or at a mark;
+    by-path/PATH/ has every version of a file. The command runs until DIR is unmounted (umount DIR), or it is ended with Ctrl-C
+    or SIGTERM. What was looked into stays whole until then, whatever expires. It works while no agent runs, too."""
+    settings = load(context.config_path)
+    found = _dataset(settings, dataset)
+    home, vault = settings.home(dataset), settings.vault(found)
+    _require_history(settings, found, home, vault)
+    # Only now: SQLite and what reads a vault take a while to import.
+    from agent.generations.mounting.fuse import MountOptions, require_fuse
+    from agent.generations.mounting.mount import Mounted, MountTelling, mount_history
+    from agent.generations.mounting.mount_point import require_mount_point
+
+    require_fuse()
+    require_mount_point(
+        directory, {found.path: "the dataset", settings.node.state_dir: "the agent's state", str(vault): "the vault"}
+    )
+    telling = MountTelling(
+        meant=lambda moment: remark(moment.sentence()),
+        mounted=lambda: remark(f"{dataset}: mounted at {directory}; umount {directory}, or Ctrl-C, ends it"),
+        trouble=_told_at_most(_TROUBLES),
+    )
+    options = MountOptions(f"hikae:{dataset}", allow_other)
+    mount_history(Mounted(dataset, home, vault, generation, at), os.path.abspath(directory), options, telling)
+
+
+def _told_at_most(most: int) -> Callable[[HikaeError], None]:
+    told = 0
+
+    def tell(error: HikaeError) -> None:
+        nonlocal told
+        told += 1
+        if told <= most:
+            remark(f"hikae: {error}")
+
+    return tell
+
+
+def _dataset(settings: Settings, name: str) -> Dataset:
+    known = {one.name: one for one in settings.datasets}
+    if name not in known:
+        names = ", ".join(sorted(known)) or "none"
+        raise NotFound("find the dataset", name, f"this node has: {names}", "see hikae config show")
+    return known[name]
+
+
+def _require_history(settings: Settings, dataset: Dataset, home: Path, vault: Path) -> None:
+    """Raises ``Refused`` where another node keeps the history, ``NotPermitted`` where this user may not look."""
+    try:
+        os.listdir(home)
+    except PermissionError as error:
+        raise NotPermitted(_MOUNT, str(home), "only the agent's user may read it", "use sudo") from error
+    except FileNotFoundError as error:
+        raise NotFound(_MOUNT, dataset.name, "nothing was ever kept here", "systemctl status hikae") from error
+    if not (vault / "index.db").exists():
+        others = [one for one in dataset.standby if one != settings.node.name]
+        where = " or ".join(others) or "its standby"
+        reason = f"its history is not kept on {settings.node.name}"
+        raise Refused(_MOUNT, dataset.name, reason, f"on {where}: hikae mount {dataset.name} DIR")

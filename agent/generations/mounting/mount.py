@@ -1,0 +1,79 @@
+"""A mount of a dataset's history: opened from the files of this node, by a process that is not the agent's."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.core.errors import HikaeError
+from agent.generations.moments import Moment, Watching, moment_of
+from agent.generations.mounting.attributes import Shown
+from agent.generations.mounting.chunk_cache import ChunkCache
+from agent.generations.mounting.content import FileContent
+from agent.generations.mounting.filesystem import HistoryFilesystem
+from agent.generations.mounting.fuse import MountOptions, serve_mount
+from agent.generations.mounting.nodes import MomentNode, ShownNode
+from agent.generations.mounting.shown_history import HistorySource, ShownHistory
+from agent.store.catalog.reader import CatalogReader
+from agent.store.vault.beside import VaultBeside
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """What is to be mounted: the history of ``dataset``, or of it one moment, a ``generation`` or ``at`` a time, "" for neither.
+    ``home``, ``vault``: where they are kept."""
+
+    dataset: str
+    home: Path
+    vault: Path
+    generation: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MountTelling:
+    """``meant`` is called with the moment, before it is mounted; ``mounted`` once it is; ``trouble`` with what cannot be read."""
+
+    meant: Callable[[Moment], None]
+    mounted: Callable[[], None]
+    trouble: Callable[[HikaeError], None]
+
+
+def mount_history(what: Mounted, directory: str, options: MountOptions, telling: MountTelling) -> None:
+    """Returns once it is unmounted, or the process is told to end. For the main thread.
+
+    Raises ``NotFound`` (no history here, no such moment, no libfuse), ``UsageError``, ``Refused``, ``Damaged``,
+    ``StoreFailed``."""
+    with ExitStack() as stack:
+        reader = stack.enter_context(CatalogReader.open(str(what.home / "catalog.db")))
+        vault = stack.enter_context(VaultBeside.open_beside(str(what.vault)))
+        cache = ChunkCache(vault.read)
+        stack.callback(cache.close)
+        who = f"hikae mount at {os.path.abspath(directory)}, process {os.getpid()}"
+        shown = Shown(os.geteuid(), os.getegid(), time.time_ns())
+        history = ShownHistory(HistorySource(what.dataset, reader, cache.get, who, time.time_ns, shown))
+        stack.callback(history.close)
+        serve_mount(_filesystem(_top(what, reader, history, telling), cache, reader, telling), directory, options)
+
+
+def _top(what: Mounted, reader: CatalogReader, history: ShownHistory, telling: MountTelling) -> ShownNode:
+    if not (what.generation or what.at):
+        return history.top()
+    moment = moment_of(reader, what.dataset, what.generation, what.at, Watching(time.time_ns()))
+    telling.meant(moment)
+    return history.moment(moment)
+
+
+def _filesystem(top: ShownNode, cache: ChunkCache, reader: CatalogReader, telling: MountTelling) -> HistoryFilesystem:
+    def content(node: MomentNode) -> FileContent:
+        return FileContent(node.moment, node.row, cache)
+
+    def size() -> tuple[int, int]:
+        newest = reader.newest()
+        return (newest.bytes, newest.entries) if newest is not None else (0, 0)
+
+    return HistoryFilesystem(top, content, size, telling.mounted, telling.trouble)

@@ -1,0 +1,131 @@
+"""``hikae mount`` with the real libfuse, beside real agents."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fakes.agents import REPOSITORY, Agent, pair
+from fakes.eventually import eventually
+from fakes.trees import differences
+
+
+def has_fuse() -> bool:
+    """Whether anything can be mounted by it here."""
+    try:
+        ctypes.CDLL("libfuse3.so.3")
+    except OSError:
+        return False
+    return os.geteuid() == 0 and os.access("/dev/fuse", os.R_OK | os.W_OK)
+
+
+pytestmark = pytest.mark.skipif(not has_fuse(), reason="takes root, /dev/fuse and libfuse 3 (apt-get install fuse3)")
+
+
+@contextmanager
+def mounted(agent: Agent, directory: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The history of a node while a block runs; nothing stays mounted."""
+    directory.mkdir(exist_ok=True)
+    words = [
+        sys.executable,
+        "-m",
+        "agent.cli.main",
+        "--config",
+        str(agent.config),
+        "mount",
+        "web",
+        str(directory),
+        *more,
+    ]
+    with subprocess.Popen(words, cwd=REPOSITORY, stdin=subprocess.DEVNULL) as process:
+        try:
+            eventually(lambda: os.path.ismount(directory) or process.poll() is not None)
+            assert process.poll() is None
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            if os.path.ismount(directory) or not os.access(directory, os.R_OK):
+                subprocess.run(["umount", "-l", str(directory)], check=False)
+
+
+def test_a_mounted_generation_is_the_tree_as_it_was(tmp_path: Path) -> None:
+    """All metadata and content, with links, holes and odd names, whatever happens to the tree and the agent meanwhile."""
+    with pair() as both:
+        source, there = both.source, tmp_path / "mnt"
+        (source / "d").mkdir()
+        (source / "d" / "file").write_bytes(os.urandom(300_000))
+        (source / "d" / "file").chmod(0o4751)
+        os.chown(source / "d" / "file", 5, 6)
+        os.setxattr(source / "d" / "file", b"user.k", b"v\0x")
+        os.link(source / "d" / "file", source / "other")
+        (source / os.fsdecode(b"odd\xff")).symlink_to("d/file")
+        os.mkfifo(source / "pipe")
+        with (source / "sparse").open("wb") as file:
+            file.truncate(3 << 20)
+            file.seek(1 << 20)
+            file.write(b"x")
+        (source / "many").mkdir()
+        for at in range(1500):
+            (source / "many" / f"f{at:04d}").write_text(str(at))
+        both.begin()
+        both.beta.json("generations", "take", "web", "--label", "before", "--json")
+        with mounted(both.beta, there) as process:
+            # FUSE tells of holes by how many blocks a file has, and not where they are.
+            assert [] == [one for one in differences(str(source), str(there / "latest")) if "sparse': holes" not in one]
+            before, after = (source / "sparse").stat(), (there / "before" / "sparse").stat()
+            assert (before.st_size, True) == (after.st_size, after.st_blocks < 100)
+            one, other = (there / "before" / "d" / "file").stat(), (there / "before" / "other").stat()
+            assert (one.st_ino, 2) == (other.st_ino, one.st_nlink)
+            with pytest.raises(OSError, match=r"[Rr]ead-only"):
+                (there / "before" / "new").write_text("x")
+            old = (source / "d" / "file").read_bytes()
+            (source / "d" / "file").write_bytes(b"changed")
+            both.alpha.wait()
+            both.beta.restart()
+            both.beta.kill()
+            assert old == (there / "before" / "d" / "file").read_bytes()
+            versions = sorted((there / "by-path" / "d" / "file").iterdir())
+            assert [old, b"changed"] == [version.read_bytes() for version in versions]
+            process.send_signal(signal.SIGTERM)
+            assert 0 == process.wait(30)
+        assert (False, []) == (os.path.ismount(there), os.listdir(there))
+
+
+def test_a_mount_ends_with_umount_and_a_dead_one_is_named(tmp_path: Path) -> None:
+    """An unmounted one is done; what a killed one leaves is said with the way out; readers at once do not disturb one another."""
+    with pair() as both:
+        (both.source / "big").write_bytes(os.urandom(20 << 20))
+        both.begin()
+        generation = both.beta.json("generations", "take", "web", "--json")["generation"]
+        there = tmp_path / "mnt"
+        with mounted(both.beta, there, "--generation", generation) as process:
+            readers = [
+                subprocess.Popen(["cmp", str(both.source / "big"), str(there / "big")], stdin=subprocess.DEVNULL)
+                for _ in range(8)
+            ]
+            assert [0] * 8 == [reader.wait(60) for reader in readers]
+            subprocess.run(["umount", str(there)], check=True)
+            assert 0 == process.wait(30)
+        with mounted(both.beta, there) as process:
+            process.kill()
+            process.wait()
+            refused = both.beta.run("mount", "web", str(there))
+            assert (3, True) == (refused.returncode, f"umount {there}" in refused.stderr)
+        for agent, arguments, code, words in [
+            (both.alpha, ("web", str(there)), 3, "on beta: hikae mount web DIR"),
+            (both.beta, ("nothing", str(there)), 4, "this node has: web"),
+            (both.beta, ("web", str(tmp_path / "missing")), 4, "mkdir"),
+            (both.beta, ("web", str(there), "--generation", "nothing"), 4, "hikae generations list"),
+            (both.beta, ("web", str(there), "--at", "2099-01-01"), 3, "in the future"),
+        ]:
+            answer = agent.run("mount", *arguments)
+            assert (arguments, code, True) == (arguments, answer.returncode, words in answer.stderr)
