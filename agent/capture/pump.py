@@ -124,9 +124,16 @@ class Pump:
         self._inbox.ask_for_written(ticket, [Hint(path, Look.ENTRY) for path in paths], objects)
         return ticket
 
-    def stand_still(self, freezing: Freezing, path: str, limits: StandstillLimits = _STANDSTILL) -> Standstill:
-        """Capture a moment at which the filesystem stands still; ``path`` names the root to people. It tells by ``wait``."""
-        asked = Standstill(freezing, path, self._calls.set_barrier, limits)
+    def stand_still(
+        self,
+        freezing: Freezing,
+        path: str,
+        limits: StandstillLimits = _STANDSTILL,
+        reached: Quiesced = Quiesced.CRASH,
+    ) -> Standstill:
+        """Capture a moment at which the filesystem stands still; ``path`` names the root to people, ``reached`` is told of the
+        commit. It tells by ``wait``."""
+        asked = Standstill(freezing, path, self._calls.set_barrier, limits, reached)
         self._inbox.ask_for_standstill(asked)
         return asked
 
@@ -372,7 +379,7 @@ class Pump:
             session.batch.forget()
             asked.again(why)
             return False
-        made = self._committer.write(session.batch, True, Provenance(reached=Quiesced.CRASH)) or self._catalog.newest()
+        made = self._committer.write(session.batch, True, Provenance(reached=asked.reached)) or self._catalog.newest()
         asked.finish(StoodAt(made.number if made is not None else NOTHING, seconds))
         return True
 

@@ -22,15 +22,15 @@ from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem_codes import NOT_STANDBY
 from agent.fs.reserve import Reserve
-from agent.generations.quiescing import Quiescing
 from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
 from agent.node.measured.measured_feed import MeasuredFeed
 from agent.node.meeting import SAME, not_standby
 from agent.node.reigning.barrier_desk import BarrierDesk
+from agent.node.reigning.offline import Offline
 from agent.node.reigning.outgoing import Outgoing
-from agent.node.reigning.plain_barrier import PlainBarrier
 from agent.node.reigning.primary_source import PrimarySource
+from agent.node.reigning.quiescer import QuiescedSource, Quiescer
 from agent.node.reigning.reign import Reign
 from agent.node.reigning.replica import Replica
 from agent.node.reigning.root_watch import RootWatch
@@ -101,7 +101,10 @@ class Primary:
         self.pump = self._made_pump(linked)
         self.watch = RootWatch(dataset.path, dataset.watch, around.groups, linked.holds, hint=self.pump.hint)
         #: Lets the source stand still for a generation, or a command (``generations.quiescing``).
-        self.quiescing: Quiescing = PlainBarrier(self.pump)
+        source = self._quiesced()
+        self.quiescing = Quiescer(source, home, around.clock)
+        #: Stops the application, and starts it again.
+        self.offline = Offline(source, self.quiescing, home, around.clock)
         self.barriers = BarrierDesk(dataset.name, self.quiescing, around.clock)
         self.outgoing = Outgoing(
             dataset,
@@ -112,6 +115,17 @@ class Primary:
             feed=self.feed,
             make_source=self._source,
             catalog=self._catalog,
+        )
+
+    def _quiesced(self) -> QuiescedSource:
+        around = self._context.around
+        return QuiescedSource(
+            lambda: self.dataset,
+            around.node,
+            lambda: self.reign.epoch.number,
+            lambda: self.watch.watcher.kind if self.watch.watcher is not None else None,
+            self.pump,
+            around.freezing,
         )
 
     def _replica(self, name: str) -> Replica:
@@ -149,6 +163,8 @@ class Primary:
         """Links first, so that the commit being sent can end; then the watcher; then the pump with what it holds."""
         self.outgoing.close()
         self.barriers.close()
+        self.quiescing.close()
+        self.offline.close()
         self.watch.close()
         self.pump.stop()
         if self._vault is not None:
@@ -210,6 +226,8 @@ class Primary:
         self.watch.start()
         self.pump.start()
         self.outgoing.start()
+        self.quiescing.start()
+        self.offline.start()
 
     # --- what the pump asks
 

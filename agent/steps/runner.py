@@ -79,7 +79,25 @@ class StepsRunner:
         """Go on with what :meth:`under_way` told. Raises what :meth:`begin` raises."""
         return self._run(table, world, record)
 
+    def unwind(self, record: StepsRecord, table: Sequence[Step[World]], world: World) -> StepsRecord:
+        """Of what :meth:`under_way` told, run only what is always run; the record at its end. Raises what that raises,
+        ``Damaged``, ``OSError``."""
+        pending = self._next(table, record)
+        if pending is not None and not pending.always:
+            record = record.ended(StepDone(pending.name, 0, "the agent ended in the middle of it", failed=True), {})
+        record, failure = self._steps(table, world, record)
+        if failure is not None:
+            raise failure
+        return record
+
     def _run(self, table: Sequence[Step[World]], world: World, record: StepsRecord) -> StepsRecord:
+        record, failure = self._steps(table, world, record)
+        self._raise_failure(record, failure)
+        return record
+
+    def _steps(
+        self, table: Sequence[Step[World]], world: World, record: StepsRecord
+    ) -> tuple[StepsRecord, HikaeError | None]:
         first: HikaeError | None = None
         while (step := self._next(table, record)) is not None:
             record = record.beginning(step.name)
@@ -96,8 +114,7 @@ class StepsRunner:
             record = record.ended(StepDone(step.name, ms, outcome.result, failed), outcome.learned)
             write_steps(self._path, record)
         forget_steps(self._path)
-        self._raise_failure(record, first)
-        return record
+        return record, first
 
     def _next(self, table: Sequence[Step[World]], record: StepsRecord) -> Step[World] | None:
         try:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from agent.capture.access.image import FrozenImage, ImageFull, ImageLimits, LockedMemory
 from agent.capture.ports import FrozenSession, Session
+from agent.core.commit import Quiesced
 from agent.core.errors import CalledOff, HikaeError, TryAgain
 from agent.core.ids import CommitNumber
 from agent.fs.thaw_guard import Freezing
@@ -50,12 +51,14 @@ class StoodAt:
 
 @dataclass(slots=True)
 class Standstill:
-    """One moment that is asked for. ``path`` names the root to people; ``set_barrier``: see ``Watcher``."""
+    """One moment that is asked for. ``path`` names the root to people; ``set_barrier``: see ``Watcher``; ``reached``: what is
+    told of its commit."""
 
     freezing: Freezing
     path: str
     set_barrier: Callable[[], Passing]
     limits: StandstillLimits
+    reached: Quiesced = Quiesced.CRASH
     tried: int = 0
     due: float = 0.0
     why_again: str = "nothing was tried yet: a walk, a large file or many changes go on"

@@ -415,14 +415,22 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_warnings(tmp_path: Path) -> None:
     """Keys without effect, and datasets of other nodes, are named and do no harm."""
     other = WEB.replace("web", "far").replace("alpha", "gamma").replace('["beta"]', '["delta"]')
-    settings = load(write(tmp_path, BASE + "[health]\n" + WEB + 'group = "shop"\nquiesce = "freeze"\n' + other))
+    settings = load(write(tmp_path, BASE + "[health]\n" + WEB + 'group = "shop"\nquiesce = "btrfs"\n' + other))
     assert [
         "agent.toml: health: has no effect in this version yet",
         "agent.toml: dataset[web].group: has no effect in this version yet",
-        'agent.toml: dataset[web].quiesce: "freeze" has no effect in this version yet; each file is whole',
+        'agent.toml: dataset[web].quiesce: "btrfs" has no effect in this version yet; each file is whole',
         "agent.toml: dataset[far]: alpha is neither its primary nor a standby; it is passed over here",
     ] == [warning.replace(f"{tmp_path}/", "") for warning in settings.warnings]
     assert ["web"] == [dataset.name for dataset in settings.datasets]
+
+
+def test_quiesce_without_its_hook(tmp_path: Path) -> None:
+    """A quiesce that brings nothing to rest is named."""
+    (warning,) = load(write(tmp_path, BASE + WEB + 'quiesce = "hook"\n')).warnings
+    assert warning.endswith(
+        'dataset[web].quiesce: "hook" takes hooks.before_freeze, which is not set; each file is whole'
+    )
 
 
 def _at(folder: Path, text: str) -> Settings:
