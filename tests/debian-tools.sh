@@ -16,6 +16,7 @@ need mkfs.btrfs btrfs-progs
 need stress-ng stress-ng
 need tc iproute2
 need rsync rsync
+need fusermount3 fuse3
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then

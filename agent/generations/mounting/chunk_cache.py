@@ -1,4 +1,7 @@
-"""Chunks that are read again in a moment, or will be read next: fetched ahead by threads of their own, bounded."""
+"""Chunks that are read again in a moment, or will be read next: fetched ahead by threads of their own, bounded.
+
+What came first goes first, read or not: who reads on has read it by then, and the kernel keeps what was read.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,6 @@ class ChunkCache:
         with self._lock:
             data = self._kept.get(name)
             if data is not None:
-                self._kept.move_to_end(name)
                 return data
             coming = self._coming.get(name)
         if coming is not None:
@@ -60,24 +62,26 @@ class ChunkCache:
                 return data
         return self._fetched(name)
 
-    def fetch_ahead(self, names: Sequence[bytes], average: int) -> None:
-        """Somebody will ask for these in a moment, in this order. ``average``: bytes of one."""
+    def fetch_ahead(self, names: Sequence[bytes], average: int) -> int:
+        """Somebody will ask for these in a moment, in this order; how many of them are, or will be, here. ``average``: bytes of
+        one."""
         step = max(1, self._limits.batch // max(1, average))
         for first in range(0, len(names), step):
-            self._begin(names[first : first + step])
+            if not self._begin(names[first : first + step]):
+                return first
+        return len(names)
 
-    def _begin(self, names: Sequence[bytes]) -> None:
+    def _begin(self, names: Sequence[bytes]) -> bool:
         with self._lock:
             wanted = [name for name in names if name not in self._kept and name not in self._coming]
-            if not wanted or self._jobs >= self._limits.jobs:
-                return
+            if not wanted:
+                return True
+            if self._jobs >= self._limits.jobs:
+                return False
             self._jobs += 1
-            try:
-                job = self._workers.submit(self._fetch, wanted)
-            except RuntimeError:  # it is being closed
-                self._jobs -= 1
-                return
+            job = self._workers.submit(self._fetch, wanted)
             self._coming.update(dict.fromkeys(wanted, job))
+            return True
 
     def _fetch(self, names: Sequence[bytes]) -> None:
         try:

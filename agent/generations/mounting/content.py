@@ -21,7 +21,7 @@ class ReadAhead:
 
     window: int = 16 << 20
     first: int = 256 << 10
-    most: int = 8 << 20
+    most: int = 6 << 20
     apart: int = 1 << 20
 
 
@@ -103,14 +103,19 @@ class FileContent:
         # In steps: each costs a look at the list, whatever it finds.
         if upto - start < min(limits.first, self._row.size - start) or start >= upto:
             return
-        self._fetched = upto
+        self._fetched = self._fetch(start, upto)
+
+    def _fetch(self, start: int, upto: int) -> int:
+        """How far it is being fetched: not all of it where many read on at once."""
         names: list[bytes] = []
+        ends: list[int] = []
         size, at = 0, start
         while at < upto:
             begin, chunk = self._chunk_at(at)
+            at = begin + chunk.length
             if chunk.kind == DATA:
                 names.append(chunk.name)
+                ends.append(at)
                 size += chunk.length
-            at = begin + chunk.length
-        if names:
-            self._cache.fetch_ahead(names, size // len(names))
+        taken = self._cache.fetch_ahead(names, size // len(names)) if names else 0
+        return at if taken == len(names) else ends[taken - 1] if taken else start

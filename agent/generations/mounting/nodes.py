@@ -83,7 +83,7 @@ class MomentNode:
 
     def _listed(self, entry: MomentEntry) -> DirectoryEntry:
         row = entry.row
-        node = MomentNode(self.moment, row, entry.linked, self.hold)
+        node = MomentNode(self.moment, row, bool(entry.linked), self.hold)
         return DirectoryEntry(entry.name, row.mode, inode(self.moment.number, row.id), node)
 
     def lasts(self) -> bool:
