@@ -19,7 +19,7 @@ from agent.fs.confined import create_nameless
 from agent.fs.xattrs import read_xattrs
 
 #: The bytes of many chunks by name, as far as they are at hand, checked.
-ReadMany: TypeAlias = Callable[[Sequence[bytes]], dict[bytes, bytes]]
+ReadMany: TypeAlias = Callable[[Sequence[bytes]], dict[bytes, bytes | memoryview]]
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SPECIAL_BITS = 0o7000
 
@@ -68,7 +68,7 @@ def created_in(fd: int) -> Created | None:
         os.close(probe)
 
 
-def make_plain(fd: int, file: PlainFile, data: bytes, created: Created) -> None:
+def make_plain(fd: int, file: PlainFile, data: bytes | memoryview, created: Created) -> None:
     """Make one file. The process's umask must be 0. OSError; nothing stands there then that was not there before."""
     name, row = file.name, file.row
     require_component(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from agent.apply.writing.file_content import Layout
-from agent.apply.writing.read_ahead import read_ahead
 from agent.apply.writing.writer import ContentWriter
 from agent.chunking.reader import LARGE
 from agent.core import chunks
@@ -14,10 +13,13 @@ from agent.core.errors import WireError
 from agent.core.rows import ObjectRow
 from agent.fs.content import read_exact
 from agent.generations.reading import ReadChunk, chunks_within
+from agent.generations.restore.plain_files import ReadMany
 
 #: Files from here on are shared out among the crew in stretches of so many bytes.
 SHARED = 4 * LARGE
 STRETCH = 32 << 20
+#: Chunks that are read at once.
+_AT_ONCE = 16
 
 
 def stretches(size: int, length: int = STRETCH) -> list[tuple[int, int]]:
@@ -25,28 +27,28 @@ def stretches(size: int, length: int = STRETCH) -> list[tuple[int, int]]:
     return [(at, min(length, size - at)) for at in range(0, size, length)]
 
 
-def make_stretch(fd: int, row: ObjectRow, offset: int, length: int, read: ReadChunk) -> int:
+def make_stretch(fd: int, row: ObjectRow, offset: int, length: int, read: ReadChunk, read_many: ReadMany) -> int:
     """Make what begins within a stretch of an open file of the right size as it was; bytes written. Raises as ``read``,
     ``WireError``, OSError."""
     writer, written = ContentWriter(fd), 0
     layout = Layout(fd, os.fstat(fd).st_size)
-    wanted = [one for one in chunks_within(row, offset, length, read) if one[0] >= offset]
-    lacking = []
-    for at, entry in wanted:
-        if _stands(fd, layout, at, entry):
+    lacking: list[tuple[int, Chunk]] = []
+    for at, entry in chunks_within(row, offset, length, read):
+        if at < offset or _stands(fd, layout, at, entry):
             continue
         if entry.kind == HOLE:
             writer.hole(at, entry.length)
         else:
             lacking.append((at, entry))
-    offsets = iter(lacking)
-    for entry, data in read_ahead((one for _, one in lacking), lambda one: read(one.name)):
-        at, _ = next(offsets)
-        if len(data) != entry.length:
-            raise WireError(
-                "restore", entry.name.hex(), f"a chunk of {len(data)} bytes where the row says {entry.length}"
-            )
-        written += writer.put(at, data)
+    for first in range(0, len(lacking), _AT_ONCE):
+        some = lacking[first : first + _AT_ONCE]
+        at_hand = read_many([entry.name for _, entry in some])
+        for at, entry in some:
+            data = at_hand.get(entry.name) or read(entry.name)
+            if len(data) != entry.length:
+                reason = f"a chunk of {len(data)} bytes where the row says {entry.length}"
+                raise WireError("restore", entry.name.hex(), reason)
+            written += writer.put(at, data)
     return written
 
 

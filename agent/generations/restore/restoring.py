@@ -49,8 +49,10 @@ def restore_into(target: Target, wanted: Restoration, crew: Crew, serial: str) -
     )
 
     def took(work: Work) -> None:
+        # Of a large file each stretch that lacks something says so.
+        work.unmade = [one for one in work.unmade if one[:2] not in failed]
+        failed.update(one[:2] for one in work.unmade if one[4])
         _add(run, work)
-        failed.update((one[0], one[1]) for one in work.unmade if one[4])
 
     try:
         crew.begin(wanted.stores, moment.number, (target.root, target.ours, target.displaced), serial, took)

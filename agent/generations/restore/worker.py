@@ -18,7 +18,6 @@ from agent.core.ids import CommitNumber, ObjectId
 from agent.core.rows import ObjectRow, decode_object
 from agent.fs.confined import make_dir, open_dir, open_pinned
 from agent.fs.dir_tree import DirTree
-from agent.fs.metadata import access_of_fd
 from agent.generations.reading import ReadChunk
 from agent.generations.restore.making import EntryMaker
 from agent.generations.restore.plain_files import Created, PlainFile, ReadMany, created_in, make_plain, plain_file
@@ -122,7 +121,8 @@ class _Worker:
         except OSError as error:
             fatal = as_fatal(error, os.fsdecode(os.readlink(b"/proc/self/fd/%d" % self._root)))
             if fatal is None:
-                work.unmade.append((directory, b"", error.strerror or str(error), "", True))
+                name = given[0] if kind == STRETCH else b""
+                work.unmade.append((directory, name, error.strerror or str(error), "", True))
             else:
                 _say(pipe, [1, type(fatal).__name__, fatal.operation, fatal.subject, fatal.reason, fatal.remedy])
                 return
@@ -186,14 +186,14 @@ class _Worker:
     ) -> None:
         maker = self._maker
         try:
-            maker.work.written += make_stretch(fd, row, offset, length, maker.read)
+            maker.work.written += make_stretch(fd, row, offset, length, maker.read, self._read_many)
         except (ChunkLost, WireError) as error:
             maker.lost(directory, name, error)
             return
         maker.work.verified += length
 
 
-def _made_plain(fd: int, file: PlainFile, data: bytes, created: Created) -> bool:
+def _made_plain(fd: int, file: PlainFile, data: bytes | memoryview, created: Created) -> bool:
     try:
         make_plain(fd, file, data, created)
     except OSError:
@@ -203,5 +203,5 @@ def _made_plain(fd: int, file: PlainFile, data: bytes, created: Created) -> bool
 
 def _is_ours(pinned: int) -> bool:
     """Whether an open entry is a file that only we read and write, of one name."""
-    st, access = os.fstat(pinned), access_of_fd(pinned)
-    return stat.S_ISREG(st.st_mode) and st.st_nlink == 1 and st.st_uid == os.geteuid() and not access.mode & 0o077
+    st = os.fstat(pinned)
+    return stat.S_ISREG(st.st_mode) and st.st_nlink == 1 and st.st_uid == os.geteuid() and not st.st_mode & 0o077

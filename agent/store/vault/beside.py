@@ -136,14 +136,14 @@ class VaultBeside(VaultReader):
                 found.append(None)
         return found
 
-    def read_many(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
+    def read_many(self, names: Sequence[bytes]) -> dict[bytes, bytes | memoryview]:
         """Of these chunks those that lie whole in the packs, each checked, in few calls. Who misses one asks :meth:`read` for it,
         which finds it or says why. Raises ``StoreFailed``."""
         with self.lock:
             self._require_open("read the vault")
             self._looked += 1
             places = self._index.places(names)
-        found: dict[bytes, bytes] = {}
+        found: dict[bytes, bytes | memoryview] = {}
         for run in runs_of(places):
             try:
                 with self.lock:

@@ -33,15 +33,16 @@ def runs_of(places: Sequence[tuple[bytes, Place]]) -> Iterator[Run]:
         yield run
 
 
-def opened_run(data: bytes, start: int, run: Run) -> Iterator[tuple[bytes, bytes]]:
+def opened_run(data: bytes, start: int, run: Run) -> Iterator[tuple[bytes, bytes | memoryview]]:
     """Name and bytes of each chunk of a run, of which ``data`` was read at ``start``; what is not what its name says is left
     out."""
+    whole = memoryview(data)
     for name, place in run:
         at = place.offset - start + HEADER_SIZE
-        stored = data[at : at + place.stored_length]
+        stored = whole[at : at + place.stored_length]
         try:
-            raw = stored if place.codec == RAW else unpack(place.codec, place.raw_length, stored)
-            if compute_name(place.kind, raw) == name:
+            raw = stored if place.codec == RAW else unpack(place.codec, place.raw_length, bytes(stored))
+            if len(raw) == place.raw_length and compute_name(place.kind, raw) == name:
                 yield name, raw
         except WireError:
             continue
