@@ -44,6 +44,7 @@ class Typed:
     at: str
     to: str
     in_place: bool
+    changed_since: str
     paths: tuple[str, ...]
     yes: bool
     dry_run: bool
@@ -61,6 +62,7 @@ class Sought:
     stores: Stores
     parts: Parts
     digest: str
+    since: Moment | None
 
 
 @click.command()
@@ -76,6 +78,7 @@ class Sought:
     "--to", default="", metavar="DIR|FILE", help="Where to: a directory, empty or none yet; of one file, its path."
 )
 @click.option("--in-place", is_flag=True, help="Make the dataset's own directory so; only what differs is written.")
+@click.option("--changed-since", default="", metavar="MOMENT", help="Only what is not as it was then.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be restored.")
 @json_option
@@ -88,6 +91,7 @@ def restore(
     at: str,
     to: str,
     in_place: bool,
+    changed_since: str,
     yes: bool,
     dry_run: bool,
     as_json: bool,
@@ -97,13 +101,15 @@ def restore(
     Every chunk is checked. Typed on the node that keeps the dataset's vault, whether its agent runs or not. Nothing is deleted:
     what is in the way is moved to .hikae/displaced. One that was cut off goes on where it was when it is typed again. Exit code 1
     when something could not be restored; the rest was."""
-    typed = Typed(dataset, generation, at, to, in_place, paths, yes, dry_run, as_json)
+    typed = Typed(dataset, generation, at, to, in_place, changed_since, paths, yes, dry_run, as_json)
     if bool(to) == in_place:
         raise UsageError("restore", dataset, "one of --to and --in-place is needed, and only one")
     from agent.generations.restore.crew import Crew
 
     with Crew() as crew, _found(context, typed) as found:
         remark(f"{dataset}: {found.moment.sentence()}")
+        if found.since is not None:
+            remark(f"  only what is not as in {found.since.sentence()}")
         return _restored(context, typed, found, crew)
 
 
@@ -112,6 +118,7 @@ def _found(context: Context, typed: Typed) -> Iterator[Sought]:
     """Whatever is wrong with what was typed is said here, before anything is touched."""
     from agent.config import load
     from agent.core.clock import SystemClock
+    from agent.generations.any_moment import any_moment
     from agent.generations.lease import leased
     from agent.generations.moments import Watching, moment_of
     from agent.generations.reading import MomentReader
@@ -122,13 +129,15 @@ def _found(context: Context, typed: Typed) -> Iterator[Sought]:
     catalog, vault = str(settings.home(dataset.name) / "catalog.db"), str(settings.vault(dataset))
     _require_vault(settings, dataset, catalog, vault)
     with Stores(catalog, vault).opened() as (reader, read, _):
-        moment = moment_of(reader, dataset.name, typed.generation, typed.at, Watching(SystemClock().now_ns()))
-        with leased(reader, moment.number, f"hikae restore, process {os.getpid()}"):
+        asking, who = Watching(SystemClock().now_ns()), f"hikae restore, process {os.getpid()}"
+        moment = moment_of(reader, dataset.name, typed.generation, typed.at, asking)
+        since = any_moment(reader, dataset.name, typed.changed_since, asking) if typed.changed_since else None
+        with leased(reader, moment.number, who), leased(reader, (since or moment).number, who):
             tree = MomentReader(reader, read, moment.number)
             commit = reader.commit_at(moment.number)
             digest = commit.digest.hex() if commit is not None else ""
             parts = _parts(tree, dataset, moment, typed.paths)
-            yield Sought(settings, dataset, moment, tree, Stores(catalog, vault), parts, digest)
+            yield Sought(settings, dataset, moment, tree, Stores(catalog, vault), parts, digest, since)
 
 
 def _dataset(settings: Settings, name: str) -> Dataset:
@@ -166,7 +175,9 @@ def _restored(context: Context, typed: Typed, found: Sought, crew: Crew) -> int:
     from agent.generations.restore.gates import NeededRoom, is_on_the_vaults_disk, needed, refuse_place
 
     commit = found.reader.catalog.commit_at(found.moment.number)
-    if found.parts.is_whole and commit is not None:
+    if found.since is not None:
+        need = NeededRoom(0, 0, 0)
+    elif found.parts.is_whole and commit is not None:
         need = NeededRoom(commit.entries, commit.bytes, commit.bytes + 4096 * commit.entries)
     else:
         need = needed(found.reader, found.parts, exactly=False)
@@ -205,7 +216,9 @@ def _into_directory(found: Sought, typed: Typed, to: str, need: NeededRoom, crew
     dataset = found.dataset
     rules = Rules(dataset.exclude, dataset.include, apart(dataset, found.settings.datasets))
     left_out = rules.excluded if rules and typed.in_place else nothing_left_out
-    order = Order(dataset.name, found.digest, tuple(os.fsdecode(path) for path in found.parts.paths))
+    since = found.since.number if found.since is not None else None
+    parts = (*(os.fsdecode(path) for path in found.parts.paths), *((f"changed since {since}",) if since else ()))
+    order = Order(dataset.name, found.digest, parts)
     if not typed.in_place:
         refuse_small(to, found.reader, found.parts, need)
     target = open_target(to, order, in_place=typed.in_place)
@@ -214,7 +227,10 @@ def _into_directory(found: Sought, typed: Typed, to: str, need: NeededRoom, crew
             remark("  a restore that was cut off goes on where it was")
         look = _telling(progress, need)
         return restore_into(
-            target, Restoration(found.reader, found.stores, found.parts, left_out, look), crew, secrets.token_hex(4)
+            target,
+            Restoration(found.reader, found.stores, found.parts, left_out, look, since),
+            crew,
+            secrets.token_hex(4),
         )
     finally:
         target.close()

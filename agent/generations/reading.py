@@ -6,6 +6,7 @@ finds it whole however long he reads.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
@@ -13,7 +14,7 @@ from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, PIECE, Chunk
 from agent.core.errors import Damaged
 from agent.core.ids import ROOT, CommitNumber, ObjectId
-from agent.core.rows import ObjectRow, decode_object
+from agent.core.rows import ObjectRow, decode_object, file_type_of
 from agent.store.catalog.reader import CatalogReader
 
 #: The bytes of a chunk, checked against its name. Raises ``NotFound``, ``Damaged``, ``StoreFailed``.
@@ -33,6 +34,11 @@ class MomentEntry(NamedTuple):
     def row(self) -> ObjectRow:
         """The object."""
         return decode_object(self.raw)
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether other entries stand in it."""
+        return file_type_of(self.raw) == stat.S_IFDIR
 
 
 class MomentReader:

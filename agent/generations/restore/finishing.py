@@ -56,7 +56,12 @@ def _link(run: RestoreRun, one: LaterEntry, failed: Container[tuple[ObjectId, by
         return
     # Looked up one after the other: the second look keeps the first open.
     source, fd = run.dirs.fd(first[0]), run.dirs.fd(one.parent)
-    run.maker.link(source, first[1], fd, one.name, row)
+    try:
+        run.maker.link(source, first[1], fd, one.name, row)
+    except FileNotFoundError:
+        # Only what changed is made, and its first name did not.
+        run.maker.make(one.parent, fd, one.name, row, 1, fresh=False)
+        return
     run.done.entries += 1
 
 

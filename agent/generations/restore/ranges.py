@@ -18,8 +18,6 @@ from agent.generations.restore.plain_files import ReadMany
 #: Files from here on are shared out among the crew in stretches of so many bytes.
 SHARED = 4 * LARGE
 STRETCH = 32 << 20
-#: Chunks that are read at once.
-_AT_ONCE = 16
 
 
 def stretches(size: int, length: int = STRETCH) -> list[tuple[int, int]]:
@@ -40,15 +38,13 @@ def make_stretch(fd: int, row: ObjectRow, offset: int, length: int, read: ReadCh
             writer.hole(at, entry.length)
         else:
             lacking.append((at, entry))
-    for first in range(0, len(lacking), _AT_ONCE):
-        some = lacking[first : first + _AT_ONCE]
-        at_hand = read_many([entry.name for _, entry in some])
-        for at, entry in some:
-            data = at_hand.get(entry.name) or read(entry.name)
-            if len(data) != entry.length:
-                reason = f"a chunk of {len(data)} bytes where the row says {entry.length}"
-                raise WireError("restore", entry.name.hex(), reason)
-            written += writer.put(at, data)
+    for at, entry in lacking:
+        # One after the other: what was read is still in the processor's cache when it is named and written.
+        data = read_many((entry.name,)).get(entry.name) or read(entry.name)
+        if len(data) != entry.length:
+            reason = f"a chunk of {len(data)} bytes where the row says {entry.length}"
+            raise WireError("restore", entry.name.hex(), reason)
+        written += writer.put(at, data)
     return written
 
 

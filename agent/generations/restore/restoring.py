@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.apply.ports import LeftOut
-from agent.core.ids import ROOT, ObjectId
+from agent.core.ids import ROOT, CommitNumber, ObjectId
 from agent.fs.confined import make_dir, open_dir
 from agent.fs.dir_tree import DirTree
 from agent.fs.metadata import apply_metadata
 from agent.generations.reading import MomentReader
 from agent.generations.restore.asked import Parts
+from agent.generations.restore.changed import walk_changed
 from agent.generations.restore.crew import Crew
 from agent.generations.restore.finishing import finish
 from agent.generations.restore.making import EntryMaker
@@ -26,13 +27,14 @@ from agent.generations.restore.worker import Stores
 class Restoration:
     """What is brought back: the moment, which stays readable meanwhile, where its stores are for the crew, and which parts of it.
     ``left_out``: what in the target is not the dataset's; ``look``: called now and then with what is done so far; it raises what
-    is to end the restore."""
+    is to end the restore. ``since``: only what differs between that commit and the moment is made; None: all."""
 
     moment: MomentReader
     stores: Stores
     parts: Parts
     left_out: LeftOut
     look: Callable[[Done], None]
+    since: CommitNumber | None = None
 
 
 def restore_into(target: Target, wanted: Restoration, crew: Crew, serial: str) -> Done:
@@ -56,9 +58,12 @@ def restore_into(target: Target, wanted: Restoration, crew: Crew, serial: str) -
 
     try:
         crew.begin(wanted.stores, moment.number, (target.root, target.ours, target.displaced), serial, took)
-        walk(run, target.fresh)
+        if wanted.since is None:
+            walk(run, target.fresh)
+        else:
+            walk_changed(run, wanted.since)
         finish(run, failed)
-        done.displaced += maker.work.displaced
+        _add(run, maker.work)
         target.finish()
         _root(run, target)
     finally:

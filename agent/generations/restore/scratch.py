@@ -3,7 +3,7 @@ large files that are made in stretches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apsw
@@ -14,7 +14,13 @@ from agent.store.sqlite import query
 _TABLES = """
 create table directory (at integer primary key, id integer not null, raw blob not null);
 create table link (at integer primary key, parent integer not null, name blob not null, raw blob not null);
+create table changed (
+    parent integer not null, name blob not null, whole integer not null, primary key (parent, name)
+) without rowid;
 create table large (at integer primary key, parent integer not null, name blob not null, raw blob not null);
+"""
+_CHANGED = """
+insert into changed values (?, ?, ?) on conflict do update set whole = max(whole, excluded.whole)
 """
 _BATCH = 1000
 
@@ -63,6 +69,20 @@ class RestoreScratch:
     def links(self) -> Iterator[LaterEntry]:
         """Every further name."""
         return self._later("link")
+
+    def changed(self, names: Iterable[tuple[ObjectId, bytes, bool]]) -> None:
+        """Names that are to be looked at; with True, what stands below one as a whole."""
+        with self._connection:
+            self._connection.executemany(_CHANGED, names)
+
+    def changed_in(self, after: ObjectId) -> tuple[ObjectId, list[tuple[bytes, bool]]] | None:
+        """The next directory in which names are to be looked at, and these; None after the last."""
+        found = query(self._connection, "select min(parent) from changed where parent > ?", (after,))
+        parent = found[0][0]
+        if parent is None:
+            return None
+        rows = query(self._connection, "select name, whole from changed where parent = ? order by name", (parent,))
+        return ObjectId(parent), [(name, bool(whole)) for name, whole in rows]
 
     def larges(self) -> Iterator[LaterEntry]:
         """Every file that is made in stretches."""

@@ -49,7 +49,7 @@ class RestoreRun:
     look: Callable[[], None]
 
 
-class _Task:
+class DirectoryTask:
     """What is gathered for the crew of one directory."""
 
     def __init__(self, run: RestoreRun, directory: ObjectId, fresh: bool) -> None:
@@ -75,7 +75,13 @@ def walk(run: RestoreRun, fresh: bool) -> None:
     """Make all that is asked for but further names and the metadata of directories. ``fresh``: the target is empty.
 
     Raises what ends a restore: ``TryAgain`` (disk full), ``StoreFailed``, ``Damaged`` (the catalog)."""
-    levels: list[Iterator[tuple[ObjectId, bytes, bool]]] = [iter(((ROOT, b"", fresh),))]
+    walk_below(run, ROOT, b"", fresh)
+    run.crew.settle()
+
+
+def walk_below(run: RestoreRun, start: ObjectId, at: bytes, fresh: bool) -> None:
+    """The same of what is in one directory, which stands at the path ``at``; the crew goes on with it."""
+    levels: list[Iterator[tuple[ObjectId, bytes, bool]]] = [iter(((start, at, fresh),))]
     while levels:
         found = next(levels[-1], None)
         if found is None:
@@ -87,7 +93,6 @@ def walk(run: RestoreRun, fresh: bool) -> None:
             levels.append(iter(_directory(run, id, path, is_new)))
         except OSError as error:
             note(run, path, error)
-    run.crew.settle()
 
 
 def _directory(run: RestoreRun, id: ObjectId, path: bytes, fresh: bool) -> list[tuple[ObjectId, bytes, bool]]:
@@ -95,22 +100,22 @@ def _directory(run: RestoreRun, id: ObjectId, path: bytes, fresh: bool) -> list[
     cover = run.parts.cover(path)
     if not fresh and cover is Cover.WITHIN:
         _clear(run, id, path)
-    below, task = [], _Task(run, id, fresh)
+    below, task = [], DirectoryTask(run, id, fresh)
     for entry in run.moment.every_entry(id):
         inner = path_below(path, entry.name)
         if cover is not Cover.WITHIN and run.parts.cover(inner) is Cover.OUTSIDE:
             continue
         if file_type_of(entry.raw) == stat.S_IFDIR:
-            made = _made(run, id, entry, inner)
+            made = make_directory(run, id, entry, inner)
             if made is not None:
                 below.append((entry.id, inner, made))
         else:
-            _entry(run, id, entry, inner, task)
+            give_entry(run, id, entry, inner, task)
     task.give()
     return below
 
 
-def _made(run: RestoreRun, parent: ObjectId, entry: MomentEntry, path: bytes) -> bool | None:
+def make_directory(run: RestoreRun, parent: ObjectId, entry: MomentEntry, path: bytes) -> bool | None:
     """Make a directory, or take the one that stands; whether it is new, None where there can be none."""
     fd = run.dirs.fd(parent)
     try:
@@ -139,7 +144,7 @@ def _made_here(run: RestoreRun, fd: int, name: bytes) -> bool:
     return True
 
 
-def _entry(run: RestoreRun, parent: ObjectId, entry: MomentEntry, path: bytes, task: _Task) -> None:
+def give_entry(run: RestoreRun, parent: ObjectId, entry: MomentEntry, path: bytes, task: DirectoryTask) -> None:
     """Anything but a directory: for the crew now, or for later."""
     kind = file_type_of(entry.raw)
     if kind == stat.S_IFREG and run.moment.owes(entry.id):
@@ -210,22 +215,24 @@ def _clear(run: RestoreRun, id: ObjectId, path: bytes) -> None:
     round; what is not the dataset's stays."""
     fd = run.dirs.fd(id)
     for name in entries(fd):
-        if id == ROOT and name in (PRIVATE_DIR, LOST_AND_FOUND):
-            continue
-        inner, is_dir = path_below(path, name), is_directory(fd, name)
-        child = run.moment.catalog.child(id, name, run.moment.number)
-        raw = run.moment.catalog.object(child, run.moment.number) if child is not None else None
-        if raw is not None and (file_type_of(raw) == stat.S_IFDIR) == is_dir:
-            continue
-        if run.left_out(inner, is_dir) or is_mounted(fd, name):
-            continue
-        if is_dir and (first := first_untouched(fd, name, inner, run.left_out)) is not None:
-            shown = first.decode("utf-8", "backslashreplace")
-            run.done.not_made(
-                Unmade(inner, f"it stays, as it holds what exclude names, or a mount: {shown}", "", False)
-            )
-            continue
-        run.maker.displace(fd, name)
+        if id != ROOT or name not in (PRIVATE_DIR, LOST_AND_FOUND):
+            clear_name(run, id, fd, name, path)
+
+
+def clear_name(run: RestoreRun, id: ObjectId, fd: int, name: bytes, path: bytes) -> None:
+    """Move one entry aside, if it is such. ``fd``, ``path``: of its directory."""
+    inner, is_dir = path_below(path, name), is_directory(fd, name)
+    child = run.moment.catalog.child(id, name, run.moment.number)
+    raw = run.moment.catalog.object(child, run.moment.number) if child is not None else None
+    if raw is not None and (file_type_of(raw) == stat.S_IFDIR) == is_dir:
+        return
+    if run.left_out(inner, is_dir) or is_mounted(fd, name):
+        return
+    if is_dir and (first := first_untouched(fd, name, inner, run.left_out)) is not None:
+        shown = first.decode("utf-8", "backslashreplace")
+        run.done.not_made(Unmade(inner, f"it stays, as it holds what exclude names, or a mount: {shown}", "", False))
+        return
+    run.maker.displace(fd, name)
 
 
 def note(run: RestoreRun, path: bytes, error: OSError) -> None:

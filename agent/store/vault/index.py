@@ -113,12 +113,14 @@ class Index:
         return None
 
     def places(self, names: Sequence[bytes]) -> list[tuple[bytes, Place]]:
-        """Where those of these chunks are that the index has, in one question; what waits in memory is left out."""
+        """Where those of these chunks are that are there, in one question."""
+        waiting = [(name, self._pending[name]) for name in names if name in self._pending]
+        asked = [name for name in names if name not in self._pending] if waiting else names
         try:
-            rows = query(self._connection, _PLACES, (apsw.carray(tuple(names)),)) if names else ()
+            rows = query(self._connection, _PLACES, (apsw.carray(tuple(asked)),)) if asked else ()
         except apsw.Error as error:
             raise self._failure(error) from error
-        return [(row[0], Place(*row[1:])) for row in rows]
+        return [*waiting, *((row[0], Place(*row[1:])) for row in rows)]
 
     def put(self, name: bytes, place: Place, bases: tuple[bytes, ...] = ()) -> None:
         """A record was appended; it waits for :meth:`flush`. Places must rise. ``bases``: what it is a patch of."""

@@ -109,3 +109,28 @@ def test_packs_that_went_are_let_go_of(vault: Vault, directory: str) -> None:
         for _ in range(300):
             beside.read(chunks[-1].name)
         assert [] == [pack for pack in beside._open._open.values() if not os.fstat(pack.fd).st_nlink]
+
+
+def test_many_are_read_by_few_calls(vault: Vault, directory: str) -> None:
+    """Those that lie whole in the packs, in the index or behind its end; what is damaged, a patch, or not there is left to be
+    asked for."""
+    raws = [os.urandom(900) for _ in range(40)] + [b"packed well " * 100]
+    vault.add([chunk(raw) for raw in raws[:20]], raws[:20])
+    with vault.collecting():
+        vault.add([chunk(raw) for raw in raws[20:]], raws[20:])
+    packed = pack_patch(name_of(raws[0][:-1]), DATA, raws[0][:-1], between(raws[0][:-1], name_of(raws[0]), raws[0]))
+    assert packed is not None
+    vault.add([StoredChunk(packed.name, DATA, packed.codec, 899, packed.stored, 1)], [raws[0][:-1]])
+    vault.sync()
+    names = [name_of(raw) for raw in raws]
+    with VaultBeside.open_beside(directory) as beside:
+        asked = [*names, packed.name, name_of(b"none")]
+        assert dict(zip(names, raws, strict=True)) == {
+            name: bytes(raw) for name, raw in beside.read_many(asked).items()
+        }
+        ((_, place),) = beside._index.places(names[7:8])
+        with open(os.path.join(directory, "packs", f"{place.pack:08d}.pack"), "r+b") as pack:
+            pack.seek(place.end - 1)
+            pack.write(b"?" if raws[7][-1:] != b"?" else b"!")
+        assert names[7] not in beside.read_many(asked)
+        assert names[8] in beside.read_many(asked)

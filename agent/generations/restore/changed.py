@@ -1,0 +1,122 @@
+"""Only what lies between two moments: what is not as it was at the earlier one, or the later, is made as at the moment that is
+restored, and nothing else is looked at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from agent.core.ids import ROOT, CommitNumber, ObjectId
+from agent.core.rows import key_is_object, object_id_of_key, object_id_of_name, parent_and_name_of_key
+from agent.generations.reading import MomentEntry
+from agent.generations.restore.asked import Cover
+from agent.generations.restore.walk import (
+    DirectoryTask,
+    RestoreRun,
+    clear_name,
+    give_entry,
+    make_directory,
+    note,
+    path_below,
+    walk_below,
+)
+
+
+def walk_changed(run: RestoreRun, since: CommitNumber) -> None:
+    """As ``walk``, of what differs between ``since`` and the moment. Raises also ``NotFound`` when ``since`` cannot be read."""
+    catalog, number = run.moment.catalog, run.moment.number
+    for batch in catalog.difference(since, number):
+        run.look()
+        run.scratch.changed(_names(run, batch))
+    at = ObjectId(0)
+    while (found := run.scratch.changed_in(at)) is not None:
+        at, names = found
+        run.look()
+        path = catalog.path_of(at, number)
+        # What stood in a directory that the moment does not have goes with it.
+        if path is not None and run.parts.cover(path) is not Cover.OUTSIDE:
+            try:
+                _directory(run, at, path, names)
+            except OSError as error:
+                note(run, path, error)
+    run.crew.settle()
+
+
+def _names(
+    run: RestoreRun, batch: list[tuple[bytes, bytes | None, bytes | None]]
+) -> Iterator[tuple[ObjectId, bytes, bool]]:
+    for key, old, new in batch:
+        if not key_is_object(key):
+            is_another = old is None or new is None or object_id_of_name(old) != object_id_of_name(new)
+            yield *parent_and_name_of_key(key), is_another
+        elif new is not None:
+            id = object_id_of_key(key)
+            yield from ((*name, False) for name in run.moment.catalog.names_of(id, run.moment.number))
+
+
+def _directory(run: RestoreRun, id: ObjectId, path: bytes, names: list[tuple[bytes, bool]]) -> None:
+    fd, task = _reached(run, id), DirectoryTask(run, id, fresh=False)
+    for name, whole in names:
+        inner = path_below(path, name)
+        if run.parts.cover(inner) is not Cover.OUTSIDE:
+            run.dirs.fd(id)
+            _name(run, id, fd, name, inner, task, whole)
+    task.give()
+    _touched(run, id)
+
+
+def _name(run: RestoreRun, id: ObjectId, fd: int, name: bytes, path: bytes, task: DirectoryTask, whole: bool) -> None:
+    if _stands(fd, name):
+        clear_name(run, id, fd, name, path[: -len(name) - 1] if len(path) > len(name) else b"")
+    entry = _entry(run, id, name)
+    if entry is None:
+        return
+    if not entry.is_directory:
+        give_entry(run, id, entry, path, task)
+        return
+    made = make_directory(run, id, entry, path)
+    if made is not None and whole:
+        walk_below(run, entry.id, path, made)
+
+
+def _entry(run: RestoreRun, parent: ObjectId, name: bytes) -> MomentEntry | None:
+    catalog, number = run.moment.catalog, run.moment.number
+    id = catalog.child(parent, name, number)
+    raw = catalog.object(id, number) if id is not None else None
+    if id is None or raw is None:
+        return None
+    return MomentEntry(name, id, raw, len(catalog.some_names(id, 2, number)) > 1)
+
+
+def _reached(run: RestoreRun, id: ObjectId) -> int:
+    """The open directory; what is missing of the way to it is made, without what else stood in it."""
+    way: list[tuple[ObjectId, bytes]] = []
+    at = id
+    while True:
+        try:
+            run.dirs.fd(at)
+            break
+        except FileNotFoundError:
+            parent, name = run.moment.catalog.names_of(at, run.moment.number)[0]
+            way.append((parent, name))
+            at = parent
+    for parent, name in reversed(way):
+        entry = _entry(run, parent, name)
+        assert entry is not None
+        make_directory(run, parent, entry, run.moment.catalog.path_of(entry.id, run.moment.number) or b"")
+    return run.dirs.fd(id)
+
+
+def _touched(run: RestoreRun, id: ObjectId) -> None:
+    """Its metadata is set anew at the end."""
+    raw = run.moment.catalog.object(id, run.moment.number)
+    if raw is not None and id != ROOT:
+        run.scratch.directory(id, raw)
+
+
+def _stands(fd: int, name: bytes) -> bool:
+    try:
+        os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
