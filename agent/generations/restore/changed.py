@@ -34,7 +34,7 @@ def walk_changed(run: RestoreRun, since: CommitNumber) -> None:
         run.look()
         path = catalog.path_of(at, number)
         # What stood in a directory that the moment does not have goes with it.
-        if path is not None and run.parts.cover(path) is not Cover.OUTSIDE:
+        if path is not None and run.parts.cover(path) is not Cover.OUTSIDE and not _is_walked(run, at):
             try:
                 _directory(run, at, path, names)
             except OSError as error:

@@ -19,6 +19,7 @@ create table changed (
 ) without rowid;
 create table large (at integer primary key, parent integer not null, name blob not null, raw blob not null);
 """
+_IS_WHOLE = "select 1 from changed where parent = ? and name = ? and whole"
 _CHANGED = """
 insert into changed values (?, ?, ?) on conflict do update set whole = max(whole, excluded.whole)
 """
@@ -83,6 +84,10 @@ class RestoreScratch:
             return None
         rows = query(self._connection, "select name, whole from changed where parent = ? order by name", (parent,))
         return ObjectId(parent), [(name, bool(whole)) for name, whole in rows]
+
+    def is_whole(self, parent: ObjectId, name: bytes) -> bool:
+        """Whether what stands below a name is looked at as a whole."""
+        return bool(query(self._connection, _IS_WHOLE, (parent, name)))
 
     def larges(self) -> Iterator[LaterEntry]:
         """Every file that is made in stretches."""

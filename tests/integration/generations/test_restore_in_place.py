@@ -120,7 +120,7 @@ def test_what_differs_is_written(stores: StoresOf, tree: Path) -> None:
     assert [] == differences(str(both.base / "was"), str(tree))
     assert ["moved here", "new"] == displaced(tree)
     # "moved" and "gone", 5 files each, and one changed.
-    assert done.written <= 11 * 5000
+    assert done.written <= 11 * 5000, done
     assert done.is_whole
     assert done.verified == done.size
     again = made_equal(opened, was, tree)
@@ -153,7 +153,7 @@ def test_only_what_changed_since(stores: StoresOf, tree: Path) -> None:
     assert [] == differences(str(both.base / "was" / "gone"), str(tree / "gone"))
     assert [] == differences(str(both.base / "was" / "moved"), str(tree / "moved"))
     assert ["moved here", "new"] == displaced(tree)
-    assert done.written <= 11 * 5000
+    assert done.written <= 11 * 5000, done
 
 
 def test_only_what_changed_since_into_an_empty_directory(stores: StoresOf, tree: Path) -> None:
