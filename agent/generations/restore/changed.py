@@ -65,6 +65,16 @@ def _directory(run: RestoreRun, id: ObjectId, path: bytes, names: list[tuple[byt
     _touched(run, id)
 
 
+def _is_walked(run: RestoreRun, id: ObjectId) -> bool:
+    """Whether the directory is made with one above it, or as itself, as a whole: perhaps just now, by the crew."""
+    while id != ROOT:
+        parent, name = run.moment.catalog.names_of(id, run.moment.number)[0]
+        if run.scratch.is_whole(parent, name):
+            return True
+        id = parent
+    return False
+
+
 def _name(run: RestoreRun, id: ObjectId, fd: int, name: bytes, path: bytes, task: DirectoryTask, whole: bool) -> None:
     if _stands(fd, name):
         clear_name(run, id, fd, name, path[: -len(name) - 1] if len(path) > len(name) else b"")
