@@ -22,6 +22,10 @@ class ChangeGuard:
         found = known.by_handle(handle) if known is not None else None
         return found[1].content if found is not None and found[1].is_unchanged(st) else None
 
+    def may_patch(self) -> bool:
+        """What was relied on in it is copied before."""
+        return True
+
     def before_change(self, fd: int, name: bytes) -> None:
         """The entry is about to be overwritten or removed: what is relied on in it is copied, durably."""
         known = self._tree.known

@@ -12,7 +12,7 @@ from agent.apply.ports import CatalogView, LocalFacts
 from agent.apply.results import StandbyFailed
 from agent.apply.run.late_files import LateFiles
 from agent.apply.run.wanted import Plan
-from agent.apply.standby.standby_token import TOKEN, Age, Token
+from agent.apply.standby.standby_token import TOKEN, Age, Token, newest_token
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
@@ -34,6 +34,15 @@ _GUESSES = 300
 def checkpoint_of(local: LocalFacts) -> CommitNumber:
     """The commit that the standby durably equals, large files included; ``NOTHING`` when that is not known."""
     return NOTHING if numbers_of(local.value(LATE)) else number_of(local.value(CHECKPOINT))
+
+
+def believe_equal(local: LocalFacts, number: CommitNumber, private: int) -> None:
+    """From now on it is believed that a root equals this commit, durably. ``private``: our open directory in it."""
+    for key in (LATE, _ATTEMPTS):
+        local.set_value(key, b"")
+    local.set_value(TOKEN, newest_token(private))
+    local.set_value(_ENDED, b"yes")
+    local.set_value(CHECKPOINT, packed((number,)), durable=True)
 
 
 class Checkpoint:

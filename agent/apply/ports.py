@@ -162,6 +162,10 @@ class Adopted(Protocol):
         """The chunk list of a file that did not change since it was read; None: it must be read."""
         ...
 
+    def may_patch(self) -> bool:
+        """Whether a file may be written into where it stands; else a new one takes its place."""
+        ...
+
     def before_change(self, fd: int, name: bytes) -> None:
         """An entry is about to be overwritten or removed. Raises errors of our own stores; it must stay then."""
         ...
@@ -172,6 +176,9 @@ class NothingAdopted:
 
     def content(self, handle: bytes, st: os.stat_result) -> bytes | None:
         return None
+
+    def may_patch(self) -> bool:
+        return True
 
     def before_change(self, fd: int, name: bytes) -> None:
         return None

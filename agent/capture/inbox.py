@@ -8,10 +8,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from agent.capture.access.standstill import Standstill
 from agent.capture.ports import Session
-from agent.capture.tickets import Awaited, Ticket
+from agent.capture.tickets import Awaited, Errand, Ticket
 from agent.core.clock import Clock
 from agent.core.ids import ObjectId
 from agent.watch.hint import Hint
@@ -35,6 +36,7 @@ class Inbox:
         #: A moment that somebody wants captured while the filesystem stands still.
         self.standstill: Standstill | None = None
         self._accepts = False
+        self._errands: list[Errand[Any]] = []
         self._is_closed = False
         self._again: list[Hint] = []
 
@@ -100,6 +102,15 @@ class Inbox:
             self._accepts = True
             self._condition.notify()
 
+    def ask_for_errand(self, errand: Errand[Any]) -> None:
+        """Something is to be done by the pump's thread between two commits."""
+        with self._condition:
+            if self._is_closed:
+                errand.call_off("capture is stopped")
+                return
+            self._errands.append(errand)
+            self._condition.notify()
+
     def close(self) -> None:
         """Nobody is enlisted any more; the pump wakes up."""
         with self._condition:
@@ -129,6 +140,9 @@ class Inbox:
             waiting = [one.ticket for one in self._waiting if one.ticket is not None]
             left = [*self._requests, *(written[0] for written in self._written), *waiting]
             self._requests, self._written, self._waiting = [], [], []
+            errands, self._errands = self._errands, []
+        for errand in errands:
+            errand.call_off("capture stopped")
         for ticket in left:
             ticket.cancel("capture stopped")
         if self.standstill is not None:
@@ -139,6 +153,13 @@ class Inbox:
         with self._condition:
             accepted, self._accepts = self._accepts, False
         return accepted
+
+    def take_errand(self) -> Errand[Any] | None:
+        """The next of them; looked for without the lock, as it is asked at every turn."""
+        if not self._errands:
+            return None
+        with self._condition:
+            return self._errands.pop(0)
 
     def is_accepted(self) -> bool:
         """Whether :meth:`take_accepted` would say so; without the lock, as it is asked at every turn."""
@@ -220,7 +241,7 @@ class Inbox:
     def rest(self, longest: float, *, held: bool) -> None:
         """Wait until something is to be done, ``longest`` seconds at most. ``held``: no hint can be looked at now."""
         with self._condition:
-            if self._is_closed or self._requests or self._accepts or (self._written and not held):
+            if self._is_closed or self._requests or self._accepts or self._errands or (self._written and not held):
                 return
             now = self._clock.monotonic()
             due = self._settle.next_due(now) if not held else None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from agent.capture.access.image import FrozenImage, LockedMemory
 from agent.capture.access.standstill import Standstill, StandstillLimits, StoodAt, freeze_and_read, looked_over
@@ -17,18 +18,21 @@ from agent.capture.keeper import SessionKeeper
 from agent.capture.outlet import Outlet
 from agent.capture.ports import CaptureContext, Session, SessionFacts, Sessions
 from agent.capture.pruning import Pruning
-from agent.capture.tickets import Barrier, Ticket
+from agent.capture.tickets import Barrier, Errand, Ticket
 from agent.chunking.cutter import require_native
 from agent.core.commit import ORDINARY, Provenance, Quiesced
-from agent.core.errors import HikaeError, TryAgain
+from agent.core.errors import CalledOff, HikaeError, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import CAPTURE_FAILED
 from agent.fs.thaw_guard import Freezing
+from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiry import Horizons
 from agent.store.doubt import doubt_what_may_be_older
 from agent.watch.hint import Hint, Look, Passing
 from agent.watch.settle import Settle
+
+T = TypeVar("T")
 
 #: Directories stay open so long, in seconds, after the last thing that happened.
 LET_GO = 10.0
@@ -42,17 +46,23 @@ _NO_SESSION = SessionFacts()
 _STANDSTILL = StandstillLimits()
 
 
+def _nothing_first(_stopping: threading.Event) -> None:
+    """What stands may be looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class PumpCalls:
     """What the pump calls its owner for. ``set_barrier``, by any thread: see ``Watcher.set_barrier``. By the pump's: ``failed``
     once, when it cannot go on; ``horizons`` now and then, when it has nothing else to do: how far history is to reach;
     ``require_room`` with the bytes of rows before each commit: it raises ``TryAgain`` while there is no room for
-    them."""
+    them; ``prepare`` once, before anything is looked at: what is not to be captured half-done, with what is set once the pump
+    is to end."""
 
     set_barrier: Callable[[], Passing]
     failed: Callable[[Exception], None]
     horizons: Callable[[], Horizons]
     require_room: Callable[[int], None]
+    prepare: Callable[[threading.Event], None] = _nothing_first
 
 
 class Pump:
@@ -153,6 +163,20 @@ class Pump:
         session = self._keeper.session
         return session is not None and session.cannot_read(path)
 
+    def between_commits(self, action: Callable[[Catalog], T], *, then_ends: bool) -> T:
+        """Have something done with the catalog by the thread that owns it, while nothing is staged; what it returned or raised.
+        Waits. ``then_ends``: nothing is captured after it, whatever was gathered: the pump is to be stopped, another made.
+
+        Raises ``CalledOff`` when capture ends before it came to it."""
+        errand = Errand(action, then_ends=then_ends)
+        self._inbox.ask_for_errand(errand)
+        return errand.result()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is captured any more."""
+        return self._phase is CapturePhase.STOPPED
+
     def facts(self) -> PumpFacts:
         """How it goes."""
         session = self._keeper.session
@@ -195,13 +219,14 @@ class Pump:
 
     def _run(self) -> None:
         try:
+            self._calls.prepare(self._stopping)
             doubt_what_may_be_older(self._context.local, self._catalog)
             self._context.local.known.begin()
             newest = self._catalog.newest()
             self._first_sync = newest is None or not newest.consistent
             while not self._stopping.is_set():
                 self._turn()
-        except CaptureStopped:
+        except (CaptureStopped, CalledOff):
             pass
         except HikaeError as error:
             self._fail(error, f"{error.reason} ({error.subject})" if error.subject else error.reason, error.remedy)
@@ -220,6 +245,8 @@ class Pump:
         self._calls.failed(error)
 
     def _turn(self) -> None:
+        if (errand := self._inbox.take_errand()) is not None and errand.do(self._catalog):
+            raise CaptureStopped
         session = self._standing_session()
         if session is None:
             self._inbox.rest(_IDLE, held=True)

@@ -6,12 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from agent.core.commit import ORDINARY, Provenance
 from agent.core.errors import CalledOff, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
+from agent.store.catalog.catalog import Catalog
 from agent.watch.hint import Passing
 from agent.watch.settle import Settle
+
+ResultT = TypeVar("ResultT")
 
 
 class Outstanding:
@@ -137,3 +141,36 @@ class Awaited:
         if self.serial is None:
             self.serial = outstanding.last
         return outstanding.passed(self.serial)
+
+
+class Errand(Generic[ResultT]):
+    """What another thread wants done with the catalog by the one that owns it: done once, or called off. ``then_ends``: capture
+    ends with it, unless it failed."""
+
+    def __init__(self, action: Callable[[Catalog], ResultT], *, then_ends: bool) -> None:
+        self._action = action
+        self._then_ends = then_ends
+        self._done = threading.Event()
+        self._result: list[ResultT] = []
+        self._error: BaseException | None = None
+
+    def do(self, catalog: Catalog) -> bool:
+        """By the owner's thread; whether capture is to end. What it raises is its asker's."""
+        try:
+            self._result.append(self._action(catalog))
+        except BaseException as error:  # noqa: BLE001  raised again where it was asked for
+            self._error = error
+        self._done.set()
+        return self._then_ends and self._error is None
+
+    def call_off(self, reason: str) -> None:
+        """Nobody will do it."""
+        self._error = CalledOff("change the catalog", "", reason, "it is tried again once the dataset runs")
+        self._done.set()
+
+    def result(self) -> ResultT:
+        """What came of it; waits for that."""
+        self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._result[0]

@@ -588,6 +588,13 @@ EPOCH_TOO_HIGH = _code(
     "A primary came with an epoch that is too far above the newest one that its peer knows.",
     "look at that node: its agent is faulty or hostile",
 )
+ROLLING_BACK = _code(
+    "rolling-back",
+    Where.PRIMARY,
+    (_INFO, _WARNING),
+    "The tree goes back to an earlier moment, and nothing is captured until it is there; or the last rollback failed.",
+    "it goes on by itself, also after a restart; what it waits for stands in the problem",
+)
 
 # -- generations ---------------------------------------------------------------------------------------------------------
 

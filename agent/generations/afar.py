@@ -62,7 +62,8 @@ class OpenMoment(Protocol):
         ...
 
     def chunk(self, name: bytes) -> bytes:
-        """A chunk, or a part of a long list, checked. Raises ``NotFound``, ``Damaged``, ``StoreFailed``, ``Unreachable``."""
+        """A chunk, or a part of a long list, checked; any thread, while no rows are read. Raises ``NotFound``, ``Damaged``,
+        ``StoreFailed``, ``Unreachable``."""
         ...
 
     def close(self) -> None:

@@ -77,3 +77,9 @@ def _in_zone(wall: datetime, zone: tzinfo | None) -> datetime:
 def _ns(moment: datetime) -> int:
     whole = moment.replace(microsecond=0)
     return int(whole.timestamp()) * _SECOND + moment.microsecond * 1000
+
+
+def exact_text(ns: int) -> str:
+    """A moment so that :func:`time_from` finds the same anywhere: in UTC, to the microsecond that is not before it."""
+    up = -(-ns // 1000)
+    return datetime.fromtimestamp(up // 1_000_000, UTC).replace(microsecond=up % 1_000_000).isoformat()

@@ -12,13 +12,14 @@ import structlog
 
 from agent import __version__
 from agent.config.changes import ConfigChanges
-from agent.config.values import Settings
+from agent.config.values import Peer, Settings
 from agent.core.clock import Clock
 from agent.core.errors import ConfigError, HikaeError, Refused
 from agent.core.forwarded import Forwarded, Told
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import BUSY, CERTIFICATE, EVENTS_FILE, NOT_LISTENING, REVOCATION_LIST, UNKNOWN_DATASET
 from agent.fs.thaw_guard import FreezeFailed, ThawGuard, thaw_what_was_left
+from agent.generations.afar import FoundMoment, NamedMoment
 from agent.node.clocks import Clocks
 from agent.node.context import Surroundings
 from agent.node.following.peers_reading import SharedMoments
@@ -191,11 +192,19 @@ class Node:
 
     def forward(self, peer: str, asked: Forwarded, told: Told) -> object:
         """Have an operation done on another node; see ``PeerCaller.ask``. Any thread."""
-        found = next((one for one in self._settings.peers if one.name == peer), None)
+        return self._caller.ask(self._peer(asked.operation, peer), asked, told)
+
+    def moment(self, peer: str, named: NamedMoment) -> FoundMoment:
+        """Which moment another node finds; see ``PeerCaller.moment``. Any thread."""
+        with self._caller.moment(self._peer("read a moment", peer), named, lambda: None) as found:
+            return found.found
+
+    def _peer(self, operation: str, name: str) -> Peer:
+        found = next((one for one in self._settings.peers if one.name == name), None)
         if found is None:
-            reason = f"{peer} is no peer of this node"
-            raise Refused(asked.operation, asked.dataset, reason, f"type it on {peer}, or add it as a [[peer]] here")
-        return self._caller.ask(found, asked, told)
+            remedy = f"type it on {name}, or add it as a [[peer]] here: hikae reload"
+            raise Refused(operation, name, f"{name} is no peer of this node", remedy)
+        return found
 
     def _facts(self) -> NodeFacts:
         problems, _ = self.board.listed()

@@ -11,7 +11,7 @@ import structlog
 from cronsim import CronSim
 
 from agent.config.values import Dataset
-from agent.core.errors import Damaged, HikaeError, NotFound, TryAgain
+from agent.core.errors import CalledOff, Damaged, HikaeError, NotFound, TryAgain
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import DAMAGED, PRIMARY_IGNORED, PROMOTING
 from agent.node import succession
@@ -21,6 +21,7 @@ from agent.node.following.scheduled_verify import ScheduledVerify
 from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
+from agent.node.reigning.rolling_back import Rollbacks
 from agent.node.reopening import Tended
 from agent.node.standby import Standby
 from agent.roles import lineage
@@ -54,6 +55,7 @@ class Member:
         self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended=self._ended)
         self._tending = threading.RLock()
         self._rests = self._gone = False
+        self.rollbacks = Rollbacks(self, around)
         self._plan()
         self._was_sending_paused = False
         #: As the files said it when they were last read: its ``primary`` may be one that is none.
@@ -124,6 +126,14 @@ class Member:
             self._end_pauses()
             self._reconcile_if_due()
             self._verifying.tick(self._kept_here())
+            self.rollbacks.tick()
+
+    def reopen(self) -> None:
+        """Close what is open and open it anew. Raises ``CalledOff`` when the dataset is to rest."""
+        with self._tending:
+            if self._rests:
+                raise CalledOff("open the dataset", self.dataset.name, "it is to rest", "it goes on when it runs again")
+            self._tended.reopen()
 
     def rest(self) -> None:
         """Close what is open, and open nothing before :meth:`go_on`. Waits."""
@@ -141,10 +151,12 @@ class Member:
             self._ignored = ""
             self._tell_ignored()
             self._tended.due_now()
+            self.rollbacks.again()
             self._rests = False
 
     def leave(self) -> None:
         """:meth:`rest` or :meth:`close` will follow: what takes long is to end soon. Does not wait."""
+        self.rollbacks.leave()
         side = self.side
         if isinstance(side, Standby):
             side.leave()
@@ -153,6 +165,7 @@ class Member:
         """Stop for good; whoever waits for it is told."""
         self._gone = True
         self.rest()
+        self.rollbacks.join()
 
     def steer(self) -> None:
         """Pauses have changed."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import structlog
 
+from agent.apply.ports import nothing_left_out
 from agent.capture.committer import WAITS
 from agent.capture.exclude import Rules
 from agent.capture.facts import PumpFacts
@@ -34,9 +37,11 @@ from agent.node.reigning.quiescer import QuiescedSource, Quiescer
 from agent.node.reigning.reign import Reign
 from agent.node.reigning.replica import Replica
 from agent.node.reigning.root_watch import RootWatch
+from agent.node.reigning.way_back import way_back_in
 from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment
 from agent.roles.rewound import Rewound
+from agent.roles.rollback.root_facts import RootFacts
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiry import Horizons
 from agent.store.catalog.reader import CatalogReader
@@ -96,6 +101,7 @@ class Primary:
         self._room = DiskReserve("capture", WAITS, dataset.name, reserve, board=context.board, clock=around.clock)
         self.replicas = {name: self._replica(name) for name in context.assigned.standbys}
         self.feed = Feed(stands_still=lambda peer: self.replicas[peer].pace.stands_still)
+        self.going = way_back_in(home, dataset, context, (catalog, local))
         #: Files with further names: what the watcher asks about changes outside the root.
         linked = Linked()
         self.pump = self._made_pump(linked)
@@ -149,8 +155,23 @@ class Primary:
             Settle(),
             TreeSessions(capture, dataset.path, rules, linked),
             MeasuredFeed(self.feed, (*received, *applied), around.moved),
-            PumpCalls(self._set_barrier, self._pump_failed, self._horizons, self._room.require),
+            PumpCalls(
+                self._set_barrier, self._pump_failed, self._horizons, self._room.require, partial(self._go_back, rules)
+            ),
         )
+
+    def _go_back(self, rules: Rules, stopping: threading.Event) -> None:
+        """By the pump's thread, before it looks at anything."""
+        if self.going is not None:
+            self.going.run(rules.excluded if rules else nothing_left_out, stopping)
+
+    def is_back(self, target: CommitNumber) -> bool:
+        """Whether the tree went back to a commit that took an earlier moment up; any thread."""
+        return RootFacts(self._local).is_there(target)
+
+    def holds(self, handle: bytes) -> bool:
+        """Whether an object of the tree has this handle, as far as is known."""
+        return self._local.by_handle(handle) is not None
 
     @property
     def assigned(self) -> Assignment:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from agent.operations.declaration import AnswerT, Controls, DatasetRequest, Json, Progress, Request, operation_of
-from agent.operations.forwarding import ask_elsewhere, nodes_concerned
+from agent.operations.elsewhere.forwarding import ask_elsewhere, nodes_concerned
 from agent.operations.journal import Caller, who_typed
 from agent.operations.running import DatasetCall, NodeCall, RunningAgent, member_for
 

@@ -14,12 +14,25 @@ from agent.operations import (
     pausing,
     reading,
     removing,
+    rolling_back,
     verifying,
     waiting,
 )
 from agent.operations.declaration import Operation
 
-FAMILIES = (reading, waiting, verifying, pausing, holding, configuring, removing, marking, generations, comparing)
+FAMILIES = (
+    reading,
+    waiting,
+    verifying,
+    pausing,
+    holding,
+    configuring,
+    removing,
+    marking,
+    generations,
+    comparing,
+    rolling_back,
+)
 
 
 def _declared() -> Iterator[Operation]:

@@ -13,6 +13,7 @@ from agent.operations.declaration import Json, Operation, Progress
 from agent.status.state import Role
 
 if TYPE_CHECKING:
+    from agent.generations.afar import FoundMoment, NamedMoment
     from agent.node.member import Member
 
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 class RunningAgent:
     """``members``: its datasets; ``publish``: the state now (``status.published``); ``events_since``: the newest events after an
     id, at most so many; ``reload``: reads the configuration again; ``remove``: deletes what is kept of the dataset of a name, or
-    only says what that is; ``forward``: has an operation done on another node; ``stopping``: set once long calls are to end."""
+    only says what that is; ``forward``: has an operation done on another node; ``moment``: which moment
+    another node finds by a name; ``stopping``: set once long calls are to end."""
 
     members: Mapping[str, Member]
     publish: Callable[[], Json]
@@ -28,6 +30,7 @@ class RunningAgent:
     reload: Callable[[], Json]
     remove: Callable[[str, bool], Json]
     forward: Callable[[str, Forwarded, Progress], object]
+    moment: Callable[[str, NamedMoment], FoundMoment]
     stopping: threading.Event
 
 

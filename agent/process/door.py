@@ -10,7 +10,7 @@ from agent.core.forwarded import Forwarded, Told
 from agent.node.assembly import Node
 from agent.operations.declaration import Request
 from agent.operations.desk import OperatorDesk
-from agent.operations.from_peers import PeersDesk
+from agent.operations.elsewhere.from_peers import PeersDesk
 from agent.operations.journal import Caller, typed_event
 from agent.operations.running import RunningAgent
 
@@ -26,6 +26,7 @@ class AdminDoor:
             node.reloader.reload,
             node.reloader.remove,
             node.forward,
+            node.moment,
             threading.Event(),
         )
         self._desk = OperatorDesk(agent)

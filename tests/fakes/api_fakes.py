@@ -20,6 +20,7 @@ from agent.operations.journal import Caller
 from agent.operations.pausing import PauseRequest, ResumeRequest
 from agent.operations.reading import EventsRequest, StatusRequest
 from agent.operations.removing import RemoveRequest
+from agent.operations.rolling_back import GenerationsBeforeRequest, RollbackRequest
 from agent.operations.verifying import VerifyRequest
 from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, WatchFacts
@@ -146,6 +147,33 @@ class FakeControls(GenerationAnswers):
         parts = [{"what": "vault", "paths": ["/var/lib/hikae/datasets/old/vault"], "bytes": 3 << 30}]
         left = [] if request.dry_run else list(self.left)
         return {"dataset": request.name, "removed": not request.dry_run, "bytes": 3 << 30, "parts": parts, "left": left}
+
+    def _generations_before(self, _request: GenerationsBeforeRequest) -> Json:
+        return {"generation": "20261122T031500Z"}
+
+    def _rollback(self, request: RollbackRequest) -> Json:
+        if request.dry_run:
+            gate = {"name": "writers", "ok": False, "value": "vi (process 7)", "remedy": "end what writes"}
+            return {
+                "dataset": request.dataset,
+                "moment": "generation 20261122T031500Z",
+                "node": "beta",
+                "commit": {"epoch": 3, "seq": 1},
+                "time": "2026-11-22T03:15:00.000000Z",
+                "entries": 12,
+                "bytes": 3456,
+                "incomplete": 2,
+                "gates": [gate],
+            }
+        return {
+            "dataset": request.dataset,
+            "epoch": 3,
+            "role": "primary",
+            "rto_ms": 70,
+            "lost": ["vi (process 7) may write /srv/web/a"],
+            "generation_before": "20261122T041500Z",
+            "steps": [{"name": "stop", "ms": 70, "result": "stop: done in 0.1 s"}],
+        }
 
     def _accept(self, request: AcceptRequest) -> Json:
         return {"dataset": request.dataset, "accepted": "the source is empty"}

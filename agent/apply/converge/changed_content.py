@@ -124,8 +124,10 @@ def _patched(run: Run, row: ObjectRow, old: ObjectRow | None, fd: int, name: byt
 
 def opened_to_patch(run: Run, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, found: Found) -> int:
     """The file that was found, about to be changed in place; -1 when it may not be: it cannot be opened for writing, or others
-    may read it than may read ``row``."""
+    may read it than may read ``row``, or nothing is to be written into what stands."""
     run.output.step("patch")
+    if not run.output.adopted.may_patch():
+        return -1
     try:
         opened = _open_for_writing(run, fd, name, found)
     except PermissionError:

@@ -80,6 +80,12 @@ class Token:
         self._noted = self._drawn
 
 
+def newest_token(private: int) -> bytes:
+    """The token that stands in an open private directory; empty for none. OSError."""
+    newest = _read(private).newest
+    return b"" if newest == _NONE else newest
+
+
 def _read(private: int) -> _Held:
     """The token file of the standby; ``_NONE`` for no token."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
@@ -20,7 +21,8 @@ _CACHE = 32 << 20
 
 
 class MomentCall:
-    """Satisfies ``generations.afar.OpenMoment`` over a call that stands. For one thread. ``found``: what the peer says of it;
+    """Satisfies ``generations.afar.OpenMoment`` over a call that stands. Chunks may be read by several threads, one after the
+    other; rows by one, while no chunk is. ``found``: what the peer says of it;
     rows are to be believed once they come out with the digest of its mark."""
 
     def __init__(self, answers: PeerAnswers, found: FoundMoment, peer: str, cache: int = _CACHE) -> None:
@@ -30,6 +32,7 @@ class MomentCall:
         self._most = cache
         self._at_hand: OrderedDict[bytes, bytes] = OrderedDict()
         self._held = 0
+        self._lock = threading.Lock()
 
     def rows(self, since: CommitMark | None = None) -> Iterator[Changes]:
         """See ``OpenMoment``. What comes is to be read to its end before anything else is asked."""
@@ -39,14 +42,19 @@ class MomentCall:
 
     def chunk(self, name: bytes) -> bytes:
         """See ``OpenMoment``."""
-        if name not in self._at_hand:
-            self.fetch((name,))
-        data = self._at_hand[name]
-        self._at_hand.move_to_end(name)
+        with self._lock:
+            if name not in self._at_hand:
+                self._fetch((name,))
+            data = self._at_hand[name]
+            self._at_hand.move_to_end(name)
         return data
 
     def fetch(self, names: Sequence[bytes]) -> None:
         """Have these at hand, in one round. Raises as :meth:`chunk`; a few more than are kept push out the first."""
+        with self._lock:
+            self._fetch(names)
+
+    def _fetch(self, names: Sequence[bytes]) -> None:
         lacking = [name for name in names if name not in self._at_hand]
         for start in range(0, len(lacking), CHUNKS_ASKED):
             some = lacking[start : start + CHUNKS_ASKED]

@@ -154,6 +154,13 @@ class Catalog(CatalogWriter):
             if self._rows >= self._limits.staged:
                 self._cut()
 
+    def keep_lists(self, number: CommitNumber, pieces: Sequence[tuple[bytes, bytes]], rows: Sequence[bytes]) -> None:
+        """Keep parts of chunk lists, ``(name, bytes)``, that ``rows``, which are staged for the coming commit, name. Raises as
+        :meth:`stage`."""
+        with self._writing("stage a commit"):
+            self._expect(number)
+            lists.keep(self._connection, pieces, rows)
+
     def owe(self, number: CommitNumber, objects: Iterable[ObjectId]) -> None:
         """The coming commit is sealed although these objects, whose rows are staged, are not all here. Raises as
         :meth:`stage`."""

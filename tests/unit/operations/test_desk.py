@@ -13,6 +13,7 @@ from agent.core.clock import ManualClock
 from agent.core.errors import NotFound, Refused, TryAgain, Unreachable
 from agent.core.forwarded import Forwarded, Told
 from agent.core.problem import ProblemBoard
+from agent.generations.afar import FoundMoment, NamedMoment
 from agent.node.member import Member
 from agent.node.pauses import Pauses
 from agent.node.primary import Primary
@@ -62,6 +63,10 @@ def _nobody(node: str, _asked: Forwarded, _told: Told) -> object:
     raise Unreachable("ask the peer", node, "nobody is there")
 
 
+def _no_moment(_node: str, named: NamedMoment) -> FoundMoment:
+    raise NotFound("read a moment", named.dataset, "there is none")
+
+
 def _desk(role: Role) -> tuple[OperatorDesk, ClosedMember, list[tuple[int, int]]]:
     member, asked = ClosedMember(role), list[tuple[int, int]]()
 
@@ -71,7 +76,7 @@ def _desk(role: Role) -> tuple[OperatorDesk, ClosedMember, list[tuple[int, int]]
 
     members = cast(Mapping[str, Member], {"web": member})
     agent = RunningAgent(
-        members, dict, events, lambda: {"files": ["a"]}, lambda _name, _dry: {}, _nobody, threading.Event()
+        members, dict, events, lambda: {"files": ["a"]}, lambda _name, _dry: {}, _nobody, _no_moment, threading.Event()
     )
     return OperatorDesk(agent), member, asked
 

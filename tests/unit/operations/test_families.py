@@ -17,6 +17,7 @@ from agent.operations.verifying import VerifyRequest
 CHANGING = [
     "accept",
     "dataset-remove",
+    "generations-before",
     "generations-expire",
     "generations-pin",
     "generations-take",
@@ -26,6 +27,7 @@ CHANGING = [
     "reload",
     "resume",
     "resync",
+    "rollback",
     "verify",
 ]
 

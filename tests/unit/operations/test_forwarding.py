@@ -12,11 +12,12 @@ import pytest
 from agent.core.clock import ManualClock
 from agent.core.errors import HikaeError, NotFound, Refused, TryAgain, UsageError
 from agent.core.forwarded import Forwarded, Told
+from agent.generations.afar import FoundMoment, NamedMoment
 from agent.node.member import Member
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, Progress, Request, dataset_operation, each_call
 from agent.operations.desk import OperatorDesk
+from agent.operations.elsewhere.from_peers import PeersDesk
 from agent.operations.families import OPERATIONS
-from agent.operations.from_peers import PeersDesk
 from agent.operations.journal import Caller
 from agent.operations.running import RunningAgent
 from agent.operations.verifying import VerifyRequest
@@ -78,11 +79,22 @@ class Elsewhere:
         return self.answer
 
 
+def _no_moment(_node: str, named: NamedMoment) -> FoundMoment:
+    raise NotFound("read a moment", named.dataset, "there is none")
+
+
 def _agent(role: Role, elsewhere: Elsewhere, *standbys: str) -> RunningAgent:
     member = OfTwo(role, Assigned(standbys=standbys or ("beta",)))
     members = cast(Mapping[str, Member], {"web": member})
     return RunningAgent(
-        members, dict, lambda _since, _limit: [], dict, lambda _name, _dry: {}, elsewhere.forward, threading.Event()
+        members,
+        dict,
+        lambda _since, _limit: [],
+        dict,
+        lambda _name, _dry: {},
+        elsewhere.forward,
+        _no_moment,
+        threading.Event(),
     )
 
 

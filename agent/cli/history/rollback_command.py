@@ -1,0 +1,88 @@
+"""``rollback``: a living primary's tree back to an earlier moment, in place."""
+
+from __future__ import annotations
+
+import click
+
+from agent.cli.context import Context
+from agent.cli.output import answer_json, json_option, progress_shown, remark, say
+from agent.core.errors import Refused
+from agent.operations.declaration import Json
+from agent.operations.rolling_back import RollbackRequest
+from agent.status.figures import size_text, span_text
+from agent.status.text import shown
+
+
+@click.command()
+@click.argument("dataset")
+@click.option(
+    "--at", metavar="MOMENT", default="", help='A local time like "2026-11-22 02:13", or the label of a mark.'
+)
+@click.option("--generation", metavar="G", default="", help="A generation: its name, its beginning, label, latest~2.")
+@click.option(
+    "--from", "node", metavar="NODE", default="", help="The node whose history is read; needed where several do."
+)
+@click.option("--force", is_flag=True, help="Although a process may be writing into the tree.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only say which moment is meant, and what stands in the way.")
+@json_option
+@click.pass_obj
+def rollback(
+    context: Context,
+    dataset: str,
+    at: str,
+    generation: str,
+    node: str,
+    force: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Bring the tree on its primary back to an earlier moment.
+
+    The stop hook runs; what stands is kept as a generation; then the tree is made equal to the moment, and the start hook
+    runs. What a process writes meanwhile is not lost: it stays in the tree, or is moved to .hikae/displaced there. A rollback
+    that is cut short goes on by itself when the agent is back. Typed on the primary."""
+    plan: Json | None = None
+    if dry_run or not yes:
+        plan = context.controls().ask(RollbackRequest(dataset, at, generation, node, force, dry_run=True))
+        if not as_json:
+            _say_plan(dataset, plan)
+    if plan is not None and dry_run:
+        if as_json:
+            answer_json(plan)
+        return
+    if plan is not None:
+        _confirm(context, dataset, plan)
+    with progress_shown(f"bringing {dataset} back", not as_json) as progress:
+        done = context.controls().ask(RollbackRequest(dataset, at, generation, node, force), progress)
+    if as_json:
+        answer_json(done)
+    else:
+        _say_done(dataset, done)
+
+
+def _say_plan(dataset: str, plan: Json) -> None:
+    size = f"{plan['entries']:,} entries, {size_text(plan['bytes'])}"
+    say(f"{dataset}: back to {shown(plan['moment'])}; {size}, from {shown(plan['node'])}")
+    if plan["incomplete"]:
+        remark(f"  {plan['incomplete']:,} files of that moment never came whole")
+    for gate in plan["gates"]:
+        if not gate["ok"]:
+            remark(f"  {gate['name']}: {shown(gate['value'])}; {gate['remedy']}")
+
+
+def _confirm(context: Context, dataset: str, plan: Json) -> None:
+    if not context.person.can_be_asked():
+        reason = "it changes the tree and nobody can be asked here"
+        raise Refused("roll back", dataset, reason, "add --yes if it is meant")
+    if not context.person.agrees(shown(f"Bring the tree of {dataset} back to {plan['moment']}?")):
+        raise Refused("roll back", dataset, "not confirmed", "nothing was changed")
+
+
+def _say_done(dataset: str, done: Json) -> None:
+    for step in done["steps"]:
+        say(f"  {step['name']:<10} {span_text(step['ms'] / 1000):>7}  {shown(step['result'])}")
+    for one in done["lost"]:
+        remark(f"  forced: {shown(one)}")
+    say(f"{dataset}: the tree is back; what stood is generation {done['generation_before']}")

@@ -1,0 +1,175 @@
+"""Which processes may be writing below a directory: by what they hold open for writing or have mapped shared and writable.
+
+What a process holds is seen in its own ``fd`` and ``maps`` (proc(5)); paths there are those of its own mounts, so an object is
+also asked for by its handle. Where a process cannot be looked into, the kernel is asked of every file whether anybody has it
+open for writing: it gives no read lease then (fcntl(2)), nor while it is mapped so. Where it gives none for another reason, that
+process counts as a writer.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from agent.core.rows import PRIVATE_DIR
+from agent.fs.handles import handle_of_fd
+
+_PROC = Path("/proc")
+_PRIVATE = os.fsdecode(PRIVATE_DIR)
+#: So many are named.
+MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A process. ``path``: what it holds, as it knows it; "" where it cannot be looked into."""
+
+    process: int
+    program: str
+    path: str
+
+    def sentence(self) -> str:
+        """For people."""
+        who = f"{self.program} (process {self.process})"
+        return f"{who} may write {self.path}" if self.path else f"{who} cannot be looked into"
+
+
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """The directory: its path, its filesystem, and whether an object of it has a handle."""
+
+    path: str
+    device: int
+    holds: Callable[[bytes], bool]
+
+    def has(self, link: str, path: str) -> bool:
+        """Whether what ``link`` leads to (in /proc) is below it. OSError when it is gone."""
+        if path == self.path or path.startswith(f"{self.path}/"):
+            return True
+        # Of another view of the mounts, a container's: the path is no path here.
+        opened = os.open(link, os.O_PATH | os.O_CLOEXEC)
+        try:
+            if os.fstat(opened).st_dev != self.device:
+                return False
+            return self.holds(handle_of_fd(opened))
+        finally:
+            os.close(opened)
+
+
+def writers_below(root: str, holds: Callable[[bytes], bool], most: int = MOST) -> list[Writer]:
+    """Who may be writing below ``root``, one entry a process, at most ``most``. ``holds``: whether a handle is that of an object
+    below it. This process is none."""
+    below = _Below(os.path.realpath(root), os.stat(root).st_dev, holds)
+    found: list[Writer] = []
+    for name in os.listdir(_PROC):
+        if name.isdecimal() and int(name) != os.getpid() and len(found) < most:
+            path = _writes(_PROC / name, below)
+            if path is not None:
+                found.append(Writer(int(name), _program(_PROC / name), path))
+    seen, unseen = [one for one in found if one.path], [one for one in found if not one.path]
+    if seen or not unseen:
+        return found
+    try:
+        held = list(islice(_held_open(root), most))
+    except OSError:
+        return unseen  # the kernel does not tell
+    return [replace(unseen[0], path=path) for path in held]
+
+
+def is_open_for_writing(fd: int) -> bool | None:
+    """Whether any process has a regular file open for writing, or mapped so; None where the kernel does not tell. ``fd``: the
+    file, open for reading only."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False
+
+
+def _held_open(root: str) -> Iterator[str]:
+    """The files below it that somebody has open for writing. OSError where that cannot be told of one."""
+    for path, directories, names, fd in os.fwalk(root):
+        if path == root and _PRIVATE in directories:
+            directories.remove(_PRIVATE)
+        for name in names:
+            with suppress(FileNotFoundError):
+                if stat.S_ISREG(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode) and _asked_of(fd, name):
+                    yield f"{path}/{name}"
+
+
+def _asked_of(fd: int, name: str) -> bool:
+    opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        told = is_open_for_writing(opened)
+    finally:
+        os.close(opened)
+    if told is None:
+        raise OSError(errno.EOPNOTSUPP, "this filesystem gives no leases", name)
+    return told
+
+
+def _writes(process: Path, below: _Below) -> str | None:
+    """What a process may write below it; "" where it cannot be looked into, None for nothing."""
+    try:
+        return next(_opened(process, below), None) or next(_mapped(process, below), None)
+    except PermissionError:
+        return "" if _lives(process) else None
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _opened(process: Path, below: _Below) -> Iterator[str]:
+    for name in os.listdir(process / "fd"):
+        link = str(process / "fd" / name)
+        with suppress(FileNotFoundError, ProcessLookupError):
+            path = os.readlink(link)
+            if path.startswith("/") and _is_for_writing(process, name) and _is_file(link) and below.has(link, path):
+                yield path
+
+
+def _is_for_writing(process: Path, name: str) -> bool:
+    """``flags`` of fdinfo is octal (proc_pid_fdinfo(5))."""
+    for line in (process / "fdinfo" / name).read_text().splitlines():
+        if line.startswith("flags:"):
+            flags = int(line.split()[1], 8)
+            return not flags & os.O_PATH and flags & os.O_ACCMODE != os.O_RDONLY
+    return False
+
+
+def _is_file(link: str) -> bool:
+    return stat.S_ISREG(os.stat(link).st_mode)
+
+
+def _mapped(process: Path, below: _Below) -> Iterator[str]:
+    """``7f00-7f10 rw-s 0 fe:01 1234  /srv/web/db`` (proc_pid_maps(5))."""
+    for line in (process / "maps").read_text(errors="surrogateescape").splitlines():
+        parts = line.split(maxsplit=5)
+        if len(parts) == 6 and parts[5].startswith("/") and parts[1][1] == "w" and parts[1][3] == "s":
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if below.has(str(process / "map_files" / parts[0]), parts[5]):
+                    yield parts[5]
+
+
+def _lives(process: Path) -> bool:
+    """A process that has ended, or a thread of the kernel, has no program and holds nothing."""
+    try:
+        return bool((process / "cmdline").read_bytes())
+    except OSError:
+        return False
+
+
+def _program(process: Path) -> str:
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return "?"

@@ -1,0 +1,295 @@
+"""A rollback of one primary: its steps in a thread of their own, which go on after a crash and end with the agent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from agent.config.values import Dataset
+from agent.core.commit import Commit
+from agent.core.errors import CalledOff, HikaeError, TryAgain
+from agent.core.forwarded import Forwarded
+from agent.core.ids import CommitNumber, epoch_of, shown_commit
+from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem_codes import ROLLING_BACK
+from agent.fs.writers import Writer, writers_below
+from agent.generations.afar import NamedMoment, OpenMoment
+from agent.node.context import Surroundings
+from agent.node.primary import Primary
+from agent.roles.assignment import Assignment
+from agent.roles.rollback.steps import KIND, RECORD, TABLE, WantedRollback, wanted_in
+from agent.roles.rollback.taking_up import is_taken_up, take_up
+from agent.rpc.peers.peer_caller import PeerCaller
+from agent.status.state import Role
+from agent.steps.hooks import HookPlace, HookResult, HookRunner
+from agent.steps.record import StepsRecord
+from agent.steps.runner import StepsRunner
+from agent.store.catalog.catalog import Catalog
+from agent.stream.position import Level
+
+T = TypeVar("T")
+_log = structlog.get_logger("node")
+_OPERATION = "roll back"
+_STEP = 0.2
+#: Seconds within which the newest commit is to be durable where the moment is read.
+_ARRIVAL = 120.0
+
+
+class RolledMember(Protocol):
+    """The dataset that goes back (``node.member.Member``). Any thread."""
+
+    dataset: Dataset
+    assigned: Assignment
+    board: ProblemBoard
+
+    @property
+    def role(self) -> Role: ...
+
+    @property
+    def node(self) -> str: ...
+
+    def primary(self) -> Primary: ...
+
+    def reopen(self) -> None:
+        """Close the side that is open and open it anew. Raises ``CalledOff`` when the dataset is to rest."""
+        ...
+
+
+class RollbackRun:
+    """One that is under way. ``done``: it has ended, with a ``record`` or an ``error``; ``doing``: the step it is at."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.record: StepsRecord | None = None
+        self.error: HikaeError | None = None
+        self.doing = ""
+
+
+class Rollbacks:
+    """Of one dataset. :meth:`tick`, :meth:`leave`, :meth:`again` and :meth:`join` are for who tends it."""
+
+    def __init__(self, member: RolledMember, around: Surroundings) -> None:
+        self._member = member
+        self._around = around
+        self._ending = threading.Event()
+        self._lock = threading.Lock()
+        self._run: RollbackRun | None = None
+        self._thread: threading.Thread | None = None
+
+    def begin(self, wanted: WantedRollback) -> RollbackRun:
+        """Begin one. Raises ``TryAgain`` while one is under way, or the agent stops."""
+        with self._lock:
+            runner = self._runner()
+            if self._is_running() or runner.under_way() is not None or self._ending.is_set():
+                raise TryAgain(
+                    _OPERATION, wanted.dataset, "one is under way already", "hikae status shows how far it is"
+                )
+            return self._start(lambda world: runner.begin(KIND, TABLE, world, wanted.as_facts()), wanted)
+
+    def tick(self) -> None:
+        """Go on with what a crash, or an end of the agent, left undone."""
+        if self._member.role is not Role.PRIMARY or self._ending.is_set() or self._is_running():
+            return
+        with self._lock:
+            runner = self._runner()
+            record = runner.under_way()
+            if record is not None:
+                _log.info("a rollback goes on", dataset=self._member.dataset.name, step=record.doing)
+                self._start(lambda world: runner.go_on(record, TABLE, world), wanted_in(record.arguments))
+
+    def leave(self) -> None:
+        """It ends soon, and goes on after :meth:`again` or in the next process. Does not wait."""
+        self._ending.set()
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def again(self) -> None:
+        """It may go on."""
+        self.join()
+        self._ending.clear()
+
+    def _is_running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _runner(self) -> StepsRunner:
+        return StepsRunner(self._around.home(self._member.dataset) / RECORD, self._around.clock)
+
+    def _start(self, act: Callable[[_World], StepsRecord], wanted: WantedRollback) -> RollbackRun:
+        run = self._run = RollbackRun()
+        world = _World(self._member, self._around, wanted, run, self._ending)
+        name = f"rollback-{wanted.dataset}"
+        self._thread = threading.Thread(target=self._do, args=(run, lambda: act(world)), name=name)
+        self._thread.start()
+        return run
+
+    def _do(self, run: RollbackRun, act: Callable[[], StepsRecord]) -> None:
+        board, clock = self._member.board, self._around.clock
+        try:
+            run.record = act()
+            board.clear(ROLLING_BACK)
+        except CalledOff as error:
+            run.error = error
+        except HikaeError as error:
+            run.error = error
+            _log.error("a rollback failed", dataset=self._member.dataset.name, reason=str(error))
+            message = f"the last rollback failed: {error.sentence}"
+            remedy = error.remedy or "type it again"
+            board.put(Problem(ROLLING_BACK, Severity.WARNING, clock.now_ns(), b"", message, remedy))
+        finally:
+            run.done.set()
+
+
+class _World:
+    """``roles.rollback.steps.RollbackWorld`` of a primary."""
+
+    def __init__(
+        self,
+        member: RolledMember,
+        around: Surroundings,
+        wanted: WantedRollback,
+        run: RollbackRun,
+        ending: threading.Event,
+    ) -> None:
+        self._member = member
+        self._around = around
+        self._wanted = wanted
+        self._run = run
+        self._ending = ending
+        self._caller = PeerCaller(around.identities)
+
+    def run_hook(self, name: str) -> HookResult:
+        self._doing(name)
+        number = epoch_of(self._newest().number)
+        dataset = self._member.dataset
+        place = HookPlace(
+            dataset.name, self._member.node, Role.PRIMARY.value, number, f"rollback to {self._wanted.words}"
+        )
+        return HookRunner(self._ending.is_set).run(dataset.hooks, name, place)
+
+    def writers(self) -> list[Writer]:
+        self._doing("writers")
+        side = self._side()
+        return writers_below(self._member.dataset.path, side.holds)
+
+    def settle(self) -> str:
+        self._doing("barrier")
+        side = self._side()
+        self._until(side.pump.barrier().wait)
+        number = self._until(side.pump.reconcile("before a rollback").wait)
+        self._until_durable(side, number)
+        return f"all is captured up to commit {shown_commit(number)}"
+
+    def keep_before(self) -> str:
+        self._doing("generation")
+        arguments = {"note": f"before a rollback to {self._wanted.words}"}
+        asked = Forwarded(self._wanted.dataset, "generations-before", arguments, f"a rollback on {self._member.node}")
+        answer: Any = self._around_peer(lambda peer: self._caller.ask(peer, asked, lambda _: self._look()))
+        return str(answer["generation"])
+
+    def take_up(self) -> CommitNumber:
+        self._doing("commit")
+        side, newest = self._side(), self._newest()
+        if is_taken_up(newest, self._wanted.digest):
+            return newest.number
+        return side.pump.between_commits(lambda catalog: self._taken_up(side, catalog), then_ends=True).number
+
+    def _taken_up(self, side: Primary, catalog: Catalog) -> Commit:
+        newest = catalog.newest()
+        if newest is not None:
+            self._until_durable(side, newest.number)
+        named = NamedMoment(self._wanted.dataset, self._wanted.generation, self._wanted.at, "hikae rollback")
+
+        def taken(moment: OpenMoment) -> Commit:
+            if moment.found.mark.digest != self._wanted.digest:
+                reason = "it is another moment than the one that was named at first"
+                raise TryAgain(_OPERATION, self._wanted.dataset, reason, "name it again")
+            return take_up(catalog, moment, "", self._around.clock.now_ns(), self._look)
+
+        def read(peer: Any) -> Commit:
+            with self._caller.moment(peer, named, self._look) as moment:
+                return taken(moment)
+
+        found: Commit = self._around_peer(read)
+        return found
+
+    def converge(self, target: CommitNumber) -> str:
+        self._doing("converge")
+        while True:
+            self._look()
+            side = self._opened()
+            if side is not None and side.is_back(target):
+                return side.going.result.sentence() if side.going is not None else "it had been done"
+            if side is not None and side.pump.ended:
+                self._member.reopen()
+            self._ending.wait(_STEP)
+
+    def walk(self) -> str:
+        self._doing("walk")
+        side = self._side()
+        number = self._until(side.pump.reconcile("after a rollback").wait)
+        return f"all was looked at up to commit {shown_commit(number)}"
+
+    # --- what they share
+
+    def _doing(self, step: str) -> None:
+        self._run.doing = step
+        self._look()
+
+    def _look(self) -> None:
+        if self._ending.is_set():
+            raise CalledOff(_OPERATION, self._wanted.dataset, "the agent stops", "it goes on when the agent is back")
+
+    def _opened(self) -> Primary | None:
+        try:
+            return self._member.primary()
+        except TryAgain:
+            return None
+
+    def _side(self) -> Primary:
+        """The open side, waited for."""
+        while (side := self._opened()) is None:
+            self._look()
+            self._ending.wait(_STEP)
+        return side
+
+    def _newest(self) -> Commit:
+        newest = self._side().newest()
+        if newest is None:
+            raise TryAgain(_OPERATION, self._wanted.dataset, "nothing has been captured yet", "wait for the first sync")
+        return newest
+
+    def _until(self, step: Callable[[float], T]) -> T:
+        """``step(seconds)`` until it does not raise ``TryAgain``. Raises ``CalledOff`` for what nobody will answer."""
+        while True:
+            self._look()
+            try:
+                return step(_STEP)
+            except CalledOff:
+                raise
+            except TryAgain:
+                continue
+
+    def _until_durable(self, side: Primary, number: CommitNumber) -> None:
+        positions = side.replicas[self._wanted.node].positions
+        until = self._around.clock.monotonic() + _ARRIVAL
+        while not positions.wait(Level.DURABLE, number, _STEP):
+            self._look()
+            if self._around.clock.monotonic() >= until:
+                node = self._wanted.node
+                reason = f"{node} has not stored what was written until now, and the moment is read there"
+                raise TryAgain(
+                    _OPERATION, self._wanted.dataset, reason, "hikae status says why; or read it with --from"
+                )
+
+    def _around_peer(self, act: Callable[[Any], T]) -> T:
+        name = self._wanted.node
+        peer = next((one for one in self._around.settings.peers if one.name == name), None)
+        if peer is None:
+            raise TryAgain(_OPERATION, self._wanted.dataset, f"{name} is no peer of this node any more")
+        return act(peer)

@@ -1,0 +1,162 @@
+"""A living primary's tree goes back to an earlier moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.core.errors import NotFound, Refused, TryAgain, UsageError
+from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call
+from agent.operations.running import DatasetCall
+from agent.status.figures import stamp
+from agent.status.published import number_json
+from agent.status.state import Role
+from agent.status.text import shown
+
+if TYPE_CHECKING:
+    from agent.generations.afar import FoundMoment
+    from agent.node.reigning.rolling_back import RollbackRun
+    from agent.roles.rollback.steps import WantedRollback
+
+_STEP = 0.5
+_OPERATION = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRequest(DatasetRequest[Json]):
+    """Bring the tree back to a moment, which ``generation`` or ``at`` names, read on ``node`` ("": where its history is kept).
+
+    ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``; with
+    ``dry_run`` nothing is done: ``{"dataset", "moment", "node", "commit", "time", "entries", "bytes", "incomplete", "gates"}``.
+    ``Refused`` while a process may be writing into the tree, unless ``force``. It goes on when nobody waits for it any more."""
+
+    at: str = ""
+    generation: str = ""
+    node: str = ""
+    force: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationsBeforeRequest(DatasetRequest[Json]):
+    """Keep the newest whole commit as a generation, since something is about to overwrite what stands: ``{"generation"}``."""
+
+    note: str = ""
+
+
+def _does(request: RollbackRequest) -> bool:
+    return not request.dry_run
+
+
+@dataset_operation(
+    "generations-before",
+    GenerationsBeforeRequest,
+    role=Role.STANDBY,
+    long=True,
+    changes=each_call,
+    afar=FromAfar(every=1.0),
+)
+def _before(call: DatasetCall, request: GenerationsBeforeRequest) -> Json:
+    from agent.generations.taking import WantedGeneration
+    from agent.store.catalog.generation import Cause
+
+    one = call.member.standby().taker.keep_newest(WantedGeneration(Cause.BEFORE, note=shown(request.note)))
+    return {"generation": one.name}
+
+
+@dataset_operation("rollback", RollbackRequest, role=Role.PRIMARY, long=True, changes=_does)
+def _rollback(call: DatasetCall, request: RollbackRequest) -> Json:
+    wanted, found = _named(call, request)
+    if request.dry_run:
+        return _plan(call, wanted, found)
+    if found.owed and not request.force:
+        reason = f"{found.owed:,} files of that moment never came whole"
+        raise Refused(_OPERATION, call.dataset, reason, "name another moment, or add --force to go without them")
+    return _done(call, call.member.rollbacks.begin(wanted))
+
+
+def _named(call: DatasetCall, request: RollbackRequest) -> tuple[WantedRollback, FoundMoment]:
+    """Which moment is meant, as the node says that it is read on. Raises what is raised there."""
+    from agent.generations.afar import NamedMoment
+    from agent.roles.rollback.steps import WantedRollback
+
+    if bool(request.at) == bool(request.generation):
+        raise UsageError(_OPERATION, call.dataset, "one of --at and --generation is needed, and only one")
+    at, node = _with_zone(request.at), _node(call, request.node)
+    found = call.agent.moment(node, NamedMoment(call.dataset, request.generation, at, "hikae rollback"))
+    moment = found.moment
+    # By what nobody takes it from any more: the newest generation may be another by then.
+    generation = moment.name or request.generation
+    wanted = WantedRollback(call.dataset, node, generation, at, found.mark.digest, moment.sentence(), request.force)
+    return wanted, found
+
+
+def _with_zone(at: str) -> str:
+    """A local time with its zone: clocks elsewhere may show another. Raises ``UsageError``."""
+    import time
+
+    from agent.generations.local_time import exact_text, is_like_a_time, time_from
+
+    return exact_text(time_from(at, time.time_ns())) if at and is_like_a_time(at) else at
+
+
+def _node(call: DatasetCall, asked: str) -> str:
+    """Where the moment is read."""
+    standbys = call.member.assigned.standbys
+    if asked and asked not in standbys:
+        known = ", ".join(standbys) or "none"
+        raise NotFound("find the node", shown(asked), f"these keep history of {call.dataset}: {known}")
+    if not asked and len(standbys) != 1:
+        where = " or ".join(standbys) or "no node"
+        raise UsageError(_OPERATION, call.dataset, f"{where} keeps its history", "say which: --from NODE")
+    return asked or standbys[0]
+
+
+def _plan(call: DatasetCall, wanted: WantedRollback, found: FoundMoment) -> Json:
+    from agent.fs.writers import writers_below
+
+    writers = writers_below(call.member.dataset.path, call.member.primary().holds)
+    hook = call.member.dataset.hooks.stop
+    gates = [
+        {
+            "name": "writers",
+            "ok": not writers or hook is not None,
+            "value": "; ".join(one.sentence() for one in writers) or "none",
+            "limit": "none",
+            "measured": None,
+            "remedy": "the stop hook runs first" if hook else "end what writes, or add --force",
+        }
+    ]
+    return {
+        "dataset": call.dataset,
+        "moment": wanted.words,
+        "node": wanted.node,
+        "commit": number_json(found.mark.number),
+        "time": stamp(found.moment.time),
+        "entries": found.entries,
+        "bytes": found.bytes,
+        "incomplete": found.owed,
+        "gates": gates,
+    }
+
+
+def _done(call: DatasetCall, run: RollbackRun) -> Json:
+    """Its end. Whoever stops waiting does not stop it."""
+    while not run.done.wait(_STEP):
+        if call.agent.stopping.is_set():
+            raise TryAgain(_OPERATION, call.dataset, "the agent is stopping", "it goes on when the agent is back")
+        call.progress({"phase": _OPERATION, "waits_for": run.doing})
+    if run.error is not None:
+        raise run.error
+    record = run.record
+    if record is None:
+        raise TryAgain(_OPERATION, call.dataset, "it did not come to its end", "hikae status shows how far it is")
+    return {
+        "dataset": call.dataset,
+        "epoch": call.member.facts().epoch,
+        "role": call.member.role.value,
+        "rto_ms": sum(one.ms for one in record.done),
+        "lost": record.facts.get("lost", []),
+        "generation_before": record.facts.get("generation_before"),
+        "steps": [one.as_json() for one in record.done],
+    }

@@ -1,0 +1,93 @@
+"""A primary's root is made equal to the newest commit, which is an earlier moment taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from agent.apply.bounds import ApplyLimits
+from agent.apply.converger import AnyRoot, converge_root
+from agent.apply.output.directory import Handling, foreign_errors, open_output
+from agent.apply.ports import NOTHING_EARLY, LeftOut, ReadChunk, no_patch
+from agent.apply.run.one_run import Means
+from agent.apply.writing.file_content import told_lost
+from agent.core.clock import Clock
+from agent.core.commit import Commit
+from agent.core.problem import ProblemBoard
+from agent.fs.confined import open_root
+from agent.roles.rollback.meanwhile import KeptChanges
+from agent.roles.rollback.root_facts import RootFacts
+from agent.store.catalog.catalog import Catalog
+
+_WHAT = "the tree"
+#: Large files are made anew at once: nothing is written into what stands.
+_LIMITS = ApplyLimits(late=0)
+#: So often objects that could not be made are tried again.
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PrimaryRoot:
+    """The tree: its ``path``, a directory for temporary files, and what is not the dataset's."""
+
+    path: str
+    scratch: str
+    left_out: LeftOut
+
+
+@dataclass(frozen=True, slots=True)
+class WentBack:
+    """``entries`` that were made, ``displaced`` that somebody had changed, ``failed`` that could not be made."""
+
+    entries: int = 0
+    displaced: int = 0
+    failed: int = 0
+
+    def sentence(self) -> str:
+        """For people."""
+        words = [f"{self.entries:,} entries"]
+        if self.displaced:
+            words.append(f"{self.displaced:,} that somebody changed are in .hikae/displaced")
+        if self.failed:
+            words.append(f"{self.failed:,} could not be made: hikae status names them")
+        return "; ".join(words)
+
+
+def go_back(
+    root: PrimaryRoot,
+    catalog: Catalog,
+    facts: RootFacts,
+    target: Commit,
+    read: ReadChunk,
+    *,
+    board: ProblemBoard,
+    clock: Clock,
+    look: Callable[[], None],
+) -> WentBack:
+    """Make it equal to ``target``, durably; only what stands as capture knows it is overwritten. ``look`` is called before every
+    change, and raises what is to end it; then, and after a crash, the next call goes on.
+
+    Raises ``StandbyFull``, ``StandbyFailed``, ``Held``, and what ``read`` raises."""
+    if facts.is_there(target.number):
+        return WentBack()
+    kept = KeptChanges(facts, board, clock)
+    how = Handling(_WHAT, lambda _what: look(), kept, root.scratch)
+    done = WentBack()
+    with (
+        foreign_errors(root.path, _WHAT),
+        closing(open_output(root.path, open_root(root.path), how)) as output,
+        closing(catalog.reader()) as view,
+    ):
+        kept.output = output
+        facts.begin(target.parent, target.number, output.private)
+        means = Means(told_lost(read, look), no_patch, NOTHING_EARLY, root.left_out, look, board, clock, _LIMITS)
+        for _ in range(_ATTEMPTS):
+            applied = converge_root(AnyRoot(output, view, facts, means), target)
+            displaced = done.displaced + applied.displaced
+            done = WentBack(done.entries + applied.entries, displaced, applied.failed)
+            if not done.failed:
+                break
+        output.sync()
+    facts.end(target.number)
+    return WentBack(done.entries, done.displaced + kept.displaced, done.failed)
