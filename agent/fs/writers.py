@@ -23,6 +23,7 @@ from agent.fs.handles import handle_of_fd
 
 _PROC = Path("/proc")
 _PRIVATE = os.fsdecode(PRIVATE_DIR)
+_DELETED = " (deleted)"
 #: So many are named.
 MOST = 50
 
@@ -147,7 +148,9 @@ def _is_for_writing(process: Path, name: str) -> bool:
 
 
 def _is_file(link: str) -> bool:
-    return stat.S_ISREG(os.stat(link).st_mode)
+    """Whether it is a regular file that has a name: another is in no tree any more."""
+    found = os.stat(link)
+    return stat.S_ISREG(found.st_mode) and found.st_nlink > 0
 
 
 def _mapped(process: Path, below: _Below) -> Iterator[str]:
@@ -156,7 +159,8 @@ def _mapped(process: Path, below: _Below) -> Iterator[str]:
         parts = line.split(maxsplit=5)
         if len(parts) == 6 and parts[5].startswith("/") and parts[1][1] == "w" and parts[1][3] == "s":
             with suppress(FileNotFoundError, ProcessLookupError):
-                if below.has(str(process / "map_files" / parts[0]), parts[5]):
+                link = str(process / "map_files" / parts[0])
+                if not parts[5].endswith(_DELETED) and below.has(link, parts[5]):
                     yield parts[5]
 
 

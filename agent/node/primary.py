@@ -165,6 +165,10 @@ class Primary:
         if self.going is not None:
             self.going.run(rules.excluded if rules else nothing_left_out, stopping)
 
+    def settle_facts(self) -> None:
+        """What is known of the tree is taken back by no kill any more. Raises ``TryAgain``, ``StoreFailed``."""
+        self._local.settle()
+
     def is_back(self, target: CommitNumber) -> bool:
         """Whether the tree went back to a commit that took an earlier moment up; any thread."""
         return RootFacts(self._local).is_there(target)

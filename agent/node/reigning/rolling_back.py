@@ -189,8 +189,19 @@ class _World:
         self._doing("generation")
         arguments = {"note": f"before a rollback to {self._wanted.words}"}
         asked = Forwarded(self._wanted.dataset, "generations-before", arguments, f"a rollback on {self._member.node}")
-        answer: Any = self._around_peer(lambda peer: self._caller.ask(peer, asked, lambda _: self._look()))
-        return str(answer["generation"])
+        until = self._around.clock.monotonic() + _ARRIVAL
+        while True:
+            self._look()
+            try:
+                answer: Any = self._around_peer(lambda peer: self._caller.ask(peer, asked, lambda _: self._look()))
+                return str(answer["generation"])
+            except CalledOff:
+                raise
+            except TryAgain:
+                # It took one a moment ago, before a crash here, or is about to be opened.
+                if self._around.clock.monotonic() >= until:
+                    raise
+            self._ending.wait(_STEP)
 
     def take_up(self) -> CommitNumber:
         self._doing("commit")
@@ -203,6 +214,8 @@ class _World:
         newest = catalog.newest()
         if newest is not None:
             self._until_durable(side, newest.number)
+        # After a kill what stands would else be taken for a stranger's.
+        side.settle_facts()
         named = NamedMoment(self._wanted.dataset, self._wanted.generation, self._wanted.at, "hikae rollback")
 
         def taken(moment: OpenMoment) -> Commit:

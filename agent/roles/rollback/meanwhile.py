@@ -95,7 +95,8 @@ class KeptChanges:
         self.displaced += 1
         place = os.readlink(b"/proc/self/fd/%d" % output.displaced) + b"/" + aside
         where = place.decode("utf-8", "backslashreplace")
-        message = f"somebody wrote it while the tree went back; it is now {where}"
+        what = "somebody wrote it while the tree went back, or a run that was cut short left it half-written"
+        message = f"{what}; it is now {where}"
         now = self._clock.now_ns()
         self._board.put(Problem(DISPLACED, Severity.WARNING, now, name, message, "look at it, then remove it"))
 

@@ -1,0 +1,68 @@
+"""``hikae rollback`` against an agent that is not there: what is said before, asked, and answered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import click
+import pytest
+
+from agent.cli.context import Context
+from agent.cli.main import main
+from agent.core.errors import Exit
+from fakes.api_fakes import FakeControls
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Answers so; None: there is nobody."""
+
+    answer: bool | None
+
+    def can_be_asked(self) -> bool:
+        """See ``Person``."""
+        return self.answer is not None
+
+    def agrees(self, text: str) -> bool:
+        """See ``Person``."""
+        click.echo(text, err=True)
+        return bool(self.answer)
+
+
+def _typed(controls: FakeControls, answer: bool | None, *arguments: str) -> int:
+    return main(("rollback", "web", *arguments), Context(connect=lambda _: controls, person=Asked(answer)))
+
+
+def _asked(controls: FakeControls) -> list[tuple[object, ...]]:
+    return [call[1:] for call in controls.calls if call[0] == "rollback"]
+
+
+@pytest.mark.parametrize(("answer", "code"), [(True, Exit.DONE), (False, Exit.REFUSED), (None, Exit.REFUSED)])
+def test_it_is_done_once_somebody_agrees(answer: bool | None, code: Exit, capfd: pytest.CaptureFixture[str]) -> None:
+    """Which moment is meant, and what stands in the way, is said first; nobody who can be asked is a refusal."""
+    controls = FakeControls()
+    assert code == _typed(controls, answer, "--generation", "latest")
+    first = ("web", "", "latest", "", False, True)
+    assert [first, *([("web", "", "latest", "", False, False)] if answer else [])] == _asked(controls)
+    said = capfd.readouterr()
+    assert True is ("back to generation 20261122T031500Z" in said.out)
+    assert True is ("writers: vi (process 7); end what writes" in said.err)
+
+
+def test_with_yes_nobody_is_asked(capfd: pytest.CaptureFixture[str]) -> None:
+    """The steps, what was forced, and the generation from before are told."""
+    controls = FakeControls()
+    assert Exit.DONE == _typed(controls, None, "--at", "02:13", "--from", "beta", "--force", "--yes")
+    assert [("web", "02:13", "", "beta", True, False)] == _asked(controls)
+    said = capfd.readouterr()
+    assert True is ("stop: done in 0.1 s" in said.out and "is generation 20261122T041500Z" in said.out)
+    assert True is ("forced: vi (process 7) may write /srv/web/a" in said.err)
+
+
+def test_a_dry_run_answers_the_plan(capfd: pytest.CaptureFixture[str]) -> None:
+    """As JSON alone, and nothing is done."""
+    controls = FakeControls()
+    assert Exit.DONE == _typed(controls, None, "--at", "before", "--dry-run", "--json")
+    plan = json.loads(capfd.readouterr().out)
+    assert ([("web", "before", "", "", False, True)], 2) == (_asked(controls), plan["incomplete"])

@@ -1,0 +1,85 @@
+"""Which processes may be writing below a directory: by open files, shared mappings, and what the kernel tells of a file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.fs.handles import handle_of
+from agent.fs.writers import Writer, is_open_for_writing, writers_below
+
+
+@contextmanager
+def _holding(code: str, path: Path) -> Iterator[int]:
+    """A process that has run ``code`` with ``p`` as the path; its number."""
+    script = f"import mmap, os, sys; p = {str(path)!r}; {code}; print('has it', flush=True); sys.stdin.read()"
+    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert b"has it\n" == process.stdout.readline()
+        yield process.pid
+    finally:
+        process.communicate(b"")
+
+
+def _of(found: list[Writer], process: int) -> list[str]:
+    return [one.path for one in found if one.process == process]
+
+
+@pytest.mark.parametrize(
+    ("code", "writes"),
+    [
+        ("f = open(p, 'r+b')", True),
+        ("f = os.open(p, os.O_WRONLY | os.O_APPEND)", True),
+        ("f = open(p, 'r+b'); m = mmap.mmap(f.fileno(), 0); f.close()", True),
+        ("f = open(p, 'rb')", False),
+        ("f = open(p, 'rb'); m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ); f.close()", False),
+        ("f = os.open(p, os.O_PATH)", False),
+        ("f = open(p, 'r+b'); os.unlink(p)", False),
+        ("f = os.open(os.path.dirname(p), os.O_RDONLY)", False),
+    ],
+    ids=["read and write", "append", "mapped", "read", "mapped to read", "only a path", "removed", "directory"],
+)
+def test_who_has_a_file_open_for_writing_is_found(tmp_path: Path, code: str, writes: bool) -> None:
+    """With its process and the path; who only reads is not."""
+    path = tmp_path / "tree/below/file"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"content")
+    with _holding(code, path) as process:
+        found = writers_below(str(tmp_path / "tree"), lambda _: False)
+        assert ([str(path)] if writes else []) == _of(found, process)
+
+
+def test_what_stands_beside_is_none_of_it(tmp_path: Path) -> None:
+    """A path that begins alike is another, unless the object is known to be of the tree."""
+    (tmp_path / "tree").mkdir()
+    path = tmp_path / "tree-other"
+    path.write_bytes(b"content")
+    with _holding("f = open(p, 'r+b')", path) as process:
+        assert [] == _of(writers_below(str(tmp_path / "tree"), lambda _: False), process)
+        at = os.open(tmp_path, os.O_PATH)
+        handle = handle_of(at, path.name.encode())
+        os.close(at)
+        assert [str(path)] == _of(writers_below(str(tmp_path / "tree"), lambda one: one == handle), process)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to look into all others")
+def test_the_kernel_tells_of_a_file(tmp_path: Path) -> None:
+    """Also of who has it mapped and closed; it tells nothing wrong of who only reads."""
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        assert False is is_open_for_writing(fd)
+        with _holding("f = open(p, 'r+b'); m = mmap.mmap(f.fileno(), 0); f.close()", path):
+            assert True is is_open_for_writing(fd)
+        with _holding("f = open(p, 'rb')", path):
+            assert False is is_open_for_writing(fd)
+    finally:
+        os.close(fd)
