@@ -1,1 +1,1 @@
-"""Commands that look into history: what differs, what stood where, and history as a filesystem."""
+"""Commands that look into history, and that bring it back: what differs, what stood where, a filesystem, a rollback."""
