@@ -29,7 +29,7 @@ _AS_USUAL = PeerLimits()
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """One that is served. ``check``: raises once either side is not any more who it was; ``asked``: its request has come;
+    """One that is served. ``check``: raises once either side is not any more who it was; ``asked``: its request has come; ``reads``: it reads a moment;
     ``work``: what it asked for, once it is begun."""
 
     peer: str
@@ -38,6 +38,7 @@ class _Call:
     began: float
     came_from: tuple[str, int]
     asked: bool = False
+    reads: bool = False
     left: bool = False
     work: AskedWork | None = None
 
@@ -46,7 +47,7 @@ class _Call:
         self.left = True
         if self.work is not None:
             self.work.leave()
-        else:
+        elif self.reads or not self.asked:
             self.context.cancel()
 
     def is_good(self) -> bool:
@@ -170,7 +171,7 @@ class PeerDoor:
         opening = decode_request(_first(requests))
         if not isinstance(opening, Opening):
             raise bad("something else than an opening first")
-        call.asked = True
+        call.asked = call.reads = True
         with closing(self._moments.open_for(call.peer, opening.named)) as moment:
             yield encode_found(*self._identities.sign(opening.nonce), moment.found)
             for data in requests:
