@@ -6,7 +6,7 @@ STAMP := $(VENV)/.stamp
 RUN := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo hosts test lint soak bench proto pages lock debian clean
+.PHONY: help demo hosts situations test lint soak bench proto pages lock debian clean
 
 help:
 	@echo "make demo     two agents on this machine: first sync, live edits, a kill, a comparison"
@@ -43,6 +43,10 @@ test: $(STAMP) debian
 # Two bare Debian hosts and an administrator's machine, by the blocks of the README; needs root, systemd-nspawn and debootstrap.
 hosts:
 	@PYTHONPATH="$(CURDIR)/tests:$(CURDIR)" $(PYTHON) -m hosts
+
+# What status says in situations that an operator meets: make situations ARGS='held paused --to DIR'.
+situations: $(STAMP)
+	@PYTHONPATH="$(CURDIR)/tests:$(CURDIR)" $(RUN) situations $(ARGS)
 
 lint: $(STAMP)
 	$(RUN) ruff check .
