@@ -30,6 +30,9 @@ class Sizes:
     lag_runs: int
     expiry_files: int
     expiry_runs: int
+    mount_bytes: int
+    mount_names: int
+    mount_runs: int
 
     @property
     def pieces(self) -> int:
@@ -55,6 +58,9 @@ FULL = Sizes(
     lag_runs=3,
     expiry_files=200_000,
     expiry_runs=3,
+    mount_bytes=GIB,
+    mount_names=100_000,
+    mount_runs=3,
 )
 QUICK = Sizes(
     quick=True,
@@ -74,6 +80,9 @@ QUICK = Sizes(
     lag_runs=1,
     expiry_files=20_000,
     expiry_runs=2,
+    mount_bytes=256 * MIB,
+    mount_names=5_000,
+    mount_runs=2,
 )
 
 

@@ -19,6 +19,7 @@ def jobs(sizes: Sizes) -> Jobs:
         "durable-write": _durable(sizes),
         "lag": _lag(sizes),
         "expiry": _expiry(sizes),
+        "mount": _mount(sizes),
     }
 
 
@@ -99,4 +100,39 @@ def _expiry(sizes: Sizes) -> tuple[Spec, ...]:
     return (
         Spec("expiry-wait", f"{work}: the longest that a commit waits for it", "", limit=0.1, of="ours"),
         Spec("expiry-commit", f"{work}: the longest commit", ""),
+    )
+
+
+def _mount(sizes: Sizes) -> tuple[Spec, ...]:
+    size, memory = size_in_words(sizes.mount_bytes), float(250 * MIB)
+    names = f"ls -l of {sizes.mount_names:,} names in a mount"
+    readers = "one of these files after the other"
+    return (
+        Spec(
+            "mount-read",
+            f"{size} read from a mount, from beginning to end",
+            "restic mount",
+            Unit.RATE,
+            1.0,
+            better="higher",
+        ),
+        Spec("mount-copy", f"{size} copied out of a mount", "hikae restore of the same file", limit=1.3),
+        Spec(
+            "mount-readers",
+            f"eight files of a mount read at once, {size} in all",
+            readers,
+            Unit.RATE,
+            0.8,
+            better="higher",
+        ),
+        Spec("mount-first-byte", "first byte of a file in a mount, somewhere in it, p50", "", limit=0.050, of="ours"),
+        Spec("mount-names", names, "restic mount"),
+        Spec(
+            "mount-memory",
+            f"peak resident memory of the mount over all this, {names} too",
+            "",
+            Unit.BYTES,
+            memory,
+            of="ours",
+        ),
     )

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.core.errors import HikaeError
+from agent.core.errors import HikaeError, NotFound
 from agent.generations.moments import Moment, Watching, moment_of
 from agent.generations.mounting.attributes import Shown
 from agent.generations.mounting.chunk_cache import ChunkCache
@@ -18,6 +18,7 @@ from agent.generations.mounting.filesystem import HistoryFilesystem
 from agent.generations.mounting.fuse import MountOptions, serve_mount
 from agent.generations.mounting.nodes import MomentNode, ShownNode
 from agent.generations.mounting.shown_history import HistorySource, ShownHistory
+from agent.generations.reading import ReadChunk
 from agent.store.catalog.reader import CatalogReader
 from agent.store.vault.beside import VaultBeside
 
@@ -55,9 +56,24 @@ def mount_history(what: Mounted, directory: str, options: MountOptions, telling:
         stack.callback(cache.close)
         who = f"hikae mount at {os.path.abspath(directory)}, process {os.getpid()}"
         shown = Shown(os.geteuid(), os.getegid(), time.time_ns())
-        history = ShownHistory(HistorySource(what.dataset, reader, cache.get, who, time.time_ns, shown))
+        history = ShownHistory(HistorySource(what.dataset, reader, _reading(cache, reader), who, time.time_ns, shown))
         stack.callback(history.close)
         serve_mount(_filesystem(_top(what, reader, history, telling), cache, reader, telling), directory, options)
+
+
+def _reading(cache: ChunkCache, reader: CatalogReader) -> ReadChunk:
+    """Reads chunks, and parts of long lists: of what was captured on this node those stand in the catalog."""
+
+    def read(name: bytes) -> bytes:
+        try:
+            return cache.get(name)
+        except NotFound:
+            piece = reader.piece(name)
+            if piece is None:
+                raise
+            return piece
+
+    return read
 
 
 def _top(what: Mounted, reader: CatalogReader, history: ShownHistory, telling: MountTelling) -> ShownNode:
