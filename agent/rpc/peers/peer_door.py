@@ -29,8 +29,8 @@ _AS_USUAL = PeerLimits()
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """One that is served. ``check``: raises once either side is not any more who it was; ``asked``: its request has come; ``reads``: it reads a moment;
-    ``work``: what it asked for, once it is begun."""
+    """One that is served. ``check``: raises once either side is not any more who it was; ``asked``: its request has come;
+    ``reads``: it reads a moment; ``work``: what it asked for, once it is begun."""
 
     peer: str
     context: grpc.ServicerContext
