@@ -37,16 +37,24 @@ class Agent:
 
     def start(self) -> None:
         """Start it; whether it works shows when it is asked something."""
-        paths = [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [self.program, "-m", "agent.cli.main", "--config", str(self.config), "agent", "--log-json"],
+                self.command("agent", "--log-json"),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+                env=self.environment(),
                 start_new_session=True,  # Ctrl-C is for us; we stop it in order
             )
+
+    def command(self, *words: str) -> list[str]:
+        """A command as it is typed on this node."""
+        return [self.program, "-m", "agent.cli.main", "--config", str(self.config), *words]
+
+    def environment(self) -> dict[str, str]:
+        """In which a command of it runs."""
+        paths = [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
     def kill(self) -> None:
         """End it as a power cut would."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.cli.demo import history
 from agent.cli.demo.agents import DATASET, Agent
 from agent.cli.demo.compare import compare_trees
 from agent.cli.demo.tree import build_tree, burst, live_edits, measure
@@ -39,7 +40,8 @@ class StoryLength:
 @dataclass(slots=True)
 class Story:
     """The two agents, the two trees, and what was found. ``source_is_foreign``: it is the user's own and only read;
-    ``compare``: what differs between two trees, found without hikae's code."""
+    ``compare``: what differs between two trees, found without hikae's code; ``restore``: brings a generation back, or one path of
+    it. ``generations``: how many were taken; ``restored_differences``: between the source and what was brought back."""
 
     alpha: Agent
     beta: Agent
@@ -50,6 +52,9 @@ class Story:
     bar: bool
     length: StoryLength = StoryLength()
     compare: Callable[[str, str], list[str]] = compare_trees
+    restore: Callable[[Agent, str, Path, str], Json] = history.restore
+    generations: int = 0
+    restored_differences: list[str] | None = None
     chance: random.Random = field(default_factory=lambda: random.Random(20261122))
     lags_ms: list[float] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
@@ -67,6 +72,7 @@ class Story:
             self._rename()
             self._burst()
             self._kill()
+        self._bring_back()
         self._verify()
         self._compare()
 
@@ -135,6 +141,33 @@ class Story:
         self._wait("applied", "recovery")
         self.tell("kill -9", f"the secondary, in the middle of a burst; all is there {_since(began)} after its restart")
 
+    def _bring_back(self) -> None:
+        self._wait("applied", "the rest")
+        began = time.monotonic()
+        generation = history.take(self.beta)
+        self.generations += 1
+        self.tell("generation", f"{generation} was taken on the secondary ({_since(began)})")
+        if not self.source_is_foreign:
+            self._damage(generation)
+        began, restored = time.monotonic(), self.standby.parent / "restored"
+        answer = self.restore(self.beta, generation, restored, "")
+        found = self.restored_differences = self.compare(str(self.source), str(restored))
+        self.tell("restore", history.restored_text(answer, began, _outcome(found)))
+
+    def _damage(self, generation: str) -> None:
+        """A file is overwritten on the primary, so on the standby too; it is brought back and put where it was."""
+        victim = self.source / "catalogue-0.bin"
+        size = history.damage(victim)
+        self._wait("applied", "damage")
+        between = history.diff_text(self.beta, generation)
+        self.tell("damage", f"{size:,} bytes in the middle of {victim.name}; since the generation: {between}")
+        found = self.standby.parent / "restored.bin"
+        began = time.monotonic()
+        self.restore(self.beta, generation, found, victim.name)
+        history.put_back(found, victim)
+        self._wait("applied", "the file of before")
+        self.tell("one file", f"{victim.name} of the generation, put back ({_since(began)})")
+
     def _verify(self) -> None:
         self._reconcile()
         self._wait("applied", "the rest")
@@ -150,8 +183,7 @@ class Story:
         began = time.monotonic()
         found = self.compare(str(self.source), str(self.standby))
         self.differences += found
-        outcome = f"{len(found):,} differences" if found else "content and metadata equal"
-        self.tell("both trees", f"compared without hikae's code: {outcome} ({_since(began)})")
+        self.tell("both trees", f"compared without hikae's code: {_outcome(found)} ({_since(began)})")
 
     def _reconcile(self) -> None:
         with progress_shown("looking at everything", self.bar) as progress:
@@ -209,6 +241,10 @@ def percentile(values: list[float], share: float) -> float:
     """The value that ``share`` percent are not above (nearest rank)."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * int(share) // 100) - 1)]
+
+
+def _outcome(found: list[str]) -> str:
+    return f"{len(found):,} differences" if found else "content and metadata equal"
 
 
 def _since(began: float) -> str:

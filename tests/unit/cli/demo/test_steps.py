@@ -15,7 +15,9 @@ from agent.cli.demo.agents import Agent, prepare
 from agent.cli.demo.steps import Story, StoryLength
 from agent.config import load
 from agent.core.errors import TryAgain, Unreachable
+from agent.operations.comparing import DiffRequest
 from agent.operations.declaration import Json
+from agent.operations.generations import GenerationsTakeRequest
 from agent.operations.waiting import WaitRequest
 from fakes.api_fakes import FakeControls, a_dataset, a_node
 
@@ -36,6 +38,13 @@ class Copying(FakeControls):
             shutil.rmtree(self.standby, ignore_errors=True)
             subprocess.run(["cp", "-a", self.source, self.standby], check=True)
         return super()._wait(request)
+
+    def _generations_take(self, request: GenerationsTakeRequest) -> Json:
+        subprocess.run(["cp", "-a", self.source, self.standby.parent / "generation"], check=True)
+        return super()._generations_take(request)
+
+    def _generations_diff(self, _request: DiffRequest) -> Json:
+        return {"added": 0, "changed": 1, "moved": 0, "deleted": 0}
 
 
 @dataclass(slots=True)
@@ -61,6 +70,12 @@ class ActedAgent(Agent):
 SHORT = StoryLength(edits=10, burst=30)
 
 
+def copied_back(agent: Agent, _generation: str, to: Path, path: str) -> Json:
+    """As ``restore``, from the copy that stands for the generation."""
+    subprocess.run(["cp", "-a", agent.config.parent / "generation" / path, to], check=True)
+    return {"entries": 3, "bytes": 5}
+
+
 def a_story(base: Path, *, foreign: bool = False, length: StoryLength = SHORT) -> tuple[Story, list[str]]:
     """A story below ``base`` and the steps that it has told."""
     controls = Copying(base / "source", base / "standby")
@@ -76,6 +91,7 @@ def a_story(base: Path, *, foreign: bool = False, length: StoryLength = SHORT) -
         foreign,
         bar=False,
         length=length,
+        restore=copied_back,
     )
     return story, steps
 
@@ -84,9 +100,10 @@ def test_the_whole_story(tmpfs_dir: Path) -> None:
     """Every step is told in order, the secondary is killed once and started again, and nothing differs at the end."""
     story, steps = a_story(tmpfs_dir)
     story.play()
-    expected = "sample tree,two agents,first sync,live edits,rename,burst,kill -9,verify --deep,both trees"
+    expected = "sample tree,two agents,first sync,live edits,rename,burst,kill -9,generation,damage,one file,restore,verify --deep,both trees"
     assert expected == ",".join(steps)
-    assert ([], 10) == (story.differences, len(story.lags_ms))
+    assert ([], [], 10) == (story.differences, story.restored_differences, len(story.lags_ms))
+    assert 1 == story.generations
     assert isinstance(story.beta, ActedAgent)
     assert ["start", "kill", "start"] == [word for word in story.beta.done if word != "check"]
 
@@ -109,9 +126,9 @@ def test_a_foreign_source_is_only_read(tmpfs_dir: Path) -> None:
     before = os.stat(source).st_mtime_ns, os.stat(source / "file").st_ctime_ns
     story, steps = a_story(tmpfs_dir, foreign=True)
     story.play()
-    assert "your tree,two agents,kill -9,first sync,verify --deep,both trees" == ",".join(steps)
+    assert "your tree,two agents,kill -9,first sync,generation,restore,verify --deep,both trees" == ",".join(steps)
     assert before == (os.stat(source).st_mtime_ns, os.stat(source / "file").st_ctime_ns)
-    assert ([], ["file"]) == (story.differences, os.listdir(source))
+    assert ([], [], ["file"]) == (story.differences, story.restored_differences, os.listdir(source))
 
 
 def test_configurations_are_good(tmp_path: Path) -> None:
