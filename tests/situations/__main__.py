@@ -1,5 +1,5 @@
-"""Real agents in situations that an operator meets: ``make situations`` prints what ``hikae status`` and ``hikae check`` say on both
-nodes, so that somebody who has never seen them can be asked what is wrong, whether data is at risk, what to type, and where.
+"""Real agents in situations that an operator meets: ``make situations`` prints what ``hikae status`` and ``hikae check`` say on
+both nodes, so that somebody who has never seen them can be asked what is wrong, whether data is at risk, what to type, and where.
 
 ``ARGS='held paused --to DIR'``: only these, and each page into ``DIR/NAME.txt``. Places of this machine are written as a real
 installation has them."""

@@ -19,7 +19,7 @@ from agent.status.figures import size_text, span_text
 _GARBAGE = b"overwritten by a bad release "
 
 
-def restore(agent: Agent, generation: str, to: Path, path: str = "") -> Json:
+def restore_in_demo(agent: Agent, generation: str, to: Path, path: str = "") -> Json:
     """``hikae restore`` of a generation, or of one path of it, as an operator types it on the secondary; its answer.
 
     Raises ``StoreFailed`` with what it said where it did not bring back all."""
@@ -32,7 +32,7 @@ def restore(agent: Agent, generation: str, to: Path, path: str = "") -> Json:
     return answer
 
 
-def take(agent: Agent) -> str:
+def take_in_demo(agent: Agent) -> str:
     """Take a generation; its name."""
     return str(agent.client().ask(GenerationsTakeRequest(DATASET))["generation"])
 

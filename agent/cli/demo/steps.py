@@ -52,7 +52,7 @@ class Story:
     bar: bool
     length: StoryLength = StoryLength()
     compare: Callable[[str, str], list[str]] = compare_trees
-    restore: Callable[[Agent, str, Path, str], Json] = history.restore
+    restore: Callable[[Agent, str, Path, str], Json] = history.restore_in_demo
     generations: int = 0
     restored_differences: list[str] | None = None
     chance: random.Random = field(default_factory=lambda: random.Random(20261122))
@@ -144,7 +144,7 @@ class Story:
     def _bring_back(self) -> None:
         self._wait("applied", "the rest")
         began = time.monotonic()
-        generation = history.take(self.beta)
+        generation = history.take_in_demo(self.beta)
         self.generations += 1
         self.tell("generation", f"{generation} was taken on the secondary ({_since(began)})")
         if not self.source_is_foreign:
