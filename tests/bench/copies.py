@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +84,41 @@ def borg(base: Path, source: Path) -> float:
         return _timed((words, "create", f"{repository}::first", str(source)), settings)
     finally:
         for name in ("borg", "borg-base"):
+            shutil.rmtree(base / name, ignore_errors=True)
+
+
+@contextmanager
+def restic_kept(base: Path, source: Path) -> Iterator[Callable[[Path], float]]:
+    """A repository with a backup of ``source``; yields how long `restic restore` of it into a directory takes. Raises as
+    :func:`restic`."""
+    words = (program("restic"), "--quiet", "--repo", str(base / "restic-kept"))
+    settings = {"RESTIC_PASSWORD": "bench", "RESTIC_CACHE_DIR": str(base / "restic-kept-cache")}
+    try:
+        finish((*words, "init"), settings)
+        finish((*words, "backup", str(source)), settings)
+        yield lambda to: _timed((*words, "restore", "latest", "--target", str(to)), settings)
+    finally:
+        for name in ("restic-kept", "restic-kept-cache"):
+            shutil.rmtree(base / name, ignore_errors=True)
+
+
+@contextmanager
+def borg_kept(base: Path, source: Path) -> Iterator[Callable[[Path], float]]:
+    """As :func:`restic_kept`: `borg extract` of an encrypted repository, which goes into the directory that it runs in."""
+    words, repository = program("borg"), str(base / "borg-kept")
+    settings = {"BORG_PASSPHRASE": "bench", "BORG_BASE_DIR": str(base / "borg-kept-base")}
+
+    def extract(to: Path) -> float:
+        to.mkdir()
+        shell = ("sh", "-c", 'cd "$1" && exec "$2" extract "$3::first"', "sh", str(to), words, repository)
+        return _timed(shell, settings)
+
+    try:
+        finish((words, "init", "--encryption", "repokey-blake2", repository), settings)
+        finish((words, "create", f"{repository}::first", str(source)), settings)
+        yield extract
+    finally:
+        for name in ("borg-kept", "borg-kept-base"):
             shutil.rmtree(base / name, ignore_errors=True)
 
 

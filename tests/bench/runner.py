@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
-from bench import changes, delays, expiry, first_syncs, many, mounts
+from bench import changes, delays, expiry, first_syncs, many, mounts, restores
 from bench.copies import sshd
 from bench.crew import Failed
 from bench.figures import Row, Spec, unmeasured
@@ -29,6 +29,8 @@ JOBS: Mapping[str, Job] = {
     "durable-write": delays.durable_write,
     "lag": delays.lag,
     "expiry": expiry.expiry,
+    "restore-small": restores.restore_small,
+    "restore-large": restores.restore_large,
     "mount": mounts.mount,
 }
 

@@ -19,6 +19,8 @@ def jobs(sizes: Sizes) -> Jobs:
         "durable-write": _durable(sizes),
         "lag": _lag(sizes),
         "expiry": _expiry(sizes),
+        "restore-small": _restore("restore-small", f"{sizes.small_files:,} files of 0.5 to 20 KB"),
+        "restore-large": _restore("restore-large", f"one {size_in_words(sizes.large_bytes)} incompressible file"),
         "mount": _mount(sizes),
     }
 
@@ -135,4 +137,12 @@ def _mount(sizes: Sizes) -> tuple[Spec, ...]:
             memory,
             of="ours",
         ),
+    )
+
+
+def _restore(name: str, what: str) -> tuple[Spec, ...]:
+    work = f"restore of a generation of {what}"
+    return (
+        Spec(f"{name}-restic", work, "restic restore", limit=0.5),
+        Spec(f"{name}-borg", work, "borg extract", limit=0.5),
     )
