@@ -48,6 +48,12 @@ def iso_text(ns: int, zone: tzinfo | None = None) -> str:
     return local.astimezone(zone).isoformat()
 
 
+def zoned_text(said: str, now: int) -> str:
+    """What an operator typed, so that it means the same where clocks show another time: a local time with its zone; all else as
+    it is. Raises ``UsageError``."""
+    return exact_text(time_from(said, now)) if said and is_like_a_time(said) else said
+
+
 def _last_shown(clock: re.Match[str], now: int, zone: tzinfo | None) -> int:
     here = datetime.fromtimestamp(now // _SECOND, UTC).astimezone(zone)
     shown = {"hour": int(clock[1]), "minute": int(clock[2]), "second": int(clock[3] or 0), "microsecond": 0}

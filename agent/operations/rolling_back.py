@@ -95,9 +95,9 @@ def _with_zone(at: str) -> str:
     """A local time with its zone: clocks elsewhere may show another. Raises ``UsageError``."""
     import time
 
-    from agent.generations.local_time import exact_text, is_like_a_time, time_from
+    from agent.generations.local_time import zoned_text
 
-    return exact_text(time_from(at, time.time_ns())) if at and is_like_a_time(at) else at
+    return zoned_text(at, time.time_ns())
 
 
 def _node(call: DatasetCall, asked: str) -> str:

@@ -129,3 +129,28 @@ def test_a_mount_ends_with_umount_and_a_dead_one_is_named(tmp_path: Path) -> Non
         ]:
             answer = agent.run("mount", *arguments)
             assert (arguments, code, True) == (arguments, answer.returncode, words in answer.stderr)
+
+
+def test_a_moment_of_another_node_is_mounted(tmp_path: Path) -> None:
+    """On the primary, which keeps no history: rows and chunks come from its peer, and what does not come is an error, no end."""
+    with pair() as both:
+        (both.source / "d").mkdir()
+        (both.source / "d" / "file").write_bytes(os.urandom(3_000_000))
+        (both.source / "large").write_bytes(os.urandom(30 << 20))
+        both.begin()
+        both.beta.json("generations", "take", "web", "--label", "before", "--json")
+        there, old = tmp_path / "mnt", (both.source / "d" / "file").read_bytes()
+        (both.source / "d" / "file").write_bytes(b"changed")
+        both.alpha.wait()
+        with mounted(both.alpha, there, "--from", "beta", "--generation", "before") as process:
+            assert (old, ["d", "large"]) == ((there / "d" / "file").read_bytes(), sorted(os.listdir(there)))
+            assert (both.source / "large").read_bytes() == (there / "large").read_bytes()
+            process.send_signal(signal.SIGTERM)
+            assert 0 == process.wait(30)
+        with mounted(both.alpha, there, "--from", "beta"):
+            both.beta.kill()
+            assert ["d", "large"] == sorted(os.listdir(there))
+            with pytest.raises(OSError, match="rror"):
+                (there / "large").read_bytes()
+        for words, code in [(("--from", "gamma"), 4), (("--from", "beta"), 69)]:
+            assert (words, code) == (words, both.alpha.run("mount", "web", str(there), *words).returncode)

@@ -25,11 +25,22 @@ class CacheLimits:
     batch: int = 512 << 10
 
 
-class ChunkCache:
-    """Any thread. ``read``: a chunk's bytes by its name, checked; thread-safe."""
+def nothing(_names: Sequence[bytes]) -> None:
+    """Chunks that are here need not be sent for."""
 
-    def __init__(self, read: Callable[[bytes], bytes], limits: CacheLimits | None = None) -> None:
+
+class ChunkCache:
+    """Any thread. ``read``: a chunk's bytes by its name, checked; thread-safe. ``send_for``: told of several before they are read
+    one by one."""
+
+    def __init__(
+        self,
+        read: Callable[[bytes], bytes],
+        limits: CacheLimits | None = None,
+        send_for: Callable[[Sequence[bytes]], None] = nothing,
+    ) -> None:
         self._read = read
+        self._send_for = send_for
         self._limits = limits or CacheLimits()
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
@@ -85,11 +96,11 @@ class ChunkCache:
 
     def _fetch(self, names: Sequence[bytes]) -> None:
         try:
+            self._send_for(names)
             for name in names:
-                try:
-                    self._fetched(name)
-                except HikaeError:
-                    return  # whoever asks for it is told
+                self._fetched(name)
+        except HikaeError:
+            pass  # whoever asks for it is told
         finally:
             with self._lock:
                 self._jobs -= 1

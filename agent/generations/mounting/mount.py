@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from agent.core.errors import HikaeError, NotFound
+from agent.generations.afar import OpenMoment
 from agent.generations.moments import Moment, Watching, moment_of
 from agent.generations.mounting.attributes import Shown
 from agent.generations.mounting.chunk_cache import ChunkCache
 from agent.generations.mounting.content import FileContent
 from agent.generations.mounting.filesystem import HistoryFilesystem
+from agent.generations.mounting.from_afar import fetching, lay_down
 from agent.generations.mounting.fuse import MountOptions, serve_mount
 from agent.generations.mounting.nodes import MomentNode, ShownNode
 from agent.generations.mounting.shown_history import HistorySource, ShownHistory
@@ -49,16 +52,39 @@ def mount_history(what: Mounted, directory: str, options: MountOptions, telling:
 
     Raises ``NotFound`` (no history here, no such moment, no libfuse), ``UsageError``, ``Refused``, ``Damaged``,
     ``StoreFailed``."""
-    with ExitStack() as stack:
-        reader = stack.enter_context(CatalogReader.open(str(what.home / "catalog.db")))
-        vault = stack.enter_context(VaultBeside.open_beside(str(what.vault)))
-        cache = ChunkCache(vault.read)
-        stack.callback(cache.close)
-        who = f"hikae mount at {os.path.abspath(directory)}, process {os.getpid()}"
-        shown = Shown(os.geteuid(), os.getegid(), time.time_ns())
-        history = ShownHistory(HistorySource(what.dataset, reader, _reading(cache, reader), who, time.time_ns, shown))
-        stack.callback(history.close)
+    with (
+        CatalogReader.open(str(what.home / "catalog.db")) as reader,
+        VaultBeside.open_beside(str(what.vault)) as vault,
+        closing(ChunkCache(vault.read)) as cache,
+        _history(what.dataset, reader, cache, directory) as history,
+    ):
         serve_mount(_filesystem(_top(what, reader, history, telling), cache, reader, telling), directory, options)
+
+
+def mount_from_afar(
+    dataset: str, opened: OpenMoment, directory: str, options: MountOptions, telling: MountTelling
+) -> None:
+    """As :func:`mount_history`, of one moment of another node. Raises also ``Unreachable``, ``OtherDigest``, ``TryAgain``."""
+    with TemporaryDirectory(prefix="hikae-mount-") as scratch:
+        telling.meant(opened.found.moment)
+        path = Path(scratch) / "catalog.db"
+        moment = lay_down(opened, path, lambda: None)
+        with (
+            CatalogReader.open(str(path)) as reader,
+            closing(ChunkCache(opened.chunk, send_for=fetching(opened))) as cache,
+            _history(dataset, reader, cache, directory) as history,
+        ):
+            serve_mount(_filesystem(history.moment(moment), cache, reader, telling), directory, options)
+
+
+@contextmanager
+def _history(dataset: str, reader: CatalogReader, cache: ChunkCache, directory: str) -> Iterator[ShownHistory]:
+    who = f"hikae mount at {os.path.abspath(directory)}, process {os.getpid()}"
+    shown = Shown(os.geteuid(), os.getegid(), time.time_ns())
+    with closing(
+        ShownHistory(HistorySource(dataset, reader, _reading(cache, reader), who, time.time_ns, shown))
+    ) as history:
+        yield history
 
 
 def _reading(cache: ChunkCache, reader: CatalogReader) -> ReadChunk:

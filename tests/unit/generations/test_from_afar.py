@@ -1,0 +1,68 @@
+"""A moment of another node, laid down here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from agent.core.commit import Changes
+from agent.core.errors import OtherDigest
+from agent.core.ids import ROOT
+from agent.generations.afar import FoundMoment, open_here
+from agent.generations.moments import Moment
+from agent.generations.mounting.from_afar import fetching, lay_down
+from agent.store.catalog.reader import CatalogReader
+from agent.stream.locator import CommitMark
+from fakes.store_fakes import begun, dir_row, file_row, flat, header, name_row, number
+
+
+@dataclass
+class Afar:
+    """A moment as a peer gives it; ``more``: rows that it adds."""
+
+    found: FoundMoment
+    given: list[Changes]
+    more: tuple[bytes, ...] = ()
+
+    def rows(self, since: CommitMark | None = None) -> Iterator[Changes]:
+        """See ``OpenMoment``."""
+        yield from self.given
+        if self.more:
+            yield Changes(self.more)
+
+    def chunk(self, name: bytes) -> bytes:
+        """See ``OpenMoment``."""
+        return name
+
+    def close(self) -> None:
+        """See ``OpenMoment``."""
+
+
+@pytest.fixture
+def afar(tmp_path: Path) -> Afar:
+    """A moment with a directory and a file, in the middle of a history."""
+    with begun(str(tmp_path / "there.db")) as catalog:
+        catalog.write(Changes((dir_row(2), file_row(3), name_row(ROOT, b"d", 2), name_row(2, b"f", 3))), header(2))
+        catalog.write(Changes((file_row(3, 9),)), header(3))
+        opened = open_here(catalog.reader(), lambda name: name, Moment(number(2), "G", 100, ""), "a test")
+        given = list(opened.rows())
+        opened.close()
+    return Afar(opened.found, given)
+
+
+def test_all_rows_are_laid_down_and_read(afar: Afar, tmp_path: Path) -> None:
+    """The state is that of the moment, under its number."""
+    moment = lay_down(afar, tmp_path / "here.db", lambda: None)
+    with CatalogReader.open(str(tmp_path / "here.db")) as reader:
+        rows = flat(reader.rows_at(moment.number))
+    assert sorted(row for changes in afar.given for row in changes.puts) == sorted(rows)
+    fetching(afar)([b"a chunk"])
+
+
+def test_rows_with_another_digest_are_not_believed(afar: Afar, tmp_path: Path) -> None:
+    """One more, or one that is another: nothing is shown of it."""
+    with pytest.raises(OtherDigest):
+        lay_down(replace(afar, more=(file_row(9), name_row(ROOT, b"x", 9))), tmp_path / "here.db", lambda: None)
