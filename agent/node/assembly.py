@@ -270,9 +270,13 @@ class Node:
             return
         severity = Severity.WARNING if days >= 0 else Severity.ERROR
         message = (
-            f"the certificate of {identity.name} ends in {days} days" if days >= 0 else "the certificate has expired"
+            f"the certificate of {identity.name} ends in {days} days, then nothing is replicated any more"
+            if days >= 0
+            else "the certificate has expired"
         )
-        remedy = f"hikae pki renew {identity.name}, and copy certificate and key here; no restart is needed"
+        remedy = (
+            f"hikae pki renew {identity.name}, where the authority's key is; copy both files here, no restart is needed"
+        )
         self.board.put(Problem(CERTIFICATE, severity, now, b"", message, remedy))
 
     def _look_at_list(self) -> None:

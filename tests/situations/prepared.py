@@ -211,7 +211,7 @@ def _clock_ahead() -> Iterator[Pair]:
         for number in range(20):
             (both.source / f"page-{number}.html").write_text(f"first {number}")
         both.begin()
-        eventually(lambda: "clock" in " ".join([*both.alpha.problems(), *both.beta.problems()]), _PATIENCE)
+        eventually(lambda: all("clock" in agent.problems() for agent in both.agents), _PATIENCE)
         yield both
 
 

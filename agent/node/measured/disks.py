@@ -99,13 +99,15 @@ class Disks:
         if not said:
             self._board.clear(DISK_FILLING)
             return
-        remedy = (
-            "free space there, enlarge it, or find what grows: at the reserve nothing more is received and captured"
-        )
+        remedy = "free space there, enlarge it, or find what grows"
         self._board.put(Problem(DISK_FILLING, Severity.WARNING, self._clock.now_ns(), b"", "; ".join(said), remedy))
 
     def _trouble(self, fact: DiskFacts) -> str:
-        free = f"{fact.path}: {size_text(fact.free)} free, {size_text(fact.reserve)} of it a reserve"
+        left_until = max(fact.free - fact.reserve, 0)
+        free = (
+            f"{fact.path} is nearly full: {size_text(left_until)} until nothing more is received and captured "
+            f"({size_text(fact.free)} free, {size_text(fact.reserve)} of it a reserve)"
+        )
         left = None if fact.full_at_ns is None else (fact.full_at_ns - self._clock.now_ns()) / 1e9
         if left is not None and left < _SOON:
             return f"{free}, reached in {span_text(left)} at the rate of the last hour"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from agent.core.hold import REPLACED
 from agent.status.figures import clock_text, size_text
 from agent.status.page.layout import Column
 from agent.status.published import Json
@@ -22,6 +23,8 @@ COLUMNS = (
 )
 #: Received or applied no longer ago than this is "now": figures are told each second.
 _NOW = timedelta(seconds=3)
+#: Whatever was applied: it is not there.
+_GONE = "gone !"
 #: What a standby received may wait here for an operator.
 _APPLY_STANDS = (State.HELD, State.PAUSED)
 
@@ -64,6 +67,8 @@ def _row(status: Json, dataset: Json, peer: Json | None, about: tuple[str, ...])
 def _moment(status: Json, peer: Json, key: str, *, stands: bool = False) -> str:
     """``now``, a clock with ``!`` where the peer lacks what is newer (``stands``: and will go on to), ``?`` where that is not
     known."""
+    if key == "applied" and peer["connected"] and _is_gone(peer["hold"]):
+        return _GONE
     if peer[key] is None:
         unknown = "partly" if peer["first_sync"] else "?"
         return unknown if peer["connected"] else f"{unknown} !"
@@ -75,6 +80,11 @@ def _moment(status: Json, peer: Json, key: str, *, stands: bool = False) -> str:
     )
 
 
+def _is_gone(hold: Json | None) -> bool:
+    """Whether the tree that was the standby is there no more."""
+    return hold is not None and hold["code"] in REPLACED
+
+
 def _here(status: Json, dataset: Json) -> tuple[str, str]:
     """Of a standby: when the newest commit that it has was made, and whether the tree is what that commit says."""
     if dataset["commit"] is None:
@@ -82,6 +92,8 @@ def _here(status: Json, dataset: Json) -> tuple[str, str]:
     applied, newest = dataset["applied"], dataset["commit"]
     same = applied is not None and (applied["epoch"], applied["seq"]) == (newest["epoch"], newest["seq"])
     received = exact_clock(newest["time"], status["clock"])
+    if _is_gone(dataset["hold"]):
+        return received, _GONE
     return received, received if same else "not all !"
 
 

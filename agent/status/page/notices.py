@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.status.figures import clock_text, size_text, span_text
+from agent.status.page.cells import exact_clock
 from agent.status.published import Json
 from agent.status.sentences import BEST_WATCHER, last_heard, pace_text, peer_behind, said_now, slower_than, sync_text
 from agent.status.state import Role, State
@@ -52,6 +53,7 @@ def _state_notices(status: Json, dataset: Json) -> list[Notice]:
     made += [_lost(status, dataset, peer) for peer in _missing(dataset)]
     made += [_paused(status, dataset, pause) for pause in dataset["pauses"]]
     made += _heard_before(status, dataset)
+    made += _only_here(status, dataset)
     made += _progress(status, dataset)
     return made
 
@@ -72,6 +74,20 @@ def _missing(dataset: Json) -> list[Json]:
     return [peer for peer in dataset["peers"] if not peer["connected"] and peer["name"] not in said]
 
 
+def _only_here(status: Json, dataset: Json) -> list[Notice]:
+    """What would be lost with this node: its peers are away and lack it."""
+    if dataset["role"] != Role.PRIMARY or dataset["state"] in _SENDS_NOTHING:
+        return []
+    away = [peer for peer in dataset["peers"] if not peer["connected"] and not peer["first_sync"]]
+    return [Notice(_alone(status, peer)) for peer in away if peer["behind_bytes"]]
+
+
+def _alone(status: Json, peer: Json) -> str:
+    since = f"since {exact_clock(peer['received'], status['clock'])} " if peer["received"] else ""
+    size, name = size_text(peer["behind_bytes"]), peer["name"]
+    return f"what was written {since}is on {status['node']} only ({size}); it is sent once {name} is connected"
+
+
 def _heard_before(status: Json, dataset: Json) -> list[Notice]:
     """What was in the way of peers that are away for a reason, when they were heard last."""
     named = {peer["name"] for peer in _missing(dataset)}
@@ -83,9 +99,8 @@ def _heard_before(status: Json, dataset: Json) -> list[Notice]:
 def _lost(status: Json, dataset: Json, peer: Json) -> Notice:
     """Nobody knows why: where the last call said it, that is a problem of its own."""
     since = f" since {clock_text(peer['since'], status['clock'])}" if peer["since"] else ""
-    waiting = f", {size_text(peer['behind_bytes'])} wait for it" if peer["behind_bytes"] else ""
     said = last_heard(status, {**dataset, "peers": [peer]})
-    sentence = f"no connection with {peer['name']}{since}{waiting}" + (f"; {said}" if said else "")
+    sentence = f"no connection with {peer['name']}{since}" + (f"; {said}" if said else "")
     if dataset["role"] == Role.STANDBY:
         return Notice(sentence, f"hikae status says why: {peer['name']} is the one that calls", peer["name"])
     return Notice(sentence, "systemctl status hikae: does its agent run? Is its port open?", peer["name"])
@@ -101,8 +116,9 @@ def _paused(status: Json, dataset: Json, pause: Json) -> Notice:
     what = {"send": "sending", "apply": "applying", "verify": "verifying"}.get(pause["what"], pause["what"])
     until = f"until {clock_text(pause['until'], status['clock'])}" if pause["until"] else "until somebody resumes it"
     where = "" if pause["node"] == status["node"] else f" on {pause['node']}"
+    kept = "; changes are received and kept meanwhile" if pause["what"] == "apply" else ""
     return Notice(
-        f"{what} is paused{where} {until}", f"hikae resume {dataset['name']}", _elsewhere(status, pause["node"])
+        f"{what} is paused{where} {until}{kept}", f"hikae resume {dataset['name']}", _elsewhere(status, pause["node"])
     )
 
 

@@ -76,7 +76,11 @@ def below(**more: Any) -> list[str]:
         ),
         (
             {"peers": (a_peer(told=PeerStanding(Standing("paused", pauses=(Pause("apply", NOW),)), NOW - 1)),)},
-            ["  applying is paused on beta until 04:15.", "  On beta:  hikae resume web"],
+            [
+                "  applying is paused on beta until 04:15; changes are received and kept",
+                "  meanwhile.",
+                "  On beta:  hikae resume web",
+            ],
         ),
         (
             {
@@ -89,8 +93,10 @@ def below(**more: Any) -> list[str]:
         (
             {"peers": (a_peer(connected=False, mode="", behind_bytes=5 << 20),)},
             [
-                "  no connection with beta since 04:15, 5.0 MiB wait for it.",
+                "  no connection with beta since 04:15.",
                 "  On beta:  systemctl status hikae: does its agent run? Is its port open?",
+                "  what was written is on alpha only (5.0 MiB); it is sent once beta is",
+                "  connected.",
             ],
         ),
         ({"peers": (a_peer(mode="catchup", behind_bytes=2048),)}, ["  beta is 2.0 KiB behind."]),
