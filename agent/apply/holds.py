@@ -130,24 +130,34 @@ class Holds:
         return None
 
     def _braked(self, view: CatalogView, target: Commit, origin: JudgedFrom) -> Hold | None:
-        hold = self._emptied(view, target, origin)
+        accepted = max(self._accepted, taken_up_again(view, origin.stood, target))
+        hold = self._emptied(view, target, origin, accepted)
         if hold is None and (origin.stood != NOTHING or not origin.trusted):
             self._guard.limit(self.brake)
-            hold = self._guard.judge(view, target, Reached(origin.stood, self._accepted, self._pinned))
+            hold = self._guard.judge(view, target, Reached(origin.stood, accepted, self._pinned))
             self._pin(self._guard.base if hold is not None else NOTHING)
         return hold
 
-    def _emptied(self, view: CatalogView, target: Commit, origin: JudgedFrom) -> Hold | None:
+    def _emptied(self, view: CatalogView, target: Commit, origin: JudgedFrom, accepted: CommitNumber) -> Hold | None:
         if target.entries:
             return None
-        if origin.adopting and self._accepted != target.number:
+        if origin.adopting and accepted != target.number:
             message = "the primary is empty, and a tree stands here that is to be adopted"
             return Hold(SOURCE_EMPTIED, message)
         since = trailing_empty(commits_after(view, origin.stood))
-        return judge(counts_at(view, origin.stood), target, since, self._accepted, self._words)
+        return judge(counts_at(view, origin.stood), target, since, accepted, self._words)
 
     def _pin(self, base: CommitNumber) -> None:
         """A hold stands from there, also after a restart, however much time goes by."""
         if base != self._pinned:
             self._local.set_value(PINNED, packed((base,)), durable=True)
             self._pinned = base
+
+
+def taken_up_again(view: CatalogView, stood: CommitNumber, target: Commit) -> CommitNumber:
+    """The newest commit after ``stood``, up to ``target``, by which a primary went back to a moment that is held here;
+    ``NOTHING`` for none."""
+    for number, same in view.rollbacks(stood, target.number):
+        if any(map(view.is_readable, same)):
+            return number
+    return NOTHING

@@ -20,7 +20,7 @@ from agent.config.values import Brake
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, Chunk
 from agent.core.clock import ManualClock
-from agent.core.commit import Changes, Commit
+from agent.core.commit import ORDINARY, Changes, Commit, Provenance
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number, object_id
 from agent.core.problem import ProblemBoard
@@ -389,7 +389,7 @@ class Rig:
         self.local = Local.open(str(self.base / "local.db"))
         self.tree = Tree(self.store)
 
-    def commit(self, tree: Tree, *, consistent: bool = True) -> Commit:
+    def commit(self, tree: Tree, *, consistent: bool = True, made: Provenance = ORDINARY) -> Commit:
         """Seal the tree as the newest commit."""
         changes = self.tree.changes_to(tree)
         self.seq += 1
@@ -398,7 +398,7 @@ class Rig:
         self.tree = tree.copy()
         number = commit_number(self.epoch, self.seq)
         now = self.clock.now_ns()
-        return self.catalog.write(changes, Header(number, parent, now, now, consistent))
+        return self.catalog.write(changes, Header(number, parent, now, now, consistent, provenance=made))
 
     def commit_short(self, tree: Tree, *owed: ObjectId) -> Commit:
         """Seal the tree although some of these objects did not come."""

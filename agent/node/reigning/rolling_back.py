@@ -10,7 +10,7 @@ import structlog
 
 from agent.config.values import Dataset
 from agent.core.commit import Commit
-from agent.core.errors import CalledOff, HikaeError, TryAgain
+from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
 from agent.core.forwarded import Forwarded
 from agent.core.ids import CommitNumber, epoch_of, shown_commit
 from agent.core.problem import Problem, ProblemBoard, Severity
@@ -87,6 +87,7 @@ class Rollbacks:
                 raise TryAgain(
                     _OPERATION, wanted.dataset, "one is under way already", "hikae status shows how far it is"
                 )
+            self._member.board.clear(ROLLING_BACK)
             return self._start(lambda world: runner.begin(KIND, TABLE, world, wanted.as_facts()), wanted)
 
     def tick(self) -> None:
@@ -135,6 +136,8 @@ class Rollbacks:
             board.clear(ROLLING_BACK)
         except CalledOff as error:
             run.error = error
+        except Refused as error:
+            run.error = error  # nothing was changed, and who typed it reads why
         except HikaeError as error:
             run.error = error
             _log.error("a rollback failed", dataset=self._member.dataset.name, reason=str(error))

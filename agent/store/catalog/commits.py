@@ -27,6 +27,8 @@ _EPOCHS = "select number, owner, token from epoch order by number, first"
 #: Its first commit of a moment is to be found by halves.
 _ENDS = "select (select min(number) from commits), (select max(number) from commits)"
 _FROM = "select number, time from commits where number >= ? order by number limit 1"
+_ROLLBACKS = "select number, digest from commits where number > ? and number <= ? and kind = ? order by number desc"
+_SAME = "select number from commits where digest = ? and number < ? order by number desc"
 
 
 class Commits(Protocol):
@@ -68,6 +70,16 @@ class Commits(Protocol):
         """The commits from ``since`` on that have a label, None: any, in order."""
         which = "where label <> '' and number >= ?1 and (?2 is null or label = ?2) order by number"
         return [_as_commit(row) for row in self._all(_COMMIT + which, (since, label))]
+
+    def rollbacks(self, after: CommitNumber, upto: CommitNumber) -> list[tuple[CommitNumber, list[CommitNumber]]]:
+        """The commits of ``(after, upto]`` that took an earlier moment up again, the newest first, each with those before it that
+        have its digest. Costs what commits are kept, where there is such a one."""
+        found = self._all(_ROLLBACKS, (after, upto, int(CommitKind.ROLLBACK)))
+        same = (self._all(_SAME, (digest, number)) for number, digest in found)
+        return [
+            (CommitNumber(number), [CommitNumber(one) for (one,) in each])
+            for (number, _), each in zip(found, same, strict=True)
+        ]
 
     def oldest_consistent(self) -> CommitNumber | None:
         """The oldest consistent commit that is kept."""

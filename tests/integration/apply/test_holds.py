@@ -9,6 +9,7 @@ import pytest
 
 from agent.apply.results import Held
 from agent.config.values import Brake
+from agent.core.commit import CommitKind, Provenance
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Rig, Tree, rig
 
@@ -209,3 +210,32 @@ def test_what_came_while_the_apply_was_paused_is_judged_whole(tmpfs_dir: Path) -
         commit = it.commit(tree)
         with pytest.raises(Held, match="100 of 210 entries deleted"):
             applier.converge(commit)
+
+
+def test_a_way_back_to_what_is_held_here_passes(tmpfs_dir: Path) -> None:
+    """However much it takes away; a state that nobody knows here, and a deletion that follows, do not."""
+    back = Provenance(CommitKind.ROLLBACK)
+    with rig(tmpfs_dir / "rig") as it:
+        applier = it.applier(brake=Brake())
+        few = wide(it)
+        applier.converge(it.commit(few))
+        it.clock.advance(3600)
+        many = few.copy()
+        for one in range(400):
+            many.file(ROOT, b"f%d" % one, b"%d" % one)
+        applier.converge(it.commit(many))
+        it.clock.advance(3600)
+        other = many.copy()
+        for one in range(300):
+            other.remove(ROOT, b"f%d" % one)
+        with pytest.raises(Held, match="deleted"):
+            applier.converge(it.commit(other, made=back))
+        applier.converge(it.commit(many))
+        applier.converge(it.commit(few, made=back))
+        assert (few.expected(), []) == (it.seen(), it.problems())
+        applier.converge(it.commit(many))
+        it.commit(few, made=back)
+        more = few.copy()
+        more.file(ROOT, b"b", b"b")
+        applier.converge(it.commit(more))
+        assert (more.expected(), []) == (it.seen(), it.problems())
