@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent.core.errors import TryAgain, UsageError
+from agent.core.dataset_kind import DatasetKind
+from agent.core.errors import Refused, TryAgain, UsageError
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, no_call
 from agent.operations.running import DatasetCall
 from agent.status.figures import stamp
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 10_000
 #: Bytes of paths in one word of progress.
 _WORD = 16 << 10
+#: Seconds between two words to who waits.
+_STEP = 0.5
 #: What an entry takes beside its path.
 _ENTRY = 200
 _KINDS = {
@@ -83,13 +86,15 @@ def _diff(call: DatasetCall, request: DiffRequest) -> Json:
     from agent.generations.lease import leased
     from agent.generations.moments import Watching
 
+    _require_paths(call, "compare two moments")
+    look = _Looking(call, "comparing")
     with _reader(call) as reader:
         asking = Watching(time.time_ns())
         old, new = (any_moment(reader, call.dataset, said, asking) for said in (request.old, request.new))
         who = f"hikae generations diff of {call.dataset}"
         with leased(reader, old.number, who), leased(reader, new.number, who):
             answer = _Answer(call, request)
-            for change in changes_between(reader, old.number, new.number, lambda: _look(call)):
+            for change in changes_between(reader, old.number, new.number, look):
                 answer.add(change)
     return answer.finished(old, new)
 
@@ -103,10 +108,11 @@ def _find(call: DatasetCall, request: FindRequest) -> list[Json]:
     from agent.generations.finding.versions import NamedVersions
     from agent.generations.moments import Watching
 
+    _require_paths(call, "find")
     pattern = parse_pattern(_below_root(call, os.fsencode(request.pattern)))
     with _reader(call) as reader:
         low, high = bounds(reader, call.dataset, request.since, request.until, Watching(time.time_ns()))
-        finder = Finder(reader, ReadableMoments(reader, low, high), look=lambda: _look(call))
+        finder = Finder(reader, ReadableMoments(reader, low, high), look=_Looking(call, "finding"))
         findings = finder.find(pattern)
         versions = NamedVersions(reader, call.dataset)
         found = [_found_json(call, one, versions, with_history=pattern.is_plain) for one in findings.found]
@@ -117,9 +123,27 @@ def _reader(call: DatasetCall) -> CatalogReader:
     return call.member.standby().reader()
 
 
-def _look(call: DatasetCall) -> None:
-    if call.agent.stopping.is_set():
-        raise TryAgain("look through history", call.dataset, "the agent is stopping")
+def _require_paths(call: DatasetCall, operation: str) -> None:
+    if DatasetKind(call.member.dataset.kind) is DatasetKind.DEVICE:
+        raise Refused(
+            operation, call.dataset, "it is a device, which has no paths", "hikae restore brings it back whole"
+        )
+
+
+class _Looking:
+    """Called now and then while history is gone through: ends that when the agent stops, or nobody waits for it any more."""
+
+    def __init__(self, call: DatasetCall, phase: str) -> None:
+        self._call = call
+        self._phase = phase
+        self._due = 0.0
+
+    def __call__(self) -> None:
+        if self._call.agent.stopping.is_set():
+            raise TryAgain("look through history", self._call.dataset, "the agent is stopping")
+        if (now := time.monotonic()) >= self._due:
+            self._due = now + _STEP
+            self._call.progress({"phase": self._phase})
 
 
 def _below_root(call: DatasetCall, pattern: bytes) -> bytes:

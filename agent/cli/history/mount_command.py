@@ -93,14 +93,14 @@ def _afar(settings: Settings, dataset: str, node: str, generation: str, at: str)
         yield opened
 
 
-def _told_at_most(most: int) -> Callable[[HikaeError], None]:
+def _told_at_most(most: int) -> Callable[[str, HikaeError], None]:
     told = 0
 
-    def tell(error: HikaeError) -> None:
+    def tell(path: str, error: HikaeError) -> None:
         nonlocal told
         told += 1
         if told <= most:
-            remark(f"hikae: {error}")
+            remark(f"hikae: {path}: {error}")
 
     return tell
 

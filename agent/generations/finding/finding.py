@@ -24,10 +24,12 @@ from agent.store.catalog.through_time import TimedName
 
 @dataclass(frozen=True, slots=True)
 class FindLimits:
-    """``paths``: that are given; ``versions``: of each, the newest."""
+    """``paths``: that are given; ``versions``: of each, the newest; ``all_versions``: of all paths together, beyond which only
+    the newest of each is."""
 
     paths: int = 10_000
     versions: int = 1000
+    all_versions: int = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,18 @@ class Finder:
                 is_cut = True
                 break
             paths.add(path)
-        found = [one for path in sorted(paths) if (one := self.history(path)) is not None]
+        found: list[FoundPath] = []
+        room = self._limits.all_versions
+        for path in sorted(paths):
+            if (one := self.history(path, max(1, min(room, self._limits.versions)))) is not None:
+                room -= len(one.history)
+                found.append(one)
         return Findings(found[: self._limits.paths], is_cut or len(found) > self._limits.paths)
 
-    def history(self, path: bytes) -> FoundPath | None:
-        """What stood at one path; None where no moment saw anything there."""
+    def history(self, path: bytes, most: int | None = None) -> FoundPath | None:
+        """What stood at one path; None where no moment saw anything there. ``most``: versions that are given."""
         self._look()
-        told, count = deque[Version](maxlen=self._limits.versions), 0
+        told, count = deque[Version](maxlen=most or self._limits.versions), 0
         first: CommitNumber | None = None
         for version in self._versions(path):
             if told and self._goes_on(told[-1], version):

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from agent.core.chunks import DATA, HOLE, Chunk
-from agent.core.errors import Damaged
+from agent.core.errors import Damaged, NotFound
 from agent.core.rows import ObjectRow
 from agent.generations.mounting.chunk_cache import ChunkCache
 from agent.generations.reading import MomentReader
@@ -42,11 +42,18 @@ class FileContent:
         self._ahead = 0
 
     def read(self, offset: int, length: int) -> bytes:
-        """A range, less where the file ends. Raises ``NotFound``, ``Damaged``, ``StoreFailed``, ``WireError``."""
+        """A range, less where the file ends. Raises ``Damaged`` (for what is lost too), ``StoreFailed``, ``WireError``."""
         end = min(offset + length, self._row.size)
         if offset >= end:
             return b""
-        self._read_on(offset, end)
+        try:
+            self._read_on(offset, end)
+            return self._joined(offset, end)
+        except NotFound as error:
+            reason = "a chunk of it is lost here"
+            raise Damaged("read a file", error.subject, reason, _REMEDY) from error
+
+    def _joined(self, offset: int, end: int) -> bytes:
         parts: list[bytes] = []
         at = offset
         while at < end:

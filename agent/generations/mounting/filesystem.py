@@ -38,7 +38,7 @@ def _answered(act: Callable[_P, _R]) -> Callable[_P, _R]:
         except HikaeError as error:
             filesystem = arguments[0]
             assert isinstance(filesystem, HistoryFilesystem)
-            filesystem.trouble(error)
+            filesystem.trouble(str(arguments[1]), error)
             number = errno.ESTALE if isinstance(error, NotFound) else errno.EIO
             raise OSError(errno.EAGAIN if isinstance(error, TryAgain) else number, str(error)) from error
 
@@ -66,7 +66,7 @@ class OpenDirectory:
 
 class HistoryFilesystem:
     """``top``: what is mounted; ``content``: opens a regular file; ``size``: bytes and entries of all, for ``df``; ``mounted`` is
-    called once programs can use it; ``trouble`` with what could not be read."""
+    called once programs can use it; ``trouble`` with the path of what could not be read, and why."""
 
     #: Times are whole nanoseconds.
     use_ns = True
@@ -77,7 +77,7 @@ class HistoryFilesystem:
         content: Callable[[MomentNode], FileContent],
         size: Callable[[], tuple[int, int]],
         mounted: Callable[[], None],
-        trouble: Callable[[HikaeError], None],
+        trouble: Callable[[str, HikaeError], None],
         limits: FilesystemLimits | None = None,
     ) -> None:
         self._top = top
@@ -170,14 +170,14 @@ class HistoryFilesystem:
         for name in (".", "..")[index:2]:
             index += 1
             yield name, {"st_mode": stat.S_IFDIR}, index
-        while (entry := self._listed(directory, index - 2)) is not None:
+        while (entry := self._listed(path, directory, index - 2)) is not None:
             index += 1
             if entry.node is not None:
                 self._known.remember(above + b"/" + entry.name, entry.node)
             yield os.fsdecode(entry.name), {"st_mode": entry.mode, "st_ino": entry.inode}, index
 
     @_answered
-    def _listed(self, directory: OpenDirectory, index: int) -> DirectoryEntry | None:
+    def _listed(self, _path: str, directory: OpenDirectory, index: int) -> DirectoryEntry | None:
         return directory.at(index)
 
     # --- content

@@ -44,7 +44,7 @@ class MountTelling:
 
     meant: Callable[[Moment], None]
     mounted: Callable[[], None]
-    trouble: Callable[[HikaeError], None]
+    trouble: Callable[[str, HikaeError], None]
 
 
 def mount_history(what: Mounted, directory: str, options: MountOptions, telling: MountTelling) -> None:

@@ -10,17 +10,19 @@
 
 from __future__ import annotations
 
+import itertools
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from agent.core.errors import NotFound, Refused, UsageError
+from agent.core.errors import NotFound, Refused, TryAgain, UsageError
 from agent.core.ids import ROOT, CommitNumber
-from agent.core.rows import ObjectRow
+from agent.core.recent_map import RecentMap
+from agent.core.rows import ObjectRow, file_type_of
 from agent.generations.finding.finding import Finder
 from agent.generations.finding.readable import ReadableMoments
-from agent.generations.finding.ways import Ways
+from agent.generations.finding.ways import Stay, Ways
 from agent.generations.lease import leased
 from agent.generations.moments import Moment, Watching, generation_moment, moment_at
 from agent.generations.mounting.attributes import Shown
@@ -38,6 +40,8 @@ from agent.store.catalog.leases import Lease
 from agent.store.catalog.reader import CatalogReader
 
 LATEST, AT, BY_PATH = b"latest", b"at", b"by-path"
+#: Paths whose versions are remembered, for so many ns: who lists them asks for each.
+_PATHS, _FRESH = 16, 2_000_000_000
 _NO_MOMENT = (NotFound, Refused, UsageError)
 _DIRECTORY, _FILE, _LINK = stat.S_IFDIR | 0o555, stat.S_IFREG | 0o444, stat.S_IFLNK | 0o777
 
@@ -58,8 +62,12 @@ class HistorySource:
 class ShownHistory:
     """For one thread; ``close`` gives all leases back. A moment that was looked into stays whole until then."""
 
-    def __init__(self, source: HistorySource) -> None:
+    def __init__(self, source: HistorySource, most: int = 5000) -> None:
+        """``most``: moments that are open at once."""
         self._source = source
+        self._most = most
+        #: By path, when its versions were looked up, and what they were.
+        self._looked_up = RecentMap[bytes, tuple[int, list[tuple[bytes, CommitNumber]]]](_PATHS)
         self._leases = ExitStack()
         self._opened: dict[CommitNumber, MomentReader] = {}
         self._asked: dict[bytes, CommitNumber] = {}
@@ -154,8 +162,18 @@ class ShownHistory:
 
     def _versions(self, path: bytes) -> list[tuple[bytes, CommitNumber]]:
         """The versions of a file, by when each was seen first; the moment is the last that has it."""
-        reader, _ = self._ways()
-        found = Finder(reader, ReadableMoments(reader)).history(path) if path else None
+        asked, versions = self._looked_up.get(path, (0, []))
+        if self._source.now() - asked > _FRESH:
+            asked, versions = self._source.now(), self._looked_for(path)
+            self._looked_up.remember(path, (asked, versions))
+        return versions
+
+    def _looked_for(self, path: bytes) -> list[tuple[bytes, CommitNumber]]:
+        reader, ways = self._ways()
+        # Of a directory, which may have very many versions of its own, none is shown.
+        if not any(self._is_file(stay) for stay in (ways.down(path) if path else ())):
+            return []
+        found = Finder(reader, ReadableMoments(reader)).history(path)
         if found is None:
             return []
         names: dict[str, CommitNumber] = {}
@@ -165,11 +183,18 @@ class ShownHistory:
                 names[generation_name(commit.time, names)] = version.last
         return [(name.encode(), number) for name, number in names.items()]
 
+    def _is_file(self, stay: Stay) -> bool:
+        rows = self._source.reader.versions(stay.object, stay.since, stay.until)
+        return any(file_type_of(row) != stat.S_IFDIR for _, _, row in itertools.islice(rows, 1))
+
     # --- moments and their leases
 
     def _open(self, number: CommitNumber) -> MomentReader:
         opened = self._opened.get(number)
         if opened is None:
+            if len(self._opened) >= self._most:
+                reason = f"{self._most:,} moments are open in this mount"
+                raise TryAgain("show a moment", self._source.dataset, reason, "unmount it, and mount it again")
             self._leases.enter_context(leased(self._source.reader, number, self._source.who))
             opened = self._opened[number] = MomentReader(self._source.reader, self._source.read, number)
         return opened

@@ -155,7 +155,11 @@ def test_more_paths_than_are_given_are_said(tmp_path: Path) -> None:
         with catalog.reader() as reader:
             finder = Finder(reader, ReadableMoments(reader), FindLimits(paths=4, versions=2))
             findings, one = finder.find(parse_pattern(b"f*")), finder.history(b"f0")
+            few = Finder(reader, ReadableMoments(reader), FindLimits(versions=3, all_versions=4)).find(
+                parse_pattern(b"f*")
+            )
         assert (4, True) == (len(findings.found), findings.is_cut)
+        assert [3, 1, 1] == [len(one.history) for one in few.found][:3]
         assert one is not None
         assert (6, [6, 7]) == (one.versions, [version.row.size for version in one.history])
 

@@ -127,7 +127,7 @@ def test_a_lost_chunk_hurts_only_who_reads_it(tmp_path: Path, seed: int) -> None
     content = FileContent(moment, row, cache, ReadAhead(first=100, most=300))
     try:
         assert b"a" * 100 == content.read(0, 100)
-        with pytest.raises(NotFound, match="lost"):
+        with pytest.raises(Damaged, match="a chunk of it is lost"):
             content.read(100, 100)
         assert b"c" * 100 == content.read(200, 100)
         store.held[lost.name] = b"short"

@@ -14,7 +14,7 @@ import pytest
 
 from agent.core import chunks
 from agent.core.commit import Changes
-from agent.core.errors import HikaeError, NotFound, Refused
+from agent.core.errors import HikaeError, NotFound, Refused, TryAgain
 from agent.core.ids import ROOT, CommitNumber, ObjectId
 from agent.core.rows import ObjectRow, encode_object, name_key
 from agent.generations.mounting.attributes import Shown
@@ -43,13 +43,20 @@ def a_file(id: int, text: bytes, **more: int) -> bytes:
     )
 
 
+def held(name: bytes) -> bytes:
+    """A chunk, as a vault gives it."""
+    if name not in CONTENT:
+        raise NotFound("read a chunk", name.hex(), "it is lost")
+    return CONTENT[name]
+
+
 @dataclass
 class Shows:
     """A filesystem over a catalog, and what was told of trouble."""
 
     catalog: Catalog
     filesystem: HistoryFilesystem
-    trouble: list[HikaeError]
+    trouble: list[tuple[str, HikaeError]]
 
     def names(self, path: str) -> list[str]:
         """What a directory lists, each name once, page by page from wherever one stopped."""
@@ -96,9 +103,9 @@ def shows(tmp_path: Path) -> Iterator[Shows]:
         write(catalog, 3, [a_file(3, b"other")], generation="20261123T031500Z")
         link = encode_object(ObjectRow(ObjectId(5), stat.S_IFLNK | 0o777, 0, 0, 7, content=b"etc/a"))
         write(catalog, 4, [a_file(3, b"third"), link, name_row(ROOT, b"l", 5)], (name_key(ObjectId(2), b"b"),))
-        cache = ChunkCache(lambda name: CONTENT[name])
+        cache = ChunkCache(held)
         reader = catalog.reader()
-        trouble: list[HikaeError] = []
+        trouble: list[tuple[str, HikaeError]] = []
         source = HistorySource("web", reader, cache.get, "a test", lambda: START + 3600 * SECOND, Shown(0, 0, 9))
         history = ShownHistory(source)
 
@@ -108,7 +115,13 @@ def shows(tmp_path: Path) -> Iterator[Shows]:
         try:
             yield Shows(
                 catalog,
-                HistoryFilesystem(history.top(), content, lambda: (1, 1), lambda: None, trouble.append),
+                HistoryFilesystem(
+                    history.top(),
+                    content,
+                    lambda: (1, 1),
+                    lambda: None,
+                    lambda path, error: trouble.append((path, error)),
+                ),
                 trouble,
             )
             assert [] == trouble
@@ -194,6 +207,33 @@ def test_what_was_looked_into_stays_whole(shows: Shows) -> None:
     assert [number(2), number(3)] == shows.leased()
     shows.filesystem.release(version, handle)
     assert [number(2)] == shows.leased()
+
+
+def test_what_cannot_be_read_is_told_with_its_path(shows: Shows) -> None:
+    """A program gets a number, whoever runs the mount the path and the reason; all else is read."""
+    lost = CONTENT.pop(chunks.name_of(b"other"))
+    try:
+        with pytest.raises(OSError, match="a chunk of it is lost") as caught:
+            shows.read("/label-3/etc/a")
+        assert (errno.EIO, "/label-3/etc/a") == (caught.value.errno, shows.trouble[0][0])
+        assert b"one" == shows.read("/label-3/many/f0000")
+    finally:
+        CONTENT[chunks.name_of(b"other")] = lost
+        shows.trouble.clear()
+
+
+def test_a_mount_has_so_many_moments_at_most(shows: Shows) -> None:
+    """Beyond, a program is told to try again, and the operator why."""
+    reader = shows.catalog.reader()
+    source = HistorySource("web", reader, CONTENT.__getitem__, "a test", lambda: START + 3600 * SECOND, Shown(0, 0, 9))
+    few = ShownHistory(source, most=1)
+    try:
+        assert few.top().child(b"label-2") is not None
+        with pytest.raises(TryAgain, match="1 moments are open"):
+            few.top().child(b"label-3")
+    finally:
+        few.close()
+        reader.close()
 
 
 def test_nothing_is_written(shows: Shows) -> None:
