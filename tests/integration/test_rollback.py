@@ -198,6 +198,16 @@ def test_without_the_node_that_keeps_history_nothing_is_changed(both: Pair) -> N
     assert (69, was, True) == (failed.returncode, _was(both.source), "beta" in failed.stderr)
 
 
+def test_a_source_that_is_gone_is_not_brought_back_to(both: Pair) -> None:
+    """What holds the capture is said, with what leads out of it."""
+    good = _taken(both)
+    both.source.rename(both.base / "elsewhere")
+    both.source.mkdir()
+    both.alpha.told("root-replaced")
+    refused = both.alpha.run("rollback", "web", "--generation", good, "--yes")
+    assert (3, []) == (refused.returncode, list(both.source.iterdir())), refused.stderr
+
+
 def test_a_second_standby_follows(seed: int) -> None:
     """One that does not have the moment's chunks takes them from the tree; where several keep history, one is named."""
     with fleet("alpha", "beta", "gamma") as three:

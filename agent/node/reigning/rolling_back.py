@@ -177,6 +177,7 @@ class _World:
 
     def writers(self) -> list[Writer]:
         self._doing("writers")
+        self._require_capture()
         side = self._side()
         return writers_below(self._member.dataset.path, side.holds)
 
@@ -289,7 +290,19 @@ class _World:
             except CalledOff:
                 raise
             except TryAgain:
-                continue
+                self._require_capture()
+
+    def _require_capture(self) -> None:
+        """Raises ``Refused`` while a person has to decide before anything is captured."""
+        side = self._opened()
+        if side is None:
+            return
+        if side.reign.mark is not None:
+            remedy = "hikae status says what leads out of it"
+            raise Refused(_OPERATION, self._wanted.dataset, side.reign.mark.sentence, remedy)
+        hold = side.facts().hold
+        if hold is not None:
+            raise Refused(_OPERATION, self._wanted.dataset, hold.sentence, hold.remedy)
 
     def _until_durable(self, side: Primary, number: CommitNumber) -> None:
         positions = side.replicas[self._wanted.node].positions
