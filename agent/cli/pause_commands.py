@@ -8,7 +8,7 @@ from agent.cli.context import Context
 from agent.cli.output import Duration, answer_json, json_option, say
 from agent.operations.declaration import Activity, Json
 from agent.operations.pausing import PauseRequest, ResumeRequest
-from agent.status.figures import clock_text, stamp
+from agent.status.figures import clock_text, size_text, stamp
 
 
 @click.command()
@@ -33,9 +33,39 @@ def pause(context: Context, dataset: str, send: bool, apply_: bool, seconds: flo
 @json_option
 @click.pass_obj
 def resume(context: Context, dataset: str, send: bool, apply_: bool, as_json: bool) -> None:
-    """End a pause."""
+    """End a pause.
+
+    It says which: since when, typed by whom, and what waited for its end."""
     result = context.controls().ask(ResumeRequest(dataset, _what(send, apply_)))
-    _answer_pause(dataset, result, as_json)
+    if as_json or not result.get("ended"):
+        _answer_pause(dataset, result, as_json)
+        return
+    for pause in result["ended"]:
+        say(f"{dataset}: {_over(pause)}")
+    say(f"  {_waited(dataset, result)}")
+
+
+_ACTIVITIES = {"send": "sending", "apply": "applying"}
+
+
+def _over(pause: Json) -> str:
+    """``applying goes on; it was paused on beta since 13:05, until 15:05, by root (uid 0)``."""
+    now = stamp(_now_ns()) or ""
+    until = f"until {clock_text(pause['until'], now)}" if pause["until"] else "until somebody resumes it"
+    by = f", by {pause['by']}" if pause["by"] else ""
+    what = _ACTIVITIES.get(pause["what"], pause["what"])
+    return f"{what} goes on; it was paused on {pause['node']} since {clock_text(pause['since'], now)}, {until}{by}"
+
+
+def _waited(dataset: str, result: Json) -> str:
+    """What the end of the pause was waited for by."""
+    watch = f"hikae status {dataset} --watch shows how far it is and how long it takes"
+    if result["behind_bytes"]:
+        return f"{size_text(result['behind_bytes'])} are to be sent: {watch}"
+    if result["behind_commits"] != 0:
+        count = "" if result["behind_commits"] is None else f"{result['behind_commits']:,} "
+        return f"{count}commits are to be applied: {watch}"
+    return "nothing waited for it"
 
 
 def _what(send: bool, apply: bool) -> Activity:

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from agent.core.clock import Clock
 from agent.core.standing import Pause
 
 SEND, APPLY = "send", "apply"
+
+
+@dataclass(frozen=True, slots=True)
+class BegunPause:
+    """A pause as it began: ``since`` and ``until`` are UTC ns, ``until`` None: until it is resumed; ``by``: who typed it,
+    "" where that is not known."""
+
+    what: str
+    since: int
+    until: int | None
+    by: str
+
+
 FOREVER = float("inf")
 
 
@@ -19,16 +33,21 @@ class Pauses:
         self._clock = clock
         self._lock = threading.Lock()
         self._until: dict[str, float] = {}
+        self._begun: dict[str, BegunPause] = {}
 
-    def pause(self, what: str, seconds: float | None) -> None:
+    def pause(self, what: str, seconds: float | None, by: str = "") -> None:
         """Begin or replace a pause."""
+        now = self._clock.now_ns()
+        until = None if seconds is None else now + int(seconds * 1e9)
         with self._lock:
             self._until[what] = FOREVER if seconds is None else self._clock.monotonic() + seconds
+            self._begun[what] = BegunPause(what, now, until, by)
 
-    def resume(self, what: str) -> None:
-        """End a pause; none is no error."""
+    def resume(self, what: str) -> BegunPause | None:
+        """End a pause: the one that ended by that; none is no error."""
         with self._lock:
-            self._until.pop(what, None)
+            begun = self._begun.pop(what, None)
+            return begun if self._until.pop(what, 0.0) > self._clock.monotonic() else None
 
     def paused(self, what: str) -> bool:
         """Whether it stands still now."""

@@ -28,8 +28,7 @@ class OperatorDesk:
         if isinstance(request, DatasetRequest) and request.dataset in self._agent.members:
             member = self._agent.members[request.dataset]
             if nodes := nodes_concerned(member, operation_of(request), request):
-                typist = who_typed(self._caller) if self._caller is not None else ""
-                return cast(AnswerT, ask_elsewhere(self._agent, nodes, request, typist, told))
+                return cast(AnswerT, ask_elsewhere(self._agent, nodes, request, self._typist, told))
         return self.done_here(request, told)
 
     def done_here(self, request: Request[AnswerT], progress: Progress) -> AnswerT:
@@ -41,7 +40,11 @@ class OperatorDesk:
         if not isinstance(request, DatasetRequest):
             return NodeCall(self._agent, progress)
         member = member_for(self._agent.members, request.dataset, operation_of(request))
-        return DatasetCall(self._agent, member, progress)
+        return DatasetCall(self._agent, member, progress, self._typist)
+
+    @property
+    def _typist(self) -> str:
+        return who_typed(self._caller) if self._caller is not None else ""
 
     def stop(self) -> None:
         """The node stops: long calls end with ``TryAgain``."""

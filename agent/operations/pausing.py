@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.core.errors import Refused
-from agent.node.pauses import APPLY, SEND
+from agent.core.ids import epoch_of, seq_of
+from agent.node.pauses import APPLY, SEND, BegunPause
 from agent.operations.declaration import Activity, DatasetRequest, Json, dataset_operation, each_call
 from agent.operations.running import DatasetCall
+from agent.status.facts import DatasetFacts
 from agent.status.figures import stamp
 from agent.status.state import Role
 
@@ -27,7 +29,9 @@ class PauseRequest(DatasetRequest[Json]):
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest(DatasetRequest[Json]):
-    """Undo a pause: ``{"dataset", "paused"}``."""
+    """Undo a pause: ``{"dataset", "paused", "ended": [{"node", "what", "since", "until", "by"}], "behind_bytes",
+    "behind_commits"}``; ``ended``: what stood still until now; ``behind_bytes``: what waits for the peer that lacks most,
+    ``behind_commits``: what is received here and not applied, null where that is not a matter of counting."""
 
     what: Activity = "both"
 
@@ -35,17 +39,39 @@ class ResumeRequest(DatasetRequest[Json]):
 @dataset_operation("pause", PauseRequest, role=None, long=False, changes=each_call)
 def _pause(call: DatasetCall, request: PauseRequest) -> Json:
     for one in _activities("pause", call.member, request.what):
-        call.member.pauses.pause(one, request.seconds)
+        call.member.pauses.pause(one, request.seconds, call.typist)
     call.member.steer()
     return _paused(call)
 
 
 @dataset_operation("resume", ResumeRequest, role=None, long=False, changes=each_call)
 def _resume(call: DatasetCall, request: ResumeRequest) -> Json:
-    for one in _activities("resume", call.member, request.what):
-        call.member.pauses.resume(one)
+    over = [call.member.pauses.resume(one) for one in _activities("resume", call.member, request.what)]
+    behind = _behind(call.member.facts())
     call.member.steer()
-    return _paused(call)
+    return {**_paused(call), "ended": [_ended(call.member.node, one) for one in over if one is not None], **behind}
+
+
+def _ended(node: str, pause: BegunPause) -> Json:
+    return {
+        "node": node,
+        "what": pause.what,
+        "since": stamp(pause.since),
+        "until": stamp(pause.until),
+        "by": pause.by,
+    }
+
+
+def _behind(facts: DatasetFacts) -> Json:
+    """What waited for the end of a pause."""
+    commits: int | None = 0
+    if facts.commit is not None and facts.role is Role.STANDBY:
+        newest, applied = facts.commit.number, facts.applied
+        commits = seq_of(newest) - seq_of(applied) if epoch_of(newest) == epoch_of(applied) else None
+    return {
+        "behind_bytes": max((peer.behind_bytes for peer in facts.peers), default=0),
+        "behind_commits": commits,
+    }
 
 
 def _activities(operation: str, member: Member, what: Activity) -> list[str]:

@@ -44,11 +44,13 @@ class NodeCall:
 
 @dataclass(frozen=True, slots=True)
 class DatasetCall:
-    """One call that is about ``member``, which has the role that the operation needs."""
+    """One call that is about ``member``, which has the role that the operation needs; ``typist``: who asks, "" where that is not
+    known."""
 
     agent: RunningAgent
     member: Member
     progress: Progress
+    typist: str = ""
 
     @property
     def dataset(self) -> str:

@@ -90,6 +90,8 @@ class FakeControls(GenerationAnswers):
         self.waiting: list[str] = []
         self.warnings: list[str] = []
         self.left: list[str] = []
+        #: Pauses that a resume ends.
+        self.ended: list[Json] = []
 
     def typed_by(self, _caller: Caller) -> FakeControls:
         """See ``api.server.Desk``: the same for all."""
@@ -141,7 +143,8 @@ class FakeControls(GenerationAnswers):
         return {"dataset": request.dataset, "paused": {"send": "2026-11-22T05:15:00.000000Z"}}
 
     def _resume(self, request: ResumeRequest) -> Json:
-        return {"dataset": request.dataset, "paused": None}
+        waited = {"behind_bytes": 0, "behind_commits": 1200 if self.ended else 0}
+        return {"dataset": request.dataset, "paused": None, "ended": list(self.ended), **waited}
 
     def _dataset_remove(self, request: RemoveRequest) -> Json:
         parts = [{"what": "vault", "paths": ["/var/lib/hikae/datasets/old/vault"], "bytes": 3 << 30}]

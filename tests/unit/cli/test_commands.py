@@ -535,3 +535,18 @@ def test_events_say_what_they_leave_out(hikae: Hikae, controls: FakeControls) ->
         err.startswith("what happened before ") and err.endswith(" is not kept\n"),
     )
     assert (100, "") == (len(hikae("events")[1].splitlines()), hikae("events")[2])
+
+
+def test_resume_says_what_it_ended(hikae: Hikae, controls: FakeControls) -> None:
+    """Which pause, on which node, since when, by whom, and what waited."""
+    controls.ended = [
+        {"node": "beta", "what": "apply", "since": "2026-11-22T03:15:00Z", "until": None, "by": "root (uid 0)"}
+    ]
+    code, out, _ = hikae("resume", "web")
+    first, second = out.splitlines()
+    assert (0, True) == (code, first.startswith("web: applying goes on; it was paused on beta since "))
+    assert first.endswith(", until somebody resumes it, by root (uid 0)")
+    assert (
+        "  1,200 commits are to be applied: hikae status web --watch shows how far it is and how long it takes"
+        == second
+    )

@@ -26,7 +26,9 @@ from agent.operations.reading import MOST_EVENTS, EventsRequest
 from agent.operations.running import RunningAgent
 from agent.operations.verifying import VerifyRequest
 from agent.operations.waiting import WaitRequest
+from agent.status.facts import DatasetFacts
 from agent.status.state import Role
+from fakes.api_fakes import a_dataset
 
 
 @dataclass
@@ -49,6 +51,11 @@ class ClosedMember:
     pauses: Pauses = field(default_factory=lambda: Pauses(ManualClock()))
     board: ProblemBoard = field(default_factory=ProblemBoard)
     steered: int = 0
+    node: str = "alpha"
+
+    def facts(self) -> DatasetFacts:
+        """See ``Member``."""
+        return a_dataset(role=self.role, peers=())
 
     def primary(self) -> Primary:
         """See ``Member``."""
@@ -104,8 +111,9 @@ def test_a_pause_is_of_what_the_node_does() -> None:
             desk.ask(PauseRequest("web", other))  # type: ignore[arg-type]  # both are activities
         assert ({}, 0) == (dict(member.pauses.until_ns()), member.steered)
         assert {"dataset": "web", "paused": {own: None}} == desk.ask(PauseRequest("web"))
-        assert {"dataset": "web", "paused": None} == desk.ask(ResumeRequest("web"))
-        assert 2 == member.steered
+        answer = desk.ask(ResumeRequest("web"))
+        assert (None, [("alpha", own)]) == (answer["paused"], [(one["node"], one["what"]) for one in answer["ended"]])
+        assert (2, []) == (member.steered, desk.ask(ResumeRequest("web"))["ended"])
 
 
 @pytest.mark.parametrize("request_", [AcceptRequest("web"), ResyncRequest("web")])
