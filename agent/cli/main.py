@@ -80,7 +80,13 @@ class Commands(click.Group):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_EPILOG = """\b
+The shell completes commands and options once it is told how, for instance in ~/.bashrc:
+  eval "$(_HIKAE_COMPLETE=bash_source hikae)"
+zsh_source and fish_source are for these shells."""
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.version_option(__version__, prog_name="hikae", message="%(prog)s %(version)s")
 @click.option("--config", metavar="FILE", envvar="HIKAE_CONFIG", help=f"The configuration; default {DEFAULT_CONFIG}.")
 @click.pass_obj

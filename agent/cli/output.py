@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from agent.status.text import shown
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])  # Any: click calls commands with what their options say
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|min|m|s|h|d|w)")
+#: Before so many seconds a pace says nothing.
+_ESTIMATED_AFTER = 1.0
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
@@ -89,13 +92,35 @@ def progress_bar(words: str) -> Iterator[Progress]:
         TextColumn("{task.fields[figures]}", markup=False),
     )
     with Bar(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(shown(words), total=None, figures="")
+        task, estimate = bar.add_task(shown(words), total=None, figures=""), Estimate()
 
         def show(value: Json) -> None:
-            total, done, figures = _measure(value)
+            total, done, figures = _measure({**value, "eta_seconds": estimate.of(value, time.monotonic())})
             bar.update(task, total=total, completed=done, figures=figures)
 
         yield show
+
+
+class Estimate:
+    """How long a call still takes, from how far it came since it was first heard of; of each phase anew."""
+
+    def __init__(self) -> None:
+        self._phase: object = None
+        self._began, self._had = 0.0, 0
+
+    def of(self, value: Json, now: float) -> float | None:
+        """Seconds, as the agent says it or else at the pace so far; None while that is not known. ``now``: seconds that never
+        fall."""
+        if value.get("eta_seconds") is not None:
+            return float(value["eta_seconds"])
+        unit = "entries" if value.get("total_entries") else "bytes"
+        total, done = value.get(f"total_{unit}"), value.get(f"done_{unit}") or 0
+        if value.get("phase") != self._phase or done < self._had:
+            self._phase, self._began, self._had = value.get("phase"), now, done
+        passed, came = now - self._began, done - self._had
+        if not total or came <= 0 or passed < _ESTIMATED_AFTER or done > total:
+            return None
+        return float(passed * (total - done) / came)
 
 
 def _measure(value: Json) -> tuple[float | None, float, str]:

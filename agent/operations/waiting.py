@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from agent.core.errors import TryAgain
 from agent.core.ids import CommitNumber, epoch_of, seq_of
+from agent.core.standing import NEVER
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, Reached, dataset_operation, no_call
 from agent.operations.obstacles import of_capture, of_opening, of_peer
 from agent.operations.patience import OpenedAnew, Patience
 from agent.operations.running import DatasetCall
+from agent.status.figures import size_text, span_text
 from agent.status.state import Role
 from agent.stream.position import Level
 
 if TYPE_CHECKING:
+    from agent.node.member import Member
     from agent.node.primary import Primary
 
 T = TypeVar("T")
@@ -53,7 +56,10 @@ def _wait(call: DatasetCall, request: WaitRequest) -> Json:
         number = patience.until(side.pump.barrier().wait, partial(of_capture, side, member.board), still)
         for name, replica in side.replicas.items():
             met = partial(of_peer, side, name, wanted, member.pauses, member.standings.told, time.time_ns())
-            patience.until(_or_again(partial(replica.positions.wait, wanted, number), name, request.level), met, still)
+            left = partial(_left, member, name)
+            patience.until(
+                _or_again(partial(replica.positions.wait, wanted, number), name, request.level, left), met, still
+            )
         return number
 
     number = on_open_primary(call, patience, reach)
@@ -100,6 +106,16 @@ def on_open_primary(call: DatasetCall, patience: Patience, act: Callable[[Primar
             continue
 
 
+def _left(member: Member, peer: str) -> str:
+    """``, 3.0 MiB are left: about 5.0 s``, as far as known."""
+    found = next((one for one in member.facts().peers if one.name == peer), None)
+    if found is None or not found.behind_bytes:
+        return ""
+    seconds = found.forecast_seconds
+    when = "" if seconds is None or seconds == NEVER else f": about {span_text(seconds)}"
+    return f", {size_text(found.behind_bytes)} are left{when}"
+
+
 def _commit(number: CommitNumber) -> Json:
     return {"epoch": epoch_of(number), "seq": seq_of(number)}
 
@@ -119,9 +135,11 @@ def _opened(call: DatasetCall, old: Primary | None, seconds: float) -> Primary:
     raise TryAgain("use the dataset", call.dataset, "it is not running yet")
 
 
-def _or_again(reached: Callable[[float], bool], peer: str, level: str) -> Callable[[float], None]:
+def _or_again(
+    reached: Callable[[float], bool], peer: str, level: str, left: Callable[[], str]
+) -> Callable[[float], None]:
     def step(seconds: float) -> None:
         if not reached(seconds):
-            raise TryAgain("wait", peer, f"{peer} has not said that it is {level} there")
+            raise TryAgain("wait", peer, f"{peer} has not said that it is {level} there{left()}")
 
     return step

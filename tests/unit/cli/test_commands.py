@@ -550,3 +550,9 @@ def test_resume_says_what_it_ended(hikae: Hikae, controls: FakeControls) -> None
         "  1,200 commits are to be applied: hikae status web --watch shows how far it is and how long it takes"
         == second
     )
+
+
+def test_help_says_how_a_shell_completes(hikae: Hikae) -> None:
+    """Click's own way, under the program's name."""
+    _, out, _ = hikae("--help")
+    assert 'eval "$(_HIKAE_COMPLETE=bash_source hikae)"' in out

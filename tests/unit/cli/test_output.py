@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.cli.demo.steps import percentile
-from agent.cli.output import Duration, progress_bar, progress_shown
+from agent.cli.output import Duration, Estimate, progress_bar, progress_shown
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,17 @@ def test_percentiles(values: list[float]) -> None:
         found = percentile(values, share)
         assert found in values
         assert 100 * sum(value <= found for value in values) >= share * len(values)
+
+
+def test_how_long_it_takes_is_estimated_by_the_pace_so_far() -> None:
+    """Of each phase anew; what the agent says itself counts, and what is not known is none."""
+    estimate = Estimate()
+
+    def walk(done: int, total: int | None = 100, phase: str = "walk") -> dict[str, object]:
+        return {"phase": phase, "done_entries": done, "total_entries": total}
+
+    assert (None, None) == (estimate.of(walk(10), 0.0), estimate.of(walk(12), 0.5))
+    assert 40.0 == estimate.of(walk(20), 5.0)
+    assert (None, None) == (estimate.of(walk(5, phase="verify"), 6.0), estimate.of(walk(50, None, "verify"), 9.0))
+    assert 3.0 == estimate.of({**walk(6, phase="verify"), "eta_seconds": 3}, 20.0)
+    assert None is estimate.of({}, 21.0)
