@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -27,6 +29,10 @@ def has_fuse() -> bool:
     return os.geteuid() == 0 and os.access("/dev/fuse", os.R_OK | os.W_OK)
 
 
+SHORT = (
+    'history = "1s"\n[dataset.brake]\nwindow = "1s"\ndeleted = "100%"\nrewritten = "100%"\n'
+    '[dataset.generations]\nkeep = { last = 1, hourly = 0, daily = 0, weekly = 0, monthly = 0 }\nimmutable_for = "1s"\n'
+)
 pytestmark = pytest.mark.skipif(not has_fuse(), reason="takes root, /dev/fuse and libfuse 3 (apt-get install fuse3)")
 
 
@@ -154,3 +160,57 @@ def test_a_moment_of_another_node_is_mounted(tmp_path: Path) -> None:
                 (there / "large").read_bytes()
         for words, code in [(("--from", "gamma"), 4), (("--from", "beta"), 69)]:
             assert (words, code) == (words, both.alpha.run("mount", "web", str(there), *words).returncode)
+
+
+def test_damage_is_an_error_and_never_other_bytes(tmp_path: Path, seed: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """Bits that flipped in the packs: each file is read as it was, or not at all and named."""
+    chance = random.Random(seed)
+    with pair() as both:
+        whole = {f"f{at}": chance.randbytes(50_000) for at in range(40)}
+        for name, data in whole.items():
+            (both.source / name).write_bytes(data)
+        both.begin()
+        both.beta.json("generations", "take", "web", "--json")
+        both.beta.kill()
+        (pack,) = (both.home(both.beta) / "vault" / "packs").iterdir()
+        with pack.open("r+b") as file:
+            for _ in range(20):
+                place = chance.randrange(1000, 40 * 50_000)
+                file.seek(place)
+                old = file.read(1)
+                file.seek(place)
+                file.write(bytes([old[0] ^ 1 << chance.randrange(8)]))
+        there, failed = tmp_path / "mnt", []
+        with mounted(both.beta, there):
+            for name, data in whole.items():
+                try:
+                    assert data == (there / "latest" / name).read_bytes()
+                except OSError as error:
+                    failed.append((name, error.errno))
+        said = capfd.readouterr().err
+        assert 0 < len(failed) < len(whole)
+        assert {errno.EIO} == {number for _, number in failed}
+        assert [] == [
+            name for name, _ in failed if f"latest/{name}: " not in said and f"/{name}: cannot read" not in said
+        ]
+
+
+def test_a_mounted_generation_that_is_to_expire_stays_until_it_is_unmounted(tmp_path: Path) -> None:
+    """It goes then; one that nobody looked into goes at once."""
+    with pair(SHORT) as both:
+        for label in ("read", "unread", "newest"):
+            (both.source / "file").write_text(label)
+            (both.begin if label == "read" else both.alpha.wait)()
+            both.beta.json("generations", "take", "web", "--label", label, "--json")
+        there = tmp_path / "mnt"
+        with mounted(both.beta, there):
+            assert "read" == (there / "read" / "file").read_text()
+            eventually(lambda: expired(both.beta) == ["read", "newest"])
+            assert ("read", "newest") == tuple((there / name / "file").read_text() for name in ("read", "latest"))
+        eventually(lambda: expired(both.beta) == ["newest"])
+
+
+def expired(agent: Agent) -> list[str]:
+    """What stays of the generations that are asked to go. None goes at once: the last second's are immutable."""
+    agent.json("generations", "expire", "web", "--yes", "--json")
+    return [one["label"] for one in agent.json("generations", "list", "web", "--json")]
