@@ -44,10 +44,21 @@ def restore_into(target: Target, wanted: Restoration, crew: Crew, serial: str) -
     (the catalog): then it goes on where it was when it is asked for again."""
     done, scratch, failed = Done(), RestoreScratch(), set[tuple[ObjectId, bytes]]()
     moment = wanted.moment
+    owes_any = moment.catalog.owed_count(moment.number) > 0
     maker = EntryMaker(_own_directory(target.ours, serial.encode()), target.displaced, moment.chunk, serial)
     dirs = DirTree(target.root, lambda id: next(iter(moment.catalog.names_of(id, moment.number)), None))
     run = RestoreRun(
-        moment, wanted.parts, target.root, dirs, crew, maker, scratch, done, wanted.left_out, lambda: wanted.look(done)
+        moment,
+        wanted.parts,
+        target.root,
+        dirs,
+        crew,
+        maker,
+        scratch,
+        done,
+        wanted.left_out,
+        lambda: wanted.look(done),
+        owes_any,
     )
 
     def took(work: Work) -> None:

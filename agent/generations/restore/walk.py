@@ -14,7 +14,7 @@ from agent.apply.output.directory import LOST_AND_FOUND
 from agent.apply.output.unkept import InTheWay
 from agent.apply.ports import LeftOut
 from agent.core.ids import ROOT, ObjectId
-from agent.core.rows import PRIVATE_DIR, ObjectRow, decode_object, file_type_of
+from agent.core.rows import PRIVATE_DIR, ObjectRow, file_type_of, size_of
 from agent.fs.confined import create_file, make_dir, open_pinned
 from agent.fs.dir_tree import DirTree
 from agent.fs.handles import is_directory, is_mounted
@@ -35,7 +35,7 @@ _ENTRIES, _BYTES = 250, 8 << 20
 @dataclass(frozen=True, slots=True)
 class RestoreRun:
     """What a walk works with. ``root``: the open target; ``left_out``: what in it is not the dataset's, whatever stands there;
-    ``look``: called at every directory, and raises what is to end it."""
+    ``look``: called at every directory, and raises what is to end it; ``owes_any``: whether some file's content never came."""
 
     moment: MomentReader
     parts: Parts
@@ -47,6 +47,7 @@ class RestoreRun:
     done: Done
     left_out: LeftOut
     look: Callable[[], None]
+    owes_any: bool
 
 
 class DirectoryTask:
@@ -147,7 +148,7 @@ def _made_here(run: RestoreRun, fd: int, name: bytes) -> bool:
 def give_entry(run: RestoreRun, parent: ObjectId, entry: MomentEntry, path: bytes, task: DirectoryTask) -> None:
     """Anything but a directory: for the crew now, or for later."""
     kind = file_type_of(entry.raw)
-    if kind == stat.S_IFREG and run.moment.owes(entry.id):
+    if kind == stat.S_IFREG and run.owes_any and run.moment.owes(entry.id):
         run.done.is_owed(path)
         return
     names = 1
@@ -157,10 +158,10 @@ def give_entry(run: RestoreRun, parent: ObjectId, entry: MomentEntry, path: byte
             run.scratch.link(LaterEntry(parent, entry.name, entry.raw))
             return
         names = len(standing)
-    row = decode_object(entry.raw)
-    if kind == stat.S_IFREG and row.size >= SHARED and _shared(run, parent, entry, row):
+    size = size_of(entry.raw)
+    if size >= SHARED and kind == stat.S_IFREG and _shared(run, parent, entry, entry.row):
         return
-    task.add(entry.name, entry.raw, names, row.size)
+    task.add(entry.name, entry.raw, names, size)
 
 
 def places(run: RestoreRun, id: ObjectId) -> list[tuple[ObjectId, bytes]]:
