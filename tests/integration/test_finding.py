@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 from fakes.agents import pair
 
@@ -32,6 +33,10 @@ def test_what_happened_is_found_and_told_on_either_node() -> None:
             expected = [("moved", "conf", "etc"), ("deleted", "etc/app.conf", None), ("added", "new", None)]
             assert expected == told
             assert (1, 0, 1, 1, 0) == tuple(differs[key] for key in ("added", "changed", "moved", "deleted", "more"))
+        for number, version in enumerate(found[1]["history"]):
+            target = both.beta.state.parent / f"brought-back-{number}"
+            done = both.beta.run(*shlex.split(version["command"].replace("FILE", str(target)))[1:])
+            assert (0, ["one", "other"][number]) == (done.returncode, target.read_text())
         whole = both.beta.json("find", "web", str(both.target / "etc/app.conf"), "--json")
         assert ["etc/app.conf"] == [one["path"] for one in whole]
         odd = both.beta.json("find", "web", os.fsdecode(b"*\xff*"), "--json")

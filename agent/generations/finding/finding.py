@@ -93,7 +93,7 @@ class Finder:
             if (one := self.history(path, max(1, min(room, self._limits.versions)))) is not None:
                 room -= len(one.history)
                 found.append(one)
-        return Findings(found[: self._limits.paths], is_cut or len(found) > self._limits.paths)
+        return Findings(found[: self._limits.paths], is_cut or self._ways.is_cut or len(found) > self._limits.paths)
 
     def history(self, path: bytes, most: int | None = None) -> FoundPath | None:
         """What stood at one path; None where no moment saw anything there. ``most``: versions that are given."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import stat
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,9 +48,9 @@ class NamedVersions:
         at = bisect_left(self._numbers, version.last + 1) - 1
         if at >= 0 and self._numbers[at] >= version.first:
             name = self._names[at]
-            return WayBack(name, "", self._command(f"--generation {name}", path))
+            return WayBack(name, "", self._command(f"--generation {name}", version, path))
         said = self._said(version)
-        return WayBack("", said, self._command(f"--at {shlex.quote(said)}", path) if said else "")
+        return WayBack("", said, self._command(f"--at {shlex.quote(said)}", version, path) if said else "")
 
     def _said(self, version: Version) -> str:
         """The time that names it: the roundest that does; "" where none does, as a later commit has the same."""
@@ -63,8 +64,9 @@ class NamedVersions:
                 return _iso(time)
         return ""
 
-    def _command(self, moment: str, path: bytes) -> str:
-        return f"hikae restore {shlex.quote(self._dataset)} {moment} --to DIR {shell_word(path)}"
+    def _command(self, moment: str, version: Version, path: bytes) -> str:
+        target = "DIR" if version.row.kind == stat.S_IFDIR else "FILE"
+        return f"hikae restore {shlex.quote(self._dataset)} {moment} --to {target} {shell_word(path)}"
 
 
 def shell_word(path: bytes) -> str:

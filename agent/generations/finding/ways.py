@@ -43,12 +43,13 @@ class Stay:
 
 
 class Ways:
-    """For one thread."""
+    """For one thread. ``is_cut``: some ways were left out, as an object had too many names, or a directory too many ways."""
 
     def __init__(self, reader: CatalogReader, moments: ReadableMoments, limits: WayLimits | None = None) -> None:
         self._reader = reader
         self._moments = moments
         self._limits = limits or WayLimits()
+        self.is_cut = False
         self._ways = RecentMap[ObjectId, list[Way]](self._limits.directories)
         self._names = RecentMap[ObjectId, list[TimedName]](self._limits.directories)
 
@@ -61,7 +62,7 @@ class Ways:
 
     def paths_of(self, id: ObjectId, since: int, until: int) -> Iterator[tuple[bytes, int, int]]:
         """The paths of an object in ``[since, until)``."""
-        for name in self._reader.stood_at(id, since, until, self._limits.names):
+        for name in self._some_names(id, since, until):
             yield from self.paths(name._replace(since=max(since, name.since), until=min(until, name.until)))
 
     def to(self, directory: ObjectId) -> list[Way]:
@@ -88,7 +89,10 @@ class Ways:
     def _climbed(self, directory: ObjectId) -> list[Way]:
         found: list[Way] = []
         open_ways = [(directory, b"", 0, FOREVER)]
-        while open_ways and len(found) < self._limits.ways:
+        while open_ways:
+            if len(found) >= self._limits.ways:
+                self.is_cut = True
+                break
             at, path, since, until = open_ways.pop()
             if at == ROOT:
                 found.append((path, since, until))
@@ -102,6 +106,11 @@ class Ways:
     def _names_of(self, directory: ObjectId) -> list[TimedName]:
         names = self._names.get(directory)
         if names is None:
-            names = self._reader.stood_at(directory, 0, FOREVER, self._limits.names)
+            names = self._some_names(directory, 0, FOREVER)
             self._names.remember(directory, names)
+        return names
+
+    def _some_names(self, id: ObjectId, since: int, until: int) -> list[TimedName]:
+        names = self._reader.stood_at(id, since, until, self._limits.names)
+        self.is_cut |= len(names) == self._limits.names
         return names

@@ -12,13 +12,13 @@ import pytest
 from agent.core import chunks
 from agent.core.commit import Changes
 from agent.core.errors import UsageError
-from agent.core.ids import NOTHING, ROOT, CommitNumber
+from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
 from agent.core.rows import name_key
 from agent.generations.comparing.change import differing
 from agent.generations.finding.finding import Finder, FindLimits
 from agent.generations.finding.pattern import parse_pattern
 from agent.generations.finding.readable import ReadableMoments
-from agent.generations.finding.ways import Ways
+from agent.generations.finding.ways import WayLimits, Ways
 from agent.store.catalog.catalog import Catalog
 from fakes.kept_trees import KeptTrees
 from fakes.store_fakes import begun, dir_row, expire, file_row, header, name_row, number
@@ -162,6 +162,21 @@ def test_more_paths_than_are_given_are_said(tmp_path: Path) -> None:
         assert [3, 1, 1] == [len(one.history) for one in few.found][:3]
         assert one is not None
         assert (6, [6, 7]) == (one.versions, [version.row.size for version in one.history])
+
+
+def test_a_directory_that_had_too_many_names_is_said(tmp_path: Path) -> None:
+    """Its newest ways are followed; that others were left out is not left out quietly."""
+    with begun(str(tmp_path / "catalog.db")) as catalog:
+        catalog.write(Changes((dir_row(2), file_row(3), name_row(ROOT, b"d2", 2), name_row(2, b"f", 3))), header(2))
+        for seq in range(3, 9):
+            catalog.write(
+                Changes((name_row(ROOT, b"d%d" % seq, 2),), (name_key(ROOT, b"d%d" % (seq - 1)),)), header(seq)
+            )
+        with catalog.reader() as reader:
+            moments = ReadableMoments(reader)
+            few, all_of_them = Ways(reader, moments, WayLimits(names=3)), Ways(reader, moments)
+            assert ({b"d8/", b"d7/", b"d6/"}, True) == ({path for path, *_ in few.to(ObjectId(2))}, few.is_cut)
+            assert (7, False) == (len(all_of_them.to(ObjectId(2))), all_of_them.is_cut)
 
 
 def test_what_no_moment_sees_any_more_is_not_found(tmp_path: Path) -> None:
