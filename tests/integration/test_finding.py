@@ -33,7 +33,8 @@ def test_what_happened_is_found_and_told_on_either_node() -> None:
             expected = [("moved", "conf", "etc"), ("deleted", "etc/app.conf", None), ("added", "new", None)]
             assert expected == told
             assert (1, 0, 1, 1, 0) == tuple(differs[key] for key in ("added", "changed", "moved", "deleted", "more"))
-        for number, version in enumerate(found[1]["history"]):
+        brought = both.beta.json("find", "web", "/etc/app.conf", "--json")[0]
+        for number, version in enumerate(brought["history"]):
             target = both.beta.state.parent / f"brought-back-{number}"
             done = both.beta.run(*shlex.split(version["command"].replace("FILE", str(target)))[1:])
             assert (0, ["one", "other"][number]) == (done.returncode, target.read_text())
