@@ -39,10 +39,28 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
 - `generations`, `last_rehearsal`: not in this version.
 """
 
+_HISTORY = """
+`hikae generations diff --json`: `{"from", "to", "added", "changed", "moved", "deleted", "entries", "more"}`.
+
+- `from`, `to`: a generation's name, or the time of the moment; `from_commit` and `to_commit` are their commits. The four counts
+  are of paths; a directory that moved is one, and one of which only the time differs is none.
+- `entries`, by path: `{"what", "path", "from", "kind", "kind_before", "bytes", "bytes_before", "differs", "names"}`; `from` only of
+  what moved, `kind_before` only where the type differs, `names` only where there are several. `differs` has words of `type
+  content mode owner mtime xattrs flags`. `more`: entries that are not given.
+
+`hikae find --json`: an array of `{"path", "first", "last", "versions", "deleted", "kind", "bytes", "node", "history"}`.
+
+- `first`, `last`: the first and last moment that has the path; `deleted`: the first moment after that, null while it stands.
+- `history`, only without wildcards: `{"first", "last", "kind", "bytes", "mtime", "generation", "at", "command"}` of each version,
+  oldest first. `generation`, or else `at`, names it; `command` brings it back, with a target for `FILE` or `DIR`.
+
+A path is text to be read. Where that does not say which bytes it is, `path_hex` does.
+"""
+
 
 def page() -> str:
     """The page."""
-    return f"{_WORDS}\n```json\n{json.dumps(status_json(_node()), indent=2)}\n```\n"
+    return f"{_WORDS}\n```json\n{json.dumps(status_json(_node()), indent=2)}\n```\n{_HISTORY}"
 
 
 def _node() -> NodeFacts:
