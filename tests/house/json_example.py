@@ -44,8 +44,8 @@ _HISTORY = """
 
 - `from`, `to`: a generation's name, or the time of the moment; `from_commit` and `to_commit` are their commits. The four counts
   are of paths; a directory that moved is one, and one of which only the time differs is none.
-- `entries`, by path: `{"what", "path", "from", "kind", "kind_before", "bytes", "bytes_before", "differs", "names"}`; `from` only of
-  what moved, `kind_before` only where the type differs, `names` only where there are several. `differs` has words of `type
+- `entries`, by path: `{"what", "path", "from", "kind", "kind_before", "bytes", "bytes_before", "differs", "names"}`; `from` only
+  of what moved, `kind_before` only where the type differs, `names` only where there are several. `differs` has words of `type
   content mode owner mtime xattrs flags`. `more`: entries that are not given.
 
 `hikae find --json`: an array of `{"path", "first", "last", "versions", "deleted", "kind", "bytes", "node", "history"}`.
