@@ -38,7 +38,7 @@ COMMANDS = {
     "generations": ("generations_commands", "Take, list and keep full images of a dataset."),
     "resync": ("hold_commands", "Fill a standby whose directory is gone or another."),
     "find": ("history.find_command", "Find files in every moment that can be brought back."),
-    "restore": ("restore_command", "Bring back a moment, or parts of it, with all metadata."),
+    "restore": ("history.restore_command", "Bring back a moment, or parts of it, with all metadata."),
     "mount": ("history.mount_command", "Show what can be brought back as a read-only filesystem."),
     "reload": ("reload_command", "Let the agent read its configuration again."),
     "dataset": ("dataset_commands", "Delete what is kept of a dataset that is no longer configured."),

@@ -14,7 +14,7 @@ from agent.core import errors
 from agent.core.errors import HikaeError, StoreFailed
 from agent.core.ids import CommitNumber, ObjectId
 from agent.generations.restore.results import Work
-from agent.generations.restore.worker import Message, Stores, serve
+from agent.generations.restore.worker import Message, Opener, opened_here, serve
 
 #: Tasks that wait with one process.
 _WAITING = 3
@@ -33,21 +33,26 @@ class Crew:
     """Forked before anything is opened or begun: no child has a connection or thread of its parent. ``took`` is called with what
     each task came to."""
 
-    def __init__(self, count: int | None = None) -> None:
+    def __init__(self, count: int | None = None, opens: Opener = opened_here) -> None:
         self._members: list[_Member] = []
         for _ in range(count or min(_CREW_MAX, os.cpu_count() or 1)):
-            self._members.append(_forked(self._members))
+            self._members.append(_forked(self._members, opens))
         self._took: Callable[[Work], None] = lambda _: None
 
     def begin(
-        self, stores: Stores, number: CommitNumber, fds: tuple[int, int, int], serial: str, took: Callable[[Work], None]
+        self,
+        words: tuple[str, ...],
+        number: CommitNumber,
+        fds: tuple[int, int, int],
+        serial: str,
+        took: Callable[[Work], None],
     ) -> None:
-        """Tell everybody what is read and where it goes: ``fds`` are the root, our private directory in it and where what is
-        displaced goes; ``serial`` is no other restore's."""
+        """Tell everybody what is read, by the words of its opener, and where it goes: ``fds`` are the root, our private directory
+        in it and where what is displaced goes; ``serial`` is no other restore's."""
         self._took = took
         for at, member in enumerate(self._members):
             assert member.sock is not None
-            first = marshal.dumps((stores.catalog, stores.vault, int(number), f"{serial}.{at}"))
+            first = marshal.dumps((words, int(number), f"{serial}.{at}"))
             socket.send_fds(member.sock, [first], list(fds))
             member.pipe, member.sock = Connection(member.sock.detach()), None
 
@@ -120,7 +125,7 @@ def _error(told: list[str]) -> HikaeError:
     return kind(*told[1:])
 
 
-def _forked(earlier: Sequence[_Member]) -> _Member:
+def _forked(earlier: Sequence[_Member], opens: Opener) -> _Member:
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid:
@@ -133,7 +138,7 @@ def _forked(earlier: Sequence[_Member]) -> _Member:
             assert one is not None
             one.close()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        serve(theirs)
+        serve(theirs, opens)
         code = 0
     except BrokenPipeError:
         pass

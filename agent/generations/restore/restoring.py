@@ -20,17 +20,16 @@ from agent.generations.restore.results import Done, Unmade, Work
 from agent.generations.restore.scratch import RestoreScratch
 from agent.generations.restore.target import Target
 from agent.generations.restore.walk import RestoreRun, path_below, walk
-from agent.generations.restore.worker import Stores
 
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """What is brought back: the moment, which stays readable meanwhile, where its stores are for the crew, and which parts of it.
-    ``left_out``: what in the target is not the dataset's; ``look``: called now and then with what is done so far; it raises what
-    is to end the restore. ``since``: only what differs between that commit and the moment is made; None: all."""
+    """What is brought back: the moment, which stays readable meanwhile, by which words the crew opens its stores, and which parts
+    of it. ``left_out``: what in the target is not the dataset's; ``look``: called now and then with what is done so far; it
+    raises what is to end the restore. ``since``: only what differs between that commit and the moment is made; None: all."""
 
     moment: MomentReader
-    stores: Stores
+    words: tuple[str, ...]
     parts: Parts
     left_out: LeftOut
     look: Callable[[Done], None]
@@ -68,7 +67,7 @@ def restore_into(target: Target, wanted: Restoration, crew: Crew, serial: str) -
         _add(run, work)
 
     try:
-        crew.begin(wanted.stores, moment.number, (target.root, target.ours, target.displaced), serial, took)
+        crew.begin(wanted.words, moment.number, (target.root, target.ours, target.displaced), serial, took)
         if wanted.since is None:
             walk(run, target.fresh)
         else:

@@ -6,8 +6,8 @@ import marshal
 import os
 import socket
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
@@ -39,6 +39,11 @@ class Stores:
     catalog: str
     vault: str
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As they are told to another process."""
+        return (self.catalog, self.vault)
+
     @contextmanager
     def opened(self) -> Iterator[tuple[CatalogReader, ReadChunk, ReadMany]]:
         """Connections of its own, and how chunks are read, one and many. Raises ``HikaeError``."""
@@ -57,18 +62,27 @@ class Stores:
             yield catalog, read, vault.read_many
 
 
-def serve(sock: socket.socket) -> None:
+#: How a process of a crew opens what it reads, by words that its parent says.
+Opener: TypeAlias = Callable[[tuple[str, ...]], AbstractContextManager[tuple[CatalogReader, ReadChunk, ReadMany]]]
+
+
+def opened_here(words: tuple[str, ...]) -> AbstractContextManager[tuple[CatalogReader, ReadChunk, ReadMany]]:
+    """The ``Stores`` of this node that these words are."""
+    return Stores(*words).opened()
+
+
+def serve(sock: socket.socket, opens: Opener) -> None:
     """All of a process's life: its first message names the stores and brings the open directories, each further one is a task.
-    Ends when nobody sends any more."""
+    Ends when nobody sends any more. ``opens``: what the words of the first message name."""
     first, fds, _, _ = socket.recv_fds(sock, 1 << 16, 3)
     if not first:
         return
-    catalog, vault, number, serial = marshal.loads(first)  # noqa: S302 - from the process that forked this one
+    words, number, serial = marshal.loads(first)  # noqa: S302 - from the process that forked this one
     pipe = Connection(sock.detach())
     root, private, displaced = fds
     os.umask(0)  # files are created with their own mode, in directories that are ours alone
     try:
-        with Stores(catalog, vault).opened() as (reader, read, read_many):
+        with opens(words) as (reader, read, read_many):
             temp = _own_directory(private, serial.encode())
             worker = _Worker(reader, CommitNumber(number), root, EntryMaker(temp, displaced, read, serial), read_many)
             while True:

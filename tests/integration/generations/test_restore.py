@@ -202,7 +202,7 @@ def into(both: Pair, to: Path, look: Callable[[Done], None]) -> Done:
         assert commit is not None
         target = open_target(str(to), Order("web", commit.digest.hex(), ()), in_place=False)
         try:
-            wanted = Restoration(MomentReader(reader, read, number), stores, Parts(), nothing_left_out, look)
+            wanted = Restoration(MomentReader(reader, read, number), stores.words, Parts(), nothing_left_out, look)
             return restore_into(target, wanted, crew, os.urandom(4).hex())
         finally:
             target.close()

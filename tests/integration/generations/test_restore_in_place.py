@@ -89,7 +89,7 @@ def made_equal(
         target = open_target(str(to), Order("web", str(number), ()), in_place=in_place)
         try:
             moment = MomentReader(reader, read, number)
-            wanted = Restoration(moment, stores, Parts(parts), left_out, lambda _: None, since)
+            wanted = Restoration(moment, stores.words, Parts(parts), left_out, lambda _: None, since)
             return restore_into(target, wanted, crew, os.urandom(4).hex())
         finally:
             target.close()
@@ -273,3 +273,40 @@ def test_a_target_that_is_too_small_or_read_only(stores: StoresOf, tmpfs_dir: Pa
         subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
         done = both.beta.run("restore", "web", "--generation", "was", "--to", str(small / "other"))
         assert (3, True) == (done.returncode, "its filesystem is read-only" in done.stderr), done.stderr
+
+
+def test_from_another_node(stores: StoresOf, tmpfs_dir: Path) -> None:
+    """The primary, which keeps no vault, restores from its standby's: to a directory, a part of it, and in place."""
+    both, _, _, _ = stores
+    refused = both.alpha.run("restore", "web", "--generation", "was", "--to", str(tmpfs_dir / "to"))
+    assert (3, True) == (refused.returncode, "--from" in refused.stderr), refused.stderr
+    both.alpha.json("restore", "web", "--generation", "was", "--from", "beta", "--to", str(tmpfs_dir / "to"))
+    assert [] == differences(str(both.base / "was"), str(tmpfs_dir / "to"))
+    file = tmpfs_dir / "file"
+    both.alpha.json("restore", "web", "--generation", "was", "--from", "beta", "--to", str(file), "many chunks")
+    assert (both.base / "was" / "many chunks").read_bytes() == file.read_bytes()
+    before = (both.source / "large").stat().st_ino
+    asked = both.alpha.run("restore", "web", "--generation", "was", "--from", "beta", "--in-place")
+    assert (3, True) == (asked.returncode, "--yes" in asked.stderr), asked.stderr
+    answer = both.alpha.json("restore", "web", "--generation", "was", "--from", "beta", "--in-place", "--yes")
+    assert [] == differences(str(both.base / "was"), str(both.source))
+    assert (2, before) == (answer["displaced"], (both.source / "large").stat().st_ino)
+    assert 0 < answer["written_bytes"] <= 11 * 5000
+    both.mirror()
+
+
+def test_another_node_that_will_not_do(stores: StoresOf, tmpfs_dir: Path) -> None:
+    """Unknown, without such a generation, not there, or asked for what it cannot give."""
+    both, _, _, _ = stores
+    for words, code, told in (
+        (("--generation", "was", "--from", "gamma"), 4, "the peers of alpha: beta"),
+        (("--generation", "none", "--from", "beta"), 4, "no generation of web"),
+        (("--from", "beta"), 2, "one of --generation and --at"),
+        (("--generation", "was", "--from", "beta", "--changed-since", "then"), 2, "keeps the history"),
+    ):
+        done = both.alpha.run("restore", "web", *words, "--to", str(tmpfs_dir / "to"))
+        assert (code, True) == (done.returncode, told in done.stderr), done.stderr
+    both.beta.kill()
+    done = both.alpha.run("restore", "web", "--generation", "was", "--from", "beta", "--to", str(tmpfs_dir / "to"))
+    assert (69, "") == (done.returncode, done.stdout), done.stderr
+    assert not (tmpfs_dir / "to").exists()

@@ -1,0 +1,197 @@
+"""``restore``: a moment, or parts of it, brought back by this process."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.cli.context import Context
+from agent.cli.output import json_option, progress_shown, remark
+from agent.core.errors import Exit, Refused, UsageError
+from agent.operations.declaration import Json, Progress
+from agent.status.text import shown
+
+if TYPE_CHECKING:
+    from agent.cli.history.restore_sources import Sought, Typed
+    from agent.core.rows import ObjectRow
+    from agent.generations.restore.crew import Crew
+    from agent.generations.restore.gates import NeededRoom
+    from agent.generations.restore.results import Done
+
+
+@click.command()
+@click.argument("dataset")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--generation", default="", metavar="G", help="The generation: its name or part of it, its label, latest~1."
+)
+@click.option(
+    "--at", default="", metavar="MOMENT", help='A moment of the history: "2026-11-22 02:13", or a mark\'s label.'
+)
+@click.option(
+    "--to", default="", metavar="DIR|FILE", help="Where to: a directory, empty or none yet; of one file, its path."
+)
+@click.option("--in-place", is_flag=True, help="Make the dataset's own directory so; only what differs is written.")
+@click.option("--changed-since", default="", metavar="MOMENT", help="Only what is not as it was then.")
+@click.option("--from", "node", default="", metavar="NODE", help="From the history that this node keeps.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be restored.")
+@json_option
+@click.pass_obj
+def restore(
+    context: Context,
+    dataset: str,
+    paths: tuple[str, ...],
+    generation: str,
+    at: str,
+    to: str,
+    in_place: bool,
+    changed_since: str,
+    node: str,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Bring back a moment, or parts of it, with all metadata.
+
+    Every chunk is checked. Typed on the node that keeps the dataset's vault, whether its agent runs or not, or on any other with
+    --from, which asks that node's agent. Nothing is deleted: what is in the way is moved to .hikae/displaced. One that was cut
+    off goes on where it was when it is typed again. Exit code 1 when something could not be restored; the rest was."""
+    if bool(to) == in_place:
+        raise UsageError("restore", dataset, "one of --to and --in-place is needed, and only one")
+    # Only now: SQLite and what reads a vault take a while to import.
+    from agent.cli.history.restore_sources import Typed, opened_afar, sought_afar, sought_here
+    from agent.generations.restore.crew import Crew
+    from agent.generations.restore.worker import opened_here
+
+    typed = Typed(dataset, generation, at, node, to, in_place, changed_since, paths, yes, dry_run, as_json)
+    opens, seek = (opened_afar, sought_afar) if node else (opened_here, sought_here)
+    with Crew(opens=opens) as crew, seek(context.config_path, typed) as found:
+        remark(f"{dataset}: {found.moment.sentence()}")
+        if found.since is not None:
+            remark(f"  only what is not as in {found.since.sentence()}")
+        return _restored(context, typed, found, crew)
+
+
+def _restored(context: Context, typed: Typed, found: Sought, crew: Crew) -> int:
+    from agent.cli.history.restore_answer import answer_dry, answer_restored
+    from agent.generations.restore.gates import NeededRoom, is_on_the_vaults_disk, needed, refuse_place
+
+    commit = found.reader.catalog.commit_at(found.moment.number)
+    if found.since is not None:
+        need = NeededRoom(0, 0, 0)
+    elif found.parts.is_whole and commit is not None:
+        need = NeededRoom(commit.entries, commit.bytes, commit.bytes + 4096 * commit.entries)
+    else:
+        need = needed(found.reader, found.parts, exactly=False)
+    to = found.dataset.path if typed.in_place else os.path.abspath(typed.to)
+    if typed.in_place:
+        _require_primary(found)
+    else:
+        refuse_place(found.settings, to)
+        if found.vault and is_on_the_vaults_disk(found.vault, to):
+            remark(f"  {shown(to)} is on the disk of the vault: who loses that disk loses both")
+    if typed.dry_run:
+        answer_dry(typed, found, need, to)
+        return Exit.DONE
+    if typed.in_place:
+        _confirm(context, typed, found)
+    file = _single_file(found, typed)
+    with progress_shown(f"restoring {typed.dataset}", not typed.as_json) as progress:
+        if file is not None:
+            from agent.generations.restore.one_file import restore_file
+
+            done = restore_file(found.reader, *file, to)
+        else:
+            done = _into_directory(found, typed, to, need, crew, progress)
+    answer_restored(typed, found, done, to)
+    return Exit.DONE if done.is_whole else Exit.FAILED
+
+
+def _into_directory(found: Sought, typed: Typed, to: str, need: NeededRoom, crew: Crew, progress: Progress) -> Done:
+    from agent.apply.ports import nothing_left_out
+    from agent.capture.exclude import Rules
+    from agent.config.nesting import apart
+    from agent.generations.restore.gates import refuse_small
+    from agent.generations.restore.restoring import Restoration, restore_into
+    from agent.generations.restore.target import Order, open_target
+
+    dataset = found.dataset
+    rules = Rules(dataset.exclude, dataset.include, apart(dataset, found.settings.datasets))
+    left_out = rules.excluded if rules and typed.in_place else nothing_left_out
+    since = found.since.number if found.since is not None else None
+    parts = (*(os.fsdecode(path) for path in found.parts.paths), *((f"changed since {since}",) if since else ()))
+    order = Order(dataset.name, found.digest, parts)
+    if not typed.in_place:
+        refuse_small(to, found.reader, found.parts, need)
+    target = open_target(to, order, in_place=typed.in_place)
+    try:
+        if target.resumed:
+            remark("  a restore that was cut off goes on where it was")
+        look = _telling(progress, need)
+        return restore_into(
+            target,
+            Restoration(found.reader, found.words, found.parts, left_out, look, since),
+            crew,
+            secrets.token_hex(4),
+        )
+    finally:
+        target.close()
+
+
+def _require_primary(found: Sought) -> None:
+    """What is written in place must be the source's: a standby is made equal to its primary again."""
+    from agent.roles.assignment import assign
+    from agent.roles.record import ROLE, read_record
+    from agent.status.state import Role
+
+    settings, dataset = found.settings, found.dataset
+    home = settings.home(dataset.name)
+    assigned = assign(read_record(home / ROLE), dataset, settings.node.name, home)
+    if assigned.role is not Role.PRIMARY:
+        reason = (
+            f"{dataset.path} is the standby here, and follows {assigned.primary}: it would be made equal to that again"
+        )
+        remedy = f"restore to a directory and copy it to {assigned.primary}, or roll the dataset back there"
+        raise Refused("restore in place", dataset.name, reason, remedy)
+
+
+def _confirm(context: Context, typed: Typed, found: Sought) -> None:
+    if typed.yes:
+        return
+    what = "all of it" if found.parts.is_whole else f"{len(found.parts.paths)} of its paths"
+    if not context.person.can_be_asked():
+        reason = "it overwrites what stands there now and nobody can be asked here"
+        raise Refused("restore in place", typed.dataset, reason, "add --yes if it is meant")
+    text = f"Make {what} in {found.dataset.path} so? What differs is overwritten, what is in the way is moved aside."
+    if not context.person.agrees(shown(text)):
+        raise Refused("restore in place", typed.dataset, "not confirmed", "nothing was changed")
+
+
+def _single_file(found: Sought, typed: Typed) -> tuple[bytes, ObjectRow] | None:
+    """The one entry that is restored to a path of its own, and its object; None where the target is a directory."""
+    if typed.in_place or len(found.parts.paths) != 1 or typed.to.endswith("/") or os.path.isdir(typed.to):
+        return None
+    (path,) = found.parts.paths
+    row = found.reader.at(path)
+    return None if row is None or row.kind == stat.S_IFDIR else (path, row)
+
+
+def _telling(progress: Progress, need: NeededRoom) -> Callable[[Done], None]:
+    """Tell how it goes, with an estimate by what was done so far."""
+    began = time.monotonic()
+
+    def look(done: Done) -> None:
+        took, share = time.monotonic() - began, done.verified / need.size if need.size else 0.0
+        value: Json = {"phase": "restore", "done_bytes": done.verified, "total_bytes": need.size}
+        value |= {"done_entries": done.entries, "total_entries": need.entries}
+        value["eta_seconds"] = took / share - took if share > 0.01 else None
+        progress(value)
+
+    return look

@@ -1,0 +1,192 @@
+"""Where ``restore`` reads a moment: in this node's own catalog and vault, or by the agent of another node."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from agent.cli.output import remark
+from agent.config import load
+from agent.config.values import Dataset, Peer, Settings
+from agent.core.clock import SystemClock
+from agent.core.errors import NotFound, NotPermitted, Refused, UsageError
+from agent.generations.afar import NamedMoment, OpenMoment
+from agent.generations.any_moment import any_moment
+from agent.generations.lease import leased
+from agent.generations.local_time import zoned_text
+from agent.generations.moments import Moment, Watching, moment_of
+from agent.generations.mounting.from_afar import fetching, lay_down
+from agent.generations.reading import MomentReader, ReadChunk
+from agent.generations.restore.asked import Parts, part_of
+from agent.generations.restore.plain_files import ReadMany
+from agent.generations.restore.worker import Stores
+from agent.status.text import shown
+from agent.store.catalog.reader import CatalogReader
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed."""
+
+    dataset: str
+    generation: str
+    at: str
+    node: str
+    to: str
+    in_place: bool
+    changed_since: str
+    paths: tuple[str, ...]
+    yes: bool
+    dry_run: bool
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is meant by it: the moment, open, by which words a crew opens it too, and the parts of it. ``vault``: its directory on
+    this node, "" where another node keeps it; ``since``: only what is not as it was then."""
+
+    settings: Settings
+    dataset: Dataset
+    moment: Moment
+    reader: MomentReader
+    words: tuple[str, ...]
+    vault: str
+    parts: Parts
+    digest: str
+    since: Moment | None
+
+
+@contextmanager
+def sought_here(config: str, typed: Typed) -> Iterator[Sought]:
+    """The moment in this node's own stores, leased. Whatever is wrong with what was typed is raised here, before anything is
+    touched."""
+    settings = load(config)
+    dataset = _dataset(settings, typed.dataset)
+    catalog, vault = str(settings.home(dataset.name) / "catalog.db"), str(settings.vault(dataset))
+    _require_vault(settings, dataset, catalog, vault)
+    stores = Stores(catalog, vault)
+    with stores.opened() as (reader, read, _):
+        asking, who = Watching(SystemClock().now_ns()), f"hikae restore, process {os.getpid()}"
+        moment = moment_of(reader, dataset.name, typed.generation, typed.at, asking)
+        since = any_moment(reader, dataset.name, typed.changed_since, asking) if typed.changed_since else None
+        with leased(reader, moment.number, who), leased(reader, (since or moment).number, who):
+            yield _sought(settings, dataset, typed, (reader, read), moment, stores.words, vault, since)
+
+
+@contextmanager
+def sought_afar(config: str, typed: Typed) -> Iterator[Sought]:
+    """The moment of another node, over a call that is its lease: its rows are laid down here, its chunks come as they are read.
+    Raises also ``Unreachable``, ``OtherDigest``, ``WireError``."""
+    if typed.changed_since:
+        reason = "--changed-since is for the node that keeps the history"
+        raise UsageError("restore", typed.dataset, reason, "leave it out: in place only what differs is written anyhow")
+    if bool(typed.generation) == bool(typed.at):
+        raise UsageError("restore", typed.dataset, "one of --generation and --at is needed, and only one")
+    settings = load(config)
+    dataset = _dataset(settings, typed.dataset)
+    words = (config, typed.node, dataset.name, typed.generation, zoned_text(typed.at, time.time_ns()))
+    with ExitStack() as stack:
+        opened = stack.enter_context(_call(*words))
+        scratch = stack.enter_context(TemporaryDirectory(prefix="hikae-restore-"))
+        path = Path(scratch) / "catalog.db"
+        remark(f"{dataset.name}: asking {typed.node} for {opened.found.entries:,} entries")
+        moment = lay_down(opened, path, lambda: None)
+        reader = stack.enter_context(CatalogReader.open(str(path)))
+        own = (str(path), *words)
+        yield _sought(settings, dataset, typed, (reader, opened.chunk), moment, own, "", None)
+
+
+@contextmanager
+def opened_afar(words: tuple[str, ...]) -> Iterator[tuple[CatalogReader, ReadChunk, ReadMany]]:
+    """What a process of a crew opens of a moment of another node: the rows that were laid down, and a call of its own."""
+    catalog, *named = words
+    with _call(*named) as opened, CatalogReader.open(catalog) as reader:
+        fetch = fetching(opened)
+
+        def read_many(names: Sequence[bytes]) -> dict[bytes, bytes | memoryview]:
+            fetch(names)
+            return {name: opened.chunk(name) for name in names}
+
+        yield reader, opened.chunk, read_many
+
+
+@contextmanager
+def _call(config: str, node: str, dataset: str, generation: str, at: str) -> Iterator[OpenMoment]:
+    """A moment of a peer. Raises ``NotFound`` for no such peer, ``Unreachable``, and what it raises there."""
+    from agent.pki.startable import kept_list
+    from agent.rpc.peers.peer_caller import PeerCaller  # gRPC: where nobody asks another node, it is not wanted
+    from agent.rpc.tls import Identities, TlsFiles
+
+    settings = load(config)
+    who = f"hikae restore on {settings.node.name}, process {os.getpid()}"
+    tls = settings.tls
+    files = TlsFiles(tls.ca, tls.cert, tls.key, tls.crl, kept_list(settings))
+    identities = Identities(files, settings.node.name, SystemClock())
+    named = NamedMoment(dataset, generation, at, who)
+    with PeerCaller(identities).moment(_peer(settings, node), named, lambda: None) as opened:
+        yield opened
+
+
+def _peer(settings: Settings, node: str) -> Peer:
+    for peer in settings.peers:
+        if peer.name == node:
+            return peer
+    known = ", ".join(sorted(one.name for one in settings.peers)) or "none"
+    raise NotFound("find the node", node, f"the peers of {settings.node.name}: {known}", "see hikae config show")
+
+
+def _sought(
+    settings: Settings,
+    dataset: Dataset,
+    typed: Typed,
+    opened: tuple[CatalogReader, ReadChunk],
+    moment: Moment,
+    words: tuple[str, ...],
+    vault: str,
+    since: Moment | None,
+) -> Sought:
+    tree = MomentReader(*opened, moment.number)
+    commit = opened[0].commit_at(moment.number)
+    digest = commit.digest.hex() if commit is not None else ""
+    parts = _parts(tree, dataset, moment, typed.paths)
+    return Sought(settings, dataset, moment, tree, words, vault, parts, digest, since)
+
+
+def _dataset(settings: Settings, name: str) -> Dataset:
+    for dataset in settings.datasets:
+        if dataset.name == name:
+            return dataset
+    names = ", ".join(one.name for one in settings.datasets) or "none"
+    raise NotFound("find the dataset", name, f"this node has: {names}", "see hikae config show")
+
+
+def _require_vault(settings: Settings, dataset: Dataset, catalog: str, vault: str) -> None:
+    home = settings.home(dataset.name)
+    if os.geteuid() and not os.access(settings.node.state_dir, os.R_OK | os.X_OK):
+        raise NotPermitted("restore", dataset.name, f"{settings.node.state_dir} may not be read", "use sudo")
+    if not os.path.exists(catalog):
+        raise NotFound("restore", dataset.name, f"nothing of it is kept in {home} yet", "see hikae status")
+    if not os.path.exists(os.path.join(vault, "index.db")):
+        nodes = ", ".join(name for name in (dataset.primary, *dataset.standby) if name != settings.node.name)
+        raise Refused(
+            "restore",
+            dataset.name,
+            "this node keeps no vault of it",
+            f"type it on {nodes}, or here with --from {nodes.partition(',')[0]}",
+        )
+
+
+def _parts(tree: MomentReader, dataset: Dataset, moment: Moment, paths: tuple[str, ...]) -> Parts:
+    parts = [part_of(os.fsencode(path), os.fsencode(dataset.path)) for path in paths]
+    for path in parts:
+        if tree.at(path) is None:
+            words = shown(path.decode("utf-8", "backslashreplace"))
+            remedy = f"hikae find {dataset.name} {words} says when it stood"
+            raise NotFound("restore", words, f"it does not stand in {moment.sentence()}", remedy)
+    return Parts(parts)
