@@ -67,9 +67,9 @@ class FindRequest(DatasetRequest[list[Json]]):
     diff; "": no bound).
 
     ``[{"path", "first", "last", "versions", "deleted", "kind", "bytes", "node", "history": [{"first", "last", "kind", "bytes",
-    "mtime", "generation", "at", "command"}]}]``: when it was there first and last, how many versions there were, and by when it
-    was gone (null: it stands). ``history`` is given for a pattern without wildcards. The last item is ``{"more": true}`` where
-    paths were left out."""
+    "mtime", "differs", "generation", "at", "command"}]}]``: when it was there first and last, how many versions there were, and
+    by when it was gone (null: it stands). ``history`` is given for a pattern without wildcards. The last item is
+    ``{"more": true}`` where paths were left out."""
 
     ANSWER = list
 
@@ -235,11 +235,15 @@ def _found_json(call: DatasetCall, found: FoundPath, versions: NamedVersions, wi
         "node": call.member.node,
     }
     if with_history:
-        told["history"] = [_version_json(one, found.path, versions) for one in found.history]
+        before = (None, *found.history)
+        pairs = zip(before, found.history, strict=False)
+        told["history"] = [_version_json(one, old, found.path, versions) for old, one in pairs]
     return told
 
 
-def _version_json(version: Version, path: bytes, versions: NamedVersions) -> Json:
+def _version_json(version: Version, before: Version | None, path: bytes, versions: NamedVersions) -> Json:
+    from agent.generations.comparing.change import differing
+
     way = versions.way_back(version, path)
     return {
         "first": versions.time_of(version.first),
@@ -247,6 +251,7 @@ def _version_json(version: Version, path: bytes, versions: NamedVersions) -> Jso
         "kind": _kind(version.row),
         "bytes": version.row.size,
         "mtime": stamp(version.row.mtime),
+        "differs": list(differing(before.row, version.row)) if before is not None else [],
         "generation": way.generation or None,
         "at": way.at or None,
         "command": way.command,

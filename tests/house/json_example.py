@@ -51,8 +51,9 @@ _HISTORY = """
 `hikae find --json`: an array of `{"path", "first", "last", "versions", "deleted", "kind", "bytes", "node", "history"}`.
 
 - `first`, `last`: the first and last moment that has the path; `deleted`: the first moment after that, null while it stands.
-- `history`, only without wildcards: `{"first", "last", "kind", "bytes", "mtime", "generation", "at", "command"}` of each version,
-  oldest first. `generation`, or else `at`, names it; `command` brings it back, with a target for `FILE` or `DIR`.
+- `history`, only without wildcards, is of each version, oldest first: `{"first", "last", "kind", "bytes", "mtime", "differs",
+  "generation", "at", "command"}`. `differs` says in what from the one before; `generation`, or else `at`, names it; `command`
+  brings it back, with a target for `FILE` or `DIR`.
 
 A path is text to be read. Where that does not say which bytes it is, `path_hex` does.
 """

@@ -27,6 +27,7 @@ def test_what_happened_is_found_and_told_on_either_node() -> None:
             found = agent.json("find", "web", "app.conf", "--json")
             assert [("conf/app.conf", 1), ("etc/app.conf", 2)] == [(one["path"], one["versions"]) for one in found]
             assert [3, 5] == [one["bytes"] for one in found[1]["history"]]
+            assert [[], ["content", "mtime"]] == [one["differs"] for one in found[1]["history"]]
             assert all(one["deleted"] is not None for one in found)
             differs = agent.json("generations", "diff", "web", newest, "--json")
             told = [(one["what"], one["path"], one.get("from")) for one in differs["entries"]]

@@ -65,7 +65,9 @@ def _say_path(one: Json) -> None:
 
 def _say_version(version: Json) -> None:
     what = size_text(version["bytes"]) if version["kind"] == "file" else version["kind"]
-    say(f"  {_local(version['first'])}  {what}, modified {_local(version['mtime'])}")
+    differs = [one for one in version.get("differs") or () if one not in ("content", "mtime")]
+    also = f" ({', '.join(differs)})" if differs else ""
+    say(f"  {_local(version['first'])}  {what}, modified {_local(version['mtime'])}{also}")
     say(f"    {version['command']}" if version["command"] else "    no moment names it alone: hikae mount shows it")
 
 
