@@ -72,6 +72,9 @@ def _rollback(call: DatasetCall, request: RollbackRequest) -> Json:
     if found.owed and not request.force:
         reason = f"{found.owed:,} files of that moment never came whole"
         raise Refused(_OPERATION, call.dataset, reason, "name another moment, or add --force to go without them")
+    mark = call.member.primary().reign.mark
+    if mark is not None:
+        raise Refused(_OPERATION, call.dataset, mark.sentence, "hikae status says what leads out of it")
     return _done(call, call.member.rollbacks.begin(wanted))
 
 

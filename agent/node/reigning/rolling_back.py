@@ -168,6 +168,10 @@ class _World:
 
     def run_hook(self, name: str) -> HookResult:
         self._doing(name)
+        side = self._side()
+        if name == "start" and side.reign.mark is not None:
+            # Nobody writes where another may be the primary (law 7).
+            return HookResult(name, None, f"not run: {side.reign.mark.sentence}", 0, 0.0)
         number = epoch_of(self._newest().number)
         dataset = self._member.dataset
         place = HookPlace(
