@@ -162,9 +162,15 @@ class Applier:
     # -- run -----------------------------------------------------------------------------------------------------------
 
     def converge(
-        self, target: Commit, progress: Report = silent, has_newer: Callable[[], bool] | None = None
+        self,
+        target: Commit,
+        progress: Report = silent,
+        has_newer: Callable[[], bool] | None = None,
+        *,
+        unheld: bool = False,
     ) -> Applied:
-        """Make the standby equal to ``target``, which must be the newest sealed commit. Where ``has_newer()`` it returns before
+        """Make the standby equal to ``target``, which must be the newest sealed commit, or one that an operator brings it to
+        (``unheld``: no hold is looked for then). Where ``has_newer()`` it returns before
         large files are whole: all else equals ``target`` then, and the next converge goes on with them.
 
         Raises ``Held`` (also on the board), ``StandbyFull``, ``StandbyFailed`` and errors of our stores. After any of these,
@@ -174,7 +180,7 @@ class Applier:
         comes = self.is_short and reached.short.is_due(self._reader, target.number)
         if self.unfinished and target.number == reached.stands and not comes:
             return self._written(target, progress, has_newer)
-        if target.number != reached.stands or not comes:
+        if not unheld and (target.number != reached.stands or not comes):
             self._check_holds(target, progress)
         plan = reached.plan(self._reader, target, adopt=self._standby.adopting)
         if plan.trusted and plan.base == target.number and not comes:

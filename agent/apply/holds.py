@@ -87,6 +87,11 @@ class Holds:
         self._local.set_value(_ACCEPTED, packed((number,)), durable=True)
         self._accepted = number
 
+    def let_pass(self, number: CommitNumber) -> None:
+        """The standby equalled this commit before: up to there nothing is judged again. Durable."""
+        if number > self._accepted:
+            self.accept(number)
+
     def stand(self, held: Held, severity: Severity = Severity.ERROR) -> None:
         """A hold stands on the board, and no other."""
         self.clear(held.code)

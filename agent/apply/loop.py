@@ -61,6 +61,8 @@ class ApplyLoop:
         self._thread = threading.Thread(target=self._run, name=name)
         self._change = threading.Condition()
         self._newest: Commit | None = None
+        #: Where it is to stay, whatever is newer.
+        self._stays: Commit | None = None
         self._paused = False
         self._closing = False
         self._verifies = VerifyQueue(self._verification, clock.monotonic)
@@ -102,6 +104,16 @@ class ApplyLoop:
             if self._paused:
                 self._paused = False
                 self._wake()
+
+    def stay_at(self, commit: Commit | None) -> None:
+        """Bring the standby to a commit that can be read, and leave it there, also while paused; None: it goes on."""
+        with self._change:
+            self._stays = commit
+            self._wake()
+
+    def let_pass(self, number: CommitNumber) -> None:
+        """The standby equalled this commit before: up to there no hold is looked for."""
+        self._applier.holds.let_pass(number)
 
     def accept(self) -> CommitNumber:
         """Let the commit pass that is held now; its number. Raises ``Refused`` when nothing that can be accepted is held."""
@@ -233,7 +245,10 @@ class ApplyLoop:
 
     def _due(self) -> Commit | None:
         """The commit to converge to now. Called with the condition held."""
-        newest = self._newest
+        newest, stays = self._newest, self._stays
+        if stays is not None:
+            is_due = self._facts.applied != stays.number and self._clock.monotonic() >= self._retry_at
+            return stays if is_due else None
         if newest is None or self._paused or (newest.number <= self._facts.applied and not self._came):
             return None
         return newest if self._clock.monotonic() >= self._retry_at else None
@@ -294,7 +309,9 @@ class ApplyLoop:
         stood = self._applier.stands
         came, self._came = self._came, False
         try:
-            done = self._applier.converge(target, lambda progress: self._say(progress=progress), self._is_wanted)
+            done = self._applier.converge(
+                target, lambda progress: self._say(progress=progress), self._is_wanted, unheld=target is self._stays
+            )
         except HikaeError:
             self._came = self._came or came
             raise
@@ -315,6 +332,7 @@ class ApplyLoop:
         with self._change:
             newest = self._newest
             waits = newest is not None and newest.number > self._applier.stands and not self._paused
+            waits = waits and self._stays is None
             return self._closing or self._poked or waits
 
     def _well(self) -> None:

@@ -605,6 +605,13 @@ GENERATION_MISSED = _code(
     "A generation of the schedule could not be taken. It is tried again every five minutes, and made up once.",
     "as the problem says; `hikae generations take DATASET` takes one by hand",
 )
+ROLLED_BACK = _code(
+    "rolled-back",
+    Where.STANDBY,
+    _WARNING,
+    "The standby was brought back to an earlier moment by `hikae rollback`, and stays there. Receiving goes on.",
+    "`hikae resume DATASET` lets it go on to what was received meanwhile",
+)
 
 #: What ended a call and the next one may be without; any other code of a call is ended by an operator's hand only.
 PASSING = frozenset({BUSY, DISK_RESERVE, DISCONNECTED, STALLED, SILENT, PROTOCOL, STORE_FAILED, FAILED})

@@ -35,6 +35,7 @@ from agent.node.following.scheduled_generations import ScheduledGenerations
 from agent.node.following.served_calls import ServedCalls
 from agent.node.following.standby_call import StandbyCall
 from agent.node.following.standby_stores import StandbyStores, open_standby_stores
+from agent.node.following.stood_back import StoodBack
 from agent.node.owed_problems import tell_standby
 from agent.node.pauses import APPLY
 from agent.node.turn_taking import Turns
@@ -118,6 +119,10 @@ class Standby:
         self._collector = Collector(collected, around.clock, context.failed)
         self.upkeep = upkeep_of(stores.catalog, stores.local, around.clock, lambda: self.dataset, self.keeper)
         self._tell_owed()
+        self.back = StoodBack(
+            dataset.name, stores.local, self.loop, self.errands, context.pauses, context.board, around.clock
+        )
+        self.back.open(stores.catalog)
         self.steer()
 
     def _made_applier(self) -> Applier:
@@ -201,6 +206,7 @@ class Standby:
         if self._context.pauses.paused(APPLY):
             self.loop.pause()
         else:
+            self.back.end()
             self.loop.resume_if_paused()
 
     def newest(self) -> Commit | None:

@@ -64,8 +64,10 @@ def _before(call: DatasetCall, request: GenerationsBeforeRequest) -> Json:
     return {"generation": one.name}
 
 
-@dataset_operation("rollback", RollbackRequest, role=Role.PRIMARY, long=True, changes=_does)
+@dataset_operation("rollback", RollbackRequest, role=None, long=True, changes=_does)
 def _rollback(call: DatasetCall, request: RollbackRequest) -> Json:
+    if call.member.role is Role.STANDBY:
+        return _standby_back(call, request)
     wanted, found = _named(call, request)
     if request.dry_run:
         return _plan(call, wanted, found)
@@ -162,4 +164,51 @@ def _done(call: DatasetCall, run: RollbackRun) -> Json:
         "lost": record.facts.get("lost", []),
         "generation_before": record.facts.get("generation_before"),
         "steps": [one.as_json() for one in record.done],
+    }
+
+
+def _standby_back(call: DatasetCall, request: RollbackRequest) -> Json:
+    """The standby here goes back, by what this node holds, and stays there."""
+    import time
+
+    from agent.generations.moments import Watching, moment_of
+
+    side, begun = call.member.standby(), time.monotonic()
+    if request.node not in ("", call.member.node):
+        reason = "a standby goes back by the history of its own node"
+        raise UsageError(_OPERATION, call.dataset, reason, "leave --from away")
+    with side.reader() as reader:
+        asking = Watching(time.time_ns())
+        moment = moment_of(reader, call.dataset, request.generation, request.at, asking)
+        commit, owed = reader.commit_at(moment.number), reader.owed_count(moment.number)
+    if commit is None:
+        raise TryAgain(_OPERATION, call.dataset, "that moment is being expired just now", "name another")
+    if request.dry_run:
+        return {
+            "dataset": call.dataset,
+            "moment": f"{moment.sentence()}: the standby here, which stays there until hikae resume {call.dataset}",
+            "node": call.member.node,
+            "commit": number_json(commit.number),
+            "time": stamp(commit.time),
+            "entries": commit.entries,
+            "bytes": commit.bytes,
+            "incomplete": owed,
+            "gates": [],
+        }
+    side.back.go(commit)
+    call.member.steer()
+    while not side.loop.wait_for(lambda facts: facts.applied == commit.number, _STEP):
+        if call.agent.stopping.is_set() or call.member.side is not side:
+            raise TryAgain(_OPERATION, call.dataset, "the agent is stopping", "it goes on when the agent is back")
+        facts = side.loop.facts()
+        call.progress({"phase": _OPERATION, "waits_for": facts.problem or "the standby to be there"})
+    ms = round((time.monotonic() - begun) * 1000)
+    return {
+        "dataset": call.dataset,
+        "epoch": call.member.facts().epoch,
+        "role": call.member.role.value,
+        "rto_ms": ms,
+        "lost": [],
+        "generation_before": None,
+        "steps": [{"name": "converge", "ms": ms, "result": moment.sentence()}],
     }

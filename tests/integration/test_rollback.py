@@ -183,10 +183,25 @@ def test_what_cannot_be_named_is_said(both: Pair, arguments: tuple[str, ...], co
     assert (code, True, was) == (failed.returncode, words in failed.stderr, _was(both.source)), failed.stderr
 
 
-def test_on_a_standby_it_says_where(both: Pair) -> None:
-    """What changes a tree is typed on its node."""
-    refused = both.beta.run("rollback", "web", "--generation", "latest", "--yes")
-    assert (3, True) == (refused.returncode, "on alpha: hikae rollback web" in refused.stderr)
+def test_a_standby_goes_back_and_stays_there_until_it_is_resumed(both: Pair) -> None:
+    """Also over a restart; receiving goes on, and the primary's tree is not touched."""
+    good = _taken(both)
+    was = _was(both.source)
+    _spoil(both.source, random.Random(13))
+    spoiled = _was(both.source)
+    both.alpha.wait()
+    done = both.beta.json("rollback", "web", "--generation", good, "--yes")
+    assert ("standby", was, spoiled) == (done["role"], _was(both.target), _was(both.source))
+    both.beta.told("rolled-back", "stays there")
+    (both.source / "later").write_text("later")
+    both.alpha.wait("durable")
+    both.beta.restart()
+    both.beta.told("rolled-back", "stays there")
+    assert was == _was(both.target)
+    assert True is both.beta.json("verify", "web", "--deep")["equal"]
+    both.beta.json("resume", "web")
+    both.mirror()
+    assert "rolled-back" not in both.beta.problems()
 
 
 def test_without_the_node_that_keeps_history_nothing_is_changed(both: Pair) -> None:

@@ -42,7 +42,8 @@ def rollback(
 
     The stop hook runs; what stands is kept as a generation; then the tree is made equal to the moment, and the start hook
     runs. What a process writes meanwhile is not lost: it stays in the tree, or is moved to .hikae/displaced there. A rollback
-    that is cut short goes on by itself when the agent is back. Typed on the primary."""
+    that is cut short goes on by itself when the agent is back. Typed on the primary; typed on a standby it brings the standby
+    back, which stays there until hikae resume."""
     plan: Json | None = None
     if dry_run or not yes:
         plan = context.controls().ask(RollbackRequest(dataset, at, generation, node, force, dry_run=True))
@@ -85,4 +86,7 @@ def _say_done(dataset: str, done: Json) -> None:
         say(f"  {step['name']:<10} {span_text(step['ms'] / 1000):>7}  {shown(step['result'])}")
     for one in done["lost"]:
         remark(f"  forced: {shown(one)}")
+    if done["role"] == "standby":
+        say(f"{dataset}: the standby is back and stays there; hikae resume {dataset} lets it go on")
+        return
     say(f"{dataset}: the tree is back; what stood is generation {done['generation_before']}")

@@ -239,3 +239,29 @@ def test_a_way_back_to_what_is_held_here_passes(tmpfs_dir: Path) -> None:
         more.file(ROOT, b"b", b"b")
         applier.converge(it.commit(more))
         assert (more.expected(), []) == (it.seen(), it.problems())
+
+
+def test_what_it_has_been_once_is_not_held_again(tmpfs_dir: Path) -> None:
+    """A standby that an operator brought back goes on over what had passed by and by; what comes after that is judged."""
+    with rig(tmpfs_dir / "rig") as it:
+        applier = it.applier(brake=Brake())
+        tree = wide(it)
+        full = stood = it.commit(tree)
+        applier.converge(full)
+        for _ in range(2):
+            it.clock.advance(3600)
+            prune(tree, 40)
+            stood = it.commit(tree)
+            applier.converge(stood)
+        applier.converge(full, unheld=True)
+        assert full.number == applier.applied
+        it.clock.advance(3600)
+        with pytest.raises(Held):
+            applier.converge(it.commit(tree))
+        applier.holds.let_pass(stood.number)
+        newest = it.commit(tree)
+        applier.converge(newest)
+        assert (tree.expected(), []) == (it.seen(), it.problems())
+        applier.holds.let_pass(full.number)
+        applier.converge(full, unheld=True)
+        applier.converge(it.commit(tree))
