@@ -20,7 +20,7 @@ from agent.store.catalog.kept import KeptCommit
 from agent.store.local import Local
 
 #: For whom the commit is kept, and the name of the local fact that says which it is.
-OWNER = "rolled-back"
+OWNER = "stays-at"
 
 
 class StoodBack:

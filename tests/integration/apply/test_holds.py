@@ -255,13 +255,11 @@ def test_what_it_has_been_once_is_not_held_again(tmpfs_dir: Path) -> None:
             applier.converge(stood)
         applier.converge(full, unheld=True)
         assert full.number == applier.applied
+        applier.close()
         it.clock.advance(3600)
+        second = it.applier(brake=Brake())
         with pytest.raises(Held):
-            applier.converge(it.commit(tree))
-        applier.holds.let_pass(stood.number)
-        newest = it.commit(tree)
-        applier.converge(newest)
+            second.converge(it.commit(tree))
+        second.holds.let_pass(stood.number)
+        second.converge(it.commit(tree))
         assert (tree.expected(), []) == (it.seen(), it.problems())
-        applier.holds.let_pass(full.number)
-        applier.converge(full, unheld=True)
-        applier.converge(it.commit(tree))
