@@ -258,6 +258,12 @@ def _beside(own: SyncFacts | None, primary: PeerFacts) -> SyncFacts | None:
 def _applying(side: Standby, first: bool) -> SyncFacts | None:
     apply = side.loop.facts()
     seeding = side.seeding
+    newest = side.newest()
+    if apply.phase is ApplyPhase.REDO and newest is not None and (newest.consistent or side.was_consistent):
+        progress = apply.progress
+        return SyncFacts(
+            "redo", progress.done_bytes, progress.total_bytes, progress.done_entries, progress.total_entries
+        )
     if first and not seeding.ready:
         files, size = seeding.read
         return SyncFacts(FIRST_SYNC, size, None, files, None)
@@ -266,7 +272,6 @@ def _applying(side: Standby, first: bool) -> SyncFacts | None:
         return SyncFacts("seeding", done, total)
     if first:
         # What was received so far is not all: the total is the primary's to tell.
-        newest = side.newest()
         here = (newest.bytes, newest.entries) if newest is not None else (0, 0)
         return SyncFacts(FIRST_SYNC, here[0], None, here[1], None)
     phase, progress = "apply", apply.progress

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -300,3 +301,99 @@ def test_catchup() -> None:
         eventually(lambda: both.alpha.look()["commit"]["entries"] == 21)
         both.beta.start()
         must_be("catchup", both, is_state("catchup"), is_state("streaming"))
+
+
+@contextmanager
+def again_and_again(act: Callable[[], object], pause: float = 0.0) -> Iterator[None]:
+    """Something is done over and over beside the block, so that what it leads to is met; ``pause``: seconds between."""
+    ends = threading.Event()
+
+    def go_on() -> None:
+        while not ends.wait(pause):
+            act()
+
+    thread = threading.Thread(target=go_on, name="again-and-again")
+    thread.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        thread.join()
+
+
+def wide(both: Pair, files: int = 4000) -> None:
+    """A tree that it takes a while to go over."""
+    for number in range(files):
+        path = both.source / f"d{number % 40}" / f"f{number}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("first")
+
+
+def test_behind() -> None:
+    """More is written than the limit lets through."""
+    with filled(_SLOW) as both:
+        log = both.source / "log"
+
+        def write() -> None:
+            log.write_bytes(os.urandom(400_000))
+
+        with again_and_again(write, pause=0.2):
+            must_be("behind", both, is_state("behind"), is_state("behind"))
+
+
+def test_reconciling() -> None:
+    """The primary looks at everything."""
+    with pair() as both:
+        wide(both)
+        both.begin()
+        with again_and_again(lambda: both.alpha.run("reconcile", "web")):
+            must_be("reconciling", both, is_state("reconciling"), is_state("streaming"))
+
+
+def test_inconsistent() -> None:
+    """The primary was started anew and looks at everything; much was written meanwhile, and not all of it is found yet."""
+    with pair(UNBRAKED) as both:
+
+        def write() -> None:
+            for number in range(48):
+                (both.source / f"f{number}").write_bytes(os.urandom(4 << 20))
+
+        def restart() -> None:
+            both.alpha.kill()
+            write()
+            both.alpha.start()
+            both.alpha.wait()
+
+        write()
+        both.begin()
+        with again_and_again(restart):
+            must_be("inconsistent", both, is_state("inconsistent"), is_state("inconsistent"))
+
+
+def test_redo() -> None:
+    """The secondary lost what it knew of its files: all of them are compared."""
+    with pair() as both:
+        wide(both)
+        both.begin()
+
+        def restart() -> None:
+            both.beta.kill()
+            (both.home(both.beta) / "local.db").unlink()
+            both.beta.start()
+            both.beta.up()
+            eventually(lambda: both.beta.look().get("state") == "streaming", 60)
+
+        with again_and_again(restart):
+            must_be("redo", both, is_state("redo"), is_state("redo"))
+
+
+def test_seeding() -> None:
+    """A standby that adopted a tree copies what stands in it into its vault."""
+    with pair("adopt = true\n") as both:
+        both.target.mkdir()
+        for number in range(60):
+            content = os.urandom(4 << 20)
+            (both.source / f"f{number}").write_bytes(content)
+            (both.target / f"f{number}").write_bytes(content)
+        both.start()
+        must_be("seeding", both, is_state("seeding"), is_state("seeding"))

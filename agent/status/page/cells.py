@@ -69,7 +69,7 @@ def _moment(status: Json, peer: Json, key: str, *, stands: bool = False) -> str:
     known."""
     if key == "applied" and peer["connected"] and _is_gone(peer["hold"]):
         return _GONE
-    if peer[key] is None:
+    if peer[key] is None or (key == "applied" and peer["connected"] and peer["state"] == State.REDO):
         unknown = "partly" if peer["first_sync"] else "?"
         return unknown if peer["connected"] else f"{unknown} !"
     now, then = (datetime.fromisoformat(text) for text in (status["clock"], peer[key]))

@@ -50,12 +50,22 @@ def _state_notices(status: Json, dataset: Json) -> list[Notice]:
     """What the word of the state stands for. Each is said where it is so, also where a worse word is shown."""
     made = [_held(status, dataset["hold"], dataset["name"])] if dataset["hold"] else []
     made += _unconfirmed(dataset) if dataset["state"] == State.UNCONFIRMED else []
+    made += [_inconsistent(dataset)] if dataset["state"] == State.INCONSISTENT else []
     made += [_lost(status, dataset, peer) for peer in _missing(dataset)]
     made += [_paused(status, dataset, pause) for pause in dataset["pauses"]]
     made += _heard_before(status, dataset)
     made += _only_here(status, dataset)
     made += _progress(status, dataset)
     return made
+
+
+def _inconsistent(dataset: Json) -> Notice:
+    """Also on a standby: what its tree holds may not fit together."""
+    who = dataset["primary"]
+    return Notice(
+        f"the newest commit may hold half of a change: {who} was started anew, or lost events, and looks at everything; "
+        "that ends by itself"
+    )
 
 
 def _held(status: Json, hold: Json, dataset: str) -> Notice:
@@ -113,7 +123,7 @@ def _unconfirmed(dataset: Json) -> list[Notice]:
 
 
 def _paused(status: Json, dataset: Json, pause: Json) -> Notice:
-    what = {"send": "sending", "apply": "applying", "verify": "verifying"}.get(pause["what"], pause["what"])
+    what = {"send": "sending", "apply": "applying"}.get(pause["what"], pause["what"])
     until = f"until {clock_text(pause['until'], status['clock'])}" if pause["until"] else "until somebody resumes it"
     where = "" if pause["node"] == status["node"] else f" on {pause['node']}"
     kept = "; changes are received and kept meanwhile" if pause["what"] == "apply" else ""
@@ -125,12 +135,11 @@ def _paused(status: Json, dataset: Json, pause: Json) -> Notice:
 def _progress(status: Json, dataset: Json) -> list[Notice]:
     made = []
     if dataset["sync"] is not None and dataset["state"] not in (*_SENDS_NOTHING, State.UNCONFIRMED):
-        phase = {"first-sync": "first sync", "reconcile": "looking at everything", "apply": "applying"}
-        made.append(
-            Notice(f"{phase.get(dataset['sync']['phase'], dataset['sync']['phase'])}: {sync_text(dataset['sync'])}")
-        )
+        phase = dataset["sync"]["phase"]
+        made.append(Notice(f"{_PHASES.get(phase, phase)}: {sync_text(dataset['sync'])}"))
     behind = [peer for peer in dataset["peers"] if peer["mode"] in ("catchup", "behind") and peer["connected"]]
     made += [Notice(peer_behind(peer)) for peer in behind if dataset["sync"] is None]
+    made += [Notice(f"{peer['name']}: {_REDO}") for peer in said_now(dataset) if peer["state"] == State.REDO]
     if told := slower_than(dataset):
         made.append(Notice(told, f"hikae status {dataset['name']} says how much and for how long", dataset["primary"]))
     lag = [peer for peer in dataset["peers"] if (peer["lag_seconds"] or 0) >= _LAG_TOLD and not peer["first_sync"]]
@@ -141,6 +150,15 @@ def _progress(status: Json, dataset: Json) -> list[Notice]:
     return [*made, Notice(pace)] if pace else made
 
 
+#: What goes on, by the phase of a sync.
+_PHASES = {
+    "first-sync": "first sync",
+    "reconcile": "looking at everything",
+    "apply": "applying",
+    "redo": "comparing everything, since it is not known what of it is as it should be",
+    "verify": "verifying",
+}
+_REDO = "it is not known what of the standby is as it should be; all of it is compared"
 #: A shorter lag is not worth a sentence: seconds.
 _LAG_TOLD = 3.0
 
