@@ -75,7 +75,9 @@ def sought_here(config: str, typed: Typed) -> Iterator[Sought]:
         asking, who = Watching(SystemClock().now_ns()), f"hikae restore, process {os.getpid()}"
         moment = moment_of(reader, dataset.name, typed.generation, typed.at, asking)
         since = any_moment(reader, dataset.name, typed.changed_since, asking) if typed.changed_since else None
-        with leased(reader, moment.number, who), leased(reader, (since or moment).number, who):
+        with ExitStack() as stack:
+            for one in filter(None, (moment, since)):
+                stack.enter_context(leased(reader, one.number, who))
             yield _sought(settings, dataset, typed, (reader, read), moment, stores.words, vault, since)
 
 

@@ -43,12 +43,13 @@ class Crew:
         self,
         words: tuple[str, ...],
         number: CommitNumber,
-        fds: tuple[int, int, int],
+        fds: tuple[int, int, int, int],
         serial: str,
         took: Callable[[Work], None],
     ) -> None:
         """Tell everybody what is read, by the words of its opener, and where it goes: ``fds`` are the root, our private directory
-        in it and where what is displaced goes; ``serial`` is no other restore's."""
+        in it, where what is displaced goes, and the lock of all that, which so lasts until the last of them is gone; ``serial``
+        is no other restore's."""
         self._took = took
         for at, member in enumerate(self._members):
             assert member.sock is not None

@@ -67,7 +67,7 @@ def restore_into(target: Target, wanted: Restoration, crew: Crew, serial: str) -
         _add(run, work)
 
     try:
-        crew.begin(wanted.words, moment.number, (target.root, target.ours, target.displaced), serial, took)
+        crew.begin(wanted.words, moment.number, (target.root, target.ours, target.displaced, target.lock), serial, took)
         if wanted.since is None:
             walk(run, target.fresh)
         else:

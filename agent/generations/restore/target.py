@@ -6,6 +6,8 @@ import errno
 import fcntl
 import json
 import os
+import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +21,8 @@ from agent.generations.restore.results import as_fatal
 
 _OURS = b"restore"
 _RECORD = b"record"
+#: Seconds for which the lock is waited for, and between two looks.
+_PATIENCE, _PAUSE = 3.0, 0.05
 DISPLACED = b"displaced"
 
 
@@ -159,13 +163,23 @@ def _is_ours(root: int) -> bool:
 def _locked(ours: int, path: str, opened: list[int]) -> tuple[int, bytes]:
     fd = os.open(_RECORD, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=ours)
     opened.append(fd)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise TryAgain(
-            "restore", path, "another restore writes there now", "wait for its end, or name another"
-        ) from None
+    if not _has_lock(fd, _PATIENCE):
+        raise TryAgain("restore", path, "another restore writes there now", "wait for its end, or name another")
     return fd, os.pread(fd, 1 << 20, 0)
+
+
+def _has_lock(fd: int, seconds: float) -> bool:
+    """Take it within a while: of a restore that was killed a process may still be at its last task."""
+    until, pause = time.monotonic() + seconds, threading.Event()
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            pause.wait(_PAUSE)
+        else:
+            return True
 
 
 def _told(record: bytes) -> str:

@@ -74,12 +74,12 @@ def opened_here(words: tuple[str, ...]) -> AbstractContextManager[tuple[CatalogR
 def serve(sock: socket.socket, opens: Opener) -> None:
     """All of a process's life: its first message names the stores and brings the open directories, each further one is a task.
     Ends when nobody sends any more. ``opens``: what the words of the first message name."""
-    first, fds, _, _ = socket.recv_fds(sock, 1 << 16, 3)
+    first, fds, _, _ = socket.recv_fds(sock, 1 << 16, 4)
     if not first:
         return
     words, number, serial = marshal.loads(first)  # noqa: S302 - from the process that forked this one
     pipe = Connection(sock.detach())
-    root, private, displaced = fds
+    root, private, displaced, _ = fds
     os.umask(0)  # files are created with their own mode, in directories that are ours alone
     try:
         with opens(words) as (reader, read, read_many):
