@@ -9,8 +9,9 @@ import click
 from agent.cli.context import Context
 from agent.cli.output import Duration, answer_json, json_option
 from agent.core.errors import HikaeError, Unreachable
+from agent.operations.declaration import Json
 from agent.status.check import LagLimits, check_line, dead_line, unknown_line
-from agent.status.reading import read_state
+from agent.status.reading import read_state, understood
 
 
 @click.command()
@@ -25,7 +26,10 @@ def check(context: Context, dataset: str | None, warning: float | None, critical
     OK 0, WARNING 1, CRITICAL 2, UNKNOWN 3 (also for a wrong call): the convention of Nagios plug-ins. It reads what the agent
     publishes, so it answers also when the agent hangs, and needs no root: others see counts, the group hikae also paths."""
     try:
-        line, code = check_line(_published(context), dataset, LagLimits(warning, critical))
+        limits = LagLimits(warning, critical)
+        line, code = understood(
+            lambda value: check_line(value, dataset, limits), _published(context), context.socket_path
+        )
     except Unreachable as error:
         line, code = dead_line(str(error))
     except HikaeError as error:
@@ -37,5 +41,5 @@ def check(context: Context, dataset: str | None, warning: float | None, critical
     return code
 
 
-def _published(context: Context) -> dict[str, object]:
+def _published(context: Context) -> Json:
     return read_state(os.path.dirname(context.socket_path))

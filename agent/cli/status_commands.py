@@ -100,8 +100,12 @@ def _show(value: Json, dataset: str | None, as_json: bool) -> None:
 
 def _page(value: Json, dataset: str | None, width: int) -> Text:
     from agent.status.page import dataset_page, status_page
+    from agent.status.reading import understood
 
-    return status_page(value, width) if dataset is None else dataset_page(value, value["datasets"][0], width)
+    def render(value: Json) -> Text:
+        return status_page(value, width) if dataset is None else dataset_page(value, value["datasets"][0], width)
+
+    return understood(render, value, "the admin socket")
 
 
 def _watch(context: Context, controls: Controls, dataset: str | None) -> None:

@@ -30,6 +30,10 @@ class LagLimits:
     critical: float | None = None
 
 
+#: So many datasets are named, worst first: monitoring systems take some thousand bytes of a line.
+_NAMED = 10
+
+
 def check_line(status: Json, name: str | None = None, limits: LagLimits = LagLimits()) -> tuple[str, int]:
     """The line, with lags as performance data, and its code; of all datasets, or of the one of that name. UNKNOWN without any."""
     datasets = [one for one in sorted_datasets(status) if name in (None, one["name"])]
@@ -39,15 +43,17 @@ def check_line(status: Json, name: str | None = None, limits: LagLimits = LagLim
             f"there is no dataset {name}: this node knows {known}" if known else "no datasets are configured"
         )
     code = max([_code(status, dataset, limits) for dataset in datasets] + [_problem_code(status)])
-    graded = ((one, _code(status, one, limits)) for one in datasets)
-    words = [
-        f"{one['name']} {one['state']}" + _why(status, one, limits) for one, code in graded if code is not Plugin.OK
-    ]
+    graded = [(one, _code(status, one, limits)) for one in datasets]
+    bad = sorted((pair for pair in graded if pair[1] is not Plugin.OK), key=lambda pair: -pair[1])
+    words = [f"{one['name']} {one['state']}" + _why(status, one, limits) for one, _ in bad[:_NAMED]]
+    if len(bad) > _NAMED:
+        words.append(f"and {len(bad) - _NAMED:,} more: hikae status")
     if _problem_code(status) is not Plugin.OK:
         words.insert(0, problem_text(status))
     if not words:
         count = len(datasets)
-        words = [f"{count} dataset{'' if count == 1 else 's'}: {', '.join(one['name'] for one in datasets)}"]
+        names = [*(one["name"] for one in datasets[:_NAMED]), *([f"{count - _NAMED:,} more"] if count > _NAMED else [])]
+        words = [f"{count} dataset{'' if count == 1 else 's'}: {', '.join(names)}"]
     return f"HIKAE {code.name} - {_text('; '.join(words))}{_performance(status, datasets, limits)}", int(code)
 
 

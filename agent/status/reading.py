@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
+from agent import __version__
 from agent.core.errors import HikaeError, NotPermitted, TryAgain, Unreachable
 from agent.status.figures import stamp
 from agent.status.public import FULL, PUBLIC
-from agent.status.published import Json
+from agent.status.published import SCHEMA, Json
+from agent.status.text import shown
+
+T = TypeVar("T")
 
 #: A state that is older, in seconds, is that of an agent that is dead or hangs.
 FRESH_SECONDS = 15.0
@@ -26,6 +32,30 @@ def read_state(directory: str, fresh: float = FRESH_SECONDS) -> Json:
         return _read(os.path.join(directory, PUBLIC), fresh)
 
 
+def require_known_schema(value: Json, subject: str) -> None:
+    """Raises ``HikaeError`` for a state that a release published which this one does not understand."""
+    if value.get("schema") != SCHEMA:
+        raise _of_another_release(value, subject)
+
+
+def understood(render: Callable[[Json], T], value: Json, subject: str) -> T:
+    """What ``render`` makes of a state. Raises ``HikaeError`` where another release published it and left out, or changed, what
+    this one needs."""
+    try:
+        return render(value)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if value.get("version") == __version__:
+            raise
+        raise _of_another_release(value, subject) from error
+
+
+def _of_another_release(value: Json, subject: str) -> HikaeError:
+    reason = f"the agent is hikae {shown(str(value.get('version')))}, and this command {__version__}"
+    return HikaeError(
+        "read the agent's state", subject, reason, "systemctl restart hikae, once both are of one release"
+    )
+
+
 def _read(path: str, fresh: float) -> Json:
     try:
         with open(path, "rb") as file:
@@ -37,10 +67,14 @@ def _read(path: str, fresh: float) -> Json:
         raise Unreachable("read the agent's state", path, reason, "systemctl status hikae") from error
     except PermissionError as error:
         raise NotPermitted("read the agent's state", path, "no permission", "use sudo") from error
-    except (OSError, ValueError) as error:
-        raise TryAgain("read the agent's state", path, str(error)) from error
+    except OSError as error:
+        raise TryAgain("read the agent's state", path, str(error.strerror or error)) from error
+    except ValueError as error:
+        remedy = "the agent writes it anew each second; if this stays: systemctl status hikae"
+        raise TryAgain("read the agent's state", path, "the file is torn: it is no JSON", remedy) from error
     if not isinstance(value, dict) or not isinstance(value.get("datasets"), list):
         raise HikaeError("read the agent's state", path, "it is no state of this program", "is the command line newer?")
+    require_known_schema(value, path)
     if age > fresh:
         reason = f"it is {age:,.0f} s old: the agent is not running, or hangs"
         raise Unreachable("read the agent's state", path, reason, "systemctl status hikae")

@@ -83,6 +83,8 @@ class FakeControls(GenerationAnswers):
         self.calls: list[tuple[object, ...]] = []
         self.failure: BaseException | None = None
         self.during: Callable[[Progress], None] = lambda progress: progress({"phase": "fake", "done_entries": 1})
+        #: The status as another release would give it.
+        self.answer_status: Callable[[Json], Json] = lambda value: value
         self.equal = True
         self.behind = 0
         self.rows: list[Json] = []
@@ -107,7 +109,7 @@ class FakeControls(GenerationAnswers):
         return answer
 
     def _status(self, _request: StatusRequest) -> Json:
-        return status_json(self.facts)
+        return self.answer_status(status_json(self.facts))
 
     def _events(self, request: EventsRequest) -> list[Json]:
         return [row for row in self.rows if row["id"] > request.since][-request.limit :]

@@ -36,7 +36,7 @@ from agent.status.events import EventLog
 from agent.status.facts import DatasetFacts, NodeFacts
 from agent.status.publish import Publisher
 from agent.status.state import Role
-from fakes.api_fakes import NOW, FakeControls, a_dataset, a_node, a_peer
+from fakes.api_fakes import NOW, FakeControls, a_dataset, a_node, a_peer, a_problem
 
 BETA_HELD = a_peer(told=PeerStanding(Standing("held", Hold("mass-deletion", "9 files")), NOW))
 
@@ -556,3 +556,57 @@ def test_help_says_how_a_shell_completes(hikae: Hikae) -> None:
     """Click's own way, under the program's name."""
     _, out, _ = hikae("--help")
     assert 'eval "$(_HIKAE_COMPLETE=bash_source hikae)"' in out
+
+
+def _rewritten(directory: Path, change: Callable[[dict[str, object]], object]) -> None:
+    for name in ("state.json", "state-full.json"):
+        value = json.loads((directory / name).read_text())
+        change(value)
+        (directory / name).write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda value: value.update(schema=2, version="9.0.0"),
+        lambda value: value.update(version="9.0.0", datasets=[{"name": "web"}]),
+        lambda value: value.update(version="9.0.0", datasets=[1]),
+    ],
+)
+def test_a_state_of_another_release_is_no_bug(
+    hikae: Hikae, published: Published, tmp_path: Path, change: Callable[[dict[str, object]], object]
+) -> None:
+    """Which releases meet, and what to do, in one line."""
+    config = published(a_node(a_dataset()))
+    _rewritten(tmp_path, change)
+    code, out, err = hikae(*config, "check")
+    assert (3, "", 1) == (code, err, len(out.splitlines()))
+    assert ("the agent is hikae 9.0.0" in out, "systemctl restart hikae" in out) == (True, True)
+
+
+def test_a_status_of_another_release_is_no_bug(hikae: Hikae, controls: FakeControls) -> None:
+    """The agent that answers is older or newer than the command."""
+    controls.answer_status = lambda value: {**value, "version": "9.0.0", "datasets": [{"name": "web"}]}
+    code, out, err = hikae("status")
+    assert (1, "", True) == (code, out, "the agent is hikae 9.0.0, and this command" in err)
+
+
+@pytest.mark.parametrize("torn", ["", "{", '{"schema": 1, "datas', "[]", "\x00" * 100])
+def test_a_torn_state_is_said_to_be_torn(hikae: Hikae, published: Published, tmp_path: Path, torn: str) -> None:
+    """As a crash of the machine may leave it; one line, no trace of the program's inside."""
+    config = published(a_node(a_dataset()))
+    (tmp_path / "state-full.json").write_text(torn)
+    code, out, err = hikae(*config, "check")
+    assert (3, "", 1, False) == (code, err, len(out.splitlines()), "Expecting" in out)
+
+
+def test_names_of_any_bytes_are_shown_in_the_plainest_locale(tmp_path: Path, published: Published) -> None:
+    """LANG=C, no terminal, a name of 255 bytes that would move a cursor: it is text, and nothing fails."""
+    problem = a_problem(path=("漢" * 83 + "\n\x1b[2J").encode())
+    config = published(a_node(a_dataset(problems=(problem,))))
+    plain = {**os.environ, "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "40"}
+    done = subprocess.run(
+        [sys.executable, "-m", "agent.cli.main", *config, "check"], capture_output=True, env=plain, check=False
+    )
+    assert (1, b"", 1) == (done.returncode, done.stderr, len(done.stdout.splitlines()))
+    assert b"\x1b" not in done.stdout
