@@ -47,11 +47,28 @@ class ChunkCache:
         self._size = 0
         self._coming: dict[bytes, Future[None]] = {}
         self._jobs = 0
+        self._readers = 0
         self._workers = ThreadPoolExecutor(self._limits.workers, thread_name_prefix="fetch-ahead")
 
     def close(self) -> None:
         """End the threads; safe to call twice."""
         self._workers.shutdown(cancel_futures=True)
+
+    def begin(self) -> None:
+        """Somebody reads; ended by :meth:`end`."""
+        with self._lock:
+            self._readers += 1
+
+    def end(self) -> None:
+        """He reads no more."""
+        with self._lock:
+            self._readers -= 1
+
+    @property
+    def share(self) -> int:
+        """Bytes that each reader may have fetched ahead: a quarter of what is kept, so that one who stands still for a while finds
+        his, though the others went on."""
+        return self._limits.kept // (4 * max(1, self._readers))
 
     @property
     def size(self) -> int:
@@ -65,7 +82,8 @@ class ChunkCache:
             if data is not None:
                 return data
             coming = self._coming.get(name)
-        if coming is not None:
+        # One that has not begun waits behind others: whoever needs the chunk now reads it himself.
+        if coming is not None and not coming.cancelled() and (coming.running() or coming.done()):
             wait([coming])
             with self._lock:
                 data = self._kept.get(name)
@@ -98,7 +116,8 @@ class ChunkCache:
         try:
             self._send_for(names)
             for name in names:
-                self._fetched(name)
+                if name not in self._kept:
+                    self._fetched(name)
         except HikaeError:
             pass  # whoever asks for it is told
         finally:

@@ -26,7 +26,7 @@ class ReadAhead:
 
 
 class FileContent:
-    """For one thread. ``row``: a regular file of ``moment``."""
+    """For one thread. ``row``: a regular file of ``moment``. Whoever made it has told ``cache`` that somebody begins to read."""
 
     def __init__(self, moment: MomentReader, row: ObjectRow, cache: ChunkCache, ahead: ReadAhead | None = None) -> None:
         self._moment = moment
@@ -40,6 +40,10 @@ class FileContent:
         self._next = -1
         self._fetched = 0
         self._ahead = 0
+
+    def close(self) -> None:
+        """It is read no more."""
+        self._cache.end()
 
     def read(self, offset: int, length: int) -> bytes:
         """A range, less where the file ends. Raises ``Damaged`` (for what is lost too), ``StoreFailed``, ``WireError``."""
@@ -104,11 +108,11 @@ class FileContent:
         if not goes_on:
             self._ahead = self._fetched = 0
             return
-        self._ahead = min(limits.most, max(limits.first, 2 * self._ahead))
+        self._ahead = min(limits.most, self._cache.share, max(limits.first, 2 * self._ahead))
         start = max(end, self._fetched)
         upto = min(end + self._ahead, self._row.size)
         # In steps: each costs a look at the list, whatever it finds.
-        if upto - start < min(limits.first, self._row.size - start) or start >= upto:
+        if upto - start < min(limits.first, self._ahead, self._row.size - start) or start >= upto:
             return
         self._fetched = self._fetch(start, upto)
 

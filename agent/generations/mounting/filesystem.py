@@ -202,8 +202,9 @@ class HistoryFilesystem:
 
     def release(self, _path: str, handle: int) -> int:
         """The handle is not used any more."""
-        _, release = self._files.pop(handle, (None, None))
-        if release is not None:
+        content, release = self._files.pop(handle, (None, None))
+        if content is not None and release is not None:
+            content.close()
             release()
         return 0
 

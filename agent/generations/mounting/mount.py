@@ -112,6 +112,7 @@ def _top(what: Mounted, reader: CatalogReader, history: ShownHistory, telling: M
 
 def _filesystem(top: ShownNode, cache: ChunkCache, reader: CatalogReader, telling: MountTelling) -> HistoryFilesystem:
     def content(node: MomentNode) -> FileContent:
+        cache.begin()
         return FileContent(node.moment, node.row, cache)
 
     def size() -> tuple[int, int]:

@@ -148,3 +148,41 @@ def test_holes_take_no_blocks(seed: int) -> None:
     long, content = a_file(store, random.Random(seed), 60)
     data = len(content) - 12 * 3000
     assert -(-data // 4096) * 8 == attributes_of(long, number(2), 1, store.read)["st_blocks"]
+
+
+def test_what_waits_behind_others_is_read_by_who_needs_it() -> None:
+    """A job that has not begun is not waited for; what he read is not read again by it."""
+    store, began, go_on = Store(), threading.Event(), threading.Event()
+    first, second = store.put(b"first"), store.put(b"second")
+
+    def read(name: bytes) -> bytes:
+        if name == first.name:
+            began.set()
+            assert go_on.wait(60)
+        return store.read(name)
+
+    cache = ChunkCache(read, CacheLimits(workers=1))
+    try:
+        assert (1, 1) == (cache.fetch_ahead([first.name], 5), cache.fetch_ahead([second.name], 6))
+        assert began.wait(60)
+        assert b"second" == cache.get(second.name)
+        go_on.set()
+        assert b"first" == cache.get(first.name)
+    finally:
+        go_on.set()
+        cache.close()
+    assert [second.name, first.name] == store.read_names
+
+
+def test_readers_share_what_is_fetched_ahead() -> None:
+    """Each has a quarter of what is kept, divided by how many read."""
+    cache = ChunkCache(lambda name: name, CacheLimits(kept=80))
+    shares = [cache.share]
+    for _ in range(4):
+        cache.begin()
+    shares.append(cache.share)
+    cache.end()
+    cache.end()
+    shares.append(cache.share)
+    cache.close()
+    assert [20, 5, 10] == shares
