@@ -66,8 +66,8 @@ class ChunkCache:
 
     @property
     def share(self) -> int:
-        """Bytes that each reader may have fetched ahead: a quarter of what is kept, so that one who stands still for a while finds
-        his, though the others went on."""
+        """Bytes that each reader may have fetched ahead: a quarter of what is kept, so that one who stands still for a while
+        finds his, though the others went on."""
         return self._limits.kept // (4 * max(1, self._readers))
 
     @property
