@@ -126,7 +126,7 @@ class DatasetEntry:
         ),
     ] = 86_400
     vault: Annotated[AbsolutePath | None, Key('"/backup/web"', "where chunks are kept, if not in state_dir")] = None
-    vault_limit: Annotated[Size | None, Key('"500GB"', "what the vault may take", live=True, acts=False)] = None
+    vault_limit: Annotated[Size | None, Key('"500GB"', "what the vault may take", live=True)] = None
     watch: Annotated[WatchKind, Key('"auto"', "how changes are noticed", reopens=True)] = "auto"
     generations: Annotated[Generations, Key('{ schedule = "0 * * * *" }', "full images that are kept", live=True)] = (
         Generations()

@@ -104,6 +104,15 @@ STATE_DISK_FULL = _code(
     "The filesystem of the state directory or of the vault is full: nothing more is captured or received.",
     "free space there or enlarge it; it goes on by itself",
 )
+VAULT_FULL = _code(
+    "vault-full",
+    Where.STANDBY,
+    _ERROR,
+    "The vault takes as much as `vault_limit` allows, although history was shortened: nothing more is received. Generations that "
+    "are pinned or younger than `immutable_for` never go for it.",
+    "raise `vault_limit` in the file of the node with the vault and `hikae reload`, or let generations go (`hikae generations "
+    "unpin`, a smaller `keep`); it goes on by itself once there is room",
+)
 STATE_DISK_RESERVE = _code(
     "state-disk-reserve",
     Where.EITHER,
@@ -508,8 +517,8 @@ DISK_RESERVE = _code(
     "disk-reserve",
     Where.PRIMARY,
     _ERROR,
-    "A peer takes nothing more, since what it keeps free on its disk is reached.",
-    "free space on the peer's disk; it goes on by itself",
+    "A peer takes nothing more, since what it keeps free on its disk, or the limit of its vault, is reached.",
+    "free space on the peer's disk, or do what its `vault-full` says; it goes on by itself",
 )
 SILENT = _code(
     "silent",

@@ -80,6 +80,10 @@ class ReserveReached(TryAgain):
         self.shortage = shortage
 
 
+class VaultLimitReached(TryAgain):
+    """The vault takes as much as it may."""
+
+
 def short_of_room(rooms: Iterable[FreeSpace], before: Shortage | None) -> Shortage | None:
     """The first filesystem that has too little room. One that was short before is so until it has enough again."""
     for room in rooms:

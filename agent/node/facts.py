@@ -131,6 +131,7 @@ def standby_facts(
         behind=apply.phase is ApplyPhase.FULL,
         seeding=side.seeding.seeds,
         owed=side.owing,
+        vault=side.space.facts(),
     )
 
 

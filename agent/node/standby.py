@@ -31,11 +31,13 @@ from agent.node.following.errands import Errands
 from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
 from agent.node.following.generation_taker import GenerationTaker
 from agent.node.following.history_upkeep import upkeep_of
+from agent.node.following.receiving_room import ReceivingRoom
 from agent.node.following.scheduled_generations import ScheduledGenerations
 from agent.node.following.served_calls import ServedCalls
 from agent.node.following.standby_call import StandbyCall
 from agent.node.following.standby_stores import StandbyStores, open_standby_stores
 from agent.node.following.stood_back import StoodBack
+from agent.node.following.vault_space import SpaceStores, VaultSpace
 from agent.node.owed_problems import tell_standby
 from agent.node.pauses import APPLY
 from agent.node.turn_taking import Turns
@@ -73,7 +75,9 @@ class Standby:
         self.announced = 0
         self.primary_program = ""
         self.turns = Turns()
-        self.room = _room(dataset, around, board)
+        space = SpaceStores(around.vault(dataset), stores.catalog.reader, stores.local)
+        self.space = VaultSpace(space, lambda: self.dataset, board, around.clock)
+        self.room = ReceivingRoom(_reserve(dataset, around, board), self.space)
         self.was_consistent = stores.local.value(_CONSISTENT) is not None
         self._awaited = NOTHING
         self._context = context
@@ -93,7 +97,7 @@ class Standby:
         self.errands = Errands(dataset.name, stores.catalog, self.calls, self.board.nudge)
         self.barriers = AskedBarriers(context.assigned.primary, self.board.nudge, lambda: self.calls.connected)
         ticks = RetentionTicks(around.clock, this_boot())
-        self.keeper = GenerationKeeper(ticks, lambda: self.dataset)
+        self.keeper = GenerationKeeper(ticks, self.space.shortened)
         self.taker = GenerationTaker(
             dataset.name, self.barriers, self.board, self.errands, self.keeper, quiesces=self._quiesces
         )
@@ -114,10 +118,11 @@ class Standby:
             stores.catalog.newest,
             stores.local,
             partial(room_beyond_reserve, str(around.vault(dataset))),
+            lambda: stores.catalog.let_go_moves,
             stores.mending.forget,
         )
         self._collector = Collector(collected, around.clock, context.failed)
-        self.upkeep = upkeep_of(stores.catalog, stores.local, around.clock, lambda: self.dataset, self.keeper)
+        self.upkeep = upkeep_of(stores.catalog, stores.local, around.clock, self.space.shortened, self.keeper)
         self._tell_owed()
         self.back = StoodBack(
             dataset.name, stores.local, self.loop, self.errands, context.pauses, context.board, around.clock
@@ -189,7 +194,8 @@ class Standby:
             # The first of them: what came after it meanwhile is no first sync.
             self.was_consistent, self._awaited = True, self._catalog.oldest_consistent() or newest.number
         self.calls.while_nobody_calls(self._between_commits)
-        self._collector.tick()
+        self._collector.tick(hurry=self.space.hurries)
+        self.space.tick(self._collector.ended)
         self.scheduled.tick()
 
     def _quiesces(self) -> bool:
@@ -369,7 +375,7 @@ class Standby:
         self._context.around.moved()
 
 
-def _room(dataset: Dataset, around: Surroundings, board: ProblemBoard) -> DiskReserve:
+def _reserve(dataset: Dataset, around: Surroundings, board: ProblemBoard) -> DiskReserve:
     places = around.home(dataset), around.vault(dataset)
     reserve = Reserve(places, around.clock)
     return DiskReserve("receive", "nothing more is received", dataset.name, reserve, board=board, clock=around.clock)

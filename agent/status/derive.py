@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.core.problem import Severity
+from agent.core.problem_codes import VAULT_FULL
 from agent.core.standing import FIRST_SYNC, Pause
 from agent.status.facts import DatasetFacts, PeerFacts
 from agent.status.state import Role, State
@@ -16,6 +17,7 @@ _TELLING = {
         State.INCONSISTENT,
         State.REDO,
         State.HELD,
+        State.VAULT_FULL,
         State.PAUSED,
         State.BEHIND,
         State.UNTRACKED,
@@ -73,6 +75,7 @@ def _signs(facts: DatasetFacts) -> tuple[tuple[State, bool], ...]:
         (State.INCONSISTENT, facts.inconsistent),
         (State.REDO, facts.redo),
         (State.HELD, facts.hold is not None),
+        (State.VAULT_FULL, any(problem.code == VAULT_FULL for problem in facts.problems)),
         (State.DISCONNECTED, bool(missing(facts))),
         (State.PAUSED, bool(facts.pauses) or any(not peer.connected for peer in facts.peers)),
         (State.FIRST_SYNC, _in_first_sync(facts)),

@@ -67,6 +67,19 @@ class WatchFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultFacts:
+    """What a vault takes. ``limit`` bytes, None for none; ``ratio``: the bytes of the newest state and of all generations
+    together, over those that the vault takes; ``bytes_per_day``: growth, None while unknown; ``full_at_ns``: UTC ns when the
+    limit is reached at that, None: not within sight."""
+
+    bytes: int
+    limit: int | None
+    ratio: float | None
+    bytes_per_day: int | None
+    full_at_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetFacts:
     """One dataset on this node.
 
@@ -106,6 +119,7 @@ class DatasetFacts:
     since_ns: int = 0
     time_ns: int = 0
     owed: int = 0
+    vault: VaultFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

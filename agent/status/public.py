@@ -25,6 +25,7 @@ _WORDS = frozenset(
             "since",
             "until",
             "waits_until",
+            "full_at",
             "last_reconcile",
             "what",
             "clock",

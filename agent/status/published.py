@@ -12,7 +12,7 @@ from agent.core.ids import epoch_of, seq_of
 from agent.core.problem import Problem, kept_path
 from agent.core.standing import NEVER, Pause, Standing, SyncFacts, Verified
 from agent.status.derive import dataset_state, pauses_of
-from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, WatchFacts
+from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, VaultFacts, WatchFacts
 from agent.status.figures import stamp
 from agent.status.text import shown
 
@@ -47,6 +47,18 @@ def _disk(disk: DiskFacts) -> Json:
     }
 
 
+def _vault(vault: VaultFacts | None) -> Json | None:
+    if vault is None:
+        return None
+    return {
+        "bytes": vault.bytes,
+        "limit": vault.limit,
+        "ratio": vault.ratio,
+        "bytes_per_day": vault.bytes_per_day,
+        "full_at": stamp(vault.full_at_ns),
+    }
+
+
 def number_json(number: int) -> Json | None:
     """A commit number as ``{"epoch", "seq"}``; null for nothing yet."""
     return {"epoch": epoch_of(number), "seq": seq_of(number)} if number else None
@@ -72,6 +84,7 @@ def _dataset(facts: DatasetFacts, node: str) -> Json:
         "entries": facts.commit.entries if facts.commit else None,
         "bytes": facts.commit.bytes if facts.commit else None,
         "owed": facts.owed,
+        "vault": _vault(facts.vault),
         "generations": None,
         "hold": _first_hold(facts, node),
         "pauses": [

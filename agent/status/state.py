@@ -23,6 +23,7 @@ class State(StrEnum):
     INCONSISTENT = "inconsistent"
     REDO = "redo"
     HELD = "held"
+    VAULT_FULL = "vault-full"
     DISCONNECTED = "disconnected"
     PAUSED = "paused"
     FIRST_SYNC = "first-sync"
@@ -44,7 +45,15 @@ class Grade(StrEnum):
     BAD = "bad"
 
 
-_BAD = {State.FENCED, State.REWOUND, State.UNCONFIRMED, State.INCONSISTENT, State.HELD, State.DISCONNECTED}
+_BAD = {
+    State.FENCED,
+    State.REWOUND,
+    State.UNCONFIRMED,
+    State.INCONSISTENT,
+    State.HELD,
+    State.VAULT_FULL,
+    State.DISCONNECTED,
+}
 _GOOD = {State.RECONCILING, State.STREAMING}
 _ORDER = {state: place for place, state in enumerate(State)}
 

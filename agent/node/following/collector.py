@@ -24,6 +24,8 @@ from agent.store.vault.vault import Vault
 
 #: Seconds from one collection to the next: what came since the last one is left alone.
 EVERY = 86_400.0
+#: Where somebody let go of moments (generations were expired), or where room is short.
+_AFTER_EXPIRY, _HURRIED = 3600.0, 600.0
 #: Seconds until one that failed is tried again.
 _AGAIN = 3600.0
 #: Seconds of one rest.
@@ -41,13 +43,15 @@ class _Ended(Exception):
 @dataclass(frozen=True, slots=True)
 class CollectedStores:
     """What a collection works on; ``catalog`` gives a reader of its own, ``newest`` what was sealed last. ``room``: bytes that
-    may be written before any comes back; ``damaged``: told of chunks that are not what they should be, and why."""
+    may be written before any comes back; ``let_go``: how often somebody
+    let go of kept commits; ``damaged``: told of chunks that are not what they should be, and why."""
 
     vault: Vault
     catalog: Callable[[], CatalogReader]
     newest: Callable[[], Commit | None]
     local: Local
     room: Callable[[], int]
+    let_go: Callable[[], int]
     damaged: Callable[[list[bytes], str], None]
 
 
@@ -70,13 +74,17 @@ class Collector:
         self._failed = failed
         self._every = every
         self._not_before = 0.0
+        self._let_go = stores.let_go()
+        #: How many came to their end since the start.
+        self.ended = 0
         self._rested = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def tick(self) -> None:
-        """Begin a collection if it is time. Nothing goes while chunks of an adopted tree are not in packs yet, nor before a
-        commit was sealed since the last one: that may take days on a slow link, and what came for it is named by no row."""
+    def tick(self, *, hurry: bool = False) -> None:
+        """Begin a collection if it is time; ``hurry``: sooner, as room is short. Nothing goes while chunks of an adopted tree are
+        not in packs yet, nor before a commit was sealed since the last one: that may take days on a slow link, and what came for
+        it is named by no row. Where room is short that is not waited for, as nothing more may be received."""
         if self._thread is not None:
             if self._thread.is_alive():
                 return
@@ -87,7 +95,9 @@ class Collector:
         last, now = self._last(), self._clock.now_ns()
         if last is None:
             self._note(self._stores.vault.end())
-        elif self._newest() != last.newest and (now - last.begun >= self._every * 1e9 or last.begun > now):
+        elif (hurry or self._newest() != last.newest) and (
+            now - last.begun >= self._pause(hurry) * 1e9 or last.begun > now
+        ):
             self._thread = threading.Thread(target=self._run, args=(last.end,), name="hikae-collect")
             self._thread.start()
 
@@ -113,11 +123,14 @@ class Collector:
     def _collect(self, before: PackEnd) -> None:
         stores = self._stores
         self._rested = time.monotonic()
+        let_go = stores.let_go()
         end = stores.vault.sync()
         with stores.catalog() as reader:
             gone = collect(stores.vault, reader, before, self._look, CollectionLimits(stores.room()))
         stores.vault.sync()
         self._note(end)
+        self.ended += 1
+        self._let_go = let_go
         if gone.compacted.damaged:
             stores.damaged([name for name, _ in gone.compacted.damaged], gone.compacted.damaged[-1][1])
         if gone.chunks or gone.packs:
@@ -136,6 +149,12 @@ class Collector:
         if self._stop.wait(min(worked, _REST_MOST)):
             raise _Ended
         self._rested = time.monotonic()
+
+    def _pause(self, hurry: bool) -> float:
+        """Seconds from the last one to the next."""
+        if hurry:
+            return min(self._every, _HURRIED)
+        return min(self._every, _AFTER_EXPIRY) if self._let_go != self._stores.let_go() else self._every
 
     def _later(self, why: str, error: HikaeError) -> None:
         self._not_before = self._clock.monotonic() + _AGAIN

@@ -10,13 +10,13 @@ from agent.apply.writing.arriving import EarlyContent
 from agent.config.values import Dataset
 from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
-from agent.fs.reserve import ReserveReached
+from agent.fs.reserve import ReserveReached, VaultLimitReached
 from agent.node import meeting
 from agent.node.context import SideContext
-from agent.node.disk_reserve import DiskReserve
 from agent.node.following.asked_barriers import AskedBarriers
 from agent.node.following.errands import Errands
 from agent.node.following.history_upkeep import HistoryUpkeep
+from agent.node.following.receiving_room import ReceivingRoom
 from agent.node.following.served_calls import ServedCalls
 from agent.node.turn_taking import Turns
 from agent.repair.lost_chunks import Mending
@@ -37,7 +37,7 @@ class Serving(Protocol):
     mending: Mending
     board: PositionBoard
     turns: Turns
-    room: DiskReserve
+    room: ReceivingRoom
     early: EarlyContent
     calls: ServedCalls
     barriers: AskedBarriers
@@ -169,7 +169,7 @@ class StandbyCall(Receiver):
         amount, self._counted = self.consumed - self._counted, self.consumed
         try:
             self._standby.room.require(amount)
-        except ReserveReached:
+        except (ReserveReached, VaultLimitReached):
             self.flush()
             raise
 

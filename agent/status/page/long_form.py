@@ -68,6 +68,8 @@ def _facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
         facts.append(("watch", _watch(status, dataset["watch"])))
     if dataset["owed"]:
         facts.append(("owed", f"{dataset['owed']:,} files of which something cannot be read on the primary"))
+    if dataset["vault"] and (sentence := _vault(status, dataset["vault"])):
+        facts.append(("vault", sentence))
     if dataset["last_verify"]:
         facts.append(("verified", _verify(status, dataset["last_verify"])))
     return facts
@@ -122,6 +124,21 @@ def _watch(status: Json, watch: Json) -> str:
     )
     why = f" ({watch['why']})" if watch["why"] else ""
     return f"{watch['kind']}{why}; {counts}{lost}{look}"
+
+
+def _vault(status: Json, vault: Json) -> str:
+    """ "" in the first hour, where there is no limit: nothing is to be said yet."""
+    if vault["limit"] is None and vault["bytes_per_day"] is None:
+        return ""
+    parts = [size_text(vault["bytes"]) + (f" of {size_text(vault['limit'])}" if vault["limit"] is not None else "")]
+    if vault["ratio"] is not None:
+        parts.append(f"what can be brought back by name is {vault['ratio']:.1f} times that")
+    if vault["bytes_per_day"] is not None:
+        grows = "grows" if vault["bytes_per_day"] >= 0 else "shrinks"
+        parts.append(f"{grows} by {size_text(abs(vault['bytes_per_day']))} a day")
+    if vault["full_at"]:
+        parts.append(f"full {exact_clock(vault['full_at'], status['clock'])} at that rate")
+    return "; ".join(parts)
 
 
 def _verify(status: Json, verified: Json) -> str:

@@ -36,7 +36,7 @@ from agent.core.problem_codes import (
     SILENT,
     STORE_FAILED,
 )
-from agent.fs.reserve import ReserveReached
+from agent.fs.reserve import ReserveReached, VaultLimitReached
 from agent.store.vault.patch_chains import BaseUnknown
 from agent.stream.messages import CREDIT, HEARTBEAT, SILENCE, Answers, Batch, Hello, Refuse, SecondaryPart, bad
 from agent.stream.receiving.one_call import Seats
@@ -251,6 +251,7 @@ _CODES: tuple[tuple[type[HikaeError], ProblemCode], ...] = (
     (WireError, PROTOCOL),
     (NotPermitted, IDENTITY),
     (ReserveReached, DISK_RESERVE),
+    (VaultLimitReached, DISK_RESERVE),
     (TryAgain, BUSY),
     (StoreFailed, STORE_FAILED),
     (Damaged, DAMAGED),

@@ -49,7 +49,7 @@ def test_the_worse_of_two_neighbours_is_shown(worse: State, better: State) -> No
 def test_the_public_names_are_those_of_the_contract() -> None:
     """Other programs rely on these strings and their order."""
     expected = (
-        "fenced rewound unconfirmed inconsistent redo held disconnected paused first-sync behind catchup untracked "
+        "fenced rewound unconfirmed inconsistent redo held vault-full disconnected paused first-sync behind catchup untracked "
         "degraded trial seeding reconciling streaming"
     )
     assert expected == " ".join(State)

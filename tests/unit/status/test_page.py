@@ -18,7 +18,7 @@ from agent.core.hold import Hold
 from agent.core.ids import commit_number
 from agent.core.problem import Severity
 from agent.core.standing import NEVER, Pause, PeerStanding, Standing, Trouble, Verified
-from agent.status.facts import FIRST_SYNC, DiskFacts, NodeFacts, SyncFacts, WatchFacts
+from agent.status.facts import FIRST_SYNC, DiskFacts, NodeFacts, SyncFacts, VaultFacts, WatchFacts
 from agent.status.for_peers import standing_of
 from agent.status.page import dataset_page, status_page
 from agent.status.published import status_json
@@ -375,3 +375,17 @@ def test_the_long_form_says_all() -> None:
         "  - x: socket-skipped message (since 04:14).",
         "    To do:  socket-skipped remedy",
     ]
+
+
+def test_the_long_page_says_what_the_vault_takes() -> None:
+    """Its size, what that holds, how fast it grows, and until when that goes well; nothing while nothing is known."""
+    day = 86_400 * 10**9
+    facts = a_node(a_dataset(vault=VaultFacts(12 << 30, 20 << 30, 3.21, 1 << 30, NOW + 8 * day)))
+    status = status_json(facts)
+    text = " ".join(dataset_page(status, status["datasets"][0], 200).plain.split())
+    assert (
+        "vault 12.0 GiB of 20.0 GiB; what can be brought back by name is 3.2 times that; grows by 1.0 GiB a day; full"
+        in text
+    )
+    fresh = status_json(a_node(a_dataset(vault=VaultFacts(12 << 30, None, None, None, None))))
+    assert "vault" not in dataset_page(fresh, fresh["datasets"][0], 200).plain

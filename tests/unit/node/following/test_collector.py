@@ -13,13 +13,14 @@ from agent.core.clock import ManualClock
 from agent.core.commit import Changes
 from agent.core.errors import HikaeError, StoreFailed
 from agent.node.following.collector import CollectedStores, Collector
+from agent.store.catalog.kept import KeptCommit
 from agent.store.catalog.reader import CatalogReader
 from agent.store.local import Local
 from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
 from fakes.eventually import eventually
-from fakes.store_fakes import begun, chunk, header
+from fakes.store_fakes import begun, chunk, header, number
 
 DAY = 86_400.0
 
@@ -37,7 +38,13 @@ class Standing:
         self.damaged: list[bytes] = []
         self.reader = self.catalog.reader
         stores = CollectedStores(
-            self.vault, self._read, self.catalog.newest, self.local, lambda: 1 << 30, self._damaged
+            self.vault,
+            self._read,
+            self.catalog.newest,
+            self.local,
+            lambda: 1 << 30,
+            lambda: self.catalog.let_go_moves,
+            self._damaged,
         )
         self.collector = Collector(stores, self.clock, self.failures.append)
 
@@ -65,9 +72,9 @@ class Standing:
         self.seq += 1
         self.catalog.write(Changes(()), header(self.seq))
 
-    def turn(self) -> None:
+    def turn(self, *, hurry: bool = False) -> None:
         """One look, and until what it began is over."""
-        self.collector.tick()
+        self.collector.tick(hurry=hurry)
         thread = self.collector._thread
         if thread is not None:
             eventually(lambda: not thread.is_alive())
@@ -156,3 +163,31 @@ def test_a_failure_is_told_or_tried_again_later(standing: Standing) -> None:
     standing.reader = standing.catalog.reader
     standing.turn()
     assert [old] == standing.vault.missing([old])
+
+
+def test_it_comes_sooner_where_room_is_short(standing: Standing) -> None:
+    """After ten minutes, also where no commit came: none may come."""
+    old = standing.put()
+    standing.turn()
+    standing.clock.advance(599)
+    standing.turn(hurry=True)
+    assert ([], 0) == (standing.vault.missing([old]), standing.collector.ended)
+    standing.clock.advance(1)
+    standing.turn(hurry=True)
+    assert ([old], 1) == (standing.vault.missing([old]), standing.collector.ended)
+
+
+def test_it_comes_sooner_after_somebody_let_go(standing: Standing) -> None:
+    """An hour after the last one, and once."""
+    old = standing.put()
+    standing.turn()
+    standing.seal()
+    standing.catalog.keep([KeptCommit(number(1), "generation")])
+    standing.catalog.let_go("generation", None)
+    standing.clock.advance(3600)
+    standing.turn()
+    assert ([old], 1) == (standing.vault.missing([old]), standing.collector.ended)
+    standing.seal()
+    standing.clock.advance(3600)
+    standing.turn()
+    assert 1 == standing.collector.ended
