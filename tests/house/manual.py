@@ -69,10 +69,13 @@ def _page(ctx: click.Context) -> str:
 
 
 def _at_the_end(ctx: click.Context) -> str:
-    """Only on the first page: the exit codes, and the files; every other one names the first."""
+    """Only on the first page: the exit codes, the files, and how a shell completes; every other one names the first."""
     if ctx.parent is not None:
         return ".SH SEE ALSO\n\\fBhikae\\fP(1), where the exit codes and files are\n"
     codes = "".join(f".TP\n\\fB{int(code)}\\fP\n{words}\n" for code, words in _EXITS.items())
     files = "".join(f".TP\n\\fI{path}\\fP\n{words}\n" for path, words in _FILES.items())
     assert len(COMMANDS) > 1
-    return f".SH EXIT STATUS\n{codes}.SH FILES\n{files}"
+    shells = ctx.command.epilog or ""
+    # The mark by which click leaves the lines as they are.
+    words = shells.removeprefix("\b\n").replace("\\", "\\\\")
+    return f".SH EXIT STATUS\n{codes}.SH FILES\n{files}.SH SHELL COMPLETION\n.nf\n{words}\n.fi\n"
