@@ -6,6 +6,7 @@ import click
 
 from agent.cli.context import Context
 from agent.cli.history.diff_command import diff
+from agent.cli.history.generations_verify_command import verify_generations
 from agent.cli.output import answer_json, commit_text, json_option, progress_shown, remark, say
 from agent.cli.retention_page import counted_generations, say_plan, say_simulation
 from agent.core.errors import Refused
@@ -51,6 +52,7 @@ def generations() -> None:
 
 
 generations.add_command(diff)
+generations.add_command(verify_generations)
 
 
 @generations.command("list")

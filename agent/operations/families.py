@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from agent.operations import (
+    checking,
     comparing,
     configuring,
     generations,
@@ -30,6 +31,7 @@ FAMILIES = (
     removing,
     marking,
     generations,
+    checking,
     comparing,
     rolling_back,
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import apsw
 
 from agent.core.chunks import DATA, names_in
+from agent.core.ids import ObjectId
 from agent.core.rows import decode_chunk, decode_object
 from agent.store.sqlite import query
 
@@ -22,6 +24,29 @@ def by_rows(connection: apsw.Connection, batch: int) -> Iterator[list[tuple[int,
         yield [one for row in objects if row.kind == stat.S_IFREG for one in names_in(row.content)]
     for rows in _pages(connection, _CHUNKS, batch):
         yield [(DATA, decode_chunk(row).name) for row in rows]
+
+
+_VERSIONS = "select id, until, since, row from object where (id, until) > (?1, ?2) order by id, until limit ?3"
+
+
+class FileVersion(NamedTuple):
+    """What a file was from commit ``since`` to before ``until``. ``content``: its chunk list."""
+
+    id: ObjectId
+    since: int
+    until: int
+    content: bytes
+
+
+def file_versions(connection: apsw.Connection, batch: int) -> Iterator[list[FileVersion]]:
+    """Every version of every file, by pages; no statement stays open between two."""
+    id, until = -1, 0
+    while page := query(connection, _VERSIONS, (id, until, batch)):
+        id, until = page[-1][:2]
+        decoded = [(since, ended, decode_object(row)) for _, ended, since, row in page]
+        yield [
+            FileVersion(row.id, since, ended, row.content) for since, ended, row in decoded if row.kind == stat.S_IFREG
+        ]
 
 
 def _pages(connection: apsw.Connection, sql: str, batch: int) -> Iterator[list[bytes]]:

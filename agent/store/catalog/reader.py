@@ -238,6 +238,10 @@ class CatalogReader(Reading, losses.Losses, through_time.ThroughTime):
         below a piece is not."""
         return self._guarded(named.by_rows(self._connection, batch))
 
+    def file_versions(self, batch: int = 1000) -> Generator[list[named.FileVersion], None, None]:
+        """Every version of every file, whenever it lived, staged ones included."""
+        return self._guarded(named.file_versions(self._connection, batch))
+
     def _guarded(self, batches: Iterator[list[Any]]) -> Generator[list[Any], None, None]:
         try:
             yield from batches

@@ -98,6 +98,10 @@ class VaultReader:
         raw = self._recent.peek(name)
         return raw if raw is not None else self._opened_record(name, *self._find(name))
 
+    def read_stored(self, name: bytes) -> bytes:
+        """:meth:`read` for one who asks whether it can be: as it lies on the disk, whatever is kept in memory."""
+        return self._opened_record(name, *self._find(name))
+
     def depths(self, names: Sequence[bytes]) -> list[int | None]:
         """How many other records are read for each of these chunks; None where it is not here."""
         with self.lock:

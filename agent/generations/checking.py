@@ -1,0 +1,149 @@
+"""Is every chunk that a moment needs there, and what its name says? Which files of which generations does it hurt where not?
+
+Chunks are read and named again. What is damaged is few, so the rows that name it are looked for afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.core import chunks
+from agent.core.chunks import PIECE
+from agent.core.errors import Damaged, NotFound, WireError
+from agent.core.ids import NOTHING, CommitNumber
+from agent.generations.paths_at import PathsAt
+from agent.store.catalog.generation import Generation
+from agent.store.catalog.named import FileVersion
+from agent.store.catalog.reader import CatalogReader
+
+#: Paths that are told of one chunk.
+PATHS_MOST = 100
+_PAGE = 1000
+#: Names that were read already, in memory (some 100 bytes each); what falls out is read once more.
+_PASSED_MOST = 500_000
+_Named = tuple[int, bytes]
+
+
+class CheckedVault(Protocol):
+    """What is asked of a vault."""
+
+    def read_stored(self, name: bytes) -> bytes:
+        """The bytes of a chunk, checked. Raises ``NotFound``, ``Damaged``, ``StoreFailed``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedChunk:
+    """A chunk that cannot be read. ``paths``: at most ``PATHS_MOST`` of the files that need it; ``generations``: by name, those
+    in which they do, and ``newest`` for the state of now; ``versions``: how many versions of files, of history too."""
+
+    name: bytes
+    reason: str
+    paths: tuple[bytes, ...] = ()
+    generations: tuple[str, ...] = ()
+    versions: int = 0
+
+
+@dataclass(slots=True)
+class ChunkCheck:
+    """One look. ``damaged``: by name, why."""
+
+    vault: CheckedVault
+    look: Callable[[int], None]
+    checked_bytes: int = 0
+    damaged: dict[bytes, str] = field(default_factory=dict)
+    _passed: set[bytes] = field(default_factory=set)
+
+    def run(self, catalog: CatalogReader, at: CommitNumber | None) -> None:
+        """Read all that the commit ``at`` needs, or any moment. ``look`` is called with the bytes so far, and raises what is to
+        end it. Raises ``Damaged`` for a catalog that cannot be read, ``StoreFailed``."""
+        for page in catalog.file_versions(_PAGE):
+            for version in page:
+                if at is None or version.since <= at < version.until:
+                    self._read(chunks.names_in(version.content), catalog, version)
+
+    def _read(self, named: Iterable[_Named], catalog: CatalogReader, version: FileVersion) -> None:
+        waiting = list(named)
+        while waiting:
+            kind, name = waiting.pop()
+            if name in self._passed or name in self.damaged:
+                continue
+            if len(self._passed) >= _PASSED_MOST:
+                self._passed.clear()
+            try:
+                raw = self.vault.read_stored(name)
+                below = chunks.names_in(raw) if kind == PIECE else []
+            except (Damaged, NotFound, WireError) as error:
+                if not _is_owed(error, catalog, version):
+                    self.damaged[name] = error.reason
+                continue
+            self._passed.add(name)
+            self.checked_bytes += len(raw)
+            waiting += below
+            self.look(self.checked_bytes)
+
+
+def _is_owed(error: Exception, catalog: CatalogReader, version: FileVersion) -> bool:
+    """What never came is no damage: the files that owe it are told apart."""
+    return isinstance(error, NotFound) and catalog.owes(version.id, CommitNumber(version.since))
+
+
+def hurt_by(
+    damaged: dict[bytes, str], vault: CheckedVault, catalog: CatalogReader, moments: list[Generation]
+) -> list[DamagedChunk]:
+    """What each damaged chunk hurts: files by their path where they need it, in ``moments`` and in the newest state."""
+    newest = catalog.newest()
+    named = [(one.number, one.name) for one in moments]
+    if newest is not None:
+        named.append((newest.number, "newest"))
+    found = {name: _Hurt() for name in damaged}
+    paths: dict[int, PathsAt] = {}
+    for page in catalog.file_versions(_PAGE) if damaged else ():
+        for version in page:
+            for name in _below(version.content, vault, damaged):
+                found[name].add(version, named, catalog, paths)
+    return [
+        DamagedChunk(name, reason, tuple(sorted(hurt.paths)), tuple(hurt.generations), hurt.versions)
+        for name, reason in damaged.items()
+        for hurt in (found[name],)
+    ]
+
+
+@dataclass(slots=True)
+class _Hurt:
+    paths: set[bytes] = field(default_factory=set)
+    generations: dict[str, None] = field(default_factory=dict)
+    versions: int = 0
+
+    def add(
+        self,
+        version: FileVersion,
+        moments: list[tuple[CommitNumber, str]],
+        catalog: CatalogReader,
+        paths: dict[int, PathsAt],
+    ) -> None:
+        self.versions += 1
+        needing = [(number, name) for number, name in moments if version.since <= number < version.until]
+        self.generations.update(dict.fromkeys(name for _, name in needing))
+        number = needing[-1][0] if needing else CommitNumber(max(version.since, NOTHING))
+        if len(self.paths) < PATHS_MOST:
+            self.paths.add(paths.setdefault(number, PathsAt(catalog, number)).path_of(version.id)[0])
+
+
+def _below(content: bytes, vault: CheckedVault, damaged: dict[bytes, str]) -> Iterator[bytes]:
+    """The damaged ones among the chunks and lists of a file."""
+    waiting, passed = chunks.names_in(content), set[bytes]()
+    while waiting:
+        kind, name = waiting.pop()
+        if name in passed:
+            continue
+        passed.add(name)
+        if name in damaged:
+            yield name
+        elif kind == PIECE:
+            try:
+                waiting += chunks.names_in(vault.read_stored(name))
+            except (Damaged, NotFound, WireError):
+                continue

@@ -1,0 +1,85 @@
+"""``generations verify``: are the chunks of generations there, and what they should be?"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.core.errors import TryAgain
+from agent.operations.declaration import DatasetRequest, Json, dataset_operation, each_call
+from agent.operations.running import DatasetCall
+from agent.status.state import Role
+from agent.status.text import shown
+
+if TYPE_CHECKING:
+    from agent.generations.checking import DamagedChunk
+    from agent.node.standby import Standby
+
+#: Seconds between two words of progress.
+_STEP = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationsVerifyRequest(DatasetRequest[Json]):
+    """Read and name again every chunk of a generation, or, without one, of all that can be brought back: ``{"checked_bytes",
+    "damaged": [{"chunk", "reason", "paths", "generations", "mended"}]}``. ``paths``: at most a hundred; ``generations``: those in
+    which they are hurt, and "newest" for the state of now. What is damaged is put back from the standby or the primary where
+    these have it; what they have not is read as lost from then on."""
+
+    generation: str = ""
+
+
+@dataset_operation("generations-verify", GenerationsVerifyRequest, role=Role.STANDBY, long=True, changes=each_call)
+def _verify(call: DatasetCall, request: GenerationsVerifyRequest) -> Json:
+    from agent.generations.checking import ChunkCheck, hurt_by
+    from agent.generations.moments import named
+
+    side, told = call.member.standby(), _Told(call)
+    check = ChunkCheck(side.vault, told)
+    with side.reader() as reader:
+        every = reader.generations()
+        at = named(every, call.dataset, request.generation).number if request.generation else None
+        check.run(reader, at)
+        hurt = hurt_by(check.damaged, side.vault, reader, every)
+    mended = _mend(call, side, hurt)
+    found = [
+        {
+            "chunk": one.name.hex(),
+            "reason": one.reason,
+            "paths": [shown(path) for path in one.paths],
+            "generations": list(one.generations),
+            "mended": one.name in mended,
+        }
+        for one in hurt
+    ]
+    return {"checked_bytes": check.checked_bytes, "damaged": found}
+
+
+def _mend(call: DatasetCall, side: Standby, hurt: list[DamagedChunk]) -> set[bytes]:
+    """Those that are in the vault again, and are what they should be."""
+    # Only in the agent: the command line imports this module for its request.
+    from agent.repair.repair_vault import repair_vault
+
+    if not hurt:
+        return set()
+    names = [one.name for one in hurt]
+    side.mending.forget(names, f"{len(names):,} found by generations verify, the last: {hurt[-1].reason}")
+    repair_vault(side, call.agent.stopping, lambda: call.progress({"phase": "repair"}))
+    return set(names) - set(side.vault.missing(names))
+
+
+class _Told:
+    """Passes on how much was read, at most each half second."""
+
+    def __init__(self, call: DatasetCall) -> None:
+        self._call = call
+        self._due = 0.0
+
+    def __call__(self, done: int) -> None:
+        if self._call.agent.stopping.is_set():
+            raise TryAgain("verify the generations", self._call.dataset, "the agent is stopping")
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + _STEP
+            self._call.progress({"phase": "verify", "done_bytes": done})
