@@ -159,7 +159,7 @@ VERIFY_OVERDUE = _code(
 )
 VAULT_DAMAGED = _code(
     "vault-damaged",
-    Where.STANDBY,
+    Where.EITHER,
     _ERROR,
     "Chunks in the vault are lost or damaged.",
     "none needed while the primary is connected: what its files hold is fetched again; "

@@ -33,6 +33,11 @@ class KeptPieces:
         self._catalog = catalog
         self._vault = vault
 
+    @property
+    def has_vault(self) -> bool:
+        """Whether some may stand in a vault: what this node received."""
+        return self._vault is not None
+
     def find(self, name: bytes) -> bytes | None:
         """A part's bytes; None when it is kept nowhere. Raises as the catalog and the vault."""
         found = self._catalog.piece(name)

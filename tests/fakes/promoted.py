@@ -10,17 +10,19 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.apply.applier import Applier, Supply
 from agent.apply.ports import NOTHING_EARLY, NothingAdopted, nothing_left_out
 from agent.apply.standby.standby_root import StandbyPlace
 from agent.core.clock import ManualClock
+from agent.core.errors import Damaged
 from agent.core.ids import Epoch
 from agent.core.problem import ProblemBoard
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
+from agent.store.pieces import VaultChunks
 from agent.store.vault.vault import PackEnd, Vault
 from fakes.apply_fakes import UNBRAKED
 from fakes.capture_fakes import LightOutlet, RecordingOutlet, Station, Wiring, station
@@ -46,6 +48,28 @@ class CountedReads:
         return count
 
 
+@dataclass(slots=True)
+class Damage:
+    """Whether a vault can be read; ``asked``: names that were asked for in vain."""
+
+    stands: bool = False
+    asked: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedVault:
+    """One that gives nothing while ``damage`` stands."""
+
+    vault: VaultChunks
+    damage: Damage
+
+    def read(self, name: bytes) -> bytes:
+        if self.damage.stands:
+            self.damage.asked.append(name)
+            raise Damaged("read a chunk", name.hex(), "it is another", "none")
+        return self.vault.read(name)
+
+
 @dataclass(frozen=True, slots=True)
 class Promoted:
     """``station`` captures what was a standby; ``reads`` counts what it reads."""
@@ -56,13 +80,17 @@ class Promoted:
 
 
 @contextmanager
-def promoted(base: Path, fill: Callable[[Path], None], *, with_vault: bool = True) -> Iterator[Promoted]:
-    """A promoted node whose tree is what ``fill`` made on the node before; its pump is not started yet."""
+def promoted(
+    base: Path, fill: Callable[[Path], None], *, with_vault: bool = True, damage: Damage | None = None
+) -> Iterator[Promoted]:
+    """A promoted node whose tree is what ``fill`` made on the node before; its pump is not started yet. ``damage``: of its
+    vault."""
     outlet = LightOutlet()
     _stream(base, fill, outlet)
     home, root, reads = base / "beta", base / "standby", CountedReads()
     with Vault.open(str(home / "vault"), _apply(home, root)) as vault:
-        wiring = Wiring(vault=vault if with_vault else None, reads=reads)
+        seen = vault if damage is None else DamagedVault(vault, damage)
+        wiring = Wiring(vault=seen if with_vault else None, reads=reads)
         with station(root, home, outlet, wiring=wiring) as made:
             yield Promoted(made, root, reads)
 

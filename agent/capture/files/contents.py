@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from agent.capture.batch import TreeBatch
 from agent.chunking.cutter import Cutter
@@ -21,7 +21,8 @@ from agent.chunking.reader import (
     read_at_once,
 )
 from agent.chunking.window import FileReads
-from agent.core.errors import Damaged
+from agent.core import chunks
+from agent.core.errors import Damaged, WireError
 from agent.core.ids import ObjectId
 from agent.core.patch import Runs
 from agent.core.rows import content_of, decode_object
@@ -41,15 +42,36 @@ class WholeRead(NamedTuple):
     reader: ContentReader | None = None
 
 
-class FileContents:
-    """Reads open files of one dataset. ``pieces``: parts of long chunk lists; ``seed``: of prints; ``reads``: how bytes are read.
-    Belongs to the pump's thread."""
+class ListDamage(Protocol):
+    """Is told which chunk lists of versions before a vault gives."""
 
-    def __init__(self, batch: TreeBatch, pieces: KeptPieces, seed: int, reads: FileReads) -> None:
+    def lost(self, id: ObjectId, reason: str) -> None:
+        """That of this object cannot be read to its end."""
+        ...
+
+    def whole(self, id: ObjectId) -> None:
+        """It can."""
+        ...
+
+
+class FileContents:
+    """Reads open files of one dataset. ``pieces``: parts of long chunk lists; ``seed``: of prints; ``reads``: how bytes are read;
+    ``damage`` is told of versions before that a vault gives no more: such a file is read as if it were new. Belongs to the
+    pump's thread."""
+
+    def __init__(
+        self,
+        batch: TreeBatch,
+        pieces: KeptPieces,
+        seed: int,
+        reads: FileReads,
+        damage: ListDamage | None = None,
+    ) -> None:
         self.tools = ReaderTools(seed, Cutter(), self._piece, reads)
         self._batch = batch
         self._pieces = pieces
         self._pages = batch.pages(seed)
+        self._damage = damage
 
     def open_slices(
         self, was: bytes | None, id: ObjectId | None, fd: int, size: int
@@ -96,10 +118,27 @@ class FileContents:
         if was is None or id is None:
             return None
         row = decode_object(was)
-        if not row.content:
+        if not row.content or not self._is_whole(id, row.content):
             return None
         fact = self._batch.fact(id)
         return Earlier(row.content, row.size, fact.prints if fact is not None else b"")
+
+    def _is_whole(self, id: ObjectId, listed: bytes) -> bool:
+        """Whether the list of the version before can be read to its end. Only what was received may be damaged by itself: what is
+        captured here stands among the truths. Without a vault at all nothing is guessed: reading it says so."""
+        if not self._pieces.has_vault or len(listed) == chunks.ONE_SIZE:
+            return True
+        try:
+            for _ in chunks.unfold(listed, self._piece):
+                pass
+        except (Damaged, WireError) as error:
+            if self._damage is None:
+                raise
+            self._damage.lost(id, error.reason)
+            return False
+        if self._damage is not None:
+            self._damage.whole(id)
+        return True
 
     def _piece(self, name: bytes) -> bytes:
         """A stored part of a chunk list. Raises ``Damaged`` when it was lost."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent.capture.files.contents import FileContents
+from agent.capture.files.damaged_lists import DamagedLists
 from agent.capture.files.hard_links import Linked
 from agent.capture.files.large_files import LargeReads
 from agent.capture.files.large_queue import LargeQueue
@@ -63,7 +64,8 @@ def put_together(
     outstanding = Outstanding()
     linked.opened(tree.directories.root_fd)
     pieces = KeptPieces(context.catalog, context.vault)
-    contents = FileContents(tree.batch, pieces, print_seed(context.local), reads)
+    damaged = DamagedLists(tree, context.board)
+    contents = FileContents(tree.batch, pieces, print_seed(context.local), reads, damaged)
     objects = Objects(tree, contents, linked, reads_all=reads_all)
     queues = Queues(LargeQueue(outstanding), Later(outstanding))
     looker = Looker(tree, objects, queues)

@@ -10,7 +10,7 @@ import pytest
 from agent.fs.durable import has_silent_stores
 from agent.watch.hint import Hint, Look
 from fakes.capture_fakes import wait_for
-from fakes.promoted import promoted
+from fakes.promoted import Damage, promoted
 
 PAGE = 4096
 #: So many runs of data, a hole after each, make a list of more entries than a flat one holds.
@@ -83,3 +83,22 @@ def test_without_what_was_received_capture_stops_and_says_so(base: Path) -> None
         it.station.pump.hint([Hint(b"long", Look.ENTRY)])
         wait_for(lambda: bool(it.station.failed))
         assert "neither the catalog nor the vault has this part of it" in str(it.station.failed.pop())
+
+
+def test_a_damaged_part_of_a_list_is_a_problem_of_its_path(base: Path) -> None:
+    """The file is read as new, and everything else goes on; once its list is whole again, nothing is wrong with it."""
+    damage = Damage()
+    with promoted(base, fill, damage=damage) as it:
+        it.station.synced()
+        damage.stands = True
+        write_within(it.root / "long")
+        (it.root / "several").write_bytes(b"1")
+        it.station.hint(b"long", b"several")
+        assert ([], []) == (it.station.failed, it.station.mirror())
+        assert [("vault-damaged", b"long")] == it.station.problems()
+        asked = len(damage.asked)
+        with open(it.root / "long", "r+b") as file:
+            file.write(b"once more")
+        it.station.hint(b"long")
+        assert ([], []) == (it.station.problems(), it.station.mirror())
+    assert (True, asked) == (asked > 0, len(damage.asked))
