@@ -53,7 +53,7 @@ def mounted(agent: Agent, directory: Path, *more: str) -> Iterator[subprocess.Po
     ]
     with subprocess.Popen(words, cwd=REPOSITORY, stdin=subprocess.DEVNULL) as process:
         try:
-            eventually(lambda: os.path.ismount(directory) or process.poll() is not None)
+            eventually(lambda: os.path.ismount(directory) or process.poll() is not None, within=120)
             assert process.poll() is None
             yield process
         finally:
@@ -102,7 +102,7 @@ def test_a_mounted_generation_is_the_tree_as_it_was(tmp_path: Path) -> None:
             versions = sorted((there / "by-path" / "d" / "file").iterdir())
             assert [old, b"changed"] == [version.read_bytes() for version in versions]
             process.send_signal(signal.SIGTERM)
-            assert 0 == process.wait(30)
+            assert 0 == process.wait(120)
         assert (False, []) == (os.path.ismount(there), os.listdir(there))
 
 
@@ -118,9 +118,9 @@ def test_a_mount_ends_with_umount_and_a_dead_one_is_named(tmp_path: Path) -> Non
                 subprocess.Popen(["cmp", str(both.source / "big"), str(there / "big")], stdin=subprocess.DEVNULL)
                 for _ in range(8)
             ]
-            assert [0] * 8 == [reader.wait(60) for reader in readers]
+            assert [0] * 8 == [reader.wait(120) for reader in readers]
             subprocess.run(["umount", str(there)], check=True)
-            assert 0 == process.wait(30)
+            assert 0 == process.wait(120)
         with mounted(both.beta, there) as process:
             process.kill()
             process.wait()
@@ -152,7 +152,7 @@ def test_a_moment_of_another_node_is_mounted(tmp_path: Path) -> None:
             assert (old, ["d", "large"]) == ((there / "d" / "file").read_bytes(), sorted(os.listdir(there)))
             assert (both.source / "large").read_bytes() == (there / "large").read_bytes()
             process.send_signal(signal.SIGTERM)
-            assert 0 == process.wait(30)
+            assert 0 == process.wait(120)
         with mounted(both.alpha, there, "--from", "beta"):
             both.beta.kill()
             assert ["d", "large"] == sorted(os.listdir(there))
