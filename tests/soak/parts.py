@@ -77,6 +77,9 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "agent and guard killed by turns 100 times around freezes: thawed each time; 100 frozen commits equal copies",
             ("tests/platform/fs/test_thaw_guard.py", "tests/platform/test_frozen_capture.py", "-s"),
         ),
+        "collection-plan": Part(
+            "the plan of a collection over 20,000,000 names in 250 MiB", ("tests/soak/test_collection_plan.py",), seeds=1
+        ),
         "compaction-kills": Part(
             "500 kills in commits, expiry, collections and compactions: nothing kept is damaged",
             ("tests/faults/store/test_kill.py", "-k", "compaction"),

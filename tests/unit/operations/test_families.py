@@ -22,6 +22,7 @@ CHANGING = [
     "generations-pin",
     "generations-take",
     "generations-unpin",
+    "generations-verify",
     "mark",
     "pause",
     "reload",
