@@ -78,7 +78,9 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/platform/fs/test_thaw_guard.py", "tests/platform/test_frozen_capture.py", "-s"),
         ),
         "collection-plan": Part(
-            "the plan of a collection over 20,000,000 names in 250 MiB", ("tests/soak/test_collection_plan.py",), seeds=1
+            "the plan of a collection over 20,000,000 names in 250 MiB",
+            ("tests/soak/test_collection_plan.py",),
+            seeds=1,
         ),
         "compaction-kills": Part(
             "500 kills in commits, expiry, collections and compactions: nothing kept is damaged",
