@@ -181,6 +181,14 @@ def test_in_place_is_for_the_source(both: Pair) -> None:
     assert (3, True) == (done.returncode, "type it on beta" in done.stderr), done.stderr
 
 
+def test_a_target_beside_the_vault_is_warned_of(both: Pair, to: Path) -> None:
+    """It is no copy for the day on which the disk goes."""
+    done = both.beta.run("restore", "web", "--generation", "before", "--to", str(to), "big")
+    assert (0, True) == (done.returncode, "who loses that disk loses both" in done.stderr), done.stderr
+    assert "generation" in done.stderr.splitlines()[0]
+    assert "every chunk was read and its name computed anew" in done.stdout
+
+
 def test_a_dry_run_touches_nothing(both: Pair, to: Path) -> None:
     """It says how much would come."""
     answer = restored(both, "--generation", "before", "--to", str(to), "--dry-run")
