@@ -47,8 +47,3 @@ class ReadableMoments:
             return False
         at = bisect_left(self._kept, since)
         return until > self._horizon or (at < len(self._kept) and self._kept[at] < until)
-
-    def sees(self, since: int, until: int) -> bool:
-        """Whether a moment lies in ``[since, until)``."""
-        first = self.first_from(since)
-        return first is not None and first < until

@@ -60,11 +60,6 @@ class Ways:
             if self._moments.might_see(since, until):
                 yield prefix + name.name, since, until
 
-    def paths_of(self, id: ObjectId, since: int, until: int) -> Iterator[tuple[bytes, int, int]]:
-        """The paths of an object in ``[since, until)``."""
-        for name in self._some_names(id, since, until):
-            yield from self.paths(name._replace(since=max(since, name.since), until=min(until, name.until)))
-
     def to(self, directory: ObjectId) -> list[Way]:
         """The ways to a directory, whenever they led there."""
         found = self._ways.get(directory)

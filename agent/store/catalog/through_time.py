@@ -38,9 +38,6 @@ _ANY, _EXACT, _HOLDING = (
 _VERSIONS = """
 select since, until, row from object where id = ?1 and until > ?2 and since < ?3 order by until limit ?4
 """
-_NAMING = """
-select id, since, until, row from object where (id, until) > (?1, ?2) and instr(row, ?3) > 0 order by id, until limit ?4
-"""
 
 
 class TimedName(NamedTuple):
@@ -88,14 +85,6 @@ class ThroughTime(Protocol):
             after = rows[-1][1]
             if after == FOREVER:
                 return
-
-    def objects_naming(self, chunk: bytes) -> Iterator[tuple[ObjectId, int, int]]:
-        """``(id, since, until)`` of the rows in whose chunk list this name stands, that of a chunk or of a part of a list. Reads
-        all rows: a million take a third of a second."""
-        id, until = -1, -1
-        while rows := self._all(_NAMING, (id, until, chunk, _PAGE)):
-            yield from ((ObjectId(of), since, end) for of, since, end, _ in rows)
-            id, _, until, _ = rows[-1]
 
     # What ``Reading`` has.
     def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]: ...  # Any: as in ``Reading``

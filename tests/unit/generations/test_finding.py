@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from agent.core import chunks
 from agent.core.commit import Changes
 from agent.core.errors import UsageError
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
@@ -187,17 +186,3 @@ def test_what_no_moment_sees_any_more_is_not_found(tmp_path: Path) -> None:
         assert [(b"f", number(2), number(2), 1, number(3))] == found(catalog, b"f")
         expire(catalog, number(3))
         assert [] == found(catalog, b"f")
-
-
-def test_who_names_a_chunk_and_where_it_stood(tmp_path: Path) -> None:
-    """Every version of an object whose list has it, and the paths that the object had meanwhile."""
-    with begun(str(tmp_path / "catalog.db")) as catalog:
-        wanted = chunks.name_of(b"x3")
-        names = [name_row(1, b"d", 2), name_row(2, b"f", 3), name_row(1, b"g", 4)]
-        catalog.write(Changes((dir_row(2), file_row(3, 5, b"x"), file_row(4), *names)), header(2))
-        catalog.write(Changes((name_row(1, b"e", 2),), (name_key(ROOT, b"d"),)), header(3))
-        catalog.write(Changes((file_row(3, 5, b"y"),)), header(4))
-        with catalog.reader() as reader:
-            (one,) = reader.objects_naming(wanted)
-            paths = sorted(path for path, *_ in Ways(reader, ReadableMoments(reader)).paths_of(*one))
-        assert ((3, number(2), number(4)), [b"d/f", b"e/f"]) == (one, paths)
