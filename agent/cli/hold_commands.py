@@ -31,7 +31,8 @@ def accept(context: Context, dataset: str, yes: bool, dry_run: bool, as_json: bo
     if as_json:
         answer_json(result)
     else:
-        say(f"{dataset}: accepted, going on")
+        kept = result.get("generation_before")
+        say(f"{dataset}: accepted, going on{f'; what stood there is generation {kept}' if kept else ''}")
 
 
 @click.command()

@@ -621,6 +621,13 @@ ROLLED_BACK = _code(
     "The standby was brought back to an earlier moment by `hikae rollback`, and stays there. Receiving goes on.",
     "`hikae resume DATASET` lets it go on to what was received meanwhile",
 )
+HISTORY_SHORT = _code(
+    "history-short",
+    Where.STANDBY,
+    _WARNING,
+    "The vault's limit lets history reach back for less than `history` says.",
+    "raise `vault_limit` to what the problem names, shorten `history`, or let generations go",
+)
 
 #: What ended a call and the next one may be without; any other code of a call is ended by an operator's hand only.
 PASSING = frozenset({BUSY, DISK_RESERVE, DISCONNECTED, STALLED, SILENT, PROTOCOL, STORE_FAILED, FAILED})

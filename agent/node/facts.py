@@ -132,6 +132,8 @@ def standby_facts(
         seeding=side.seeding.seeds,
         owed=side.owing,
         vault=side.space.facts(),
+        history=side.keeper.history,
+        history_wanted=dataset.history,
     )
 
 

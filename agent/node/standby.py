@@ -19,7 +19,7 @@ from agent.core.errors import HikaeError, Refused, TryAgain
 from agent.core.hold import REPLACED
 from agent.core.ids import NOTHING, Epoch
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.problem_codes import BUSY, STATE_DISK_FULL
+from agent.core.problem_codes import BUSY, HISTORY_SHORT, STATE_DISK_FULL
 from agent.fs.reserve import Reserve, room_beyond_reserve
 from agent.node import meeting
 from agent.node.context import SideContext, Surroundings
@@ -34,6 +34,7 @@ from agent.node.following.history_upkeep import upkeep_of
 from agent.node.following.receiving_room import ReceivingRoom
 from agent.node.following.scheduled_generations import ScheduledGenerations
 from agent.node.following.served_calls import ServedCalls
+from agent.node.following.short_history import short_history
 from agent.node.following.standby_call import StandbyCall
 from agent.node.following.standby_stores import StandbyStores, open_standby_stores
 from agent.node.following.stood_back import StoodBack
@@ -196,7 +197,19 @@ class Standby:
         self.calls.while_nobody_calls(self._between_commits)
         self._collector.tick(hurry=self.space.hurries)
         self.space.tick(self._collector.ended)
+        self._tell_short_history()
         self.scheduled.tick()
+
+    def _tell_short_history(self) -> None:
+        board, now = self._context.board, self._context.around.clock.now_ns()
+        allowed = self.space.shortened().history
+        problem = (
+            short_history(self.dataset, allowed, self.space.facts(), now) if allowed < self.dataset.history else None
+        )
+        if problem is not None:
+            board.put(problem)
+        else:
+            board.clear(HISTORY_SHORT)
 
     def _quiesces(self) -> bool:
         """Whether the source is to stand still for a generation."""

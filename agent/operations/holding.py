@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AcceptRequest(DatasetRequest[Json]):
-    """Go on although a hold stands: ``{"dataset", "accepted": the hold}``; ``Refused`` when there is none here."""
+    """Go on although a hold stands: ``{"dataset", "accepted": the hold}``, on a standby with ``generation_before``, the
+    generation of what stood there, null where that never was whole; ``Refused`` when nothing is held here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,21 @@ def _accept(call: DatasetCall, _request: AcceptRequest) -> Json:
     if hold is None or refused is not None:
         raise Refused("accept", call.dataset, *(refused or ()))
     if facts.role is Role.STANDBY:
+        kept = _kept_before(member, facts, hold)
         member.standby().loop.accept()
-        return {"dataset": call.dataset, "accepted": shown(hold.sentence)}
+        return {"dataset": call.dataset, "accepted": shown(hold.sentence), "generation_before": kept}
     _accept_on_primary(member, hold)
     return {"dataset": call.dataset, "accepted": str(hold.code)}
+
+
+def _kept_before(member: Member, facts: DatasetFacts, hold: Hold) -> str | None:
+    """The generation of what the standby equals now, which is about to be given up; None where that never was whole."""
+    from agent.generations.taking import WantedGeneration
+    from agent.store.catalog.generation import Cause
+
+    wanted = WantedGeneration(Cause.BEFORE, note=f"before this was accepted: {shown(hold.sentence)}")
+    one = member.standby().taker.keep_what_stands(facts.applied, wanted)
+    return one.name if one is not None else None
 
 
 def _accept_on_primary(member: Member, hold: Hold) -> None:

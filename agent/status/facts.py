@@ -80,6 +80,17 @@ class VaultFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryFacts:
+    """What a node keeps of the past. ``reaches_ns``: from that moment on every one can be brought back (UTC ns by the primary's
+    clock; None: nothing has come); ``generations``: how many there are, ``oldest_ns`` and ``newest_ns`` when they were taken."""
+
+    reaches_ns: int | None
+    generations: int
+    oldest_ns: int | None = None
+    newest_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetFacts:
     """One dataset on this node.
 
@@ -88,7 +99,9 @@ class DatasetFacts:
     somebody asked for it; ``link_problems`` why peers were lost, beside the ``problems`` of this node's own; ``uncounted`` how
     many more problems of each code there are than ``problems`` lists; ``last_verify`` the result of the last verify;
     ``since_ns`` when the present state began, ``time_ns`` when this was looked at (UTC ns); ``owed`` how many files are not all
-    here, or not all at the peer that lacks most. The flags name the states that only the node can know."""
+    here, or not all at the peer that lacks most; ``history`` what is kept of the past here, None where this node
+    keeps none or has not looked yet, and ``history_wanted`` how many seconds of it are configured. The flags name the states that
+    only the node can know."""
 
     name: str
     kind: Literal["tree", "device"]
@@ -119,6 +132,8 @@ class DatasetFacts:
     since_ns: int = 0
     time_ns: int = 0
     owed: int = 0
+    history: HistoryFacts | None = None
+    history_wanted: int = 0
     vault: VaultFacts | None = None
 
 

@@ -12,7 +12,7 @@ from agent.core.ids import epoch_of, seq_of
 from agent.core.problem import Problem, kept_path
 from agent.core.standing import NEVER, Pause, Standing, SyncFacts, Verified
 from agent.status.derive import dataset_state, pauses_of
-from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, VaultFacts, WatchFacts
+from agent.status.facts import DatasetFacts, DiskFacts, HistoryFacts, NodeFacts, PeerFacts, VaultFacts, WatchFacts
 from agent.status.figures import stamp
 from agent.status.text import shown
 
@@ -59,6 +59,23 @@ def _vault(vault: VaultFacts | None) -> Json | None:
     }
 
 
+def _history(facts: DatasetFacts) -> Json | None:
+    if facts.history is None:
+        return None
+    return {
+        "reaches": stamp(facts.history.reaches_ns),
+        "wanted": facts.history_wanted,
+        "bytes_per_day": facts.vault.bytes_per_day if facts.vault is not None else None,
+    }
+
+
+def _generations(history: HistoryFacts | None) -> Json | None:
+    if history is None:
+        return None
+    newest, oldest = stamp(history.newest_ns), stamp(history.oldest_ns)
+    return {"count": history.generations, "newest": newest, "oldest": oldest}
+
+
 def number_json(number: int) -> Json | None:
     """A commit number as ``{"epoch", "seq"}``; null for nothing yet."""
     return {"epoch": epoch_of(number), "seq": seq_of(number)} if number else None
@@ -85,7 +102,8 @@ def _dataset(facts: DatasetFacts, node: str) -> Json:
         "bytes": facts.commit.bytes if facts.commit else None,
         "owed": facts.owed,
         "vault": _vault(facts.vault),
-        "generations": None,
+        "history": _history(facts),
+        "generations": _generations(facts.history),
         "hold": _first_hold(facts, node),
         "pauses": [
             *(_pause(pause, node) for pause in facts.pauses),

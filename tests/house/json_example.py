@@ -36,7 +36,9 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
   `last_verify` are what the peer says of itself, at `said`.
 - `hold` names the node on which it is accepted (`accepted_on`, null where accepting does not end it). `problems` have a code
   of [problems.md](problems.md); `uncounted` says how many more of a code there are.
-- `generations`, `last_rehearsal`: not in this version.
+- `history`, `generations`: on the node with the vault; null elsewhere. `reaches`: every moment since then can be brought back;
+  `wanted`, `bytes_per_day`: seconds that are configured, and how fast the vault grows. `oldest`, `newest`: when they were taken.
+- `last_rehearsal`: not in this version.
 """
 
 _HISTORY = """

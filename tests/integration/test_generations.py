@@ -6,6 +6,7 @@ import re
 
 from agent.core.errors import Exit
 from fakes.agents import pair
+from fakes.eventually import eventually
 
 SHORT = 'history = "1s"\n[dataset.brake]\nwindow = "1s"\n'
 
@@ -68,3 +69,27 @@ def test_a_mark_is_found_on_the_node_with_the_vault() -> None:
         assert other["commit"]["seq"] == marked["commit"]["seq"] + 1
         both.alpha.wait()
         assert other["commit"]["seq"] == both.beta.dataset()["commit"]["seq"]
+
+
+def test_what_stood_is_kept_before_a_hold_is_accepted() -> None:
+    """What was deleted is in a generation of its own, which status counts and no rule lets go for a week."""
+    with pair(SHORT) as both:
+        for number in range(9):
+            (both.source / f"file {number}").write_text("before")
+        both.begin()
+        for number in range(9):
+            (both.source / f"file {number}").unlink()
+        eventually(lambda: both.beta.look().get("hold"))
+        accepted = both.beta.json("accept", "web", "--yes")
+        kept = both.beta.json("generations", "show", "web", accepted["generation_before"])
+        assert (9, "before", True) == (kept["entries"], kept["cause"], "before this was accepted: " in kept["note"])
+        eventually(lambda: not any(both.target.glob("file *")))
+        look = both.beta.look()
+        assert (1, kept["time"], 1) == (
+            look["generations"]["count"],
+            look["generations"]["newest"],
+            look["history"]["wanted"],
+        )
+        assert look["history"]["reaches"] is not None
+        expired = both.beta.json("generations", "expire", "web", "--dry-run")
+        assert ([], True) == (expired["goes"], "a week" in expired["stays"][0]["why"])

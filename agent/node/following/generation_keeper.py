@@ -11,9 +11,11 @@ import structlog
 from agent.config.values import Dataset, Generations
 from agent.core.clock import Clock
 from agent.core.ids import CommitNumber
+from agent.generations.moments import oldest_readable
 from agent.generations.retention import RetentionMoment, RetentionVerdict, judged_generations
 from agent.generations.retention_clock import RetentionTime, Ticks, first_retention_time
 from agent.generations.taking import SourceAnswer, TakenAt, WantedGeneration, generation_of, require_new_label
+from agent.status.facts import HistoryFacts
 from agent.store.catalog import generation
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Generation
@@ -61,6 +63,8 @@ class GenerationKeeper:
     def __init__(self, ticks: RetentionTicks, dataset: Callable[[], Dataset]) -> None:
         self._ticks = ticks
         self._dataset = dataset
+        #: For status; as it was when it was looked at last. Replaced as a whole.
+        self.history: HistoryFacts | None = None
 
     @property
     def _rules(self) -> Generations:
@@ -74,7 +78,15 @@ class GenerationKeeper:
         at = TakenAt(self._ticks.clock.now_ns(), dated, (self._rules.immutable_for or 0) * _SECOND)
         one = generation_of(catalog, name, wanted, answer, at)
         catalog.keep_generations([one])
+        self.look(catalog)
         return one
+
+    def look(self, reader: Reading) -> None:
+        """See what is kept now."""
+        oldest, kept = oldest_readable(reader), reader.generations()
+        reaches = oldest.time if oldest is not None else None
+        taken = [one.taken for one in kept]
+        self.history = HistoryFacts(reaches, len(kept), min(taken, default=None), max(taken, default=None))
 
     def move_clock(self, catalog: Catalog) -> int:
         """The retention clock now (ns). It is written down, durable with the next commit: what a power cut takes back of it keeps
@@ -122,6 +134,7 @@ class GenerationKeeper:
         gone = [one.generation for one in verdicts if one.goes]
         if gone:
             catalog.drop_generations(gone)
+        self.look(catalog)
         return gone
 
     def upkeep(self, catalog: Catalog) -> CommitNumber:

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.core.errors import TryAgain
-from agent.core.ids import NOTHING
+from agent.core.ids import NOTHING, CommitNumber
 from agent.generations.taking import SourceAnswer, WantedGeneration, require_new_label
 from agent.node.following.asked_barriers import AskedBarriers
 from agent.node.following.errands import Errands
 from agent.node.following.generation_keeper import GenerationKeeper
+from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Generation
 from agent.stream.messages import BarrierReached
 from agent.stream.position import Level, PositionBoard
@@ -72,6 +73,19 @@ class GenerationTaker:
         """Keep the newest whole commit that is here: nobody is asked. Raises as :meth:`take`."""
         answer = SourceAnswer(NOTHING)
         return self._errands.run("take a generation", lambda catalog: self._keeper.keep(catalog, wanted, answer))
+
+    def keep_what_stands(self, stands: CommitNumber, wanted: WantedGeneration) -> Generation | None:
+        """Keep what the standby equals, before something is applied that takes much of it away; None where that is not known, or
+        never was whole. Raises ``TryAgain``."""
+        answer = SourceAnswer(stands)
+
+        def keep(catalog: Catalog) -> Generation | None:
+            commit = catalog.commit_at(stands)
+            if commit is None or not commit.consistent or not catalog.is_readable(stands):
+                return None
+            return self._keeper.keep(catalog, wanted, answer)
+
+        return self._errands.run("take a generation", keep) if stands else None
 
     def _answer(self, still_wanted: Callable[[], None]) -> SourceAnswer:
         try:

@@ -70,6 +70,8 @@ def _facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
         facts.append(("owed", f"{dataset['owed']:,} files of which something cannot be read on the primary"))
     if dataset["vault"] and (sentence := _vault(status, dataset["vault"])):
         facts.append(("vault", sentence))
+    if dataset["history"]:
+        facts.append(("history", _past(status, dataset)))
     if dataset["last_verify"]:
         facts.append(("verified", _verify(status, dataset["last_verify"])))
     return facts
@@ -124,6 +126,16 @@ def _watch(status: Json, watch: Json) -> str:
     )
     why = f" ({watch['why']})" if watch["why"] else ""
     return f"{watch['kind']}{why}; {counts}{lost}{look}"
+
+
+def _past(status: Json, dataset: Json) -> str:
+    """How far back any moment can be brought back, and what is kept beyond."""
+    reaches, kept = dataset["history"]["reaches"], dataset["generations"]
+    words = f"every moment since {exact_clock(reaches, status['clock'])}" if reaches else "nothing has come yet"
+    parts = [words, "1 generation" if kept["count"] == 1 else f"{kept['count']:,} generations"]
+    if kept["newest"]:
+        parts.append(f"the newest of {clock_text(kept['newest'], status['clock'])}")
+    return "; ".join(parts)
 
 
 def _vault(status: Json, vault: Json) -> str:
