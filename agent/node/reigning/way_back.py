@@ -87,7 +87,7 @@ class TreeOnItsWay:
                 self._catalog,
                 RootFacts(self._local),
                 self.target,
-                moment.chunk,
+                moment,
                 board=self._context.board,
                 clock=around.clock,
                 look=look,

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from agent.apply.bounds import ApplyLimits
 from agent.apply.converger import AnyRoot, converge_root
 from agent.apply.output.directory import Handling, foreign_errors, open_output
-from agent.apply.ports import NOTHING_EARLY, LeftOut, ReadChunk, no_patch
+from agent.apply.ports import NOTHING_EARLY, LeftOut, no_patch
 from agent.apply.run.one_run import Means
 from agent.apply.writing.file_content import told_lost
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.problem import ProblemBoard
 from agent.fs.confined import open_root
+from agent.generations.afar import OpenMoment
+from agent.generations.mounting.from_afar import fetching
+from agent.roles.rollback.fetched_ahead import FetchedAhead, small_files_between
 from agent.roles.rollback.meanwhile import KeptChanges
 from agent.roles.rollback.root_facts import RootFacts
 from agent.store.catalog.catalog import Catalog
@@ -59,7 +62,7 @@ def go_back(
     catalog: Catalog,
     facts: RootFacts,
     target: Commit,
-    read: ReadChunk,
+    moment: OpenMoment,
     *,
     board: ProblemBoard,
     clock: Clock,
@@ -68,7 +71,7 @@ def go_back(
     """Make it equal to ``target``, durably; only what stands as capture knows it is overwritten. ``look`` is called before every
     change, and raises what is to end it; then, and after a crash, the next call goes on.
 
-    Raises ``StandbyFull``, ``StandbyFailed``, ``Held``, and what ``read`` raises."""
+    Raises ``StandbyFull``, ``StandbyFailed``, ``Held``, and what reading the moment raises."""
     if facts.is_there(target.number):
         return WentBack()
     kept = KeptChanges(facts, board, clock)
@@ -78,10 +81,13 @@ def go_back(
         foreign_errors(root.path, _WHAT),
         closing(open_output(root.path, open_root(root.path), how)) as output,
         closing(catalog.reader()) as view,
+        closing(catalog.reader()) as other,
     ):
         kept.output = output
         facts.begin(target.parent, target.number, output.private)
-        means = Means(told_lost(read, look), no_patch, NOTHING_EARLY, root.left_out, look, board, clock, _LIMITS)
+        names = small_files_between(other, target)
+        ahead = FetchedAhead(moment.chunk, fetching(moment), names)
+        means = Means(told_lost(ahead.chunk, look), no_patch, NOTHING_EARLY, root.left_out, look, board, clock, _LIMITS)
         for _ in range(_ATTEMPTS):
             applied = converge_root(AnyRoot(output, view, facts, means), target)
             displaced = done.displaced + applied.displaced
