@@ -9,7 +9,7 @@ from agent.cli.history.diff_command import diff
 from agent.cli.history.generations_verify_command import verify_generations
 from agent.cli.output import answer_json, commit_text, json_option, progress_shown, remark, say
 from agent.cli.retention_page import counted_generations, say_plan, say_simulation
-from agent.core.errors import Refused
+from agent.core.errors import Refused, UsageError
 from agent.operations.declaration import Json
 from agent.operations.generations import (
     GenerationsExpireRequest,
@@ -20,6 +20,7 @@ from agent.operations.generations import (
     GenerationsUnpinRequest,
 )
 from agent.operations.marking import MarkRequest
+from agent.operations.offline import GenerationsTakeOfflineRequest
 from agent.status.figures import size_text
 from agent.status.text import shown
 
@@ -94,19 +95,29 @@ def show(context: Context, dataset: str, generation: str, as_json: bool) -> None
 @click.argument("dataset")
 @click.option("--label", default="", metavar="L", help="A word for it, by which it can be named.")
 @click.option("--pin", is_flag=True, help="Keep it until it is unpinned.")
+@click.option("--offline", is_flag=True, help="Stop the application for it, by its hooks; typed on the primary.")
 @json_option
 @click.pass_obj
-def take_generation(context: Context, dataset: str, label: str, pin: bool, as_json: bool) -> None:
+def take_generation(context: Context, dataset: str, label: str, pin: bool, offline: bool, as_json: bool) -> None:
     """Take a generation of what the source is now.
 
     The primary is asked for a commit of all that was written before. If it does not answer, the newest whole commit here is kept,
-    and said to be that."""
+    and said to be that. With --offline the stop hook runs first, all is waited for until it is durable, and the start hook runs
+    after it."""
+    if offline and pin:
+        reason = "--pin is typed on the node of the vault, and --offline on the primary"
+        raise UsageError(
+            "take a generation", dataset, reason, f"there, afterwards: hikae generations pin {dataset} latest"
+        )
+    asked = GenerationsTakeOfflineRequest(dataset, label) if offline else GenerationsTakeRequest(dataset, label, pin)
     with progress_shown(f"taking a generation of {dataset}", not as_json) as progress:
-        result = context.controls().ask(GenerationsTakeRequest(dataset, label, pin), progress)
+        result = context.controls().ask(asked, progress)
     if as_json:
         answer_json(result)
         return
     say(f"{dataset}: generation {result['generation']}, commit {commit_text(result)}, {result['consistency']}")
+    if offline:
+        say(f"  the application was down for {result['down_ms'] / 1000:.1f} s, and runs again")
     if result.get("note"):
         remark(f"  {result['note']}")
 

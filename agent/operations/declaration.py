@@ -59,7 +59,8 @@ class Operation:
     peer or a tree, tells how it goes, and ends when nobody waits for its answer any more; ``changes``: whether a call changes
     what the agent does or keeps, which is what a journal is about; ``act``: what it does, given a call and the request; ``afar``:
     whether it is passed on to the node of that role where this one has another, None where it is to be typed there. Where it is
-    passed to several, what each lists is put together; what has one answer is asked of one node only."""
+    passed to several, what each lists is put together; what has one answer is asked of one node only. ``typed``: the command,
+    where it is not that of its name."""
 
     name: str
     request: type[Request[Any]]
@@ -68,6 +69,7 @@ class Operation:
     changes: Callable[[Any], bool]
     act: Callable[[Any, Any], Any]  # Any: each has a call and a request of its own, which the declaring functions check
     afar: FromAfar | None = None
+    typed: str = ""
 
     @property
     def on_dataset(self) -> bool:
@@ -77,7 +79,7 @@ class Operation:
     @property
     def command(self) -> str:
         """What is typed for it, after ``hikae``."""
-        return self.name.replace("-", " ")
+        return self.typed or self.name.replace("-", " ")
 
     @property
     def can_change(self) -> bool:
@@ -113,9 +115,10 @@ def dataset_operation(
     long: bool,
     changes: Callable[[DatasetT], bool],
     afar: FromAfar | None = None,
+    typed: str = "",
 ) -> Callable[[Callable[[DatasetCall, DatasetT], object]], Operation]:
     """Declare what is asked of one dataset. What may come from ``afar`` is ``long``, as a network lies in between."""
-    return lambda act: _declared(Operation(name, request, role, long, changes, act, afar))
+    return lambda act: _declared(Operation(name, request, role, long, changes, act, afar, typed))
 
 
 def operation_of(request: Request[Any]) -> Operation:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from agent.core.commit import ORDINARY, Provenance
 from agent.core.errors import TryAgain
 from agent.core.ids import CommitNumber, epoch_of, seq_of
 from agent.core.standing import NEVER
@@ -48,21 +49,8 @@ class ReconcileRequest(DatasetRequest[Json]):
 @dataset_operation("wait", WaitRequest, role=Role.PRIMARY, long=True, changes=no_call, afar=FromAfar())
 def _wait(call: DatasetCall, request: WaitRequest) -> Json:
     """A barrier through capture, then every standby's position."""
-    member = call.member
     patience = Patience("wait", call.dataset, request.timeout, call.progress, call.agent.stopping)
-    wanted = Level(request.level)
-
-    def reach(side: Primary, still: Callable[[], bool]) -> CommitNumber:
-        number = patience.until(side.pump.barrier().wait, partial(of_capture, side, member.board), still)
-        for name, replica in side.replicas.items():
-            met = partial(of_peer, side, name, wanted, member.pauses, member.standings.told, time.time_ns())
-            left = partial(_left, member, name)
-            patience.until(
-                _or_again(partial(replica.positions.wait, wanted, number), name, request.level, left), met, still
-            )
-        return number
-
-    number = on_open_primary(call, patience, reach)
+    number = on_open_primary(call, patience, partial(reached_everywhere, call, patience, wanted=Level(request.level)))
     return {
         "dataset": call.dataset,
         "commit": _commit(number),
@@ -91,6 +79,26 @@ def _reconcile(call: DatasetCall, _request: ReconcileRequest) -> Json:
 
     number, found = on_open_primary(call, patience, look)
     return {"dataset": call.dataset, "commit": _commit(number), "found": found, "seconds": patience.seconds}
+
+
+def reached_everywhere(
+    call: DatasetCall,
+    patience: Patience,
+    side: Primary,
+    still: Callable[[], bool],
+    *,
+    wanted: Level,
+    made: Provenance = ORDINARY,
+) -> CommitNumber:
+    """The commit that holds all that was written, once every standby has it as ``wanted``. ``made``: what is told of the
+    commit."""
+    member = call.member
+    number = patience.until(side.pump.barrier(made).wait, partial(of_capture, side, member.board), still)
+    for name, replica in side.replicas.items():
+        met = partial(of_peer, side, name, wanted, member.pauses, member.standings.told, time.time_ns())
+        left = partial(_left, member, name)
+        patience.until(_or_again(partial(replica.positions.wait, wanted, number), name, wanted.value, left), met, still)
+    return number
 
 
 def on_open_primary(call: DatasetCall, patience: Patience, act: Callable[[Primary, Callable[[], bool]], T]) -> T:

@@ -16,6 +16,7 @@ from agent.core.errors import CalledOff, Damaged, HikaeError, TryAgain
 from agent.steps.record import Facts, StepDone, StepsRecord, forget_steps, read_steps, write_steps
 
 World = TypeVar("World")
+AnswerT = TypeVar("AnswerT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,21 @@ def next_step(table: Sequence[Step[World]], record: StepsRecord) -> Step[World] 
     if not told <= names or (record.doing is not None and record.doing not in names):
         raise ValueError(record)
     return next((one for one in table if one.name not in told and (one.always or record.failed is None)), None)
+
+
+def not_left_open(act: Callable[[], AnswerT]) -> AnswerT:
+    """For a step after which something must be run at once, also when the agent stops or nobody waits for its answer any more:
+    what calls it off is a failure, and so is a bug."""
+    try:
+        return act()
+    except CalledOff as error:
+        raise TryAgain(error.operation, error.subject, error.reason, error.remedy) from error
+    except HikaeError:
+        raise
+    except ConnectionError as error:
+        raise TryAgain("go on", "", "nobody waits for the answer any more", "type it again") from error
+    except Exception as error:
+        raise HikaeError("go on", "", f"{type(error).__name__}: {error}", "report this") from error
 
 
 class StepsRunner:

@@ -12,6 +12,7 @@ from agent.operations.generations import (
     GenerationsUnpinRequest,
 )
 from agent.operations.marking import MarkRequest
+from agent.operations.offline import GenerationsTakeOfflineRequest
 
 NAME = "20261122T031500Z"
 #: One as it is listed.
@@ -56,6 +57,10 @@ class GenerationAnswers:
 
     def _generations_show(self, _request: GenerationsShowRequest) -> Json:
         return {**LISTED, **SHOWN}
+
+    def _generations_take_offline(self, request: GenerationsTakeOfflineRequest) -> Json:
+        taken = self._generations_take(GenerationsTakeRequest(request.dataset, request.label))
+        return {**taken, "down_ms": 1200, "steps": [{"name": "stop", "ms": 3, "result": "stop: done in 0.0 s"}]}
 
     def _generations_take(self, _request: GenerationsTakeRequest) -> Json:
         kept = {"generation": NAME, "commit": {"epoch": 3, "seq": 1842}, "digest": "ab" * 32}

@@ -19,7 +19,7 @@ from agent.node.reigning.hooked_steps import HookedSteps
 from agent.node.reigning.quiescer import QuiescedSource, Quiescer, never
 from agent.steps.hooks import HookRunner
 from agent.steps.record import StepsRecord
-from agent.steps.runner import Step, StepOutcome
+from agent.steps.runner import Step, StepOutcome, not_left_open
 
 RECORD = "offline.json"
 _TAKE = "take a generation offline"
@@ -54,18 +54,19 @@ class _Stopped:
     def stop(self, _record: StepsRecord) -> StepOutcome:
         """The application stops."""
         self.down_since = time.monotonic()
-        done = HookRunner(self.work.is_ending).run(self.source.dataset().hooks, "stop", self.source.place(_REASON))
+        hooks, place = self.source.dataset().hooks, self.source.place(_REASON)
+        done = not_left_open(lambda: HookRunner(self.work.is_ending).run(hooks, "stop", place))
         self.quiescer.is_stopped = True
         return StepOutcome(done.sentence())
 
     def wait(self, _record: StepsRecord) -> StepOutcome:
         """All that it wrote is durable on every standby."""
-        self.work.wait()
+        not_left_open(self.work.wait)
         return StepOutcome("all is durable on every standby")
 
     def take(self, _record: StepsRecord) -> StepOutcome:
         """The generation is taken where the vault is."""
-        self.answer = self.work.take()
+        self.answer = not_left_open(self.work.take)
         return StepOutcome(f"generation {self.answer.get('generation')}")
 
     def start(self, _record: StepsRecord) -> StepOutcome:

@@ -30,7 +30,7 @@ from agent.node.reigning.hooked_steps import HookedSteps
 from agent.node.reigning.plain_barrier import PlainBarrier
 from agent.steps.hooks import HookPlace, HookResult, HookRunner
 from agent.steps.record import StepsRecord
-from agent.steps.runner import Step, StepOutcome
+from agent.steps.runner import Step, StepOutcome, not_left_open
 from agent.watch.fanotify import FanotifyWatcher
 
 RECORD = "quiesce.json"
@@ -81,7 +81,7 @@ class _Attempt:
     def capture(self, _record: StepsRecord) -> StepOutcome:
         """The moment is captured."""
         by_kind = {"freeze": self._freeze, "hook": self.rest}
-        self.stood = by_kind.get(self.source.dataset().quiesce, self._unsupported)()
+        self.stood = not_left_open(by_kind.get(self.source.dataset().quiesce, self._unsupported))
         return StepOutcome(f"commit {self.stood.number}")
 
     def after(self, _record: StepsRecord) -> StepOutcome:

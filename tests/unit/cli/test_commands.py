@@ -111,6 +111,7 @@ Hikae = Callable[..., tuple[int, str, str]]
         (("generations", "show", "web", "latest"), ("generations-show", "web", "latest")),
         (("generations", "take", "web"), ("generations-take", "web", "", False)),
         (("generations", "take", "web", "--label", "a b", "--pin"), ("generations-take", "web", "a b", True)),
+        (("generations", "take", "web", "--offline", "--label", "x"), ("generations-take-offline", "web", "x")),
         (("generations", "pin", "web", "2026"), ("generations-pin", "web", "2026")),
         (("generations", "unpin", "web", "2026"), ("generations-unpin", "web", "2026")),
         (("generations", "expire", "web", "--yes"), ("generations-expire", "web", False, False)),

@@ -21,6 +21,7 @@ CHANGING = [
     "generations-expire",
     "generations-pin",
     "generations-take",
+    "generations-take-offline",
     "generations-unpin",
     "generations-verify",
     "mark",
