@@ -11,6 +11,7 @@ from agent.cli.output import answer_json, commit_text, json_option, progress_sho
 from agent.cli.retention_page import counted_generations, say_plan, say_simulation
 from agent.core.errors import Refused, UsageError
 from agent.operations.declaration import Json
+from agent.operations.elsewhere.offline import GenerationsTakeOfflineRequest
 from agent.operations.generations import (
     GenerationsExpireRequest,
     GenerationsListRequest,
@@ -20,7 +21,6 @@ from agent.operations.generations import (
     GenerationsUnpinRequest,
 )
 from agent.operations.marking import MarkRequest
-from agent.operations.offline import GenerationsTakeOfflineRequest
 from agent.status.figures import size_text
 from agent.status.text import shown
 

@@ -12,7 +12,6 @@ from agent.operations import (
     generations,
     holding,
     marking,
-    offline,
     pausing,
     reading,
     removing,
@@ -21,6 +20,7 @@ from agent.operations import (
     waiting,
 )
 from agent.operations.declaration import Operation
+from agent.operations.elsewhere import offline
 
 FAMILIES = (
     reading,

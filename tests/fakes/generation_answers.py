@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.operations.declaration import Json
+from agent.operations.elsewhere.offline import GenerationsTakeOfflineRequest
 from agent.operations.generations import (
     GenerationsExpireRequest,
     GenerationsListRequest,
@@ -12,7 +13,6 @@ from agent.operations.generations import (
     GenerationsUnpinRequest,
 )
 from agent.operations.marking import MarkRequest
-from agent.operations.offline import GenerationsTakeOfflineRequest
 
 NAME = "20261122T031500Z"
 #: One as it is listed.

@@ -9,7 +9,7 @@ from typing import cast
 from agent.core.commit import Provenance, Quiesced
 from agent.core.errors import TryAgain
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation, each_call, operation_of
-from agent.operations.forwarding import ask_elsewhere
+from agent.operations.elsewhere.forwarding import ask_elsewhere
 from agent.operations.generations import GenerationsTakeRequest
 from agent.operations.patience import OpenedAnew, Patience
 from agent.operations.running import DatasetCall
