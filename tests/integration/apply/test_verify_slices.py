@@ -17,6 +17,7 @@ from agent.apply.verifying.queue import VerifyOrder
 from agent.apply.verifying.verification import Asked, Verification
 from agent.core.ids import ROOT, CommitNumber
 from fakes.apply_fakes import PAGE, Chance, Rig, Tree, calls_of, rig
+from fakes.eventually import eventually
 
 PATIENCE = 60.0
 #: Each slice is one step long.
@@ -181,14 +182,18 @@ def test_the_loop_applies_between_two_slices(it: Rig) -> None:
         tree.file(ROOT, b"newer", b"x")
         second = it.commit(tree)
         at: list[CommitNumber] = []
+        told: list[bool] = []
 
         def progress(_: ApplyProgress) -> None:
             at.append(loop.facts().applied)
+            told.append(loop.verify_progress() is not None)
             loop.notify(second)
 
         report = loop.verify(deep=False, progress=progress)
         assert ([first.number], {second.number}) == (at[:1], set(at[1:]))
         assert (second.number, True) == (report.number, report.equal)
+        # While it is under way status says how far it is; then no more.
+        assert ({True}, True) == (set(told[1:]), eventually(lambda: loop.verify_progress() is None))
     finally:
         loop.close()
 

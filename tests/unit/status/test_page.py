@@ -389,3 +389,23 @@ def test_the_long_page_says_what_the_vault_takes() -> None:
     )
     fresh = status_json(a_node(a_dataset(vault=VaultFacts(12 << 30, None, None, None, None))))
     assert "vault" not in dataset_page(fresh, fresh["datasets"][0], 200).plain
+
+
+def test_a_standby_that_is_not_there_has_nothing_applied() -> None:
+    """On both nodes: that it equalled a commit before is of no use to anybody."""
+    hold = Hold("standby-gone", "the standby's directory is gone", "mount its filesystem again")
+    there = status_page(status_json(a_node(a_dataset(role=Role.STANDBY, hold=hold))), 80).plain
+    told = PeerStanding(Standing("held", hold), NOW)
+    here = status_page(status_json(a_node(a_dataset(peers=(a_peer(told=told, applied_ns=NOW),)))), 80).plain
+    assert (True, True) == ("gone !" in there, "gone !" in here)
+
+
+def test_what_goes_on_is_named() -> None:
+    """A verify by its progress; a redo also on the primary, where nobody knows what is applied meanwhile."""
+    verifies = status_json(a_node(a_dataset(sync=SyncFacts("verify", 5, 10, 1, 2))))
+    assert "  verifying: 50 %, 5 bytes of 10 bytes, 1 of 2 entries." in status_page(verifies, 80).plain.splitlines()
+    peer = a_peer(told=PeerStanding(Standing("redo"), NOW), applied_ns=NOW, received_ns=NOW)
+    lines = status_page(status_json(a_node(a_dataset(peers=(peer,)))), 80).plain.splitlines()
+    row = next(line for line in lines if line.startswith("web"))
+    assert ["web", "redo", "→", "beta", "now", "?"] == row.split()[:6]
+    assert "  beta: it is not known what of the standby is as it should be; all of it is" in lines
