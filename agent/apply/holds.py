@@ -92,6 +92,11 @@ class Holds:
         if number > self._accepted:
             self.accept(number)
 
+    @property
+    def noted(self) -> CommitNumber:
+        """From where more than a hundredth has ended within the brake's window, as it was found last; any thread."""
+        return self._guard.noted
+
     def stand(self, held: Held, severity: Severity = Severity.ERROR) -> None:
         """A hold stands on the board, and no other."""
         self.clear(held.code)

@@ -26,6 +26,7 @@ from agent.node.context import SideContext, Surroundings
 from agent.node.disk_reserve import DiskReserve
 from agent.node.following.arrival_pace import keep_pace
 from agent.node.following.asked_barriers import AskedBarriers
+from agent.node.following.brake_generations import BrakeGenerations
 from agent.node.following.collector import CollectedStores, Collector
 from agent.node.following.errands import Errands
 from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
@@ -102,6 +103,7 @@ class Standby:
         self.taker = GenerationTaker(
             dataset.name, self.barriers, self.board, self.errands, self.keeper, quiesces=self._quiesces
         )
+        self._brake_generations = BrakeGenerations(dataset.name, self.keeper, self.errands, around.clock)
         self.scheduled = ScheduledGenerations(
             lambda: self.dataset,
             self.taker,
@@ -197,6 +199,7 @@ class Standby:
         self.calls.while_nobody_calls(self._between_commits)
         self._collector.tick(hurry=self.space.hurries)
         self.space.tick(self._collector.ended)
+        self._brake_generations.look(self._applier.holds.noted)
         self._tell_short_history()
         self.scheduled.tick()
 

@@ -93,3 +93,16 @@ def test_what_stood_is_kept_before_a_hold_is_accepted() -> None:
         assert look["history"]["reaches"] is not None
         expired = both.beta.json("generations", "expire", "web", "--dry-run")
         assert ([], True) == (expired["goes"], "a week" in expired["stays"][0]["why"])
+
+
+def test_at_a_hundredth_of_the_brake_what_stood_is_kept() -> None:
+    """Without a hold, and by itself."""
+    with pair() as both:
+        for number in range(150):
+            (both.source / f"file {number}").write_text("before")
+        both.begin()
+        for number in range(3):
+            (both.source / f"file {number}").unlink()
+        eventually(lambda: both.beta.look()["generations"] and both.beta.look()["generations"]["count"])
+        kept = both.beta.json("generations", "show", "web", "latest")
+        assert ("brake", 150, None) == (kept["cause"], kept["entries"], both.beta.look()["hold"])

@@ -27,6 +27,8 @@ from agent.core.ids import NOTHING, CommitNumber
 
 #: Asking history takes at most this part of the time: a count as costly as that stands for a while, with what ended since on top.
 ASK_SHARE = 0.1
+#: A share of what stood, deleted or rewritten, at which that is kept; counted as what ended, which is no less.
+NOTED = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Guard:
         self._hold_until = 0.0
         #: From where the newest hold was judged.
         self.base = NOTHING
+        #: From where, at the newest look that found so, more than a hundredth has ended: what stood there is worth keeping.
+        self.noted = NOTHING
 
     def limit(self, limits: Brake) -> None:
         """From now on these are the limits; a hold that stands is judged anew."""
@@ -164,6 +168,8 @@ class Guard:
     def _weigh(self, view: CatalogView, target: Commit, base: WindowMark) -> Hold | None:
         if not is_guarded(self._limits, base.entries):
             return None
+        if too_many(base.names, NOTED, base.entries) or too_many(base.objects, NOTED, base.files):
+            self.noted = base.number
         deleted = too_many(base.names, self._limits.deleted, base.entries)
         rewritten = too_many(base.objects, self._limits.rewritten, base.files)
         if not (deleted or rewritten) or self._answer_stands(base, deleted=deleted, rewritten=rewritten):

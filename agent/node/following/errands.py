@@ -93,6 +93,12 @@ class Errands:
             raise self._closing(operation)
         return errand.result()
 
+    def post(self, action: Callable[[Catalog], None]) -> None:
+        """Have ``action`` done soon; nobody waits for it, so it raises nothing."""
+        with self._lock:
+            if not self._closed:
+                self._waiting.append(_Errand(action))
+
     def turn(self) -> None:
         """Do all that waits."""
         while self._waiting:
