@@ -29,7 +29,9 @@ _REACHED = ("file-consistent", "crash-consistent", "application-consistent")
 @dataclass(frozen=True, slots=True)
 class GenerationsListRequest(DatasetRequest[list[Json]]):
     """Every generation, the oldest first: ``[{"generation", "node", "time", "label", "pinned", "entries", "bytes", "own_bytes",
-    "consistency", "incomplete"}]``; ``own_bytes``: what only it needs, null where that was not counted."""
+    "consistency", "incomplete"}]``; ``own_bytes``: what the vault keeps for its commit alone, as
+    it lies there, counted by versions of files (a chunk that another file has too is counted nevertheless); null where that are
+    too many to be counted now."""
 
     ANSWER = list
 
@@ -90,9 +92,13 @@ def _unpinned(request: GenerationsTakeRequest) -> bool:
     "generations-list", GenerationsListRequest, role=Role.STANDBY, long=True, changes=no_call, afar=FromAfar()
 )
 def _list(call: DatasetCall, _request: GenerationsListRequest) -> list[Json]:
-    with call.member.standby().reader() as reader:
+    from agent.generations.own_bytes import own_bytes
+
+    side = call.member.standby()
+    with side.reader() as reader:
         found = [(one, reader.commit_at(one.number)) for one in reader.generations()]
-    return [_listed(call, one, commit) for one, commit in found if commit is not None]
+        own = own_bytes(reader, side.vault, {one.number for one, _ in found})
+    return [{**_listed(call, one, commit), "own_bytes": own[one.number]} for one, commit in found if commit is not None]
 
 
 @dataset_operation(

@@ -29,6 +29,12 @@ def by_rows(connection: apsw.Connection, batch: int) -> Iterator[list[tuple[int,
 _VERSIONS = "select id, until, since, row from object where (id, until) > (?1, ?2) order by id, until limit ?3"
 
 
+_ENDED = """
+select id, until, since, row from object
+where until > ?1 and until <= ?2 and until < 9223372036854775807 and since > ?3 order by until, id limit ?4
+"""
+
+
 class FileVersion(NamedTuple):
     """What a file was from commit ``since`` to before ``until``. ``content``: its chunk list."""
 
@@ -47,6 +53,18 @@ def file_versions(connection: apsw.Connection, batch: int) -> Iterator[list[File
         yield [
             FileVersion(row.id, since, ended, row.content) for since, ended, row in decoded if row.kind == stat.S_IFREG
         ]
+
+
+def versions_between(
+    connection: apsw.Connection, before: int, at: int, following: int, most: int
+) -> list[FileVersion] | None:
+    """The versions of files that are seen at ``at``, and neither at ``before`` nor at ``following``; None for more than ``most``
+    of all objects."""
+    rows = query(connection, _ENDED, (at, following, before, most + 1))
+    if len(rows) > most:
+        return None
+    decoded = [(since, until, decode_object(row)) for _, until, since, row in rows if since <= at]
+    return [FileVersion(row.id, since, until, row.content) for since, until, row in decoded if row.kind == stat.S_IFREG]
 
 
 def _pages(connection: apsw.Connection, sql: str, batch: int) -> Iterator[list[bytes]]:

@@ -242,6 +242,14 @@ class CatalogReader(Reading, losses.Losses, through_time.ThroughTime):
         """Every version of every file, whenever it lived, staged ones included."""
         return self._guarded(named.file_versions(self._connection, batch))
 
+    def versions_between(self, before: int, at: int, following: int, most: int) -> list[named.FileVersion] | None:
+        """The versions of files that are seen at ``at``, and neither at ``before`` nor at ``following``; None for more than
+        ``most`` of all objects."""
+        try:
+            return named.versions_between(self._connection, before, at, following, most)
+        except apsw.Error as error:
+            raise failure(error, "read the catalog", self.path) from error
+
     def _guarded(self, batches: Iterator[list[Any]]) -> Generator[list[Any], None, None]:
         try:
             yield from batches
