@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.operations.checking import GenerationsVerifyRequest
 from agent.operations.declaration import Json
 from agent.operations.elsewhere.offline import GenerationsTakeOfflineRequest
 from agent.operations.generations import (
@@ -42,10 +43,11 @@ SHOWN: Json = {
 
 class GenerationAnswers:
     """Part of ``FakeControls``. ``listed``: the generations that there are; ``note``: of one that is taken;
-    ``going``: those that no rule keeps."""
+    ``going``: those that no rule keeps; ``damaged``: what a look at all chunks finds."""
 
     listed: tuple[Json, ...] = (LISTED,)
     note = ""
+    damaged: tuple[Json, ...] = ()
     going: tuple[Json, ...] = ({"generation": f"{NAME}-2", "why": "no rule keeps it"},)
 
     def _mark(self, request: MarkRequest) -> Json:
@@ -71,6 +73,9 @@ class GenerationAnswers:
 
     def _generations_unpin(self, _request: GenerationsUnpinRequest) -> Json:
         return {"generation": NAME, "pinned": False}
+
+    def _generations_verify(self, _request: GenerationsVerifyRequest) -> Json:
+        return {"checked_bytes": 5 << 30, "damaged": list(self.damaged)}
 
     def _generations_expire(self, request: GenerationsExpireRequest) -> Json:
         if request.simulate:

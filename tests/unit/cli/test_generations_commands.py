@@ -118,3 +118,17 @@ def test_a_calendar_of_what_is_kept_in_three_years(tokyo: None, capfd: pytest.Ca
         "         1   5    10   15   20   25   30",
         "2029-11  ··1·······················11···",
     ] == out.splitlines()
+
+
+def test_what_damage_hurts_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    """By chunk, with files and generations, and whether it is back; 1 where something is lost."""
+    controls = FakeControls()
+    assert (0, "web: every chunk of all that can be brought back is as it should be (5.0 GiB read)\n", "") == hikae(
+        capfd, controls, "generations", "verify", "web"
+    )
+    hurt = {"chunk": "ab" * 32, "reason": "it is torn", "paths": ["a/b"], "generations": [NAME]}
+    controls.damaged = ({**hurt, "mended": True},)
+    assert 0 == hikae(capfd, controls, "generations", "verify", "web", "latest")[0]
+    controls.damaged = ({**hurt, "mended": False},)
+    code, out, _ = hikae(capfd, controls, "generations", "verify", "web", "latest")
+    assert (Exit.FAILED, True, True) == (code, f"generations: {NAME}" in out, "files: a/b" in out)
