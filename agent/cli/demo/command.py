@@ -36,8 +36,8 @@ _SHOWN = 20
 def demo(source: Path | None, keep: bool, as_json: bool) -> int:
     """Show the main job on this machine: two agents, live edits, a kill, a comparison.
 
-    A generation is taken, a file damaged, and what it was brought back. Everything happens in a temporary directory; nothing
-    else is written. The last line is `identical: yes` (exit code 0) or `identical: no` (1)."""
+    A generation is taken, a file damaged and brought back, the tree rolled back. Everything happens in a temporary
+    directory; nothing else is written. The last line is `identical: yes` (exit code 0) or `identical: no` (1)."""
     began = time.monotonic()
     with _directory(keep) as base, _ended_in_order():
         own = source.resolve() if source else base / "source"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -40,8 +41,9 @@ class StoryLength:
 @dataclass(slots=True)
 class Story:
     """The two agents, the two trees, and what was found. ``source_is_foreign``: it is the user's own and only read;
-    ``compare``: what differs between two trees, found without hikae's code; ``restore``: brings a generation back, or one path of
-    it. ``generations``: how many were taken; ``restored_differences``: between the source and what was brought back."""
+    ``compare``: what differs between two trees, found without hikae's code; ``restore``: brings a generation back, or one path
+    of it; ``roll_back``: makes the source as it was in a generation that a node keeps. ``generations``: how many were taken;
+    ``restored_differences``: between the source and what was brought back."""
 
     alpha: Agent
     beta: Agent
@@ -53,6 +55,7 @@ class Story:
     length: StoryLength = StoryLength()
     compare: Callable[[str, str], list[str]] = compare_trees
     restore: Callable[[Agent, str, Path, str], Json] = history.restore_in_demo
+    roll_back: Callable[[Agent, str, str], Json] = history.roll_back
     generations: int = 0
     restored_differences: list[str] | None = None
     chance: random.Random = field(default_factory=lambda: random.Random(20261122))
@@ -153,6 +156,21 @@ class Story:
         answer = self.restore(self.beta, generation, restored, "")
         found = self.restored_differences = self.compare(str(self.source), str(restored))
         self.tell("restore", history.restored_text(answer, began, _outcome(found)))
+        if not self.source_is_foreign:
+            self._roll_back(generation, restored)
+
+    def _roll_back(self, generation: str, restored: Path) -> None:
+        """A directory is deleted and a file added; the primary's tree is rolled back to before that."""
+        shutil.rmtree(self.source / "shop-2")
+        (self.source / "left by a bad release").write_text("no more")
+        self._wait("applied", "the bad release")
+        between = history.diff_text(self.beta, generation)
+        began = time.monotonic()
+        self.roll_back(self.alpha, generation, self.beta.name)
+        self._wait("applied", "rollback")
+        found = self.compare(str(self.source), str(restored))
+        self.restored_differences = [*(self.restored_differences or []), *found]
+        self.tell("rollback", f"{between} since the generation undone in place: {_outcome(found)} ({_since(began)})")
 
     def _damage(self, generation: str) -> None:
         """A file is overwritten on the primary, so on the standby too; it is brought back and put where it was."""

@@ -76,6 +76,13 @@ def copied_back(agent: Agent, _generation: str, to: Path, path: str) -> Json:
     return {"entries": 3, "bytes": 5}
 
 
+def rolled_back(agent: Agent, _generation: str, _keeper: str) -> Json:
+    """As ``roll_back``, from the same copy."""
+    shutil.rmtree(agent.config.parent / "source")
+    subprocess.run(["cp", "-a", agent.config.parent / "generation", agent.config.parent / "source"], check=True)
+    return {}
+
+
 def a_story(base: Path, *, foreign: bool = False, length: StoryLength = SHORT) -> tuple[Story, list[str]]:
     """A story below ``base`` and the steps that it has told."""
     controls = Copying(base / "source", base / "standby")
@@ -92,6 +99,7 @@ def a_story(base: Path, *, foreign: bool = False, length: StoryLength = SHORT) -
         bar=False,
         length=length,
         restore=copied_back,
+        roll_back=rolled_back,
     )
     return story, steps
 
@@ -101,7 +109,7 @@ def test_the_whole_story(tmpfs_dir: Path) -> None:
     story, steps = a_story(tmpfs_dir)
     story.play()
     first = "sample tree,two agents,first sync,live edits,rename,burst,kill -9"
-    expected = f"{first},generation,damage,one file,restore,verify --deep,both trees"
+    expected = f"{first},generation,damage,one file,restore,rollback,verify --deep,both trees"
     assert expected == ",".join(steps)
     assert ([], [], 10) == (story.differences, story.restored_differences, len(story.lags_ms))
     assert 1 == story.generations
