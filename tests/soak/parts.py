@@ -77,6 +77,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "agent and guard killed by turns 100 times around freezes: thawed each time; 100 frozen commits equal copies",
             ("tests/platform/fs/test_thaw_guard.py", "tests/platform/test_frozen_capture.py", "-s"),
         ),
+        "bit-flips": Part(
+            "10,000 single bits of packs turned over: what a moment can meet is found with its paths and generations",
+            ("tests/integration/generations/test_bit_flips.py",),
+            seeds=1,
+        ),
         "collection-plan": Part(
             "the plan of a collection over 20,000,000 names in 250 MiB",
             ("tests/soak/test_collection_plan.py",),
