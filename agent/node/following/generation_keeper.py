@@ -24,6 +24,8 @@ from agent.store.catalog.reader import Reading
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _SECOND = 10**9
+#: So many go in one upkeep: a commit may wait for it. The next one goes on.
+_AT_ONCE = 500
 _log = structlog.get_logger("node")
 
 
@@ -142,11 +144,14 @@ class GenerationKeeper:
         is to begin. A generation within history costs nothing, so it stays by itself."""
         now = self.move_clock(catalog)
         passed = now - self._dataset().history * _SECOND
-        verdicts = [one for one in self.verdicts(catalog) if not one.goes or one.generation.dated < passed]
-        if gone := self._do(catalog, verdicts):
+        verdicts = self.verdicts(catalog)
+        due = [one for one in verdicts if one.goes and one.generation.dated < passed][:_AT_ONCE]
+        if gone := self._do(catalog, [*(one for one in verdicts if not one.goes), *due]):
             _log.info(
                 "generations that no rule keeps are gone",
                 dataset=self._dataset().name,
-                names=[one.name for one in gone],
+                count=len(gone),
+                oldest=gone[0].name,
+                newest=gone[-1].name,
             )
         return catalog.passed_before(now - self._history)
