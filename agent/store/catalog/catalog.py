@@ -64,6 +64,10 @@ class Header:
     provenance: Provenance = ORDINARY
 
 
+def _goes_on() -> None:
+    """What is done when nothing may end a long write."""
+
+
 class Catalog(CatalogWriter):
     """The writing side; owned by one thread. Its reading methods serve that thread; others take a :meth:`reader`.
 
@@ -183,16 +187,16 @@ class Catalog(CatalogWriter):
                 owed.forget_debt(connection, id)
         self.owing, self.owed_moves = self.owed_count(), self.owed_moves + 1
 
-    def restart_from_nothing(self, number: CommitNumber) -> None:
+    def restart_from_nothing(self, number: CommitNumber, look: Callable[[], None] = _goes_on) -> None:
         """Every live row ends with the commit that is to come, whose parent is ``NOTHING``; to be called before its
-        first row.
+        first row. ``look`` is called at every step, some 50 ms each: what it raises ends it, and nothing has happened.
 
         Raises as :meth:`stage`; ``WireError`` when rows are staged already."""
         with self._writing("start over"):
             if self._staged is not None:
                 raise WireError("start over", shown_commit(number), "rows of the commit came before")
             self._expect(number)
-            self._staging.restart(number)
+            self._staging.restart(number, look)
 
     def lay(
         self,

@@ -7,7 +7,7 @@ Everything here runs inside a transaction that the catalog has open.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import apsw
@@ -41,12 +41,12 @@ _END_NAME = """
 update name set until = ? where parent = ? and name = ? and until = 9223372036854775807 returning since, object
 """
 _ANY_NAME = "select 1 from name where parent = ? and until = 9223372036854775807 limit 1"
-_END_ALL = """
-update or fail object set until = ? where until = 9223372036854775807;
-update or fail name set until = ? where until = 9223372036854775807;
-update or fail chunk set until = ? where until = 9223372036854775807;
-update or fail owed set until = ? where until = 9223372036854775807;
-"""
+#: Tables of rows that end, each with a column that an index leads by, so that a slice of it is found at the cost of the slice.
+_ENDING = (("object", "id"), ("name", "object"), ("chunk", "number"), ("owed", "object"))
+_SLICE_END = "select max({column}) from (select {column} from {table} where {column} > ? order by {column} limit ?)"
+_END_SLICE = (
+    """update or fail {table} set until = ? where {column} > ? and {column} <= ? and until = 9223372036854775807"""
+)
 _END_OWED = "update owed set until = ? where object = ? and until = 9223372036854775807"
 _NEW_OWED = Insert("insert or replace into owed values", "(?, 9223372036854775807, ?)")
 _ANY_OWED = "select 1 from owed where until = 9223372036854775807 limit 1"
@@ -54,6 +54,9 @@ _NEW_OBJECT = Insert("insert into object values", "(?, 9223372036854775807, ?, ?
 _NEW_NAME = Insert("insert into name values", "(?, 9223372036854775807, ?, ?, ?)")
 _NEW_CHUNK = Insert("insert into chunk values", "(?, 9223372036854775807, ?, ?)")
 _SUMS = Insert("insert or replace into sums values", "(?, ?)")
+
+#: Rows that a slice of a restart goes over: some 50 ms.
+RESTART_ROWS = 20_000
 
 #: Rows that may be moved before the sums are written again: found anew in some 50 ms.
 _SAVED_AFTER = 20_000
@@ -110,13 +113,27 @@ class Staging:
         except (OverflowError, struct.error, IndexError) as error:
             raise _bad(number, "it holds a malformed row or key") from error
 
-    def restart(self, number: CommitNumber) -> None:
-        """Every live row ends at ``number``; digest and counts are those of nothing."""
-        query(self._connection, _END_ALL, (number,) * 4)
+    def restart(self, number: CommitNumber, look: Callable[[], None], slice_rows: int = RESTART_ROWS) -> None:
+        """Every live row ends at ``number``; digest and counts are those of nothing. ``look`` is called between two slices, and
+        raises what is to end it: then all of it is to be taken back."""
+        for table, column in _ENDING:
+            for low, high in self._slices(table, column, slice_rows):
+                query(self._connection, _END_SLICE.format(table=table, column=column), (number, low, high))
+                look()
         self.digest = Digest()
         self.entries = self.size = self.files = 0
         self.restarted = True
         self.owed_moved = self._owes
+
+    def _slices(self, table: str, column: str, rows: int) -> Iterator[tuple[int, int]]:
+        """Ranges of a column, above the first and up to the second, that hold about so many rows each."""
+        low = -1
+        while True:
+            ((high,),) = query(self._connection, _SLICE_END.format(table=table, column=column), (low, rows))
+            if high is None:
+                return
+            yield low, high
+            low = high
 
     def owe(self, number: CommitNumber, objects: Iterable[int]) -> None:
         """These objects, whose rows are staged under ``number``, are sealed without all of their content."""

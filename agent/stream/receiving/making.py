@@ -69,6 +69,7 @@ class CommitMaker:
         self._vault = context.vault
         self._clock = context.clock
         self._epoch = epoch
+        self._look = look
         self.presence = Presence(context.vault, look)
         self.debts = Debts(catalog, self.presence)
         device = context.kind is DatasetKind.DEVICE
@@ -84,7 +85,7 @@ class CommitMaker:
         """A commit on top of nothing ends all that lives, once, before its first row."""
         newest = self._catalog.newest()
         if incoming.parent == NOTHING and newest is not None and self.may_restart:
-            self._catalog.restart_from_nothing(incoming.number)
+            self._catalog.restart_from_nothing(incoming.number, self._look)
             self._structure.begun_anew()
             self.may_restart = False
 

@@ -14,11 +14,12 @@ from agent.core import chunks
 from agent.core.chunks import DATA, Chunk, encode
 from agent.core.commit import Changes, Commit, CommitKind, Provenance, Quiesced
 from agent.core.digest import Digest, digest_of
-from agent.core.errors import Damaged, NotFound, OtherFormat, Refused, StoreFailed, WireError
+from agent.core.errors import Damaged, NotFound, OtherFormat, Refused, StoreFailed, TryAgain, WireError
 from agent.core.ids import NOTHING, ROOT, Epoch, ObjectId, object_id
 from agent.core.rows import ObjectRow, encode_object, name_key, object_key
 from agent.store.catalog import schema
 from agent.store.catalog.catalog import Catalog, CatalogLimits, Header
+from agent.store.catalog.staging import RESTART_ROWS
 from agent.store.local import Local
 from agent.store.sqlite import Synchronous, open_database
 from agent.store.vault.vault import PackEnd
@@ -211,6 +212,30 @@ def test_a_withdrawn_restart_leaves_everything(catalog: Catalog) -> None:
     catalog.restart_from_nothing(number(1, 2))
     catalog.withdraw()
     assert (before, dir_row(ROOT)) == (catalog.staged_digest(), catalog.object(ROOT))
+
+
+def test_a_restart_goes_in_slices_that_can_be_ended(catalog: Catalog) -> None:
+    """A catalog of any size is looked at between two of them; what ends it leaves everything, and it can be done again."""
+    files = [object_id(1, 1000 + n) for n in range(2 * RESTART_ROWS + 5)]
+    catalog.write(Changes([file_row(id, 1) for id in files]), header(2))
+    before, looks = catalog.staged_digest(), list[int]()
+
+    def ends() -> None:
+        looks.append(1)
+        if len(looks) == 2:
+            raise TryAgain("receive", "web", "the agent is stopping")
+
+    with pytest.raises(TryAgain):
+        catalog.restart_from_nothing(number(3), ends)
+    assert (before, 2) == (catalog.staged_digest(), len(looks))
+    assert catalog.object(files[0]) is not None
+    looks.clear()
+    catalog.restart_from_nothing(number(3), lambda: looks.append(1))
+    assert Digest().value() == catalog.staged_digest()
+    # Three of objects, one of the name that there is at most.
+    assert len(looks) in (3, 4)
+    catalog.seal(Header(number(3), NOTHING, 100, 100, True), PackEnd(0, 0))
+    assert [None, None] == [catalog.object(id) for id in (files[0], files[-1])]
 
 
 def test_restart_comes_before_the_first_row(catalog: Catalog) -> None:
