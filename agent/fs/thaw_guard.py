@@ -40,7 +40,6 @@ _PROPERTIES = (
     "LimitMEMLOCK=infinity",
     "OOMScoreAdjust=-1000",
     "NoNewPrivileges=yes",
-    "PrivateNetwork=yes",
 )
 
 

@@ -73,14 +73,14 @@ class Skimmer:
             return 0, 0
         signatures, soft_too = known.signatures, self._trust is Trust.EQUAL
         above = self._batch.path(directory, b"") if self._rules else b""
-        remote = self._remote.names
+        remote, look = self._remote.names, self._stat
         done = taken = 0
         for name, (expected, id) in zip(names, known.page[known.at : known.at + len(names)], strict=False):
             signature = signatures.get(id)
             if name != expected or signature is None or name in remote:
                 break
             try:
-                st = self._stat(name, dir_fd=dir_fd, follow_symlinks=False)
+                st = look(name, dir_fd=dir_fd, follow_symlinks=False)
             except OSError:
                 break
             _, handle, ino, ctime, mtime, size, clean = signature
