@@ -21,7 +21,7 @@ from agent.store.vault.patch_chains import DEPTH_MAX
 from agent.store.vault.vault import Vault
 
 #: Bytes and chunks that are written and synced at once: a commit that syncs beside it waits for no more.
-_STEP_BYTES, _STEP_CHUNKS = 1 << 20, 200
+_STEP_BYTES, _STEP_CHUNKS = 1 << 18, 200
 _Entry = tuple[bytes, Place]
 
 
