@@ -106,6 +106,24 @@ def test_a_difference_that_a_converge_mends_is_none(it: Rig) -> None:
     assert ((), True, applier.applied) == (report.differences, report.equal, report.number)
 
 
+def test_each_difference_is_one_from_the_commit_that_stands_at_the_end(it: Rig) -> None:
+    """One that was found beside an earlier commit is looked at again, though no converge touched the place."""
+    tree = _wide(it)
+    applier = it.applier()
+    applier.converge(it.commit(tree))
+    for name in ("x", "y"):
+        (it.root / "d0" / name).chmod(0o600)
+
+    def goes_on(slices: int) -> None:
+        if slices == 20:
+            tree.write(tree.at(b"d5/z"), b"newer")
+            applier.converge(it.commit(tree))
+            (it.root / "d0/x").chmod(0o644)
+
+    report, _ = _through(applier, goes_on)
+    assert ([b"d0/y"], applier.applied) == ([one.path for one in report.differences], report.number)
+
+
 def test_what_is_moved_to_where_the_walk_has_been_is_not_passed_over(it: Rig) -> None:
     """A directory that goes from the end of the tree to its beginning, with a damaged file in it."""
     tree = _wide(it)
