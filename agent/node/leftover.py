@@ -19,7 +19,7 @@ VAULT_PLACE = "vault.place"
 #: Before the name of what is being deleted; no dataset's name begins so.
 _GOING = ".removed-"
 #: What a vault consists of; whatever else lies beside it was put there by somebody.
-_OF_A_VAULT = ("packs", "index.db", "standby.db")
+_OF_A_VAULT = ("packs", "durable.end", "index.db", "standby.db")
 
 
 @dataclass(frozen=True, slots=True)
