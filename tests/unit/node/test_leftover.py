@@ -65,7 +65,9 @@ def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_vault_elsewhere_goes_and_what_somebody_put_there_stays(tmp_path: Path) -> None:
     """Its place was noted; the file beside the packs is named, and lies where it lay."""
     home = kept(tmp_path / "datasets", "old", ("catalog.db",))
-    place = kept(tmp_path / "backup", "old", ("packs/1.pack", "durable.end", "index.db", "index.db-wal", "standby.db", "mine"))
+    place = kept(
+        tmp_path / "backup", "old", ("packs/1.pack", "durable.end", "index.db", "index.db-wal", "standby.db", "mine")
+    )
     kept(tmp_path / "backup", "other", ("packs/1.pack",))
     note_vault(home, place)
     assert (place / "mine",) == remove(tmp_path / "datasets", "old")
