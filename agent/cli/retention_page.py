@@ -7,6 +7,7 @@ from datetime import datetime
 
 from agent.cli.output import answer_json, remark, say
 from agent.operations.declaration import Json
+from agent.status.figures import size_text
 
 _NAME = 20
 #: More on one day are shown as this.
@@ -27,6 +28,8 @@ def say_plan(dataset: str, plan: Json, dry_run: bool) -> None:
         say(f"goes   {one['generation']:<{_NAME}}{one['why']}")
     if not plan["goes"]:
         say(f"{dataset}: nothing would go")
+    elif plan["bytes"]:
+        say(f"{dataset}: the next collection then frees about {size_text(plan['bytes'])} of the vault")
 
 
 def say_simulation(dataset: str, answer: Json, as_json: bool) -> None:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from agent.config.values import Generations
     from agent.core.commit import Commit
     from agent.generations.retention import RetentionVerdict
+    from agent.node.standby import Standby
     from agent.store.catalog.catalog import Catalog
     from agent.store.catalog.generation import Generation
+    from agent.store.catalog.reader import CatalogReader
 
 #: Over so long the rules are simulated (ns): three years.
 SIMULATED = 3 * 365 * 86_400 * 10**9
@@ -70,7 +72,8 @@ class GenerationsUnpinRequest(DatasetRequest[Json]):
 @dataclass(frozen=True, slots=True)
 class GenerationsExpireRequest(DatasetRequest[Json]):
     """Let go of the generations that no rule of this node's configuration keeps: ``{"goes": [{"generation", "why"}], "stays":
-    [{"generation", "why"}], "bytes"}``; ``bytes``: what only those that go need, null where that was not counted.
+    [{"generation", "why"}], "bytes"}``; ``bytes``: what those that go keep of the vault, each counted alone; null:
+    not counted.
     With ``dry_run`` nothing goes. What pins, ``immutable_for`` and readers hold stays, whoever asks. With ``simulate`` nothing
     goes either, and what is answered is what the rules would keep after three years of the schedule: ``{"schedule", "until",
     "simulated": [{"time", "why"}]}``."""
@@ -164,10 +167,22 @@ def _expire(call: DatasetCall, request: GenerationsExpireRequest) -> Json:
     side = call.member.standby()
     if request.simulate:
         return _simulated(side.dataset.generations)
-    if request.dry_run:
-        with side.reader() as reader:
-            return _judged(side.keeper.verdicts(reader))
-    return _judged(side.errands.run("expire generations", side.keeper.expire_all))
+    with side.reader() as reader:
+        verdicts = side.keeper.verdicts(reader)
+        freed = _freed(reader, side, verdicts)
+    if not request.dry_run:
+        verdicts = side.errands.run("expire generations", side.keeper.expire_all)
+    return _judged(verdicts, freed)
+
+
+def _freed(reader: CatalogReader, side: Standby, verdicts: list[RetentionVerdict]) -> int | None:
+    """What those that go keep of the vault, each counted alone; None where that was not counted of one."""
+    from agent.generations.own_bytes import own_bytes
+
+    stays = {one.generation.number for one in verdicts if not one.goes}
+    own = own_bytes(reader, side.vault, {one.generation.number for one in verdicts if one.goes} - stays)
+    counted = [size for size in own.values() if size is not None]
+    return sum(counted) if len(counted) == len(own) else None
 
 
 def _simulated(rules: Generations) -> Json:
@@ -179,10 +194,10 @@ def _simulated(rules: Generations) -> Json:
     return {"schedule": rules.schedule, "until": stamp(now + SIMULATED), "simulated": simulated}
 
 
-def _judged(verdicts: list[RetentionVerdict]) -> Json:
+def _judged(verdicts: list[RetentionVerdict], freed: int | None) -> Json:
     goes = [{"generation": one.generation.name, "why": one.why} for one in verdicts if one.goes]
     stays = [{"generation": one.generation.name, "why": one.why} for one in verdicts if not one.goes]
-    return {"goes": goes, "stays": stays, "bytes": None}
+    return {"goes": goes, "stays": stays, "bytes": freed}
 
 
 def _pinned(call: DatasetCall, said: str, *, pinned: bool) -> Json:

@@ -74,16 +74,17 @@ def test_a_mark_is_found_on_the_node_with_the_vault() -> None:
 def test_what_stood_is_kept_before_a_hold_is_accepted() -> None:
     """What was deleted is in a generation of its own, which status counts and no rule lets go for a week."""
     with pair(SHORT) as both:
-        for number in range(9):
-            (both.source / f"file {number}").write_text("before")
+        (both.source / "all").mkdir()
+        for number in range(8):
+            (both.source / "all" / f"file {number}").write_text("before")
         both.begin()
-        for number in range(9):
-            (both.source / f"file {number}").unlink()
+        # At once: no part of it is applied before the rest is found.
+        (both.source / "all").rename(both.source.parent / "away")
         eventually(lambda: both.beta.look().get("hold"))
         accepted = both.beta.json("accept", "web", "--yes")
         kept = both.beta.json("generations", "show", "web", accepted["generation_before"])
         assert (9, "before", True) == (kept["entries"], kept["cause"], "before this was accepted: " in kept["note"])
-        eventually(lambda: not any(both.target.glob("file *")))
+        eventually(lambda: not (both.target / "all").exists())
         look = both.beta.look()
         assert (1, kept["time"], 1) == (
             look["generations"]["count"],
@@ -92,7 +93,7 @@ def test_what_stood_is_kept_before_a_hold_is_accepted() -> None:
         )
         assert look["history"]["reaches"] is not None
         expired = both.beta.json("generations", "expire", "web", "--dry-run")
-        assert ([], True) == (expired["goes"], "a week" in expired["stays"][0]["why"])
+        assert ([], True, 0) == (expired["goes"], "a week" in expired["stays"][0]["why"], expired["bytes"])
 
 
 def test_at_a_hundredth_of_the_brake_what_stood_is_kept() -> None:
@@ -106,3 +107,22 @@ def test_at_a_hundredth_of_the_brake_what_stood_is_kept() -> None:
         eventually(lambda: both.beta.look()["generations"] and both.beta.look()["generations"]["count"])
         kept = both.beta.json("generations", "show", "web", "latest")
         assert ("brake", 150, None) == (kept["cause"], kept["entries"], both.beta.look()["hold"])
+
+
+def test_what_no_rule_keeps_goes_with_what_it_kept_of_the_vault() -> None:
+    """The rules at their word: one stays, and a dry run says what the other alone keeps."""
+    with pair(f"{SHORT}[dataset.generations]\nkeep = {{ last = 1 }}\n") as both:
+        (both.source / "file").write_bytes(b"first " * 2000)
+        both.begin()
+        pinned = both.beta.json("generations", "take", "web", "--pin")["generation"]
+        (both.source / "file").write_bytes(b"second " * 2000)
+        newest = both.beta.json("generations", "take", "web")["generation"]
+        (both.source / "file").write_bytes(b"third " * 2000)
+        both.alpha.wait()
+        both.beta.json("generations", "unpin", "web", pinned)
+        expired = both.beta.json("generations", "expire", "web", "--yes")
+        assert ([], [newest]) == (
+            [one["generation"] for one in expired["goes"] if one["generation"] != pinned],
+            [one["generation"] for one in expired["stays"]],
+        )
+        assert [newest] == [one["generation"] for one in both.beta.json("generations", "list", "web")]
