@@ -12,7 +12,6 @@ from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, commit_number
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import PROBLEM_CODES
-from agent.operations.checking import GenerationsVerifyRequest
 from agent.operations.configuring import ReloadRequest
 from agent.operations.declaration import AnswerT, Json, Progress, Request, operation_of
 from agent.operations.families import OPERATIONS
@@ -153,9 +152,6 @@ class FakeControls(GenerationAnswers):
         parts = [{"what": "vault", "paths": ["/var/lib/hikae/datasets/old/vault"], "bytes": 3 << 30}]
         left = [] if request.dry_run else list(self.left)
         return {"dataset": request.name, "removed": not request.dry_run, "bytes": 3 << 30, "parts": parts, "left": left}
-
-    def _generations_verify(self, _request: GenerationsVerifyRequest) -> Json:
-        return {"checked_bytes": 3456, "damaged": []}
 
     def _generations_before(self, _request: GenerationsBeforeRequest) -> Json:
         return {"generation": "20261122T031500Z"}
