@@ -24,7 +24,7 @@ STATUS = {"schema", "node", "version", "clock", "disks", "problems", "datasets",
 DATASET = {
     "name", "kind", "group", "role", "path", "primary", "standbys", "epoch", "state", "since", "commit", "applied", "peers",
     "sync", "watch", "owed", "entries", "bytes", "generations", "hold", "pauses", "last_verify", "last_rehearsal",
-    "problems", "uncounted",
+    "problems", "uncounted", "history", "vault",
 }  # fmt: skip
 COMMIT = {"epoch", "seq", "digest", "time", "consistent", "entries", "bytes"}
 PEER = {
@@ -37,6 +37,7 @@ WATCH = {"kind", "why", "by_event", "by_reconcile", "overflows", "last_reconcile
 PROBLEM = {"code", "severity", "since", "path", "message", "remedy"}
 VERIFY = {
     "equal",
+    "changing",
     "deep",
     "checked_entries",
     "checked_bytes",
@@ -154,7 +155,9 @@ def test_status_has_every_field_of_the_contract(two: Two) -> None:
     for one in (*on_alpha.values(), *on_beta.values()):
         assert DATASET == keys(one)
         assert ("tree", "alpha", ["beta"], 1) == (one["kind"], one["primary"], one["standbys"], one["epoch"])
-        assert [None, None, [], None] == [one[name] for name in ("generations", "hold", "pauses", "last_rehearsal")]
+        assert [None, [], None] == [one[name] for name in ("hold", "pauses", "last_rehearsal")]
+        # None where no generation is kept.
+        assert one["generations"] in (None, {"count": 0, "newest": None, "oldest": None})
         assert ([], {}) == (one["problems"], one["uncounted"])
         assert is_moment(one["since"])
         assert COMMIT == keys(one["commit"])
@@ -206,7 +209,13 @@ def test_the_answers_of_commands_have_every_field(two: Two) -> None:
         standing["state"],
         [(one["node"], one["what"]) for one in standing["pauses"]],
     )
-    assert {"dataset": "web", "paused": None} == two.beta.json("resume", "web", "--apply")
+    resumed = two.beta.json("resume", "web", "--apply")
+    assert {"dataset", "paused", "ended", "behind_bytes", "behind_commits"} == keys(resumed)
+    assert ("web", None, ["apply"]) == (
+        resumed["dataset"],
+        resumed["paused"],
+        [one["what"] for one in resumed["ended"]],
+    )
     assert {"code": 0, "line": checked(two.alpha)} == two.alpha.json("check")
     happened = two.alpha.json("events")
     assert [EVENT] * len(happened) == [keys(one) for one in happened]
@@ -226,9 +235,10 @@ def _same(one: str, other: str) -> str:
 
 def test_a_refusal_says_where_to_type_it(two: Two) -> None:
     """Exit codes: 3 for what this node does not decide, 4 for what nobody knows, 2 for what makes no sense."""
-    refused = two.beta.run("wait", "web")
-    assert (3, True) == (refused.returncode, "on alpha: hikae wait web" in refused.stderr)
-    refused = two.alpha.run("verify", "web", "--json")
+    assert 0 == two.beta.run("wait", "web").returncode, "it is passed on to alpha"
+    refused = two.alpha.run("verify", "web", "--repair")
+    assert (3, True) == (refused.returncode, "on beta: hikae verify web" in refused.stderr)
+    refused = two.alpha.run("verify", "web", "--repair", "--json")
     assert (3, {"refused": True, "gates": []}) == (refused.returncode, json.loads(refused.stdout))
     unknown = two.alpha.run("wait", "nobody")
     assert (4, True) == (unknown.returncode, "mail, web" in unknown.stderr)
