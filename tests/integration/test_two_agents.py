@@ -216,6 +216,7 @@ def test_the_answers_of_commands_have_every_field(two: Two) -> None:
         resumed["paused"],
         [one["what"] for one in resumed["ended"]],
     )
+    eventually(lambda: not two.alpha.look()["pauses"])
     assert {"code": 0, "line": checked(two.alpha)} == two.alpha.json("check")
     happened = two.alpha.json("events")
     assert [EVENT] * len(happened) == [keys(one) for one in happened]
