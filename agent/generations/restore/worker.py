@@ -83,10 +83,13 @@ def serve(sock: socket.socket, opens: Opener) -> None:
     os.umask(0)  # files are created with their own mode, in directories that are ours alone
     try:
         with opens(words) as (reader, read, read_many):
+            task = pipe.recv_bytes()
+            # Only now: who is given nothing may come to this point when the restore has ended and its directory is gone.
             temp = _own_directory(private, serial.encode())
             worker = _Worker(reader, CommitNumber(number), root, EntryMaker(temp, displaced, read, serial), read_many)
             while True:
-                worker.do(pipe, marshal.loads(pipe.recv_bytes()))  # noqa: S302
+                worker.do(pipe, marshal.loads(task))  # noqa: S302
+                task = pipe.recv_bytes()
     except EOFError:
         return
     except HikaeError as error:

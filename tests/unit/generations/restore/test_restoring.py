@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from agent.apply.ports import nothing_left_out
 from agent.core import chunks
 from agent.core.commit import Changes
 from agent.core.ids import ROOT, ObjectId
 from agent.core.rows import ObjectRow, encode_object
-from agent.generations.reading import MomentReader
+from agent.generations.reading import MomentReader, ReadChunk
 from agent.generations.restore.asked import Parts
 from agent.generations.restore.crew import Crew
-from agent.generations.restore.plain_files import created_in, plain_file
+from agent.generations.restore.plain_files import ReadMany, created_in, plain_file
 from agent.generations.restore.ranges import stretches
 from agent.generations.restore.restoring import Restoration, restore_into
 from agent.generations.restore.target import Order, open_target
 from agent.generations.restore.worker import Stores
+from agent.store.catalog.reader import CatalogReader
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
 from fakes.store_fakes import begun, chunk, file_row, header, name_row, number
@@ -59,6 +64,35 @@ def test_what_is_owed_is_named(tmpfs_dir: Path) -> None:
     assert ["here"] == os.listdir(tmpfs_dir / "to")
     made = tmpfs_dir / "to" / "here"
     assert (raw, 0o640, 10**18 + 7) == (made.read_bytes(), made.stat().st_mode & 0o777, made.stat().st_mtime_ns)
+
+
+def test_a_helper_that_comes_late_has_nothing_to_say(tmpfs_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """An empty tree is restored before its helper has opened what it reads, and nothing but the tree stays."""
+    come, go = os.pipe()
+
+    @contextmanager
+    def late(words: tuple[str, ...]) -> Iterator[tuple[CatalogReader, ReadChunk, ReadMany]]:
+        os.read(come, 1)
+        with Stores(*words).opened() as opened:
+            yield opened
+
+    with (
+        begun(str(tmpfs_dir / "catalog.db")) as catalog,
+        Vault.open(str(tmpfs_dir / "vault"), PackEnd(0, 0)) as vault,
+    ):
+        vault.sync()
+        catalog.seal(header(2), PackEnd(0, 0))
+        stores = Stores(catalog.path, str(tmpfs_dir / "vault"))
+        with Crew(1, late) as crew, stores.opened() as (reader, read, _):
+            target = open_target(str(tmpfs_dir / "to"), Order("web", "", ()), in_place=False)
+            moment = MomentReader(reader, read, number(2))
+            wanted = Restoration(moment, stores.words, Parts(), nothing_left_out, lambda _: None)
+            done = restore_into(target, wanted, crew, "serial")
+            target.close()
+            os.write(go, b"!")
+    os.close(come)
+    os.close(go)
+    assert (True, [], "") == (done.is_whole, os.listdir(tmpfs_dir / "to"), capfd.readouterr().err)
 
 
 def test_plain_files_are_told_from_others() -> None:
