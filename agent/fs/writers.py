@@ -76,7 +76,7 @@ def writers_below(root: str, holds: Callable[[bytes], bool], most: int = MOST) -
                 found.append(Writer(int(name), _program(_PROC / name), path))
     seen, unseen = [one for one in found if one.path], [one for one in found if not one.path]
     if seen or not unseen:
-        return found
+        return seen  # of the others the kernel is asked once these have ended: who names them all names init, too
     try:
         held = list(islice(_held_open(root), most))
     except OSError:

@@ -54,6 +54,7 @@ def test_who_has_a_file_open_for_writing_is_found(tmp_path: Path, code: str, wri
     with _holding(code, path) as process:
         found = writers_below(str(tmp_path / "tree"), lambda _: False)
         assert ([str(path)] if writes else []) == _of(found, process)
+        assert not writes or all(one.path for one in found), "who cannot be looked into is not named beside who writes"
 
 
 def test_what_stands_beside_is_none_of_it(tmp_path: Path) -> None:
