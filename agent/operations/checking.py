@@ -29,6 +29,11 @@ class GenerationsVerifyRequest(DatasetRequest[Json]):
 
     generation: str = ""
 
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """See ``DatasetRequest``."""
+        return (self.generation,) if self.generation else ()
+
 
 @dataset_operation("generations-verify", GenerationsVerifyRequest, role=Role.STANDBY, long=True, changes=each_call)
 def _verify(call: DatasetCall, request: GenerationsVerifyRequest) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
@@ -37,6 +38,11 @@ class DatasetRequest(Request[AnswerT]):
     """The arguments of an operation on one dataset of the node that is asked."""
 
     dataset: str
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """What is typed after the dataset."""
+        return ()
 
 
 def any_request(_request: Any) -> bool:
@@ -119,6 +125,12 @@ def dataset_operation(
 ) -> Callable[[Callable[[DatasetCall, DatasetT], object]], Operation]:
     """Declare what is asked of one dataset. What may come from ``afar`` is ``long``, as a network lies in between."""
     return lambda act: _declared(Operation(name, request, role, long, changes, act, afar, typed))
+
+
+def as_typed(request: DatasetRequest[Any]) -> str:
+    """The command that asks for it, without options: for whoever is to type it elsewhere."""
+    words = ("hikae", *operation_of(request).command.split(), request.dataset, *request.operands)
+    return shlex.join(words)
 
 
 def operation_of(request: Request[Any]) -> Operation:

@@ -39,7 +39,7 @@ class OperatorDesk:
     def _call(self, request: Request[Any], progress: Progress) -> NodeCall | DatasetCall:
         if not isinstance(request, DatasetRequest):
             return NodeCall(self._agent, progress)
-        member = member_for(self._agent.members, request.dataset, operation_of(request))
+        member = member_for(self._agent.members, request)
         return DatasetCall(self._agent, member, progress, self._typist)
 
     @property

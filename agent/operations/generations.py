@@ -61,12 +61,22 @@ class GenerationsPinRequest(DatasetRequest[Json]):
 
     generation: str = ""
 
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """See ``DatasetRequest``."""
+        return (self.generation,)
+
 
 @dataclass(frozen=True, slots=True)
 class GenerationsUnpinRequest(DatasetRequest[Json]):
     """From now on the rules decide about a generation: ``{"generation", "pinned"}``."""
 
     generation: str = ""
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """See ``DatasetRequest``."""
+        return (self.generation,)
 
 
 @dataclass(frozen=True, slots=True)

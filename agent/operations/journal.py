@@ -39,7 +39,7 @@ def event_of(who: str, request: Request[Any]) -> Event | None:
 
 def _typed(request: Request[Any]) -> str:
     """The command, with what is not as usual: ``pause web (what=send, seconds=7200)``."""
-    words = [operation_of(request).name, *([request.dataset] if isinstance(request, DatasetRequest) else [])]
+    words = [operation_of(request).command, *([request.dataset] if isinstance(request, DatasetRequest) else [])]
     unusual = [
         f"{one.name}={getattr(request, one.name)}"
         for one in fields(request)

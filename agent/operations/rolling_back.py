@@ -55,6 +55,7 @@ def _does(request: RollbackRequest) -> bool:
     long=True,
     changes=each_call,
     afar=FromAfar(every=1.0),
+    typed="generations take",
 )
 def _before(call: DatasetCall, request: GenerationsBeforeRequest) -> Json:
     from agent.generations.taking import WantedGeneration

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import NotFound, Refused
 from agent.core.forwarded import Forwarded
-from agent.operations.declaration import Json, Operation, Progress
+from agent.operations.declaration import DatasetRequest, Json, Progress, as_typed, operation_of
 from agent.status.state import Role
 
 if TYPE_CHECKING:
@@ -58,8 +58,9 @@ class DatasetCall:
         return self.member.dataset.name
 
 
-def member_for(members: Mapping[str, Member], dataset: str, operation: Operation) -> Member:
+def member_for(members: Mapping[str, Member], request: DatasetRequest[Any]) -> Member:
     """The dataset that is meant. Raises ``NotFound``, and ``Refused`` with the node to type it on where this has another role."""
+    dataset, operation = request.dataset, operation_of(request)
     member = members.get(dataset)
     if member is None:
         known = ", ".join(sorted(members)) or "none"
@@ -68,5 +69,5 @@ def member_for(members: Mapping[str, Member], dataset: str, operation: Operation
     if role is not None and member.role is not role:
         where = member.assigned.primary if role is Role.PRIMARY else ", ".join(member.assigned.standbys)
         reason = f"{dataset} is {member.role.value} here"
-        raise Refused(operation.command, dataset, reason, f"on {where}: hikae {operation.command} {dataset}")
+        raise Refused(operation.command, dataset, reason, f"on {where}: {as_typed(request)}")
     return member

@@ -196,7 +196,7 @@ class _World:
     def keep_before(self) -> str:
         self._doing("generation")
         arguments = {"note": f"before a rollback to {self._wanted.words}"}
-        asked = Forwarded(self._wanted.dataset, "generations-before", arguments, f"a rollback on {self._member.node}")
+        asked = Forwarded(self._wanted.dataset, "generations-before", arguments, "a rollback")
         until = self._around.clock.monotonic() + _ARRIVAL
         while True:
             self._look()

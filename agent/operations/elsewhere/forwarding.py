@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from agent.core.errors import HikaeError, Refused, TryAgain
 from agent.core.forwarded import Forwarded
 from agent.operations.arguments import written
-from agent.operations.declaration import DatasetRequest, Json, Operation, Progress, operation_of
+from agent.operations.declaration import DatasetRequest, Json, Operation, Progress, as_typed, operation_of
 from agent.operations.running import RunningAgent
 from agent.status.state import Role
 
@@ -32,13 +32,11 @@ def ask_elsewhere(
     if request.ANSWER is not list and len(nodes) > 1:
         where = " or ".join(nodes)
         reason = f"it concerns one node, and {where} can be meant"
-        raise Refused(
-            operation.command, request.dataset, reason, f"type it there: hikae {operation.command} {request.dataset}"
-        )
+        raise Refused(operation.command, request.dataset, reason, f"type it there: {as_typed(request)}")
 
     def told(value: Json) -> None:
         if agent.stopping.is_set():
-            raise TryAgain(operation.name, request.dataset, "the agent is stopping")
+            raise TryAgain(operation.command, request.dataset, "the agent is stopping")
         progress(value)
 
     answers = [_checked(agent.forward(node, asked, told), request, node) for node in nodes]

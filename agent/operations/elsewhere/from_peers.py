@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from agent.core.clock import Clock
-from agent.core.errors import NotFound, Refused, TryAgain
+from agent.core.errors import NotFound, Refused, TryAgain, UsageError
 from agent.core.forwarded import Forwarded, Told
 from agent.operations.arguments import DATASET, read_request
 from agent.operations.declaration import Operation, Progress, Request
@@ -53,11 +55,11 @@ class PeersDesk:
         request = read_request(operation.request, {**asked.arguments, DATASET: asked.dataset})
         if operation.afar is None or not operation.afar.allowed(request):
             raise _only_there(asked)
-        self._require_seldom(asked, operation.afar.every)
-        event = event_of(f"{shown(asked.typist)} on {peer}", request)
-        if event is not None:
-            self._tell(event)
-        return self._desk.done_here(request, told)
+        with self._seldom(operation, asked.dataset, operation.afar.every):
+            event = event_of(f"{shown(asked.typist)} on {peer}", request)
+            if event is not None:
+                self._tell(event)
+            return self._desk.done_here(request, told)
 
     def _known(self, asked: Forwarded) -> Operation:
         operation = self._operations.get(asked.operation)
@@ -75,18 +77,35 @@ class PeersDesk:
             reason = f"this node shares no such dataset with {peer}"
             raise NotFound("find the dataset", shown(name), reason, "see hikae config show on both nodes")
 
-    def _require_seldom(self, asked: Forwarded, every: float) -> None:
-        if not every:
-            return
+    @contextmanager
+    def _seldom(self, operation: Operation, dataset: str, every: float) -> Iterator[None]:
+        """Raises ``TryAgain`` where it was done for a peer within ``every`` seconds. What was typed wrong did nothing, so that it
+        may be typed anew at once."""
+        key, now = (operation.name, dataset), self._clock.monotonic()
         with self._lock:
-            now, key = self._clock.monotonic(), (asked.operation, asked.dataset)
             last = self._last.get(key)
-            if last is not None and now - last < every:
-                reason = f"from other nodes it is taken once in {every:.0f} s"
-                raise TryAgain(asked.operation, asked.dataset, reason, "wait a moment, or type it on that node")
-            self._last[key] = now
+            left = every - (now - last) if last is not None else 0.0
+            if left <= 0:
+                self._last[key] = now
+        if left > 0:
+            reason = f"from other nodes it is taken once in {every:.0f} s"
+            remedy = f"type it again in {math.ceil(left)} s, or on the node that does it: hikae {operation.command} {dataset}"
+            raise TryAgain(operation.command, dataset, reason, remedy)
+        try:
+            yield
+        except (UsageError, Refused):
+            self._forget(key, last, now)
+            raise
+
+    def _forget(self, key: tuple[str, str], last: float | None, now: float) -> None:
+        with self._lock:
+            if self._last.get(key) != now:
+                return
+            del self._last[key]
+            if last is not None:
+                self._last[key] = last
 
 
 def _only_there(asked: Forwarded) -> Refused:
     reason = "it is not taken from other nodes"
-    return Refused(asked.operation, shown(asked.dataset), reason, "type it on the node that it changes")
+    return Refused(shown(asked.operation), shown(asked.dataset), reason, "type it on the node that it changes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,10 +15,12 @@ from agent.core.errors import HikaeError, NotFound, Refused, TryAgain, UsageErro
 from agent.core.forwarded import Forwarded, Told
 from agent.generations.afar import FoundMoment, NamedMoment
 from agent.node.member import Member
+from agent.operations.checking import GenerationsVerifyRequest
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, Progress, Request, dataset_operation, each_call
 from agent.operations.desk import OperatorDesk
 from agent.operations.elsewhere.from_peers import PeersDesk
 from agent.operations.families import OPERATIONS
+from agent.operations.generations import GenerationsPinRequest
 from agent.operations.journal import Caller
 from agent.operations.running import RunningAgent
 from agent.operations.verifying import VerifyRequest
@@ -203,6 +206,37 @@ def test_what_is_to_be_seldom_is_taken_once_in_a_while() -> None:
 def test_what_is_to_be_typed_there_is_not_passed_on() -> None:
     """What is declared to be typed on the other node stays here, and says so."""
     elsewhere = Elsewhere({})
-    with pytest.raises(Refused, match="on beta: hikae verify web"):
+    with pytest.raises(Refused, match=r"on beta: hikae verify web"):
         OperatorDesk(_agent(Role.PRIMARY, elsewhere)).ask(VerifyRequest("web", repair=True))
     assert [] == elsewhere.asked
+
+
+class Refusing(Here):
+    """A desk to which every label but one is wrong."""
+
+    def done_here(self, request: Request[Any], progress: Progress) -> Any:
+        """See ``DoneHere``."""
+        if isinstance(request, StampRequest) and request.label != "good":
+            raise Refused("stamp", request.dataset, "another one has that label")
+        return super().done_here(request, progress)
+
+
+def test_what_was_refused_may_be_typed_anew_at_once() -> None:
+    """A wrong label costs no minute; what was done does, and it is said how much of it is left."""
+    here, clock = Refusing(), ManualClock()
+    desk = _peers_desk(here, [], clock)
+    for label, said in (("taken", "has that label"), ("taken", "has that label"), ("good", ""), ("taken", "in 55 s")):
+        clock.advance(5)
+        told = Forwarded("web", "stamp", {"label": label}, "x")
+        with pytest.raises(HikaeError, match=said) if said else nullcontext():
+            desk.answer("alpha", told, print)
+    assert [StampRequest("web", "good")] == here.done
+
+
+def test_what_is_to_be_typed_elsewhere_is_said_whole() -> None:
+    """With what stood after the dataset, as a shell takes it."""
+    desk = OperatorDesk(_agent(Role.PRIMARY, Elsewhere({})))
+    with pytest.raises(Refused, match=r"on beta: hikae generations pin web 'a b'$"):
+        desk.ask(GenerationsPinRequest("web", "a b"))
+    with pytest.raises(Refused, match=r"on beta: hikae generations verify web$"):
+        desk.ask(GenerationsVerifyRequest("web"))

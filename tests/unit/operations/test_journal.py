@@ -54,7 +54,7 @@ def test_every_operation_that_changes_something_is_told_once(operation: Operatio
     for event in told:
         assert event.code == "operator"
         assert f"uid {os.getuid()}" in event.message
-        assert f"typed: {operation.name}" in event.message
+        assert f"typed: {operation.command}" in event.message
 
 
 def test_what_is_unusual_is_told() -> None:
