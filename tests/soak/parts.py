@@ -73,6 +73,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "10,000 histories with random kept commits: what can be read is as it was, nothing else stays",
             ("tests/unit/store/catalog/test_expiry.py", "-k", "model"),
         ),
+        "history-storms": Part(
+            "random years of taking, expiring, collecting, kills, clocks that jump: what must be there reads as it was",
+            ("tests/integration/store/test_history_storm.py",),
+            seeds=200,
+        ),
         "freezes": Part(
             "agent and guard killed by turns 100 times around freezes: thawed each time; 100 frozen commits equal copies",
             ("tests/platform/fs/test_thaw_guard.py", "tests/platform/test_frozen_capture.py", "-s"),
