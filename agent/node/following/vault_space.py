@@ -173,13 +173,13 @@ class VaultSpace:
         self._allowed = history_allowed(dataset.history, allowed, self._reaches(), self._size, dataset.vault_limit)
 
     def _reaches(self) -> int:
-        """Seconds from the horizon to now."""
+        """Seconds for which history is there, by the retention clock: a clock that was set wrong once shortens no history."""
         try:
             with self._stores.catalog() as reader:
-                found = reader.commit_at(reader.horizon())
+                shown, since = reader.retention_row(), reader.newest_since(reader.horizon())
         except HikaeError:
             return self._dataset().history
-        return self._dataset().history if found is None else max(0, (self._clock.now_ns() - found.received) // 10**9)
+        return self._dataset().history if shown is None or since is None else (shown[0] - since) // 10**9
 
 
 def directory_size(vault: Path) -> int:

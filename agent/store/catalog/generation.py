@@ -31,6 +31,7 @@ _DROP = "delete from generation where name = ?"
 _CLOCK = "select now, wall, since_boot, boot from retention"
 _SET_CLOCK = "insert or replace into retention values (1, ?, ?, ?, ?)"
 _PASSED = "select number from passed where retained <= ? order by retained desc limit 1"
+_SINCE = "select min(retained) from passed where number >= ?"
 _NOTE_PASSED = "insert or replace into passed values (?, ?)"
 #: The newest of those before it answers for them.
 _FORGET_PASSED = "delete from passed where retained < (select max(retained) from passed where retained <= ?)"
@@ -93,6 +94,12 @@ class GenerationRows(Protocol):
         for (number,) in self._all(_PASSED, (retained,)) if self._all(_IS_THERE, ()) else ():
             return CommitNumber(number)
         return NOTHING
+
+    def newest_since(self, number: CommitNumber) -> int | None:
+        """When, by the retention clock (ns), ``number`` or a later commit was first the newest here; None where that is
+        not known."""
+        rows: list[tuple[int | None]] = self._all(_SINCE, (number,)) if self._all(_IS_THERE, ()) else []
+        return rows[0][0] if rows else None
 
     # What ``Reading`` has.
     def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]: ...  # Any: as in ``Reading``

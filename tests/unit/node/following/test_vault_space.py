@@ -10,13 +10,16 @@ import pytest
 
 from agent.config.resolve import resolve_dataset
 from agent.config.schema import DatasetEntry
-from agent.core.clock import ManualClock
+from agent.core.commit import Changes
+from agent.core.ids import ROOT
 from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import DISK_RESERVE, VAULT_FULL
 from agent.fs.reserve import VaultLimitReached
+from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.node.following.vault_space import SpaceStores, VaultSpace
 from agent.store.local import Local
-from fakes.store_fakes import begun
+from fakes.clocks import SetClock
+from fakes.store_fakes import begun, dir_row, expire, header, number
 
 KIB = 1 << 10
 ENTRY = DatasetEntry("web", "/srv/web", "alpha", ("beta",))
@@ -27,7 +30,7 @@ class Bench:
 
     def __init__(self, place: Path, limit: int | None) -> None:
         self.place = place
-        self.clock = ManualClock()
+        self.clock = SetClock()
         self.board = ProblemBoard()
         self.dataset = replace(resolve_dataset(ENTRY, "beta"), vault_limit=limit)
         self.local = Local.open(str(place / "local.db"))
@@ -98,6 +101,22 @@ def test_history_gets_shorter_before_that(bench: Bench) -> None:
     for collections in range(2, 5):
         bench.space.tick(collections)
     assert (False, 86_400) == (bench.space.hurries, bench.space.shortened().history)
+
+
+def test_a_clock_that_was_wrong_once_shortens_no_history(bench: Bench) -> None:
+    """Half a century ahead for one commit, then right again: a day of history goes by a quarter, not at once."""
+    keeper = GenerationKeeper(RetentionTicks(bench.clock, "boot"), lambda: bench.dataset)
+    for hour in range(31):
+        if hour in (2, 3):
+            bench.clock.set_by((2.5 - hour) * 100 * 365 * 86_400)
+        now = bench.clock.now_ns()
+        bench.catalog.write(Changes((dir_row(ROOT, hour),)), header(hour + 2, time=now))
+        if begins := keeper.upkeep(bench.catalog):
+            expire(bench.catalog, begins)
+        bench.clock.advance(3600)
+    bench.takes(95 * KIB)
+    bench.space.tick(1)
+    assert (number(8), 64_800) == (bench.catalog.horizon(), bench.space.shortened().history)
 
 
 def test_growth_outlives_a_restart(bench: Bench) -> None:
