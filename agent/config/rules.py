@@ -29,6 +29,11 @@ def text(value: object, example: str) -> str:
     return value
 
 
+def empty_is_none(value: object) -> object:
+    """An empty text is how a key is written that is not set."""
+    return None if value == "" else value
+
+
 def node_name(value: object) -> str:
     """A name that can stand in a certificate as a DNS name."""
     if not isinstance(value, str) or not _NODE_NAME.fullmatch(value):

@@ -125,8 +125,16 @@ class DatasetEntry:
             live=True,
         ),
     ] = 86_400
-    vault: Annotated[AbsolutePath | None, Key('"/backup/web"', "where chunks are kept, if not in state_dir")] = None
-    vault_limit: Annotated[Size | None, Key('"500GB"', "what the vault may take", live=True)] = None
+    vault: Annotated[
+        AbsolutePath | None,
+        BeforeValidator(rules.empty_is_none),
+        Key('"/backup/web"', 'where chunks are kept; "": in state_dir'),
+    ] = None
+    vault_limit: Annotated[
+        Size | None,
+        BeforeValidator(rules.empty_is_none),
+        Key('"500GB"', 'what the vault may take; "": no limit', live=True),
+    ] = None
     watch: Annotated[WatchKind, Key('"auto"', "how changes are noticed", reopens=True)] = "auto"
     generations: Annotated[Generations, Key('{ schedule = "0 * * * *" }', "full images that are kept", live=True)] = (
         Generations()

@@ -132,6 +132,13 @@ class Generations:
         Seconds | None,
         Key('"7d"', "how long none may be expired, whoever asks; what is there keeps what it was promised"),
     ] = None
+    verify: Annotated[
+        CronOrNone, Key('"30 4 * * *"', "when a share of what is kept is read and checked", acts=False)
+    ] = "none"
+    verify_share: Annotated[Share, Key('"5%"', "how much of it at a time", acts=False)] = 0.05
+    verified_within: Annotated[
+        Seconds, Key('"30d"', "what was verified within that time is passed over", acts=False)
+    ] = 30 * 86400
 
 
 @dataclass(frozen=True, slots=True)

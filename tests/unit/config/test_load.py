@@ -68,6 +68,9 @@ vault_limit = "500GB"
 schedule = "0 * * * *"
 keep = { last = 0, hourly = 24, daily = 30, weekly = 8, monthly = 12, yearly = 0, labels = ["release-*"] }
 immutable_for = "7d"
+verify = "30 4 * * *"
+verify_share = "10%"
+verified_within = "60d"
 [dataset.brake]
 deleted = "30%"
 rewritten = "50%"
@@ -111,11 +114,18 @@ def test_the_contract_loads(tmp_path: Path) -> None:
     assert (Peer("beta", "[2001:db8::2]:7440"),) == settings.peers
     assert ("/srv/web", {"alpha": "/srv/web", "beta": "/mnt/web"}) == (web.path, dict(web.paths))
     assert (86_400, 500 * 10**9, "0 3 * * *") == (web.history, web.vault_limit, web.reconcile)
-    assert Generations("0 * * * *", Keep(0, 24, 30, 8, 12, 0, ("release-*",)), 7 * 86_400) == web.generations
+    kept = Keep(0, 24, 30, 8, 12, 0, ("release-*",))
+    assert Generations("0 * * * *", kept, 7 * 86_400, "30 4 * * *", 0.1, 60 * 86_400) == web.generations
     assert Brake(0.3, 0.5, 900, 100) == web.brake
     assert Limits(first_sync=(Limit((1320, 300), 80_000_000),)) == web.limits
     stop = Hook(("systemctl", "stop", "shop"), 90, 1, "go-on")
     assert Hooks(Hook(("systemctl", "start", "shop")), stop, Hook(()), None, None, 60) == web.hooks
+
+
+def test_what_is_written_empty_is_not_set(tmp_path: Path) -> None:
+    """As the contract writes a vault in its usual place, and no limit of it."""
+    (web,) = load(write(tmp_path, BASE + WEB + 'vault = ""\nvault_limit = ""\n')).datasets
+    assert (None, None) == (web.vault, web.vault_limit)
 
 
 def test_defaults(tmp_path: Path) -> None:
