@@ -114,7 +114,7 @@ def _find(call: DatasetCall, request: FindRequest) -> list[Json]:
         low, high = bounds(reader, call.dataset, request.since, request.until, Watching(time.time_ns()))
         finder = Finder(reader, ReadableMoments(reader, low, high), look=_Looking(call, "finding"))
         findings = finder.find(pattern)
-        versions = NamedVersions(reader, call.dataset)
+        versions = NamedVersions(reader, call.dataset, call.member.node)
         found = [_found_json(call, one, versions, with_history=pattern.is_plain) for one in findings.found]
     return [*found, {"more": True}] if findings.is_cut else found
 

@@ -54,7 +54,9 @@ def _mark(call: DatasetCall, request: MarkRequest) -> Json:
 
 
 def _require_new(side: Primary, dataset: str, label: str) -> None:
+    from agent.generations.local_time import time_text
+
     with side.reader() as reader:
         if marks := reader.labelled(NOTHING, label):
-            reason = f"the state of {stamp(marks[-1].time)} is marked so"
+            reason = f"the state of {time_text(marks[-1].time)} is marked so"
             raise Refused("mark", f"{dataset}: {label}", reason, "choose another label")

@@ -35,10 +35,11 @@ def test_what_happened_is_found_and_told_on_either_node() -> None:
             assert expected == told
             assert (1, 0, 1, 1, 0) == tuple(differs[key] for key in ("added", "changed", "moved", "deleted", "more"))
         brought = both.beta.json("find", "web", "/etc/app.conf", "--json")[0]
-        for number, version in enumerate(brought["history"]):
-            target = both.beta.state.parent / f"brought-back-{number}"
-            done = both.beta.run(*shlex.split(version["command"].replace("FILE", str(target)))[1:])
-            assert (0, ["one", "other"][number]) == (done.returncode, target.read_text())
+        for agent in (both.alpha, both.beta):
+            for number, version in enumerate(brought["history"]):
+                target = both.beta.state.parent / f"brought-back-{agent.name}-{number}"
+                done = agent.run(*shlex.split(version["command"].replace("FILE", str(target)))[1:])
+                assert (0, ["one", "other"][number]) == (done.returncode, target.read_text()), done.stderr
         whole = both.beta.json("find", "web", str(both.target / "etc/app.conf"), "--json")
         assert ["etc/app.conf"] == [one["path"] for one in whole]
         odd = both.beta.json("find", "web", os.fsdecode(b"*\xff*"), "--json")

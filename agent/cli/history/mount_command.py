@@ -48,6 +48,7 @@ def mount(
     settings = load(context.config_path)
     found = _dataset(settings, dataset)
     home, vault = settings.home(dataset), settings.vault(found)
+    node = "" if node == settings.node.name else node
     if not node:
         _require_history(settings, found, home, vault)
     # Only now: SQLite and what reads a vault take a while to import.
@@ -125,4 +126,5 @@ def _require_history(settings: Settings, dataset: Dataset, home: Path, vault: Pa
         others = [one for one in dataset.standby if one != settings.node.name]
         where = " or ".join(others) or "its standby"
         reason = f"its history is not kept on {settings.node.name}"
-        raise Refused(_MOUNT, dataset.name, reason, f"on {where}: hikae mount {dataset.name} DIR")
+        remedy = f"on {where}: hikae mount {dataset.name} DIR; or here with --from {others[0] if others else 'NODE'}"
+        raise Refused(_MOUNT, dataset.name, reason, remedy)

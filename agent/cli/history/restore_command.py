@@ -13,6 +13,7 @@ import click
 
 from agent.cli.context import Context
 from agent.cli.output import json_option, progress_shown, remark
+from agent.config import load
 from agent.core.errors import Exit, Refused, UsageError
 from agent.operations.declaration import Json, Progress
 from agent.status.text import shown
@@ -65,13 +66,16 @@ def restore(
     off goes on where it was when it is typed again. Exit code 1 when something could not be restored; the rest was."""
     if bool(to) == in_place:
         raise UsageError("restore", dataset, "one of --to and --in-place is needed, and only one")
+    if bool(generation) == bool(at):
+        raise UsageError("restore", dataset, "one of --generation and --at is needed, and only one")
     # Only now: SQLite and what reads a vault take a while to import.
     from agent.cli.history.restore_sources import Typed, opened_afar, sought_afar, sought_here
     from agent.generations.restore.crew import Crew
     from agent.generations.restore.worker import opened_here
 
     typed = Typed(dataset, generation, at, node, to, in_place, changed_since, paths, yes, dry_run, as_json)
-    opens, seek = (opened_afar, sought_afar) if node else (opened_here, sought_here)
+    is_afar = bool(node) and node != load(context.config_path).node.name
+    opens, seek = (opened_afar, sought_afar) if is_afar else (opened_here, sought_here)
     with Crew(opens=opens) as crew, seek(context.config_path, typed) as found:
         remark(f"{dataset}: {found.moment.sentence()}")
         if found.since is not None:

@@ -88,8 +88,6 @@ def sought_afar(config: str, typed: Typed) -> Iterator[Sought]:
     if typed.changed_since:
         reason = "--changed-since is for the node that keeps the history"
         raise UsageError("restore", typed.dataset, reason, "leave it out: in place only what differs is written anyhow")
-    if bool(typed.generation) == bool(typed.at):
-        raise UsageError("restore", typed.dataset, "one of --generation and --at is needed, and only one")
     settings = load(config)
     dataset = _dataset(settings, typed.dataset)
     words = (config, typed.node, dataset.name, typed.generation, zoned_text(typed.at, time.time_ns()))

@@ -6,7 +6,7 @@ import click
 
 from agent.cli.context import Context
 from agent.cli.output import answer_json, json_option, progress_shown, remark, say
-from agent.core.errors import Refused
+from agent.core.errors import Refused, UsageError
 from agent.operations.declaration import Json
 from agent.operations.rolling_back import RollbackRequest
 from agent.status.figures import size_text, span_text
@@ -44,6 +44,8 @@ def rollback(
     runs. What a process writes meanwhile is not lost: it stays in the tree, or is moved to .hikae/displaced there. A rollback
     that is cut short goes on by itself when the agent is back. Typed on the primary; typed on a standby it brings the standby
     back, which stays there until hikae resume."""
+    if bool(generation) == bool(at):
+        raise UsageError("rollback", dataset, "one of --at and --generation is needed, and only one")
     plan: Json | None = None
     if dry_run or not yes:
         plan = context.controls().ask(RollbackRequest(dataset, at, generation, node, force, dry_run=True))

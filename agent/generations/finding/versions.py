@@ -29,11 +29,13 @@ class WayBack:
 
 
 class NamedVersions:
-    """For one thread; generations as of when it was made."""
+    """For one thread; generations as of when it was made. ``node`` keeps them: what brings a version back names it, so
+    that it can be typed on any other."""
 
-    def __init__(self, reader: CatalogReader, dataset: str) -> None:
+    def __init__(self, reader: CatalogReader, dataset: str, node: str) -> None:
         self._reader = reader
         self._dataset = dataset
+        self._node = node
         named = sorted((one.number, one.name) for one in reader.generations())
         self._numbers = [number for number, _ in named]
         self._names = [name for _, name in named]
@@ -66,7 +68,8 @@ class NamedVersions:
 
     def _command(self, moment: str, version: Version, path: bytes) -> str:
         target = "DIR" if version.row.kind == stat.S_IFDIR else "FILE"
-        return f"hikae restore {shlex.quote(self._dataset)} {moment} --to {target} {shell_word(path)}"
+        where = f"--from {shlex.quote(self._node)} --to {target}"
+        return f"hikae restore {shlex.quote(self._dataset)} {moment} {where} {shell_word(path)}"
 
 
 def shell_word(path: bytes) -> str:

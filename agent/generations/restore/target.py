@@ -18,6 +18,7 @@ from agent.fs.confined import make_dir, open_dir, open_root
 from agent.fs.durable import sync_filesystem
 from agent.fs.walk import entries
 from agent.generations.restore.results import as_fatal
+from agent.status.text import shown
 
 _OURS = b"restore"
 _RECORD = b"record"
@@ -191,8 +192,7 @@ def _told(record: bytes) -> str:
 
 
 def _not_empty(path: str, name: bytes) -> Refused:
-    shown = name.decode("utf-8", "backslashreplace")
-    reason = f"it is not empty: {shown!r} stands in it"
+    reason = f"it is not empty: {shown(name)} stands in it"
     remedy = "name a directory that is empty or does not exist; --in-place is for the dataset itself"
     return Refused("restore", path, reason, remedy)
 

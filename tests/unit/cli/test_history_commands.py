@@ -45,7 +45,7 @@ FOUND: Json = {
             "kind": "file",
             "bytes": 5,
             "mtime": "2026-11-22T02:13:01.000000Z",
-            "command": "hikae restore web --generation G --to DIR etc/a.conf",
+            "command": "hikae restore web --generation G --from beta --to DIR etc/a.conf",
         },
         {
             "first": "2026-11-22T03:00:00.000000Z",
@@ -120,9 +120,24 @@ def test_what_is_found_is_said_with_the_way_back(capsys: Captured) -> None:
     assert "etc/a.conf  2.0 KiB" == lines[0]
     assert lines[1].startswith("  2 versions, first 2026-11-2")
     assert "    no moment names it alone: hikae mount shows it" == lines[3]
-    assert "    hikae restore web --generation G --to DIR etc/a.conf" == lines[5]
+    assert "    hikae restore web --generation G --from beta --to DIR etc/a.conf" == lines[5]
     assert "these are the first 1" in err
     assert 0 == run(Answers(0, found=[FOUND, {"more": True}]), "find", "web", "a.conf", "--json")
     assert [FOUND] == json.loads(capsys.readouterr().out)
     assert 4 == run(Answers(0, found=[]), "find", "web", "nothing")
     assert ("", True) == ((captured := capsys.readouterr()).out, "has nothing" in captured.err)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("restore", "web", "--to", "d"),
+        ("restore", "web", "--to", "d", "--at", "x", "--generation", "g"),
+        ("rollback", "web"),
+    ],
+)
+def test_one_moment_is_to_be_named(words: tuple[str, ...], capsys: Captured) -> None:
+    """Whatever node it is typed on, and before anything is looked for."""
+    assert 2 == run(Answers(0), *words)
+    said = f"hikae: cannot {words[0]} (web): one of --"
+    assert (True, True) == (said in (err := capsys.readouterr().err), "is needed, and only one" in err)
