@@ -208,13 +208,13 @@ class KeptStores:
 
     def collect(self) -> None:
         """What came before the last one and nothing names goes; commits come meanwhile, and perhaps the agent is killed."""
-        dies, comes = self.chance.random() < 0.5, self.chance.random() < 0.3
+        dies, comes = self.chance.random() < 0.4, self.chance.random() < 0.5
 
         def look() -> None:
             if dies and self.chance.random() < 0.1:
                 self._image()
                 raise Killed
-            if comes and self.chance.random() < 0.1:
+            if comes and self.chance.random() < 0.3:
                 self.chance.choice((self.commit, self.take, self.upkeep))()
 
         end = self.vault.sync()
