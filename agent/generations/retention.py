@@ -34,11 +34,12 @@ NO_RULE = "no rule is given: all stay"
 @dataclass(frozen=True, slots=True)
 class RetentionMoment:
     """``now``: by the retention clock (ns); ``zone``: of days and hours, None: this machine's; ``read``: commits that somebody
-    reads."""
+    reads; ``behind``: how much later it is by the clock that people look at (ns)."""
 
     now: int
     zone: tzinfo | None = None
     read: Collection[CommitNumber] = ()
+    behind: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def _held(one: Generation, rules: Keep, at: RetentionMoment) -> list[str]:
     """What keeps a generation whatever others there are."""
     held = ["pinned"] if one.pinned else []
     if one.immutable_until > at.now:
-        held.append(f"immutable until {time_text(one.immutable_until, at.zone)}")
+        held.append(f"immutable until {time_text(one.immutable_until + at.behind, at.zone)}")
     if one.number in at.read:
         held.append("it is being read")
     if one.label and any(fnmatchcase(one.label, pattern) for pattern in rules.labels):

@@ -120,12 +120,13 @@ def _list(call: DatasetCall, _request: GenerationsListRequest) -> list[Json]:
 def _show(call: DatasetCall, request: GenerationsShowRequest) -> Json:
     from agent.generations.moments import named
 
-    with call.member.standby().reader() as reader:
+    side = call.member.standby()
+    with side.reader() as reader:
         one = named(reader.generations(), call.dataset, request.generation)
-        commit = reader.commit_at(one.number)
+        commit, promised = reader.commit_at(one.number), side.keeper.promised_until(reader, one)
     if commit is None:
         raise TryAgain("show the generation", one.name, "it is being expired just now", "list them again")
-    return _shown(call, one, commit)
+    return _shown(call, replace(one, immutable_until=promised), commit)
 
 
 @dataset_operation(

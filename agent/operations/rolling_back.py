@@ -54,7 +54,8 @@ def _does(request: RollbackRequest) -> bool:
     role=Role.STANDBY,
     long=True,
     changes=each_call,
-    afar=FromAfar(every=1.0),
+    # What is kept so stays for a week, and each is looked at in each upkeep: a stranger must not take thousands.
+    afar=FromAfar(every=10.0),
     typed="generations take",
 )
 def _before(call: DatasetCall, request: GenerationsBeforeRequest) -> Json:

@@ -24,6 +24,7 @@ from agent.store.catalog.reader import Reading
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _SECOND = 10**9
+_MINUTE = 60 * _SECOND
 #: So many go in one upkeep: a commit may wait for it. The next one goes on.
 _AT_ONCE = 500
 _log = structlog.get_logger("node")
@@ -110,10 +111,25 @@ class GenerationKeeper:
 
     def verdicts(self, reader: Reading) -> list[RetentionVerdict]:
         """What the rules say now of each generation, the oldest first. Any reader may ask."""
-        generations, now = reader.generations(), retention_time(reader, self._ticks.now()).now
+        generations, now = reader.generations(), self._retained(reader)
         promised = [self._promised(one) for one in generations]
         read = {one.number for one in readings(reader.path)}
-        return judged_generations(promised, self._rules.keep, RetentionMoment(now, None, read))
+        return judged_generations(
+            promised, self._rules.keep, RetentionMoment(now, None, read, self._ticks.clock.now_ns() - now)
+        )
+
+    def promised_until(self, reader: Reading, one: Generation) -> int:
+        """Until when a generation may not be expired, by the rules of now or of before: UTC ns by this node's clock, which may be
+        ahead of the retention clock; 0: nothing was promised. Any reader may ask."""
+        until = self._promised(one).immutable_until
+        return until + self._behind(self._retained(reader)) if until else 0
+
+    def _retained(self, reader: Reading) -> int:
+        return retention_time(reader, self._ticks.now()).now
+
+    def _behind(self, retained: int) -> int:
+        """How much later it is by this node's clock, to the minute: what is less is not worth a word."""
+        return int((self._ticks.clock.now_ns() - retained) / _MINUTE) * _MINUTE
 
     def _promised(self, one: Generation) -> Generation:
         """A promise that is longer by what is configured now holds for what is there already; a shorter one for none of it."""

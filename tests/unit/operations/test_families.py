@@ -57,6 +57,16 @@ def test_what_may_be_typed_on_another_node_is_long_and_of_one_side() -> None:
     assert (True, True) == (all(one.long and one.role is not None for one in afar), len(afar) > 2)
 
 
+def test_what_keeps_a_generation_is_seldom_typed_on_another_node() -> None:
+    """Each stays for long, and whoever has the primary's credentials may ask for as many as he likes."""
+    keeping = {
+        name: one.afar.every for name, one in OPERATIONS.items() if one.afar is not None and "generations" in name
+    }
+    assert {"generations-before": 10.0, "generations-take": 60.0} == {
+        name: every for name, every in keeping.items() if every
+    }
+
+
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda one: one.name)
 def test_every_operation_arrives_as_it_was_asked_for(operation: Operation) -> None:
     """Its address leads back to it, with the same arguments, whatever the dataset is called."""

@@ -12,6 +12,7 @@ import pytest
 from agent.config.values import Brake, Dataset, Generations, Keep
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT
+from agent.generations.local_time import time_text
 from agent.generations.taking import SourceAnswer, WantedGeneration
 from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
 from agent.store.catalog.catalog import Catalog
@@ -105,6 +106,18 @@ def test_what_was_promised_stays_so_long(kept: Kept) -> None:
     kept.clock.advance(1)
     kept.keeper.expire_all(kept.catalog)
     assert first not in kept.names()
+
+
+def test_a_promise_is_said_by_the_clock_that_people_look_at(kept: Kept) -> None:
+    """While the machine was off the retention clock stood, so it ends later; what is promised by now counts."""
+    kept.dataset = replace(kept.dataset, generations=Generations(keep=Keep(last=1), immutable_for=DAY))
+    kept.take()
+    kept.clock.set_by(30 * DAY)
+    kept.dataset = replace(kept.dataset, generations=Generations(keep=Keep(last=1), immutable_for=3 * DAY))
+    ends = kept.clock.now_ns() + 3 * DAY * 10**9
+    (one,), (verdict,) = kept.catalog.generations(), kept.keeper.verdicts(kept.catalog)
+    assert f"immutable until {time_text(ends)}; last 1 of 1" == verdict.why
+    assert ends == kept.keeper.promised_until(kept.catalog, one)
 
 
 def test_a_pin_stays(kept: Kept) -> None:
