@@ -109,13 +109,24 @@ def _restored(context: Context, typed: Typed, found: Sought, crew: Crew) -> int:
     file = _single_file(found, typed)
     with progress_shown(f"restoring {typed.dataset}", not typed.as_json) as progress:
         if file is not None:
-            from agent.generations.restore.one_file import restore_file
-
-            done = restore_file(found.reader, *file, to)
+            done = _into_file(found, file, to, need)
         else:
             done = _into_directory(found, typed, to, need, crew, progress)
     answer_restored(typed, found, done, to)
     return Exit.DONE if done.is_whole else Exit.FAILED
+
+
+def _into_file(found: Sought, file: tuple[bytes, ObjectRow], to: str, need: NeededRoom) -> Done:
+    from agent.generations.restore.gates import refuse_small_for_file
+    from agent.generations.restore.one_file import file_aside, restore_file
+
+    aside = file_aside(to)
+    refuse_small_for_file(to, aside, found.reader, found.parts, need)
+    try:
+        return restore_file(found.reader, *file, to)
+    finally:
+        if os.path.lexists(aside):
+            remark(f"  what there is of it stays in {shown(aside)}")
 
 
 def _into_directory(found: Sought, typed: Typed, to: str, need: NeededRoom, crew: Crew, progress: Progress) -> Done:

@@ -106,8 +106,18 @@ def refuse_small(target: str, moment: MomentReader, parts: Parts, need: NeededRo
     above = os.path.realpath(target)
     while not os.path.isdir(above):
         above = os.path.dirname(above)
-    if above == os.path.realpath(target) and os.listdir(above):
-        return
+    if above != os.path.realpath(target) or not os.listdir(above):
+        _refuse_small_at(above, target, moment, parts, need)
+
+
+def refuse_small_for_file(target: str, begun: str, moment: MomentReader, parts: Parts, need: NeededRoom) -> None:
+    """As :func:`refuse_small`, of one file beside what stands there, unless it is ``begun`` already."""
+    above = os.path.dirname(os.path.abspath(target))
+    if os.path.isdir(above) and not os.path.lexists(begun):
+        _refuse_small_at(above, target, moment, parts, need)
+
+
+def _refuse_small_at(above: str, target: str, moment: MomentReader, parts: Parts, need: NeededRoom) -> None:
     at = os.statvfs(above)
     free = (at.f_bavail if os.geteuid() else at.f_bfree) * at.f_frsize
     if at.f_files and need.entries > at.f_favail:

@@ -38,8 +38,18 @@ def restore_file(moment: MomentReader, path: bytes, row: ObjectRow, to: str) -> 
     return done
 
 
+def file_aside(to: str) -> str:
+    """Under which path it is made."""
+    directory, name = os.path.split(os.fsencode(to))
+    return os.fsdecode(os.path.join(directory, _aside(name)))
+
+
+def _aside(name: bytes) -> bytes:
+    return b"." + name[: 255 - 1 - len(_SUFFIX)] + _SUFFIX
+
+
 def _made(fd: int, name: bytes, moment: MomentReader, path: bytes, row: ObjectRow, done: Done) -> None:
-    aside = b"." + name[: 255 - 1 - len(_SUFFIX)] + _SUFFIX
+    aside = _aside(name)
     if row.kind != stat.S_IFREG:
         make_symlink(fd, name, row.content) if row.kind == stat.S_IFLNK else make_node(fd, name, row.mode, row.rdev)
         _with_metadata(fd, name, row, path, done)

@@ -21,6 +21,7 @@ from agent.generations.restore.results import Done
 from agent.generations.restore.target import Order, open_target
 from agent.generations.restore.worker import Stores
 from fakes.agents import Pair, pair
+from fakes.mounts import enlarge, memory, needs_root
 from fakes.trees import differences
 
 
@@ -171,6 +172,31 @@ def test_targets_that_will_not_do(both: Pair, to: Path) -> None:
     assert ["mine"] == os.listdir(to)
     assert 2 == refused(both, "--generation", "before")[0]
     assert 2 == refused(both, "--generation", "before", "--to", "x", "--in-place")[0]
+
+
+@needs_root
+def test_a_disk_too_small_is_not_filled(both: Pair, to: Path) -> None:
+    """Neither by a tree nor by one file beside others; holes need no room."""
+    with memory(to, "2m"):
+        (to / "mine").touch()
+        for arguments in ((str(to / "all"),), (str(to / "one"), "big")):
+            code, told = refused(both, "--generation", "before", "--to", *arguments)
+            assert (3, True) == (code, "it needs" in told and "holes not counted" in told), told
+            assert ["mine"] == os.listdir(to)
+        restored(both, "--generation", "before", "--to", str(to / "one"), "holes")
+        assert 8 << 20 == (to / "one").stat().st_size
+
+
+@needs_root
+def test_what_was_begun_of_a_file_is_named(both: Pair, to: Path) -> None:
+    """Where the disk fills up in the middle; it goes on there once there is room."""
+    with memory(to, "2m"):
+        (to / ".one.hikae-restore").touch(0o600)
+        code, told = refused(both, "--generation", "before", "--to", str(to / "one"), "big")
+        assert (75, True) == (code, f"what there is of it stays in {to}/.one.hikae-restore" in told), told
+        enlarge(to, "8m")
+        restored(both, "--generation", "before", "--to", str(to / "one"), "big")
+        assert ["one"] == os.listdir(to)
 
 
 def test_in_place_is_for_the_source(both: Pair) -> None:
