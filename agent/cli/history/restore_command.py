@@ -108,10 +108,7 @@ def _restored(context: Context, typed: Typed, found: Sought, crew: Crew) -> int:
         _confirm(context, typed, found)
     file = _single_file(found, typed)
     with progress_shown(f"restoring {typed.dataset}", not typed.as_json) as progress:
-        if file is not None:
-            done = _into_file(found, file, to, need)
-        else:
-            done = _into_directory(found, typed, to, need, crew, progress)
+        done = _into_file(found, file, to, need) if file else _into_directory(found, typed, to, need, crew, progress)
     answer_restored(typed, found, done, to)
     return Exit.DONE if done.is_whole else Exit.FAILED
 
