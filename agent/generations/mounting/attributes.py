@@ -48,9 +48,9 @@ def attributes_of(row: ObjectRow, number: CommitNumber, links: int, read: ReadCh
     }
 
 
-def virtual_directory(shown: Shown, inode_number: int) -> Attributes:
+def virtual_directory(shown: Shown, inode_number: int, access: int = 0o555) -> Attributes:
     """Of a directory that is no object's."""
-    return _virtual(shown, inode_number, stat.S_IFDIR | 0o555, 0)
+    return _virtual(shown, inode_number, stat.S_IFDIR | access, 0)
 
 
 def virtual_link(shown: Shown, inode_number: int, target: bytes) -> Attributes:

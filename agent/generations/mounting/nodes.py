@@ -119,16 +119,17 @@ class LinkNode:
 @dataclass(frozen=True, slots=True)
 class VirtualNode:
     """A directory that is no object's. ``find``: what stands at a name; ``names``: all that it shows, by name, with the file type
-    of each."""
+    of each; ``access``: its mode's bits."""
 
     shown: Shown
     number: int
     find: Callable[[bytes], ShownNode | None]
     names: Callable[[], Iterator[tuple[bytes, int]]]
+    access: int = 0o555
 
     def attributes(self) -> Attributes:
         """See ``ShownNode``."""
-        return virtual_directory(self.shown, self.number)
+        return virtual_directory(self.shown, self.number, self.access)
 
     def child(self, name: bytes) -> ShownNode | None:
         """See ``ShownNode``."""

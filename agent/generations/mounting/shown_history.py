@@ -133,8 +133,13 @@ class ShownHistory:
     # --- versions
 
     def _by_path(self, path: bytes) -> ShownNode:
-        return self._virtual(
-            BY_PATH + b"/" + path, lambda name: self._below(path, name), lambda: self._names_below(path)
+        # A version is reached past the directories that it stood in, whose modes would keep others out: it is for who mounts.
+        return VirtualNode(
+            self._source.shown,
+            virtual_inode(BY_PATH + b"/" + path),
+            lambda name: self._below(path, name),
+            lambda: self._names_below(path),
+            access=0o500,
         )
 
     def _below(self, path: bytes, name: bytes) -> ShownNode | None:

@@ -188,6 +188,12 @@ def test_every_version_of_a_file_by_its_path(shows: Shows) -> None:
     assert [b"one", b"other"] == [shows.read(f"/by-path/etc/b/{name}") for name in shows.names("/by-path/etc/b")]
 
 
+def test_versions_by_path_are_for_who_mounts(shows: Shows) -> None:
+    """The directories that a version stood in do not keep others from it there; by a moment they do."""
+    modes = [shows.filesystem.getattr(path)["st_mode"] & 0o777 for path in ("/by-path", "/by-path/etc", "/at", "/")]
+    assert [0o500, 0o500, 0o555, 0o555] == modes
+
+
 def test_a_large_directory_is_listed_page_by_page(shows: Shows) -> None:
     """Each name once, from wherever one stopped; and back to the beginning."""
     names = shows.names("/label-2/many")
