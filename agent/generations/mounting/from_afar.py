@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.core.ids import NOTHING, Epoch, epoch_of
 from agent.generations.afar import OpenMoment
 from agent.generations.moments import Moment
+from agent.generations.rows_from_afar import staged
 from agent.store.catalog.catalog import Catalog, Header
 
 
@@ -20,9 +21,8 @@ def lay_down(moment: OpenMoment, path: Path, look: Callable[[], None]) -> Moment
     found, mark = moment.found, moment.found.mark
     with Catalog.open(str(path)) as catalog:
         catalog.begin_epoch(Epoch(epoch_of(mark.number), "another node", mark.epoch))
-        for changes in moment.rows():
-            look()
-            catalog.stage(mark.number, changes)
+        for _ in staged(catalog, mark.number, moment.rows(), look):
+            pass
         named = found.moment
         catalog.seal(
             Header(mark.number, NOTHING, named.time, named.time, named.consistent, digest=mark.digest),

@@ -8,9 +8,9 @@ from agent.core.chunks import PIECE, names_in
 from agent.core.commit import Commit, CommitKind, Provenance
 from agent.core.errors import Damaged, Refused
 from agent.core.ids import NOTHING, CommitNumber, commit_number, epoch_of, seq_of, shown_commit
-from agent.core.row_checks import check_key, check_row
 from agent.core.rows import content_of
 from agent.generations.afar import FoundMoment, OpenMoment
+from agent.generations.rows_from_afar import staged
 from agent.store.catalog.catalog import Catalog, Header
 from agent.stream.locator import is_known, mark_of
 
@@ -28,7 +28,8 @@ def take_up(catalog: Catalog, moment: OpenMoment, label: str, now: int, look: Ca
     """Make the moment the newest commit, as consistent as it is. Where it is read, the newest commit until now must be known.
 
     For the thread that owns the catalog. ``look`` is called again and again, and raises what is to end it: nothing is staged
-    then. Raises ``Damaged`` when what comes is not that moment, ``TryAgain``, ``StoreFailed``."""
+    then. Raises ``Damaged`` when what comes is not that moment, ``WireError`` when it is no tree, ``TryAgain``,
+    ``StoreFailed``."""
     newest, found = catalog.newest(), moment.found
     if newest is None:
         raise Refused(_OPERATION, "", "nothing has been captured yet", "wait for the first sync")
@@ -37,13 +38,7 @@ def take_up(catalog: Catalog, moment: OpenMoment, label: str, now: int, look: Ca
     _require_the_same(catalog, found)
     listed: list[bytes] = []
     try:
-        for changes in moment.rows(since):
-            look()
-            for row in changes.puts:
-                check_row(row)
-            for key in changes.drops:
-                check_key(key)
-            catalog.stage(number, changes)
+        for changes in staged(catalog, number, moment.rows(since), look):
             listed += [row for row in changes.puts if _parts_in(content_of(row))]
         for start in range(0, len(listed), _LISTS_AT_ONCE):
             look()

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.core.commit import Changes
-from agent.core.errors import OtherDigest
+from agent.core.errors import OtherDigest, WireError
 from agent.core.ids import ROOT
-from agent.generations.afar import FoundMoment, open_here
+from agent.generations.afar import open_here
 from agent.generations.moments import Moment
 from agent.generations.mounting.from_afar import fetching, lay_down
 from agent.store.catalog.reader import CatalogReader
-from agent.stream.locator import CommitMark
+from fakes.moment_afar import Afar
 from fakes.store_fakes import begun, dir_row, file_row, flat, header, name_row, number
-
-
-@dataclass
-class Afar:
-    """A moment as a peer gives it; ``more``: rows that it adds."""
-
-    found: FoundMoment
-    given: list[Changes]
-    more: tuple[bytes, ...] = ()
-
-    def rows(self, since: CommitMark | None = None) -> Iterator[Changes]:
-        """See ``OpenMoment``."""
-        yield from self.given
-        if self.more:
-            yield Changes(self.more)
-
-    def chunk(self, name: bytes) -> bytes:
-        """See ``OpenMoment``."""
-        return name
-
-    def close(self) -> None:
-        """See ``OpenMoment``."""
 
 
 @pytest.fixture
@@ -66,3 +43,23 @@ def test_rows_with_another_digest_are_not_believed(afar: Afar, tmp_path: Path) -
     """One more, or one that is another: nothing is shown of it."""
     with pytest.raises(OtherDigest):
         lay_down(replace(afar, more=(file_row(9), name_row(ROOT, b"x", 9))), tmp_path / "here.db", lambda: None)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (file_row(2), name_row(ROOT, b"../../out", 2)),
+        (file_row(2), name_row(ROOT, b"..", 2)),
+        (file_row(2), name_row(ROOT, b".hikae", 2)),
+        (dir_row(2), name_row(ROOT, b"d", 2), name_row(2, b"again", 2)),
+        (dir_row(2), dir_row(3), name_row(2, b"d", 3), name_row(3, b"d", 2)),
+        (name_row(ROOT, b"of nothing", 2),),
+        (file_row(2), file_row(3), name_row(ROOT, b"f", 2), name_row(2, b"below a file", 3)),
+        (b"\x01 no row",),
+    ],
+    ids=["out", "up", "private", "endless", "circle", "no object", "below a file", "no row"],
+)
+def test_rows_that_are_no_tree_are_refused(afar: Afar, tmp_path: Path, rows: tuple[bytes, ...]) -> None:
+    """Whatever digest the other node says they have."""
+    with pytest.raises(WireError):
+        lay_down(replace(afar, given=[Changes(rows)]), tmp_path / "here.db", lambda: None)
