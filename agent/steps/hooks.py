@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import select
+import shlex
 import subprocess
 import time
 from collections.abc import Callable
@@ -83,10 +84,10 @@ class HookResult:
 class HookFailed(HikaeError):
     """A hook did not do what it should, and its ``on_failure`` is ``abort``. ``result`` is how it ended."""
 
-    def __init__(self, result: HookResult, dataset: str, program: str) -> None:
+    def __init__(self, result: HookResult, dataset: str, command: str) -> None:
         last = result.said.rstrip().rpartition("\n")[2]
         said = f"; it said: {last}" if last else ""
-        remedy = f"run {program} by hand to see why, or look at [dataset.hooks] {result.name}"
+        remedy = f"run {command} by hand to see why, or look at [dataset.hooks] {result.name}"
         super().__init__(f"run the {result.name} hook", dataset, f"{result.failure}{said}", remedy)
         self.result = result
 
@@ -108,7 +109,7 @@ class HookRunner:
             return HookResult(name, None, "", 0, 0.0)
         result = self._tries(hook, name, place, hook.timeout or hooks.timeout)
         if result.failure is not None and hook.on_failure == "abort":
-            raise HookFailed(result, place.dataset, shown_value(hook.run[0]))
+            raise HookFailed(result, place.dataset, shlex.join(hook.run))
         return result
 
     def _tries(self, hook: Hook, name: str, place: HookPlace, timeout: float) -> HookResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import time
@@ -67,9 +68,12 @@ def test_nothing_to_do() -> None:
 
 
 def test_failure_aborts() -> None:
-    """A hook that fails ends what asked for it, with its exit code and last words."""
+    """A hook that fails ends what asked for it, with its exit code and last words, and all that it is run with."""
+    hooks = stop("print('no'); print('disk is gone'); raise SystemExit(7)")
     with pytest.raises(HookFailed) as caught:
-        runner().run(stop("print('no'); print('disk is gone'); raise SystemExit(7)"), "stop", PLACE)
+        runner().run(hooks, "stop", PLACE)
+    assert hooks.stop is not None
+    assert f"run {shlex.join(hooks.stop.run)} by hand" in caught.value.remedy
     assert "cannot run the stop hook (web): it ended with exit code 7; it said: disk is gone" == caught.value.sentence
 
 
