@@ -166,6 +166,9 @@ def _locked(ours: int, path: str, opened: list[int]) -> tuple[int, bytes]:
     opened.append(fd)
     if not _has_lock(fd, _PATIENCE):
         raise TryAgain("restore", path, "another restore writes there now", "wait for its end, or name another")
+    if not os.fstat(fd).st_nlink:
+        reason = "another restore was at its end there just now"
+        raise TryAgain("restore", path, reason, "look whether that is what was wanted, or type it again")
     return fd, os.pread(fd, 1 << 20, 0)
 
 
