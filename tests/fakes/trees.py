@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import shutil
 import stat
 import struct
 import subprocess
@@ -108,6 +109,13 @@ def _into(at: int, name: bytes) -> int:
 def remove_all(top: Path) -> None:
     """Remove a tree of any depth, as far as that is allowed."""
     subprocess.run(["rm", "-rf", "--one-file-system", "--", str(top)], capture_output=True, check=False)
+
+
+def put_back(image: Path, path: Path) -> None:
+    """What was in a directory; the directory itself stays, as a standby's root does in an image of its filesystem."""
+    for entry in path.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    shutil.copytree(image, path, symlinks=True, dirs_exist_ok=True)
 
 
 def _scan(root: str, found: dict[bytes, Seen], inodes: dict[tuple[int, int], list[bytes]]) -> None:

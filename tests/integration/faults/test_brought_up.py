@@ -14,6 +14,7 @@ import pytest
 from agent.store.catalog.catalog import CatalogReader
 from fakes.agents import Agent, Fleet, Shared, running
 from fakes.eventually import eventually
+from fakes.trees import put_back
 
 
 class Short(Shared):
@@ -79,13 +80,6 @@ def test_away_longer_than_history() -> None:
             commit = catalog.commit_at(old["epoch"] << 40 | old["seq"])
             assert commit is not None
             assert old["digest"] == commit.digest.hex()
-
-
-def put_back(image: Path, path: Path) -> None:
-    """What was in a directory; the directory itself stays, as a standby's root does in an image of its filesystem."""
-    for entry in path.iterdir():
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    shutil.copytree(image, path, dirs_exist_ok=True)
 
 
 @pytest.mark.timeout(240)
