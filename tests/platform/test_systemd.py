@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.capture.access.image import ImageLimits
+
 UNITS = Path(__file__).parents[2] / "systemd"
 
 needs = {
@@ -57,6 +59,15 @@ def test_capabilities_are_known() -> None:
     wanted = {name for line in lines if line.startswith("CapabilityBoundingSet=") for name in line[22:].split()}
     known = {line.split()[0].upper() for line in _run("systemd-analyze", "capability")[1].splitlines() if line}
     assert wanted == {name for name in wanted if name in known} != set()
+
+
+def test_what_stands_still_fits_into_locked_memory() -> None:
+    """Without the limit the default of 8 MiB refuses the lock, and the image of a freeze is only touched."""
+    lines = (UNITS / "hikae.service").read_text().splitlines()
+    limits = [
+        int(line.removeprefix("LimitMEMLOCK=").removesuffix("M")) << 20 for line in lines if "LimitMEMLOCK=" in line
+    ]
+    assert [True] == [limit >= ImageLimits().bytes for limit in limits]
 
 
 @needs["systemd-analyze"]
