@@ -1,8 +1,8 @@
 """What do the hosts find where a real one asks the network? Filled once, and kept.
 
-The cache stands in ``HIKAE_HOSTS_CACHE`` (default ``/var/cache/hikae-hosts``). ``base.img`` is a minimal Debian 12 with an
-ssh server, as a provider delivers it; ``debs/`` is a package archive of what the README installs; ``wheels/`` what its
-requirements name; ``hikae.git`` this repository as it is committed."""
+The cache stands in ``HIKAE_HOSTS_CACHE`` (default ``/var/cache/hikae-hosts``). ``system`` is a minimal Debian 12 with an
+ssh server, as a provider delivers it, and ``disk`` the same on a filesystem; ``debs/`` is a package archive of what the README
+installs; ``wheels/`` what its requirements name; ``hikae.git`` this repository as it is committed."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ class Cache:
     def fill(self, repository: Path) -> None:
         """Makes what is missing. Needs root, and the network the first time; ``CalledProcessError`` where a program fails."""
         self.top.mkdir(parents=True, exist_ok=True)
-        self._make_once("base", self._make_base)
+        base = _short_name(_BASE)
+        self._make_once(f"system-{base}", self._make_system)
         self._make_once(f"debs-{_short_name(' '.join(self._packages))}", self._make_debs)
-        self._make_once("base.img", self._make_image)
+        self._make_once(f"disk-{base}", self._make_disk)
         locks = (repository / "requirements" / "runtime.lock").read_bytes()
         self._make_once(f"wheels-{_short_name(locks.decode())}", lambda into: self._make_wheels(into, repository))
         shutil.rmtree(self.top / "hikae.git", ignore_errors=True)
@@ -44,7 +45,7 @@ class Cache:
 
     def disk_for(self, image: Path) -> None:
         """A fresh disk: a copy of the base."""
-        _run("cp", "--sparse=always", "--reflink=auto", str(self.top / "base.img"), str(image))
+        _run("cp", "--sparse=always", "--reflink=auto", str(self.top / "disk"), str(image))
 
     def _make_once(self, name: str, make: Callable[[Path], None]) -> None:
         into, unfinished = self.top / name, self.top / f"{name}.unfinished"
@@ -59,27 +60,31 @@ class Cache:
             link.unlink(missing_ok=True)
             link.symlink_to(into.name)
 
-    def _make_base(self, into: Path) -> None:
+    def _make_system(self, into: Path) -> None:
         _run("debootstrap", "--variant=minbase", f"--include={_BASE}", _SUITE, str(into))
 
     def _make_debs(self, into: Path) -> None:
         """An archive that apt can read: the packages and what they need beyond the base, with an index."""
-        base = self.top / "base"
-        _run("chroot", str(base), "apt-get", "-qq", "update")
-        _run("chroot", str(base), "apt-get", "-qq", "install", "--download-only", "--yes", *self._packages)
+        system = self.top / "system"
+        _run("chroot", str(system), "apt-get", "-qq", "update")
+        _run("chroot", str(system), "apt-get", "-qq", "install", "--download-only", "--yes", *self._packages)
         into.mkdir()
-        for deb in sorted((base / "var/cache/apt/archives").glob("*.deb")):
+        for deb in sorted((system / "var/cache/apt/archives").glob("*.deb")):
             shutil.move(deb, into / deb.name)
         (into / "Packages").write_text("\n".join(_index_entry(deb) for deb in sorted(into.glob("*.deb"))))
 
-    def _make_image(self, into: Path) -> None:
-        base = self.top / "base"
-        (base / "etc/apt/sources.list").write_text("deb [trusted=yes] file:/srv/cache/debs ./\n")
-        (base / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /srv/cache/wheels\n")
-        for lists in (base / "var/lib/apt/lists").glob("*_*"):
+    def _make_disk(self, into: Path) -> None:
+        """A filesystem of the system, told to install from the cache; the system itself goes on knowing the mirror."""
+        own = self.top / "system.own"
+        shutil.rmtree(own, ignore_errors=True)
+        _run("cp", "-a", "--reflink=auto", f"{self.top / 'system'}/.", str(own))
+        (own / "etc/apt/sources.list").write_text("deb [trusted=yes] file:/srv/cache/debs ./\n")
+        (own / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /srv/cache/wheels\n")
+        for lists in (own / "var/lib/apt/lists").glob("*_*"):
             lists.unlink()
         _run("truncate", "--size", _DISK, str(into))
-        _run("mkfs.ext4", "-q", "-d", str(base), str(into))
+        _run("mkfs.ext4", "-q", "-d", str(own), str(into))
+        shutil.rmtree(own)
 
     def _make_wheels(self, into: Path, repository: Path) -> None:
         lock = repository / "requirements" / "runtime.lock"
