@@ -18,7 +18,7 @@ from agent.apply.holds import Holds, JudgedFrom
 from agent.apply.output.directory import DirectoryOutput
 from agent.apply.output.unkept import LEFT_OUT
 from agent.apply.ports import CatalogView, Early, LocalFacts, ReadChunk, ReadPatch
-from agent.apply.results import Applied, Held, Report, StandbyFailed, VerifyReport, silent
+from agent.apply.results import Applied, Held, Report, RootFailed, VerifyReport, silent
 from agent.apply.run.one_run import Means
 from agent.apply.run.wanted import Plan
 from agent.apply.standby.kept_problems import Remembered
@@ -119,7 +119,7 @@ class Applier:
         return self._standby.adopting if self._prepared else None
 
     def is_there(self) -> bool:
-        """Whether the root is there and ours, now. For the applying thread; raises ``StandbyFull``, ``StandbyFailed``."""
+        """Whether the root is there and ours, now. For the applying thread; raises ``RootFull``, ``RootFailed``."""
         try:
             self._standby.open()
         except Held:
@@ -135,7 +135,7 @@ class Applier:
         self.holds.accept(number)
 
     def prepare(self) -> None:
-        """Make sure that the root is there and ours. Raises ``Held``, ``StandbyFull``, ``StandbyFailed``."""
+        """Make sure that the root is there and ours. Raises ``Held``, ``RootFull``, ``RootFailed``."""
         try:
             output = self._standby.open()
         except Held as held:
@@ -173,7 +173,7 @@ class Applier:
         (``unheld``: no hold is looked for then). Where ``has_newer()`` it returns before
         large files are whole: all else equals ``target`` then, and the next converge goes on with them.
 
-        Raises ``Held`` (also on the board), ``StandbyFull``, ``StandbyFailed`` and errors of our stores. After any of these,
+        Raises ``Held`` (also on the board), ``RootFull``, ``RootFailed`` and errors of our stores. After any of these,
         and after ``Applied.failed``, the next converge believes nothing of what stands and goes on from the same place."""
         self.prepare()
         reached = self._reached
@@ -243,12 +243,12 @@ class Applier:
     def checkpoint(self) -> None:
         """Make what was applied durable: the standby's filesystem first, then our knowledge of it.
 
-        Raises ``StandbyFailed``: what was written since the last checkpoint is doubtful and is looked at again."""
+        Raises ``RootFailed``: what was written since the last checkpoint is doubtful and is looked at again."""
         if self.checkpointed:
             return
         try:
             output = self._standby.open()
-        except StandbyFailed:
+        except RootFailed:
             self._reached.fail()
             raise
         self._reached.write(output, self._reader, self._means.clock)
@@ -306,11 +306,11 @@ class Applier:
         return Verification(asked, self.moment, self._means.clock.monotonic, self._means.limits.verify)
 
     def moment(self) -> Comparison:
-        """What a verify compares now. Raises as :meth:`prepare`, and ``StandbyFailed`` where nothing is known of what stands."""
+        """What a verify compares now. Raises as :meth:`prepare`, and ``RootFailed`` where nothing is known of what stands."""
         self.prepare()
         if self._reached.lost:
             reason = "it is not known yet what of it is as it should be; everything is being compared"
-            raise StandbyFailed("verify", self._standby.path, reason, "it goes on by itself; see hikae status")
+            raise RootFailed("verify", self._standby.path, reason, "it goes on by itself; see hikae status")
         means, reached = self._means, self._reached
         return Comparison(
             self._standby.open(), self._reader, self.stands, means.read, self._local.get, means.left_out,

@@ -9,7 +9,7 @@ from agent.apply.output.directory import foreign_errors
 from agent.apply.output.seam import Output
 from agent.apply.owed_versions import Short
 from agent.apply.ports import CatalogView, LocalFacts
-from agent.apply.results import StandbyFailed
+from agent.apply.results import RootFailed
 from agent.apply.run.late_files import LateFiles
 from agent.apply.run.wanted import Plan
 from agent.apply.standby.standby_token import TOKEN, Age, Token, newest_token
@@ -203,7 +203,7 @@ class Checkpoint:
         self._go_back()
 
     def write(self, output: Output, view: CatalogView, clock: Clock) -> None:
-        """Make what was done durable: the standby's filesystem first, then our knowledge of it. Raises ``StandbyFailed``.
+        """Make what was done durable: the standby's filesystem first, then our knowledge of it. Raises ``RootFailed``.
 
         On entry every run since the last checkpoint that came to its end is noted in local facts. On exit they and the standby
         are durable and of one time, and what is not in doubt is vouched for."""
@@ -213,7 +213,7 @@ class Checkpoint:
                 self._draw(output, commit)
             synced_at = clock.now_ns()
             output.sync()
-        except StandbyFailed:
+        except RootFailed:
             self.fail()
             raise
         if self.trusted:

@@ -20,7 +20,7 @@ from agent.apply.output.ledger import Ledger
 from agent.apply.output.seam import Output
 from agent.apply.output.unkept import UnkeptReport
 from agent.apply.ports import CatalogView, LocalFacts
-from agent.apply.results import Applied, Report, StandbyFailed, silent
+from agent.apply.results import Applied, Report, RootFailed, silent
 from agent.apply.run.late_files import LateFiles
 from agent.apply.run.one_run import Means, Run
 from agent.apply.run.standing_entries import StandingEntries
@@ -53,7 +53,7 @@ def converge_root(root: AnyRoot, target: Commit, progress: Report = silent) -> A
 
     What it equals now is known from its facts, may be newer or older, and is believed only where the last run came to its end.
     Of a root that is not known all is compared. What a run left that was cut short is found by the keys of every commit between,
-    as long as its own can be read; else all is compared. Raises ``StandbyFull``, ``StandbyFailed``, ``Held`` and errors of our
+    as long as its own can be read; else all is compared. Raises ``RootFull``, ``RootFailed``, ``Held`` and errors of our
     stores; ``Applied.failed`` counts objects that could not be made, each with a problem."""
     converger = Converger(root.facts, root.means)
     reached = converger.reached
@@ -138,13 +138,13 @@ class Converger:
         try:
             act(run)
         except OSError as error:
-            raise whole(error, output.path, output.what) or StandbyFailed(
+            raise whole(error, output.path, output.what) or RootFailed(
                 "apply", output.path, str(error), _AGAIN
             ) from error
         except NotFound as error:
             # The history that the difference needs is pruned: what stands is laid beside the whole commit.
             self.reached.lost = True
-            raise StandbyFailed("apply", output.path, error.reason, _AGAIN) from error
+            raise RootFailed("apply", output.path, error.reason, _AGAIN) from error
         finally:
             self.reached.short.add(run.wanted.left)
             run.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from agent.apply.applier import Applier
 from agent.apply.brake.limits import ACCEPTABLE
-from agent.apply.results import ApplyFacts, ApplyPhase, ApplyProgress, Held, Report, StandbyFull, VerifyReport, silent
+from agent.apply.results import ApplyFacts, ApplyPhase, ApplyProgress, Held, Report, RootFull, VerifyReport, silent
 from agent.apply.stopping import ApplyStopped
 from agent.apply.verifying.queue import VerifyOrder, VerifyQueue
 from agent.apply.verifying.verification import Verification
@@ -275,7 +275,7 @@ class ApplyLoop:
                 self._wait(LOOK_AGAIN_SECONDS, ApplyPhase.HELD, hold=held.hold)
         except ApplyStopped:
             return
-        except StandbyFull as full:
+        except RootFull as full:
             self._complain(STANDBY_DISK_FULL, full)
             self._back_off(ApplyPhase.FULL, full)
         except HikaeError as error:

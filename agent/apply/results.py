@@ -117,12 +117,12 @@ class Held(Refused):
         return Hold(self.code, self.reason, self.remedy)
 
 
-class StandbyFull(TryAgain):
-    """No room on the standby's filesystem. What was begun is redone when there is."""
+class RootFull(TryAgain):
+    """No room on the filesystem of the root that is written. What was begun is redone when there is."""
 
 
-class StandbyFailed(TryAgain):
-    """The standby's filesystem gave an error that is not about one entry (EIO, EROFS …)."""
+class RootFailed(TryAgain):
+    """The filesystem of the root that is written gave an error that is not about one entry (EIO, EROFS …)."""
 
 
 class ChunkLost(HikaeError):

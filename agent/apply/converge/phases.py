@@ -25,7 +25,7 @@ from agent.fs.walk import is_empty
 
 def converge(run: Run) -> None:
     """Make the root equal to the run's target. What fails alone is in the tally; what ends the run is raised
-    (``StandbyFull``, ``StandbyFailed``, errors of our own stores), and everything is looked at again the next time.
+    (``RootFull``, ``RootFailed``, errors of our own stores), and everything is looked at again the next time.
 
     On entry the root equals the plan's base, where it is trusted, and holds anything else. On exit, if nothing failed, it
     equals the target but for late files and what the target owes, and every object is noted in local facts."""

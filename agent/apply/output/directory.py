@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from agent.apply.ports import Adopted
-from agent.apply.results import Held, StandbyFailed, StandbyFull
+from agent.apply.results import Held, RootFailed, RootFull
 from agent.core.problem_codes import STANDBY_UNSAFE
 from agent.core.rows import PRIVATE_DIR
 from agent.fs import confined, project
@@ -191,11 +191,11 @@ class DirectoryOutput:
                 os.rmdir(_OF_PROJECT, dir_fd=self.temp)
 
     def sync(self) -> None:
-        """Write everything out. Raises ``StandbyFailed``: what was applied since the checkpoint is doubtful then."""
+        """Write everything out. Raises ``RootFailed``: what was applied since the checkpoint is doubtful then."""
         try:
             sync_filesystem(self.root)
         except OSError as error:
-            raise StandbyFailed(f"sync {self.what}", self.path, error.strerror or str(error)) from error
+            raise RootFailed(f"sync {self.what}", self.path, error.strerror or str(error)) from error
 
 
 def _rmdir(fd: int, name: bytes) -> bool:
@@ -310,11 +310,11 @@ def foreign_errors(path: str, what: str) -> Iterator[None]:
         raise mapped from error
 
 
-def whole(error: OSError, path: str, what: str) -> StandbyFull | StandbyFailed | None:
+def whole(error: OSError, path: str, what: str) -> RootFull | RootFailed | None:
     """The error as one that ends the run, or None when it concerns a single entry."""
     reason = error.strerror or str(error)
     if error.errno in _FULL:
-        return StandbyFull("apply", path, reason, f"free room on {what}'s filesystem; it goes on by itself")
+        return RootFull("apply", path, reason, f"free room on {what}'s filesystem; it goes on by itself")
     if error.errno in _BROKEN:
-        return StandbyFailed("apply", path, reason, f"look at {what}'s filesystem; it is tried again")
+        return RootFailed("apply", path, reason, f"look at {what}'s filesystem; it is tried again")
     return None

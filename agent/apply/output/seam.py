@@ -117,5 +117,5 @@ class Output(Protocol):
         ...
 
     def sync(self) -> None:
-        """Write everything out. Raises ``StandbyFailed``: what was changed since the last sync is doubtful then."""
+        """Write everything out. Raises ``RootFailed``: what was changed since the last sync is doubtful then."""
         ...

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from agent.apply.bounds import VerifyLimits
 from agent.apply.commit_numbers import counts_at
-from agent.apply.results import ApplyProgress, Report, StandbyFailed, VerifyReport
+from agent.apply.results import ApplyProgress, Report, RootFailed, VerifyReport
 from agent.apply.verifying.comparison import Comparison
 from agent.apply.verifying.walk import Steps, VerifyWalk
 from agent.core.errors import NotFound
@@ -58,7 +58,7 @@ class Verification:
         return self._limits.share * took
 
     def turn(self, *, whole: bool = False) -> VerifyReport | None:
-        """A slice, or with ``whole`` all that is left; the report once it is through. Raises as ``moment``, and ``StandbyFailed``
+        """A slice, or with ``whole`` all that is left; the report once it is through. Raises as ``moment``, and ``RootFailed``
         where more changes than can be looked at."""
         now = self._moment()
         walk = self._begun(now)
@@ -85,7 +85,7 @@ class Verification:
         self._anew += 1
         if self._anew > self._limits.anew:
             reason = "more changes than can be looked at: it was begun anew again and again"
-            raise StandbyFailed("verify", "", reason, "try it again when less is written, or pause the apply meanwhile")
+            raise RootFailed("verify", "", reason, "try it again when less is written, or pause the apply meanwhile")
         return self._new_walk(now)
 
     def _new_walk(self, now: Comparison) -> VerifyWalk:

@@ -71,7 +71,7 @@ def go_back(
     """Make it equal to ``target``, durably; only what stands as capture knows it is overwritten. ``look`` is called before every
     change, and raises what is to end it; then, and after a crash, the next call goes on.
 
-    Raises ``StandbyFull``, ``StandbyFailed``, ``Held``, and what reading the moment raises."""
+    Raises ``RootFull``, ``RootFailed``, ``Held``, and what reading the moment raises."""
     if facts.is_there(target.number):
         return WentBack()
     kept = KeptChanges(facts, board, clock)

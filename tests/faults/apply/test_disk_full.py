@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.results import StandbyFull
+from agent.apply.results import RootFull
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Tree, rig
 
@@ -42,7 +42,7 @@ def test_a_full_disk_stops_it_and_room_lets_it_go_on(tmp_path: Path, small: Path
             tree.file(d, b"%d" % number, bytes([number]) * (400_000 if large else 10))
         commit = it.commit(tree)
         for _ in range(2):
-            with pytest.raises(StandbyFull):
+            with pytest.raises(RootFull):
                 applier.converge(commit)
             assert [] == os.listdir(small / ".hikae" / "t")
         subprocess.run(["mount", "-o", "remount,size=8m,nr_inodes=500", small], check=True)

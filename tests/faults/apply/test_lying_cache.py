@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.results import StandbyFailed
+from agent.apply.results import RootFailed
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Rig, Tree, rig
 from fakes.loop_image import can_mount, make_image, mounted
@@ -96,7 +96,7 @@ def test_a_failed_sync_of_the_standby_is_a_redo(on_a_disk: tuple[Rig, Path], rng
     newest = it.commit(tree)
     applier.converge(newest)
     lose(image, written[:4096])
-    with unsyncable(applier._standby.open().root), pytest.raises(StandbyFailed):
+    with unsyncable(applier._standby.open().root), pytest.raises(RootFailed):
         applier.checkpoint()
     assert (before, True) == (applier.applied, applier.redoes)
     applier.converge(newest)

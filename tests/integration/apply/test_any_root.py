@@ -17,7 +17,7 @@ from agent.apply.bounds import USUAL, ApplyLimits
 from agent.apply.converger import AnyRoot, converge_root
 from agent.apply.output.directory import Handling, no_step, open_output
 from agent.apply.ports import NOTHING_EARLY, NothingAdopted, no_patch, nothing_left_out
-from agent.apply.results import Applied, StandbyFull
+from agent.apply.results import Applied, RootFull
 from agent.apply.run.one_run import Means
 from agent.apply.writing.file_content import told_lost
 from agent.core.chunks import DATA
@@ -217,6 +217,6 @@ def test_what_goes_wrong_with_the_root_is_told_of_the_root(it: Rig) -> None:
     def full(_: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(StandbyFull) as caught:
+    with pytest.raises(RootFull) as caught:
         Beside(it).to(commit, full)
     assert "free room on the directory's filesystem; it goes on by itself" == caught.value.remedy

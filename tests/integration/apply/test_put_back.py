@@ -10,7 +10,7 @@ import pytest
 
 from agent.apply.applier import Applier
 from agent.apply.loop import ApplyLoop
-from agent.apply.results import ApplyPhase, Held, StandbyFailed
+from agent.apply.results import ApplyPhase, Held, RootFailed
 from agent.core.clock import SystemClock
 from agent.core.ids import NOTHING, ROOT, CommitNumber
 from agent.store.catalog.catalog import Catalog
@@ -176,7 +176,7 @@ def test_a_standby_of_another_time_is_not_verified(it: Rig) -> None:
     _applied(it, _change(tree)).close()
     _move_inside(image, it.root)
     second = it.applier()
-    with pytest.raises(StandbyFailed):
+    with pytest.raises(RootFailed):
         second.verify(deep=False)
 
 
