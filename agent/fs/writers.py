@@ -15,6 +15,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -122,25 +123,38 @@ def _asked_of(fd: int, name: str) -> bool:
 def _writes(process: Path, below: _Below) -> str | None:
     """What a process may write below it; "" where it cannot be looked into, None for nothing."""
     try:
-        return next(_opened(process, below), None) or next(_mapped(process, below), None)
+        # A thread may have a table of open files of its own (CLONE_FILES), and live on when the first one has ended.
+        threads = [_PROC / name for name in os.listdir(process / "task")]
+        return next(_held(threads, below), None)
     except PermissionError:
         return "" if _lives(process) else None
     except (FileNotFoundError, ProcessLookupError):
         return None
 
 
-def _opened(process: Path, below: _Below) -> Iterator[str]:
-    for name in os.listdir(process / "fd"):
-        link = str(process / "fd" / name)
+def _held(threads: list[Path], below: _Below) -> Iterator[str]:
+    for thread in threads:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield from _opened(thread, below)
+    for thread in threads:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if lines := (thread / "maps").read_text(errors="surrogateescape").splitlines():
+                yield from _mapped(thread, lines, below)
+                return  # the memory of all is one
+
+
+def _opened(thread: Path, below: _Below) -> Iterator[str]:
+    for name in os.listdir(thread / "fd"):
+        link = str(thread / "fd" / name)
         with suppress(FileNotFoundError, ProcessLookupError):
             path = os.readlink(link)
-            if path.startswith("/") and _is_for_writing(process, name) and _is_file(link) and below.has(link, path):
+            if path.startswith("/") and _is_for_writing(thread, name) and _is_file(link) and below.has(link, path):
                 yield path
 
 
-def _is_for_writing(process: Path, name: str) -> bool:
+def _is_for_writing(thread: Path, name: str) -> bool:
     """``flags`` of fdinfo is octal (proc_pid_fdinfo(5))."""
-    for line in (process / "fdinfo" / name).read_text().splitlines():
+    for line in (thread / "fdinfo" / name).read_text().splitlines():
         if line.startswith("flags:"):
             flags = int(line.split()[1], 8)
             return not flags & os.O_PATH and flags & os.O_ACCMODE != os.O_RDONLY
@@ -153,15 +167,50 @@ def _is_file(link: str) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_nlink > 0
 
 
-def _mapped(process: Path, below: _Below) -> Iterator[str]:
+def _mapped(process: Path, maps: list[str], below: _Below) -> Iterator[str]:
     """``7f00-7f10 rw-s 0 fe:01 1234  /srv/web/db`` (proc_pid_maps(5))."""
-    for line in (process / "maps").read_text(errors="surrogateescape").splitlines():
+    for line in maps:
         parts = line.split(maxsplit=5)
-        if len(parts) == 6 and parts[5].startswith("/") and parts[1][1] == "w" and parts[1][3] == "s":
+        if len(parts) == 6 and parts[5].startswith("/") and parts[1][3] == "s":
+            addresses, access, _, _, _, path = parts
+            link = str(process / "map_files" / addresses)
             with suppress(FileNotFoundError, ProcessLookupError):
-                link = str(process / "map_files" / parts[0])
-                if not parts[5].endswith(_DELETED) and below.has(link, parts[5]):
-                    yield parts[5]
+                if _has_name(link, path) and _is_written(process, addresses, access, partial(below.has, link, path)):
+                    yield path
+
+
+def _is_written(process: Path, addresses: str, access: str, is_below: Callable[[], bool]) -> bool:
+    """Whether a shared mapping is below it, and written or may be; the kernel is asked of few, since it counts all pages for it."""
+    if access[1] == "w":
+        return is_below()
+    try:
+        return is_below() and _may_be_written(process, addresses)
+    except PermissionError:
+        if _may_be_written(process, addresses):
+            raise
+        return False
+
+
+def _may_be_written(process: Path, addresses: str) -> bool:
+    """Whether mprotect(2) makes it writable: it was mapped from a descriptor for writing (``mw``, proc_pid_smaps(5))."""
+    within = False
+    with (process / "smaps").open(errors="surrogateescape") as lines:
+        for line in lines:
+            if within and line.startswith("VmFlags:"):
+                return "mw" in line.split()
+            within = within or line.startswith(f"{addresses} ")
+    return False
+
+
+def _has_name(link: str, path: str) -> bool:
+    """Whether a mapped file still has one: that by which it was opened may be gone, or end as those do that are. Who may not ask
+    goes by its end."""
+    if not path.endswith(_DELETED):
+        return True
+    try:
+        return os.stat(link).st_nlink > 0
+    except PermissionError:
+        return False
 
 
 def _lives(process: Path) -> bool:

@@ -32,19 +32,51 @@ def _of(found: list[Writer], process: int) -> list[str]:
     return [one.path for one in found if one.process == process]
 
 
+#: Maps ``p`` shared and closes it, as a program does that keeps no descriptor (Python's ``mmap`` keeps one).
+MAPS = (
+    "import ctypes; libc = ctypes.CDLL(None); libc.mmap.restype = ctypes.c_void_p; "
+    "maps = lambda fd, access: (libc.mmap(None, 4096, access, mmap.MAP_SHARED, fd, 0), os.close(fd)); "
+)
+#: Runs ``body`` in a thread with a table of open files of its own, and waits until it has.
+THREAD = (
+    "import ctypes, threading; done = threading.Event(); libc = ctypes.CDLL(None); forever = threading.Event(); "
+    "body = lambda: (libc.unshare(0x400), os.open(p, os.O_RDWR), done.set(), forever.wait()); "
+    "threading.Thread(target=body, daemon=True).start(); done.wait()"
+)
+
+
 @pytest.mark.parametrize(
     ("code", "writes"),
     [
         ("f = open(p, 'r+b')", True),
         ("f = os.open(p, os.O_WRONLY | os.O_APPEND)", True),
         ("f = open(p, 'r+b'); m = mmap.mmap(f.fileno(), 0); f.close()", True),
+        (MAPS + "maps(os.open(p, os.O_RDWR), mmap.PROT_READ | mmap.PROT_WRITE)", True),
+        (MAPS + "maps(os.open(p, os.O_RDWR), mmap.PROT_READ)", True),
+        (THREAD, True),
+        (MAPS + "maps(os.open(p, os.O_RDONLY), mmap.PROT_READ)", False),
+        (MAPS + "maps(os.open(p, os.O_RDWR), mmap.PROT_READ | mmap.PROT_WRITE); os.unlink(p)", False),
         ("f = open(p, 'rb')", False),
         ("f = open(p, 'rb'); m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ); f.close()", False),
         ("f = os.open(p, os.O_PATH)", False),
         ("f = open(p, 'r+b'); os.unlink(p)", False),
         ("f = os.open(os.path.dirname(p), os.O_RDONLY)", False),
     ],
-    ids=["read and write", "append", "mapped", "read", "mapped to read", "only a path", "removed", "directory"],
+    ids=[
+        "read and write",
+        "append",
+        "mapped",
+        "mapped and closed",
+        "mapped to be writable later",
+        "of one thread",
+        "closed, to read",
+        "closed, removed",
+        "read",
+        "mapped to read",
+        "only a path",
+        "removed",
+        "directory",
+    ],
 )
 def test_who_has_a_file_open_for_writing_is_found(tmp_path: Path, code: str, writes: bool) -> None:
     """With its process and the path; who only reads is not."""
@@ -55,6 +87,20 @@ def test_who_has_a_file_open_for_writing_is_found(tmp_path: Path, code: str, wri
         found = writers_below(str(tmp_path / "tree"), lambda _: False)
         assert ([str(path)] if writes else []) == _of(found, process)
         assert not writes or all(one.path for one in found), "who cannot be looked into is not named beside who writes"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to look at what is mapped")
+@pytest.mark.parametrize(
+    "way", ["os.rename(p, p + ' (deleted)'); p += ' (deleted)'", "os.link(p, p + '2'); gone = True"]
+)
+def test_a_mapped_file_that_looks_removed_and_is_not(tmp_path: Path, way: str) -> None:
+    """It is named so, or the name by which it was opened is gone and it has another."""
+    path = tmp_path / "tree/file"
+    path.parent.mkdir()
+    path.write_bytes(b"content")
+    code = f"{MAPS}gone = False; {way}; maps(os.open(p, os.O_RDWR), mmap.PROT_READ | mmap.PROT_WRITE); gone and os.unlink(p)"
+    with _holding(code, path) as process:
+        assert [f"{path} (deleted)"] == _of(writers_below(str(tmp_path / "tree"), lambda _: False), process)
 
 
 def test_what_stands_beside_is_none_of_it(tmp_path: Path) -> None:
