@@ -8,6 +8,7 @@ from datetime import datetime
 from agent.cli.output import answer_json, remark, say
 from agent.operations.declaration import Json
 from agent.status.figures import size_text
+from agent.status.text import shown
 
 _NAME = 20
 #: More on one day are shown as this.
@@ -23,13 +24,19 @@ def counted_generations(count: int) -> str:
 def say_plan(dataset: str, plan: Json, dry_run: bool) -> None:
     """What would go, and why each other stays."""
     for one in plan["stays"] if dry_run else ():
-        say(f"stays  {one['generation']:<{_NAME}}{one['why']}")
+        say(f"stays  {one['generation']:<{_NAME}}{one['why']}{_label(one)}")
     for one in plan["goes"]:
-        say(f"goes   {one['generation']:<{_NAME}}{one['why']}")
+        say(f"goes   {one['generation']:<{_NAME}}{one['why']}{_label(one)}")
+    if any(_label(one) for one in plan["goes"]):
+        remark(f"  a label alone keeps none: hikae generations pin {dataset} GENERATION does, or labels of keep")
     if not plan["goes"]:
         say(f"{dataset}: nothing would go")
     elif plan["bytes"]:
         say(f"{dataset}: the next collection then frees about {size_text(plan['bytes'])} of the vault")
+
+
+def _label(one: Json) -> str:
+    return f" ({shown(one['label'])})" if one.get("label") else ""
 
 
 def say_simulation(dataset: str, answer: Json, as_json: bool) -> None:

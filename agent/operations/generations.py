@@ -81,9 +81,9 @@ class GenerationsUnpinRequest(DatasetRequest[Json]):
 
 @dataclass(frozen=True, slots=True)
 class GenerationsExpireRequest(DatasetRequest[Json]):
-    """Let go of the generations that no rule of this node's configuration keeps: ``{"goes": [{"generation", "why"}], "stays":
-    [{"generation", "why"}], "bytes"}``; ``bytes``: what those that go keep of the vault, each counted alone; null:
-    not counted.
+    """Let go of the generations that no rule of this node's configuration keeps: ``{"goes": [{"generation", "why",
+    "label"}], "stays": [{"generation", "why", "label"}], "bytes"}``; ``bytes``: what those that go keep of the vault,
+    each counted alone; null: not counted.
     With ``dry_run`` nothing goes. What pins, ``immutable_for`` and readers hold stays, whoever asks. With ``simulate`` nothing
     goes either, and what is answered is what the rules would keep after three years of the schedule: ``{"schedule", "until",
     "simulated": [{"time", "why"}]}``."""
@@ -206,9 +206,13 @@ def _simulated(rules: Generations) -> Json:
 
 
 def _judged(verdicts: list[RetentionVerdict], freed: int | None) -> Json:
-    goes = [{"generation": one.generation.name, "why": one.why} for one in verdicts if one.goes]
-    stays = [{"generation": one.generation.name, "why": one.why} for one in verdicts if not one.goes]
+    goes = [_verdict(one) for one in verdicts if one.goes]
+    stays = [_verdict(one) for one in verdicts if not one.goes]
     return {"goes": goes, "stays": stays, "bytes": freed}
+
+
+def _verdict(one: RetentionVerdict) -> Json:
+    return {"generation": one.generation.name, "why": one.why, "label": one.generation.label}
 
 
 def _pinned(call: DatasetCall, said: str, *, pinned: bool) -> Json:

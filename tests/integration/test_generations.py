@@ -94,6 +94,7 @@ def test_what_stood_is_kept_before_a_hold_is_accepted() -> None:
         assert look["history"]["reaches"] is not None
         expired = both.beta.json("generations", "expire", "web", "--dry-run")
         assert ([], True, 0) == (expired["goes"], "a week" in expired["stays"][0]["why"], expired["bytes"])
+        assert {"generation", "why", "label"} == expired["stays"][0].keys()
 
 
 def test_at_a_hundredth_of_the_brake_what_stood_is_kept() -> None:

@@ -104,6 +104,10 @@ def test_what_would_go_is_said_before_it_is_asked_for(capfd: pytest.CaptureFixtu
     assert {("generations-expire", "web", True, False)} == set(controls.calls)
     code, out, _ = hikae(capfd, controls, "generations", "expire", "web", "--yes")
     assert (0, "web: 1 generation let go of, 1 stay\n") == (code, out)
+    controls.going = ({"generation": NAME, "why": "no rule keeps it", "label": "before-release"},)
+    code, out, err = hikae(capfd, controls, "generations", "expire", "web", "--dry-run")
+    assert (0, f"goes   {NAME}    no rule keeps it (before-release)") == (code, out.splitlines()[1])
+    assert "hikae generations pin web GENERATION" in err
     controls.going = ()
     assert (0, "web: nothing would go\n", "") == hikae(capfd, controls, "generations", "expire", "web")
 
