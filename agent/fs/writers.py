@@ -180,7 +180,7 @@ def _mapped(process: Path, maps: list[str], below: _Below) -> Iterator[str]:
 
 
 def _is_written(process: Path, addresses: str, access: str, is_below: Callable[[], bool]) -> bool:
-    """Whether a shared mapping is below it, and written or may be; the kernel is asked of few, since it counts all pages for it."""
+    """Whether a shared mapping is below it, and written or may be. The kernel is asked that of few: it counts all pages then."""
     if access[1] == "w":
         return is_below()
     try:
