@@ -92,17 +92,11 @@ class KeptStores:
 
     def run(self, steps: int) -> None:
         """So many random acts. After each of them nothing is lost."""
-        acts: list[Callable[[], None]] = [
-            self.commit,
-            self.commit,
-            self.commit,
-            self.take,
-            self.take,
-            self.upkeep,
-            self.pass_time,
-        ]
-        acts += [self.pass_time, self.upkeep, self.collect, self.jump, self.pin, self.expire, self.lease, self.reload]
-        acts += [self.end_lease, self.kill, self.reboot]
+        acts: list[Callable[[], None]] = (
+            [self.commit] * 6 + [self.pass_time] * 4 + [self.upkeep] * 4 + [self.collect] * 4
+        )
+        acts += [self.take, self.take, self.expire, self.expire, self.pin, self.jump, self.reload]
+        acts += [self.lease, self.end_lease, self.end_lease, self.kill, self.reboot]
         for _ in range(steps):
             act = self.chance.choice(acts)
             act()
@@ -137,7 +131,7 @@ class KeptStores:
 
     def take(self) -> None:
         """A generation of the newest commit."""
-        pinned = self.chance.random() < 0.1
+        pinned = self.chance.random() < 0.05
         wanted = WantedGeneration(self.chance.choice(list(Cause)), pinned=pinned)
         one = self.keeper.keep(self.catalog, wanted, SourceAnswer(NOTHING))
         self.taken[one.name] = self.now
@@ -156,7 +150,7 @@ class KeptStores:
         self._promise(self._names())
         begins = self.keeper.upkeep(self.catalog)
         self.gone = max(self.gone, self.now - self.dataset.history * _SECOND)
-        for _ in range(self.chance.choice((0, 1, 3, 1000))):
+        for _ in range(self.chance.choice((0, 3, 1000, 1000))):
             if not self.expiry.turn(Horizons(begins, begins)):
                 break
 
@@ -171,22 +165,22 @@ class KeptStores:
     def pin(self) -> None:
         """One is pinned, or is not any more."""
         if generations := self.catalog.generations():
-            one = self.chance.choice(generations)
+            one = self.chance.choice([one for one in generations if one.pinned] or generations)
             self.catalog.keep_generations([replace(one, pinned=not one.pinned)])
             self.pinned ^= {one.name}
 
     def reload(self) -> None:
         """Other rules and promises."""
         keep = self.chance.choice((Keep(last=1), Keep(last=3), Keep(hourly=2, daily=2), Keep(labels=("none",))))
-        immutable = self.chance.choice((None, 3600, 3 * DAY, 30 * DAY))
-        history = self.chance.choice((60, 3600, DAY, 7 * DAY))
+        immutable = self.chance.choice((None, None, 3600, 3 * DAY))
+        history = self.chance.choice((60, 60, 600, 3600, DAY))
         self.dataset = replace(
             self.dataset, history=history, generations=Generations(keep=keep, immutable_for=immutable)
         )
 
     def pass_time(self) -> None:
         """Minutes, or days."""
-        seconds = self.chance.choice((1, 60, 1800, 7200, DAY, 4 * DAY))
+        seconds = self.chance.choice((60, 1800, 7200, DAY, 4 * DAY))
         self.now += seconds * _SECOND
         self.clock.advance(seconds)
 
@@ -208,14 +202,14 @@ class KeptStores:
 
     def collect(self) -> None:
         """What came before the last one and nothing names goes; commits come meanwhile, and perhaps the agent is killed."""
-        dies, comes = self.chance.random() < 0.4, self.chance.random() < 0.5
+        dies, comes = self.chance.random() < 0.3, self.chance.random() < 0.7
 
         def look() -> None:
             if dies and self.chance.random() < 0.1:
                 self._image()
                 raise Killed
-            if comes and self.chance.random() < 0.3:
-                self.chance.choice((self.commit, self.take, self.upkeep))()
+            if comes and self.chance.random() < 0.6:
+                self.chance.choice((self.commit, self.commit, self.commit, self.take, self.upkeep))()
 
         end = self.vault.sync()
         try:

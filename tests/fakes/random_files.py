@@ -10,7 +10,7 @@ from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, PIECE, Chunk, name_of
 from agent.core.ids import ROOT, object_id
 from agent.core.patch import between
-from agent.core.rows import ObjectRow, encode_name, encode_object, name_key, object_key
+from agent.core.rows import ObjectRow, decode_object, encode_name, encode_object, is_object, name_key, object_key
 from agent.store.vault.codec import StoredChunk, pack_chunk, pack_patch
 from agent.store.vault.vault import Vault
 
@@ -35,6 +35,8 @@ class RandomFiles:
     def change(self, rows: Rows, vault: Vault) -> None:
         """One change; what it needs is in the vault, and pinned for ``CALL``, when it returns."""
         self._vault = vault
+        objects = (decode_object(row) for row in rows.values() if is_object(row))
+        self._live = {name for one in objects for _, name in chunks.names_in(one.content)}
         self._count += 1
         id, name = self.chance.choice(_IDS), self.chance.choice(_NAMES)
         if self.chance.random() < 0.2:
@@ -69,10 +71,16 @@ class RandomFiles:
         if not large or kind < 0.4:
             return self.chance.randbytes(self.chance.choice((300, 3000, 9000))), None
         raw = self.chance.choice(large)
-        if kind < 0.6:
-            return raw, None
+        if kind < 0.7:
+            return self.chance.choice(self._left(large)[:20] or large), None
         at = self.chance.randrange(len(raw) - 30)
         return raw[:at] + self.chance.randbytes(20) + raw[at + 20 :], raw
+
+    def _left(self, raws: list[bytes]) -> list[bytes]:
+        """Those that are in the vault although the newest commit does not name them: a collection may be about to take them."""
+        return [
+            raw for raw in raws if (name := name_of(raw)) not in self._live and self._vault.place_of(name) is not None
+        ]
 
     def _has(self, raw: bytes, base: bytes | None = None) -> Chunk:
         """It is in the vault when its commit is sealed."""
