@@ -13,13 +13,16 @@ from pathlib import Path
 
 from hosts.blocks import Block, Substitution, blocks_of, with_substitutions
 from hosts.cache import PROGRAMS, Cache, cache_directory
+from hosts.freezing import FrozenTree, SecondDisk
+from hosts.history import ANSWERS, GoingBack
 from hosts.host import Host, HostError
 from hosts.lan import Lan
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = ("alpha", "beta", "laptop")
-STEPS = ("install", "certificates", "configure", "start", "prove", "upgrade", "remove")
-PACKAGES = ("git", "python3-venv")
+FIRST_STEPS = ("install", "certificates", "configure", "start", "prove")
+STEPS = (*FIRST_STEPS, "upgrade", "remove", "keep", "look", "restore", "mount", "rollback")
+PACKAGES = ("git", "python3-venv", "fuse3")
 SUBSTITUTIONS = (
     Substitution(
         "https://git.example/hikae.git",
@@ -36,6 +39,7 @@ SUBSTITUTIONS = (
     ),
 )
 EXIT_SKIPPED = 77
+FUSE = "/dev/fuse"
 _DEBIAN = "systemd-container debootstrap e2fsprogs util-linux iproute2 git"
 _CONTENT = r"""cd /srv/web
 find . -path ./.hikae -prune -o -printf '%P %y %m %U:%G %s %T@ %l\n' | sort
@@ -48,7 +52,7 @@ def main() -> int:
     if reason := _what_is_missing():
         print(f"SKIPPED, nothing was tried: {reason}")
         return EXIT_SKIPPED
-    for one in SUBSTITUTIONS:
+    for one in (*SUBSTITUTIONS, *ANSWERS):
         print(f"substituted: {one.written} -> {one.instead} ({one.why})")
     print(
         "the hosts know each other's names by /etc/hosts, and the laptop's ssh key, as DNS and an administrator would have it"
@@ -94,17 +98,19 @@ class Story:
         self._lan = lan
         self._cache = cache
         self._hosts: dict[str, Host] = {}
+        self._second_disk = SecondDisk(work / "second.img")
         self._blocks = blocks_of((REPOSITORY / "README.md").read_text())
 
     def tell(self) -> None:
         """From bare disks to the removal; what still runs at the end is ended."""
         try:
             self._prepare()
-            for step in STEPS[:5]:
+            for step in FIRST_STEPS:
                 self._step(step)
             self._same("after the first sync")
             if os.environ.get("KEEP"):
                 self._wait_for_the_operator()
+            self._history()
             self._power_failure_of("beta")
             self._power_failure_of("alpha")
             self._upgrade()
@@ -113,12 +119,13 @@ class Story:
             for host in self._hosts.values():
                 if host.is_up():
                     host.cut_power()
+            self._second_disk.close()
 
     def _prepare(self) -> None:
         for name in NAMES:
             image = self._work / f"{name}.img"
             self._cache.disk_for(image)
-            self._hosts[name] = Host(name, image, self._lan, self._cache.top)
+            self._hosts[name] = Host(name, image, self._lan, self._cache.top, self._devices(name))
             self._hosts[name].boot()
             self._hosts[name].type(self._names() + f"hostname {name}; echo {name} > /etc/hostname\n", quiet=True)
         self._let_the_laptop_in()
@@ -136,20 +143,33 @@ class Story:
         for name in ("alpha", "beta"):
             self._hosts[name].type(f"mkdir -p ~/.ssh && echo '{key.strip()}' > ~/.ssh/authorized_keys\n", quiet=True)
 
-    def _step(self, step: str) -> None:
-        """Types the README's blocks of that step; there must be one."""
+    def _devices(self, name: str) -> tuple[str, ...]:
+        """What of this machine a host is given: fuse to beta, which mounts, a second disk to alpha, which freezes it."""
+        if name == "alpha":
+            return (self._second_disk.device,)
+        return (FUSE,) if name == "beta" and os.path.exists(FUSE) else ()
+
+    def _history(self) -> None:
+        alpha, beta = self._hosts["alpha"], self._hosts["beta"]
+        GoingBack(alpha, beta, self._step, self._below_the_root, can_mount=os.path.exists(FUSE)).tell()
+        self._same("after the rollbacks")
+        FrozenTree(alpha, beta, self._second_disk).tell()
+
+    def _step(self, step: str, more: tuple[Substitution, ...] = ()) -> str:
+        """Types the README's blocks of that step, of which there must be one; what they said."""
         mine = [block for block in self._blocks if block.step == step]
         if not mine:
             raise HostError(f"README.md has no block of the step {step!r}")
-        for block in mine:
-            self._type(block)
+        return "".join(self._type(block, more) for block in mine)
 
-    def _type(self, block: Block) -> None:
+    def _type(self, block: Block, more: tuple[Substitution, ...]) -> str:
+        said = []
         for name in block.hosts:
             began = time.monotonic()
             print(f"--- README.md:{block.line} ({block.step}) on {name}", flush=True)
-            self._hosts[name].type(with_substitutions(block.text, SUBSTITUTIONS))
+            said.append(self._hosts[name].type(with_substitutions(block.text, (*SUBSTITUTIONS, *more))))
             print(f"--- {time.monotonic() - began:.0f} s", flush=True)
+        return "".join(said)
 
     def _wait_for_the_operator(self) -> None:
         for host in self._hosts.values():
@@ -227,7 +247,7 @@ class Story:
         )
 
 
-_A_TREE = """mkdir -p /srv/web/old && cd /srv/web
+_A_TREE = """mkdir -p /srv/web/old /srv/web/etc && cd /srv/web; echo good > etc/app.conf
 for i in $(seq 300); do echo "page $i" > page-$i.html; done
 for i in $(seq 50); do echo $i > old/$i; done
 head -c 20000000 /dev/urandom > upload.bin

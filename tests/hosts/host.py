@@ -24,12 +24,13 @@ class HostError(Exception):
 class Host:
     """One server. Owned by the thread that made it; ``boot`` and ``cut_power`` may follow each other as often as one likes."""
 
-    def __init__(self, name: str, image: Path, lan: Lan, cache: Path) -> None:
+    def __init__(self, name: str, image: Path, lan: Lan, cache: Path, devices: tuple[str, ...] = ()) -> None:
         self.name = name
         self.image = image
         self.root = image.with_suffix("")
         self._lan = lan
         self._cache = cache
+        self._devices = devices
         self._container: subprocess.Popen[bytes] | None = None
         self._shell: subprocess.Popen[str] | None = None
 
@@ -93,6 +94,7 @@ class Host:
             "--console=pipe",
             f"--system-call-filter={_SYSTEM_CALLS}",
             f"--bind-ro={self._cache}:/srv/cache",
+            *(f"--bind={device}" for device in self._devices),
         ]
 
     def _await_leader(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from hosts.__main__ import NAMES, STEPS, SUBSTITUTIONS
 from hosts.blocks import Block, Substitution, blocks_of, with_substitutions
+from hosts.history import ANSWERS
 
 README = (Path(__file__).resolve().parents[3] / "README.md").read_text()
 
@@ -42,3 +43,8 @@ def test_the_readme_has_every_step_for_known_hosts_only() -> None:
 def test_the_clone_address_stands_in_the_readme() -> None:
     """Else the run would ask the network."""
     assert SUBSTITUTIONS[0].written in README
+
+
+def test_what_an_operator_would_answer_stands_in_the_readme() -> None:
+    """A block that is written anew would be typed without it, and wait for an answer that never comes."""
+    assert [one.written for one in ANSWERS if one.written not in README] == []
