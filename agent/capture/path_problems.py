@@ -112,7 +112,7 @@ class PathProblems:
     def unreadable(self, path: bytes, error: OSError) -> None:
         """The path cannot be read, or not be a row; what is known of it stays as it was."""
         if isinstance(error, Unfit):
-            said = f"it cannot be replicated: {error.strerror}; the standby keeps what it has of it"
+            said = f"it cannot be replicated: {error.strerror}; the standby keeps its last version, if it has one"
             self._put(UNFIT, Severity.WARNING, path, said, "make it smaller, or exclude it")
             return
         reason = os.strerror(error.errno) if error.errno else str(error)
@@ -126,7 +126,7 @@ class PathProblems:
             UNREADABLE,
             Severity.WARNING,
             path,
-            f"it cannot be read ({reason}), so the standby keeps what it has of it",
+            f"it cannot be read ({reason}), so the standby keeps its last version, if it has one",
             "let the agent's user read it, or exclude it",
         )
 

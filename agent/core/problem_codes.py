@@ -230,7 +230,7 @@ UNREADABLE = _code(
     "unreadable",
     Where.PRIMARY,
     _WARNING,
-    "A path cannot be read. The standby keeps what it has of it.",
+    "A path cannot be read. The standby keeps its last version, if it has one.",
     "let the agent's user read it, or exclude it",
 )
 UNFIT = _code(

@@ -120,7 +120,7 @@ def lag_seconds(dataset: Json) -> float | None:
 
 def _pace(status: Json, peer: Json) -> str:
     if peer["rate_limit"]:
-        return f"limited to {rate_text(peer['rate_limit'])}"
+        return f"limited to {rate_text(peer['rate_limit'])} ([dataset.limits] on {status['node']})"
     what = "first sync" if peer["limited_by"] == "first_sync" else "sending"
     until = f" until {clock_text(peer['waits_until'], status['clock'])}" if peer["waits_until"] else ""
     return f"{what} waits{until}"
@@ -235,7 +235,7 @@ def slower_than(dataset: Json) -> str:
     said = [peer["name"] for peer in said_now(dataset) if peer["state"] == State.BEHIND]
     if dataset["role"] != Role.STANDBY or not said:
         return ""
-    return f"more changes on {said[0]} than arrives here"
+    return f"more is changed on {said[0]} than arrives here"
 
 
 def _behind(dataset: Json) -> str:
@@ -245,7 +245,7 @@ def _behind(dataset: Json) -> str:
 
 
 def peer_behind(peer: Json) -> str:
-    """``gamma is 3.2 GiB behind, gains 1.1 MB/s on 4.0 MB/s of changes: never at this rate``, as far as measured."""
+    """``gamma is 3.2 GiB behind: 1.1 MB/s arrive there, 4.0 MB/s change here, never at this rate``, as far as measured."""
     words = f"{peer['name']} is {size_text(peer['behind_bytes'])} behind"
     if not peer["rate"]:
         return words
@@ -255,7 +255,7 @@ def peer_behind(peer: Json) -> str:
     else:
         # Of a burst that is just over nothing is known yet.
         when = "never at this rate" if peer["forecast_never"] else "how long is not known yet"
-    return f"{words}, gains {rate_text(peer['rate'])} on {rate_text(peer['change_rate'])} of changes: {when}"
+    return f"{words}: {rate_text(peer['rate'])} arrive there, {rate_text(peer['change_rate'])} change here, {when}"
 
 
 def _watch(watch: Json) -> str:

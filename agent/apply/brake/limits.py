@@ -82,6 +82,6 @@ def mass_rewriting(words: LossWords, count: int, files: int, first: Commit, now:
 
 
 def _clock(time: int, now: int) -> str:
-    """A moment in local time, with its day unless that is today's."""
+    """A moment in local time to the second, as `--at` takes it, with its day unless that is today's."""
     moment, today = (datetime.fromtimestamp(ns / 1e9).astimezone() for ns in (time, now))
-    return f"{moment:%H:%M}" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M}"
+    return f"{moment:%H:%M:%S}" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M:%S}"

@@ -44,8 +44,9 @@ def _labelled(label: str, sentence: str, width: int) -> list[Text]:
 def _bullets(notices: list[Notice], width: int) -> list[Text]:
     lines = []
     for notice in notices:
-        first, *rest = wrapped(shown(sentence_of(notice)), width, "    ")
-        lines += [Text(f"  - {first.strip()}"), *(Text(line) for line in rest)]
+        if notice.sentence:
+            first, *rest = wrapped(shown(sentence_of(notice)), width, "    ")
+            lines += [Text(f"  - {first.strip()}"), *(Text(line) for line in rest)]
         lines += [Text(line, "bold") for line in wrapped(shown(remedy_of(notice)), width, "    ") if notice.remedy]
     return lines
 

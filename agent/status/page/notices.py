@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.core.problem_codes import MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED
 from agent.status.figures import clock_text, size_text, span_text
 from agent.status.page.cells import exact_clock
 from agent.status.published import Json
@@ -13,12 +14,13 @@ from agent.status.state import Role, State
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """``sentence`` says what is so and since when; ``remedy`` what leads on, "" where nothing is to be done; ``on`` the node that
-    it is done on, "" for this one."""
+    """``sentence`` says what is so and since when, "" where the one above goes on; ``remedy`` what leads on, "" where nothing is
+    to be done; ``on`` the node that it is done on, "" for this one; ``when`` the case in which it is right, "" for any."""
 
     sentence: str
     remedy: str = ""
     on: str = ""
+    when: str = ""
 
 
 def notices_of(status: Json, dataset: Json) -> list[Notice]:
@@ -48,7 +50,7 @@ _SENDS_NOTHING = (State.FENCED, State.REWOUND)
 
 def _state_notices(status: Json, dataset: Json) -> list[Notice]:
     """What the word of the state stands for. Each is said where it is so, also where a worse word is shown."""
-    made = [_held(status, dataset["hold"], dataset["name"])] if dataset["hold"] else []
+    made = _held(status, dataset, dataset["hold"]) if dataset["hold"] else []
     made += _unconfirmed(dataset) if dataset["state"] == State.UNCONFIRMED else []
     made += [_inconsistent(dataset)] if dataset["state"] == State.INCONSISTENT else []
     made += [_lost(status, dataset, peer) for peer in _missing(dataset)]
@@ -68,12 +70,24 @@ def _inconsistent(dataset: Json) -> Notice:
     )
 
 
-def _held(status: Json, hold: Json, dataset: str) -> Notice:
+#: What somebody did to the tree on its primary, by mistake or not.
+_LOST = (MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED)
+
+
+def _held(status: Json, dataset: Json, hold: Json) -> list[Notice]:
     told = " since " in hold["sentence"] or "(found " in hold["sentence"]
     since = f", since {clock_text(hold['since'], status['clock'])}" if hold["since"] and not told else ""
     subject = "" if hold["node"] == status["node"] else f"{hold['node']} is held: "
-    remedy = hold["remedy"] or f"hikae accept {dataset}, if that is meant"
-    return Notice(f"{subject}{hold['sentence']}{since}", remedy, _elsewhere(status, hold["node"]))
+    sentence, name = f"{subject}{hold['sentence']}{since}", dataset["name"]
+    if hold["code"] in _LOST:
+        back = f"hikae rollback {name} --at TIME (before that)"
+        return [
+            Notice(sentence),
+            Notice("", back, dataset["primary"], "If it was not meant"),
+            Notice("", f"hikae accept {name}", hold["node"], "If it was"),
+        ]
+    remedy = hold["remedy"] or f"hikae accept {name}, if that is meant"
+    return [Notice(sentence, remedy, _elsewhere(status, hold["node"]))]
 
 
 def _missing(dataset: Json) -> list[Json]:

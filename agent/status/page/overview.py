@@ -77,7 +77,8 @@ def _paragraphs(notices: list[Notice], width: int, indent: str) -> list[Text]:
     """Each notice: the sentence, then the remedy on lines of its own."""
     lines = []
     for notice in notices:
-        lines += [Text(line) for line in wrapped(shown(sentence_of(notice)), width, indent)]
+        if notice.sentence:
+            lines += [Text(line) for line in wrapped(shown(sentence_of(notice)), width, indent)]
         lines += [Text(line, "bold") for line in wrapped(shown(remedy_of(notice)), width, indent) if notice.remedy]
     return lines
 
@@ -88,7 +89,9 @@ def sentence_of(notice: Notice) -> str:
 
 
 def remedy_of(notice: Notice) -> str:
-    """What to do, with the node in front where it is another: ``On beta:  hikae accept web``."""
+    """What to do, with the node in front where it is another: ``On beta:  hikae resume web``, ``If it was, on beta:  …``."""
+    if notice.when:
+        return f"{notice.when}, on {notice.on}:  {notice.remedy}"
     return f"On {notice.on}:  {notice.remedy}" if notice.on else f"To do:  {notice.remedy}"
 
 

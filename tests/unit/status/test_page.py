@@ -52,7 +52,11 @@ def below(**more: Any) -> list[str]:
     [
         (
             {"hold": Hold("held", "the source is empty")},
-            ["  the source is empty.", "  To do:  hikae accept web, if that is meant"],
+            [
+                "  the source is empty.",
+                "  If it was not meant, on alpha:  hikae rollback web --at TIME (before that)",
+                "  If it was, on alpha:  hikae accept web",
+            ],
         ),
         ({"pauses": (Pause("send", NOW),)}, ["  sending is paused until 04:15.", "  To do:  hikae resume web"]),
         (
@@ -114,15 +118,15 @@ def below(**more: Any) -> list[str]:
                     ),
                 )
             },
-            ["  gamma is 3.0 GiB behind, gains 1.1 MB/s on 4 MB/s of changes: never at this", "  rate."],
+            ["  gamma is 3.0 GiB behind: 1.1 MB/s arrive there, 4 MB/s change here, never at", "  this rate."],
         ),
         (
             {"peers": (a_peer(mode="catchup", behind_bytes=3 << 30, rate=1.1e6, change_rate=4.0e6),)},
-            ["  beta is 3.0 GiB behind, gains 1.1 MB/s on 4 MB/s of changes: how long is not", "  known yet."],
+            ["  beta is 3.0 GiB behind: 1.1 MB/s arrive there, 4 MB/s change here, how long is", "  not known yet."],
         ),
         (
             {"peers": (a_peer(mode="behind", behind_bytes=3 << 30, rate=1.1e6, forecast_seconds=7300.0),)},
-            ["  beta is 3.0 GiB behind, gains 1.1 MB/s on 0 B/s of changes: about 2 h 1 min", "  left."],
+            ["  beta is 3.0 GiB behind: 1.1 MB/s arrive there, 0 B/s change here, about 2 h", "  1 min left."],
         ),
         (
             {
@@ -133,7 +137,7 @@ def below(**more: Any) -> list[str]:
         ),
         (
             {"peers": (a_peer(behind_bytes=2048, rate_limit=80_000_000, limited_by="first_sync"),)},
-            ["  limited to 80 MB/s."],
+            ["  limited to 80 MB/s ([dataset.limits] on alpha)."],
         ),
         (
             {"peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="steady"),), "watch": None},
@@ -143,7 +147,7 @@ def below(**more: Any) -> list[str]:
             {
                 "peers": (a_peer(rate_limit=2_000_000, limited_by="steady"), a_peer(name="gamma", mode="catchup")),
             },
-            ["  gamma is 0 bytes behind.", "  beta: limited to 2 MB/s."],
+            ["  gamma is 0 bytes behind.", "  beta: limited to 2 MB/s ([dataset.limits] on alpha)."],
         ),
         (
             {
@@ -210,7 +214,7 @@ def test_a_standby_that_does_not_keep_pace_says_so() -> None:
         "DATASET",
         "web",
         "behind",
-        "  more changes on alpha than arrives here.",
+        "  more is changed on alpha than arrives here.",
         "  On alpha:  hikae status web says how much and for how long",
     ]
 

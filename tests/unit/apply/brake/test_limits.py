@@ -93,10 +93,10 @@ def test_holds_say_how_much_and_since_when() -> None:
     at = int(datetime.fromisoformat("2026-11-22T02:14").astimezone().timestamp()) * 10**9
     first = Commit(CommitNumber(6), CommitNumber(5), bytes(32), at, 0, True, 5, 0)
     hold = mass_deletion(TREE, 1204, 1310, first, at + 3600 * 10**9)
-    assert "1,204 of 1,310 entries deleted since 02:14" == hold.sentence
+    assert "1,204 of 1,310 entries deleted since 02:14:00" == hold.sentence
     hold = mass_rewriting(TREE, 60, 100, first, at + 86_400 * 10**9)
-    assert ("mass-rewriting", "60 of 100 files rewritten since 2026-11-22 02:14") == (hold.code, hold.sentence)
+    assert ("mass-rewriting", "60 of 100 files rewritten since 2026-11-22 02:14:00") == (hold.code, hold.sentence)
     hold = mass_deletion(DEVICE, 1204, 1310, first, at + 3600 * 10**9)
-    assert "1,204 of 1,310 chunks of 64 KiB became zeros since 02:14" == hold.sentence
+    assert "1,204 of 1,310 chunks of 64 KiB became zeros since 02:14:00" == hold.sentence
     hold = mass_rewriting(DEVICE, 60, 100, first, at + 86_400 * 10**9)
-    assert "60 of 100 chunks of 64 KiB rewritten since 2026-11-22 02:14" == hold.sentence
+    assert "60 of 100 chunks of 64 KiB rewritten since 2026-11-22 02:14:00" == hold.sentence
