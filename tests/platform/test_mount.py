@@ -7,8 +7,10 @@ import errno
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,6 +106,45 @@ def test_a_mounted_generation_is_the_tree_as_it_was(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             assert 0 == process.wait(120)
         assert (False, []) == (os.path.ismount(there), os.listdir(there))
+
+
+def may_read(path: Path, user: int, group: int) -> bool:
+    """Whether a process of theirs reads a file."""
+    null = subprocess.DEVNULL
+    done = subprocess.run(
+        ["cat", str(path)], user=user, group=group, extra_groups=[], stdout=null, stderr=null, cwd="/", check=False
+    )
+    return done.returncode == 0
+
+
+def acl(*entries: tuple[int, int, int]) -> bytes:
+    """An access list, of (tag, bits, id)."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, bits, id & 0xFFFFFFFF) for tag, bits, id in entries)
+
+
+def test_other_users_read_what_they_might_read_at_the_source() -> None:
+    """By modes of files and of the directories above them, and by access lists; versions by path are for who mounts."""
+    with pair() as both, tempfile.TemporaryDirectory(prefix="hikae-others-") as above:
+        os.chmod(above, 0o755)
+        source, there = both.source, Path(above) / "mnt"
+        source.chmod(0o755)
+        (source / "closed").mkdir(mode=0o700)
+        for name in ("open", "private", "listed", "closed/within"):
+            (source / name).write_bytes(b"content")
+            os.chown(source / name, 5, 6)
+            (source / name).chmod(0o600 if name == "private" else 0o644)
+        # The owning group has nothing, a named user reads, so the mask and with it the mode's bits of the group say "r".
+        listed = acl((1, 6, -1), (2, 4, 1234), (4, 0, -1), (16, 4, -1), (32, 0, -1))
+        os.setxattr(source / "listed", "system.posix_acl_access", listed)
+        both.begin()
+        both.beta.json("generations", "take", "web", "--label", "now", "--json")
+        with mounted(both.beta, there, "--allow-other"):
+            top = there / "now"
+            (version,) = (there / "by-path" / "closed" / "within").iterdir()
+            files = (top / "open", top / "private", top / "listed", top / "closed" / "within", version)
+            assert [True] * 5 == [may_read(path, 0, 0) for path in files]
+            assert [True, False, False, False, False] == [may_read(path, 77, 6) for path in files]
+            assert [True, False, True, False, False] == [may_read(path, 1234, 88) for path in files]
 
 
 def test_a_mount_ends_with_umount_and_a_dead_one_is_named(tmp_path: Path) -> None:

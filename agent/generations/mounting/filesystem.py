@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from agent.core.errors import HikaeError, NotFound, TryAgain
 from agent.core.recent_map import RecentMap
@@ -19,6 +19,8 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _BLOCK = 4096
+#: FUSE_CAP_POSIX_ACL (fuse_common.h).
+_POSIX_ACL = 1 << 19
 _LONGEST_NAME = 255
 
 
@@ -90,9 +92,14 @@ class HistoryFilesystem:
         self._directories: dict[int, OpenDirectory] = {}
         self._last_handle = 0
         self.was_mounted = False
+        #: Whether the kernel checks who may look, by modes and access lists. Stands before it is mounted.
+        self.checked = False
 
-    def init(self, _path: str) -> None:
+    def init_with_config(self, connection: Any, _config: Any) -> None:  # Any: structures of libfuse
         """It is mounted."""
+        if self.checked:
+            # By the bits of a mode alone the owning group would have what the list's mask lets others have.
+            connection.want |= connection.capable & _POSIX_ACL
         self.was_mounted = True
         self._mounted()
 

@@ -22,7 +22,7 @@ _ENDED = 8
 @dataclass(frozen=True, slots=True)
 class MountOptions:
     """``name``: what is mounted, as ``mount`` shows it; ``allow_other``: users besides the one who mounts may look, as far as
-    the files' modes let them."""
+    the modes and access lists of files let them."""
 
     name: str
     allow_other: bool = False
@@ -47,6 +47,7 @@ def serve_mount(filesystem: HistoryFilesystem, directory: str, options: MountOpt
     os.environ["FUSE_LIBRARY_PATH"] = _library() or ""
     import mfusepy
 
+    filesystem.checked = options.allow_other
     chosen = {"allow_other": True, "default_permissions": True} if options.allow_other else {}
     try:
         mfusepy.FUSE(
