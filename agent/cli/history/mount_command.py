@@ -34,7 +34,11 @@ _TROUBLES = 100
 @click.option(
     "--from", "node", metavar="NODE", default="", help="A moment of that node's history, by default its latest."
 )
-@click.option("--allow-other", is_flag=True, help="Let other users in, as far as the modes of the files let them.")
+@click.option(
+    "--allow-other",
+    is_flag=True,
+    help="Let other users in, as far as modes and access lists let them; by-path is for you.",
+)
 @click.pass_obj
 def mount(
     context: Context, dataset: str, directory: str, generation: str, at: str, node: str, allow_other: bool
