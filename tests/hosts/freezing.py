@@ -67,7 +67,7 @@ class FrozenTree:
             self._alpha.type(_CATCH.replace("KILL_IT", kill), quiet=True)
             self._beta.type("timeout 60 hikae generations take db || true\n", quiet=True)
             said = self._alpha.type("wait $catching; cat /tmp/caught\n", quiet=True)
-            self._alpha.type("systemctl start hikae; hikae wait db --applied --timeout 60\n", quiet=True)
+            self._alpha.type(_GO_ON, quiet=True)
             if "thawed" in said:
                 print(f"--- killed inside the freeze: {who}; {said.strip()}", flush=True)
                 return
@@ -92,6 +92,12 @@ hikae generations show db latest | tee /tmp/shown; grep -q crash-consistent /tmp
 """
 _REMOVE = """mv /etc/hikae/agent.toml.before /etc/hikae/agent.toml
 hikae reload
+"""
+# A unit whose process was just killed may still be called active, and then a start does nothing.
+_GO_ON = """for i in $(seq 100); do
+    systemctl start hikae; hikae wait db --applied --timeout 60 > /dev/null 2>&1 && break; sleep 0.3
+done
+hikae wait db --applied --timeout 60
 """
 # The agent is stopped where it has frozen, so that nothing is left to chance: a writer must wait, and go on after the kill.
 _CATCH = """systemctl restart hikae; hikae wait db --applied --timeout 60
