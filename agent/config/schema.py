@@ -17,6 +17,7 @@ from agent.config.values import (
     ConsoleSettings,
     CronOrNone,
     DatasetName,
+    DeviceTerms,
     Flag,
     Generations,
     HealthSettings,
@@ -28,7 +29,9 @@ from agent.config.values import (
     NodeSettings,
     Pattern,
     Peer,
+    Promote,
     Quiesce,
+    Rehearse,
     Seconds,
     Size,
     WatchKind,
@@ -153,6 +156,13 @@ class DatasetEntry:
             live=True,
         ),
     ] = Hooks()
+    promote: Annotated[
+        Promote, Key('{ max_lag = "30s" }', "what must be so before a standby becomes the primary", acts=False)
+    ] = Promote()
+    rehearse: Annotated[Rehearse, Key('{ schedule = "0 5 * * 6" }', "when the standby is tried", acts=False)] = (
+        Rehearse()
+    )
+    device: Annotated[DeviceTerms, Key('{ rpo = "5s" }', "how a device is kept", acts=False)] = DeviceTerms()
 
     @property
     def nodes(self) -> tuple[str, ...]:

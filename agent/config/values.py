@@ -35,6 +35,8 @@ CronOrNone = Annotated[str, BeforeValidator(rules.cron_or_none)]
 Pattern = Annotated[str, BeforeValidator(rules.pattern)]
 IncludePattern = Annotated[str, BeforeValidator(rules.exception)]
 Label = Annotated[str, BeforeValidator(rules.label)]
+#: As it is written: what acts on it will know what it needs it in.
+Span = Annotated[str, BeforeValidator(rules.span)]
 Command = Annotated[tuple[str, ...], BeforeValidator(rules.command)]
 
 Kind = Literal["tree", "device"]
@@ -42,6 +44,7 @@ Quiesce = Literal["none", "freeze", "reflink", "btrfs", "hook"]
 WatchKind = Literal["auto", "fanotify", "inotify", "polling"]
 WithoutPeer = Literal["wait", "serve"]
 OnFailure = Literal["abort", "go-on"]
+Asked = Literal["reason", "approved-by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,9 @@ class HealthSettings:
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
     listen: Annotated[Address, Key('"0.0.0.0:7441"', "where load balancers ask", acts=False)] = "0.0.0.0:7441"
+    agent_check: Annotated[Address | None, Key('"0.0.0.0:7443"', "where HAProxy asks by agent-check", acts=False)] = (
+        None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,9 @@ class ConsoleSettings:
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
     listen: Annotated[Address, Key('"127.0.0.1:7442"', "where people and metrics ask", acts=False)] = "127.0.0.1:7442"
+    token_file: Annotated[
+        AbsolutePath | None, Key('"/etc/hikae/console.token"', "what they must know to be let in", acts=False)
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +249,45 @@ class Hooks:
 
 
 @dataclass(frozen=True, slots=True)
+class Promote:
+    """What must be so before a standby becomes the primary. Nothing acts on it in this version: it is read and checked, so that
+    one file serves nodes of this release and of the next."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = FORBID
+
+    require: Annotated[
+        tuple[Asked, ...], Key('["reason"]', "what is asked for when something would be lost", acts=False)
+    ] = ()
+    max_lag: Annotated[Span, Key('"30s"', "how far behind it may be", acts=False)] = "30s"
+    verified_within: Annotated[Span, Key('"8d"', "how old its last verify may be", acts=False)] = "8d"
+    rehearsed_within: Annotated[Span, Key('"30d"', 'how old its last rehearsal may be; "0": any', acts=False)] = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearse:
+    """When it is tried whether the standby would serve; as ``Promote``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = FORBID
+
+    schedule: Annotated[
+        CronOrNone | None,
+        BeforeValidator(rules.empty_is_none),
+        Key('"0 5 * * 6"', "when it is rehearsed, a cron line in local time", acts=False),
+    ] = None
+    timeout: Annotated[Span, Key('"10m"', "how long that may take", acts=False)] = "10m"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTerms:
+    """How often a device is committed, and how long it may stand still for it; as ``Promote``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = FORBID
+
+    rpo: Annotated[Span, Key('"5s"', "how much may be lost", acts=False)] = "5s"
+    freeze: Annotated[Span, Key('"50ms"', "how long its filesystems may stand still", acts=False)] = "50ms"
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """One protected tree, as this node has it at ``path``; ``paths`` has every node that takes part.
 
@@ -271,6 +319,9 @@ class Dataset:
     brake: Brake
     limits: Limits
     hooks: Hooks
+    promote: Promote
+    rehearse: Rehearse
+    device: DeviceTerms
     digest: bytes
 
 

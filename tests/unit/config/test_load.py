@@ -12,6 +12,7 @@ from agent.config.schema import EXAMPLES, DatasetEntry, TlsEntry, known_keys
 from agent.config.values import (
     Brake,
     ConsoleSettings,
+    DeviceTerms,
     Generations,
     HealthSettings,
     Hook,
@@ -21,6 +22,8 @@ from agent.config.values import (
     Limits,
     NodeSettings,
     Peer,
+    Promote,
+    Rehearse,
 )
 from agent.core.errors import ConfigError, Exit
 
@@ -40,8 +43,10 @@ cert = "/etc/hikae/pki/alpha.crt"
 key = "/etc/hikae/pki/alpha.key"
 [health]
 listen = "0.0.0.0:7441"
+agent_check = "0.0.0.0:7443"
 [console]
 listen = "127.0.0.1:7442"
+token_file = "/etc/hikae/console.token"
 [[peer]]
 name = "alpha"
 address = "alpha.example:7440"
@@ -470,6 +475,29 @@ def test_shown_configuration_loads_again(tmp_path: Path, text: str) -> None:
     assert (first.node, first.tls, first.peers, first.datasets) == (again.node, again.tls, again.peers, again.datasets)
 
 
+def test_what_comes_with_roles_and_devices_is_read_already(tmp_path: Path) -> None:
+    """Tables of the contract that nothing acts on yet are checked and warned of, key by key; a wrong value is a mistake."""
+    later = """
+[dataset.promote]
+require = ["reason", "approved-by"]
+max_lag = "30s"
+verified_within = "8d"
+rehearsed_within = "0"
+[dataset.rehearse]
+schedule = ""
+timeout = "10m"
+[dataset.device]
+rpo = "5s"
+freeze = "50ms"
+"""
+    settings = load(write(tmp_path, BASE + WEB + later))
+    (web,) = settings.datasets
+    warned = [line for line in settings.warnings if any(key in line for key in ("promote", "rehearse", "device"))]
+    assert (True, "50ms", None) == (bool(warned), web.device.freeze, web.rehearse.schedule)
+    (mistake,) = mistakes(write(tmp_path, BASE + WEB + later.replace('"50ms"', '"fast"')), tmp_path)
+    assert "dataset[web].device.freeze" in mistake
+
+
 def test_every_key_has_an_example() -> None:
     """The list of examples is the list of keys: nothing is missing, nothing is left over."""
     shapes = {
@@ -483,6 +511,9 @@ def test_every_key_has_an_example() -> None:
         "dataset.generations.keep": Keep,
         "dataset.brake": Brake,
         "dataset.limits": Limits,
+        "dataset.promote": Promote,
+        "dataset.rehearse": Rehearse,
+        "dataset.device": DeviceTerms,
         "dataset.limits.first_sync": Limit,
         "dataset.limits.steady": Limit,
         "dataset.hooks": Hooks,
