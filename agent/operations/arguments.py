@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
@@ -62,6 +63,11 @@ def _flag(key: str, value: object) -> bool:
 def _text(key: str, value: object) -> str:
     if value is MISSING or not isinstance(value, str):
         raise _bad(key, "text")
+    try:
+        # Names come as text of which any byte may have been made; half of a pair of surrogates comes from nowhere.
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        raise _bad(key, "text") from None
     return value
 
 

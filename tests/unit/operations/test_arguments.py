@@ -10,6 +10,7 @@ import pytest
 
 from agent.core.errors import UsageError
 from agent.operations.arguments import read_request, written
+from agent.operations.comparing import FindRequest
 from agent.operations.declaration import Request
 from agent.operations.pausing import PauseRequest
 from agent.operations.reading import MOST_EVENTS, EventsRequest
@@ -49,6 +50,7 @@ def test_numbers_of_a_query_are_text_and_bounded() -> None:
         (EventsRequest, {"limit": "9" * 30}, "a whole number"),
         (EventsRequest, {"since": "\u0663"}, "a whole number"),
         (VerifyRequest, {"dataset": None}, "text"),
+        (FindRequest, {"pattern": "\ud800"}, "text"),
     ],
 )
 def test_what_a_field_cannot_be_is_refused(kind: type[Request[Any]], said: dict[str, object], words: str) -> None:
