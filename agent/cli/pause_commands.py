@@ -63,6 +63,8 @@ def _waited(dataset: str, result: Json) -> str:
     if result["behind_bytes"]:
         return f"{size_text(result['behind_bytes'])} are to be sent: {watch}"
     if result["behind_commits"] != 0:
+        if result["behind_commits"] == 1:
+            return f"1 commit is to be applied: {watch}"
         count = "" if result["behind_commits"] is None else f"{result['behind_commits']:,} "
         return f"{count}commits are to be applied: {watch}"
     return "nothing waited for it"
