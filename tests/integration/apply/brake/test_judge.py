@@ -221,7 +221,7 @@ def test_a_hold_names_the_moment_of_the_deletion(tmpfs_dir: Path) -> None:
         assert hold is not None
         moment = datetime.fromtimestamp(target.time / 1e9).astimezone()
         assert True is hold.sentence.startswith("100 of 210 entries deleted since ")
-        assert f"{moment:%H:%M}" == hold.sentence[-5:]
+        assert f"{moment:%H:%M:%S}" == hold.sentence[-8:]
 
 
 def counted(reader: CatalogReader) -> Callable[[], int]:
