@@ -7,13 +7,13 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from agent.core.ids import NOTHING
-from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.reader import CatalogReader
 from fakes.agents import Agent, Fleet, Shared, fleet, running
 from fakes.edits import lag_of_an_edit, written_steadily
 from fakes.eventually import eventually
@@ -130,11 +130,10 @@ def test_a_first_sync_to_a_fast_and_a_slow_peer(rng: random.Random) -> None:
 
 
 def fuzzy_files(agent: Agent) -> int:
-    """How many files its catalog says were taken while they changed, over all commits. The agent must not run."""
-    with closing(Catalog.open(str(agent.state / "datasets" / "web" / "catalog.db"))) as catalog:
-        newest, reader = catalog.newest(), catalog.reader()
-        with closing(reader):
-            return reader.fuzzy_between(NOTHING, newest.number) if newest is not None else 0
+    """How many files its catalog says were taken while they changed, over all commits."""
+    with CatalogReader.open(str(agent.state / "datasets" / "web" / "catalog.db")) as reader:
+        newest = reader.newest()
+        return reader.fuzzy_between(NOTHING, newest.number) if newest is not None else 0
 
 
 @pytest.mark.timeout(180)
@@ -148,6 +147,8 @@ def test_a_file_taken_while_it_changed_is_marked_there_too(link: float | None) -
             wire.throttle(link)
         with Rewriter(two.datasets["web"].paths["alpha"] / "hot", 1 << 20, 0.0):
             two["alpha"].told("never-rests")
+            # What was taken waits for its commit, and is taken again if the file rests before.
+            eventually(lambda: fuzzy_files(two["alpha"]), 60)
             if link is not None:
                 eventually(lambda: two["alpha"].peer("beta").get("behind_bytes"), 60)
         two.mirror(120)

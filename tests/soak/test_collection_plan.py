@@ -16,7 +16,7 @@ MOST = 250
 PROJECT = Path(__file__).parents[2]
 
 _PLANS = """
-import hashlib, resource, sys
+import hashlib, sys
 from pathlib import Path
 from agent.core.chunks import DATA
 from agent.store.collection import CollectionLimits, plan_collection
@@ -36,7 +36,9 @@ class Rows:
 with Vault.open(sys.argv[1], PackEnd(0, 0)) as vault:
     end = PackEnd(1 << 30, 0)
     plan = plan_collection(vault, Rows(), end, lambda: None, CollectionLimits(1 << 40, compaction=EVERY))
-    print(sum(pack.chunks for pack in plan.rewrite), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+    # Not ru_maxrss, which begins with that of whoever started this process.
+    peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+    print(sum(pack.chunks for pack in plan.rewrite), peak >> 10)
 """
 
 
