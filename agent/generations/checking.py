@@ -11,7 +11,7 @@ from typing import Protocol
 
 from agent.core import chunks
 from agent.core.chunks import PIECE
-from agent.core.errors import Damaged, NotFound, WireError
+from agent.core.errors import Damaged, NotFound, StoreFailed, WireError
 from agent.core.ids import NOTHING, CommitNumber
 from agent.generations.paths_at import PathsAt
 from agent.store.catalog.generation import Generation
@@ -23,6 +23,8 @@ PATHS_MOST = 100
 _PAGE = 1000
 #: Names that were read already, in memory (some 100 bytes each); what falls out is read once more.
 _PASSED_MOST = 500_000
+#: So many chunks that the disk does not give are damage of these; more are a disk, or a way to it, that fails as a whole.
+UNREAD_MOST = 100
 _Named = tuple[int, bytes]
 
 
@@ -46,29 +48,38 @@ class DamagedChunk:
     versions: int = 0
 
 
+def every_name(_name: bytes) -> bool:
+    """All chunks are looked at."""
+    return True
+
+
 @dataclass(slots=True)
 class ChunkCheck:
-    """One look. ``damaged``: by name, why."""
+    """One look. ``among``: which chunks are read; of the others only lists, to come to what is below them. ``damaged``: by name,
+    why; ``unread``: those of them that the disk did not give, so that nobody knows what is there."""
 
     vault: CheckedVault
     look: Callable[[int], None]
+    among: Callable[[bytes], bool] = every_name
     checked_bytes: int = 0
     damaged: dict[bytes, str] = field(default_factory=dict)
+    unread: set[bytes] = field(default_factory=set)
     _passed: set[bytes] = field(default_factory=set)
 
     def run(self, catalog: CatalogReader, at: CommitNumber | None) -> None:
         """Read all that the commit ``at`` needs, or any moment. ``look`` is called with the bytes so far, and raises what is to
         end it. Raises ``Damaged`` for a catalog that cannot be read, ``StoreFailed``."""
-        for page in catalog.file_versions(_PAGE):
+        for page in _sealed_versions(catalog):
             for version in page:
                 if at is None or version.since <= at < version.until:
                     self._read(chunks.names_in(version.content), catalog, version)
+            self.look(self.checked_bytes)
 
     def _read(self, named: Iterable[_Named], catalog: CatalogReader, version: FileVersion) -> None:
         waiting = list(named)
         while waiting:
             kind, name = waiting.pop()
-            if name in self._passed or name in self.damaged:
+            if (kind != PIECE and not self.among(name)) or name in self._passed or name in self.damaged:
                 continue
             if len(self._passed) >= _PASSED_MOST:
                 self._passed.clear()
@@ -79,10 +90,30 @@ class ChunkCheck:
                 if not _is_owed(error, catalog, version):
                     self.damaged[name] = error.reason
                 continue
+            except StoreFailed as error:
+                self._not_given(name, error)
+                continue
             self._passed.add(name)
             self.checked_bytes += len(raw)
             waiting += below
             self.look(self.checked_bytes)
+
+    def _not_given(self, name: bytes, error: StoreFailed) -> None:
+        if len(self.unread) >= UNREAD_MOST:
+            raise error
+        self.unread.add(name)
+        self.damaged[name] = f"the disk does not give it: {error.reason}"
+
+
+def _sealed_versions(catalog: CatalogReader) -> Iterator[list[FileVersion]]:
+    """Pages of versions of files. What is staged is left out: its chunks may be on their way."""
+    pages = catalog.file_versions(_PAGE)
+    while True:
+        newest = catalog.newest()
+        page = next(pages, None)
+        if page is None or newest is None:
+            return
+        yield [version for version in page if version.since <= newest.number]
 
 
 def _is_owed(error: Exception, catalog: CatalogReader, version: FileVersion) -> bool:
@@ -91,23 +122,31 @@ def _is_owed(error: Exception, catalog: CatalogReader, version: FileVersion) -> 
 
 
 def hurt_by(
-    damaged: dict[bytes, str], vault: CheckedVault, catalog: CatalogReader, moments: list[Generation]
+    damaged: dict[bytes, str],
+    vault: CheckedVault,
+    catalog: CatalogReader,
+    moments: list[Generation],
+    look: Callable[[], None] = lambda: None,
 ) -> list[DamagedChunk]:
-    """What each damaged chunk hurts: files by their path where they need it, in ``moments`` and in the newest state."""
+    """What each damaged chunk hurts: files by their path where they need it, in ``moments`` and in the newest state. What no row
+    names any more is left out: it went while it was looked for. ``look`` is called now and then, and raises what is to end
+    it."""
     newest = catalog.newest()
     named = [(one.number, one.name) for one in moments]
     if newest is not None:
         named.append((newest.number, "newest"))
     found = {name: _Hurt() for name in damaged}
     paths: dict[int, PathsAt] = {}
-    for page in catalog.file_versions(_PAGE) if damaged else ():
+    for page in _sealed_versions(catalog) if damaged else ():
         for version in page:
             for name in _below(version.content, vault, damaged):
                 found[name].add(version, named, catalog, paths)
+        look()
     return [
         DamagedChunk(name, reason, tuple(sorted(hurt.paths)), tuple(hurt.generations), hurt.versions)
         for name, reason in damaged.items()
         for hurt in (found[name],)
+        if hurt.versions
     ]
 
 
@@ -145,5 +184,5 @@ def _below(content: bytes, vault: CheckedVault, damaged: dict[bytes, str]) -> It
         elif kind == PIECE:
             try:
                 waiting += chunks.names_in(vault.read_stored(name))
-            except (Damaged, NotFound, WireError):
+            except (Damaged, NotFound, StoreFailed, WireError):
                 continue

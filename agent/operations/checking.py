@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from agent.core.errors import TryAgain
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation, each_call
 from agent.operations.running import DatasetCall
 from agent.status.state import Role
 from agent.status.text import shown
-
-if TYPE_CHECKING:
-    from agent.generations.checking import DamagedChunk
-    from agent.node.standby import Standby
 
 #: Seconds between two words of progress.
 _STEP = 0.5
@@ -37,41 +32,25 @@ class GenerationsVerifyRequest(DatasetRequest[Json]):
 
 @dataset_operation("generations-verify", GenerationsVerifyRequest, role=Role.STANDBY, long=True, changes=each_call)
 def _verify(call: DatasetCall, request: GenerationsVerifyRequest) -> Json:
-    from agent.generations.checking import ChunkCheck, hurt_by
-    from agent.generations.moments import named
+    # Only in the agent: the command line imports this module for its request.
+    from agent.node.following.checked_chunks import ChunksWanted, check_chunks
 
-    side, told = call.member.standby(), _Told(call)
-    check = ChunkCheck(side.vault, told)
-    with side.reader() as reader:
-        every = reader.generations()
-        at = named(every, call.dataset, request.generation).number if request.generation else None
-        check.run(reader, at)
-        hurt = hurt_by(check.damaged, side.vault, reader, every)
-    mended = _mend(call, side, hurt)
+    wanted = ChunksWanted(call.dataset, request.generation)
+    repairs = {"phase": "repair"}
+    checked = check_chunks(
+        call.member.standby(), wanted, _Told(call), call.agent.stopping, lambda: call.progress(repairs)
+    )
     found = [
         {
             "chunk": one.name.hex(),
             "reason": one.reason,
             "paths": [shown(path) for path in one.paths],
             "generations": list(one.generations),
-            "mended": one.name in mended,
+            "mended": one.name in checked.mended,
         }
-        for one in hurt
+        for one in checked.damaged
     ]
-    return {"checked_bytes": check.checked_bytes, "damaged": found}
-
-
-def _mend(call: DatasetCall, side: Standby, hurt: list[DamagedChunk]) -> set[bytes]:
-    """Those that are in the vault again, and are what they should be."""
-    # Only in the agent: the command line imports this module for its request.
-    from agent.repair.repair_vault import repair_vault
-
-    if not hurt:
-        return set()
-    names = [one.name for one in hurt]
-    side.mending.forget(names, f"{len(names):,} found by generations verify, the last: {hurt[-1].reason}")
-    repair_vault(side, call.agent.stopping, lambda: call.progress({"phase": "repair"}))
-    return set(names) - set(side.vault.missing(names))
+    return {"checked_bytes": checked.checked_bytes, "damaged": found}
 
 
 class _Told:

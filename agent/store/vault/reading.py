@@ -86,11 +86,8 @@ class VaultReader:
             return raw
         try:
             place, pack = self._find(name)
-        except NotFound:
-            raw = self.elsewhere.chunk(name) if self.elsewhere is not None else None
-            if raw is None:
-                raise
-            return raw
+        except NotFound as error:
+            return self._from_elsewhere(name, error)
         return self._opened_record(name, place, pack)
 
     def read_base(self, name: bytes) -> bytes:
@@ -100,7 +97,18 @@ class VaultReader:
 
     def read_stored(self, name: bytes) -> bytes:
         """:meth:`read` for one who asks whether it can be: as it lies on the disk, whatever is kept in memory."""
-        return self._opened_record(name, *self._find(name))
+        try:
+            place, pack = self._find(name)
+        except NotFound as error:
+            return self._from_elsewhere(name, error)
+        return self._opened_record(name, place, pack)
+
+    def _from_elsewhere(self, name: bytes, error: NotFound) -> bytes:
+        """What no pack holds."""
+        raw = self.elsewhere.chunk(name) if self.elsewhere is not None else None
+        if raw is None:
+            raise error
+        return raw
 
     def depths(self, names: Sequence[bytes]) -> list[int | None]:
         """How many other records are read for each of these chunks; None where it is not here."""
