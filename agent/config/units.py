@@ -82,6 +82,14 @@ def parse_percentage(value: object) -> float:
     return float(match[1]) / 100
 
 
+def parse_part(value: object) -> float:
+    """:func:`parse_percentage` of what comes to all in the end: a ten-thousandth at least."""
+    share = parse_percentage(value)
+    if share < 0.0001:
+        raise ValueError(f'{shown_value(value)} would take for ever; write one from 0.01 to 100, like "5%"')
+    return share
+
+
 def format_percentage(share: float) -> str:
     """0.3 → ``"30%"``."""
     return f"{round(share * 100, 6):g}%"

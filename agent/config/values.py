@@ -22,6 +22,7 @@ Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=0, le=1_000_000)]
 Seconds = Annotated[int, BeforeValidator(units.parse_duration), Written(units.format_duration)]
 Share = Annotated[float, BeforeValidator(units.parse_percentage), Written(units.format_percentage)]
+PartOfAll = Annotated[float, BeforeValidator(units.parse_part), Written(units.format_percentage)]
 Size = Annotated[int, BeforeValidator(units.parse_size), Written(units.format_size)]
 Rate = Annotated[int, BeforeValidator(units.parse_rate), Written(units.format_rate)]
 Hours = Annotated[tuple[int, int], BeforeValidator(units.parse_hours), Written(units.format_hours)]
@@ -142,12 +143,11 @@ class Generations:
         Key('"7d"', "how long none may be expired, whoever asks; what is there keeps what it was promised"),
     ] = None
     verify: Annotated[
-        CronOrNone, Key('"30 4 * * *"', "when a share of what is kept is read and checked", acts=False)
+        CronOrNone,
+        Key('"30 4 * * *"', 'when a share of what is kept is read and checked, a cron line in local time, or "none"'),
     ] = "none"
-    verify_share: Annotated[Share, Key('"5%"', "how much of it at a time", acts=False)] = 0.05
-    verified_within: Annotated[
-        Seconds, Key('"30d"', "what was verified within that time is passed over", acts=False)
-    ] = 30 * 86400
+    verify_share: Annotated[PartOfAll, Key('"5%"', "how much of it at a time, so that shares go round")] = 0.05
+    verified_within: Annotated[Seconds, Key('"30d"', "what was verified within that time is passed over")] = 30 * 86400
 
 
 @dataclass(frozen=True, slots=True)

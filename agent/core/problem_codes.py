@@ -621,6 +621,14 @@ ROLLED_BACK = _code(
     "The standby was brought back to an earlier moment by `hikae rollback`, and stays there. Receiving goes on.",
     "`hikae resume DATASET` lets it go on to what was received meanwhile",
 )
+GENERATIONS_UNVERIFIED = _code(
+    "generations-unverified",
+    Where.STANDBY,
+    _WARNING,
+    "A share of what is kept could not be read and checked by schedule, or it is longer ago that all of it was than twice what "
+    "schedule and share promise.",
+    "as the problem says; `hikae generations verify DATASET` on the node with the vault reads all of it now",
+)
 HISTORY_SHORT = _code(
     "history-short",
     Where.STANDBY,

@@ -131,7 +131,7 @@ def standby_facts(
         behind=apply.phase is ApplyPhase.FULL,
         seeding=side.seeding.seeds,
         owed=side.owing,
-        vault=side.space.facts(),
+        vault=replace(side.space.facts(), verified=side.checks.record.facts()),
         history=side.keeper.history,
         history_wanted=dataset.history,
     )

@@ -27,6 +27,8 @@ from agent.node.disk_reserve import DiskReserve
 from agent.node.following.arrival_pace import keep_pace
 from agent.node.following.asked_barriers import AskedBarriers
 from agent.node.following.brake_generations import BrakeGenerations
+from agent.node.following.checking.check_record import CheckRecord
+from agent.node.following.checking.scheduled_checks import ScheduledChecks
 from agent.node.following.collector import CollectedStores, Collector
 from agent.node.following.errands import Errands
 from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
@@ -125,6 +127,8 @@ class Standby:
             stores.mending.forget,
         )
         self._collector = Collector(collected, around.clock, context.failed)
+        checked = CheckRecord(dataset.name, stores.local, board, around.clock)
+        self.checks = ScheduledChecks(self, checked, board, around.clock, around.check_slot)
         self.upkeep = upkeep_of(stores.catalog, stores.local, around.clock, self.space.shortened, self.keeper)
         self._tell_owed()
         self.back = StoodBack(
@@ -154,8 +158,9 @@ class Standby:
         return self._catalog.reader()
 
     def leave(self) -> None:
-        """Come to an end soon: what is applied or verified has a moment left. Does not wait; any thread."""
+        """Come to an end soon: what is applied, verified or checked has a moment left. Does not wait; any thread."""
         self.loop.leave()
+        self.checks.leave()
 
     def close(self) -> None:
         """End the calls, stop applying with a checkpoint, then close the stores."""
@@ -163,6 +168,7 @@ class Standby:
         self.errands.close()
         self.scheduled.close()
         self._collector.close()
+        self.checks.close()
         self.loop.close()
         self.early.close()
         self._stores.close()
@@ -202,6 +208,7 @@ class Standby:
         self._brake_generations.look(self._applier.holds.noted)
         self._tell_short_history()
         self.scheduled.tick()
+        self.checks.tick()
 
     def _tell_short_history(self) -> None:
         board, now = self._context.board, self._context.around.clock.now_ns()

@@ -67,16 +67,38 @@ class WatchFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultCheck:
+    """The last time that chunks of a vault were read and checked, a share or all: when that ended (UTC ns), how many bytes that
+    were, how many chunks were damaged, and how many of these are put back."""
+
+    time_ns: int
+    checked_bytes: int
+    damaged: int
+    mended: int
+
+
+@dataclass(frozen=True, slots=True)
+class VaultVerified:
+    """``since_ns``: each chunk that anything needs was checked then or later (UTC ns); None: some never were. ``damaged``: how
+    many are known to be so now."""
+
+    since_ns: int | None
+    damaged: int
+    last: VaultCheck | None
+
+
+@dataclass(frozen=True, slots=True)
 class VaultFacts:
     """What a vault takes. ``limit`` bytes, None for none; ``ratio``: the bytes of the newest state and of all generations
     together, over those that the vault takes; ``bytes_per_day``: growth, None while unknown; ``full_at_ns``: UTC ns when the
-    limit is reached at that, None: not within sight."""
+    limit is reached at that, None: not within sight; ``verified``: what is known of its chunks."""
 
     bytes: int
     limit: int | None
     ratio: float | None
     bytes_per_day: int | None
     full_at_ns: int | None
+    verified: VaultVerified = VaultVerified(None, 0, None)
 
 
 @dataclass(frozen=True, slots=True)

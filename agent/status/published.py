@@ -12,7 +12,16 @@ from agent.core.ids import epoch_of, seq_of
 from agent.core.problem import Problem, kept_path
 from agent.core.standing import NEVER, Pause, Standing, SyncFacts, Verified
 from agent.status.derive import dataset_state, pauses_of
-from agent.status.facts import DatasetFacts, DiskFacts, HistoryFacts, NodeFacts, PeerFacts, VaultFacts, WatchFacts
+from agent.status.facts import (
+    DatasetFacts,
+    DiskFacts,
+    HistoryFacts,
+    NodeFacts,
+    PeerFacts,
+    VaultFacts,
+    VaultVerified,
+    WatchFacts,
+)
 from agent.status.figures import stamp
 from agent.status.text import shown
 
@@ -56,6 +65,23 @@ def _vault(vault: VaultFacts | None) -> Json | None:
         "ratio": vault.ratio,
         "bytes_per_day": vault.bytes_per_day,
         "full_at": stamp(vault.full_at_ns),
+        "verified": _vault_verified(vault.verified),
+    }
+
+
+def _vault_verified(verified: VaultVerified) -> Json:
+    last = verified.last
+    return {
+        "since": stamp(verified.since_ns),
+        "damaged": verified.damaged,
+        "last": None
+        if last is None
+        else {
+            "time": stamp(last.time_ns),
+            "checked_bytes": last.checked_bytes,
+            "damaged": last.damaged,
+            "mended": last.mended,
+        },
     }
 
 

@@ -38,6 +38,8 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
   of [problems.md](problems.md); `uncounted` says how many more of a code there are.
 - `history`, `generations`: on the node with the vault; null elsewhere. `reaches`: every moment since then can be brought back;
   `wanted`, `bytes_per_day`: seconds that are configured, and how fast the vault grows. `oldest`, `newest`: when they were taken.
+- `vault`, there too: what it takes. `verified`: every chunk that is needed was read and checked since `since` (null: not all
+  was yet); `damaged` chunks are lost now; `last` is what was read last, by schedule or by hand, with what was found and mended.
 - `last_rehearsal`: not in this version.
 """
 

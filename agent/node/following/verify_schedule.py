@@ -1,4 +1,4 @@
-"""When is a standby to be verified, and since when is that overdue? Pure."""
+"""When is a standby, or a share of its vault, to be verified, and since when is that overdue? Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from cronsim import CronSim
 
 #: Datasets of one hour begin within so long, each at a moment of its own, but never later than a quarter of the interval.
 SPREAD = timedelta(minutes=30)
+#: So many moments tell how far planned moments are apart.
+_COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,16 @@ class VerifySchedule:
             return None
         twice = third - first if third is not None else 2 * (second - first)
         return max(last + int(twice.total_seconds()) * 10**9, _ns(self._begins(second, second - first)))
+
+    def lap_overdue(self, since: int, shares: int, within: int) -> int | None:
+        """From when on it is too long ago that all was verified last, share by share: twice as long after ``since`` as so many
+        shares take, or as it takes until one is due again that is passed over for ``within`` ns, if that is longer."""
+        moments = [one for one in self._after(since, min(max(shares, 2), _COUNTED)) if one is not None]
+        if len(moments) < 2:
+            return None
+        apart = (_ns(moments[-1]) - _ns(moments[0])) // (len(moments) - 1)
+        lap = _ns(moments[0]) - since + apart * (shares - 1)
+        return since + 2 * max(lap, within + apart)
 
     def _after(self, since: int, count: int) -> list[datetime | None]:
         planned: Iterator[datetime] = CronSim(self.line, datetime.fromtimestamp(since / 1e9, UTC).astimezone())

@@ -71,6 +71,8 @@ def _facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
         facts.append(("owed", f"{dataset['owed']:,} files of which something cannot be read on the primary"))
     if dataset["vault"] and (sentence := _vault(status, dataset["vault"])):
         facts.append(("vault", sentence))
+    if dataset["vault"] and (sentence := _checked(status, dataset["vault"]["verified"])):
+        facts.append(("chunks", sentence))
     if dataset["history"]:
         facts.append(("history", _past(status, dataset)))
     if dataset["last_verify"]:
@@ -151,6 +153,22 @@ def _vault(status: Json, vault: Json) -> str:
         parts.append(f"{grows} by {size_text(abs(vault['bytes_per_day']))} a day")
     if vault["full_at"]:
         parts.append(f"full {exact_clock(vault['full_at'], status['clock'])} at that rate")
+    return "; ".join(parts)
+
+
+def _checked(status: Json, verified: Json) -> str:
+    """ "" where no chunk was ever read to check it."""
+    last = verified["last"]
+    if last is None and verified["since"] is None and not verified["damaged"]:
+        return ""
+    since = verified["since"]
+    parts = [
+        f"all read and checked since {exact_clock(since, status['clock'])}" if since else "not all read and checked yet"
+    ]
+    if last is not None:
+        parts.append(f"last {clock_text(last['time'], status['clock'])}, {size_text(last['checked_bytes'])}")
+    count = verified["damaged"]
+    parts.append(f"{count:,} lost" if count else "none known to be lost")
     return "; ".join(parts)
 
 

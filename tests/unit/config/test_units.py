@@ -72,3 +72,16 @@ def test_no_addresses(text: object) -> None:
     """Everything else is refused."""
     with pytest.raises(ValueError, match=r"address|valid port"):
         units.parse_address(text)
+
+
+@pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("0.01%", 0.0001), ("100%", 1.0)])
+def test_a_part_of_all_comes_to_all_in_the_end(text: str, share: float) -> None:
+    """A ten-thousandth is the least."""
+    assert share == pytest.approx(units.parse_part(text))
+
+
+@pytest.mark.parametrize("text", ["0%", "0.009%", "101%", "5", 5])
+def test_what_never_comes_to_all_is_no_part(text: object) -> None:
+    """Nor is what is no percentage."""
+    with pytest.raises(ValueError, match="%"):
+        units.parse_part(text)

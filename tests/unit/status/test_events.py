@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from agent.core.problem_codes import PROBLEM_CODES
 from agent.core.standing import PeerStanding, Standing, Verified
 from agent.status.events import Event, EventLog, events_between
-from agent.status.facts import NodeFacts
+from agent.status.facts import NodeFacts, VaultCheck, VaultFacts, VaultVerified
 from agent.status.published import status_json
 from agent.status.state import Role
 from fakes.api_fakes import a_dataset, a_node, a_peer, a_problem
@@ -147,3 +148,27 @@ def test_a_verify_that_ended_is_an_event_on_both_nodes() -> None:
     ]:
         events = events_between(status_json(a_node(old)), status_json(a_node(new)))
         assert messages == [event.message for event in events if event.code == "verified"]
+
+
+def test_a_check_of_the_vault_is_told_with_its_result() -> None:
+    """Once; not what was known before the vault was opened."""
+    checks = [None, VaultCheck(5, 2048, 0, 0), VaultCheck(6, 2048, 3, 3), VaultCheck(7, 2048, 1, 0)]
+    values = [status_json(a_node(a_dataset(vault=checked_vault(last)))) for last in checks]
+    told = [(one.code, one.severity, one.message) for old, new in pairwise(values) for one in events_between(old, new)]
+    assert [
+        ("generations-verified", "info", "2.0 KiB of what the vault keeps was read, and is as it should be"),
+        (
+            "generations-verified",
+            "warning",
+            "2.0 KiB of what the vault keeps was read: 3 chunks are damaged, all put back",
+        ),
+        ("generations-verified", "error", "2.0 KiB of what the vault keeps was read: 1 chunk is damaged, 0 put back"),
+    ] == told
+    closed = status_json(a_node(a_dataset(vault=None)))
+    assert [] == [one for one in events_between(closed, values[1]) if one.code == "generations-verified"]
+    assert [] == events_between(values[1], values[1])
+
+
+def checked_vault(last: VaultCheck | None) -> VaultFacts:
+    """One of which a part was read."""
+    return VaultFacts(5, None, None, None, None, VaultVerified(None, 0, last))

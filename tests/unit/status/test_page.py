@@ -18,7 +18,16 @@ from agent.core.hold import Hold
 from agent.core.ids import commit_number
 from agent.core.problem import Severity
 from agent.core.standing import NEVER, Pause, PeerStanding, Standing, Trouble, Verified
-from agent.status.facts import FIRST_SYNC, DiskFacts, NodeFacts, SyncFacts, VaultFacts, WatchFacts
+from agent.status.facts import (
+    FIRST_SYNC,
+    DiskFacts,
+    NodeFacts,
+    SyncFacts,
+    VaultCheck,
+    VaultFacts,
+    VaultVerified,
+    WatchFacts,
+)
 from agent.status.for_peers import standing_of
 from agent.status.page import dataset_page, status_page
 from agent.status.published import status_json
@@ -393,6 +402,30 @@ def test_the_long_page_says_what_the_vault_takes() -> None:
     )
     fresh = status_json(a_node(a_dataset(vault=VaultFacts(12 << 30, None, None, None, None))))
     assert "vault" not in dataset_page(fresh, fresh["datasets"][0], 200).plain
+
+
+def test_the_long_page_says_how_old_the_check_of_the_vault_is() -> None:
+    """And what it found; nothing where nothing was ever read."""
+    hour = 3600 * 10**9
+    last = VaultCheck(NOW - hour, 5 << 30, 2, 1)
+    found = [
+        chunks_line(VaultVerified(since, damaged, last))
+        for since, damaged in ((None, 0), (NOW - 30 * 24 * hour, 0), (NOW - 30 * 24 * hour, 1))
+    ]
+    assert [True, True, True] == [
+        found[0].startswith("not all read and checked yet; last "),
+        found[0].endswith(", 5.0 GiB; none known to be lost"),
+        found[1].startswith("all read and checked since "),
+    ]
+    assert (True, "") == (found[2].endswith("; 1 lost"), chunks_line(VaultVerified(None, 0, None)))
+
+
+def chunks_line(verified: VaultVerified) -> str:
+    """What the page of a dataset says of its vault's chunks."""
+    vault = VaultFacts(12 << 30, None, None, None, None, verified)
+    status = status_json(a_node(a_dataset(vault=vault)))
+    lines = dataset_page(status, status["datasets"][0], 200).plain.splitlines()
+    return next((line.removeprefix("chunks").strip() for line in lines if line.startswith("chunks")), "")
 
 
 def test_a_standby_that_is_not_there_has_nothing_applied() -> None:

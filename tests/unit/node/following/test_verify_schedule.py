@@ -72,3 +72,21 @@ def test_a_weekend_is_no_delay() -> None:
     """By workdays: after Friday's it is Tuesday's that is the second."""
     overdue = local(VerifySchedule(WORKDAYS, "web").overdue(ns("2026-11-20T03:10")))
     assert at("2026-11-24T03:00") <= overdue < at("2026-11-24T03:00") + SPREAD
+
+
+@pytest.mark.parametrize(
+    ("line", "shares", "within_days", "days"),
+    [
+        (DAILY, 20, 1, 2 * 20),
+        (DAILY, 20, 30, 2 * 31),
+        (WEEKLY, 1, 1, 2 * 8),
+        (DAILY, 10_000, 30, 2 * 10_000),
+        (EACH_MINUTE, 20, 7, 2 * 7),
+    ],
+)
+def test_a_lap_is_overdue_after_twice_what_was_promised(line: str, shares: int, within_days: int, days: int) -> None:
+    """So many shares by plan; or what is passed over and one share more, where that is longer. To a day or two."""
+    since = ns("2026-11-22T04:31")
+    overdue = VerifySchedule(line, "web").lap_overdue(since, shares, within_days * 86_400 * 10**9)
+    assert overdue is not None
+    assert abs(overdue - since - days * 86_400 * 10**9) < 2 * 86_400 * 10**9

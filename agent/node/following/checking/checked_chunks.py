@@ -44,12 +44,13 @@ class ChunksWanted:
 
 @dataclass(frozen=True, slots=True)
 class CheckedChunks:
-    """What a check came to: bytes that were read, what is damaged, and the names of those that are in the vault again, and what
-    they should be."""
+    """What a check came to: bytes that were read, what is damaged, the names of those that are in the vault again, and of those
+    that the disk did not give."""
 
     checked_bytes: int
     damaged: tuple[DamagedChunk, ...] = ()
     mended: frozenset[bytes] = frozenset()
+    unread: frozenset[bytes] = frozenset()
 
 
 def check_chunks(
@@ -70,7 +71,8 @@ def check_chunks(
         hurt = hurt_by(check.damaged, side.vault, reader, moments, lambda: look(check.checked_bytes))
     # What the disk does not give today it may give tomorrow: nobody forgets that by himself.
     proven = [one for one in hurt if one.name not in check.unread]
-    return CheckedChunks(check.checked_bytes, tuple(hurt), _mended(side, proven, stopping, breath))
+    mended = _mended(side, proven, stopping, breath)
+    return CheckedChunks(check.checked_bytes, tuple(hurt), mended, frozenset(check.unread))
 
 
 def _mended(
