@@ -117,16 +117,7 @@ class Standby:
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)
-        collected = CollectedStores(
-            stores.vault,
-            stores.catalog.reader,
-            stores.catalog.newest,
-            stores.local,
-            partial(room_beyond_reserve, str(around.vault(dataset))),
-            lambda: stores.catalog.let_go_moves,
-            stores.mending.forget,
-        )
-        self._collector = Collector(collected, around.clock, context.failed)
+        self._collector = self._made_collector()
         checked = CheckRecord(dataset.name, stores.local, board, around.clock)
         self.checks = ScheduledChecks(self, checked, board, around.clock, around.check_slot)
         self.upkeep = upkeep_of(stores.catalog, stores.local, around.clock, self.space.shortened, self.keeper)
@@ -136,6 +127,19 @@ class Standby:
         )
         self.back.open(stores.catalog)
         self.steer()
+
+    def _made_collector(self) -> Collector:
+        stores, around = self._stores, self._context.around
+        collected = CollectedStores(
+            stores.vault,
+            stores.catalog.reader,
+            stores.catalog.newest,
+            stores.local,
+            partial(room_beyond_reserve, str(around.vault(self.dataset))),
+            lambda: stores.catalog.let_go_moves,
+            stores.mending.forget,
+        )
+        return Collector(collected, around.clock, self._context.failed)
 
     def _made_applier(self) -> Applier:
         dataset, around = self.dataset, self._context.around
