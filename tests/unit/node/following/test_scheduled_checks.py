@@ -81,6 +81,7 @@ class Rig:
         self.local = Local.open(str(place / "local.db"))
         self.slot = threading.Semaphore(1)
         self.reads: list[bytes] = []
+        self._counted = 0
         self.told(self.reads.append)
         self.start()
 
@@ -108,15 +109,15 @@ class Rig:
         self.stores.catalog.write(Changes((name_row(ROOT, path, id),)), header(self.stores.seq))
 
     def after(self, seconds: float) -> int:
-        """How many chunks are read by then, at two looks."""
-        before = len(self.reads)
+        """How many chunks were read since the last call, a start's own look included, and are by then, at two looks."""
         self.clock.advance(seconds)
         for _ in range(2):
             self.checks.tick()
             if self.checks._thread is not None:
                 self.checks._thread.join(60)
         self.checks.tick()
-        return len(self.reads) - before
+        read, self._counted = len(self.reads) - self._counted, len(self.reads)
+        return read
 
     def facts(self) -> VaultVerified:
         return self.checks.record.facts()
