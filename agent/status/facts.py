@@ -9,6 +9,7 @@ from typing import Literal
 from agent.core.commit import Commit
 from agent.core.hold import Hold
 from agent.core.ids import NOTHING, CommitNumber
+from agent.core.kept import HistoryFacts, VaultFacts
 from agent.core.problem import Problem
 from agent.core.standing import FIRST_SYNC, Pause, PeerStanding, SyncFacts, Verified
 from agent.status.state import Role
@@ -64,52 +65,6 @@ class WatchFacts:
     by_reconcile: int = 0
     overflows: int = 0
     last_reconcile_ns: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class VaultCheck:
-    """The last time that chunks of a vault were read and checked, a share or all: when that ended (UTC ns), how many bytes that
-    were, how many chunks were damaged, and how many of these are put back."""
-
-    time_ns: int
-    checked_bytes: int
-    damaged: int
-    mended: int
-
-
-@dataclass(frozen=True, slots=True)
-class VaultVerified:
-    """``since_ns``: each chunk that anything needs was checked then or later (UTC ns); None: some never were. ``damaged``: how
-    many are known to be so now."""
-
-    since_ns: int | None
-    damaged: int
-    last: VaultCheck | None
-
-
-@dataclass(frozen=True, slots=True)
-class VaultFacts:
-    """What a vault takes. ``limit`` bytes, None for none; ``ratio``: the bytes of the newest state and of all generations
-    together, over those that the vault takes; ``bytes_per_day``: growth, None while unknown; ``full_at_ns``: UTC ns when the
-    limit is reached at that, None: not within sight; ``verified``: what is known of its chunks."""
-
-    bytes: int
-    limit: int | None
-    ratio: float | None
-    bytes_per_day: int | None
-    full_at_ns: int | None
-    verified: VaultVerified = VaultVerified(None, 0, None)
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryFacts:
-    """What a node keeps of the past. ``reaches_ns``: from that moment on every one can be brought back (UTC ns by the primary's
-    clock; None: nothing has come); ``generations``: how many there are, ``oldest_ns`` and ``newest_ns`` when they were taken."""
-
-    reaches_ns: int | None
-    generations: int
-    oldest_ns: int | None = None
-    newest_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,11 @@ from typing import Any, TypeAlias
 from agent.core.commit import Commit
 from agent.core.hold import Hold, on_node
 from agent.core.ids import epoch_of, seq_of
+from agent.core.kept import HistoryFacts, VaultFacts, VaultVerified
 from agent.core.problem import Problem, kept_path
 from agent.core.standing import NEVER, Pause, Standing, SyncFacts, Verified
 from agent.status.derive import dataset_state, pauses_of
-from agent.status.facts import (
-    DatasetFacts,
-    DiskFacts,
-    HistoryFacts,
-    NodeFacts,
-    PeerFacts,
-    VaultFacts,
-    VaultVerified,
-    WatchFacts,
-)
+from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.figures import stamp
 from agent.status.text import shown
 

@@ -11,11 +11,11 @@ import structlog
 from agent.config.values import Dataset, Generations
 from agent.core.clock import Clock
 from agent.core.ids import CommitNumber
+from agent.core.kept import HistoryFacts
 from agent.generations.moments import oldest_readable
 from agent.generations.retention import RetentionMoment, RetentionVerdict, judged_generations
 from agent.generations.retention_clock import RetentionTime, Ticks, first_retention_time
 from agent.generations.taking import SourceAnswer, TakenAt, WantedGeneration, generation_of, require_new_label
-from agent.status.facts import HistoryFacts
 from agent.store.catalog import generation
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Generation

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agent.config.values import Dataset
+from agent.core.kept import VaultFacts
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import HISTORY_SHORT
-from agent.status.facts import VaultFacts
 from agent.status.figures import size_text, span_text
 
 _DAY = 86_400

@@ -11,6 +11,7 @@ from pathlib import Path
 from agent.config.values import Dataset
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError
+from agent.core.kept import VaultFacts
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import VAULT_FULL
 from agent.fs.reserve import VaultLimitReached
@@ -24,7 +25,6 @@ from agent.generations.vault_growth import (
     history_allowed,
     sampled,
 )
-from agent.status.facts import VaultFacts
 from agent.status.figures import size_text
 from agent.store.catalog.reader import CatalogReader
 from agent.store.local import Local

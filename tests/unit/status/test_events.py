@@ -8,10 +8,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.kept import VaultCheck, VaultFacts, VaultVerified
 from agent.core.problem_codes import PROBLEM_CODES
 from agent.core.standing import PeerStanding, Standing, Verified
 from agent.status.events import Event, EventLog, events_between
-from agent.status.facts import NodeFacts, VaultCheck, VaultFacts, VaultVerified
+from agent.status.facts import NodeFacts
 from agent.status.published import status_json
 from agent.status.state import Role
 from fakes.api_fakes import a_dataset, a_node, a_peer, a_problem

@@ -16,18 +16,10 @@ from rich.console import Console
 
 from agent.core.hold import Hold
 from agent.core.ids import commit_number
+from agent.core.kept import VaultCheck, VaultFacts, VaultVerified
 from agent.core.problem import Severity
 from agent.core.standing import NEVER, Pause, PeerStanding, Standing, Trouble, Verified
-from agent.status.facts import (
-    FIRST_SYNC,
-    DiskFacts,
-    NodeFacts,
-    SyncFacts,
-    VaultCheck,
-    VaultFacts,
-    VaultVerified,
-    WatchFacts,
-)
+from agent.status.facts import FIRST_SYNC, DiskFacts, NodeFacts, SyncFacts, WatchFacts
 from agent.status.for_peers import standing_of
 from agent.status.page import dataset_page, status_page
 from agent.status.published import status_json

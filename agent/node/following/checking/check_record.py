@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from agent.core.clock import Clock
+from agent.core.kept import VaultCheck, VaultVerified
 from agent.core.problem import Problem, ProblemBoard, Severity, kept_path
 from agent.core.problem_codes import VAULT_DAMAGED
 from agent.generations.checked_names import CheckedNames, NameRange, Stretch, are_whole
 from agent.node.following.checking.checked_chunks import CheckedChunks
-from agent.status.facts import VaultCheck, VaultVerified
 from agent.store.local import Local
 
 _KEY = "checked-chunks"

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from agent.core.clock import ManualClock
+from agent.core.kept import VaultCheck, VaultVerified
 from agent.core.problem import PATH_KEPT, ProblemBoard
 from agent.core.problem_codes import VAULT_DAMAGED
 from agent.generations.checked_names import PLACES, NameRange
 from agent.generations.checking import DamagedChunk
 from agent.node.following.checking.check_record import LOST_MOST, CheckRecord
 from agent.node.following.checking.checked_chunks import CheckedChunks
-from agent.status.facts import VaultCheck, VaultVerified
 from agent.store.local import Local
 
 NOW = 1_700_000_000 * 10**9

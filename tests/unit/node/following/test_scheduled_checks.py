@@ -18,6 +18,7 @@ from agent.core.clock import ManualClock
 from agent.core.commit import Changes
 from agent.core.errors import StoreFailed, TryAgain
 from agent.core.ids import ROOT, ObjectId, object_id
+from agent.core.kept import VaultVerified
 from agent.core.problem import Problem, ProblemBoard
 from agent.generations.checked_names import PLACES
 from agent.generations.checking import UNREAD_MOST
@@ -26,7 +27,6 @@ from agent.node.following.checking.checked_chunks import CheckedChunks
 from agent.node.following.checking.scheduled_checks import CheckLimits, ScheduledChecks, Unhurried, part_of_ring
 from agent.repair.from_standby import Restoring
 from agent.repair.lost_chunks import Mending
-from agent.status.facts import VaultVerified
 from agent.store.catalog.reader import CatalogReader
 from agent.store.local import Local
 from agent.store.vault.limits import VaultLimits

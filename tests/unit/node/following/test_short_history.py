@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from agent.config.values import Dataset
+from agent.core.kept import VaultFacts
 from agent.node.following.short_history import short_history
-from agent.status.facts import VaultFacts
 
 GIB = 1 << 30
 

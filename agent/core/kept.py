@@ -1,0 +1,51 @@
+"""What a node keeps of a dataset's past: plain values, for its own status and for its peers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class VaultCheck:
+    """The last time that chunks of a vault were read and checked, a share or all: when that ended (UTC ns), how many bytes that
+    were, how many chunks were damaged, and how many of these are put back."""
+
+    time_ns: int
+    checked_bytes: int
+    damaged: int
+    mended: int
+
+
+@dataclass(frozen=True, slots=True)
+class VaultVerified:
+    """``since_ns``: each chunk that anything needs was checked then or later (UTC ns); None: some never were. ``damaged``: how
+    many are known to be so now."""
+
+    since_ns: int | None
+    damaged: int
+    last: VaultCheck | None
+
+
+@dataclass(frozen=True, slots=True)
+class VaultFacts:
+    """What a vault takes. ``limit`` bytes, None for none; ``ratio``: the bytes of the newest state and of all generations
+    together, over those that the vault takes; ``bytes_per_day``: growth, None while unknown; ``full_at_ns``: UTC ns when the
+    limit is reached at that, None: not within sight; ``verified``: what is known of its chunks."""
+
+    bytes: int
+    limit: int | None
+    ratio: float | None
+    bytes_per_day: int | None
+    full_at_ns: int | None
+    verified: VaultVerified = VaultVerified(None, 0, None)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFacts:
+    """What a node keeps of the past. ``reaches_ns``: from that moment on every one can be brought back (UTC ns by the primary's
+    clock; None: nothing has come); ``generations``: how many there are, ``oldest_ns`` and ``newest_ns`` when they were taken."""
+
+    reaches_ns: int | None
+    generations: int
+    oldest_ns: int | None = None
+    newest_ns: int | None = None
