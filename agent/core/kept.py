@@ -41,11 +41,39 @@ class VaultFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptNote:
+    """What became of generations: ``at``: UTC ns, above that of the note before on the same node; ``code``: a stable word, one of
+    ``NOTED``; ``sentence``: one line."""
+
+    at: int
+    code: str
+    sentence: str
+
+
+#: What is noted of generations; public, as they are codes of events.
+TAKEN, EXPIRED, PINNED, UNPINNED = "generation-taken", "generation-expired", "generation-pinned", "generation-unpinned"
+NOTED = frozenset({TAKEN, EXPIRED, PINNED, UNPINNED})
+#: So many of the newest are known, and told to peers.
+NOTES_KEPT = 16
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryFacts:
     """What a node keeps of the past. ``reaches_ns``: from that moment on every one can be brought back (UTC ns by the primary's
-    clock; None: nothing has come); ``generations``: how many there are, ``oldest_ns`` and ``newest_ns`` when they were taken."""
+    clock; None: nothing has come); ``generations``: how many there are, ``oldest_ns`` and ``newest_ns`` when they were taken;
+    ``notes``: what became of some since the node opened it, the newest last."""
 
     reaches_ns: int | None
     generations: int
     oldest_ns: int | None = None
     newest_ns: int | None = None
+    notes: tuple[KeptNote, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPast:
+    """All of it. ``wanted``: how many seconds of history are configured there."""
+
+    history: HistoryFacts
+    wanted: int = 0
+    vault: VaultFacts | None = None

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 from agent.core.hold import Hold
+from agent.core.kept import KeptNote, KeptPast
 
 #: ``SyncFacts.phase`` of a first sync; other phases ("reconcile", "apply", …) are shown as they are.
 FIRST_SYNC = "first-sync"
@@ -57,7 +58,8 @@ class SyncFacts:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """``state``: the word for the dataset there, whatever that node's peers are like; ``errors`` and ``warnings`` count its
-    problems, ``worst`` is the first of them; ``sync``: as far as it concerns who is told."""
+    problems, ``worst`` is the first of them; ``sync``: as far as it concerns who is told;
+    ``past``: what is kept there of the past, None where that is not known or nothing is."""
 
     state: str
     hold: Hold | None = None
@@ -67,16 +69,18 @@ class Standing:
     worst: Trouble | None = None
     verified: Verified | None = None
     sync: SyncFacts | None = None
+    past: KeptPast | None = None
 
     def differs(self, other: Standing | None) -> bool:
-        """Whether more than the progress of a sync differs: that need not be told at once."""
+        """Whether more differs than the progress of a sync and how much is kept: these need not be told at once."""
         return other is None or _without_progress(self) != _without_progress(other)
 
 
 def _without_progress(standing: Standing) -> tuple[object, ...]:
     phase = standing.sync.phase if standing.sync is not None else ""
     counts = (standing.errors, standing.warnings)
-    return standing.state, standing.hold, standing.pauses, counts, standing.worst, standing.verified, phase
+    notes: tuple[KeptNote, ...] = standing.past.history.notes if standing.past is not None else ()
+    return standing.state, standing.hold, standing.pauses, counts, standing.worst, standing.verified, phase, notes
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from agent.core.commit import Commit
     from agent.generations.retention import RetentionVerdict
     from agent.node.standby import Standby
-    from agent.store.catalog.catalog import Catalog
     from agent.store.catalog.generation import Generation
     from agent.store.catalog.reader import CatalogReader
 
@@ -216,14 +215,8 @@ def _verdict(one: RetentionVerdict) -> Json:
 
 
 def _pinned(call: DatasetCall, said: str, *, pinned: bool) -> Json:
-    from agent.generations.moments import named
-
-    def pin(catalog: Catalog) -> Generation:
-        one = replace(named(catalog.generations(), call.dataset, said), pinned=pinned)
-        catalog.keep_generations([one])
-        return one
-
-    one = call.member.standby().errands.run("pin the generation", pin)
+    side = call.member.standby()
+    one = side.errands.run("pin the generation", lambda catalog: side.keeper.pin(catalog, said, pinned=pinned))
     return {"generation": one.name, "pinned": one.pinned}
 
 

@@ -9,34 +9,36 @@ from typing import Any
 from agent.core.hold import Hold
 from agent.core.skew import ClockReading
 from agent.core.standing import Pause, Standing, SyncFacts, Trouble, Verified
+from agent.rpc.past_codec import fill_past, read_past
+from agent.rpc.said_values import WORD_MAX, said_moment, said_number, said_text, said_word
 from agent.rpc.wire import replication_pb2 as pb
 from agent.stream.messages import TEXT_MAX, bad, told_bytes
 
-_WORD_MAX = 64
 _PAUSES_MAX = 4
-_NUMBER_LIMIT = 1 << 63
 #: Longer estimates say nothing, in seconds: about thirty years.
 _ETA_MAX = 1e9
 
 
 def fill_standing(out: pb.Standing, standing: Standing) -> None:
     """Write ``standing`` into ``out``."""
-    out.state = standing.state[:_WORD_MAX]
+    out.state = standing.state[:WORD_MAX]
     out.errors, out.warnings = standing.errors, standing.warnings
     if standing.hold is not None:
         hold = standing.hold
-        out.hold.code, out.hold.since = hold.code[:_WORD_MAX], hold.since
+        out.hold.code, out.hold.since = hold.code[:WORD_MAX], hold.since
         out.hold.sentence, out.hold.remedy = hold.sentence[:TEXT_MAX], hold.remedy[:TEXT_MAX]
     for pause in standing.pauses[:_PAUSES_MAX]:
-        out.pauses.add(what=pause.what[:_WORD_MAX], until=pause.until or 0)
+        out.pauses.add(what=pause.what[:WORD_MAX], until=pause.until or 0)
     if standing.worst is not None:
         worst = standing.worst
-        out.worst.code = worst.code[:_WORD_MAX]
+        out.worst.code = worst.code[:WORD_MAX]
         out.worst.message, out.worst.remedy = worst.message[:TEXT_MAX], worst.remedy[:TEXT_MAX]
     if standing.verified is not None:
         _fill_verify(out.verify, standing.verified)
     if standing.sync is not None:
         _fill_sync(out.sync, standing.sync)
+    if standing.past is not None:
+        fill_past(out.past, standing.past)
 
 
 def read_standing(part: Any) -> Standing | None:
@@ -47,14 +49,15 @@ def read_standing(part: Any) -> Standing | None:
     if len(said.pauses) > _PAUSES_MAX:
         raise bad(f"{len(said.pauses)} pauses")
     return Standing(
-        state=_word(said.state),
+        state=said_word(said.state),
         hold=_read_hold(said.hold) if said.HasField("hold") else None,
-        pauses=tuple(Pause(_word(one.what), _moment(one.until) or None) for one in said.pauses),
+        pauses=tuple(Pause(said_word(one.what), said_moment(one.until) or None) for one in said.pauses),
         errors=said.errors,
         warnings=said.warnings,
         worst=_read_trouble(said.worst) if said.HasField("worst") else None,
         verified=_read_verify(said.verify) if said.HasField("verify") else None,
         sync=_read_sync(said.sync) if said.HasField("sync") else None,
+        past=read_past(said.past) if said.HasField("past") else None,
     )
 
 
@@ -79,7 +82,7 @@ def _fill_verify(out: pb.StandingVerify, verified: Verified) -> None:
 
 
 def _fill_sync(out: pb.StandingSync, sync: SyncFacts) -> None:
-    out.phase, out.done_bytes, out.done_entries = sync.phase[:_WORD_MAX], told_bytes(sync.done_bytes), sync.done_entries
+    out.phase, out.done_bytes, out.done_entries = sync.phase[:WORD_MAX], told_bytes(sync.done_bytes), sync.done_entries
     if sync.total_bytes is not None:
         out.total_bytes = told_bytes(sync.total_bytes)
     if sync.total_entries is not None:
@@ -89,51 +92,26 @@ def _fill_sync(out: pb.StandingSync, sync: SyncFacts) -> None:
 
 
 def _read_hold(hold: pb.StandingHold) -> Hold:
-    return Hold(_word(hold.code), _text(hold.sentence), _text(hold.remedy), _moment(hold.since))
+    return Hold(said_word(hold.code), said_text(hold.sentence), said_text(hold.remedy), said_moment(hold.since))
 
 
 def _read_trouble(worst: pb.StandingTrouble) -> Trouble:
-    return Trouble(_word(worst.code), _text(worst.message), _text(worst.remedy))
+    return Trouble(said_word(worst.code), said_text(worst.message), said_text(worst.remedy))
 
 
 def _read_verify(verify: pb.StandingVerify) -> Verified:
-    return Verified(_moment(verify.time), verify.equal, verify.deep, _number(verify.differences))
+    return Verified(said_moment(verify.time), verify.equal, verify.deep, said_number(verify.differences))
 
 
 def _read_sync(sync: pb.StandingSync) -> SyncFacts:
     return SyncFacts(
-        phase=_word(sync.phase),
-        done_bytes=_number(sync.done_bytes),
-        total_bytes=_number(sync.total_bytes) if sync.HasField("total_bytes") else None,
-        done_entries=_number(sync.done_entries),
-        total_entries=_number(sync.total_entries) if sync.HasField("total_entries") else None,
+        phase=said_word(sync.phase),
+        done_bytes=said_number(sync.done_bytes),
+        total_bytes=said_number(sync.total_bytes) if sync.HasField("total_bytes") else None,
+        done_entries=said_number(sync.done_entries),
+        total_entries=said_number(sync.total_entries) if sync.HasField("total_entries") else None,
         eta_seconds=_span(sync.eta_seconds) if sync.HasField("eta_seconds") else None,
     )
-
-
-def _word(value: str) -> str:
-    if len(value) > _WORD_MAX:
-        raise bad("a word that is too long")
-    return value
-
-
-def _text(value: str) -> str:
-    if len(value) > TEXT_MAX:
-        raise bad("a text that is too long")
-    return value
-
-
-def _moment(value: int) -> int:
-    """UTC ns of a time that a calendar has."""
-    if not 0 <= value < _NUMBER_LIMIT:
-        raise bad(f"the time {value}")
-    return value
-
-
-def _number(value: int) -> int:
-    if value >= _NUMBER_LIMIT:
-        raise bad(f"the number {value}")
-    return value
 
 
 def _span(value: float) -> float | None:

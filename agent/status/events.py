@@ -7,30 +7,22 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeAlias
 
-from agent.status.figures import size_text
+from agent.status.event import Event
+from agent.status.kept_events import kept_events
 from agent.status.published import Json
 from agent.status.state import Grade, State, grade_of
+
+__all__ = ["Event", "EventLog", "events_between"]
 
 #: So many events are kept in memory, and can be asked for.
 KEPT = 10_000
 #: So many problems of one code are named when they come or go at once; the rest is counted.
 NAMED_AT_ONCE = 10
 _SEVERITIES = {Grade.GOOD: "info", Grade.WATCH: "warning", Grade.BAD: "error"}
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened. ``dataset`` is "" for the node; ``code`` a stable word; ``message`` one line; ``severity``
-    how much it matters (``core.problem.Severity``)."""
-
-    dataset: str
-    code: str
-    message: str
-    severity: str = "info"
 
 
 def events_between(old: Json | None, new: Json) -> list[Event]:
@@ -67,7 +59,7 @@ def _dataset_events(name: str, old: Json | None, new: Json) -> Iterator[Event]:
     if old["state"] != new["state"]:
         yield Event(name, "state", f"{old['state']} → {new['state']}", _SEVERITIES[grade_of(State(new["state"]))])
     yield from _verify_events(name, old, new)
-    yield from _check_events(name, old, new)
+    yield from kept_events(name, old, new)
     yield from _peer_events(name, old, new)
     yield from _problem_events(name, old, new)
 
@@ -88,24 +80,6 @@ def _verified(name: str, what: str, verify: Json) -> Event:
     if verify["equal"]:
         return Event(name, "verified", f"{what} is equal to its commit ({how})")
     return Event(name, "verified", f"{what} has {verify['differences']:,} differences ({how})", "error")
-
-
-def _check_events(name: str, old: Json, new: Json) -> Iterator[Event]:
-    """Chunks of the vault that were read since, a share or all; not what was known when the vault was opened."""
-    if not old.get("vault") or not new["vault"]:
-        return
-    last = new["vault"]["verified"]["last"]
-    if last is None or last == old["vault"]["verified"]["last"]:
-        return
-    read = f"{size_text(last['checked_bytes'])} of what the vault keeps was read"
-    if not last["damaged"]:
-        yield Event(name, "generations-verified", f"{read}, and is as it should be")
-        return
-    count = "1 chunk is" if last["damaged"] == 1 else f"{last['damaged']:,} chunks are"
-    whole = last["mended"] == last["damaged"]
-    put_back = "all put back" if whole else f"{last['mended']:,} put back"
-    severity = "warning" if whole else "error"
-    yield Event(name, "generations-verified", f"{read}: {count} damaged, {put_back}", severity)
 
 
 def _peer_events(name: str, old: Json, new: Json) -> Iterator[Event]:

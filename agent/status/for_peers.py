@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent.core.hold import Hold
+from agent.core.kept import KeptPast
 from agent.core.problem import Problem, Severity, kept_path
 from agent.core.problem_codes import CONFIG_DIFFERS, VERSION
 from agent.core.standing import Standing, SyncFacts, Trouble
@@ -13,6 +16,8 @@ from agent.status.text import shown
 
 #: What both nodes find when they meet: each knows it by itself.
 _BOTH_KNOW = frozenset({CONFIG_DIFFERS, VERSION})
+
+_HOUR = 3600 * 10**9
 
 
 def standing_of(facts: DatasetFacts, peer: str) -> Standing:
@@ -27,7 +32,26 @@ def standing_of(facts: DatasetFacts, peer: str) -> Standing:
         worst=_worst(problems),
         verified=facts.last_verify,
         sync=_sync(facts, peer),
+        past=_past(facts),
     )
+
+
+def _past(facts: DatasetFacts) -> KeptPast | None:
+    """What is kept here. A forecast is told to the hour and growth to a hundredth: what they gain each second is no news."""
+    vault = facts.vault
+    if facts.history is None:
+        return None
+    if vault is not None:
+        full_at = vault.full_at_ns // _HOUR * _HOUR if vault.full_at_ns is not None else None
+        vault = replace(vault, full_at_ns=full_at, bytes_per_day=_about(vault.bytes_per_day))
+    return KeptPast(facts.history, facts.history_wanted, vault)
+
+
+def _about(value: int | None) -> int | None:
+    if not value:
+        return value
+    step = int(10 ** max(0, len(str(abs(value))) - 2))
+    return round(value / step) * step
 
 
 def _state_for(facts: DatasetFacts, peer: str) -> State:

@@ -30,7 +30,7 @@ _WORDS = frozenset(
             "what",
             "clock",
         ),
-        *("received", "applied", "said"),
+        *("received", "applied", "said", "reaches", "oldest", "newest"),
         *("send", "apply", "receive"),
     }
 )

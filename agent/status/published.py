@@ -4,23 +4,21 @@ Keys of later issues are there and null. Times are stamps (``figures.stamp``), s
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 from agent.core.commit import Commit
 from agent.core.hold import Hold, on_node
 from agent.core.ids import epoch_of, seq_of
-from agent.core.kept import HistoryFacts, VaultFacts, VaultVerified
 from agent.core.problem import Problem, kept_path
 from agent.core.standing import NEVER, Pause, Standing, SyncFacts, Verified
 from agent.status.derive import dataset_state, pauses_of
 from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.figures import stamp
+from agent.status.json_value import Json
+from agent.status.past import past_of_dataset, past_of_peer
 from agent.status.text import shown
 
-SCHEMA = 1
+__all__ = ["SCHEMA", "Json", "number_json", "status_json"]
 
-#: A JSON object: what `json.loads` gives for one.
-Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge; the shape is what ``published`` makes
+SCHEMA = 1
 
 
 def status_json(facts: NodeFacts) -> Json:
@@ -48,52 +46,6 @@ def _disk(disk: DiskFacts) -> Json:
     }
 
 
-def _vault(vault: VaultFacts | None) -> Json | None:
-    if vault is None:
-        return None
-    return {
-        "bytes": vault.bytes,
-        "limit": vault.limit,
-        "ratio": vault.ratio,
-        "bytes_per_day": vault.bytes_per_day,
-        "full_at": stamp(vault.full_at_ns),
-        "verified": _vault_verified(vault.verified),
-    }
-
-
-def _vault_verified(verified: VaultVerified) -> Json:
-    last = verified.last
-    return {
-        "since": stamp(verified.since_ns),
-        "damaged": verified.damaged,
-        "last": None
-        if last is None
-        else {
-            "time": stamp(last.time_ns),
-            "checked_bytes": last.checked_bytes,
-            "damaged": last.damaged,
-            "mended": last.mended,
-        },
-    }
-
-
-def _history(facts: DatasetFacts) -> Json | None:
-    if facts.history is None:
-        return None
-    return {
-        "reaches": stamp(facts.history.reaches_ns),
-        "wanted": facts.history_wanted,
-        "bytes_per_day": facts.vault.bytes_per_day if facts.vault is not None else None,
-    }
-
-
-def _generations(history: HistoryFacts | None) -> Json | None:
-    if history is None:
-        return None
-    newest, oldest = stamp(history.newest_ns), stamp(history.oldest_ns)
-    return {"count": history.generations, "newest": newest, "oldest": oldest}
-
-
 def number_json(number: int) -> Json | None:
     """A commit number as ``{"epoch", "seq"}``; null for nothing yet."""
     return {"epoch": epoch_of(number), "seq": seq_of(number)} if number else None
@@ -119,9 +71,7 @@ def _dataset(facts: DatasetFacts, node: str) -> Json:
         "entries": facts.commit.entries if facts.commit else None,
         "bytes": facts.commit.bytes if facts.commit else None,
         "owed": facts.owed,
-        "vault": _vault(facts.vault),
-        "history": _history(facts),
-        "generations": _generations(facts.history),
+        **past_of_dataset(facts, node),
         "hold": _first_hold(facts, node),
         "pauses": [
             *(_pause(pause, node) for pause in facts.pauses),
@@ -191,6 +141,7 @@ def _said(peer: PeerFacts) -> Json:
         if worst is None
         else {"code": shown(worst.code), "message": shown(worst.message), "remedy": shown(worst.remedy)},
         "last_verify": _verify(standing.verified),
+        **past_of_peer(peer),
     }
 
 

@@ -36,9 +36,11 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
   `last_verify` are what the peer says of itself, at `said`.
 - `hold` names the node on which it is accepted (`accepted_on`, null where accepting does not end it). `problems` have a code
   of [problems.md](problems.md); `uncounted` says how many more of a code there are.
-- `history`, `generations`: on the node with the vault; null elsewhere. `reaches`: every moment since then can be brought back;
-  `wanted`, `bytes_per_day`: seconds that are configured, and how fast the vault grows. `oldest`, `newest`: when they were taken.
-- `vault`, there too: what it takes. `verified`: every chunk that is needed was read and checked since `since` (null: not all
+- `history`, `vault`, `generations`: of the node with the vault; elsewhere of the peer that keeps most, as it told it: `node`
+  is whose it is, `said` when that was heard (null: this node's own). Each peer has its own in `peers`. Null: not known.
+- `reaches`: every moment since then can be brought back; `wanted`, `bytes_per_day`: seconds that are configured, and how fast the
+  vault grows. `oldest`, `newest`: when the generations were taken; `notes`: what became of some (`time`, `code`, `sentence`).
+- `vault`: what it takes. `verified`: every chunk that is needed was read and checked since `since` (null: not all
   was yet); `damaged` chunks are lost now; `last` is what was read last, by schedule or by hand, with what was found and mended.
 - `last_rehearsal`: not in this version.
 """

@@ -34,6 +34,16 @@ def test_a_generation_holds_what_was_written_before() -> None:
         assert {"generation": first["generation"], "pinned": False} == both.beta.json(
             "generations", "unpin", "web", "release"
         )
+        noted = ["generation-taken", "generation-taken", "generation-unpinned"]
+        eventually(lambda: noted == codes_of(both.alpha.json("events", "web")))
+        assert noted == codes_of(both.beta.json("events", "web"))
+        eventually(lambda: both.alpha.dataset()["generations"]["count"] == 2)
+        assert ("beta", 1) == (both.alpha.dataset()["history"]["node"], both.alpha.dataset()["history"]["wanted"])
+
+
+def codes_of(events: list[dict[str, str]]) -> list[str]:
+    """What became of generations, by the events."""
+    return [one["code"] for one in events if one["code"].startswith("generation-")]
 
 
 def test_without_a_primary_the_newest_commit_is_kept_and_said_to_be_that() -> None:

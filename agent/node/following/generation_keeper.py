@@ -12,10 +12,11 @@ from agent.config.values import Dataset, Generations
 from agent.core.clock import Clock
 from agent.core.ids import CommitNumber
 from agent.core.kept import HistoryFacts
-from agent.generations.moments import oldest_readable
+from agent.generations.moments import named, oldest_readable
 from agent.generations.retention import RetentionMoment, RetentionVerdict, judged_generations
 from agent.generations.retention_clock import RetentionTime, Ticks, first_retention_time
 from agent.generations.taking import SourceAnswer, TakenAt, WantedGeneration, generation_of, require_new_label
+from agent.node.following.generation_notes import GenerationNotes
 from agent.store.catalog import generation
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Generation
@@ -68,6 +69,7 @@ class GenerationKeeper:
         self._dataset = dataset
         #: For status; as it was when it was looked at last. Replaced as a whole.
         self.history: HistoryFacts | None = None
+        self._notes = GenerationNotes(ticks.clock)
 
     @property
     def _rules(self) -> Generations:
@@ -81,7 +83,18 @@ class GenerationKeeper:
         at = TakenAt(self._ticks.clock.now_ns(), dated, (self._rules.immutable_for or 0) * _SECOND)
         one = generation_of(catalog, name, wanted, answer, at)
         catalog.keep_generations([one])
+        self._notes.taken(one)
         self.look(catalog)
+        return one
+
+    def pin(self, catalog: Catalog, said: str, *, pinned: bool) -> Generation:
+        """Keep a generation until it is unpinned, or leave it to the rules from now on. Raises as ``moments.named``."""
+        one = named(catalog.generations(), self._dataset().name, said)
+        if one.pinned != pinned:
+            one = replace(one, pinned=pinned)
+            catalog.keep_generations([one])
+            self._notes.pinned(one)
+            self.look(catalog)
         return one
 
     def look(self, reader: Reading) -> None:
@@ -89,7 +102,9 @@ class GenerationKeeper:
         oldest, kept = oldest_readable(reader), reader.generations()
         reaches = oldest.time if oldest is not None else None
         taken = [one.taken for one in kept]
-        self.history = HistoryFacts(reaches, len(kept), min(taken, default=None), max(taken, default=None))
+        self.history = HistoryFacts(
+            reaches, len(kept), min(taken, default=None), max(taken, default=None), self._notes.newest
+        )
 
     def move_clock(self, catalog: Catalog) -> int:
         """The retention clock now (ns). It is written down, durable with the next commit: what a power cut takes back of it keeps
@@ -152,6 +167,7 @@ class GenerationKeeper:
         gone = [one.generation for one in verdicts if one.goes]
         if gone:
             catalog.drop_generations(gone)
+            self._notes.expired(gone)
         self.look(catalog)
         return gone
 

@@ -780,6 +780,7 @@ class Standing(_message.Message):
     WORST_FIELD_NUMBER: _builtins.int
     VERIFY_FIELD_NUMBER: _builtins.int
     SYNC_FIELD_NUMBER: _builtins.int
+    PAST_FIELD_NUMBER: _builtins.int
     state: _builtins.str
     """The word for it there, whatever that node's peers are like."""
     errors: _builtins.int
@@ -795,6 +796,10 @@ class Standing(_message.Message):
     def verify(self) -> Global___StandingVerify: ...
     @_builtins.property
     def sync(self) -> Global___StandingSync: ...
+    @_builtins.property
+    def past(self) -> Global___StandingPast:
+        """What is kept there of the past, where that is known."""
+
     def __init__(
         self,
         *,
@@ -806,10 +811,11 @@ class Standing(_message.Message):
         worst: Global___StandingTrouble | None = ...,
         verify: Global___StandingVerify | None = ...,
         sync: Global___StandingSync | None = ...,
+        past: Global___StandingPast | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "sync", b"sync", "verify", b"verify", "worst", b"worst"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "past", b"past", "sync", b"sync", "verify", b"verify", "worst", b"worst"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "hold", b"hold", "pauses", b"pauses", "state", b"state", "sync", b"sync", "verify", b"verify", "warnings", b"warnings", "worst", b"worst"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "hold", b"hold", "past", b"past", "pauses", b"pauses", "state", b"state", "sync", b"sync", "verify", b"verify", "warnings", b"warnings", "worst", b"worst"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -972,6 +978,160 @@ class StandingSync(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__total_entries) -> _WhichOneofReturnType__total_entries | None: ...
 
 Global___StandingSync: _TypeAlias = StandingSync  # noqa: Y015
+
+@_typing.final
+class StandingPast(_message.Message):
+    """What a node with a vault keeps. reaches: every moment since can be brought back; wanted: so many seconds are configured; oldest,
+    newest: when the oldest and the newest generation were taken. notes: what became of some, the newest last, at most 16.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REACHES_FIELD_NUMBER: _builtins.int
+    WANTED_FIELD_NUMBER: _builtins.int
+    GENERATIONS_FIELD_NUMBER: _builtins.int
+    OLDEST_FIELD_NUMBER: _builtins.int
+    NEWEST_FIELD_NUMBER: _builtins.int
+    VAULT_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    reaches: _builtins.int
+    wanted: _builtins.int
+    generations: _builtins.int
+    oldest: _builtins.int
+    newest: _builtins.int
+    @_builtins.property
+    def vault(self) -> Global___StandingVault: ...
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandingNote]: ...
+    def __init__(
+        self,
+        *,
+        reaches: _builtins.int = ...,
+        wanted: _builtins.int = ...,
+        generations: _builtins.int = ...,
+        oldest: _builtins.int = ...,
+        newest: _builtins.int = ...,
+        vault: Global___StandingVault | None = ...,
+        notes: _abc.Iterable[Global___StandingNote] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vault", b"vault"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generations", b"generations", "newest", b"newest", "notes", b"notes", "oldest", b"oldest", "reaches", b"reaches", "vault", b"vault", "wanted", b"wanted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingPast: _TypeAlias = StandingPast  # noqa: Y015
+
+@_typing.final
+class StandingVault(_message.Message):
+    """What a vault takes: see the status of the node that has it. verified_since, damaged, last: what is known of its chunks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BYTES_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    RATIO_FIELD_NUMBER: _builtins.int
+    BYTES_PER_DAY_FIELD_NUMBER: _builtins.int
+    FULL_AT_FIELD_NUMBER: _builtins.int
+    VERIFIED_SINCE_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    bytes: _builtins.int
+    limit: _builtins.int
+    ratio: _builtins.float
+    bytes_per_day: _builtins.int
+    full_at: _builtins.int
+    verified_since: _builtins.int
+    damaged: _builtins.int
+    @_builtins.property
+    def last(self) -> Global___StandingVaultCheck: ...
+    def __init__(
+        self,
+        *,
+        bytes: _builtins.int = ...,
+        limit: _builtins.int | None = ...,
+        ratio: _builtins.float | None = ...,
+        bytes_per_day: _builtins.int | None = ...,
+        full_at: _builtins.int = ...,
+        verified_since: _builtins.int = ...,
+        damaged: _builtins.int = ...,
+        last: Global___StandingVaultCheck | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bytes_per_day", b"_bytes_per_day", "_limit", b"_limit", "_ratio", b"_ratio", "bytes_per_day", b"bytes_per_day", "last", b"last", "limit", b"limit", "ratio", b"ratio"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bytes_per_day", b"_bytes_per_day", "_limit", b"_limit", "_ratio", b"_ratio", "bytes", b"bytes", "bytes_per_day", b"bytes_per_day", "damaged", b"damaged", "full_at", b"full_at", "last", b"last", "limit", b"limit", "ratio", b"ratio", "verified_since", b"verified_since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bytes_per_day: _TypeAlias = _typing.Literal["bytes_per_day"]  # noqa: Y015
+    _WhichOneofArgType__bytes_per_day: _TypeAlias = _typing.Literal["_bytes_per_day", b"_bytes_per_day"]  # noqa: Y015
+    _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
+    _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
+    _WhichOneofReturnType__ratio: _TypeAlias = _typing.Literal["ratio"]  # noqa: Y015
+    _WhichOneofArgType__ratio: _TypeAlias = _typing.Literal["_ratio", b"_ratio"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bytes_per_day) -> _WhichOneofReturnType__bytes_per_day | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ratio) -> _WhichOneofReturnType__ratio | None: ...
+
+Global___StandingVault: _TypeAlias = StandingVault  # noqa: Y015
+
+@_typing.final
+class StandingVaultCheck(_message.Message):
+    """The last time that chunks of a vault were read and checked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    CHECKED_BYTES_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
+    MENDED_FIELD_NUMBER: _builtins.int
+    time: _builtins.int
+    checked_bytes: _builtins.int
+    damaged: _builtins.int
+    mended: _builtins.int
+    def __init__(
+        self,
+        *,
+        time: _builtins.int = ...,
+        checked_bytes: _builtins.int = ...,
+        damaged: _builtins.int = ...,
+        mended: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked_bytes", b"checked_bytes", "damaged", b"damaged", "mended", b"mended", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingVaultCheck: _TypeAlias = StandingVaultCheck  # noqa: Y015
+
+@_typing.final
+class StandingNote(_message.Message):
+    """What became of a generation: a stable word, and a sentence for people."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    at: _builtins.int
+    code: _builtins.str
+    sentence: _builtins.str
+    def __init__(
+        self,
+        *,
+        at: _builtins.int = ...,
+        code: _builtins.str = ...,
+        sentence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "code", b"code", "sentence", b"sentence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingNote: _TypeAlias = StandingNote  # noqa: Y015
 
 @_typing.final
 class Announce(_message.Message):

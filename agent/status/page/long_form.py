@@ -9,6 +9,7 @@ from agent.status.page.cells import exact_clock, state_word
 from agent.status.page.layout import shortened, wrapped
 from agent.status.page.notices import Notice, notices_of, remarks_of
 from agent.status.page.overview import head, remedy_of, sentence_of
+from agent.status.page.past_lines import past_facts
 from agent.status.published import Json
 from agent.status.sentences import way
 from agent.status.text import shown
@@ -69,12 +70,7 @@ def _facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
         facts.append(("watch", _watch(status, dataset["watch"])))
     if dataset["owed"]:
         facts.append(("owed", f"{dataset['owed']:,} files of which something cannot be read on the primary"))
-    if dataset["vault"] and (sentence := _vault(status, dataset["vault"])):
-        facts.append(("vault", sentence))
-    if dataset["vault"] and (sentence := _checked(status, dataset["vault"]["verified"])):
-        facts.append(("chunks", sentence))
-    if dataset["history"]:
-        facts.append(("history", _past(status, dataset)))
+    facts += past_facts(status, dataset)
     if dataset["last_verify"]:
         facts.append(("verified", _verify(status, dataset["last_verify"])))
     return facts
@@ -129,47 +125,6 @@ def _watch(status: Json, watch: Json) -> str:
     )
     why = f" ({watch['why']})" if watch["why"] else ""
     return f"{watch['kind']}{why}; {counts}{lost}{look}"
-
-
-def _past(status: Json, dataset: Json) -> str:
-    """How far back any moment can be brought back, and what is kept beyond."""
-    reaches, kept = dataset["history"]["reaches"], dataset["generations"]
-    words = f"every moment since {exact_clock(reaches, status['clock'])}" if reaches else "nothing has come yet"
-    parts = [words, "1 generation" if kept["count"] == 1 else f"{kept['count']:,} generations"]
-    if kept["newest"]:
-        parts.append(f"the newest of {clock_text(kept['newest'], status['clock'])}")
-    return "; ".join(parts)
-
-
-def _vault(status: Json, vault: Json) -> str:
-    """ "" in the first hour, where there is no limit: nothing is to be said yet."""
-    if vault["limit"] is None and vault["bytes_per_day"] is None:
-        return ""
-    parts = [size_text(vault["bytes"]) + (f" of {size_text(vault['limit'])}" if vault["limit"] is not None else "")]
-    if vault["ratio"] is not None:
-        parts.append(f"what can be brought back by name is {vault['ratio']:.1f} times that")
-    if vault["bytes_per_day"] is not None:
-        grows = "grows" if vault["bytes_per_day"] >= 0 else "shrinks"
-        parts.append(f"{grows} by {size_text(abs(vault['bytes_per_day']))} a day")
-    if vault["full_at"]:
-        parts.append(f"full {exact_clock(vault['full_at'], status['clock'])} at that rate")
-    return "; ".join(parts)
-
-
-def _checked(status: Json, verified: Json) -> str:
-    """ "" where no chunk was ever read to check it."""
-    last = verified["last"]
-    if last is None and verified["since"] is None and not verified["damaged"]:
-        return ""
-    since = verified["since"]
-    parts = [
-        f"all read and checked since {exact_clock(since, status['clock'])}" if since else "not all read and checked yet"
-    ]
-    if last is not None:
-        parts.append(f"last {clock_text(last['time'], status['clock'])}, {size_text(last['checked_bytes'])}")
-    count = verified["damaged"]
-    parts.append(f"{count:,} lost" if count else "none known to be lost")
-    return "; ".join(parts)
 
 
 def _verify(status: Json, verified: Json) -> str:

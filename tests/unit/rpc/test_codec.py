@@ -10,6 +10,7 @@ from agent.core.commit import CommitKind, Position, Provenance, Quiesced
 from agent.core.errors import WireError
 from agent.core.hold import Hold
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, commit_number
+from agent.core.kept import HistoryFacts, KeptNote, KeptPast, VaultCheck, VaultFacts, VaultVerified
 from agent.core.standing import Pause, Standing, SyncFacts, Trouble, Verified
 from agent.rpc.codec import decode_answers, decode_batch, encode_answers, encode_batch
 from agent.rpc.wire import replication_pb2 as pb
@@ -68,6 +69,26 @@ reached = st.none() | st.builds(
     st.lists(words, max_size=16).map(tuple),
     words,
 )
+moments = st.none() | st.integers(1, (1 << 63) - 1)
+checks = st.builds(VaultVerified, moments, counts, st.none() | st.builds(VaultCheck, counts, counts, counts, counts))
+vaults = st.none() | st.builds(
+    VaultFacts,
+    counts,
+    st.none() | counts,
+    st.none() | st.floats(0, 1e300),
+    st.none() | st.integers(-(1 << 62), 1 << 62),
+    moments,
+    checks,
+)
+histories = st.builds(
+    HistoryFacts,
+    moments,
+    counts,
+    moments,
+    moments,
+    st.lists(st.builds(KeptNote, counts, words, words), max_size=16).map(tuple),
+)
+pasts = st.none() | st.builds(KeptPast, histories, counts, vaults)
 standings = st.none() | st.builds(
     Standing,
     words,
@@ -81,6 +102,7 @@ standings = st.none() | st.builds(
     | st.builds(
         SyncFacts, words, counts, st.none() | counts, counts, st.none() | counts, st.none() | st.floats(0, 1e9)
     ),
+    pasts,
 )
 marks = st.builds(CommitMark, st.binary(min_size=16, max_size=16), shared_numbers, st.binary(min_size=32, max_size=32))
 locators = st.lists(marks, max_size=6, unique_by=lambda mark: mark.number).map(
@@ -227,6 +249,12 @@ def saying(**fields: object) -> bytes:
         saying(worst=pb.StandingTrouble(message="m" * 1025)),
         saying(verify=pb.StandingVerify(time=-1)),
         saying(sync=pb.StandingSync(total_bytes=1 << 63)),
+        saying(past=pb.StandingPast(reaches=-1)),
+        saying(past=pb.StandingPast(notes=[pb.StandingNote()] * 17)),
+        saying(past=pb.StandingPast(notes=[pb.StandingNote(sentence="s" * 1025)])),
+        saying(past=pb.StandingPast(vault=pb.StandingVault(ratio=float("inf")))),
+        saying(past=pb.StandingPast(vault=pb.StandingVault(bytes_per_day=-(1 << 63)))),
+        saying(past=pb.StandingPast(vault=pb.StandingVault(last=pb.StandingVaultCheck(damaged=1 << 63)))),
         request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached())),
         request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached(id=1, number=1 << 63))),
         request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached(id=1, reached=3))),

@@ -1,0 +1,57 @@
+"""What became of generations and of the vault's chunks, found by comparing two published datasets: on the node that has them, and
+on each that is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agent.status.event import Event
+from agent.status.figures import size_text
+from agent.status.published import Json
+
+
+def kept_events(name: str, old: Json, new: Json) -> Iterator[Event]:
+    """Here, and at each peer that was heard before; not what was known when the agent began, or when the peer was heard first."""
+    if _own(old) and _own(new):
+        yield from _events(name, old, new, "")
+    before = {peer["name"]: peer for peer in old["peers"] if peer.get("said")}
+    for peer in new["peers"]:
+        if peer["name"] in before:
+            yield from _events(name, before[peer["name"]], peer, f"{peer['name']}: ")
+
+
+def _own(dataset: Json) -> bool:
+    """Whether what is kept is kept here, and not only told of by a peer."""
+    return any(dataset.get(key) and not dataset[key]["said"] for key in ("vault", "generations"))
+
+
+def _events(name: str, old: Json, new: Json, who: str) -> Iterator[Event]:
+    yield from _noted(name, old, new, who)
+    yield from _checked(name, old, new, who)
+
+
+def _noted(name: str, old: Json, new: Json, who: str) -> Iterator[Event]:
+    if not old.get("generations") or not new.get("generations"):
+        return
+    last = max((note["time"] for note in old["generations"]["notes"]), default="")
+    for note in new["generations"]["notes"]:
+        if note["time"] > last:
+            yield Event(name, note["code"], f"{who}{note['sentence']}")
+
+
+def _checked(name: str, old: Json, new: Json, who: str) -> Iterator[Event]:
+    """Chunks of the vault that were read since, a share or all."""
+    if not old.get("vault") or not new.get("vault"):
+        return
+    last = new["vault"]["verified"]["last"]
+    if last is None or last == old["vault"]["verified"]["last"]:
+        return
+    read = f"{who}{size_text(last['checked_bytes'])} of what the vault keeps was read"
+    if not last["damaged"]:
+        yield Event(name, "generations-verified", f"{read}, and is as it should be")
+        return
+    count = "1 chunk is" if last["damaged"] == 1 else f"{last['damaged']:,} chunks are"
+    whole = last["mended"] == last["damaged"]
+    put_back = "all put back" if whole else f"{last['mended']:,} put back"
+    severity = "warning" if whole else "error"
+    yield Event(name, "generations-verified", f"{read}: {count} damaged, {put_back}", severity)
