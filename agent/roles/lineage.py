@@ -18,6 +18,7 @@ import structlog
 from agent.apply.standby.standby_root import root_kept
 from agent.capture.root import expect_root
 from agent.core.errors import Damaged, TryAgain
+from agent.core.guards import EVERY_GUARD, RoleGuards
 from agent.core.ids import NOTHING, Epoch, commit_number, epoch_of
 from agent.fs.durable import sync_dir, write_durably
 from agent.roles import rewound
@@ -141,14 +142,16 @@ def keep_met(home: Path, met: Epoch) -> None:
         raise TryAgain("keep the role record", str(role), reason, "free space in the state directory") from error
 
 
-def reign_of(recorded: RoleRecord | None, known: Sequence[Epoch], node: str, above: int) -> Epoch:
+def reign_of(
+    recorded: RoleRecord | None, known: Sequence[Epoch], node: str, above: int, guards: RoleGuards = EVERY_GUARD
+) -> Epoch:
     """The epoch above ``above`` that ``node`` reigns in. ``known``: those of its catalog, in order. It goes on in its own newest
     one, begins the one that is recorded and was never begun, or takes the next number of all."""
     newest = known[-1] if known else None
-    own = newest is not None and newest.owner == node and newest.number > above
+    own = newest is not None and (newest.owner == node or not guards.own_reign) and newest.number > above
     if newest is not None and own and (recorded is None or recorded.epoch == newest):
         return newest
-    highest = max((above, *(epoch.number for epoch in known)))
+    highest = max((above, *(epoch.number for epoch in known if guards.above_all or epoch.owner == node)))
     if recorded is None:
         return following(highest, node)
     to_begin = recorded.epoch.owner == node and not recorded.begun

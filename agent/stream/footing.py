@@ -13,6 +13,7 @@ from typing import Protocol
 from agent.core.chunks import NAME_SIZE
 from agent.core.commit import Commit
 from agent.core.errors import Refused
+from agent.core.guards import EVERY_GUARD, RoleGuards
 from agent.core.ids import EPOCH_STEP, NOTHING, CommitNumber, Epoch, epoch_of, may_follow, shown_commit
 from agent.core.problem_codes import PROBLEM_CODES
 from agent.stream.locator import CommitMark, newest_common
@@ -118,14 +119,17 @@ class History(Protocol):
         ...
 
 
-def precedes(own: Epoch, met: Epoch) -> bool:
+def precedes(own: Epoch, met: Epoch, guards: RoleGuards = EVERY_GUARD) -> bool:
     """Whether ``own`` may go on beside a node that has met ``met``: that is older, or the very same."""
-    return met.number < own.number or met == own
+    if met.number > own.number:
+        return not guards.higher_fences
+    return met.number < own.number or met == own or not guards.same_id
 
 
-def fences(own: Epoch, met: Epoch, speaker: str) -> bool:
+def fences(own: Epoch, met: Epoch, speaker: str, guards: RoleGuards = EVERY_GUARD) -> bool:
     """Whether a peer that says of itself that it reigns in ``met`` ends our reign ``own``."""
-    return not precedes(own, met) and met.owner == speaker and may_be_met(own, met)
+    owned = met.owner == speaker or not guards.owner_speaks
+    return not precedes(own, met, guards) and owned and may_be_met(own, met)
 
 
 def may_be_met(own: Epoch, met: Epoch) -> bool:
@@ -133,7 +137,7 @@ def may_be_met(own: Epoch, met: Epoch) -> bool:
     return may_follow(met.number + 1, own.number)
 
 
-def judge_welcome(peer: str, hello: Hello, welcome: Welcome) -> None:
+def judge_welcome(peer: str, hello: Hello, welcome: Welcome, guards: RoleGuards = EVERY_GUARD) -> None:
     """What can be judged before anything is read. Raises ``LineageBroken``, ``WireError``."""
     durable, own = welcome.durable, hello.epoch
     if durable != NOTHING and (
@@ -145,14 +149,14 @@ def judge_welcome(peer: str, hello: Hello, welcome: Welcome) -> None:
     for met in (welcome.met, welcome.epoch):
         if met.number and len(met.token) != TOKEN_SIZE:
             raise bad(f"epoch {met.number} without its id")
-        if precedes(own, met):
+        if precedes(own, met, guards):
             continue
         if not may_be_met(own, met):
             raise bad(f"epoch {met.number}, more than {EPOCH_STEP:,} above {own.number}, which is the newest here")
         raise LineageBroken(peer, met, durable, welcome.durable_digest, False, hello.node)
 
 
-def judge_commit(peer: str, hello: Hello, welcome: Welcome, ours: History) -> Footing:
+def judge_commit(peer: str, hello: Hello, welcome: Welcome, ours: History, guards: RoleGuards = EVERY_GUARD) -> Footing:
     """How a peer whose epochs precede ours is brought up. Raises ``LineageBroken`` when it has a commit of our own epoch that
     we do not."""
     durable = welcome.durable
@@ -164,7 +168,8 @@ def judge_commit(peer: str, hello: Hello, welcome: Welcome, ours: History) -> Fo
     commit, newest = ours.commit_at(durable) if known else None, ours.newest()
     if commit is not None and commit.digest == welcome.durable_digest:
         return Footing(durable, Way.ON)
-    if welcome.epoch == hello.epoch and (commit is not None or newest is None or durable > newest.number):
+    unknown = commit is not None or newest is None or durable > newest.number
+    if welcome.epoch == hello.epoch and unknown and guards.ahead_rewinds:
         differs = commit is not None
         raise LineageBroken(peer, welcome.epoch, durable, welcome.durable_digest, differs, hello.node)
     # Of our reign it is so old that it was pruned; of an earlier one, or of one that never was ours, it may never have come here.

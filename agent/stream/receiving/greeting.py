@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from agent.core.ids import (
-    EPOCH_STEP,
-    NO_EPOCH,
-    NOTHING,
-    CommitNumber,
-    Epoch,
-    epoch_of,
-    may_follow,
-)
-from agent.core.problem_codes import EPOCH_NOT_OWN, EPOCH_TOO_HIGH, STALE_EPOCH
+from agent.core.ids import NO_EPOCH, NOTHING, CommitNumber, Epoch
 from agent.store.catalog.catalog import Catalog
 from agent.stream import messages, versions
-from agent.stream.footing import TOKEN_SIZE, precedes
 from agent.stream.locator import Locator, is_known, locator_in, newest_common, with_common
 from agent.stream.messages import Hello, Refuse, Welcome
-
-#: What a node that has nothing counts from: the number that the first primary of all takes.
-_FIRST_EPOCH = 1
+from agent.stream.receiving.epochs import newest_of, outdated, unbelieved
 
 
 class Greeting:
@@ -34,7 +22,8 @@ class Greeting:
         """Why nothing is said of what is here: no version that both speak, or an epoch that is not believed."""
         if self.version is None:
             return versions.refusal(self._node, versions.SPOKEN, self._hello)
-        return self._unbelieved(self._hello.epoch)
+        newest, hello = self._catalog.newest(), self._hello
+        return unbelieved(hello.node, hello.epoch, self._catalog.lineage, newest.number if newest else None)
 
     @property
     def version(self) -> int | None:
@@ -44,11 +33,8 @@ class Greeting:
     def meet(self) -> Refuse | None:
         """Durably meet the epoch of the ``Hello``, once it is believed; what is said where it is not the newest."""
         epoch, known = self._hello.epoch, self._newest_epoch()
-        if not precedes(epoch, known):
-            reason = (
-                f"epoch {epoch.number} of {epoch.owner} is not the newest: {known.owner} holds epoch {known.number}"
-            )
-            return Refuse(STALE_EPOCH, reason, f"see hikae status on {epoch.owner}", known.number)
+        if (refusal := outdated(epoch, known)) is not None:
+            return refusal
         if epoch.number > known.number:
             self._catalog.begin_epoch(epoch, self._hello.reason)
         return None
@@ -80,29 +66,7 @@ class Greeting:
         return with_common(locator_in(self._catalog), common)
 
     def _newest_epoch(self) -> Epoch:
-        lineage = self._catalog.lineage
-        return lineage[-1] if lineage else NO_EPOCH
+        return newest_of(self._catalog.lineage)
 
     def _epoch_of(self, durable: CommitNumber) -> Epoch:
         return self._catalog.epoch_of_commit(durable) or NO_EPOCH
-
-    def _unbelieved(self, epoch: Epoch) -> Refuse | None:
-        """Why an epoch cannot be what the primary says; its owner is who speaks. Numbers rise by a step for each epoch of which
-        there is a commit, and else by one, so nobody can take them away."""
-        owner = self._hello.node
-        remedy = f"look at {owner}: its agent is faulty or hostile"
-        if epoch.owner != owner or not epoch.number or len(epoch.token) != TOKEN_SIZE:
-            reason = (
-                f"{owner} comes with epoch {epoch.number} of {epoch.owner or 'nobody'}, and not with one of its own"
-            )
-            return Refuse(EPOCH_NOT_OWN, reason, remedy)
-        if any(epoch.token == known.token and epoch != known for known in self._catalog.lineage):
-            return Refuse(EPOCH_NOT_OWN, f"epoch {epoch.number} of {owner} has the id of another epoch", remedy)
-        newest = self._catalog.newest()
-        known, met = epoch_of(newest.number) if newest else _FIRST_EPOCH, self._newest_epoch().number
-        if epoch.number > met and epoch.number != met + 1 and not may_follow(epoch.number, known):
-            reason = (
-                f"epoch {epoch.number} of {owner} is more than {EPOCH_STEP:,} above {known}, which is the newest here"
-            )
-            return Refuse(EPOCH_TOO_HIGH, reason, remedy)
-        return None

@@ -1,0 +1,30 @@
+"""The guards of the role protocol, each by its name: what stands between a message, or a crash, and two writable nodes.
+
+Decisions about roles take them as a value; whoever runs has all of them. The model of the protocol takes each out in turn, and
+must come to a state that must not be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGuards:
+    """Whether each is in force.
+
+    ``own_reign``: a primary goes on in no epoch but one of its own. ``above_all``: a new epoch is above every one that is known.
+    ``higher_fences``: a peer's higher epoch ends ours. ``same_id``: so does an equal number with another id. ``owner_speaks``: an
+    epoch is believed of nobody but its owner. ``stale_refused``: a standby takes nothing from a reign that is over.
+    ``ahead_rewinds``: commits of our own epoch that only a peer has end ours."""
+
+    own_reign: bool = True
+    above_all: bool = True
+    higher_fences: bool = True
+    same_id: bool = True
+    owner_speaks: bool = True
+    stale_refused: bool = True
+    ahead_rewinds: bool = True
+
+
+EVERY_GUARD = RoleGuards()
