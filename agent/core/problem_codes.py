@@ -383,6 +383,13 @@ SEEDING_STOPPED = _code(
     "Chunks of an adopted tree could not be taken into the vault for now.",
     "do what the problem says; it is tried again by itself",
 )
+SEEDING_LOST = _code(
+    "seeding-lost",
+    Where.STANDBY,
+    _WARNING,
+    "Files were changed on a node that rejoined before its vault had what stood in them.",
+    "find out who writes into the standby; what the primary still has is fetched again",
+)
 CHUNK_DAMAGED = _code(
     "chunk-damaged",
     Where.STANDBY,

@@ -129,7 +129,7 @@ def standby_facts(
         inconsistent=newest is not None and not newest.consistent and not first,
         redo=apply.phase is ApplyPhase.REDO,
         behind=apply.phase is ApplyPhase.FULL,
-        seeding=side.seeding.seeds,
+        seeding=side.seeding.seeds or side.rejoined.filling.at_work,
         owed=side.owing,
         vault=replace(side.space.facts(), verified=side.checks.record.facts()),
         history=side.keeper.history,
@@ -272,6 +272,9 @@ def _applying(side: Standby, first: bool) -> SyncFacts | None:
         return SyncFacts(FIRST_SYNC, size, None, files, None)
     if seeding.seeds and not first and apply.phase is ApplyPhase.IDLE:
         done, total = seeding.progress
+        return SyncFacts("seeding", done, total)
+    if side.rejoined.filling.at_work and not first and apply.phase is ApplyPhase.IDLE:
+        done, total = side.rejoined.filling.progress
         return SyncFacts("seeding", done, total)
     if first:
         # What was received so far is not all: the total is the primary's to tell.

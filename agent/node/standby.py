@@ -89,6 +89,7 @@ class Standby:
         self._catalog = stores.catalog
         self._local = stores.local
         self.mending = stores.mending
+        self.rejoined = stores.rejoined
         self._kept: Epoch | None = None
         self._is_full = False
         self.calls = ServedCalls(dataset.name, around.clock)
@@ -120,7 +121,9 @@ class Standby:
         self._collector = self._made_collector()
         checked = CheckRecord(dataset.name, stores.local, board, around.clock)
         self.checks = ScheduledChecks(self, checked, board, around.clock, around.check_slot)
-        self.upkeep = upkeep_of(stores.catalog, stores.local, around.clock, self.space.shortened, self.keeper)
+        self.upkeep = upkeep_of(
+            stores.catalog, stores.local, around.clock, self.space.shortened, self.keeper, self.rejoined.look
+        )
         self._tell_owed()
         self.back = StoodBack(
             dataset.name, stores.local, self.loop, self.errands, context.pauses, context.board, around.clock
@@ -207,12 +210,15 @@ class Standby:
             # The first of them: what came after it meanwhile is no first sync.
             self.was_consistent, self._awaited = True, self._catalog.oldest_consistent() or newest.number
         self.calls.while_nobody_calls(self._between_commits)
-        self._collector.tick(hurry=self.space.hurries)
+        if not self.rejoined.filling.at_work:
+            # What is found present while a vault is filled is found in the tree as well.
+            self._collector.tick(hurry=self.space.hurries)
         self.space.tick(self._collector.ended)
         self._brake_generations.look(self._applier.holds.noted)
         self._tell_short_history()
         self.scheduled.tick()
-        self.checks.tick()
+        if not self.rejoined.filling.at_work:
+            self.checks.tick()
 
     def _tell_short_history(self) -> None:
         board, now = self._context.board, self._context.around.clock.now_ns()
@@ -374,6 +380,11 @@ class Standby:
         """The applying thread has a moment. A standby that is not there, or is another, says nothing about what is lost."""
         if self._applier.write_early():
             return True
+        if self.rejoined.filling.at_work and self._applier.is_there():
+            more = self.rejoined.filling.step()
+            if not more:
+                self._context.around.changed()
+            return more
         if not self.seeding.at_work or self._applier.adopting is None or not self._applier.is_there():
             return False
         seeded = self.seeding.seeds

@@ -12,7 +12,7 @@ from agent.apply.needed_history import needed_history
 from agent.config.values import Dataset
 from agent.core.clock import Clock
 from agent.core.errors import Refused, TryAgain
-from agent.core.ids import NOTHING
+from agent.core.ids import NOTHING, CommitNumber
 from agent.node.following.generation_keeper import GenerationKeeper
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiry import Expiry, Horizons
@@ -36,13 +36,19 @@ USUAL = UpkeepLimits()
 
 
 def upkeep_of(
-    catalog: Catalog, local: Local, clock: Clock, dataset: Callable[[], Dataset], keeper: GenerationKeeper
+    catalog: Catalog,
+    local: Local,
+    clock: Clock,
+    dataset: Callable[[], Dataset],
+    keeper: GenerationKeeper,
+    floor: Callable[[Catalog], CommitNumber],
 ) -> HistoryUpkeep:
     """The upkeep of a standby's catalog. History reaches back for ``history``, for the brake's window, and to what the standby
-    itself needs; one of less than a minute is looked after as often as it is long."""
+    itself needs, and to nothing before ``floor``; one of less than a minute is looked after as often as it is long."""
 
     def wanted() -> Horizons:
-        oldest = min(keeper.upkeep(catalog), needed_history(local))
+        least = floor(catalog)
+        oldest = max(min(keeper.upkeep(catalog), needed_history(local)), least)
         return Horizons(oldest, oldest)
 
     pause = min(USUAL.pause, float(max(1, dataset().history)))

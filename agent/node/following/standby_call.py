@@ -18,6 +18,7 @@ from agent.node.following.errands import Errands
 from agent.node.following.history_upkeep import HistoryUpkeep
 from agent.node.following.receiving_room import ReceivingRoom
 from agent.node.following.served_calls import ServedCalls
+from agent.node.rejoining.rejoined import Rejoined
 from agent.node.turn_taking import Turns
 from agent.repair.lost_chunks import Mending
 from agent.store.catalog.catalog import Catalog
@@ -40,6 +41,7 @@ class Serving(Protocol):
     room: ReceivingRoom
     early: EarlyContent
     calls: ServedCalls
+    rejoined: Rejoined
     barriers: AskedBarriers
     errands: Errands
     upkeep: HistoryUpkeep
@@ -99,7 +101,14 @@ class StandbyCall(Receiver):
         lacking = self._mends > 0
         kind = DatasetKind(standby.dataset.kind)
         receiving = ReceivingContext(
-            around.node, catalog, standby.vault, standby.board, around.clock, kind, context.standings
+            around.node,
+            catalog,
+            standby.vault,
+            standby.board,
+            around.clock,
+            kind,
+            context.standings,
+            in_tree=standby.rejoined.filling,
         )
         super().__init__(hello, receiving, lacking=lacking, asks_first=standby.asks_first)
         self._standby = standby

@@ -14,6 +14,7 @@ from agent.config.values import Dataset
 from agent.core.errors import Damaged
 from agent.node.context import SideContext, Surroundings
 from agent.node.leftover import note_vault
+from agent.node.rejoining.rejoined import Rejoined
 from agent.repair.lost_chunks import Mending
 from agent.roles import lineage
 from agent.store.catalog.catalog import Catalog
@@ -32,10 +33,12 @@ class StandbyStores:
     vault: Vault
     seeding: Seeding
     mending: Mending
+    rejoined: Rejoined
     left_out: LeftOut
 
     def close(self) -> None:
         """Give everything back, the newest first."""
+        self.rejoined.close()
         self.seeding.close()
         self.vault.close()
         self.local.close()
@@ -66,8 +69,11 @@ def open_standby_stores(dataset: Dataset, context: SideContext) -> StandbyStores
         seeding = Seeding(tree, vault, around.clock, lost=mending.forget, left_out=left_out, expected=expected)
         if lost:
             mending.lost(lost)
+        rejoined = Rejoined(
+            dataset.path, vault, local, catalog.reader, context.board, around.clock, missed=mending.lost
+        )
         stack.pop_all()
-    return StandbyStores(catalog, local, vault, seeding, mending, left_out)
+    return StandbyStores(catalog, local, vault, seeding, mending, rejoined, left_out)
 
 
 def _left_out(dataset: Dataset, around: Surroundings) -> LeftOut:

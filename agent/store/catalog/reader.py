@@ -31,6 +31,7 @@ from agent.store.sqlite import UNFIT, Synchronous, failure, open_database, query
 _CACHE_KIB = 8192
 
 _OBJECT = "select row from object where id = ?1 and until > ?2 and since <= ?2 limit 1"
+_OBJECTS_AFTER = "select id, row from object where id > ?1 and until > ?2 and since <= ?2 order by id limit ?3"
 _CHUNK = "select row from chunk where number = ?1 and until > ?2 and since <= ?2 limit 1"
 _LAST_CHUNK = "select row from chunk where until > ?1 and since <= ?1 order by number desc limit 1"
 _CHILD = """
@@ -62,6 +63,10 @@ class Reading(owed.Owed, commits.Commits, kept.Kept, generation.GenerationRows):
             found: bytes = row
             return found
         return None
+
+    def objects_after(self, after: ObjectId, at: CommitNumber, limit: int) -> list[tuple[ObjectId, bytes]]:
+        """``(id, row bytes)`` of at most ``limit`` objects with an id above ``after``, rising."""
+        return self._all(_OBJECTS_AFTER, (after, at, limit))
 
     def chunk(self, number: ChunkNumber, at: CommitNumber | None = None) -> bytes | None:
         """The row bytes of a device's chunk; None for one of zeros."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from agent.core.clock import Clock
 from agent.core.commit import Changes, Provenance
 from agent.core.dataset_kind import DatasetKind
-from agent.core.errors import OtherDigest
-from agent.core.ids import NOTHING, CommitNumber, epoch_of, shown_commit
+from agent.core.errors import OtherDigest, TryAgain
+from agent.core.ids import NOTHING, CommitNumber, ObjectId, epoch_of, shown_commit
 from agent.core.row_checks import check_key, check_row
+from agent.core.rows import ObjectRow, key_is_object, object_id_of_key
 from agent.store.catalog.catalog import COMPARED, Catalog, Header
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
@@ -21,7 +22,8 @@ from agent.stream.messages import Seal, bad, told_bytes
 from agent.stream.position import PositionBoard
 from agent.stream.receiving.device_structure import DeviceStructure
 from agent.stream.receiving.going_back import BackLimits, GoingBack
-from agent.stream.receiving.owed_here import Debts
+from agent.stream.receiving.in_tree import NOTHING_IN_TREE, InTree
+from agent.stream.receiving.owed_here import Debts, HasContent
 from agent.stream.receiving.presence import Presence
 from agent.stream.receiving.structure import Structure
 from agent.stream.telling import Standings
@@ -30,7 +32,8 @@ from agent.stream.telling import Standings
 @dataclass(frozen=True, slots=True)
 class ReceivingContext:
     """What a receiver works with. ``node``: who receives; ``board``: is told how far it is; ``kind``: what the dataset is here;
-    ``standings``: how the dataset stands on either side, None: nothing is told; ``limits``: of going back."""
+    ``standings``: how the dataset stands on either side, None: nothing is told; ``limits``: of going back;
+    ``in_tree``: chunks that the vault has not yet."""
 
     node: str
     catalog: Catalog
@@ -40,6 +43,7 @@ class ReceivingContext:
     kind: DatasetKind
     standings: Standings | None
     limits: BackLimits = field(default_factory=BackLimits)
+    in_tree: InTree = NOTHING_IN_TREE
 
 
 @dataclass(slots=True)
@@ -71,7 +75,8 @@ class CommitMaker:
         self._epoch = epoch
         self._look = look
         self.presence = Presence(context.vault, look)
-        self.debts = Debts(catalog, self.presence)
+        self._in_tree = context.in_tree
+        self.debts = Debts(catalog, self.presence, self._in_tree)
         device = context.kind is DatasetKind.DEVICE
         self._structure = DeviceStructure(catalog) if device else Structure(catalog, catalog.newest() is None, look)
         #: Whether a commit may come on top of nothing, and end all that lives here: once, in an epoch that is newer.
@@ -85,6 +90,7 @@ class CommitMaker:
         """A commit on top of nothing ends all that lives, once, before its first row."""
         newest = self._catalog.newest()
         if incoming.parent == NOTHING and newest is not None and self.may_restart:
+            self._require_all_in_vault(incoming.number)
             self._catalog.restart_from_nothing(incoming.number, self._look)
             self._structure.begun_anew()
             self.may_restart = False
@@ -99,12 +105,31 @@ class CommitMaker:
         self._structure.check_types(rows)
         self._catalog.stage(incoming.number, changes)
         self._structure.look(incoming.number, rows, changes.drops)
-        self.presence.require(self.debts.required(incoming.number, self._structure.with_content(rows)))
+        files: Sequence[HasContent] = self._structure.with_content(rows)
+        if self._in_tree.at_work:
+            put = [(row.id, row.content) for row in rows if type(row) is ObjectRow]
+            stay = self._into_vault(put, changes.drops)
+            files = [row for row in files if row.id not in stay]
+        self.presence.require(self.debts.required(incoming.number, files))
 
     def lay(self, incoming: Incoming, rows: Sequence[bytes]) -> list[int]:
         """Rows of a whole; which of them are not here as they are, by index, is to be staged. Raises ``WireError``."""
-        look = partial(self._structure.look, incoming.number, ())
-        return self._catalog.lay(incoming.number, rows, look, incoming.buckets)
+        return self._catalog.lay(incoming.number, rows, partial(self._dropped, incoming.number), incoming.buckets)
+
+    def _dropped(self, number: CommitNumber, keys: Sequence[bytes]) -> None:
+        self._structure.look(number, (), keys)
+        if self._in_tree.at_work:
+            self._into_vault((), keys)
+
+    def _into_vault(self, puts: Sequence[tuple[ObjectId, bytes]], drops: Sequence[bytes]) -> Collection[ObjectId]:
+        """What is about to change is in the vault, as it stands in the tree. Those of ``puts`` that do not change."""
+        gone = [object_id_of_key(key) for key in drops if key_is_object(key)]
+        return self._in_tree.before(puts, gone, self._look)
+
+    def _require_all_in_vault(self, number: CommitNumber) -> None:
+        if self._in_tree.at_work:
+            reason = "the vault has not yet all that stands here, and all of that would end"
+            raise TryAgain("stage a commit", shown_commit(number), reason, "it goes on by itself once it has")
 
     def finish(self, incoming: Incoming, end: PackEnd) -> None:
         """Check the whole commit and seal it; what it names is in packs that are synced."""
@@ -121,6 +146,9 @@ class CommitMaker:
             for changes in incoming.back.rest():
                 self.stage(incoming, changes)
         self._structure.settle()
+        if self._in_tree.at_work:
+            # What was staged just now may have put more into the packs, and its commit lets the applier change the tree.
+            end = self._vault.sync()
         incoming.absent = self.debts.absent(incoming.number, incoming.absent)
         with self._vault.keeping:
             self._seal(incoming, seal, end)

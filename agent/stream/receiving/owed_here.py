@@ -13,6 +13,7 @@ from agent.core.ids import CommitNumber, ObjectId
 from agent.core.rows import content_of
 from agent.store.catalog.catalog import Catalog
 from agent.stream.messages import Owing
+from agent.stream.receiving.in_tree import NOTHING_IN_TREE, InTree
 from agent.stream.receiving.presence import ChunksMissing, Presence
 
 #: Objects told at once.
@@ -34,9 +35,10 @@ class HasContent(Protocol):
 class Debts:
     """Belongs to the receiving thread. One commit is staged at a time; what it owes is staged with its rows."""
 
-    def __init__(self, catalog: Catalog, presence: Presence) -> None:
+    def __init__(self, catalog: Catalog, presence: Presence, in_tree: InTree = NOTHING_IN_TREE) -> None:
         self._catalog = catalog
         self._presence = presence
+        self._in_tree = in_tree
         self._said = False
         self._told: tuple[ObjectId, ...] = ()
 
@@ -96,7 +98,10 @@ class Debts:
 
     def _is_whole(self, id: ObjectId) -> bool:
         row = self._catalog.holder(id)
-        return row is None or self._presence.is_whole(content_of(row))
+        return row is None or self._is_here(id, content_of(row))
+
+    def _is_here(self, id: ObjectId, content: bytes) -> bool:
+        return self._in_tree.holds(id, content) or self._presence.is_whole(content)
 
     def _owe_all_that_lack(self, number: CommitNumber) -> None:
         """Others name the same chunks as what was said to be absent; which, nobody noted."""
@@ -105,7 +110,7 @@ class Debts:
         while page := self._catalog.staged_files(number, after):
             after = page[-1][0]
             held = [(id, content) for id, row in page if (content := content_of(row))]
-            self._catalog.owe(number, [id for id, content in held if not self._presence.is_whole(content)])
+            self._catalog.owe(number, [id for id, content in held if not self._is_here(id, content)])
 
     def _owe_only_what_lacks(self, number: CommitNumber) -> None:
         after = 0
@@ -115,4 +120,4 @@ class Debts:
 
     def _is_staged_whole(self, id: ObjectId, number: CommitNumber) -> bool:
         row = self._catalog.staged_file(id, number)
-        return row is None or self._presence.is_whole(content_of(row))
+        return row is None or self._is_here(id, content_of(row))
