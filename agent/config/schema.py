@@ -157,7 +157,7 @@ class DatasetEntry:
         ),
     ] = Hooks()
     promote: Annotated[
-        Promote, Key('{ max_lag = "30s" }', "what must be so before a standby becomes the primary", acts=False)
+        Promote, Key('{ max_lag = "30s" }', "what must be so before a standby becomes the primary", live=True)
     ] = Promote()
     rehearse: Annotated[Rehearse, Key('{ schedule = "0 5 * * 6" }', "when the standby is tried", acts=False)] = (
         Rehearse()

@@ -250,22 +250,22 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """What must be so before a standby becomes the primary. Nothing acts on it in this version: it is read and checked, so that
-    one file serves nodes of this release and of the next."""
+    """What must be so before a standby becomes the primary."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
     require: Annotated[
         tuple[Asked, ...], Key('["reason"]', "what is asked for when something would be lost", acts=False)
     ] = ()
-    max_lag: Annotated[Span, Key('"30s"', "how far behind it may be", acts=False)] = "30s"
-    verified_within: Annotated[Span, Key('"8d"', "how old its last verify may be", acts=False)] = "8d"
+    max_lag: Annotated[Seconds, Key('"30s"', "how far behind it may have been when the primary was last heard")] = 30
+    verified_within: Annotated[Seconds, Key('"8d"', "how old its last verify may be")] = 8 * 86400
     rehearsed_within: Annotated[Span, Key('"30d"', 'how old its last rehearsal may be; "0": any', acts=False)] = "0"
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearse:
-    """When it is tried whether the standby would serve; as ``Promote``."""
+    """When it is tried whether the standby would serve. Nothing acts on it in this version: it is read and checked, so that one
+    file serves nodes of this release and of the next."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
@@ -279,7 +279,7 @@ class Rehearse:
 
 @dataclass(frozen=True, slots=True)
 class DeviceTerms:
-    """How often a device is committed, and how long it may stand still for it; as ``Promote``."""
+    """How often a device is committed, and how long it may stand still for it; as ``Rehearse``."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 

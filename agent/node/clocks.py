@@ -46,14 +46,17 @@ class Clocks:
 
     def tick(self, board: ProblemBoard) -> None:
         """Once a second: look at our own clock, and say what is so."""
-        with self._lock:
-            self._note_step()
-            sentences = [self._of_peer(peer) for peer in sorted(self._apart)] or self._of_step()
-        if not sentences:
+        found = self.apart()
+        if not found:
             board.clear(CLOCK)
             return
-        now = self._clock.now_ns()
-        board.put(Problem(CLOCK, Severity.WARNING, now, b"", "; ".join(sentences), _REMEDY))
+        board.put(Problem(CLOCK, Severity.WARNING, self._clock.now_ns(), b"", found, _REMEDY))
+
+    def apart(self) -> str:
+        """What is wrong with this node's clock beside those of its peers; "" if nothing is. Any thread."""
+        with self._lock:
+            self._note_step()
+            return "; ".join([self._of_peer(peer) for peer in sorted(self._apart)] or self._of_step())
 
     def _note_step(self) -> None:
         """Our clock was set since the last look. What was known of peers moves with it, which may end a problem; that it begins

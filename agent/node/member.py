@@ -21,6 +21,7 @@ from agent.node.following.scheduled_verify import ScheduledVerify
 from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
+from agent.node.promoting.promotability import Witness, promotion_of
 from agent.node.reigning.rolling_back import Rollbacks
 from agent.node.reopening import Tended
 from agent.node.standby import Standby
@@ -194,11 +195,17 @@ class Member:
         for peer in facts.peers:
             self.standings.say(peer.name, standing_of(facts, peer.name))
         facts = replace(facts, time_ns=self._around.clock.now_ns())
+        if isinstance(side, Standby) and self.role is Role.STANDBY:
+            facts = replace(facts, promotion=promotion_of(facts, self.dataset, self._witness()))
         state = dataset_state(facts).value
         with self._since_lock:
             if state != self._since[0]:
                 self._since = (state, self._around.clock.now_ns())
             return replace(facts, since_ns=self._since[1])
+
+    def _witness(self) -> Witness:
+        """What a promotion is judged by, beside its status."""
+        return Witness(self.verifies.began, self._around.clocks.apart())
 
     @property
     def node(self) -> str:

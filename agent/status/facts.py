@@ -12,6 +12,7 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.core.kept import HistoryFacts, VaultFacts
 from agent.core.problem import Problem
 from agent.core.standing import FIRST_SYNC, Pause, PeerStanding, SyncFacts, Verified
+from agent.status.promotion import PromotionFacts
 from agent.status.state import Role
 
 __all__ = ["FIRST_SYNC", "DatasetFacts", "DiskFacts", "NodeFacts", "PeerFacts", "SyncFacts", "WatchFacts"]
@@ -112,6 +113,7 @@ class DatasetFacts:
     history: HistoryFacts | None = None
     history_wanted: int = 0
     vault: VaultFacts | None = None
+    promotion: PromotionFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ _WORDS = frozenset(
         ),
         *("received", "applied", "said", "reaches", "oldest", "newest"),
         *("send", "apply", "receive"),
+        *("measured", "limit"),
     }
 )
 #: Lists that are told by their lengths.

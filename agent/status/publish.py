@@ -19,6 +19,7 @@ from agent.core.clock import Clock
 from agent.status.events import Event, EventLog, events_between
 from agent.status.facts import NodeFacts
 from agent.status.figures import stamp
+from agent.status.promotion import without_ages
 from agent.status.public import FULL, public_json
 from agent.status.published import Json, status_json
 from agent.status.repeats import Repeats
@@ -156,9 +157,11 @@ class Publisher:
 
 
 def _without_ticking(value: Json) -> Json:
-    """The value without the clock, and with free room in thousandths: neither is worth writing the files anew each second."""
+    """The value without the clock, with free room in thousandths, and with the ages in a promotion's gates and loss to a power of
+    two: none of these is worth writing the files anew each second."""
     disks = [{**disk, "free": disk["free"] * 1000 // max(disk["total"], 1)} for disk in value["disks"]]
-    return {**value, "clock": "", "disks": disks}
+    datasets = [{**one, "promotion": without_ages(one["promotion"])} for one in value["datasets"]]
+    return {**value, "clock": "", "disks": disks, "datasets": datasets}
 
 
 def _put(path: str, value: Json, mode: int, group: int | None) -> None:

@@ -14,6 +14,7 @@ from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, Wa
 from agent.status.figures import stamp
 from agent.status.json_value import Json
 from agent.status.past import past_of_dataset, past_of_peer
+from agent.status.promotion import promotion_json
 from agent.status.text import shown
 
 __all__ = ["SCHEMA", "Json", "number_json", "status_json"]
@@ -78,6 +79,7 @@ def _dataset(facts: DatasetFacts, node: str) -> Json:
             *(_pause(pause, peer.name) for peer in facts.peers for pause in pauses_of(peer, facts.time_ns)),
         ],
         "last_verify": _verify(facts.last_verify),
+        "promotion": promotion_json(facts.promotion),
         "last_rehearsal": None,
         "problems": [_problem(problem) for problem in (*facts.problems, *facts.link_problems)],
         "uncounted": dict(facts.uncounted),

@@ -42,6 +42,9 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
   vault grows. `oldest`, `newest`: when the generations were taken; `notes`: what became of some (`time`, `code`, `sentence`).
 - `vault`: what it takes. `verified`: every chunk that is needed was read and checked since `since` (null: not all
   was yet); `damaged` chunks are lost now; `last` is what was read last, by schedule or by hand, with what was found and mended.
+- `promotion`: null where no standby is kept. Each of `gates` is met (`ok`) or not, as found at `measured`, with what leads on
+  (`remedy`). `loss`: changes that the primary announced and that did not arrive (the first of `count`; `bytes` of all), and the
+  `seconds` of which nothing was announced (null: not known). `rto_ms`: how long it would take; null: not known.
 - `last_rehearsal`: not in this version.
 """
 

@@ -24,14 +24,14 @@ STATUS = {"schema", "node", "version", "clock", "disks", "problems", "datasets",
 DATASET = {
     "name", "kind", "group", "role", "path", "primary", "standbys", "epoch", "state", "since", "commit", "applied", "peers",
     "sync", "watch", "owed", "entries", "bytes", "generations", "hold", "pauses", "last_verify", "last_rehearsal",
-    "problems", "uncounted", "history", "vault",
+    "problems", "uncounted", "history", "vault", "promotion",
 }  # fmt: skip
 COMMIT = {"epoch", "seq", "digest", "time", "consistent", "entries", "bytes"}
 PEER = {
     "name", "version", "connected", "mode", "since", "durable_seq", "durable_epoch", "applied_seq", "applied_epoch",
     "lag_seconds", "behind_bytes", "rate", "change_rate", "forecast_seconds", "forecast_never", "rate_limit", "waits_until",
     "limited_by", "received", "applied", "first_sync", "said", "state", "hold", "errors", "warnings", "worst", "last_verify",
-    "owed",
+    "owed", "history", "vault", "generations",
 }  # fmt: skip
 WATCH = {"kind", "why", "by_event", "by_reconcile", "overflows", "last_reconcile"}
 PROBLEM = {"code", "severity", "since", "path", "message", "remedy"}

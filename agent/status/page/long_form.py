@@ -10,6 +10,7 @@ from agent.status.page.layout import shortened, wrapped
 from agent.status.page.notices import Notice, notices_of, remarks_of
 from agent.status.page.overview import head, remedy_of, sentence_of
 from agent.status.page.past_lines import past_facts
+from agent.status.page.promotion import promotion_lines
 from agent.status.published import Json
 from agent.status.sentences import way
 from agent.status.text import shown
@@ -73,6 +74,8 @@ def _facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
     facts += past_facts(status, dataset)
     if dataset["last_verify"]:
         facts.append(("verified", _verify(status, dataset["last_verify"])))
+    if dataset["promotion"]:
+        facts += promotion_lines(dataset["promotion"])
     return facts
 
 

@@ -1,0 +1,64 @@
+"""What a promotion of a standby now would be: read off what its node knows anyway, at each look at its status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.config.values import Dataset
+from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE, VAULT_FULL
+from agent.roles.gates import LastWord, OtherStandby, PrimarySeen, StandbyView, promotion_gates
+from agent.status.facts import DatasetFacts
+from agent.status.promotion import LossFacts, PromotionFacts
+
+#: Of a primary that never said anything.
+NOTHING_KNOWN = LossFacts()
+_NO_ROOM = frozenset({STATE_DISK_RESERVE, STATE_DISK_FULL, VAULT_FULL})
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What is known beside the status of the dataset. ``kept_since``: since when a standby is kept here (UTC ns, 0: never);
+    ``clock``: what is wrong with this node's clock, "" if nothing is; ``word``: what the primary said last; ``answered``: what it
+    answered just now, "" where it was not asked or did not answer; ``at_boot``: units that would start by themselves."""
+
+    kept_since: int
+    clock: str
+    word: LastWord | None = None
+    loss: LossFacts = NOTHING_KNOWN
+    rto_ms: int | None = None
+    answered: str = ""
+    others: tuple[OtherStandby, ...] = ()
+    at_boot: tuple[str, ...] = ()
+
+
+def promotion_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> PromotionFacts:
+    """The gates of a promotion of this standby, what it would lose, and how long it would take. Pure."""
+    return PromotionFacts(promotion_gates(view_of(facts, dataset, witness)), witness.loss, witness.rto_ms)
+
+
+def view_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> StandbyView:
+    """What its gates are judged by."""
+    return StandbyView(
+        dataset=facts.name,
+        now=facts.time_ns,
+        primary=_seen(facts, witness),
+        promote=dataset.promote,
+        hooks=dataset.hooks,
+        commit=facts.commit,
+        owed=facts.owed,
+        hold=facts.hold,
+        word=witness.word,
+        verified=facts.last_verify,
+        kept_since=witness.kept_since,
+        clock=witness.clock,
+        at_boot=witness.at_boot,
+        shortage="; ".join(one.message for one in facts.problems if one.code in _NO_ROOM),
+        others=witness.others,
+    )
+
+
+def _seen(facts: DatasetFacts, witness: Witness) -> PrimarySeen:
+    peer = next((one for one in facts.peers if one.name == facts.primary), None)
+    connected = peer is not None and peer.connected
+    since = peer.since_ns if peer is not None and peer.told is not None else 0
+    return PrimarySeen(facts.primary, connected, since or None, witness.answered)

@@ -1,0 +1,206 @@
+"""The gates of a promotion: what must be so before a standby becomes the primary. Pure over what its node knows.
+
+No gate compares with a value that the primary's death froze: how far behind the standby was is judged as it was when the primary
+last said so, and how old that word is stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agent.config.values import Hooks, Promote
+from agent.core.commit import Commit
+from agent.core.hold import Hold
+from agent.core.ids import shown_commit
+from agent.core.standing import Verified
+from agent.status.figures import clock_text, span_text, stamp
+from agent.status.promotion import Gate
+
+SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LastWord:
+    """What the primary said last of how far this standby has come, at ``at`` (UTC ns, by this node's clock). ``lag``: seconds
+    from a change there until it was durable here, as measured there; None: not measured yet."""
+
+    at: int
+    lag: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PrimarySeen:
+    """Whether the primary serves, as far as this node knows at ``at`` (UTC ns). ``connected``: it calls now; ``answered``: what
+    it, or another node that hears it, said when it was asked just now, "" where nobody did."""
+
+    name: str
+    connected: bool
+    at: int | None
+    answered: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherStandby:
+    """Another standby of the dataset that answered, with its newest commit; ``ahead``: it has commits that this node has not."""
+
+    name: str
+    ahead: bool
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyView:
+    """What a standby knows of itself at ``now`` (UTC ns). ``kept_since``: since when this node keeps a standby, 0 before it
+    does; ``clock``: what is wrong with it, "" if nothing is; ``at_boot``: units that the start hook starts, and that the service
+    manager would start by itself; ``shortage``: why no room is left, "" where there is; ``others``: of the other standbys, those
+    that answered."""
+
+    dataset: str
+    now: int
+    primary: PrimarySeen
+    promote: Promote
+    hooks: Hooks
+    commit: Commit | None = None
+    owed: int = 0
+    hold: Hold | None = None
+    word: LastWord | None = None
+    verified: Verified | None = None
+    kept_since: int = 0
+    clock: str = ""
+    at_boot: tuple[str, ...] = ()
+    shortage: str = ""
+    others: tuple[OtherStandby, ...] = field(default=())
+
+
+def promotion_gates(view: StandbyView) -> tuple[Gate, ...]:
+    """Each gate of a promotion, met or not, in the order in which they are shown."""
+    return tuple(gate(view) for gate in GATES)
+
+
+def _consistent(view: StandbyView) -> Gate:
+    commit = view.commit
+    if commit is None:
+        value, ok = "nothing has been received", False
+    elif commit.consistent:
+        value, ok = f"commit {shown_commit(commit.number)} is whole", True
+    else:
+        value, ok = f"commit {shown_commit(commit.number)} is of a first sync, or of a doubt that is not settled", False
+    remedy = f"wait for the first sync, or name a moment that was whole: hikae generations list {view.dataset}"
+    return Gate("consistent", ok, value, "whole", view.now, "" if ok else remedy)
+
+
+def _owed(view: StandbyView) -> Gate:
+    value = f"{view.owed:,} files are not all here" if view.owed else "nothing is owed"
+    remedy = "hikae status names them: they could not be read on the primary; --force goes without them"
+    return Gate("owed", not view.owed, value, "0", view.now, remedy if view.owed else "")
+
+
+def _hold(view: StandbyView) -> Gate:
+    hold = view.hold
+    if hold is None:
+        return Gate("hold", True, "nothing is held", "none", view.now, "")
+    accept = f"hikae accept {view.dataset} if it is meant"
+    earlier = f"name a moment from before: hikae promote {view.dataset} --at MOMENT --force"
+    return Gate("hold", False, hold.sentence, "none", view.now, f"{accept}; or {earlier}")
+
+
+def _lag(view: StandbyView) -> Gate:
+    limit, word = span_text(view.promote.max_lag), view.word
+    if word is None or word.lag is None:
+        value = f"{view.primary.name} has not said how far behind this standby is"
+        remedy = "a primary that lives says so within seconds; of one that is gone: look at loss, and add --force"
+        return Gate("lag", False, value, limit, None, remedy)
+    ok = word.lag <= view.promote.max_lag
+    value = f"{span_text(word.lag)}, as {view.primary.name} said {_ago(view.now - word.at)}"
+    remedy = "" if ok else "hikae status shows what it waits for; or raise [dataset.promote] max_lag"
+    return Gate("lag", ok, value, limit, word.at, remedy)
+
+
+def _verified(view: StandbyView) -> Gate:
+    limit, found = span_text(view.promote.verified_within), view.verified
+    remedy = f"hikae verify {view.dataset}"
+    if found is not None and not found.equal:
+        value = f"{found.differences:,} differences {_ago(view.now - found.time)}"
+        return Gate("verified", False, value, limit, found.time, f"{remedy} --repair")
+    since = found.time if found is not None else view.kept_since
+    if not since:
+        return Gate("verified", False, "never", limit, None, remedy)
+    ok = view.now - since <= view.promote.verified_within * SECOND_NS
+    # What was received was named and checked on its way in: a standby that is young needs no verify yet.
+    value = f"equal {_ago(view.now - since)}" if found is not None else f"never; made {_ago(view.now - since)}"
+    measured = found.time if found is not None else None
+    return Gate("verified", ok, value, limit, measured, "" if ok else remedy)
+
+
+def _primary(view: StandbyView) -> Gate:
+    seen = view.primary
+    limit = f"{seen.name} does not answer"
+    if seen.answered or seen.connected:
+        value = seen.answered or f"{seen.name} is connected"
+        return Gate("primary", False, value, limit, view.now, f"while it lives: hikae switchover {view.dataset}")
+    value = f"not seen since {_clock(seen.at, view.now)}" if seen.at else "not seen since this agent began"
+    return Gate("primary", True, value, limit, seen.at, "")
+
+
+def _ahead(view: StandbyView) -> Gate:
+    ahead = [one for one in view.others if one.ahead]
+    if ahead:
+        value = "; ".join(f"{one.name} has {one.commit}" for one in ahead)
+        remedy = f"on {ahead[0].name}: hikae promote {view.dataset}"
+        return Gate("ahead", False, value, "no standby is ahead", view.now, remedy)
+    names = ", ".join(one.name for one in view.others)
+    return Gate(
+        "ahead", True, f"not {names}" if names else "no other that answers", "no standby is ahead", view.now, ""
+    )
+
+
+def _clock_sane(view: StandbyView) -> Gate:
+    remedy = "timedatectl on both nodes; set the clock that is wrong" if view.clock else ""
+    return Gate("clock", not view.clock, view.clock or "as the peers'", "within a minute", view.now, remedy)
+
+
+def _hooks(view: StandbyView) -> Gate:
+    start = view.hooks.start
+    if start is None:
+        remedy = 'write start = ["systemctl", "start", UNIT], or "none", below [dataset.hooks]; then: hikae reload'
+        return Gate("hooks", False, "no start hook is named", 'named, or "none"', view.now, remedy)
+    value = f"start runs {start.run[0]}" if start.run else 'start = "none"'
+    return Gate("hooks", True, value, 'named, or "none"', view.now, "")
+
+
+def _boot(view: StandbyView) -> Gate:
+    units = ", ".join(view.at_boot)
+    value = f"{units} would start at boot, whoever is the primary" if units else "nothing starts by itself"
+    remedy = f"systemctl disable {' '.join(view.at_boot)}" if units else ""
+    return Gate("boot", not units, value, "nothing", view.now, remedy)
+
+
+def _space(view: StandbyView) -> Gate:
+    remedy = "free space there; hikae status names the disk" if view.shortage else ""
+    return Gate("space", not view.shortage, view.shortage or "above the reserve", "the reserve", view.now, remedy)
+
+
+#: One function a gate. A further one is a function more.
+GATES: tuple[Callable[[StandbyView], Gate], ...] = (
+    _primary,
+    _consistent,
+    _owed,
+    _hold,
+    _lag,
+    _verified,
+    _ahead,
+    _clock_sane,
+    _hooks,
+    _boot,
+    _space,
+)
+
+
+def _ago(ns: int) -> str:
+    return f"{span_text(max(0, ns) // SECOND_NS)} ago"
+
+
+def _clock(moment: int, now: int) -> str:
+    """When that was, in local time."""
+    return clock_text(stamp(moment) or "", stamp(now) or "")

@@ -1,0 +1,40 @@
+"""What a promotion of this standby would be, in the long form: whether it may be, what stands in the way, and what it costs."""
+
+from __future__ import annotations
+
+from agent.status.figures import size_text, span_text
+from agent.status.published import Json
+
+
+def promotion_lines(promotion: Json) -> list[tuple[str, str]]:
+    """Labels and sentences."""
+    gates = promotion["gates"]
+    lacking = [gate for gate in gates if not gate["ok"]]
+    lines = [("promote", _may(gates, lacking))]
+    lines += [("", _gate(gate)) for gate in lacking]
+    return [*lines, ("", loss_text(promotion["loss"], promotion["rto_ms"]))]
+
+
+def _may(gates: list[Json], lacking: list[Json]) -> str:
+    if not lacking:
+        return f"all {len(gates)} gates are met"
+    if [gate["name"] for gate in lacking] == ["primary"]:
+        return f"{len(gates) - 1} of {len(gates)} gates are met; the last is that its primary is gone"
+    return f"{len(gates) - len(lacking)} of {len(gates)} gates are met; in the way:"
+
+
+def _gate(gate: Json) -> str:
+    way = f"; {gate['remedy']}" if gate["remedy"] else ""
+    return f"{gate['name']}: {gate['value']} (asked for: {gate['limit']}){way}"
+
+
+def loss_text(loss: Json, rto_ms: int | None) -> str:
+    """What would be lost now, and how long it would take."""
+    if loss["seconds"] is None:
+        lost = "what would be lost is not known"
+    else:
+        lost = f"at most the last {span_text(loss['seconds'])} would be lost"
+    if loss["count"]:
+        lost += f", and {loss['count']:,} announced changes ({size_text(loss['bytes'])})"
+    takes = f"; it would take about {span_text(rto_ms / 1000)}, and the hooks" if rto_ms is not None else ""
+    return lost + takes

@@ -1,0 +1,101 @@
+"""What a promotion of a standby would be: its gates, what it loses and how long it takes, as values and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from agent.status.figures import stamp
+from agent.status.text import shown
+
+#: So many paths are named in the published state; ``count`` has how many there are.
+_NAMED = 100
+#: A loss of fewer seconds than that is as good as any other such.
+_LITTLE = 8
+_NO_DIGITS = str.maketrans("", "", "0123456789")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """``name``: a public word; ``ok``: whether it is met; ``value``: what was found, ``limit``: what is asked for, for people;
+    ``measured``: UTC ns when that was found, None while it never was; ``remedy``: what leads on where it is not met."""
+
+    name: str
+    ok: bool
+    value: str
+    limit: str
+    measured: int | None
+    remedy: str
+
+
+def unmet(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+    """Those that stand in the way."""
+    return tuple(gate for gate in gates if not gate.ok)
+
+
+@dataclass(frozen=True, slots=True)
+class LossFacts:
+    """What would be lost if the primary never came back. ``paths``: changes that it announced and that did not arrive, each with
+    its size in bytes, the first of ``count``; ``bytes``: of all of these; ``seconds``: since it last said that nothing else was
+    under way, and what it wrote after that nobody announced (None: it never said so)."""
+
+    paths: tuple[tuple[bytes, int], ...] = ()
+    count: int = 0
+    bytes: int = 0
+    seconds: float | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything may be lost, as far as that is known."""
+        return bool(self.count) or self.seconds is None or self.seconds > 0
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionFacts:
+    """What a promotion of this standby now would be. ``rto_ms``: milliseconds that it would take, None: not known."""
+
+    gates: tuple[Gate, ...]
+    loss: LossFacts = LossFacts()
+    rto_ms: int | None = None
+
+
+def promotion_json(facts: PromotionFacts | None) -> dict[str, Any] | None:  # Any: JSON is a foreign edge
+    """``{"gates", "loss", "rto_ms"}``; null on a node that keeps no standby."""
+    if facts is None:
+        return None
+    return {
+        "gates": [gate_json(gate) for gate in facts.gates],
+        "loss": _loss(facts.loss),
+        "rto_ms": facts.rto_ms,
+    }
+
+
+def gate_json(gate: Gate) -> dict[str, Any]:
+    """One gate, as status has it and a refusal too."""
+    return {
+        "name": gate.name,
+        "ok": gate.ok,
+        "value": shown(gate.value),
+        "limit": shown(gate.limit),
+        "measured": stamp(gate.measured),
+        "remedy": shown(gate.remedy),
+    }
+
+
+def without_ages(promotion: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The same without what every second changes: to tell whether anything else has changed."""
+    if promotion is None:
+        return None
+    gates = [{**gate, "measured": None, "value": gate["value"].translate(_NO_DIGITS)} for gate in promotion["gates"]]
+    seconds = promotion["loss"]["seconds"]
+    rough = None if seconds is None else (int(seconds) // _LITTLE).bit_length()
+    return {**promotion, "gates": gates, "loss": {**promotion["loss"], "seconds": rough}}
+
+
+def _loss(loss: LossFacts) -> dict[str, Any]:
+    return {
+        "paths": [shown(path) for path, _ in loss.paths[:_NAMED]],
+        "count": loss.count,
+        "bytes": loss.bytes,
+        "seconds": loss.seconds,
+    }

@@ -1,0 +1,86 @@
+"""The gates of a promotion: each by itself, met and not met."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.config.values import Hook, Hooks, Promote
+from agent.core.commit import Commit
+from agent.core.hold import Hold
+from agent.core.ids import NOTHING, commit_number
+from agent.core.standing import Verified
+from agent.roles.gates import GATES, LastWord, OtherStandby, PrimarySeen, StandbyView, promotion_gates
+from agent.status.promotion import unmet
+
+NOW = 1_795_320_900 * 10**9
+SECOND = 10**9
+COMMIT = Commit(commit_number(3, 12), NOTHING, b"d" * 32, NOW, NOW, True, 10, 1234)
+GONE = PrimarySeen("alpha", False, NOW - 60 * SECOND)
+PROMOTABLE = StandbyView(
+    "web",
+    NOW,
+    GONE,
+    Promote(),
+    Hooks(start=Hook(())),
+    commit=COMMIT,
+    word=LastWord(NOW - 60 * SECOND, 0.02),
+    verified=Verified(NOW - 3600 * SECOND, True, False, 0),
+    kept_since=NOW - 10 * 86400 * SECOND,
+)
+
+
+def test_a_standby_whose_primary_is_gone_may_be_promoted() -> None:
+    """Each gate is met, has what was found, and asks for nothing."""
+    gates = promotion_gates(PROMOTABLE)
+    assert () == unmet(gates)
+    assert len(GATES) == len({gate.name for gate in gates})
+    assert [""] * len(gates) == [gate.remedy for gate in gates]
+    assert all(gate.value and gate.limit for gate in gates)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "value"),
+    [
+        ("primary", {"primary": replace(GONE, connected=True)}, "alpha is connected"),
+        ("primary", {"primary": replace(GONE, answered="alpha answers: primary of epoch 3")}, "alpha answers"),
+        ("consistent", {"commit": None}, "nothing has been received"),
+        ("consistent", {"commit": replace(COMMIT, consistent=False)}, "commit 3.12 is of a first sync"),
+        ("owed", {"owed": 1_200}, "1,200 files"),
+        ("hold", {"hold": Hold("mass-deletion", "beta holds a mass deletion")}, "beta holds a mass deletion"),
+        ("lag", {"word": None}, "alpha has not said"),
+        ("lag", {"word": LastWord(NOW, None)}, "alpha has not said"),
+        ("lag", {"word": LastWord(NOW - 3600 * SECOND, 31.0)}, "31 s, as alpha said 1 h 0 min ago"),
+        ("verified", {"verified": None}, "never; made 10 days 0 h ago"),
+        ("verified", {"verified": None, "kept_since": 0}, "never"),
+        ("verified", {"verified": Verified(NOW - 9 * 86400 * SECOND, True, True, 0)}, "equal 9 days 0 h ago"),
+        ("verified", {"verified": Verified(NOW, False, True, 3)}, "3 differences"),
+        ("ahead", {"others": (OtherStandby("gamma", True, "3.15"),)}, "gamma has 3.15"),
+        ("clock", {"clock": "the clock of alpha is about a day ahead"}, "the clock of alpha"),
+        ("hooks", {"hooks": Hooks()}, "no start hook is named"),
+        ("boot", {"at_boot": ("shop.service",)}, "shop.service would start at boot"),
+        ("space", {"shortage": "the disk is full"}, "the disk is full"),
+    ],
+)
+def test_what_is_not_so_is_one_gate_that_is_not_met(name: str, more: dict[str, Any], value: str) -> None:
+    """Only that one, with what was found and what leads on."""
+    found = unmet(promotion_gates(replace(PROMOTABLE, **more)))
+    assert [name] == [gate.name for gate in found]
+    assert (True, True) == (found[0].value.startswith(value), bool(found[0].remedy))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"word": LastWord(NOW - 86400 * SECOND, 29.0)},
+        {"verified": None, "kept_since": NOW - 3600 * SECOND},
+        {"others": (OtherStandby("gamma", False, "3.12"),)},
+        {"primary": replace(GONE, at=None)},
+        {"hooks": Hooks(start=Hook(("systemctl", "start", "shop")))},
+    ],
+)
+def test_what_stands_in_no_way(more: dict[str, Any]) -> None:
+    """A lag of before the primary's death, however long ago; a standby too young to be verified; a peer that is not ahead."""
+    assert () == unmet(promotion_gates(replace(PROMOTABLE, **more)))

@@ -1,0 +1,91 @@
+"""What a promotion would be: as JSON, as lines, and when it is worth telling anew."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.status.page.promotion import promotion_lines
+from agent.status.promotion import Gate, LossFacts, PromotionFacts, promotion_json, without_ages
+from agent.status.public import public_json
+from agent.status.published import status_json
+from fakes.api_fakes import NOW, a_dataset, a_node
+
+MET = Gate("hold", True, "nothing is held", "none", NOW, "")
+PRIMARY = Gate("primary", False, "alpha is connected", "alpha does not answer", NOW, "hikae switchover web")
+OWED = Gate("owed", False, "7 files are not all here", "0", NOW, "--force goes without them")
+LOSS = LossFacts(((b"a\n", 10), (b"b", 2_038)), 2, 2_048, 1.5)
+
+
+def told(*gates: Gate, loss: LossFacts = LOSS) -> list[tuple[str, str]]:
+    """The lines of a long form."""
+    found = promotion_json(PromotionFacts(gates, loss, 400))
+    assert found is not None
+    return promotion_lines(found)
+
+
+def test_the_shape_that_programs_rely_on() -> None:
+    """Gates with each key of the contract, and the loss by path, count, bytes and seconds."""
+    assert {
+        "gates": [
+            {
+                "name": "owed",
+                "ok": False,
+                "value": "7 files are not all here",
+                "limit": "0",
+                "measured": "2026-11-22T04:15:00.000000Z",
+                "remedy": "--force goes without them",
+            }
+        ],
+        "loss": {"paths": ["a\\n", "b"], "count": 2, "bytes": 2_048, "seconds": 1.5},
+        "rto_ms": 400,
+    } == promotion_json(PromotionFacts((OWED,), LOSS, 400))
+
+
+def test_what_anybody_may_read_names_no_path() -> None:
+    """Names and verdicts of the gates stay; paths are counted, sentences gone."""
+    value = status_json(a_node(a_dataset(promotion=PromotionFacts((OWED,), LOSS, 400))))
+    found = public_json(value)["datasets"][0]["promotion"]
+    assert (2, "owed", False, "") == (
+        found["loss"]["paths"],
+        *(found["gates"][0][key] for key in ("name", "ok", "value")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("gates", "expected"),
+    [
+        ((MET,), "all 1 gates are met"),
+        ((MET, PRIMARY), "1 of 2 gates are met; the last is that its primary is gone"),
+        ((MET, PRIMARY, OWED), "1 of 3 gates are met; in the way:"),
+    ],
+)
+def test_the_first_line_says_whether_it_may_be(gates: tuple[Gate, ...], expected: str) -> None:
+    """A primary that lives is no defect of the standby."""
+    assert ("promote", expected) == told(*gates)[0]
+
+
+def test_lines_name_what_stands_in_the_way_and_what_is_lost() -> None:
+    """With what to type, and what it costs."""
+    assert [
+        ("", "owed: 7 files are not all here (asked for: 0); --force goes without them"),
+        (
+            "",
+            "at most the last 1.5 s would be lost, and 2 announced changes (2.0 KiB); it would take about 400 ms, and the hooks",
+        ),
+    ] == told(MET, OWED)[1:]
+    assert ("", "what would be lost is not known; it would take about 400 ms, and the hooks") == told(
+        MET, loss=LossFacts()
+    )[-1]
+
+
+def test_time_alone_is_no_news() -> None:
+    """Ages that grow are not told anew each second; a gate that falls is."""
+
+    def rough(gate: Gate, seconds: float) -> object:
+        return without_ages(promotion_json(PromotionFacts((gate,), LossFacts(seconds=seconds))))
+
+    young = Gate("lag", True, "0.2 s, as alpha said 3 s ago", "30 s", NOW, "")
+    old = Gate("lag", True, "0.2 s, as alpha said 12 s ago", "30 s", NOW + 9, "")
+    assert rough(young, 0.3) == rough(old, 5.0)
+    assert rough(young, 0.3) != rough(young, 3_000.0)
+    assert rough(young, 0.3) != rough(Gate("lag", False, young.value, "30 s", NOW, ""), 0.3)
