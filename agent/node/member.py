@@ -22,9 +22,10 @@ from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
 from agent.node.promoting.promotability import Witness, promotion_of
-from agent.node.reigning.rolling_back import Rollbacks
+from agent.node.reigning.rolling_back import rollback_kind
 from agent.node.reopening import Tended
 from agent.node.standby import Standby
+from agent.node.stepped import SteppedWork
 from agent.roles import lineage
 from agent.roles.assignment import Assignment, assign, told_ignored
 from agent.roles.record import ROLE, read_record
@@ -56,7 +57,9 @@ class Member:
         self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended=self._ended)
         self._tending = threading.RLock()
         self._rests = self._gone = False
-        self.rollbacks = Rollbacks(self, around)
+        self.stepped = SteppedWork(
+            dataset.name, around.home(dataset), self.board, around.clock, lambda: (rollback_kind(self, around),)
+        )
         self._plan()
         self._was_sending_paused = False
         #: As the files said it when they were last read: its ``primary`` may be one that is none.
@@ -127,7 +130,7 @@ class Member:
             self._end_pauses()
             self._reconcile_if_due()
             self._verifying.tick(self._kept_here())
-            self.rollbacks.tick()
+            self.stepped.tick()
 
     def reopen(self) -> None:
         """Close what is open and open it anew. Raises ``CalledOff`` when the dataset is to rest."""
@@ -152,12 +155,12 @@ class Member:
             self._ignored = ""
             self._tell_ignored()
             self._tended.due_now()
-            self.rollbacks.again()
+            self.stepped.again()
             self._rests = False
 
     def leave(self) -> None:
         """:meth:`rest` or :meth:`close` will follow: what takes long is to end soon. Does not wait."""
-        self.rollbacks.leave()
+        self.stepped.leave()
         side = self.side
         if isinstance(side, Standby):
             side.leave()
@@ -166,7 +169,7 @@ class Member:
         """Stop for good; whoever waits for it is told."""
         self._gone = True
         self.rest()
-        self.rollbacks.join()
+        self.stepped.join()
 
     def steer(self) -> None:
         """Pauses have changed."""

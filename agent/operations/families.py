@@ -15,12 +15,12 @@ from agent.operations import (
     pausing,
     reading,
     removing,
-    rolling_back,
     verifying,
     waiting,
 )
 from agent.operations.declaration import Operation
 from agent.operations.elsewhere import offline
+from agent.operations.role_changes import rolling_back
 
 FAMILIES = (
     reading,

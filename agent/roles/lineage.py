@@ -18,7 +18,6 @@ import structlog
 from agent.apply.standby.standby_root import root_kept
 from agent.capture.root import expect_root
 from agent.core.errors import Damaged, TryAgain
-from agent.core.guards import EVERY_GUARD, RoleGuards
 from agent.core.ids import NOTHING, Epoch, commit_number, epoch_of
 from agent.fs.durable import sync_dir, write_durably
 from agent.roles import rewound
@@ -26,6 +25,7 @@ from agent.roles.record import ROLE, RoleRecord, following, keeps_with, read_rec
 from agent.status.state import Role
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.local import Local
+from agent.stream.guards import EVERY_GUARD, RoleGuards
 
 CATALOG, LOCAL, NEW_EPOCH = "catalog.db", "local.db", "new-epoch"
 #: Local facts turned out to be damaged while they were in use.

@@ -13,9 +13,9 @@ from typing import Protocol
 from agent.core.chunks import NAME_SIZE
 from agent.core.commit import Commit
 from agent.core.errors import Refused
-from agent.core.guards import EVERY_GUARD, RoleGuards
 from agent.core.ids import EPOCH_STEP, NOTHING, CommitNumber, Epoch, epoch_of, may_follow, shown_commit
 from agent.core.problem_codes import PROBLEM_CODES
+from agent.stream.guards import EVERY_GUARD, RoleGuards
 from agent.stream.locator import CommitMark, newest_common
 from agent.stream.messages import Hello, Welcome, bad
 

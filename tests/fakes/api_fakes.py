@@ -20,7 +20,7 @@ from agent.operations.journal import Caller
 from agent.operations.pausing import PauseRequest, ResumeRequest
 from agent.operations.reading import EventsRequest, StatusRequest
 from agent.operations.removing import RemoveRequest
-from agent.operations.rolling_back import GenerationsBeforeRequest, RollbackRequest
+from agent.operations.role_changes.rolling_back import GenerationsBeforeRequest, RollbackRequest
 from agent.operations.verifying import VerifyRequest
 from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, WatchFacts

@@ -8,7 +8,7 @@ from agent.cli.context import Context
 from agent.cli.output import answer_json, json_option, progress_shown, remark, say
 from agent.core.errors import Refused, UsageError
 from agent.operations.declaration import Json
-from agent.operations.rolling_back import RollbackRequest
+from agent.operations.role_changes.rolling_back import RollbackRequest
 from agent.status.figures import size_text, span_text
 from agent.status.text import shown
 

@@ -1,37 +1,32 @@
-"""A rollback of one primary: its steps in a thread of their own, which go on after a crash and end with the agent."""
+"""What the steps of a rollback do on a primary that is open."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-import structlog
-
 from agent.config.values import Dataset
 from agent.core.commit import Commit
-from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
+from agent.core.errors import CalledOff, Refused, TryAgain
 from agent.core.forwarded import Forwarded
 from agent.core.ids import CommitNumber, epoch_of, shown_commit
-from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import ROLLING_BACK
 from agent.fs.writers import Writer, writers_below
 from agent.generations.afar import NamedMoment, OpenMoment
 from agent.node.context import Surroundings
 from agent.node.primary import Primary
+from agent.node.stepped import SteppedRun, StepsKind
 from agent.roles.assignment import Assignment
-from agent.roles.rollback.steps import KIND, RECORD, TABLE, WantedRollback, wanted_in
+from agent.roles.rollback.steps import KIND, RECORD, TABLE, RollbackWorld, WantedRollback, wanted_in
 from agent.roles.rollback.taking_up import is_taken_up, take_up
 from agent.rpc.peers.peer_caller import PeerCaller
 from agent.status.state import Role
 from agent.steps.hooks import HookPlace, HookResult, HookRunner
-from agent.steps.record import StepsRecord
-from agent.steps.runner import StepsRunner
 from agent.store.catalog.catalog import Catalog
 from agent.stream.position import Level
 
 T = TypeVar("T")
-_log = structlog.get_logger("node")
 _OPERATION = "roll back"
 _STEP = 0.2
 #: Seconds within which the newest commit is to be durable where the moment is read.
@@ -58,94 +53,17 @@ class RolledMember(Protocol):
         ...
 
 
-class RollbackRun:
-    """One that is under way. ``done``: it has ended, with a ``record`` or an ``error``; ``doing``: the step it is at."""
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.record: StepsRecord | None = None
-        self.error: HikaeError | None = None
-        self.doing = ""
-
-
-class Rollbacks:
-    """Of one dataset. :meth:`tick`, :meth:`leave`, :meth:`again` and :meth:`join` are for who tends it."""
-
-    def __init__(self, member: RolledMember, around: Surroundings) -> None:
-        self._member = member
-        self._around = around
-        self._ending = threading.Event()
-        self._lock = threading.Lock()
-        self._run: RollbackRun | None = None
-        self._thread: threading.Thread | None = None
-
-    def begin(self, wanted: WantedRollback) -> RollbackRun:
-        """Begin one. Raises ``TryAgain`` while one is under way, or the agent stops."""
-        with self._lock:
-            runner = self._runner()
-            if self._is_running() or runner.under_way() is not None or self._ending.is_set():
-                raise TryAgain(
-                    _OPERATION, wanted.dataset, "one is under way already", "hikae status shows how far it is"
-                )
-            self._member.board.clear(ROLLING_BACK)
-            return self._start(lambda world: runner.begin(KIND, TABLE, world, wanted.as_facts()), wanted)
-
-    def tick(self) -> None:
-        """Go on with what a crash, or an end of the agent, left undone."""
-        if self._member.role is not Role.PRIMARY or self._ending.is_set() or self._is_running():
-            return
-        with self._lock:
-            runner = self._runner()
-            record = runner.under_way()
-            if record is not None:
-                _log.info("a rollback goes on", dataset=self._member.dataset.name, step=record.doing)
-                self._start(lambda world: runner.go_on(record, TABLE, world), wanted_in(record.arguments))
-
-    def leave(self) -> None:
-        """It ends soon, and goes on after :meth:`again` or in the next process. Does not wait."""
-        self._ending.set()
-
-    def join(self) -> None:
-        """Wait until it has ended."""
-        if self._thread is not None:
-            self._thread.join()
-
-    def again(self) -> None:
-        """It may go on."""
-        self.join()
-        self._ending.clear()
-
-    def _is_running(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
-    def _runner(self) -> StepsRunner:
-        return StepsRunner(self._around.home(self._member.dataset) / RECORD, self._around.clock)
-
-    def _start(self, act: Callable[[_World], StepsRecord], wanted: WantedRollback) -> RollbackRun:
-        run = self._run = RollbackRun()
-        world = _World(self._member, self._around, wanted, run, self._ending)
-        name = f"rollback-{wanted.dataset}"
-        self._thread = threading.Thread(target=self._do, args=(run, lambda: act(world)), name=name)
-        self._thread.start()
-        return run
-
-    def _do(self, run: RollbackRun, act: Callable[[], StepsRecord]) -> None:
-        board, clock = self._member.board, self._around.clock
-        try:
-            run.record = act()
-            board.clear(ROLLING_BACK)
-        except CalledOff as error:
-            run.error = error
-        except Refused as error:
-            run.error = error  # nothing was changed, and who typed it reads why
-        except HikaeError as error:
-            run.error = error
-            _log.error("a rollback failed", dataset=self._member.dataset.name, reason=str(error))
-            message = f"the last rollback failed: {error.sentence}"
-            remedy = error.remedy or "type it again"
-            board.put(Problem(ROLLING_BACK, Severity.WARNING, clock.now_ns(), b"", message, remedy))
-        finally:
-            run.done.set()
+def rollback_kind(member: RolledMember, around: Surroundings) -> StepsKind[RollbackWorld]:
+    """A rollback of a primary, for ``node.stepped``."""
+    return StepsKind(
+        KIND,
+        RECORD,
+        "a rollback",
+        ROLLING_BACK,
+        TABLE,
+        lambda arguments, run: _World(member, around, wanted_in(arguments), run),
+        lambda: member.role is Role.PRIMARY,
+    )
 
 
 class _World:
@@ -156,14 +74,13 @@ class _World:
         member: RolledMember,
         around: Surroundings,
         wanted: WantedRollback,
-        run: RollbackRun,
-        ending: threading.Event,
+        run: SteppedRun,
     ) -> None:
         self._member = member
         self._around = around
         self._wanted = wanted
         self._run = run
-        self._ending = ending
+        self._ending = run.ending
         self._caller = PeerCaller(around.identities)
 
     def run_hook(self, name: str) -> HookResult:

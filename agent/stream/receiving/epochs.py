@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.core.guards import EVERY_GUARD, RoleGuards
 from agent.core.ids import EPOCH_STEP, NO_EPOCH, CommitNumber, Epoch, epoch_of, may_follow
 from agent.core.problem_codes import EPOCH_NOT_OWN, EPOCH_TOO_HIGH, STALE_EPOCH
 from agent.stream.footing import TOKEN_SIZE, precedes
+from agent.stream.guards import EVERY_GUARD, RoleGuards
 from agent.stream.messages import Refuse
 
 #: What a node that has nothing counts from: the number that the first primary of all takes.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent.core.errors import NotFound, Refused, TryAgain, UsageError
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call
+from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
 from agent.status.figures import stamp
 from agent.status.published import number_json
@@ -15,7 +16,6 @@ from agent.status.text import shown
 
 if TYPE_CHECKING:
     from agent.generations.afar import FoundMoment
-    from agent.node.reigning.rolling_back import RollbackRun
     from agent.roles.rollback.steps import WantedRollback
 
 _STEP = 0.5
@@ -79,7 +79,9 @@ def _rollback(call: DatasetCall, request: RollbackRequest) -> Json:
     mark = call.member.primary().reign.mark
     if mark is not None:
         raise Refused(_OPERATION, call.dataset, mark.sentence, "hikae status says what leads out of it")
-    return _done(call, call.member.rollbacks.begin(wanted))
+    from agent.roles.rollback.steps import KIND
+
+    return done(call, KIND, wanted.as_facts())
 
 
 def _named(call: DatasetCall, request: RollbackRequest) -> tuple[WantedRollback, FoundMoment]:
@@ -144,28 +146,6 @@ def _plan(call: DatasetCall, wanted: WantedRollback, found: FoundMoment) -> Json
         "bytes": found.bytes,
         "incomplete": found.owed,
         "gates": gates,
-    }
-
-
-def _done(call: DatasetCall, run: RollbackRun) -> Json:
-    """Its end. Whoever stops waiting does not stop it."""
-    while not run.done.wait(_STEP):
-        if call.agent.stopping.is_set():
-            raise TryAgain(_OPERATION, call.dataset, "the agent is stopping", "it goes on when the agent is back")
-        call.progress({"phase": _OPERATION, "waits_for": run.doing})
-    if run.error is not None:
-        raise run.error
-    record = run.record
-    if record is None:
-        raise TryAgain(_OPERATION, call.dataset, "it did not come to its end", "hikae status shows how far it is")
-    return {
-        "dataset": call.dataset,
-        "epoch": call.member.facts().epoch,
-        "role": call.member.role.value,
-        "rto_ms": sum(one.ms for one in record.done),
-        "lost": record.facts.get("lost", []),
-        "generation_before": record.facts.get("generation_before"),
-        "steps": [one.as_json() for one in record.done],
     }
 
 

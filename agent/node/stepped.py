@@ -1,0 +1,159 @@
+"""Commands of one dataset that are lists of recorded steps: in a thread of their own, one at a time, and on after a crash."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from agent.core.clock import Clock
+from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
+from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
+from agent.steps.record import Facts, StepsRecord
+from agent.steps.runner import Step, StepsRunner
+
+World = TypeVar("World")
+_log = structlog.get_logger("node")
+
+
+class SteppedRun:
+    """A list that is under way. ``done``: it has ended, with a ``record`` or an ``error``; ``doing``: the step it is at;
+    ``ending``: it is to end soon, and goes on later."""
+
+    def __init__(self, kind: str, ending: threading.Event) -> None:
+        self.kind = kind
+        self.ending = ending
+        self.done = threading.Event()
+        self.record: StepsRecord | None = None
+        self.error: HikaeError | None = None
+        self.doing = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepsKind(Generic[World]):
+    """A list of steps that a dataset knows. ``name``: as its record has it, which is the file ``file`` of the dataset's state;
+    ``words``: as people call it; ``code``: the problem by which a failure is told; ``world``: what its steps act on; ``goes_on``:
+    whether one that a crash left undone may go on now; ``ended``: told of what came to its end, before anybody else is."""
+
+    name: str
+    file: str
+    words: str
+    code: ProblemCode
+    table: Sequence[Step[World]]
+    world: Callable[[Facts, SteppedRun], World]
+    goes_on: Callable[[], bool]
+    ended: Callable[[StepsRecord], None] = lambda _: None
+
+
+AnyKind = StepsKind[Any]  # Any: each kind has a world of its own, and nothing here looks into it
+
+
+class SteppedWork:
+    """Of one dataset. ``home``: where its state lies. :meth:`tick`, :meth:`leave`, :meth:`again` and :meth:`join` are for who
+    tends it; :meth:`begin` is for any thread."""
+
+    def __init__(
+        self, dataset: str, home: Path, board: ProblemBoard, clock: Clock, kinds: Callable[[], Sequence[AnyKind]]
+    ) -> None:
+        self._dataset = dataset
+        self._home = home
+        self._board = board
+        self._clock = clock
+        self._kinds = {kind.name: kind for kind in kinds()}
+        self._ending = threading.Event()
+        self._lock = threading.Lock()
+        self._run: SteppedRun | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> SteppedRun | None:
+        """What is under way in this process."""
+        return self._run if self._is_running() else None
+
+    def begin(self, name: str, arguments: Facts) -> SteppedRun:
+        """Begin one. Raises ``TryAgain`` while one is under way, of whatever kind, or the agent stops."""
+        kind = self._kinds[name]
+        with self._lock:
+            if self._ending.is_set():
+                raise TryAgain(f"begin {kind.words}", self._dataset, "the agent stops", "type it again once it is back")
+            busy = self._under_way()
+            if busy is not None:
+                reason = f"{busy.words} is under way already"
+                raise TryAgain(f"begin {kind.words}", self._dataset, reason, "hikae status shows how far it is")
+            self._board.clear(kind.code)
+            runner = self._runner(kind)
+            return self._start(kind, lambda world: runner.begin(kind.name, kind.table, world, arguments), arguments)
+
+    def tick(self) -> None:
+        """Go on with what a crash, or an end of the agent, left undone."""
+        if self._ending.is_set() or self._is_running():
+            return
+        with self._lock:
+            for kind in self._kinds.values():
+                runner = self._runner(kind)
+                record = runner.under_way() if kind.goes_on() else None
+                if record is not None:
+                    self._go_on(kind, runner, record)
+                    return
+
+    def leave(self) -> None:
+        """It ends soon, and goes on after :meth:`again` or in the next process. Does not wait."""
+        self._ending.set()
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def again(self) -> None:
+        """It may go on."""
+        self.join()
+        self._ending.clear()
+
+    def _is_running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _under_way(self) -> AnyKind | None:
+        if self._is_running() and self._run is not None:
+            return self._kinds[self._run.kind]
+        return next((kind for kind in self._kinds.values() if self._runner(kind).under_way() is not None), None)
+
+    def _runner(self, kind: AnyKind) -> StepsRunner:
+        return StepsRunner(self._home / kind.file, self._clock)
+
+    def _go_on(self, kind: AnyKind, runner: StepsRunner, record: StepsRecord) -> None:
+        _log.info("what was under way goes on", dataset=self._dataset, kind=kind.name, step=record.doing)
+        self._start(kind, lambda world: runner.go_on(record, kind.table, world), record.arguments)
+
+    def _start(self, kind: AnyKind, act: Callable[[Any], StepsRecord], arguments: Facts) -> SteppedRun:
+        run = self._run = SteppedRun(kind.name, self._ending)
+        world = kind.world(arguments, run)
+        name = f"{kind.name}-{self._dataset}"
+        self._thread = threading.Thread(target=self._do, args=(kind, run, lambda: act(world)), name=name)
+        self._thread.start()
+        return run
+
+    def _do(self, kind: AnyKind, run: SteppedRun, act: Callable[[], StepsRecord]) -> None:
+        try:
+            record = act()
+            kind.ended(record)
+            run.record = record
+            self._board.clear(kind.code)
+        except (CalledOff, Refused) as error:
+            # It goes on later; or nothing was changed, and who typed it reads why.
+            run.error = error
+        except HikaeError as error:
+            run.error = error
+            self._failed(kind, error)
+        finally:
+            run.done.set()
+
+    def _failed(self, kind: AnyKind, error: HikaeError) -> None:
+        _log.error("a list of steps failed", dataset=self._dataset, kind=kind.name, reason=str(error))
+        message = f"the last {kind.name} failed: {error.sentence}"
+        remedy = error.remedy or "type it again"
+        self._board.put(Problem(kind.code, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
