@@ -8,14 +8,20 @@ from agent.cli.context import Context
 from agent.config import load
 from agent.status.log import configure
 
-_LEVELS = ("debug", "info", "warning", "error")
+LEVELS = ("debug", "info", "warning", "error")
 
 
 @click.command()
-@click.option("--log-level", type=click.Choice(_LEVELS), default="info", show_default=True, help="What to log.")
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="What to log.")
 @click.option("--log-json/--log-text", default=None, help="The log's form; default: text on a terminal, else JSON.")
+@click.option(
+    "--web/--no-web",
+    default=True,
+    envvar="HIKAE_WEB",
+    help="Whether to start hikae web beside it, where [health] or [console] is configured.",
+)
 @click.pass_obj
-def agent(context: Context, log_level: str, log_json: bool | None) -> int:
+def agent(context: Context, log_level: str, log_json: bool | None, web: bool) -> int:
     """Run the agent in the foreground.
 
     It ends with SIGTERM or Ctrl-C, everything durable; SIGHUP reads the configuration again. Under systemd: systemctl start
@@ -25,4 +31,4 @@ def agent(context: Context, log_level: str, log_json: bool | None) -> int:
     # Only now: what stands behind it (gRPC, SQLite) takes longer to import than a wrong configuration takes to name.
     from agent.process.service import run
 
-    return run(settings)
+    return run(settings, web=web)

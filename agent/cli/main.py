@@ -43,6 +43,7 @@ COMMANDS = {
     "reload": ("reload_command", "Let the agent read its configuration again."),
     "dataset": ("dataset_commands", "Delete what is kept of a dataset that is no longer configured."),
     "agent": ("agent_command", "Run the agent in the foreground."),
+    "web": ("web_command", "Answer load balancers, Prometheus and people over HTTP, in the foreground."),
     "config": ("config_commands", "Check or show the configuration."),
     "pki": ("pki_commands", "Make and look after certificates."),
 }

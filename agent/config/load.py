@@ -88,6 +88,7 @@ class _Loader:
             source_files=tuple(self._sources.files),
             digest=digest([each.entry for each in written]),
             warnings=tuple(self._warnings),
+            serves_web=not {"health", "console"}.isdisjoint(self._tables),
         )
 
     def _unknown_tables(self) -> None:

@@ -59,7 +59,9 @@ def kernels_own(path: str) -> bool:
 
 
 def _doors(main: str, node: NodeSettings, health: HealthSettings, console: ConsoleSettings) -> Iterator[Mistake]:
-    doors = (("node.listen", node.listen), ("health.listen", health.listen), ("console.listen", console.listen))
+    doors = [("node.listen", node.listen), ("health.listen", health.listen), ("console.listen", console.listen)]
+    if health.agent_check is not None:
+        doors.append(("health.agent_check", health.agent_check))
     for number, (key, address) in enumerate(doors):
         for other, taken in doors[:number]:
             if _meet(address, taken):

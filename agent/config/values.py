@@ -80,10 +80,8 @@ class HealthSettings:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    listen: Annotated[Address, Key('"0.0.0.0:7441"', "where load balancers ask", acts=False)] = "0.0.0.0:7441"
-    agent_check: Annotated[Address | None, Key('"0.0.0.0:7443"', "where HAProxy asks by agent-check", acts=False)] = (
-        None
-    )
+    listen: Annotated[Address, Key('"0.0.0.0:7441"', "where load balancers ask")] = "0.0.0.0:7441"
+    agent_check: Annotated[Address | None, Key('"0.0.0.0:7443"', "where HAProxy asks by agent-check")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +90,18 @@ class ConsoleSettings:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    listen: Annotated[Address, Key('"127.0.0.1:7442"', "where people and metrics ask", acts=False)] = "127.0.0.1:7442"
+    listen: Annotated[Address, Key('"127.0.0.1:7442"', "where people and metrics ask")] = "127.0.0.1:7442"
     token_file: Annotated[
-        AbsolutePath | None, Key('"/etc/hikae/console.token"', "what they must know to be let in", acts=False)
+        AbsolutePath | None, Key('"/etc/hikae/console.token"', "what they must know to be let in, and to see paths")
     ] = None
+    client_ca: Annotated[
+        AbsolutePath | None,
+        Key('"/etc/hikae/console-ca.crt"', "the authority whose certificates are let in, over TLS; left out: no TLS"),
+    ] = None
+    cert: Annotated[
+        AbsolutePath | None, Key('"/etc/hikae/console.crt"', "what is shown over TLS; left out: [tls] cert")
+    ] = None
+    key: Annotated[AbsolutePath | None, Key('"/etc/hikae/console.key"', "its key; left out: [tls] key")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +334,8 @@ class Dataset:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration of this node. ``datasets`` has those that this node takes part in, by name; ``source_files``
-    every file that was read; ``digest`` (32 bytes) is over all datasets' digests; ``warnings`` are lines for an operator."""
+    every file that was read; ``digest`` (32 bytes) is over all datasets' digests; ``warnings`` are lines for an operator;
+    ``serves_web``: whether [health] or [console] stands in the file, so that the agent starts who answers there."""
 
     node: NodeSettings
     tls: TlsSettings
@@ -339,6 +346,7 @@ class Settings:
     source_files: tuple[str, ...]
     digest: bytes
     warnings: tuple[str, ...]
+    serves_web: bool = False
 
     def home(self, dataset: str) -> Path:
         """Where this node keeps what it knows of a dataset."""

@@ -643,6 +643,13 @@ HISTORY_SHORT = _code(
     "The vault's limit lets history reach back for less than `history` says.",
     "raise `vault_limit` to what the problem names, shorten `history`, or let generations go",
 )
+HEALTH_NOT_SERVED = _code(
+    "health-not-served",
+    Where.NODE,
+    _ERROR,
+    "`hikae web`, which the agent starts beside it, does not run: load balancers and monitoring get no answer.",
+    "as the problem says; it is tried again by itself",
+)
 
 #: What ended a call and the next one may be without; any other code of a call is ended by an operator's hand only.
 PASSING = frozenset({BUSY, DISK_RESERVE, DISCONNECTED, STALLED, SILENT, PROTOCOL, STORE_FAILED, FAILED})

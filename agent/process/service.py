@@ -18,15 +18,17 @@ from agent.process.door import AdminDoor
 from agent.process.ending import LastResort
 from agent.process.memory import collect_young, settle_in
 from agent.process.systemd import Notifier
+from agent.process.web_process import WebProcess
 
 TICK = 1.0
 _log = structlog.get_logger("node")
 
 
-def run(settings: Settings, clock: Clock | None = None) -> int:
+def run(settings: Settings, clock: Clock | None = None, *, web: bool = True) -> int:
     """Run the agent until SIGTERM or SIGINT; everything is durable when it returns. Raises ``HikaeError`` when it cannot start.
 
-    SIGHUP reads the configuration again, within a second. ``clock``: another than the machine's own.
+    SIGHUP reads the configuration again, within a second. ``clock``: another than the machine's own. ``web``: whether the
+    second process is started too, where the configuration asks for one.
 
     The watchdog is fed by the loop that tends the datasets, so an agent whose loop is stuck is restarted."""
     stopping, dead = threading.Event(), threading.Event()
@@ -62,6 +64,9 @@ def run(settings: Settings, clock: Clock | None = None) -> int:
     node = Node(settings, clock, partial(AdminDoor, settings.node.admin_socket))
     notifier = Notifier()
     node.start()
+    beside = WebProcess(settings.source_files[0], node.board, clock) if web and settings.serves_web else None
+    if beside is not None:
+        beside.start()
     try:
         notifier.ready()
         _log.info("the agent runs", node=settings.node.name, listen=settings.node.listen)
@@ -70,6 +75,8 @@ def run(settings: Settings, clock: Clock | None = None) -> int:
                 hung_up = False
                 node.reload()
             node.tick()
+            if beside is not None:
+                beside.tick()
             collect_young()
             notifier.alive(node.line())
         _log.info("the agent stops")

@@ -48,6 +48,11 @@ def _said_state(peer: PeerFacts, now_ns: int) -> str:
     return "" if over else said.state
 
 
+def serves_here(facts: DatasetFacts) -> bool:
+    """Whether the dataset is written to here, now: load balancers, hooks and gates go by this alone."""
+    return facts.role is Role.PRIMARY and not (facts.rewound or facts.unconfirmed)
+
+
 def own_state(facts: DatasetFacts) -> State:
     """The state of this node's side alone, whatever its peers and links are like: what they are told."""
     return dataset_state(replace(facts, peers=(), link_problems=(), unconfirmed=False))

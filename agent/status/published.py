@@ -9,7 +9,7 @@ from agent.core.hold import Hold, on_node
 from agent.core.ids import epoch_of, seq_of
 from agent.core.problem import Problem, kept_path
 from agent.core.standing import NEVER, Pause, Standing, SyncFacts, Verified
-from agent.status.derive import dataset_state, pauses_of
+from agent.status.derive import dataset_state, pauses_of, serves_here
 from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.figures import stamp
 from agent.status.json_value import Json
@@ -63,6 +63,7 @@ def _dataset(facts: DatasetFacts, node: str) -> Json:
         "standbys": list(facts.standbys),
         "epoch": facts.epoch,
         "state": dataset_state(facts).value,
+        "serving": serves_here(facts),
         "since": stamp(facts.since_ns),
         "commit": _commit(facts.commit),
         "applied": number_json(facts.applied),

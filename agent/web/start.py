@@ -1,0 +1,148 @@
+"""How the second process begins: read what only root may, bind, become nobody in particular, serve."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from agent.core.errors import ConfigError
+from agent.web.access import TOKEN_LEAST, TOKEN_MOST, Gatekeeper
+from agent.web.listening import listen_at
+from agent.web.looking import Published, StatePlace
+from agent.web.privileges import become_unprivileged
+from agent.web.service import Doors, serve_http
+
+#: Beside the published state: which process the agent started last, so that the next one takes its addresses over.
+BESIDE = "web.pid"
+#: Seconds until the one before has left its addresses.
+_TAKE_OVER = 10.0
+#: More than any agent asks of the second.
+_NICE = -5
+_log = structlog.get_logger("web")
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """``directory``: where the agent publishes. Addresses as ``host:port``; ``agent_check`` None: not served. ``client_ca``: the
+    console speaks TLS with ``cert`` and ``key``, to holders of its certificates."""
+
+    directory: str
+    health: str
+    agent_check: str | None
+    console: str
+    token_file: str | None
+    cert: str
+    key: str
+    client_ca: str | None
+
+
+def start_web(settings: WebSettings, beside: int | None = None) -> None:
+    """Serve until told to end. ``beside``: the agent that started this process; once it is gone, and no other publishes, that is
+    the end too. Raises ``ConfigError``, ``Refused``, ``NotPermitted``."""
+    within = 0.0
+    if beside is not None:
+        _end_the_one_before(settings.directory)
+        within = _TAKE_OVER
+    published = Published(StatePlace(settings.directory))
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    tls = None if settings.client_ca is None else _tls(settings.cert, settings.key, settings.client_ca)
+    token = None if settings.token_file is None else token_of(settings.token_file)
+    keeper = Gatekeeper(token, full=token is not None or tls is not None)
+    doors = Doors(
+        health=listen_at("health.listen", settings.health, within),
+        agent_check=_listening("health.agent_check", settings.agent_check, within),
+        console=listen_at("console.listen", settings.console, within),
+        keeper=keeper,
+        tls=tls,
+    )
+    account = become_unprivileged()
+    # What strangers send wrongly is answered, not logged: they could fill the journal.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    told = partial(_log.info, "health is served", listen=settings.health, console=settings.console, account=account)
+    over = _never if beside is None else partial(_orphaned, beside, published)
+    serve_http(published, doors, started=told, over=over)
+
+
+def token_of(path: str) -> bytes:
+    """The token in a file, without the line's end. Raises ``ConfigError`` for none, or one that is easily guessed."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        remedy = f"openssl rand -hex 32 > {path}; chgrp hikae {path}; chmod 640 {path}"
+        raise ConfigError("read console.token_file", path, error.strerror or str(error), remedy) from error
+    token = data.strip()
+    if not TOKEN_LEAST <= len(token) <= TOKEN_MOST or not token.isascii() or len(token.split()) != 1:
+        reason = f"it is no token of {TOKEN_LEAST} to {TOKEN_MOST:,} characters in one line"
+        raise ConfigError("read console.token_file", path, reason, f"openssl rand -hex 32 > {path}")
+    return token
+
+
+def _tls(cert: str, key: str, client_ca: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    for name, load in (
+        ("console.cert", lambda: context.load_cert_chain(cert, key)),
+        ("console.client_ca", lambda: context.load_verify_locations(client_ca)),
+    ):
+        _loaded(name, load, client_ca if name.endswith("ca") else f"{cert}, {key}")
+    return context
+
+
+def _loaded(name: str, load: Callable[[], None], files: str) -> None:
+    try:
+        load()
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or str(error)
+        remedy = "PEM files that the account hikae may read, or leave [console] client_ca out"
+        raise ConfigError(f"read {name}", files, reason, remedy) from error
+
+
+def _listening(key: str, address: str | None, within: float) -> socket.socket | None:
+    return None if address is None else listen_at(key, address, within)
+
+
+def _never() -> bool:
+    return False
+
+
+def _orphaned(agent: int, published: Published) -> bool:
+    """The agent is gone, and nobody has come in its place: a restart would have published by now. Who reads what the agent wrote
+    need not wait for us."""
+    if os.getppid() == agent:
+        return False
+    _let_go_of_output()
+    return published.public().fresh is None
+
+
+def _let_go_of_output() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def _end_the_one_before(directory: str) -> None:
+    """What an earlier agent started serves still, so that no backend dropped; now it gives its addresses up."""
+    path = Path(directory, BESIDE)
+    try:
+        before = int(path.read_text())
+        if b"\0web\0" in Path(f"/proc/{before}/cmdline").read_bytes() and before != os.getpid():
+            os.kill(before, signal.SIGTERM)
+    except (OSError, ValueError):
+        pass
+    try:
+        path.write_text(f"{os.getpid()}\n")
+    except OSError as error:
+        _log.warning("the next agent cannot take over from this process", path=str(path), reason=str(error))
