@@ -33,6 +33,7 @@ COMMANDS = {
     "pause": ("pause_commands", "Stop sending or applying for a while."),
     "resume": ("pause_commands", "End a pause."),
     "rollback": ("history.rollback_command", "Bring the tree on its primary back to an earlier moment."),
+    "rejoin": ("rejoin_command", "Make this node a standby of the node that was promoted meanwhile."),
     "accept": ("hold_commands", "Go on although a hold stands."),
     "mark": ("generations_commands", "Name this moment, so that --at LABEL finds it."),
     "generations": ("generations_commands", "Take, list and keep full images of a dataset."),

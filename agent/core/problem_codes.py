@@ -383,6 +383,13 @@ SEEDING_STOPPED = _code(
     "Chunks of an adopted tree could not be taken into the vault for now.",
     "do what the problem says; it is tried again by itself",
 )
+REJOINING = _code(
+    "rejoin-failed",
+    Where.EITHER,
+    _WARNING,
+    "The last rejoin did not come to its end.",
+    "do what the problem says, and type it again",
+)
 SEEDING_LOST = _code(
     "seeding-lost",
     Where.STANDBY,

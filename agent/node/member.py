@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,9 +11,9 @@ import structlog
 from cronsim import CronSim
 
 from agent.config.values import Dataset
-from agent.core.errors import CalledOff, Damaged, HikaeError, NotFound, TryAgain
+from agent.core.errors import CalledOff, Damaged, HikaeError, NotFound, StoreFailed, TryAgain
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.problem_codes import DAMAGED, PRIMARY_IGNORED, PROMOTING
+from agent.core.problem_codes import DAMAGED, FENCED, PRIMARY_IGNORED, PROMOTING, REWOUND
 from agent.node import succession
 from agent.node.context import SideContext, Surroundings
 from agent.node.facts import closed_facts, primary_facts, standby_facts
@@ -23,12 +23,13 @@ from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
 from agent.node.promoting.promotability import Witness, promotion_of
 from agent.node.reigning.rolling_back import rollback_kind
+from agent.node.rejoining.rejoin_kind import rejoin_kind
 from agent.node.reopening import Tended
 from agent.node.standby import Standby
-from agent.node.stepped import SteppedWork
-from agent.roles import lineage
+from agent.node.stepped import AnyKind, SteppedWork
+from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment, assign, told_ignored
-from agent.roles.record import ROLE, read_record
+from agent.roles.record import ROLE, RoleRecord, read_record, write_record
 from agent.status.derive import dataset_state
 from agent.status.facts import DatasetFacts
 from agent.status.for_peers import standing_of
@@ -57,9 +58,7 @@ class Member:
         self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended=self._ended)
         self._tending = threading.RLock()
         self._rests = self._gone = False
-        self.stepped = SteppedWork(
-            dataset.name, around.home(dataset), self.board, around.clock, lambda: (rollback_kind(self, around),)
-        )
+        self.stepped = SteppedWork(dataset.name, around.home(dataset), self.board, around.clock, self._stepped_kinds)
         self._plan()
         self._was_sending_paused = False
         #: As the files said it when they were last read: its ``primary`` may be one that is none.
@@ -67,6 +66,9 @@ class Member:
         self._ignored = ""
         self._since_lock = threading.Lock()
         self._since: tuple[str, int] = ("", around.clock.now_ns())
+
+    def _stepped_kinds(self) -> Sequence[AnyKind]:
+        return rollback_kind(self, self._around), rejoin_kind(self, self._around)
 
     @property
     def role(self) -> Role:
@@ -89,6 +91,13 @@ class Member:
         """The open standby side. Raises as :meth:`primary` does."""
         side = self.side
         if not isinstance(side, Standby):
+            raise self._not_open()
+        return side
+
+    def opened(self) -> Primary | Standby:
+        """The side that is open, whichever. Raises as :meth:`primary` does."""
+        side = self.side
+        if side is None:
             raise self._not_open()
         return side
 
@@ -138,6 +147,21 @@ class Member:
             if self._rests:
                 raise CalledOff("open the dataset", self.dataset.name, "it is to rest", "it goes on when it runs again")
             self._tended.reopen()
+
+    def take_role(self, record: RoleRecord) -> None:
+        """From now on this node is what the record says, durably; what is open is closed, and the other side opened. Raises
+        ``StoreFailed``: it is what it was then; ``CalledOff`` when the dataset is to rest: it opens as that later."""
+        home = self._around.home(self.dataset)
+        with self._tending:
+            try:
+                write_record(home / ROLE, record)
+                rewound.forget_mark(home)
+            except OSError as error:
+                reason, remedy = error.strerror or str(error), "free space in the state directory"
+                raise StoreFailed("change the role", self.dataset.name, reason, remedy) from error
+            for code in (FENCED, REWOUND):
+                self.board.clear(code)
+            self.reopen()
 
     def rest(self) -> None:
         """Close what is open, and open nothing before :meth:`go_on`. Waits."""

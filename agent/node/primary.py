@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -54,6 +56,7 @@ from agent.stream.sending.forecast import Meter
 from agent.watch.hint import Passing
 from agent.watch.settle import Settle
 
+T = TypeVar("T")
 _log = structlog.get_logger("node")
 
 
@@ -97,6 +100,8 @@ class Primary:
         )
         #: What changes here, over the last seconds, for how fast a peer works it off.
         self.changes = Meter()
+        #: What the node said of itself last that reigns in an epoch after ours; None while nobody does.
+        self.superseded_by: Hello | None = None
         reserve = Reserve((home,), around.clock)
         self._room = DiskReserve("capture", WAITS, dataset.name, reserve, board=context.board, clock=around.clock)
         self.replicas = {name: self._replica(name) for name in context.assigned.standbys}
@@ -168,6 +173,10 @@ class Primary:
     def settle_facts(self) -> None:
         """What is known of the tree is taken back by no kill any more. Raises ``TryAgain``, ``StoreFailed``."""
         self._local.settle()
+
+    def stand_back(self, act: Callable[[Catalog, Local], T]) -> T:
+        """Have something done by the thread that owns the stores, after which nothing is captured: this side is to be closed."""
+        return self.pump.between_commits(lambda catalog: act(catalog, self._local), then_ends=True)
 
     def is_back(self, target: CommitNumber) -> bool:
         """Whether the tree went back to a commit that took an earlier moment up; any thread."""
@@ -244,6 +253,7 @@ class Primary:
             return (Refuse(NOT_STANDBY, reason, SAME),)
         if fences(self.reign.epoch, hello.epoch, peer):
             proof = LineageBroken(peer, hello.epoch, NOTHING, b"", False, around.node)
+            self.superseded_by = hello
             self.reign.is_over(proof, self._newest_number(), self._context.board, around.clock)
         return not_standby(around.node, self.dataset, self.reign.epoch, hello)
 

@@ -77,6 +77,8 @@ class Standby:
         self.vault = stores.vault
         self.seeding = stores.seeding
         self.announced = 0
+        #: What the node said of itself last that reigns later and lacks what is here; None while nobody does.
+        self.superseded_by: Hello | None = None
         self.primary_program = ""
         self.turns = Turns()
         space = SpaceStores(around.vault(dataset), stores.catalog.reader, stores.local)

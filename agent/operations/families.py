@@ -20,7 +20,7 @@ from agent.operations import (
 )
 from agent.operations.declaration import Operation
 from agent.operations.elsewhere import offline
-from agent.operations.role_changes import rolling_back
+from agent.operations.role_changes import rejoining, rolling_back
 
 FAMILIES = (
     reading,
@@ -36,6 +36,7 @@ FAMILIES = (
     checking,
     comparing,
     rolling_back,
+    rejoining,
 )
 
 

@@ -42,7 +42,7 @@ def locator_of(newest: CommitNumber, up_to: UpTo, kept: Iterable[CommitMark] = (
         found[mark.number] = mark
         if len(found) >= _DISTANCES_MAX:
             break
-    for mark in sorted(kept, key=lambda one: one.number, reverse=True):
+    for mark in sorted((one for one in kept if not is_local(one.number)), key=lambda one: one.number, reverse=True):
         if len(found) >= LOCATOR_MAX:
             break
         found[mark.number] = mark

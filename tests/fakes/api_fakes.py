@@ -20,6 +20,7 @@ from agent.operations.journal import Caller
 from agent.operations.pausing import PauseRequest, ResumeRequest
 from agent.operations.reading import EventsRequest, StatusRequest
 from agent.operations.removing import RemoveRequest
+from agent.operations.role_changes.rejoining import RejoinRequest
 from agent.operations.role_changes.rolling_back import GenerationsBeforeRequest, RollbackRequest
 from agent.operations.verifying import VerifyRequest
 from agent.operations.waiting import ReconcileRequest, WaitRequest
@@ -178,6 +179,20 @@ class FakeControls(GenerationAnswers):
             "lost": ["vi (process 7) may write /srv/web/a"],
             "generation_before": "20261122T041500Z",
             "steps": [{"name": "stop", "ms": 70, "result": "stop: done in 0.1 s"}],
+        }
+
+    def _rejoin(self, request: RejoinRequest) -> Json:
+        if request.dry_run:
+            gate = {"name": "writers", "ok": False, "value": "vi (process 7)", "remedy": "end what writes"}
+            return {"dataset": request.dataset, "primary": "beta", "epoch": 2, "gates": [gate]}
+        return {
+            "dataset": request.dataset,
+            "epoch": 2,
+            "role": "standby",
+            "rto_ms": 70,
+            "lost": [f"dir/file{number}" for number in range(25)],
+            "generation_before": "20261122T041500Z",
+            "steps": [{"name": "walk", "ms": 70, "result": "all was looked at up to commit 1.7"}],
         }
 
     def _accept(self, request: AcceptRequest) -> Json:

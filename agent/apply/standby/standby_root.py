@@ -208,6 +208,13 @@ def root_kept(local: LocalFacts) -> bytes | None:
     return local.value(_ROOT) or None
 
 
+def expect_standby(local: LocalFacts, identity: bytes) -> None:
+    """The standby is the directory with this identity (``RootIdentity.encoded``), and no tree to be adopted."""
+    for key in (_ADOPTING, _FOUND_AGAIN, _RESYNC):
+        local.set_value(key, b"")
+    local.set_value(_ROOT, identity, durable=True)
+
+
 def forget_root(local: LocalFacts) -> None:
     """Whatever stands at the path at the next look is taken, empty or not."""
     local.set_value(_ADOPTING, b"")

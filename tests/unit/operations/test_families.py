@@ -26,6 +26,7 @@ CHANGING = [
     "generations-verify",
     "mark",
     "pause",
+    "rejoin",
     "reload",
     "resume",
     "resync",

@@ -67,6 +67,12 @@ def test_commits_of_one_node_alone_are_not_named() -> None:
     assert locator(history((1, 5))) == locator(commits)
 
 
+def test_a_kept_commit_of_one_node_alone_is_not_named_either() -> None:
+    """What a node had alone when it rejoined is kept, and nobody else could know it."""
+    alone = mark(1, LOCAL_BIT | 1)
+    assert alone not in locator([*history((1, 5)), alone], [alone, mark(1, 2)])
+
+
 def test_the_common_commit_is_near_where_two_lineages_part(seed: int) -> None:
     """Whatever each made since, also under equal numbers: at most as far before it as the longer of the two went on."""
     rng = random.Random(seed)

@@ -1,0 +1,168 @@
+"""What the steps of a rejoin act on: the node itself, open as a fenced primary, or as a standby that is ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from agent.adopt.filling.fill_mark import begin_filling
+from agent.apply.standby.former_source import take_for_standby
+from agent.config.values import Dataset
+from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
+from agent.core.ids import NOTHING, CommitNumber, epoch_of, shown_commit
+from agent.core.problem import ProblemBoard
+from agent.fs.writers import Writer, writers_below
+from agent.node.context import Surroundings
+from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
+from agent.node.primary import Primary
+from agent.node.standby import Standby
+from agent.node.stepped import SteppedRun
+from agent.roles.record import RoleRecord
+from agent.roles.rejoin.divergence import KeptAt, keep_divergence
+from agent.roles.rejoin.steps import KIND, KeptDivergence, WantedRejoin
+from agent.status.state import Role
+from agent.store.catalog.catalog import Catalog
+from agent.store.local import Local
+
+T = TypeVar("T")
+_STEP = 0.2
+#: Seconds within which the new primary is waited for; it goes on by itself afterwards.
+PATIENCE = 60.0
+
+
+class RejoinedMember(Protocol):
+    """The dataset that rejoins (``node.member.Member``). Any thread."""
+
+    dataset: Dataset
+    board: ProblemBoard
+
+    @property
+    def node(self) -> str: ...
+
+    @property
+    def side(self) -> Primary | Standby | None: ...
+
+    def take_role(self, record: RoleRecord) -> None:
+        """From now on this node is what the record says, durably; the side that is open is closed, and the other opened."""
+        ...
+
+    def reopen(self) -> None:
+        """Close the side that is open and open it anew. Raises ``CalledOff`` when the dataset is to rest."""
+        ...
+
+
+class RejoiningNode:
+    """``roles.rejoin.steps.RejoinWorld`` of a node. ``run`` is told the step."""
+
+    def __init__(
+        self,
+        member: RejoinedMember,
+        around: Surroundings,
+        wanted: WantedRejoin,
+        run: SteppedRun,
+    ) -> None:
+        self._member = member
+        self._around = around
+        self._wanted = wanted
+        self._run = run
+        self._ending = run.ending
+
+    def writers(self) -> list[Writer]:
+        self._begin("writers")
+        side = self._side()
+        return writers_below(self._member.dataset.path, side.holds) if isinstance(side, Primary) else []
+
+    def walk(self) -> str:
+        self._begin("walk")
+        side = self._side()
+        if not isinstance(side, Primary):
+            return "nothing but what was received can stand here"
+        self._until(side.pump.barrier().wait)
+        number = self._until(side.pump.reconcile("before a rejoin").wait)
+        return f"all was looked at up to commit {shown_commit(number)}"
+
+    def keep(self) -> KeptDivergence:
+        self._begin("divergence")
+        side = self._side()
+        if isinstance(side, Standby):
+            return side.errands.run(KIND, lambda catalog: self._kept(catalog, fills=False))
+        try:
+            return side.stand_back(self._stood_back)
+        except HikaeError:
+            self._member.reopen()  # nothing is captured any more
+            raise
+
+    def _stood_back(self, catalog: Catalog, local: Local) -> KeptDivergence:
+        """By the pump's thread, which does nothing after it."""
+        home, dataset = self._around.home(self._member.dataset), self._member.dataset
+        kept = self._kept(catalog, fills=True)
+        scratch = home / "scratch"
+        scratch.mkdir(exist_ok=True, mode=0o700)
+        take_for_standby(dataset.path, dataset.name, local, kept.commit, str(scratch))
+        begin_filling(local, kept.commit)
+        return kept
+
+    def _kept(self, catalog: Catalog, *, fills: bool) -> KeptDivergence:
+        clock = self._around.clock
+        keeper = GenerationKeeper(RetentionTicks(clock, this_boot()), lambda: self._member.dataset)
+        at = KeptAt(clock.now_ns(), keeper.move_clock(catalog), self._member.node)
+        return keep_divergence(catalog, self._wanted, at, fills=fills)
+
+    def become_standby(self) -> str:
+        self._begin("role")
+        self._member.take_role(RoleRecord(Role.STANDBY, self._wanted.epoch))
+        return f"a standby of {self._wanted.epoch.owner}, in epoch {self._wanted.epoch.number}"
+
+    def follow(self) -> str:
+        self._begin("follow")
+        until = self._around.clock.monotonic() + PATIENCE
+        owner = self._wanted.epoch.owner
+        while self._around.clock.monotonic() < until:
+            self._look()
+            side = self._member.side
+            if isinstance(side, Standby) and (number := self._brought_on(side)) != NOTHING:
+                return f"consistent again, at commit {shown_commit(number)} of {owner}"
+            self._ending.wait(_STEP)
+        return f"{owner} has not brought it on yet; it goes on by itself, and hikae status shows how far it is"
+
+    def _brought_on(self, side: Standby) -> CommitNumber:
+        """The consistent commit of the new primary that the standby equals; ``NOTHING`` while it is none."""
+        newest = side.newest()
+        if newest is None or not newest.consistent or epoch_of(newest.number) < self._wanted.epoch.number:
+            return NOTHING
+        return newest.number if side.loop.facts().applied == newest.number else NOTHING
+
+    # --- what they share
+
+    def _begin(self, step: str) -> None:
+        self._run.doing = step
+        self._look()
+
+    def _look(self) -> None:
+        if self._ending.is_set():
+            raise CalledOff(KIND, self._wanted.dataset, "the agent stops", "it goes on when the agent is back")
+
+    def _side(self) -> Primary | Standby:
+        """The open side, waited for."""
+        while (side := self._member.side) is None:
+            self._look()
+            self._ending.wait(_STEP)
+        return side
+
+    def _until(self, step: Callable[[float], T]) -> T:
+        """``step(seconds)`` until it does not raise ``TryAgain``. Raises ``CalledOff`` for what nobody will answer."""
+        while True:
+            self._look()
+            try:
+                return step(_STEP)
+            except CalledOff:
+                raise
+            except TryAgain:
+                self._require_capture()
+
+    def _require_capture(self) -> None:
+        """Raises ``Refused`` while a person has to decide before anything is captured."""
+        side = self._member.side
+        hold = side.facts().hold if isinstance(side, Primary) else None
+        if hold is not None:
+            raise Refused(KIND, self._wanted.dataset, hold.sentence, hold.remedy)

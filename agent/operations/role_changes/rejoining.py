@@ -1,0 +1,111 @@
+"""A node that another one has superseded becomes that one's standby."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.core.errors import Refused, TryAgain
+from agent.operations.declaration import DatasetRequest, Json, dataset_operation
+from agent.operations.role_changes.stepping import done
+from agent.operations.running import DatasetCall
+from agent.status.state import Role
+
+if TYPE_CHECKING:
+    from agent.roles.rejoin.steps import WantedRejoin
+    from agent.stream.messages import Hello
+
+_STEP = 0.5
+_OPERATION = "rejoin"
+#: Seconds within which the new primary is to have called: it does every few seconds.
+_HEARD = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class RejoinRequest(DatasetRequest[Json]):
+    """Make this node, which was the primary, or received what the new primary did not, a standby of the new primary.
+
+    ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``: ``lost`` are the
+    paths that this node alone had, which ``generation_before`` keeps. With ``dry_run`` nothing is done: ``{"dataset", "primary",
+    "epoch", "gates"}``. ``Refused`` while a gate is not met, or no node has proven that it reigns later. It goes on when nobody
+    waits for it any more. ``force``: although a process may be writing into the tree, or there is little room."""
+
+    force: bool = False
+    dry_run: bool = False
+    reason: str = ""
+    approved_by: str = ""
+
+
+def _does(request: RejoinRequest) -> bool:
+    return not request.dry_run
+
+
+@dataset_operation("rejoin", RejoinRequest, role=None, long=True, changes=_does)
+def _rejoin(call: DatasetCall, request: RejoinRequest) -> Json:
+    wanted = _wanted(call, request)
+    gates = _gates(call)
+    if request.dry_run:
+        epoch = wanted.epoch
+        return {"dataset": call.dataset, "primary": epoch.owner, "epoch": epoch.number, "gates": gates}
+    failed = [gate for gate in gates if not gate["ok"]]
+    if failed and not request.force:
+        raise Refused(_OPERATION, call.dataset, str(failed[0]["value"]), str(failed[0]["remedy"]), tuple(gates))
+    return done(call, _OPERATION, wanted.as_facts())
+
+
+def _wanted(call: DatasetCall, request: RejoinRequest) -> WantedRejoin:
+    """Whom to follow, and from where on."""
+    from agent.roles.rejoin.steps import WantedRejoin
+    from agent.stream.locator import is_known, newest_common
+
+    hello = _superseding(call)
+    with call.member.opened().reader() as reader:
+        known = next(reversed(reader.lineage), None)
+        common = newest_common(hello.locator, lambda mark: is_known(reader, mark))
+    if known is not None and hello.epoch.number <= known.number and hello.epoch != known:
+        reason = f"{hello.node} reigns in epoch {hello.epoch.number} and this node has met {known.number}: both were promoted"
+        remedy = f"on the one that is to go on: hikae serve {call.dataset} --alone; then rejoin on the other"
+        raise Refused(_OPERATION, call.dataset, reason, remedy)
+    return WantedRejoin(call.dataset, hello.epoch, common, request.force, request.reason, request.approved_by)
+
+
+def _superseding(call: DatasetCall) -> Hello:
+    """The word of the node that reigns after this one. Waits for its next call."""
+    until = time.monotonic() + _HEARD
+    while (hello := call.member.opened().superseded_by) is None:
+        if time.monotonic() >= until:
+            raise _refused_unheard(call)
+        call.progress({"phase": _OPERATION, "waits_for": "the new primary to call"})
+        if call.agent.stopping.wait(_STEP):
+            raise TryAgain(_OPERATION, call.dataset, "the agent is stopping", "type it again when it is back")
+    return hello
+
+
+def _refused_unheard(call: DatasetCall) -> Refused:
+    if call.member.role is Role.STANDBY:
+        reason = f"this node is a standby of {call.member.assigned.primary} already, and no other primary has called"
+        return Refused(_OPERATION, call.dataset, reason, f"hikae status {call.dataset} says how it is")
+    reason = f"no node has called within {_HEARD:.0f} s that reigns in a later epoch"
+    remedy = "look at the new primary: its agent must run and reach this node; hikae status there says why it does not"
+    return Refused(_OPERATION, call.dataset, reason, remedy)
+
+
+def _gates(call: DatasetCall) -> list[Json]:
+    from agent.fs.writers import writers_below
+    from agent.node.primary import Primary
+
+    side = call.member.opened()
+    if not isinstance(side, Primary):
+        return []
+    found = writers_below(call.member.dataset.path, side.holds)
+    writing = "; ".join(one.sentence() for one in found)
+    writers = {
+        "name": "writers",
+        "ok": not found,
+        "value": writing or "none",
+        "limit": "none",
+        "measured": None,
+        "remedy": "end what writes, or add --force",
+    }
+    return [writers]

@@ -1,0 +1,126 @@
+"""`hikae rejoin` with real agents: an old primary comes back as a standby by the difference, and loses nothing of its own."""
+
+from __future__ import annotations
+
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+from fakes.agents import UNBRAKED, Agent, Pair, pair
+from fakes.eventually import eventually
+from fakes.roles import make_primary, reign
+from fakes.trees import differences
+
+SEED = 20261130
+STEPS = ["writers", "walk", "divergence", "role", "follow"]
+
+
+def _fill(tree: Path, rng: random.Random) -> None:
+    for number in range(40):
+        path = tree / f"d{number % 4}" / f"f{number}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(rng.randbytes(3_000))
+    for name in ("both", "alphas", "betas", "gone", "untouched"):
+        (tree / name).write_bytes(rng.randbytes(600_000))
+
+
+def _promoted(agent: Agent, home: Path, number: int) -> None:
+    """The node reigns from now on, as a promotion will write it."""
+    agent.kill(signal.SIGTERM)
+    make_primary(home, reign(number, agent.name))
+    agent.start()
+    agent.up()
+    eventually(lambda: ("primary", number) == (agent.look().get("role"), agent.look().get("epoch")))
+
+
+def _diverge(both: Pair, rng: random.Random) -> dict[str, bytes]:
+    """What alpha's tree gets that beta never hears of: its files that are no others, by path."""
+    both.alpha.kill()
+    (both.source / "only alpha").write_bytes(rng.randbytes(200_000))
+    with (both.source / "both").open("r+b") as file:
+        file.write(b"of alpha")
+    with (both.source / "alphas").open("r+b") as file:
+        file.seek(300_000)
+        file.write(b"of alpha")
+    (both.source / "d0" / "f0").unlink()
+    return {path: (both.source / path).read_bytes() for path in ("only alpha", "both", "alphas", "gone")}
+
+
+def _go_on(tree: Path, rng: random.Random) -> None:
+    """What the promoted node's application does."""
+    (tree / "new").write_bytes(rng.randbytes(100_000))
+    with (tree / "both").open("r+b") as file:
+        file.seek(500_000)
+        file.write(b"of beta")
+    with (tree / "betas").open("r+b") as file:
+        file.write(b"of beta")
+    (tree / "gone").unlink()
+    (tree / "d1").rename(tree / "moved")
+    (tree / "d2" / "f2").chmod(0o600)
+
+
+def _equal(both: Pair, primary: Agent) -> None:
+    primary.wait()
+    found = differences(str(both.source), str(both.target))
+    assert [] == found
+
+
+def _restored(agent: Agent, generation: str, to: Path) -> Path:
+    done = agent.run("restore", "web", "--generation", generation, "--to", str(to))
+    assert 0 == done.returncode, done.stderr
+    return to
+
+
+def _rejoined(agent: Agent) -> dict[str, Any]:
+    agent.told("fenced")
+    done: dict[str, Any] = agent.json("rejoin", "web", "--yes")
+    assert (STEPS, "standby") == ([one["name"] for one in done["steps"]], done["role"])
+    return done
+
+
+def test_an_old_primary_rejoins_and_its_own_writes_are_kept() -> None:
+    """Killed, promoted past, changed on both sides: equal again, and what only the old one had is a generation that restores."""
+    print(f"seed {SEED}")
+    rng = random.Random(SEED)
+    with pair(UNBRAKED) as both:
+        _fill(both.source, rng)
+        both.begin()
+        kept = _diverge(both, rng)
+        _promoted(both.beta, both.home(both.beta), 2)
+        _go_on(both.target, rng)
+        both.alpha.start()
+        done = _rejoined(both.alpha)
+        assert ["alphas", "both", "d0/f0", "only alpha"] == done["lost"]
+        _equal(both, both.beta)
+        assert both.alpha.json("verify", "web", "--deep")["equal"]
+        eventually(lambda: "seeding" != both.alpha.look()["state"])
+        back = _restored(both.alpha, "divergence", both.base / "back")
+        assert kept == {path: (back / path).read_bytes() for path in kept}
+        assert not (back / "d0" / "f0").exists()
+        shown = both.alpha.json("generations", "list", "web")
+        assert [("divergence", True, 0)] == [(one["label"], one["pinned"], one["incomplete"]) for one in shown]
+        for agent in both.agents:
+            agent.cleared("fenced", "rewound", "not-running", "vault-damaged", "seeding-lost")
+
+
+def test_it_goes_there_and_back() -> None:
+    """Each in turn is promoted and rejoins; what either wrote is on both."""
+    print(f"seed {SEED}")
+    rng = random.Random(SEED)
+    with pair(UNBRAKED) as both:
+        _fill(both.source, rng)
+        both.begin()
+        both.alpha.kill()
+        _promoted(both.beta, both.home(both.beta), 2)
+        (both.target / "of beta").write_bytes(rng.randbytes(400_000))
+        both.alpha.start()
+        assert [] == _rejoined(both.alpha)["lost"]
+        _equal(both, both.beta)
+        eventually(lambda: "seeding" != both.alpha.look()["state"])
+        both.beta.kill()
+        _promoted(both.alpha, both.home(both.alpha), 3)
+        (both.source / "of alpha").write_bytes(rng.randbytes(400_000))
+        both.beta.start()
+        assert [] == _rejoined(both.beta)["lost"]
+        _equal(both, both.alpha)
