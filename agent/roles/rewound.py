@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +28,7 @@ MARK = "rewound.json"
 class Rewound:
     """Who is ahead. ``epoch``: that which the peer has; ``theirs``: its newest commit, of this ``digest``, ``NOTHING`` when the
     epoch alone is in the way; ``ours``: the newest here when that was noticed, at ``since`` (UTC ns); ``fenced``: the epoch is
-    the peer's own."""
+    the peer's own; ``above``: the highest epoch that was met since, 0 for none."""
 
     peer: str
     epoch: int
@@ -37,6 +37,12 @@ class Rewound:
     since: int
     digest: str = ""
     fenced: bool = False
+    above: int = 0
+
+    @property
+    def highest(self) -> int:
+        """The highest epoch that is in the way: one that goes on begins above it."""
+        return max(self.epoch, self.above)
 
     @property
     def code(self) -> ProblemCode:
@@ -102,6 +108,11 @@ def proven_mark(failure: LineageBroken, ours: CommitNumber, since: int) -> Rewou
     return Rewound(failure.peer, failure.epoch.number, failure.durable, ours, since, failure.digest.hex(), fenced)
 
 
+def proven_again(mark: Rewound, met: Epoch) -> Rewound:
+    """The mark, when a peer proves the reign ``met`` too: what was found first stands, and no epoch is forgotten."""
+    return replace(mark, above=met.number) if met.number > mark.highest else mark
+
+
 def read_mark(home: Path) -> Rewound | None:
     """The mark, None when there is none. One that cannot be read still is one."""
     path = home / MARK
@@ -113,7 +124,8 @@ def read_mark(home: Path) -> Rewound | None:
         found = json.loads(text)
         numbers = (CommitNumber(int(found["theirs"])), CommitNumber(int(found["ours"])))
         who, since, digest = str(found["peer"]), int(found["since"]), str(found["digest"])
-        return Rewound(who, int(found["epoch"]), *numbers, since, digest, bool(found.get("fenced")))
+        fenced, above = bool(found.get("fenced")), int(found.get("above", 0))
+        return Rewound(who, int(found["epoch"]), *numbers, since, digest, fenced, above)
     return Rewound("a peer", 0, NOTHING, NOTHING, path.stat().st_mtime_ns)
 
 
@@ -145,5 +157,5 @@ def forget_fence(home: Path, reign: Epoch) -> None:
     """A change of role gave this node the reign ``reign``: a peer's epoch of before, which fenced it, does so no more. That its
     state is an old copy stays so whoever reigns."""
     mark = read_mark(home)
-    if mark is not None and mark.fenced and mark.epoch < reign.number:
+    if mark is not None and mark.fenced and mark.highest < reign.number:
         forget_mark(home)

@@ -16,7 +16,8 @@ class RoleGuards:
     ``own_reign``: a primary goes on in no epoch but one of its own. ``above_all``: a new epoch is above every one that is known.
     ``higher_fences``: a peer's higher epoch ends ours. ``same_id``: so does an equal number with another id. ``owner_speaks``: an
     epoch is believed of nobody but its owner. ``stale_refused``: a standby takes nothing from a reign that is over.
-    ``ahead_rewinds``: commits of our own epoch that only a peer has end ours."""
+    ``ahead_rewinds``: commits of our own epoch that only a peer has end ours. ``all_kept``: who is fenced keeps every higher
+    epoch that it meets."""
 
     own_reign: bool = True
     above_all: bool = True
@@ -25,6 +26,7 @@ class RoleGuards:
     owner_speaks: bool = True
     stale_refused: bool = True
     ahead_rewinds: bool = True
+    all_kept: bool = True
 
 
 EVERY_GUARD = RoleGuards()

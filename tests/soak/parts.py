@@ -29,6 +29,14 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "twelve operations raced by who owns the directory", ("tests/faults/apply/test_link_races.py",)
         ),
         "overflow": Part("an overflow of the kernel's queue loses nothing", ("tests/soak/test_overflow.py",)),
+        "model": Part(
+            "2,000,000 steps of the role protocol's model: nothing that must not be, always a way out",
+            ("tests/unit/roles/test_role_protocol.py", "-k", "not guard"),
+        ),
+        "model-guards": Part(
+            "each guard of the role protocol taken out is missed by its model",
+            ("tests/unit/roles/test_role_protocol.py", "-k", "guard"),
+        ),
         "adopting": Part("50,000 files that stood there before travel not at all", ("tests/soak/test_adopting.py",)),
         "brake": Part("100,000 files deleted are held", ("tests/soak/test_brake.py",)),
         "growing": Part("a small edit beside 10 GiB being written", ("tests/soak/test_growing.py",)),

@@ -43,14 +43,23 @@ class Reign:
             raise Refused("send", self._dataset, problem.message, problem.remedy)
 
     def is_over(self, proof: LineageBroken, newest: CommitNumber, board: ProblemBoard, clock: Clock) -> None:
-        """A peer has proven it: nothing more is sent to anybody, also after a restart. The first proof counts."""
+        """A peer has proven it: nothing more is sent to anybody, also after a restart. The first proof counts; of the others the
+        epoch is kept, since who goes on begins above it."""
         if self.mark is not None:
+            self._prove_again(self.mark, proof, board)
             return
         mark = self.mark = proven_mark(proof, newest, clock.now_ns())
         self._unmarked = True
         _log.error("this node must not go on", dataset=self._dataset, code=mark.code, reason=mark.sentence)
         self._stopped()
         self.tell(board)
+
+    def _prove_again(self, mark: Rewound, proof: LineageBroken, board: ProblemBoard) -> None:
+        again = rewound.proven_again(mark, proof.epoch)
+        if again != mark:
+            self.mark = again
+            self._unmarked = True
+            self.tell(board)
 
     def tell(self, board: ProblemBoard) -> None:
         """Say it, and write the mark until it is durable; also when the disk was full at first."""
@@ -68,7 +77,7 @@ class Reign:
     def accept(self, mark: Rewound) -> TryAgain:
         """An operator says that what stands here now is right: a higher epoch begins at the next opening, and what was before
         stays as history. Why this side is to be closed. Raises ``StoreFailed``."""
-        above = max(mark.epoch, self.epoch.number)
+        above = max(mark.highest, self.epoch.number)
         try:
             # A peer that is ahead in our own epoch knows other objects by the ids that were given out here since.
             lineage.ask_for_epoch(self._home, above, anew=not mark.fenced)

@@ -1,0 +1,349 @@
+"""Three nodes, a network that loses, delays and doubles, disks that are older or empty after a crash, and an operator.
+
+:meth:`RoleWorld.act` does one thing at random, then looks at what must never be (:class:`MustNotBe`)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from agent.core.ids import NOTHING, Epoch
+from agent.status.state import Role
+from agent.stream.footing import TOKEN_SIZE, precedes
+from agent.stream.guards import EVERY_GUARD, RoleGuards
+from agent.stream.messages import Hello, Welcome
+from agent.stream.receiving.epochs import newest_of
+from fakes.role_nodes import Disk, RoleNode, Sent, Tokens
+
+NODES = ("alpha", "beta", "gamma")
+#: So many messages are on their way at once; the oldest are lost then.
+_IN_FLIGHT = 24
+#: Calls of every primary to every peer, with all that follows, until an operator's last word has come to all.
+_ROUNDS = 12
+
+
+class MustNotBe(AssertionError):
+    """A state that the protocol must never come to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message on its way. ``nonce``: of the call that it belongs to."""
+
+    speaker: str
+    to: str
+    what: Hello | Welcome | Sent
+    nonce: bytes
+
+
+class RoleWorld:
+    """``seed`` decides all that happens."""
+
+    def __init__(self, seed: int, guards: RoleGuards = EVERY_GUARD) -> None:
+        self.rng = random.Random(seed)
+        tokens = Tokens()
+        self.nodes = {name: RoleNode(name, NODES[0], NODES, tokens, guards) for name in NODES}
+        self.letters: list[Letter] = []
+        self.told: list[str] = []
+        self._old: dict[str, Disk] = {}
+        #: By node: the reigns that it has heard of from who reigns in them, since it has this disk: as a primary, or of its own.
+        self._heard: dict[str, set[Epoch]] = {name: set() for name in NODES}
+        #: By node: those that it was told of, whoever it was.
+        self._rumours: dict[str, set[Epoch]] = {name: set() for name in NODES}
+        #: The reigns that somebody reigned in.
+        self._begun: set[Epoch] = set()
+        for node in self.nodes.values():
+            node.start()
+
+    # --- what happens
+
+    def act(self) -> None:
+        """One thing, and what follows of itself."""
+        self.do(self.rng.choices(DOINGS, _WEIGHTS)[0])
+
+    def do(self, doing: str) -> None:
+        """The thing of this name; of whom, decides chance."""
+        _DOINGS[doing][0](self)
+        self.settle()
+
+    def settle(self) -> None:
+        for node in self.nodes.values():
+            if node.is_up:
+                node.look()
+        self.check()
+
+    def say(self, word: str) -> None:
+        self.told = [*self.told[-60:], word]
+
+    def any_node(self) -> RoleNode:
+        return self.nodes[self.rng.choice(NODES)]
+
+    def deliver(self) -> None:
+        """Any message, in no order."""
+        if self.letters:
+            self.hand_over(self.letters.pop(self.rng.randrange(len(self.letters))))
+
+    def lose(self) -> None:
+        if self.letters:
+            self.letters.pop(self.rng.randrange(len(self.letters)))
+
+    def double(self) -> None:
+        if self.letters:
+            self._send(self.rng.choice(self.letters))
+
+    def hand_over(self, letter: Letter) -> None:
+        node, what = self.nodes[letter.to], letter.what
+        if not node.is_up:
+            return
+        self.say(f"{letter.speaker}→{letter.to}: {_words(what)}")
+        if isinstance(what, Hello):
+            reigned = node.role is Role.PRIMARY
+            answer = node.called(what)
+            if what.epoch.owner == letter.speaker:
+                self._rumours[node.name].add(what.epoch)
+                if reigned or node.answered.get(letter.speaker) is what:
+                    self._heard[node.name].add(what.epoch)
+            if answer is not None:
+                self._send(Letter(node.name, letter.speaker, answer, what.nonce))
+        elif isinstance(what, Welcome):
+            if node.is_answer(letter.speaker, letter.nonce) and what.met.owner == letter.speaker:
+                self._rumours[node.name].add(what.met)
+                self._heard[node.name].add(what.met)
+            sent = node.welcomed(letter.speaker, what, letter.nonce)
+            if sent is not None:
+                self._send(Letter(node.name, letter.speaker, sent, letter.nonce))
+        else:
+            self._store(node, letter.speaker, what)
+
+    def _store(self, node: RoleNode, speaker: str, sent: Sent) -> None:
+        before, hello = node.disk.log, node.answered.get(speaker)
+        if hello is None or not node.take(speaker, sent):
+            return
+        reign, known = hello.epoch.number, max((one.number for one in self._heard[node.name]), default=0)
+        if reign < known:
+            raise MustNotBe(f"{node.name} stores of epoch {reign} though it has heard of {known}")
+        gone = [one for one in before if one not in node.disk.log and one.epoch == hello.epoch.token]
+        if gone:
+            raise MustNotBe(f"{node.name} gives up {len(gone)} commits of the reign {reign} itself")
+
+    def dial(self) -> None:
+        node, peer = self.any_node(), self.rng.choice(NODES)
+        if node.is_up and peer != node.name:
+            hello = node.hello(peer)
+            if hello is not None:
+                self._send(Letter(node.name, peer, hello, hello.nonce))
+
+    def write(self) -> None:
+        self.any_node().write()
+
+    def crash(self) -> None:
+        node = self.any_node()
+        self.say(f"{node.name} crashes")
+        node.crash()
+
+    def start(self) -> None:
+        node = self.any_node()
+        if not node.is_up:
+            self.say(f"{node.name} starts")
+            node.start()
+
+    def copy(self) -> None:
+        node = self.any_node()
+        self._old[node.name] = node.disk
+
+    def start_older(self) -> None:
+        """A copy of its disk is put back."""
+        node = self.any_node()
+        if node.name in self._old:
+            self._anew(node, self._old[node.name], "an older disk")
+
+    def start_empty(self) -> None:
+        node = self.any_node()
+        self._anew(node, Disk(), "an empty disk")
+
+    def lose_record(self) -> None:
+        """Of a disk, the role record alone."""
+        node = self.any_node()
+        self.say(f"{node.name} loses its role record")
+        node.crash()
+        node.disk = replace(node.disk, record=None)
+        node.start()
+
+    def lie(self) -> None:
+        """A faulty node comes with an epoch that it made up, as if another reigned in it."""
+        speaker, node, owner = self.any_node(), self.any_node(), self.rng.choice(NODES)
+        if speaker is not node and owner not in (speaker.name, node.name):
+            epoch = Epoch(node.disk.highest + 1, owner, self.rng.randbytes(TOKEN_SIZE))
+            hello = Hello(speaker.name, "web", (2,), epoch, NOTHING, self.rng.randbytes(32))
+            self._send(Letter(speaker.name, node.name, hello, hello.nonce))
+
+    def push(self) -> None:
+        """A faulty primary whose time is over sends although nobody takes it."""
+        node, peer = self.any_node(), self.any_node()
+        reigns = node.is_up and node.role is Role.PRIMARY
+        follows = peer.is_up and peer.role is Role.STANDBY
+        if reigns and follows and node.reign.number < newest_of(peer.disk.lineage).number:
+            hello = Hello(node.name, "web", (2,), node.reign, NOTHING, self.rng.randbytes(32))
+            peer.called(hello)
+            self._store(peer, node.name, Sent(hello.nonce, NOTHING, NOTHING, node.disk.log))
+
+    def _anew(self, node: RoleNode, disk: Disk, words: str) -> None:
+        self.say(f"{node.name} starts with {words}")
+        node.crash()
+        node.disk = disk
+        self._heard[node.name] = set(disk.lineage)
+        self._rumours[node.name] = set()
+        node.start()
+
+    def promote(self) -> None:
+        node = self.any_node()
+        self.say(f"promote on {node.name}")
+        node.promote()
+
+    def serve_alone(self) -> None:
+        node = self.any_node()
+        self.say(f"serve --alone on {node.name}")
+        node.serve_alone()
+
+    def accept(self) -> None:
+        node = self.any_node()
+        self.say(f"accept on {node.name}")
+        node.accept()
+
+    def rejoin(self) -> None:
+        """One that is fenced, or follows nobody, becomes a standby of a primary that it has heard of."""
+        node = self.any_node()
+        reigns = sorted(self._rumours[node.name], key=lambda one: one.number)
+        if reigns and (node.role is Role.STANDBY or node.disk.mark is not None):
+            self.say(f"rejoin on {node.name} to {reigns[-1].number} of {reigns[-1].owner}")
+            node.rejoin(reigns[-1])
+
+    def _send(self, letter: Letter) -> None:
+        self.letters = [*self.letters[-_IN_FLIGHT:], letter]
+
+    # --- what must never be
+
+    def check(self) -> None:
+        for node in self.nodes.values():
+            self._begun.update(epoch for epoch in node.disk.lineage if epoch.owner == node.name)
+        for node in self.nodes.values():
+            if made_up := set(node.disk.lineage) - self._begun:
+                raise MustNotBe(f"{node.name} believes in an epoch that never was: {made_up}")
+            mark = node.disk.mark
+            if mark is not None and mark.highest not in {one.number for one in self._begun}:
+                raise MustNotBe(f"{node.name} is fenced by epoch {mark.highest}, which never was")
+        self._check_writable()
+
+    def _check_writable(self) -> None:
+        writable = [node for node in self.nodes.values() if node.serves]
+        reigns = [node.reign for node in writable]
+        if len(set(reigns)) < len(reigns):
+            raise MustNotBe(f"two are writable in one epoch: {[node.name for node in writable]}")
+        for node in writable:
+            if not node.is_up or node.reign.owner != node.name:
+                raise MustNotBe(f"{node.name} is writable in the epoch of {node.reign.owner}")
+            known = max(node.disk.highest, *(one.number for one in (*self._heard[node.name], node.reign)))
+            if known > node.reign.number:
+                raise MustNotBe(f"{node.name} is writable in epoch {node.reign.number} and knows {known}")
+            if any(one.number == node.reign.number and one != node.reign for one in self._heard[node.name]):
+                raise MustNotBe(f"{node.name} is writable though another has its epoch {node.reign.number}")
+
+    # --- a way out
+
+    def comes_out(self) -> None:
+        """From here an operator's commands lead to one primary that serves, and two standbys that have what it has."""
+        for node in self.nodes.values():
+            if not node.is_up:
+                node.start()
+        for _ in range(_ROUNDS):
+            self._one_round()
+            self._by_the_book()
+            if self._is_well():
+                return
+        states = [
+            (node.name, node.role.value, node.disk.mark, node.serves, node.disk.highest) for node in self.nodes.values()
+        ]
+        raise MustNotBe(f"no way out: {states}")
+
+    def _one_round(self) -> None:
+        self.letters.clear()
+        for node in self.nodes.values():
+            for peer in node.peers:
+                hello = node.hello(peer)
+                if hello is not None:
+                    self._send(Letter(node.name, peer, hello, hello.nonce))
+        while self.letters:
+            self.hand_over(self.letters.pop(0))
+            self.settle()
+
+    def _by_the_book(self) -> None:
+        """What status says that an operator is to type."""
+        nodes = list(self.nodes.values())
+        reigning = [node for node in nodes if node.role is Role.PRIMARY and node.disk.mark is None]
+        if reigning:
+            first = max(reigning, key=lambda one: one.reign.number)
+            for node in nodes:
+                if node.role is Role.STANDBY and not precedes(first.reign, node.disk.newest_epoch):
+                    self._is_beyond(node)
+                elif node.disk.mark is not None and node.disk.highest > first.reign.number:
+                    node.accept()
+            for node in nodes:
+                behind = node.role is Role.PRIMARY or node.primary != first.name
+                if node is not first and behind and first.reign in self._rumours[node.name]:
+                    node.rejoin(first.reign)
+            return
+        marked = [node for node in nodes if node.disk.mark is not None and node.role is Role.PRIMARY]
+        if marked:
+            max(marked, key=lambda one: one.disk.highest).accept()
+        else:
+            max(nodes, key=lambda one: (len(one.disk.log) > 0, one.disk.highest, len(one.disk.log))).promote()
+
+    def _is_beyond(self, node: RoleNode) -> None:
+        """A standby knows of a reign that the primary is not above: what it has is right, where it has anything."""
+        if node.disk.log:
+            node.promote()
+        else:
+            self._anew(node, Disk(), "its state moved away")
+
+    def _is_well(self) -> bool:
+        serving = [node for node in self.nodes.values() if node.serves]
+        if len(serving) != 1:
+            return False
+        others = [node for node in self.nodes.values() if node is not serving[0]]
+        return all(node.role is Role.STANDBY and node.disk.log == serving[0].disk.log for node in others)
+
+
+def _words(what: Hello | Welcome | Sent) -> str:
+    if isinstance(what, Hello):
+        return f"hello, epoch {what.epoch.number} at {what.newest:x}"
+    if isinstance(what, Welcome):
+        return f"welcome, met {what.met.number}, at {what.durable:x}"
+    return f"{len(what.commits)} commits"
+
+
+#: By name: what happens, and how often beside the others.
+_DOINGS: Mapping[str, tuple[Callable[[RoleWorld], None], float]] = MappingProxyType(
+    {
+        "deliver": (RoleWorld.deliver, 40),
+        "dial": (RoleWorld.dial, 20),
+        "write": (RoleWorld.write, 12),
+        "lose": (RoleWorld.lose, 3),
+        "double": (RoleWorld.double, 3),
+        "crash": (RoleWorld.crash, 2),
+        "start": (RoleWorld.start, 5),
+        "copy": (RoleWorld.copy, 1),
+        "start_older": (RoleWorld.start_older, 0.7),
+        "start_empty": (RoleWorld.start_empty, 0.3),
+        "lose_record": (RoleWorld.lose_record, 0.3),
+        "lie": (RoleWorld.lie, 0.5),
+        "push": (RoleWorld.push, 0.5),
+        "promote": (RoleWorld.promote, 1.5),
+        "serve_alone": (RoleWorld.serve_alone, 1),
+        "accept": (RoleWorld.accept, 1.5),
+        "rejoin": (RoleWorld.rejoin, 2.5),
+    }
+)
+DOINGS = tuple(_DOINGS)
+_WEIGHTS = tuple(often for _, often in _DOINGS.values())
