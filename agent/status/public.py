@@ -37,6 +37,10 @@ _WORDS = frozenset(
 )
 #: Lists that are told by their lengths.
 _LISTED = frozenset({"differences", "lost", "paths"})
+#: Gates of a promotion whose sentences are the agent's own words and figures; those of others may quote a path.
+_PLAIN_GATES = frozenset(
+    {"consistent", "owed", "lag", "verified", "primary", "ahead", "clock", "seeding", "rehearsed", "reverse-connection"}
+)
 _WHOLE = "sudo hikae status says which"
 _HELD = "an operator is asked"
 
@@ -48,6 +52,8 @@ def public_json(value: Json) -> Json:
     for dataset, whole in zip(made["datasets"], value["datasets"], strict=True):
         dataset["problems"] = _counted(whole["problems"], whole.get("uncounted") or {})
         dataset["uncounted"] = {}
+        if whole.get("promotion"):
+            dataset["promotion"]["gates"] = [_gate(gate) for gate in whole["promotion"]["gates"]]
         for holder in (dataset, *dataset["peers"]):
             if holder["hold"] is not None:
                 holder["hold"] = {**holder["hold"], "sentence": f"{holder['hold']['code']}, {_HELD}", "remedy": _WHOLE}
@@ -61,6 +67,13 @@ def _without_names(key: str, value: Any) -> Any:
     if isinstance(value, list):
         return len(value) if key in _LISTED else [_without_names(key, one) for one in value]
     return "" if isinstance(value, str) and key not in _WORDS else value
+
+
+def _gate(gate: Json) -> Json:
+    if gate["name"] in _PLAIN_GATES:
+        return gate
+    hidden = "met" if gate["ok"] else "not met"
+    return {**gate, "value": hidden, "limit": "", "remedy": "" if gate["ok"] else _WHOLE}
 
 
 def _counted(problems: list[Json], uncounted: dict[str, int]) -> list[Json]:

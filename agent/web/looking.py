@@ -22,11 +22,12 @@ _MOST_BYTES = 64 << 20
 @dataclass(frozen=True, slots=True)
 class StateLook:
     """What stands published. ``value``: None where there is none that can be read; ``age``: seconds since the agent said that it
-    is so, infinite for none; ``ttl``: how old it may be."""
+    is so, infinite for none; ``ttl``: how old it may be; ``stood``: seconds for which it has been said unchanged."""
 
     value: Json | None
     age: float
     ttl: float = HEALTH_TTL
+    stood: float = 0.0
 
     @property
     def fresh(self) -> Json | None:
@@ -84,7 +85,8 @@ class StateFile:
         except (OSError, ValueError):
             self._value = None
             return StateLook(None, float("inf"), self._ttl)
-        return StateLook(self._value, max(0.0, self._now() - found.st_mtime), self._ttl)
+        stood = found.st_mtime - self._value.get("written", found.st_mtime_ns) / 1e9
+        return StateLook(self._value, max(0.0, self._now() - found.st_mtime), self._ttl, max(0.0, stood))
 
 
 class Published:

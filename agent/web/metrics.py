@@ -35,7 +35,7 @@ class _Families(Collector):
         if value is None:
             return
         yield _family(*_AGE, [((), self._look.age)])
-        samples = list(_samples(value))
+        samples = list(_samples(value, self._look.stood))
         for gauge in (*NODE, *DATASET, *PEER):
             rows = [(sample.labels, sample.value) for sample in samples if sample.name == gauge.name]
             yield _family(gauge.name, gauge.means, gauge.labels, rows)
@@ -45,10 +45,10 @@ _FRESH = ("hikae_state_fresh", "Whether the agent said within health_ttl how it 
 _AGE = ("hikae_state_age_seconds", "How long ago the agent said how it is", ())
 
 
-def _samples(value: Json) -> Iterator[SeriesSample]:
+def _samples(value: Json, stood: float) -> Iterator[SeriesSample]:
     yield from node_samples(value)
     for dataset in value["datasets"]:
-        yield from dataset_samples(value, dataset)
+        yield from dataset_samples(value, dataset, stood)
         for peer in dataset["peers"]:
             yield from peer_samples(dataset["name"], peer)
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from agent.status.published import Json
 from agent.status.text import shown
 from agent.web.looking import StateLook
-from agent.web.serving import gates, lag_here, serves, stands_by
+from agent.web.serving import gates, lag_here, promotable, serves, stands_by
 
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -74,7 +74,7 @@ def answer(look: StateLook, question: RoleQuestion) -> Answer:
         return Answer(404 if question.dataset or question.group else 503, "unknown" if value["datasets"] else "none")
     if question.asked is RoleAsked.PROMOTABLE:
         return _promotable(chosen, one=question.dataset is not None)
-    words = [_WORDS[question.asked](dataset, question) for dataset in chosen]
+    words = [_WORDS[question.asked](dataset, question, look.stood) for dataset in chosen]
     wrong = next((word for good, word in words if not good), None)
     return Answer(200, words[0][1]) if wrong is None else Answer(503, wrong)
 
@@ -88,14 +88,14 @@ def chosen_of(value: Json, dataset: str | None, group: str | None) -> list[Json]
     ]
 
 
-def _primary(dataset: Json, _: RoleQuestion) -> tuple[bool, str]:
+def _primary(dataset: Json, _: RoleQuestion, __: float) -> tuple[bool, str]:
     return (True, "primary") if serves(dataset) else (False, _why_not(dataset, "primary"))
 
 
-def _standby(dataset: Json, question: RoleQuestion) -> tuple[bool, str]:
+def _standby(dataset: Json, question: RoleQuestion, stood: float) -> tuple[bool, str]:
     if not stands_by(dataset):
         return False, _why_not(dataset, "standby")
-    lag = lag_here(dataset)
+    lag = lag_here(dataset, stood)
     if question.max_lag is None or (lag is not None and lag <= question.max_lag):
         return True, "standby"
     return False, "lag-unknown" if lag is None else "lags"
@@ -106,7 +106,7 @@ def _why_not(dataset: Json, role: str) -> str:
     return str(dataset["state"] if dataset["role"] == role else dataset["role"])
 
 
-_WORDS: dict[RoleAsked, Callable[[Json, RoleQuestion], tuple[bool, str]]] = {
+_WORDS: dict[RoleAsked, Callable[[Json, RoleQuestion, float], tuple[bool, str]]] = {
     RoleAsked.PRIMARY: _primary,
     RoleAsked.STANDBY: _standby,
 }
@@ -117,7 +117,7 @@ def _promotable(chosen: list[Json], one: bool) -> Answer:
     told = [
         {
             "name": dataset["name"],
-            "promotable": _all_met(dataset),
+            "promotable": promotable(dataset),
             "role": dataset["role"],
             "state": dataset["state"],
             "gates": gates(dataset),
@@ -128,11 +128,6 @@ def _promotable(chosen: list[Json], one: bool) -> Answer:
     return Answer(
         200 if good else 503, json.dumps(told[0] if one else {"promotable": good, "datasets": told}), JSON_TYPE
     )
-
-
-def _all_met(dataset: Json) -> bool:
-    found = gates(dataset)
-    return dataset["role"] == "standby" and bool(found) and all(gate["ok"] for gate in found)
 
 
 def _seconds(text: str) -> float:

@@ -13,7 +13,7 @@ from agent.status.check import lag_now
 from agent.status.figures import stamp_ns
 from agent.status.published import Json
 from agent.status.state import Role, State
-from agent.web.serving import gates, lag_here, serves
+from agent.web.serving import gates, lag_here, promotable, serves
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ DATASET = (
     Gauge("hikae_dataset_role", "1 for the role that this node has for the dataset", ("dataset", "role")),
     Gauge("hikae_dataset_state", "1 for the state that the dataset is in", ("dataset", "state")),
     Gauge("hikae_dataset_serving", "Whether the dataset is served here as its primary", _OF),
-    Gauge("hikae_dataset_promotable", "Whether all gates of a promotion are met here; always 0 on a primary", _OF),
+    Gauge("hikae_dataset_promotable", "Whether it could take over, were the primary gone; 0 on a primary", _OF),
     Gauge("hikae_dataset_gate_met", "Whether a gate of a promotion is met here", ("dataset", "gate")),
     Gauge("hikae_dataset_epoch", "The epoch that the dataset is in", _OF),
     Gauge("hikae_dataset_held", "Whether capture or apply is held until an operator accepts", _OF),
@@ -113,7 +113,7 @@ def node_samples(value: Json) -> Iterator[SeriesSample]:
         yield SeriesSample("hikae_node_problems", (code, severity), count)
 
 
-def dataset_samples(value: Json, dataset: Json) -> Iterator[SeriesSample]:
+def dataset_samples(value: Json, dataset: Json, stood: float) -> Iterator[SeriesSample]:
     """Of one dataset of the node."""
     name = dataset["name"]
     for role in Role:
@@ -124,7 +124,7 @@ def dataset_samples(value: Json, dataset: Json) -> Iterator[SeriesSample]:
         yield SeriesSample("hikae_dataset_gate_met", (name, str(gate["name"])), float(bool(gate["ok"])))
     for (code, severity), count in _problems(dataset).items():
         yield SeriesSample("hikae_dataset_problems", (name, code, severity), count)
-    for series, figure in _figures(value, dataset).items():
+    for series, figure in _figures(value, dataset, stood).items():
         if figure is not None:
             yield SeriesSample(f"hikae_dataset_{series}", (name,), float(figure))
 
@@ -149,19 +149,18 @@ def seconds(moment: str | None) -> float:
     return stamp_ns(moment) / 1e9 if moment else 0.0
 
 
-def _figures(value: Json, dataset: Json) -> dict[str, float | None]:
+def _figures(value: Json, dataset: Json, stood: float) -> dict[str, float | None]:
     commit, peers = dataset["commit"] or {}, dataset["peers"]
     primary = dataset["role"] == Role.PRIMARY
-    met = gates(dataset)
     return {
         "serving": float(serves(dataset)),
-        "promotable": float(not primary and bool(met) and all(gate["ok"] for gate in met)),
+        "promotable": float(promotable(dataset)),
         "epoch": dataset["epoch"],
         "held": float(dataset["hold"] is not None),
         "entries": dataset["entries"] or 0,
         "size_bytes": dataset["bytes"] or 0,
         "owed_files": dataset["owed"],
-        "lag_seconds": lag_now(value, dataset) if primary else lag_here(dataset),
+        "lag_seconds": lag_now(value, dataset) if primary else lag_here(dataset, stood),
         "behind_bytes": max((peer["behind_bytes"] for peer in peers), default=0),
         "last_commit_timestamp_seconds": seconds(commit.get("time")),
         "last_durable_timestamp_seconds": _durable(dataset, "received"),

@@ -7,6 +7,8 @@ from agent.status.state import Role, State
 
 #: A standby in such a state has no files that a reader should be sent to.
 _UNFIT = {State.FENCED, State.REWOUND, State.INCONSISTENT, State.REDO, State.FIRST_SYNC}
+#: The gate of a promotion that is met only once the primary is gone.
+_PRIMARY = "primary"
 
 
 def serves(dataset: Json) -> bool:
@@ -25,11 +27,25 @@ def gates(dataset: Json) -> list[Json]:
     return list(promotion.get("gates") or ())
 
 
-def lag_here(dataset: Json) -> float | None:
-    """Seconds of writes that the standby here would lose now, as its promotion says; None: not known."""
+def promotable(dataset: Json) -> bool:
+    """Whether it could take over, were the primary gone: all gates are met but the one that says that it is there."""
+    found = gates(dataset)
+    return (
+        dataset["role"] == Role.STANDBY
+        and bool(found)
+        and all(gate["ok"] or gate["name"] == _PRIMARY for gate in found)
+    )
+
+
+def lag_here(dataset: Json, stood: float) -> float | None:
+    """Seconds of writes that the standby here would lose now, as its promotion says; None: not known. ``stood``: for how long
+    this value has stood so: where no primary is connected the time since it was published is lost too."""
     promotion = dataset.get("promotion") or {}
     seconds = (promotion.get("loss") or {}).get("seconds")
-    return None if seconds is None else float(seconds)
+    if seconds is None:
+        return None
+    away = not any(peer["connected"] for peer in dataset["peers"])
+    return float(seconds) + (stood if away else 0.0)
 
 
 def moves(dataset: Json) -> bool:

@@ -42,12 +42,15 @@ def test_the_shape_that_programs_rely_on() -> None:
 
 
 def test_what_anybody_may_read_names_no_path() -> None:
-    """Names and verdicts of the gates stay; paths are counted, sentences gone."""
-    value = status_json(a_node(a_dataset(promotion=PromotionFacts((OWED,), LOSS, 400))))
+    """Paths are counted. Of the gates names and verdicts stay, and what it says in figures of its own; a hold may quote."""
+    hold = Gate("hold", False, "/secret became empty", "none", None, "look at /secret")
+    value = status_json(a_node(a_dataset(promotion=PromotionFacts((OWED, hold), LOSS, 400))))
     found = public_json(value)["datasets"][0]["promotion"]
-    assert (2, "owed", False, "") == (
+    assert (2, ["7 files are not all here", "not met"], ["owed", "hold"], False) == (
         found["loss"]["paths"],
-        *(found["gates"][0][key] for key in ("name", "ok", "value")),
+        [gate["value"] for gate in found["gates"]],
+        [gate["name"] for gate in found["gates"]],
+        "secret" in str(found),
     )
 
 

@@ -13,11 +13,12 @@ from agent.status.published import Json
 from agent.status.state import Role
 from agent.web.looking import StateLook
 from agent.web.questions import Answer, RoleAsked, RoleQuestion, WrongQuestion, answer, question_of
-from fakes.api_fakes import a_dataset, a_node
+from fakes.api_fakes import a_dataset, a_node, a_peer
 from fakes.web_fakes import a_look
 
 STANDBY = a_dataset("mail", role=Role.STANDBY, group="post", peers=())
 MET = {"name": "lag", "ok": True, "value": 0.4, "limit": 30, "measured": None, "remedy": ""}
+ALIVE = MET | {"name": "primary", "ok": False, "value": "alpha is connected"}
 FALLEN = MET | {"ok": False, "value": 42.0}
 
 
@@ -86,6 +87,16 @@ def test_a_standby_may_be_late_by_what_was_asked(seconds: float | None, expected
     assert 200 == answer(look, RoleQuestion(RoleAsked.STANDBY)).code
 
 
+def test_the_lag_of_a_standby_that_hears_nobody_grows() -> None:
+    """What was published stands until it changes; the time since then counts where no primary is connected."""
+    gone, there = (a_peer(connected=one, mode="streaming" if one else "") for one in (False, True))
+    codes = []
+    for peer in (gone, there):
+        look = _with({"gates": [], "loss": {"seconds": 8.0}}, replace(STANDBY, peers=(peer,)))
+        codes.append(answer(replace(look, stood=25.0), RoleQuestion(RoleAsked.STANDBY, max_lag=30.0)).code)
+    assert [503, 200] == codes
+
+
 def test_a_standby_that_is_no_whole_state_gets_nobody() -> None:
     """Reads are not sent to a half state."""
     here = a_dataset(role=Role.STANDBY, peers=())
@@ -94,9 +105,9 @@ def test_a_standby_that_is_no_whole_state_gets_nobody() -> None:
     assert [(503, "inconsistent"), (503, "redo"), (503, "primary")] == rows
 
 
-@pytest.mark.parametrize(("gates", "code"), [([MET], 200), ([MET, FALLEN], 503), ([], 503)])
+@pytest.mark.parametrize(("gates", "code"), [([MET], 200), ([MET, ALIVE], 200), ([MET, FALLEN], 503), ([], 503)])
 def test_promotable_shows_each_gate(gates: list[Json], code: int) -> None:
-    """Every gate is told with value and remedy; what has no gates yet is not promotable."""
+    """Every gate is told with value and remedy. A primary that lives makes none unfit; no gates yet do."""
     found = answer(_with({"gates": gates}), RoleQuestion(RoleAsked.PROMOTABLE, dataset="mail"))
     assert (code, gates, code == 200) == (found.code, (said := json.loads(found.body))["gates"], said["promotable"])
 
