@@ -34,6 +34,7 @@ COMMANDS = {
     "resume": ("pause_commands", "End a pause."),
     "rollback": ("history.rollback_command", "Bring the tree on its primary back to an earlier moment."),
     "rejoin": ("rejoin_command", "Make this node a standby of the node that was promoted meanwhile."),
+    "promote": ("promote_command", "Make the standby here the primary, since its primary is dead."),
     "accept": ("hold_commands", "Go on although a hold stands."),
     "mark": ("generations_commands", "Name this moment, so that --at LABEL finds it."),
     "generations": ("generations_commands", "Take, list and keep full images of a dataset."),

@@ -170,7 +170,7 @@ PRIMARY_IGNORED = _code(
     Where.EITHER,
     _WARNING,
     "The configuration names another primary than the one that the dataset has. That changes nothing: who is the primary stands "
-    "in a record since both nodes met, and promotion is not in this version.",
+    "in a record since both nodes met, and commands move it from then on.",
     "name the primary again that it has; or begin anew: stop the agents, move the dataset's state away on each node, start them",
 )
 PROMOTING = _code(
@@ -179,6 +179,13 @@ PROMOTING = _code(
     _WARNING,
     "A standby was made the primary, and first applies what it has received.",
     "it goes on by itself; if it is held, `hikae status` says by what",
+)
+PROMOTION_FAILED = _code(
+    "promotion-failed",
+    Where.EITHER,
+    _WARNING,
+    "A promotion was begun and did not come to its end; the problem says at which step, and whether the node is the primary now.",
+    "what it failed of stands in the problem; a standby that it still is may be promoted again",
 )
 REWOUND = _code(
     "rewound",

@@ -21,7 +21,9 @@ from agent.node.following.scheduled_verify import ScheduledVerify
 from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
+from agent.node.promoting.asking import Heard
 from agent.node.promoting.promotability import Witness, promotion_of
+from agent.node.promoting.world import asked_anew, promotion_kind
 from agent.node.reigning.rolling_back import rollback_kind
 from agent.node.rejoining.rejoin_kind import rejoin_kind
 from agent.node.reopening import Tended
@@ -33,10 +35,13 @@ from agent.roles.record import ROLE, RoleRecord, read_record, write_record
 from agent.status.derive import dataset_state
 from agent.status.facts import DatasetFacts
 from agent.status.for_peers import standing_of
+from agent.status.promotion import PromotionFacts
 from agent.status.state import Role
 from agent.stream.telling import Standings
 
 _log = structlog.get_logger("node")
+#: For status, which asks nobody.
+_NOBODY_ASKED = Heard()
 
 
 class Member:
@@ -68,7 +73,8 @@ class Member:
         self._since: tuple[str, int] = ("", around.clock.now_ns())
 
     def _stepped_kinds(self) -> Sequence[AnyKind]:
-        return rollback_kind(self, self._around), rejoin_kind(self, self._around)
+        around = self._around
+        return rollback_kind(self, around), rejoin_kind(self, around), promotion_kind(self, around)
 
     @property
     def role(self) -> Role:
@@ -223,16 +229,27 @@ class Member:
             self.standings.say(peer.name, standing_of(facts, peer.name))
         facts = replace(facts, time_ns=self._around.clock.now_ns())
         if isinstance(side, Standby) and self.role is Role.STANDBY:
-            facts = replace(facts, promotion=promotion_of(facts, self.dataset, self._witness()))
+            facts = replace(facts, promotion=promotion_of(facts, self.dataset, self._witness(_NOBODY_ASKED)))
         state = dataset_state(facts).value
         with self._since_lock:
             if state != self._since[0]:
                 self._since = (state, self._around.clock.now_ns())
             return replace(facts, since_ns=self._since[1])
 
-    def _witness(self) -> Witness:
+    def promotion(self, heard: Heard) -> PromotionFacts | None:
+        """What a promotion now would be, with what others answered; None where this node keeps no standby that is open."""
+        facts = self.facts()
+        return None if facts.promotion is None else promotion_of(facts, self.dataset, self._witness(heard))
+
+    def promotion_now(self, ending: threading.Event) -> PromotionFacts:
+        """As :meth:`promotion`, with the others asked now. Raises ``TryAgain`` while the standby is not open, or once ``ending``
+        is set; ``Refused`` where this node keeps none."""
+        return asked_anew(self, self._around, self.standby(), ending)
+
+    def _witness(self, heard: Heard) -> Witness:
         """What a promotion is judged by, beside its status."""
-        return Witness(self.verifies.began, self._around.clocks.apart())
+        clock = self._around.clocks.apart()
+        return Witness(self.verifies.began, clock, answered=heard.answered, others=heard.others)
 
     @property
     def node(self) -> str:

@@ -20,7 +20,7 @@ from agent.operations import (
 )
 from agent.operations.declaration import Operation
 from agent.operations.elsewhere import offline
-from agent.operations.role_changes import rejoining, rolling_back
+from agent.operations.role_changes import promoting, rejoining, rolling_back
 
 FAMILIES = (
     reading,
@@ -37,6 +37,7 @@ FAMILIES = (
     comparing,
     rolling_back,
     rejoining,
+    promoting,
 )
 
 

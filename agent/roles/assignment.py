@@ -60,7 +60,7 @@ def told_ignored(assigned: Assignment, dataset: Dataset, home: Path, now_ns: int
 def ignored(primary: str, dataset: Dataset) -> str:
     """What is wrong with the file: a sentence."""
     named = f'primary = "{dataset.primary}" in the configuration of {dataset.name} changes nothing'
-    return f"{named}: {primary} is its primary, and promotion is not in this version"
+    return f"{named}: {primary} is its primary; a file says who begins, and commands move it from then on"
 
 
 def way_out(dataset: Dataset, home: Path) -> str:

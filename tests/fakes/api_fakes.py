@@ -20,6 +20,7 @@ from agent.operations.journal import Caller
 from agent.operations.pausing import PauseRequest, ResumeRequest
 from agent.operations.reading import EventsRequest, StatusRequest
 from agent.operations.removing import RemoveRequest
+from agent.operations.role_changes.promoting import PromoteRequest
 from agent.operations.role_changes.rejoining import RejoinRequest
 from agent.operations.role_changes.rolling_back import GenerationsBeforeRequest, RollbackRequest
 from agent.operations.verifying import VerifyRequest
@@ -193,6 +194,23 @@ class FakeControls(GenerationAnswers):
             "lost": [f"dir/file{number}" for number in range(25)],
             "generation_before": "20261122T041500Z",
             "steps": [{"name": "walk", "ms": 70, "result": "all was looked at up to commit 1.7"}],
+        }
+
+    def _promote(self, request: PromoteRequest) -> Json:
+        gate = {"name": "owed", "ok": False, "value": "7 files are not all here", "limit": "0", "measured": None}
+        loss = {"paths": ["a"], "count": 1, "bytes": 7, "seconds": 1.5}
+        if request.dry_run:
+            gates = [{**gate, "remedy": "--force goes without them"}]
+            commit = {"epoch": 3, "seq": 1}
+            return {"dataset": request.dataset, "commit": commit, "gates": gates, "loss": loss, "rto_ms": 400}
+        return {
+            "dataset": request.dataset,
+            "epoch": 4,
+            "role": "primary",
+            "rto_ms": 70,
+            "lost": [],
+            "generation_before": "20261122T041500Z",
+            "steps": [{"name": "role", "ms": 70, "result": "epoch 4"}],
         }
 
     def _accept(self, request: AcceptRequest) -> Json:

@@ -87,11 +87,13 @@ def test_the_record_of_another_node_is_refused(role: Role, owner: str, node: str
 
 
 def test_what_is_ignored_is_said_with_a_way_out() -> None:
-    """Who is the primary, that promotion is not in this version, and how to begin anew."""
+    """Who is the primary, that a file only says who begins, and how to begin anew."""
     dataset = written("alpha", "beta", "alpha")
     problem = told_ignored(assign(record(PRIMARY, "alpha"), dataset, "alpha", HOME), dataset, HOME, 7)
     assert ("primary-ignored", "warning", 7) == (problem.code, problem.severity.value, problem.since)
-    assert all(word in problem.message for word in ('primary = "beta"', "alpha is its primary", "not in this version"))
+    assert all(
+        word in problem.message for word in ('primary = "beta"', "alpha is its primary", "a file says who begins")
+    )
     assert all(
         word in problem.remedy for word in ("begin anew with beta", f"mv {HOME} {HOME}.old", "on each", "adopt = true")
     )

@@ -1,0 +1,117 @@
+"""Who else is there when a standby is to become the primary: the primary itself and the other standbys are asked, in a bounded
+time, what they are and how far."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from agent.config.values import Peer
+from agent.core.commit import Commit
+from agent.core.errors import CalledOff, HikaeError
+from agent.core.forwarded import Forwarded
+from agent.core.ids import EPOCH_LIMIT, LOCAL_BIT, NOTHING, CommitNumber, commit_number, shown_commit
+from agent.node.context import Surroundings
+from agent.roles.assignment import Assignment
+from agent.roles.gates import OtherStandby
+from agent.rpc.peers.peer_caller import PeerCaller
+from agent.rpc.peers.peer_limits import PeerLimits
+from agent.status.state import Role
+from agent.status.text import shown
+
+#: Seconds that a node has to answer: one that is dead answers never.
+ANSWERS_WITHIN = 2.0
+WHEREABOUTS = "whereabouts"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was answered: ``answered``: by the primary, or by who hears it, "" where nobody did; ``others``: the other standbys
+    that answered."""
+
+    answered: str = ""
+    others: tuple[OtherStandby, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAnswer:
+    """One node's answer: what it is to the dataset, in which epoch, its newest commit, and whether it hears a primary."""
+
+    node: str
+    role: str
+    epoch: int
+    newest: CommitNumber
+    hears_primary: bool
+
+
+def ask_around(
+    dataset: str, assigned: Assignment, around: Surroundings, ending: threading.Event, within: float = ANSWERS_WITHIN
+) -> tuple[NodeAnswer, ...]:
+    """What every other node of the dataset answers, all at once; who does not answer is not among them. Raises ``CalledOff``
+    once ``ending`` is set."""
+    names = [name for name in (assigned.primary, *assigned.standbys) if name != around.node]
+    peers = [peer for peer in around.settings.peers if peer.name in names]
+    caller = PeerCaller(around.identities, PeerLimits(silence=within))
+
+    def ask(peer: Peer) -> NodeAnswer | None:
+        try:
+            asked = Forwarded(dataset, WHEREABOUTS, {}, "a promotion")
+            return read_answer(peer.name, caller.ask(peer, asked, lambda _: _require_on(dataset, ending)))
+        except CalledOff:
+            raise
+        except HikaeError:
+            return None
+
+    if not peers:
+        return ()
+    with ThreadPoolExecutor(len(peers), f"ask-{dataset}") as pool:
+        found = list(pool.map(ask, peers))
+    return tuple(one for one in found if one is not None)
+
+
+def judged(found: tuple[NodeAnswer, ...], primary: str, newest: Commit | None, epoch: int) -> Heard:
+    """What the answers say to a standby whose newest commit and epoch these are. Pure."""
+    answered = ""
+    for one in found:
+        if one.role == Role.PRIMARY and one.epoch >= epoch:
+            answered = f"{one.node} answers: it is the primary, in epoch {one.epoch}"
+        elif not answered and one.node != primary and one.hears_primary:
+            answered = f"{one.node} hears {primary}, which does not answer this node"
+    ours = newest.number if newest is not None else NOTHING
+    others = tuple(
+        OtherStandby(one.node, one.newest > ours, shown_commit(one.newest)) for one in found if one.role == Role.STANDBY
+    )
+    return Heard(answered, others)
+
+
+def read_answer(node: str, answer: object) -> NodeAnswer | None:
+    """What a node said of itself; None for what nobody says. It is shown, and keeps a promotion from being done unforced at worst
+    (law 6)."""
+    if not isinstance(answer, dict):
+        return None
+    found: dict[str, Any] = answer
+    epoch, role = found.get("epoch"), found.get("role")
+    if not _is_below(epoch, EPOCH_LIMIT) or not isinstance(role, str):
+        return None
+    return NodeAnswer(
+        node, shown(role[:32]), int(found["epoch"]), _newest(found.get("commit")), found.get("hears") is True
+    )
+
+
+def _newest(commit: object) -> CommitNumber:
+    if not isinstance(commit, dict):
+        return NOTHING
+    epoch, seq = commit.get("epoch"), commit.get("seq")
+    known = _is_below(epoch, EPOCH_LIMIT) and _is_below(seq, LOCAL_BIT)
+    return commit_number(commit["epoch"], commit["seq"]) if known else NOTHING
+
+
+def _is_below(value: object, limit: int) -> bool:
+    return type(value) is int and 0 <= value < limit
+
+
+def _require_on(dataset: str, ending: threading.Event) -> None:
+    if ending.is_set():
+        raise CalledOff("promote", dataset, "the agent stops", "it goes on when the agent is back")

@@ -1,0 +1,182 @@
+"""What the steps of a promotion act on: the member of this node."""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+from agent.config.values import Dataset
+from agent.core.errors import CalledOff, Refused, TryAgain
+from agent.core.ids import shown_commit
+from agent.core.problem import ProblemBoard
+from agent.core.problem_codes import PROMOTION_FAILED
+from agent.generations.taking import WantedGeneration
+from agent.node import succession
+from agent.node.context import Surroundings
+from agent.node.primary import Primary
+from agent.node.promoting.asking import Heard, ask_around, judged
+from agent.node.standby import Standby
+from agent.node.stepped import SteppedRun, StepsKind
+from agent.roles.assignment import Assignment
+from agent.roles.promotion.steps import (
+    KIND,
+    OPERATION,
+    RECORD,
+    TABLE,
+    PromotionWorld,
+    WantedPromotion,
+    wanted_promotion,
+)
+from agent.roles.record import ROLE, RoleRecord, following, read_record
+from agent.status.promotion import Gate, PromotionFacts
+from agent.status.state import Role
+from agent.steps.hooks import HookPlace, HookResult, HookRunner
+from agent.store.catalog.generation import Cause
+
+_STEP = 0.02
+
+
+class PromotedMember(Protocol):
+    """The dataset that is promoted (``node.member.Member``). Any thread."""
+
+    dataset: Dataset
+    assigned: Assignment
+    board: ProblemBoard
+
+    @property
+    def node(self) -> str: ...
+
+    @property
+    def role(self) -> Role: ...
+
+    @property
+    def side(self) -> Primary | Standby | None: ...
+
+    def standby(self) -> Standby:
+        """The open standby. Raises ``TryAgain``, ``NotFound``."""
+        ...
+
+    def promotion(self, heard: Heard) -> PromotionFacts | None:
+        """What a promotion now would be, with what others answered; None where this node keeps no standby that is open."""
+        ...
+
+    def take_role(self, record: RoleRecord) -> None:
+        """From now on this node is what the record says: it is durable, and the dataset is opened anew. Raises ``TryAgain``."""
+        ...
+
+    def reopen(self) -> None:
+        """Close the side that is open and open it anew. Raises ``CalledOff`` when the dataset is to rest."""
+        ...
+
+
+class World:
+    """``roles.promotion.steps.PromotionWorld`` of one member."""
+
+    def __init__(
+        self,
+        member: PromotedMember,
+        around: Surroundings,
+        wanted: WantedPromotion,
+        run: SteppedRun,
+    ) -> None:
+        self._member = member
+        self._around = around
+        self._wanted = wanted
+        self._ending = run.ending
+        self._run = run
+
+    def gates(self) -> tuple[Gate, ...]:
+        self._begins("gates")
+        return asked_anew(self._member, self._around, self._standby(), self._ending).gates
+
+    def keep_before(self) -> str:
+        self._begins("generation")
+        by = f" by {self._wanted.typist}" if self._wanted.typist else ""
+        wanted = WantedGeneration(Cause.BEFORE, note=f"before a promotion{by}")
+        return self._standby().taker.keep_newest(wanted).name
+
+    def has_role(self) -> int | None:
+        record = read_record(self._around.home(self._member.dataset) / ROLE)
+        if record is None or record.role is not Role.PRIMARY:
+            return None
+        return record.epoch.number
+
+    def take_role(self) -> int:
+        self._begins("role")
+        record = read_record(self._around.home(self._member.dataset) / ROLE)
+        met = max(self._standby().epoch, record.epoch.number if record is not None else 0)
+        reign = following(met, self._member.node)
+        self._member.take_role(RoleRecord(Role.PRIMARY, reign, begun=False))
+        return reign.number
+
+    def serve(self) -> str:
+        self._begins("serve")
+        while True:
+            self._look()
+            side = self._member.side
+            if isinstance(side, Primary):
+                newest = side.newest()
+                return f"commit {shown_commit(newest.number)} stands, and changes are seen" if newest else "it is empty"
+            if isinstance(side, Standby) and succession.is_through(side):
+                self._member.reopen()
+            else:
+                self._ending.wait(_STEP)
+
+    def run_hook(self, name: str) -> HookResult:
+        self._begins(name)
+        side = self._member.side
+        if isinstance(side, Primary) and side.reign.mark is not None:
+            # Nobody writes where another may be the primary (law 7).
+            return HookResult(name, None, f"not run: {side.reign.mark.sentence}", 0, 0.0)
+        number = side.reign.epoch.number if isinstance(side, Primary) else 0
+        dataset = self._member.dataset
+        place = HookPlace(dataset.name, self._member.node, Role.PRIMARY.value, number, self._wanted.reason)
+        return HookRunner(self._ending.is_set).run(dataset.hooks, name, place)
+
+    # --- what they share
+
+    def _begins(self, step: str) -> None:
+        self._run.doing = step
+        self._look()
+
+    def _look(self) -> None:
+        if self._ending.is_set():
+            raise CalledOff(OPERATION, self._wanted.dataset, "the agent stops", "it goes on when the agent is back")
+
+    def _standby(self) -> Standby:
+        """The open standby, waited for: after a crash it is opened first."""
+        while True:
+            self._look()
+            if self._member.role is not Role.STANDBY:
+                raise _no_standby(self._wanted.dataset)
+            try:
+                return self._member.standby()
+            except TryAgain:
+                self._ending.wait(_STEP)
+
+
+def promotion_kind(member: PromotedMember, around: Surroundings) -> StepsKind[PromotionWorld]:
+    """A promotion of a standby, for ``node.stepped``."""
+    return StepsKind(
+        KIND,
+        RECORD,
+        "a promotion",
+        PROMOTION_FAILED,
+        TABLE,
+        lambda arguments, run: World(member, around, wanted_promotion(arguments), run),
+        lambda: True,
+    )
+
+
+def asked_anew(member: PromotedMember, around: Surroundings, side: Standby, ending: threading.Event) -> PromotionFacts:
+    """What a promotion now would be, with the primary and the other standbys asked. Raises ``Refused``, ``CalledOff``."""
+    dataset = member.dataset.name
+    found = ask_around(dataset, member.assigned, around, ending)
+    facts = member.promotion(judged(found, member.assigned.primary, side.newest(), side.epoch))
+    if facts is None:
+        raise _no_standby(dataset)
+    return facts
+
+
+def _no_standby(dataset: str) -> Refused:
+    return Refused(OPERATION, dataset, "this node keeps no standby of it", "see hikae status")

@@ -1,0 +1,1 @@
+"""A standby becomes the primary: the steps, each recorded, and what they act on."""

@@ -1,0 +1,141 @@
+"""The steps of a promotion, in order. Each may be run twice (``steps.runner``).
+
+Until ``role`` nothing has changed, and what fails leaves the standby that it was; from then on the node goes on to be the primary
+whatever fails, since another may never reign in the same epoch (law 7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agent.core.errors import Refused
+from agent.status.promotion import Gate, gate_json, unmet
+from agent.steps.hooks import HookResult
+from agent.steps.record import Facts, StepsRecord
+from agent.steps.runner import Step, StepOutcome
+
+#: The kind of such a record, and the file that it stands in.
+KIND, RECORD = "promotion", "promotion.json"
+OPERATION = "promote"
+#: What --force does not pass: there would be nothing whole to serve, unless a moment is named.
+_NEVER_FORCED = frozenset({"consistent", "hold"})
+
+
+@dataclass(frozen=True, slots=True)
+class WantedPromotion:
+    """What was asked for. ``reason``, ``approved_by``: as typed; ``typist``: who typed it; ``force``: although gates are not met;
+    ``lost``: what was said to be lost when it was begun, for people."""
+
+    dataset: str
+    reason: str = ""
+    approved_by: str = ""
+    typist: str = ""
+    force: bool = False
+    lost: tuple[str, ...] = ()
+
+    def as_facts(self) -> dict[str, Any]:  # Any: see ``Facts``
+        """As it stands in the record."""
+        return {
+            "dataset": self.dataset,
+            "reason": self.reason,
+            "approved_by": self.approved_by,
+            "typist": self.typist,
+            "force": self.force,
+            "lost": list(self.lost),
+        }
+
+
+def wanted_promotion(arguments: Facts) -> WantedPromotion:
+    """What a record was asked with. Raises ``KeyError`` for another's."""
+    dataset, reason, approved_by, typist = (
+        str(arguments[key]) for key in ("dataset", "reason", "approved_by", "typist")
+    )
+    lost = tuple(map(str, arguments["lost"]))
+    return WantedPromotion(dataset, reason, approved_by, typist, arguments["force"] is True, lost)
+
+
+class PromotionWorld(Protocol):
+    """What the steps act on. Everything raises ``HikaeError``; ``CalledOff`` once the agent is to end."""
+
+    def gates(self) -> tuple[Gate, ...]:
+        """As they are now, with the primary and the other standbys asked anew."""
+        ...
+
+    def keep_before(self) -> str:
+        """The newest whole commit is kept as a generation; its name."""
+        ...
+
+    def has_role(self) -> int | None:
+        """The number of the epoch whose record says that this node is the primary; None before that is durable."""
+        ...
+
+    def take_role(self) -> int:
+        """The record of an epoch of this node's own, above all that it met, is durable; its number."""
+        ...
+
+    def serve(self) -> str:
+        """What was received is applied, the epoch is begun and the root is watched; what was done, for people."""
+        ...
+
+    def run_hook(self, name: str) -> HookResult: ...
+
+
+def in_the_way(gates: tuple[Gate, ...], *, force: bool) -> tuple[Gate, ...]:
+    """The gates that keep a promotion from being done, by force or without."""
+    return tuple(gate for gate in unmet(gates) if not force or gate.name in _NEVER_FORCED)
+
+
+def refused_by(dataset: str, gates: tuple[Gate, ...], *, force: bool) -> Refused | None:
+    """Why it may not be; None where it may. All gates are told, met or not."""
+    way = in_the_way(gates, force=force)
+    if not way:
+        return None
+    first = way[0]
+    more = f", and {len(way) - 1} more gates are not met" if len(way) > 1 else ""
+    forced = "" if force else f"; to go on all the same: hikae promote {dataset} --force --yes"
+    remedy = f"{first.remedy or 'hikae status says what leads on'}{forced}"
+    return Refused(OPERATION, dataset, f"{first.name}: {first.value}{more}", remedy, tuple(map(gate_json, gates)))
+
+
+def _gates(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
+    dataset, force = str(record.arguments["dataset"]), bool(record.arguments["force"])
+    gates = world.gates()
+    refused = refused_by(dataset, gates, force=force)
+    if refused is not None:
+        raise refused
+    lacking = unmet(gates)
+    if not lacking:
+        return StepOutcome(f"all {len(gates)} are met")
+    return StepOutcome(f"forced, though {', '.join(f'{one.name}: {one.value}' for one in lacking)}")
+
+
+def _generation(world: PromotionWorld, _record: StepsRecord) -> StepOutcome:
+    name = world.keep_before()
+    return StepOutcome(name, {"generation_before": name})
+
+
+def _role(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
+    number = world.has_role()
+    if number is None:
+        # The primary may have come back since the first look, or the agent was down in between.
+        _gates(world, record)
+        number = world.take_role()
+    return StepOutcome(f"epoch {number}", {"epoch": number})
+
+
+def _serve(world: PromotionWorld, _record: StepsRecord) -> StepOutcome:
+    return StepOutcome(world.serve())
+
+
+def _start(world: PromotionWorld, _record: StepsRecord) -> StepOutcome:
+    return StepOutcome(world.run_hook("start").sentence())
+
+
+TABLE: tuple[Step[PromotionWorld], ...] = (
+    Step("gates", _gates),
+    Step("generation", _generation),
+    Step("role", _role),
+    Step("serve", _serve),
+    Step("start", _start),
+)

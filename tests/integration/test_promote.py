@@ -1,0 +1,83 @@
+"""`hikae promote` with real agents: the primary is gone, and its standby serves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from fakes.agents import Pair, pair
+from fakes.eventually import eventually
+
+STEPS = ["gates", "generation", "role", "serve", "start"]
+HOOKS = """[dataset.hooks]
+start = ["sh", "-c", "echo $HIKAE_DATASET $HIKAE_NODE $HIKAE_ROLE $HIKAE_EPOCH $HIKAE_REASON"]
+"""
+
+
+@pytest.fixture
+def both() -> Iterator[Pair]:
+    """Two agents that replicate a small tree."""
+    with pair(HOOKS) as one:
+        for number in range(20):
+            path = one.source / f"d{number % 4}/f{number}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(str(number) * 1_000)
+        one.begin()
+        yield one
+
+
+def test_the_standby_of_a_dead_primary_serves(both: Pair) -> None:
+    """In an epoch of its own, with the application started; what is written there afterwards is captured."""
+    both.alpha.kill()
+    done = both.beta.json("promote", "web", "--force", "--yes", "--reason", "alpha burns")
+    assert ("web", 2, "primary", STEPS) == (
+        done["dataset"], done["epoch"], done["role"], [one["name"] for one in done["steps"]],
+    )  # fmt: skip
+    assert done["steps"][-1]["result"].endswith("it said: web beta primary 2 alpha burns")
+    assert sum(one["ms"] for one in done["steps"]) == done["rto_ms"]
+    entries = both.beta.look()["commit"]["entries"]
+    (both.target / "written on beta").touch()
+    eventually(lambda: entries + 1 == both.beta.look()["commit"]["entries"])
+    assert done["steps"][1]["result"] == done["generation_before"]
+
+
+def test_a_primary_that_lives_is_no_reason(both: Pair) -> None:
+    """Exit 3 and the gates, and nothing has changed; --dry-run says the same without a refusal."""
+    refused = both.beta.run("promote", "web", "--yes", "--json")
+    told = json.loads(refused.stdout)
+    assert (3, True) == (refused.returncode, told["refused"])
+    gates = {one["name"]: one for one in told["gates"]}
+    assert (False, "alpha answers: it is the primary, in epoch 1") == (
+        gates["primary"]["ok"],
+        gates["primary"]["value"],
+    )
+    plan = both.beta.json("promote", "web", "--dry-run")
+    assert [one["ok"] for one in told["gates"]] == [one["ok"] for one in plan["gates"]]
+    assert ("standby", 1) == (both.beta.look()["role"], both.beta.look()["epoch"])
+    both.mirror()
+
+
+def test_where_it_is_no_standby_it_is_refused(both: Pair) -> None:
+    """On the primary, and of a dataset that nobody knows."""
+    wrong, unknown = both.alpha.run("promote", "web", "--yes"), both.beta.run("promote", "nothing", "--yes")
+    assert (3, 4) == (wrong.returncode, unknown.returncode)
+    assert ("hikae promote web" in wrong.stderr, "Traceback" in wrong.stderr + unknown.stderr) == (True, False)
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_a_promotion_that_was_killed_goes_on(both: Pair, step: int) -> None:
+    """Killed at a moment of it, it comes to its end with the next start, by itself."""
+    both.alpha.kill()
+    both.beta.kill()
+    record = {
+        "version": 1, "kind": "promotion", "began": 1, "facts": {}, "doing": STEPS[step],
+        "arguments": {"dataset": "web", "reason": "", "approved_by": "", "typist": "", "force": True, "lost": []},
+        "done": [{"name": name, "ms": 1, "result": "", "failed": False} for name in STEPS[:step]],
+    }  # fmt: skip
+    (both.home(both.beta) / "promotion.json").write_text(json.dumps(record))
+    both.beta.start()
+    both.beta.up()
+    eventually(lambda: ("primary", 2) == (both.beta.look().get("role"), both.beta.look().get("epoch")))
+    eventually(lambda: not (both.home(both.beta) / "promotion.json").exists())
