@@ -232,7 +232,8 @@ HookOrNone = Annotated[Hook | None, BeforeValidator(rules.hook), Written(Hook.as
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """The operator's programs: what starts and stops the application, and what brings it to rest for a generation."""
+    """The operator's programs: what starts and stops the application, what accompanies its changes of node, and what brings it to
+    rest for a generation."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
@@ -245,6 +246,21 @@ class Hooks:
     on_fenced: Annotated[
         HookOrNone, Key('["systemctl", "stop", "shop"]', "stops it on a node that has met a higher epoch", acts=False)
     ] = None
+    before_promote: Annotated[
+        HookOrNone, Key('["shop-check"]', "runs before a standby becomes the primary", acts=False)
+    ] = None
+    after_promote: Annotated[
+        HookOrNone, Key('["shop-announce"]', "runs after it serves as the primary", acts=False)
+    ] = None
+    before_demote: Annotated[
+        HookOrNone, Key('["shop-drain"]', "runs before a primary becomes a standby", acts=False)
+    ] = None
+    after_demote: Annotated[
+        HookOrNone, Key('["shop-announce"]', "runs after a primary has become a standby", acts=False)
+    ] = None
+    probe: Annotated[HookOrNone, Key('["shop-probe"]', "says whether what a rehearsal started serves", acts=False)] = (
+        None
+    )
     before_freeze: Annotated[
         HookOrNone, Key('["shop-backup", "begin"]', "brings the application to rest before its tree stands still")
     ] = None

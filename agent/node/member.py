@@ -155,19 +155,26 @@ class Member:
             self._tended.reopen()
 
     def take_role(self, record: RoleRecord) -> None:
-        """From now on this node is what the record says, durably; what is open is closed, and the other side opened. Raises
-        ``StoreFailed``: it is what it was then; ``CalledOff`` when the dataset is to rest: it opens as that later."""
+        """From now on this node is what the record says, durably; what is open is closed, and opened as that. Raises
+        ``StoreFailed``: it is what it was then; ``CalledOff`` when the dataset is to rest, and nothing was changed."""
         home = self._around.home(self.dataset)
         with self._tending:
+            if self._rests:
+                raise CalledOff("change the role", self.dataset.name, "it is to rest", "it goes on when it runs again")
+            # First, so that no call of a primary writes the record meanwhile.
+            self._tended.close()
             try:
+                home.mkdir(parents=True, exist_ok=True, mode=0o700)
                 write_record(home / ROLE, record)
-                rewound.forget_mark(home)
+                if record.handed_over is None:
+                    rewound.forget_mark(home)
             except OSError as error:
                 reason, remedy = error.strerror or str(error), "free space in the state directory"
                 raise StoreFailed("change the role", self.dataset.name, reason, remedy) from error
-            for code in (FENCED, REWOUND):
-                self.board.clear(code)
-            self.reopen()
+            finally:
+                for code in (FENCED, REWOUND):
+                    self.board.clear(code)
+                self._tended.reopen()
 
     def rest(self) -> None:
         """Close what is open, and open nothing before :meth:`go_on`. Waits."""

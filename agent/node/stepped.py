@@ -37,7 +37,8 @@ class SteppedRun:
 class StepsKind(Generic[World]):
     """A list of steps that a dataset knows. ``name``: as its record has it, which is the file ``file`` of the dataset's state;
     ``words``: as people call it; ``code``: the problem by which a failure is told; ``world``: what its steps act on; ``goes_on``:
-    whether one that a crash left undone may go on now; ``ended``: told of what came to its end, before anybody else is."""
+    whether one that a crash left undone may go on now; ``ended``: given the record at its end, failed or not, before that is
+    forgotten; after a crash then it is given it again."""
 
     name: str
     file: str
@@ -82,8 +83,7 @@ class SteppedWork:
                 raise TryAgain(f"begin {kind.words}", self._dataset, "the agent stops", "type it again once it is back")
             busy = self._under_way()
             if busy is not None:
-                reason = f"{busy.words} is under way already"
-                raise TryAgain(f"begin {kind.words}", self._dataset, reason, "hikae status shows how far it is")
+                raise self._refused(kind, busy)
             self._board.clear(kind.code)
             runner = self._runner(kind)
             return self._start(kind, lambda world: runner.begin(kind.name, kind.table, world, arguments), arguments)
@@ -94,10 +94,7 @@ class SteppedWork:
             return
         with self._lock:
             for kind in self._kinds.values():
-                runner = self._runner(kind)
-                record = runner.under_way() if kind.goes_on() else None
-                if record is not None:
-                    self._go_on(kind, runner, record)
+                if kind.goes_on() and self._goes_on(kind):
                     return
 
     def leave(self) -> None:
@@ -108,6 +105,12 @@ class SteppedWork:
         """Wait until it has ended."""
         if self._thread is not None:
             self._thread.join()
+
+    def _refused(self, wanted: AnyKind, busy: AnyKind) -> TryAgain:
+        doing = self._run.doing if self._run is not None else ""
+        reason = f"{busy.words} is under way already" + (f", at the step {doing}" if doing else "")
+        remedy = f"hikae status {self._dataset} shows how far it is; type this again when it has ended"
+        return TryAgain(f"begin {wanted.words}", self._dataset, reason, remedy)
 
     def again(self) -> None:
         """It may go on."""
@@ -123,7 +126,20 @@ class SteppedWork:
         return next((kind for kind in self._kinds.values() if self._runner(kind).under_way() is not None), None)
 
     def _runner(self, kind: AnyKind) -> StepsRunner:
-        return StepsRunner(self._home / kind.file, self._clock)
+        return StepsRunner(self._home / kind.file, self._clock, kind.ended)
+
+    def _goes_on(self, kind: AnyKind) -> bool:
+        runner = self._runner(kind)
+        try:
+            record = runner.under_way()
+        except (HikaeError, OSError) as error:
+            # Nothing else of the dataset waits for it.
+            remedy = error.remedy if isinstance(error, HikaeError) else "look at the state directory"
+            self._tell(kind, f"what was under way cannot be read: {error}", remedy)
+            return False
+        if record is not None:
+            self._go_on(kind, runner, record)
+        return record is not None
 
     def _go_on(self, kind: AnyKind, runner: StepsRunner, record: StepsRecord) -> None:
         _log.info("what was under way goes on", dataset=self._dataset, kind=kind.name, step=record.doing)
@@ -139,9 +155,7 @@ class SteppedWork:
 
     def _do(self, kind: AnyKind, run: SteppedRun, act: Callable[[], StepsRecord]) -> None:
         try:
-            record = act()
-            kind.ended(record)
-            run.record = record
+            run.record = act()
             self._board.clear(kind.code)
         except (CalledOff, Refused) as error:
             # It goes on later; or nothing was changed, and who typed it reads why.
@@ -149,11 +163,17 @@ class SteppedWork:
         except HikaeError as error:
             run.error = error
             self._failed(kind, error)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            remedy = "free space in the state directory; it goes on by itself then"
+            run.error = HikaeError(f"keep the steps of {kind.words}", self._dataset, reason, remedy)
+            self._failed(kind, run.error)
         finally:
             run.done.set()
 
     def _failed(self, kind: AnyKind, error: HikaeError) -> None:
         _log.error("a list of steps failed", dataset=self._dataset, kind=kind.name, reason=str(error))
-        message = f"the last {kind.name} failed: {error.sentence}"
-        remedy = error.remedy or "type it again"
+        self._tell(kind, f"the last {kind.name} failed: {error.sentence}", error.remedy or "type it again")
+
+    def _tell(self, kind: AnyKind, message: str, remedy: str) -> None:
         self._board.put(Problem(kind.code, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))

@@ -163,7 +163,8 @@ def reign_of(
 def _settle_epoch(role: Path, catalog: Catalog, node: str, above: int) -> None:
     recorded, known = read_record(role), catalog.lineage
     reign = reign_of(recorded, known, node, above)
-    settled = RoleRecord(Role.PRIMARY, reign)
+    given_up = recorded.handed_over if recorded is not None and recorded.epoch == reign else None
+    settled = RoleRecord(Role.PRIMARY, reign, handed_over=given_up)
     if not known or known[-1] != reign:
         write_record(role, replace(settled, begun=False))
         catalog.begin_epoch(reign)

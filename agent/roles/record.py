@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,24 @@ _RECORDED = (Role.PRIMARY, Role.STANDBY)
 
 
 @dataclass(frozen=True, slots=True)
+class HandedOver:
+    """That a primary has given its place up, at ``since`` (UTC ns): to the node ``to``, which reigns in epoch ``number``. Nothing
+    serves here from then on."""
+
+    to: str
+    number: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class RoleRecord:
     """``role``: primary or standby; the owner of ``epoch`` is the primary. ``begun``: on a primary, whether its catalog has the
-    epoch; one that was begun is never begun again, one that was not is."""
+    epoch; one that was begun is never begun again, one that was not is. ``handed_over``: to whom a primary gave its place up."""
 
     role: Role
     epoch: Epoch
     begun: bool = True
+    handed_over: HandedOver | None = None
 
 
 def read_record(path: Path) -> RoleRecord | None:
@@ -57,7 +68,7 @@ def read_record(path: Path) -> RoleRecord | None:
 def write_record(path: Path, record: RoleRecord) -> None:
     """Replace the record durably. Raises ``OSError``; the old one stands then."""
     epoch = record.epoch
-    found = {
+    found: dict[str, Any] = {
         "version": _VERSION,
         "role": record.role.value,
         "number": epoch.number,
@@ -65,6 +76,8 @@ def write_record(path: Path, record: RoleRecord) -> None:
         "token": epoch.token.hex(),
         "begun": record.begun,
     }
+    if record.handed_over is not None:
+        found["handed_over"] = asdict(record.handed_over)
     write_durably(str(path), json.dumps(found).encode() + b"\n")
 
 
@@ -90,7 +103,17 @@ def _record(found: dict[str, Any]) -> RoleRecord:
         raise ValueError(found)
     if not isinstance(found["begun"], bool):
         raise ValueError(found)
-    return RoleRecord(role, epoch, found["begun"])
+    return RoleRecord(role, epoch, found["begun"], _handed_over(found.get("handed_over")))
+
+
+def _handed_over(found: Any) -> HandedOver | None:
+    """Raises as :func:`_record` does."""
+    if found is None:
+        return None
+    to, number, since = found["to"], found["number"], found["since"]
+    if not isinstance(to, str) or not to or type(number) is not int or number < 1 or type(since) is not int:
+        raise ValueError(found)
+    return HandedOver(to, number, since)
 
 
 def _damaged(path: Path) -> Damaged:

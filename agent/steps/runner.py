@@ -67,11 +67,13 @@ class StepsRunner:
     """Steps of one list at a time, whose record is the file ``path``. Belongs to one thread at a time.
 
     A step that raises ``CalledOff`` (the agent stops), or anything that is no ``HikaeError``, leaves the record as a crash
-    would; any other ``HikaeError`` is a failure: steps that are run always follow, the record goes, and the error is raised."""
+    would; any other ``HikaeError`` is a failure: steps that are run always follow, the record goes, and the error is raised.
+    ``ended`` is given the record when all was run, before it goes; after a crash then it is given it again."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, ended: Callable[[StepsRecord], None] = lambda _record: None) -> None:
         self._path = path
         self._clock = clock
+        self._ended = ended
 
     def under_way(self) -> StepsRecord | None:
         """What a crash, or an end of the agent, left undone. Raises ``Damaged``, ``OSError``."""
@@ -129,6 +131,7 @@ class StepsRunner:
             ms = round((self._clock.monotonic() - began) * 1000)
             record = record.ended(StepDone(step.name, ms, outcome.result, failed), outcome.learned)
             write_steps(self._path, record)
+        self._ended(record)
         forget_steps(self._path)
         return record, first
 

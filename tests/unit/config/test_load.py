@@ -93,7 +93,18 @@ timeout = "60s"
 """
 
 
-HOOKS = ("start", "stop", "on_fenced", "before_freeze", "after_thaw")
+HOOKS = (
+    "start",
+    "stop",
+    "on_fenced",
+    "before_promote",
+    "after_promote",
+    "before_demote",
+    "after_demote",
+    "probe",
+    "before_freeze",
+    "after_thaw",
+)
 
 
 def write(folder: Path, text: str, **datasets: str) -> str:
@@ -124,7 +135,7 @@ def test_the_contract_loads(tmp_path: Path) -> None:
     assert Brake(0.3, 0.5, 900, 100) == web.brake
     assert Limits(first_sync=(Limit((1320, 300), 80_000_000),)) == web.limits
     stop = Hook(("systemctl", "stop", "shop"), 90, 1, "go-on")
-    assert Hooks(Hook(("systemctl", "start", "shop")), stop, Hook(()), None, None, 60) == web.hooks
+    assert Hooks(Hook(("systemctl", "start", "shop")), stop, Hook(()), timeout=60) == web.hooks
 
 
 def test_what_is_written_empty_is_not_set(tmp_path: Path) -> None:

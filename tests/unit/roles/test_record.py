@@ -9,7 +9,7 @@ import pytest
 
 from agent.core.errors import Damaged
 from agent.core.ids import Epoch
-from agent.roles.record import ROLE, RoleRecord, following, keeps_with, read_record, write_record
+from agent.roles.record import ROLE, HandedOver, RoleRecord, following, keeps_with, read_record, write_record
 from agent.status.state import Role
 
 TOKEN = b"t" * 16
@@ -25,6 +25,22 @@ def test_a_record_is_read_back(tmp_path: Path, role: Role, begun: bool) -> None:
     record = RoleRecord(role, following(4, "alpha"), begun)
     write_record(path, record)
     assert (record, 5, "alpha") == (read_record(path), record.epoch.number, record.epoch.owner)
+
+
+def test_who_was_handed_the_place_is_read_back(tmp_path: Path) -> None:
+    """And what a record of today does not know is passed over."""
+    record = RoleRecord(Role.PRIMARY, following(4, "alpha"), handed_over=HandedOver("beta", 6, 7))
+    write_record(tmp_path / ROLE, record)
+    (tmp_path / ROLE).write_text(json.dumps({**json.loads((tmp_path / ROLE).read_text()), "moon": "full"}))
+    assert record == read_record(tmp_path / ROLE)
+
+
+@pytest.mark.parametrize("given", [7, {}, {"to": "", "number": 2, "since": 1}, {"to": "beta", "number": 0, "since": 1}])
+def test_a_place_handed_to_nobody_is_an_error(tmp_path: Path, given: object) -> None:
+    """It is damage, not a primary that may serve."""
+    (tmp_path / ROLE).write_text(json.dumps({**SOUND, "handed_over": given}))
+    with pytest.raises(Damaged):
+        read_record(tmp_path / ROLE)
 
 
 def test_two_reigns_of_one_number_differ() -> None:
