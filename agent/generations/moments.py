@@ -120,7 +120,7 @@ def moment_at(reader: Reading, dataset: str, said: str, asking: Watching) -> Mom
 def newest_at(reader: Reading, time: int) -> CommitNumber:
     """The newest commit at that moment (UTC ns). Moments are shown to the microsecond: all of it counts, so that the time of a
     commit names that commit."""
-    return reader.newest_before(time + _SHOWN)
+    return reader.readable_up_to(reader.newest_before(time + _SHOWN))
 
 
 def oldest_readable(reader: Reading) -> Commit | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, object_id
@@ -23,14 +24,19 @@ _TABLES = ("object", "name", "owed")
 
 @dataclass
 class KeptHistory:
-    """A catalog beside a model of every state that it ever had. ``rows``, ``commits``: its horizons; ``kept``: what is kept, by
-    number and owner."""
+    """A catalog beside a model of every state that it ever had. ``rows``, ``commits``, ``whole``: its horizons; ``kept``: what is
+    kept, by number and owner; ``times``: of each commit (ns); ``anew``: those that follow nothing; ``thinned``: those that went
+    as others of their second stay."""
 
     catalog: Catalog
     chance: random.Random
     model: DictCatalog = field(default_factory=DictCatalog)
     rows: CommitNumber = NOTHING
     commits: CommitNumber = NOTHING
+    whole: CommitNumber = NOTHING
+    times: dict[CommitNumber, int] = field(default_factory=dict)
+    anew: set[CommitNumber] = field(default_factory=set)
+    thinned: set[CommitNumber] = field(default_factory=set)
     kept: dict[tuple[CommitNumber, str], KeptCommit] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -40,16 +46,27 @@ class KeptHistory:
     def readable(self) -> list[CommitNumber]:
         """Every moment that must read as it was."""
         kept = {one.number for one in self.kept.values() if one.rows}
-        return [moment for moment in sorted(self.model.states) if moment and (moment >= self.rows or moment in kept)]
+        return [moment for moment in self._moments() if moment >= self.rows or moment in kept]
 
     def known(self) -> list[CommitNumber]:
         """Every commit of which what it says of itself must be there."""
         kept = {number for number, _ in self.kept}
-        return [moment for moment in sorted(self.model.states) if moment and (moment >= self.commits or moment in kept)]
+        return [moment for moment in self._moments() if moment >= self.commits or moment in kept]
+
+    def _moments(self) -> list[CommitNumber]:
+        return [moment for moment in sorted(self.model.states) if moment and moment not in self.thinned]
 
     def run(self, steps: int) -> None:
         """So many random acts; upkeep goes on by slices between them, as it does between commits."""
-        acts = [self.commit] * 6 + [self.keep, self.let_go, self.move_horizons, self.slice, self.slice, self.slice]
+        acts = [self.commit] * 6 + [
+            self.keep,
+            self.let_go,
+            self.move_horizons,
+            self.thin,
+            self.slice,
+            self.slice,
+            self.slice,
+        ]
         self.commit()
         for _ in range(steps):
             self.chance.choice(acts)()
@@ -67,8 +84,11 @@ class KeptHistory:
         self.model.stage(changes)
         if files := [decode_object(row).id for row in changes.puts if is_object(row)]:
             self.catalog.owe(seq, files[: chance.randrange(2)])
-        self.catalog.seal(Header(seq, NOTHING if anew else newest, seq, seq, True), PackEnd(0, 0))
+        self.times[seq] = time = self.times.get(newest, 0) + chance.choice((0, 300_000_000, 1_000_000_000))
+        self.catalog.seal(Header(seq, NOTHING if anew else newest, time, time, True), PackEnd(0, 0))
         self.model.seal(seq)
+        if anew or not newest:
+            self.anew.add(seq)
 
     def keep(self) -> None:
         """Somebody keeps some moment that can be read."""
@@ -95,13 +115,23 @@ class KeptHistory:
         self.rows = rows
         self.slice()
 
+    def thin(self) -> None:
+        """A part of history that is left gets thinner."""
+        before, self.whole = self.whole, max(self.whole, self.chance.choice(sorted(self.times)))
+        kept, numbers = {number for number, _ in self.kept}, sorted(self.times)
+        for one, following in pairwise(numbers):
+            same = self.times[one] // 10**9 == self.times[following] // 10**9
+            if max(before, self.rows) <= one < self.whole and same and one not in kept | self.anew:
+                self.thinned.add(one)
+        self.upkeep()
+
     def slice(self) -> None:
         """One slice of upkeep, if there is any."""
-        self.expiry.turn(Horizons(self.rows, self.commits))
+        self.expiry.turn(Horizons(self.rows, self.commits, self.whole))
 
     def upkeep(self) -> None:
         """One whole upkeep."""
-        while self.expiry.turn(Horizons(self.rows, self.commits)):
+        while self.expiry.turn(Horizons(self.rows, self.commits, self.whole)):
             pass
 
     def unequal(self) -> list[CommitNumber]:
@@ -125,13 +155,15 @@ class KeptHistory:
         ]
 
     def lingering(self) -> list[tuple[str, int, int]]:
-        """Rows of the database that no readable moment sees."""
+        """Rows of the database that no readable moment sees. One that lived on where history begins is judged when that is past
+        its end: thinned moments may have seen it there."""
         moments, connection = self.readable(), self.catalog._connection
         return [
             (table, since, until)
             for table in _TABLES
             for since, until in query(connection, f"select since, until from {table}")
             if not any(since <= moment < until for moment in moments)
+            and not any(max(since, self.rows) <= moment < until for moment in self.thinned if since < self.rows)
         ]
 
     def numbers(self) -> list[CommitNumber]:

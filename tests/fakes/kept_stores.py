@@ -61,7 +61,7 @@ class KeptDataset:
 
 @dataclass
 class KeptStores:
-    """``states``: the rows of each commit; ``taken``: when each generation was,
+    """``states``: the rows of each commit; ``times``: what it says of itself; ``taken``: when each generation was,
     ``promised``: until when each generation
     may not go, by what really passed (ns); ``gone``: before this moment history may have been let go."""
 
@@ -70,6 +70,7 @@ class KeptStores:
     dataset: KeptDataset = KeptDataset()
     states: dict[CommitNumber, Rows] = field(default_factory=dict)
     sealed: dict[CommitNumber, int] = field(default_factory=dict)
+    times: dict[CommitNumber, int] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
     promised: dict[str, int] = field(default_factory=dict)
     pinned: set[str] = field(default_factory=set)
@@ -128,6 +129,7 @@ class KeptStores:
         self.vault.unpin(CALL)
         self.rows = self.states[following] = rows
         self.sealed[following] = self.now
+        self.times[following] = max(now, self.times.get(before, 0))
 
     def take(self) -> None:
         """A generation of the newest commit."""
@@ -151,7 +153,7 @@ class KeptStores:
         begins = self.keeper.upkeep(self.catalog)
         self.gone = max(self.gone, self.now - self.dataset.history * _SECOND)
         for _ in range(self.chance.choice((0, 3, 1000, 1000))):
-            if not self.expiry.turn(Horizons(begins, begins)):
+            if not self.expiry.turn(Horizons(begins, begins, self.keeper.whole_since(self.catalog))):
                 break
 
     def expire(self) -> None:
@@ -275,9 +277,15 @@ class KeptStores:
         return ""
 
     def _in_reach(self) -> list[CommitNumber]:
-        """What stood when history begins for sure, and all that came after."""
+        """What stood when history begins for sure, and all that came after, but for what may be thinned."""
         before = [at for at, sealed in self.sealed.items() if sealed <= self.gone]
-        return [at for at in self.sealed if not before or at >= max(before)]
+        return [at for at in self.sealed if (not before or at >= max(before)) and not self._may_be_thinned(at)]
+
+    def _may_be_thinned(self, at: CommitNumber) -> bool:
+        """It is older than some minutes, and another of its second came after it."""
+        following = self.times.get(CommitNumber(at + 1))
+        is_old = self.now - self.sealed[at] >= 600 * _SECOND
+        return is_old and following is not None and following // _SECOND == self.times[at] // _SECOND
 
     def _readable(self) -> list[CommitNumber]:
         return self._in_reach() + [one.number for one in self.catalog.generations()]

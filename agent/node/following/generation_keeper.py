@@ -26,6 +26,8 @@ from agent.store.catalog.reader import Reading
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _SECOND = 10**9
 _MINUTE = 60 * _SECOND
+#: So long every commit stays; of what is older the last one of each second.
+_WHOLE = 10 * _MINUTE
 #: So many go in one upkeep: a commit may wait for it. The next one goes on.
 _AT_ONCE = 500
 _log = structlog.get_logger("node")
@@ -117,6 +119,10 @@ class GenerationKeeper:
             if newest is not None:
                 generation.note_passed(connection, moved.now, newest.number, moved.now - self._history)
         return moved.now
+
+    def whole_since(self, reader: Reading) -> CommitNumber:
+        """The commit from which on all of history is kept, and not only the last of each second."""
+        return reader.passed_before(self._retained(reader) - _WHOLE)
 
     @property
     def _history(self) -> int:

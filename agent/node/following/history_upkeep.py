@@ -44,12 +44,13 @@ def upkeep_of(
     floor: Callable[[Catalog], CommitNumber],
 ) -> HistoryUpkeep:
     """The upkeep of a standby's catalog. History reaches back for ``history``, for the brake's window, and to what the standby
-    itself needs, and to nothing before ``floor``; one of less than a minute is looked after as often as it is long."""
+    itself needs, and to nothing before ``floor``; one of less than a minute is looked after as often as it is long. What is older
+    than some minutes is thinned."""
 
     def wanted() -> Horizons:
-        least = floor(catalog)
-        oldest = max(min(keeper.upkeep(catalog), needed_history(local)), least)
-        return Horizons(oldest, oldest)
+        needed = needed_history(local)
+        oldest = max(min(keeper.upkeep(catalog), needed), floor(catalog))
+        return Horizons(oldest, oldest, min(keeper.whole_since(catalog), needed))
 
     pause = min(USUAL.pause, float(max(1, dataset().history)))
     return HistoryUpkeep(catalog, wanted, clock, replace(USUAL, pause=pause))
@@ -86,7 +87,7 @@ class HistoryUpkeep:
     def _slices(self, begun: float) -> bool:
         """Whether more is left of this upkeep."""
         horizons = self._horizons = self._horizons or self._wanted()
-        if horizons.rows == NOTHING:
+        if horizons.rows == horizons.whole == NOTHING:
             self._horizons = None
             return False
         at = begun

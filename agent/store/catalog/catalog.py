@@ -340,6 +340,14 @@ class Catalog(CatalogWriter):
             # Rows that ended are about to go, by which the sums are found again.
             self._staging.save(newest.number if newest is not None else NOTHING)
 
+    def begin_thinning(self, upto: CommitNumber) -> None:
+        """Of the moments before ``upto`` only the last one of each second can be read from now on. Raises as :meth:`keep`."""
+        newest = self.newest()
+        # Durable, and the sums with it, as where the horizon is raised.
+        with self.between_commits("thin history"):
+            self._set("thinning", upto)
+            self._staging.save(newest.number if newest is not None else NOTHING)
+
     @contextmanager
     def between_commits(self, operation: str, *, durable: bool = True) -> Iterator[apsw.Connection]:
         """A transaction of its own while nothing is staged. Not ``durable``: it is with the next commit, or after a power cut

@@ -9,75 +9,35 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from agent.core.errors import Refused
 from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.store.catalog import kept, leases, lists
 from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.ended_rows import ENDED_ROWS, Ended, EndedKey
+from agent.store.catalog.thinning import Thinning
 from agent.store.sqlite import query
 
 #: Rows that one slice looks at: some 20 ms with five indexes each.
 SLICE_ROWS = 500
-_Key: TypeAlias = tuple[Any, ...]  # Any: integers and bytes, as SQLite gives them
-#: ``(since, until, row or None, key …)``
-_Ended: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Horizons:
     """How far history is to reach: every moment from ``rows`` on can be read, and from ``commits`` on every commit is known by
-    number, times, digest and label. ``commits`` is not after ``rows``."""
+    number, times, digest and label. ``commits`` is not after ``rows``. Before ``whole`` only the last commit of each second is
+    kept."""
 
     rows: CommitNumber
     commits: CommitNumber
+    whole: CommitNumber = NOTHING
 
 
 #: Nothing goes.
 ALL_HISTORY = Horizons(NOTHING, NOTHING)
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """One table of rows that end: how the next ones are found, in the order of ``until`` and then their key, which is above
-    ``first``; how one is deleted."""
-
-    select: str
-    delete: str
-    first: _Key
-
-
-_OBJECTS = _Table(
-    # No object with a shorter row names parts of a list.
-    """select since, until, case when length(row) >= 120 then row end, id from object
-    where (until, id) > (?2, ?3) and until <= ?1 and until < 9223372036854775807 order by until, id limit ?4""",
-    "delete from object where until = ? and id = ?",
-    (-1,),
-)
-_NAMES = _Table(
-    """select since, until, null, parent, name from name
-    where (until, parent, name) > (?2, ?3, ?4) and until <= ?1 and until < 9223372036854775807
-    order by until, parent, name limit ?5""",
-    "delete from name where until = ? and parent = ? and name = ?",
-    (-1, b""),
-)
-_CHUNKS = _Table(
-    """select since, until, null, number from chunk
-    where (until, number) > (?2, ?3) and until <= ?1 and until < 9223372036854775807 order by until, number limit ?4""",
-    "delete from chunk where until = ? and number = ?",
-    (-1,),
-)
-#: There are few, so they need no index by time.
-_OWED = _Table(
-    """select since, until, null, object from owed
-    where (until, object) > (?2, ?3) and until <= ?1 and until < 9223372036854775807 order by until, object limit ?4""",
-    "delete from owed where until = ? and object = ?",
-    (-1,),
-)
-_TABLES = (_OBJECTS, _NAMES, _CHUNKS, _OWED)
-
-
-def unseen(ended: Sequence[_Ended], readable: Sequence[int]) -> list[_Ended]:
+def unseen(ended: Sequence[Ended], readable: Sequence[int]) -> list[Ended]:
     """Those of the rows, which all ended by the horizon, that none of the readable moments before it sees. ``readable`` rises."""
     found = []
     for row in ended:
@@ -96,7 +56,7 @@ class _Pass:
     readable: tuple[int, ...]
     moves: int
     table: int
-    at: _Key
+    at: EndedKey
 
 
 class Expiry:
@@ -107,6 +67,7 @@ class Expiry:
         self._catalog = catalog
         self.slice_rows = slice_rows
         self._pass: _Pass | None = None
+        self._thinning = Thinning(catalog)
 
     def turn(self, wanted: Horizons) -> bool:
         """One slice of what is to go; False when nothing is left. From the first on no moment before ``wanted.rows`` can be read
@@ -114,12 +75,17 @@ class Expiry:
 
         Raises ``Refused`` while a commit is staged or when ``wanted`` is ahead of the newest; ``TryAgain``, ``StoreFailed``."""
         newest = self._catalog.newest()
-        if max(wanted.rows, wanted.commits) > (newest.number if newest is not None else NOTHING):
+        if max(wanted.rows, wanted.commits, wanted.whole) > (newest.number if newest is not None else NOTHING):
             raise Refused("expire history", shown_commit(wanted.rows), "it is not sealed yet")
         try:
-            return self._expire_rows(wanted.rows) or self._expire_commits(wanted.commits)
+            return (
+                self._expire_rows(wanted.rows)
+                or self._thinning.turn(wanted.whole, self.slice_rows)
+                or self._expire_commits(wanted.commits)
+            )
         except BaseException:
             self._pass = None
+            self._thinning.begin_anew()
             raise
 
     def _expire_rows(self, horizon: CommitNumber) -> bool:
@@ -143,7 +109,7 @@ class Expiry:
         begun = [one for one in leases.readings(catalog.path) if judged <= one.number < horizon]
         catalog.keep_leased(begun)
         readable, moves = catalog.readable_before_horizon(), catalog.let_go_moves
-        return _Pass(horizon, judged, readable, moves, 0, (judged + 1, *_TABLES[0].first))
+        return _Pass(horizon, judged, readable, moves, 0, (judged + 1, *ENDED_ROWS[0].first))
 
     def _end_leases(self) -> None:
         """What was kept for a reader who is gone goes."""
@@ -154,7 +120,7 @@ class Expiry:
 
     def _slice(self, going: _Pass) -> bool:
         """Whether it was the last one of the pass."""
-        table = _TABLES[going.table]
+        table = ENDED_ROWS[going.table]
         with self._catalog.between_commits("expire history", durable=False) as connection:
             ended = query(connection, table.select, (going.horizon, *going.at, self.slice_rows))
             gone = unseen(ended, going.readable)
@@ -164,8 +130,8 @@ class Expiry:
                 going.at = (ended[-1][1], *ended[-1][3:])
                 return False
             going.table += 1
-            if going.table < len(_TABLES):
-                going.at = (going.judged + 1, *_TABLES[going.table].first)
+            if going.table < len(ENDED_ROWS):
+                going.at = (going.judged + 1, *ENDED_ROWS[going.table].first)
                 return False
             lists.drop_unnamed(connection, self.slice_rows)
             kept.set_judged(connection, going.horizon)

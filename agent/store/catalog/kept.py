@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import apsw
 
@@ -25,6 +25,14 @@ _KEPT_BY_NOBODY = """
 select number from commits where number < ? and number not in (select number from kept) order by number limit ?
 """
 _IS_READABLE = "select 1 from kept where number = ? and rows limit 1"
+#: Whether ``one``, a row of ``commits``, goes when history is thinned: one of the same second follows that is worth as much.
+PASSED_OVER = """
+(kind = 0 and label = '' and parent <> 0 and not exists (select 1 from epoch where first = one.number) and exists (
+    select 1 from (select time, consistent from commits where number > one.number order by number limit 1) as next
+    where next.time / 1000000000 = one.time / 1000000000 and next.consistent >= one.consistent))
+"""
+_STAYS = f"select not {PASSED_OVER} from commits as one where number = ?"  # noqa: S608 - the text above
+_REACH = "select key, value from meta where key in ('horizon', 'thinning', 'thinned', 'rows_thinned')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +48,50 @@ class KeptCommit:
     rows: bool = True
 
 
+class Reach(NamedTuple):
+    """From ``horizon`` on moments can be read: up to ``thinned`` the last one of each second, from ``thinning`` on every one; of
+    what is between the same will be said. The rows that only thinned commits saw are gone up to ``rows_thinned``."""
+
+    horizon: CommitNumber = NOTHING
+    thinning: CommitNumber = NOTHING
+    thinned: CommitNumber = NOTHING
+    rows_thinned: CommitNumber = NOTHING
+
+
 class Kept(Protocol):
     """Questions for whoever reads a catalog. All raise as its other methods do."""
 
     def horizon(self) -> CommitNumber:
-        """From here on every moment can be read; before it only what is kept."""
-        for (number,) in self._all("select value from meta where key = 'horizon'", ()):
-            return CommitNumber(number)
-        return NOTHING
+        """From here on moments can be read; before it only what is kept."""
+        return self.reach().horizon
+
+    def reach(self) -> Reach:
+        """How far back moments can be read, and how many."""
+        return Reach(**dict(self._all(_REACH, ())))
 
     def is_readable(self, at: CommitNumber) -> bool:
         """Whether the state at a commit can be read: no row of it was pruned."""
-        return at >= self.horizon() or bool(self._all(_IS_READABLE, (at,)))
+        reach = self.reach()
+        if at >= max(reach.horizon, reach.thinning) or at == reach.horizon == NOTHING:
+            return True
+        if at >= reach.horizon and self._stays(at, reach):
+            return True
+        return bool(self._all(_IS_READABLE, (at,)))
+
+    def readable_up_to(self, number: CommitNumber) -> CommitNumber:
+        """The newest commit not after ``number`` that stays when history is thinned; ``number`` itself where that is not
+        thinned. A few steps: at most a second of commits."""
+        while number >= self.horizon() and not self.is_readable(number):
+            before = self._all("select max(number) from commits where number < ?", (number,))[0][0]
+            if before is None:
+                return NOTHING
+            number = CommitNumber(before)
+        return number
+
+    def _stays(self, at: CommitNumber, reach: Reach) -> bool:
+        """Of a commit before ``reach.thinning``."""
+        found = self._all(_STAYS, (at,))
+        return bool(found) and (at < reach.thinned or bool(found[0][0]))
 
     def kept(self, owner: str | None = None) -> list[KeptCommit]:
         """What ``owner``, or anybody, keeps, by number."""
@@ -88,6 +128,16 @@ def give_up(connection: apsw.Connection, owner: str, numbers: Sequence[CommitNum
     """Its owner keeps these no more; what only they see is to be judged anew."""
     connection.executemany(_LET_GO, [(owner, number) for number in numbers])
     query(connection, "update meta set value = min(value, ?) where key = 'judged'", (min(numbers),))
+
+
+def set_thinned(connection: apsw.Connection, upto: CommitNumber) -> None:
+    """See ``Reach.thinned``."""
+    query(connection, "insert or replace into meta values ('thinned', ?)", (upto,))
+
+
+def set_rows_thinned(connection: apsw.Connection, upto: CommitNumber) -> None:
+    """See ``Reach.rows_thinned``."""
+    query(connection, "insert or replace into meta values ('rows_thinned', ?)", (upto,))
 
 
 def set_judged(connection: apsw.Connection, upto: CommitNumber) -> None:

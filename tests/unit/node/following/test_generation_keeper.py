@@ -145,3 +145,18 @@ def test_a_restart_goes_on_with_the_clock(kept: Kept) -> None:
     again = Kept(kept.catalog, kept.clock)
     assert begun_at + 60 * 10**9 == again.keeper.move_clock(kept.catalog)
     assert (True, "") == (len(this_boot()) > 30, this_boot(Path("/nowhere/boot_id")))
+
+
+def test_every_commit_of_the_last_ten_minutes_stays(tmpfs_dir: Path) -> None:
+    """By the retention clock: what was the newest before them may be thinned, and a jump of the clock thins nothing."""
+    with begun(str(tmpfs_dir / "catalog.db")) as catalog:
+        kept = Kept(catalog, SetClock())
+        kept.commit()
+        kept.keeper.upkeep(catalog)
+        kept.clock.set_by(YEAR)
+        kept.commit()
+        kept.keeper.upkeep(catalog)
+        found = [kept.keeper.whole_since(catalog)]
+        kept.clock.advance(601)
+        found.append(kept.keeper.whole_since(catalog))
+        assert [NOTHING, number(3)] == found

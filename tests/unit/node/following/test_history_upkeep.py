@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,15 +12,18 @@ from agent.apply.checkpoint import CHECKPOINT, LATE
 from agent.apply.commit_numbers import packed
 from agent.apply.holds import PINNED
 from agent.apply.needed_history import needed_history
+from agent.config.values import Dataset
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, ROOT, object_id
-from agent.node.following.history_upkeep import HistoryUpkeep, UpkeepLimits
+from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks
+from agent.node.following.history_upkeep import HistoryUpkeep, UpkeepLimits, upkeep_of
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiry import Horizons
 from agent.store.local import Local
 from agent.store.sqlite import query
+from fakes.kept_stores import KeptDataset
 from fakes.store_fakes import begun, dir_row, file_row, header, number
 
 COMMITS = 40
@@ -132,3 +136,22 @@ def test_a_standby_of_which_nothing_is_known_needs_all(tmp_path: Path) -> None:
     """Nothing goes before it equals anything."""
     with Local.open(str(tmp_path / "local.db")) as local:
         assert NOTHING == needed_history(local)
+
+
+def test_what_is_older_than_some_minutes_is_thinned_up_to_what_the_standby_needs(tmp_path: Path) -> None:
+    """By the upkeep as a standby makes it: one commit a second stays of what came before its checkpoint."""
+    clock = ManualClock()
+    dataset = cast(Dataset, KeptDataset())
+    keeper = GenerationKeeper(RetentionTicks(clock, "boot"), lambda: dataset)
+    path = str(tmp_path / "catalog.db")
+    with begun(path) as catalog, Local.open(str(tmp_path / "local.db")) as local:
+        for seq in range(2, COMMITS + 1):
+            catalog.write(Changes([dir_row(ROOT, seq)]), header(seq, time=seq // 4 * 10**9))
+        local.set_value(CHECKPOINT, packed((number(10),)))
+        upkeep = upkeep_of(catalog, local, clock, lambda: dataset, keeper, lambda _: NOTHING)
+        for seconds in (0, 601, 60):
+            clock.advance(seconds)
+            for _ in range(20):
+                upkeep.turn()
+                clock.advance(0.1)
+        assert [1, 3, 7, 10, 11] == [one.number - number(0) for one in catalog.commits(NOTHING, 5)]
