@@ -10,7 +10,7 @@ from collections.abc import Callable
 from agent.core.clock import Clock
 from agent.core.ids import NOTHING, CommitNumber
 from agent.store.catalog.catalog import Catalog
-from agent.store.catalog.expiry import Expiry, Horizons
+from agent.store.catalog.expiring.expiry import Expiry, Horizons
 from agent.store.local import Local
 
 PAUSE = 60.0

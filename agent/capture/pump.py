@@ -27,7 +27,7 @@ from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import CAPTURE_FAILED
 from agent.fs.thaw_guard import Freezing
 from agent.store.catalog.catalog import Catalog
-from agent.store.catalog.expiry import Horizons
+from agent.store.catalog.expiring.expiry import Horizons
 from agent.store.doubt import doubt_what_may_be_older
 from agent.watch.hint import Hint, Look, Passing
 from agent.watch.settle import Settle

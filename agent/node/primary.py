@@ -45,7 +45,7 @@ from agent.roles.assignment import Assignment
 from agent.roles.rewound import Rewound
 from agent.roles.rollback.root_facts import RootFacts
 from agent.store.catalog.catalog import Catalog
-from agent.store.catalog.expiry import Horizons
+from agent.store.catalog.expiring.expiry import Horizons
 from agent.store.catalog.reader import CatalogReader
 from agent.store.local import Local
 from agent.store.vault.vault import Vault

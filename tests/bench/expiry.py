@@ -12,7 +12,7 @@ from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, commit_number, object_id
 from agent.node.following.history_upkeep import HistoryUpkeep, UpkeepLimits
 from agent.store.catalog.catalog import Catalog, Header
-from agent.store.catalog.expiry import Horizons
+from agent.store.catalog.expiring.expiry import Horizons
 from bench.figures import Row, Spec, alone
 from bench.job import Bench
 from fakes.store_fakes import EPOCH, dir_row, file_row, name_row

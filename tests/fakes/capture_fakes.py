@@ -28,7 +28,7 @@ from agent.core.row_checks import check_row
 from agent.core.rows import ChunkRow, NameRow, ObjectRow, decode_object, is_object, key_of, object_key
 from agent.fs.handles import can_open_by_handle
 from agent.store.catalog.catalog import Catalog, CatalogReader
-from agent.store.catalog.expiry import ALL_HISTORY
+from agent.store.catalog.expiring.expiry import ALL_HISTORY
 from agent.store.local import Local
 from agent.store.pieces import VaultChunks
 from agent.watch.hint import Hint, Look, Passing, waits_for_nothing

@@ -10,7 +10,7 @@ from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, object_id
 from agent.core.rows import decode_object, is_object, key_of
 from agent.store.catalog.catalog import Catalog, Header
-from agent.store.catalog.expiry import Expiry, Horizons
+from agent.store.catalog.expiring.expiry import Expiry, Horizons
 from agent.store.catalog.kept import KeptCommit
 from agent.store.sqlite import query
 from agent.store.vault.pack import PackEnd

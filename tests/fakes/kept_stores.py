@@ -25,7 +25,7 @@ from agent.core.rows import (
 from agent.generations.taking import SourceAnswer, WantedGeneration
 from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.store.catalog.catalog import Catalog, Header
-from agent.store.catalog.expiry import Expiry, Horizons
+from agent.store.catalog.expiring.expiry import Expiry, Horizons
 from agent.store.catalog.generation import Cause
 from agent.store.catalog.leases import Lease, take_lease
 from agent.store.collection import CollectionLimits, collect

@@ -13,7 +13,7 @@ from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number
 from agent.core.rows import ObjectRow, encode_name, encode_object, key_of
 from agent.store.catalog.catalog import Catalog, CatalogLimits, Header
-from agent.store.catalog.expiry import Expiry, Horizons
+from agent.store.catalog.expiring.expiry import Expiry, Horizons
 from agent.store.vault.codec import StoredChunk, pack_chunk
 
 Item = TypeVar("Item")

@@ -35,10 +35,10 @@ def test_a_generation_holds_what_was_written_before() -> None:
             "generations", "unpin", "web", "release"
         )
         noted = ["generation-taken", "generation-taken", "generation-unpinned"]
-        eventually(lambda: noted == codes_of(both.alpha.json("events", "web")))
-        assert noted == codes_of(both.beta.json("events", "web"))
-        eventually(lambda: both.alpha.dataset()["generations"]["count"] == 2)
-        assert ("beta", 1) == (both.alpha.dataset()["history"]["node"], both.alpha.dataset()["history"]["wanted"])
+        eventually(lambda: noted == codes_of(both.alpha.json("events", "web"))[:3])
+        assert noted == codes_of(both.beta.json("events", "web"))[:3]
+        assert ("beta", 1) == tuple(both.alpha.dataset()["history"][key] for key in ("node", "wanted"))
+        assert "beta" == both.alpha.dataset()["generations"]["node"]
 
 
 def codes_of(events: list[dict[str, str]]) -> list[str]:

@@ -15,7 +15,7 @@ from agent.core.errors import Refused, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.node.following.generation_keeper import GenerationKeeper
 from agent.store.catalog.catalog import Catalog
-from agent.store.catalog.expiry import Expiry, Horizons
+from agent.store.catalog.expiring.expiry import Expiry, Horizons
 from agent.store.local import Local
 
 

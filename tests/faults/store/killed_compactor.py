@@ -10,7 +10,7 @@ import sys
 
 from agent.core.ids import NOTHING, Epoch
 from agent.store.catalog.catalog import Catalog, CatalogLimits
-from agent.store.catalog.expiry import Expiry, Horizons
+from agent.store.catalog.expiring.expiry import Expiry, Horizons
 from agent.store.collection import CollectionLimits, collect
 from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack_use import CompactionLimits

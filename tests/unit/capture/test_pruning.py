@@ -10,7 +10,7 @@ from agent.core.commit import Changes
 from agent.core.ids import NOTHING, CommitNumber, Epoch, commit_number
 from agent.core.rows import encode_name
 from agent.store.catalog.catalog import Catalog, Header
-from agent.store.catalog.expiry import Horizons
+from agent.store.catalog.expiring.expiry import Horizons
 from agent.store.doubt import facts_mark
 from agent.store.local import Local
 

@@ -20,7 +20,7 @@ from agent.core.ids import NOTHING, ROOT, object_id
 from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.node.following.history_upkeep import HistoryUpkeep, UpkeepLimits, upkeep_of
 from agent.store.catalog.catalog import Catalog
-from agent.store.catalog.expiry import Horizons
+from agent.store.catalog.expiring.expiry import Horizons
 from agent.store.local import Local
 from agent.store.sqlite import query
 from fakes.kept_stores import KeptDataset

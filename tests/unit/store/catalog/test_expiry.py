@@ -15,7 +15,7 @@ from agent.core.errors import NotFound, Refused, StoreFailed
 from agent.core.ids import NOTHING, ROOT, object_id
 from agent.core.rows import object_key
 from agent.store.catalog.catalog import Catalog
-from agent.store.catalog.expiry import Expiry, Horizons, unseen
+from agent.store.catalog.expiring.expiry import Expiry, Horizons, unseen
 from agent.store.catalog.kept import KeptCommit
 from agent.store.vault.pack import PackEnd
 from fakes.kept_histories import KeptHistory

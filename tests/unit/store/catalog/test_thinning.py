@@ -12,7 +12,7 @@ from agent.core.commit import Changes, Provenance
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, ROOT, CommitNumber, object_id
 from agent.store.catalog.catalog import Catalog
-from agent.store.catalog.expiry import Expiry, Horizons
+from agent.store.catalog.expiring.expiry import Expiry, Horizons
 from agent.store.catalog.kept import KeptCommit
 from agent.store.catalog.leases import take_lease
 from fakes.store_fakes import begun, dir_row, file_row, flat, header, number
@@ -90,6 +90,7 @@ def test_it_goes_on_after_a_restart(tmpfs_dir: Path, catalog: Catalog) -> None:
     path = catalog.path
     before = {seq: flat(catalog.rows_at(number(seq))) for seq in (5, 9, 13)}
     catalog.close()
+    done = 0
     for slices in range(1, 40):
         with Catalog.open(path) as again:
             done = thin(again, number(NEWEST), slices, slice_rows=2)

@@ -14,8 +14,8 @@ from agent.core.errors import Refused
 from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.store.catalog import kept, leases, lists
 from agent.store.catalog.catalog import Catalog
-from agent.store.catalog.ended_rows import ENDED_ROWS, Ended, EndedKey
-from agent.store.catalog.thinning import Thinning
+from agent.store.catalog.expiring.ended_rows import ENDED_ROWS, Ended, EndedKey
+from agent.store.catalog.expiring.thinning import Thinning
 from agent.store.sqlite import query
 
 #: Rows that one slice looks at: some 20 ms with five indexes each.

@@ -19,7 +19,7 @@ import apsw
 from agent.core.ids import NOTHING, CommitNumber
 from agent.store.catalog import kept, leases, lists
 from agent.store.catalog.catalog import Catalog
-from agent.store.catalog.ended_rows import ENDED_ROWS, Ended, EndedKey
+from agent.store.catalog.expiring.ended_rows import ENDED_ROWS, Ended, EndedKey
 from agent.store.sqlite import query
 
 #: The next commits from one on, and of each whether it goes.
