@@ -17,6 +17,10 @@ need stress-ng stress-ng
 need tc iproute2
 need rsync rsync
 need fusermount3 fuse3
+need haproxy haproxy
+need keepalived keepalived
+need curl curl
+need promtool prometheus
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
