@@ -96,7 +96,7 @@ class Rig:
         self.side = Side(self.dataset, self.stores, self.local, self.board, self.clock)
         record = CheckRecord("web", self.local, self.board, self.clock)
         self.checks = ScheduledChecks(self.side, record, self.board, self.clock, self.slot, limits)
-        self.checks.tick()
+        self._look()
 
     def put_files(self) -> None:
         """So many of one chunk each, in one commit."""
@@ -112,12 +112,16 @@ class Rig:
         """How many chunks were read since the last call, a start's own look included, and are by then, at two looks."""
         self.clock.advance(seconds)
         for _ in range(2):
-            self.checks.tick()
-            if self.checks._thread is not None:
-                self.checks._thread.join(60)
+            self._look()
         self.checks.tick()
         read, self._counted = len(self.reads) - self._counted, len(self.reads)
         return read
+
+    def _look(self) -> None:
+        """To the end of what is begun."""
+        self.checks.tick()
+        if self.checks._thread is not None:
+            self.checks._thread.join(60)
 
     def facts(self) -> VaultVerified:
         return self.checks.record.facts()
