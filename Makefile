@@ -1,6 +1,7 @@
 # Every target sets up what it needs. `make test` on a fresh Debian 12 takes python3, python3-venv and make.
 
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 STAMP := $(VENV)/.stamp
 RUN := $(VENV)/bin/python -m
@@ -37,8 +38,9 @@ demo: $(STAMP)
 	$(VENV)/bin/hikae demo $(ARGS)
 
 # A directory of its own: pytest itself cannot remove the very deep trees that a test which was killed leaves behind.
+# On two processors at once: WORKERS=0 runs one test after another, as a debugger wants it.
 test: $(STAMP) debian
-	@top=$$(mktemp -d) && code=0 && { $(RUN) pytest --basetemp="$$top/t" $(ARGS) || code=$$?; } && rm -rf "$$top" && exit $$code
+	@top=$$(mktemp -d) && code=0 && { $(RUN) pytest --basetemp="$$top/t" -n $(WORKERS) --dist worksteal $(ARGS) || code=$$?; } && rm -rf "$$top" && exit $$code
 
 # Two bare Debian hosts and an administrator's machine, by the blocks of the README; needs root, systemd-nspawn and debootstrap.
 hosts:
