@@ -1,7 +1,8 @@
 """Programs of the operator's: one is run, bounded in time and in words, and what it said is kept.
 
 It is executed and never forked (a fork of a process that runs gRPC is none that works), in a session of its own, as a list of
-words that no shell reads. It inherits no descriptor but its two ends: nothing to read, and a pipe for what it says.
+words that no shell reads. It inherits no descriptor but its two ends: nothing to read, and a pipe for what it says. Where the
+service manager answers, it runs in a transient unit of its own, outside of the agent's sandbox.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ import select
 import shlex
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO
 
 from agent.config.units import printable, shown_value
 from agent.config.values import Hook, Hooks
 from agent.core.errors import CalledOff, HikaeError
+from agent.steps.attended import Attended, AttendedProgram, AttendLimits, attend
 from agent.steps.session import kill_all
+from agent.steps.transient import service_manager, unit_name
 
 #: What the service manager tells the agent is not for programs that the agent runs.
 _OURS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "MAINPID")
@@ -94,11 +97,17 @@ class HookFailed(HikaeError):
 
 class HookRunner:
     """Runs the hooks of one dataset, in the caller's thread. ``is_ending``: whether the caller wants an end of it; a program that
-    runs then is killed with all that it began."""
+    runs then is killed with all that it began. ``manager``: tells by which words a transient unit is begun, none: by none."""
 
-    def __init__(self, is_ending: Callable[[], bool], limits: HookLimits = HookLimits()) -> None:
+    def __init__(
+        self,
+        is_ending: Callable[[], bool],
+        limits: HookLimits = HookLimits(),
+        manager: Callable[[], Sequence[str]] = service_manager,
+    ) -> None:
         self._is_ending = is_ending
         self._limits = limits
+        self._manager = manager
 
     def run(self, hooks: Hooks, name: str, place: HookPlace) -> HookResult:
         """Run the hook of this name (``stop``), if there is one; what is wrong with it stands in the result.
@@ -114,10 +123,14 @@ class HookRunner:
 
     def _tries(self, hook: Hook, name: str, place: HookPlace, timeout: float) -> HookResult:
         began = time.monotonic()
+        manager = tuple(self._manager())
         failure: str | None = None
         said, tries = "", 0
         for tries in range(1, hook.retries + 2):
-            failure, said = self._try(hook.run, place, timeout)
+            if manager:
+                failure, said = self._try_in_unit(manager, hook.run, name, place, timeout=timeout)
+            else:
+                failure, said = self._try(hook.run, place, timeout)
             if failure is None or tries > hook.retries:
                 break
             self._pause(name, place)
@@ -130,11 +143,31 @@ class HookRunner:
                 raise _called_off(name, place.dataset)
             select.select((), (), (), min(left, self._limits.looks))
 
+    def _try_in_unit(
+        self, manager: tuple[str, ...], words: tuple[str, ...], name: str, place: HookPlace, *, timeout: float
+    ) -> tuple[str | None, str]:
+        """As :meth:`_try`, in a transient unit. One that could not be begun is a failure, and is not run without it."""
+        program = AttendedProgram(
+            words,
+            hook_environment(place),
+            timeout,
+            tag=f"hikae-{name}",
+            unit=unit_name("hook", place.dataset, name),
+            manager=manager,
+        )
+        limits = AttendLimits(looks=self._limits.looks, kept=self._limits.words, umask=_UMASK)
+        try:
+            found = attend(program, self._is_ending, limits)
+        except OSError as error:
+            return f"{manager[0]} cannot be run ({error.strerror or error})", ""
+        if found.ended:
+            raise _called_off(name, place.dataset)
+        return attended_failure(found, words, timeout), shown_words(found.said)
+
     def _try(self, words: tuple[str, ...], place: HookPlace, timeout: float) -> tuple[str | None, str]:
         """One run: why it failed, if it did, and its last words."""
         mark = secrets.token_hex(8)
-        environment = {key: value for key, value in os.environ.items() if key not in _OURS}
-        environment |= {**place.environment(), _MARK: mark}
+        environment = {**hook_environment(place), _MARK: mark}
         try:
             process = subprocess.Popen(
                 words,
@@ -147,7 +180,7 @@ class HookRunner:
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            return f"{shown_value(words[0])} cannot be run ({getattr(error, 'strerror', None) or error})", ""
+            return _unstarted(words, getattr(error, "strerror", None) or str(error)), ""
         with process:
             return self._attend(process, f"{_MARK}={mark}".encode(), place.dataset, timeout=timeout)
 
@@ -166,10 +199,30 @@ class HookRunner:
                 process.wait()
                 if left > 0:
                     raise _called_off("hook", dataset)
-                return f"it did not end within {timeout:g} s and was killed", tail.text()
+                return _late(timeout), tail.text()
             tail.hear(process, min(left, self._limits.looks))
         code = process.wait()
         return _failure(code), tail.text()
+
+
+def hook_environment(place: HookPlace) -> dict[str, str]:
+    """The agent's own environment, without what is between it and the service manager, and what a program is told."""
+    environment = {key: value for key, value in os.environ.items() if key not in _OURS}
+    return {**environment, **place.environment()}
+
+
+def attended_failure(found: Attended, words: Sequence[str], timeout: float) -> str | None:
+    """Why a program counts as failed that was attended to; None where it did what it should."""
+    if found.unstarted:
+        return _unstarted(words, found.unstarted)
+    if found.code is None:
+        return _late(timeout)
+    return _failure(found.code)
+
+
+def shown_words(said: bytes) -> str:
+    """What a program said, with nothing that a terminal would obey."""
+    return "\n".join(map(printable, said.decode(errors="replace").splitlines()))
 
 
 class _Tail:
@@ -197,8 +250,7 @@ class _Tail:
         for _ in range(self._most // 4096 + 16):
             if not self._open or not self._read():
                 break
-        lines = self._kept.decode(errors="replace").splitlines()
-        return "\n".join(map(printable, lines))
+        return shown_words(self._kept)
 
     def _read(self) -> bool:
         try:
@@ -219,6 +271,14 @@ def _failure(code: int) -> str | None:
     if code == 0:
         return None
     return f"it ended with exit code {code}" if code > 0 else f"it was ended by signal {-code}"
+
+
+def _unstarted(words: Sequence[str], reason: str) -> str:
+    return f"{shown_value(words[0])} cannot be run ({reason})"
+
+
+def _late(timeout: float) -> str:
+    return f"it did not end within {timeout:g} s and was killed"
 
 
 def _called_off(name: str, dataset: str) -> CalledOff:
