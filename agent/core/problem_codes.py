@@ -200,7 +200,7 @@ FENCED = _code(
     Where.PRIMARY,
     _ERROR,
     "A peer was made the primary in an epoch that does not come before this node's. Nothing is sent.",
-    "begin anew as a standby of the peer, as the problem says; or, if this node is to go on: `hikae accept DATASET`",
+    "`hikae rejoin DATASET` makes it a standby of the peer; or, if this node is to go on: `hikae accept DATASET`",
 )
 
 # -- capture -------------------------------------------------------------------------------------------------------------
@@ -397,6 +397,13 @@ REJOINING = _code(
     "The last rejoin did not come to its end.",
     "do what the problem says, and type it again",
 )
+AHEAD = _code(
+    "ahead-of-primary",
+    Where.STANDBY,
+    _ERROR,
+    "A node was promoted that lacks commits which this standby received; it takes nothing from it.",
+    "`hikae rejoin DATASET` follows the new primary, and keeps what only this node has as a generation",
+)
 SEEDING_LOST = _code(
     "seeding-lost",
     Where.STANDBY,
@@ -588,14 +595,14 @@ NOT_PRIMARY = _code(
     Where.PRIMARY,
     _ERROR,
     "For a peer, another node is the primary of the dataset.",
-    "make the configuration of both nodes the same; or let the peer begin anew, as the problem says",
+    "make the configuration of both nodes the same; or do on the peer what the problem says",
 )
 NOT_STANDBY = _code(
     "not-standby",
     Where.PRIMARY,
     _ERROR,
     "A peer is a primary of the dataset itself, or no standby of it.",
-    "make the configuration of both nodes the same; of two primaries one begins anew as a standby, as `hikae status` says",
+    "make the configuration of both nodes the same; of two primaries one rejoins: `hikae rejoin DATASET`",
 )
 STALE_EPOCH = _code(
     "stale-epoch",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from agent import __version__
 from agent.config.values import Dataset
 from agent.core.ids import NO_EPOCH, NOTHING, Epoch
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.problem_codes import CONFIG_DIFFERS, KIND_DIFFERS, NOT_PRIMARY, NOT_STANDBY, VERSION
+from agent.core.problem_codes import AHEAD, CONFIG_DIFFERS, KIND_DIFFERS, NOT_PRIMARY, NOT_STANDBY, VERSION
 from agent.stream.messages import CREDIT, Answers, Hello, Refuse, SecondaryPart, Welcome
 from agent.stream.versions import SPOKEN, agree
 
@@ -54,21 +53,36 @@ def introduced(answers: Answers, dataset: Dataset) -> Answers:
     )
 
 
-def not_primary(node: str, primary: str, hello: Hello, recorded_in: Path | None) -> Refuse:
-    """What ``node``, which takes another one for the primary, answers; ``recorded_in``: where its state lies that says so, None
-    while its configuration does."""
+def not_primary(node: str, primary: str, hello: Hello, *, recorded: bool) -> Refuse:
+    """What ``node``, which takes another one for the primary, answers; ``recorded``: its state says so, else its configuration
+    does."""
     reason = f"{hello.node} is not the primary of {hello.dataset} here: {primary} is"
-    remedy = SAME
-    if (home := recorded_in) is not None:
-        anew = f"stop the agent there, mv {home} {home}.old, and start it with adopt = true"
-        remedy = f"if {node} is to begin anew as its standby: name {hello.node} as primary there, {anew}"
+    if not recorded:
+        return Refuse(NOT_PRIMARY, reason, SAME)
+    remedy = f"see hikae status on {node} and {primary}; if {hello.node} is to be the primary, promote it"
     return Refuse(NOT_PRIMARY, reason, remedy)
+
+
+def is_ahead(node: str, hello: Hello) -> Refuse:
+    """What ``node``, a standby with something that the new primary lacks, answers to it."""
+    reason = f"{node} has received what {hello.node}, the primary in epoch {hello.epoch.number}, has not"
+    return Refuse(NOT_PRIMARY, reason, f"on {node}: hikae rejoin {hello.dataset} (what only it has is kept there)")
+
+
+def tell_ahead(board: ProblemBoard, dataset: Dataset, hello: Hello, now_ns: int) -> None:
+    """On that standby: say so."""
+    message = f"{hello.node} was promoted, in epoch {hello.epoch.number}, and lacks commits that this node received"
+    remedy = (
+        f"to follow it: hikae rejoin {dataset.name} (what only this node has becomes a generation); "
+        f"or, if this node is the one to go on: hikae promote {dataset.name} --force"
+    )
+    board.put(Problem(AHEAD, Severity.ERROR, now_ns, b"", message, remedy))
 
 
 def not_standby(node: str, dataset: Dataset, own: Epoch, hello: Hello) -> Answers:
     """What ``node``, the primary, answers to another one: the epoch that it reigns in, provenly, and that it takes nothing."""
     reason = f"{node} is the primary of {dataset.name}, in epoch {own.number}, and not a standby"
-    remedy = "one of both is to begin anew as a standby: see hikae status on both for how"
+    remedy = f"on the one whose epoch is the lower one: hikae rejoin {dataset.name}; hikae status there says more"
     refuse = Refuse(NOT_STANDBY, reason, remedy, own.number)
     version = agree(SPOKEN, hello.versions)
     if version is None:

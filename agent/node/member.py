@@ -13,7 +13,7 @@ from cronsim import CronSim
 from agent.config.values import Dataset
 from agent.core.errors import CalledOff, Damaged, HikaeError, NotFound, StoreFailed, TryAgain
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.problem_codes import DAMAGED, FENCED, PRIMARY_IGNORED, PROMOTING, REWOUND
+from agent.core.problem_codes import AHEAD, DAMAGED, FENCED, PRIMARY_IGNORED, PROMOTING, REWOUND
 from agent.node import succession
 from agent.node.context import SideContext, Surroundings
 from agent.node.facts import closed_facts, primary_facts, standby_facts
@@ -142,6 +142,7 @@ class Member:
                 return
             self._tended.tick()
             self._succeed()
+            self._follow_new_primary()
             self._end_pauses()
             self._reconcile_if_due()
             self._verifying.tick(self._kept_here())
@@ -172,7 +173,7 @@ class Member:
                 reason, remedy = error.strerror or str(error), "free space in the state directory"
                 raise StoreFailed("change the role", self.dataset.name, reason, remedy) from error
             finally:
-                for code in (FENCED, REWOUND):
+                for code in (AHEAD, FENCED, REWOUND):
                     self.board.clear(code)
                 self._tended.reopen()
 
@@ -299,6 +300,16 @@ class Member:
         else:
             home, now = self._around.home(self.dataset), self._around.clock.now_ns()
             self.board.put(succession.waits(side, home, now))
+
+    def _follow_new_primary(self) -> None:
+        """Another node proved that it reigns now, and has all that is here."""
+        side = self.side
+        if isinstance(side, Standby) and side.follows is not None and self.role is Role.STANDBY:
+            _log.info("the new primary is followed", dataset=self.dataset.name, primary=side.follows.owner)
+            try:
+                self.take_role(RoleRecord(Role.STANDBY, side.follows))
+            except StoreFailed as error:
+                _log.warning("the new primary is not followed yet", dataset=self.dataset.name, reason=str(error))
 
     def _ended(self, error: HikaeError) -> None:
         """Damage outlives the opening that did not meet it: it is told until the agent is started on other files."""

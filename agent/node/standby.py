@@ -48,8 +48,11 @@ from agent.node.turn_taking import Turns
 from agent.repair.from_standby import Restoring
 from agent.roles import lineage
 from agent.roles.assignment import Assignment
+from agent.roles.new_primary import CallerStanding, WhatIsHere, judge_caller
 from agent.status.figures import size_text
+from agent.status.state import Role
 from agent.store.catalog.reader import CatalogReader
+from agent.stream.locator import newest_shared
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.position import PositionBoard
 from agent.stream.receiving.receiver import Receiver
@@ -79,6 +82,8 @@ class Standby:
         self.announced = 0
         #: What the node said of itself last that reigns later and lacks what is here; None while nobody does.
         self.superseded_by: Hello | None = None
+        #: The reign of another node that has all that is here; this side is closed soon, and follows that one.
+        self.follows: Epoch | None = None
         self.primary_program = ""
         self.turns = Turns()
         space = SpaceStores(around.vault(dataset), stores.catalog.reader, stores.local)
@@ -294,15 +299,34 @@ class Standby:
 
     def _refusal(self, peer: str, hello: Hello) -> Refuse | None:
         if peer != self.assigned.primary:
-            recorded = self.assigned.recorded or self._kept is not None
-            home = self._context.around.home(self.dataset) if recorded else None
-            return meeting.not_primary(self._context.around.node, self.assigned.primary, hello, home)
+            return self._of_another(peer, hello)
         refusal = meeting.why_unfit(self._context.around.node, self.dataset, hello) or self.room.refusal()
         if refusal is None and not self.seeding.ready:
             files, size = self.seeding.read
             reason = f"the tree that stands there is being read: {files:,} files, {size_text(size)} so far"
             refusal = Refuse(BUSY, reason, "it goes on by itself")
         return refusal
+
+    def _of_another(self, peer: str, hello: Hello) -> Refuse:
+        """What another node than the primary is answered that calls as if it were. The new one is followed, from its next call
+        on; one that lacks something which is here waits for an operator."""
+        node, primary = self._context.around.node, self.assigned.primary
+        made = self._judged(peer, hello)
+        if made is CallerStanding.STRANGER:
+            return meeting.not_primary(node, primary, hello, recorded=self.assigned.recorded or self._kept is not None)
+        if made is CallerStanding.BEHIND:
+            self.superseded_by = hello
+            meeting.tell_ahead(self._context.board, self.dataset, hello, self._context.around.clock.now_ns())
+            return meeting.is_ahead(node, hello)
+        self.follows = hello.epoch
+        return Refuse(BUSY, f"{node} is about to follow {peer}", "it goes on by itself")
+
+    def _judged(self, peer: str, hello: Hello) -> CallerStanding:
+        if self.assigned.role is not Role.STANDBY:
+            return CallerStanding.STRANGER  # it is being promoted itself
+        with self._catalog.reader() as reader:
+            here = WhatIsHere((self.dataset.primary, *self.dataset.standby), reader.lineage, newest_shared(reader))
+        return judge_caller(peer, hello.epoch, hello.locator, here)
 
     def met(self, hello: Hello, answers: Answers) -> None:
         """The primary has introduced itself, and this is what it is answered: its reign is kept before that is said. Raises as

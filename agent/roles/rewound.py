@@ -93,8 +93,8 @@ class Rewound:
         """For status. ``home``: where the dataset's state lies."""
         goes_on = f"hikae accept {dataset} (a higher epoch begins; what {self.peer} has stays in its history)"
         if self.fenced:
-            anew = f'write primary = "{self.peer}" and adopt = true, stop the agent, mv {home} {home}.old, start it'
-            remedy = f"to begin anew as a standby of {self.peer}: {anew}; or, if this node is to go on: {goes_on}"
+            back = f"hikae rejoin {dataset} (what only this node has is kept first)"
+            remedy = f"to make it a standby of {self.peer}: {back}; or, if this node is to go on: {goes_on}"
         else:
             remedy = (
                 f"stop the agent, put the newest copy of {home} back and start it; "

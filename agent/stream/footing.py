@@ -46,7 +46,7 @@ class LineageBroken(Refused):
                 f"it has met epoch {epoch.number} of {epoch.owner or 'nobody'}, which is not older than that of {own}"
             )
             other = epoch.owner or "another node"
-            remedy = f"if {other} is the primary, begin anew as its standby: name it as primary here, and move the state away"
+            remedy = f"if {other} is the primary: hikae rejoin on this node, once {other} reaches it"
         else:
             held = f"epoch {epoch.number} of {epoch.owner} with commit {shown_commit(durable)}"
             reason = f"it holds {held}, which are not known here"

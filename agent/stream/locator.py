@@ -132,6 +132,18 @@ def mark_of(commits: KnownCommits, commit: Commit | None) -> CommitMark | None:
     return CommitMark(epoch.token, commit.number, commit.digest) if epoch is not None else None
 
 
+def newest_shared(commits: KnownCommits) -> CommitMark | None:
+    """The newest commit that others may know, None where there is none, or it can be read no more."""
+    newest = commits.newest()
+    if newest is None:
+        return None
+
+    def up_to(number: CommitNumber) -> CommitMark | None:
+        return mark_of(commits, commits.commit_up_to(number))
+
+    return _shared(up_to(newest.number), up_to)
+
+
 def is_known(commits: KnownCommits, mark: CommitMark) -> bool:
     """Whether a catalog has that very commit, and can read it."""
     return mark_of(commits, commits.commit_at(mark.number)) == mark

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from fakes.agents import UNBRAKED, Agent, Pair, pair
+from fakes.agents import UNBRAKED, Agent, Fleet, Pair, fleet, pair
 from fakes.eventually import eventually
 from fakes.roles import make_primary, reign
 from fakes.trees import differences
@@ -124,3 +124,74 @@ def test_it_goes_there_and_back() -> None:
         both.beta.start()
         assert [] == _rejoined(both.beta)["lost"]
         _equal(both, both.alpha)
+
+
+def _third(made: Fleet) -> tuple[Agent, Agent, Agent]:
+    made.begin()
+    return made["alpha"], made["beta"], made["gamma"]
+
+
+def _home(agent: Agent) -> Path:
+    return agent.state / "datasets" / "web"
+
+
+def test_a_third_node_follows_the_new_primary_by_itself() -> None:
+    """It has nothing that the promoted one lacks, so nobody need do anything there."""
+    with fleet("alpha", "beta", "gamma", extra=UNBRAKED) as made:
+        paths = made.datasets["web"].paths
+        (paths["alpha"] / "first").write_text("1")
+        alpha, beta, gamma = _third(made)
+        alpha.kill()
+        _promoted(beta, _home(beta), 2)
+        (paths["beta"] / "second").write_text("2")
+        eventually(lambda: ("beta", 2) == (gamma.look()["primary"], gamma.look()["epoch"]))
+        eventually((paths["gamma"] / "second").exists)
+        assert [] == differences(str(paths["beta"]), str(paths["gamma"]))
+        gamma.cleared("ahead-of-primary", "not-running")
+        gamma.restart()
+        assert "beta" == gamma.look()["primary"]
+
+
+def test_a_third_node_that_is_ahead_follows_once_it_is_told_to() -> None:
+    """What only it received is named, kept as a generation, and restores; then it is what the new primary has."""
+    with fleet("alpha", "beta", "gamma", extra=UNBRAKED) as made:
+        paths = made.datasets["web"].paths
+        (paths["alpha"] / "first").write_text("1")
+        alpha, beta, gamma = _third(made)
+        beta.kill(signal.SIGTERM)
+        (paths["alpha"] / "only gamma").write_text("of alpha")
+        eventually((paths["gamma"] / "only gamma").exists)
+        alpha.kill()
+        make_primary(_home(beta), reign(2, "beta"))
+        beta.start()
+        beta.up()
+        told = gamma.told("ahead-of-primary", "beta was promoted")
+        assert "hikae rejoin web" in told["remedy"]
+        assert "hikae rejoin web" in beta.told("not-primary", "gamma")["remedy"]
+        assert (paths["gamma"] / "only gamma").exists()
+        done = gamma.json("rejoin", "web", "--yes")
+        assert ["only gamma"] == done["lost"]
+        eventually(lambda: not (paths["gamma"] / "only gamma").exists())
+        assert [] == differences(str(paths["beta"]), str(paths["gamma"]))
+        back = _restored(gamma, "divergence", made.base / "back")
+        assert "of alpha" == (back / "only gamma").read_text()
+        gamma.cleared("ahead-of-primary", "not-running")
+
+
+def test_no_brake_holds_a_rejoin() -> None:
+    """However much of what stands goes, all of it is a generation, so nothing need be accepted; the next emptying holds again."""
+    rng = random.Random(SEED)
+    limits = '[dataset.brake]\ndeleted = "10%"\nrewritten = "10%"\nmin_entries = 5\nwindow = "1s"\n'
+    with pair(limits) as both:
+        _fill(both.source, rng)
+        both.begin()
+        both.alpha.kill()
+        for number in range(60):
+            (both.source / f"only alpha {number}").write_text("of alpha")
+        _promoted(both.beta, both.home(both.beta), 2)
+        both.alpha.start()
+        assert 60 == len(_rejoined(both.alpha)["lost"])
+        _equal(both, both.beta)
+        for path in both.target.glob("d*/f*"):
+            path.unlink()
+        both.alpha.told("mass-deletion")

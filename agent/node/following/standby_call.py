@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from agent.apply.loop import ApplyLoop
 from agent.apply.writing.arriving import EarlyContent
 from agent.config.values import Dataset
+from agent.core.commit import CommitKind
 from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
+from agent.core.ids import CommitNumber
 from agent.fs.reserve import ReserveReached, VaultLimitReached
 from agent.node import meeting
 from agent.node.context import SideContext
@@ -42,6 +45,7 @@ class Serving(Protocol):
     early: EarlyContent
     calls: ServedCalls
     rejoined: Rejoined
+    loop: ApplyLoop
     barriers: AskedBarriers
     errands: Errands
     upkeep: HistoryUpkeep
@@ -153,6 +157,12 @@ class StandbyCall(Receiver):
             self.flush()
             with self._told():
                 self._standby.errands.turn()
+
+    def came_back(self, number: CommitNumber, alone: CommitNumber) -> None:
+        """See ``Receiver``. What stood was its own, and is a generation: no brake has to save it."""
+        commit = self._catalog.commit_at(alone)
+        if commit is not None and commit.provenance.kind is CommitKind.DIVERGENCE:
+            self._standby.loop.let_pass(number)
 
     def content_came(self, token: int, came: Sequence[tuple[bytes, bytes | memoryview]]) -> None:
         """See ``Receiver``."""

@@ -15,6 +15,7 @@ from agent.core.ids import (
     NOTHING,
     CommitNumber,
     epoch_of,
+    is_local,
     may_be_sealed,
     shown_commit,
 )
@@ -179,6 +180,8 @@ class Receiver:
         while self._sealed:
             incoming = self._sealed.pop(0)
             self._making.finish(incoming, end)
+            if is_local(incoming.parent):
+                self.came_back(incoming.number, incoming.parent)
             self.board.durable(incoming.number)
         self._presence.forget()
         if self._catalog.owed_moves != moves:
@@ -200,6 +203,9 @@ class Receiver:
 
     def sealed_one(self) -> None:
         """A seal came, and no row of the next commit yet."""
+
+    def came_back(self, number: CommitNumber, alone: CommitNumber) -> None:
+        """This commit was sealed on top of ``alone``, one of this node only. Nobody knows of it yet."""
 
     def content_came(self, token: int, came: Sequence[tuple[bytes, bytes | memoryview]]) -> None:
         """Chunks of the large new file ``token``, names and bytes, in order, ahead of its commit; the vault does not keep them at

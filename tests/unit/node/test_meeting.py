@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -104,14 +103,18 @@ def test_an_answer_introduces_this_node() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recorded_in", "words"),
-    [
-        (None, ("make the configuration of both nodes the same",)),
-        (Path("/state/web"), ("name alpha as primary there", "mv /state/web /state/web.old", "adopt = true")),
-    ],
+    ("recorded", "words"),
+    [(False, "make the configuration of both nodes the same"), (True, "if alpha is to be the primary, promote it")],
 )
-def test_who_is_not_the_primary_is_told_what_leads_out(recorded_in: Path | None, words: tuple[str, ...]) -> None:
-    """While files alone decide, they are to be the same; once the role is recorded, the state there is in the way."""
-    refuse = meeting.not_primary("beta", "gamma", hello(), recorded_in)
+def test_who_is_not_the_primary_is_told_what_leads_out(recorded: bool, words: str) -> None:
+    """While files alone decide, they are to be the same; once the role is recorded, it is an operator's to change."""
+    refuse = meeting.not_primary("beta", "gamma", hello(), recorded=recorded)
     assert ("not-primary", "alpha is not the primary of web here: gamma is") == (refuse.code, refuse.reason)
-    assert all(word in refuse.remedy for word in words)
+    assert words in refuse.remedy
+
+
+def test_a_new_primary_that_lacks_something_is_told_what_leads_out() -> None:
+    """On both nodes."""
+    board = ProblemBoard()
+    meeting.tell_ahead(board, dataset(), hello(), 1)
+    assert (["ahead-of-primary"], "hikae rejoin web") == (codes(board), meeting.is_ahead("beta", hello()).remedy[9:25])
