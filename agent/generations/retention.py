@@ -82,6 +82,21 @@ def _held(one: Generation, rules: Keep, at: RetentionMoment) -> list[str]:
     return held
 
 
+def releases(generations: Sequence[Generation], rules: Keep, history: int) -> list[tuple[int, Generation]]:
+    """When each generation that no rule keeps may go: ``(by the retention clock, generation)``, the first one first. That moment
+    is past its promise and past ``history`` (ns), within which it costs nothing. What somebody reads is not looked at."""
+    if not has_rules(rules):
+        return []
+    by_rule, held = _kept_by_rules(generations, rules, None), RetentionMoment(1 << 63)
+    free = [one for one in generations if one.name not in by_rule and not _held(one, rules, held)]
+    return sorted(((_released(one, history), one) for one in free), key=lambda release: release[0])
+
+
+def _released(one: Generation, history: int) -> int:
+    before = one.dated + BEFORE_STAYS if one.cause in (Cause.BEFORE, Cause.BRAKE) else 0
+    return max(one.immutable_until, before, one.dated + history + 1)
+
+
 def has_rules(rules: Keep) -> bool:
     """Whether any rule says what is to stay; where none does, nothing goes."""
     return bool(rules.last or rules.labels or any(getattr(rules, unit) for unit in UNITS))

@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.core.ids import NOTHING, Epoch, epoch_of
 from agent.generations.afar import OpenMoment
 from agent.generations.moments import Moment
-from agent.generations.rows_from_afar import staged
+from agent.generations.rows_from_afar import bounds_of, staged
 from agent.store.catalog.catalog import Catalog, Header
 
 
@@ -21,7 +21,7 @@ def lay_down(moment: OpenMoment, path: Path, look: Callable[[], None]) -> Moment
     found, mark = moment.found, moment.found.mark
     with Catalog.open(str(path)) as catalog:
         catalog.begin_epoch(Epoch(epoch_of(mark.number), "another node", mark.epoch))
-        for _ in staged(catalog, mark.number, moment.rows(), look):
+        for _ in staged(catalog, mark.number, moment.rows(), bounds_of(catalog, found), look):
             pass
         named = found.moment
         catalog.seal(

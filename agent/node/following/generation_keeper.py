@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from agent.core.clock import Clock
 from agent.core.ids import CommitNumber
 from agent.core.kept import HistoryFacts
 from agent.generations.moments import named, oldest_readable
-from agent.generations.retention import RetentionMoment, RetentionVerdict, judged_generations
+from agent.generations.retention import RetentionMoment, RetentionVerdict, judged_generations, releases
 from agent.generations.retention_clock import RetentionTime, Ticks, first_retention_time
 from agent.generations.taking import SourceAnswer, TakenAt, WantedGeneration, generation_of, require_new_label
 from agent.node.following.generation_notes import GenerationNotes
@@ -72,6 +73,8 @@ class GenerationKeeper:
         #: For status; as it was when it was looked at last. Replaced as a whole.
         self.history: HistoryFacts | None = None
         self._notes = GenerationNotes(ticks.clock)
+        #: What was found of the generations as they were at so many moves, by these rules and this history (ns).
+        self._released: tuple[int, tuple[Generations, int], list[tuple[int, Generation]]] | None = None
 
     @property
     def _rules(self) -> Generations:
@@ -164,27 +167,55 @@ class GenerationKeeper:
         self._do(catalog, verdicts)
         return verdicts
 
-    def _do(self, catalog: Catalog, verdicts: Sequence[RetentionVerdict]) -> list[Generation]:
-        """What goes, goes; what was promised longer by now is written down. Those that are gone."""
+    def _do(self, catalog: Catalog, verdicts: Sequence[RetentionVerdict]) -> None:
+        """What goes, goes; what was promised longer by now is written down."""
         was = {one.name: one for one in catalog.generations()}
         promised = [one.generation for one in verdicts if not one.goes and one.generation != was[one.generation.name]]
         if promised:
             catalog.keep_generations(promised)
         gone = [one.generation for one in verdicts if one.goes]
         if gone:
-            catalog.drop_generations(gone)
-            self._notes.expired(gone)
+            self._drop(catalog, gone)
         self.look(catalog)
-        return gone
+
+    def _drop(self, catalog: Catalog, gone: Sequence[Generation]) -> None:
+        catalog.drop_generations(gone)
+        self._notes.expired(sorted(gone, key=lambda one: one.taken))
+
+    def _releases(self, catalog: Catalog) -> list[tuple[int, Generation]]:
+        """See ``retention.releases``; found anew where a generation or a rule changed; then what was promised longer is
+        written down."""
+        history = self._dataset().history * _SECOND
+        rules = self._rules, history
+        if self._released is None or self._released[:2] != (catalog.generation_moves, rules):
+            self._promise(catalog)
+            found = releases(catalog.generations(), self._rules.keep, history)
+            self._released = catalog.generation_moves, rules, found
+            self.look(catalog)
+        return self._released[2]
+
+    def _promise(self, catalog: Catalog) -> None:
+        promised = [one for was in catalog.generations() if (one := self._promised(was)) != was]
+        if promised:
+            catalog.keep_generations(promised)
+
+    def _look_back(self, reader: Reading) -> None:
+        """How far history reaches is seen anew."""
+        oldest = oldest_readable(reader)
+        if self.history is not None:
+            self.history = replace(self.history, reaches_ns=oldest.time if oldest is not None else None)
 
     def upkeep(self, catalog: Catalog) -> CommitNumber:
         """Once an upkeep: the clock moves on, and what history has passed and no rule keeps goes; the commit with which history
-        is to begin. A generation within history costs nothing, so it stays by itself."""
+        is to begin. A generation within history costs nothing, so it stays by itself. Where no generation came or went since the
+        last upkeep, it costs what goes."""
         now = self.move_clock(catalog)
-        passed = now - self._dataset().history * _SECOND
-        verdicts = self.verdicts(catalog)
-        due = [one for one in verdicts if one.goes and one.generation.dated < passed][:_AT_ONCE]
-        if gone := self._do(catalog, [*(one for one in verdicts if not one.goes), *due]):
+        releases = self._releases(catalog)
+        due = [one for _, one in releases[: bisect_right(releases, now, key=lambda release: release[0])]]
+        read = {one.number for one in readings(catalog.path)} if due else set()
+        gone = [one for one in due if one.number not in read][:_AT_ONCE]
+        if gone:
+            self._drop(catalog, gone)
             _log.info(
                 "generations that no rule keeps are gone",
                 dataset=self._dataset().name,
@@ -192,4 +223,7 @@ class GenerationKeeper:
                 oldest=gone[0].name,
                 newest=gone[-1].name,
             )
+            self.look(catalog)
+        else:
+            self._look_back(catalog)
         return catalog.passed_before(now - self._history)

@@ -10,7 +10,7 @@ from agent.core.errors import Damaged, Refused
 from agent.core.ids import NOTHING, CommitNumber, commit_number, epoch_of, seq_of, shown_commit
 from agent.core.rows import content_of
 from agent.generations.afar import FoundMoment, OpenMoment
-from agent.generations.rows_from_afar import staged
+from agent.generations.rows_from_afar import bounds_of, staged
 from agent.store.catalog.catalog import Catalog, Header
 from agent.stream.locator import is_known, mark_of
 
@@ -38,7 +38,7 @@ def take_up(catalog: Catalog, moment: OpenMoment, label: str, now: int, look: Ca
     _require_the_same(catalog, found)
     listed: list[bytes] = []
     try:
-        for changes in staged(catalog, number, moment.rows(since), look):
+        for changes in staged(catalog, number, moment.rows(since), bounds_of(catalog, found), look):
             listed += [row for row in changes.puts if _parts_in(content_of(row))]
         for start in range(0, len(listed), _LISTS_AT_ONCE):
             look()

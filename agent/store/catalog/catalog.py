@@ -321,6 +321,7 @@ class Catalog(CatalogWriter):
             kept.keep_for_owners(
                 connection, [KeptCommit(one.number, generation.OWNER, time=one.taken) for one in generations]
             )
+        self.generation_moves += 1
 
     def drop_generations(self, generations: Sequence[Generation]) -> None:
         """Durably have these generations no more; a commit is let go once none stands for it. Raises as :meth:`keep`."""
@@ -329,6 +330,7 @@ class Catalog(CatalogWriter):
             gone = sorted({one.number for one in generations} - named)
             if gone:
                 kept.give_up(connection, generation.OWNER, gone)
+        self.generation_moves += 1
         self.let_go_moves += 1
 
     def raise_horizon(self, upto: CommitNumber) -> None:

@@ -39,6 +39,8 @@ class CatalogWriter(Reading):
         self._known_epoch: Epoch | None = None
         #: Rises when somebody lets go of a commit.
         self.let_go_moves = 0
+        #: Rises when a generation is kept, changed or dropped.
+        self.generation_moves = 0
         #: How many objects of the newest commit are not all here; any thread.
         self.owing = 0
         #: Rises when it changes which.

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from agent.core.errors import TryAgain
 from agent.store.vault.forgetting import VaultForgetting
+from agent.store.vault.index import count_of
 from agent.store.vault.noted_end import note_end
 from agent.store.vault.open_packs import OpenPack
 from agent.store.vault.pack import TOMBSTONE, PackEnd, Place, io_failure, numbers_in, path_of, records, tombstone
@@ -77,10 +78,11 @@ class VaultCollecting(VaultForgetting):
             return PackEnd(writer.pack, writer.end)
 
     def count(self) -> int:
-        """About how many chunks there are."""
+        """About how many chunks there are. Counted beside whoever stores: only what stood in the index at its begin counts."""
         with self.lock:
             self._usable("read the vault")
-            return self._index.count()
+            path = self._index.path
+        return count_of(path)
 
     def entries(self, after: bytes, limit: int) -> list[tuple[bytes, Place]]:
         """At most ``limit`` chunks with a name greater than ``after``, by name; those that came a moment ago are left out."""

@@ -254,14 +254,6 @@ class Index:
             raise self._failure(error) from error
         return page[-1] if len(page) == limit else None
 
-    def count(self) -> int:
-        """How many written entries there are."""
-        try:
-            found: int = query(self._connection, "select count(*) from place")[0][0]
-        except apsw.Error as error:
-            raise self._failure(error) from error
-        return found
-
     def drop_waiting(self, name: bytes) -> None:
         """Drop an entry that waits in memory; one that does not is no error."""
         self._pending.pop(name, None)
@@ -301,3 +293,16 @@ def remove_index(path: str) -> None:
 def entries_in_order(entries: Iterable[tuple[bytes, Place]]) -> Iterator[tuple[bytes, Place]]:
     """Entries in the order in which they lie in the packs, so that the disk reads forwards."""
     yield from sorted(entries, key=lambda entry: (entry[1].pack, entry[1].offset))
+
+
+def count_of(path: str) -> int:
+    """How many written entries an index has, over a connection of its own: counting reads all of it."""
+    try:
+        other = open_database(path, Synchronous.NORMAL, _CACHE_KIB, create=False)
+        try:
+            found: int = query(other, "select count(*) from place")[0][0]
+        finally:
+            other.close()
+    except apsw.Error as error:
+        raise failure(error, "use the vault's index", path) from error
+    return found

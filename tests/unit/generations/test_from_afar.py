@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from agent.core.commit import Changes
-from agent.core.errors import OtherDigest, WireError
+from agent.core.errors import OtherDigest, TryAgain, WireError
 from agent.core.ids import ROOT
 from agent.generations.afar import open_here
 from agent.generations.moments import Moment
 from agent.generations.mounting.from_afar import fetching, lay_down
+from agent.generations.rows_from_afar import RowBounds
 from agent.store.catalog.reader import CatalogReader
 from fakes.moment_afar import Afar
 from fakes.store_fakes import begun, dir_row, file_row, flat, header, name_row, number
@@ -40,9 +41,27 @@ def test_all_rows_are_laid_down_and_read(afar: Afar, tmp_path: Path) -> None:
 
 
 def test_rows_with_another_digest_are_not_believed(afar: Afar, tmp_path: Path) -> None:
-    """One more, or one that is another: nothing is shown of it."""
+    """One that is another: nothing is shown of it."""
+    given = [Changes([file_row(3, 9) if row == file_row(3) else row for row in one.puts]) for one in afar.given]
     with pytest.raises(OtherDigest):
-        lay_down(replace(afar, more=(file_row(9), name_row(ROOT, b"x", 9))), tmp_path / "here.db", lambda: None)
+        lay_down(replace(afar, given=given), tmp_path / "here.db", lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [(Changes(), "empty part"), (Changes((file_row(9), name_row(ROOT, b"x", 9))), "more rows than")],
+)
+def test_a_peer_sends_no_end_of_rows(afar: Afar, tmp_path: Path, part: Changes, reason: str) -> None:
+    """Nothing again and again, or more than the moment is said to have."""
+    with pytest.raises(WireError, match=reason):
+        lay_down(replace(afar, given=[*afar.given, part]), tmp_path / "here.db", lambda: None)
+
+
+def test_rows_stop_at_the_reserve_of_the_disk() -> None:
+    """Whatever a peer says that the moment has."""
+    bounds = RowBounds(1 << 60, lambda: len(file_row(9)) - 1)
+    with pytest.raises(TryAgain, match="no room"):
+        bounds.passed(Changes((file_row(9),)))
 
 
 @pytest.mark.parametrize(

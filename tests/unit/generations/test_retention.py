@@ -12,7 +12,7 @@ import pytest
 from agent.config.values import Generations, Keep
 from agent.core.ids import CommitNumber
 from agent.generations.naming import generation_name
-from agent.generations.retention import BEFORE_STAYS, NO_RULE, RetentionMoment, judged_generations
+from agent.generations.retention import BEFORE_STAYS, NO_RULE, RetentionMoment, judged_generations, releases
 from agent.generations.retention_clock import RetentionTime, Ticks, first_retention_time
 from agent.generations.simulation import kept_after_years
 from agent.store.catalog.generation import Cause, Generation
@@ -170,3 +170,26 @@ def test_what_is_kept_after_three_years(rules: Generations, expected: int) -> No
 def test_generations_are_named_by_their_second() -> None:
     """What a simulation takes has names that tell its moments apart."""
     assert "20261122T030000Z" == generation_name(NOW, ())
+
+
+def test_what_may_go_when_agrees_with_the_verdicts(seed: int) -> None:
+    """At every moment: what is released by then is what the verdicts let go of what history has passed."""
+    chance = random.Random(seed)
+    hour, history = 3600 * 10**9, 24 * 3600 * 10**9
+    for _ in range(40):
+        generations = [
+            replace(
+                a_generation(dated * hour, dated),
+                cause=chance.choice(list(Cause)),
+                pinned=chance.random() < 0.1,
+                label=chance.choice(("", "", "release")),
+                immutable_until=chance.choice((0, (dated + chance.randrange(400)) * hour)),
+            )
+            for dated in sorted(chance.sample(range(1, 900), 40))
+        ]
+        rules = chance.choice((Keep(), Keep(last=2), Keep(daily=5, weekly=2), Keep(hourly=3, labels=("rel*",))))
+        found = releases(generations, rules, history)
+        for now in (chance.randrange(1, 1400) * hour + chance.choice((-1, 0, 1)) for _ in range(20)):
+            verdicts = judged_generations(generations, rules, RetentionMoment(now))
+            expected = {one.generation.name for one in verdicts if one.goes and one.generation.dated < now - history}
+            assert expected == {one.name for at, one in found if at <= now}

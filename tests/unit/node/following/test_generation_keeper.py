@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+import apsw
 import pytest
 
 from agent.config.values import Brake, Dataset, Generations, Keep
@@ -160,3 +161,21 @@ def test_every_commit_of_the_last_ten_minutes_stays(tmpfs_dir: Path) -> None:
         kept.clock.advance(601)
         found.append(kept.keeper.whole_since(catalog))
         assert [NOTHING, number(3)] == found
+
+
+def test_an_upkeep_costs_what_goes_and_not_what_is_kept(tmpfs_dir: Path) -> None:
+    """Where no generation came or went since the last one, none of 500 is looked at."""
+    with begun(str(tmpfs_dir / "catalog.db")) as catalog:
+        kept = Kept(catalog, SetClock(), FakeDataset(generations=Generations(keep=Keep(last=1000))))
+        wanted = WantedGeneration(Cause.DEMAND)
+        one = kept.keeper.keep(catalog, wanted, SourceAnswer(NOTHING))
+        catalog.keep_generations([replace(one, name=f"20300101T{at:06}Z") for at in range(500)])
+        steps: list[int] = []
+        kept.keeper.upkeep(catalog)
+        catalog._connection.trace_v2(
+            apsw.SQLITE_TRACE_PROFILE, lambda event: steps.append(event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"])
+        )
+        kept.clock.advance(60)
+        kept.keeper.upkeep(catalog)
+        catalog._connection.trace_v2(0, None)
+        assert sum(steps) < 500
