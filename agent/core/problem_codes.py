@@ -404,6 +404,13 @@ AHEAD = _code(
     "A node was promoted that lacks commits which this standby received; it takes nothing from it.",
     "`hikae rejoin DATASET` follows the new primary, and keeps what only this node has as a generation",
 )
+SWITCHING_OVER = _code(
+    "switchover-failed",
+    Where.EITHER,
+    _WARNING,
+    "The last switchover did not come to its end.",
+    "do what the problem says, and type it again",
+)
 SEEDING_LOST = _code(
     "seeding-lost",
     Where.STANDBY,

@@ -29,6 +29,8 @@ from agent.node.rejoining.rejoin_kind import rejoin_kind
 from agent.node.reopening import Tended
 from agent.node.standby import Standby
 from agent.node.stepped import AnyKind, SteppedWork
+from agent.node.switching.handing_over import finish_kind, switchover_kind
+from agent.node.switching.taking_over import take_over_kind
 from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment, assign, told_ignored
 from agent.roles.record import ROLE, RoleRecord, read_record, write_record
@@ -37,6 +39,7 @@ from agent.status.facts import DatasetFacts
 from agent.status.for_peers import standing_of
 from agent.status.promotion import PromotionFacts
 from agent.status.state import Role
+from agent.steps.hooks import HookPlace, HookRunner
 from agent.stream.telling import Standings
 
 _log = structlog.get_logger("node")
@@ -74,7 +77,8 @@ class Member:
 
     def _stepped_kinds(self) -> Sequence[AnyKind]:
         around = self._around
-        return rollback_kind(self, around), rejoin_kind(self, around), promotion_kind(self, around)
+        switching = (kind(self, around) for kind in (switchover_kind, finish_kind, take_over_kind))
+        return rollback_kind(self, around), rejoin_kind(self, around), promotion_kind(self, around), *switching
 
     @property
     def role(self) -> Role:
@@ -176,6 +180,16 @@ class Member:
                 for code in (AHEAD, FENCED, REWOUND):
                     self.board.clear(code)
                 self._tended.reopen()
+
+    def recorded(self) -> RoleRecord | None:
+        """The role record as it is durable. Raises ``Damaged``, ``OSError``."""
+        return read_record(self._around.home(self.dataset) / ROLE)
+
+    def before_take_over(self, reason: str) -> str:
+        """What is to run before this standby takes over was run; for people. Raises ``HookFailed``."""
+        side = self.standby()
+        place = HookPlace(self.dataset.name, self.node, self.role.value, side.epoch, reason)
+        return HookRunner(self.stepped.is_ending).run(self.dataset.hooks, "before_promote", place).sentence()
 
     def rest(self) -> None:
         """Close what is open, and open nothing before :meth:`go_on`. Waits."""

@@ -97,6 +97,10 @@ class SteppedWork:
                 if kind.goes_on() and self._goes_on(kind):
                     return
 
+    def is_ending(self) -> bool:
+        """Whether the agent stops, or the dataset is to rest."""
+        return self._ending.is_set()
+
     def leave(self) -> None:
         """It ends soon, and goes on after :meth:`again` or in the next process. Does not wait."""
         self._ending.set()

@@ -31,16 +31,16 @@ class OperatorDesk:
                 return cast(AnswerT, ask_elsewhere(self._agent, nodes, request, self._typist, told))
         return self.done_here(request, told)
 
-    def done_here(self, request: Request[AnswerT], progress: Progress) -> AnswerT:
-        """As :meth:`ask`, and on this node or not at all."""
+    def done_here(self, request: Request[AnswerT], progress: Progress, peer: str = "") -> AnswerT:
+        """As :meth:`ask`, and on this node or not at all. ``peer``: the node that asks, where it is another one."""
         operation = operation_of(request)
-        return cast(AnswerT, operation.act(self._call(request, progress), request))
+        return cast(AnswerT, operation.act(self._call(request, progress, peer), request))
 
-    def _call(self, request: Request[Any], progress: Progress) -> NodeCall | DatasetCall:
+    def _call(self, request: Request[Any], progress: Progress, peer: str) -> NodeCall | DatasetCall:
         if not isinstance(request, DatasetRequest):
             return NodeCall(self._agent, progress)
         member = member_for(self._agent.members, request)
-        return DatasetCall(self._agent, member, progress, self._typist)
+        return DatasetCall(self._agent, member, progress, self._typist, peer)
 
     @property
     def _typist(self) -> str:

@@ -20,7 +20,7 @@ from agent.operations import (
 )
 from agent.operations.declaration import Operation
 from agent.operations.elsewhere import offline
-from agent.operations.role_changes import promoting, rejoining, rolling_back
+from agent.operations.role_changes import promoting, rejoining, rolling_back, switching
 
 FAMILIES = (
     reading,
@@ -38,6 +38,7 @@ FAMILIES = (
     rolling_back,
     rejoining,
     promoting,
+    switching,
 )
 
 

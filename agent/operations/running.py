@@ -45,12 +45,13 @@ class NodeCall:
 @dataclass(frozen=True, slots=True)
 class DatasetCall:
     """One call that is about ``member``, which has the role that the operation needs; ``typist``: who asks, "" where that is not
-    known."""
+    known; ``peer``: the node that asks, "" where it is not another one."""
 
     agent: RunningAgent
     member: Member
     progress: Progress
     typist: str = ""
+    peer: str = ""
 
     @property
     def dataset(self) -> str:

@@ -23,6 +23,7 @@ from agent.operations.removing import RemoveRequest
 from agent.operations.role_changes.promoting import PromoteRequest
 from agent.operations.role_changes.rejoining import RejoinRequest
 from agent.operations.role_changes.rolling_back import GenerationsBeforeRequest, RollbackRequest
+from agent.operations.role_changes.switching import SwitchoverLookRequest, SwitchoverRequest, TakeOverRequest
 from agent.operations.verifying import VerifyRequest
 from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, WatchFacts
@@ -212,6 +213,26 @@ class FakeControls(GenerationAnswers):
             "generation_before": "20261122T041500Z",
             "steps": [{"name": "role", "ms": 70, "result": "epoch 4"}],
         }
+
+    def _switchover(self, request: SwitchoverRequest) -> Json:
+        gate = {"name": "verified", "ok": False, "value": "never", "limit": "8 days 0 h", "measured": None}
+        if request.dry_run:
+            return {"dataset": request.dataset, "to": "beta", "gates": [{**gate, "remedy": "hikae verify web"}]}
+        return {
+            "dataset": request.dataset,
+            "epoch": 4,
+            "role": "standby",
+            "rto_ms": 70,
+            "lost": ["vi (process 7) may write /srv/web/a"] if request.force else [],
+            "generation_before": None,
+            "steps": [{"name": "hand-over", "ms": 70, "result": "to beta, in epoch 4"}],
+        }
+
+    def _take_over(self, _request: TakeOverRequest) -> Json:
+        return {"epoch": 4, "steps": []}
+
+    def _switchover_look(self, _request: SwitchoverLookRequest) -> Json:
+        return {"gates": []}
 
     def _accept(self, request: AcceptRequest) -> Json:
         return {"dataset": request.dataset, "accepted": "the source is empty"}

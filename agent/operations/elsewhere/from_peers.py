@@ -23,8 +23,8 @@ from agent.status.text import shown
 class DoneHere(Protocol):
     """The node's own desk (``OperatorDesk``)."""
 
-    def done_here(self, request: Request[Any], progress: Progress) -> Any:
-        """Have it done on this node. Raises ``Refused`` where it concerns another."""
+    def done_here(self, request: Request[Any], progress: Progress, peer: str = "") -> Any:
+        """Have it done on this node, as ``peer`` asks. Raises ``Refused`` where it concerns another."""
         ...
 
 
@@ -59,7 +59,7 @@ class PeersDesk:
             event = event_of(f"{shown(asked.typist)} on {peer}", request)
             if event is not None:
                 self._tell(event)
-            return self._desk.done_here(request, told)
+            return self._desk.done_here(request, told, peer)
 
     def _known(self, asked: Forwarded) -> Operation:
         operation = self._operations.get(asked.operation)

@@ -32,6 +32,8 @@ CHANGING = [
     "resume",
     "resync",
     "rollback",
+    "switchover",
+    "take-over",
     "verify",
 ]
 
@@ -54,10 +56,12 @@ def test_what_changes_something_is_known() -> None:
 
 
 def test_what_may_be_typed_on_another_node_is_long_and_of_one_side() -> None:
-    """A network lies in between, and the role says which node is concerned; what each node says of itself changes nothing."""
+    """A network lies in between, and the role says which node is concerned; what each node says of itself changes nothing. A
+    switchover concerns both, and each looks at who asks."""
     afar = [one for one in OPERATIONS.values() if one.afar is not None]
-    assert [] == [one.name for one in afar if not one.long or (one.role is None and one.can_change)]
-    assert ["whereabouts"] == [one.name for one in afar if one.role is None]
+    assert [] == [one.name for one in afar if not one.long]
+    of_both = {one.name: one.can_change for one in afar if one.role is None}
+    assert {"whereabouts": False, "switchover": True, "switchover-look": False, "take-over": True} == of_both
 
 
 def test_what_keeps_a_generation_is_seldom_typed_on_another_node() -> None:

@@ -141,7 +141,7 @@ class Here:
     def __init__(self) -> None:
         self.done: list[Request[Any]] = []
 
-    def done_here(self, request: Request[Any], _progress: Progress) -> Any:
+    def done_here(self, request: Request[Any], _progress: Progress, _peer: str = "") -> Any:
         """See ``DoneHere``."""
         self.done.append(request)
         return {}
@@ -214,11 +214,11 @@ def test_what_is_to_be_typed_there_is_not_passed_on() -> None:
 class Refusing(Here):
     """A desk to which every label but one is wrong."""
 
-    def done_here(self, request: Request[Any], progress: Progress) -> Any:
+    def done_here(self, request: Request[Any], _progress: Progress, _peer: str = "") -> Any:
         """See ``DoneHere``."""
         if isinstance(request, StampRequest) and request.label != "good":
             raise Refused("stamp", request.dataset, "another one has that label")
-        return super().done_here(request, progress)
+        return super().done_here(request, _progress)
 
 
 def test_what_was_refused_may_be_typed_anew_at_once() -> None:

@@ -1,0 +1,1 @@
+"""Commands that change who serves: promote, switchover, rejoin."""

@@ -1,0 +1,221 @@
+"""What the steps of a switchover do on the old primary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Any, TypeVar
+
+from agent.adopt.filling.fill_mark import OWNER, begin_filling
+from agent.apply.standby.former_source import take_for_standby
+from agent.config.values import Peer
+from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain, Unreachable
+from agent.core.forwarded import Forwarded
+from agent.core.ids import CommitNumber, Epoch, shown_commit
+from agent.core.problem_codes import SWITCHING_OVER
+from agent.fs.writers import Writer, writers_below
+from agent.node.context import Surroundings
+from agent.node.primary import Primary
+from agent.node.stepped import SteppedRun, StepsKind
+from agent.node.switching.switched_member import STEP, SwitchedMember, SwitchedNode
+from agent.roles.record import ROLE, RoleRecord, following, read_record
+from agent.roles.switchover.steps import (
+    FINISH,
+    FINISH_RECORD,
+    FINISH_TABLE,
+    KIND,
+    RECORD,
+    TABLE,
+    Gates,
+    SwitchoverWorld,
+    WantedSwitchover,
+    epoch_fact,
+    switchover_in,
+)
+from agent.rpc.peers.peer_caller import PeerCaller
+from agent.status.state import Role
+from agent.steps.record import Facts
+from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.kept import KeptCommit
+from agent.store.local import Local
+from agent.stream.position import Level
+
+T = TypeVar("T")
+_OPERATION = "switch over"
+LOOK, TAKE_OVER = "switchover-look", "take-over"
+#: Seconds within which the other node is to have what was written, and is to answer.
+_ARRIVAL, _ANSWER = 120.0, 30.0
+#: After so many seconds of a take-over that nobody answers it is left to the next command.
+_TAKE_OVER = 60.0
+
+
+def switchover_kind(member: SwitchedMember, around: Surroundings) -> StepsKind[SwitchoverWorld]:
+    """A switchover away from this node, for ``node.stepped``."""
+
+    def world(arguments: Facts, run: SteppedRun) -> SwitchoverWorld:
+        return HandingOver(member, around, switchover_in(arguments), run)
+
+    return StepsKind(KIND, RECORD, "a switchover", SWITCHING_OVER, TABLE, world, lambda: True)
+
+
+def finish_kind(member: SwitchedMember, around: Surroundings) -> StepsKind[SwitchoverWorld]:
+    """The end of one that has handed over, asked for anew."""
+
+    def world(arguments: Facts, run: SteppedRun) -> SwitchoverWorld:
+        return HandingOver(member, around, switchover_in(arguments), run)
+
+    return StepsKind(FINISH, FINISH_RECORD, "a switchover", SWITCHING_OVER, FINISH_TABLE, world, lambda: True)
+
+
+class HandingOver(SwitchedNode):
+    """``roles.switchover.steps.SwitchoverWorld`` of a primary."""
+
+    def __init__(self, member: SwitchedMember, around: Surroundings, wanted: WantedSwitchover, run: SteppedRun) -> None:
+        super().__init__(member, around, run, _OPERATION, wanted.reason)
+        self._wanted = wanted
+        self._caller = PeerCaller(around.identities)
+
+    def gates(self) -> Gates:
+        """See ``SwitchoverWorld``, as all below."""
+        self.begin("gates")
+        self._require_reign()
+        gates: Gates = self._look_there("gates")["gates"]
+        return gates
+
+    def prepare(self) -> str:
+        self.begin("prepare")
+        return str(self._look_there("prepare")["said"])
+
+    def drain(self) -> str:
+        self.begin("drain")
+        return f"commit {shown_commit(self._settled())} stands there"
+
+    def writers(self) -> list[Writer]:
+        self.begin("writers")
+        return writers_below(self.member.dataset.path, self._side().holds)
+
+    def settle(self) -> CommitNumber:
+        self.begin("barrier")
+        return self._settled()
+
+    def compare(self, number: CommitNumber) -> str:
+        self.begin("compare")
+        newest, told = self._side().newest(), self._look_there("compare")
+        digest = newest.digest.hex() if newest is not None and newest.number == number else ""
+        if (told["commit"], told["digest"], told["applied"]) != (number, digest, number):
+            there = f"{self._wanted.to} is at commit {shown_commit(int(told['commit']))}, of another state"
+            raise TryAgain(_OPERATION, self.name, f"{there} than commit {shown_commit(number)} here", "type it again")
+        return f"both are {digest[:16]}"
+
+    def hand_over(self, number: CommitNumber) -> Epoch:
+        self.begin("hand-over")
+        record = read_record(self.around.home(self.member.dataset) / ROLE)
+        if record is not None and record.role is Role.STANDBY:
+            return record.epoch  # it was done before a crash
+        try:
+            side = self._side()
+            epoch = following(side.reign.epoch.number, self._wanted.to)
+            side.stand_back(lambda catalog, local: self._stood_back(catalog, local, number))
+            self.member.take_role(RoleRecord(Role.STANDBY, epoch))
+        except CalledOff:
+            raise
+        except HikaeError:
+            self.member.reopen()  # nothing is captured any more
+            raise
+        return epoch
+
+    def _stood_back(self, catalog: Catalog, local: Local, number: CommitNumber) -> None:
+        """By the pump's thread, which does nothing after it."""
+        newest = catalog.newest()
+        if newest is None or newest.number != number:
+            reason = "something was written after the application was stopped"
+            raise TryAgain(_OPERATION, self.name, reason, "find what writes into the tree, and type it again")
+        scratch = self.around.home(self.member.dataset) / "scratch"
+        scratch.mkdir(exist_ok=True, mode=0o700)
+        take_for_standby(self.member.dataset.path, self.name, local, number, str(scratch))
+        catalog.keep([KeptCommit(number, OWNER, time=self.around.clock.now_ns())])
+        begin_filling(local, number)
+
+    def take_over(self, epoch: Epoch) -> Facts:
+        self.begin("take-over")
+        end = self.around.clock.monotonic() + _TAKE_OVER
+        while True:
+            try:
+                told: Facts = self._ask(TAKE_OVER, {"epoch": epoch_fact(epoch)})
+                return told
+            except (TryAgain, Unreachable) as error:
+                if isinstance(error, CalledOff):
+                    raise
+                if self.around.clock.monotonic() >= end:
+                    raise self._nobody_serves(error) from error
+            self.pause(1.0)
+
+    def _nobody_serves(self, error: HikaeError) -> HikaeError:
+        to, name = self._wanted.to, self.name
+        reason = f"{name} was handed over to {to}, which does not take it: {error.reason}; nobody serves it now"
+        remedy = (
+            f"once {to} is back: hikae switchover {name}; if it does not come back, here: hikae promote {name} --force"
+        )
+        return TryAgain(_OPERATION, name, reason, remedy)
+
+    # --- what they share
+
+    def _side(self) -> Primary:
+        """The open side, waited for."""
+        while not isinstance(side := self.member.side, Primary):
+            self.pause()
+        return side
+
+    def _require_reign(self) -> None:
+        mark = self._side().reign.mark
+        if mark is not None:
+            raise Refused(_OPERATION, self.name, mark.sentence, "hikae status says what leads out of it")
+
+    def _settled(self) -> CommitNumber:
+        """All that was written until now stands on the other node; the commit."""
+        side = self._side()
+        number = self._until(side, side.pump.barrier().wait)
+        replica = side.replicas.get(self._wanted.to)
+        if replica is None:
+            raise Refused(_OPERATION, self.name, f"{self._wanted.to} keeps no standby of it", "hikae config show")
+        end = self.around.clock.monotonic() + _ARRIVAL
+        while not replica.positions.wait(Level.APPLIED, number, STEP):
+            self.look()
+            if self.around.clock.monotonic() >= end:
+                reason = f"{self._wanted.to} has not applied within {_ARRIVAL:.0f} s what was written"
+                raise TryAgain(_OPERATION, self.name, reason, "hikae status says why; type it again when it streams")
+        return number
+
+    def _until(self, side: Primary, step: Callable[[float], T]) -> T:
+        while True:
+            self.look()
+            try:
+                return step(STEP)
+            except CalledOff:
+                raise
+            except TryAgain:
+                self._require_reign()
+                hold = side.facts().hold
+                if hold is not None:
+                    raise Refused(_OPERATION, self.name, hold.sentence, hold.remedy) from None
+
+    def _look_there(self, stage: str) -> Any:  # Any: JSON
+        """What the other node answers, in a bounded time."""
+        return self._ask(LOOK, {"stage": stage}, self.around.clock.monotonic() + _ANSWER)
+
+    def _ask(self, operation: str, arguments: Facts, end: float = inf) -> Any:  # Any: JSON
+        reason = self._wanted.reason or "a switchover"
+        asked = Forwarded(self.name, operation, {**arguments, "reason": reason}, "a switchover")
+
+        def still(_progress: object) -> None:
+            self.look()
+            if self.around.clock.monotonic() >= end:
+                raise TryAgain(_OPERATION, self.name, f"{self._wanted.to} does not answer", "hikae status there")
+
+        return self._caller.ask(self._peer(), asked, still)
+
+    def _peer(self) -> Peer:
+        found = next((one for one in self.around.settings.peers if one.name == self._wanted.to), None)
+        if found is None:
+            raise Refused(_OPERATION, self.name, f"{self._wanted.to} is no peer of this node", "hikae config show")
+        return found

@@ -1,0 +1,221 @@
+"""The primary hands its place over to a standby: what is typed, and what one node asks of the other."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent.core.errors import HikaeError, NotFound, Refused, UsageError
+from agent.core.forwarded import Forwarded
+from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call, no_call
+from agent.operations.role_changes.stepping import done
+from agent.operations.running import DatasetCall
+from agent.status.state import Role
+from agent.status.text import shown
+
+if TYPE_CHECKING:
+    from agent.node.standby import Standby
+
+_OPERATION = "switchover"
+#: Seconds within which the primary is to answer who is to take over from it.
+_REACHED = 10.0
+#: Gates of a promotion that say nothing of a switchover: the primary lives, and what is behind is waited for.
+_NOT_ASKED = frozenset({"primary", "lag"})
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchoverRequest(DatasetRequest[Json]):
+    """Make a standby the primary, and this primary its standby; ``to``: which ("": the only one).
+
+    ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``; with ``dry_run``
+    nothing is done: ``{"dataset", "to", "gates"}``. ``Refused`` while a gate is not met, unless ``force``. It goes on when nobody
+    waits for it any more: what fails before the place is handed over leaves the old primary serving, after it the new one."""
+
+    to: str = ""
+    force: bool = False
+    dry_run: bool = False
+    reason: str = ""
+    approved_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchoverLookRequest(DatasetRequest[Json]):
+    """What the primary asks of the node that is to take over. ``stage``: ``gates`` (``{"gates"}``), ``prepare`` (what
+    is to run before it takes over was run: ``{"said"}``), ``compare`` (``{"commit", "digest", "applied"}``)."""
+
+    stage: str = "gates"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOverRequest(DatasetRequest[Json]):
+    """The primary has handed its place over to this node, in the reign ``epoch``: ``{"epoch", "steps"}``."""
+
+    epoch: str = ""
+    reason: str = ""
+
+
+def _does(request: SwitchoverRequest) -> bool:
+    return not request.dry_run
+
+
+@dataset_operation("switchover", SwitchoverRequest, role=None, long=True, changes=_does, afar=FromAfar(every=1.0))
+def _switchover(call: DatasetCall, request: SwitchoverRequest) -> Json:
+    if call.member.role is Role.STANDBY:
+        return _from_standby(call, request)
+    to = _node(call, request.to)
+    if request.dry_run:
+        return {"dataset": call.dataset, "to": to, "gates": _gates_of(call, to)}
+    from agent.roles.switchover.steps import KIND, WantedSwitchover
+
+    wanted = WantedSwitchover(call.dataset, to, request.force, request.reason, request.approved_by)
+    return done(call, KIND, wanted.as_facts())
+
+
+def _from_standby(call: DatasetCall, request: SwitchoverRequest) -> Json:
+    """It is the primary's to do; where this node was that, and has handed over to who never took it, the end of that."""
+    from agent.operations.arguments import written
+
+    unheard = _handed_over_in_vain(call)
+    primary = call.member.assigned.primary
+    if unheard is not None and not request.dry_run:
+        from agent.roles.switchover.steps import FINISH, WantedSwitchover, epoch_fact
+
+        wanted = WantedSwitchover(call.dataset, primary, request.force, request.reason, request.approved_by)
+        return done(call, FINISH, {**wanted.as_facts(), "epoch": epoch_fact(unheard)})
+    if call.peer:
+        reason = f"{call.dataset} is standby here too"
+        raise Refused(_OPERATION, call.dataset, reason, f"hikae status on {primary}")
+    asked = written(request if request.to else _to_this_node(call, request))
+    forwarded = Forwarded(call.dataset, _OPERATION, asked, call.typist)
+    answer: Any = call.agent.forward(primary, forwarded, call.progress)
+    return dict(answer)
+
+
+def _to_this_node(call: DatasetCall, request: SwitchoverRequest) -> SwitchoverRequest:
+    """Typed on a standby it is that one which is meant."""
+    from dataclasses import replace
+
+    return replace(request, to=call.member.node)
+
+
+def _handed_over_in_vain(
+    call: DatasetCall,
+) -> Any:  # Any: an ``Epoch``, whose module this one does not load for the command line
+    """The reign that this node has handed over, and that nobody has called in."""
+    record = call.member.recorded()
+    if record is None or record.role is not Role.STANDBY:
+        return None
+    return record.epoch if record.epoch.number > call.member.standby().epoch else None
+
+
+def _node(call: DatasetCall, asked: str) -> str:
+    standbys = call.member.assigned.standbys
+    if asked and asked not in standbys:
+        known = ", ".join(standbys) or "none"
+        raise NotFound("find the node", shown(asked), f"these keep a standby of {call.dataset}: {known}")
+    if not asked and len(standbys) != 1:
+        where = " or ".join(standbys) or "no node"
+        raise UsageError(_OPERATION, call.dataset, f"{where} can be meant", "say which: --to NODE")
+    return asked or standbys[0]
+
+
+def _gates_of(call: DatasetCall, to: str) -> Any:  # Any: JSON
+    asked = Forwarded(call.dataset, "switchover-look", {"stage": "gates"}, call.typist)
+    answer: Any = call.agent.forward(to, asked, call.progress)
+    return answer["gates"]
+
+
+@dataset_operation(
+    "switchover-look",
+    SwitchoverLookRequest,
+    role=None,
+    long=True,
+    changes=no_call,
+    afar=FromAfar(),
+    typed="switchover",
+)
+def _look(call: DatasetCall, request: SwitchoverLookRequest) -> Json:
+    _require_primary(call)
+    side = call.member.standby()
+    if request.stage == "gates":
+        return {"gates": _gates(call)}
+    if request.stage == "prepare":
+        return {"said": call.member.before_take_over(request.reason)}
+    if request.stage == "compare":
+        return _stands(side)
+    raise UsageError(_OPERATION, call.dataset, f"there is no stage {shown(request.stage)}")
+
+
+def _stands(side: Standby) -> Json:
+    newest = side.newest()
+    return {
+        "commit": newest.number if newest is not None else 0,
+        "digest": newest.digest.hex() if newest is not None else "",
+        "applied": side.loop.facts().applied,
+    }
+
+
+def _gates(call: DatasetCall) -> list[Json]:
+    from agent.status.promotion import gate_json
+
+    promotion = call.member.facts().promotion
+    known = promotion.gates if promotion is not None else ()
+    return [gate_json(gate) for gate in known if gate.name not in _NOT_ASKED] + [_reverse_connection(call)]
+
+
+def _reverse_connection(call: DatasetCall) -> Json:
+    """The other way round it is this node that calls: whether it reaches who is the primary now."""
+    primary, until = call.member.assigned.primary, time.monotonic() + _REACHED
+
+    def still(_progress: Json) -> None:
+        if time.monotonic() >= until:
+            raise ConnectionError
+
+    try:
+        call.agent.forward(primary, Forwarded(call.dataset, "whereabouts", {}, "switchover"), still)
+    except (HikaeError, ConnectionError) as error:
+        why = error.reason if isinstance(error, HikaeError) else f"no answer within {_REACHED:.0f} s"
+        value, ok = f"{call.member.node} does not reach {primary}: {why}", False
+    else:
+        value, ok = f"{call.member.node} reaches {primary}", True
+    remedy = f"on {call.member.node}: look at the address of {primary} and the firewall between them"
+    return {
+        "name": "reverse-connection",
+        "ok": ok,
+        "value": value,
+        "limit": "reached",
+        "measured": None,
+        "remedy": "" if ok else remedy,
+    }
+
+
+def _require_primary(call: DatasetCall) -> None:
+    """Raises ``Refused`` where another node asks than the one whose standby this is (law 6)."""
+    primary = call.member.assigned.primary
+    if call.member.role is not Role.STANDBY or call.peer != primary:
+        reason = f"{call.peer or 'who asks'} is not its primary here: {primary} is"
+        raise Refused(_OPERATION, call.dataset, reason, "hikae status on both nodes")
+
+
+@dataset_operation(
+    "take-over", TakeOverRequest, role=None, long=True, changes=each_call, afar=FromAfar(), typed="switchover"
+)
+def _taken_over(call: DatasetCall, request: TakeOverRequest) -> Json:
+    """Only for who is the primary here, in a reign of this node's own that follows what it has met; twice is the same as once."""
+    from agent.node.primary import Primary
+    from agent.roles.switchover.steps import epoch_in
+    from agent.roles.switchover.taking_over import KIND, require_followed
+
+    try:
+        epoch = epoch_in(request.epoch)
+    except ValueError as error:
+        raise UsageError(_OPERATION, call.dataset, "no epoch is named") from error
+    side = call.member.side
+    if isinstance(side, Primary) and side.reign.epoch == epoch and call.member.stepped.running is None:
+        return {"epoch": epoch.number, "steps": []}
+    _require_primary(call)
+    require_followed(call.member.node, call.dataset, epoch, call.member.standby().epoch)
+    answer = done(call, KIND, {"epoch": request.epoch, "reason": request.reason})
+    return {"epoch": epoch.number, "steps": answer["steps"]}

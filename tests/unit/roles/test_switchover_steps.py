@@ -1,0 +1,179 @@
+"""The steps of a switchover over a world that is not there: whatever fails, one of both nodes serves, or it is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.core.clock import ManualClock
+from agent.core.errors import CalledOff, Refused, TryAgain
+from agent.core.ids import CommitNumber, Epoch
+from agent.fs.writers import Writer
+from agent.roles.switchover.steps import (
+    FINISH,
+    FINISH_RECORD,
+    FINISH_TABLE,
+    KIND,
+    RECORD,
+    TABLE,
+    Gates,
+    WantedSwitchover,
+    epoch_fact,
+    epoch_in,
+    switchover_in,
+)
+from agent.roles.switchover.taking_over import require_followed
+from agent.steps.hooks import HookResult
+from agent.steps.record import Facts, StepsRecord
+from agent.steps.runner import StepsRunner
+
+WANTED = WantedSwitchover("web", "beta", reason="a new kernel")
+REIGN = Epoch(2, "beta", b"t" * 16)
+NAMES = [step.name for step in TABLE]
+#: Those of which the world is told; ``start`` has nothing to do where all went well.
+TOLD = NAMES[:-1]
+BEFORE = NAMES[: NAMES.index("hand-over")]
+
+
+class World:
+    """Satisfies ``SwitchoverWorld``: what was done, and the step in which everything ends once, before or after it was done."""
+
+    def __init__(self, ends_in: str = "", *, after: bool = False) -> None:
+        self.done: list[str] = []
+        self.writing: list[Writer] = []
+        self.missed = False
+        self.failure: dict[str, Exception] = {}
+        self._ends_in, self._after = ends_in, after
+
+    def _do(self, step: str) -> None:
+        ends, self._ends_in = (step == self._ends_in), "" if step == self._ends_in else self._ends_in
+        if ends and not self._after:
+            raise CalledOff("switch over", "web", "the agent stops")
+        if step in self.failure:
+            raise self.failure[step]
+        self.done.append(step)
+        if ends:
+            raise CalledOff("switch over", "web", "the agent stops")
+
+    def run_hook(self, name: str) -> HookResult:
+        """See ``SwitchoverWorld``, as all below."""
+        self._do(name.replace("_", "-"))
+        return HookResult(name, None, "", 1, 0.1)
+
+    def gates(self) -> Gates:
+        self._do("gates")
+        return [{"name": "consistent", "ok": not self.missed, "value": "a first sync", "remedy": "wait for it"}]
+
+    def prepare(self) -> str:
+        self._do("prepare")
+        return "before_promote: done"
+
+    def drain(self) -> str:
+        self._do("drain")
+        return "commit 1.6 stands there"
+
+    def writers(self) -> list[Writer]:
+        self._do("writers")
+        return self.writing
+
+    def settle(self) -> CommitNumber:
+        self._do("barrier")
+        return CommitNumber(7)
+
+    def compare(self, number: CommitNumber) -> str:
+        assert 7 == number
+        self._do("compare")
+        return "both are the same"
+
+    def hand_over(self, number: CommitNumber) -> Epoch:
+        assert 7 == number
+        self._do("hand-over")
+        return REIGN
+
+    def take_over(self, epoch: Epoch) -> Facts:
+        assert epoch == REIGN
+        self._do("take-over")
+        return {"steps": [{"name": "role", "ms": 3}]}
+
+
+def _begun(tmp_path: Path, world: World, wanted: WantedSwitchover = WANTED) -> StepsRecord:
+    return StepsRunner(tmp_path / RECORD, ManualClock()).begin(KIND, TABLE, world, wanted.as_facts())
+
+
+def test_all_steps_are_taken_in_their_order(tmp_path: Path) -> None:
+    """Nobody writes before both are compared, and the place is handed over last; nothing is started here any more."""
+    world = World()
+    record = _begun(tmp_path, world)
+    assert (TOLD, NAMES) == (world.done, [one.name for one in record.done])
+    assert (WANTED, REIGN) == (switchover_in(record.arguments), epoch_in(record.facts["epoch"]))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it is done", "after it is done"])
+@pytest.mark.parametrize("step", TOLD)
+def test_cut_short_in_any_step_it_goes_on_there(tmp_path: Path, step: str, after: bool) -> None:
+    """A new process goes on with the step that it stood in, and leaves none out."""
+    world = World(step, after=after)
+    with pytest.raises(CalledOff):
+        _begun(tmp_path, world)
+    runner = StepsRunner(tmp_path / RECORD, ManualClock())
+    left = runner.under_way()
+    assert left is not None
+    record = runner.go_on(left, TABLE, world)
+    assert (NAMES, TOLD) == ([one.name for one in record.done], list(dict.fromkeys(world.done)))
+
+
+@pytest.mark.parametrize("step", [*BEFORE, "hand-over"])
+def test_what_fails_before_the_hand_over_leaves_the_old_primary_serving(tmp_path: Path, step: str) -> None:
+    """The start hook runs there once it was stopped, and the other node is asked for nothing."""
+    world = World()
+    world.failure[step] = TryAgain("switch over", "web", "beta does not answer")
+    with pytest.raises(TryAgain):
+        _begun(tmp_path, world)
+    stopped = ["start"] if NAMES.index(step) >= NAMES.index("stop") else []
+    assert [*NAMES[: NAMES.index(step)], *stopped] == world.done
+
+
+def test_what_fails_after_it_starts_nothing_here(tmp_path: Path) -> None:
+    """The other node is to serve: the next command asks it again."""
+    world = World()
+    world.failure["take-over"] = TryAgain("switch over", "web", "beta does not answer")
+    with pytest.raises(TryAgain):
+        _begun(tmp_path, world)
+    assert [*BEFORE, "hand-over"] == world.done
+    again = World()
+    asked = {**WANTED.as_facts(), "epoch": epoch_fact(REIGN)}
+    StepsRunner(tmp_path / FINISH_RECORD, ManualClock()).begin(FINISH, FINISH_TABLE, again, asked)
+    assert ["take-over", "after-demote"] == again.done
+
+
+def test_a_gate_that_is_not_met_is_told_and_forced(tmp_path: Path) -> None:
+    """Nothing is stopped for it."""
+    world = World()
+    world.missed = True
+    with pytest.raises(Refused) as refused:
+        _begun(tmp_path, world)
+    assert (["gates"], "consistent") == (world.done, refused.value.gates[0]["name"])
+    world.done.clear()
+    _begun(tmp_path, world, WantedSwitchover("web", "beta", force=True))
+    assert TOLD == world.done
+
+
+def test_who_writes_stops_it(tmp_path: Path) -> None:
+    """The application is started again; forced, it is told what may be lost."""
+    world = World()
+    world.writing = [Writer(7, "vi", "/srv/web/a")]
+    with pytest.raises(Refused) as refused:
+        _begun(tmp_path, world)
+    assert "vi (process 7) may write /srv/web/a" == refused.value.gates[0]["value"]
+    assert "start" == world.done[-1]
+    record = _begun(tmp_path, world, WantedSwitchover("web", "beta", force=True))
+    assert ["vi (process 7) may write /srv/web/a"] == record.facts["lost"]
+
+
+@pytest.mark.parametrize(("epoch", "known"), [(Epoch(2, "alpha", b"t" * 16), 1), (Epoch(2, "beta", b"t" * 16), 2)])
+def test_a_reign_that_is_no_next_one_is_not_taken_over(epoch: Epoch, known: int) -> None:
+    """Of another node, or after that which was met: a call that was late moves nothing."""
+    with pytest.raises(Refused):
+        require_followed("beta", "web", epoch, known)
+    require_followed("beta", "web", REIGN, 1)
