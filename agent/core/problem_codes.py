@@ -411,6 +411,13 @@ SWITCHING_OVER = _code(
     "The last switchover did not come to its end.",
     "do what the problem says, and type it again",
 )
+REJOIN_NO_ROOM = _code(
+    "rejoin-no-room",
+    Where.PRIMARY,
+    _WARNING,
+    "The disk of the vault has no room for one of this dataset, which this node needs to become a standby after a promotion.",
+    'free space there, or name another place: `vault = "/backup/hikae"` for the dataset',
+)
 SEEDING_LOST = _code(
     "seeding-lost",
     Where.STANDBY,

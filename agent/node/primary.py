@@ -25,7 +25,7 @@ from agent.config.values import Dataset, Limits
 from agent.core.commit import Commit
 from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, CommitNumber
-from agent.core.problem_codes import NOT_STANDBY
+from agent.core.problem_codes import NOT_STANDBY, REJOIN_NO_ROOM
 from agent.fs.reserve import Reserve
 from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
@@ -42,6 +42,7 @@ from agent.node.reigning.root_watch import RootWatch
 from agent.node.reigning.way_back import way_back_in
 from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment
+from agent.roles.rejoin.room import VaultRoom, vault_room
 from agent.roles.rewound import Rewound
 from agent.roles.rollback.root_facts import RootFacts
 from agent.store.catalog.catalog import Catalog
@@ -56,6 +57,8 @@ from agent.stream.sending.forecast import Meter
 from agent.watch.hint import Passing
 from agent.watch.settle import Settle
 
+#: Seconds between two looks at the room for a vault.
+ROOM_EVERY = 60.0
 T = TypeVar("T")
 _log = structlog.get_logger("node")
 
@@ -100,6 +103,7 @@ class Primary:
         )
         #: What changes here, over the last seconds, for how fast a peer works it off.
         self.changes = Meter()
+        self._room_due = 0.0
         #: What the node said of itself last that reigns in an epoch after ours; None while nobody does.
         self.superseded_by: Hello | None = None
         reserve = Reserve((home,), around.clock)
@@ -215,6 +219,24 @@ class Primary:
         self.changes.count(clock.monotonic(), self.feed.given + self.facts().waits)
         self.reign.tell(board)
         self.outgoing.tick()
+        self._tell_room()
+
+    def vault_room(self) -> VaultRoom:
+        """Whether this node could keep a vault of what it has; looks at the disk."""
+        newest = self.newest()
+        place = self._context.around.vault(self.dataset)
+        return vault_room(place, newest.bytes if newest is not None else 0)
+
+    def _tell_room(self) -> None:
+        clock = self._context.around.clock
+        if clock.monotonic() < self._room_due:
+            return
+        self._room_due = clock.monotonic() + ROOM_EVERY
+        room = self.vault_room()
+        if room.lacks:
+            self._context.board.put(room.problem(self.dataset.name, clock.now_ns()))
+        else:
+            self._context.board.clear(REJOIN_NO_ROOM)
 
     def newest(self) -> Commit | None:
         """The newest commit; any thread (the value is replaced as a whole)."""

@@ -54,7 +54,7 @@ class StandbyView:
     """What a standby knows of itself at ``now`` (UTC ns). ``kept_since``: since when this node keeps a standby, 0 before it
     does; ``clock``: what is wrong with it, "" if nothing is; ``at_boot``: units that the start hook starts, and that the service
     manager would start by itself; ``shortage``: why no room is left, "" where there is; ``others``: of the other standbys, those
-    that answered."""
+    that answered; ``seeding``: how much of what stands here its vault has, "" where that is all."""
 
     dataset: str
     now: int
@@ -70,6 +70,7 @@ class StandbyView:
     clock: str = ""
     at_boot: tuple[str, ...] = ()
     shortage: str = ""
+    seeding: str = ""
     others: tuple[OtherStandby, ...] = field(default=())
 
 
@@ -181,6 +182,12 @@ def _space(view: StandbyView) -> Gate:
     return Gate("space", not view.shortage, view.shortage or "above the reserve", "the reserve", view.now, remedy)
 
 
+def _seeding(view: StandbyView) -> Gate:
+    remedy = "wait until the vault has all that stands here; --force goes without: moments that lack something say so"
+    value = view.seeding or "the vault has all that stands here"
+    return Gate("seeding", not view.seeding, value, "all", view.now, remedy if view.seeding else "")
+
+
 #: One function a gate. A further one is a function more.
 GATES: tuple[Callable[[StandbyView], Gate], ...] = (
     _primary,
@@ -194,6 +201,7 @@ GATES: tuple[Callable[[StandbyView], Gate], ...] = (
     _hooks,
     _boot,
     _space,
+    _seeding,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from fakes.agents import UNBRAKED, Agent, Fleet, Pair, fleet, pair
 from fakes.eventually import eventually
+from fakes.mounts import enlarge, memory, needs_root
 from fakes.roles import make_primary, reign
 from fakes.trees import differences
 
@@ -195,3 +197,27 @@ def test_no_brake_holds_a_rejoin() -> None:
         for path in both.target.glob("d*/f*"):
             path.unlink()
         both.alpha.told("mass-deletion")
+
+
+@needs_root
+def test_no_room_for_a_vault_is_said_long_before_and_refuses_a_rejoin(tmp_path: Path) -> None:
+    """On the primary while all is well; then a gate with a code of its own, until there is room."""
+    with memory(tmp_path / "small", "68m") as small, pair(UNBRAKED) as both:
+        alpha = both.alpha
+        text = alpha.config.read_text().replace('kind = "tree"\n', f'kind = "tree"\nvault = "{small}/web"\n')
+        alpha.config.write_text(text)
+        (both.source / "large").write_bytes(random.Random(SEED).randbytes(60 << 20))
+        both.begin()
+        alpha.kill()
+        _promoted(both.beta, both.home(both.beta), 2)
+        alpha.start()
+        alpha.told("fenced")
+        told = alpha.told("rejoin-no-room", "could not become a standby", within=90.0)
+        assert "vault" in told["remedy"]
+        refused = alpha.run("rejoin", "web", "--yes", "--json")
+        assert 3 == refused.returncode, refused.stderr
+        gates = {gate["name"]: gate["ok"] for gate in json.loads(refused.stdout)["gates"]}
+        assert {"writers": True, "room": False} == gates
+        enlarge(small, "400m")
+        _rejoined(alpha)
+        _equal(both, both.beta)

@@ -27,9 +27,12 @@ def take_for_standby(path: str, dataset: str, local: Local, commit: CommitNumber
         local.set_value(key, b"")
     with foreign_errors(path, _WHAT):
         root = open_root(path)
+        was = os.fstat(root)
     how = Handling(_WHAT, lambda _step: None, NothingAdopted(), scratch)
     with closing(open_output(path, root, how)) as output, foreign_errors(path, _WHAT):
         _write_mark(output.private, dataset)
+        # Our directory in it may be new, and is nothing that the root's time should tell of.
+        os.utime(output.root, ns=(was.st_atime_ns, was.st_mtime_ns))
         # What capture read may be in memory alone: what is believed of the tree is true after a power cut too.
         output.sync()
         expect_standby(local, root_identity(output.root).encoded())

@@ -54,7 +54,17 @@ def view_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> StandbyV
         at_boot=witness.at_boot,
         shortage="; ".join(one.message for one in facts.problems if one.code in _NO_ROOM),
         others=witness.others,
+        seeding=_seeding(facts),
     )
+
+
+def _seeding(facts: DatasetFacts) -> str:
+    if not facts.seeding:
+        return ""
+    sync = facts.sync
+    if sync is None or sync.phase != "seeding" or not sync.total_bytes:
+        return "the vault has not all that stands here yet"
+    return f"the vault has {100 * sync.done_bytes // sync.total_bytes} % of what stands here"
 
 
 def _seen(facts: DatasetFacts, witness: Witness) -> PrimarySeen:

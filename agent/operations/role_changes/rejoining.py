@@ -10,10 +10,12 @@ from agent.core.errors import Refused, TryAgain
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
+from agent.status.promotion import gate_json, unmet
 from agent.status.state import Role
 
 if TYPE_CHECKING:
     from agent.roles.rejoin.steps import WantedRejoin
+    from agent.status.promotion import Gate
     from agent.stream.messages import Hello
 
 _STEP = 0.5
@@ -47,10 +49,12 @@ def _rejoin(call: DatasetCall, request: RejoinRequest) -> Json:
     gates = _gates(call)
     if request.dry_run:
         epoch = wanted.epoch
-        return {"dataset": call.dataset, "primary": epoch.owner, "epoch": epoch.number, "gates": gates}
-    failed = [gate for gate in gates if not gate["ok"]]
+        told = [gate_json(gate) for gate in gates]
+        return {"dataset": call.dataset, "primary": epoch.owner, "epoch": epoch.number, "gates": told}
+    failed = unmet(gates)
     if failed and not request.force:
-        raise Refused(_OPERATION, call.dataset, str(failed[0]["value"]), str(failed[0]["remedy"]), tuple(gates))
+        reason = "; ".join(f"{gate.name}: {gate.value}" for gate in failed)
+        raise Refused(_OPERATION, call.dataset, reason, failed[0].remedy, tuple(map(gate_json, gates)))
     return done(call, _OPERATION, wanted.as_facts())
 
 
@@ -91,21 +95,16 @@ def _refused_unheard(call: DatasetCall) -> Refused:
     return Refused(_OPERATION, call.dataset, reason, remedy)
 
 
-def _gates(call: DatasetCall) -> list[Json]:
+def _gates(call: DatasetCall) -> tuple[Gate, ...]:
     from agent.fs.writers import writers_below
     from agent.node.primary import Primary
+    from agent.status.promotion import Gate
 
     side = call.member.opened()
     if not isinstance(side, Primary):
-        return []
+        return ()
+    now = time.time_ns()
     found = writers_below(call.member.dataset.path, side.holds)
     writing = "; ".join(one.sentence() for one in found)
-    writers = {
-        "name": "writers",
-        "ok": not found,
-        "value": writing or "none",
-        "limit": "none",
-        "measured": None,
-        "remedy": "end what writes, or add --force",
-    }
-    return [writers]
+    remedy = "end what writes, or add --force" if found else ""
+    return Gate("writers", not found, writing or "none", "none", now, remedy), side.vault_room().gate(now)

@@ -48,6 +48,7 @@ def test_a_standby_whose_primary_is_gone_may_be_promoted() -> None:
         ("primary", {"primary": replace(GONE, answered="alpha answers: primary of epoch 3")}, "alpha answers"),
         ("consistent", {"commit": None}, "nothing has been received"),
         ("consistent", {"commit": replace(COMMIT, consistent=False)}, "commit 3.12 is of a first sync"),
+        ("seeding", {"seeding": "the vault has 40 %"}, "the vault has 40 %"),
         ("owed", {"owed": 1_200}, "1,200 files"),
         ("hold", {"hold": Hold("mass-deletion", "beta holds a mass deletion")}, "beta holds a mass deletion"),
         ("lag", {"word": None}, "alpha has not said"),
