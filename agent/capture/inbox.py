@@ -53,6 +53,11 @@ class Inbox:
         with self._condition:
             return self._settle.held()
 
+    def waiting(self, most: int) -> list[tuple[bytes, float]]:
+        """Paths of hints that wait, at most so many, and since when (monotonic seconds)."""
+        with self._condition:
+            return self._settle.waiting(most)
+
     @property
     def in_doubt(self) -> bool:
         """Whether something may have been missed."""

@@ -240,6 +240,11 @@ class Session(Protocol):
         """How it goes. From any thread."""
         ...
 
+    def waiting(self, most: int) -> Sequence[tuple[ObjectId, bytes, int]]:
+        """Names of files that wait to be read for long, at most so many, each by its parent, with the bytes that are new in it.
+        From any thread."""
+        ...
+
     def to_try(self) -> list[bytes]:
         """Paths that no event tells of when they can be read. From any thread."""
         ...

@@ -199,6 +199,15 @@ class Pump:
             commits=self._committer.commits,
         )
 
+    def hinted(self, most: int) -> list[tuple[bytes, float]]:
+        """Paths of hints that wait to be looked at, at most so many, and since when (monotonic seconds)."""
+        return self._inbox.waiting(most)
+
+    def unread(self, most: int) -> Sequence[tuple[ObjectId, bytes, int]]:
+        """Names of files that wait to be read for long; see ``Session.waiting``."""
+        session = self._keeper.session
+        return session.waiting(most) if session is not None else ()
+
     def _covering(self, made: Provenance) -> Ticket:
         ticket = Ticket("barrier", made)
         self._inbox.ask_for_told(ticket)

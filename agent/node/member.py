@@ -22,7 +22,7 @@ from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
 from agent.node.promoting.asking import Heard
-from agent.node.promoting.promotability import Witness, promotion_of
+from agent.node.promoting.promotability import NOTHING_KNOWN, Witness, promotion_of
 from agent.node.promoting.world import asked_anew, promotion_kind
 from agent.node.reigning.rolling_back import rollback_kind
 from agent.node.rejoining.rejoin_kind import rejoin_kind
@@ -271,7 +271,10 @@ class Member:
     def _witness(self, heard: Heard) -> Witness:
         """What a promotion is judged by, beside its status."""
         clock = self._around.clocks.apart()
-        return Witness(self.verifies.began, clock, answered=heard.answered, others=heard.others)
+        side = self.side
+        said = side.announced if isinstance(side, Standby) else None
+        word, loss = (said.word, said.loss()) if said is not None else (None, NOTHING_KNOWN)
+        return Witness(self.verifies.began, clock, word, loss, answered=heard.answered, others=heard.others)
 
     @property
     def node(self) -> str:

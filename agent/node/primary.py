@@ -31,6 +31,7 @@ from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
 from agent.node.measured.measured_feed import MeasuredFeed
 from agent.node.meeting import SAME, not_standby
+from agent.node.reigning.announced import WaitingForPeer
 from agent.node.reigning.barrier_desk import BarrierDesk
 from agent.node.reigning.offline import Offline
 from agent.node.reigning.outgoing import Outgoing
@@ -130,7 +131,12 @@ class Primary:
             feed=self.feed,
             make_source=self._source,
             catalog=self._catalog,
+            waiting=self._waiting,
         )
+
+    def _waiting(self, peer: str) -> WaitingForPeer:
+        path, clock = self.dataset.path, self._context.around.clock
+        return WaitingForPeer(self.replicas[peer], self.pump, self.newest, self._catalog.reader, path, clock)
 
     def _quiesced(self) -> QuiescedSource:
         around = self._context.around

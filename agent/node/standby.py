@@ -44,6 +44,7 @@ from agent.node.following.stood_back import StoodBack
 from agent.node.following.vault_space import SpaceStores, VaultSpace
 from agent.node.owed_problems import tell_standby
 from agent.node.pauses import APPLY
+from agent.node.promoting.announced import Announced
 from agent.node.turn_taking import Turns
 from agent.repair.from_standby import Restoring
 from agent.roles import lineage
@@ -53,7 +54,7 @@ from agent.status.figures import size_text
 from agent.status.state import Role
 from agent.store.catalog.reader import CatalogReader
 from agent.stream.locator import newest_shared
-from agent.stream.messages import Answers, Hello, Refuse
+from agent.stream.messages import Announce, Answers, Hello, Refuse
 from agent.stream.position import PositionBoard
 from agent.stream.receiving.receiver import Receiver
 
@@ -79,7 +80,10 @@ class Standby:
         self.dataset = dataset
         self.vault = stores.vault
         self.seeding = stores.seeding
-        self.announced = 0
+        self.announced = Announced(around.home(dataset), context.assigned.primary, around.clock)
+        self.announced.open()
+        newest = stores.catalog.newest()
+        self.announced.arrived(newest.number if newest is not None else NOTHING)
         #: What the node said of itself last that reigns later and lacks what is here; None while nobody does.
         self.superseded_by: Hello | None = None
         #: The reign of another node that has all that is here; this side is closed soon, and follows that one.
@@ -100,7 +104,6 @@ class Standby:
         self._kept: Epoch | None = None
         self._is_full = False
         self.calls = ServedCalls(dataset.name, around.clock)
-        newest = stores.catalog.newest()
         self.early = EarlyContent(self._poke, around.clock.monotonic)
         applier = self._applier = self._made_applier()
         self.board = PositionBoard(Position(newest.number if newest else NOTHING))
@@ -185,6 +188,7 @@ class Standby:
         self.checks.close()
         self.loop.close()
         self.early.close()
+        self.announced.keep()
         self._stores.close()
 
     def resync(self) -> None:
@@ -209,6 +213,7 @@ class Standby:
     def tick(self) -> None:
         """Once a second: pauses that ended, limits that were changed, and whether the first sync is through."""
         self.steer()
+        self.announced.tick()
         self._applier.holds.brake = self.dataset.brake
         self.room.tick()
         newest = self._catalog.newest()
@@ -423,9 +428,9 @@ class Standby:
     def _poke(self) -> None:
         self.loop.poke()
 
-    def announce(self, count: int) -> None:
-        """The primary holds so many changes that it has not captured."""
-        self.announced = count
+    def announce(self, word: Announce) -> None:
+        """The primary says what waits there."""
+        self.announced.heard(word)
 
     def pace(self) -> None:
         """A batch came: in a first sync it may be ahead of the applier by so much only."""
@@ -435,6 +440,7 @@ class Standby:
     def _moved(self) -> None:
         newest = self._catalog.newest()
         if newest is not None:
+            self.announced.arrived(newest.number)
             self.loop.notify(newest)
         self._context.around.moved()
 

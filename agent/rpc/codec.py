@@ -28,6 +28,7 @@ from agent.stream.messages import (
     PATHS_BYTES,
     PATHS_MAX,
     ROWS_MAX,
+    SPAN_MAX,
     TEXT_MAX,
     ZSTD,
     Absent,
@@ -331,12 +332,36 @@ def _fill_announce(part: Any, announce: Announce) -> None:
     out = part.announce
     out.count, out.all, out.since = announce.count, announce.all, announce.since
     out.paths.extend(announce.paths)
+    out.sizes.extend(announce.sizes)
+    out.number = announce.number
+    if announce.lag is not None:
+        out.lag = announce.lag
+    if announce.age is not None:
+        out.age = announce.age
 
 
 def _read_announce(announce: pb.Announce) -> Announce:
     if len(announce.paths) > PATHS_MAX or sum(map(len, announce.paths)) > PATHS_BYTES:
         raise bad("too many paths at once")
-    return Announce(_counted(announce.count), tuple(announce.paths), announce.all, announce.since)
+    if len(announce.sizes) not in (0, len(announce.paths)):
+        raise bad("sizes of other paths than are announced")
+    return Announce(
+        _counted(announce.count),
+        tuple(announce.paths),
+        announce.all,
+        announce.since,
+        tuple(_counted(size) for size in announce.sizes),
+        _number(announce.number),
+        _span(announce.lag) if announce.HasField("lag") else None,
+        _span(announce.age) if announce.HasField("age") else None,
+    )
+
+
+def _span(seconds: float) -> float:
+    """A duration that a peer tells."""
+    if not 0 <= seconds <= SPAN_MAX:
+        raise bad("a span of time that never was")
+    return seconds
 
 
 def _fill_need(part: Any, need: Need) -> None:

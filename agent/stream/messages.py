@@ -13,7 +13,7 @@ from typing import TypeAlias
 from agent.core import chunks
 from agent.core.commit import ORDINARY, Position, Provenance, Quiesced
 from agent.core.errors import WireError
-from agent.core.ids import NO_EPOCH, CommitNumber, Epoch, ObjectId
+from agent.core.ids import NO_EPOCH, NOTHING, CommitNumber, Epoch, ObjectId
 from agent.core.row_checks import ROW_MAX
 from agent.core.skew import ClockReading
 from agent.core.standing import Standing
@@ -49,6 +49,8 @@ TEXT_MAX = 1024
 OBJECTS_MAX = 4096
 #: Paths of one ``Announce``, and their bytes together.
 PATHS_MAX, PATHS_BYTES = 1024, 256 << 10
+#: Seconds of a span that a peer tells.
+SPAN_MAX = 1e9
 LABEL_MAX = 256
 #: Of what the operator's programs said of one barrier: lines, and characters of each.
 HOOK_LINES_MAX = 16
@@ -290,13 +292,19 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """``count`` changes wait on the primary and are not captured yet: those of ``paths``, and of no others where ``all``, the
-    oldest ``since`` (UTC ns). Nothing waits: 0."""
+    """``count`` changes wait on the primary and are not durable at the peer: those of ``paths`` (``sizes``: bytes of each), and
+    of no others where ``all``, the oldest ``since`` (UTC ns). Nothing waits: 0. What is not named any more is in a commit up to
+    ``number``. ``lag``: seconds from a change until it was durable there, as measured last; ``age``: all that was written so many
+    seconds ago, or earlier, is durable there; None: not known."""
 
     count: int
     paths: tuple[bytes, ...] = ()
     all: bool = False
     since: int = 0
+    sizes: tuple[int, ...] = ()
+    number: CommitNumber = NOTHING
+    lag: float | None = None
+    age: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from agent.watch.hint import Hint, Look
 from agent.watch.waiting import SettlingHint
@@ -168,6 +169,10 @@ class Settle:
     def held(self) -> int:
         """How many hints wait."""
         return len(self._held) + len(self._objects)
+
+    def waiting(self, most: int) -> list[tuple[bytes, float]]:
+        """The paths of the first hints that wait, at most so many, and since when each has; those of objects have none."""
+        return [(one.path, one.first) for one in islice(self._held.values(), most)]
 
     @property
     def bytes_held(self) -> int:

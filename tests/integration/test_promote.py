@@ -81,3 +81,23 @@ def test_a_promotion_that_was_killed_goes_on(both: Pair, step: int) -> None:
     both.beta.up()
     eventually(lambda: ("primary", 2) == (both.beta.look().get("role"), both.beta.look().get("epoch")))
     eventually(lambda: not (both.home(both.beta) / "promotion.json").exists())
+
+
+def test_what_was_announced_and_never_came_is_said(both: Pair) -> None:
+    """A large file that was still being written when the primary died, by path and size; and no force is needed."""
+    with (both.source / "large").open("wb") as large:
+
+        def grown() -> bool:
+            large.write(bytes(4 << 20))
+            large.flush()
+            return "large" in both.beta.look()["promotion"]["loss"]["paths"]
+
+        eventually(grown)
+        both.alpha.kill()
+    plan = both.beta.json("promote", "web", "--dry-run")
+    assert ["large"] == plan["loss"]["paths"]
+    assert (True, True) == (plan["loss"]["bytes"] > 0, plan["loss"]["seconds"] > 0)
+    both.beta.restart()
+    told = eventually(lambda: both.beta.look().get("promotion"))
+    assert plan["loss"]["paths"] == told["loss"]["paths"]
+    assert 2 == both.beta.json("promote", "web", "--yes")["epoch"]

@@ -77,6 +77,10 @@ class LargeReads:
         """How many files wait to be read."""
         return len(self._queue) + self._queue.later
 
+    def waiting_names(self, most: int) -> list[tuple[Name, int]]:
+        """The first of those with something new, and how many bytes that are, also the one in hand. From any thread."""
+        return self._queue.waiting_names(most)
+
     @property
     def waits(self) -> int:
         """Bytes that are new and wait to be read, the file in hand included. From any thread."""

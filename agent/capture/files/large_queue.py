@@ -67,6 +67,10 @@ class LargeQueue:
         """How many wait until they are due."""
         return len(self._later)
 
+    def waiting_names(self, most: int) -> list[tuple[Name, int]]:
+        """The first of those with something new, and how many bytes that are. From any thread."""
+        return [(name, size) for name, (size, _) in tuple(self._new.items())[:most]]
+
     def next_due(self) -> float | None:
         """When the first of those is, monotonic seconds."""
         return min((one.due for one in self._later.values()), default=None)

@@ -50,6 +50,10 @@ class Later:
             self.bytes += size
             self._tell()
 
+    def waiting_names(self, most: int) -> list[tuple[Name, int]]:
+        """The first of them, and how many bytes are new in each. From any thread."""
+        return [(name, entry.size) for name, entry in tuple(self._entries.items())[:most]]
+
     def take(self) -> tuple[Name, float, int] | None:
         """The next one, since when it has waited, and the serial to be given to :meth:`done` once it is in the batch."""
         if not self._entries:

@@ -134,6 +134,10 @@ class TreeSession:
             ahead=large.ahead,
         )
 
+    def waiting(self, most: int) -> list[tuple[ObjectId, bytes, int]]:
+        found = (*self._parts.large.waiting_names(most), *self._parts.later.waiting_names(most))
+        return [(*name, size) for name, size in found[:most]]
+
     def reader(self, memory: memoryview, since: int, limits: ImageLimits) -> ImageReader:
         return ImageReader(self.root_fd, self._parts.tree.rules, memory, since, limits)
 

@@ -26,7 +26,7 @@ from agent.node.turn_taking import Turns
 from agent.repair.lost_chunks import Mending
 from agent.store.catalog.catalog import Catalog
 from agent.store.vault.vault import Vault
-from agent.stream.messages import Answers, AskBarrier, BarrierReached, Batch, Hello, Progress, SecondaryPart
+from agent.stream.messages import Announce, Answers, AskBarrier, BarrierReached, Batch, Hello, Progress, SecondaryPart
 from agent.stream.position import PositionBoard
 from agent.stream.receiving.making import ReceivingContext
 from agent.stream.receiving.presence import ChunksMissing
@@ -67,8 +67,8 @@ class Serving(Protocol):
         """The primary has introduced itself, and this is what it is answered. Raises ``TryAgain``, ``Damaged``."""
         ...
 
-    def announce(self, count: int) -> None:
-        """The primary holds so many changes that it has not captured."""
+    def announce(self, word: Announce) -> None:
+        """The primary says what waits there."""
         ...
 
     def pace(self) -> None:
@@ -134,9 +134,9 @@ class StandbyCall(Receiver):
         """See ``Receiver``."""
         self._standby.barriers.reached(barrier)
 
-    def announced(self, count: int) -> None:
+    def announced(self, word: Announce) -> None:
         """See ``Receiver``."""
-        self._standby.announce(count)
+        self._standby.announce(word)
 
     def progress(self) -> Progress:
         """See ``Receiver``; asked for at least each second."""

@@ -28,6 +28,7 @@ from agent.stream.messages import Hello
 from agent.stream.sending.feed import Feed
 from agent.stream.sending.link import Link
 from agent.stream.sending.sender import PeerBarriers, Sender, SendingContext
+from agent.stream.sending.talk.announcing import Waiting
 from agent.stream.versions import SPOKEN
 
 NONCE_SIZE = 32
@@ -48,7 +49,7 @@ class _Line:
 
 class Outgoing:
     """Of one dataset on its primary. ``replicas`` by name; ``make_source`` reads for one call; ``catalog``: what was
-    committed; ``barriers``: begins those that peers ask for.
+    committed; ``barriers``: begins those that peers ask for; ``waiting``: what waits for a peer.
     Links are started, changed and closed by who tends the dataset, one at a time; the rest is for any thread."""
 
     def __init__(
@@ -62,13 +63,16 @@ class Outgoing:
         make_source: Callable[[], PrimarySource],
         catalog: Catalog,
         barriers: PeerBarriers,
+        waiting: Callable[[str], Waiting],
     ) -> None:
         self._dataset = dataset
         self._context = context
         self._reign = reign
         self._replicas = replicas
         spool = partial(Spool.open, str(context.around.home(dataset)))
-        self._sending = SendingContext(make_source, spool, feed, context.around.clock, context.standings, barriers)
+        self._sending = SendingContext(
+            make_source, spool, feed, context.around.clock, context.standings, barriers, waiting
+        )
         self._catalog = catalog
         self._lock = threading.Lock()
         self._senders: dict[str, Sender] = {}

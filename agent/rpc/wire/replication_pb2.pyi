@@ -1135,8 +1135,8 @@ Global___StandingNote: _TypeAlias = StandingNote  # noqa: Y015
 
 @_typing.final
 class Announce(_message.Message):
-    """So many changes are waiting on the primary and not yet captured. Reserved for promotion, which says what never arrived: no primary
-    sends it today; count alone is looked at.
+    """So many changes wait on the primary and are not durable at the peer: what a promotion says that never arrived. Each such message
+    replaces the one before; what it does not name any more is in a commit up to `number`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1145,13 +1145,27 @@ class Announce(_message.Message):
     PATHS_FIELD_NUMBER: _builtins.int
     ALL_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
+    SIZES_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    LAG_FIELD_NUMBER: _builtins.int
+    AGE_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     all: _builtins.bool
     since: _builtins.int
     """Since when the oldest of them waits, UTC nanoseconds; 0: nothing waits."""
+    number: _builtins.int
+    """The primary's newest commit."""
+    lag: _builtins.float
+    """Seconds from a change until it was durable at the peer, as measured last; absent: not measured yet."""
+    age: _builtins.float
+    """All that was written so many seconds ago, or earlier, is durable at the peer; absent: not known."""
     @_builtins.property
     def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Some of the paths that wait, relative to the root; all of them where `all`."""
+
+    @_builtins.property
+    def sizes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Bytes of each of the paths, in their order; 0 where it is gone."""
 
     def __init__(
         self,
@@ -1160,12 +1174,23 @@ class Announce(_message.Message):
         paths: _abc.Iterable[_builtins.bytes] | None = ...,
         all: _builtins.bool = ...,
         since: _builtins.int = ...,
+        sizes: _abc.Iterable[_builtins.int] | None = ...,
+        number: _builtins.int = ...,
+        lag: _builtins.float | None = ...,
+        age: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_age", b"_age", "_lag", b"_lag", "age", b"age", "lag", b"lag"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "count", b"count", "paths", b"paths", "since", b"since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_age", b"_age", "_lag", b"_lag", "age", b"age", "all", b"all", "count", b"count", "lag", b"lag", "number", b"number", "paths", b"paths", "since", b"since", "sizes", b"sizes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__age: _TypeAlias = _typing.Literal["age"]  # noqa: Y015
+    _WhichOneofArgType__age: _TypeAlias = _typing.Literal["_age", b"_age"]  # noqa: Y015
+    _WhichOneofReturnType__lag: _TypeAlias = _typing.Literal["lag"]  # noqa: Y015
+    _WhichOneofArgType__lag: _TypeAlias = _typing.Literal["_lag", b"_lag"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__age) -> _WhichOneofReturnType__age | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lag) -> _WhichOneofReturnType__lag | None: ...
 
 Global___Announce: _TypeAlias = Announce  # noqa: Y015
 

@@ -139,7 +139,7 @@ class Receiver:
             elif isinstance(part, Sums):
                 answers.append(self._compare(part))
             elif isinstance(part, Announce):
-                self.announced(part.count)
+                self.announced(part)
             elif isinstance(part, Heartbeat):
                 answers.append(self._heard(part))
             else:
@@ -211,8 +211,8 @@ class Receiver:
         """Chunks of the large new file ``token``, names and bytes, in order, ahead of its commit; the vault does not keep them at
         hand."""
 
-    def announced(self, count: int) -> None:
-        """So many changes wait on the primary."""
+    def announced(self, word: Announce) -> None:
+        """This waits on the primary."""
 
     def owed_moved(self) -> None:
         """What is owed has changed, or some of it came."""

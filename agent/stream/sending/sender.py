@@ -37,6 +37,7 @@ from agent.stream.sending.round import Round, RoundContext, rest_fruitless
 from agent.stream.sending.rounds import Rounds
 from agent.stream.sending.source import Source
 from agent.stream.sending.spool_round import SpooledRound
+from agent.stream.sending.talk.announcing import Waiting
 from agent.stream.sending.talk.call import Conversation, Ended
 from agent.stream.telling import Standings
 
@@ -66,7 +67,7 @@ class PeerBarriers(Protocol):
 class SendingContext:
     """What every call of a dataset works with. ``open_source`` and ``open_spool`` are called in the thread that runs
     ``Sender.outgoing`` (or ``Sender.verdict``), which closes what they give; ``standings``: how the dataset stands on both nodes,
-    None: nothing is told; ``barriers``: of a peer by its name, see ``Conversation``."""
+    None: nothing is told; ``barriers`` and ``waiting``: of a peer by its name, see ``Conversation``."""
 
     open_source: Callable[[], Source]
     open_spool: Callable[[], Spool]
@@ -74,6 +75,7 @@ class SendingContext:
     clock: Clock
     standings: Standings | None
     barriers: PeerBarriers | None = None
+    waiting: Callable[[str], Waiting] | None = None
 
 
 class Sender:
@@ -87,7 +89,13 @@ class Sender:
     ) -> None:
         barriers = partial(context.barriers.begin, peer) if context.barriers is not None else None
         self.talk = Conversation(
-            peer, context.clock, pace=pace, judge=self._judge, standings=context.standings, barriers=barriers
+            peer,
+            context.clock,
+            pace=pace,
+            judge=self._judge,
+            standings=context.standings,
+            barriers=barriers,
+            waiting=context.waiting(peer) if context.waiting is not None else None,
         )
         self.phase = CallPhase.HANDSHAKE
         self._standings = context.standings

@@ -36,6 +36,7 @@ from agent.stream.messages import (
 )
 
 numbers = st.integers(0, (1 << 63) - 1).map(CommitNumber)
+spans = st.none() | st.floats(0, 1e9)
 counts = st.integers(0, (1 << 63) - 1)
 shared_numbers = st.builds(commit_number, st.integers(0, EPOCH_LIMIT - 1), st.integers(1, (1 << 39) - 1))
 words = st.text(max_size=40)
@@ -155,11 +156,14 @@ primary_parts = st.one_of(
     st.builds(Withdraw, numbers),
     st.builds(Heartbeat, st.floats(allow_nan=False), standings, barrier=reached),
     st.builds(
-        Announce,
+        lambda count, named, all, since, spans: Announce(
+            count, tuple(path for path, _ in named), all, since, tuple(size for _, size in named), NOTHING, *spans
+        ),
         counts,
-        st.lists(st.binary(max_size=40), max_size=5).map(tuple),
+        st.lists(st.tuples(st.binary(max_size=40), counts), max_size=5),
         st.booleans(),
         st.integers(0, 1 << 62),
+        st.tuples(spans, spans),
     ),
     begins,
     sums,
@@ -283,6 +287,11 @@ def saying(**fields: object) -> bytes:
         request(announce=pb.Announce(count=1 << 63)),
         request(announce=pb.Announce(paths=[b""] * 1025)),
         request(announce=pb.Announce(paths=[bytes(1 << 17)] * 3)),
+        request(announce=pb.Announce(paths=[b"a", b"b"], sizes=[1])),
+        request(announce=pb.Announce(sizes=[1 << 63])),
+        request(announce=pb.Announce(lag=float("nan"))),
+        request(announce=pb.Announce(age=float("inf"))),
+        request(announce=pb.Announce(age=-1.0)),
         request(begin=pb.Begin()),
         request(begin=pb.Begin(buckets=bytes(8191))),
         request(begin=pb.Begin(back=mark(1))),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from agent.core.clock import Clock
 from agent.core.commit import Position
@@ -16,6 +17,7 @@ from agent.core.ids import shown_commit
 from agent.stream.messages import (
     HEARTBEAT,
     SILENCE,
+    Announce,
     Answers,
     AskBarrier,
     BarrierReached,
@@ -31,6 +33,7 @@ from agent.stream.messages import (
     bad,
 )
 from agent.stream.sending.pace import Pace
+from agent.stream.sending.talk.announcing import Announcing, Waiting
 from agent.stream.sending.talk.refusals import RefusedByPeer
 from agent.stream.sending.talk.unanswered import Unanswered
 from agent.stream.sending.talk.under_way import UnderWay
@@ -50,7 +53,7 @@ class Conversation:
     """The shared state of one call. ``pace``: how fast it may speak; None: as fast as it can. ``judge`` is called with the
     Welcome before anything else that the peer says is heard; what it raises ends the call. ``standings``: how the dataset
     stands on either side, None: nothing is told; ``barriers``: begins one that the peer asks for, and tells what became of it;
-    it must not block. None: they are passed over."""
+    it must not block. None: they are passed over. ``waiting``: what waits for the peer, None: it is not told."""
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class Conversation:
         judge: Callable[[Welcome], None],
         standings: Standings | None,
         barriers: Callable[[AskBarrier, Callable[[BarrierReached], None]], None] | None = None,
+        waiting: Waiting | None = None,
     ) -> None:
         self.peer = peer
         self._judge = judge
@@ -76,6 +80,7 @@ class Conversation:
         self._clock = clock
         self._pace = pace
         self._telling = Telling(standings, peer, clock)
+        self._announcing = Announcing(waiting, clock) if waiting is not None else None
         self._words = Words(clock)
         self._condition = threading.Condition()
         self._over = False
@@ -217,6 +222,18 @@ class Conversation:
             raise Ended
         if self._has_news or self._clock.monotonic() - self._spoke_at >= HEARTBEAT:
             yield self._spoken((self._heartbeat(),))
+        if self.welcome is not None and self._announcing is not None and self._announcing.waits:
+            yield self._spoken((self._announce(self._announcing),))
+
+    def _announce(self, announcing: Announcing) -> Announce:
+        """What waits for the peer; by its count alone where the link has no room for names."""
+        word = announcing.due()
+        with self._condition:
+            size, flight = weight((word,)), self.under_way
+            if size and not flight.may_go(size):
+                word, size = replace(word, paths=(), sizes=(), all=False), 0
+            flight.said((word,), size, 0, self._clock.monotonic())
+        return word
 
     @property
     def _has_news(self) -> bool:
@@ -241,6 +258,8 @@ class Conversation:
             return
         if self._has_news:
             yield (self._heartbeat(),)
+        if self._announcing is not None and self._announcing.waits:
+            yield (self._announce(self._announcing),)
         size, raw, flight = weight(batch), raw_weight(batch), self.under_way
         flight.saying(raw)
         if self._over or not flight.may_go(size):
