@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent.core.standing import Verified
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, Progress, dataset_operation
 from agent.operations.running import DatasetCall
+from agent.status.figures import count_text
 from agent.status.published import number_json
 from agent.status.state import Role
 from agent.status.text import shown
@@ -45,44 +46,70 @@ def _only_looks(request: VerifyRequest) -> bool:
 @dataset_operation("verify", VerifyRequest, role=Role.STANDBY, long=True, changes=_repairs, afar=FromAfar(_only_looks))
 def _verify(call: DatasetCall, request: VerifyRequest) -> Json:
     side, told = call.member.standby(), _Told(call.progress)
-    restored, damaged = _look_at_vault(call, side, request, told)
+    vault = _look_at_vault(call, side, request, told)
     report = side.loop.verify(deep=request.deep, progress=told, repair=request.repair, waits=told.waits)
-    result = _answer(report, request, restored, damaged)
+    result = _answer(report, request, vault)
     newest = side.newest()
     result["newest"] = number_json(newest.number) if newest is not None else None
-    found = len(report.differences) + report.more + bool(damaged)
-    whats = [*(one.what for one in report.differences), *(["vault"] if damaged else [])]
+    found = len(report.differences) + report.more + vault.is_damaged
+    whats = [*(one.what for one in report.differences), *(["vault"] if vault.is_damaged else [])]
     call.member.verifies.ended(Verified(time.time_ns(), result["equal"], request.deep, found), whats)
     call.member.steer()
     return result
 
 
-def _look_at_vault(call: DatasetCall, side: Standby, request: VerifyRequest, told: _Told) -> tuple[int, int]:
-    """How many chunks were put back, and how many are damaged or lost."""
+@dataclass(frozen=True, slots=True)
+class _Vault:
+    """How many chunks were put back, how many are damaged or lost, and how many the disk did not give."""
+
+    restored: int
+    damaged: int
+    unread: int
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether it is not whole."""
+        return bool(self.damaged or self.unread)
+
+    def found(self, repairs: bool) -> list[str]:
+        """In words."""
+        said = []
+        if self.damaged:
+            what = "lost and cannot be had now" if repairs else "damaged and fetched again"
+            said.append(f"vault: {count_text(self.damaged, 'chunk')} {what}")
+        if self.unread:
+            chunks = count_text(self.unread, "chunk")
+            said.append(f"vault: {chunks} that the disk does not give: none was forgotten, see the kernel log")
+        return said
+
+
+def _look_at_vault(call: DatasetCall, side: Standby, request: VerifyRequest, told: _Told) -> _Vault:
     # Only in the agent: the command line imports this module for its request.
-    from agent.repair.repair_vault import damaged_chunks, repair_vault
+    from agent.repair.repair_vault import VaultFaults, damaged_chunks, repair_vault
 
     stopping = call.agent.stopping
     deep = request.deep
-    damaged = damaged_chunks(side.vault, side.mending, stopping, deep=deep) if deep or request.repair else 0
-    return repair_vault(side, stopping, told.breath) if request.repair else (0, damaged)
+    looks = deep or request.repair
+    faults = damaged_chunks(side.vault, side.mending, stopping, deep=deep) if looks else VaultFaults(0)
+    if not request.repair:
+        return _Vault(0, faults.damaged, len(faults.unread))
+    repaired = repair_vault(side, stopping, told.breath, faults.unread)
+    return _Vault(repaired.restored, repaired.left, len(faults.unread - repaired.replaced))
 
 
-def _answer(report: VerifyReport, request: VerifyRequest, restored: int, damaged: int) -> Json:
+def _answer(report: VerifyReport, request: VerifyRequest, vault: _Vault) -> Json:
     found = [{"path": shown(one.path), "what": one.what} for one in report.differences]
     if report.more:
         found.append({"path": "", "what": f"and {report.more:,} more"})
-    if damaged:
-        what = "are lost and cannot be had now" if request.repair else "are damaged; they are fetched again"
-        found.append({"path": "", "what": f"vault: {damaged:,} chunks {what}"})
+    found += [{"path": "", "what": what} for what in vault.found(request.repair)]
     return {
-        "equal": report.equal and not damaged,
+        "equal": report.equal and not vault.is_damaged,
         "commit": number_json(report.number),
         "deep": request.deep,
         "checked_entries": report.checked_entries,
         "checked_bytes": report.checked_bytes,
         "differences": found,
-        "repaired": report.repaired + restored,
+        "repaired": report.repaired + vault.restored,
         "owed": report.owed,
         "owed_paths": [shown(path) for path in report.owed_paths],
         "changing": [shown(path) for path in report.changing],

@@ -9,7 +9,7 @@ from agent.capture.files.read_back import TreeSource
 from agent.capture.outlet import Lack
 from agent.chunking.references import references
 from agent.core.chunks import DATA, ChunkRef
-from agent.core.errors import Damaged, NotFound, WireError
+from agent.core.errors import Damaged, NotFound, Refused, StoreFailed, WireError
 from agent.core.ids import ObjectId
 from agent.core.rows import decode_object, is_object
 from agent.store.catalog.catalog import CatalogReader
@@ -32,15 +32,19 @@ class Restoring:
         self._tree = TreeSource(root, open_reader())
         self.restored = 0
         self.left = 0
+        self.replaced: set[bytes] = set()
+        self._doubted: frozenset[bytes] = frozenset()
 
     def close(self) -> None:
         """Close every descriptor and reader."""
         self._tree.close()
         self._rows.close()
 
-    def run(self, breath: Breath) -> None:
+    def run(self, breath: Breath, doubted: frozenset[bytes] = frozenset()) -> None:
         """Look for every chunk that the newest commit names and the vault lacks; put in what the standby has. The rest is counted
-        in ``left``. Raises ``TryAgain`` (disk full), ``StoreFailed``, ``Damaged``."""
+        in ``left``. Those of ``doubted`` that the standby has are written anew in the place of what is there, and are in
+        ``replaced``. Raises ``TryAgain`` (disk full), ``StoreFailed``, ``Damaged``."""
+        self._doubted = doubted
         refs: list[ChunkRef] = []
         for ref in self._named():
             refs.append(ref)
@@ -70,23 +74,33 @@ class Restoring:
     def _piece(self, name: bytes) -> bytes | None:
         try:
             return self._vault.read(name)
-        except (Damaged, NotFound):
+        except (Damaged, NotFound, StoreFailed):
             return None
 
     def _look(self, refs: list[ChunkRef]) -> None:
         missing = set(self._vault.missing([ref.name for ref in refs]))
+        missing |= {ref.name for ref in refs if ref.name in self._doubted and ref.name not in self.replaced}
         lacking = {ref.name: ref for ref in refs if ref.name in missing}
         for run in _by_bytes(list(lacking.values())):
             found: list[StoredChunk] = []
             raws: list[bytes] = []
             for ref, data in zip(run, self._tree.read(run), strict=True):
                 if isinstance(data, Lack):
-                    self.left += 1
-                else:
+                    self.left += ref.name not in self._doubted
+                elif ref.name not in self._doubted or self._makes_way(ref.name):
                     found.append(pack_chunk(ref.name, ref.kind, data))
                     raws.append(data)
             self._vault.add(found, raws)
             self.restored += len(found)
+
+    def _makes_way(self, name: bytes) -> bool:
+        """Whether what lies in the vault under that name, and cannot be read, is forgotten for what is at hand."""
+        try:
+            self._vault.lose([name])
+        except Refused:
+            return False  # An offer in flight relies on it.
+        self.replaced.add(name)
+        return True
 
 
 def _by_bytes(refs: list[ChunkRef]) -> Iterator[list[ChunkRef]]:

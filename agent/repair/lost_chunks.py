@@ -43,10 +43,12 @@ class Mending:
             self._tell("noticed before the agent was started")
 
     def read(self, name: bytes) -> bytes:
-        """``Vault.read``; what is damaged is forgotten, so that it is asked for. Raises as that."""
+        """``Vault.read``; what is damaged, also when it is read anew, is forgotten, so that it is asked for. Raises as that."""
         try:
             return self._vault.read(name)
         except (Damaged, NotFound) as error:
+            if not self._vault.is_damaged(name):
+                return self._vault.read(name)
             self.forget([name], error.reason)
             raise
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from agent.core.errors import TryAgain
+from agent.core.errors import StoreFailed, TryAgain
 from agent.repair.from_standby import Breath, Restoring
 from agent.repair.lost_chunks import Mending
 from agent.store.vault.vault import Vault
@@ -17,6 +18,8 @@ PRIMARY_SECONDS, LOOK_SECONDS = 60.0, 0.2
 #: A primary that is not connected is waited for as long as it may take to dial again, seconds.
 DIALS_WITHIN = 12.0
 _NAMES_AT_ONCE = 100_000
+#: So many chunks may not be given by the disk before nothing more is to be had from it.
+UNREAD_MOST = 10_000
 
 
 class Repairable(Protocol):
@@ -37,13 +40,38 @@ class Repairable(Protocol):
         ...
 
 
-def damaged_chunks(vault: Vault, mending: Mending, stopping: threading.Event, *, deep: bool) -> int:
-    """Look at every chunk of the vault; those that are not what their name says are forgotten, and asked for again. How many.
+@dataclass(frozen=True, slots=True)
+class VaultFaults:
+    """``damaged``: how many chunks were not what their name says, and are forgotten; ``unread``: those that the disk did not
+    give: they stay, as it may give them tomorrow."""
 
-    Raises ``TryAgain`` when the agent stops meanwhile."""
+    damaged: int
+    unread: frozenset[bytes] = frozenset()
+
+
+class Repaired(NamedTuple):
+    """``restored``: chunks that are in the vault again, from here or from the primary; ``left``: those that are not;
+    ``replaced``: those of the doubted ones that were written anew."""
+
+    restored: int
+    left: int
+    replaced: frozenset[bytes] = frozenset()
+
+
+def damaged_chunks(vault: Vault, mending: Mending, stopping: threading.Event, *, deep: bool) -> VaultFaults:
+    """Look at every chunk of the vault; those that are not what their name says are forgotten, and asked for again.
+
+    Raises ``TryAgain`` when the agent stops meanwhile, ``StoreFailed`` where the disk gives next to nothing."""
     count, reason = 0, ""
     names: list[bytes] = []
-    for name, reason in vault.check(deep, partial(_go_on, stopping)):
+    unread: set[bytes] = set()
+    for name, fault in vault.check(deep, partial(_go_on, stopping)):
+        if isinstance(fault, StoreFailed):
+            if len(unread) >= UNREAD_MOST:
+                raise fault
+            unread.add(name)
+            continue
+        reason = fault.reason
         names.append(name)
         count += 1
         if len(names) >= _NAMES_AT_ONCE:
@@ -51,7 +79,7 @@ def damaged_chunks(vault: Vault, mending: Mending, stopping: threading.Event, *,
             names = []
     if names:
         mending.forget(names, f"{count:,} found by verify, the last: {reason}")
-    return count
+    return VaultFaults(count, frozenset(unread))
 
 
 def _go_on(stopping: threading.Event) -> None:
@@ -59,25 +87,30 @@ def _go_on(stopping: threading.Event) -> None:
         raise TryAgain("verify", "the vault", "the agent is stopping")
 
 
-def repair_vault(side: Repairable, stopping: threading.Event, breath: Breath) -> tuple[int, int]:
-    """``(restored, left)``: chunks that are in the vault again, from here or from the primary, and those that are not.
+def repair_vault(
+    side: Repairable, stopping: threading.Event, breath: Breath, doubted: frozenset[bytes] = frozenset()
+) -> Repaired:
+    """Put back what is lost. ``doubted``: chunks that the disk does not give: one that the standby has is written anew; the
+    others stay as they are.
 
     Raises as :meth:`Restoring.run`."""
     began = side.mending.begin()
-    restored, left = _from_standby(side, stopping, breath)
+    restored, left, replaced = _from_standby(side, stopping, breath, doubted)
     if not left and not side.mending.in_use:
         if began:
             side.mending.ended(began, 0)
-        return restored, 0
+        return Repaired(restored, 0, replaced)
     side.mending.lost(f"{left:,} that the standby does not have either")
     if _await_primary(side, stopping, breath):
-        return restored + left, 0
-    more, still = _from_standby(side, stopping, breath)
+        return Repaired(restored + left, 0, replaced)
+    more, still, _ = _from_standby(side, stopping, breath)
     still += side.mending.in_use
-    return restored + more + max(0, left - more - still), still
+    return Repaired(restored + more + max(0, left - more - still), still, replaced)
 
 
-def _from_standby(side: Repairable, stopping: threading.Event, breath: Breath) -> tuple[int, int]:
+def _from_standby(
+    side: Repairable, stopping: threading.Event, breath: Breath, doubted: frozenset[bytes] = frozenset()
+) -> Repaired:
     restoring = side.restoring()
 
     def breathe() -> None:
@@ -85,10 +118,10 @@ def _from_standby(side: Repairable, stopping: threading.Event, breath: Breath) -
         breath()
 
     try:
-        restoring.run(breathe)
+        restoring.run(breathe, doubted)
     finally:
         restoring.close()
-    return restoring.restored, restoring.left
+    return Repaired(restoring.restored, restoring.left, frozenset(restoring.replaced))
 
 
 def _await_primary(side: Repairable, stopping: threading.Event, breath: Breath) -> bool:

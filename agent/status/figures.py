@@ -13,8 +13,15 @@ def size_text(count: int) -> str:
     while value >= 1000 and unit < len(_UNITS) - 1:
         value, unit = value / 1024, unit + 1
     if unit == 0:
-        return f"{count:,} bytes"
+        return count_text(count, "byte")
     return f"{value:.1f} {_UNITS[unit]}" if value < 100 else f"{value:.0f} {_UNITS[unit]}"
+
+
+def count_text(count: int, noun: str) -> str:
+    """So many of a thing: ``1 entry``, ``2,000 entries``."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count:,} {noun[:-1]}ies" if noun.endswith("y") else f"{count:,} {noun}s"
 
 
 def rate_text(rate: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from agent.core.errors import Damaged, WireError
 from agent.core.patch import HEAD_MAX, bases_of
@@ -41,6 +41,11 @@ class OpenPack:
             return os.pread(self.fd, length, offset)
         except OSError as error:
             raise io_failure(error, "read a chunk", self.path) from error
+
+    def leave_memory(self, place: Place) -> None:
+        """What lies there is read from the disk the next time, as far as the kernel goes along."""
+        with suppress(OSError):
+            os.posix_fadvise(self.fd, place.offset, HEADER_SIZE + place.stored_length, os.POSIX_FADV_DONTNEED)
 
     def check_header(self, name: bytes, place: Place) -> None:
         """A record of that name is there."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from agent.core.errors import Damaged, NotFound, StoreFailed, WireError
+from agent.core.errors import Damaged, HikaeError, NotFound, StoreFailed, WireError
 from agent.core.patch import Patch
 from agent.store.vault import index as index_file
 from agent.store.vault.codec import RAW, compute_name, is_patch, open_patch
@@ -146,22 +146,48 @@ class VaultReader:
         for page in self._pages():
             yield from (name for name, _ in page)
 
-    def check(self, deep: bool, look: Callable[[], None] = lambda: None) -> Iterator[tuple[bytes, str]]:
-        """``(name, what is wrong)`` of every damaged chunk. Not ``deep``: that a record of that name is where the index
-        says; ``deep``: its bytes are read and named again. ``look`` is called before each, and raises what is to end it."""
+    def check(self, deep: bool, look: Callable[[], None] = lambda: None) -> Iterator[tuple[bytes, HikaeError]]:
+        """``(name, what is wrong)`` of every damaged chunk: ``StoreFailed`` where the disk does not give it, else what was read
+        twice is not that chunk. Not ``deep``: that a record of that name is where the index says; ``deep``: its bytes are read
+        and named again. ``look`` is called before each, and raises what is to end it."""
         for page in self._pages():
             for name, place in index_file.entries_in_order(page):
                 look()
-                try:
-                    with self.lock:
-                        pack = self._open(place.pack)
-                    if deep:
-                        self._opened_record(name, place, pack)
-                    else:
-                        pack.check_header(name, place)
-                except (Damaged, NotFound, StoreFailed) as error:
-                    if self._lies_at(name, place):
-                        yield name, error.reason
+                found = self._fault(name, place, deep)
+                if isinstance(found, Damaged):
+                    # What came wrong over the wire once may stand right on the disk: it is read anew.
+                    found = self._fault(name, place, deep, anew=True)
+                if found is not None and self._lies_at(name, place):
+                    yield name, found
+
+    def _fault(self, name: bytes, place: Place, deep: bool, *, anew: bool = False) -> HikaeError | None:
+        try:
+            with self.lock:
+                pack = self._open(place.pack)
+            if anew:
+                pack.leave_memory(place)
+            if deep:
+                self._opened_record(name, place, pack)
+            else:
+                pack.check_header(name, place)
+        except (Damaged, NotFound, StoreFailed) as error:
+            return error
+        return None
+
+    def is_damaged(self, name: bytes) -> bool:
+        """Whether a chunk, read anew from the disk, is not there or not what it should be; of what the disk does not give
+        that is not known. Raises nothing."""
+        try:
+            place, pack = self._find(name)
+            pack.leave_memory(place)
+            self._opened_record(name, place, pack)
+        except NotFound:
+            return self.elsewhere is None or self.elsewhere.chunk(name) is None
+        except Damaged:
+            return True
+        except StoreFailed:
+            return False
+        return False
 
     def _lies_at(self, name: bytes, place: Place) -> bool:
         """Whether a chunk still is where it was found before: it may have been collected since, and its pack with it."""

@@ -100,7 +100,7 @@ def test_entries_are_said_once_whatever_was_heard(given: int, missed: int, capsy
         "~ d/f  5 bytes → 9 bytes  content, mtime",
         "> d/ → e/",
         "- l",
-        "~ t  0 bytes → 1 bytes  was a directory, mode, 2 names",
+        "~ t  0 bytes → 1 byte  was a directory, mode, 2 names",
     ]
     left_out = missed == 4 and given == 4
     expected = [*(lines[:4] if left_out else lines), "web: 1 added, 2 changed, 1 moved, 1 deleted"]

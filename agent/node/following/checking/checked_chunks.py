@@ -69,18 +69,25 @@ def check_chunks(
         check.run(reader, wanted.commit(reader))
         moments = reader.generations() if check.damaged else []
         hurt = hurt_by(check.damaged, side.vault, reader, moments, lambda: look(check.checked_bytes))
-    # What the disk does not give today it may give tomorrow: nobody forgets that by himself.
-    proven = [one for one in hurt if one.name not in check.unread]
-    mended = _mended(side, proven, stopping, breath)
+    mended = _mended(side, hurt, frozenset(check.unread), stopping, breath)
     return CheckedChunks(check.checked_bytes, tuple(hurt), mended, frozenset(check.unread))
 
 
 def _mended(
-    side: Checkable, damaged: list[DamagedChunk], stopping: threading.Event, breath: Callable[[], None]
+    side: Checkable,
+    damaged: list[DamagedChunk],
+    unread: frozenset[bytes],
+    stopping: threading.Event,
+    breath: Callable[[], None],
 ) -> frozenset[bytes]:
+    """What the disk does not give today it may give tomorrow: it is written anew where it can be had, and else stays."""
+    # What came wrong once is read anew.
+    proven = [one for one in damaged if one.name not in unread and side.vault.is_damaged(one.name)]
     if not damaged:
         return frozenset()
-    names = [one.name for one in damaged]
-    side.mending.forget(names, f"{len(names):,} found by generations verify, the last: {damaged[-1].reason}")
-    repair_vault(side, stopping, breath)
-    return frozenset(names).difference(side.vault.missing(names))
+    names = [one.name for one in proven]
+    if names:
+        side.mending.forget(names, f"{len(names):,} found by generations verify, the last: {proven[-1].reason}")
+    repaired = repair_vault(side, stopping, breath, unread)
+    whole = {one.name for one in damaged if one.name not in unread}.difference(side.vault.missing(names))
+    return frozenset(whole) | repaired.replaced
