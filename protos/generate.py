@@ -13,9 +13,9 @@ from pathlib import Path
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = Path("protos/hikae/v1")
+SOURCES = (Path("protos/hikae/v1"), Path("protos/grpc/health/v1"))
 PACKAGE = Path("agent/rpc/wire")
-HEADER = '"""Generated from protos/hikae/v1 by protos/generate.py: do not edit."""\n'
+HEADER = '"""Generated from protos by protos/generate.py: do not edit."""\n'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,12 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def generated() -> dict[str, bytes]:
     """What the directory must hold, by file name. Raises ``SystemExit`` when protoc fails."""
     with tempfile.TemporaryDirectory() as scratch:
-        sources = sorted(path.name for path in (ROOT / SOURCES).glob("*.proto"))
+        sources = sorted(path.name for folder in SOURCES for path in (ROOT / folder).glob("*.proto"))
         code = protoc.main(
             [
                 "protoc",
                 # The virtual path makes the generated imports say agent.rpc.wire.
-                f"-I{PACKAGE}={ROOT / SOURCES}",
+                *(f"-I{PACKAGE}={ROOT / folder}" for folder in SOURCES),
                 f"-I{files('grpc_tools') / '_proto'}",
                 f"--plugin=protoc-gen-mypy={Path(sysconfig.get_path('scripts')) / 'protoc-gen-mypy'}",
                 f"--python_out={scratch}",

@@ -27,20 +27,23 @@ from agent.node.measured.disks import Disks
 from agent.node.reloading import Reloader
 from agent.node.roster import Roster
 from agent.pki.startable import kept_list
+from agent.rpc.health_door import HealthDoor
 from agent.rpc.peers.peer_caller import PeerCaller
 from agent.rpc.peers.peer_door import PeerDoor
 from agent.rpc.server import SPARE_CALLS, GrpcServer
 from agent.rpc.tls import Identities, TlsFiles
 from agent.status.events import Event, EventLog
 from agent.status.facts import NodeFacts
-from agent.status.figures import stamp
+from agent.status.figures import stamp, stamp_ns
 from agent.status.publish import Publisher
+from agent.status.reading import FRESH_SECONDS
 from agent.status.state import Role
 from agent.store.sqlite import keep_temporary_in
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.receiving.one_call import Seats
 from agent.stream.receiving.receiver import Receiver
 from agent.watch.fanotify import FanotifyGroups
+from agent.web.serving import service_served
 
 DAY_NS = 86_400 * 10**9
 WARN_DAYS = 30
@@ -95,8 +98,9 @@ class Node:
         allowed = _allowed(settings)
         moments = SharedMoments(lambda: self.members, clock)
         asked = PeerDoor(self._door, moments, self._identities, clock, allowed)
+        health = HealthDoor(self._serves, self._identities, clock)
         self._server = GrpcServer(
-            settings.node.listen, self._identities, _Desk(self), Seats(), clock, allowed, asked=asked
+            settings.node.listen, self._identities, _Desk(self), Seats(), clock, allowed, asked=asked, health=health
         )
         self._open = ExitStack()
 
@@ -205,6 +209,13 @@ class Node:
             remedy = f"type it on {name}, or add it as a [[peer]] here: hikae reload"
             raise Refused(operation, name, f"{name} is no peer of this node", remedy)
         return found
+
+    def _serves(self, service: str) -> bool | None:
+        """What gRPC's health protocol is told of a service; see ``web.serving.service_served``. Any thread."""
+        value = self.publisher.latest()
+        age = (self.clock.now_ns() - stamp_ns(value["clock"])) / 1e9
+        served = service_served(value, service)
+        return served and age <= FRESH_SECONDS if served is not None else None
 
     def _facts(self) -> NodeFacts:
         problems, _ = self.board.listed()

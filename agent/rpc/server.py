@@ -15,6 +15,7 @@ from agent.core.errors import HikaeError, Refused
 from agent.rpc import connections
 from agent.rpc.client import KEEPALIVE, METHOD, SIZES
 from agent.rpc.codec import decode_batch, encode_answers
+from agent.rpc.health_door import CHECK, WATCH, HealthDoor
 from agent.rpc.peers.peer_door import ASK, READ, PeerDoor
 from agent.rpc.short_messages import Unpacking
 from agent.rpc.tls import RECHECK_SECONDS, Identities, presented, server_credentials
@@ -46,8 +47,8 @@ _OPTIONS = (
 
 
 class GrpcServer:
-    """Serves replication at one address, and beside it what ``asked`` serves. ``allowed``: how many calls each configured peer
-    may have open, until :meth:`allow` says otherwise; nobody else has any."""
+    """Serves replication at one address, and beside it what ``asked`` and ``health`` serve. ``allowed``: how many calls each
+    configured peer may have open, until :meth:`allow` says otherwise; nobody else has any."""
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class GrpcServer:
         allowed: Mapping[str, int],
         recheck: float = RECHECK_SECONDS,
         asked: PeerDoor | None = None,
+        health: HealthDoor | None = None,
     ) -> None:
         self.port = 0
         self._listen = listen
@@ -69,6 +71,7 @@ class GrpcServer:
         self._peers = PeerSeats(allowed)
         self._recheck = recheck
         self._asked = asked
+        self._health = health
         self._lock = threading.Lock()
         #: Of each call: whose it is, and from where it came.
         self._serving: dict[Intake, tuple[str, tuple[str, int]]] = {}
@@ -95,6 +98,8 @@ class GrpcServer:
         served = {METHOD: self._replicate}
         if self._asked is not None:
             served |= {ASK: self._asked.ask, READ: self._asked.read}
+        if self._health is not None:
+            served |= {CHECK: self._health.check, WATCH: self._health.watch}
         server.add_generic_rpc_handlers((_Handler(served),))
         try:
             self.port = server.add_secure_port(self._listen, credentials)
@@ -123,13 +128,16 @@ class GrpcServer:
 
     def _threads(self) -> int:
         asked = 0 if self._asked is None else self._asked.threads
-        return self._peers.total + asked + _REFUSING
+        health = 0 if self._health is None else self._health.threads
+        return self._peers.total + asked + health + _REFUSING
 
     def tick(self) -> None:
         """Once a second: listens where it could not yet, and shuts connections that are too many for one address. Raises
         ``Refused`` as ``start`` does."""
         if self._asked is not None:
             self._asked.tick()
+        if self._health is not None:
+            self._health.tick()
         if self._server is None and not self._stopped:
             self.start()
         if not self.port or not connections.crowded():
@@ -138,6 +146,8 @@ class GrpcServer:
             calling = {came_from for _, came_from in self._serving.values()}
         if self._asked is not None:
             calling |= self._asked.calling()
+        if self._health is not None:
+            calling |= self._health.calling()
         for one in connections.surplus(connections.accepted(self.port), calling):
             connections.shut(one, self.port)
 
@@ -149,6 +159,8 @@ class GrpcServer:
                 intake.leave()
         if self._asked is not None:
             self._asked.leave()
+        if self._health is not None:
+            self._health.leave()
         if self._server is not None and self._pool is not None:
             self._server.stop(grace).wait()
             self._pool.shutdown()

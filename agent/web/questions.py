@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.status.published import Json
+from agent.status.state import Role
 from agent.status.text import shown
 from agent.web.looking import StateLook
-from agent.web.serving import gates, lag_here, promotable, serves, stands_by
+from agent.web.serving import UNFIT, gates, lag_here, promotable, serves, stands_by
 
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -94,11 +95,17 @@ def _primary(dataset: Json, _: RoleQuestion, __: float) -> tuple[bool, str]:
 
 def _standby(dataset: Json, question: RoleQuestion, stood: float) -> tuple[bool, str]:
     if not stands_by(dataset):
-        return False, _why_not(dataset, "standby")
+        why = _why_not(dataset, "standby")
+        # Its state may be another word, such as that nobody is connected: what it lacks is a whole state.
+        return False, why if why in _TOLD else "first-sync"
     lag = lag_here(dataset, stood)
     if question.max_lag is None or (lag is not None and lag <= question.max_lag):
         return True, "standby"
     return False, "lag-unknown" if lag is None else "lags"
+
+
+#: Words that say by themselves why a standby is none to read from.
+_TOLD = frozenset({*(role.value for role in Role if role is not Role.STANDBY), *(state.value for state in UNFIT)})
 
 
 def _why_not(dataset: Json, role: str) -> str:

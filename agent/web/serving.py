@@ -6,7 +6,7 @@ from agent.status.published import Json
 from agent.status.state import Role, State
 
 #: A standby in such a state has no files that a reader should be sent to.
-_UNFIT = {State.FENCED, State.REWOUND, State.INCONSISTENT, State.REDO, State.FIRST_SYNC}
+UNFIT = {State.FENCED, State.REWOUND, State.INCONSISTENT, State.REDO, State.FIRST_SYNC}
 #: The gate of a promotion that is met only once the primary is gone.
 _PRIMARY = "primary"
 
@@ -17,8 +17,10 @@ def serves(dataset: Json) -> bool:
 
 
 def stands_by(dataset: Json) -> bool:
-    """Whether what stands here can be read: a standby that is a whole state."""
-    return dataset["role"] == Role.STANDBY and dataset["state"] not in _UNFIT
+    """Whether what stands here can be read: a standby that is a whole state, also while nobody is connected."""
+    commit = dataset["commit"]
+    whole = dataset["applied"] is not None and commit is not None and bool(commit["consistent"])
+    return dataset["role"] == Role.STANDBY and whole and dataset["state"] not in UNFIT
 
 
 def gates(dataset: Json) -> list[Json]:
@@ -51,3 +53,17 @@ def lag_here(dataset: Json, stood: float) -> float | None:
 def moves(dataset: Json) -> bool:
     """Whether its role is being changed now: who is connected may end what he began, nobody new comes."""
     return bool(dataset["state"] == "moving")
+
+
+def service_served(value: Json, service: str) -> bool | None:
+    """Whether ``NAME/primary`` or ``NAME/standby`` is served here; "": the agent itself, which is. None: there is no such."""
+    if not service:
+        return True
+    name, _, role = service.rpartition("/")
+    dataset = next((one for one in value["datasets"] if one["name"] == name), None)
+    if dataset is None or role not in _SERVICES:
+        return None
+    return _SERVICES[role](dataset)
+
+
+_SERVICES = {"primary": serves, "standby": stands_by}

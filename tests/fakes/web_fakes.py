@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.core.ids import commit_number
 from agent.status.facts import NodeFacts
 from agent.status.public import FULL, PUBLIC, public_json
 from agent.status.published import Json, status_json
+from agent.status.state import Role
 from agent.web.access import Gatekeeper
 from agent.web.listening import listen_at
 from agent.web.looking import Published, StateLook, StatePlace
 from agent.web.service import Doors, WebLimits, WebService
+from fakes.api_fakes import a_dataset
 
 PRODUCTION = WebLimits()
+STANDBY = a_dataset("mail", role=Role.STANDBY, group="post", peers=(), applied=commit_number(3, 1842))
 LET_ALL = Gatekeeper(None, full=False)
 
 

@@ -1,1 +1,1 @@
-"""Generated from protos/hikae/v1 by protos/generate.py: do not edit."""
+"""Generated from protos by protos/generate.py: do not edit."""

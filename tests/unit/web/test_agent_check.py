@@ -13,10 +13,9 @@ from agent.web.agent_check import AgentCheckLimits, verdict
 from agent.web.looking import StateLook
 from agent.web.service import WebLimits
 from fakes.api_fakes import a_dataset, a_node
-from fakes.web_fakes import a_look, publish, said, served
+from fakes.web_fakes import STANDBY, a_look, publish, said, served
 
 WEB = a_dataset()
-STANDBY = a_dataset("mail", role=Role.STANDBY, group="post", peers=())
 
 
 def _moving(dataset: DatasetFacts) -> StateLook:

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from agent.core.ids import NOTHING
 from agent.status.facts import DatasetFacts
 from agent.status.published import Json
 from agent.status.state import Role
 from agent.web.looking import StateLook
 from agent.web.questions import Answer, RoleAsked, RoleQuestion, WrongQuestion, answer, question_of
 from fakes.api_fakes import a_dataset, a_node, a_peer
-from fakes.web_fakes import a_look
+from fakes.web_fakes import STANDBY, a_look
 
-STANDBY = a_dataset("mail", role=Role.STANDBY, group="post", peers=())
 MET = {"name": "lag", "ok": True, "value": 0.4, "limit": 30, "measured": None, "remedy": ""}
 ALIVE = MET | {"name": "primary", "ok": False, "value": "alpha is connected"}
 FALLEN = MET | {"ok": False, "value": 42.0}
@@ -99,10 +99,14 @@ def test_the_lag_of_a_standby_that_hears_nobody_grows() -> None:
 
 def test_a_standby_that_is_no_whole_state_gets_nobody() -> None:
     """Reads are not sent to a half state."""
-    here = a_dataset(role=Role.STANDBY, peers=())
-    states = [replace(here, inconsistent=True), replace(here, redo=True), replace(here, role=Role.PRIMARY)]
-    rows = [_answered(RoleQuestion(RoleAsked.STANDBY, dataset="web"), one) for one in states]
-    assert [(503, "inconsistent"), (503, "redo"), (503, "primary")] == rows
+    assert STANDBY.commit is not None
+    half = replace(STANDBY, commit=replace(STANDBY.commit, consistent=False))
+    states = [
+        *(replace(STANDBY, inconsistent=True), replace(STANDBY, redo=True), replace(STANDBY, role=Role.PRIMARY)),
+        *(half, replace(STANDBY, applied=NOTHING), replace(STANDBY, commit=None)),
+    ]
+    rows = [_answered(RoleQuestion(RoleAsked.STANDBY, dataset="mail"), one) for one in states]
+    assert [(503, "inconsistent"), (503, "redo"), (503, "primary"), *[(503, "first-sync")] * 3] == rows
 
 
 @pytest.mark.parametrize(("gates", "code"), [([MET], 200), ([MET, ALIVE], 200), ([MET, FALLEN], 503), ([], 503)])

@@ -1,0 +1,158 @@
+"""``grpc.health.v1`` at the address for peers: whoever has a certificate of our authority may ask who serves, and how many may is
+bounded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from agent.core.clock import Clock
+from agent.core.errors import HikaeError
+from agent.rpc import connections
+from agent.rpc.tls import Identities, presented
+from agent.rpc.wire.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
+#: Longer than any name of a dataset with its role.
+_LONGEST = 256
+
+
+@dataclass(frozen=True, slots=True)
+class HealthLimits:
+    """``calls``: at once, all of them together. Seconds: ``asks_within`` until a request must be there, ``looks`` between
+    two looks of a watch, ``recheck`` after which its certificate is looked at again."""
+
+    calls: int = 32
+    asks_within: float = 5.0
+    looks: float = 0.25
+    recheck: float = 5.0
+
+
+@dataclass(eq=False, slots=True)
+class _Caller:
+    context: grpc.ServicerContext
+    certificate: bytes
+    began: float
+    came_from: tuple[str, int]
+    asked: bool = False
+    left: threading.Event = field(default_factory=threading.Event)
+
+
+class HealthDoor:
+    """Serves both calls. ``serving``: whether a service is served now, None for one that there is not."""
+
+    def __init__(
+        self,
+        serving: Callable[[str], bool | None],
+        identities: Identities,
+        clock: Clock,
+        limits: HealthLimits = HealthLimits(),
+    ) -> None:
+        self._serving = serving
+        self._identities = identities
+        self._clock = clock
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._callers: set[_Caller] = set()
+
+    @property
+    def threads(self) -> int:
+        """How many calls there may be at once."""
+        return self._limits.calls
+
+    def calling(self) -> set[tuple[str, int]]:
+        """Address and port of those that are served."""
+        with self._lock:
+            return {caller.came_from for caller in self._callers}
+
+    def tick(self) -> None:
+        """Once a second: whoever asks for nothing is cut off."""
+        now = self._clock.monotonic()
+        with self._lock:
+            late = [one for one in self._callers if not one.asked and now - one.began > self._limits.asks_within]
+        for caller in late:
+            caller.context.cancel()
+
+    def leave(self) -> None:
+        """The node stops: all calls end soon."""
+        with self._lock:
+            callers = list(self._callers)
+        for caller in callers:
+            caller.left.set()
+            if not caller.asked:
+                caller.context.cancel()
+
+    def check(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        """A call of ``Check``, as gRPC hands it over: one answer."""
+        with self._let_in(context) as caller:
+            service = _service(caller, requests)
+            served = self._serving(service)
+            if served is None:
+                context.abort(grpc.StatusCode.NOT_FOUND, "services are NAME/primary and NAME/standby of a dataset here")
+            yield _response(served)
+
+    def watch(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        """A call of ``Watch``: an answer now, and at each change, for as long as the caller stays and may ask."""
+        with self._let_in(context) as caller:
+            service = _service(caller, requests)
+            told: list[bool | None] = []
+            checked = self._clock.monotonic()
+            while context.is_active() and not caller.left.is_set():
+                served = self._serving(service)
+                if [served] != told:
+                    told = [served]
+                    yield _response(served)
+                if self._clock.monotonic() - checked >= self._limits.recheck:
+                    checked = self._clock.monotonic()
+                    self._require_good(caller)
+                caller.left.wait(self._limits.looks)
+
+    @contextmanager
+    def _let_in(self, context: grpc.ServicerContext) -> Iterator[_Caller]:
+        began, came_from = self._clock.monotonic(), connections.peer_of(context.peer())
+        caller = _Caller(context, presented(context), began, came_from)
+        self._require_good(caller)
+        with self._lock:
+            full = len(self._callers) >= self._limits.calls
+            if not full:
+                self._callers.add(caller)
+        if full:
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._limits.calls} calls ask for health already")
+        try:
+            yield caller
+        finally:
+            with self._lock:
+                self._callers.discard(caller)
+
+    def _require_good(self, caller: _Caller) -> None:
+        try:
+            self._identities.client_name(caller.certificate)
+        except HikaeError as error:
+            caller.context.abort(grpc.StatusCode.UNAUTHENTICATED, error.sentence)
+
+
+def _service(caller: _Caller, requests: Iterator[bytes]) -> str:
+    """What is asked for. Ends the call for a message that is none."""
+    data = next(requests, b"")
+    caller.asked = True
+    try:
+        service = HealthCheckRequest.FromString(data).service
+    except DecodeError:
+        service = None
+    if service is None or len(service) > _LONGEST:
+        caller.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "that is no request of grpc.health.v1")
+    return str(service)
+
+
+def _response(served: bool | None) -> bytes:
+    kinds = {
+        True: HealthCheckResponse.SERVING,
+        False: HealthCheckResponse.NOT_SERVING,
+        None: HealthCheckResponse.SERVICE_UNKNOWN,
+    }
+    return HealthCheckResponse(status=kinds[served]).SerializeToString()
