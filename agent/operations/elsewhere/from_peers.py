@@ -55,7 +55,9 @@ class PeersDesk:
         request = read_request(operation.request, {**asked.arguments, DATASET: asked.dataset})
         if operation.afar is None or not operation.afar.allowed(request):
             raise _only_there(asked)
-        with self._seldom(operation, asked.dataset, operation.afar.every):
+        # A question is no request: who asks first what would be done may have it done at once.
+        every = operation.afar.every if operation.changes(request) else 0.0
+        with self._seldom(operation, asked.dataset, every):
             event = event_of(f"{shown(asked.typist)} on {peer}", request)
             if event is not None:
                 self._tell(event)
@@ -81,6 +83,9 @@ class PeersDesk:
     def _seldom(self, operation: Operation, dataset: str, every: float) -> Iterator[None]:
         """Raises ``TryAgain`` where it was done for a peer within ``every`` seconds. What was typed wrong did nothing, so that it
         may be typed anew at once."""
+        if not every:
+            yield
+            return
         key, now = (operation.name, dataset), self._clock.monotonic()
         with self._lock:
             last = self._last.get(key)

@@ -16,7 +16,7 @@ from agent.core.forwarded import Forwarded, Told
 from agent.generations.afar import FoundMoment, NamedMoment
 from agent.node.member import Member
 from agent.operations.checking import GenerationsVerifyRequest
-from agent.operations.declaration import DatasetRequest, FromAfar, Json, Progress, Request, dataset_operation, each_call
+from agent.operations.declaration import DatasetRequest, FromAfar, Json, Progress, Request, dataset_operation
 from agent.operations.desk import OperatorDesk
 from agent.operations.elsewhere.from_peers import PeersDesk
 from agent.operations.families import OPERATIONS
@@ -63,7 +63,12 @@ NAMES = dataset_operation(
     "names", NamesRequest, role=Role.STANDBY, long=True, changes=lambda _: False, afar=FromAfar()
 )(lambda _call, _request: [])
 STAMP = dataset_operation(
-    "stamp", StampRequest, role=Role.STANDBY, long=True, changes=each_call, afar=FromAfar(every=60)
+    "stamp",
+    StampRequest,
+    role=Role.STANDBY,
+    long=True,
+    changes=lambda request: request.label != "asked",
+    afar=FromAfar(every=60),
 )(lambda _call, _request: {})
 OPERATIONS_HERE = {**OPERATIONS, "names": NAMES, "stamp": STAMP}
 
@@ -201,6 +206,15 @@ def test_what_is_to_be_seldom_is_taken_once_in_a_while() -> None:
     clock.advance(2)
     desk.answer("alpha", asked, print)
     assert 2 == len(here.done)
+
+
+def test_a_question_may_come_at_any_time() -> None:
+    """What only says what would be done, before it is done, costs no minute."""
+    here = Here()
+    desk = _peers_desk(here, [], ManualClock())
+    for label in ("asked", "good", "asked"):
+        desk.answer("alpha", Forwarded("web", "stamp", {"label": label}, "x"), print)
+    assert ["asked", "good", "asked"] == [cast(StampRequest, one).label for one in here.done]
 
 
 def test_what_is_to_be_typed_there_is_not_passed_on() -> None:
