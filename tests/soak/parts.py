@@ -37,6 +37,10 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "each guard of the role protocol taken out is missed by its model",
             ("tests/unit/roles/test_role_protocol.py", "-k", "guard"),
         ),
+        "switchover": Part(
+            "either node killed before and after each step of a switchover",
+            ("tests/integration/faults/test_switchover_faults.py",),
+        ),
         "adopting": Part("50,000 files that stood there before travel not at all", ("tests/soak/test_adopting.py",)),
         "brake": Part("100,000 files deleted are held", ("tests/soak/test_brake.py",)),
         "growing": Part("a small edit beside 10 GiB being written", ("tests/soak/test_growing.py",)),
