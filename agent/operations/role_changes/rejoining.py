@@ -68,9 +68,7 @@ def _wanted(call: DatasetCall, request: RejoinRequest) -> WantedRejoin:
         known = next(reversed(reader.lineage), None)
         common = newest_common(hello.locator, lambda mark: is_known(reader, mark))
     if known is not None and hello.epoch.number <= known.number and hello.epoch != known:
-        reason = f"{hello.node} reigns in epoch {hello.epoch.number} and this node has met {known.number}: both were promoted"
-        remedy = f"on the one that is to go on: hikae serve {call.dataset} --alone; then rejoin on the other"
-        raise Refused(_OPERATION, call.dataset, reason, remedy)
+        raise _both_promoted(call, hello.node, hello.epoch.number)
     return WantedRejoin(call.dataset, hello.epoch, common, request.force, request.reason, request.approved_by)
 
 
@@ -90,8 +88,18 @@ def _refused_unheard(call: DatasetCall) -> Refused:
     if call.member.role is Role.STANDBY:
         reason = f"this node is a standby of {call.member.assigned.primary} already, and no other primary has called"
         return Refused(_OPERATION, call.dataset, reason, f"hikae status {call.dataset} says how it is")
+    mark = call.member.primary().reign.mark
+    if mark is not None and mark.fenced and mark.highest <= call.member.primary().reign.epoch.number:
+        return _both_promoted(call, mark.peer, mark.epoch)
     reason = f"no node has called within {_HEARD:.0f} s that reigns in a later epoch"
     remedy = "look at the new primary: its agent must run and reach this node; hikae status there says why it does not"
+    return Refused(_OPERATION, call.dataset, reason, remedy)
+
+
+def _both_promoted(call: DatasetCall, peer: str, epoch: int) -> Refused:
+    """Two nodes reign apart, so neither may go on before a person says which."""
+    reason = f"both were promoted: {peer} reigns in epoch {epoch}, which is not higher than that of this node"
+    remedy = f"on the one that is to go on: hikae accept {call.dataset}; then rejoin on the other"
     return Refused(_OPERATION, call.dataset, reason, remedy)
 
 
