@@ -7,6 +7,7 @@ import click
 from agent.cli.asking import Question, is_meant, why_not_accept, why_not_resync
 from agent.cli.context import Context
 from agent.cli.output import answer_json, json_option, say
+from agent.cli.resync_vault import resync_vault
 from agent.core.errors import UsageError
 from agent.operations.holding import AcceptRequest, ResyncRequest
 from agent.status.text import shown
@@ -37,18 +38,25 @@ def accept(context: Context, dataset: str, yes: bool, dry_run: bool, as_json: bo
 
 @click.command()
 @click.argument("dataset")
-@click.option("--standby", is_flag=True, help="The standby's directory: required, since it says what is given up.")
+@click.option("--standby", is_flag=True, help="The standby's directory, which is gone or another.")
+@click.option("--vault", is_flag=True, help="This node's vault, of which packs are gone.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only say what is held.")
 @json_option
 @click.pass_obj
-def resync(context: Context, dataset: str, standby: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
-    """Fill a standby whose directory is gone or another.
+def resync(context: Context, dataset: str, standby: bool, vault: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Fill a standby whose directory is gone or another, or a vault that lost packs.
 
-    What stands at the path is taken over where it equals; what is in the way is moved to .hikae/displaced there; the rest comes
-    from this node's vault. Nothing is changed at the old place. Typed on the node that keeps the standby."""
-    if not standby:
-        raise UsageError("resync", dataset, "it is not said what to fill anew", f"hikae resync {dataset} --standby")
+    --standby: what stands at the path is taken over where it equals; what is in the way is moved to .hikae/displaced there; the
+    rest comes from this node's vault. Nothing is changed at the old place. --vault: what the newest state needs is taken from the
+    standby, else from the primary; what only older generations needed is lost, and they are told as incomplete. Typed on the node
+    that keeps the standby."""
+    if standby == vault:
+        remedy = f"hikae resync {dataset} --standby, or --vault"
+        raise UsageError("resync", dataset, "it is not said what to fill anew: one of the two", remedy)
+    if vault:
+        resync_vault(context, dataset, yes, dry_run, as_json)
+        return
     text = f"Take what stands at the standby's path of {dataset} over, and make it equal?"
     question = Question("resync", "it fills a directory", text, why_not_resync)
     if not is_meant(context, dataset, question, yes, dry_run, as_json):

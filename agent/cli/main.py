@@ -42,7 +42,7 @@ COMMANDS = {
     "accept": ("hold_commands", "Go on although a hold stands."),
     "mark": ("generations_commands", "Name this moment, so that --at LABEL finds it."),
     "generations": ("generations_commands", "Take, list and keep full images of a dataset."),
-    "resync": ("hold_commands", "Fill a standby whose directory is gone or another."),
+    "resync": ("hold_commands", "Fill a standby whose directory is gone or another, or a vault that lost packs."),
     "find": ("history.find_command", "Find files in every moment that can be brought back."),
     "restore": ("history.restore_command", "Bring back a moment, or parts of it, with all metadata."),
     "mount": ("history.mount_command", "Show what can be brought back as a read-only filesystem."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 from agent.apply.applier import Applier, Supply
 from agent.apply.loop import ApplyCalls, ApplyLoop
@@ -169,6 +170,11 @@ class Standby:
         )
         supply = Supply(self._catalog.reader, self.mending.read, self.mending.patch_of, self.early)
         return Applier(place, supply, self._local, self._context.board, clock=around.clock, brake=dataset.brake)
+
+    @property
+    def vault_path(self) -> Path:
+        """Where the vault is."""
+        return self._context.around.vault(self.dataset)
 
     def reader(self) -> CatalogReader:
         """What was received, for another thread, which closes it."""

@@ -19,6 +19,7 @@ from agent.operations.holding import AcceptRequest, ResyncRequest
 from agent.operations.journal import Caller
 from agent.operations.pausing import PauseRequest, ResumeRequest
 from agent.operations.reading import EventsRequest, StatusRequest
+from agent.operations.rebuilding import ResyncVaultRequest
 from agent.operations.removing import RemoveRequest
 from agent.operations.role_changes.promoting import PromoteRequest
 from agent.operations.role_changes.rejoining import RejoinRequest
@@ -239,6 +240,11 @@ class FakeControls(GenerationAnswers):
 
     def _resync(self, request: ResyncRequest) -> Json:
         return {"dataset": request.dataset, "path": "/srv/web"}
+
+    def _resync_vault(self, request: ResyncVaultRequest) -> Json:
+        counts = {"lacking": 12, "obtainable": 10, "restored": 0 if request.dry_run else 10, "left": 0}
+        lost = [{"generation": "20261122T031500Z", "files": 1}]
+        return {"dataset": request.dataset, "path": "/vault", **counts, "incomplete": lost}
 
     def _asked(self, call: str, *arguments: object) -> None:
         self.calls.append((call, *arguments))

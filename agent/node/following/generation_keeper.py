@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,6 +101,15 @@ class GenerationKeeper:
             self._notes.pinned(one)
             self.look(catalog)
         return one
+
+    def note_lost(self, catalog: Catalog, files: Mapping[str, int]) -> None:
+        """So many files of each generation, by name, need what is lost for good; of one that is not named none does."""
+        noted = [
+            replace(one, incomplete=catalog.owed_count(one.number) + files.get(one.name, 0))
+            for one in catalog.generations()
+        ]
+        if changed := [one for one, was in zip(noted, catalog.generations(), strict=True) if one != was]:
+            catalog.keep_generations(changed)
 
     def look(self, reader: Reading) -> None:
         """See what is kept now."""

@@ -611,3 +611,16 @@ def test_names_of_any_bytes_are_shown_in_the_plainest_locale(tmp_path: Path, pub
     )
     assert (1, b"", 1) == (done.returncode, done.stderr, len(done.stdout.splitlines()))
     assert b"\x1b" not in done.stdout
+
+
+def test_a_vault_that_lost_packs_says_what_is_lost(hikae: Hikae, controls: FakeControls) -> None:
+    """Before it asks, and again when it is done; one of the two is to be named."""
+    code, out, _ = hikae("resync", "web", "--vault", "--dry-run")
+    assert (0, True, True) == (
+        code,
+        "lacks 12 chunks" in out,
+        "20261122T031500Z would be incomplete: 1 file lost" in out,
+    )
+    code, out, _ = hikae("resync", "web", "--vault", "--yes")
+    assert (0, True, True) == (code, "10 chunks put back" in out, "is incomplete: 1 file lost" in out)
+    assert [Exit.USAGE] * 2 == [hikae("resync", "web", *both)[0] for both in ((), ("--vault", "--standby"))]

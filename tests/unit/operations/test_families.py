@@ -31,6 +31,7 @@ CHANGING = [
     "reload",
     "resume",
     "resync",
+    "resync-vault",
     "rollback",
     "switchover",
     "take-over",
