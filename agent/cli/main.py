@@ -14,6 +14,7 @@ import click
 
 from agent import __version__
 from agent.cli.context import DEFAULT_CONFIG, Context
+from agent.cli.output import refusal_lines
 from agent.core.errors import ConfigError, Exit, HikaeError, Refused
 from agent.status.text import shown, shown_lines
 
@@ -39,6 +40,11 @@ COMMANDS = {
     ),
     "rejoin": ("role_changes.rejoin_command", "Make this node a standby of the node that was promoted meanwhile."),
     "promote": ("role_changes.promote_command", "Make the standby here the primary, since its primary is dead."),
+    "serve": (
+        "role_changes.serve_commands",
+        "Let this node serve as the primary although not every peer has confirmed it.",
+    ),
+    "fence": ("role_changes.serve_commands", "Have this primary stop serving and sending."),
     "accept": ("hold_commands", "Go on although a hold stands."),
     "mark": ("generations_commands", "Name this moment, so that --at LABEL finds it."),
     "generations": ("generations_commands", "Take, list and keep full images of a dataset."),
@@ -159,18 +165,11 @@ def _failed(error: HikaeError, as_json: bool) -> int:
     # Mistakes in a configuration are a list, one a line; everything else is one line.
     words = shown_lines(str(error)) if isinstance(error, ConfigError) else shown(str(error))
     click.echo(f"hikae: {words}", err=True)
-    if isinstance(error, Refused):
-        for gate in error.gates:
-            click.echo(f"  {shown(_gate_line(gate))}", err=True)
-        if as_json:
-            click.echo(json.dumps({"refused": True, "gates": list(error.gates)}))
+    for line in refusal_lines(error):
+        click.echo(f"  {line}", err=True)
+    if isinstance(error, Refused) and as_json:
+        click.echo(json.dumps({"refused": True, "gates": list(error.gates)}))
     return error.exit_code
-
-
-def _gate_line(gate: dict[str, object]) -> str:
-    mark = "✓" if gate.get("ok") else "✗"
-    remedy = f": {gate['remedy']}" if gate.get("remedy") and not gate.get("ok") else ""
-    return f"{mark} {gate.get('name')} {gate.get('value')}{remedy}"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from agent.core.clock import LONGEST_DURATION
+from agent.core.errors import HikaeError, Refused
 from agent.operations.declaration import Json, Progress
 from agent.status.text import shown
 
@@ -41,6 +42,14 @@ def say(words: str) -> None:
 def remark(words: str) -> None:
     """A word aside, to stderr."""
     click.echo(shown(words), err=True)
+
+
+def refusal_lines(error: HikaeError) -> Iterator[str]:
+    """A line for each gate of a refusal: met or not, what was found, and what leads on."""
+    for gate in error.gates if isinstance(error, Refused) else ():
+        mark = "✓" if gate.get("ok") else "✗"
+        remedy = f": {gate['remedy']}" if gate.get("remedy") and not gate.get("ok") else ""
+        yield shown(f"{mark} {gate.get('name')} {gate.get('value')}{remedy}")
 
 
 class Duration(click.ParamType[float]):

@@ -180,6 +180,20 @@ PROMOTING = _code(
     "A standby was made the primary, and first applies what it has received.",
     "it goes on by itself; if it is held, `hikae status` says by what",
 )
+START_FAILED = _code(
+    "start-failed",
+    Where.PRIMARY,
+    _ERROR,
+    "This node may serve as the primary, and the start hook did not start the application.",
+    "look at `[dataset.hooks] start`, then run it again: `hikae serve DATASET --alone`",
+)
+ON_FENCED_FAILED = _code(
+    "on-fenced-failed",
+    Where.PRIMARY,
+    _ERROR,
+    "This node must not serve, and the on_fenced hook failed: the application may still run here.",
+    "look at `[dataset.hooks] on_fenced`, then run it again: `hikae fence DATASET`",
+)
 PROMOTION_FAILED = _code(
     "promotion-failed",
     Where.EITHER,
@@ -199,8 +213,8 @@ FENCED = _code(
     "fenced",
     Where.PRIMARY,
     _ERROR,
-    "A peer was made the primary in an epoch that does not come before this node's. Nothing is sent.",
-    "`hikae rejoin DATASET` makes it a standby of the peer; or, if this node is to go on: `hikae accept DATASET`",
+    "A peer was made the primary in an epoch that does not come before this node's, or an operator stopped it. Nothing is sent.",
+    "`hikae rejoin DATASET` makes it a standby of the peer; or, if this node is to go on: `hikae serve DATASET --alone`",
 )
 
 # -- capture -------------------------------------------------------------------------------------------------------------

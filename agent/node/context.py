@@ -15,6 +15,7 @@ from agent.fs.thaw_guard import Freezing
 from agent.node.clocks import Clocks
 from agent.node.pauses import Pauses
 from agent.roles.assignment import Assignment
+from agent.roles.confirmation import Confirmation
 from agent.rpc.client import GrpcTransport
 from agent.rpc.tls import Identities
 from agent.stream.telling import Standings
@@ -66,7 +67,7 @@ class Surroundings:
 @dataclass(frozen=True, slots=True)
 class SideContext:
     """What an open side of one dataset shares with the member that opened it: who is what, its board, pauses and peers' words.
-    ``failed`` is called, by any thread, with what makes the side unusable."""
+    ``failed`` is called, by any thread, with what makes the side unusable; ``confirmation``: who says that it may serve."""
 
     assigned: Assignment
     around: Surroundings
@@ -74,3 +75,4 @@ class SideContext:
     pauses: Pauses
     standings: Standings
     failed: Callable[[HikaeError], None]
+    confirmation: Confirmation

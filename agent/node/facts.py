@@ -59,7 +59,6 @@ def primary_facts(
     peers, troubles = _peers(side, pauses, standings)
     problems, uncounted = board.listed()
     dataset = side.dataset
-    serving_alone = dataset.start_without_peer == "serve"
     newest = side.newest()
     return DatasetFacts(
         name=dataset.name,
@@ -81,7 +80,7 @@ def primary_facts(
         uncounted=uncounted,
         last_verify=verified,
         rewound=side.reign.mark is not None,
-        unconfirmed=not serving_alone and not all(side.replicas[name].confirmed for name in side.outgoing.links),
+        unconfirmed=bool(side.unconfirmed_by()),
         inconsistent=newest is not None and not newest.consistent and pump.phase is CapturePhase.LIVE,
         reconciling=pump.phase is CapturePhase.RECONCILE,
         owed=max((peer.owed for peer in peers), default=0),

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 from cronsim import CronSim
@@ -21,10 +22,11 @@ from agent.node.following.scheduled_verify import ScheduledVerify
 from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
-from agent.node.promoting.asking import Heard
+from agent.node.promoting.asking import Heard, NodeAnswer, ask_around
 from agent.node.promoting.promotability import NOTHING_KNOWN, Witness, promotion_of
 from agent.node.promoting.world import asked_anew, promotion_kind
 from agent.node.reigning.rolling_back import rollback_kind
+from agent.node.reigning.serving import ReignHooks, ReignNow
 from agent.node.rejoining.rejoin_kind import rejoin_kind
 from agent.node.reopening import Tended
 from agent.node.standby import Standby
@@ -33,6 +35,7 @@ from agent.node.switching.handing_over import finish_kind, switchover_kind
 from agent.node.switching.taking_over import take_over_kind
 from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment, assign, told_ignored
+from agent.roles.confirmation import Confirmation
 from agent.roles.record import ROLE, RoleRecord, read_record, write_record
 from agent.status.derive import dataset_state
 from agent.status.facts import DatasetFacts
@@ -67,6 +70,8 @@ class Member:
         self._tending = threading.RLock()
         self._rests = self._gone = False
         self.stepped = SteppedWork(dataset.name, around.home(dataset), self.board, around.clock, self._stepped_kinds)
+        self.confirmation = Confirmation()
+        self.serving = ReignHooks(lambda: self.dataset, around.node, around.home(dataset), self.board, around.clock)
         self._plan()
         self._was_sending_paused = False
         #: As the files said it when they were last read: its ``primary`` may be one that is none.
@@ -151,6 +156,7 @@ class Member:
             self._reconcile_if_due()
             self._verifying.tick(self._kept_here())
             self.stepped.tick()
+            self.serving.tick(self._reign_now())
 
     def reopen(self) -> None:
         """Close what is open and open it anew. Raises ``CalledOff`` when the dataset is to rest."""
@@ -173,6 +179,9 @@ class Member:
                 write_record(home / ROLE, record)
                 if record.handed_over is None:
                     rewound.forget_mark(home)
+                if record.role is Role.PRIMARY and not record.begun:
+                    # Whoever has a node begin a reign says that it may serve in it.
+                    self.confirmation.next_serves_alone()
             except OSError as error:
                 reason, remedy = error.strerror or str(error), "free space in the state directory"
                 raise StoreFailed("change the role", self.dataset.name, reason, remedy) from error
@@ -196,6 +205,7 @@ class Member:
         self.leave()
         with self._tending:
             self._rests = True
+            self.serving.close()
             self._tended.close()
             self._verifying.take_result()
 
@@ -276,6 +286,15 @@ class Member:
         word, loss = (said.word, said.loss()) if said is not None else (None, NOTHING_KNOWN)
         return Witness(self.verifies.began, clock, word, loss, answered=heard.answered, others=heard.others)
 
+    def others(self, ending: threading.Event) -> tuple[NodeAnswer, ...]:
+        """What the other nodes of the dataset say of themselves now; who is silent is not among them."""
+        return ask_around(self.dataset.name, self.assigned, self._around, ending)
+
+    @property
+    def home(self) -> Path:
+        """Where its state lies."""
+        return self._around.home(self.dataset)
+
     @property
     def node(self) -> str:
         """This node's name."""
@@ -286,8 +305,17 @@ class Member:
         self.assigned = assign(lineage.recorded_role(home, node), self.dataset, node, home)
         self._tell_ignored()
         kind = Primary if self.role is Role.PRIMARY and not succession.must_wait(home, node) else Standby
-        context = SideContext(self.assigned, self._around, self.board, self.pauses, self.standings, failed)
+        context = SideContext(
+            self.assigned, self._around, self.board, self.pauses, self.standings, failed, self.confirmation
+        )
         return kind.open(self.dataset, context)
+
+    def _reign_now(self) -> ReignNow | None:
+        """For the hooks that go with it; None where a list of steps runs its own, or no primary is open."""
+        side = self.side
+        if not isinstance(side, Primary) or self.stepped.running is not None:
+            return None
+        return ReignNow(side.reign.epoch.number, side.reign.mark, side.unconfirmed_by())
 
     def _tell_ignored(self) -> None:
         """Say that the files name another primary than the one that is, or that they do so no more. The first opening of all, or

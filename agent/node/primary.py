@@ -43,8 +43,9 @@ from agent.node.reigning.root_watch import RootWatch
 from agent.node.reigning.way_back import way_back_in
 from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment
+from agent.roles.confirmation import lacking
 from agent.roles.rejoin.room import VaultRoom, vault_room
-from agent.roles.rewound import Rewound
+from agent.roles.rewound import Rewound, fenced_by_hand
 from agent.roles.rollback.root_facts import RootFacts
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiring.expiry import Horizons
@@ -100,13 +101,17 @@ class Primary:
         self._local = local
         self._vault = vault
         self.reign = Reign(
-            dataset.name, catalog.lineage[-1], home, rewound.read_and_settle(home, catalog), stopped=self.stop_sending
+            dataset.name, catalog.lineage[-1], home, rewound.read_and_settle(home, catalog), stopped=self._must_stop
         )
         #: What changes here, over the last seconds, for how fast a peer works it off.
         self.changes = Meter()
         self._room_due = 0.0
         #: What the node said of itself last that reigns in an epoch after ours; None while nobody does.
         self.superseded_by: Hello | None = None
+        context.confirmation.reigns(self.reign.epoch)
+        if self.reign.mark is not None:
+            context.confirmation.is_over()
+        self._confirmed_before = lineage.was_confirmed(home)
         reserve = Reserve((home,), around.clock)
         self._room = DiskReserve("capture", WAITS, dataset.name, reserve, board=context.board, clock=around.clock)
         self.replicas = {name: self._replica(name) for name in context.assigned.standbys}
@@ -180,6 +185,12 @@ class Primary:
         if self.going is not None:
             self.going.run(rules.excluded if rules else nothing_left_out, stopping)
 
+    def unconfirmed_by(self) -> tuple[str, ...]:
+        """The peers that are still to say that nobody reigns after this node; while there are any it must not serve."""
+        waits = self.dataset.start_without_peer != "serve"
+        said = self._context.confirmation.said(waits=waits, known=self._confirmed_before)
+        return lacking(self.outgoing.links, said)
+
     def settle_facts(self) -> None:
         """What is known of the tree is taken back by no kill any more. Raises ``TryAgain``, ``StoreFailed``."""
         self._local.settle()
@@ -226,6 +237,8 @@ class Primary:
         self.reign.tell(board)
         self.outgoing.tick()
         self._tell_room()
+        if not self._confirmed_before and self.reign.mark is None and not self.unconfirmed_by():
+            self._confirmed_before = lineage.keep_confirmed(self._context.around.home(self.dataset))
 
     def vault_room(self) -> VaultRoom:
         """Whether this node could keep a vault of what it has; looks at the disk."""
@@ -268,8 +281,26 @@ class Primary:
         """A pause has begun: every call ends after the commit that it is in."""
         self.outgoing.end_calls()
 
+    def _must_stop(self) -> None:
+        self._context.confirmation.is_over()
+        self.stop_sending()
+
+    def fence(self) -> None:
+        """An operator has this node stop serving and sending. Raises ``StoreFailed``."""
+        around = self._context.around
+        mark = fenced_by_hand(around.node, self.reign.epoch.number, self._newest_number(), around.clock.now_ns())
+        self.reign.fence(mark, self._context.board)
+
+    def serve_alone(self) -> None:
+        """An operator says that this node may serve, whoever is silent. Raises ``StoreFailed``."""
+        if self.reign.mark is not None:
+            self.reign.unfence(self._context.board)
+            self.outgoing.dial_now()
+        self._context.confirmation.serves_alone()
+
     def accept_mark(self, mark: Rewound) -> None:
         """See ``Reign.accept``: this side is closed, and the next opening begins a higher epoch. Raises ``StoreFailed``."""
+        self._context.confirmation.next_serves_alone()
         self._context.failed(self.reign.accept(mark))
 
     def accept(self, peer: str, hello: Hello) -> Answers:

@@ -21,7 +21,7 @@ from agent.operations import (
 )
 from agent.operations.declaration import Operation
 from agent.operations.elsewhere import offline
-from agent.operations.role_changes import promoting, rejoining, rolling_back, switching
+from agent.operations.role_changes import promoting, rejoining, rolling_back, serving, switching
 
 FAMILIES = (
     reading,
@@ -41,6 +41,7 @@ FAMILIES = (
     rejoining,
     promoting,
     switching,
+    serving,
 )
 
 

@@ -130,6 +130,23 @@ def recorded_role(home: Path, node: str) -> RoleRecord | None:
     return RoleRecord(Role.PRIMARY if newest.owner == node else Role.STANDBY, newest)
 
 
+def was_confirmed(home: Path) -> bool:
+    """Whether peers, or an operator, have ever said of this state that it is the primary's. Raises ``Damaged``."""
+    record = read_record(home / ROLE)
+    return record is not None and record.confirmed
+
+
+def keep_confirmed(home: Path) -> bool:
+    """They have, durably; False where that cannot be kept now."""
+    record = read_record(home / ROLE)
+    if record is None:
+        return False
+    with suppress(OSError):
+        write_record(home / ROLE, replace(record, confirmed=True))
+        return True
+    return False
+
+
 def keep_met(home: Path, met: Epoch) -> None:
     """A standby has met the reign ``met`` of its primary, who is so from now on, whatever a configuration says later. Raises
     ``TryAgain`` (disk full), ``Damaged``."""
@@ -164,7 +181,9 @@ def _settle_epoch(role: Path, catalog: Catalog, node: str, above: int) -> None:
     recorded, known = read_record(role), catalog.lineage
     reign = reign_of(recorded, known, node, above)
     given_up = recorded.handed_over if recorded is not None and recorded.epoch == reign else None
-    settled = RoleRecord(Role.PRIMARY, reign, handed_over=given_up)
+    # Where nothing was before, this node may have been the primary, a standby, or neither.
+    confirmed = recorded.confirmed if recorded is not None else bool(known)
+    settled = RoleRecord(Role.PRIMARY, reign, handed_over=given_up, confirmed=confirmed)
     if not known or known[-1] != reign:
         write_record(role, replace(settled, begun=False))
         catalog.begin_epoch(reign)

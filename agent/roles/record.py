@@ -36,12 +36,14 @@ class HandedOver:
 @dataclass(frozen=True, slots=True)
 class RoleRecord:
     """``role``: primary or standby; the owner of ``epoch`` is the primary. ``begun``: on a primary, whether its catalog has the
-    epoch; one that was begun is never begun again, one that was not is. ``handed_over``: to whom a primary gave its place up."""
+    epoch; one that was begun is never begun again, one that was not is. ``handed_over``: to whom a primary gave its place up;
+    ``confirmed``: that it is the primary was said by its peers, or by an operator, at least once."""
 
     role: Role
     epoch: Epoch
     begun: bool = True
     handed_over: HandedOver | None = None
+    confirmed: bool = True
 
 
 def read_record(path: Path) -> RoleRecord | None:
@@ -75,6 +77,7 @@ def write_record(path: Path, record: RoleRecord) -> None:
         "owner": epoch.owner,
         "token": epoch.token.hex(),
         "begun": record.begun,
+        "confirmed": record.confirmed,
     }
     if record.handed_over is not None:
         found["handed_over"] = asdict(record.handed_over)
@@ -103,7 +106,8 @@ def _record(found: dict[str, Any]) -> RoleRecord:
         raise ValueError(found)
     if not isinstance(found["begun"], bool):
         raise ValueError(found)
-    return RoleRecord(role, epoch, found["begun"], _handed_over(found.get("handed_over")))
+    confirmed = found.get("confirmed") is not False
+    return RoleRecord(role, epoch, found["begun"], _handed_over(found.get("handed_over")), confirmed)
 
 
 def _handed_over(found: Any) -> HandedOver | None:

@@ -29,7 +29,8 @@ MARK = "rewound.json"
 class Rewound:
     """Who is ahead. ``epoch``: that which the peer has; ``theirs``: its newest commit, of this ``digest``, ``NOTHING`` when the
     epoch alone is in the way; ``ours``: the newest here when that was noticed, at ``since`` (UTC ns); ``fenced``: the epoch is
-    the peer's own; ``above``: the highest epoch that was met since, 0 for none."""
+    the peer's own; ``above``: the highest epoch that was met since, 0 for none; ``by_hand``: nobody is ahead, an operator
+    had this node stop."""
 
     peer: str
     epoch: int
@@ -39,6 +40,7 @@ class Rewound:
     digest: str = ""
     fenced: bool = False
     above: int = 0
+    by_hand: bool = False
 
     @property
     def highest(self) -> int:
@@ -55,6 +57,8 @@ class Rewound:
         """What is wrong, for an operator."""
         moment = datetime.fromtimestamp(self.since / 1e9, UTC).astimezone()
         found = f"(found {moment:%Y-%m-%d %H:%M}); nothing is sent"
+        if self.by_hand:
+            return f"an operator fenced this node {found}"
         if self.fenced:
             return f"{self.peer} was made the primary, in epoch {self.epoch}, so the time of this node is over {found}"
         return f"this node's state is an old copy: {self._ahead()} {found}"
@@ -92,9 +96,13 @@ class Rewound:
     def problem(self, dataset: str, home: Path) -> Problem:
         """For status. ``home``: where the dataset's state lies."""
         goes_on = f"hikae accept {dataset} (a higher epoch begins; what {self.peer} has stays in its history)"
-        if self.fenced:
+        if self.by_hand:
+            again = f"to let it serve again: hikae serve {dataset} --alone"
+            remedy = f"{again}; or, once another is the primary: hikae rejoin {dataset}"
+        elif self.fenced:
             back = f"hikae rejoin {dataset} (what only this node has is kept first)"
-            remedy = f"to make it a standby of {self.peer}: {back}; or, if this node is to go on: {goes_on}"
+            serves = f"hikae serve {dataset} --alone (a higher epoch begins; what {self.peer} has stays in its history)"
+            remedy = f"to make it a standby of {self.peer}: {back}; or, if this node is to go on: {serves}"
         else:
             remedy = (
                 f"stop the agent, put the newest copy of {home} back and start it; "
@@ -107,6 +115,11 @@ def proven_mark(failure: LineageBroken, ours: CommitNumber, since: int) -> Rewou
     """The mark for what a peer has proven."""
     fenced = failure.verdict is Verdict.FENCED
     return Rewound(failure.peer, failure.epoch.number, failure.durable, ours, since, failure.digest.hex(), fenced)
+
+
+def fenced_by_hand(node: str, epoch: int, ours: CommitNumber, since: int) -> Rewound:
+    """The mark of a node that an operator stops."""
+    return Rewound(node, epoch, NOTHING, ours, since, fenced=True, by_hand=True)
 
 
 def proven_again(mark: Rewound, met: Epoch) -> Rewound:
@@ -126,7 +139,8 @@ def read_mark(home: Path) -> Rewound | None:
         numbers = (CommitNumber(int(found["theirs"])), CommitNumber(int(found["ours"])))
         who, since, digest = str(found["peer"]), int(found["since"]), str(found["digest"])
         fenced, above = bool(found.get("fenced")), int(found.get("above", 0))
-        return Rewound(who, int(found["epoch"]), *numbers, since, digest, fenced, above)
+        by_hand = found.get("by_hand") is True
+        return Rewound(who, int(found["epoch"]), *numbers, since, digest, fenced, above, by_hand)
     return Rewound("a peer", 0, NOTHING, NOTHING, path.stat().st_mtime_ns)
 
 

@@ -24,6 +24,7 @@ from agent.operations.removing import RemoveRequest
 from agent.operations.role_changes.promoting import PromoteRequest
 from agent.operations.role_changes.rejoining import RejoinRequest
 from agent.operations.role_changes.rolling_back import GenerationsBeforeRequest, RollbackRequest
+from agent.operations.role_changes.serving import FenceRequest, ServeRequest
 from agent.operations.role_changes.switching import SwitchoverLookRequest, SwitchoverRequest, TakeOverRequest
 from agent.operations.verifying import VerifyRequest
 from agent.operations.waiting import ReconcileRequest, WaitRequest
@@ -183,6 +184,12 @@ class FakeControls(GenerationAnswers):
             "generation_before": "20261122T041500Z",
             "steps": [{"name": "stop", "ms": 70, "result": "stop: done in 0.1 s"}],
         }
+
+    def _serve(self, request: ServeRequest) -> Json:
+        return {"dataset": request.dataset, "epoch": 3, "role": "primary", "was": "unconfirmed", "silent": ["beta"]}
+
+    def _fence(self, request: FenceRequest) -> Json:
+        return {"dataset": request.dataset, "epoch": 3, "role": "fenced", "was": "serving"}
 
     def _rejoin(self, request: RejoinRequest) -> Json:
         if request.dry_run:

@@ -1,1 +1,1 @@
-"""Commands that change who serves: promote, switchover, rejoin."""
+"""Commands that change who serves: promote, switchover, rejoin, serve, fence."""

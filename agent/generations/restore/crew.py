@@ -14,7 +14,7 @@ from agent.core import errors
 from agent.core.errors import HikaeError, StoreFailed
 from agent.core.ids import CommitNumber, ObjectId
 from agent.generations.restore.results import Work
-from agent.generations.restore.worker import Message, Opener, opened_here, serve
+from agent.generations.restore.worker import Message, Opener, opened_here, serve_worker
 
 #: Tasks that wait with one process.
 _WAITING = 3
@@ -139,7 +139,7 @@ def _forked(earlier: Sequence[_Member], opens: Opener) -> _Member:
             assert one is not None
             one.close()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        serve(theirs, opens)
+        serve_worker(theirs, opens)
         code = 0
     except BrokenPipeError:
         pass

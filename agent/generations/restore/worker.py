@@ -71,7 +71,7 @@ def opened_here(words: tuple[str, ...]) -> AbstractContextManager[tuple[CatalogR
     return Stores(*words).opened()
 
 
-def serve(sock: socket.socket, opens: Opener) -> None:
+def serve_worker(sock: socket.socket, opens: Opener) -> None:
     """All of a process's life: its first message names the stores and brings the open directories, each further one is a task.
     Ends when nobody sends any more. ``opens``: what the words of the first message name."""
     first, fds, _, _ = socket.recv_fds(sock, 1 << 16, 4)

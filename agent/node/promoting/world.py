@@ -128,6 +128,9 @@ class World:
         if isinstance(side, Primary) and side.reign.mark is not None:
             # Nobody writes where another may be the primary (law 7).
             return HookResult(name, None, f"not run: {side.reign.mark.sentence}", 0, 0.0)
+        if name == "start" and isinstance(side, Primary) and (waits := side.unconfirmed_by()):
+            # After a crash another may have been promoted meanwhile; once that is known not to be so, it is started.
+            return HookResult(name, None, f"not run: {', '.join(waits)} has not confirmed this node", 0, 0.0)
         number = side.reign.epoch.number if isinstance(side, Primary) else 0
         dataset = self._member.dataset
         place = HookPlace(dataset.name, self._member.node, Role.PRIMARY.value, number, self._wanted.reason)

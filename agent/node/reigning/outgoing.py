@@ -22,9 +22,9 @@ from agent.node.reigning.replica import Replica
 from agent.rpc.client import GrpcTransport
 from agent.store.catalog.catalog import Catalog
 from agent.store.spool import Spool
-from agent.stream.footing import LineageBroken, Verdict
+from agent.stream.footing import LineageBroken, Verdict, precedes
 from agent.stream.locator import locator_in
-from agent.stream.messages import Hello
+from agent.stream.messages import Hello, Welcome
 from agent.stream.sending.feed import Feed
 from agent.stream.sending.link import Link
 from agent.stream.sending.sender import PeerBarriers, Sender, SendingContext
@@ -133,11 +133,17 @@ class Outgoing:
         digests: dict[str, bytes] = {}
         for name, link in self.links.items():
             state = link.state()
-            if state.connected:
-                self._replicas[name].confirmed = True
             if state.welcome is not None:
                 digests[name] = state.welcome.config_digest
+                self._confirmed_by(name, state.welcome)
         tell_configs(self._context.board, self._dataset, digests, self._context.around.clock.now_ns())
+
+    def _confirmed_by(self, name: str, welcome: Welcome) -> None:
+        """A peer has proven what it knows: if that is no later reign, this one may go on as far as the peer is concerned, whether
+        it takes anything from us or not."""
+        own = self._reign.epoch
+        if self._reign.mark is None and precedes(own, welcome.met) and precedes(own, welcome.epoch):
+            self._context.confirmation.by(name)
 
     def _sender(self, replica: Replica) -> Sender:
         self._reign.require()

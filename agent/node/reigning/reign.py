@@ -13,6 +13,7 @@ from agent.core.errors import Refused, StoreFailed, TryAgain
 from agent.core.ids import CommitNumber, Epoch
 from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import FENCED, REWOUND
+from agent.fs.durable import sync_dir
 from agent.roles import lineage, rewound
 from agent.roles.rewound import Rewound, proven_mark
 from agent.stream.footing import LineageBroken
@@ -45,7 +46,7 @@ class Reign:
     def is_over(self, proof: LineageBroken, newest: CommitNumber, board: ProblemBoard, clock: Clock) -> None:
         """A peer has proven it: nothing more is sent to anybody, also after a restart. The first proof counts; of the others the
         epoch is kept, since who goes on begins above it."""
-        if self.mark is not None:
+        if self.mark is not None and not self.mark.by_hand:
             self._prove_again(self.mark, proof, board)
             return
         mark = self.mark = proven_mark(proof, newest, clock.now_ns())
@@ -53,6 +54,30 @@ class Reign:
         _log.error("this node must not go on", dataset=self._dataset, code=mark.code, reason=mark.sentence)
         self._stopped()
         self.tell(board)
+
+    def fence(self, mark: Rewound, board: ProblemBoard) -> None:
+        """An operator has this node stop: durably, before anything else. Raises ``StoreFailed``."""
+        try:
+            rewound.write_mark(self._home, mark)
+        except OSError as error:
+            raise self._not_kept("fence this node", error) from error
+        self.mark = mark
+        self._stopped()
+        self.tell(board)
+
+    def unfence(self, board: ProblemBoard) -> None:
+        """An operator lets this node go on that an operator had stopped. Raises ``StoreFailed``."""
+        try:
+            rewound.forget_mark(self._home)
+            sync_dir(str(self._home))
+        except OSError as error:
+            raise self._not_kept("serve again", error) from error
+        self.mark = None
+        self.tell(board)
+
+    def _not_kept(self, operation: str, error: OSError) -> StoreFailed:
+        reason = error.strerror or str(error)
+        return StoreFailed(operation, self._dataset, reason, "free space in the state directory")
 
     def _prove_again(self, mark: Rewound, proof: LineageBroken, board: ProblemBoard) -> None:
         again = rewound.proven_again(mark, proof.epoch)
@@ -82,10 +107,7 @@ class Reign:
             # A peer that is ahead in our own epoch knows other objects by the ids that were given out here since.
             lineage.ask_for_epoch(self._home, above, anew=not mark.fenced)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise StoreFailed(
-                "begin a new epoch", self._dataset, reason, "free space in the state directory"
-            ) from error
+            raise self._not_kept("begin a new epoch", error) from error
         self.goes_on = True
         reason = f"epoch {above + 1} is begun from what stands here, as was accepted"
         return TryAgain("go on", self._dataset, reason)

@@ -36,8 +36,6 @@ class Replica:
         self.received, self.applied = LagMeter(clock), LagMeter(clock)
         self.first_sync = FirstSync(name, self.positions, catalog.oldest_consistent(), catalog.newest, local=local)
         self.pace = Pace(limits, self.first_sync, clock)
-        #: Whether it answered since this opening.
-        self.confirmed = False
         #: How many files it owes, and the paths of the first.
         self.owed: tuple[int, Sequence[bytes]] = (0, ())
         self._catalog = catalog
@@ -50,7 +48,6 @@ class Replica:
         self.positions.watch(self._came_further)
 
     def _came_further(self) -> None:
-        self.confirmed = True
         position = self.positions.position
         self._measure(self.received, position.durable)
         self._measure(self.applied, position.applied)

@@ -89,6 +89,8 @@ class _World:
         if name == "start" and side.reign.mark is not None:
             # Nobody writes where another may be the primary (law 7).
             return HookResult(name, None, f"not run: {side.reign.mark.sentence}", 0, 0.0)
+        if name == "start" and (waits := side.unconfirmed_by()):
+            return HookResult(name, None, f"not run: {', '.join(waits)} has not confirmed this node", 0, 0.0)
         number = epoch_of(self._newest().number)
         dataset = self._member.dataset
         place = HookPlace(

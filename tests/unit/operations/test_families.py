@@ -17,6 +17,7 @@ from agent.operations.verifying import VerifyRequest
 CHANGING = [
     "accept",
     "dataset-remove",
+    "fence",
     "generations-before",
     "generations-expire",
     "generations-pin",
@@ -33,6 +34,7 @@ CHANGING = [
     "resync",
     "resync-vault",
     "rollback",
+    "serve",
     "switchover",
     "take-over",
     "verify",

@@ -94,7 +94,7 @@ def test_a_fenced_node_is_told_so() -> None:
     """With the way to where writes go now, and the way back."""
     problem = Rewound("beta", 4, NOTHING, number(7), 0, fenced=True).problem("web", Path("/state/web"))
     assert ("fenced", True) == (problem.code, "beta was made the primary, in epoch 4" in problem.message)
-    assert all(way in problem.remedy for way in ("hikae rejoin web", "hikae accept web"))
+    assert all(way in problem.remedy for way in ("hikae rejoin web", "hikae serve web --alone"))
 
 
 def test_a_higher_epoch_takes_the_mark_away(tmp_path: Path) -> None:
