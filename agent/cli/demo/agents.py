@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -15,7 +16,8 @@ import agent as package
 from agent import pki
 from agent.api.client import AdminClient
 from agent.core.clock import SystemClock
-from agent.core.errors import Unreachable
+from agent.core.errors import StoreFailed, Unreachable
+from agent.operations.declaration import Json
 from agent.status.text import shown
 
 DATASET = "demo"
@@ -55,6 +57,15 @@ class Agent:
         """In which a command of it runs."""
         paths = [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]
         return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+    def typed(self, *words: str) -> Json:
+        """The JSON answer of a command, run as an operator types it. Raises ``StoreFailed`` with what it said where it failed."""
+        done = subprocess.run(self.command(*words), capture_output=True, text=True, env=self.environment(), check=False)
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise StoreFailed(words[0], DATASET, f"the command ended with code {done.returncode}: {said}")
+        answer: Json = json.loads(done.stdout)
+        return answer
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -135,6 +146,9 @@ path = {{ alpha = {_quoted(source)}, beta = {_quoted(standby)} }}
 primary = "alpha"
 standby = ["beta"]
 watch = "{watch}"
+[dataset.hooks]
+start = "none"
+stop = "none"
 """
 
 

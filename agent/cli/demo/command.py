@@ -34,10 +34,12 @@ _SHOWN = 20
 @click.option("--keep", is_flag=True, help="Leave the directory, for a look around.")
 @json_option
 def demo(source: Path | None, keep: bool, as_json: bool) -> int:
-    """Show the main job on this machine: two agents, live edits, a kill, a comparison.
+    """Show the main job on this machine: two agents, live edits, kills, a comparison, a failover.
 
-    A generation is taken, a file damaged and brought back, the tree rolled back. Everything happens in a temporary
-    directory; nothing else is written. The last line is `identical: yes` (exit code 0) or `identical: no` (1)."""
+    A generation is taken, a file damaged and brought back, the tree rolled back. Then the primary is killed, its standby
+    promoted, the old primary rejoins, and both change places again (your own tree: killed and promoted only).
+    Everything happens in a temporary directory; nothing else is written. The last line is `identical: yes` (exit code
+    0) or `identical: no` (1)."""
     began = time.monotonic()
     with _directory(keep) as base, _ended_in_order():
         own = source.resolve() if source else base / "source"
@@ -67,7 +69,7 @@ def _story(base: Path, source: Path, foreign: bool, as_json: bool) -> Story:
 
 
 def _finish(story: Story, seconds: float, as_json: bool) -> int:
-    identical = not story.differences
+    identical, failover = not story.differences, story.failover
     restored = None if story.restored_differences is None else not story.restored_differences
     lags = [round(percentile(story.lags_ms, share), 1) for share in (50, 99)] if story.lags_ms else [None, None]
     for line in (story.restored_differences or [])[:_SHOWN]:
@@ -83,9 +85,9 @@ def _finish(story: Story, seconds: float, as_json: bool) -> int:
                 "lag_ms_p50": lags[0],
                 "lag_ms_p99": lags[1],
                 "generations": story.generations,
-                "lost_changes": None,
-                "promoted": None,
-                "rto_ms": None,
+                "lost_changes": failover.lost_changes if failover else None,
+                "promoted": failover.promoted if failover else None,
+                "rto_ms": failover.rto_ms if failover else None,
                 "restored_identical": restored,
                 "seconds": round(seconds, 1),
             }

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from agent.cli.demo.agents import DATASET, Agent
-from agent.core.errors import StoreFailed
 from agent.operations.comparing import DiffRequest
 from agent.operations.declaration import Json
 from agent.operations.generations import GenerationsTakeRequest
@@ -25,23 +21,14 @@ def restore_in_demo(agent: Agent, generation: str, to: Path, path: str = "") -> 
 
     Raises ``StoreFailed`` with what it said where it did not bring back all."""
     words = ["restore", DATASET, "--generation", generation, "--to", str(to), "--json", *([path] if path else [])]
-    return _answered(agent, "restore", words)
+    return agent.typed(*words)
 
 
 def roll_back(agent: Agent, generation: str, keeper: str) -> Json:
     """``hikae rollback`` of the primary's tree to a generation that another node keeps; its answer. Raises as
     :func:`restore_in_demo`."""
     words = ("rollback", DATASET, "--generation", generation, "--from", keeper, "--yes", "--json")
-    return _answered(agent, "roll back", words)
-
-
-def _answered(agent: Agent, operation: str, words: Sequence[str]) -> Json:
-    done = subprocess.run(agent.command(*words), capture_output=True, text=True, env=agent.environment(), check=False)
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise StoreFailed(operation, DATASET, f"the command ended with code {done.returncode}: {said}")
-    answer: Json = json.loads(done.stdout)
-    return answer
+    return agent.typed(*words)
 
 
 def take_in_demo(agent: Agent) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from agent.cli.demo import history
 from agent.cli.demo.agents import DATASET, Agent
 from agent.cli.demo.compare import compare_trees
+from agent.cli.demo.failover import Failover
 from agent.cli.demo.tree import build_tree, burst, live_edits, measure
 from agent.cli.output import progress_shown
 from agent.core.errors import HikaeError, TryAgain, Unreachable
@@ -42,7 +43,8 @@ class StoryLength:
 class Story:
     """The two agents, the two trees, and what was found. ``source_is_foreign``: it is the user's own and only read;
     ``compare``: what differs between two trees, found without hikae's code; ``restore``: brings a generation back, or one path
-    of it; ``roll_back``: makes the source as it was in a generation that a node keeps. ``generations``: how many were taken;
+    of it; ``roll_back``: makes the source as it was in a generation that a node keeps. ``failover``: how the standby took over,
+    once it has come to that; ``generations``: how many were taken;
     ``restored_differences``: between the source and what was brought back."""
 
     alpha: Agent
@@ -56,6 +58,7 @@ class Story:
     compare: Callable[[str, str], list[str]] = compare_trees
     restore: Callable[[Agent, str, Path, str], Json] = history.restore_in_demo
     roll_back: Callable[[Agent, str, str], Json] = history.roll_back
+    failover: Failover | None = None
     generations: int = 0
     restored_differences: list[str] | None = None
     chance: random.Random = field(default_factory=lambda: random.Random(20261122))
@@ -78,6 +81,17 @@ class Story:
         self._bring_back()
         self._verify()
         self._compare()
+        self.failover = Failover(
+            self.alpha,
+            self.beta,
+            (self.source, self.standby),
+            self.tell,
+            self.compare,
+            lambda agent, words: self._wait("applied", words, agent),
+            lambda true: self._until(lambda: true(self._dataset(self.alpha))),
+        )
+        self.failover.play(source_is_foreign=self.source_is_foreign)
+        self.differences += self.failover.differences
 
     def _build(self) -> None:
         began = time.monotonic()
@@ -207,17 +221,20 @@ class Story:
         with progress_shown("looking at everything", self.bar) as progress:
             self.alpha.client().ask(ReconcileRequest(DATASET), progress)
 
-    def _wait(self, level: Reached, words: str) -> None:
-        """Until all that is written now is there. In short waits: meanwhile agents may start, and progress is shown."""
+    def _wait(self, level: Reached, words: str, primary: Agent | None = None) -> None:
+        """Until all that is written now on the primary, alpha unless it is named, is there.
+
+        In short waits: meanwhile agents may start, and progress is shown."""
         deadline = time.monotonic() + _PATIENCE
-        control = self.alpha.client()
+        primary = primary or self.alpha
+        control = primary.client()
         with progress_shown(words, self.bar) as progress:
             while True:
                 try:
                     control.ask(WaitRequest(DATASET, level, _POLL))
                 except (TryAgain, Unreachable) as error:
                     self._still_worth_it(deadline, error)
-                    sync = self._dataset(self.alpha)["sync"]
+                    sync = self._dataset(primary)["sync"]
                     if sync:
                         progress(sync)
                 else:

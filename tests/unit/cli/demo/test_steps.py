@@ -12,12 +12,15 @@ import pytest
 
 from agent.api.client import AdminClient
 from agent.cli.demo.agents import Agent, prepare
+from agent.cli.demo.failover import Failover
 from agent.cli.demo.steps import Story, StoryLength
 from agent.config import load
 from agent.core.errors import TryAgain, Unreachable
 from agent.operations.comparing import DiffRequest
 from agent.operations.declaration import Json
 from agent.operations.generations import GenerationsTakeRequest
+from agent.operations.role_changes.promoting import PromoteRequest
+from agent.operations.role_changes.switching import SwitchoverRequest
 from agent.operations.waiting import WaitRequest
 from fakes.api_fakes import FakeControls, a_dataset, a_node
 
@@ -29,14 +32,34 @@ class Copying(FakeControls):
         super().__init__(a_node(a_dataset("demo")))
         self.source, self.standby = source, standby
         self.early = True
+        self.reigning, self.state = "alpha", "streaming"
+        self.unmet = False
+        self.answer_status = self._as_it_is
+
+    def _as_it_is(self, value: Json) -> Json:
+        return {**value, "datasets": [{**one, "state": self.state} for one in value["datasets"]]}
+
+    def _promote(self, _request: PromoteRequest) -> Json:
+        return {"gates": [{"name": "lag", "ok": not self.unmet, "value": "not said"}, {"name": "primary", "ok": True}]}
+
+    def _switchover(self, _request: SwitchoverRequest) -> Json:
+        return {"gates": [{"name": "hooks", "ok": True}]}
+
+    def change_roles(self, word: str) -> Json:
+        """What a command of that name does to both."""
+        self.reigning = {"promote": "beta", "switchover": "alpha"}.get(word, self.reigning)
+        self.state = {"promote": "fenced"}.get(word, "streaming")
+        return {"role": "primary", "epoch": 2, "rto_ms": 17, "lost": []}
 
     def _wait(self, request: WaitRequest) -> Json:
         if self.early:
             self.early = False
             raise TryAgain("wait", request.dataset, "not yet")
         if request.level == "applied":
-            shutil.rmtree(self.standby, ignore_errors=True)
-            subprocess.run(["cp", "-a", self.source, self.standby], check=True)
+            trees = (self.source, self.standby)
+            primary, standby = trees if self.reigning == "alpha" else trees[::-1]
+            shutil.rmtree(standby, ignore_errors=True)
+            subprocess.run(["cp", "-a", primary, standby], check=True)
         return super()._wait(request)
 
     def _generations_take(self, request: GenerationsTakeRequest) -> Json:
@@ -62,6 +85,11 @@ class ActedAgent(Agent):
 
     def check_alive(self) -> None:
         self.done.append("check")
+
+    def typed(self, *words: str) -> Json:
+        self.done.append(" ".join(word for word in words if word in {words[0], "--force"}))
+        assert isinstance(self.controls, Copying)
+        return self.controls.change_roles(words[0])
 
     def client(self) -> AdminClient:
         return self.controls  # type: ignore[return-value]  # both are Controls
@@ -109,12 +137,48 @@ def test_the_whole_story(tmpfs_dir: Path) -> None:
     story, steps = a_story(tmpfs_dir)
     story.play()
     first = "sample tree,two agents,first sync,live edits,rename,burst,kill -9"
-    expected = f"{first},generation,damage,one file,restore,rollback,verify --deep,both trees"
-    assert expected == ",".join(steps)
+    then = "generation,damage,one file,restore,rollback,verify --deep,both trees"
+    assert f"{first},{then},kill -9,gates,promote,rejoin,gates,switchover" == ",".join(steps)
     assert ([], [], 10) == (story.differences, story.restored_differences, len(story.lags_ms))
     assert 1 == story.generations
     assert isinstance(story.beta, ActedAgent)
-    assert ["start", "kill", "start"] == [word for word in story.beta.done if word != "check"]
+    assert isinstance(story.alpha, ActedAgent)
+    done = [[word for word in agent.done if word != "check"] for agent in (story.alpha, story.beta)]
+    assert [["start", "kill", "start", "rejoin"], ["start", "kill", "start", "promote", "switchover"]] == done
+    assert story.failover is not None
+    assert (True, 0, 17, []) == (
+        story.failover.promoted,
+        story.failover.lost_changes,
+        story.failover.rto_ms,
+        story.failover.differences,
+    )
+
+
+def test_a_gate_that_is_not_met_is_shown_and_overridden(tmpfs_dir: Path) -> None:
+    """Once it has been looked at again; what the killed primary had alone is counted as lost, and is no difference at the end."""
+    story, _ = a_story(tmpfs_dir, foreign=True)
+    told: list[str] = []
+    for tree in (story.source, story.standby):
+        tree.mkdir()
+    (story.source / "late").touch()
+    controls = story.beta.client()
+    assert isinstance(controls, Copying)
+    controls.unmet = True
+    failover = Failover(
+        story.alpha,
+        story.beta,
+        (story.source, story.standby),
+        lambda step, words: told.append(f"{step}: {words}"),
+        story.compare,
+        lambda *_: None,
+        lambda _: None,
+        looks=2,
+        look_seconds=0.0,
+    )
+    failover.play(source_is_foreign=True)
+    assert "gates: 1 of 2 are met; not met: lag (not said), overridden" == told[1]
+    assert isinstance(story.beta, ActedAgent)
+    assert (["promote --force"], 1, []) == (story.beta.done, failover.lost_changes, failover.differences)
 
 
 def test_differences_are_found(tmpfs_dir: Path) -> None:
@@ -123,7 +187,7 @@ def test_differences_are_found(tmpfs_dir: Path) -> None:
     story.alpha.client().equal = False  # type: ignore[attr-defined]  # the fake's
     story.compare = lambda *_: ["a: content"]
     story.play()
-    assert (2, "a: content") == (len(story.differences), story.differences[-1])
+    assert (4, "a: content") == (len(story.differences), story.differences[-1])
 
 
 def test_a_foreign_source_is_only_read(tmpfs_dir: Path) -> None:
@@ -135,7 +199,8 @@ def test_a_foreign_source_is_only_read(tmpfs_dir: Path) -> None:
     before = os.stat(source).st_mtime_ns, os.stat(source / "file").st_ctime_ns
     story, steps = a_story(tmpfs_dir, foreign=True)
     story.play()
-    assert "your tree,two agents,kill -9,first sync,generation,restore,verify --deep,both trees" == ",".join(steps)
+    shown = "your tree,two agents,kill -9,first sync,generation,restore,verify --deep,both trees"
+    assert f"{shown},kill -9,gates,promote" == ",".join(steps)
     assert before == (os.stat(source).st_mtime_ns, os.stat(source / "file").st_ctime_ns)
     assert ([], [], ["file"]) == (story.differences, story.restored_differences, os.listdir(source))
 
