@@ -24,7 +24,10 @@ UNKNOWN = 3
 
 #: Command: its module, and the line that ``--help`` shows without importing it. The order is that of ``--help``.
 COMMANDS = {
-    "demo": ("demo.command", "Show the main job on this machine: two agents, live edits, kills, a comparison, a failover."),
+    "demo": (
+        "demo.command",
+        "Show the main job on this machine: two agents, live edits, kills, a comparison, a failover.",
+    ),
     "status": ("status_commands", "How every dataset is, worst first; of one DATASET, all that is known."),
     "check": ("check_command", "One line and a code for monitoring systems, of all datasets or of one."),
     "events": ("status_commands", "What happened, also who typed what; of one DATASET, or of all."),
