@@ -418,6 +418,13 @@ AHEAD = _code(
     "A node was promoted that lacks commits which this standby received; it takes nothing from it.",
     "`hikae rejoin DATASET` follows the new primary, and keeps what only this node has as a generation",
 )
+SWITCHOVER_PLANNED = _code(
+    "switchover-planned",
+    Where.PRIMARY,
+    _INFO,
+    "The place of the primary is handed over at a time that was named.",
+    "nothing, or `hikae switchover DATASET --cancel`",
+)
 SWITCHING_OVER = _code(
     "switchover-failed",
     Where.EITHER,

@@ -30,8 +30,9 @@ from agent.node.reigning.serving import ReignHooks, ReignNow
 from agent.node.rejoining.rejoin_kind import rejoin_kind
 from agent.node.reopening import Tended
 from agent.node.standby import Standby
-from agent.node.stepped import AnyKind, SteppedWork
+from agent.node.stepped import AnyKind, SteppedRun, SteppedWork
 from agent.node.switching.handing_over import finish_kind, switchover_kind
+from agent.node.switching.planning import PlannedSwitchovers
 from agent.node.switching.taking_over import take_over_kind
 from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment, assign, told_ignored
@@ -43,6 +44,7 @@ from agent.status.for_peers import standing_of
 from agent.status.promotion import PromotionFacts
 from agent.status.state import Role
 from agent.steps.hooks import HookPlace, HookRunner
+from agent.steps.record import Facts
 from agent.stream.telling import Standings
 
 _log = structlog.get_logger("node")
@@ -72,6 +74,7 @@ class Member:
         self.stepped = SteppedWork(dataset.name, around.home(dataset), self.board, around.clock, self._stepped_kinds)
         self.confirmation = Confirmation()
         self.serving = ReignHooks(lambda: self.dataset, around.node, around.home(dataset), self.board, around.clock)
+        self.planned = PlannedSwitchovers(dataset.name, self, around.clock)
         self._plan()
         self._was_sending_paused = False
         #: As the files said it when they were last read: its ``primary`` may be one that is none.
@@ -157,6 +160,7 @@ class Member:
             self._verifying.tick(self._kept_here())
             self.stepped.tick()
             self.serving.tick(self._reign_now())
+            self.planned.tick()
 
     def reopen(self) -> None:
         """Close what is open and open it anew. Raises ``CalledOff`` when the dataset is to rest."""
@@ -189,6 +193,15 @@ class Member:
                 for code in (AHEAD, FENCED, REWOUND):
                     self.board.clear(code)
                 self._tended.reopen()
+
+    @property
+    def home(self) -> Path:
+        """Where its state lies."""
+        return self._around.home(self.dataset)
+
+    def begin_steps(self, kind: str, arguments: Facts) -> SteppedRun:
+        """Begin a list of recorded steps. Raises ``TryAgain`` while one is under way, of whatever kind."""
+        return self.stepped.begin(kind, arguments)
 
     def recorded(self) -> RoleRecord | None:
         """The role record as it is durable. Raises ``Damaged``, ``OSError``."""
@@ -289,11 +302,6 @@ class Member:
     def others(self, ending: threading.Event) -> tuple[NodeAnswer, ...]:
         """What the other nodes of the dataset say of themselves now; who is silent is not among them."""
         return ask_around(self.dataset.name, self.assigned, self._around, ending)
-
-    @property
-    def home(self) -> Path:
-        """Where its state lies."""
-        return self._around.home(self.dataset)
 
     @property
     def node(self) -> str:

@@ -223,6 +223,9 @@ class FakeControls(GenerationAnswers):
         }
 
     def _switchover(self, request: SwitchoverRequest) -> Json:
+        if request.when or request.cancel:
+            key = "cancelled" if request.cancel else "at"
+            return {"dataset": request.dataset, "to": "beta", key: "2026-11-22T02:00:00.000000Z"}
         gate = {"name": "verified", "ok": False, "value": "never", "limit": "8 days 0 h", "measured": None}
         if request.dry_run:
             return {"dataset": request.dataset, "to": "beta", "gates": [{**gate, "remedy": "hikae verify web"}]}

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from agent.core.errors import Exit
 from fakes.agents import UNBRAKED, Agent, Pair, pair
 from fakes.eventually import eventually
 from fakes.trees import differences
@@ -63,3 +69,119 @@ def test_it_goes_there_and_back() -> None:
         assert both.beta.json("verify", "web", "--deep")["equal"]
         for agent in both.agents:
             agent.cleared("fenced", "rewound", "not-running", "switchover-failed", "vault-damaged")
+
+
+def test_it_is_planned_and_called_off() -> None:
+    """Typed on either node; it is shown on the primary, outlives its agent, is called off, and is done at its time."""
+    with pair(UNBRAKED + HOOKS) as both:
+        _fill(both.source)
+        both.begin()
+        planned = both.beta.json("switchover", "web", "--when", "23:59")
+        assert "beta" == planned["to"]
+        both.alpha.told("switchover-planned", "to beta at")
+        both.alpha.restart()
+        both.alpha.told("switchover-planned", "to beta at")
+        cancelled = both.beta.json("switchover", "web", "--cancel")
+        assert planned["at"] == cancelled["cancelled"]
+        both.alpha.cleared("switchover-planned")
+        assert Exit.NOT_FOUND == both.alpha.run("switchover", "web", "--cancel").returncode
+        soon = datetime.now(UTC) + timedelta(seconds=2)
+        both.alpha.connected()
+        both.alpha.json("switchover", "web", "--when", soon.isoformat())
+        eventually(lambda: _is(both.beta, "primary", 2))
+        _equal(both, both.beta)
+
+
+class _Client:
+    """Writes fifty files a second while it may, as an application does that is stopped and started by hooks: ``gate`` names the
+    node that it runs on, "" for none."""
+
+    def __init__(self, both: Pair) -> None:
+        self.written: list[str] = []
+        self.pauses: list[float] = []
+        self._trees = {"alpha": both.source, "beta": both.target}
+        self._gate = both.base / "runs-on"
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+
+    def __enter__(self) -> _Client:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self._thread.join()
+
+    def _write(self) -> None:
+        number, last = 0, time.monotonic()
+        while not self._ends.wait(0.02):
+            node = self._gate.read_text() if self._gate.exists() else ""
+            if node not in self._trees:
+                continue
+            name = f"w{number}"
+            (self._trees[node] / name).write_text(name)
+            self.written.append(name)
+            self.pauses.append(time.monotonic() - last)
+            number, last = number + 1, time.monotonic()
+
+
+def _with_hooks(both: Pair) -> None:
+    """The application runs where its start hook ran last, and nowhere once its stop hook ran."""
+    gate, held = both.base / "runs-on", both.base / "stopped"
+    # The application has written what it was at when its stop is done.
+    hooks = (
+        "[dataset.hooks]\n"
+        f'start = ["sh", "-c", "printf $HIKAE_NODE >{gate}.new; mv {gate}.new {gate}"]\n'
+        f'stop = ["sh", "-c", "rm -f {gate}; sleep 0.1; touch {held}"]\n'
+    )
+    for agent in both.agents:
+        agent.config.write_text(agent.config.read_text() + hooks)
+    gate.write_text("alpha")
+
+
+def test_nothing_is_lost_under_writes() -> None:
+    """Fifty writes a second: each of them is on both nodes, and the application stood still for a short time only."""
+    with pair(UNBRAKED) as both:
+        _with_hooks(both)
+        _fill(both.source)
+        both.begin()
+        with _Client(both) as client:
+            eventually(lambda: len(client.written) > 100)
+            both.alpha.json("switchover", "web", "--yes")
+            eventually(lambda: _is(both.beta, "primary", 2))
+            count = len(client.written)
+            eventually(lambda: len(client.written) > count + 100)
+        both.beta.wait()
+        longest = max(client.pauses)
+        print(f"{len(client.written)} writes; the longest pause was {longest:.2f} s")
+        for tree in (both.source, both.target):
+            assert [] == [name for name in client.written if (tree / name).read_text() != name]
+        # At most 2 s is measured on a machine of its own; here others run beside it.
+        assert longest < 20
+
+
+def test_of_two_at_once_one_is_done() -> None:
+    """The other is told what is under way, or that it was done."""
+    with pair(UNBRAKED + HOOKS) as both:
+        _fill(both.source)
+        both.begin()
+        with ThreadPoolExecutor(2) as pool:
+            typed = [pool.submit(agent.run, "switchover", "web", "--yes", "--to", "beta") for agent in both.agents]
+            codes = sorted(one.result().returncode for one in typed)
+        assert (0, True) == (codes[0], codes[1] in (Exit.TRY_AGAIN, Exit.REFUSED, Exit.NOT_FOUND, Exit.USAGE))
+        eventually(lambda: _is(both.beta, "primary", 2))
+        _equal(both, both.beta)
+
+
+def test_a_standby_that_does_not_reach_the_primary_is_none_to_switch_to() -> None:
+    """The other way round it is that one which calls; the gate is told, and nothing was stopped."""
+    with pair(UNBRAKED + HOOKS) as both:
+        both.reach_through("beta", "alpha", 1)
+        _fill(both.source)
+        both.begin()
+        done = both.alpha.run("switchover", "web", "--yes", "--json")
+        assert Exit.REFUSED == done.returncode, done.stderr
+        missed = [gate["name"] for gate in json.loads(done.stdout)["gates"] if not gate["ok"]]
+        assert ["reverse-connection"] == missed
+        assert _is(both.alpha, "primary", 1)
+        both.mirror()

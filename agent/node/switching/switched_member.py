@@ -11,9 +11,11 @@ from agent.core.errors import CalledOff, TryAgain
 from agent.core.problem import ProblemBoard
 from agent.node.context import Surroundings
 from agent.node.primary import Primary
+from agent.node.reigning.serving import ReignHooks
 from agent.node.standby import Standby
 from agent.node.stepped import SteppedRun
 from agent.roles.assignment import Assignment
+from agent.roles.confirmation import Confirmation
 from agent.roles.record import RoleRecord
 from agent.status.state import Role
 from agent.steps.hooks import HookPlace, HookResult, HookRunner
@@ -28,6 +30,8 @@ class SwitchedMember(Protocol):
     dataset: Dataset
     assigned: Assignment
     board: ProblemBoard
+    confirmation: Confirmation
+    serving: ReignHooks
 
     @property
     def role(self) -> Role: ...

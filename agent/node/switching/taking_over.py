@@ -32,12 +32,15 @@ class TakingOver(SwitchedNode):
         """See ``TakeOverWorld``, as all below."""
         self.begin("role")
         if self._reigns(epoch) is None:
+            # The word of who reigned until now, and of the operator who typed it there.
+            self.member.confirmation.next_serves_alone()
             self.member.take_role(RoleRecord(Role.PRIMARY, epoch, begun=False))
         return f"the primary, in epoch {epoch.number}"
 
     def serving(self, epoch: Epoch) -> str:
         self.begin("serving")
         side = self.until(lambda: self._reigns(epoch), _PATIENCE, "the primary's side")
+        self.member.serving.was_started(epoch.number)
         return f"epoch {side.reign.epoch.number} is begun, and the tree is watched"
 
     def _reigns(self, epoch: Epoch) -> Primary | None:

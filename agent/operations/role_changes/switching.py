@@ -11,6 +11,7 @@ from agent.core.forwarded import Forwarded
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call, no_call
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
+from agent.status.figures import stamp
 from agent.status.state import Role
 from agent.status.text import shown
 
@@ -29,14 +30,17 @@ class SwitchoverRequest(DatasetRequest[Json]):
     """Make a standby the primary, and this primary its standby; ``to``: which ("": the only one).
 
     ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``; with ``dry_run``
-    nothing is done: ``{"dataset", "to", "gates"}``. ``Refused`` while a gate is not met, unless ``force``. It goes on when nobody
-    waits for it any more: what fails before the place is handed over leaves the old primary serving, after it the new one."""
+    nothing is done: ``{"dataset", "to", "gates"}``; with ``when`` it is planned: ``{"dataset", "to", "at"}``; with ``cancel``
+    what was planned is not done: ``{"dataset", "to", "cancelled"}``. ``Refused`` while a gate is not met, unless ``force``. It
+    goes on when nobody waits for it any more: what fails before the hand-over leaves the old primary serving, after it the new."""
 
     to: str = ""
     force: bool = False
     dry_run: bool = False
     reason: str = ""
     approved_by: str = ""
+    when: str = ""
+    cancel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,15 @@ def _does(request: SwitchoverRequest) -> bool:
 
 @dataset_operation("switchover", SwitchoverRequest, role=None, long=True, changes=_does, afar=FromAfar(every=1.0))
 def _switchover(call: DatasetCall, request: SwitchoverRequest) -> Json:
+    if request.when and request.cancel:
+        raise UsageError(_OPERATION, call.dataset, "--when and --cancel were given", "one of both")
     if call.member.role is Role.STANDBY:
         return _from_standby(call, request)
+    if request.cancel:
+        return _cancelled(call)
     to = _node(call, request.to)
+    if request.when and not request.dry_run:
+        return _planned(call, request, to)
     if request.dry_run:
         return {"dataset": call.dataset, "to": to, "gates": _gates_of(call, to)}
     from agent.roles.switchover.steps import KIND, WantedSwitchover
@@ -73,13 +83,30 @@ def _switchover(call: DatasetCall, request: SwitchoverRequest) -> Json:
     return done(call, KIND, wanted.as_facts())
 
 
+def _planned(call: DatasetCall, request: SwitchoverRequest, to: str) -> Json:
+    from agent.roles.switchover.planned import PlannedSwitchover, planned_time
+    from agent.roles.switchover.steps import WantedSwitchover
+
+    at = planned_time(request.when, time.time_ns())
+    wanted = WantedSwitchover(call.dataset, to, request.force, request.reason, request.approved_by)
+    call.member.planned.set(PlannedSwitchover(at, wanted))
+    return {"dataset": call.dataset, "to": to, "at": stamp(at)}
+
+
+def _cancelled(call: DatasetCall) -> Json:
+    before = call.member.planned.set(None)
+    if before is None:
+        raise NotFound("call a switchover off", call.dataset, "none is planned", "hikae status shows what is")
+    return {"dataset": call.dataset, "to": before.wanted.to, "cancelled": stamp(before.at)}
+
+
 def _from_standby(call: DatasetCall, request: SwitchoverRequest) -> Json:
     """It is the primary's to do; where this node was that, and has handed over to who never took it, the end of that."""
     from agent.operations.arguments import written
 
     unheard = _handed_over_in_vain(call)
     primary = call.member.assigned.primary
-    if unheard is not None and not request.dry_run:
+    if unheard is not None and not (request.dry_run or request.when or request.cancel):
         from agent.roles.switchover.steps import FINISH, WantedSwitchover, epoch_fact
 
         wanted = WantedSwitchover(call.dataset, primary, request.force, request.reason, request.approved_by)
@@ -87,17 +114,19 @@ def _from_standby(call: DatasetCall, request: SwitchoverRequest) -> Json:
     if call.peer:
         reason = f"{call.dataset} is standby here too"
         raise Refused(_OPERATION, call.dataset, reason, f"hikae status on {primary}")
-    asked = written(request if request.to else _to_this_node(call, request))
+    asked = written(request if request.to or request.cancel else _to_this_node(call, request))
     forwarded = Forwarded(call.dataset, _OPERATION, asked, call.typist)
     answer: Any = call.agent.forward(primary, forwarded, call.progress)
     return dict(answer)
 
 
 def _to_this_node(call: DatasetCall, request: SwitchoverRequest) -> SwitchoverRequest:
-    """Typed on a standby it is that one which is meant."""
+    """Typed on a standby it is that one which is meant, and its clock."""
     from dataclasses import replace
 
-    return replace(request, to=call.member.node)
+    from agent.roles.switchover.planned import zoned_plan
+
+    return replace(request, to=call.member.node, when=zoned_plan(request.when, time.time_ns()))
 
 
 def _handed_over_in_vain(
