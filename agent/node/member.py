@@ -71,7 +71,9 @@ class Member:
         self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended=self._ended)
         self._tending = threading.RLock()
         self._rests = self._gone = False
-        self.stepped = SteppedWork(dataset.name, around.home(dataset), self.board, around.clock, self._stepped_kinds)
+        self.stepped = SteppedWork(
+            dataset.name, around.home(dataset), self.board, around.clock, self._stepped_kinds, around.changed
+        )
         self.confirmation = Confirmation()
         self.serving = ReignHooks(lambda: self.dataset, around.node, around.home(dataset), self.board, around.clock)
         self.planned = PlannedSwitchovers(dataset.name, self, around.clock)
@@ -272,7 +274,7 @@ class Member:
             facts = closed_facts(self.dataset, self.assigned, self.board, self.pauses, self.standings)
         for peer in facts.peers:
             self.standings.say(peer.name, standing_of(facts, peer.name))
-        facts = replace(facts, time_ns=self._around.clock.now_ns())
+        facts = replace(facts, time_ns=self._around.clock.now_ns(), moving=self.stepped.moving)
         if isinstance(side, Standby) and self.role is Role.STANDBY:
             facts = replace(facts, promotion=promotion_of(facts, self.dataset, self._witness(_NOBODY_ASKED)))
         state = dataset_state(facts).value

@@ -13,24 +13,38 @@ import structlog
 from agent.core.clock import Clock
 from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
 from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
+from agent.status.facts import MovingFacts
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import Step, StepsRunner
 
+#: The steps of all lists at which the application runs as before, or again; at others it is being stopped or begun, or rests.
+_SERVED_AT = frozenset({"", "gates", "prepare", "drain", "before_demote", "after_promote"})
 World = TypeVar("World")
 _log = structlog.get_logger("node")
 
 
 class SteppedRun:
-    """A list that is under way. ``done``: it has ended, with a ``record`` or an ``error``; ``doing``: the step it is at;
-    ``ending``: it is to end soon, and goes on later."""
+    """A list that is under way. ``done``: it has ended, with a ``record`` or an ``error``; ``doing``: the step it is at, and
+    ``changed`` is called when that changes; ``ending``: it is to end soon, and goes on later."""
 
-    def __init__(self, kind: str, ending: threading.Event) -> None:
+    def __init__(self, kind: str, ending: threading.Event, changed: Callable[[], None] = lambda: None) -> None:
         self.kind = kind
+        self._changed = changed
+        self._doing = ""
         self.ending = ending
         self.done = threading.Event()
         self.record: StepsRecord | None = None
         self.error: HikaeError | None = None
-        self.doing = ""
+
+    @property
+    def doing(self) -> str:
+        """The name of a step, or of its hook; "" before the first."""
+        return self._doing
+
+    @doing.setter
+    def doing(self, step: str) -> None:
+        self._doing = step
+        self._changed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +68,20 @@ AnyKind = StepsKind[Any]  # Any: each kind has a world of its own, and nothing h
 
 
 class SteppedWork:
-    """Of one dataset. ``home``: where its state lies. :meth:`tick`, :meth:`leave`, :meth:`again` and :meth:`join` are for who
+    """Of one dataset. ``home``: where its state lies; ``changed``: called when :attr:`moving` does. :meth:`tick`,
+    :meth:`leave`, :meth:`again` and :meth:`join` are for who
     tends it; :meth:`begin` is for any thread."""
 
     def __init__(
-        self, dataset: str, home: Path, board: ProblemBoard, clock: Clock, kinds: Callable[[], Sequence[AnyKind]]
+        self,
+        dataset: str,
+        home: Path,
+        board: ProblemBoard,
+        clock: Clock,
+        kinds: Callable[[], Sequence[AnyKind]],
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
+        self._changed = changed
         self._dataset = dataset
         self._home = home
         self._board = board
@@ -74,6 +96,14 @@ class SteppedWork:
     def running(self) -> SteppedRun | None:
         """What is under way in this process."""
         return self._run if self._is_running() else None
+
+    @property
+    def moving(self) -> MovingFacts | None:
+        """The list that is under way in this process and where it is, for status; None for none."""
+        run = self._run
+        if run is None or run.done.is_set():
+            return None
+        return MovingFacts(self._kinds[run.kind].words, run.doing, run.doing not in _SERVED_AT)
 
     def begin(self, name: str, arguments: Facts) -> SteppedRun:
         """Begin one. Raises ``TryAgain`` while one is under way, of whatever kind, or the agent stops."""
@@ -150,7 +180,7 @@ class SteppedWork:
         self._start(kind, lambda world: runner.go_on(record, kind.table, world), record.arguments)
 
     def _start(self, kind: AnyKind, act: Callable[[Any], StepsRecord], arguments: Facts) -> SteppedRun:
-        run = self._run = SteppedRun(kind.name, self._ending)
+        run = self._run = SteppedRun(kind.name, self._ending, self._changed)
         world = kind.world(arguments, run)
         name = f"{kind.name}-{self._dataset}"
         self._thread = threading.Thread(target=self._do, args=(kind, run, lambda: act(world)), name=name)
@@ -174,6 +204,7 @@ class SteppedWork:
             self._failed(kind, run.error)
         finally:
             run.done.set()
+            self._changed()
 
     def _failed(self, kind: AnyKind, error: HikaeError) -> None:
         _log.error("a list of steps failed", dataset=self._dataset, kind=kind.name, reason=str(error))

@@ -14,6 +14,7 @@ from agent.status.state import Role, State
 _TELLING = {
     state.value
     for state in (
+        State.MOVING,
         State.INCONSISTENT,
         State.REDO,
         State.HELD,
@@ -50,7 +51,8 @@ def _said_state(peer: PeerFacts, now_ns: int) -> str:
 
 def serves_here(facts: DatasetFacts) -> bool:
     """Whether the dataset is written to here, now: load balancers, hooks and gates go by this alone."""
-    return facts.role is Role.PRIMARY and not (facts.rewound or facts.unconfirmed)
+    stopped = facts.moving is not None and facts.moving.stopped
+    return facts.role is Role.PRIMARY and not (facts.rewound or facts.unconfirmed or stopped)
 
 
 def own_state(facts: DatasetFacts) -> State:
@@ -77,6 +79,7 @@ def _signs(facts: DatasetFacts) -> tuple[tuple[State, bool], ...]:
         (State.FENCED, facts.role is Role.FENCED),
         (State.REWOUND, facts.rewound),
         (State.UNCONFIRMED, facts.unconfirmed),
+        (State.MOVING, facts.moving is not None),
         (State.INCONSISTENT, facts.inconsistent),
         (State.REDO, facts.redo),
         (State.HELD, facts.hold is not None),

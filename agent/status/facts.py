@@ -69,6 +69,16 @@ class WatchFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class MovingFacts:
+    """A change of the dataset's role, or of the moment that it is at, that is under way here. ``what``: in words; ``step``: where
+    it is, "" before the first; ``stopped``: whether the application rests meanwhile, so that nobody is to be sent to it."""
+
+    what: str
+    step: str
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetFacts:
     """One dataset on this node.
 
@@ -78,8 +88,8 @@ class DatasetFacts:
     many more problems of each code there are than ``problems`` lists; ``last_verify`` the result of the last verify;
     ``since_ns`` when the present state began, ``time_ns`` when this was looked at (UTC ns); ``owed`` how many files are not all
     here, or not all at the peer that lacks most; ``history`` what is kept of the past here, None where this node
-    keeps none or has not looked yet, and ``history_wanted`` how many seconds of it are configured. The flags name the states that
-    only the node can know."""
+    keeps none or has not looked yet, and ``history_wanted`` how many seconds of it are configured.
+    ``moving`` what is under way. The flags name the states that only the node can know."""
 
     name: str
     kind: Literal["tree", "device"]
@@ -114,6 +124,7 @@ class DatasetFacts:
     history_wanted: int = 0
     vault: VaultFacts | None = None
     promotion: PromotionFacts | None = None
+    moving: MovingFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ _WORDS = frozenset(
             "full_at",
             "last_reconcile",
             "what",
+            "step",
             "clock",
         ),
         *("received", "applied", "said", "reaches", "oldest", "newest"),

@@ -10,7 +10,7 @@ from agent.core.ids import epoch_of, seq_of
 from agent.core.problem import Problem, kept_path
 from agent.core.standing import NEVER, Pause, Standing, SyncFacts, Verified
 from agent.status.derive import dataset_state, pauses_of, serves_here
-from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, WatchFacts
+from agent.status.facts import DatasetFacts, DiskFacts, MovingFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.figures import stamp
 from agent.status.json_value import Json
 from agent.status.past import past_of_dataset, past_of_peer
@@ -64,6 +64,7 @@ def _dataset(facts: DatasetFacts, node: str) -> Json:
         "epoch": facts.epoch,
         "state": dataset_state(facts).value,
         "serving": serves_here(facts),
+        "moving": _moving(facts.moving),
         "since": stamp(facts.since_ns),
         "commit": _commit(facts.commit),
         "applied": number_json(facts.applied),
@@ -85,6 +86,10 @@ def _dataset(facts: DatasetFacts, node: str) -> Json:
         "problems": [_problem(problem) for problem in (*facts.problems, *facts.link_problems)],
         "uncounted": dict(facts.uncounted),
     }
+
+
+def _moving(moving: MovingFacts | None) -> Json | None:
+    return None if moving is None else {"what": moving.what, "step": moving.step or None}
 
 
 def _commit(commit: Commit | None) -> Json | None:

@@ -44,6 +44,8 @@ def detail(status: Json, dataset: Json) -> str:
         return _joined(_paused(status, dataset), last_heard(status, dataset))
     if state == State.UNCONFIRMED:
         return _unconfirmed(dataset)
+    if state == State.MOVING:
+        return moving_text(dataset)
     if state == State.FIRST_SYNC and not _worst(dataset, "error"):
         behind = ", ".join(peer_behind(peer) for peer in dataset["peers"] if peer["connected"])
         return _joined(sync_text(dataset["sync"]) or behind, pace_text(status, dataset))
@@ -56,6 +58,16 @@ def detail(status: Json, dataset: Json) -> str:
     if state in (State.CATCHUP, State.BEHIND):
         return _joined(_behind(dataset), pace_text(status, dataset))
     return _joined(_steady(status, dataset), pace_text(status, dataset))
+
+
+def moving_text(dataset: Json) -> str:
+    """What is under way, here or on a peer, and where it is."""
+    moving = dataset["moving"]
+    if moving is None:
+        names = ", ".join(peer["name"] for peer in said_now(dataset) if peer["state"] == State.MOVING)
+        return f"a change of its role is under way on {names}"
+    step = f", at the step {moving['step']}" if moving["step"] else ""
+    return f"{moving['what']} is under way{step}"
 
 
 def position(dataset: Json) -> str:

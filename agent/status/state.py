@@ -20,6 +20,7 @@ class State(StrEnum):
     FENCED = "fenced"
     REWOUND = "rewound"
     UNCONFIRMED = "unconfirmed"
+    MOVING = "moving"
     INCONSISTENT = "inconsistent"
     REDO = "redo"
     HELD = "held"

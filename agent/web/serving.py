@@ -52,7 +52,7 @@ def lag_here(dataset: Json, stood: float) -> float | None:
 
 def moves(dataset: Json) -> bool:
     """Whether its role is being changed now: who is connected may end what he began, nobody new comes."""
-    return bool(dataset["state"] == "moving")
+    return bool(dataset["state"] == State.MOVING)
 
 
 def service_served(value: Json, service: str) -> bool | None:

@@ -8,7 +8,16 @@ from agent.core.problem_codes import MASS_DELETION, MASS_REWRITING, SOURCE_EMPTI
 from agent.status.figures import clock_text, size_text, span_text
 from agent.status.page.cells import exact_clock
 from agent.status.published import Json
-from agent.status.sentences import BEST_WATCHER, last_heard, pace_text, peer_behind, said_now, slower_than, sync_text
+from agent.status.sentences import (
+    BEST_WATCHER,
+    last_heard,
+    moving_text,
+    pace_text,
+    peer_behind,
+    said_now,
+    slower_than,
+    sync_text,
+)
 from agent.status.state import Role, State
 
 
@@ -52,6 +61,7 @@ def _state_notices(status: Json, dataset: Json) -> list[Notice]:
     """What the word of the state stands for. Each is said where it is so, also where a worse word is shown."""
     made = _held(status, dataset, dataset["hold"]) if dataset["hold"] else []
     made += _unconfirmed(dataset) if dataset["state"] == State.UNCONFIRMED else []
+    made += [Notice(moving_text(dataset))] if dataset["state"] == State.MOVING else []
     made += [_inconsistent(dataset)] if dataset["state"] == State.INCONSISTENT else []
     made += [_lost(status, dataset, peer) for peer in _missing(dataset)]
     made += [_paused(status, dataset, pause) for pause in dataset["pauses"]]

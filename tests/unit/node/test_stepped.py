@@ -14,6 +14,7 @@ from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
 from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import ROLLING_BACK
 from agent.node.stepped import SteppedRun, SteppedWork, StepsKind
+from agent.status.facts import MovingFacts
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import Step, StepOutcome
 
@@ -52,8 +53,12 @@ class Lists:
         self.worlds: list[World] = []
         self.ended: list[StepsRecord] = []
         self.allowed = True
+        self.told: list[MovingFacts | None] = []
         kinds = (self._kind("first"), self._kind("second"))
-        self.stepped = SteppedWork("web", home, self.board, SystemClock(), lambda: kinds)
+        self.stepped = SteppedWork("web", home, self.board, SystemClock(), lambda: kinds, self._changed)
+
+    def _changed(self) -> None:
+        self.told.append(self.stepped.moving)
 
     def _kind(self, name: str) -> StepsKind[World]:
         def world(_arguments: Facts, run: SteppedRun) -> World:
@@ -94,6 +99,16 @@ def test_it_comes_to_its_end(tmp_path: Path) -> None:
             all_of.ended,
             all_of.stepped.running,
         )
+
+
+def test_where_it_is_is_told_at_each_step_and_at_its_end(tmp_path: Path) -> None:
+    """So that health follows at once: at a step that is none of its first ones the application rests."""
+    with lists(tmp_path) as all_of:
+        run = all_of.begun("first")
+        all_of.worlds[0].go.set()
+        assert run.done.wait(LONG)
+        all_of.stepped.join()
+        assert [MovingFacts("the first", "wait", True), None] == all_of.told
 
 
 def test_a_second_of_any_kind_is_told_what_is_under_way(tmp_path: Path) -> None:

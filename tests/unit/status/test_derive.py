@@ -10,8 +10,8 @@ import pytest
 from agent.core.hold import Hold
 from agent.core.problem import Severity
 from agent.core.standing import Pause, PeerStanding, Standing
-from agent.status.derive import dataset_state, own_state
-from agent.status.facts import FIRST_SYNC, SyncFacts
+from agent.status.derive import dataset_state, own_state, serves_here
+from agent.status.facts import FIRST_SYNC, MovingFacts, SyncFacts
 from agent.status.state import Grade, Role, State, grade_of
 from fakes.api_fakes import MINUTE, NOW, a_dataset, a_peer, a_problem
 
@@ -20,6 +20,7 @@ SIGNS: dict[State, dict[str, Any]] = {
     State.FENCED: {"role": Role.FENCED},
     State.REWOUND: {"rewound": True},
     State.UNCONFIRMED: {"unconfirmed": True},
+    State.MOVING: {"moving": MovingFacts("a switchover", "drain", False)},
     State.INCONSISTENT: {"inconsistent": True},
     State.REDO: {"redo": True},
     State.HELD: {"hold": Hold("held", "the source is empty")},
@@ -46,11 +47,28 @@ def test_the_worse_of_two_neighbours_is_shown(worse: State, better: State) -> No
     assert worse == dataset_state(a_dataset(**{**SIGNS[better], **SIGNS[worse]}))
 
 
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, True),
+        ({"unconfirmed": True}, False),
+        ({"rewound": True}, False),
+        ({"role": Role.STANDBY}, False),
+        ({"moving": MovingFacts("a switchover", "drain", False)}, True),
+        ({"moving": MovingFacts("a switchover", "barrier", True)}, False),
+        ({"inconsistent": True, "hold": Hold("held", "the source is empty")}, True),
+    ],
+)
+def test_who_serves(more: dict[str, Any], expected: bool) -> None:
+    """A primary that may, and whose application is not being stopped or begun; what is wrong with its copies does not matter."""
+    assert expected == serves_here(a_dataset(**more))
+
+
 def test_the_public_names_are_those_of_the_contract() -> None:
     """Other programs rely on these strings and their order."""
     expected = (
-        "fenced rewound unconfirmed inconsistent redo held vault-full disconnected paused first-sync behind catchup untracked "
-        "degraded trial seeding reconciling streaming"
+        "fenced rewound unconfirmed moving inconsistent redo held vault-full disconnected paused first-sync behind catchup "
+        "untracked degraded trial seeding reconciling streaming"
     )
     assert expected == " ".join(State)
 
