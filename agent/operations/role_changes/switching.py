@@ -32,7 +32,7 @@ class SwitchoverRequest(DatasetRequest[Json]):
     ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``; with ``dry_run``
     nothing is done: ``{"dataset", "to", "gates"}``; with ``when`` it is planned: ``{"dataset", "to", "at"}``; with ``cancel``
     what was planned is not done: ``{"dataset", "to", "cancelled"}``. ``Refused`` while a gate is not met, unless ``force``. It
-    goes on when nobody waits for it any more: what fails before the hand-over leaves the old primary serving, after it the new."""
+    goes on when nobody waits any more: what fails before the hand-over leaves the old primary serving, after it the new one."""
 
     to: str = ""
     force: bool = False
