@@ -14,7 +14,7 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import SWITCHING_OVER, SWITCHOVER_PLANNED
 from agent.generations.local_time import time_text
 from agent.node.stepped import SteppedRun
-from agent.roles.switchover.planned import Due, PlannedSwitchover, due, read_plan, write_plan
+from agent.roles.switchover.planned import PlannedSwitchover, PlanStanding, due, read_plan, write_plan
 from agent.roles.switchover.steps import KIND
 from agent.status.state import Role
 from agent.steps.record import Facts
@@ -69,11 +69,11 @@ class PlannedSwitchovers:
         self._tell()
         self._look_back()
         plan = self._plan
-        if plan is None or (now := due(plan, self._clock.now_ns())) is Due.LATER:
+        if plan is None or (now := due(plan, self._clock.now_ns())) is PlanStanding.LATER:
             return
         try:
             self.set(None)
-            if now is Due.MISSED:
+            if now is PlanStanding.MISSED:
                 self._called_off("the agent did not run at that time, or the clock was set")
             elif self._member.role is not Role.PRIMARY:
                 self._called_off("this node is not the primary any more")

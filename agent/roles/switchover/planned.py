@@ -30,7 +30,7 @@ class PlannedSwitchover:
     wanted: WantedSwitchover
 
 
-class Due(Enum):
+class PlanStanding(Enum):
     """What is to be done about a plan now."""
 
     LATER = auto()
@@ -39,11 +39,11 @@ class Due(Enum):
     MISSED = auto()
 
 
-def due(plan: PlannedSwitchover, now: int) -> Due:
+def due(plan: PlannedSwitchover, now: int) -> PlanStanding:
     """``now``: UTC ns."""
     if now < plan.at:
-        return Due.LATER
-    return Due.NOW if now - plan.at <= LATE else Due.MISSED
+        return PlanStanding.LATER
+    return PlanStanding.NOW if now - plan.at <= LATE else PlanStanding.MISSED
 
 
 def planned_time(text: str, now: int) -> int:
