@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agent.core.errors import NotFound
+from agent.core.errors import NotFound, UsageError
 from agent.core.ids import NOTHING, CommitNumber
-from agent.generations.local_time import is_like_a_time, time_from
+from agent.generations.local_time import is_like_a_time, time_from, time_text
 from agent.generations.moments import Moment, Watching, generation_moment, moment_at, newest_at
 from agent.status.text import shown
 from agent.store.catalog.reader import Reading
@@ -18,7 +18,9 @@ def any_moment(reader: Reading, dataset: str, said: str, asking: Watching) -> Mo
     if said == NOW:
         return _newest(reader, dataset)
     try:
-        return generation_moment(reader, dataset, said)
+        found = generation_moment(reader, dataset, said)
+        _refuse_two(reader, said, found)
+        return found
     except NotFound as error:
         if is_like_a_time(said):
             return moment_at(reader, dataset, said, asking)
@@ -30,6 +32,14 @@ def any_moment(reader: Reading, dataset: str, said: str, asking: Watching) -> Mo
             reason = f"{dataset} has no generation of that name or label, and its history no mark"
             remedy = f'hikae generations list {dataset} shows them; a time is written like "2026-11-22 02:13"'
             raise NotFound(_FIND, shown(said), reason, remedy) from None
+
+
+def _refuse_two(reader: Reading, said: str, found: Moment) -> None:
+    """A label that a generation and a mark of another moment share names neither of them."""
+    marks = [one for one in reader.labelled(reader.horizon(), said) if one.number != found.number] if said else []
+    if found.label == said and said and marks:
+        words = f"generation {found.name} and the mark of {time_text(marks[-1].time)} both have this label"
+        raise UsageError(_FIND, shown(said), words, "give the generation's name, or the time")
 
 
 def bounds(

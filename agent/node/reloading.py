@@ -18,7 +18,9 @@ from agent.core.errors import ConfigError, Refused
 from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
 from agent.core.problem_codes import CONFIG_INVALID, CONFIG_NEEDS_RESTART
 from agent.node import leftover
+from agent.node.promised import Promised, promised_of
 from agent.pki import startable
+from agent.status.figures import stamp
 
 Json: TypeAlias = dict[str, Any]  # Any: JSON is a foreign edge
 
@@ -70,15 +72,18 @@ class Reloader:
                 raise
             return self._take(read)
 
-    def remove(self, name: str, dry_run: bool) -> Json:
+    def remove(self, name: str, dry_run: bool, force: bool) -> Json:
         """Delete what is kept of a dataset that is not configured, or only say what that is: ``operations.removing``.
 
-        Raises ``Refused`` while it is configured, and as ``leftover`` does."""
+        Raises ``Refused`` while it is configured, and without ``force`` where generations were promised to stay; and as
+        ``leftover`` does."""
         with self._removing:
             with self._lock:
                 self._must_be_gone(name)
                 found = leftover.find_leftover(self._settings.home(name).parent, name)
+                promised = promised_of(found.home, self._clock)
                 if not dry_run:
+                    _must_be_forced(name, promised, force)
                     leftover.set_aside(found)
             left = () if dry_run else leftover.delete(found)
         if not dry_run:
@@ -92,6 +97,15 @@ class Reloader:
             "bytes": found.size,
             "parts": parts,
             "left": [str(path) for path in left],
+            "promised": [
+                {
+                    "generation": one.generation.name,
+                    "label": one.generation.label,
+                    "pinned": one.generation.pinned,
+                    "until": stamp(one.until),
+                }
+                for one in promised
+            ],
         }
 
     def _must_be_gone(self, name: str) -> None:
@@ -142,3 +156,12 @@ def _first_mistake(error: ConfigError) -> str:
         return f"{error.subject}: {error.reason}"
     more = len(error.mistakes) - 1
     return f"{error.mistakes[0]}" + (f" (and {more} more: hikae config check)" if more else "")
+
+
+def _must_be_forced(name: str, promised: Sequence[Promised], force: bool) -> None:
+    if promised and not force:
+        first = promised[0].generation.name
+        more = f" and {len(promised) - 1:,} more" if len(promised) > 1 else ""
+        reason = f"generation {first}{more} may not go yet: pinned, or younger than immutable_for promised"
+        remedy = "hikae dataset remove --dry-run names them; add --force to break that promise"
+        raise Refused("remove the dataset", name, reason, remedy)

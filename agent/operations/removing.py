@@ -11,11 +11,13 @@ from agent.operations.running import NodeCall
 @dataclass(frozen=True, slots=True)
 class RemoveRequest(Request[Json]):
     """Delete catalog, local facts and vault of the dataset ``name``; its trees are left alone: ``{"dataset", "removed",
-    "bytes", "parts": [{"what", "paths", "bytes"}], "left": paths that are none of it}``. With ``dry_run`` nothing is deleted.
-    ``Refused`` while it is configured, ``NotFound`` where nothing is kept."""
+    "bytes", "parts": [{"what", "paths", "bytes"}], "left": paths that are none of it, "promised": [{"generation", "label",
+    "pinned", "until"}]}``. With ``dry_run`` nothing is deleted. ``Refused`` while it is configured, and without ``force`` where
+    generations were promised to stay; ``NotFound`` where nothing is kept."""
 
     name: str
     dry_run: bool = False
+    force: bool = False
 
 
 def _deletes(request: RemoveRequest) -> bool:
@@ -24,4 +26,4 @@ def _deletes(request: RemoveRequest) -> bool:
 
 @node_operation("dataset-remove", RemoveRequest, long=True, changes=_deletes)
 def _remove(call: NodeCall, request: RemoveRequest) -> Json:
-    return call.agent.remove(request.name, request.dry_run)
+    return call.agent.remove(request.name, request.dry_run, request.force)

@@ -28,7 +28,7 @@ class RunningAgent:
     publish: Callable[[], Json]
     events_since: Callable[[int, int], list[Json]]
     reload: Callable[[], Json]
-    remove: Callable[[str, bool], Json]
+    remove: Callable[[str, bool, bool], Json]
     forward: Callable[[str, Forwarded, Progress], object]
     moment: Callable[[str, NamedMoment], FoundMoment]
     stopping: threading.Event

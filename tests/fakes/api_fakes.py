@@ -97,6 +97,8 @@ class FakeControls(GenerationAnswers):
         self.waiting: list[str] = []
         self.warnings: list[str] = []
         self.left: list[str] = []
+        #: Generations that may not go yet.
+        self.promised: list[Json] = []
         #: Pauses that a resume ends.
         self.ended: list[Json] = []
 
@@ -156,7 +158,14 @@ class FakeControls(GenerationAnswers):
     def _dataset_remove(self, request: RemoveRequest) -> Json:
         parts = [{"what": "vault", "paths": ["/var/lib/hikae/datasets/old/vault"], "bytes": 3 << 30}]
         left = [] if request.dry_run else list(self.left)
-        return {"dataset": request.name, "removed": not request.dry_run, "bytes": 3 << 30, "parts": parts, "left": left}
+        return {
+            "dataset": request.name,
+            "removed": not request.dry_run,
+            "bytes": 3 << 30,
+            "parts": parts,
+            "left": left,
+            "promised": self.promised,
+        }
 
     def _generations_before(self, _request: GenerationsBeforeRequest) -> Json:
         return {"generation": "20261122T031500Z"}

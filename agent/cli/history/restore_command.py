@@ -153,6 +153,9 @@ def _into_directory(found: Sought, typed: Typed, to: str, need: NeededRoom, crew
             crew,
             secrets.token_hex(4),
         )
+    except KeyboardInterrupt:
+        remark(f"  cut off: what is in {shown(to)} stays as far as it came; the same command goes on where it was")
+        raise
     finally:
         target.close()
 

@@ -12,6 +12,18 @@ from agent.operations.role_changes.rolling_back import RollbackRequest
 from agent.status.figures import size_text, span_text
 from agent.status.text import shown
 
+#: What each step does, before it is done.
+_STEPS = {
+    "stop": "the stop hook, where there is one",
+    "writers": "nobody may have a file open for writing",
+    "barrier": "all that was written is captured",
+    "generation": "what stands is kept",
+    "commit": "the moment becomes the newest commit",
+    "converge": "the tree is made equal to it; what is in the way goes to .hikae/displaced",
+    "walk": "the whole tree is looked at",
+    "start": "the start hook, where there is one",
+}
+
 
 @click.command()
 @click.argument("dataset")
@@ -70,6 +82,8 @@ def _say_plan(dataset: str, plan: Json) -> None:
     say(f"{dataset}: back to {shown(plan['moment'])}; {size}, from {shown(plan['node'])}")
     if plan["incomplete"]:
         remark(f"  {plan['incomplete']:,} files of that moment never came whole")
+    for step in plan.get("steps", ()):
+        say(f"  {step:<10} {_STEPS.get(step, '')}".rstrip())
     for gate in plan["gates"]:
         if not gate["ok"]:
             remark(f"  {gate['name']}: {shown(gate['value'])}; {gate['remedy']}")

@@ -35,6 +35,7 @@ class NeededRoom:
 def refuse_place(settings: Settings, target: str) -> None:
     """Raises ``Refused`` for a target within, or above, what this node replicates or keeps its state in."""
     real = os.path.realpath(target)
+    _refuse_device(target, real)
     for dataset in settings.datasets:
         path = os.path.realpath(dataset.path)
         if real == path or below(real, path) is not None:
@@ -51,6 +52,18 @@ def refuse_place(settings: Settings, target: str) -> None:
             raise Refused(
                 "restore", target, f"it is inside {kept}, where hikae keeps its own state", "name another directory"
             )
+
+
+def _refuse_device(target: str, real: str) -> None:
+    """A tree is no image of a disk, and nothing is ever written over one."""
+    try:
+        mode = os.stat(real).st_mode
+    except OSError:
+        return
+    if stat.S_ISBLK(mode) or stat.S_ISCHR(mode):
+        reason = "it is a device, and a tree is restored to a directory"
+        remedy = "make a filesystem on it, mount it, and name a directory in it"
+        raise Refused("restore", target, reason, remedy)
 
 
 def _state(settings: Settings) -> Iterator[str]:

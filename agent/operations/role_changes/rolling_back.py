@@ -27,7 +27,8 @@ class RollbackRequest(DatasetRequest[Json]):
     """Bring the tree back to a moment, which ``generation`` or ``at`` names, read on ``node`` ("": where its history is kept).
 
     ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``; with
-    ``dry_run`` nothing is done: ``{"dataset", "moment", "node", "commit", "time", "entries", "bytes", "incomplete", "gates"}``.
+    ``dry_run`` nothing is done: ``{"dataset", "moment", "node", "commit", "time", "entries", "bytes", "incomplete", "gates",
+    "steps"}``, ``steps``: the names of what would be done.
     ``Refused`` while a process may be writing into the tree, unless ``force``. It goes on when nobody waits for it any more."""
 
     at: str = ""
@@ -123,6 +124,7 @@ def _node(call: DatasetCall, asked: str) -> str:
 
 def _plan(call: DatasetCall, wanted: WantedRollback, found: FoundMoment) -> Json:
     from agent.fs.writers import writers_below
+    from agent.roles.rollback.steps import TABLE
 
     writers = writers_below(call.member.dataset.path, call.member.primary().holds)
     hook = call.member.dataset.hooks.stop
@@ -146,6 +148,7 @@ def _plan(call: DatasetCall, wanted: WantedRollback, found: FoundMoment) -> Json
         "bytes": found.bytes,
         "incomplete": found.owed,
         "gates": gates,
+        "steps": [step.name for step in TABLE],
     }
 
 

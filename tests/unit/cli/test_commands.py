@@ -104,7 +104,7 @@ Hikae = Callable[..., tuple[int, str, str]]
         (("resume", "web", "--apply"), ("resume", "web", "apply")),
         (("accept", "web", "--yes"), ("accept", "web")),
         (("resync", "web", "--standby", "--yes"), ("resync", "web")),
-        (("dataset", "remove", "old", "--yes"), ("dataset-remove", "old", False)),
+        (("dataset", "remove", "old", "--yes"), ("dataset-remove", "old", False, False)),
         (("reload",), ("reload",)),
         (("mark", "web", "deploy"), ("mark", "web", "deploy")),
         (("generations", "list", "web"), ("generations-list", "web")),
@@ -141,10 +141,23 @@ def test_a_removal_is_said_before_it_is_asked_for(hikae: Hikae, controls: FakeCo
     assert (Exit.REFUSED, plan, True) == (code, out, "--yes" in err)
     code, out, err = hikae("dataset", "remove", "old", person=FakePerson(False))
     assert (Exit.REFUSED, True) == (code, "3.0 GiB, for good? The tree of old stays." in err)
-    assert {("dataset-remove", "old", True)} == set(controls.calls)
+    assert {("dataset-remove", "old", True, False)} == set(controls.calls)
     code, out, err = hikae("dataset", "remove", "old", person=FakePerson(True))
     assert (0, f"{plan}old: removed, 3.0 GiB freed; its tree is as it was\n") == (code, out)
     assert "/backup/old/mine is none of the vault and was left" in err
+
+
+def test_what_was_promised_to_stay_is_named_before_it_is_removed(hikae: Hikae, controls: FakeControls) -> None:
+    """And is removed only where that is forced."""
+    one = {"generation": "20261122T031500Z", "label": "audit", "pinned": True, "until": None}
+    controls.promised = [one, one | {"label": "", "pinned": False, "until": "2026-11-29T00:00:00.000000Z"}]
+    code, _, err = hikae("dataset", "remove", "old", person=FakePerson(True))
+    assert (Exit.REFUSED, True, True) == (
+        code,
+        "20261122T031500Z (audit) was promised to stay until it is unpinned" in err,
+        "2 generations may not go yet" in err,
+    )
+    assert 0 == hikae("dataset", "remove", "old", "--force", person=FakePerson(True))[0]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from agent.core.commit import Changes, Provenance
 from agent.core.errors import HikaeError, NotFound, Refused, UsageError
 from agent.core.ids import ROOT
+from agent.generations.any_moment import any_moment
 from agent.generations.moments import Moment, Watching, generation_moment, moment_at, moment_of, oldest_readable
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Cause, Generation
@@ -40,6 +41,19 @@ def catalog(tmpfs_dir: Path) -> Iterator[Catalog]:
             ]
         )
         yield opened
+
+
+def test_a_label_of_a_generation_and_of_a_mark_names_neither(catalog: Catalog) -> None:
+    """Unless both are one moment; each is named by what only it has."""
+    assert number(5) == any_moment(catalog, "web", "release", ASKING).number
+    made = Provenance(label="release")
+    catalog.write(Changes((dir_row(ROOT, 10),)), replace(header(10, time=BEGIN + 10 * MINUTE), provenance=made))
+    with pytest.raises(UsageError, match=r"generation 20261122T032000Z and the mark of .* both have this label"):
+        any_moment(catalog, "web", "release", ASKING)
+    assert [number(5), number(10)] == [
+        generation_moment(catalog, "web", "release").number,
+        moment_at(catalog, "web", "release", ASKING).number,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,14 @@ def _desk(role: Role) -> tuple[OperatorDesk, ClosedMember, list[tuple[int, int]]
 
     members = cast(Mapping[str, Member], {"web": member})
     agent = RunningAgent(
-        members, dict, events, lambda: {"files": ["a"]}, lambda _name, _dry: {}, _nobody, _no_moment, threading.Event()
+        members,
+        dict,
+        events,
+        lambda: {"files": ["a"]},
+        lambda _name, _dry, _force: {},
+        _nobody,
+        _no_moment,
+        threading.Event(),
     )
     return OperatorDesk(agent), member, asked
 

@@ -99,7 +99,7 @@ def _agent(role: Role, elsewhere: Elsewhere, *standbys: str) -> RunningAgent:
         dict,
         lambda _since, _limit: [],
         dict,
-        lambda _name, _dry: {},
+        lambda _name, _dry, _force: {},
         elsewhere.forward,
         _no_moment,
         threading.Event(),
