@@ -246,12 +246,8 @@ class Hooks:
     on_fenced: Annotated[
         HookOrNone, Key('["systemctl", "stop", "shop"]', "stops it on a node that has met a higher epoch", acts=False)
     ] = None
-    before_promote: Annotated[
-        HookOrNone, Key('["shop-check"]', "runs before a standby becomes the primary", acts=False)
-    ] = None
-    after_promote: Annotated[
-        HookOrNone, Key('["shop-announce"]', "runs after it serves as the primary", acts=False)
-    ] = None
+    before_promote: Annotated[HookOrNone, Key('["shop-check"]', "runs before a standby becomes the primary")] = None
+    after_promote: Annotated[HookOrNone, Key('["shop-announce"]', "runs after it serves as the primary")] = None
     before_demote: Annotated[
         HookOrNone, Key('["shop-drain"]', "runs before a primary becomes a standby", acts=False)
     ] = None
@@ -276,9 +272,7 @@ class Promote:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    require: Annotated[
-        tuple[Asked, ...], Key('["reason"]', "what is asked for when something would be lost", acts=False)
-    ] = ()
+    require: Annotated[tuple[Asked, ...], Key('["reason"]', "what is asked for when something would be lost")] = ()
     max_lag: Annotated[Seconds, Key('"30s"', "how far behind it may have been when the primary was last heard")] = 30
     verified_within: Annotated[Seconds, Key('"8d"', "how old its last verify may be")] = 8 * 86400
     rehearsed_within: Annotated[Span, Key('"30d"', 'how old its last rehearsal may be; "0": any', acts=False)] = "0"

@@ -22,7 +22,7 @@ from agent.node.following.scheduled_verify import ScheduledVerify
 from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
-from agent.node.promoting.asking import Heard, NodeAnswer, ask_around
+from agent.node.promoting.asking import Heard, KeptAnswers, NodeAnswer, ask_around
 from agent.node.promoting.promotability import NOTHING_KNOWN, Witness, promotion_of
 from agent.node.promoting.world import asked_anew, promotion_kind
 from agent.node.reigning.rolling_back import rollback_kind
@@ -71,6 +71,7 @@ class Member:
         self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended=self._ended)
         self._tending = threading.RLock()
         self._rests = self._gone = False
+        self.answers = KeptAnswers(around.clock)
         self.stepped = SteppedWork(
             dataset.name, around.home(dataset), self.board, around.clock, self._stepped_kinds, around.changed
         )

@@ -16,9 +16,9 @@ from agent.apply.verifying.queue import VerifyOrder
 from agent.apply.writing.arriving import EarlyContent
 from agent.config.values import Dataset
 from agent.core.commit import Commit, Position
-from agent.core.errors import HikaeError, Refused, TryAgain
+from agent.core.errors import HikaeError, NotFound, Refused, TryAgain
 from agent.core.hold import REPLACED
-from agent.core.ids import NOTHING, Epoch
+from agent.core.ids import NOTHING, CommitNumber, Epoch
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import BUSY, HISTORY_SHORT, STATE_DISK_FULL
 from agent.fs.reserve import Reserve, room_beyond_reserve
@@ -46,6 +46,7 @@ from agent.node.following.vault_space import SpaceStores, VaultSpace
 from agent.node.owed_problems import tell_standby
 from agent.node.pauses import APPLY
 from agent.node.promoting.announced import Announced
+from agent.node.promoting.served_moment import begin_with_moment
 from agent.node.turn_taking import Turns
 from agent.repair.from_standby import Restoring
 from agent.roles import lineage
@@ -265,6 +266,27 @@ class Standby:
         else:
             self.back.end()
             self.loop.resume_if_paused()
+
+    @property
+    def stands_back(self) -> bool:
+        """Whether it was brought back to an earlier moment, and stays there."""
+        return self.back.stands
+
+    def commit_at(self, number: CommitNumber) -> Commit:
+        """A commit that is held here; any thread. Raises ``NotFound``."""
+        with self.reader() as reader:
+            commit = reader.commit_at(number)
+        if commit is None:
+            raise NotFound("find the moment", self.dataset.name, "it is not held any more", "name another")
+        return commit
+
+    def begin_with(self, reign: Epoch, moment: CommitNumber) -> None:
+        """Begin ``reign``, which is on record as this node's, with an earlier moment. Raises ``NotFound``, ``TryAgain``."""
+        now = self._context.around.clock.now_ns()
+        commit = self.errands.run(
+            "promote", lambda catalog: begin_with_moment(catalog, self._local, reign, moment, now)
+        )
+        self.loop.notify(commit)
 
     def newest(self) -> Commit | None:
         """The newest commit here; any thread."""

@@ -52,11 +52,13 @@ class LossFacts:
 
 @dataclass(frozen=True, slots=True)
 class PromotionFacts:
-    """What a promotion of this standby now would be. ``rto_ms``: milliseconds that it would take, None: not known."""
+    """What a promotion of this standby now would be. ``rto_ms``: milliseconds that it would take, None: not known; ``commit``:
+    the number of its newest one, 0: none."""
 
     gates: tuple[Gate, ...]
     loss: LossFacts = LossFacts()
     rto_ms: int | None = None
+    commit: int = 0
 
 
 def promotion_json(facts: PromotionFacts | None) -> dict[str, Any] | None:  # Any: JSON is a foreign edge

@@ -220,7 +220,8 @@ class FakeControls(GenerationAnswers):
         if request.dry_run:
             gates = [{**gate, "remedy": "--force goes without them"}]
             commit = {"epoch": 3, "seq": 1}
-            return {"dataset": request.dataset, "commit": commit, "gates": gates, "loss": loss, "rto_ms": 400}
+            plan = {"dataset": request.dataset, "moment": "the newest commit", "commit": commit, "announced": []}
+            return {**plan, "gates": gates, "loss": loss, "rto_ms": 400}
         return {
             "dataset": request.dataset,
             "epoch": 4,

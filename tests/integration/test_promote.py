@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from fakes.agents import Pair, pair
 from fakes.eventually import eventually
+from fakes.roles import make_primary, reign
 
-STEPS = ["gates", "generation", "role", "serve", "start"]
+STEPS = ["gates", "generation", "before_promote", "moment", "role", "serve", "start", "after_promote"]
 HOOKS = """[dataset.hooks]
 start = ["sh", "-c", "echo $HIKAE_DATASET $HIKAE_NODE $HIKAE_ROLE $HIKAE_EPOCH $HIKAE_REASON"]
 """
@@ -35,7 +37,7 @@ def test_the_standby_of_a_dead_primary_serves(both: Pair) -> None:
     assert ("web", 2, "primary", STEPS) == (
         done["dataset"], done["epoch"], done["role"], [one["name"] for one in done["steps"]],
     )  # fmt: skip
-    assert done["steps"][-1]["result"].endswith("it said: web beta primary 2 alpha burns")
+    assert done["steps"][STEPS.index("start")]["result"].endswith("it said: web beta primary 2 alpha burns")
     assert sum(one["ms"] for one in done["steps"]) == done["rto_ms"]
     entries = both.beta.look()["commit"]["entries"]
     (both.target / "written on beta").touch()
@@ -66,17 +68,57 @@ def test_where_it_is_no_standby_it_is_refused(both: Pair) -> None:
     assert ("hikae promote web" in wrong.stderr, "Traceback" in wrong.stderr + unknown.stderr) == (True, False)
 
 
-@pytest.mark.parametrize("step", [0, 1, 2])
+def test_an_earlier_moment_is_served(both: Pair) -> None:
+    """It is the first commit of the new epoch, and what came after it is history; the standby is not held back afterwards."""
+    good = both.beta.json("generations", "take", "web")["generation"]
+    digest = both.beta.look()["commit"]["digest"]
+    was = {path.name: path.read_text() for path in both.target.glob("d*/*")}
+    for path in list(both.source.glob("d1/*")):
+        path.write_text("spoiled")
+    (both.source / "d2").rename(both.source / "gone")
+    both.mirror()
+    both.alpha.kill()
+    plan = both.beta.json("promote", "web", "--generation", good, "--dry-run")
+    assert (good in plan["moment"], True) == (True, "spoiled" in (both.target / "d1/f1").read_text())
+    done = both.beta.json("promote", "web", "--generation", good, "--yes", "--force")
+    assert (2, "primary") == (done["epoch"], done["role"])
+    assert was == {path.name: path.read_text() for path in both.target.glob("d*/*")}
+    look = both.beta.look()
+    assert (digest, {"epoch": 2, "seq": 1}, []) == (
+        look["commit"]["digest"], {key: look["commit"][key] for key in ("epoch", "seq")}, look["pauses"],
+    )  # fmt: skip
+    (both.target / "d1/f1").write_text("after")
+    eventually(lambda: digest != both.beta.look()["commit"]["digest"])
+
+
+def test_a_standby_that_is_held_serves_a_moment_that_is_named(both: Pair) -> None:
+    """Not its newest commit, also by force; the one from before all was deleted."""
+    good = both.beta.json("generations", "take", "web")["generation"]
+    for path in list(both.source.glob("d*")):
+        shutil.rmtree(path)
+    eventually(lambda: both.beta.look()["hold"])
+    both.alpha.kill()
+    held = both.beta.run("promote", "web", "--yes", "--force")
+    assert (3, True, False) == (held.returncode, "--at MOMENT" in held.stderr, "go on all the same" in held.stderr)
+    done = both.beta.json("promote", "web", "--generation", good, "--yes", "--force")
+    assert (2, 20) == (done["epoch"], len(list(both.target.glob("d*/*"))))
+    eventually(lambda: both.beta.look()["hold"] is None)
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 5, 6, 7])
 def test_a_promotion_that_was_killed_goes_on(both: Pair, step: int) -> None:
     """Killed at a moment of it, it comes to its end with the next start, by itself."""
     both.alpha.kill()
     both.beta.kill()
     record = {
         "version": 1, "kind": "promotion", "began": 1, "facts": {}, "doing": STEPS[step],
-        "arguments": {"dataset": "web", "reason": "", "approved_by": "", "typist": "", "force": True, "lost": []},
+        "arguments": {"dataset": "web", "reason": "", "approved_by": "", "typist": "", "force": True, "lost": [],
+                      "moment": 0, "words": ""},
         "done": [{"name": name, "ms": 1, "result": "", "failed": False} for name in STEPS[:step]],
     }  # fmt: skip
     (both.home(both.beta) / "promotion.json").write_text(json.dumps(record))
+    if step > STEPS.index("role"):
+        make_primary(both.home(both.beta), reign(2, "beta"))
     both.beta.start()
     both.beta.up()
     eventually(lambda: ("primary", 2) == (both.beta.look().get("role"), both.beta.look().get("epoch")))

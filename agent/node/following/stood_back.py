@@ -64,6 +64,11 @@ class StoodBack:
         self._local.set_value(OWNER, packed((commit.number, self._stood)), durable=True)
         self._stand(commit)
 
+    @property
+    def stands(self) -> bool:
+        """Whether it is to stay where it was brought."""
+        return self._stands
+
     def end(self) -> None:
         """It goes on to the newest commit; nothing where it does."""
         if not self._stands:

@@ -4,11 +4,13 @@ time, what they are and how far."""
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from agent.config.values import Peer
+from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import CalledOff, HikaeError
 from agent.core.forwarded import Forwarded
@@ -44,6 +46,23 @@ class NodeAnswer:
     epoch: int
     newest: CommitNumber
     hears_primary: bool
+
+
+class KeptAnswers:
+    """Of one dataset: what the others answered last. Any thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last: tuple[float, tuple[NodeAnswer, ...]] | None = None
+
+    def within(self, seconds: float, ask: Callable[[], tuple[NodeAnswer, ...]]) -> tuple[NodeAnswer, ...]:
+        """What was answered within so many seconds, else what is answered now."""
+        with self._lock:
+            if self._last is None or self._clock.monotonic() - self._last[0] > seconds:
+                found = ask()
+                self._last = self._clock.monotonic(), found
+            return self._last[1]
 
 
 def ask_around(

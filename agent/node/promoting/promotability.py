@@ -33,7 +33,8 @@ class Witness:
 
 def promotion_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> PromotionFacts:
     """The gates of a promotion of this standby, what it would lose, and how long it would take. Pure."""
-    return PromotionFacts(promotion_gates(view_of(facts, dataset, witness)), witness.loss, witness.rto_ms)
+    number = facts.commit.number if facts.commit is not None else 0
+    return PromotionFacts(promotion_gates(view_of(facts, dataset, witness)), witness.loss, witness.rto_ms, number)
 
 
 def view_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> StandbyView:

@@ -7,14 +7,15 @@ from typing import Protocol
 
 from agent.config.values import Dataset
 from agent.core.errors import CalledOff, Refused, TryAgain
-from agent.core.ids import shown_commit
+from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import PROMOTION_FAILED
 from agent.generations.taking import WantedGeneration
 from agent.node import succession
 from agent.node.context import Surroundings
+from agent.node.pauses import APPLY, Pauses
 from agent.node.primary import Primary
-from agent.node.promoting.asking import Heard, ask_around, judged
+from agent.node.promoting.asking import Heard, KeptAnswers, ask_around, judged
 from agent.node.standby import Standby
 from agent.node.stepped import SteppedRun, StepsKind
 from agent.roles.assignment import Assignment
@@ -34,6 +35,9 @@ from agent.steps.hooks import HookPlace, HookResult, HookRunner
 from agent.store.catalog.generation import Cause
 
 _STEP = 0.02
+#: Seconds for which an answer of the others stands: the command and two of its steps ask, and a node that is off answers none of
+#: them before its time is over. Whether the primary is connected is looked at each time.
+FRESH = 4.0
 
 
 class PromotedMember(Protocol):
@@ -42,6 +46,8 @@ class PromotedMember(Protocol):
     dataset: Dataset
     assigned: Assignment
     board: ProblemBoard
+    pauses: Pauses
+    answers: KeptAnswers
 
     @property
     def node(self) -> str: ...
@@ -62,6 +68,10 @@ class PromotedMember(Protocol):
 
     def take_role(self, record: RoleRecord) -> None:
         """From now on this node is what the record says: it is durable, and the dataset is opened anew. Raises ``TryAgain``."""
+        ...
+
+    def steer(self) -> None:
+        """Pauses have changed."""
         ...
 
     def reopen(self) -> None:
@@ -117,10 +127,31 @@ class World:
             if isinstance(side, Primary):
                 newest = side.newest()
                 return f"commit {shown_commit(newest.number)} stands, and changes are seen" if newest else "it is empty"
-            if isinstance(side, Standby) and succession.is_through(side):
+            if isinstance(side, Standby) and self._is_through(side):
                 self._member.reopen()
             else:
                 self._ending.wait(_STEP)
+
+    def _is_through(self, side: Standby) -> bool:
+        """Whether the standby equals what is to be served; a moment that was named becomes the newest commit on the way."""
+        if self._wanted.moment != NOTHING and side.stands_back:
+            record = read_record(self._around.home(self._member.dataset) / ROLE)
+            assert record is not None
+            side.begin_with(record.epoch, self._wanted.moment)
+            self._member.pauses.resume(APPLY)
+            self._member.steer()
+        return succession.is_through(side)
+
+    def stand_at(self, moment: CommitNumber) -> str:
+        self._begins("moment")
+        side = self._standby()
+        commit = side.commit_at(moment)
+        side.back.go(commit)
+        while side.loop.facts().applied != moment:
+            self._look()
+            self._ending.wait(_STEP)
+            side = self._standby()
+        return self._wanted.words
 
     def run_hook(self, name: str) -> HookResult:
         self._begins(name)
@@ -131,9 +162,9 @@ class World:
         if name == "start" and isinstance(side, Primary) and (waits := side.unconfirmed_by()):
             # After a crash another may have been promoted meanwhile; once that is known not to be so, it is started.
             return HookResult(name, None, f"not run: {', '.join(waits)} has not confirmed this node", 0, 0.0)
-        number = side.reign.epoch.number if isinstance(side, Primary) else 0
-        dataset = self._member.dataset
-        place = HookPlace(dataset.name, self._member.node, Role.PRIMARY.value, number, self._wanted.reason)
+        number = side.reign.epoch.number if isinstance(side, Primary) else side.epoch if side is not None else 0
+        dataset, role = self._member.dataset, self._member.role.value
+        place = HookPlace(dataset.name, self._member.node, role, number, self._wanted.reason)
         return HookRunner(self._ending.is_set).run(dataset.hooks, name, place)
 
     # --- what they share
@@ -174,7 +205,7 @@ def promotion_kind(member: PromotedMember, around: Surroundings) -> StepsKind[Pr
 def asked_anew(member: PromotedMember, around: Surroundings, side: Standby, ending: threading.Event) -> PromotionFacts:
     """What a promotion now would be, with the primary and the other standbys asked. Raises ``Refused``, ``CalledOff``."""
     dataset = member.dataset.name
-    found = ask_around(dataset, member.assigned, around, ending)
+    found = member.answers.within(FRESH, lambda: ask_around(dataset, member.assigned, around, ending))
     facts = member.promotion(judged(found, member.assigned.primary, side.newest(), side.epoch))
     if facts is None:
         raise _no_standby(dataset)

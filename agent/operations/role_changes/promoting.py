@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
-from agent.core.errors import UsageError
+from agent.core.errors import Refused, UsageError
+from agent.core.ids import NOTHING, CommitNumber
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, no_call
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
 from agent.status.published import number_json
 from agent.status.state import Role
+from agent.status.text import shown
 
 _OPERATION = "promote"
+#: So many paths that would be lost are told, and kept with the change of role.
+_NAMED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class PromoteRequest(DatasetRequest[Json]):
-    """Make this node, which keeps the standby, the primary.
+    """Make this node, which keeps the standby, the primary; with ``generation`` or ``at`` of that moment, which then is its first
+    commit: also where the newest one is not whole, or is held.
 
     ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``; with
-    ``dry_run`` nothing is done: ``{"dataset", "commit", "gates", "loss", "rto_ms"}``. ``Refused``, with the gates, while one is
-    not met, unless ``force``. It goes on when nobody waits for it any more."""
+    ``dry_run`` nothing is done: ``{"dataset", "moment", "commit", "announced", "gates", "loss", "rto_ms"}``. ``Refused``, with
+    the gates, while one is not met, unless ``force``. It goes on when nobody waits for it any more."""
 
     force: bool = False
     reason: str = ""
     approved_by: str = ""
+    at: str = ""
+    generation: str = ""
     dry_run: bool = False
 
 
@@ -51,17 +59,37 @@ def _promote(call: DatasetCall, request: PromoteRequest) -> Json:
     from agent.roles.promotion.steps import KIND, WantedPromotion, refused_by
     from agent.status.promotion import promotion_json
 
+    moment, words = _moment(call, request)
     facts = call.member.promotion_now(call.agent.stopping)
-    told = promotion_json(facts)
     if request.dry_run:
-        newest = call.member.standby().newest()
-        return {"dataset": call.dataset, "commit": number_json(newest.number) if newest else None, **(told or {})}
-    refused = refused_by(call.dataset, facts.gates, force=request.force)
+        served = moment or facts.commit
+        announced = [{"path": shown(path), "bytes": size} for path, size in facts.loss.paths[:_NAMED]]
+        plan = {"dataset": call.dataset, "moment": words, "commit": number_json(served), "announced": announced}
+        return {**plan, **(promotion_json(facts) or {})}
+    refused = refused_by(call.dataset, facts.gates, force=request.force, named=bool(moment))
     if refused is not None:
         raise refused
-    _require_words(call, request, lost=facts.loss.any)
-    wanted = WantedPromotion(call.dataset, request.reason, request.approved_by, call.typist, request.force)
+    _require_words(call, request, lost=facts.loss.any or bool(moment))
+    lost = tuple(shown(path) for path, _ in facts.loss.paths[:_NAMED])
+    by = (request.reason, request.approved_by, call.typist)
+    wanted = WantedPromotion(call.dataset, *by, request.force, lost, moment, words)
     return done(call, KIND, wanted.as_facts())
+
+
+def _moment(call: DatasetCall, request: PromoteRequest) -> tuple[CommitNumber, str]:
+    """The commit that is to be served, and which it is in words; ``NOTHING`` for the newest. Raises ``NotFound``, ``Refused``,
+    ``UsageError``."""
+    from agent.generations.moments import Watching, moment_of
+
+    if not request.at and not request.generation:
+        return NOTHING, "the newest commit"
+    with call.member.standby().reader() as reader:
+        moment = moment_of(reader, call.dataset, request.generation, request.at, Watching(time.time_ns()))
+    if not moment.consistent:
+        reason = f"{moment.sentence()}, so it may not be served"
+        raise Refused(_OPERATION, call.dataset, reason, f"name another: hikae generations list {call.dataset}")
+    newest = call.member.standby().newest()
+    return moment.number if newest is None or moment.number != newest.number else NOTHING, moment.sentence()
 
 
 def _require_words(call: DatasetCall, request: PromoteRequest, *, lost: bool) -> None:

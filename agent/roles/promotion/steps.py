@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agent.core.errors import Refused
+from agent.core.ids import NOTHING, CommitNumber
 from agent.status.promotion import Gate, gate_json, unmet
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord
@@ -25,7 +26,8 @@ _NEVER_FORCED = frozenset({"consistent", "hold"})
 @dataclass(frozen=True, slots=True)
 class WantedPromotion:
     """What was asked for. ``reason``, ``approved_by``: as typed; ``typist``: who typed it; ``force``: although gates are not met;
-    ``lost``: what was said to be lost when it was begun, for people."""
+    ``lost``: paths that were said to be lost when it was begun; ``moment``: the commit that is to be served, ``NOTHING`` for the
+    newest, and ``words``: which that is, for people."""
 
     dataset: str
     reason: str = ""
@@ -33,6 +35,8 @@ class WantedPromotion:
     typist: str = ""
     force: bool = False
     lost: tuple[str, ...] = ()
+    moment: CommitNumber = NOTHING
+    words: str = "the newest commit"
 
     def as_facts(self) -> dict[str, Any]:  # Any: see ``Facts``
         """As it stands in the record."""
@@ -43,6 +47,8 @@ class WantedPromotion:
             "typist": self.typist,
             "force": self.force,
             "lost": list(self.lost),
+            "moment": self.moment,
+            "words": self.words,
         }
 
 
@@ -52,7 +58,8 @@ def wanted_promotion(arguments: Facts) -> WantedPromotion:
         str(arguments[key]) for key in ("dataset", "reason", "approved_by", "typist")
     )
     lost = tuple(map(str, arguments["lost"]))
-    return WantedPromotion(dataset, reason, approved_by, typist, arguments["force"] is True, lost)
+    moment, words = CommitNumber(int(arguments["moment"])), str(arguments["words"])
+    return WantedPromotion(dataset, reason, approved_by, typist, arguments["force"] is True, lost, moment, words)
 
 
 class PromotionWorld(Protocol):
@@ -74,26 +81,34 @@ class PromotionWorld(Protocol):
         """The record of an epoch of this node's own, above all that it met, is durable; its number."""
         ...
 
+    def stand_at(self, moment: CommitNumber) -> str:
+        """The standby equals that commit, which is held here, and stays there."""
+        ...
+
     def serve(self) -> str:
-        """What was received is applied, the epoch is begun and the root is watched; what was done, for people."""
+        """What was received, or the moment that was named, is applied, the epoch is begun with it and the root is watched; what
+        was done, for people."""
         ...
 
     def run_hook(self, name: str) -> HookResult: ...
 
 
-def in_the_way(gates: tuple[Gate, ...], *, force: bool) -> tuple[Gate, ...]:
-    """The gates that keep a promotion from being done, by force or without."""
-    return tuple(gate for gate in unmet(gates) if not force or gate.name in _NEVER_FORCED)
+def in_the_way(gates: tuple[Gate, ...], *, force: bool, named: bool) -> tuple[Gate, ...]:
+    """The gates that keep a promotion from being done, by force or without. ``named``: the operator says which moment is to be
+    served, so that what the newest commit is does not matter."""
+    lacking = [gate for gate in unmet(gates) if not named or gate.name not in _NEVER_FORCED]
+    return tuple(gate for gate in lacking if not force or gate.name in _NEVER_FORCED)
 
 
-def refused_by(dataset: str, gates: tuple[Gate, ...], *, force: bool) -> Refused | None:
-    """Why it may not be; None where it may. All gates are told, met or not."""
-    way = in_the_way(gates, force=force)
+def refused_by(dataset: str, gates: tuple[Gate, ...], *, force: bool, named: bool) -> Refused | None:
+    """Why it may not be; None where it may; see :func:`in_the_way`. All gates are told, met or not."""
+    way = in_the_way(gates, force=force, named=named)
     if not way:
         return None
     first = way[0]
     more = f", and {len(way) - 1} more gates are not met" if len(way) > 1 else ""
-    forced = "" if force else f"; to go on all the same: hikae promote {dataset} --force --yes"
+    passable = not force and not any(gate.name in _NEVER_FORCED for gate in way)
+    forced = f"; to go on all the same: hikae promote {dataset} --force --yes" if passable else ""
     remedy = f"{first.remedy or 'hikae status says what leads on'}{forced}"
     return Refused(OPERATION, dataset, f"{first.name}: {first.value}{more}", remedy, tuple(map(gate_json, gates)))
 
@@ -101,7 +116,7 @@ def refused_by(dataset: str, gates: tuple[Gate, ...], *, force: bool) -> Refused
 def _gates(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
     dataset, force = str(record.arguments["dataset"]), bool(record.arguments["force"])
     gates = world.gates()
-    refused = refused_by(dataset, gates, force=force)
+    refused = refused_by(dataset, gates, force=force, named=record.arguments["moment"] != NOTHING)
     if refused is not None:
         raise refused
     lacking = unmet(gates)
@@ -121,21 +136,31 @@ def _role(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
         # The primary may have come back since the first look, or the agent was down in between.
         _gates(world, record)
         number = world.take_role()
-    return StepOutcome(f"epoch {number}", {"epoch": number})
+    return StepOutcome(f"epoch {number}", {"epoch": number, "lost": record.arguments["lost"]})
 
 
 def _serve(world: PromotionWorld, _record: StepsRecord) -> StepOutcome:
     return StepOutcome(world.serve())
 
 
-def _start(world: PromotionWorld, _record: StepsRecord) -> StepOutcome:
-    return StepOutcome(world.run_hook("start").sentence())
+def _moment(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
+    moment = CommitNumber(record.arguments["moment"])
+    if moment == NOTHING or world.has_role() is not None:
+        return StepOutcome(str(record.arguments["words"]))
+    return StepOutcome(world.stand_at(moment))
+
+
+def _hook(name: str) -> Step[PromotionWorld]:
+    return Step(name, lambda world, _: StepOutcome(world.run_hook(name).sentence()))
 
 
 TABLE: tuple[Step[PromotionWorld], ...] = (
     Step("gates", _gates),
     Step("generation", _generation),
+    _hook("before_promote"),
+    Step("moment", _moment),
     Step("role", _role),
     Step("serve", _serve),
-    Step("start", _start),
+    _hook("start"),
+    _hook("after_promote"),
 )
