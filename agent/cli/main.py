@@ -48,6 +48,10 @@ COMMANDS = {
         "Let this node serve as the primary although not every peer has confirmed it.",
     ),
     "fence": ("role_changes.serve_commands", "Have this primary stop serving and sending."),
+    "roles": (
+        "role_changes.roles_command",
+        "What this node has been to DATASET: each change, who made it, and how long its steps took.",
+    ),
     "accept": ("hold_commands", "Go on although a hold stands."),
     "mark": ("generations_commands", "Name this moment, so that --at LABEL finds it."),
     "generations": ("generations_commands", "Take, list and keep full images of a dataset."),

@@ -26,17 +26,19 @@ from agent.node.promoting.asking import Heard, KeptAnswers, NodeAnswer, ask_arou
 from agent.node.promoting.promotability import NOTHING_KNOWN, Witness, promotion_of
 from agent.node.promoting.world import asked_anew, promotion_kind
 from agent.node.reigning.rolling_back import rollback_kind
-from agent.node.reigning.serving import ReignHooks, ReignNow
+from agent.node.reigning.serving import START, ReignHooks, ReignNow
 from agent.node.rejoining.rejoin_kind import rejoin_kind
 from agent.node.reopening import Tended
 from agent.node.standby import Standby
 from agent.node.stepped import AnyKind, SteppedRun, SteppedWork
 from agent.node.switching.handing_over import finish_kind, switchover_kind
 from agent.node.switching.planning import PlannedSwitchovers
+from agent.node.switching.role_keeping import observe, steps_ended
 from agent.node.switching.taking_over import take_over_kind
 from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment, assign, told_ignored
 from agent.roles.confirmation import Confirmation
+from agent.roles.journal import ROLES, RoleJournal
 from agent.roles.record import ROLE, RoleRecord, read_record, write_record
 from agent.status.derive import dataset_state
 from agent.status.facts import DatasetFacts
@@ -44,7 +46,7 @@ from agent.status.for_peers import standing_of
 from agent.status.promotion import PromotionFacts
 from agent.status.state import Role
 from agent.steps.hooks import HookPlace, HookRunner
-from agent.steps.record import Facts
+from agent.steps.record import Facts, StepsRecord
 from agent.stream.telling import Standings
 
 _log = structlog.get_logger("node")
@@ -78,6 +80,7 @@ class Member:
         self.confirmation = Confirmation()
         self.serving = ReignHooks(lambda: self.dataset, around.node, around.home(dataset), self.board, around.clock)
         self.planned = PlannedSwitchovers(dataset.name, self, around.clock)
+        self.roles = RoleJournal(around.home(dataset) / ROLES)
         self._plan()
         self._was_sending_paused = False
         #: As the files said it when they were last read: its ``primary`` may be one that is none.
@@ -89,7 +92,15 @@ class Member:
     def _stepped_kinds(self) -> Sequence[AnyKind]:
         around = self._around
         switching = (kind(self, around) for kind in (switchover_kind, finish_kind, take_over_kind))
-        return rollback_kind(self, around), rejoin_kind(self, around), promotion_kind(self, around), *switching
+        kinds = (rollback_kind(self, around), rejoin_kind(self, around), promotion_kind(self, around), *switching)
+        return [replace(kind, ended=self._steps_ended) for kind in kinds]
+
+    def _steps_ended(self, record: StepsRecord) -> None:
+        steps_ended(self.roles, record, self.side)
+        side = self.side
+        started = any(one.name == START and not one.failed for one in record.done)
+        if started and isinstance(side, Primary) and not side.unconfirmed_by():
+            self.serving.was_started(side.reign.epoch.number)
 
     @property
     def role(self) -> Role:
@@ -164,6 +175,8 @@ class Member:
             self.stepped.tick()
             self.serving.tick(self._reign_now())
             self.planned.tick()
+            if self.stepped.running is None:
+                observe(self.roles, self.side, self._around.clock.now_ns())
 
     def reopen(self) -> None:
         """Close what is open and open it anew. Raises ``CalledOff`` when the dataset is to rest."""

@@ -40,7 +40,8 @@ class OperatorDesk:
         if not isinstance(request, DatasetRequest):
             return NodeCall(self._agent, progress)
         member = member_for(self._agent.members, request)
-        return DatasetCall(self._agent, member, progress, self._typist, peer)
+        uid = self._caller.uid if self._caller is not None else None
+        return DatasetCall(self._agent, member, progress, self._typist, peer, uid)
 
     @property
     def _typist(self) -> str:

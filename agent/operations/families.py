@@ -21,7 +21,7 @@ from agent.operations import (
 )
 from agent.operations.declaration import Operation
 from agent.operations.elsewhere import offline
-from agent.operations.role_changes import promoting, rejoining, rolling_back, serving, switching
+from agent.operations.role_changes import promoting, rejoining, rolling_back, serving, switching, telling
 
 FAMILIES = (
     reading,
@@ -42,6 +42,7 @@ FAMILIES = (
     promoting,
     switching,
     serving,
+    telling,
 )
 
 

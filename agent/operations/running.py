@@ -45,13 +45,15 @@ class NodeCall:
 @dataclass(frozen=True, slots=True)
 class DatasetCall:
     """One call that is about ``member``, which has the role that the operation needs; ``typist``: who asks, "" where that is not
-    known; ``peer``: the node that asks, "" where it is not another one."""
+    known; ``peer``: the node that asks, "" where it is not another one;
+    ``uid``: of who types it here."""
 
     agent: RunningAgent
     member: Member
     progress: Progress
     typist: str = ""
     peer: str = ""
+    uid: int | None = None
 
     @property
     def dataset(self) -> str:

@@ -26,6 +26,7 @@ from agent.operations.role_changes.rejoining import RejoinRequest
 from agent.operations.role_changes.rolling_back import GenerationsBeforeRequest, RollbackRequest
 from agent.operations.role_changes.serving import FenceRequest, ServeRequest
 from agent.operations.role_changes.switching import SwitchoverLookRequest, SwitchoverRequest, TakeOverRequest
+from agent.operations.role_changes.telling import RolesRequest
 from agent.operations.verifying import VerifyRequest
 from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts, WatchFacts
@@ -193,6 +194,24 @@ class FakeControls(GenerationAnswers):
             "generation_before": "20261122T041500Z",
             "steps": [{"name": "stop", "ms": 70, "result": "stop: done in 0.1 s"}],
         }
+
+    def _roles(self, request: RolesRequest) -> list[Json]:
+        change = {
+            "time": "2026-11-22T03:15:00.000000Z",
+            "kind": "promote",
+            "from": "standby",
+            "to": "primary",
+            "epoch": 3,
+        }
+        commit, steps = {"epoch": 2, "seq": 7}, [{"name": "gates", "ms": 7, "result": "all are met"}]
+        more = {
+            "uid": 0,
+            "by": "root (uid 0)",
+            "reason": f"{request.dataset} burns",
+            "approved_by": "ann",
+            "failed": "",
+        }
+        return [{**change, **more, "commit": commit, "lost": ["a"], "steps": steps}]
 
     def _serve(self, request: ServeRequest) -> Json:
         return {"dataset": request.dataset, "epoch": 3, "role": "primary", "was": "unconfirmed", "silent": ["beta"]}

@@ -43,6 +43,10 @@ def test_the_standby_of_a_dead_primary_serves(both: Pair) -> None:
     (both.target / "written on beta").touch()
     eventually(lambda: entries + 1 == both.beta.look()["commit"]["entries"])
     assert done["steps"][1]["result"] == done["generation_before"]
+    made = both.beta.json("roles", "web")[-1]
+    assert ("promote", "standby", "primary", 2, "alpha burns", done["steps"]) == (
+        made["kind"], made["from"], made["to"], made["epoch"], made["reason"], made["steps"],
+    )  # fmt: skip
 
 
 def test_a_primary_that_lives_is_no_reason(both: Pair) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -73,7 +74,7 @@ def test_an_operator_fences_it_and_lets_it_go_on(both: Pair, tmp_path: Path) -> 
     """Over a restart too; the way back begins no new epoch, since nobody else reigned."""
     eventually(lambda: ["start alpha 1"] == ran(tmp_path))
     assert "serving" == both.alpha.json("fence", "web", "--dry-run")["was"]
-    both.alpha.json("fence", "web", "--yes")
+    both.alpha.json("fence", "web", "--yes", "--reason", "beta burns")
     eventually(lambda: ["start alpha 1", "on_fenced alpha fenced"] == ran(tmp_path))
     both.alpha.restart()
     both.alpha.up()
@@ -83,6 +84,12 @@ def test_an_operator_fences_it_and_lets_it_go_on(both: Pair, tmp_path: Path) -> 
     eventually(lambda: ["start alpha 1", "on_fenced alpha fenced", "start alpha 1"] == ran(tmp_path))
     both.mirror()
     assert 1 == both.alpha.look()["epoch"]
+    made = both.alpha.json("roles", "web")
+    assert [("began", "", "primary", 1), ("fence", "serving", "fenced", 1), ("serve", "fenced", "primary", 1)] == [
+        (one["kind"], one["from"], one["to"], one["epoch"]) for one in made
+    ]
+    assert (os.geteuid(), "beta burns") == (made[1]["uid"], made[1]["reason"])
+    assert "reason: beta burns" in both.alpha.run("roles", "web").stdout
 
 
 def test_a_standby_is_neither_fenced_nor_let_serve(both: Pair) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,10 +59,13 @@ def _serve(call: DatasetCall, request: ServeRequest) -> Json:
         _refuse_while_another_serves(call, side)
     if request.dry_run:
         return _answer(call, was, silent)
+    own = side.reign.epoch.number
     if mark is not None and not mark.by_hand:
         side.accept_mark(mark)
+        own = max(mark.highest, own) + 1
     else:
         side.serve_alone()
+    _keep(call, request, _SERVE, (was, Role.PRIMARY.value, own))
     call.member.serving.start_again()
     return _answer(call, was, silent)
 
@@ -73,8 +77,19 @@ def _fence(call: DatasetCall, request: FenceRequest) -> Json:
     if not request.dry_run:
         if side.reign.mark is None:
             side.fence()
+            _keep(call, request, _FENCE, (was, Role.FENCED.value, side.reign.epoch.number))
         call.member.serving.stop_again()
     return _answer(call, was, [])
+
+
+def _keep(call: DatasetCall, request: ServeRequest | FenceRequest, kind: str, change: tuple[str, str, int]) -> None:
+    """For ``hikae roles``. ``change``: what it was, what it is, in which epoch."""
+    from agent.roles.journal import RoleChange
+
+    newest = call.member.facts().commit
+    commit = newest.number if newest is not None else 0
+    made = RoleChange(time.time_ns(), kind, *change, commit, call.uid, call.typist, request.reason, request.approved_by)
+    call.member.roles.add(made)
 
 
 def _primary(call: DatasetCall, operation: str) -> Primary:

@@ -6,10 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.core.errors import TryAgain
+from agent.node.switching.role_keeping import TYPED, role_now
 from agent.operations.declaration import Json
 from agent.operations.running import DatasetCall
 
 _STEP = 0.5
+
+
+def typed_by(call: DatasetCall) -> dict[str, Any]:
+    """Who types it and what this node is now, for the journal of roles."""
+    now = role_now(call.member.side)
+    return {"uid": call.uid, "by": call.typist, "before": now[0] if now is not None else ""}
 
 
 def done(call: DatasetCall, kind: str, arguments: Mapping[str, Any]) -> Json:  # Any: see ``steps.record.Facts``
@@ -17,7 +24,7 @@ def done(call: DatasetCall, kind: str, arguments: Mapping[str, Any]) -> Json:  #
 
     ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``. Raises what its
     steps raise, ``TryAgain`` while another list is under way, or when the agent stops."""
-    run = call.member.stepped.begin(kind, arguments)
+    run = call.member.stepped.begin(kind, {**arguments, TYPED: typed_by(call)})
     while not run.done.wait(_STEP):
         if call.agent.stopping.is_set():
             raise TryAgain(kind, call.dataset, "the agent is stopping", "it goes on when the agent is back")
