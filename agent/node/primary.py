@@ -314,6 +314,8 @@ class Primary:
             proof = LineageBroken(peer, hello.epoch, NOTHING, b"", False, around.node)
             self.superseded_by = hello
             self.reign.is_over(proof, self._newest_number(), self._context.board, around.clock)
+        if peer in (links := self.outgoing.links):
+            links[peer].dial_now()  # it is back, and an operator there may wait for our call
         return not_standby(around.node, self.dataset, self.reign.epoch, hello)
 
     def _start(self) -> None:

@@ -13,7 +13,15 @@ from agent.core.backoff import Backoff
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, Unreachable, WireError
 from agent.core.problem import Problem, ProblemCode, Severity
-from agent.core.problem_codes import BUSY, DIGEST_DIFFERS, DISCONNECTED, DISK_RESERVE, PROTOCOL
+from agent.core.problem_codes import (
+    BUSY,
+    DIGEST_DIFFERS,
+    DISCONNECTED,
+    DISK_RESERVE,
+    NOT_PRIMARY,
+    NOT_STANDBY,
+    PROTOCOL,
+)
 from agent.stream.footing import LineageBroken
 from agent.stream.messages import Answers, Batch, Welcome
 from agent.stream.sending.forecast import Meter
@@ -25,6 +33,8 @@ FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 #: A peer that refuses us changes its mind by an operator's hand only.
 REFUSED_PAUSE = 5.0
+#: A node that is no standby now may become one at any moment, and whoever makes it one waits for our next call.
+ROLE_PAUSE = 2.0
 CLOSE_WITHIN = 2.0
 _STEADY = 60.0
 #: A call that has lasted so long, in seconds, shows that the link is back.
@@ -248,6 +258,8 @@ def _patience(failure: HikaeError | None, pause: float) -> float:
     believed, waits for a person."""
     if _is_other_digest(failure) or _is_busy(failure):
         return pause
+    if isinstance(failure, RefusedByPeer) and failure.code in (NOT_STANDBY, NOT_PRIMARY):
+        return min(pause, ROLE_PAUSE)
     if isinstance(failure, RefusedByPeer | LineageBroken | WireError):
         return max(pause, REFUSED_PAUSE)
     return pause
