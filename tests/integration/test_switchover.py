@@ -160,6 +160,22 @@ def test_nothing_is_lost_under_writes() -> None:
         assert longest < 20
 
 
+def test_all_are_switched() -> None:
+    """Each by itself, with an array of answers; a group of none is not found, and one way of naming is enough."""
+    with pair(UNBRAKED + HOOKS) as both:
+        _fill(both.source)
+        both.begin()
+        for arguments, code in (
+            (("--group", "shelf"), Exit.NOT_FOUND),
+            (("web", "--all"), Exit.USAGE),
+            ((), Exit.USAGE),
+        ):
+            assert code == both.alpha.run("switchover", *arguments, "--yes").returncode
+        done = both.alpha.json("switchover", "--all", "--yes")
+        assert [("web", "standby")] == [(one["dataset"], one["role"]) for one in done]
+        eventually(lambda: _is(both.beta, "primary", 2))
+
+
 def test_of_two_at_once_one_is_done() -> None:
     """The other is told what is under way, or that it was done."""
     with pair(UNBRAKED + HOOKS) as both:

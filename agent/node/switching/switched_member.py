@@ -15,7 +15,6 @@ from agent.node.reigning.serving import ReignHooks
 from agent.node.standby import Standby
 from agent.node.stepped import SteppedRun
 from agent.roles.assignment import Assignment
-from agent.roles.confirmation import Confirmation
 from agent.roles.record import RoleRecord
 from agent.status.state import Role
 from agent.steps.hooks import HookPlace, HookResult, HookRunner
@@ -30,7 +29,6 @@ class SwitchedMember(Protocol):
     dataset: Dataset
     assigned: Assignment
     board: ProblemBoard
-    confirmation: Confirmation
     serving: ReignHooks
 
     @property

@@ -32,8 +32,6 @@ class TakingOver(SwitchedNode):
         """See ``TakeOverWorld``, as all below."""
         self.begin("role")
         if self._reigns(epoch) is None:
-            # The word of who reigned until now, and of the operator who typed it there.
-            self.member.confirmation.next_serves_alone()
             self.member.take_role(RoleRecord(Role.PRIMARY, epoch, begun=False))
         return f"the primary, in epoch {epoch.number}"
 
