@@ -19,7 +19,7 @@ from agent.status.state import Role
 from fakes import asking_client, named_application
 from fakes.agents import REPOSITORY
 from fakes.api_fakes import a_dataset, a_node
-from fakes.eventually import eventually
+from fakes.balanced_client import BalancedClient
 from fakes.private_lan import Lan, private_lan
 from fakes.web_fakes import publish
 
@@ -71,32 +71,11 @@ def _node(lan: Lan, base: Path, name: str) -> Node:
     return node
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
-    """What a client saw, time by time."""
-
-    log: Path
-
-    def seen(self, since: float = 0.0) -> list[tuple[float, str]]:
-        """Times and who answered, from a moment on."""
-        lines = [line.split() for line in self.log.read_text().splitlines() if line.count(" ") == 1]
-        return [(float(at), who) for at, who in lines if float(at) >= since]
-
-    def until(self, name: str) -> None:
-        """Wait until a node answers, ten times running."""
-        eventually(lambda: {name} == {who for _, who in self.seen()[-10:]} and len(self.seen()) >= 10)
-
-    def moved(self, since: float, name: str) -> float:
-        """Seconds from a moment until only that node answered."""
-        self.until(name)
-        return max([at - since for at, who in self.seen(since) if who != name], default=0.0)
-
-
-def _client(lan: Lan, base: Path, address: str) -> Client:
+def _client(lan: Lan, base: Path, address: str) -> BalancedClient:
     log = base / "client.log"
     log.touch()
     lan.start("client", sys.executable, asking_client.__file__, address, "80", log=log)
-    return Client(log)
+    return BalancedClient(log)
 
 
 @contextmanager
@@ -109,7 +88,7 @@ def _network(base: Path) -> Iterator[tuple[Lan, Node, Node]]:
             raise
 
 
-def _swap(old: Node, new: Node, client: Client) -> float:
+def _swap(old: Node, new: Node, client: BalancedClient) -> float:
     """The role moves; seconds until the client is at the new one and nowhere else."""
     old.is_now(STANDBY)
     new.is_now(PRIMARY)

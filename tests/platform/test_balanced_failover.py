@@ -1,0 +1,93 @@
+"""A client behind HAProxy through a real failover and back: two agents on hosts of their own, by operators' commands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agent.web.start import BESIDE
+from fakes import asking_client, named_application
+from fakes.agents import REPOSITORY, UNBRAKED, Agent, Pair, pair
+from fakes.balanced_client import BalancedClient
+from fakes.eventually import eventually
+from fakes.private_lan import Lan, end, private_lan
+
+ADDRESSES = {"alpha": "10.0.0.1", "beta": "10.0.0.2", "balancer": "10.0.0.3", "client": "10.0.0.4"}
+HOOKS = '[dataset.hooks]\nstart = "none"\nstop = "none"\n'
+#: A client's errors end so many seconds after the operator's command; a machine on which nine others work may add as many again.
+WITHIN, LOADED = 2.0, 3.0
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root makes network namespaces"),
+    pytest.mark.skipif(shutil.which("ip") is None, reason="ip is not installed (package iproute2)"),
+    pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed (package haproxy)"),
+]
+
+
+def _moves_to(lan: Lan, both: Pair) -> None:
+    """Each agent runs on its host, is found at its address, and answers load balancers there."""
+    for agent in both.agents:
+        text = agent.config.read_text()
+        for peer in both.agents:
+            text = text.replace(f'address = "127.0.0.1:{peer.port}"', f'address = "{ADDRESSES[peer.name]}:{peer.port}"')
+        text = text.replace(f'listen = "127.0.0.1:{agent.port}"', f'listen = "0.0.0.0:{agent.port}"')
+        agent.config.write_text(text.replace("[tls]", '[health]\nagent_check = "0.0.0.0:7443"\n[tls]', 1))
+        agent.program = (*lan.inside(agent.name), *agent.program)
+
+
+def _application(lan: Lan, name: str) -> Callable[[], None]:
+    process = lan.start(name, sys.executable, named_application.__file__, "80", name)
+    return lambda: end(process)
+
+
+def _web(agent: Agent) -> int:
+    return int((agent.socket.parent / BESIDE).read_text())
+
+
+def _ready(agent: Agent) -> bool:
+    """Whether it could take over, but that its primary lives."""
+    gates = (agent.look().get("promotion") or {}).get("gates") or [{"ok": False, "name": "none"}]
+    return all(gate["ok"] for gate in gates if gate["name"] != "primary")
+
+
+def test_a_client_follows_promote_rejoin_and_switchover(tmp_path: Path) -> None:
+    """alpha's server dies; beta is promoted; alpha comes back, rejoins, and takes its place again."""
+    with pair(UNBRAKED + HOOKS) as both, private_lan(tmp_path, ADDRESSES) as lan:
+        _moves_to(lan, both)
+        dies = _application(lan, "alpha")
+        _application(lan, "beta")
+        (both.source / "file").write_bytes(b"x" * 1000)
+        both.begin()
+        lan.start("balancer", "haproxy", "-db", "-f", str(REPOSITORY / "docs" / "load-balancers" / "haproxy.cfg"))
+        log = tmp_path / "client.log"
+        lan.start("client", sys.executable, asking_client.__file__, ADDRESSES["balancer"], "80", log=log)
+        client = BalancedClient(log)
+        client.until("alpha")
+        eventually(
+            lambda: all(gate["ok"] for gate in both.beta.look()["promotion"]["gates"] if gate["name"] != "primary")
+        )
+
+        both.alpha.kill()
+        os.kill(_web(both.alpha), 9)
+        dies()
+        client.until("-")
+        both.beta.json("promote", "web", "--yes")
+        promoted = client.moved(time.monotonic(), "beta")
+
+        _application(lan, "alpha")
+        both.alpha.start()
+        both.alpha.up()
+        both.alpha.told("fenced")
+        both.alpha.json("rejoin", "web", "--yes")
+        eventually(lambda: both.alpha.look().get("role") == "standby" and _ready(both.alpha))
+        assert {"beta"} == {who for _, who in client.seen()[-20:]}
+        both.beta.json("switchover", "web", "--yes")
+        switched = client.moved(time.monotonic(), "alpha")
+        assert (True, True) == (promoted < WITHIN + LOADED, switched < WITHIN + LOADED), (promoted, switched)
+        print(f"errors after promote {promoted:.2f} s, after switchover {switched:.2f} s")
