@@ -52,6 +52,7 @@ COMMANDS = {
         "role_changes.roles_command",
         "What this node has been to DATASET: each change, who made it, and how long its steps took.",
     ),
+    "rehearse": ("role_changes.rehearse_command", "Run the probe on a view of the standby."),
     "accept": ("hold_commands", "Go on although a hold stands."),
     "mark": ("generations_commands", "Name this moment, so that --at LABEL finds it."),
     "generations": ("generations_commands", "Take, list and keep full images of a dataset."),

@@ -159,9 +159,7 @@ class DatasetEntry:
     promote: Annotated[
         Promote, Key('{ max_lag = "30s" }', "what must be so before a standby becomes the primary", live=True)
     ] = Promote()
-    rehearse: Annotated[Rehearse, Key('{ schedule = "0 5 * * 6" }', "when the standby is tried", acts=False)] = (
-        Rehearse()
-    )
+    rehearse: Annotated[Rehearse, Key('{ schedule = "0 5 * * 6" }', "when the standby is tried")] = Rehearse()
     device: Annotated[DeviceTerms, Key('{ rpo = "5s" }', "how a device is kept", acts=False)] = DeviceTerms()
 
     @property

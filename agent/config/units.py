@@ -65,6 +65,16 @@ def parse_duration(value: object) -> int:
     return seconds
 
 
+def parse_duration_or_none(value: object) -> int:
+    """As :func:`parse_duration`; ``"0"`` → 0: it is not asked for."""
+    return 0 if value == "0" else parse_duration(value)
+
+
+def format_duration_or_none(seconds: int) -> str:
+    """0 → ``"0"``, else as :func:`format_duration`."""
+    return format_duration(seconds) or "0"
+
+
 def format_duration(seconds: int) -> str:
     """5400 → ``"1h30m"``."""
     text = ""

@@ -21,6 +21,7 @@ FORBID: ConfigDict = ConfigDict(extra="forbid")
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=0, le=1_000_000)]
 Seconds = Annotated[int, BeforeValidator(units.parse_duration), Written(units.format_duration)]
+SecondsOrNone = Annotated[int, BeforeValidator(units.parse_duration_or_none), Written(units.format_duration_or_none)]
 Share = Annotated[float, BeforeValidator(units.parse_percentage), Written(units.format_percentage)]
 PartOfAll = Annotated[float, BeforeValidator(units.parse_part), Written(units.format_percentage)]
 Size = Annotated[int, BeforeValidator(units.parse_size), Written(units.format_size)]
@@ -254,9 +255,13 @@ class Hooks:
     after_demote: Annotated[
         HookOrNone, Key('["shop-announce"]', "runs after a primary has become a standby", acts=False)
     ] = None
-    probe: Annotated[HookOrNone, Key('["shop-probe"]', "says whether what a rehearsal started serves", acts=False)] = (
-        None
-    )
+    probe: Annotated[
+        HookOrNone,
+        Key(
+            '["shop-probe"]',
+            "tries on a view of the standby whether it serves: rehearse",
+        ),
+    ] = None
     before_freeze: Annotated[
         HookOrNone, Key('["shop-backup", "begin"]', "brings the application to rest before its tree stands still")
     ] = None
@@ -275,27 +280,27 @@ class Promote:
     require: Annotated[tuple[Asked, ...], Key('["reason"]', "what is asked for when something would be lost")] = ()
     max_lag: Annotated[Seconds, Key('"30s"', "how far behind it may have been when the primary was last heard")] = 30
     verified_within: Annotated[Seconds, Key('"8d"', "how old its last verify may be")] = 8 * 86400
-    rehearsed_within: Annotated[Span, Key('"30d"', 'how old its last rehearsal may be; "0": any', acts=False)] = "0"
+    rehearsed_within: Annotated[SecondsOrNone, Key('"30d"', 'how old its last rehearsal may be; "0": any')] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearse:
-    """When it is tried whether the standby would serve. Nothing acts on it in this version: it is read and checked, so that one
-    file serves nodes of this release and of the next."""
+    """When it is tried whether the standby would serve, and how long that may take."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
     schedule: Annotated[
         CronOrNone | None,
         BeforeValidator(rules.empty_is_none),
-        Key('"0 5 * * 6"', "when it is rehearsed, a cron line in local time", acts=False),
+        Key('"0 5 * * 6"', "when it is rehearsed, a cron line in local time"),
     ] = None
-    timeout: Annotated[Span, Key('"10m"', "how long that may take", acts=False)] = "10m"
+    timeout: Annotated[Seconds, Key('"10m"', "how long the probe may take")] = 600
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceTerms:
-    """How often a device is committed, and how long it may stand still for it; as ``Rehearse``."""
+    """How often a device is committed, and how long it may stand still for it. Nothing acts on it in this version: it is
+    read and checked, so that one file serves nodes of this release and of the next."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 

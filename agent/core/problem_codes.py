@@ -411,6 +411,20 @@ REJOINING = _code(
     "The last rejoin did not come to its end.",
     "do what the problem says, and type it again",
 )
+REHEARSAL_FAILED = _code(
+    "rehearsal-failed",
+    Where.STANDBY,
+    _WARNING,
+    "The last rehearsal did not come to its end: nobody knows by it whether the standby would serve.",
+    "do what the problem says, then `hikae rehearse DATASET`",
+)
+PROBE_FAILED = _code(
+    "probe-failed",
+    Where.STANDBY,
+    _ERROR,
+    "The probe of the last rehearsal said that the standby would not serve.",
+    "mend what it found; a `hikae rehearse DATASET` that goes well ends this",
+)
 AHEAD = _code(
     "ahead-of-primary",
     Where.STANDBY,

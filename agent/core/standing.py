@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 from agent.core.hold import Hold
+from agent.core.ids import CommitNumber
 from agent.core.kept import KeptNote, KeptPast
 
 #: ``SyncFacts.phase`` of a first sync; other phases ("reconcile", "apply", …) are shown as they are.
@@ -41,6 +42,21 @@ class Verified:
     equal: bool
     deep: bool
     differences: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """``time``: when it ended, UTC ns; ``ok``: the probe said that the standby serves; ``commit``: what the standby equalled;
+    ``rto_ms``: from the wish to the probe's end; ``exit``: the probe's exit code, None where it was killed at its deadline;
+    ``output``: its last words; ``reason``: why it is not ok, in words, "" where it is."""
+
+    time: int
+    ok: bool
+    commit: CommitNumber
+    rto_ms: int
+    exit: int | None
+    output: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ def standby_facts(
         uncounted=uncounted,
         last_verify=verified,
         inconsistent=newest is not None and not newest.consistent and not first,
+        rehearsing=side.rehearses,
         redo=apply.phase is ApplyPhase.REDO,
         behind=apply.phase is ApplyPhase.FULL,
         seeding=side.seeding.seeds or side.rejoined.filling.at_work,

@@ -25,6 +25,8 @@ from agent.node.primary import Primary
 from agent.node.promoting.asking import Heard, KeptAnswers, NodeAnswer, ask_around
 from agent.node.promoting.promotability import NOTHING_KNOWN, Witness, promotion_of
 from agent.node.promoting.world import asked_anew, promotion_kind
+from agent.node.rehearsing.last_rehearsal import LastRehearsal
+from agent.node.rehearsing.rehearsal_world import rehearsal_kind
 from agent.node.reigning.rolling_back import rollback_kind
 from agent.node.reigning.serving import START, ReignHooks, ReignNow
 from agent.node.rejoining.rejoin_kind import rejoin_kind
@@ -68,6 +70,7 @@ class Member:
         self.standings = Standings(around.clock, around.changed, around.clocks)
         self.verifies = Verifies(dataset.name, around.home(dataset), self.board)
         self.verifies.open()
+        self.rehearsals = LastRehearsal(dataset.name, around.home(dataset), self.board)
         self._verifying = ScheduledVerify(dataset, self.verifies, self.board, around.clock, around.verify_slot)
         self._around = around
         self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended=self._ended)
@@ -93,7 +96,7 @@ class Member:
         around = self._around
         switching = (kind(self, around) for kind in (switchover_kind, finish_kind, take_over_kind))
         kinds = (rollback_kind(self, around), rejoin_kind(self, around), promotion_kind(self, around), *switching)
-        return [replace(kind, ended=self._steps_ended) for kind in kinds]
+        return [*(replace(kind, ended=self._steps_ended) for kind in kinds), rehearsal_kind(self, around)]
 
     def _steps_ended(self, record: StepsRecord) -> None:
         steps_ended(self.roles, record, self.side)
@@ -243,6 +246,7 @@ class Member:
         with self._tending:
             self.board.forget_all()
             self.verifies.tell()
+            self.rehearsals.tell()
             self._ignored = ""
             self._tell_ignored()
             self._tended.due_now()
@@ -289,6 +293,8 @@ class Member:
         for peer in facts.peers:
             self.standings.say(peer.name, standing_of(facts, peer.name))
         facts = replace(facts, time_ns=self._around.clock.now_ns(), moving=self.stepped.moving)
+        if self.role is Role.STANDBY:
+            facts = replace(facts, last_rehearsal=self.rehearsals.last)
         if isinstance(side, Standby) and self.role is Role.STANDBY:
             facts = replace(facts, promotion=promotion_of(facts, self.dataset, self._witness(_NOBODY_ASKED)))
         state = dataset_state(facts).value

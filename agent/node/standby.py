@@ -52,6 +52,7 @@ from agent.repair.from_standby import Restoring
 from agent.roles import lineage
 from agent.roles.assignment import Assignment
 from agent.roles.new_primary import CallerStanding, WhatIsHere, judge_caller
+from agent.roles.rehearsal.steps import RECORD
 from agent.status.figures import size_text
 from agent.status.state import Role
 from agent.store.catalog.reader import CatalogReader
@@ -92,6 +93,8 @@ class Standby:
         self.follows: Epoch | None = None
         self.primary_program = ""
         self.turns = Turns()
+        #: Whether a view of the standby is tried, which must not change meanwhile; also one that a crash left undone.
+        self.rehearses = (around.home(dataset) / RECORD).exists()
         space = SpaceStores(around.vault(dataset), stores.catalog.reader, stores.local)
         self.space = VaultSpace(space, lambda: self.dataset, board, around.clock)
         self.room = ReceivingRoom(_reserve(dataset, around, board), self.space)
@@ -259,9 +262,14 @@ class Standby:
         self.errands.turn()
         self.upkeep.turn()
 
+    def rehearse(self, *, begin: bool) -> None:
+        """From now on the applier stands still, whatever the pauses say, or as they say again. Any thread."""
+        self.rehearses = begin
+        self.steer()
+
     def steer(self) -> None:
-        """Let the applier stand still or go on, as the pauses say."""
-        if self._context.pauses.paused(APPLY):
+        """Let the applier stand still or go on, as the pauses say, and a rehearsal."""
+        if self.rehearses or self._context.pauses.paused(APPLY):
             self.loop.pause()
         else:
             self.back.end()

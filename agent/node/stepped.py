@@ -33,6 +33,8 @@ class SteppedRun:
         self._doing = ""
         self.ending = ending
         self.done = threading.Event()
+        #: Set where something that goes first was asked for: it ends at once, as a failure.
+        self.gives_way = threading.Event()
         self.record: StepsRecord | None = None
         self.error: HikaeError | None = None
 
@@ -51,8 +53,8 @@ class SteppedRun:
 class StepsKind(Generic[World]):
     """A list of steps that a dataset knows. ``name``: as its record has it, which is the file ``file`` of the dataset's state;
     ``words``: as people call it; ``code``: the problem by which a failure is told; ``world``: what its steps act on; ``goes_on``:
-    whether one that a crash left undone may go on now; ``ended``: given the record at its end, failed or not, before that is
-    forgotten; after a crash then it is given it again."""
+    whether one that a crash left undone may go on now; ``gives_way``: whether it ends for any other that is begun; ``ended``:
+    given the record at its end, failed or not, before that is forgotten; after a crash then it is given it again."""
 
     name: str
     file: str
@@ -62,6 +64,7 @@ class StepsKind(Generic[World]):
     world: Callable[[Facts, SteppedRun], World]
     goes_on: Callable[[], bool]
     ended: Callable[[StepsRecord], None] = lambda _: None
+    gives_way: bool = False
 
 
 AnyKind = StepsKind[Any]  # Any: each kind has a world of its own, and nothing here looks into it
@@ -99,15 +102,17 @@ class SteppedWork:
 
     @property
     def moving(self) -> MovingFacts | None:
-        """The list that is under way in this process and where it is, for status; None for none."""
+        """The list that is under way in this process and where it is, for status; None for none, or for one that gives way."""
         run = self._run
-        if run is None or run.done.is_set():
+        if run is None or run.done.is_set() or self._kinds[run.kind].gives_way:
             return None
         return MovingFacts(self._kinds[run.kind].words, run.doing, run.doing not in _SERVED_AT)
 
     def begin(self, name: str, arguments: Facts) -> SteppedRun:
         """Begin one. Raises ``TryAgain`` while one is under way, of whatever kind, or the agent stops."""
         kind = self._kinds[name]
+        if not kind.gives_way:
+            self._make_way()
         with self._lock:
             if self._ending.is_set():
                 raise TryAgain(f"begin {kind.words}", self._dataset, "the agent stops", "type it again once it is back")
@@ -139,6 +144,20 @@ class SteppedWork:
         """Wait until it has ended."""
         if self._thread is not None:
             self._thread.join()
+
+    def _make_way(self) -> None:
+        """What gives way ends; also one that a crash left undone, which is ended first."""
+        with self._lock:
+            busy = self._under_way()
+            if busy is None or not busy.gives_way or self._ending.is_set():
+                return
+            if not self._is_running() and not self._goes_on(busy):
+                return
+            run = self._run
+        if run is not None and run.kind == busy.name:
+            run.gives_way.set()
+            run.done.wait()
+        self.join()
 
     def _refused(self, wanted: AnyKind, busy: AnyKind) -> TryAgain:
         doing = self._run.doing if self._run is not None else ""

@@ -21,7 +21,7 @@ from agent.operations import (
 )
 from agent.operations.declaration import Operation
 from agent.operations.elsewhere import offline
-from agent.operations.role_changes import promoting, rejoining, rolling_back, serving, switching, telling
+from agent.operations.role_changes import promoting, rehearsing, rejoining, rolling_back, serving, switching, telling
 
 FAMILIES = (
     reading,
@@ -43,6 +43,7 @@ FAMILIES = (
     switching,
     serving,
     telling,
+    rehearsing,
 )
 
 

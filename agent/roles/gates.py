@@ -13,7 +13,7 @@ from agent.config.values import Hooks, Promote
 from agent.core.commit import Commit
 from agent.core.hold import Hold
 from agent.core.ids import shown_commit
-from agent.core.standing import Verified
+from agent.core.standing import Rehearsed, Verified
 from agent.status.figures import clock_text, span_text, stamp
 from agent.status.promotion import Gate
 
@@ -72,6 +72,7 @@ class StandbyView:
     shortage: str = ""
     seeding: str = ""
     others: tuple[OtherStandby, ...] = field(default=())
+    rehearsed: Rehearsed | None = None
 
 
 def promotion_gates(view: StandbyView) -> tuple[Gate, ...]:
@@ -188,6 +189,16 @@ def _seeding(view: StandbyView) -> Gate:
     return Gate("seeding", not view.seeding, value, "all", view.now, remedy if view.seeding else "")
 
 
+def _rehearsed(view: StandbyView) -> Gate:
+    within, found = view.promote.rehearsed_within, view.rehearsed
+    limit = span_text(within) if within else "not asked"
+    measured = found.time if found is not None else None
+    value = "never" if found is None else f"{'went well' if found.ok else 'failed'} {_ago(view.now - found.time)}"
+    recent = found is not None and found.ok and view.now - found.time <= within * SECOND_NS
+    ok = not within or recent
+    return Gate("rehearsed", ok, value, limit, measured, "" if ok else f"hikae rehearse {view.dataset}")
+
+
 #: One function a gate. A further one is a function more.
 GATES: tuple[Callable[[StandbyView], Gate], ...] = (
     _primary,
@@ -196,6 +207,7 @@ GATES: tuple[Callable[[StandbyView], Gate], ...] = (
     _hold,
     _lag,
     _verified,
+    _rehearsed,
     _ahead,
     _clock_sane,
     _hooks,

@@ -23,6 +23,7 @@ _TELLING = {
         State.BEHIND,
         State.UNTRACKED,
         State.DEGRADED,
+        State.REHEARSING,
         State.SEEDING,
     )
 }
@@ -90,6 +91,7 @@ def _signs(facts: DatasetFacts) -> tuple[tuple[State, bool], ...]:
         (State.BEHIND, facts.behind or _mode(facts, "behind")),
         (State.CATCHUP, _mode(facts, "catchup")),
         (State.DEGRADED, _troubled(facts)),
+        (State.REHEARSING, facts.rehearsing),
         (State.SEEDING, facts.seeding),
         (State.RECONCILING, facts.reconciling),
     )

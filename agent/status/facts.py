@@ -11,7 +11,7 @@ from agent.core.hold import Hold
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.kept import HistoryFacts, VaultFacts
 from agent.core.problem import Problem
-from agent.core.standing import FIRST_SYNC, Pause, PeerStanding, SyncFacts, Verified
+from agent.core.standing import FIRST_SYNC, Pause, PeerStanding, Rehearsed, SyncFacts, Verified
 from agent.status.promotion import PromotionFacts
 from agent.status.state import Role
 
@@ -85,7 +85,7 @@ class DatasetFacts:
     ``primary`` and ``standbys`` are node names; ``commit`` the newest here; ``applied`` what the standby here equals
     (``NOTHING`` on a primary); ``hold`` why apply or capture is held; ``pauses`` what stands still because
     somebody asked for it; ``link_problems`` why peers were lost, beside the ``problems`` of this node's own; ``uncounted`` how
-    many more problems of each code there are than ``problems`` lists; ``last_verify`` the result of the last verify;
+    many more problems of each code there are than ``problems`` lists; ``last_verify`` and ``last_rehearsal`` how those ended;
     ``since_ns`` when the present state began, ``time_ns`` when this was looked at (UTC ns); ``owed`` how many files are not all
     here, or not all at the peer that lacks most; ``history`` what is kept of the past here, None where this node
     keeps none or has not looked yet, and ``history_wanted`` how many seconds of it are configured.
@@ -110,6 +110,8 @@ class DatasetFacts:
     link_problems: tuple[Problem, ...] = ()
     uncounted: Mapping[str, int] = field(default_factory=dict)
     last_verify: Verified | None = None
+    last_rehearsal: Rehearsed | None = None
+    rehearsing: bool = False
     rewound: bool = False
     unconfirmed: bool = False
     inconsistent: bool = False

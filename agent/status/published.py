@@ -8,7 +8,7 @@ from agent.core.commit import Commit
 from agent.core.hold import Hold, on_node
 from agent.core.ids import epoch_of, seq_of
 from agent.core.problem import Problem, kept_path
-from agent.core.standing import NEVER, Pause, Standing, SyncFacts, Verified
+from agent.core.standing import NEVER, Pause, Rehearsed, Standing, SyncFacts, Verified
 from agent.status.derive import dataset_state, pauses_of, serves_here
 from agent.status.facts import DatasetFacts, DiskFacts, MovingFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.figures import stamp
@@ -82,7 +82,7 @@ def _dataset(facts: DatasetFacts, node: str) -> Json:
         ],
         "last_verify": _verify(facts.last_verify),
         "promotion": promotion_json(facts.promotion),
-        "last_rehearsal": None,
+        "last_rehearsal": _rehearsal(facts.last_rehearsal),
         "problems": [_problem(problem) for problem in (*facts.problems, *facts.link_problems)],
         "uncounted": dict(facts.uncounted),
     }
@@ -201,6 +201,20 @@ def _watch(watch: WatchFacts | None) -> Json | None:
         "by_reconcile": watch.by_reconcile,
         "overflows": watch.overflows,
         "last_reconcile": stamp(watch.last_reconcile_ns),
+    }
+
+
+def _rehearsal(result: Rehearsed | None) -> Json | None:
+    if result is None:
+        return None
+    return {
+        "time": stamp(result.time),
+        "ok": result.ok,
+        "commit": number_json(result.commit),
+        "rto_ms": result.rto_ms,
+        "exit": result.exit,
+        "output": shown(result.output),
+        "reason": shown(result.reason),
     }
 
 

@@ -46,6 +46,8 @@ def detail(status: Json, dataset: Json) -> str:
         return _unconfirmed(dataset)
     if state == State.MOVING:
         return moving_text(dataset)
+    if state == State.REHEARSING:
+        return "a rehearsal is under way: what comes is received, and applied when it has ended"
     if state == State.FIRST_SYNC and not _worst(dataset, "error"):
         behind = ", ".join(peer_behind(peer) for peer in dataset["peers"] if peer["connected"])
         return _joined(sync_text(dataset["sync"]) or behind, pace_text(status, dataset))

@@ -32,6 +32,7 @@ class State(StrEnum):
     CATCHUP = "catchup"
     UNTRACKED = "untracked"
     DEGRADED = "degraded"
+    REHEARSING = "rehearsing"
     TRIAL = "trial"
     SEEDING = "seeding"
     RECONCILING = "reconciling"

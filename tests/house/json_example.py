@@ -45,7 +45,8 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
 - `promotion`: null where no standby is kept. Each of `gates` is met (`ok`) or not, as found at `measured`, with what leads on
   (`remedy`). `loss`: changes that the primary announced and that did not arrive (the first of `count`; `bytes` of all), and the
   `seconds` of which nothing was announced (null: not known). `rto_ms`: how long it would take; null: not known.
-- `last_rehearsal`: not in this version.
+- `last_rehearsal`: how `hikae rehearse` ended last here: `{"time", "ok", "commit", "rto_ms", "exit", "output", "reason"}`; `exit`
+  is null where the probe was killed at its deadline. null: there was none.
 """
 
 _HISTORY = """

@@ -50,6 +50,7 @@ def view_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> StandbyV
         hold=facts.hold,
         word=witness.word,
         verified=facts.last_verify,
+        rehearsed=facts.last_rehearsal,
         kept_since=witness.kept_since,
         clock=witness.clock,
         at_boot=witness.at_boot,

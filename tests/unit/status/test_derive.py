@@ -68,7 +68,7 @@ def test_the_public_names_are_those_of_the_contract() -> None:
     """Other programs rely on these strings and their order."""
     expected = (
         "fenced rewound unconfirmed moving inconsistent redo held vault-full disconnected paused first-sync behind catchup "
-        "untracked degraded trial seeding reconciling streaming"
+        "untracked degraded rehearsing trial seeding reconciling streaming"
     )
     assert expected == " ".join(State)
 
