@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
-from agent.cli.output import answer_json, json_option, progress_shown, remark, say
-from agent.core.errors import Refused
+from agent.cli.output import json_option, progress_shown, remark, say
+from agent.cli.role_changes.chosen import chosen, chosen_options, confirm, each_of, reason_options
 from agent.operations.declaration import Json
 from agent.operations.role_changes.rejoining import RejoinRequest
 from agent.status.figures import span_text
@@ -17,10 +17,9 @@ _SAID = 20
 
 
 @click.command()
-@click.argument("dataset")
+@chosen_options
 @click.option("--force", is_flag=True, help="Although a gate is not met.")
-@click.option("--reason", metavar="TEXT", default="", help="Kept with the change of role.")
-@click.option("--approved-by", metavar="NAME", default="", help="Kept with the change of role.")
+@reason_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only say whom it would follow, and what stands in the way.")
 @json_option
@@ -28,34 +27,39 @@ _SAID = 20
 def rejoin(
     context: Context,
     dataset: str,
+    group: str,
+    every: bool,
     force: bool,
     reason: str,
     approved_by: str,
     yes: bool,
     dry_run: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Make this node a standby of the node that was promoted meanwhile.
 
     Typed on the old primary when it is back, or on a standby that received what the new primary did not. What stands only here
     is kept first, as a pinned generation labelled divergence; then the tree is made what the new primary has, by the difference
     alone. A rejoin that is cut short goes on by itself when the agent is back."""
-    request = RejoinRequest(dataset, force, reason=reason, approved_by=approved_by)
-    if dry_run or not yes:
-        plan = context.controls().ask(RejoinRequest(dataset, force, dry_run=True))
-        if dry_run and as_json:
-            answer_json(plan)
-            return
-        _say_plan(dataset, plan)
-        if dry_run:
-            return
-        _confirm(context, dataset, plan)
-    with progress_shown(f"rejoining {dataset}", not as_json) as progress:
-        done = context.controls().ask(request, progress)
-    if as_json:
-        answer_json(done)
-    else:
-        _say_done(dataset, done)
+    names = chosen(context, "rejoin", dataset, group, every)
+
+    def one(name: str) -> Json:
+        if dry_run or not yes:
+            plan = context.controls().ask(RejoinRequest(name, force, dry_run=True))
+            if not (dry_run and as_json):
+                _say_plan(name, plan)
+            if dry_run:
+                return plan
+            question = f"Make the tree of {name} here what {plan['primary']} has?"
+            confirm(context, "rejoin", name, "it changes the tree", question)
+        request = RejoinRequest(name, force, reason=reason, approved_by=approved_by)
+        with progress_shown(f"rejoining {name}", not as_json) as progress:
+            done = context.controls().ask(request, progress)
+        if not as_json:
+            _say_done(name, done)
+        return done
+
+    return each_of(names, one, one=bool(dataset), as_json=as_json)
 
 
 def _say_plan(dataset: str, plan: Json) -> None:
@@ -63,14 +67,6 @@ def _say_plan(dataset: str, plan: Json) -> None:
     for gate in plan["gates"]:
         if not gate["ok"]:
             remark(f"  {gate['name']}: {shown(gate['value'])}; {gate['remedy']}")
-
-
-def _confirm(context: Context, dataset: str, plan: Json) -> None:
-    if not context.person.can_be_asked():
-        reason = "it changes the tree and nobody can be asked here"
-        raise Refused("rejoin", dataset, reason, "add --yes if it is meant")
-    if not context.person.agrees(shown(f"Make the tree of {dataset} here what {plan['primary']} has?")):
-        raise Refused("rejoin", dataset, "not confirmed", "nothing was changed")
 
 
 def _say_done(dataset: str, done: Json) -> None:

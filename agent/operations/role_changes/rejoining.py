@@ -99,7 +99,7 @@ def _refused_unheard(call: DatasetCall) -> Refused:
 def _both_promoted(call: DatasetCall, peer: str, epoch: int) -> Refused:
     """Two nodes reign apart, so neither may go on before a person says which."""
     reason = f"both were promoted: {peer} reigns in epoch {epoch}, which is not higher than that of this node"
-    remedy = f"on the one that is to go on: hikae accept {call.dataset}; then rejoin on the other"
+    remedy = f"on the one that is to go on: hikae serve {call.dataset} --alone; then rejoin on the other"
     return Refused(_OPERATION, call.dataset, reason, remedy)
 
 
