@@ -180,6 +180,13 @@ PROMOTING = _code(
     "A standby was made the primary, and first applies what it has received.",
     "it goes on by itself; if it is held, `hikae status` says by what",
 )
+UNCONFIRMED = _code(
+    "unconfirmed",
+    Where.PRIMARY,
+    _ERROR,
+    "This primary was started, and not every peer has said that no other node was made primary meanwhile. It does not serve.",
+    "start the agents of the peers; or, if no other node was made primary: `hikae serve DATASET --alone`",
+)
 START_FAILED = _code(
     "start-failed",
     Where.PRIMARY,
@@ -214,7 +221,8 @@ FENCED = _code(
     Where.PRIMARY,
     _ERROR,
     "A peer was made the primary in an epoch that does not come before this node's, or an operator stopped it. Nothing is sent.",
-    "`hikae rejoin DATASET` makes it a standby of the peer; or, if this node is to go on: `hikae serve DATASET --alone`",
+    "`hikae rejoin DATASET` makes it a standby of the peer; or, if this node is to go on: `hikae serve DATASET --alone`, or "
+    "`hikae accept DATASET`, which does not ask the others",
 )
 
 # -- capture -------------------------------------------------------------------------------------------------------------

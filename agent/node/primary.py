@@ -32,6 +32,7 @@ from agent.node.disk_reserve import DiskReserve
 from agent.node.measured.measured_feed import MeasuredFeed
 from agent.node.meeting import SAME, not_standby
 from agent.node.reigning.announced import WaitingForPeer
+from agent.node.reigning.confirmation_notice import ConfirmationNotice
 from agent.node.reigning.barrier_desk import BarrierDesk
 from agent.node.reigning.offline import Offline
 from agent.node.reigning.outgoing import Outgoing
@@ -111,6 +112,7 @@ class Primary:
         context.confirmation.reigns(self.reign.epoch)
         if self.reign.mark is not None:
             context.confirmation.is_over()
+        self._awaited = ConfirmationNotice(dataset.name, context.board, around.clock)
         self._confirmed_before = lineage.was_confirmed(home)
         reserve = Reserve((home,), around.clock)
         self._room = DiskReserve("capture", WAITS, dataset.name, reserve, board=context.board, clock=around.clock)
@@ -237,6 +239,7 @@ class Primary:
         self.reign.tell(board)
         self.outgoing.tick()
         self._tell_room()
+        self._awaited.tell(self.unconfirmed_by() if self.reign.mark is None else ())
         if not self._confirmed_before and self.reign.mark is None and not self.unconfirmed_by():
             self._confirmed_before = lineage.keep_confirmed(self._context.around.home(self.dataset))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.core.problem_codes import UNCONFIRMED
 from agent.core.standing import FIRST_SYNC
 from agent.status.figures import clock_text, rate_text, size_text, span_text
 from agent.status.published import Json
@@ -221,6 +222,8 @@ def _unconfirmed(dataset: Json) -> str:
     waited = ", ".join(peer["name"] for peer in dataset["peers"] if not peer["connected"])
     asked = f"{waited} has not confirmed" if waited else "it is not confirmed"
     problem = problem_text(dataset)
+    if any(one["code"] == UNCONFIRMED for one in dataset["problems"]):
+        return problem
     return f"{asked} that no other node was made primary; changes are recorded meanwhile" + (
         f"; {problem}" if problem else ""
     )

@@ -262,7 +262,7 @@ def test_unconfirmed() -> None:
     with filled() as both:
         both.beta.kill()
         both.alpha.restart()
-        must_be("unconfirmed", both, is_state("unconfirmed", "nothing listens"), anything)
+        must_be("unconfirmed", both, is_state("unconfirmed", "has not confirmed"), anything)
 
 
 def test_rewound() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.core.problem_codes import MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED
+from agent.core.problem_codes import MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED, UNCONFIRMED
 from agent.status.figures import clock_text, size_text, span_text
 from agent.status.page.cells import exact_clock
 from agent.status.published import Json
@@ -142,6 +142,8 @@ def _lost(status: Json, dataset: Json, peer: Json) -> Notice:
 
 def _unconfirmed(dataset: Json) -> list[Notice]:
     waited = ", ".join(peer["name"] for peer in dataset["peers"] if not peer["connected"])
+    if any(problem["code"] == UNCONFIRMED for problem in dataset["problems"]):
+        return []
     asked = f"{waited} has not confirmed" if waited else "it is not confirmed"
     return [Notice(f"{asked} that no other node was made primary; changes are recorded meanwhile")]
 
