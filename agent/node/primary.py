@@ -32,8 +32,8 @@ from agent.node.disk_reserve import DiskReserve
 from agent.node.measured.measured_feed import MeasuredFeed
 from agent.node.meeting import SAME, not_standby
 from agent.node.reigning.announced import WaitingForPeer
-from agent.node.reigning.confirmation_notice import ConfirmationNotice
 from agent.node.reigning.barrier_desk import BarrierDesk
+from agent.node.reigning.confirmation_notice import ConfirmationNotice
 from agent.node.reigning.offline import Offline
 from agent.node.reigning.outgoing import Outgoing
 from agent.node.reigning.primary_source import PrimarySource
