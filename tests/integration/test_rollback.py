@@ -28,6 +28,9 @@ start = ["sh", "-c", "echo starts"]
 #: Content that differs from run to run would tell nothing; what matters is that files have one chunk, several, and many parts.
 SIZES = (0, 10, 3_000, 300_000, 6_000_000)
 
+#: Rollbacks that are killed; ``make soak`` has more.
+KILLS = max(6, int(os.environ.get("HIKAE_SOAK_SEEDS", "0")))
+
 
 def _fill(tree: Path, rng: random.Random) -> None:
     for directory in ("a", "b/c", "d", "e"):
@@ -254,7 +257,7 @@ def _killed_after(both: Pair, good: str, seconds: float) -> None:
     typed.wait(60)
 
 
-@pytest.mark.parametrize("round", range(6))
+@pytest.mark.parametrize("round", range(KILLS))
 def test_killed_in_the_middle_it_finishes(both: Pair, seed: int, round: int) -> None:
     """At any moment of any step: the next start goes on, and the tree is what it was, or what it would have been without."""
     rng = random.Random(seed + round)

@@ -104,6 +104,21 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/soak/test_collection_plan.py",),
             seeds=1,
         ),
+        "expire-many": Part(
+            "1,000 of 2,000 generations with a million rows expire in 250 MiB, no commit waits over 100 ms",
+            ("tests/soak/test_expire_many.py",),
+            seeds=1,
+        ),
+        "restore-kills": Part(
+            "a restore killed 100 times and 100 rollbacks killed at any moment: each goes on and ends as it must",
+            (
+                "tests/faults/test_restore_killed.py",
+                "tests/integration/test_rollback.py",
+                "-k",
+                "again_and_again or in_the_middle",
+            ),
+            seeds=100,
+        ),
         "compaction-kills": Part(
             "500 kills in commits, expiry, collections and compactions: nothing kept is damaged",
             ("tests/faults/store/test_kill.py", "-k", "compaction"),

@@ -30,7 +30,7 @@ _MINUTE = 60 * _SECOND
 #: So long every commit stays; of what is older the last one of each second.
 _WHOLE = 10 * _MINUTE
 #: So many go in one upkeep: a commit may wait for it. The next one goes on.
-_AT_ONCE = 500
+_AT_ONCE = 100
 _log = structlog.get_logger("node")
 
 
@@ -63,6 +63,17 @@ def retention_time(reader: Reading, ticks: Ticks) -> RetentionTime:
     return RetentionTime(now, Ticks(wall, since_boot, boot)).moved(ticks)
 
 
+@dataclass(frozen=True, slots=True)
+class _Released:
+    """What was found of ``generations``, as they were at so many ``moves``, by these ``rules`` and this history (ns): see
+    ``retention.releases``."""
+
+    moves: int
+    rules: tuple[Generations, int]
+    generations: list[Generation]
+    found: list[tuple[int, Generation]]
+
+
 class GenerationKeeper:
     """Of one standby. Every method that is given the catalog is for who holds its writing side, between two commits. ``dataset``:
     as it is configured now, read at each use."""
@@ -73,8 +84,7 @@ class GenerationKeeper:
         #: For status; as it was when it was looked at last. Replaced as a whole.
         self.history: HistoryFacts | None = None
         self._notes = GenerationNotes(ticks.clock)
-        #: What was found of the generations as they were at so many moves, by these rules and this history (ns).
-        self._released: tuple[int, tuple[Generations, int], list[tuple[int, Generation]]] | None = None
+        self._released: _Released | None = None
 
     @property
     def _rules(self) -> Generations:
@@ -113,7 +123,10 @@ class GenerationKeeper:
 
     def look(self, reader: Reading) -> None:
         """See what is kept now."""
-        oldest, kept = oldest_readable(reader), reader.generations()
+        self._tell(reader, reader.generations())
+
+    def _tell(self, reader: Reading, kept: Sequence[Generation]) -> None:
+        oldest = oldest_readable(reader)
         reaches = oldest.time if oldest is not None else None
         taken = [one.taken for one in kept]
         self.history = HistoryFacts(
@@ -196,12 +209,23 @@ class GenerationKeeper:
         written down."""
         history = self._dataset().history * _SECOND
         rules = self._rules, history
-        if self._released is None or self._released[:2] != (catalog.generation_moves, rules):
+        known = self._released
+        if known is None or (known.moves, known.rules) != (catalog.generation_moves, rules):
             self._promise(catalog)
-            found = releases(catalog.generations(), self._rules.keep, history)
-            self._released = catalog.generation_moves, rules, found
-            self.look(catalog)
-        return self._released[2]
+            kept = catalog.generations()
+            found = releases(kept, self._rules.keep, history)
+            known = self._released = _Released(catalog.generation_moves, rules, kept, found)
+            self._tell(catalog, kept)
+        return known.found
+
+    def _know_less(self, catalog: Catalog, gone: Sequence[Generation]) -> None:
+        """What is known of all, after these went: no rule kept them, so the others are judged as before."""
+        assert self._released is not None
+        names = {one.name for one in gone}
+        kept = [one for one in self._released.generations if one.name not in names]
+        found = [release for release in self._released.found if release[1].name not in names]
+        self._released = replace(self._released, moves=catalog.generation_moves, generations=kept, found=found)
+        self._tell(catalog, kept)
 
     def _promise(self, catalog: Catalog) -> None:
         promised = [one for was in catalog.generations() if (one := self._promised(was)) != was]
@@ -225,6 +249,7 @@ class GenerationKeeper:
         gone = [one for one in due if one.number not in read][:_AT_ONCE]
         if gone:
             self._drop(catalog, gone)
+            self._know_less(catalog, gone)
             _log.info(
                 "generations that no rule keeps are gone",
                 dataset=self._dataset().name,
@@ -232,7 +257,5 @@ class GenerationKeeper:
                 oldest=gone[0].name,
                 newest=gone[-1].name,
             )
-            self.look(catalog)
-        else:
-            self._look_back(catalog)
+        self._look_back(catalog)
         return catalog.passed_before(now - self._history)
