@@ -28,11 +28,12 @@ _WIRE = re.compile(r"\bbytes_(?:acked|received):(\d+)")
 
 
 @contextmanager
-def agents(base: Path, source: Path) -> Iterator[Pair]:
-    """A pair below ``base`` whose primary protects ``source``, not started; ended afterwards, and everything of it removed."""
+def agents(base: Path, source: Path, extra: str = "") -> Iterator[Pair]:
+    """A pair below ``base`` whose primary protects ``source``, not started; ended afterwards, and everything of it removed.
+    ``extra``: more of its configuration."""
     place = Path(tempfile.mkdtemp(prefix="pair-", dir=base))
     there = Path(tempfile.mkdtemp(prefix="pair-", dir=of_the_other(base)))
-    pair = Pair(place, source=source, standby=there / "standby", states={"beta": there / "state"})
+    pair = Pair(place, extra, source=source, standby=there / "standby", states={"beta": there / "state"})
     try:
         yield pair
         pair.stop()

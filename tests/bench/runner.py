@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
-from bench import changes, delays, expiry, first_syncs, many, mounts, restores
+from bench import changes, delays, expiry, first_syncs, many, mounts, restores, role_changes
 from bench.copies import sshd
 from bench.crew import Failed
 from bench.figures import Row, Spec, unmeasured
@@ -32,6 +32,7 @@ JOBS: Mapping[str, Job] = {
     "restore-small": restores.restore_small,
     "restore-large": restores.restore_large,
     "mount": mounts.mount,
+    "role-changes": role_changes.role_changes,
 }
 
 

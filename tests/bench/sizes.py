@@ -33,6 +33,7 @@ class Sizes:
     mount_bytes: int
     mount_names: int
     mount_runs: int
+    role_runs: int
 
     @property
     def pieces(self) -> int:
@@ -61,6 +62,7 @@ FULL = Sizes(
     mount_bytes=GIB,
     mount_names=100_000,
     mount_runs=3,
+    role_runs=3,
 )
 QUICK = Sizes(
     quick=True,
@@ -83,6 +85,7 @@ QUICK = Sizes(
     mount_bytes=256 * MIB,
     mount_names=5_000,
     mount_runs=2,
+    role_runs=2,
 )
 
 

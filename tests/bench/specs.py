@@ -22,6 +22,7 @@ def jobs(sizes: Sizes) -> Jobs:
         "restore-small": _restore("restore-small", f"{sizes.small_files:,} files of 0.5 to 20 KB"),
         "restore-large": _restore("restore-large", f"one {size_in_words(sizes.large_bytes)} incompressible file"),
         "mount": _mount(sizes),
+        "role-changes": _role_changes(sizes),
     }
 
 
@@ -137,6 +138,15 @@ def _mount(sizes: Sizes) -> tuple[Spec, ...]:
             memory,
             of="ours",
         ),
+    )
+
+
+def _role_changes(sizes: Sizes) -> tuple[Spec, ...]:
+    files = f"of {sizes.many_files:,} files, nothing to converge"
+    return (
+        Spec("promote", f"promote a standby {files}: its own steps", "", limit=1.0, of="ours"),
+        Spec("rejoin", f"rejoin an old primary {files}: until both are equal again", ""),
+        Spec("switchover", f"switch over to a standby {files}: its own steps", ""),
     )
 
 

@@ -23,6 +23,7 @@ _TINY = replace(
     vault_changes=2,
     many_files=60,
     many_runs=1,
+    role_runs=1,
 )
 
 
