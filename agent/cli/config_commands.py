@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING
 
@@ -47,13 +47,23 @@ def check(context: Context, dataset: str | None, as_json: bool) -> None:
     if dataset is not None:
         _list_files(settings, dataset, as_json)
         return
-    warnings = [*settings.warnings, *startability, *ignored_primaries(settings)]
+    warnings = [*settings.warnings, *startability, *ignored_primaries(settings), *_starting_at_boot(settings)]
     if as_json:
         answer_json({"ok": True, "files": list(settings.source_files), "warnings": warnings})
         return
     _warn(warnings)
     count = len(settings.datasets)
     say(f"{', '.join(settings.source_files)}: good, {count} dataset{'' if count == 1 else 's'} on {settings.node.name}")
+
+
+def _starting_at_boot(settings: Settings) -> Iterator[str]:
+    """A sentence for each dataset whose application the service manager would start by itself."""
+    from agent.steps.at_boot import ask_systemctl, boot_remedy, boot_sentence, enabled_units, started_units
+
+    for dataset in settings.datasets:
+        units = enabled_units(started_units(dataset.hooks.start), ask_systemctl)
+        if units:
+            yield f"dataset[{dataset.name}].hooks.start: {boot_sentence(dataset.name, units)}; {boot_remedy(units)}"
 
 
 @config.command(name="show")

@@ -187,6 +187,13 @@ UNCONFIRMED = _code(
     "This primary was started, and not every peer has said that no other node was made primary meanwhile. It does not serve.",
     "start the agents of the peers; or, if no other node was made primary: `hikae serve DATASET --alone`",
 )
+STARTS_AT_BOOT = _code(
+    "starts-at-boot",
+    Where.EITHER,
+    _WARNING,
+    "What the start hook starts would start at boot by itself: an old primary would serve before it is fenced.",
+    "`systemctl disable UNIT`: hikae starts it where the node may serve",
+)
 START_FAILED = _code(
     "start-failed",
     Where.PRIMARY,

@@ -47,6 +47,7 @@ from agent.status.facts import DatasetFacts
 from agent.status.for_peers import standing_of
 from agent.status.promotion import PromotionFacts
 from agent.status.state import Role
+from agent.steps.at_boot import BootLook
 from agent.steps.hooks import HookPlace, HookRunner
 from agent.steps.record import Facts, StepsRecord
 from agent.stream.telling import Standings
@@ -84,6 +85,7 @@ class Member:
         self.serving = ReignHooks(lambda: self.dataset, around.node, around.home(dataset), self.board, around.clock)
         self.planned = PlannedSwitchovers(dataset.name, self, around.clock)
         self.roles = RoleJournal(around.home(dataset) / ROLES)
+        self._boot = BootLook(self.board, around.clock)
         self._plan()
         self._was_sending_paused = False
         #: As the files said it when they were last read: its ``primary`` may be one that is none.
@@ -177,6 +179,7 @@ class Member:
             self._verifying.tick(self._kept_here())
             self.stepped.tick()
             self.serving.tick(self._reign_now())
+            self._boot.tick(self.dataset)
             self.planned.tick()
             if self.stepped.running is None:
                 observe(self.roles, self.side, self._around.clock.now_ns())
@@ -319,7 +322,15 @@ class Member:
         side = self.side
         said = side.announced if isinstance(side, Standby) else None
         word, loss = (said.word, said.loss()) if said is not None else (None, NOTHING_KNOWN)
-        return Witness(self.verifies.began, clock, word, loss, answered=heard.answered, others=heard.others)
+        return Witness(
+            self.verifies.began,
+            clock,
+            word,
+            loss,
+            answered=heard.answered,
+            others=heard.others,
+            at_boot=self._boot.units,
+        )
 
     def others(self, ending: threading.Event) -> tuple[NodeAnswer, ...]:
         """What the other nodes of the dataset say of themselves now; who is silent is not among them."""
