@@ -1,7 +1,7 @@
 """Whether what the start hook starts would start at boot by itself: then an old primary serves before anybody can fence it.
 
-Which units a hook starts is read off its words; whether the service manager would start them is what ``systemctl is-enabled`` says
-(systemctl(1)).
+Which units a hook starts is read off its words; whether the service manager would start them is what ``systemctl is-enabled``
+says (systemctl(1)).
 """
 
 from __future__ import annotations
