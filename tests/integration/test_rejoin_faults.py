@@ -175,3 +175,28 @@ def test_a_link_that_is_cut_leaves_both_histories() -> None:
         _is_standby(both)
         eventually(lambda: "seeding" != both.alpha.look()["state"])
         assert stood == _restored(both.alpha, "divergence", both.base / "back")
+
+
+def test_no_chunk_travels_that_the_disk_has() -> None:
+    """Of a tree of 40 MB what was changed comes, and little beside, though the old primary never had a vault."""
+    print(f"seed {SEED}")
+    rng = random.Random(SEED)
+    with pair(UNBRAKED) as both, proxy(both.alpha.port) as link:
+        both.reach_through("beta", "alpha", link.port)
+        (both.source / "huge").write_bytes(rng.randbytes(40 << 20))
+        _parted(both, rng)
+        with (both.target / "huge").open("r+b") as file:
+            file.seek(20 << 20)
+            file.write(rng.randbytes(50_000))
+        (both.target / "d2").rename(both.target / "moved")
+        both.beta.json("reconcile", "web")
+        both.alpha.start()
+        both.alpha.up()
+        both.alpha.told("fenced")
+        before = link.carried
+        both.alpha.json("rejoin", "web", "--yes")
+        _is_standby(both)
+        moved = link.carried - before
+        changed = 20 * 15_007 + 300_000 + 100_000 + 50_000
+        print(f"{moved:,} bytes for {changed:,} that were changed")
+        assert moved <= 3 * changed + 200 * 60 + (2 << 20)
