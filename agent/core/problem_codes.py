@@ -71,14 +71,15 @@ CLOCK = _code(
     Where.NODE,
     _WARNING,
     "The clock of this node and that of a peer are far apart, or this node's was set by much. Commits carry the primary's time.",
-    "compare `timedatectl` on both nodes, and set the clock that is wrong",
+    "`timedatectl` on both nodes, beside a watch that is right; set the clock that is wrong, hikae goes on meanwhile",
 )
 DISK_FILLING = _code(
     "disk-filling",
     Where.NODE,
     _WARNING,
     "A disk that the node writes on has less than twice its reserve, or reaches it within a day at the last hour's rate.",
-    "free space there, enlarge it, or find what grows (`hikae status` names the disk)",
+    "enlarge it (`hikae status` names the disk), or move away what is not hikae's; of what hikae keeps: `hikae generations "
+    "expire DATASET --simulate`, a shorter `history`, a `vault_limit`; never delete there by hand",
 )
 
 # -- a dataset, on either node -------------------------------------------------------------------------------------------
@@ -361,7 +362,7 @@ STANDBY_GONE = _code(
     Where.STANDBY,
     _ERROR,
     "The standby's directory is gone.",
-    "mount its filesystem again; or, to fill the directory anew: `hikae resync DATASET --standby`",
+    "mount its filesystem again; or, if it was deleted: `hikae resync DATASET --standby` (fills it from the vault there)",
 )
 STANDBY_REPLACED = _code(
     "standby-replaced",

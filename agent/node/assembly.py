@@ -87,6 +87,7 @@ class Node:
             self._moved,
             Clocks(clock),
             self._guard,
+            self.board,
         )
         self.members = Roster(settings, self._around)
         self._disks = Disks(self._written_on, self.board, clock)
@@ -281,12 +282,15 @@ class Node:
             return
         severity = Severity.WARNING if days >= 0 else Severity.ERROR
         message = (
-            f"the certificate of {identity.name} ends in {days} days, then nothing is replicated any more"
+            f"the certificate of {identity.name} ends in {days} days: then its peers refuse it, and nothing is replicated to "
+            "it or from it"
             if days >= 0
             else "the certificate has expired"
         )
+        files = self._settings.tls
         remedy = (
-            f"hikae pki renew {identity.name}, where the authority's key is; copy both files here, no restart is needed"
+            f"copy a new one over {files.cert} and {files.key}, no restart is needed; it is made where the authority's key is "
+            f"(DIR/ca.key): hikae pki renew {identity.name} --dir DIR"
         )
         self.board.put(Problem(CERTIFICATE, severity, now, b"", message, remedy))
 

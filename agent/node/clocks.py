@@ -14,7 +14,8 @@ from agent.status.figures import span_text
 #: After a step of our own clock a peer that is connected is compared with again within this, in seconds; nothing is said before.
 COMPARED_WITHIN = 15.0
 _REMEDY = (
-    "compare the output of timedatectl on both nodes, and set the clock that is wrong; commits carry the primary's time"
+    "one of the two is wrong: timedatectl on both nodes, beside a watch that is right; set the clock that is wrong, hikae goes "
+    "on meanwhile (moments of the past, as in --at, are named in the primary's time)"
 )
 
 

@@ -27,8 +27,8 @@ class Surroundings:
     """The node around a dataset. ``changed`` is called when status should be published soon, ``moved`` when a commit or a
     position came, which is published with others of its kind; any thread, cheap. ``clocks``: this node's clock beside those of
     its peers. ``in_force``: the configuration that runs now; reading it again may replace it. ``freezing``: what freezes the
-    filesystems of this node's trees; ``verify_slot``, ``check_slot``: one standby at a time is verified by schedule, and one
-    vault."""
+    filesystems of this node's trees; ``board``: what is wrong with the node itself;
+    ``verify_slot``, ``check_slot``: one standby at a time is verified by schedule, and one vault."""
 
     in_force: Callable[[], Settings]
     clock: Clock
@@ -38,6 +38,7 @@ class Surroundings:
     moved: Callable[[], None]
     clocks: Clocks
     freezing: Freezing
+    board: ProblemBoard
     verify_slot: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
     check_slot: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
 

@@ -23,7 +23,9 @@ def why_unreachable(peer: str, address: str, files: TlsFiles, told: str) -> Hika
             plain.settimeout(_SECONDS)
             return _handshake(peer, address, files, plain, told)
     except ConnectionRefusedError:
-        return _unreachable(peer, f"nothing listens at {address}", "start the agent there, or correct the address")
+        return _unreachable(
+            peer, f"nothing listens at {address}", f"on {peer}: systemctl start hikae; or correct its address here"
+        )
     except socket.gaierror:
         return _unreachable(peer, f"the name in {address} cannot be resolved", "correct the address of the peer")
     except TimeoutError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agent.core.hold import Hold
 from agent.core.kept import KeptPast
 from agent.core.problem import Problem, Severity, kept_path
-from agent.core.problem_codes import CONFIG_DIFFERS, VERSION
+from agent.core.problem_codes import CLOCK, CONFIG_DIFFERS, VERSION
 from agent.core.standing import Standing, SyncFacts, Trouble
 from agent.status.derive import own_state
 from agent.status.facts import DatasetFacts
@@ -15,14 +16,15 @@ from agent.status.state import State, rank
 from agent.status.text import shown
 
 #: What both nodes find when they meet: each knows it by itself.
-_BOTH_KNOW = frozenset({CONFIG_DIFFERS, VERSION})
+_BOTH_KNOW = frozenset({CLOCK, CONFIG_DIFFERS, VERSION})
 
 _HOUR = 3600 * 10**9
 
 
-def standing_of(facts: DatasetFacts, peer: str) -> Standing:
-    """How the dataset stands here, for ``peer``: this node's own side of it, and the first sync of that peer."""
-    problems = [problem for problem in facts.problems if problem.code not in _BOTH_KNOW]
+def standing_of(facts: DatasetFacts, peer: str, of_node: Sequence[Problem] = ()) -> Standing:
+    """How the dataset stands here, for ``peer``: this node's own side of it, and the first sync of that peer. ``of_node``: what
+    is wrong with the node itself, such as its disk or its certificate: it ends the replication of every dataset."""
+    problems = [problem for problem in (*facts.problems, *of_node) if problem.code not in _BOTH_KNOW]
     return Standing(
         state=_state_for(facts, peer).value,
         hold=_hold(facts.hold),

@@ -129,8 +129,9 @@ class StandbyRoot:
             raise Held(
                 STANDBY_GONE,
                 self.path,
-                "the standby's directory is gone",
-                f"mount its filesystem again; or, to fill the directory anew: hikae resync {self._place.dataset} --standby",
+                f"the standby's directory {self.path} is gone",
+                f"mount its filesystem again; or, if it was deleted: hikae resync {self._place.dataset} --standby (fills it from "
+                "the vault here)",
             )
         try:
             os.mkdir(self.path, 0o700)

@@ -20,6 +20,10 @@ _LOOK_SECONDS, _HOUR, _LEAST_SECONDS = 10.0, 3600.0, 600.0
 _SOON = 24 * 3600.0
 #: So little beyond the reserve is told whatever the rate is.
 _LITTLE = 2
+_REMEDY = (
+    "enlarge it, or move away what is not hikae's; of what hikae keeps: hikae generations expire DATASET --simulate, a shorter "
+    "history or a vault_limit in the configuration; never delete there by hand"
+)
 
 
 def seconds_until_reserve(samples: Sequence[tuple[float, int]], reserve: int) -> float | None:
@@ -99,13 +103,12 @@ class Disks:
         if not said:
             self._board.clear(DISK_FILLING)
             return
-        remedy = "free space there, enlarge it, or find what grows"
-        self._board.put(Problem(DISK_FILLING, Severity.WARNING, self._clock.now_ns(), b"", "; ".join(said), remedy))
+        self._board.put(Problem(DISK_FILLING, Severity.WARNING, self._clock.now_ns(), b"", "; ".join(said), _REMEDY))
 
     def _trouble(self, fact: DiskFacts) -> str:
         left_until = max(fact.free - fact.reserve, 0)
         free = (
-            f"{fact.path} is nearly full: {size_text(left_until)} until nothing more is received and captured "
+            f"{fact.path} is nearly full: {size_text(left_until)} until this node takes in no more changes "
             f"({size_text(fact.free)} free, {size_text(fact.reserve)} of it a reserve)"
         )
         left = None if fact.full_at_ns is None else (fact.full_at_ns - self._clock.now_ns()) / 1e9

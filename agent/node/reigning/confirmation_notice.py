@@ -35,5 +35,5 @@ class ConfirmationNotice:
             f"{silent} has not confirmed that no other node was made primary; changes are recorded, and nothing serves"
         )
         alone = f"hikae serve {self._dataset} --alone"
-        remedy = f"start the agent there; or, if no other node was made primary: {alone}"
+        remedy = f"see that {silent} runs and is reached; or, if no other node was made primary: {alone}"
         return Problem(UNCONFIRMED, Severity.ERROR, since, b"", message, remedy)

@@ -26,7 +26,7 @@ def dataset_page(status: Json, dataset: Json, width: int) -> Text:
         ("Remarks", remarks_of(status, dataset)),
     ):
         if notices:
-            lines += [Text(""), Text(title, "bold"), *_bullets(notices, width)]
+            lines += [Text(""), Text(title, "bold"), *_bullets(notices, status["node"], width)]
     return Text("\n").join(lines)
 
 
@@ -43,13 +43,15 @@ def _labelled(label: str, sentence: str, width: int) -> list[Text]:
     return [Text(f"{label:<{_LABEL}}{first.strip()}"), *(Text(line) for line in rest)]
 
 
-def _bullets(notices: list[Notice], width: int) -> list[Text]:
+def _bullets(notices: list[Notice], node: str, width: int) -> list[Text]:
     lines = []
     for notice in notices:
         if notice.sentence:
             first, *rest = wrapped(shown(sentence_of(notice)), width, "    ")
             lines += [Text(f"  - {first.strip()}"), *(Text(line) for line in rest)]
-        lines += [Text(line, "bold") for line in wrapped(shown(remedy_of(notice)), width, "    ") if notice.remedy]
+        lines += [
+            Text(line, "bold") for line in wrapped(shown(remedy_of(notice, node)), width, "    ") if notice.remedy
+        ]
     return lines
 
 

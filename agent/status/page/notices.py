@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from agent.core.problem_codes import MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED, UNCONFIRMED
@@ -205,7 +206,18 @@ def _problem(status: Json, kind: list[Json], uncounted: int) -> Notice:
     where = f"{first['path']}: " if first["path"] else ""
     more = f", and {count - 1:,} more such" if count > 1 and not first.get("count") else ""
     since = f" (since {clock_text(first['since'], status['clock'])}{more})" if first["since"] else more
-    return Notice(f"{where}{first['message']}{since}", first["remedy"])
+    on, remedy = _placed(first["remedy"])
+    return Notice(f"{where}{first['message']}{since}", remedy, on)
+
+
+#: How a remedy begins that is typed on another node than the one that shows it.
+_PLACE = re.compile(r"on ([A-Za-z0-9][\w.-]*): ")
+
+
+def _placed(remedy: str) -> tuple[str, str]:
+    """The node that a remedy names in front, "" where it names none, and the rest."""
+    place = _PLACE.match(remedy)
+    return (place[1], remedy[place.end() :]) if place else ("", remedy)
 
 
 def _peer_notices(dataset: Json, which: str) -> list[Notice]:

@@ -24,7 +24,7 @@ _STYLES = {Grade.GOOD: "green", Grade.WATCH: "yellow", Grade.BAD: "bold red"}
 def status_page(status: Json, width: int) -> Text:
     """The page in lines of at most ``width`` cells, with styles that a terminal shows as colour. Nothing in it can move a
     cursor."""
-    lines = [head(status, width), *_paragraphs(node_notices(status), width, "")]
+    lines = [head(status, width), *_paragraphs(node_notices(status), status["node"], width, "")]
     datasets = sorted_datasets(status)
     if not datasets:
         lines += [Text(line) for line in wrapped(_NONE, width, "")]
@@ -51,7 +51,7 @@ def _table(status: Json, datasets: list[Json], width: int) -> list[Text]:
         style = _STYLES[grade_of(State(dataset["state"]))]
         lines += [_line(row, places, widths, style) for row in rows[dataset["name"]]]
         notices = notices_of(status, dataset)
-        lines += _paragraphs(notices[:_SHOWN], width, "  ")
+        lines += _paragraphs(notices[:_SHOWN], status["node"], width, "  ")
         if len(notices) > _SHOWN:
             more = f"And {len(notices) - _SHOWN:,} more:  hikae status {shown(dataset['name'])}"
             lines += [Text(line) for line in wrapped(more, width)]
@@ -73,13 +73,15 @@ def _style(place: int, style: str) -> str | None:
     return {"DATASET": "bold", "STATE": style}.get(COLUMNS[place].title)
 
 
-def _paragraphs(notices: list[Notice], width: int, indent: str) -> list[Text]:
+def _paragraphs(notices: list[Notice], node: str, width: int, indent: str) -> list[Text]:
     """Each notice: the sentence, then the remedy on lines of its own."""
     lines = []
     for notice in notices:
         if notice.sentence:
             lines += [Text(line) for line in wrapped(shown(sentence_of(notice)), width, indent)]
-        lines += [Text(line, "bold") for line in wrapped(shown(remedy_of(notice)), width, indent) if notice.remedy]
+        lines += [
+            Text(line, "bold") for line in wrapped(shown(remedy_of(notice, node)), width, indent) if notice.remedy
+        ]
     return lines
 
 
@@ -88,11 +90,11 @@ def sentence_of(notice: Notice) -> str:
     return notice.sentence if notice.sentence.endswith((".", "?", "!")) else f"{notice.sentence}."
 
 
-def remedy_of(notice: Notice) -> str:
-    """What to do, with the node in front where it is another: ``On beta:  hikae resume web``, ``If it was, on beta:  …``."""
-    if notice.when:
-        return f"{notice.when}, on {notice.on}:  {notice.remedy}"
-    return f"On {notice.on}:  {notice.remedy}" if notice.on else f"To do:  {notice.remedy}"
+def remedy_of(notice: Notice, node: str) -> str:
+    """What to do, with the node to do it on in front, ``node`` where none is named: ``On beta:  hikae resume web``,
+    ``If it was, on beta:  …``."""
+    on = notice.on or node
+    return f"{notice.when}, on {on}:  {notice.remedy}" if notice.when else f"On {on}:  {notice.remedy}"
 
 
 def _foot(status: Json, width: int) -> list[Text]:

@@ -59,7 +59,7 @@ def below(**more: Any) -> list[str]:
                 "  If it was, on alpha:  hikae accept web",
             ],
         ),
-        ({"pauses": (Pause("send", NOW),)}, ["  sending is paused until 04:15.", "  To do:  hikae resume web"]),
+        ({"pauses": (Pause("send", NOW),)}, ["  sending is paused until 04:15.", "  On alpha:  hikae resume web"]),
         (
             {"sync": SyncFacts(FIRST_SYNC, 1 << 30, 4 << 30, 12_000, 50_000, 125.0)},
             ["  first sync: 25 %, 1.0 GiB of 4.0 GiB, 12,000 of 50,000 entries, about 2 min", "  5 s left."],
@@ -155,7 +155,11 @@ def below(**more: Any) -> list[str]:
                 "peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="steady"),),
                 "problems": (a_problem(path=b"x"),),
             },
-            ["  sending waits until 05:15.", "  x: unreadable message (since 04:14).", "  To do:  unreadable remedy"],
+            [
+                "  sending waits until 05:15.",
+                "  x: unreadable message (since 04:14).",
+                "  On alpha:  unreadable remedy",
+            ],
         ),
         (
             {
@@ -164,9 +168,9 @@ def below(**more: Any) -> list[str]:
             },
             [
                 "  x: unreadable message (since 04:14).",
-                "  To do:  unreadable remedy",
+                "  On alpha:  unreadable remedy",
                 "  watch message (since 04:14).",
-                "  To do:  watch remedy",
+                "  On alpha:  watch remedy",
             ],
         ),
     ],
@@ -204,6 +208,25 @@ def test_what_waits_for_an_operator_is_not_applied_now() -> None:
     """Received a second ago and held: the row says when the standby stood still."""
     held = a_peer(received_ns=NOW, applied_ns=NOW - 10**9, told=PeerStanding(Standing("held", Hold("c", "why")), NOW))
     assert lines(a_node(a_dataset(peers=(held,))))[2].split()[4:7] == ["now", "04:14:59", "!"]
+
+
+def test_what_ends_replication_there_is_told_here() -> None:
+    """A node whose disk fills, or whose certificate ends, says so to its peers; what both know by themselves it does not."""
+    of_node = [a_problem("clock"), a_problem("disk-filling")]
+    told = standing_of(a_dataset(role=Role.STANDBY), "alpha", of_node)
+    assert (1, 0) == (told.warnings, told.errors)
+    assert below(peers=(a_peer(told=PeerStanding(told, NOW)),)) == [
+        "  beta says: disk-filling message.",
+        "  On beta:  disk-filling remedy",
+    ]
+
+
+def test_a_remedy_that_names_its_node_stands_below_that_node() -> None:
+    """Never below the node that shows it."""
+    away = a_problem(
+        "disconnected", Severity.ERROR, message="nothing listens", remedy="on beta-2: systemctl start hikae"
+    )
+    assert "  On beta-2:  systemctl start hikae" == below(peers=(), problems=(away,))[-1]
 
 
 def test_a_standby_that_does_not_keep_pace_says_so() -> None:
@@ -257,7 +280,7 @@ def test_problems_of_one_kind_are_one_notice() -> None:
     )
     assert below(problems=problems, uncounted={"unreadable": 100})[:2] + below(problems=problems)[-1:] == [
         "  f0: unreadable message (since 04:14, and 105 more such).",
-        "  To do:  unreadable remedy",
+        "  On alpha:  unreadable remedy",
         "  And 1 more:  hikae status web",
     ]
 
@@ -294,7 +317,7 @@ def test_a_link_problem_is_the_lost_connection() -> None:
     trouble = a_problem("disconnected", Severity.ERROR, message="beta: connection refused", remedy="start it")
     assert below(peers=(a_peer(connected=False, mode=""),), link_problems=(trouble,)) == [
         "  beta: connection refused (since 04:14).",
-        "  To do:  start it",
+        "  On alpha:  start it",
     ]
 
 
@@ -306,7 +329,7 @@ def test_unconfirmed_says_by_whom_and_what_goes_on() -> None:
         "  beta has not confirmed that no other node was made primary; changes are",
         "  recorded meanwhile.",
         "  beta: nothing listens (since 04:14).",
-        "  To do:  start it",
+        "  On alpha:  start it",
     ]
 
 
@@ -378,7 +401,7 @@ def test_the_long_form_says_all() -> None:
         "",
         "Remarks",
         "  - x: socket-skipped message (since 04:14).",
-        "    To do:  socket-skipped remedy",
+        "    On alpha:  socket-skipped remedy",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,9 @@ def test_an_unmounted_or_replaced_standby_is_never_written_into(tmpfs_dir: Path)
         applier.checkpoint()
         away = it.base / "away"
         it.root.rename(away)
-        assert "standby-gone" == _held(applier)
+        with pytest.raises(Held, match=re.escape(f"the standby's directory {it.root} is gone")) as gone:
+            applier.prepare()
+        assert "standby-gone" == gone.value.code
         it.root.mkdir()
         assert "standby-replaced" == _held(applier)
         it.dies(applier)
