@@ -441,6 +441,13 @@ PROBE_FAILED = _code(
     "The probe of the last rehearsal said that the standby would not serve.",
     "mend what it found; a `hikae rehearse DATASET` that goes well ends this",
 )
+REHEARSAL_OVERDUE = _code(
+    "rehearsal-overdue",
+    Where.STANDBY,
+    _WARNING,
+    "The last rehearsal of the standby is more than two of its intervals ago, or there was none for so long.",
+    "`hikae rehearse DATASET` on the standby's node; one that comes to its end ends this",
+)
 AHEAD = _code(
     "ahead-of-primary",
     Where.STANDBY,

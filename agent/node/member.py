@@ -27,6 +27,7 @@ from agent.node.promoting.promotability import NOTHING_KNOWN, Witness, promotion
 from agent.node.promoting.world import asked_anew, promotion_kind
 from agent.node.rehearsing.last_rehearsal import LastRehearsal
 from agent.node.rehearsing.rehearsal_world import rehearsal_kind
+from agent.node.rehearsing.scheduled_rehearsal import ScheduledRehearsal
 from agent.node.reigning.rolling_back import rollback_kind
 from agent.node.reigning.serving import START, ReignHooks, ReignNow
 from agent.node.rejoining.rejoin_kind import rejoin_kind
@@ -42,6 +43,7 @@ from agent.roles.assignment import Assignment, assign, told_ignored
 from agent.roles.confirmation import Confirmation
 from agent.roles.journal import ROLES, RoleJournal
 from agent.roles.record import ROLE, RoleRecord, read_record, write_record
+from agent.roles.rehearsal.steps import KIND as REHEARSAL
 from agent.status.derive import dataset_state
 from agent.status.facts import DatasetFacts
 from agent.status.for_peers import standing_of
@@ -73,6 +75,7 @@ class Member:
         self.verifies.open()
         self.rehearsals = LastRehearsal(dataset.name, around.home(dataset), self.board)
         self._verifying = ScheduledVerify(dataset, self.verifies, self.board, around.clock, around.verify_slot)
+        self._rehearsing = ScheduledRehearsal(self.rehearsals, self.board, around.clock, self._begin_rehearsal)
         self._around = around
         self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended=self._ended)
         self._tending = threading.RLock()
@@ -177,6 +180,7 @@ class Member:
             self._end_pauses()
             self._reconcile_if_due()
             self._verifying.tick(self._kept_here())
+            self._rehearse_if_due()
             self.stepped.tick()
             self.serving.tick(self._reign_now())
             self._boot.tick(self.dataset)
@@ -407,6 +411,15 @@ class Member:
     def _end_pauses(self) -> None:
         if self.pauses.paused(SEND) != self._was_sending_paused or self.role is Role.STANDBY:
             self.steer()
+
+    def _rehearse_if_due(self) -> None:
+        side, probe = self._kept_here(), self.dataset.hooks.probe
+        if side is not None:
+            ready = side.is_settled and probe is not None and side.loop.facts().hold is None
+            self._rehearsing.tick(self.dataset, self.verifies.began, ready=ready)
+
+    def _begin_rehearsal(self) -> None:
+        self.stepped.begin(REHEARSAL, {"dataset": self.dataset.name})
 
     def _kept_here(self) -> Standby | None:
         side = self.side

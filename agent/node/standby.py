@@ -267,6 +267,12 @@ class Standby:
         self.rehearses = begin
         self.steer()
 
+    def require_no_rehearsal(self, operation: str) -> None:
+        """Raises ``TryAgain`` while a view of the standby is tried: what it stands on must not change."""
+        if self.rehearses:
+            reason, remedy = "a rehearsal is under way", "type it again when it has ended: hikae status"
+            raise TryAgain(operation, self.dataset.name, reason, remedy)
+
     def steer(self) -> None:
         """Let the applier stand still or go on, as the pauses say, and a rehearsal."""
         if self.rehearses or self._context.pauses.paused(APPLY):

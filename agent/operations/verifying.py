@@ -46,6 +46,8 @@ def _only_looks(request: VerifyRequest) -> bool:
 @dataset_operation("verify", VerifyRequest, role=Role.STANDBY, long=True, changes=_repairs, afar=FromAfar(_only_looks))
 def _verify(call: DatasetCall, request: VerifyRequest) -> Json:
     side, told = call.member.standby(), _Told(call.progress)
+    if request.repair:
+        side.require_no_rehearsal("repair the standby")
     vault = _look_at_vault(call, side, request, told)
     report = side.loop.verify(deep=request.deep, progress=told, repair=request.repair, waits=told.waits)
     result = _answer(report, request, vault)

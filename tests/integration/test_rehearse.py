@@ -150,6 +150,8 @@ def test_receiving_goes_on_and_applying_stands_still(both: Pair) -> None:
     eventually(lambda: ["rehearsing"] * 2 == [one.look()["state"] for one in (both.alpha, both.beta)])
     twice = both.beta.run("rehearse", "web")
     assert (75, True) == (twice.returncode, "a rehearsal is under way already" in twice.stderr)
+    repair = both.beta.run("verify", "web", "--repair")
+    assert (75, True) == (repair.returncode, "a rehearsal is under way" in repair.stderr)
     both.beta.kill()
     typed.communicate()
     both.beta.start()

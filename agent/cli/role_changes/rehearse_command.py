@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
-from agent.cli.output import answer_json, commit_text, json_option, progress_shown, remark, say
+from agent.cli.output import commit_text, json_option, progress_shown, remark, say
+from agent.cli.role_changes.chosen import chosen, chosen_options, each_of
 from agent.core.errors import Exit
 from agent.operations.declaration import Json
 from agent.operations.role_changes.rehearsing import RehearseRequest
@@ -14,26 +15,30 @@ from agent.status.text import shown
 
 
 @click.command()
-@click.argument("dataset")
+@chosen_options
 @click.option("--dry-run", is_flag=True, help="Only say what stands in the way.")
 @json_option
 @click.pass_obj
-def rehearse(context: Context, dataset: str, dry_run: bool, as_json: bool) -> int:
+def rehearse(context: Context, dataset: str, group: str, every: bool, dry_run: bool, as_json: bool) -> int:
     """Run the probe on a view of the standby.
 
     Typed on the node that keeps the standby. What comes is received meanwhile and applied afterwards. The probe, of which
     [dataset.hooks] probe names the program, sees the standby at its own path, may write there, and reaches nothing else: no
     network, no socket, no service of this machine. What it wrote is thrown away. Exit code 1 where it is not content."""
-    request = RehearseRequest(dataset, dry_run=dry_run)
-    with progress_shown(f"rehearsing {dataset}", not as_json) as progress:
-        result = context.controls().ask(request, progress)
-    if as_json:
-        answer_json(result)
-    elif dry_run:
-        _say_gates(dataset, result)
-    else:
-        _say_result(dataset, result)
-    return Exit.DONE if dry_run or result["ok"] else Exit.FAILED
+    failed = Exit.DONE
+
+    def one(name: str) -> Json:
+        nonlocal failed
+        with progress_shown(f"rehearsing {name}", not as_json) as progress:
+            result = context.controls().ask(RehearseRequest(name, dry_run=dry_run), progress)
+        if not dry_run and not result["ok"]:
+            failed = Exit.FAILED
+        if not as_json:
+            (_say_gates if dry_run else _say_result)(name, result)
+        return result
+
+    names = chosen(context, "rehearse", dataset, group, every)
+    return max(each_of(names, one, one=bool(dataset), as_json=as_json), failed)
 
 
 def _say_gates(dataset: str, result: Json) -> None:

@@ -64,6 +64,10 @@ class _World:
     def hold(self) -> CommitNumber:
         self._doing("hold")
         side = self._standby()
+        if side.loop.verify_progress() is not None:
+            raise TryAgain(
+                OPERATION, self._member.dataset.name, "a verify is under way", "type it again when it has ended"
+            )
         side.rehearse(begin=True)
         while not side.loop.wait_for(lambda facts: facts.phase is ApplyPhase.PAUSED, _STEP):
             self._look()

@@ -180,6 +180,7 @@ def _standby_back(call: DatasetCall, request: RollbackRequest) -> Json:
             "incomplete": owed,
             "gates": [],
         }
+    side.require_no_rehearsal(_OPERATION)
     side.back.go(commit)
     call.member.steer()
     while not side.loop.wait_for(lambda facts: facts.applied == commit.number, _STEP):

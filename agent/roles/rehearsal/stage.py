@@ -162,8 +162,10 @@ def _begun(request: StageRequest) -> int:
     os.chdir("/")
     words, environment = request["words"], request["environment"]
     os.environ["PATH"] = environment.get("PATH", os.defpath)
-    # In the style of a shell: what cannot be executed is told by what there is to say.
-    return os.posix_spawnp(words[0], words, environment, setsid=True)
+    try:
+        return os.posix_spawnp(words[0], words, environment, setsid=True)
+    except OSError as error:
+        raise StageError(f"the probe {words[0]} cannot be run: {error.strerror}") from error
 
 
 def _build(request: StageRequest) -> None:
@@ -278,6 +280,15 @@ def _writable(lower: int, sides: list[int], target: str) -> None:
 
 
 def _loopback_up() -> None:
+    """In a container that may not do so it is said among the probe's words, and the probe runs without."""
+    try:
+        _raise_loopback()
+    except OSError as error:
+        reason = f"hikae: 127.0.0.1 cannot be reached on this stage ({error.strerror}: CAP_NET_ADMIN)\n"
+        os.write(2, reason.encode())
+
+
+def _raise_loopback() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asks:
         name = b"lo".ljust(16, b"\0")
         found = fcntl.ioctl(asks, _SIOCGIFFLAGS, name + bytes(24))

@@ -11,7 +11,7 @@ from agent.config.values import Hook, Hooks, Promote
 from agent.core.commit import Commit
 from agent.core.hold import Hold
 from agent.core.ids import NOTHING, commit_number
-from agent.core.standing import Verified
+from agent.core.standing import Rehearsed, Verified
 from agent.roles.gates import GATES, LastWord, OtherStandby, PrimarySeen, StandbyView, promotion_gates
 from agent.status.promotion import unmet
 
@@ -41,9 +41,26 @@ def test_a_standby_whose_primary_is_gone_may_be_promoted() -> None:
     assert all(gate.value and gate.limit for gate in gates)
 
 
+MONTHLY = Promote(rehearsed_within=30 * 86400)
+
+
+def rehearsed(days: int, *, ok: bool = True) -> Rehearsed:
+    """A rehearsal so many days ago."""
+    return Rehearsed(NOW - days * 86400 * SECOND, ok, COMMIT.number, 900, 0, "")
+
+
+def test_a_rehearsal_that_is_asked_for() -> None:
+    """One that went well within the time that is configured meets its gate."""
+    view = replace(PROMOTABLE, promote=MONTHLY, rehearsed=rehearsed(29))
+    assert () == unmet(promotion_gates(view))
+
+
 @pytest.mark.parametrize(
     ("name", "more", "value"),
     [
+        ("rehearsed", {"promote": MONTHLY}, "never"),
+        ("rehearsed", {"promote": MONTHLY, "rehearsed": rehearsed(31)}, "went well 31"),
+        ("rehearsed", {"promote": MONTHLY, "rehearsed": rehearsed(1, ok=False)}, "failed"),
         ("primary", {"primary": replace(GONE, connected=True)}, "alpha is connected"),
         ("primary", {"primary": replace(GONE, answered="alpha answers: primary of epoch 3")}, "alpha answers"),
         ("consistent", {"commit": None}, "nothing has been received"),
