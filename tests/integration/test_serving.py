@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.agents import UNBRAKED, Pair, pair
+from fakes.agents import UNBRAKED, Agent, Pair, free_port, pair
 from fakes.eventually import eventually
 from fakes.roles import make_primary, reign
 
@@ -132,6 +132,66 @@ def test_a_primary_that_was_down_during_two_promotions(both: Pair, tmp_path: Pat
     assert "hikae rejoin web" in both.alpha.told("fenced")["remedy"]
     refused = both.alpha.run("serve", "web", "--alone", "--yes")
     assert (3, True) == (refused.returncode, "beta answers: it is the primary" in refused.stderr)
+
+
+def cloned(both: Pair) -> Agent:
+    """A second machine with alpha's name, certificate, state and tree, and an address of its own."""
+    base = both.base / "clone"
+    base.mkdir()
+    clone = Agent(base, "alpha", free_port(), base / "alpha")
+    shutil.copytree(both.alpha.state, clone.state)
+    shutil.copytree(both.source, base / "source")
+    places = {
+        str(both.source): str(base / "source"),
+        f'state_dir = "{both.alpha.state}"': f'state_dir = "{clone.state}"',
+        str(both.alpha.socket): str(clone.socket),
+        f"127.0.0.1:{both.alpha.port}": f"127.0.0.1:{clone.port}",
+    }
+    text = both.alpha.config.read_text()
+    for old, new in places.items():
+        text = text.replace(old, new)
+    clone.config.write_text(text)
+    return clone
+
+
+def test_of_a_node_and_its_clone_one_is_stopped(both: Pair, tmp_path: Path) -> None:
+    """As soon as the standby has what only one of them wrote, the other is rewound, with the ways out; the standby equals one."""
+    eventually(lambda: ["start alpha 1"] == ran(tmp_path))
+    both.alpha.kill(signal.SIGTERM)
+    clone = cloned(both)
+    both.alpha.start()
+    clone.start()
+    try:
+        eventually(lambda: both.alpha.seen() and clone.seen())
+        (both.source / "of the first").touch()
+        (both.base / "clone" / "source" / "of the second").touch()
+        eventually(lambda: "rewound" in {both.alpha.look().get("state"), clone.look().get("state")})
+        stopped = both.alpha if both.alpha.look()["state"] == "rewound" else clone
+        assert "hikae accept web" in stopped.told("rewound")["remedy"]
+        eventually(lambda: "on_fenced alpha fenced" in ran(tmp_path))
+        assert ["on_fenced alpha fenced"] == [one for one in ran(tmp_path) if one.startswith("on_fenced")]
+    finally:
+        clone.kill()
+
+
+def test_a_state_of_an_old_image_serves_nothing(both: Pair, tmp_path: Path) -> None:
+    """The peer has commits of this node that it does not know: its application is stopped, and no start hook runs."""
+    eventually(lambda: ["start alpha 1"] == ran(tmp_path))
+    both.alpha.kill(signal.SIGTERM)
+    shutil.copytree(both.alpha.state, both.base / "old")
+    both.alpha.start()
+    for number in range(3):
+        (both.source / "newer").write_text(str(number))
+        both.mirror()
+    eventually(lambda: ["start alpha 1"] * 2 == ran(tmp_path))
+    both.alpha.kill(signal.SIGTERM)
+    shutil.rmtree(both.alpha.state)
+    (both.base / "old").rename(both.alpha.state)
+    both.alpha.start()
+    assert "hikae accept web" in both.alpha.told("rewound")["remedy"]
+    eventually(lambda: ["start alpha 1", "start alpha 1", "on_fenced alpha fenced"] == ran(tmp_path))
+    refused = both.alpha.run("serve", "web", "--alone", "--yes")
+    assert (3, True) == (refused.returncode, "hikae accept web" in refused.stderr)
 
 
 def test_a_state_directory_that_is_empty_ends_rewound(both: Pair, tmp_path: Path) -> None:
