@@ -109,6 +109,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/soak/test_expire_many.py",),
             seeds=1,
         ),
+        "season": Part(
+            "a year of use by an injected clock, 5 % change a day, default rules: the vault levels off, the forecast was right",
+            ("tests/soak/test_season.py",),
+            seeds=1,
+        ),
         "restore-kills": Part(
             "a restore killed 100 times and 100 rollbacks killed at any moment: each goes on and ends as it must",
             (
