@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ def test_an_old_primary_rejoins_and_its_own_writes_are_kept() -> None:
     with pair(UNBRAKED) as both:
         _fill(both.source, rng)
         both.begin()
+        before = datetime.now(UTC).astimezone()
         kept = _diverge(both, rng)
         _promoted(both.beta, both.home(both.beta), 2)
         _go_on(both.target, rng)
@@ -97,6 +99,8 @@ def test_an_old_primary_rejoins_and_its_own_writes_are_kept() -> None:
         _equal(both, both.beta)
         assert both.alpha.json("verify", "web", "--deep")["equal"]
         eventually(lambda: "seeding" != both.alpha.look()["state"])
+        at = f"{before:%Y-%m-%d %H:%M:%S}"
+        eventually(lambda: 4 == both.alpha.run("restore", "web", "--at", at, "--to", str(both.base / at)).returncode)
         back = _restored(both.alpha, "divergence", both.base / "back")
         assert kept == {path: (back / path).read_bytes() for path in kept}
         assert not (back / "d0" / "f0").exists()

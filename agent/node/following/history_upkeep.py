@@ -70,6 +70,10 @@ class HistoryUpkeep:
         self._horizons: Horizons | None = None
         self._due = 0.0
 
+    def hurry(self) -> None:
+        """How far history is to reach has changed: the next turn asks anew."""
+        self._horizons, self._due = None, 0.0
+
     def turn(self) -> None:
         """A few slices, if it is time. A full disk is waited for, and so is a commit that is staged after all. Raises
         ``StoreFailed``, ``Damaged``."""

@@ -160,6 +160,7 @@ class StandbyCall(Receiver):
 
     def came_back(self, number: CommitNumber, alone: CommitNumber) -> None:
         """See ``Receiver``. What stood was its own, and is a generation: no brake has to save it."""
+        self._standby.upkeep.hurry()  # from now on no moment before is to be read
         commit = self._catalog.commit_at(alone)
         if commit is not None and commit.provenance.kind is CommitKind.DIVERGENCE:
             self._standby.loop.let_pass(number)
