@@ -90,7 +90,7 @@ class DatasetEntry:
     kind: Annotated[Kind, Key('"tree"', "what it is", shared=True)] = "tree"
     group: Annotated[
         DatasetName | None,
-        Key('"shop"', "with which others it changes its role", reopens=True, shared=True, acts=False),
+        Key('"shop"', "with which others it changes its role", reopens=True, shared=True),
     ] = None
     exclude: Annotated[
         tuple[Pattern, ...],

@@ -239,22 +239,19 @@ class Hooks:
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
     start: Annotated[
-        HookOrNone, Key('["systemctl", "start", "shop"]', "starts the application again where it was stopped")
+        HookOrNone,
+        Key('["systemctl", "start", "shop"]', "starts the application where this node may serve as the primary"),
     ] = None
     stop: Annotated[
         HookOrNone, Key('["systemctl", "stop", "shop"]', 'stops the application; "none": there is nothing to stop')
     ] = None
     on_fenced: Annotated[
-        HookOrNone, Key('["systemctl", "stop", "shop"]', "stops it on a node that has met a higher epoch", acts=False)
+        HookOrNone, Key('["systemctl", "stop", "shop"]', "stops it on a node that must not serve any more")
     ] = None
     before_promote: Annotated[HookOrNone, Key('["shop-check"]', "runs before a standby becomes the primary")] = None
     after_promote: Annotated[HookOrNone, Key('["shop-announce"]', "runs after it serves as the primary")] = None
-    before_demote: Annotated[
-        HookOrNone, Key('["shop-drain"]', "runs before a primary becomes a standby", acts=False)
-    ] = None
-    after_demote: Annotated[
-        HookOrNone, Key('["shop-announce"]', "runs after a primary has become a standby", acts=False)
-    ] = None
+    before_demote: Annotated[HookOrNone, Key('["shop-drain"]', "runs before a primary becomes a standby")] = None
+    after_demote: Annotated[HookOrNone, Key('["shop-announce"]', "runs after a primary has become a standby")] = None
     probe: Annotated[
         HookOrNone,
         Key(
