@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from agent.core.ids import Epoch
+from agent.stream.guards import EVERY_GUARD, RoleGuards
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,9 @@ class Confirmed:
     known: bool = True
 
 
-def lacking(peers: Collection[str], said: Confirmed) -> tuple[str, ...]:
+def lacking(peers: Collection[str], said: Confirmed, guards: RoleGuards = EVERY_GUARD) -> tuple[str, ...]:
     """The peers whose word this primary still waits for before it may serve; none: it may."""
-    if said.alone or (not said.waits and said.known):
+    if said.alone or (not said.waits and said.known) or not guards.confirmed:
         return ()
     return tuple(sorted(name for name in peers if name not in said.by))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from agent.core.ids import CommitNumber, Epoch
+from agent.stream.guards import EVERY_GUARD, RoleGuards
 from agent.stream.locator import CommitMark, Locator
 from agent.stream.receiving.epochs import newest_of, unbelieved
 
@@ -39,15 +40,18 @@ class WhatIsHere:
     newest: CommitMark | None
 
 
-def judge_caller(speaker: str, epoch: Epoch, locator: Locator, here: WhatIsHere) -> CallerStanding:
+def judge_caller(
+    speaker: str, epoch: Epoch, locator: Locator, here: WhatIsHere, guards: RoleGuards = EVERY_GUARD
+) -> CallerStanding:
     """``speaker`` is who its certificate says; ``locator``: the commits that it names of its own."""
     newest = here.newest
     number = newest.number if newest is not None else None
-    if speaker not in here.nodes or unbelieved(speaker, epoch, here.lineage, number) is not None:
+    if speaker not in here.nodes or unbelieved(speaker, epoch, here.lineage, number, guards) is not None:
         return CallerStanding.STRANGER
     if epoch.number <= max(_FIRST, newest_of(here.lineage).number):
         return CallerStanding.STRANGER
-    return CallerStanding.FOLLOWED if newest is None or knows(locator, newest) else CallerStanding.BEHIND
+    has_all = newest is None or knows(locator, newest) or not guards.ahead_stays
+    return CallerStanding.FOLLOWED if has_all else CallerStanding.BEHIND
 
 
 def knows(locator: Locator, mark: CommitMark) -> bool:

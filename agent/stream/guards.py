@@ -17,7 +17,9 @@ class RoleGuards:
     ``higher_fences``: a peer's higher epoch ends ours. ``same_id``: so does an equal number with another id. ``owner_speaks``: an
     epoch is believed of nobody but its owner. ``stale_refused``: a standby takes nothing from a reign that is over.
     ``ahead_rewinds``: commits of our own epoch that only a peer has end ours. ``all_kept``: who is fenced keeps every higher
-    epoch that it meets."""
+    epoch that it meets. ``confirmed``: a primary serves once its peers have said that they know no higher one. ``ahead_stays``: a
+    standby follows no new primary by itself that lacks what is here. ``same_state``: a place is handed over to who has the very
+    state. ``next_reign``: it is taken over in the epoch that follows what was met."""
 
     own_reign: bool = True
     above_all: bool = True
@@ -27,6 +29,10 @@ class RoleGuards:
     stale_refused: bool = True
     ahead_rewinds: bool = True
     all_kept: bool = True
+    confirmed: bool = True
+    ahead_stays: bool = True
+    same_state: bool = True
+    next_reign: bool = True
 
 
 EVERY_GUARD = RoleGuards()

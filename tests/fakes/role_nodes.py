@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.core.commit import Commit
+from agent.core.errors import Refused
 from agent.core.ids import NO_EPOCH, NOTHING, CommitNumber, Epoch, commit_number, epoch_of, seq_of
+from agent.roles.confirmation import Confirmed, lacking
 from agent.roles.lineage import reign_of
+from agent.roles.new_primary import CallerStanding, WhatIsHere, judge_caller
 from agent.roles.record import RoleRecord, keeps_with
 from agent.roles.rewound import Rewound, proven_again, proven_mark
+from agent.roles.switchover.steps import StandsAt, is_equal
+from agent.roles.switchover.taking_over import require_followed
 from agent.status.state import Role
 from agent.stream.footing import LineageBroken, Verdict, fences, judge_commit, judge_welcome
 from agent.stream.guards import RoleGuards
@@ -108,6 +113,12 @@ class RoleNode:
         #: By peer: what its call was opened with, as the caller and as who is called.
         self.calls: dict[str, Hello] = {}
         self.answered: dict[str, Hello] = {}
+        #: The node that it switches over to, whose application is stopped for that; "" where it does not.
+        self.stopped_for = ""
+        self.asked = b""
+        #: So often was it opened; and the reign that it followed by itself, by nobody's word.
+        self.openings = 0
+        self.followed: Epoch | None = None
         self._first, self._nodes, self._tokens, self._guards = first, tuple(nodes), tokens, guards
 
     # --- what it is
@@ -149,16 +160,19 @@ class RoleNode:
         self._open()
 
     def crash(self) -> None:
-        self.is_up = self.serves = self.alone = False
+        self.is_up = False
+        self._forget()
+
+    def _forget(self) -> None:
+        self.serves = self.alone = False
+        self.stopped_for, self.asked = "", b""
         self.confirmed.clear()
         self.calls.clear()
         self.answered.clear()
 
     def _open(self) -> None:
-        self.serves = self.alone = False
-        self.confirmed.clear()
-        self.calls.clear()
-        self.answered.clear()
+        self._forget()
+        self.openings += 1
         if self.role is Role.PRIMARY:
             self._begin_reign()
 
@@ -189,8 +203,9 @@ class RoleNode:
         """What it does by itself, again and again."""
         if self.role is not Role.PRIMARY or self.disk.mark is not None:
             self.serves = False
-        elif may_serve(self.alone, self.confirmed, self.peers, self._guards):
-            self.serves = True
+        elif not self.stopped_for:
+            said = Confirmed(frozenset(self.confirmed), self.alone)
+            self.serves = not lacking(self.peers, said, self._guards)
 
     def write(self) -> None:
         """The application writes, and that is captured."""
@@ -247,7 +262,7 @@ class RoleNode:
             if fences(self.reign, hello.epoch, hello.node, self._guards):
                 self._must_not_go_on(LineageBroken(hello.node, hello.epoch, NOTHING, b"", False, self.name))
             return Welcome(self.name, NO_EPOCH, NOTHING, b"", NOTHING, CREDIT, 2, met=self.reign)
-        if hello.node != self.primary:
+        if hello.node != self.primary and not self._follows(hello):
             return None
         newest = self.disk.newest()
         at = newest.number if newest is not None else None
@@ -257,6 +272,17 @@ class RoleNode:
             self._meet(hello.epoch)
             self.answered[hello.node] = hello
         return self._welcome(hello)
+
+    def _follows(self, hello: Hello) -> bool:
+        """Whether it follows who calls, by itself."""
+        newest = self.disk.log[-1] if self.disk.log else None
+        here = WhatIsHere(self._nodes, self.disk.lineage, newest)
+        standing = judge_caller(hello.node, hello.epoch, hello.locator, here, self._guards)
+        if standing is not CallerStanding.FOLLOWED:
+            return False
+        self.take_role(RoleRecord(Role.STANDBY, hello.epoch))
+        self.followed = hello.epoch
+        return True
 
     def _meet(self, epoch: Epoch) -> None:
         if epoch.number > newest_of(self.disk.lineage).number:
@@ -292,7 +318,61 @@ class RoleNode:
         """It is to be the primary, in an epoch of its own; durable before anything is done in it."""
         if self.is_up and self.role is Role.STANDBY and self.disk.log:
             reign = reign_of(self.disk.record, self.disk.lineage, self.name, self.disk.above, self._guards)
-            self.take_role(RoleRecord(Role.PRIMARY, reign, begun=False))
+            self._begin(reign)
+
+    def _begin(self, reign: Epoch) -> None:
+        self.take_role(RoleRecord(Role.PRIMARY, reign, begun=False))
+        self.alone = True
+
+    def switch_to(self, to: str) -> Compare | None:
+        """Stop the application, and ask the node that is to take over."""
+        if not self.serves or to not in self.confirmed:
+            return None
+        self.serves, self.stopped_for, self.asked = False, to, self._tokens.next(32)
+        return Compare(self.asked)
+
+    def give_up(self) -> None:
+        """It did not come to a hand-over: it serves again."""
+        self.stopped_for, self.asked = "", b""
+
+    def stands(self) -> Stands:
+        """Where its standby is; what was received is applied."""
+        newest = self.disk.newest()
+        at = newest.number if newest is not None else NOTHING
+        return Stands(StandsAt(at, newest.digest.hex() if newest is not None else "", at))
+
+    def compared(self, peer: str, told: Stands, nonce: bytes) -> TakeOver | None:
+        """Both are the same: it hands over, durably."""
+        if peer != self.stopped_for or nonce != self.asked or self.disk.mark is not None:
+            return None
+        if not is_equal(self.stands().at, told.at, self._guards):
+            self.give_up()
+            return None
+        epoch = Epoch(self.reign.number + 1, peer, self._tokens.next(16))
+        self.take_role(RoleRecord(Role.STANDBY, epoch))
+        return TakeOver(epoch, self.stands().at)
+
+    def handed_over(self) -> TakeOver | None:
+        """What it says again until it is heard."""
+        record = self.disk.record
+        unheard = (
+            record is not None
+            and record.role is Role.STANDBY
+            and record.epoch.number > newest_of(self.disk.lineage).number
+        )
+        return TakeOver(record.epoch, self.stands().at) if record is not None and unheard else None
+
+    def take_over(self, peer: str, epoch: Epoch, at: StandsAt) -> bool:
+        """It takes the place of its primary, if it still has what that had."""
+        same = is_equal(at, self.stands().at, self._guards)
+        if self.role is not Role.STANDBY or peer != self.primary or not same:
+            return False
+        try:
+            require_followed(self.name, "web", epoch, newest_of(self.disk.lineage).number, self._guards)
+        except Refused:
+            return False
+        self._begin(epoch)
+        return True
 
     def take_role(self, record: RoleRecord) -> None:
         self.disk = replace(self.disk, record=record)
@@ -319,6 +399,7 @@ class RoleNode:
             self.disk = replace(self.disk, mark=None, kept=kept)
             # Else who loses the role record alone would take itself for the primary again.
             self._meet(reign)
+            self.followed = None
             self.take_role(RoleRecord(Role.STANDBY, reign))
 
 
@@ -332,6 +413,23 @@ class Sent:
     commits: tuple[CommitMark, ...]
 
 
-def may_serve(alone: bool, confirmed: set[str], peers: Sequence[str], guards: RoleGuards) -> bool:
-    """Until the real one is there."""
-    return alone or set(peers) <= confirmed
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """A primary that stopped asks where the node stands that is to take over."""
+
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """What it answers."""
+
+    at: StandsAt
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """The place is handed over, in that reign, to who stands there."""
+
+    epoch: Epoch
+    at: StandsAt

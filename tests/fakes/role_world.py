@@ -8,14 +8,16 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import TypeAlias
 
 from agent.core.ids import NOTHING, Epoch
 from agent.status.state import Role
 from agent.stream.footing import TOKEN_SIZE, precedes
 from agent.stream.guards import EVERY_GUARD, RoleGuards
+from agent.stream.locator import CommitMark
 from agent.stream.messages import Hello, Welcome
 from agent.stream.receiving.epochs import newest_of
-from fakes.role_nodes import Disk, RoleNode, Sent, Tokens
+from fakes.role_nodes import Compare, Disk, RoleNode, Sent, Stands, TakeOver, Tokens
 
 NODES = ("alpha", "beta", "gamma")
 #: So many messages are on their way at once; the oldest are lost then.
@@ -28,13 +30,16 @@ class MustNotBe(AssertionError):
     """A state that the protocol must never come to."""
 
 
+Said: TypeAlias = Hello | Welcome | Sent | Compare | Stands | TakeOver
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A message on its way. ``nonce``: of the call that it belongs to."""
 
     speaker: str
     to: str
-    what: Hello | Welcome | Sent
+    what: Said
     nonce: bytes
 
 
@@ -52,6 +57,10 @@ class RoleWorld:
         self._heard: dict[str, set[Epoch]] = {name: set() for name in NODES}
         #: By node: those that it was told of, whoever it was.
         self._rumours: dict[str, set[Epoch]] = {name: set() for name in NODES}
+        #: What a primary had when it handed over, by the reign that it handed over to.
+        self._handed: dict[Epoch, tuple[CommitMark, ...]] = {}
+        #: Of each opening of a node: the peers that knew of no higher epoch at some time since.
+        self._clean: dict[tuple[str, int], set[str]] = {}
         #: The reigns that somebody reigned in.
         self._begun: set[Epoch] = set()
         for node in self.nodes.values():
@@ -69,6 +78,10 @@ class RoleWorld:
         self.settle()
 
     def settle(self) -> None:
+        for node in self.nodes.values():
+            if node.is_up and node.role is Role.PRIMARY:
+                clean = self._clean.setdefault((node.name, node.openings), set())
+                clean.update(one for one in node.peers if self.nodes[one].disk.highest <= node.reign.number)
         for node in self.nodes.values():
             if node.is_up:
                 node.look()
@@ -99,23 +112,44 @@ class RoleWorld:
             return
         self.say(f"{letter.speaker}→{letter.to}: {_words(what)}")
         if isinstance(what, Hello):
-            reigned = node.role is Role.PRIMARY
-            answer = node.called(what)
-            if what.epoch.owner == letter.speaker:
-                self._rumours[node.name].add(what.epoch)
-                if reigned or node.answered.get(letter.speaker) is what:
-                    self._heard[node.name].add(what.epoch)
-            if answer is not None:
-                self._send(Letter(node.name, letter.speaker, answer, what.nonce))
+            self._is_called(node, letter.speaker, what)
         elif isinstance(what, Welcome):
             if node.is_answer(letter.speaker, letter.nonce) and what.met.owner == letter.speaker:
                 self._rumours[node.name].add(what.met)
                 self._heard[node.name].add(what.met)
-            sent = node.welcomed(letter.speaker, what, letter.nonce)
-            if sent is not None:
-                self._send(Letter(node.name, letter.speaker, sent, letter.nonce))
-        else:
+            self._answer(letter, node.welcomed(letter.speaker, what, letter.nonce))
+        elif isinstance(what, Sent):
             self._store(node, letter.speaker, what)
+        else:
+            self._switch(node, letter, what)
+
+    def _is_called(self, node: RoleNode, speaker: str, hello: Hello) -> None:
+        reigned = node.role is Role.PRIMARY
+        answer = node.called(hello)
+        if hello.epoch.owner == speaker:
+            self._rumours[node.name].add(hello.epoch)
+            if reigned or node.answered.get(speaker) is hello:
+                self._heard[node.name].add(hello.epoch)
+        if answer is not None:
+            self._send(Letter(node.name, speaker, answer, hello.nonce))
+
+    def _answer(self, letter: Letter, answer: Said | None) -> None:
+        if answer is not None:
+            self._send(Letter(letter.to, letter.speaker, answer, letter.nonce))
+
+    def _switch(self, node: RoleNode, letter: Letter, what: Compare | Stands | TakeOver) -> None:
+        if isinstance(what, Compare):
+            self._answer(letter, node.stands())
+        elif isinstance(what, Stands):
+            had = node.disk.log
+            taking = node.compared(letter.speaker, what, letter.nonce)
+            if taking is not None:
+                self._handed[taking.epoch] = had
+            self._answer(letter, taking)
+        elif node.take_over(letter.speaker, what.epoch, what.at) and any(
+            one not in node.disk.log for one in self._handed.get(what.epoch, ())
+        ):
+            raise MustNotBe(f"{node.name} takes over and lacks what was durable")
 
     def _store(self, node: RoleNode, speaker: str, sent: Sent) -> None:
         before, hello = node.disk.log, node.answered.get(speaker)
@@ -125,8 +159,27 @@ class RoleWorld:
         if reign < known:
             raise MustNotBe(f"{node.name} stores of epoch {reign} though it has heard of {known}")
         gone = [one for one in before if one not in node.disk.log and one.epoch == hello.epoch.token]
+        if node.followed == hello.epoch and any(one not in node.disk.log for one in before):
+            raise MustNotBe(f"{node.name} followed {speaker} by itself, and gives up what only it had")
         if gone:
             raise MustNotBe(f"{node.name} gives up {len(gone)} commits of the reign {reign} itself")
+
+    def switch(self) -> None:
+        node, to = self.any_node(), self.rng.choice(NODES)
+        asked = node.switch_to(to)
+        if asked is not None:
+            self.say(f"switchover on {node.name} to {to}")
+            self._send(Letter(node.name, to, asked, asked.nonce))
+
+    def give_up(self) -> None:
+        self.any_node().give_up()
+
+    def repeat(self) -> None:
+        """Who handed over says so again."""
+        node = self.any_node()
+        again = node.handed_over() if node.is_up else None
+        if again is not None:
+            self._send(Letter(node.name, again.epoch.owner, again, b""))
 
     def dial(self) -> None:
         node, peer = self.any_node(), self.rng.choice(NODES)
@@ -242,6 +295,9 @@ class RoleWorld:
         if len(set(reigns)) < len(reigns):
             raise MustNotBe(f"two are writable in one epoch: {[node.name for node in writable]}")
         for node in writable:
+            lacking = set(node.peers) - self._clean.get((node.name, node.openings), set())
+            if lacking and not node.alone:
+                raise MustNotBe(f"{node.name} serves, and {lacking} knew of a higher epoch all the time")
             if not node.is_up or node.reign.owner != node.name:
                 raise MustNotBe(f"{node.name} is writable in the epoch of {node.reign.owner}")
             known = max(node.disk.highest, *(one.number for one in (*self._heard[node.name], node.reign)))
@@ -270,6 +326,10 @@ class RoleWorld:
     def _one_round(self) -> None:
         self.letters.clear()
         for node in self.nodes.values():
+            node.give_up()
+            again = node.handed_over()
+            if again is not None:
+                self._send(Letter(node.name, again.epoch.owner, again, b""))
             for peer in node.peers:
                 hello = node.hello(peer)
                 if hello is not None:
@@ -315,12 +375,12 @@ class RoleWorld:
         return all(node.role is Role.STANDBY and node.disk.log == serving[0].disk.log for node in others)
 
 
-def _words(what: Hello | Welcome | Sent) -> str:
+def _words(what: Said) -> str:
     if isinstance(what, Hello):
         return f"hello, epoch {what.epoch.number} at {what.newest:x}"
     if isinstance(what, Welcome):
         return f"welcome, met {what.met.number}, at {what.durable:x}"
-    return f"{len(what.commits)} commits"
+    return f"{len(what.commits)} commits" if isinstance(what, Sent) else type(what).__name__
 
 
 #: By name: what happens, and how often beside the others.
@@ -334,11 +394,14 @@ _DOINGS: Mapping[str, tuple[Callable[[RoleWorld], None], float]] = MappingProxyT
         "crash": (RoleWorld.crash, 2),
         "start": (RoleWorld.start, 5),
         "copy": (RoleWorld.copy, 1),
-        "start_older": (RoleWorld.start_older, 0.7),
+        "start_older": (RoleWorld.start_older, 1),
         "start_empty": (RoleWorld.start_empty, 0.3),
-        "lose_record": (RoleWorld.lose_record, 0.3),
+        "lose_record": (RoleWorld.lose_record, 0.5),
         "lie": (RoleWorld.lie, 0.5),
-        "push": (RoleWorld.push, 0.5),
+        "push": (RoleWorld.push, 3),
+        "switch": (RoleWorld.switch, 3),
+        "give_up": (RoleWorld.give_up, 0.5),
+        "repeat": (RoleWorld.repeat, 2),
         "promote": (RoleWorld.promote, 1.5),
         "serve_alone": (RoleWorld.serve_alone, 1),
         "accept": (RoleWorld.accept, 1.5),

@@ -27,9 +27,11 @@ from agent.roles.switchover.steps import (
     RECORD,
     TABLE,
     Gates,
+    StandsAt,
     SwitchoverWorld,
     WantedSwitchover,
     epoch_fact,
+    is_equal,
     switchover_in,
 )
 from agent.rpc.peers.peer_caller import PeerCaller
@@ -102,7 +104,8 @@ class HandingOver(SwitchedNode):
         self.begin("compare")
         newest, told = self._side().newest(), self._look_there("compare")
         digest = newest.digest.hex() if newest is not None and newest.number == number else ""
-        if (told["commit"], told["digest"], told["applied"]) != (number, digest, number):
+        theirs = StandsAt(told["commit"], told["digest"], told["applied"])
+        if not is_equal(StandsAt(number, digest, number), theirs):
             there = f"{self._wanted.to} is at commit {shown_commit(int(told['commit']))}, of another state"
             raise TryAgain(_OPERATION, self.name, f"{there} than commit {shown_commit(number)} here", "type it again")
         return f"both are {digest[:16]}"
@@ -141,7 +144,7 @@ class HandingOver(SwitchedNode):
         end = self.around.clock.monotonic() + _TAKE_OVER
         while True:
             try:
-                told: Facts = self._ask(TAKE_OVER, {"epoch": epoch_fact(epoch)})
+                told: Facts = self._ask(TAKE_OVER, {"epoch": epoch_fact(epoch), **self._stood_at()})
                 return told
             except (TryAgain, Unreachable) as error:
                 if isinstance(error, CalledOff):
@@ -149,6 +152,14 @@ class HandingOver(SwitchedNode):
                 if self.around.clock.monotonic() >= end:
                     raise self._nobody_serves(error) from error
             self.pause(1.0)
+
+    def _stood_at(self) -> Facts:
+        """Where this node stood when it handed over: nothing came since, or who reigns needs no word of it."""
+        side = self.member.side
+        newest = side.newest() if side is not None else None
+        if newest is None:
+            raise TryAgain(_OPERATION, self.name, "it is not open now", "hikae status says why")
+        return {"commit": newest.number, "digest": newest.digest.hex()}
 
     def _nobody_serves(self, error: HikaeError) -> HikaeError:
         to, name = self._wanted.to, self.name

@@ -54,9 +54,12 @@ class SwitchoverLookRequest(DatasetRequest[Json]):
 
 @dataclass(frozen=True, slots=True)
 class TakeOverRequest(DatasetRequest[Json]):
-    """The primary has handed its place over to this node, in the reign ``epoch``: ``{"epoch", "steps"}``."""
+    """The primary has handed its place over to this node, in the reign ``epoch``: ``{"epoch", "steps"}``. ``commit``, ``digest``:
+    where it stood then; ``Refused`` where this node stands elsewhere by now, since its state is an older copy."""
 
     epoch: str = ""
+    commit: int = 0
+    digest: str = ""
     reason: str = ""
 
 
@@ -234,7 +237,7 @@ def _require_primary(call: DatasetCall) -> None:
 def _taken_over(call: DatasetCall, request: TakeOverRequest) -> Json:
     """Only for who is the primary here, in a reign of this node's own that follows what it has met; twice is the same as once."""
     from agent.node.primary import Primary
-    from agent.roles.switchover.steps import epoch_in
+    from agent.roles.switchover.steps import StandsAt, epoch_in, is_equal, refused_elsewhere
     from agent.roles.switchover.taking_over import KIND, require_followed
 
     try:
@@ -245,6 +248,10 @@ def _taken_over(call: DatasetCall, request: TakeOverRequest) -> Json:
     if isinstance(side, Primary) and side.reign.epoch == epoch and call.member.stepped.running is None:
         return {"epoch": epoch.number, "steps": []}
     _require_primary(call)
-    require_followed(call.member.node, call.dataset, epoch, call.member.standby().epoch)
+    side = call.member.standby()
+    require_followed(call.member.node, call.dataset, epoch, side.epoch)
+    handed, here = StandsAt(request.commit, request.digest, request.commit), StandsAt(**_stands(side))
+    if not is_equal(handed, here):
+        raise refused_elsewhere(call.dataset, call.peer, handed, here)
     answer = done(call, KIND, {"epoch": request.epoch, "reason": request.reason})
     return {"epoch": epoch.number, "steps": answer["steps"]}

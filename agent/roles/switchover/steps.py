@@ -12,6 +12,7 @@ from agent.fs.writers import Writer
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import Step, StepOutcome
+from agent.stream.guards import EVERY_GUARD, RoleGuards
 
 #: The kind of such a record, and the file that it stands in; ``FINISH``: of one that handed over, and whose end nobody saw.
 KIND, RECORD = "switchover", "switchover.json"
@@ -170,6 +171,27 @@ TABLE: tuple[Step[SwitchoverWorld], ...] = (
 )
 
 FINISH_TABLE: tuple[Step[SwitchoverWorld], ...] = _END
+
+
+@dataclass(frozen=True, slots=True)
+class StandsAt:
+    """Where the standby of a node stands: its newest commit, of that digest (hex), and the one that it has applied."""
+
+    commit: int
+    digest: str
+    applied: int
+
+
+def is_equal(ours: StandsAt, theirs: StandsAt, guards: RoleGuards = EVERY_GUARD) -> bool:
+    """Whether a node has the very state that is to be handed over to it, in its catalog and as files."""
+    return ours == theirs or not guards.same_state
+
+
+def refused_elsewhere(dataset: str, primary: str, handed: StandsAt, here: StandsAt) -> Refused:
+    """The node that is to take over does not have any more what was handed to it."""
+    reason = f"{primary} handed over at commit {shown_commit(handed.commit)}, and this node is at {shown_commit(here.commit)}"
+    remedy = f"its state is an older copy, and {primary} has everything; there: hikae promote {dataset} --force"
+    return Refused("take over", dataset, reason, remedy)
 
 
 def epoch_fact(epoch: Epoch) -> str:

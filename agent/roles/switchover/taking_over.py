@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Protocol
 
 from agent.core.errors import Refused
-from agent.core.ids import Epoch, shown_commit
+from agent.core.ids import Epoch
 from agent.roles.switchover.steps import epoch_in
 from agent.steps.hooks import HookResult
 from agent.steps.record import StepsRecord
 from agent.steps.runner import Step, StepOutcome
+from agent.stream.guards import EVERY_GUARD, RoleGuards
 
 #: The kind of such a record, and the file that it stands in.
 KIND, RECORD = "take-over", "take-over.json"
@@ -53,18 +54,13 @@ TABLE: tuple[Step[TakeOverWorld], ...] = (
 )
 
 
-def require_followed(node: str, dataset: str, epoch: Epoch, known: int) -> None:
+def require_followed(node: str, dataset: str, epoch: Epoch, known: int, guards: RoleGuards = EVERY_GUARD) -> None:
     """A reign is taken over that is this node's own and above every one that it has met (law 6); ``known``: the highest of those.
     Raises ``Refused``."""
     if epoch.owner != node:
         raise Refused("take over", dataset, f"epoch {epoch.number} is of {epoch.owner}, and this is {node}")
-    if epoch.number != known + 1:
+    if epoch.number != known + 1 and guards.next_reign:
         reason = f"epoch {epoch.number} does not follow {known}, which is the newest that {node} has met"
         raise Refused(
             "take over", dataset, reason, "hikae status on both nodes; then hikae promote on the one to serve"
         )
-
-
-def shown_end(epoch: Epoch, commit: int) -> str:
-    """For people."""
-    return f"epoch {epoch.number}, from commit {shown_commit(commit)}"

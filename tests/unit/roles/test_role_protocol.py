@@ -22,7 +22,7 @@ _A_LIFE = 200
 #: So many steps at most until a guard that is gone is missed.
 _MISSED_WITHIN = 20_000_000
 #: Those whose loss shows soon enough for each run of the tests.
-_SOON = ("own_reign", "higher_fences", "same_id", "owner_speaks")
+_SOON = ("own_reign", "higher_fences", "same_id", "owner_speaks", "confirmed", "ahead_stays", "same_state")
 GUARDS = [one.name for one in fields(RoleGuards)]
 
 
