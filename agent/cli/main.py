@@ -60,6 +60,7 @@ COMMANDS = {
     "find": ("history.find_command", "Find files in every moment that can be brought back."),
     "restore": ("history.restore_command", "Bring back a moment, or parts of it, with all metadata."),
     "mount": ("history.mount_command", "Show what can be brought back as a read-only filesystem."),
+    "hook": ("hook_commands", "Programs for [dataset.hooks], each done already where it is so already."),
     "reload": ("reload_command", "Let the agent read its configuration again."),
     "dataset": ("dataset_commands", "Delete what is kept of a dataset that is no longer configured."),
     "agent": ("agent_command", "Run the agent in the foreground."),
