@@ -146,7 +146,7 @@ def command(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def hook(value: object) -> object:
+def hook_as_written(value: object) -> object:
     """A hook as a table: what was written as a list of words, as ``"none"``, or as a table already; None for an empty list."""
     if value == "none":
         return {"run": []}

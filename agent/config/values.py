@@ -228,7 +228,7 @@ class Hook:
 
 
 #: None: the file says nothing of it.
-HookOrNone = Annotated[Hook | None, BeforeValidator(rules.hook), Written(Hook.as_written)]
+HookOrNone = Annotated[Hook | None, BeforeValidator(rules.hook_as_written), Written(Hook.as_written)]
 
 
 @dataclass(frozen=True, slots=True)
