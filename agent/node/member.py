@@ -23,6 +23,7 @@ from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
 from agent.node.promoting.asking import Heard, KeptAnswers, NodeAnswer, ask_around
+from agent.node.promoting.predicting import predicted_ms
 from agent.node.promoting.promotability import NOTHING_KNOWN, Witness, promotion_of
 from agent.node.promoting.world import asked_anew, promotion_kind
 from agent.node.rehearsing.last_rehearsal import LastRehearsal
@@ -81,6 +82,8 @@ class Member:
         self._tending = threading.RLock()
         self._rests = self._gone = False
         self.answers = KeptAnswers(around.clock)
+        #: How long the last opening took, milliseconds.
+        self._opened_ms = 0.0
         self.stepped = SteppedWork(
             dataset.name, around.home(dataset), self.board, around.clock, self._stepped_kinds, around.changed
         )
@@ -327,11 +330,13 @@ class Member:
         side = self.side
         said = side.announced if isinstance(side, Standby) else None
         word, loss = (said.word, said.loss()) if said is not None else (None, NOTHING_KNOWN)
+        rto_ms = predicted_ms(self._opened_ms, side.loop.facts()) if isinstance(side, Standby) else None
         return Witness(
             self.verifies.began,
             clock,
             word,
             loss,
+            rto_ms,
             answered=heard.answered,
             others=heard.others,
             at_boot=self._boot.units,
@@ -354,7 +359,10 @@ class Member:
         context = SideContext(
             self.assigned, self._around, self.board, self.pauses, self.standings, failed, self.confirmation
         )
-        return kind.open(self.dataset, context)
+        began = self._around.clock.monotonic()
+        side = kind.open(self.dataset, context)
+        self._opened_ms = (self._around.clock.monotonic() - began) * 1000
+        return side
 
     def _reign_now(self) -> ReignNow | None:
         """For the hooks that go with it; None where a list of steps runs its own, or no primary is open."""

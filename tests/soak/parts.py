@@ -29,6 +29,10 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "twelve operations raced by who owns the directory", ("tests/faults/apply/test_link_races.py",)
         ),
         "overflow": Part("an overflow of the kernel's queue loses nothing", ("tests/soak/test_overflow.py",)),
+        "promote": Part(
+            "the primary killed under load 20 times: what is lost, and how long it takes, was said before",
+            ("tests/integration/test_promote_under_load.py",),
+        ),
         "model": Part(
             "2,000,000 steps of the role protocol's model: nothing that must not be, always a way out",
             ("tests/unit/roles/test_role_protocol.py", "-k", "not guard"),
