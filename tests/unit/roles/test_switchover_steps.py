@@ -18,9 +18,12 @@ from agent.roles.switchover.steps import (
     RECORD,
     TABLE,
     Gates,
+    StandsAt,
     WantedSwitchover,
     epoch_fact,
     epoch_in,
+    is_equal,
+    refused_elsewhere,
     switchover_in,
 )
 from agent.roles.switchover.taking_over import require_followed
@@ -177,3 +180,16 @@ def test_a_reign_that_is_no_next_one_is_not_taken_over(epoch: Epoch, known: int)
     with pytest.raises(Refused):
         require_followed("beta", "web", epoch, known)
     require_followed("beta", "web", REIGN, 1)
+
+
+@pytest.mark.parametrize(
+    "here",
+    [StandsAt(6, "aa", 6), StandsAt(7, "bb", 7), StandsAt(7, "aa", 6)],
+    ids=["older", "of another state", "unapplied"],
+)
+def test_a_place_goes_to_the_very_state_alone(here: StandsAt) -> None:
+    """A node that was put back to an older copy since is refused, with what has everything and what to type there."""
+    handed = StandsAt(7, "aa", 7)
+    assert (True, False) == (is_equal(handed, handed), is_equal(handed, here))
+    refused = refused_elsewhere("web", "alpha", handed, here)
+    assert "there: hikae promote web --force" in refused.remedy
