@@ -53,13 +53,13 @@ class WantedPromotion:
 
 
 def wanted_promotion(arguments: Facts) -> WantedPromotion:
-    """What a record was asked with. Raises ``KeyError`` for another's."""
+    """What a record was asked with; what another release did not write is as if it had not been asked for."""
     dataset, reason, approved_by, typist = (
-        str(arguments[key]) for key in ("dataset", "reason", "approved_by", "typist")
+        str(arguments.get(key, "")) for key in ("dataset", "reason", "approved_by", "typist")
     )
-    lost = tuple(map(str, arguments["lost"]))
-    moment, words = CommitNumber(int(arguments["moment"])), str(arguments["words"])
-    return WantedPromotion(dataset, reason, approved_by, typist, arguments["force"] is True, lost, moment, words)
+    lost = tuple(map(str, arguments.get("lost", ())))
+    moment, words = CommitNumber(int(arguments.get("moment", NOTHING))), str(arguments.get("words", ""))
+    return WantedPromotion(dataset, reason, approved_by, typist, arguments.get("force") is True, lost, moment, words)
 
 
 class PromotionWorld(Protocol):
@@ -114,9 +114,9 @@ def refused_by(dataset: str, gates: tuple[Gate, ...], *, force: bool, named: boo
 
 
 def _gates(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
-    dataset, force = str(record.arguments["dataset"]), bool(record.arguments["force"])
+    wanted = wanted_promotion(record.arguments)
     gates = world.gates()
-    refused = refused_by(dataset, gates, force=force, named=record.arguments["moment"] != NOTHING)
+    refused = refused_by(wanted.dataset, gates, force=wanted.force, named=wanted.moment != NOTHING)
     if refused is not None:
         raise refused
     lacking = unmet(gates)
@@ -136,7 +136,7 @@ def _role(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
         # The primary may have come back since the first look, or the agent was down in between.
         _gates(world, record)
         number = world.take_role()
-    return StepOutcome(f"epoch {number}", {"epoch": number, "lost": record.arguments["lost"]})
+    return StepOutcome(f"epoch {number}", {"epoch": number, "lost": list(wanted_promotion(record.arguments).lost)})
 
 
 def _serve(world: PromotionWorld, _record: StepsRecord) -> StepOutcome:
@@ -144,10 +144,10 @@ def _serve(world: PromotionWorld, _record: StepsRecord) -> StepOutcome:
 
 
 def _moment(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
-    moment = CommitNumber(record.arguments["moment"])
-    if moment == NOTHING or world.has_role() is not None:
-        return StepOutcome(str(record.arguments["words"]))
-    return StepOutcome(world.stand_at(moment))
+    wanted = wanted_promotion(record.arguments)
+    if wanted.moment == NOTHING or world.has_role() is not None:
+        return StepOutcome(wanted.words or "the newest commit")
+    return StepOutcome(world.stand_at(wanted.moment))
 
 
 def _hook(name: str) -> Step[PromotionWorld]:
