@@ -118,6 +118,7 @@ def standby_facts(
         epoch=side.epoch,
         commit=newest,
         applied=apply.applied,
+        applied_at=newest.time if newest is not None and newest.number == apply.applied else side.applied_at(),
         peers=(primary,),
         sync=_beside(_applying(side, first), primary),
         hold=_told_hold(problems, apply.hold),

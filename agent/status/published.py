@@ -52,6 +52,11 @@ def number_json(number: int) -> Json | None:
     return {"epoch": epoch_of(number), "seq": seq_of(number)} if number else None
 
 
+def _applied(facts: DatasetFacts) -> Json | None:
+    number = number_json(facts.applied)
+    return {**number, "time": stamp(facts.applied_at)} if number else None
+
+
 def _dataset(facts: DatasetFacts, node: str) -> Json:
     return {
         "name": facts.name,
@@ -67,7 +72,7 @@ def _dataset(facts: DatasetFacts, node: str) -> Json:
         "moving": _moving(facts.moving),
         "since": stamp(facts.since_ns),
         "commit": _commit(facts.commit),
-        "applied": number_json(facts.applied),
+        "applied": _applied(facts),
         "peers": [_peer(peer) for peer in facts.peers],
         "sync": _sync(facts.sync),
         "watch": _watch(facts.watch),

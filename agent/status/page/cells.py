@@ -86,7 +86,7 @@ def _is_gone(hold: Json | None) -> bool:
 
 
 def _here(status: Json, dataset: Json) -> tuple[str, str]:
-    """Of a standby: when the newest commit that it has was made, and whether the tree is what that commit says."""
+    """Of a standby: when the newest commit that it has was made, and the commit that its tree equals."""
     if dataset["commit"] is None:
         return "nothing", "nothing"
     applied, newest = dataset["applied"], dataset["commit"]
@@ -94,7 +94,10 @@ def _here(status: Json, dataset: Json) -> tuple[str, str]:
     received = exact_clock(newest["time"], status["clock"])
     if _is_gone(dataset["hold"]):
         return received, _GONE
-    return received, received if same else "not all !"
+    if same:
+        return received, received
+    made = (applied or {}).get("time")
+    return received, f"{exact_clock(made, status['clock'])} !" if made else "not all !"
 
 
 def _verified(status: Json, verified: Json | None) -> str:

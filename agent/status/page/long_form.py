@@ -13,6 +13,7 @@ from agent.status.page.past_lines import past_facts
 from agent.status.page.promotion import promotion_lines
 from agent.status.published import Json
 from agent.status.sentences import way
+from agent.status.state import Role
 from agent.status.text import shown
 
 
@@ -76,6 +77,9 @@ def _facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
     facts += past_facts(status, dataset)
     if dataset["last_verify"]:
         facts.append(("verified", _verify(status, dataset["last_verify"])))
+    elif dataset["role"] == Role.STANDBY:
+        compares = f"hikae verify {dataset['name']} compares the standby with its commit, by hand or by the key verify"
+        facts.append(("verified", f"never since it was made here; {compares}"))
     if dataset["promotion"]:
         facts += promotion_lines(dataset["promotion"])
     return facts

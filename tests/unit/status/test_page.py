@@ -265,10 +265,22 @@ def test_a_standby_says_what_it_has_itself() -> None:
     peers = (a_peer(name="alpha"),)
     equal = a_dataset(role=Role.STANDBY, peers=peers, applied=commit_number(3, 1842), watch=None)
     behind = a_dataset(role=Role.STANDBY, peers=peers, applied=commit_number(3, 1841), watch=None)
-    assert [lines(a_node(facts, node="beta"))[2] for facts in (equal, behind)] == [
+    old = replace(behind, applied_at=NOW - 3 * MINUTE)
+    assert [lines(a_node(facts, node="beta"))[2] for facts in (equal, behind, old)] == [
         "web      streaming  ← alpha  04:14:59  04:14:59  never     1.2 KiB       10",
         "web      streaming  ← alpha  04:14:59  not all !  never     1.2 KiB       10",
+        "web      streaming  ← alpha  04:14:59  04:12:00 !  never     1.2 KiB       10",
     ]
+
+
+def test_the_long_form_says_how_a_standby_is_verified() -> None:
+    """Where it never was; a primary has nothing of its own to verify."""
+    roles = {role: a_node(a_dataset(role=role, peers=()), node="beta") for role in (Role.STANDBY, Role.PRIMARY)}
+    pages = {
+        role: dataset_page(value, value["datasets"][0], 80).plain
+        for role, value in ((role, status_json(facts)) for role, facts in roles.items())
+    }
+    assert [True, False] == ["never since it was made here; hikae verify web" in page for page in pages.values()]
 
 
 def test_problems_of_one_kind_are_one_notice() -> None:
