@@ -79,6 +79,7 @@ def _dataset(facts: DatasetFacts, node: str) -> Json:
         "entries": facts.commit.entries if facts.commit else None,
         "bytes": facts.commit.bytes if facts.commit else None,
         "owed": facts.owed,
+        "seeding": facts.seeding,
         **past_of_dataset(facts, node),
         "hold": _first_hold(facts, node),
         "pauses": [

@@ -98,7 +98,7 @@ def test_an_old_primary_rejoins_and_its_own_writes_are_kept() -> None:
         assert ["alphas", "both", "d0/f0", "only alpha"] == done["lost"]
         _equal(both, both.beta)
         assert both.alpha.json("verify", "web", "--deep")["equal"]
-        eventually(lambda: "seeding" != both.alpha.look()["state"])
+        eventually(lambda: both.alpha.look()["seeding"] is False)
         at = f"{before:%Y-%m-%d %H:%M:%S}"
         eventually(lambda: 4 == both.alpha.run("restore", "web", "--at", at, "--to", str(both.base / at)).returncode)
         back = _restored(both.alpha, "divergence", both.base / "back")
@@ -123,7 +123,7 @@ def test_it_goes_there_and_back() -> None:
         both.alpha.start()
         assert [] == _rejoined(both.alpha)["lost"]
         _equal(both, both.beta)
-        eventually(lambda: "seeding" != both.alpha.look()["state"])
+        eventually(lambda: both.alpha.look()["seeding"] is False)
         both.beta.kill()
         _promoted(both.alpha, both.home(both.alpha), 3)
         (both.source / "of alpha").write_bytes(rng.randbytes(400_000))

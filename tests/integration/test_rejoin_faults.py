@@ -97,7 +97,7 @@ def test_of_two_promoted_apart_one_goes_on_and_the_other_rejoins() -> None:
         done = both.alpha.json("rejoin", "web", "--yes")
         assert "only alpha" in done["lost"]
         _is_standby(both)
-        eventually(lambda: "seeding" != both.alpha.look()["state"])
+        eventually(lambda: both.alpha.look()["seeding"] is False)
         assert stood == _restored(both.alpha, "divergence", both.base / "back")
 
 
@@ -123,7 +123,7 @@ def test_a_rejoin_that_is_killed_goes_on(step: str) -> None:
         both.alpha.start()
         both.alpha.up()
         _is_standby(both)
-        eventually(lambda: "seeding" != both.alpha.look()["state"])
+        eventually(lambda: both.alpha.look()["seeding"] is False)
         shown = both.alpha.json("generations", "list", "web")
         assert ["divergence"] == [one["label"] for one in shown]
         assert stood == _restored(both.alpha, "divergence", both.base / "back")
@@ -173,7 +173,7 @@ def test_a_link_that_is_cut_leaves_both_histories() -> None:
         both.alpha.start()
         both.alpha.up()
         _is_standby(both)
-        eventually(lambda: "seeding" != both.alpha.look()["state"])
+        eventually(lambda: both.alpha.look()["seeding"] is False)
         assert stood == _restored(both.alpha, "divergence", both.base / "back")
 
 

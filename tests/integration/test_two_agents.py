@@ -23,8 +23,8 @@ ZERO = "0" * 64
 STATUS = {"schema", "node", "version", "clock", "disks", "problems", "datasets", "certificate", "crl"}
 DATASET = {
     "name", "kind", "group", "role", "path", "primary", "standbys", "epoch", "state", "since", "commit", "applied", "peers",
-    "sync", "watch", "owed", "entries", "bytes", "generations", "hold", "pauses", "last_verify", "last_rehearsal",
-    "problems", "uncounted", "history", "vault", "promotion",
+    "sync", "watch", "owed", "seeding", "entries", "bytes", "generations", "hold", "pauses", "last_verify", "last_rehearsal",
+    "problems", "uncounted", "history", "vault", "promotion", "moving", "serving",
 }  # fmt: skip
 COMMIT = {"epoch", "seq", "digest", "time", "consistent", "entries", "bytes"}
 PEER = {
