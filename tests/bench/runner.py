@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
-from bench import changes, delays, expiry, first_syncs, many, mounts, restores, role_changes
+from bench import changes, delays, expiry, first_syncs, health, many, mounts, restores, role_changes
 from bench.copies import sshd
 from bench.crew import Failed
 from bench.figures import Row, Spec, unmeasured
@@ -33,6 +33,7 @@ JOBS: Mapping[str, Job] = {
     "restore-large": restores.restore_large,
     "mount": mounts.mount,
     "role-changes": role_changes.role_changes,
+    "health": health.health,
 }
 
 

@@ -23,6 +23,7 @@ def jobs(sizes: Sizes) -> Jobs:
         "restore-large": _restore("restore-large", f"one {size_in_words(sizes.large_bytes)} incompressible file"),
         "mount": _mount(sizes),
         "role-changes": _role_changes(sizes),
+        "health": _health(sizes),
     }
 
 
@@ -156,3 +157,8 @@ def _restore(name: str, what: str) -> tuple[Spec, ...]:
         Spec(f"{name}-restic", work, "restic restore", limit=0.5),
         Spec(f"{name}-borg", work, "borg extract", limit=0.5),
     )
+
+
+def _health(sizes: Sizes) -> tuple[Spec, ...]:
+    work = f"500 requests/s of /primary through a first sync of {sizes.small_files:,} files"
+    return (Spec("health-p99", f"{work}: p99 of an answer, from when it was due", "", limit=0.020, of="ours"),)
