@@ -209,7 +209,7 @@ class Member:
             self._tended.close()
             try:
                 home.mkdir(parents=True, exist_ok=True, mode=0o700)
-                write_record(home / ROLE, record)
+                write_record(home / ROLE, replace(record, named=self._read.primary))
                 if record.handed_over is None:
                     rewound.forget_mark(home)
                 if record.role is Role.PRIMARY and not record.begun:

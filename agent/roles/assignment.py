@@ -19,12 +19,14 @@ from agent.status.state import Role
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """``role``: this node's; ``primary`` and ``standbys`` by name. ``recorded``: a record says so; else the configuration."""
+    """``role``: this node's; ``primary`` and ``standbys`` by name. ``recorded``: a record says so; else the configuration;
+    ``named``: whom that named when a command moved the role."""
 
     role: Role
     primary: str
     standbys: tuple[str, ...]
     recorded: bool
+    named: str = ""
 
     @property
     def peers(self) -> tuple[str, ...]:
@@ -32,8 +34,9 @@ class Assignment:
         return self.standbys if self.role is Role.PRIMARY else (self.primary,)
 
     def ignores(self, dataset: Dataset) -> bool:
-        """Whether the primary that the configuration names is another one, which moves nothing."""
-        return self.recorded and dataset.primary != self.primary
+        """Whether the primary that the configuration names is another one, which moves nothing. The one that it named before a
+        command moved the role is who began, as it says."""
+        return self.recorded and dataset.primary not in (self.primary, self.named)
 
 
 def assign(record: RoleRecord | None, dataset: Dataset, node: str, home: Path) -> Assignment:
@@ -47,7 +50,7 @@ def assign(record: RoleRecord | None, dataset: Dataset, node: str, home: Path) -
     if (record.role is Role.PRIMARY) is not (owner == node):
         raise _of_another_node(record, dataset, node, home)
     nodes = dict.fromkeys((dataset.primary, *dataset.standby))
-    return Assignment(record.role, owner, tuple(name for name in nodes if name != owner), recorded=True)
+    return Assignment(record.role, owner, tuple(name for name in nodes if name != owner), True, record.named)
 
 
 def told_ignored(assigned: Assignment, dataset: Dataset, home: Path, now_ns: int) -> Problem:
@@ -65,9 +68,11 @@ def ignored(primary: str, dataset: Dataset) -> str:
 
 def way_out(dataset: Dataset, home: Path) -> str:
     """What to type for the primary that the file names."""
-    begin = f"stop the agents of all its nodes, move the dataset's state away on each (here: mv {home} {home}.old), start them"
-    adopt = "with adopt = true where a tree stands at a standby's path"
-    return f"name the primary again that it has; or, to begin anew with {dataset.primary}: {begin}, {adopt}"
+    begin = (
+        f"to begin anew, stop the agents of all its nodes and move its state away on each (here: mv {home} {home}.old)"
+    )
+    turn = f"to make {dataset.primary} the primary: hikae switchover {dataset.name} --to {dataset.primary}"
+    return f"name the primary again that it has; or, {turn}; or, {begin}"
 
 
 def ignored_primaries(settings: Settings) -> Iterator[str]:

@@ -152,8 +152,9 @@ def keep_met(home: Path, met: Epoch) -> None:
     ``TryAgain`` (disk full), ``Damaged``."""
     role = home / ROLE
     try:
-        if keeps_with(read_record(role), met):
-            write_record(role, RoleRecord(Role.STANDBY, met))
+        record = read_record(role)
+        if keeps_with(record, met):
+            write_record(role, RoleRecord(Role.STANDBY, met, named=record.named if record is not None else ""))
     except OSError as error:
         reason = error.strerror or str(error)
         raise TryAgain("keep the role record", str(role), reason, "free space in the state directory") from error
@@ -183,7 +184,8 @@ def _settle_epoch(role: Path, catalog: Catalog, node: str, above: int) -> None:
     given_up = recorded.handed_over if recorded is not None and recorded.epoch == reign else None
     # Where nothing was before, this node may have been the primary, a standby, or neither.
     confirmed = recorded.confirmed if recorded is not None else bool(known)
-    settled = RoleRecord(Role.PRIMARY, reign, handed_over=given_up, confirmed=confirmed)
+    named = recorded.named if recorded is not None else ""
+    settled = RoleRecord(Role.PRIMARY, reign, handed_over=given_up, confirmed=confirmed, named=named)
     if not known or known[-1] != reign:
         write_record(role, replace(settled, begun=False))
         catalog.begin_epoch(reign)

@@ -37,13 +37,15 @@ class HandedOver:
 class RoleRecord:
     """``role``: primary or standby; the owner of ``epoch`` is the primary. ``begun``: on a primary, whether its catalog has the
     epoch; one that was begun is never begun again, one that was not is. ``handed_over``: to whom a primary gave its place up;
-    ``confirmed``: that it is the primary was said by its peers, or by an operator, at least once."""
+    ``confirmed``: that it is the primary was said by its peers, or by an operator, at least once; ``named``: the primary that the
+    configuration named when a command moved the role, "" while none did."""
 
     role: Role
     epoch: Epoch
     begun: bool = True
     handed_over: HandedOver | None = None
     confirmed: bool = True
+    named: str = ""
 
 
 def read_record(path: Path) -> RoleRecord | None:
@@ -78,6 +80,7 @@ def write_record(path: Path, record: RoleRecord) -> None:
         "token": epoch.token.hex(),
         "begun": record.begun,
         "confirmed": record.confirmed,
+        "named": record.named,
     }
     if record.handed_over is not None:
         found["handed_over"] = asdict(record.handed_over)
@@ -107,7 +110,8 @@ def _record(found: dict[str, Any]) -> RoleRecord:
     if not isinstance(found["begun"], bool):
         raise ValueError(found)
     confirmed = found.get("confirmed") is not False
-    return RoleRecord(role, epoch, found["begun"], _handed_over(found.get("handed_over")), confirmed)
+    named = str(found.get("named", ""))
+    return RoleRecord(role, epoch, found["begun"], _handed_over(found.get("handed_over")), confirmed, named)
 
 
 def _handed_over(found: Any) -> HandedOver | None:

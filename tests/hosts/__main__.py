@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hosts.blocks import Block, Substitution, blocks_of, with_substitutions
 from hosts.cache import PROGRAMS, Cache, cache_directory
+from hosts.failover import FailingOver
 from hosts.freezing import FrozenTree, SecondDisk
 from hosts.history import ANSWERS, GoingBack
 from hosts.host import Host, HostError
@@ -21,7 +22,19 @@ from hosts.lan import Lan
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = ("alpha", "beta", "laptop")
 FIRST_STEPS = ("install", "certificates", "configure", "start", "prove")
-STEPS = (*FIRST_STEPS, "upgrade", "remove", "keep", "look", "restore", "mount", "rollback")
+STEPS = (
+    *FIRST_STEPS,
+    "upgrade",
+    "remove",
+    "keep",
+    "look",
+    "restore",
+    "mount",
+    "rollback",
+    "promote",
+    "rejoin",
+    "switchover",
+)
 PACKAGES = ("git", "python3-venv", "fuse3")
 SUBSTITUTIONS = (
     Substitution(
@@ -153,6 +166,7 @@ class Story:
         alpha, beta = self._hosts["alpha"], self._hosts["beta"]
         GoingBack(alpha, beta, self._step, self._below_the_root, can_mount=os.path.exists(FUSE)).tell()
         self._same("after the rollbacks")
+        FailingOver(alpha, beta, self._step, self._same).tell()
         FrozenTree(alpha, beta, self._second_disk).tell()
 
     def _step(self, step: str, more: tuple[Substitution, ...] = ()) -> str:

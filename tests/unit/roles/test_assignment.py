@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,14 @@ def test_the_record_decides_once_there_is_one(
     assert (found.standbys if found.role is PRIMARY else (found.primary,)) == found.peers
 
 
+@pytest.mark.parametrize(("named", "ignored"), [("alpha", False), ("", True), ("gamma", True)])
+def test_who_began_may_stay_in_the_file(named: str, ignored: bool) -> None:
+    """A command moved the role while the file named alpha, which says who begins. A later change of the file is said."""
+    dataset = written("alpha", "alpha", "beta", "gamma")
+    found = assign(replace(record(STANDBY, "beta"), named=named), dataset, "alpha", HOME)
+    assert (ignored, named) == (found.ignores(dataset), found.named)
+
+
 @pytest.mark.parametrize(("role", "owner", "node"), [(PRIMARY, "alpha", "beta"), (STANDBY, "beta", "beta")])
 def test_the_record_of_another_node_is_refused(role: Role, owner: str, node: str) -> None:
     """A state directory that was copied, or a node that has another name: never a second primary."""
@@ -95,7 +104,7 @@ def test_what_is_ignored_is_said_with_a_way_out() -> None:
         word in problem.message for word in ('primary = "beta"', "alpha is its primary", "a file says who begins")
     )
     assert all(
-        word in problem.remedy for word in ("begin anew with beta", f"mv {HOME} {HOME}.old", "on each", "adopt = true")
+        word in problem.remedy for word in ("hikae switchover web --to beta", f"mv {HOME} {HOME}.old", "on each")
     )
 
 
@@ -116,7 +125,7 @@ def settings(directory: Path, primary: str) -> Settings:
         (None, "alpha", None),
         (None, "beta", None),
         ("alpha", "alpha", None),
-        ("alpha", "beta", ('primary = "beta"', "alpha is its primary", "begin anew with beta")),
+        ("alpha", "beta", ('primary = "beta"', "alpha is its primary", "switchover web --to beta")),
         ("{", "alpha", ("dataset[web].primary", "not what was written", "rm ")),
         ("is a directory", "alpha", ("dataset[web].primary", "is not known", "Is a directory")),
     ],
