@@ -189,6 +189,7 @@ class Primary:
 
     def unconfirmed_by(self) -> tuple[str, ...]:
         """The peers that are still to say that nobody reigns after this node; while there are any it must not serve."""
+        self.outgoing.hear()
         waits = self.dataset.start_without_peer != "serve"
         said = self._context.confirmation.said(waits=waits, known=self._confirmed_before)
         return lacking(self.outgoing.links, said)

@@ -128,6 +128,13 @@ class Outgoing:
         for sender in senders:
             sender.close()
 
+    def hear(self) -> None:
+        """Who has answered by now has said whether it knows of a later reign. Any thread."""
+        for name, link in list(self.links.items()):
+            welcome = link.state().welcome
+            if welcome is not None:
+                self._confirmed_by(name, welcome)
+
     def tick(self) -> None:
         """Once a second: who is connected, and whose configuration is another."""
         digests: dict[str, bytes] = {}
@@ -135,7 +142,6 @@ class Outgoing:
             state = link.state()
             if state.welcome is not None:
                 digests[name] = state.welcome.config_digest
-                self._confirmed_by(name, state.welcome)
         tell_configs(self._context.board, self._dataset, digests, self._context.around.clock.now_ns())
 
     def _confirmed_by(self, name: str, welcome: Welcome) -> None:
