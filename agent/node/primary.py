@@ -219,6 +219,7 @@ class Primary:
 
     def close(self) -> None:
         """Links first, so that the commit being sent can end; then the watcher; then the pump with what it holds."""
+        self._keep_confirmed()
         self.outgoing.close()
         self.barriers.close()
         self.quiescing.close()
@@ -241,6 +242,10 @@ class Primary:
         self.outgoing.tick()
         self._tell_room()
         self._awaited.tell(self.unconfirmed_by() if self.reign.mark is None else ())
+        self._keep_confirmed()
+
+    def _keep_confirmed(self) -> None:
+        """That it was confirmed once outlives this run."""
         if not self._confirmed_before and self.reign.mark is None and not self.unconfirmed_by():
             self._confirmed_before = lineage.keep_confirmed(self._context.around.home(self.dataset))
 
