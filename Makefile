@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m
 .PHONY: help demo hosts situations test lint soak bench proto pages lock debian clean
 
 help:
-	@echo "make demo     two agents on this machine: first sync, live edits, a kill, a comparison"
+	@echo "make demo     two agents on this machine: first sync, live edits, kills, failover and back, a comparison"
 	@echo "make test     every test (ARGS='-k name' narrows)"
 	@echo "make lint     formatting, types, layers, protos, generated code"
 	@echo "make soak     storms of random operations and kills, SEEDS=$(SEEDS) of them"
