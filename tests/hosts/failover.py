@@ -12,6 +12,15 @@ from hosts.host import Host, HostError
 DATASET = "web"
 Step = Callable[[str, tuple[Substitution, ...]], str]
 _UNTIL = 120
+#: A bare Debian has neither curl nor wget.
+_HEALTH = """for i in $(seq 20); do
+  question='HEAD /datasets/web/primary HTTP/1.0\\r\\n\\r\\n'
+  answer=$(exec 3<>/dev/tcp/127.0.0.1/7441 && printf "$question" >&3 && head -n 1 <&3 || true)
+  case "$answer" in *" {code} "*) break ;; esac
+  sleep 0.5
+done
+echo "health: $answer"; case "$answer" in *" {code} "*) true ;; *) systemctl status hikae-web; false ;; esac
+"""
 
 
 class FailingOver:
@@ -32,6 +41,7 @@ class FailingOver:
         self._step("promote", ())
         self._beta.type("cat /srv/web/confirmed; echo served > /srv/web/served-by-beta; rm /srv/web/old/3\n")
         self._is("beta", self._beta, "primary")
+        self._health_is({"beta": "200"})
         self._alpha.boot()
         self._until(self._alpha, lambda one: one["state"] == "fenced", "alpha to be fenced")
         self._step("rejoin", ())
@@ -40,6 +50,7 @@ class FailingOver:
         self._same("after the rejoin")
         self._step("switchover", ())
         self._is("alpha", self._alpha, "primary")
+        self._health_is({"alpha": "200", "beta": "503"})
         self._settled(self._alpha)
         self._alpha.type("test -e /srv/web/confirmed && test -e /srv/web/served-by-beta && test ! -e /srv/web/old/3\n")
         self._same("after the switchover back")
@@ -52,6 +63,12 @@ class FailingOver:
         found = _look(host)
         if found["role"] != role:
             raise HostError(f"{name} is to be {role} and says {found['role']}, {found['state']}")
+
+    def _health_is(self, wanted: dict[str, str]) -> None:
+        """What a load balancer is answered on each host, by the health unit that systemd runs; within the seconds of one look."""
+        for host in (self._alpha, self._beta):
+            if host.name in wanted:
+                host.type(_HEALTH.format(code=wanted[host.name]))
 
     def _until(self, host: Host, so: Callable[[Any], bool], what: str) -> None:
         for _ in range(_UNTIL):
