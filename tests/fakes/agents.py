@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -30,14 +31,30 @@ from fakes.trees import differences, remove_all
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: For tests that delete and rewrite most of a tree again and again: the brake would be right to hold.
 UNBRAKED = '[dataset.brake]\ndeleted = "100%"\nrewritten = "100%"\n'
+#: Ports of tests: so many for each of so many workers, all below those of the kernel (ip_local_port_range).
+PORTS_FROM, PORTS_EACH, WORKERS_MOST = 10_000, 3_000, 7
 _AS_USUAL: Mapping[str, Any] = MappingProxyType({})
 
 
+def _ports() -> Iterator[int]:
+    """Round and round, those of this process: below the ones that the kernel gives to whoever dials, where a call of another test
+    could take one before the agent listens on it; and of workers side by side each its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % WORKERS_MOST
+    first, count = PORTS_FROM + worker * PORTS_EACH, PORTS_EACH
+    start = os.getpid() % count
+    return (first + (start + number) % count for number in itertools.count())
+
+
+_next_port = _ports()
+
+
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on now, and that nobody else is given."""
+    for port in _next_port:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("ports never end")
 
 
 def _state_of(task: Path) -> str:

@@ -22,6 +22,7 @@ from agent.operations.reading import EventsRequest, StatusRequest
 from agent.operations.rebuilding import ResyncVaultRequest
 from agent.operations.removing import RemoveRequest
 from agent.operations.role_changes.promoting import PromoteRequest
+from agent.operations.role_changes.rehearsing import RehearseRequest
 from agent.operations.role_changes.rejoining import RejoinRequest
 from agent.operations.role_changes.rolling_back import GenerationsBeforeRequest, RollbackRequest
 from agent.operations.role_changes.serving import FenceRequest, ServeRequest
@@ -232,6 +233,13 @@ class FakeControls(GenerationAnswers):
             "generation_before": "20261122T041500Z",
             "steps": [{"name": "walk", "ms": 70, "result": "all was looked at up to commit 1.7"}],
         }
+
+    def _rehearse(self, request: RehearseRequest) -> Json:
+        if request.dry_run:
+            return {"dataset": request.dataset, "gates": []}
+        commit = {"epoch": 3, "seq": 1842}
+        said = {"rto_ms": 700, "exit": 0, "output": "served", "reason": ""}
+        return {"dataset": request.dataset, "ok": True, "commit": commit, **said}
 
     def _promote(self, request: PromoteRequest) -> Json:
         gate = {"name": "owed", "ok": False, "value": "7 files are not all here", "limit": "0", "measured": None}

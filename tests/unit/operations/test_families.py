@@ -28,6 +28,7 @@ CHANGING = [
     "mark",
     "pause",
     "promote",
+    "rehearse",
     "rejoin",
     "reload",
     "resume",
