@@ -1,0 +1,75 @@
+"""A tracker that is told what was written."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.watch.blocks.dirty_map import DirtyMap
+from agent.watch.blocks.ports import Dirtied, DirtyExtent
+
+
+class FakeTracker:
+    """A ``BlockTracker`` of a device of ``size`` bytes; ``lost`` asks for a reconcile, ``untracked`` is what an audit says."""
+
+    kind = "blocktrace"
+    why = "the test says so"
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.overflows = 0
+        self.untracked: str | None = None
+        self.saved: Path | None = None
+        self.stopped = False
+        self._lock = threading.Lock()
+        self._map = DirtyMap()
+        self._reconcile: str | None = "the agent was started"
+        self._wake: Callable[[], None] = _sleeps
+
+    def wrote(self, offset: int, length: int) -> None:
+        """Bytes were written."""
+        with self._lock:
+            self._map.mark([DirtyExtent(offset, offset + length)])
+        self._wake()
+
+    def lost(self, why: str) -> None:
+        """Events were lost."""
+        with self._lock:
+            self.overflows += 1
+            self._reconcile = why
+        self._wake()
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """See ``BlockTracker``."""
+        self._wake = wake
+
+    def take(self) -> Dirtied:
+        """See ``BlockTracker``."""
+        with self._lock:
+            taken = Dirtied(self._map.take(self.size), self._reconcile)
+            self._reconcile = None
+        return taken
+
+    def restore(self, dirtied: Dirtied) -> None:
+        """See ``BlockTracker``."""
+        with self._lock:
+            self._map.mark(dirtied.extents)
+            self._reconcile = self._reconcile or dirtied.reconcile
+
+    def audit(self) -> str | None:
+        """See ``BlockTracker``."""
+        return self.untracked
+
+    def save(self, path: Path) -> None:
+        """See ``BlockTracker``."""
+        self.saved = path
+        self.stopped = True
+
+    def stop(self) -> None:
+        """See ``BlockTracker``."""
+        self.stopped = True
+
+
+def _sleeps() -> None:
+    """Not started: nobody is woken."""
