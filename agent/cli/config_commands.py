@@ -89,6 +89,8 @@ def _list_files(settings: Settings, name: str, as_json: bool) -> None:
     if dataset is None:
         known = ", ".join(one.name for one in settings.datasets) or "none"
         raise NotFound("list the files", name, "there is no such dataset", f"the configuration has: {known}")
+    if dataset.is_device:
+        raise NotFound("list the files", name, "it is a device, which has no files", "leave --files out for it")
     rules = Rules(dataset.exclude, dataset.include, apart(dataset, settings.datasets))
     taken = left = size = 0
     try:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from agent.config.devices import by_kind, no_devices, said_in_vain
 from agent.config.meaning import kernels_own, meant
 from agent.config.mistakes import ConfigMistakes, Mistake, closest, explain
 from agent.config.nesting import nested
@@ -124,7 +125,7 @@ class _Loader:
         for raw in self._sources.datasets:
             entry = self._validate(raw.file, "dataset", raw.label, DatasetEntry, raw.table)
             if entry is not None:
-                written.append(WrittenDataset(raw, entry))
+                written.append(WrittenDataset(raw, by_kind(entry, raw.table)))
         return written
 
     def _tls(self, entry: TlsEntry, node: str) -> TlsSettings:
@@ -160,6 +161,7 @@ def _dataset_warnings(each: WrittenDataset, node: str) -> list[str]:
         for key in _dotted(each.raw.table)
         if f"dataset.{key}" in WITHOUT_EFFECT_YET
     ]
+    warnings += said_in_vain(place, each.entry, each.raw.table)
     if each.entry.quiesce in ("reflink", "btrfs"):
         warnings.append(
             f'{place}.quiesce: "{each.entry.quiesce}" has no effect in this version yet; each file is whole'
@@ -208,6 +210,7 @@ def file_mistakes(settings: Settings) -> list[Mistake]:
     return (
         mistakes
         + _no_directories(settings)
+        + list(no_devices(settings))
         + _real_places(settings)
         + _real_overlaps(settings)
         + list(nested(settings))
@@ -217,7 +220,8 @@ def file_mistakes(settings: Settings) -> list[Mistake]:
 def _no_directories(settings: Settings) -> list[Mistake]:
     places = [("node.state_dir", settings.node.state_dir)]
     for dataset in settings.datasets:
-        places.append((f"dataset[{dataset.name}].path", dataset.path))
+        if not dataset.is_device:
+            places.append((f"dataset[{dataset.name}].path", dataset.path))
         if dataset.vault is not None:
             places.append((f"dataset[{dataset.name}].vault", dataset.vault))
     text = "is there, and is no directory; write another place"
@@ -239,7 +243,7 @@ def _real_places(settings: Settings) -> list[Mistake]:
             leads = f"{shown_value(dataset.path)} leads to {shown_value(real)}, and state_dir to {shown_value(state)}"
             text = f"{leads}: one lies in the other; write another place for either"
             mistakes.append(Mistake(settings.source_files[0], key, text))
-        elif kernels_own(real):
+        elif not dataset.is_device and kernels_own(real):
             text = f"{shown_value(dataset.path)} leads into a filesystem of the kernel's own; write the path of a tree"
             mistakes.append(Mistake(settings.source_files[0], key, text))
     return mistakes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from agent.config.devices import own_place
 from agent.config.mistakes import Mistake, closest
 from agent.config.patterns import compiled
 from agent.config.resolve import WrittenDataset, inside
@@ -41,7 +42,9 @@ def meant(
 
 def _path(each: WrittenDataset, node: str) -> Iterator[Mistake]:
     path = each.entry.path_on(node)
-    if path is not None and kernels_own(path):
+    if path is not None and each.entry.kind == "device":
+        yield from own_place(each, path)
+    elif path is not None and kernels_own(path):
         text = f"{shown_value(path)} lies in a filesystem of the kernel's own, not of files; write the path of a tree"
         yield each.mistake("path", text)
 

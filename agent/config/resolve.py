@@ -69,8 +69,6 @@ def _twice(written: Sequence[WrittenDataset]) -> Iterator[Mistake]:
 
 def _roles(each: WrittenDataset) -> Iterator[Mistake]:
     entry = each.entry
-    if entry.kind == "device":
-        yield each.mistake("kind", '"device" is not supported by this version yet; write kind = "tree"')
     if not entry.standby:
         yield each.mistake("standby", 'is empty; name the nodes that keep a standby, like ["beta"]')
     if entry.primary in entry.standby:

@@ -12,7 +12,6 @@ from cronsim import CronSim, CronSimError
 from agent.config.patterns import compiled
 from agent.config.units import shown_value
 
-_SPAN = re.compile(r"0|\d{1,9}(ms|s|m|h|d|w)", re.ASCII)
 _NODE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 #: ``sockaddr_un.sun_path`` holds 108 bytes with the final zero.
@@ -33,15 +32,6 @@ def text(value: object, example: str) -> str:
 def empty_is_none(value: object) -> object:
     """An empty text is how a key is written that is not set."""
     return None if value == "" else value
-
-
-def span(value: object) -> str:
-    """A time of which this version only knows that it is one: ``"50ms"``, ``"8d"``, ``"0"``."""
-    if not isinstance(value, str) or not _SPAN.fullmatch(value):
-        raise ValueError(
-            f'{shown_value(value)} is no duration; write a number and a unit (ms, s, m, h, d, w), like "30s"'
-        )
-    return value
 
 
 def node_name(value: object) -> str:

@@ -75,7 +75,13 @@ class DatasetEntry:
 
     name: Annotated[DatasetName, Key('"web"', "what commands call it", shared=True)]
     path: Annotated[
-        Paths, Key('"/srv/web"', "the tree: one path, or a table with one for each node", reopens=True, shared=True)
+        Paths,
+        Key(
+            '"/srv/web"',
+            "the tree, or the block device or image file: one path, or a table with one for each node",
+            reopens=True,
+            shared=True,
+        ),
     ]
     primary: Annotated[
         NodeName,
@@ -87,7 +93,9 @@ class DatasetEntry:
         ),
     ]
     standby: Annotated[tuple[NodeName, ...], Key('["beta"]', "who keeps a standby of it", reopens=True, shared=True)]
-    kind: Annotated[Kind, Key('"tree"', "what it is", shared=True)] = "tree"
+    kind: Annotated[
+        Kind, Key('"tree"', 'what it is: a directory tree, or a block device or raw image ("device")', shared=True)
+    ] = "tree"
     group: Annotated[
         DatasetName | None,
         Key('"shop"', "with which others it changes its role", reopens=True, shared=True),
@@ -102,7 +110,11 @@ class DatasetEntry:
     ] = ()
     reconcile: Annotated[
         CronOrNone,
-        Key('"0 3 * * *"', 'when the whole source is looked at, a cron line in local time, or "none"', live=True),
+        Key(
+            '"0 3 * * *"',
+            'when the whole source is looked at, a cron line in local time, or "none"; a device weekly: "0 3 * * 0"',
+            live=True,
+        ),
     ] = "0 3 * * *"
     verify: Annotated[
         CronOrNone,
@@ -160,7 +172,7 @@ class DatasetEntry:
         Promote, Key('{ max_lag = "30s" }', "what must be so before a standby becomes the primary", live=True)
     ] = Promote()
     rehearse: Annotated[Rehearse, Key('{ schedule = "0 5 * * 6" }', "when the standby is tried")] = Rehearse()
-    device: Annotated[DeviceTerms, Key('{ rpo = "5s" }', "how a device is kept", acts=False)] = DeviceTerms()
+    device: Annotated[DeviceTerms, Key('{ rpo = "5s" }', "how a device is kept", live=True)] = DeviceTerms()
 
     @property
     def nodes(self) -> tuple[str, ...]:

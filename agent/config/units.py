@@ -12,6 +12,8 @@ from agent.core.clock import LONGEST_DURATION
 
 _DURATION_UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:(\d{1,9})w)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+_SPAN_MS = {"ms": 1, **{unit: seconds * 1000 for unit, seconds in _DURATION_UNITS.items()}}
+_SPAN = re.compile(r"(\d{1,9})(ms|s|m|h|d|w)", re.ASCII)
 _PERCENTAGE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%", re.ASCII)
 _SIZE_UNITS = {
     "TiB": 1 << 40,
@@ -82,6 +84,27 @@ def format_duration(seconds: int) -> str:
         amount, seconds = divmod(seconds, length)
         text += f"{amount}{unit}" if amount else ""
     return text
+
+
+def parse_span(value: object, least: int, most: int) -> float:
+    """``"50ms"`` → 0.05 seconds: one number and one unit, ``ms`` among them. ``least`` and ``most`` in milliseconds."""
+    match = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(
+            f'{shown_value(value)} is no duration; write a number and a unit (ms, s, m, h, d, w), like "50ms"'
+        )
+    ms = int(match[1]) * _SPAN_MS[match[2]]
+    if not least <= ms <= most:
+        between = f'"{format_span(least / 1000)}" and "{format_span(most / 1000)}"'
+        raise ValueError(f"{shown_value(value)} is out of range; write a duration between {between}")
+    return ms / 1000
+
+
+def format_span(seconds: float) -> str:
+    """0.05 → ``"50ms"``, in the largest unit that it is a whole number of."""
+    ms = round(seconds * 1000)
+    unit = max((unit for unit in _SPAN_MS if ms % _SPAN_MS[unit] == 0), key=_SPAN_MS.__getitem__)
+    return f"{ms // _SPAN_MS[unit]}{unit}"
 
 
 def parse_percentage(value: object) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -37,8 +38,11 @@ CronOrNone = Annotated[str, BeforeValidator(rules.cron_or_none)]
 Pattern = Annotated[str, BeforeValidator(rules.pattern)]
 IncludePattern = Annotated[str, BeforeValidator(rules.exception)]
 Label = Annotated[str, BeforeValidator(rules.label)]
-#: As it is written: what acts on it will know what it needs it in.
-Span = Annotated[str, BeforeValidator(rules.span)]
+#: Seconds, written with milliseconds if need be.
+Rpo = Annotated[
+    float, BeforeValidator(partial(units.parse_span, least=100, most=86_400_000)), Written(units.format_span)
+]
+Freeze = Annotated[float, BeforeValidator(partial(units.parse_span, least=1, most=30_000)), Written(units.format_span)]
 Command = Annotated[tuple[str, ...], BeforeValidator(rules.command)]
 
 Kind = Literal["tree", "device"]
@@ -296,18 +300,19 @@ class Rehearse:
 
 @dataclass(frozen=True, slots=True)
 class DeviceTerms:
-    """How often a device is committed, and how long it may stand still for it. Nothing acts on it in this version: it is
-    read and checked, so that one file serves nodes of this release and of the next."""
+    """How often a device is committed, and how long its filesystems may stand still for that; seconds."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    rpo: Annotated[Span, Key('"5s"', "how much may be lost", acts=False)] = "5s"
-    freeze: Annotated[Span, Key('"50ms"', "how long its filesystems may stand still", acts=False)] = "50ms"
+    rpo: Annotated[Rpo, Key('"5s"', "a device is committed so often while it is written: how much may be lost")] = 5.0
+    freeze: Annotated[
+        Freeze, Key('"50ms"', "how long its filesystems may stand still beyond what the kernel takes to freeze them")
+    ] = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One protected tree, as this node has it at ``path``; ``paths`` has every node that takes part.
+    """One protected tree or device, as this node has it at ``path``; ``paths`` has every node that takes part.
 
     ``reconcile`` and ``verify`` are cron lines in local time, or None; ``history`` seconds; ``vault`` the directory in which this
     node keeps the vault, or None for its state directory; ``vault_limit`` bytes, or None. ``digest`` (32 bytes) is over what
@@ -341,6 +346,11 @@ class Dataset:
     rehearse: Rehearse
     device: DeviceTerms
     digest: bytes
+
+    @property
+    def is_device(self) -> bool:
+        """Whether it is a block device or raw image; else a tree."""
+        return self.kind == "device"
 
 
 @dataclass(frozen=True, slots=True)

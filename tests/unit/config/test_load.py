@@ -249,8 +249,18 @@ WRONG = [
         'write minute, hour, day, month and weekday, like "0 3 * * *"',
     ),
     (
-        BASE + WEB + 'kind = "device"\n',
-        'agent.toml: dataset[web].kind: "device" is not supported by this version yet; write kind = "tree"',
+        BASE + WEB.replace("/srv/web", "/sys/block/sda") + 'kind = "device"\n',
+        'agent.toml: dataset[web].path: "/sys/block/sda" lies in a filesystem of the kernel\'s own; '
+        "write a block device, like /dev/sdb, or a file",
+    ),
+    (
+        BASE + WEB + '[dataset.device]\nfreeze = "fast"\n',
+        'agent.toml: dataset[web].device.freeze: "fast" is no duration; '
+        'write a number and a unit (ms, s, m, h, d, w), like "50ms"',
+    ),
+    (
+        BASE + WEB + '[dataset.device]\nrpo = "1ms"\n',
+        'agent.toml: dataset[web].device.rpo: "1ms" is out of range; write a duration between "100ms" and "1d"',
     ),
     (
         BASE + WEB + 'vault_limit = "lots"\n',
@@ -482,29 +492,6 @@ def test_shown_configuration_loads_again(tmp_path: Path, text: str) -> None:
     again = _at(tmp_path / "2", show(first))
     assert show(first) == show(again)
     assert (first.node, first.tls, first.peers, first.datasets) == (again.node, again.tls, again.peers, again.datasets)
-
-
-def test_what_comes_with_roles_and_devices_is_read_already(tmp_path: Path) -> None:
-    """Tables of the contract that nothing acts on yet are checked and warned of, key by key; a wrong value is a mistake."""
-    later = """
-[dataset.promote]
-require = ["reason", "approved-by"]
-max_lag = "30s"
-verified_within = "8d"
-rehearsed_within = "0"
-[dataset.rehearse]
-schedule = ""
-timeout = "10m"
-[dataset.device]
-rpo = "5s"
-freeze = "50ms"
-"""
-    settings = load(write(tmp_path, BASE + WEB + later))
-    (web,) = settings.datasets
-    warned = [line for line in settings.warnings if any(key in line for key in ("promote", "rehearse", "device"))]
-    assert (True, "50ms", None) == (bool(warned), web.device.freeze, web.rehearse.schedule)
-    (mistake,) = mistakes(write(tmp_path, BASE + WEB + later.replace('"50ms"', '"fast"')), tmp_path)
-    assert "dataset[web].device.freeze" in mistake
 
 
 def test_every_key_has_an_example() -> None:

@@ -85,3 +85,17 @@ def test_what_never_comes_to_all_is_no_part(text: object) -> None:
     """Nor is what is no percentage."""
     with pytest.raises(ValueError, match="%"):
         units.parse_part(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("50ms", 0.05), ("5s", 5.0), ("1500ms", 1.5), ("2m", 120.0)])
+def test_spans_have_milliseconds(text: str, seconds: float) -> None:
+    """One number and a unit; shown again as it was written."""
+    span = units.parse_span(text, 1, 10**9)
+    assert (seconds, text) == (span, units.format_span(span))
+
+
+@pytest.mark.parametrize("text", ["0", "5", "1h30m", "-5s", "ms", "11s", "0ms", 5, None])
+def test_no_spans(text: object) -> None:
+    """Everything else, and what is less or more than it may be."""
+    with pytest.raises(ValueError, match=r"duration"):
+        units.parse_span(text, 1, 10_000)
