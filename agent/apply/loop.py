@@ -7,12 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 
-from agent.apply.applier import Applier
+from agent.apply.applies import Applies, SlicedVerify
 from agent.apply.brake.limits import ACCEPTABLE
 from agent.apply.results import ApplyFacts, ApplyPhase, ApplyProgress, Held, Report, RootFull, VerifyReport, silent
 from agent.apply.stopping import ApplyStopped
 from agent.apply.verifying.queue import VerifyOrder, VerifyQueue
-from agent.apply.verifying.verification import Verification
 from agent.core.backoff import Backoff
 from agent.core.clock import Clock
 from agent.core.commit import Commit
@@ -49,9 +48,9 @@ class ApplyCalls:
 
 
 class ApplyLoop:
-    """One thread that owns an :class:`Applier`. All methods may be called by any thread."""
+    """One thread that owns an applier. All methods may be called by any thread."""
 
-    def __init__(self, applier: Applier, board: ProblemBoard, clock: Clock, calls: ApplyCalls, *, name: str) -> None:
+    def __init__(self, applier: Applies, board: ProblemBoard, clock: Clock, calls: ApplyCalls, *, name: str) -> None:
         self._applier = applier
         self._board = board
         self._clock = clock
@@ -397,7 +396,7 @@ class ApplyLoop:
                 checkpoint=self._applier.checkpointed_at,
             )
 
-    def _verification(self, order: VerifyOrder) -> Verification:
+    def _verification(self, order: VerifyOrder) -> SlicedVerify:
         return self._applier.verification(deep=order.deep, progress=order.progress, repair=order.repair)
 
     def _back_off(self, phase: ApplyPhase, error: HikaeError | None, reason: str = "") -> None:

@@ -7,11 +7,9 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from agent.apply.applier import Applier, Supply
 from agent.apply.loop import ApplyCalls, ApplyLoop
 from agent.apply.results import VerifyReport
 from agent.apply.resync import forget_standby
-from agent.apply.standby.standby_root import StandbyPlace
 from agent.apply.verifying.queue import VerifyOrder
 from agent.apply.writing.arriving import EarlyContent
 from agent.config.values import Dataset
@@ -43,6 +41,7 @@ from agent.node.following.standby_call import StandbyCall
 from agent.node.following.standby_stores import StandbyStores, open_standby_stores
 from agent.node.following.stood_back import StoodBack
 from agent.node.following.vault_space import SpaceStores, VaultSpace
+from agent.node.kinds.standby_kind import made_applier
 from agent.node.owed_problems import tell_standby
 from agent.node.pauses import APPLY
 from agent.node.promoting.announced import Announced
@@ -111,7 +110,7 @@ class Standby:
         self._is_full = False
         self.calls = ServedCalls(dataset.name, around.clock)
         self.early = EarlyContent(self._poke, around.clock.monotonic)
-        applier = self._applier = self._made_applier()
+        applier = self._applier = made_applier(dataset, context, stores, self.early, self.turns)
         self.board = PositionBoard(Position(newest.number if newest else NOTHING))
         calls = ApplyCalls(self.board.applied, self.turns.rest, context.failed, self._keep_up)
         self.loop = ApplyLoop(applier, board, around.clock, calls, name=f"apply-{dataset.name}")
@@ -159,22 +158,6 @@ class Standby:
             stores.mending.forget,
         )
         return Collector(collected, around.clock, self._context.failed)
-
-    def _made_applier(self) -> Applier:
-        dataset, around = self.dataset, self._context.around
-        scratch = around.home(dataset) / "scratch"
-        scratch.mkdir(exist_ok=True, mode=0o700)
-        place = StandbyPlace(
-            dataset.path,
-            dataset.name,
-            str(scratch),
-            self.turns.step,
-            dataset.adopt,
-            self.seeding.guard,
-            self._stores.left_out,
-        )
-        supply = Supply(self._catalog.reader, self.mending.read, self.mending.patch_of, self.early)
-        return Applier(place, supply, self._local, self._context.board, clock=around.clock, brake=dataset.brake)
 
     @property
     def vault_path(self) -> Path:

@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
+from agent.apply.applies import SlicedVerify
 from agent.apply.results import ApplyProgress, Report, VerifyReport
-from agent.apply.verifying.verification import Verification
 from agent.core.errors import HikaeError, Refused
 from agent.fs.io_priority import low_io_priority
 
@@ -28,7 +28,7 @@ class VerifyOrder:
 @dataclass(slots=True)
 class _UnderWay:
     order: VerifyOrder
-    verification: Verification
+    verification: SlicedVerify
     due: float = 0.0
 
 
@@ -36,7 +36,7 @@ class VerifyQueue:
     """``begin`` makes the verification of an order; ``clock``: seconds that never fall. :meth:`add` by any thread, else by the
     applying one."""
 
-    def __init__(self, begin: Callable[[VerifyOrder], Verification], clock: Callable[[], float]) -> None:
+    def __init__(self, begin: Callable[[VerifyOrder], SlicedVerify], clock: Callable[[], float]) -> None:
         self._begin = begin
         self._clock = clock
         self._added: deque[VerifyOrder] = deque()
