@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from agent.status.event import Event
-from agent.status.kept_events import kept_events
+from agent.status.kept_events import WasTold, kept_events
 from agent.status.published import Json
 from agent.status.state import Grade, State, grade_of
 
@@ -25,8 +25,14 @@ NAMED_AT_ONCE = 10
 _SEVERITIES = {Grade.GOOD: "info", Grade.WATCH: "warning", Grade.BAD: "error"}
 
 
-def events_between(old: Json | None, new: Json) -> list[Event]:
-    """What happened from one published value to the next; ``old`` is None at the start of the agent."""
+def _none_was(_event: Event) -> bool:
+    """Nothing was told before."""
+    return False
+
+
+def events_between(old: Json | None, new: Json, was_told: WasTold = _none_was) -> list[Event]:
+    """What happened from one published value to the next; ``old`` is None at the start of the agent. ``was_told`` is asked where
+    the two cannot say whether something is news."""
     if old is None:
         events = [Event("", "agent-started", f"hikae {new['version']} on {new['node']}")]
         old = {"problems": [], "datasets": []}
@@ -36,7 +42,7 @@ def events_between(old: Json | None, new: Json) -> list[Event]:
     before = {dataset["name"]: dataset for dataset in old["datasets"]}
     after = {dataset["name"]: dataset for dataset in new["datasets"]}
     for name, dataset in after.items():
-        events += _dataset_events(name, before.get(name), dataset)
+        events += _dataset_events(name, before.get(name), dataset, was_told)
     events += [Event(name, "dataset-gone", _gone(name)) for name in before if name not in after]
     return events
 
@@ -45,7 +51,7 @@ def _gone(name: str) -> str:
     return f"no longer configured; what is kept of it goes with: hikae dataset remove {name}"
 
 
-def _dataset_events(name: str, old: Json | None, new: Json) -> Iterator[Event]:
+def _dataset_events(name: str, old: Json | None, new: Json, was_told: WasTold) -> Iterator[Event]:
     if old is None:
         yield Event(name, "dataset-present", f"{new['role']}, {new['state']}")
         old = {"problems": [], "peers": [], "role": new["role"], "state": new["state"], "epoch": new["epoch"]}
@@ -59,7 +65,7 @@ def _dataset_events(name: str, old: Json | None, new: Json) -> Iterator[Event]:
     if old["state"] != new["state"]:
         yield Event(name, "state", f"{old['state']} → {new['state']}", _SEVERITIES[grade_of(State(new["state"]))])
     yield from _verify_events(name, old, new)
-    yield from kept_events(name, old, new)
+    yield from kept_events(name, old, new, was_told)
     yield from _peer_events(name, old, new)
     yield from _problem_events(name, old, new)
 
@@ -161,6 +167,12 @@ class EventLog:
         with self._lock:
             found = [row for row in self._kept if row["id"] > event_id]
         return found[-limit:] if limit > 0 else []
+
+    def has(self, event: Event) -> bool:
+        """Whether the very same stands here, told by this run of the agent or an earlier one."""
+        said = asdict(event)
+        with self._lock:
+            return any(said.items() <= row.items() for row in self._kept)
 
     def _write(self, rows: list[Json]) -> None:
         if self._path is None:

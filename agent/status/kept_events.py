@@ -3,21 +3,28 @@ on each that is told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from agent.status.event import Event
 from agent.status.figures import size_text
 from agent.status.published import Json
 
+#: Whether an event was told before, perhaps by an earlier run of the agent.
+WasTold: TypeAlias = Callable[[Event], bool]
 
-def kept_events(name: str, old: Json, new: Json) -> Iterator[Event]:
-    """Here, and at each peer that was heard before; not what was known when the agent began, or when the peer was heard first."""
+
+def kept_events(name: str, old: Json, new: Json, was_told: WasTold) -> Iterator[Event]:
+    """Here, and at each peer; of a peer that is heard first, what was not told before."""
     if _own(old) and _own(new):
         yield from _events(name, old, new, "")
     before = {peer["name"]: peer for peer in old["peers"] if peer.get("said")}
     for peer in new["peers"]:
+        who = f"{peer['name']}: "
         if peer["name"] in before:
-            yield from _events(name, before[peer["name"]], peer, f"{peer['name']}: ")
+            yield from _events(name, before[peer["name"]], peer, who)
+        elif peer.get("said"):
+            yield from (event for event in _notes(name, peer, "", who) if not was_told(event))
 
 
 def _own(dataset: Json) -> bool:
@@ -31,10 +38,14 @@ def _events(name: str, old: Json, new: Json, who: str) -> Iterator[Event]:
 
 
 def _noted(name: str, old: Json, new: Json, who: str) -> Iterator[Event]:
-    if not old.get("generations") or not new.get("generations"):
-        return
-    last = max((note["time"] for note in old["generations"]["notes"]), default="")
-    for note in new["generations"]["notes"]:
+    if old.get("generations"):
+        last = max((note["time"] for note in old["generations"]["notes"]), default="")
+        yield from _notes(name, new, last, who)
+
+
+def _notes(name: str, new: Json, last: str, who: str) -> Iterator[Event]:
+    """What was noted after ``last``, a stamp of that node's clock."""
+    for note in (new.get("generations") or {"notes": []})["notes"]:
         if note["time"] > last:
             yield Event(name, note["code"], f"{who}{note['sentence']}")
 

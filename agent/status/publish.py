@@ -106,8 +106,8 @@ class Publisher:
             facts = self._facts()
             value = status_json(facts)
             if not self._leaving:
-                happened = self._repeats.told(events_between(self._last, value), self._clock.monotonic())
-                self._events.add(stamp(facts.time_ns) or "", happened)
+                happened = events_between(self._last, value, self._events.has)
+                self._events.add(stamp(facts.time_ns) or "", self._repeats.told(happened, self._clock.monotonic()))
             self._last = value
             self._tell(value)
             return value

@@ -101,6 +101,7 @@ def test_a_log_outlives_a_restart(tmp_path: Path) -> None:
     assert [(1, "a → b"), (2, "y"), (3, "b → c")] == [(row["id"], row["message"]) for row in third.since(0, 10)]
     assert [3] == [row["id"] for row in third.since(2, 10)]
     assert [3] == [row["id"] for row in third.since(0, 1)]
+    assert [True, False] == [third.has(Event("web", "state", message)) for message in ("a → b", "b → a")]
 
 
 def test_a_log_is_bounded(tmp_path: Path) -> None:
