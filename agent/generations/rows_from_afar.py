@@ -1,5 +1,5 @@
-"""The rows of a moment that another node sends, staged here: each could be one, and together they are a tree (law 6). They are no
-more than the moment is said to have, and no more than there is room for (law 9)."""
+"""The rows of a moment that another node sends, staged here: each could be one, and together they are a tree, or a device (law
+6). They are no more than the moment is said to have, and no more than there is room for (law 9)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from agent.core.commit import Changes
+from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import TryAgain, WireError
 from agent.core.ids import CommitNumber
 from agent.core.row_checks import check_key, check_row
 from agent.fs.reserve import room_beyond_reserve
 from agent.generations.afar import FoundMoment
 from agent.store.catalog.catalog import Catalog
-from agent.stream.receiving.structure import Structure
+from agent.stream.receiving.structure_of_kind import structure_of
 
 _READ = "read a moment"
 #: A device has a row for so many bytes.
@@ -42,7 +43,8 @@ class RowBounds:
 
 
 def bounds_of(catalog: Catalog, found: FoundMoment) -> RowBounds:
-    """A tree has a name and an object for each entry, and its root; what lives here and not there comes as keys, each once."""
+    """A tree has a name and an object for each entry, and its root, a device a row for each chunk; what lives here and not there
+    comes as keys, each once."""
     most = 2 * found.entries + 1 + -(-found.bytes // _CHUNK)
     return RowBounds(most, lambda: room_beyond_reserve(os.path.dirname(os.path.abspath(catalog.path))))
 
@@ -53,13 +55,14 @@ def staged(
     batches: Iterable[Changes],
     bounds: RowBounds,
     look: Callable[[], None],
+    kind: DatasetKind,
 ) -> Iterator[Changes]:
     """Stage them as the commit ``number``, each given on once it is staged; after the last one they may be sealed. ``look`` is
-    called again and again, and raises what is to end it.
+    called again and again, and raises what is to end it; ``kind``: the dataset's, as it is known here.
 
     For the thread that owns the catalog. Raises ``WireError`` for rows that no honest node would have, ``TryAgain`` where there
     is no room; what was staged is the caller's to withdraw."""
-    structure = Structure(catalog, catalog.newest() is None, look)
+    structure = structure_of(kind, catalog, look)
     for changes in batches:
         look()
         bounds.passed(changes)

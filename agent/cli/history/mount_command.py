@@ -16,6 +16,7 @@ from agent.cli.output import remark
 from agent.config import load
 from agent.config.values import Dataset, Settings
 from agent.core.clock import SystemClock
+from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import HikaeError, NotFound, NotPermitted, Refused
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def mount(
         _require_history(settings, found, home, vault)
     # Only now: SQLite and what reads a vault take a while to import.
     from agent.generations.mounting.fuse import MountOptions, require_fuse
-    from agent.generations.mounting.mount import Mounted, MountTelling, mount_from_afar, mount_history
+    from agent.generations.mounting.mount import Mounted, MountedAfar, MountTelling, mount_from_afar, mount_history
     from agent.generations.mounting.mount_point import require_mount_point
 
     require_fuse()
@@ -73,7 +74,7 @@ def mount(
         mount_history(Mounted(dataset, home, vault, generation, at), place, options, telling)
         return
     with _afar(settings, dataset, node, generation, at) as opened:
-        mount_from_afar(dataset, opened, place, options, telling)
+        mount_from_afar(MountedAfar(dataset, DatasetKind(found.kind)), opened, place, options, telling)
 
 
 @contextmanager

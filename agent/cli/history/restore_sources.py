@@ -14,6 +14,7 @@ from agent.cli.output import remark
 from agent.config import load
 from agent.config.values import Dataset, Peer, Settings
 from agent.core.clock import SystemClock
+from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import NotFound, NotPermitted, Refused, UsageError
 from agent.generations.afar import NamedMoment, OpenMoment
 from agent.generations.any_moment import any_moment
@@ -96,7 +97,7 @@ def sought_afar(config: str, typed: Typed) -> Iterator[Sought]:
         scratch = stack.enter_context(TemporaryDirectory(prefix="hikae-restore-"))
         path = Path(scratch) / "catalog.db"
         remark(f"{dataset.name}: asking {typed.node} for {opened.found.entries:,} entries")
-        moment = lay_down(opened, path, lambda: None)
+        moment = lay_down(opened, path, DatasetKind(dataset.kind), lambda: None)
         reader = stack.enter_context(CatalogReader.open(str(path)))
         own = (str(path), *words)
         yield _sought(settings, dataset, typed, (reader, opened.chunk), moment, own, "", None)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from agent.core.dataset_kind import DatasetKind
 from agent.core.ids import NOTHING, Epoch, epoch_of
 from agent.generations.afar import OpenMoment
 from agent.generations.moments import Moment
@@ -13,15 +14,15 @@ from agent.generations.rows_from_afar import bounds_of, staged
 from agent.store.catalog.catalog import Catalog, Header
 
 
-def lay_down(moment: OpenMoment, path: Path, look: Callable[[], None]) -> Moment:
-    """All rows of the moment, in a new catalog; which moment that is. They are believed if they come out with the digest that the
-    other node named. ``look`` is called now and then, and raises what is to end it.
+def lay_down(moment: OpenMoment, path: Path, kind: DatasetKind, look: Callable[[], None]) -> Moment:
+    """All rows of the moment, in a new catalog; which moment that is. ``kind``: the dataset's. They are believed if they come out
+    with the digest that the other node named. ``look`` is called now and then, and raises what is to end it.
 
     Raises ``OtherDigest``, ``WireError`` for rows that cannot be, ``TryAgain`` (disk full), ``Unreachable``."""
     found, mark = moment.found, moment.found.mark
     with Catalog.open(str(path)) as catalog:
         catalog.begin_epoch(Epoch(epoch_of(mark.number), "another node", mark.epoch))
-        for _ in staged(catalog, mark.number, moment.rows(), bounds_of(catalog, found), look):
+        for _ in staged(catalog, mark.number, moment.rows(), bounds_of(catalog, found), look, kind):
             pass
         named = found.moment
         catalog.seal(

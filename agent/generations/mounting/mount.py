@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import HikaeError, NotFound
 from agent.generations.afar import OpenMoment
 from agent.generations.moments import Moment, Watching, moment_of
@@ -39,6 +40,14 @@ class Mounted:
 
 
 @dataclass(frozen=True, slots=True)
+class MountedAfar:
+    """Of which dataset another node gives a moment, and what that is here."""
+
+    dataset: str
+    kind: DatasetKind
+
+
+@dataclass(frozen=True, slots=True)
 class MountTelling:
     """``meant`` is called with the moment, before it is mounted; ``mounted`` once it is; ``trouble`` with what cannot be read."""
 
@@ -62,17 +71,18 @@ def mount_history(what: Mounted, directory: str, options: MountOptions, telling:
 
 
 def mount_from_afar(
-    dataset: str, opened: OpenMoment, directory: str, options: MountOptions, telling: MountTelling
+    what: MountedAfar, opened: OpenMoment, directory: str, options: MountOptions, telling: MountTelling
 ) -> None:
-    """As :func:`mount_history`, of one moment of another node. Raises also ``Unreachable``, ``OtherDigest``, ``TryAgain``."""
+    """As :func:`mount_history`, of one moment of another node, ``opened``. Raises also ``Unreachable``, ``OtherDigest``,
+    ``TryAgain``."""
     with TemporaryDirectory(prefix="hikae-mount-") as scratch:
         telling.meant(opened.found.moment)
         path = Path(scratch) / "catalog.db"
-        moment = lay_down(opened, path, lambda: None)
+        moment = lay_down(opened, path, what.kind, lambda: None)
         with (
             CatalogReader.open(str(path)) as reader,
             closing(ChunkCache(opened.chunk, send_for=fetching(opened))) as cache,
-            _history(dataset, reader, cache, directory) as history,
+            _history(what.dataset, reader, cache, directory) as history,
         ):
             serve_mount(_filesystem(history.moment(moment), cache, reader, telling), directory, options)
 

@@ -28,17 +28,17 @@ def take_up(catalog: Catalog, moment: OpenMoment, label: str, now: int, look: Ca
     """Make the moment the newest commit, as consistent as it is. Where it is read, the newest commit until now must be known.
 
     For the thread that owns the catalog. ``look`` is called again and again, and raises what is to end it: nothing is staged
-    then. Raises ``Damaged`` when what comes is not that moment, ``WireError`` when it is no tree, ``TryAgain``,
+    then. Raises ``Damaged`` when what comes is not that moment, ``WireError`` when it is no tree, or no device, ``TryAgain``,
     ``StoreFailed``."""
-    newest, found = catalog.newest(), moment.found
-    if newest is None:
+    newest, found, kind = catalog.newest(), moment.found, catalog.kind()
+    if newest is None or kind is None:
         raise Refused(_OPERATION, "", "nothing has been captured yet", "wait for the first sync")
     since = mark_of(catalog, newest)
     number = commit_number(epoch_of(newest.number), seq_of(newest.number) + 1)
     _require_the_same(catalog, found)
     listed: list[bytes] = []
     try:
-        for changes in staged(catalog, number, moment.rows(since), bounds_of(catalog, found), look):
+        for changes in staged(catalog, number, moment.rows(since), bounds_of(catalog, found), look, kind):
             listed += [row for row in changes.puts if _parts_in(content_of(row))]
         for start in range(0, len(listed), _LISTS_AT_ONCE):
             look()

@@ -34,6 +34,17 @@ _OBJECT = "select row from object where id = ?1 and until > ?2 and since <= ?2 l
 _OBJECTS_AFTER = "select id, row from object where id > ?1 and until > ?2 and since <= ?2 order by id limit ?3"
 _CHUNK = "select row from chunk where number = ?1 and until > ?2 and since <= ?2 limit 1"
 _LAST_CHUNK = "select row from chunk where until > ?1 and since <= ?1 order by number desc limit 1"
+#: From chunk to chunk by number, however many versions each has; of each the one that is seen then.
+_CHUNKS_WITHIN = """
+with recursive here(number) as (
+  select min(number) from chunk where number >= ?1
+  union all
+  select (select min(number) from chunk where number > here.number) from here where here.number < ?2)
+select held.row from here cross join chunk as held
+where here.number <= ?2 and held.number = here.number and held.until = (
+    select min(until) from chunk as version where version.number = here.number and version.until > ?3)
+and held.since <= ?3
+"""
 _CHILD = """
 select object from name
 where parent = ?1 and until = 9223372036854775807 and name = ?2 and since <= ?3
@@ -75,6 +86,10 @@ class Reading(owed.Owed, commits.Commits, kept.Kept, generation.GenerationRows):
             return found
         return None
 
+    def chunks_within(self, first: ChunkNumber, last: ChunkNumber, at: CommitNumber) -> list[bytes]:
+        """The row bytes of a device's chunks from ``first`` to ``last``, by number. Costs what stands there, not what stood."""
+        return [row for (row,) in self._all(_CHUNKS_WITHIN, (first, last, at))]
+
     def row(self, key: bytes, at: CommitNumber | None = None) -> bytes | None:
         """The row bytes of a key of any kind."""
         tag = tag_of_key(key)
@@ -89,6 +104,12 @@ class Reading(owed.Owed, commits.Commits, kept.Kept, generation.GenerationRows):
     def holder(self, id: int, at: CommitNumber | None = None) -> bytes | None:
         """The row bytes of what content is told absent and owed by: an object, in a device a chunk."""
         return self.object(ObjectId(id), at) or self.chunk(ChunkNumber(id), at)
+
+    def kind(self) -> DatasetKind | None:
+        """Whose rows it has; None while it has none."""
+        if self._all("select 1 from object limit 1", ()):
+            return DatasetKind.TREE
+        return DatasetKind.DEVICE if self._all("select 1 from chunk limit 1", ()) else None
 
     def last_chunk(self, at: CommitNumber | None = None) -> bytes | None:
         """The row bytes of a device's last chunk, which says where it ends. Costs what was dropped behind it."""

@@ -20,12 +20,11 @@ from agent.store.vault.vault import Vault
 from agent.stream.locator import is_known
 from agent.stream.messages import Seal, bad, told_bytes
 from agent.stream.position import PositionBoard
-from agent.stream.receiving.device_structure import DeviceStructure
 from agent.stream.receiving.going_back import BackLimits, GoingBack
 from agent.stream.receiving.in_tree import NOTHING_IN_TREE, InTree
 from agent.stream.receiving.owed_here import Debts, HasContent
 from agent.stream.receiving.presence import Presence
-from agent.stream.receiving.structure import Structure
+from agent.stream.receiving.structure_of_kind import structure_of
 from agent.stream.telling import Standings
 
 
@@ -77,8 +76,7 @@ class CommitMaker:
         self.presence = Presence(context.vault, look)
         self._in_tree = context.in_tree
         self.debts = Debts(catalog, self.presence, self._in_tree)
-        device = context.kind is DatasetKind.DEVICE
-        self._structure = DeviceStructure(catalog) if device else Structure(catalog, catalog.newest() is None, look)
+        self._structure = structure_of(context.kind, catalog, look)
         #: Whether a commit may come on top of nothing, and end all that lives here: once, in an epoch that is newer.
         self.may_restart = False
 
