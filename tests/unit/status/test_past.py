@@ -99,5 +99,5 @@ def test_a_check_of_the_vault_is_an_event_where_it_is_told() -> None:
     ]
     values = [status_json(a_node(a_dataset(peers=(telling(past),)))) for past in pasts]
     assert ["beta: 2.0 KiB of what the vault keeps was read: 1 chunk is damaged, all put back"] == [
-        one.message for one in events_between(*values)
+        one.message for one in events_between(values[0], values[1])
     ]
