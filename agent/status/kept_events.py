@@ -10,6 +10,7 @@ from agent.status.event import Event
 from agent.status.figures import size_text
 from agent.status.published import Json
 
+_NO_NOTES: Json = {"notes": []}
 #: Whether an event was told before, perhaps by an earlier run of the agent.
 WasTold: TypeAlias = Callable[[Event], bool]
 
@@ -17,13 +18,15 @@ WasTold: TypeAlias = Callable[[Event], bool]
 def kept_events(name: str, old: Json, new: Json, was_told: WasTold) -> Iterator[Event]:
     """Here, and at each peer; of a peer that is heard first, what was not told before."""
     if _own(old) and _own(new):
-        yield from _events(name, old, new, "")
-    before = {peer["name"]: peer for peer in old["peers"] if peer.get("said")}
+        yield from _checked(name, old, new, "")
+        yield from _noted(name, old, new, "")
+    before = {peer["name"]: peer for peer in old["peers"]}
     for peer in new["peers"]:
-        who = f"{peer['name']}: "
-        if peer["name"] in before:
-            yield from _events(name, before[peer["name"]], peer, who)
-        elif peer.get("said"):
+        who, known = f"{peer['name']}: ", before.get(peer["name"], {})
+        yield from _checked(name, known, peer, who)
+        if known.get("generations"):
+            yield from _noted(name, known, peer, who)
+        else:
             yield from (event for event in _notes(name, peer, "", who) if not was_told(event))
 
 
@@ -32,20 +35,14 @@ def _own(dataset: Json) -> bool:
     return any(dataset.get(key) and not dataset[key]["said"] for key in ("vault", "generations"))
 
 
-def _events(name: str, old: Json, new: Json, who: str) -> Iterator[Event]:
-    yield from _noted(name, old, new, who)
-    yield from _checked(name, old, new, who)
-
-
 def _noted(name: str, old: Json, new: Json, who: str) -> Iterator[Event]:
-    if old.get("generations"):
-        last = max((note["time"] for note in old["generations"]["notes"]), default="")
-        yield from _notes(name, new, last, who)
+    last = max((note["time"] for note in (old["generations"] or _NO_NOTES)["notes"]), default="")
+    yield from _notes(name, new, last, who)
 
 
 def _notes(name: str, new: Json, last: str, who: str) -> Iterator[Event]:
     """What was noted after ``last``, a stamp of that node's clock."""
-    for note in (new.get("generations") or {"notes": []})["notes"]:
+    for note in (new.get("generations") or _NO_NOTES)["notes"]:
         if note["time"] > last:
             yield Event(name, note["code"], f"{who}{note['sentence']}")
 
