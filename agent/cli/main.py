@@ -30,6 +30,7 @@ COMMANDS = {
     ),
     "status": ("status_commands", "How every dataset is, worst first; of one DATASET, all that is known."),
     "check": ("check_command", "One line and a code for monitoring systems, of all datasets or of one."),
+    "doctor": ("host.doctor_command", "Look at this host for what breaks replication now, or a failover later."),
     "events": ("status_commands", "What happened, also who typed what; of one DATASET, or of all."),
     "wait": ("waiting_commands", "Wait until all that was written before now is on the standbys."),
     "verify": ("verify_command", "Compare the standby here with what it should be."),
@@ -65,8 +66,8 @@ COMMANDS = {
     "dataset": ("dataset_commands", "Delete what is kept of a dataset that is no longer configured."),
     "agent": ("agent_command", "Run the agent in the foreground."),
     "web": ("web_command", "Answer load balancers, Prometheus and people over HTTP, in the foreground."),
-    "config": ("config_commands", "Check or show the configuration."),
-    "pki": ("pki_commands", "Make and look after certificates."),
+    "config": ("host.config_commands", "Check or show the configuration."),
+    "pki": ("host.pki_commands", "Make and look after certificates."),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 
 from agent.core.errors import HikaeError, NotPermitted, Unreachable
 from agent.rpc.tls import TlsFiles
@@ -17,11 +18,27 @@ _OTHER_NAME = 62
 def why_unreachable(peer: str, address: str, files: TlsFiles, told: str) -> HikaeError:
     """The error for a call to ``peer`` that failed; ``told``: gRPC's own words, kept when the handshake succeeds here.
     Takes a few seconds at most."""
+    found = reached(peer, address, files)
+    return found or _unreachable(peer, told or "the connection broke", "it is dialled again")
+
+
+def reached(peer: str, address: str, files: TlsFiles) -> HikaeError | None:
+    """Why ``peer`` cannot be spoken with at ``address``; None where it listens there and both certificates are believed. Takes a
+    few seconds at most."""
+    return _dialled(peer, address, lambda plain: _handshake(peer, address, files, plain))
+
+
+def reached_plainly(peer: str, address: str) -> HikaeError | None:
+    """As :func:`reached`, without certificates: None where something listens."""
+    return _dialled(peer, address, lambda _: None)
+
+
+def _dialled(peer: str, address: str, go_on: Callable[[socket.socket], HikaeError | None]) -> HikaeError | None:
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), _SECONDS) as plain:
             plain.settimeout(_SECONDS)
-            return _handshake(peer, address, files, plain, told)
+            return go_on(plain)
     except ConnectionRefusedError:
         return _unreachable(
             peer, f"nothing listens at {address}", f"on {peer}: systemctl start hikae; or correct its address here"
@@ -36,7 +53,7 @@ def why_unreachable(peer: str, address: str, files: TlsFiles, told: str) -> Hika
         return _unreachable(peer, f"{address}: {error}", "look at the network between the nodes")
 
 
-def _handshake(peer: str, address: str, files: TlsFiles, plain: socket.socket, told: str) -> HikaeError:
+def _handshake(peer: str, address: str, files: TlsFiles, plain: socket.socket) -> HikaeError | None:
     try:
         context = ssl.create_default_context(cafile=files.ca)
         context.load_cert_chain(files.cert, files.key)
@@ -51,7 +68,7 @@ def _handshake(peer: str, address: str, files: TlsFiles, plain: socket.socket, t
         return _not_believed(peer, address, error)
     except ssl.SSLError as error:
         return _alert(peer, address, error)
-    return _unreachable(peer, told or "the connection broke", "it is dialled again")
+    return None
 
 
 def _not_believed(peer: str, address: str, error: ssl.SSLCertVerificationError) -> NotPermitted:

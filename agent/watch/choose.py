@@ -101,9 +101,14 @@ def _reason(error: OSError) -> str:
     return reasons.get(error.errno or 0, error.strerror or str(error))
 
 
+def filesystem_of_others(magic: int) -> str | None:
+    """The kind of a filesystem that others write too, or that is no disk's, by its magic number; None for any other."""
+    return _WITHOUT_EVENTS.get(magic)
+
+
 def _filesystem_without_events(root: str, magic_of: Callable[[int], int]) -> str | None:
     fd = open_root(root)
     try:
-        return _WITHOUT_EVENTS.get(magic_of(fd))
+        return filesystem_of_others(magic_of(fd))
     finally:
         os.close(fd)

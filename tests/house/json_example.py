@@ -50,6 +50,10 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
 """
 
 _HISTORY = """
+`hikae doctor --json`: `{"ok", "node", "findings": [{"name", "severity", "dataset", "message", "remedy"}]}`, worst first;
+`severity` is `error`, `warning`, `unknown` (it could not be looked at, mostly without root), `info` or `good`; `ok` is false, and
+the exit code 1, where one is an error or a warning. `node` is null where the configuration cannot be read.
+
 `hikae generations diff --json`: `{"from", "to", "added", "changed", "moved", "deleted", "entries", "more"}`.
 
 - `from`, `to`: a generation's name, or the time of the moment; `from_commit` and `to_commit` are their commits. The four counts

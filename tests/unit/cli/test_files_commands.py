@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent import pki
+from agent.cli.host.pki_commands import told_of
 from agent.cli.main import main
-from agent.cli.pki_commands import told_of
 from agent.core.errors import ConfigError
 
 Captured = pytest.CaptureFixture[str]
