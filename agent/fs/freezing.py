@@ -22,7 +22,9 @@ import select
 import socket
 import struct
 import sys
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 #: _IOWR('X', 119, int) and 120 (linux/fs.h), on a descriptor of any directory of the filesystem.
@@ -41,9 +43,13 @@ _MCL_CURRENT, _MCL_FUTURE = 1, 2
 GUARD_ENDS_WITHIN = 60.0
 
 
-def request(seconds: float, path: str) -> bytes:
-    """What asks the guard to freeze the filesystem of the descriptor that comes beside, for so long at most."""
-    return FREEZE + _SECONDS.pack(seconds) + os.fsencode(path)
+#: A disk has so many filesystems at most that stand still together.
+MOST_TOGETHER = 64
+
+
+def request(seconds: float, paths: list[str]) -> bytes:
+    """What asks the guard to freeze the filesystems of the descriptors that come beside, in this order, for so long at most."""
+    return FREEZE + _SECONDS.pack(seconds) + b"\0".join(map(os.fsencode, paths))
 
 
 def thaw(fd: int) -> int:
@@ -64,10 +70,11 @@ def thaw(fd: int) -> int:
 # --- the mark
 
 
-def mark_frozen(mark: str, path: str, device: int) -> None:
-    """Name what is frozen from now on, perhaps. In place of the whole file; no sync, since a freeze does not outlive the
-    kernel."""
-    found = {"path": path, "device": device, "guard": os.getpid(), "started": started(os.getpid())}
+def mark_frozen(mark: str, places: list[tuple[str, int]]) -> None:
+    """Name what is frozen from now on, perhaps: paths, and the devices that stand there. In place of the whole file; no sync,
+    since a freeze does not outlive the kernel."""
+    named = [{"path": path, "device": device} for path, device in places]
+    found = {**named[0], "others": named[1:], "guard": os.getpid(), "started": started(os.getpid())}
     with open(mark + ".new", "wb") as file:
         file.write(json.dumps(found).encode())
     os.rename(mark + ".new", mark)
@@ -97,20 +104,21 @@ def thaw_marked(mark: str, within: float = GUARD_ENDS_WITHIN) -> str | None:
     try:
         with open(mark, "rb") as file:
             found = json.loads(file.read())
-        path, device = str(found["path"]), int(found["device"])
+        places = [(str(one["path"]), int(one["device"])) for one in (found, *found.get("others", ()))]
         guard, began = int(found["guard"]), found["started"]
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         os.unlink(mark)
         return f"{mark} names nothing and was removed"
+    path = ", ".join(path for path, _ in places)
     if not _wait_for_end(mark, guard, began, within):
         raise TimeoutError(
             errno.ETIMEDOUT, f"the guard (process {guard}) does not end, so the kernel is still freezing {path}"
         )
     if not os.path.exists(mark):
         return f"{path} was thawed by its guard"
-    times = _thaw_path(path, device)
+    times = sum([_thaw_path(*place) for place in reversed(places)])
     unmark(mark)
     return f"{path} was left frozen and is thawed" if times else f"{path} was marked and not frozen"
 
@@ -152,37 +160,48 @@ class FreezeServer:
     def serve(self) -> None:
         """Freeze and thaw until the agent is gone."""
         while True:
-            data, descriptors, _, _ = socket.recv_fds(self._connection, LONGEST_REQUEST, 1)
+            data, descriptors, _, _ = socket.recv_fds(self._connection, LONGEST_REQUEST, MOST_TOGETHER)
             if not data:
                 return
-            if data[:1] == FREEZE and len(descriptors) == 1:
-                self._freeze(descriptors[0], _SECONDS.unpack(data[1:9])[0], os.fsdecode(data[9:]))
-                os.close(descriptors[0])
+            if data[:1] == FREEZE and descriptors:
+                paths = [os.fsdecode(path) for path in data[9:].split(b"\0")]
+                self._freeze(list(zip(descriptors, paths, strict=False)), _SECONDS.unpack(data[1:9])[0])
+                for fd in descriptors:
+                    os.close(fd)
 
-    def _freeze(self, fd: int, seconds: float, path: str) -> None:
+    def _freeze(self, places: list[tuple[int, str]], seconds: float) -> None:
         """The deadline counts from before the freeze, which itself may last as long as there is something to write back."""
         deadline = time.monotonic() + seconds
         try:
-            mark_frozen(self._mark, path, os.fstat(fd).st_dev)
+            mark_frozen(self._mark, [(path, os.fstat(fd).st_dev) for fd, path in places])
         except OSError as error:
             self._tell(FAILED + str(error.errno).encode())
             return
-        try:
-            fcntl.ioctl(fd, FIFREEZE, 0)
-        except OSError as error:
-            # EBUSY: somebody else froze it, and is who thaws it.
-            unmark(self._mark)
-            self._tell(FAILED + str(error.errno).encode())
-            return
-        # From here to the thaw nothing is written anywhere, and nothing can fail.
+        frozen: list[int] = []
         asked = False
+        thawing = _thaws_at(deadline, frozen) if len(places) > 1 else None
         try:
+            for number, (fd, _) in enumerate(places):
+                # EBUSY: somebody else froze it, and is who thaws it.
+                failed = _freezes(fd)
+                if failed:
+                    self._tell_failed(failed, number, frozen)
+                    return
+                frozen.append(fd)
+            # From here to the thaw nothing is written anywhere, and nothing can fail.
             self._tell(FROZEN)
             asked = self._is_asked(deadline)
         finally:
-            thaw(fd)
+            in_time = thawing is None or thawing()
+            _thaw_all(frozen)
             unmark(self._mark)
-        self._tell(THAWED if asked else TOO_LATE)
+        self._tell(THAWED if asked and in_time else TOO_LATE)
+
+    def _tell_failed(self, number: int, which: int, frozen: list[int]) -> None:
+        """One of them does not stand: the others go on before that is said."""
+        _thaw_all(frozen)
+        unmark(self._mark)
+        self._tell(FAILED + f"{number} {which}".encode())
 
     def _is_asked(self, deadline: float) -> bool:
         """Wait for the agent to ask for the thaw: False when it is gone, or did not before the deadline."""
@@ -195,6 +214,36 @@ class FreezeServer:
         """Never waits: an agent that hears nothing any more must not keep a filesystem frozen."""
         with suppress(OSError):
             self._connection.send(answer, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+
+def _freezes(fd: int) -> int:
+    """Freeze one filesystem; errno, 0 once it stands."""
+    try:
+        fcntl.ioctl(fd, FIFREEZE, 0)
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
+
+
+def _thaw_all(frozen: list[int]) -> None:
+    """The last that was frozen goes on first."""
+    for fd in reversed(frozen):
+        with suppress(OSError):
+            thaw(fd)
+
+
+def _thaws_at(deadline: float, frozen: list[int]) -> Callable[[], bool]:
+    """A thread that thaws at the deadline, whichever of several the kernel is still freezing then. What is returned ends it, and
+    says whether it came before."""
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), _thaw_all, (frozen,))
+    timer.start()
+
+    def ends() -> bool:
+        timer.cancel()
+        timer.join()
+        return time.monotonic() < deadline
+
+    return ends
 
 
 def _lock_memory() -> None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from agent.core.errors import HikaeError, NotPermitted, TryAgain
 from agent.fs import freezing
@@ -58,6 +58,10 @@ class FreezeFailed(TryAgain):
     so."""
 
 
+class CannotFreeze(FreezeFailed):
+    """Its filesystem knows no freeze (vfat, for one). ``subject`` is its path."""
+
+
 def thaw_what_was_left(place: Path, limits: GuardLimits = GuardLimits()) -> str | None:
     """At every start of the agent: thaw what an earlier one and its guard left frozen, and lay down the program that does so at
     the end of this one; what was done, in words, None where nothing was frozen. Raises ``FreezeFailed``, ``OSError``."""
@@ -70,6 +74,10 @@ def thaw_what_was_left(place: Path, limits: GuardLimits = GuardLimits()) -> str 
         raise FreezeFailed("thaw what was left frozen", str(place / MARK), str(error.strerror), remedy) from error
 
 
+#: An open directory of a filesystem, and the path that names it to people.
+FreezeRoot: TypeAlias = tuple[int, str]
+
+
 class Freezing(Protocol):
     """Freezes filesystems: the thaw guard, or what tests put in its place."""
 
@@ -77,6 +85,15 @@ class Freezing(Protocol):
         """Within the block the filesystem of an open directory stands still, ``seconds`` at most.
 
         Raises ``FreezeFailed`` before the block, or after it: then it did not stand still all the time. ``NotPermitted``."""
+        ...
+
+
+class FreezingDisks(Freezing, Protocol):
+    """Freezes several filesystems together, too."""
+
+    def all_frozen(self, roots: Sequence[FreezeRoot], seconds: float) -> AbstractContextManager[None]:
+        """As ``frozen``: within the block all of them stand still, frozen in this order. Raises ``CannotFreeze`` before the
+        block for one whose filesystem knows no freeze."""
         ...
 
 
@@ -118,16 +135,20 @@ class ThawGuard:
                     guard.end(self._limits.end)
             self._guard = self._hanging = None
 
-    @contextmanager
-    def frozen(self, root_fd: int, path: str, seconds: float) -> Iterator[None]:
+    def frozen(self, root_fd: int, path: str, seconds: float) -> AbstractContextManager[None]:
         """See ``Freezing``. ``path`` is for the mark, and for who reads it."""
+        return self.all_frozen(((root_fd, path),), seconds)
+
+    @contextmanager
+    def all_frozen(self, roots: Sequence[FreezeRoot], seconds: float) -> Iterator[None]:
+        """See ``FreezingDisks``."""
         with self._lock:
             guard = self._standing()
-            self._freeze(guard, root_fd, path, seconds)
+            self._freeze(guard, roots, seconds)
             try:
                 yield
             finally:
-                failure = self._thaw(guard, root_fd, path)
+                failure = self._thaw(guard, roots)
             if failure is not None:
                 raise failure
 
@@ -150,38 +171,42 @@ class ThawGuard:
                 raise _no_guard(error) from error
         return self._guard
 
-    def _freeze(self, guard: _Connected, root_fd: int, path: str, seconds: float) -> None:
-        guard.ask_freeze(root_fd, path, seconds)
+    def _freeze(self, guard: _Connected, roots: Sequence[FreezeRoot], seconds: float) -> None:
+        guard.ask_freeze(roots, seconds)
         answer = guard.answer(seconds + self._limits.hang)
         if answer == FROZEN:
             return
         if answer is None:
             guard.hang_up()
             self._guard, self._hanging = None, guard
-            raise _hangs(path, seconds + self._limits.hang, guard.pid)
+            raise _hangs(_named(roots), seconds + self._limits.hang, guard.pid)
         if answer[:1] == FAILED:
-            raise _refused(path, int(answer[1:]))
-        raise self._guard_died(guard, root_fd, path)
+            number, _, which = answer[1:].partition(b" ")
+            raise _refused(roots[int(which or 0)][1], int(number))
+        if answer == freezing.TOO_LATE:
+            raise _too_late(_named(roots))
+        raise self._guard_died(guard, roots)
 
-    def _thaw(self, guard: _Connected, root_fd: int, path: str) -> HikaeError | None:
-        """Ask for the thaw; what is wrong, if it did not stand still until now."""
+    def _thaw(self, guard: _Connected, roots: Sequence[FreezeRoot]) -> HikaeError | None:
+        """Ask for the thaw; what is wrong, if they did not stand still until now."""
         guard.ask_thaw()
         answer = guard.answer(self._limits.hang)
         if answer == THAWED:
             return None
         if answer == freezing.TOO_LATE:
-            remedy = "it is tried again; if it comes again, its disk is too slow for that: quiesce by another kind"
-            return FreezeFailed("keep frozen", path, "the deadline came first, and it was thawed", remedy)
-        return self._guard_died(guard, root_fd, path)
+            return _too_late(_named(roots))
+        return self._guard_died(guard, roots)
 
-    def _guard_died(self, guard: _Connected, root_fd: int, path: str) -> HikaeError:
+    def _guard_died(self, guard: _Connected, roots: Sequence[FreezeRoot]) -> HikaeError:
         """A guard that is killed inside the freeze ends when the freeze is complete; then nobody but us thaws it."""
         guard.end(self._limits.end)
         self._guard = None
-        with suppress(OSError):
-            freezing.thaw(root_fd)
+        for root_fd, _ in reversed(roots):
+            with suppress(OSError):
+                freezing.thaw(root_fd)
         freezing.unmark(str(self.mark))
-        return FreezeFailed("keep frozen", path, "the guard was killed; it is thawed", "it is tried again by itself")
+        reason = "the guard was killed; it is thawed"
+        return FreezeFailed("keep frozen", _named(roots), reason, "it is tried again by itself")
 
 
 class _Connected:
@@ -193,9 +218,10 @@ class _Connected:
         self.pid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))[0]
         self._process = os.pidfd_open(self.pid)
 
-    def ask_freeze(self, root_fd: int, path: str, seconds: float) -> None:
+    def ask_freeze(self, roots: Sequence[FreezeRoot], seconds: float) -> None:
+        asked = freezing.request(seconds, [path for _, path in roots])
         with suppress(OSError):
-            socket.send_fds(self._connection, [freezing.request(seconds, path)], [root_fd])
+            socket.send_fds(self._connection, [asked], [root_fd for root_fd, _ in roots])
 
     def ask_thaw(self) -> None:
         with suppress(OSError):
@@ -284,6 +310,15 @@ def _no_guard(error: Exception) -> HikaeError:
     return FreezeFailed("start the thaw guard", "", reason, "nothing is frozen without it; look at the journal")
 
 
+def _named(roots: Sequence[FreezeRoot]) -> str:
+    return ", ".join(path for _, path in roots)
+
+
+def _too_late(path: str) -> HikaeError:
+    remedy = "it is tried again; if it comes again, its disk is too slow for that: quiesce by another kind"
+    return FreezeFailed("keep frozen", path, "the deadline came first, and it was thawed", remedy)
+
+
 def _hangs(path: str, seconds: float, pid: int) -> HikaeError:
     reason = f"the kernel has not frozen it after {seconds:g} s; the guard (process {pid}) thaws it as soon as it has"
     remedy = "see what keeps its disk busy (dmesg); until then nothing more is frozen"
@@ -301,5 +336,5 @@ def _refused(path: str, number: int) -> HikaeError:
         return NotPermitted("freeze", path, "the privilege CAP_SYS_ADMIN is missing", "run the agent as root")
     if number in (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL):
         reason = "its filesystem cannot be frozen"
-        return FreezeFailed("freeze", path, reason, 'write quiesce = "none" or "hook" for this dataset')
+        return CannotFreeze("freeze", path, reason, 'write quiesce = "none" or "hook" for this dataset')
     return FreezeFailed("freeze", path, os.strerror(number), "see what the kernel says of it: dmesg")

@@ -11,7 +11,7 @@ from agent.config.values import Dataset, Peer, Settings
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError
 from agent.core.problem import ProblemBoard
-from agent.fs.thaw_guard import Freezing
+from agent.fs.thaw_guard import FreezingDisks
 from agent.node.clocks import Clocks
 from agent.node.pauses import Pauses
 from agent.roles.assignment import Assignment
@@ -27,7 +27,7 @@ class Surroundings:
     """The node around a dataset. ``changed`` is called when status should be published soon, ``moved`` when a commit or a
     position came, which is published with others of its kind; any thread, cheap. ``clocks``: this node's clock beside those of
     its peers. ``in_force``: the configuration that runs now; reading it again may replace it. ``freezing``: what freezes the
-    filesystems of this node's trees; ``board``: what is wrong with the node itself;
+    filesystems of this node's trees and devices; ``board``: what is wrong with the node itself;
     ``verify_slot``, ``check_slot``: one standby at a time is verified by schedule, and one vault."""
 
     in_force: Callable[[], Settings]
@@ -37,7 +37,7 @@ class Surroundings:
     changed: Callable[[], None]
     moved: Callable[[], None]
     clocks: Clocks
-    freezing: Freezing
+    freezing: FreezingDisks
     board: ProblemBoard
     verify_slot: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
     check_slot: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))

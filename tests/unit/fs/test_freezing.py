@@ -28,7 +28,7 @@ def test_a_torn_mark_goes(tmp_path: Path, text: str) -> None:
 def test_who_wrote_it_is_waited_for(tmp_path: Path) -> None:
     """While the guard that wrote the mark lives nothing is thawed: it may still be freezing."""
     mark = tmp_path / "frozen"
-    mark_frozen(str(mark), str(tmp_path), os.stat(tmp_path).st_dev)
+    mark_frozen(str(mark), [(str(tmp_path), os.stat(tmp_path).st_dev)])
     with pytest.raises(TimeoutError, match=f"process {os.getpid()}"):
         thaw_marked(str(mark), within=0.05)
     assert mark.exists()
