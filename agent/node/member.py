@@ -80,6 +80,7 @@ class Member:
         self._around = around
         self._tended = Tended[Primary | Standby](dataset.name, self._open, self.board, around.clock, ended=self._ended)
         self._tending = threading.RLock()
+        self._preparing = threading.Lock()
         self._rests = self._gone = False
         self.answers = KeptAnswers(around.clock)
         #: How long the last opening took, milliseconds.
@@ -237,10 +238,16 @@ class Member:
         return read_record(self._around.home(self.dataset) / ROLE)
 
     def before_take_over(self, reason: str) -> str:
-        """What is to run before this standby takes over was run; for people. Raises ``HookFailed``."""
+        """What is to run before this standby takes over was run; for people. Raises ``HookFailed``, and ``TryAgain`` while it
+        runs already, for whomever: another node may ask again and again."""
         side = self.standby()
         place = HookPlace(self.dataset.name, self.node, self.role.value, side.epoch, reason)
-        return HookRunner(self.stepped.is_ending).run(self.dataset.hooks, "before_promote", place).sentence()
+        if self.stepped.moving is not None or not self._preparing.acquire(blocking=False):
+            raise TryAgain("prepare to take over", self.dataset.name, "that is under way already", "hikae status here")
+        try:
+            return HookRunner(self.stepped.is_ending).run(self.dataset.hooks, "before_promote", place).sentence()
+        finally:
+            self._preparing.release()
 
     def rest(self) -> None:
         """Close what is open, and open nothing before :meth:`go_on`. Waits."""

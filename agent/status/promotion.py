@@ -10,6 +10,8 @@ from agent.status.text import shown
 
 #: So many paths are named in the published state; ``count`` has how many there are.
 _NAMED = 100
+#: The gates that --force does not pass: there would be nothing whole to serve, unless a moment is named.
+NEVER_FORCED = frozenset({"consistent", "hold"})
 #: A loss of fewer seconds than that is as good as any other such.
 _LITTLE = 8
 _NO_DIGITS = str.maketrans("", "", "0123456789")

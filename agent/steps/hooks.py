@@ -30,6 +30,8 @@ _MARK = "HIKAE_HOOK"
 #: Not the agent's own, which keeps everything to itself.
 _UMASK = 0o022
 _ONE_READ = 65_536
+#: Characters of a reason that a program is told.
+_REASON = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class HookPlace:
             "HIKAE_NODE": self.node,
             "HIKAE_ROLE": self.role,
             "HIKAE_EPOCH": str(self.epoch),
-            "HIKAE_REASON": self.reason.replace("\0", ""),
+            # Another node may have said it: one line, which neither a terminal nor a log obeys, and no more than a line.
+            "HIKAE_REASON": printable(self.reason[:_REASON]),
         }
 
 

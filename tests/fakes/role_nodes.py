@@ -368,7 +368,7 @@ class RoleNode:
         if self.role is not Role.STANDBY or peer != self.primary or not same:
             return False
         try:
-            require_followed(self.name, "web", epoch, newest_of(self.disk.lineage).number, self._guards)
+            require_followed(self.name, "web", epoch, self.disk.lineage, self._guards)
         except Refused:
             return False
         self._begin(epoch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from agent.adopt.filling.fill_mark import OWNER, begin_filling
 from agent.apply.standby.former_source import take_for_standby
@@ -19,6 +19,7 @@ from agent.node.primary import Primary
 from agent.node.stepped import SteppedRun, StepsKind
 from agent.node.switching.switched_member import STEP, SwitchedMember, SwitchedNode
 from agent.roles.record import ROLE, RoleRecord, following, read_record
+from agent.roles.switchover.answers import gates_in, said_in, stands_in, steps_in
 from agent.roles.switchover.steps import (
     FINISH,
     FINISH_RECORD,
@@ -81,12 +82,11 @@ class HandingOver(SwitchedNode):
         """See ``SwitchoverWorld``, as all below."""
         self.begin("gates")
         self._require_reign()
-        gates: Gates = self._look_there("gates")["gates"]
-        return gates
+        return gates_in(self._wanted.to, self._look_there("gates"))
 
     def prepare(self) -> str:
         self.begin("prepare")
-        return str(self._look_there("prepare")["said"])
+        return said_in(self._wanted.to, self._look_there("prepare"))
 
     def drain(self) -> str:
         self.begin("drain")
@@ -102,11 +102,10 @@ class HandingOver(SwitchedNode):
 
     def compare(self, number: CommitNumber) -> str:
         self.begin("compare")
-        newest, told = self._side().newest(), self._look_there("compare")
+        newest, theirs = self._side().newest(), stands_in(self._wanted.to, self._look_there("compare"))
         digest = newest.digest.hex() if newest is not None and newest.number == number else ""
-        theirs = StandsAt(told["commit"], told["digest"], told["applied"])
         if not is_equal(StandsAt(number, digest, number), theirs):
-            there = f"{self._wanted.to} is at commit {shown_commit(int(told['commit']))}, of another state"
+            there = f"{self._wanted.to} is at commit {shown_commit(theirs.commit)}, of another state"
             raise TryAgain(_OPERATION, self.name, f"{there} than commit {shown_commit(number)} here", "type it again")
         return f"both are {digest[:16]}"
 
@@ -144,8 +143,8 @@ class HandingOver(SwitchedNode):
         end = self.around.clock.monotonic() + _TAKE_OVER
         while True:
             try:
-                told: Facts = self._ask(TAKE_OVER, {"epoch": epoch_fact(epoch), **self._stood_at()})
-                return told
+                told = self._ask(TAKE_OVER, {"epoch": epoch_fact(epoch), **self._stood_at()})
+                return steps_in(self._wanted.to, told)
             except (TryAgain, Unreachable) as error:
                 if isinstance(error, CalledOff):
                     raise
@@ -210,11 +209,11 @@ class HandingOver(SwitchedNode):
                 if hold is not None:
                     raise Refused(_OPERATION, self.name, hold.sentence, hold.remedy) from None
 
-    def _look_there(self, stage: str) -> Any:  # Any: JSON
+    def _look_there(self, stage: str) -> object:
         """What the other node answers, in a bounded time."""
         return self._ask(LOOK, {"stage": stage}, self.around.clock.monotonic() + _ANSWER)
 
-    def _ask(self, operation: str, arguments: Facts, end: float = inf) -> Any:  # Any: JSON
+    def _ask(self, operation: str, arguments: Facts, end: float = inf) -> object:
         reason = self._wanted.reason or "a switchover"
         asked = Forwarded(self.name, operation, {**arguments, "reason": reason}, "a switchover")
 

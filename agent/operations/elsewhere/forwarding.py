@@ -39,12 +39,12 @@ def ask_elsewhere(
             raise TryAgain(operation.command, request.dataset, "the agent is stopping")
         progress(value)
 
-    answers = [_checked(agent.forward(node, asked, told), request, node) for node in nodes]
+    answers = [checked_answer(agent.forward(node, asked, told), request, node) for node in nodes]
     return answers[0] if len(answers) == 1 else [one for answer in answers for one in answer]
 
 
-def _checked(answer: object, request: DatasetRequest[Any], node: str) -> Any:
-    """An answer of the kind of JSON that is expected. Raises ``HikaeError``."""
+def checked_answer(answer: object, request: DatasetRequest[Any], node: str) -> Any:
+    """An answer of another node, of the kind of JSON that is expected. Raises ``HikaeError``."""
     if type(answer) is not request.ANSWER:
         reason = "it is not what this version expects"
         raise HikaeError("understand the answer", node, reason, "compare hikae --version on both nodes")

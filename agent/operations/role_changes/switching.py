@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agent.core.errors import HikaeError, NotFound, Refused, UsageError
 from agent.core.forwarded import Forwarded
-from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call, no_call
+from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call
+from agent.operations.elsewhere.forwarding import checked_answer
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
 from agent.status.figures import stamp
@@ -18,6 +19,7 @@ from agent.status.text import shown
 if TYPE_CHECKING:
     from agent.node.standby import Standby
 
+Stage: TypeAlias = Literal["gates", "prepare", "compare"]
 _OPERATION = "switchover"
 #: Seconds within which the primary is to answer who is to take over from it.
 _REACHED = 10.0
@@ -48,7 +50,7 @@ class SwitchoverLookRequest(DatasetRequest[Json]):
     """What the primary asks of the node that is to take over. ``stage``: ``gates`` (``{"gates"}``), ``prepare`` (what
     is to run before it takes over was run: ``{"said"}``), ``compare`` (``{"commit", "digest", "applied"}``)."""
 
-    stage: str = "gates"
+    stage: Stage = "gates"
     reason: str = ""
 
 
@@ -119,8 +121,8 @@ def _from_standby(call: DatasetCall, request: SwitchoverRequest) -> Json:
         raise Refused(_OPERATION, call.dataset, reason, f"hikae status on {primary}")
     asked = written(request if request.to or request.cancel else _to_this_node(call, request))
     forwarded = Forwarded(call.dataset, _OPERATION, asked, call.typist)
-    answer: Any = call.agent.forward(primary, forwarded, call.progress)
-    return dict(answer)
+    answer: Json = checked_answer(call.agent.forward(primary, forwarded, call.progress), request, primary)
+    return answer
 
 
 def _to_this_node(call: DatasetCall, request: SwitchoverRequest) -> SwitchoverRequest:
@@ -154,9 +156,14 @@ def _node(call: DatasetCall, asked: str) -> str:
 
 
 def _gates_of(call: DatasetCall, to: str) -> Any:  # Any: JSON
+    from agent.roles.switchover.answers import gates_in
+
     asked = Forwarded(call.dataset, "switchover-look", {"stage": "gates"}, call.typist)
-    answer: Any = call.agent.forward(to, asked, call.progress)
-    return answer["gates"]
+    return gates_in(to, call.agent.forward(to, asked, call.progress))
+
+
+def _prepares(request: SwitchoverLookRequest) -> bool:
+    return request.stage == "prepare"
 
 
 @dataset_operation(
@@ -164,20 +171,22 @@ def _gates_of(call: DatasetCall, to: str) -> Any:  # Any: JSON
     SwitchoverLookRequest,
     role=None,
     long=True,
-    changes=no_call,
-    afar=FromAfar(),
+    changes=_prepares,
+    # It runs a program of the operator's here.
+    afar=FromAfar(every=1.0),
     typed="switchover",
 )
 def _look(call: DatasetCall, request: SwitchoverLookRequest) -> Json:
+    from agent.roles.switchover.taking_over import require_whole
+
     _require_primary(call)
     side = call.member.standby()
     if request.stage == "gates":
         return {"gates": _gates(call)}
     if request.stage == "prepare":
         return {"said": call.member.before_take_over(request.reason)}
-    if request.stage == "compare":
-        return _stands(side)
-    raise UsageError(_OPERATION, call.dataset, f"there is no stage {shown(request.stage)}")
+    require_whole(call.dataset, side.newest())
+    return _stands(side)
 
 
 def _stands(side: Standby) -> Json:
@@ -238,7 +247,7 @@ def _taken_over(call: DatasetCall, request: TakeOverRequest) -> Json:
     """Only for who is the primary here, in a reign of this node's own that follows what it has met; twice is the same as once."""
     from agent.node.primary import Primary
     from agent.roles.switchover.steps import StandsAt, epoch_in, is_equal, refused_elsewhere
-    from agent.roles.switchover.taking_over import KIND, require_followed
+    from agent.roles.switchover.taking_over import KIND, require_followed, require_whole
 
     try:
         epoch = epoch_in(request.epoch)
@@ -249,9 +258,11 @@ def _taken_over(call: DatasetCall, request: TakeOverRequest) -> Json:
         return {"epoch": epoch.number, "steps": []}
     _require_primary(call)
     side = call.member.standby()
-    require_followed(call.member.node, call.dataset, epoch, side.epoch)
+    with side.reader() as reader:
+        require_followed(call.member.node, call.dataset, epoch, reader.lineage)
     handed, here = StandsAt(request.commit, request.digest, request.commit), StandsAt(**_stands(side))
     if not is_equal(handed, here):
         raise refused_elsewhere(call.dataset, call.peer, handed, here)
+    require_whole(call.dataset, side.newest())
     answer = done(call, KIND, {"epoch": request.epoch, "reason": request.reason})
     return {"epoch": epoch.number, "steps": answer["steps"]}

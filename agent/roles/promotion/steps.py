@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from agent.core.errors import Refused
 from agent.core.ids import NOTHING, CommitNumber
-from agent.status.promotion import Gate, gate_json, unmet
+from agent.status.promotion import NEVER_FORCED, Gate, gate_json, unmet
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import Step, StepOutcome
@@ -19,8 +19,6 @@ from agent.steps.runner import Step, StepOutcome
 #: The kind of such a record, and the file that it stands in.
 KIND, RECORD = "promotion", "promotion.json"
 OPERATION = "promote"
-#: What --force does not pass: there would be nothing whole to serve, unless a moment is named.
-_NEVER_FORCED = frozenset({"consistent", "hold"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +94,8 @@ class PromotionWorld(Protocol):
 def in_the_way(gates: tuple[Gate, ...], *, force: bool, named: bool) -> tuple[Gate, ...]:
     """The gates that keep a promotion from being done, by force or without. ``named``: the operator says which moment is to be
     served, so that what the newest commit is does not matter."""
-    lacking = [gate for gate in unmet(gates) if not named or gate.name not in _NEVER_FORCED]
-    return tuple(gate for gate in lacking if not force or gate.name in _NEVER_FORCED)
+    lacking = [gate for gate in unmet(gates) if not named or gate.name not in NEVER_FORCED]
+    return tuple(gate for gate in lacking if not force or gate.name in NEVER_FORCED)
 
 
 def refused_by(dataset: str, gates: tuple[Gate, ...], *, force: bool, named: bool) -> Refused | None:
@@ -107,7 +105,7 @@ def refused_by(dataset: str, gates: tuple[Gate, ...], *, force: bool, named: boo
         return None
     first = way[0]
     more = f", and {len(way) - 1} more gates are not met" if len(way) > 1 else ""
-    passable = not force and not any(gate.name in _NEVER_FORCED for gate in way)
+    passable = not force and not any(gate.name in NEVER_FORCED for gate in way)
     forced = f"; to go on all the same: hikae promote {dataset} --force --yes" if passable else ""
     remedy = f"{first.remedy or 'hikae status says what leads on'}{forced}"
     return Refused(OPERATION, dataset, f"{first.name}: {first.value}{more}", remedy, tuple(map(gate_json, gates)))

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from agent.core.errors import Refused
 from agent.core.ids import CommitNumber, Epoch, shown_commit
 from agent.fs.writers import Writer
+from agent.status.promotion import NEVER_FORCED
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import Step, StepOutcome
@@ -92,7 +93,7 @@ class SwitchoverWorld(Protocol):
 def _gates(world: SwitchoverWorld, record: StepsRecord) -> StepOutcome:
     gates = world.gates()
     missed = [gate for gate in gates if not gate["ok"]]
-    if missed and not record.arguments["force"]:
+    if missed and not (record.arguments["force"] and may_be_forced(missed)):
         raise refused_for_gates(str(record.arguments["dataset"]), gates)
     if missed:
         return StepOutcome(f"forced although {', '.join(str(gate['name']) for gate in missed)} is not met")
@@ -216,7 +217,13 @@ def refused_for_gates(dataset: str, gates: Gates) -> Refused:
     missed = [gate for gate in gates if not gate["ok"]]
     reason = "; ".join(f"{gate['name']}: {gate['value']}" for gate in missed)
     remedy = "; ".join(dict.fromkeys(str(gate["remedy"]) for gate in missed if gate["remedy"]))
-    return Refused("switch over", dataset, reason, f"{remedy}; or add --force", tuple(dict(gate) for gate in gates))
+    forced = "; or add --force" if may_be_forced(missed) else ""
+    return Refused("switch over", dataset, reason, f"{remedy}{forced}", tuple(dict(gate) for gate in gates))
+
+
+def may_be_forced(missed: Gates) -> bool:
+    """Whether an operator may go on all the same; not with what is not whole."""
+    return NEVER_FORCED.isdisjoint(str(gate["name"]) for gate in missed)
 
 
 def _refused_for(dataset: str, found: Sequence[Writer]) -> Refused:

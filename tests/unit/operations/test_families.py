@@ -37,6 +37,7 @@ CHANGING = [
     "rollback",
     "serve",
     "switchover",
+    "switchover-look",
     "take-over",
     "verify",
 ]
@@ -65,7 +66,7 @@ def test_what_may_be_typed_on_another_node_is_long_and_of_one_side() -> None:
     afar = [one for one in OPERATIONS.values() if one.afar is not None]
     assert [] == [one.name for one in afar if not one.long]
     of_both = {one.name: one.can_change for one in afar if one.role is None}
-    assert {"whereabouts": False, "switchover": True, "switchover-look": False, "take-over": True} == of_both
+    assert {"whereabouts": False, "switchover": True, "switchover-look": True, "take-over": True} == of_both
 
 
 def test_what_keeps_a_generation_is_seldom_typed_on_another_node() -> None:

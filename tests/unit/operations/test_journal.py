@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -23,12 +23,13 @@ from fakes.api_fakes import FakeControls
 
 
 def requests_of(operation: Operation) -> list[Request[Any]]:
-    """A call with everything as usual, and one with every flag set."""
+    """A call with everything as usual, one with every flag set, and one for each word that can be chosen."""
     hints = get_type_hints(operation.request)
     usual = {one.name: "web" for one in fields(operation.request) if one.default is MISSING}
     flags = {name: True for name, hint in hints.items() if hint is bool}
     assert all(hints[name] is str for name in usual), get_args(hints)
-    return [operation.request(**usual), operation.request(**{**usual, **flags})]
+    words = [{name: word} for name, hint in hints.items() if get_origin(hint) is Literal for word in get_args(hint)]
+    return [operation.request(**{**usual, **more}) for more in ({}, flags, *words)]
 
 
 @pytest.mark.parametrize("operation", [one for one in OPERATIONS.values() if one.can_change], ids=lambda one: one.name)

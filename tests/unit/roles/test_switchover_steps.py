@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from agent.core.clock import ManualClock
+from agent.core.commit import Commit
 from agent.core.errors import CalledOff, Refused, TryAgain
-from agent.core.ids import CommitNumber, Epoch
+from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, commit_number
 from agent.fs.writers import Writer
 from agent.roles.switchover.steps import (
     FINISH,
@@ -23,10 +24,12 @@ from agent.roles.switchover.steps import (
     epoch_fact,
     epoch_in,
     is_equal,
+    may_be_forced,
     refused_elsewhere,
+    refused_for_gates,
     switchover_in,
 )
-from agent.roles.switchover.taking_over import require_followed
+from agent.roles.switchover.taking_over import require_followed, require_whole
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import StepsRunner
@@ -66,7 +69,7 @@ class World:
 
     def gates(self) -> Gates:
         self._do("gates")
-        return [{"name": "consistent", "ok": not self.missed, "value": "a first sync", "remedy": "wait for it"}]
+        return [{"name": "seeding", "ok": not self.missed, "value": "half", "remedy": "wait for it"}]
 
     def prepare(self) -> str:
         self._do("prepare")
@@ -156,7 +159,7 @@ def test_a_gate_that_is_not_met_is_told_and_forced(tmp_path: Path) -> None:
     world.missed = True
     with pytest.raises(Refused) as refused:
         _begun(tmp_path, world)
-    assert (["gates"], "consistent") == (world.done, refused.value.gates[0]["name"])
+    assert (["gates"], "seeding") == (world.done, refused.value.gates[0]["name"])
     world.done.clear()
     _begun(tmp_path, world, WantedSwitchover("web", "beta", force=True))
     assert TOLD == world.done
@@ -174,12 +177,40 @@ def test_who_writes_stops_it(tmp_path: Path) -> None:
     assert ["vi (process 7) may write /srv/web/a"] == record.facts["lost"]
 
 
-@pytest.mark.parametrize(("epoch", "known"), [(Epoch(2, "alpha", b"t" * 16), 1), (Epoch(2, "beta", b"t" * 16), 2)])
-def test_a_reign_that_is_no_next_one_is_not_taken_over(epoch: Epoch, known: int) -> None:
-    """Of another node, or after that which was met: a call that was late moves nothing."""
+FIRST = Epoch(1, "alpha", b"a" * 16)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "lineage"),
+    [
+        (Epoch(2, "alpha", b"t" * 16), [FIRST]),
+        (Epoch(2, "beta", b"t" * 16), [FIRST, Epoch(2, "alpha", b"b" * 16)]),
+        (Epoch(2, "beta", b"t" * 15), [FIRST]),
+        (Epoch(2, "beta", FIRST.token), [FIRST]),
+        (Epoch(EPOCH_LIMIT, "beta", b"t" * 16), [Epoch(EPOCH_LIMIT - 1, "alpha", b"a" * 16)]),
+    ],
+    ids=["of another node", "no next one", "without an id", "another's id", "beyond all numbers"],
+)
+def test_a_reign_that_is_no_next_one_is_not_taken_over(epoch: Epoch, lineage: list[Epoch]) -> None:
+    """A call that was late moves nothing, and one that lies leaves no record that nobody can read."""
     with pytest.raises(Refused):
-        require_followed("beta", "web", epoch, known)
-    require_followed("beta", "web", REIGN, 1)
+        require_followed("beta", "web", epoch, lineage)
+    require_followed("beta", "web", REIGN, [FIRST])
+
+
+@pytest.mark.parametrize("newest", [None, Commit(commit_number(1, 7), NOTHING, b"d" * 32, 0, 0, False, 0, 0)])
+def test_what_is_not_whole_is_not_taken_over(newest: Commit | None) -> None:
+    """Whoever says that it may be (law 3)."""
+    with pytest.raises(Refused, match="not whole"):
+        require_whole("web", newest)
+
+
+@pytest.mark.parametrize(("gate", "forced"), [("seeding", True), ("consistent", False), ("hold", False)])
+def test_force_does_not_pass_what_is_not_whole(gate: str, forced: bool) -> None:
+    """As in a promotion; and then it is not offered."""
+    missed = [{"name": gate, "ok": False, "value": "v", "remedy": "wait"}]
+    said = refused_for_gates("web", missed).remedy
+    assert (forced, forced) == (may_be_forced(missed), "--force" in said)
 
 
 @pytest.mark.parametrize(

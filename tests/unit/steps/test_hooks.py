@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,13 @@ def test_environment() -> None:
     finally:
         del os.environ["NOTIFY_SOCKET"]
     assert ("web 3 None", "alpha primary generations take --offline") == (found.said, named.said)
+
+
+def test_a_reason_is_one_line() -> None:
+    """Another node may have said it: nothing in it moves a cursor or forges a record, and it has an end."""
+    place = replace(PLACE, reason="a\nb\x1b[2J\0" + "x" * 100_000)
+    said = place.environment()["HIKAE_REASON"]
+    assert ("a\\U0000000ab\\U0000001b[2J\\U00000000x", True) == (said[:36], len(said) < 2048)
 
 
 def test_no_shell_and_no_descriptors() -> None:
