@@ -17,11 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.errors import HikaeError, NotFound, NotPermitted, Refused
+from agent.fs.content import pwrite_all
 
 #: linux/fs.h: a device's length in bytes, a u64.
 _BLKGETSIZE64 = 0x80081272
 #: Whether it is read-only, an int: who opens it for writing learns that only when he writes.
 _BLKROGET = 0x125E
+#: Makes a range read as zeros: two u64, offset and length, in whole sectors.
+_BLKZEROOUT = 0x127F
+_ZEROS = bytes(1 << 20)
 _NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -50,6 +54,17 @@ def device_length(fd: int) -> int:
         return st.st_size
     length: int = struct.unpack("=Q", fcntl.ioctl(fd, _BLKGETSIZE64, bytes(8)))[0]
     return length
+
+
+def zero_range(fd: int, offset: int, length: int) -> None:
+    """Make a range of an open block device read as zeros, by the device itself where it can. OSError."""
+    try:
+        fcntl.ioctl(fd, _BLKZEROOUT, struct.pack("=QQ", offset, length))
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY):
+            raise
+        for at in range(offset, offset + length, len(_ZEROS)):
+            pwrite_all(fd, memoryview(_ZEROS)[: min(len(_ZEROS), offset + length - at)], at)
 
 
 def open_claimed(path: str, operation: str, places: BlockPlaces | None = None) -> int:

@@ -14,7 +14,9 @@ from agent.core.commit import Changes
 from agent.core.ids import ChunkNumber, CommitNumber
 from agent.core.rows import chunk_key, encode_chunk
 from agent.generations.devices.image import DeviceImage
+from agent.generations.naming import generation_name
 from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.generation import Cause, Generation
 from agent.store.vault.beside import VaultBeside
 from agent.store.vault.codec import pack_chunk
 from agent.store.vault.pack import PackEnd
@@ -84,3 +86,51 @@ def some_image(chance_bytes: bytes, *places: int, size: int) -> bytes:
     for at in places:
         image[at : at + len(chance_bytes)] = chance_bytes[: max(0, size - at)]
     return bytes(image[:size])
+
+
+_CONFIGURATION = """
+[node]
+name = "beta"
+state_dir = "{state}"
+listen = "127.0.0.1:7440"
+admin_socket = "{state}/admin.sock"
+[tls]
+ca = "{state}/ca.crt"
+cert = "{state}/beta.crt"
+key = "{state}/beta.key"
+[[peer]]
+name = "alpha"
+address = "127.0.0.1:7450"
+[[dataset]]
+name = "vm"
+kind = "device"
+path = {{ alpha = "/dev/vm", beta = "{place}/standby.img" }}
+primary = "alpha"
+standby = ["beta"]
+"""
+
+
+@dataclass
+class KeptDeviceNode:
+    """A node whose agent does not run, with the history of the device ``vm``, and its configuration."""
+
+    config: Path
+    kept: KeptDevice
+
+    @classmethod
+    def make(cls, directory: Path) -> Self:
+        """Nothing is kept yet."""
+        state = directory / "state"
+        kept = KeptDevice.make(state / "datasets" / "vm")
+        config = directory / "agent.toml"
+        config.write_text(_CONFIGURATION.format(state=state, place=directory))
+        return cls(config, kept)
+
+    def generation(self, label: str, image: bytes) -> CommitNumber:
+        """The device holds this, and a generation of it is kept."""
+        at = self.kept.put(image)
+        taken = (1_700_000_000 + len(self.kept.images)) * 10**9
+        self.kept.catalog.keep_generations(
+            [Generation(generation_name(taken, ()), at, taken, taken, Cause.DEMAND, label)]
+        )
+        return at

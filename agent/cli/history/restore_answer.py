@@ -13,24 +13,26 @@ from agent.status.figures import size_text, stamp
 _SHOWN = 50
 
 
-def answer_dry(typed: Typed, found: Sought, need: NeededRoom, to: str) -> None:
-    """What would be restored."""
+def answer_dry(typed: Typed, found: Sought, need: NeededRoom, to: str, length: int | None = None) -> None:
+    """What would be restored. ``length``: of a device, in bytes; None for a tree."""
     if typed.as_json:
-        answer_json(_json(found, need.entries, need.size, 0, 0) | {"target": to})
+        answer_json(_json(found, need.entries, need.size, 0, 0) | {"target": to} | _length_json(length))
         return
-    say(f"{typed.dataset}: {need.entries:,} entries, {size_text(need.size)}, would be restored to {to}")
+    what = f"{need.entries:,} entries, {size_text(need.size)}," if length is None else _device_words(length, need.size)
+    say(f"{typed.dataset}: {what} would be restored to {to}")
 
 
-def answer_restored(typed: Typed, found: Sought, done: Done, to: str) -> None:
-    """What was, and what was not."""
+def answer_restored(typed: Typed, found: Sought, done: Done, to: str, length: int | None = None) -> None:
+    """What was, and what was not. ``length``: of a device, in bytes; None for a tree."""
     if typed.as_json:
-        answer_json(_json(found, done.entries, done.size, done.written, done.verified) | _told(done, to))
+        answer = _json(found, done.entries, done.size, done.written, done.verified)
+        answer_json(answer | _told(done, to) | _length_json(length))
         return
     but = "" if done.is_whole else f", but for {done.unmade_count + done.owed_count:,} that follow"
-    say(f"{typed.dataset}: restored to {to}: {done.entries:,} entries, {size_text(done.size)}{but}")
-    say(
-        f"  {size_text(done.written)} written; every chunk was read and its name computed anew: {size_text(done.verified)}"
-    )
+    what = f"{done.entries:,} entries, {size_text(done.size)}" if length is None else _device_words(length, done.size)
+    say(f"{typed.dataset}: restored to {to}: {what}{but}")
+    proof = "every chunk was read" if length is None else "all of it was read back from there"
+    say(f"  {size_text(done.written)} written; {proof} and its name computed anew: {size_text(done.verified)}")
     if done.displaced:
         say(f"  {done.displaced:,} entries were in the way and are now in {to}/.hikae/displaced")
     for one in done.unmade[:_SHOWN]:
@@ -41,6 +43,14 @@ def answer_restored(typed: Typed, found: Sought, done: Done, to: str) -> None:
     left = done.unmade_count + done.owed_count - min(len(done.unmade), _SHOWN) - min(len(done.owed), _SHOWN)
     if left:
         remark(f"  and {left:,} more: --json lists more of them")
+
+
+def _device_words(length: int, held: int) -> str:
+    return f"a device of {size_text(length)}, {size_text(held)} of it no zeros"
+
+
+def _length_json(length: int | None) -> Json:
+    return {} if length is None else {"size": length}
 
 
 def _json(found: Sought, entries: int, size: int, written: int, verified: int) -> Json:

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     "--at", default="", metavar="MOMENT", help='A moment of the history: "2026-11-22 02:13", or a mark\'s label.'
 )
 @click.option(
-    "--to", default="", metavar="DIR|FILE", help="Where to: a directory, empty or none yet; of one file, its path."
+    "--to",
+    default="",
+    metavar="DIR|FILE|DEVICE",
+    help="Where to: a directory, empty or none yet; of one file, its path; of a device, an image file or a block device.",
 )
 @click.option("--in-place", is_flag=True, help="Make the dataset's own directory so; only what differs is written.")
 @click.option("--changed-since", default="", metavar="MOMENT", help="Only what is not as it was then.")
@@ -59,23 +62,30 @@ def restore(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Bring back a moment, or parts of it, with all metadata.
+    """Bring back a moment, or parts of it, with all metadata; of a device, all of it.
 
     Every chunk is checked. Typed on the node that keeps the dataset's vault, whether its agent runs or not, or on any other with
     --from, which asks that node's agent. Nothing is deleted: what is in the way is moved to .hikae/displaced. One that was cut
-    off goes on where it was when it is typed again. Exit code 1 when something could not be restored; the rest was."""
+    off goes on where it was when it is typed again. Of a device only what differs is written; a target that is larger stays so,
+    one that anybody uses is refused, and all that was written is read back. Exit code 1 when something could not be restored; the
+    rest was."""
     if bool(to) == in_place:
         raise UsageError("restore", dataset, "one of --to and --in-place is needed, and only one")
     if bool(generation) == bool(at):
         raise UsageError("restore", dataset, "one of --generation and --at is needed, and only one")
     # Only now: SQLite and what reads a vault take a while to import.
-    from agent.cli.history.restore_sources import Typed, opened_afar, sought_afar, sought_here
+    from agent.cli.history.restore_sources import Typed, dataset_named, opened_afar, sought_afar, sought_here
     from agent.generations.restore.crew import Crew
     from agent.generations.restore.worker import opened_here
 
     typed = Typed(dataset, generation, at, node, to, in_place, changed_since, paths, yes, dry_run, as_json)
-    is_afar = bool(node) and node != load(context.config_path).node.name
+    settings = load(context.config_path)
+    is_afar = bool(node) and node != settings.node.name
     opens, seek = (opened_afar, sought_afar) if is_afar else (opened_here, sought_here)
+    if dataset_named(settings, dataset).is_device:
+        from agent.cli.history.restore_device import restore_device
+
+        return restore_device(context, typed, seek)
     with Crew(opens=opens) as crew, seek(context.config_path, typed) as found:
         remark(f"{dataset}: {found.moment.sentence()}")
         if found.since is not None:

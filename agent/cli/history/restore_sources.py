@@ -56,6 +56,7 @@ class Sought:
     dataset: Dataset
     moment: Moment
     reader: MomentReader
+    read_many: ReadMany
     words: tuple[str, ...]
     vault: str
     parts: Parts
@@ -68,18 +69,19 @@ def sought_here(config: str, typed: Typed) -> Iterator[Sought]:
     """The moment in this node's own stores, leased. Whatever is wrong with what was typed is raised here, before anything is
     touched."""
     settings = load(config)
-    dataset = _dataset(settings, typed.dataset)
+    dataset = dataset_named(settings, typed.dataset)
     catalog, vault = str(settings.home(dataset.name) / "catalog.db"), str(settings.vault(dataset))
     _require_vault(settings, dataset, catalog, vault)
     stores = Stores(catalog, vault)
-    with stores.opened() as (reader, read, _):
+    with stores.opened() as opened:
+        reader = opened[0]
         asking, who = Watching(SystemClock().now_ns()), f"hikae restore, process {os.getpid()}"
         moment = moment_of(reader, dataset.name, typed.generation, typed.at, asking)
         since = any_moment(reader, dataset.name, typed.changed_since, asking) if typed.changed_since else None
         with ExitStack() as stack:
             for one in filter(None, (moment, since)):
                 stack.enter_context(leased(reader, one.number, who))
-            yield _sought(settings, dataset, typed, (reader, read), moment, stores.words, vault, since)
+            yield _sought(settings, dataset, typed, opened, moment, stores.words, vault, since)
 
 
 @contextmanager
@@ -90,7 +92,7 @@ def sought_afar(config: str, typed: Typed) -> Iterator[Sought]:
         reason = "--changed-since is for the node that keeps the history"
         raise UsageError("restore", typed.dataset, reason, "leave it out: in place only what differs is written anyhow")
     settings = load(config)
-    dataset = _dataset(settings, typed.dataset)
+    dataset = dataset_named(settings, typed.dataset)
     words = (config, typed.node, dataset.name, typed.generation, zoned_text(typed.at, time.time_ns()))
     with ExitStack() as stack:
         opened = stack.enter_context(_call(*words))
@@ -99,8 +101,8 @@ def sought_afar(config: str, typed: Typed) -> Iterator[Sought]:
         remark(f"{dataset.name}: asking {typed.node} for {opened.found.entries:,} entries")
         moment = lay_down(opened, path, DatasetKind(dataset.kind), lambda: None)
         reader = stack.enter_context(CatalogReader.open(str(path)))
-        own = (str(path), *words)
-        yield _sought(settings, dataset, typed, (reader, opened.chunk), moment, own, "", None)
+        own, source = (str(path), *words), (reader, opened.chunk, _many_of(opened))
+        yield _sought(settings, dataset, typed, source, moment, own, "", None)
 
 
 @contextmanager
@@ -108,13 +110,17 @@ def opened_afar(words: tuple[str, ...]) -> Iterator[tuple[CatalogReader, ReadChu
     """What a process of a crew opens of a moment of another node: the rows that were laid down, and a call of its own."""
     catalog, *named = words
     with _call(*named) as opened, CatalogReader.open(catalog) as reader:
-        fetch = fetching(opened)
+        yield reader, opened.chunk, _many_of(opened)
 
-        def read_many(names: Sequence[bytes]) -> dict[bytes, bytes | memoryview]:
-            fetch(names)
-            return {name: opened.chunk(name) for name in names}
 
-        yield reader, opened.chunk, read_many
+def _many_of(opened: OpenMoment) -> ReadMany:
+    fetch = fetching(opened)
+
+    def read_many(names: Sequence[bytes]) -> dict[bytes, bytes | memoryview]:
+        fetch(names)
+        return {name: opened.chunk(name) for name in names}
+
+    return read_many
 
 
 @contextmanager
@@ -146,20 +152,21 @@ def _sought(
     settings: Settings,
     dataset: Dataset,
     typed: Typed,
-    opened: tuple[CatalogReader, ReadChunk],
+    opened: tuple[CatalogReader, ReadChunk, ReadMany],
     moment: Moment,
     words: tuple[str, ...],
     vault: str,
     since: Moment | None,
 ) -> Sought:
-    tree = MomentReader(*opened, moment.number)
-    commit = opened[0].commit_at(moment.number)
+    catalog, read, read_many = opened
+    tree = MomentReader(catalog, read, moment.number)
+    commit = catalog.commit_at(moment.number)
     digest = commit.digest.hex() if commit is not None else ""
     parts = _parts(tree, dataset, moment, typed.paths)
-    return Sought(settings, dataset, moment, tree, words, vault, parts, digest, since)
+    return Sought(settings, dataset, moment, tree, read_many, words, vault, parts, digest, since)
 
 
-def _dataset(settings: Settings, name: str) -> Dataset:
+def dataset_named(settings: Settings, name: str) -> Dataset:
     for dataset in settings.datasets:
         if dataset.name == name:
             return dataset
