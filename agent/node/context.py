@@ -18,6 +18,7 @@ from agent.roles.assignment import Assignment
 from agent.roles.confirmation import Confirmation
 from agent.rpc.client import GrpcTransport
 from agent.rpc.tls import Identities
+from agent.stream.receiving.epoch_pace import EpochPace
 from agent.stream.telling import Standings
 from agent.watch.fanotify import FanotifyGroups
 
@@ -68,7 +69,8 @@ class Surroundings:
 @dataclass(frozen=True, slots=True)
 class SideContext:
     """What an open side of one dataset shares with the member that opened it: who is what, its board, pauses and peers' words.
-    ``failed`` is called, by any thread, with what makes the side unusable; ``confirmation``: who says that it may serve."""
+    ``failed`` is called, by any thread, with what makes the side unusable; ``confirmation``: who says that it may serve;
+    ``pace``: of the epochs that others come with."""
 
     assigned: Assignment
     around: Surroundings
@@ -77,3 +79,4 @@ class SideContext:
     standings: Standings
     failed: Callable[[HikaeError], None]
     confirmation: Confirmation
+    pace: EpochPace

@@ -53,6 +53,7 @@ from agent.status.state import Role
 from agent.steps.at_boot import BootLook
 from agent.steps.hooks import HookPlace, HookRunner
 from agent.steps.record import Facts, StepsRecord
+from agent.stream.receiving.epoch_pace import EpochPace
 from agent.stream.telling import Standings
 
 _log = structlog.get_logger("node")
@@ -89,6 +90,7 @@ class Member:
             dataset.name, around.home(dataset), self.board, around.clock, self._stepped_kinds, around.changed
         )
         self.confirmation = Confirmation()
+        self._pace = EpochPace(around.clock)
         self.serving = ReignHooks(lambda: self.dataset, around.node, around.home(dataset), self.board, around.clock)
         self.planned = PlannedSwitchovers(dataset.name, self, around.clock)
         self.roles = RoleJournal(around.home(dataset) / ROLES)
@@ -364,7 +366,7 @@ class Member:
         self._tell_ignored()
         kind = Primary if self.role is Role.PRIMARY and not succession.must_wait(home, node) else Standby
         context = SideContext(
-            self.assigned, self._around, self.board, self.pauses, self.standings, failed, self.confirmation
+            self.assigned, self._around, self.board, self.pauses, self.standings, failed, self.confirmation, self._pace
         )
         began = self._around.clock.monotonic()
         side = kind.open(self.dataset, context)

@@ -58,6 +58,7 @@ from agent.store.catalog.reader import CatalogReader
 from agent.stream.locator import newest_shared
 from agent.stream.messages import Announce, Answers, Hello, Refuse
 from agent.stream.position import PositionBoard
+from agent.stream.receiving.epoch_pace import too_soon
 from agent.stream.receiving.receiver import Receiver
 
 _CONSISTENT = "consistent"
@@ -359,6 +360,8 @@ class Standby:
             self.superseded_by = hello
             meeting.tell_ahead(self._context.board, self.dataset, hello, self._context.around.clock.now_ns())
             return meeting.is_ahead(node, hello)
+        if self.follows != hello.epoch and not self._context.pace.takes(hello.epoch, self.epoch):
+            return too_soon(peer, hello.epoch)
         self.follows = hello.epoch
         return Refuse(BUSY, f"{node} is about to follow {peer}", "it goes on by itself")
 

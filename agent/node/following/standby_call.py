@@ -113,6 +113,7 @@ class StandbyCall(Receiver):
             kind,
             context.standings,
             in_tree=standby.rejoined.filling,
+            pace=context.pace,
         )
         super().__init__(hello, receiving, lacking=lacking, asks_first=standby.asks_first)
         self._standby = standby

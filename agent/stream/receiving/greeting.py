@@ -7,23 +7,30 @@ from agent.store.catalog.catalog import Catalog
 from agent.stream import messages, versions
 from agent.stream.locator import Locator, is_known, locator_in, newest_common, with_common
 from agent.stream.messages import Hello, Refuse, Welcome
+from agent.stream.receiving.epoch_pace import EpochPace, too_soon
 from agent.stream.receiving.epochs import newest_of, outdated, unbelieved
 
 
 class Greeting:
-    """The first words of one call. ``node``: who answers; its catalog's writing side is the caller's."""
+    """The first words of one call. ``node``: who answers; its catalog's writing side is the caller's; ``pace``: of the epochs
+    that others come with."""
 
-    def __init__(self, node: str, hello: Hello, catalog: Catalog) -> None:
+    def __init__(self, node: str, hello: Hello, catalog: Catalog, pace: EpochPace) -> None:
         self._node = node
+        self._pace = pace
         self._hello = hello
         self._catalog = catalog
 
     def refusal(self) -> Refuse | None:
-        """Why nothing is said of what is here: no version that both speak, or an epoch that is not believed."""
+        """Why nothing is said of what is here: no version that both speak, or an epoch that is not believed, or not yet."""
         if self.version is None:
             return versions.refusal(self._node, versions.SPOKEN, self._hello)
         newest, hello = self._catalog.newest(), self._hello
-        return unbelieved(hello.node, hello.epoch, self._catalog.lineage, newest.number if newest else None)
+        lineage = self._catalog.lineage
+        refusal = unbelieved(hello.node, hello.epoch, lineage, newest.number if newest else None)
+        if refusal is None and not self._pace.takes(hello.epoch, newest_of(lineage).number):
+            return too_soon(hello.node, hello.epoch)
+        return refusal
 
     @property
     def version(self) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from agent.core.clock import Clock
+from agent.core.clock import Clock, SystemClock
 from agent.core.commit import Changes, Provenance
 from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import OtherDigest, TryAgain
@@ -20,6 +20,7 @@ from agent.store.vault.vault import Vault
 from agent.stream.locator import is_known
 from agent.stream.messages import Seal, bad, told_bytes
 from agent.stream.position import PositionBoard
+from agent.stream.receiving.epoch_pace import EpochPace
 from agent.stream.receiving.going_back import BackLimits, GoingBack
 from agent.stream.receiving.in_tree import NOTHING_IN_TREE, InTree
 from agent.stream.receiving.owed_here import Debts, HasContent
@@ -32,7 +33,7 @@ from agent.stream.telling import Standings
 class ReceivingContext:
     """What a receiver works with. ``node``: who receives; ``board``: is told how far it is; ``kind``: what the dataset is here;
     ``standings``: how the dataset stands on either side, None: nothing is told; ``limits``: of going back;
-    ``in_tree``: chunks that the vault has not yet."""
+    ``in_tree``: chunks that the vault has not yet; ``pace``: of the epochs that others come with."""
 
     node: str
     catalog: Catalog
@@ -43,6 +44,7 @@ class ReceivingContext:
     standings: Standings | None
     limits: BackLimits = field(default_factory=BackLimits)
     in_tree: InTree = NOTHING_IN_TREE
+    pace: EpochPace = field(default_factory=lambda: EpochPace(SystemClock()))
 
 
 @dataclass(slots=True)

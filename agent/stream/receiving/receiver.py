@@ -87,6 +87,7 @@ class Receiver:
         self._catalog = context.catalog
         self._vault = context.vault
         self._limits = context.limits
+        self._pace = context.pace
         self._making = CommitMaker(context, hello.epoch.number, self._look)
         self._presence, self._debts = self._making.presence, self._making.debts
         self._incoming: Incoming | None = None
@@ -103,7 +104,7 @@ class Receiver:
     def open(self) -> Answers:
         """Answer the ``Hello``; a ``Refuse`` at the end ends the call. A higher epoch is durably met before anything else is said
         (law 7); a primary that is not of the newest one is told so by the Welcome, which is proven, before it is refused."""
-        greeting = Greeting(self._node, self._hello, self._catalog)
+        greeting = Greeting(self._node, self._hello, self._catalog, self._pace)
         refusal = greeting.refusal()
         if refusal is not None:
             return (refusal,)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from agent.core.errors import HikaeError, Refused, TryAgain
-from agent.core.ids import Epoch
+from agent.core.ids import EPOCH_STEP, Epoch
 from agent.roles.switchover.steps import epoch_fact
 from agent.store.catalog.reader import CatalogReader
+from agent.stream.messages import Refuse
 from fakes.agents import Pair, pair
 from fakes.eventually import eventually
 from fakes.hostile_primary import HostilePrimary
@@ -72,3 +74,16 @@ def test_a_hook_runs_once_at_a_time(taken_over: tuple[Pair, HostilePrimary]) -> 
     with ThreadPoolExecutor(6) as pool:
         done = list(pool.map(prepare, range(6)))
     assert (1, "x\n") == (done.count(True), (both.base / "ran").read_text())
+
+
+def test_epochs_that_come_too_fast_are_not_met(taken_over: tuple[Pair, HostilePrimary]) -> None:
+    """Else all numbers were used up within minutes, and nobody could promote beta any more; promoted it reigns above all."""
+    both, alpha = taken_over
+    codes, number = list[str](), EPOCH_STEP
+    while not codes and number < EPOCH_STEP + 200:
+        number += 1
+        answers = alpha.calls(Epoch(number, "alpha", os.urandom(16)))
+        codes = [part.code for part in answers if isinstance(part, Refuse)]
+    assert (["epoch-too-high"], number - 1) == (codes, _lineage(both)[-1].number)
+    both.beta.json("promote", "web", "--force", "--yes")
+    assert eventually(lambda: both.beta.look()["epoch"] == number)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from agent.core.clock import ManualClock
 from agent.core.errors import WireError
 from agent.core.ids import EPOCH_LIMIT, EPOCH_STEP, NOTHING, Epoch
 from agent.stream.footing import LineageBroken, Verdict
 from agent.stream.messages import Hello, Refuse
+from agent.stream.receiving.epoch_pace import EpochPace, EpochPaceLimits
+from agent.stream.receiving.epochs import newest_of
 from agent.stream.receiving.receiver import Receiver
 from agent.stream.versions import SPOKEN
 from fakes.stream_fakes import Call, MemoryTransport, Primary, Secondary, digest_of, sync
@@ -110,3 +114,23 @@ def test_numbers_are_not_taken_away_step_by_step(secondary: Secondary) -> None:
         receiver.open()
         receiver.close()
         assert met == secondary.catalog.lineage[-1].number
+
+
+def test_numbers_are_not_taken_away_call_by_call(secondary: Secondary) -> None:
+    """A primary that begins one epoch after the other, is believed a few, and one a minute then."""
+    clock = ManualClock()
+    context = replace(secondary.context, pace=EpochPace(clock, EpochPaceLimits(burst=10)))
+
+    def calls(times: int) -> list[str]:
+        codes = []
+        for _ in range(times):
+            number = newest_of(secondary.catalog.lineage).number + 1
+            hello = Hello("alpha", "web", SPOKEN, Epoch(number, "alpha", number.to_bytes(16)), NOTHING, b"n" * 32)
+            receiver = Receiver(hello, context)
+            codes += [part.code for part in receiver.open() if isinstance(part, Refuse)]
+            receiver.close()
+        return codes
+
+    assert (["epoch-too-high"] * 20, 10) == (calls(30), len(secondary.catalog.lineage))
+    clock.advance(60)
+    assert (["epoch-too-high"], 11) == (calls(2), len(secondary.catalog.lineage))
