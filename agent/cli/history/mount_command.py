@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from agent.config import load
 from agent.config.values import Dataset, Settings
 from agent.core.clock import SystemClock
 from agent.core.dataset_kind import DatasetKind
-from agent.core.errors import HikaeError, NotFound, NotPermitted, Refused
+from agent.core.errors import HikaeError, NotFound, NotPermitted, Refused, UsageError
 
 if TYPE_CHECKING:
     from agent.generations.afar import OpenMoment
@@ -40,22 +41,40 @@ _TROUBLES = 100
     is_flag=True,
     help="Let other users in, as far as modes and access lists let them; by-path is for you.",
 )
+@click.option(
+    "--writable",
+    is_flag=True,
+    help="Of a device: let its images be written to; what is written stands in TMPDIR and goes with the mount.",
+)
 @click.pass_obj
 def mount(
-    context: Context, dataset: str, directory: str, generation: str, at: str, node: str, allow_other: bool
+    context: Context,
+    dataset: str,
+    directory: str,
+    generation: str,
+    at: str,
+    node: str,
+    allow_other: bool,
+    writable: bool,
 ) -> None:
     """Show what can be brought back as a read-only filesystem.
 
     DIR has a directory for each generation, and latest; at/MOMENT is the tree at a time ("at/2026-11-22 02:13") or at a mark;
     by-path/PATH/ has every version of a file. The command runs until DIR is unmounted (umount DIR), or it is ended with Ctrl-C
     or SIGTERM. What was looked into stays whole until then, whatever expires. It works while no agent runs, too; --from asks the
-    agent of another node, and shows one moment at DIR itself."""
+    agent of another node, and shows one moment at DIR itself.
+
+    Of a device each moment is a raw image, NAME.img, to be copied, or read file by file through a loop device: losetup -r -P,
+    then mount -o ro,noload of it or of its partition. With --writable it can be mounted as any disk, and started from."""
     settings = load(context.config_path)
     found = _dataset(settings, dataset)
     home, vault = settings.home(dataset), settings.vault(found)
     node = "" if node == settings.node.name else node
     if not node:
         _require_history(settings, found, home, vault)
+    if writable and not found.is_device:
+        reason = "only a device's images take writes, and this is a tree"
+        raise UsageError(_MOUNT, dataset, reason, "leave --writable out; hikae restore makes a directory to write to")
     # Only now: SQLite and what reads a vault take a while to import.
     from agent.generations.mounting.fuse import MountOptions, require_fuse
     from agent.generations.mounting.mount import Mounted, MountedAfar, MountTelling, mount_from_afar, mount_history
@@ -69,12 +88,13 @@ def mount(
         mounted=lambda: remark(f"{dataset}: mounted at {directory}; umount {directory}, or Ctrl-C, ends it"),
         trouble=_told_at_most(_TROUBLES),
     )
-    options, place = MountOptions(f"hikae:{dataset}", allow_other), os.path.abspath(directory)
+    options, place = MountOptions(f"hikae:{dataset}", allow_other, writable), os.path.abspath(directory)
+    kind, writes = DatasetKind(found.kind), tempfile.gettempdir() if writable else ""
     if not node:
-        mount_history(Mounted(dataset, home, vault, generation, at), place, options, telling)
+        mount_history(Mounted(dataset, home, vault, kind, generation, at, writes), place, options, telling)
         return
     with _afar(settings, dataset, node, generation, at) as opened:
-        mount_from_afar(MountedAfar(dataset, DatasetKind(found.kind)), opened, place, options, telling)
+        mount_from_afar(MountedAfar(dataset, kind, writes), opened, place, options, telling)
 
 
 @contextmanager

@@ -58,6 +58,13 @@ def virtual_link(shown: Shown, inode_number: int, target: bytes) -> Attributes:
     return _virtual(shown, inode_number, stat.S_IFLNK | 0o777, len(target))
 
 
+def virtual_file(shown: Shown, inode_number: int, mode: int, size: int, room: int, time: int) -> Attributes:
+    """Of a file that is no object's; ``room``: bytes of it that are no holes; ``time``: ns."""
+    times = dict.fromkeys(("st_atime", "st_mtime", "st_ctime"), time)
+    blocks = -(-room // _PAGE) * (_PAGE // _BLOCK)
+    return {**_virtual(shown, inode_number, mode, size), **times, "st_blocks": blocks}
+
+
 def inode(number: CommitNumber, id: ObjectId) -> int:
     """One for the names of one object at one moment, another for all else."""
     return ((number * _MIX ^ id) * _MIX & (1 << 63) - 1) | 1 << 62

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from bisect import bisect_right
 from dataclasses import dataclass
 
 from agent.core.chunks import DATA, HOLE, Chunk
 from agent.core.errors import Damaged, NotFound
-from agent.core.rows import ObjectRow
 from agent.generations.mounting.chunk_cache import ChunkCache
-from agent.generations.reading import MomentReader
+from agent.generations.mounting.nodes import RangedContent
+from agent.generations.mounting.written_over import WrittenOver
 
 _REMEDY = "hikae generations verify looks at all"
 
@@ -26,11 +27,19 @@ class ReadAhead:
 
 
 class FileContent:
-    """For one thread. ``row``: a regular file of ``moment``. Whoever made it has told ``cache`` that somebody begins to read."""
+    """For one thread. ``over``: what is written over it, None for content that is only read. Whoever made it has told ``cache``
+    that somebody begins to read."""
 
-    def __init__(self, moment: MomentReader, row: ObjectRow, cache: ChunkCache, ahead: ReadAhead | None = None) -> None:
-        self._moment = moment
-        self._row = row
+    def __init__(
+        self,
+        content: RangedContent,
+        cache: ChunkCache,
+        ahead: ReadAhead | None = None,
+        over: WrittenOver | None = None,
+    ) -> None:
+        self._content = content
+        self._size = content.size
+        self._over = over
         self._cache = cache
         self._limits = ahead or ReadAhead()
         self._starts: list[int] = []
@@ -47,7 +56,16 @@ class FileContent:
 
     def read(self, offset: int, length: int) -> bytes:
         """A range, less where the file ends. Raises ``Damaged`` (for what is lost too), ``StoreFailed``, ``WireError``."""
-        end = min(offset + length, self._row.size)
+        return self._below(offset, length) if self._over is None else self._over.read(offset, length, self._below)
+
+    def write(self, offset: int, data: bytes) -> int:
+        """Lay data over a range; bytes written. OSError, for content that is only read too; raises as :meth:`read`."""
+        if self._over is None:
+            raise OSError(errno.EROFS, "history is read-only")
+        return self._over.write(offset, data, self._below)
+
+    def _below(self, offset: int, length: int) -> bytes:
+        end = min(offset + length, self._size)
         if offset >= end:
             return b""
         try:
@@ -86,7 +104,7 @@ class FileContent:
 
     def _look_up(self, offset: int) -> None:
         """The chunks from here on; parts of a long list are read for them, and only those."""
-        found = list(self._moment.within(self._row, offset, self._limits.window))
+        found = list(self._content.within(offset, self._limits.window))
         if not found:
             raise Damaged(
                 "read a file",
@@ -110,9 +128,9 @@ class FileContent:
             return
         self._ahead = min(limits.most, self._cache.share, max(limits.first, 2 * self._ahead))
         start = max(end, self._fetched)
-        upto = min(end + self._ahead, self._row.size)
+        upto = min(end + self._ahead, self._size)
         # In steps: each costs a look at the list, whatever it finds.
-        if upto - start < min(limits.first, self._ahead, self._row.size - start) or start >= upto:
+        if upto - start < min(limits.first, self._ahead, self._size - start) or start >= upto:
             return
         self._fetched = self._fetch(start, upto)
 

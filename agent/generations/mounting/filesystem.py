@@ -1,4 +1,4 @@
-"""A shown history as FUSE asks for it: by paths and handles. Read-only; one thread."""
+"""A shown history as FUSE asks for it: by paths and handles. Read-only, but for images that take writes; one thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agent.core.errors import HikaeError, NotFound, TryAgain
 from agent.core.recent_map import RecentMap
 from agent.generations.mounting.attributes import Attributes
 from agent.generations.mounting.content import FileContent
-from agent.generations.mounting.nodes import DirectoryEntry, MomentNode, ShownNode
+from agent.generations.mounting.nodes import DirectoryEntry, MomentNode, OpenedFile, ShownNode
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -67,8 +67,8 @@ class OpenDirectory:
 
 
 class HistoryFilesystem:
-    """``top``: what is mounted; ``content``: opens a regular file; ``size``: bytes and entries of all, for ``df``; ``mounted`` is
-    called once programs can use it; ``trouble`` with the path of what could not be read, and why."""
+    """``top``: what is mounted; ``content``: of a regular file that is opened; ``size``: bytes and entries of all, for ``df``;
+    ``mounted`` is called once programs can use it; ``trouble`` with the path of what could not be read, and why."""
 
     #: Times are whole nanoseconds.
     use_ns = True
@@ -76,7 +76,7 @@ class HistoryFilesystem:
     def __init__(
         self,
         top: ShownNode,
-        content: Callable[[MomentNode], FileContent],
+        content: Callable[[OpenedFile], FileContent],
         size: Callable[[], tuple[int, int]],
         mounted: Callable[[], None],
         trouble: Callable[[str, HikaeError], None],
@@ -192,20 +192,33 @@ class HistoryFilesystem:
     @_answered
     def open(self, path: str, flags: int) -> int:
         """A handle of a regular file; its moment stays whole as long as it is open."""
-        if flags & os.O_ACCMODE != os.O_RDONLY:
-            raise OSError(errno.EROFS, "history is read-only")
-        node = self._node(path)
-        if not isinstance(node, MomentNode) or node.row.kind != stat.S_IFREG:
+        file = self._node(path).opened()
+        if file is None:
             raise OSError(errno.EOPNOTSUPP, "no regular file")
-        release = node.hold(node.moment.number)
+        if flags & os.O_ACCMODE != os.O_RDONLY and file.over is None:
+            raise OSError(errno.EROFS, "history is read-only")
+        release = file.hold()
         handle = self._handle()
-        self._files[handle] = self._content(node), release
+        self._files[handle] = self._content(file), release
         return handle
 
     @_answered
     def read(self, _path: str, size: int, offset: int, handle: int) -> bytes:
         """A range of an open file."""
         return self._files[handle][0].read(offset, size)
+
+    @_answered
+    def write(self, _path: str, data: bytes, offset: int, handle: int) -> int:
+        """Lay data over a range of an open file."""
+        return self._files[handle][0].write(offset, data)
+
+    def truncate(self, _path: str, length: int, _handle: int | None = None) -> int:
+        """No image gets longer or shorter."""
+        raise OSError(errno.EPERM, "a moment is as long as it was")
+
+    def fsync(self, _path: str, _datasync: int, _handle: int) -> int:
+        """What is written goes with the mount: nothing of it is to be made durable."""
+        return 0
 
     def release(self, _path: str, handle: int) -> int:
         """The handle is not used any more."""

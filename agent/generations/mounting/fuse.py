@@ -22,10 +22,11 @@ _ENDED = 8
 @dataclass(frozen=True, slots=True)
 class MountOptions:
     """``name``: what is mounted, as ``mount`` shows it; ``allow_other``: users besides the one who mounts may look, as far as
-    the modes and access lists of files let them."""
+    the modes and access lists of files let them; ``writable``: whether any file takes writes."""
 
     name: str
     allow_other: bool = False
+    writable: bool = False
 
 
 def require_fuse() -> None:
@@ -55,7 +56,7 @@ def serve_mount(filesystem: HistoryFilesystem, directory: str, options: MountOpt
             directory,
             foreground=True,
             nothreads=True,
-            ro=True,
+            ro=not options.writable,
             nosuid=True,
             nodev=True,
             fsname=options.name,

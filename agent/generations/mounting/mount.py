@@ -20,7 +20,8 @@ from agent.generations.mounting.content import FileContent
 from agent.generations.mounting.filesystem import HistoryFilesystem
 from agent.generations.mounting.from_afar import fetching, lay_down
 from agent.generations.mounting.fuse import MountOptions, serve_mount
-from agent.generations.mounting.nodes import MomentNode, ShownNode
+from agent.generations.mounting.images import ShownImages
+from agent.generations.mounting.nodes import OpenedFile, ShownNode
 from agent.generations.mounting.shown_history import HistorySource, ShownHistory
 from agent.generations.reading import ReadChunk
 from agent.store.catalog.reader import CatalogReader
@@ -30,21 +31,25 @@ from agent.store.vault.beside import VaultBeside
 @dataclass(frozen=True, slots=True)
 class Mounted:
     """What is to be mounted: the history of ``dataset``, or of it one moment, a ``generation`` or ``at`` a time, "" for neither.
-    ``home``, ``vault``: where they are kept."""
+    ``home``, ``vault``: where they are kept; ``writes``: the directory for what is written over images, "" where they are only
+    read."""
 
     dataset: str
     home: Path
     vault: Path
+    kind: DatasetKind
     generation: str = ""
     at: str = ""
+    writes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class MountedAfar:
-    """Of which dataset another node gives a moment, and what that is here."""
+    """Of which dataset another node gives a moment, and what that is here. ``writes``: as in ``Mounted``."""
 
     dataset: str
     kind: DatasetKind
+    writes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def mount_history(what: Mounted, directory: str, options: MountOptions, telling:
         CatalogReader.open(str(what.home / "catalog.db")) as reader,
         VaultBeside.open_beside(str(what.vault)) as vault,
         closing(ChunkCache(vault.read)) as cache,
-        _history(what.dataset, reader, cache, directory) as history,
+        _history(what, reader, cache, directory) as history,
     ):
         serve_mount(_filesystem(_top(what, reader, history, telling), cache, reader, telling), directory, options)
 
@@ -82,18 +87,20 @@ def mount_from_afar(
         with (
             CatalogReader.open(str(path)) as reader,
             closing(ChunkCache(opened.chunk, send_for=fetching(opened))) as cache,
-            _history(what.dataset, reader, cache, directory) as history,
+            _history(what, reader, cache, directory) as history,
         ):
             serve_mount(_filesystem(history.moment(moment), cache, reader, telling), directory, options)
 
 
 @contextmanager
-def _history(dataset: str, reader: CatalogReader, cache: ChunkCache, directory: str) -> Iterator[ShownHistory]:
+def _history(
+    what: Mounted | MountedAfar, reader: CatalogReader, cache: ChunkCache, directory: str
+) -> Iterator[ShownHistory]:
     who = f"hikae mount at {os.path.abspath(directory)}, process {os.getpid()}"
     shown = Shown(os.geteuid(), os.getegid(), time.time_ns())
-    with closing(
-        ShownHistory(HistorySource(dataset, reader, _reading(cache, reader), who, time.time_ns, shown))
-    ) as history:
+    images = ShownImages(what.dataset, what.writes) if what.kind is DatasetKind.DEVICE else None
+    source = HistorySource(what.dataset, reader, _reading(cache, reader), who, time.time_ns, shown, images)
+    with closing(ShownHistory(source)) as history:
         yield history
 
 
@@ -121,9 +128,9 @@ def _top(what: Mounted, reader: CatalogReader, history: ShownHistory, telling: M
 
 
 def _filesystem(top: ShownNode, cache: ChunkCache, reader: CatalogReader, telling: MountTelling) -> HistoryFilesystem:
-    def content(node: MomentNode) -> FileContent:
+    def content(file: OpenedFile) -> FileContent:
         cache.begin()
-        return FileContent(node.moment, node.row, cache)
+        return FileContent(file.content, cache, over=file.over)
 
     def size() -> tuple[int, int]:
         newest = reader.newest()

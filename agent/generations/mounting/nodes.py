@@ -5,8 +5,10 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
+from agent.core.chunks import Chunk
 from agent.core.ids import CommitNumber, ObjectId
 from agent.core.rows import ObjectRow
 from agent.generations.mounting.attributes import (
@@ -17,6 +19,7 @@ from agent.generations.mounting.attributes import (
     virtual_directory,
     virtual_link,
 )
+from agent.generations.mounting.written_over import WrittenOver
 from agent.generations.reading import MomentEntry, MomentReader
 
 #: Names of one object that are counted.
@@ -30,6 +33,44 @@ class DirectoryEntry(NamedTuple):
     mode: int
     inode: int
     node: ShownNode | None
+
+
+class RangedContent(Protocol):
+    """What an open file holds, by ranges."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        ...
+
+    def within(self, offset: int, length: int) -> Iterator[tuple[int, Chunk]]:
+        """``(offset, chunk)`` of the data and holes that lie in a range, wholly or in part, without gaps."""
+        ...
+
+
+class RowContent(NamedTuple):
+    """Of a regular file of a moment."""
+
+    moment: MomentReader
+    row: ObjectRow
+
+    @property
+    def size(self) -> int:
+        """See ``RangedContent``."""
+        return self.row.size
+
+    def within(self, offset: int, length: int) -> Iterator[tuple[int, Chunk]]:
+        """See ``RangedContent``."""
+        return self.moment.within(self.row, offset, length)
+
+
+class OpenedFile(NamedTuple):
+    """A regular file that somebody opens. ``hold`` keeps its moment, and gives what is called when the file is closed; ``over``:
+    what takes what is written to it, None for a file that is only read."""
+
+    content: RangedContent
+    hold: Callable[[], Callable[[], None]]
+    over: WrittenOver | None = None
 
 
 class ShownNode(Protocol):
@@ -47,6 +88,10 @@ class ShownNode(Protocol):
 
     def lasts(self) -> bool:
         """Whether what stands at the path stays what it is, so that it may be remembered."""
+        ...
+
+    def opened(self) -> OpenedFile | None:
+        """What is read, of a regular file; None of all else."""
         ...
 
 
@@ -90,6 +135,12 @@ class MomentNode:
         """See ``ShownNode``."""
         return True
 
+    def opened(self) -> OpenedFile | None:
+        """See ``ShownNode``."""
+        if self.row.kind != stat.S_IFREG:
+            return None
+        return OpenedFile(RowContent(self.moment, self.row), partial(self.hold, self.moment.number))
+
 
 @dataclass(frozen=True, slots=True)
 class LinkNode:
@@ -114,6 +165,10 @@ class LinkNode:
     def lasts(self) -> bool:
         """See ``ShownNode``."""
         return False
+
+    def opened(self) -> None:
+        """See ``ShownNode``."""
+        return
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +201,10 @@ class VirtualNode:
     def lasts(self) -> bool:
         """See ``ShownNode``."""
         return False
+
+    def opened(self) -> None:
+        """See ``ShownNode``."""
+        return
 
 
 def virtual_inode(path: bytes) -> int:

@@ -26,6 +26,7 @@ from agent.generations.finding.ways import Stay, Ways
 from agent.generations.lease import leased
 from agent.generations.moments import Moment, Watching, generation_moment, moment_at
 from agent.generations.mounting.attributes import Shown
+from agent.generations.mounting.images import ShownImages
 from agent.generations.mounting.nodes import (
     LinkNode,
     MomentNode,
@@ -49,7 +50,7 @@ _DIRECTORY, _FILE, _LINK = stat.S_IFDIR | 0o555, stat.S_IFREG | 0o444, stat.S_IF
 @dataclass(frozen=True, slots=True)
 class HistorySource:
     """``dataset``: its name; ``reader``: of its catalog, for the thread that asks; ``read``: a chunk's bytes, checked; ``who``
-    reads, for people; ``now``: UTC ns."""
+    reads, for people; ``now``: UTC ns; ``images``: of a device, which closes them; None: of a tree."""
 
     dataset: str
     reader: CatalogReader
@@ -57,6 +58,7 @@ class HistorySource:
     who: str
     now: Callable[[], int]
     shown: Shown
+    images: ShownImages | None = None
 
 
 class ShownHistory:
@@ -75,18 +77,24 @@ class ShownHistory:
     def close(self) -> None:
         """Give the leases back; safe to call twice."""
         self._leases.close()
+        if self._source.images is not None:
+            self._source.images.close()
 
     def top(self) -> ShownNode:
         """The directory that is mounted."""
         return self._virtual(b"", self._at_top, self._names_at_top)
 
     def moment(self, moment: Moment) -> ShownNode:
-        """The tree of one moment. Raises ``NotFound`` where it cannot be read, or not any more."""
-        reader = self._open(moment.number)
-        row = directory_row_of(reader, ROOT)
-        if row is None:
+        """The tree, or the image, of one moment. Raises ``NotFound`` where it cannot be read, or not any more."""
+        reader, images = self._open(moment.number), self._source.images
+        node = self._tree(reader) if images is None else images.directory_of(reader, self._source.shown)
+        if node is None:
             raise NotFound("show a moment", self._source.dataset, "it is from before the first sync")
-        return MomentNode(reader, row, False, self._hold_nothing)
+        return node
+
+    def _tree(self, reader: MomentReader) -> ShownNode | None:
+        row = directory_row_of(reader, ROOT)
+        return MomentNode(reader, row, False, self._hold_nothing) if row is not None else None
 
     # --- the top
 
@@ -95,7 +103,7 @@ class ShownHistory:
             return self._latest() if self._source.reader.generations() else None
         if name == AT:
             return self._virtual(AT, self._at_moment, self._names_at_moments)
-        if name == BY_PATH:
+        if name == BY_PATH and self._source.images is None:
             return self._by_path(b"")
         try:
             text = name.decode()
@@ -106,7 +114,8 @@ class ShownHistory:
     def _names_at_top(self) -> Iterator[tuple[bytes, int]]:
         generations = self._source.reader.generations()
         found = [(one.name.encode(), _DIRECTORY) for one in generations]
-        found += [(AT, _DIRECTORY), (BY_PATH, _DIRECTORY), *([(LATEST, _LINK)] if generations else [])]
+        by_path = [(BY_PATH, _DIRECTORY)] if self._source.images is None else []
+        found += [(AT, _DIRECTORY), *by_path, *([(LATEST, _LINK)] if generations else [])]
         yield from sorted(found)
 
     def _latest(self) -> ShownNode:

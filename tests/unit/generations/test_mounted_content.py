@@ -19,6 +19,7 @@ from agent.core.rows import ObjectRow, encode_object
 from agent.generations.mounting.attributes import attributes_of
 from agent.generations.mounting.chunk_cache import CacheLimits, ChunkCache
 from agent.generations.mounting.content import FileContent, ReadAhead
+from agent.generations.mounting.nodes import RowContent
 from agent.generations.reading import MomentReader
 from fakes.eventually import eventually
 from fakes.store_fakes import begun, header, name_row, number
@@ -82,7 +83,7 @@ def test_any_range_is_what_the_file_has(tmp_path: Path, seed: int, count: int) -
     row, whole = a_file(store, chance, count)
     cache = ChunkCache(store.read, CacheLimits(kept=20_000, batch=4000))
     moment = moment_with(tmp_path, row, cache)
-    content = FileContent(moment, row, cache, ReadAhead(window=30_000, first=2000, most=16_000, apart=1000))
+    content = FileContent(RowContent(moment, row), cache, ReadAhead(window=30_000, first=2000, most=16_000, apart=1000))
     try:
         at = 0
         for _ in range(300):
@@ -104,9 +105,9 @@ def test_a_range_reads_only_its_chunks(tmp_path: Path, seed: int) -> None:
     moment = moment_with(tmp_path, row, cache)
     limits = ReadAhead(first=10_000, most=10_000, apart=100)
     try:
-        FileContent(moment, row, cache, limits).read(len(whole) // 2, 10)
+        FileContent(RowContent(moment, row), cache, limits).read(len(whole) // 2, 10)
         assert 1 >= len(store.read_names)
-        content = FileContent(moment, row, cache, limits)
+        content = FileContent(RowContent(moment, row), cache, limits)
         content.read(0, 1000)
         content.read(1000, 1000)
         eventually(lambda: len(set(store.read_names)) > 5)
@@ -124,7 +125,7 @@ def test_a_lost_chunk_hurts_only_who_reads_it(tmp_path: Path, seed: int) -> None
     row = ObjectRow(ObjectId(2), stat.S_IFREG, 0, 0, 7, 0, 300, 0, (), chunks.encode([one, lost, other]))
     cache = ChunkCache(store.read)
     moment = moment_with(tmp_path, row, cache)
-    content = FileContent(moment, row, cache, ReadAhead(first=100, most=300))
+    content = FileContent(RowContent(moment, row), cache, ReadAhead(first=100, most=300))
     try:
         assert b"a" * 100 == content.read(0, 100)
         with pytest.raises(Damaged, match="a chunk of it is lost"):

@@ -15,7 +15,7 @@ from agent.generations.moments import Moment
 from agent.generations.mounting.attributes import Shown
 from agent.generations.mounting.content import FileContent
 from agent.generations.mounting.filesystem import HistoryFilesystem
-from agent.generations.mounting.nodes import MomentNode
+from agent.generations.mounting.nodes import OpenedFile
 from agent.generations.mounting.shown_history import HistorySource, ShownHistory
 from agent.store.catalog.catalog import Catalog
 from fakes.kept_trees import KeptTrees
@@ -65,6 +65,6 @@ def expected(history: KeptTrees, moment: CommitNumber) -> list[tuple[bytes, int,
     )
 
 
-def _unread(_node: MomentNode) -> FileContent:
+def _unread(_file: OpenedFile) -> FileContent:
     """Nothing is opened here."""
     raise NotImplementedError

@@ -22,7 +22,7 @@ from agent.generations.mounting.chunk_cache import ChunkCache
 from agent.generations.mounting.content import FileContent
 from agent.generations.mounting.filesystem import HistoryFilesystem
 from agent.generations.mounting.mount_point import require_mount_point
-from agent.generations.mounting.nodes import MomentNode
+from agent.generations.mounting.nodes import OpenedFile
 from agent.generations.mounting.shown_history import HistorySource, ShownHistory
 from agent.store.catalog import leases
 from agent.store.catalog.catalog import Catalog, Header
@@ -109,8 +109,8 @@ def shows(tmp_path: Path) -> Iterator[Shows]:
         source = HistorySource("web", reader, cache.get, "a test", lambda: START + 3600 * SECOND, Shown(0, 0, 9))
         history = ShownHistory(source)
 
-        def content(node: MomentNode) -> FileContent:
-            return FileContent(node.moment, node.row, cache)
+        def content(file: OpenedFile) -> FileContent:
+            return FileContent(file.content, cache)
 
         try:
             yield Shows(
