@@ -59,7 +59,10 @@ COMMANDS = {
     "generations": ("generations_commands", "Take, list and keep full images of a dataset."),
     "resync": ("hold_commands", "Fill a standby whose directory is gone or another, or a vault that lost packs."),
     "find": ("history.find_command", "Find files in every moment that can be brought back."),
-    "restore": ("history.restore_command", "Bring back a moment, or parts of it, with all metadata."),
+    "restore": (
+        "history.restore_command",
+        "Bring back a moment, or parts of it, with all metadata; of a device, all of it.",
+    ),
     "mount": ("history.mount_command", "Show what can be brought back as a read-only filesystem."),
     "hook": ("hook_commands", "Programs for [dataset.hooks], each done already where it is so already."),
     "reload": ("reload_command", "Let the agent read its configuration again."),

@@ -7,8 +7,8 @@ from dataclasses import replace
 import click
 
 from agent.cli.context import Context
-from agent.cli.output import json_option, progress_shown, remark, say
-from agent.cli.role_changes.chosen import chosen, chosen_options, confirm, each_of, reason_options
+from agent.cli.output import progress_shown, remark, say
+from agent.cli.role_changes.chosen import Chosen, Said, chosen_options, confirm, each_of, said_options
 from agent.core.errors import UsageError
 from agent.operations.declaration import Json
 from agent.operations.role_changes.promoting import PromoteRequest
@@ -26,49 +26,31 @@ from agent.status.text import shown
 @click.option(
     "--generation", metavar="G", default="", help="Serve a generation: its name, its beginning, label, latest~2."
 )
-@reason_options
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option(
-    "--dry-run", is_flag=True, help="Only say what stands in the way, what would be lost, and how long it takes."
-)
-@json_option
+@said_options(dry_run="Only say what stands in the way, what would be lost, and how long it takes.")
 @click.pass_obj
-def promote(
-    context: Context,
-    dataset: str,
-    group: str,
-    every: bool,
-    force: bool,
-    at: str,
-    generation: str,
-    reason: str,
-    approved_by: str,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> int:
+def promote(context: Context, which: Chosen, force: bool, at: str, generation: str, said: Said) -> int:
     """Make the standby here the primary, since its primary is dead.
 
     What was received is applied, an epoch of this node's own begins, and the start hook runs. The old primary is fenced as
     soon as the two meet; hikae rejoin there makes it the standby. While the primary answers, or a gate is not met, it is
     refused, with the gates and what leads on. For a primary that lives, hikae switchover loses nothing."""
     if at and generation:
-        raise UsageError("promote", dataset, "only one of --at and --generation can be meant")
-    names = chosen(context, "promote", dataset, group, every)
+        raise UsageError("promote", which.dataset or which.group, "only one of --at and --generation can be meant")
+    names = which.names(context, "promote")
 
     def one(name: str) -> Json | None:
-        asked = PromoteRequest(name, force, reason, approved_by, at, generation)
-        if dry_run or not yes:
+        asked = PromoteRequest(name, force, said.reason, said.approved_by, at, generation)
+        if said.dry_run or not said.yes:
             plan = context.controls().ask(replace(asked, dry_run=True))
-            if not (dry_run and as_json):
+            if not (said.dry_run and said.as_json):
                 _say_plan(name, plan)
-            if dry_run:
+            if said.dry_run:
                 return plan
             danger, question = "it makes this node the primary", f"Make this node the primary of {name}?"
             confirm(context, "promote", name, danger, question)
-        return _done(context, asked, as_json)
+        return _done(context, asked, said.as_json)
 
-    return each_of(names, one, one=bool(dataset), as_json=as_json)
+    return each_of(names, one, one=which.is_one, as_json=said.as_json)
 
 
 def _done(context: Context, asked: PromoteRequest, as_json: bool) -> Json:

@@ -6,7 +6,7 @@ import click
 
 from agent.cli.context import Context
 from agent.cli.output import commit_text, json_option, progress_shown, remark, say
-from agent.cli.role_changes.chosen import chosen, chosen_options, each_of
+from agent.cli.role_changes.chosen import Chosen, chosen_options, each_of
 from agent.core.errors import Exit
 from agent.operations.declaration import Json
 from agent.operations.role_changes.rehearsing import RehearseRequest
@@ -19,7 +19,7 @@ from agent.status.text import shown
 @click.option("--dry-run", is_flag=True, help="Only say what stands in the way.")
 @json_option
 @click.pass_obj
-def rehearse(context: Context, dataset: str, group: str, every: bool, dry_run: bool, as_json: bool) -> int:
+def rehearse(context: Context, which: Chosen, dry_run: bool, as_json: bool) -> int:
     """Run the probe on a view of the standby.
 
     Typed on the node that keeps the standby. What comes is received meanwhile and applied afterwards. The probe, of which
@@ -37,8 +37,8 @@ def rehearse(context: Context, dataset: str, group: str, every: bool, dry_run: b
             (_say_gates if dry_run else _say_result)(name, result)
         return result
 
-    names = chosen(context, "rehearse", dataset, group, every)
-    return max(each_of(names, one, one=bool(dataset), as_json=as_json), failed)
+    names = which.names(context, "rehearse")
+    return max(each_of(names, one, one=which.is_one, as_json=as_json), failed)
 
 
 def _say_gates(dataset: str, result: Json) -> None:

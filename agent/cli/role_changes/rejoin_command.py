@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
-from agent.cli.output import json_option, progress_shown, remark, say
-from agent.cli.role_changes.chosen import chosen, chosen_options, confirm, each_of, reason_options
+from agent.cli.output import progress_shown, remark, say
+from agent.cli.role_changes.chosen import Chosen, Said, chosen_options, confirm, each_of, said_options
 from agent.operations.declaration import Json
 from agent.operations.role_changes.rejoining import RejoinRequest
 from agent.status.figures import span_text
@@ -19,47 +19,33 @@ _SAID = 20
 @click.command()
 @chosen_options
 @click.option("--force", is_flag=True, help="Although a gate is not met.")
-@reason_options
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Only say whom it would follow, and what stands in the way.")
-@json_option
+@said_options(dry_run="Only say whom it would follow, and what stands in the way.")
 @click.pass_obj
-def rejoin(
-    context: Context,
-    dataset: str,
-    group: str,
-    every: bool,
-    force: bool,
-    reason: str,
-    approved_by: str,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> int:
+def rejoin(context: Context, which: Chosen, force: bool, said: Said) -> int:
     """Make this node a standby of the node that was promoted meanwhile.
 
     Typed on the old primary when it is back, or on a standby that received what the new primary did not. What stands only here
     is kept first, as a pinned generation labelled divergence; then the tree is made what the new primary has, by the difference
     alone. A rejoin that is cut short goes on by itself when the agent is back."""
-    names = chosen(context, "rejoin", dataset, group, every)
+    names = which.names(context, "rejoin")
 
     def one(name: str) -> Json:
-        if dry_run or not yes:
+        if said.dry_run or not said.yes:
             plan = context.controls().ask(RejoinRequest(name, force, dry_run=True))
-            if not (dry_run and as_json):
+            if not (said.dry_run and said.as_json):
                 _say_plan(name, plan)
-            if dry_run:
+            if said.dry_run:
                 return plan
             question = f"Make the tree of {name} here what {plan['primary']} has?"
             confirm(context, "rejoin", name, "it changes the tree", question)
-        request = RejoinRequest(name, force, reason=reason, approved_by=approved_by)
-        with progress_shown(f"rejoining {name}", not as_json) as progress:
+        request = RejoinRequest(name, force, reason=said.reason, approved_by=said.approved_by)
+        with progress_shown(f"rejoining {name}", not said.as_json) as progress:
             done = context.controls().ask(request, progress)
-        if not as_json:
+        if not said.as_json:
             _say_done(name, done)
         return done
 
-    return each_of(names, one, one=bool(dataset), as_json=as_json)
+    return each_of(names, one, one=which.is_one, as_json=said.as_json)
 
 
 def _say_plan(dataset: str, plan: Json) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
-from agent.cli.output import answer_json, json_option, say
-from agent.cli.role_changes.chosen import chosen, chosen_options, confirm, each_of, reason_options
+from agent.cli.output import answer_json, say
+from agent.cli.role_changes.chosen import Chosen, Said, chosen_options, confirm, each_of, said_options
 from agent.core.errors import UsageError
 from agent.operations.declaration import Json
 from agent.operations.role_changes.serving import FenceRequest, ServeRequest
@@ -16,22 +16,9 @@ from agent.operations.role_changes.serving import FenceRequest, ServeRequest
 @click.argument("dataset")
 @click.option("--alone", is_flag=True, help="Required, since it says what is taken on: peers may be silent.")
 @click.option("--force", is_flag=True, help="Although another node answers that it is the primary: that one is fenced.")
-@reason_options
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Only say what is in the way, and who is silent.")
-@json_option
+@said_options(dry_run="Only say what is in the way, and who is silent.")
 @click.pass_obj
-def serve(
-    context: Context,
-    dataset: str,
-    alone: bool,
-    force: bool,
-    reason: str,
-    approved_by: str,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
+def serve(context: Context, dataset: str, alone: bool, force: bool, said: Said) -> None:
     """Let this node serve as the primary although not every peer has confirmed it.
 
     A primary that was started waits until its peers have said that no other node was made primary meanwhile. If they cannot be
@@ -40,50 +27,37 @@ def serve(
     if not alone:
         reason_for = "that it serves without its peers has to be said"
         raise UsageError("serve", dataset, reason_for, f"hikae serve {dataset} --alone")
-    request = ServeRequest(dataset, alone, force, reason, approved_by)
-    if dry_run or not yes:
+    request = ServeRequest(dataset, alone, force, said.reason, said.approved_by)
+    if said.dry_run or not said.yes:
         plan = context.controls().ask(ServeRequest(dataset, alone, force, dry_run=True))
-        if dry_run:
-            _answer(plan, as_json, _would_serve(plan))
+        if said.dry_run:
+            _answer(plan, said.as_json, _would_serve(plan))
             return
         confirm(context, "serve", dataset, "two nodes may end up serving", _question(plan))
     done = context.controls().ask(request)
-    _answer(done, as_json, f"{dataset}: this node serves as the primary")
+    _answer(done, said.as_json, f"{dataset}: this node serves as the primary")
 
 
 @click.command()
 @chosen_options
-@reason_options
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Only say whether it serves now.")
-@json_option
+@said_options(dry_run="Only say whether it serves now.")
 @click.pass_obj
-def fence(
-    context: Context,
-    dataset: str,
-    group: str,
-    every: bool,
-    reason: str,
-    approved_by: str,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> int:
+def fence(context: Context, which: Chosen, said: Said) -> int:
     """Have this primary stop serving and sending.
 
     It is durable, and the on_fenced hook runs. What leads back is hikae serve DATASET --alone, or, once another node was made
     primary, hikae rejoin DATASET."""
-    names = chosen(context, "fence", dataset, group, every)
+    names = which.names(context, "fence")
 
     def one(name: str) -> Json:
-        if not yes and not dry_run:
+        if not said.yes and not said.dry_run:
             confirm(context, "fence", name, "it stops what serves", f"Stop serving {name} on this node?")
-        done = context.controls().ask(FenceRequest(name, reason, approved_by, dry_run))
-        if not as_json:
-            say(f"{name}: it is {done['was']} here" if dry_run else f"{name}: this node serves it no more")
+        done = context.controls().ask(FenceRequest(name, said.reason, said.approved_by, said.dry_run))
+        if not said.as_json:
+            say(f"{name}: it is {done['was']} here" if said.dry_run else f"{name}: this node serves it no more")
         return done
 
-    return each_of(names, one, one=bool(dataset), as_json=as_json)
+    return each_of(names, one, one=which.is_one, as_json=said.as_json)
 
 
 def _answer(answer: Json, as_json: bool, words: str) -> None:

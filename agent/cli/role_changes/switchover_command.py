@@ -7,8 +7,8 @@ from dataclasses import replace
 import click
 
 from agent.cli.context import Context
-from agent.cli.output import json_option, progress_shown, remark, say
-from agent.cli.role_changes.chosen import chosen, chosen_options, confirm, each_of, reason_options
+from agent.cli.output import progress_shown, remark, say
+from agent.cli.role_changes.chosen import Chosen, Said, chosen_options, confirm, each_of, said_options
 from agent.core.errors import UsageError
 from agent.generations.local_time import time_text
 from agent.operations.declaration import Json
@@ -25,40 +25,23 @@ from agent.status.text import shown
 @click.option("--when", metavar="TIME", default="", help="Do it at that local time, like 02:00.")
 @click.option("--cancel", is_flag=True, help="Do not do what was planned with --when.")
 @click.option("--force", is_flag=True, help="Although a gate is not met, or a process may be writing into the tree.")
-@reason_options
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Only say who would take over, and what stands in the way.")
-@json_option
+@said_options(dry_run="Only say who would take over, and what stands in the way.")
 @click.pass_obj
-def switchover(
-    context: Context,
-    dataset: str,
-    group: str,
-    every: bool,
-    to: str,
-    when: str,
-    cancel: bool,
-    force: bool,
-    reason: str,
-    approved_by: str,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> int:
+def switchover(context: Context, which: Chosen, to: str, when: str, cancel: bool, force: bool, said: Said) -> int:
     """Make a standby the primary, and the primary its standby; nothing is lost.
 
     Typed on either node while both live. The stop hook runs on the primary; once the standby has everything and both states are
     equal, the primary hands over durably, and the start hook runs on the new one. What fails before that leaves the old primary
     serving, after it the new one. A switchover that is cut short goes on by itself when the agent is back."""
     if cancel and when:
-        raise UsageError("switchover", dataset or group, "--when and --cancel were given", "one of both")
-    names = chosen(context, "switchover", dataset, group, every)
+        raise UsageError("switchover", which.dataset or which.group, "--when and --cancel were given", "one of both")
+    names = which.names(context, "switchover")
 
     def do(name: str) -> Json | None:
-        request = SwitchoverRequest(name, to, force, dry_run, reason, approved_by, when, cancel)
-        return _one(context, request, yes=yes, as_json=as_json)
+        request = SwitchoverRequest(name, to, force, said.dry_run, said.reason, said.approved_by, when, cancel)
+        return _one(context, request, yes=said.yes, as_json=said.as_json)
 
-    return each_of(names, do, one=bool(dataset), as_json=as_json)
+    return each_of(names, do, one=which.is_one, as_json=said.as_json)
 
 
 def _one(context: Context, request: SwitchoverRequest, *, yes: bool, as_json: bool) -> Json | None:
