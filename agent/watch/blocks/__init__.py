@@ -2,7 +2,10 @@
 
 ::
 
-    trace_pipe_raw (one ring a CPU) ─ ring ─ written sectors ─▶ DirtyMap (bounded) ─ take() ─▶ whoever reads the device
+    tracefs instance ─ rings, one a CPU ─ ring ─ written sectors ─▶ DirtyMap ─ take() ─▶ whoever reads the device
+                                              └─ sectors told of ─▶ accounts ◀─ counters of the disk
 
-``ports`` is the contract of every tracker, ``dirty_map`` what waits to be taken.
+``ports`` is the contract of every tracker; ``tracker`` is the one of a block device. It stands on ``disk_trace``, an open trace of
+one disk: ``tracefs`` (the instance), ``formats`` and ``ring`` (how records are read), ``disk`` (what sysfs shows). ``dirty_map`` is
+what waits to be taken, bounded; ``accounts`` compares with the disk's counters; ``saved_map`` is kept over a clean stop.
 """

@@ -1,0 +1,182 @@
+"""An open trace of one disk: its instance, how its rings are read, and what they have told so far."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from agent.watch.blocks.accounts import Account, ToldSectors
+from agent.watch.blocks.dirty_map import DirtyMap
+from agent.watch.blocks.disk import TrackedDisk, counters_of, disk_at, is_counted, largest_write
+from agent.watch.blocks.formats import UnknownFormat
+from agent.watch.blocks.ring import NOTHING, READ, RingReader
+from agent.watch.blocks.tracefs import BlockFormats, RingLimits, TraceInstance, formats_at, tracefs_place
+
+_PROBED = 4096
+#: A moment without a write under way is waited for by looking so often.
+_LOOKS = 20
+
+_REASONS = {
+    errno.EPERM: "tracefs is not for this process (root is needed, outside a container, without kernel lockdown)",
+    errno.EACCES: "tracefs is not for this process (root is needed, outside a container, without kernel lockdown)",
+    errno.ENODEV: "this kernel has no tracefs",
+    errno.ENOTBLK: "it is no block device",
+    errno.ENOMEM: "the kernel has no memory for the rings",
+}
+
+
+class NotTracked(Exception):
+    """A disk's writes cannot be followed; the text is a clause for people."""
+
+
+class DiskTrace:
+    """Made by :meth:`begun` or :meth:`resumed`. For one thread at a time. Every method raises ``NotTracked``."""
+
+    def __init__(self, disk: TrackedDisk, instance: TraceInstance, formats: BlockFormats) -> None:
+        self.disk = disk
+        self.told = ToldSectors()
+        self._instance = instance
+        self._reader = RingReader(formats.page, formats.queue, formats.completions, disk.number, READ)
+        self._gaps = 0
+        self._lost = 0
+
+    @classmethod
+    def begun(cls, path: str, name: str, limits: RingLimits) -> DiskTrace:
+        """Trace the disk of a device from now on, in an instance of this name; a read shows that events come."""
+        with not_tracked():
+            disk, tracefs = disk_at(path), tracefs_place()
+            formats = formats_at(tracefs)
+            instance = TraceInstance.made(tracefs / "instances" / name, limits)
+            try:
+                instance.note(disk.number, reads=True)
+                _probe(path, disk, instance, formats)
+                instance.note(disk.number)
+                return cls(disk, instance, formats)
+            except BaseException:
+                instance.remove()
+                raise
+
+    @classmethod
+    def resumed(cls, path: str, name: str) -> DiskTrace:
+        """Go on with an instance that was left noting."""
+        with not_tracked():
+            disk, tracefs = disk_at(path), tracefs_place()
+            instance = TraceInstance.found(tracefs / "instances" / name)
+            trace = cls(disk, instance, formats_at(tracefs))
+            trace._lost = instance.lost()
+            return trace
+
+    @property
+    def lost(self) -> int:
+        """How many events were lost since the instance was made, as was last asked by :meth:`losses`."""
+        return self._lost
+
+    def drain(self, dirty: DirtyMap) -> None:
+        """Mark what the kernel noted before this call."""
+        queued = completed = 0
+        first, count = self.disk.first, self.disk.sectors
+        with not_tracked():
+            for page in self._instance.pages():
+                written = self._reader.read(page)
+                dirty.mark_sectors(written.queued, first, count)
+                dirty.mark_sectors(written.completed, first, count)
+                queued += sum(sectors for _, sectors in written.queued)
+                completed += sum(sectors for _, sectors in written.completed)
+                self._gaps += written.lost
+        if queued or completed:
+            self.told = ToldSectors(self.told.queued + queued, self.told.completed + completed)
+
+    def losses(self) -> int:
+        """How many events were lost since this was last asked."""
+        with not_tracked():
+            before, self._lost = self._lost, self._gaps + self._instance.lost()
+        return abs(self._lost - before)
+
+    def difference(self, path: str) -> str | None:
+        """How the device is another one than it was, for people; None where it is the same."""
+        with not_tracked():
+            now = disk_at(path)
+        if now == self.disk:
+            return None
+        if (now.number, now.sequence, now.first) == (self.disk.number, self.disk.sequence, self.disk.first):
+            return f"the device was resized, from {self.disk.size} to {now.size} bytes"
+        return "another device stands in its place"
+
+    def tampered(self) -> str | None:
+        """What keeps the kernel from noting, for people; None while it notes."""
+        with not_tracked():
+            noting = self._instance.is_noting(self.disk.number)
+        return None if noting else "somebody changed the agent's trace instance"
+
+    def account(self, dirty: DirtyMap) -> Account:
+        """Begin to count; the moment is one without a write under way, where there is one."""
+        with not_tracked():
+            largest = largest_write(self.disk.disk)
+            account = self._counted_now(dirty, largest)
+            for _ in range(_LOOKS):
+                if not account.counters.in_flight:
+                    break
+                account = self._counted_now(dirty, largest)
+            return account
+
+    def _counted_now(self, dirty: DirtyMap, largest: int) -> Account:
+        self.drain(dirty)
+        return Account(self.told, counters_of(self.disk.disk), largest)
+
+    def missing(self, account: Account, dirty: DirtyMap) -> tuple[int, int]:
+        """Sectors that were counted and not told of since an account began, and sectors that were counted at all."""
+        with not_tracked():
+            counters = counters_of(self.disk.disk)
+        self.drain(dirty)
+        return account.missing(counters, self.told, stacked=self.disk.stacked), account.written(counters)
+
+    def is_counted(self) -> bool:
+        """Whether the disk counts its writes."""
+        with not_tracked():
+            return is_counted(self.disk.disk)
+
+    def leave(self) -> None:
+        """Let the kernel go on noting."""
+        self._instance.close()
+
+    def end(self) -> None:
+        """Nothing is noted any more."""
+        with not_tracked():
+            self._instance.remove()
+
+
+@contextmanager
+def not_tracked() -> Iterator[None]:
+    """What the kernel refuses, as ``NotTracked``."""
+    try:
+        yield
+    except UnknownFormat as error:
+        raise NotTracked(f"this kernel's trace records cannot be read: {error}") from error
+    except FileNotFoundError as error:
+        raise NotTracked(f"{error.filename} does not exist") from error
+    except OSError as error:
+        raise NotTracked(_REASONS.get(error.errno or 0, f"{error.strerror} ({error.filename})")) from error
+
+
+def _probe(path: str, disk: TrackedDisk, instance: TraceInstance, formats: BlockFormats) -> None:
+    """Read from the device: both its beginning and its end must be told of."""
+    reader = RingReader(formats.page, formats.queue, formats.completions, disk.number, NOTHING)
+    _read_directly(path)
+    queued = completed = False
+    for page in instance.pages():
+        told = reader.read(page)
+        queued, completed = queued or bool(told.queued), completed or bool(told.completed)
+    if not queued or not completed:
+        raise NotTracked("a read from it was not told of by the kernel's block tracepoints")
+
+
+def _read_directly(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+    try:
+        with mmap.mmap(-1, _PROBED) as aligned:
+            os.preadv(fd, [aligned], 0)
+    finally:
+        os.close(fd)
