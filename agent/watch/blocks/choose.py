@@ -1,0 +1,53 @@
+"""Which tracker a device gets, and what its trace instance is called."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from agent.watch.blocks.image_file import ImageFileTracker
+from agent.watch.blocks.ports import BlockTracker
+from agent.watch.blocks.tracefs import removed, tracefs_place
+from agent.watch.blocks.tracker import TracepointTracker
+
+
+def tracker_of(path: str, state: Path, dataset: str, saved: Path | None = None) -> BlockTracker:
+    """The tracker of a dataset's device or raw image file, not started. ``state``: the agent's state directory; ``saved``: where
+    the tracker before kept its map at a clean stop.
+
+    What is neither, or cannot be looked at, is asked for again and again as a device."""
+    with suppress(OSError):
+        if stat.S_ISREG(os.stat(path).st_mode):
+            return ImageFileTracker(path, saved)
+    return TracepointTracker(path, instance_name(state, dataset), saved)
+
+
+def instance_name(state: Path, dataset: str) -> str:
+    """The name of a dataset's trace instance: no other agent of this machine has it, not even in a container."""
+    return f"{_prefix(state)}{dataset}"
+
+
+def leftovers_removed(state: Path, datasets: Collection[str]) -> list[str]:
+    """Remove the trace instances of this agent's earlier lives that none of these datasets uses; their names.
+
+    To be called once at the agent's start. Where there is no tracefs, there is nothing."""
+    keep = {instance_name(state, one) for one in datasets}
+    gone: list[str] = []
+    with suppress(OSError):
+        instances = tracefs_place() / "instances"
+        for name in sorted(os.listdir(instances)):
+            if name.startswith(_prefix(state)) and name not in keep:
+                with suppress(OSError):
+                    removed(instances / name)
+                    gone.append(name)
+    return gone
+
+
+def _prefix(state: Path) -> str:
+    found = os.stat(state)
+    of = f"{found.st_dev} {found.st_ino} {state.resolve()}"
+    return f"hikae-{hashlib.blake2s(of.encode(), digest_size=5).hexdigest()}-"

@@ -1,0 +1,50 @@
+"""Which tracker a device gets, and whose a trace instance is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from agent.watch.blocks.choose import instance_name, leftovers_removed, tracker_of
+from agent.watch.blocks.tracefs import tracefs_place
+from fakes.loop_device import sparse
+from fakes.written_disk import loop_of, needs_tracepoints
+
+
+def test_a_file_is_followed_by_its_times(tmp_path: Path) -> None:
+    """Anything else is asked for as a device."""
+    image = sparse(tmp_path / "image", 4096)
+    kinds = [tracker_of(str(path), tmp_path, "vm").kind for path in (image, tmp_path / "none", tmp_path)]
+    assert ["events", "blocktrace", "blocktrace"] == kinds
+
+
+@needs_tracepoints
+def test_instances_of_an_earlier_life_are_removed(tmp_path: Path) -> None:
+    """Those of this agent that no dataset uses, and no other agent's."""
+    instances = tracefs_place() / "instances"
+    other = tmp_path / "other"
+    other.mkdir()
+    names = [instance_name(tmp_path, "a"), instance_name(tmp_path, "b"), instance_name(other, "a")]
+    try:
+        for name in names:
+            (instances / name).mkdir()
+        assert [names[1]] == leftovers_removed(tmp_path, ["a"])
+        assert {names[0], names[2]} == set(names) & set(os.listdir(instances))
+    finally:
+        for name in names:
+            (instances / name).rmdir() if (instances / name).exists() else None
+
+
+@needs_tracepoints
+def test_two_agents_follow_one_disk(tmpfs_dir: Path) -> None:
+    """Each in an instance of its own."""
+    states = [tmpfs_dir / name for name in ("alpha", "beta")]
+    with loop_of(tmpfs_dir, 4) as disk:
+        trackers = []
+        for state in states:
+            state.mkdir()
+            trackers.append(tracker_of(disk, state, "vm"))
+            trackers[-1].start(lambda: None)
+        assert [None, None] == [one.audit() for one in trackers]
+        for one in trackers:
+            one.stop()
