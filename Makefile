@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 RUN := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo hosts situations test lint soak bench proto pages lock debian clean
+.PHONY: help demo hosts incident situations test lint soak bench proto pages lock debian clean
 
 help:
 	@echo "make demo     two agents on this machine: first sync, live edits, kills, failover and back, a comparison"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint     formatting, types, layers, protos, generated code"
 	@echo "make soak     storms of random operations and kills, SEEDS=$(SEEDS) of them"
 	@echo "make hosts    the README's two servers on real hosts (systemd-nspawn): first sync, power failures, upgrade, removal"
+	@echo "make incident Redis behind HAProxy: the primary dies under load, promote, rejoin, switchover back, as docs/incident.md shows"
 	@echo "make bench    what it costs, measured beside what people use, into docs/performance.md and bench.json"
 	@echo "              (QUICK=1: smaller sizes, under five minutes; ROWS='lag many-files': only these, printed)"
 	@echo "make proto    generate agent/rpc/wire from protos/"
@@ -45,6 +46,10 @@ test: $(STAMP) debian
 # Two bare Debian hosts and an administrator's machine, by the blocks of the README; needs root, systemd-nspawn and debootstrap.
 hosts:
 	@PYTHONPATH="$(CURDIR)/tests:$(CURDIR)" $(PYTHON) -m hosts
+
+# Needs root. The page is written by ARGS='--to docs/incident.md'.
+incident: $(STAMP) debian
+	@PYTHONPATH="$(CURDIR)/tests:$(CURDIR)" $(RUN) incident $(ARGS)
 
 # What status says in situations that an operator meets: make situations ARGS='held paused --to DIR'.
 situations: $(STAMP)

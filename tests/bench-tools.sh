@@ -25,16 +25,6 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     exit 0
 fi
 
-# A machine's own policy is left alone.
-policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
-    trap 'rm -f "$policy"' EXIT
-    trap 'exit 130' INT TERM
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-fi
 echo "installing to measure beside:$missing"
-apt-get update -qq || echo "apt-get update failed; going on with what is known" >&2
 # shellcheck disable=SC2086 # a list of names
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing \
-    || echo "Some rows will be empty: not everything could be installed" >&2
+sh "$(dirname "$0")/apt-install.sh" $missing || echo "Some rows will be empty: not everything could be installed" >&2

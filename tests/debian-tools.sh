@@ -21,13 +21,13 @@ need haproxy haproxy
 need keepalived keepalived
 need curl curl
 need promtool prometheus
+need redis-server redis-server
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "installing for the tests:$missing"
-    apt-get update -qq
     # shellcheck disable=SC2086 # a list of names
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+    sh "$(dirname "$0")/apt-install.sh" $missing
 else
     echo "Some tests will be skipped, as these Debian packages are missing:$missing (as root: apt-get install$missing)"
 fi

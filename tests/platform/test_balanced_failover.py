@@ -13,9 +13,10 @@ import pytest
 
 from agent.web.start import BESIDE
 from fakes import asking_client, named_application
-from fakes.agents import REPOSITORY, UNBRAKED, Agent, Pair, pair
+from fakes.agents import REPOSITORY, UNBRAKED, Agent, pair
 from fakes.balanced_client import BalancedClient
 from fakes.eventually import eventually
+from fakes.lan_agents import live_on
 from fakes.private_lan import Lan, end, private_lan
 
 ADDRESSES = {"alpha": "10.0.0.1", "beta": "10.0.0.2", "balancer": "10.0.0.3", "client": "10.0.0.4"}
@@ -28,17 +29,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("ip") is None, reason="ip is not installed (package iproute2)"),
     pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed (package haproxy)"),
 ]
-
-
-def _moves_to(lan: Lan, both: Pair) -> None:
-    """Each agent runs on its host, is found at its address, and answers load balancers there."""
-    for agent in both.agents:
-        text = agent.config.read_text()
-        for peer in both.agents:
-            text = text.replace(f'address = "127.0.0.1:{peer.port}"', f'address = "{ADDRESSES[peer.name]}:{peer.port}"')
-        text = text.replace(f'listen = "127.0.0.1:{agent.port}"', f'listen = "0.0.0.0:{agent.port}"')
-        agent.config.write_text(text.replace("[tls]", '[health]\nagent_check = "0.0.0.0:7443"\n[tls]', 1))
-        agent.program = (*lan.inside(agent.name), *agent.program)
 
 
 def _application(lan: Lan, name: str) -> Callable[[], None]:
@@ -59,7 +49,7 @@ def _ready(agent: Agent) -> bool:
 def test_a_client_follows_promote_rejoin_and_switchover(tmp_path: Path) -> None:
     """alpha's server dies; beta is promoted; alpha comes back, rejoins, and takes its place again."""
     with pair(UNBRAKED + HOOKS) as both, private_lan(tmp_path, ADDRESSES) as lan:
-        _moves_to(lan, both)
+        live_on(lan, both)
         dies = _application(lan, "alpha")
         _application(lan, "beta")
         (both.source / "file").write_bytes(b"x" * 1000)

@@ -49,7 +49,8 @@ class NodeAnswer:
 
 
 class KeptAnswers:
-    """Of one dataset: what the others answered last. Any thread."""
+    """Of one dataset: what the others answered last. Silence is what it spares: a node that is off is waited for once. That a
+    primary lives is asked anew each time, which costs milliseconds while it does; it may have died since. Any thread."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -57,12 +58,17 @@ class KeptAnswers:
         self._last: tuple[float, tuple[NodeAnswer, ...]] | None = None
 
     def within(self, seconds: float, ask: Callable[[], tuple[NodeAnswer, ...]]) -> tuple[NodeAnswer, ...]:
-        """What was answered within so many seconds, else what is answered now."""
+        """What was answered within so many seconds where nobody knew of a primary that lives, else what is answered now."""
         with self._lock:
-            if self._last is None or self._clock.monotonic() - self._last[0] > seconds:
+            if self._last is None or self._clock.monotonic() - self._last[0] > seconds or _one_lives(self._last[1]):
                 found = ask()
                 self._last = self._clock.monotonic(), found
             return self._last[1]
+
+
+def _one_lives(found: tuple[NodeAnswer, ...]) -> bool:
+    """Whether a primary answered, or a node that hears one."""
+    return any(one.role == Role.PRIMARY or one.hears_primary for one in found)
 
 
 def ask_around(

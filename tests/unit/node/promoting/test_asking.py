@@ -65,10 +65,18 @@ def test_answers_stand_for_a_while() -> None:
 
     def ask() -> tuple[NodeAnswer, ...]:
         asked.append(1)
-        return (said("alpha", "primary"),)
+        return (said("beta", "standby"),)
 
     kept = KeptAnswers(clock)
-    assert (said("alpha", "primary"),) == kept.within(4.0, ask) == kept.within(4.0, ask)
+    assert (said("beta", "standby"),) == kept.within(4.0, ask) == kept.within(4.0, ask)
     clock.advance(5.0)
     kept.within(4.0, ask)
     assert [1, 1] == asked
+
+
+@pytest.mark.parametrize("alive", [said("alpha", "primary"), said("beta", "standby", hears=True)])
+def test_a_primary_that_lived_is_asked_anew(alive: NodeAnswer) -> None:
+    """Who looked at what a promotion would do while the primary lived is not told so once it has died."""
+    answers = [(alive,), ()]
+    kept = KeptAnswers(ManualClock(0))
+    assert [(alive,), ()] == [kept.within(4.0, lambda: answers.pop(0)) for _ in range(2)]
