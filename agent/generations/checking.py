@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.core import chunks
-from agent.core.chunks import PIECE
+from agent.core.chunks import DEVICE_CHUNK, PIECE
+from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import Damaged, NotFound, StoreFailed, WireError
 from agent.core.ids import NOTHING, CommitNumber
+from agent.generations.devices.words import bytes_words
 from agent.generations.paths_at import PathsAt
 from agent.store.catalog.generation import Generation
 from agent.store.catalog.named import FileVersion
@@ -136,11 +138,11 @@ def hurt_by(
     if newest is not None:
         named.append((newest.number, "newest"))
     found = {name: _Hurt() for name in damaged}
-    paths: dict[int, PathsAt] = {}
+    places = _Places(catalog)
     for page in _sealed_versions(catalog) if damaged else ():
         for version in page:
             for name in _below(version.content, vault, damaged):
-                found[name].add(version, named, catalog, paths)
+                found[name].add(version, named, places)
         look()
     return [
         DamagedChunk(name, reason, tuple(sorted(hurt.paths)), tuple(hurt.generations), hurt.versions)
@@ -160,15 +162,30 @@ class _Hurt:
         self,
         version: FileVersion,
         moments: list[tuple[CommitNumber, str]],
-        catalog: CatalogReader,
-        paths: dict[int, PathsAt],
+        places: _Places,
     ) -> None:
         self.versions += 1
         needing = [(number, name) for number, name in moments if version.since <= number < version.until]
         self.generations.update(dict.fromkeys(name for _, name in needing))
         number = needing[-1][0] if needing else CommitNumber(max(version.since, NOTHING))
         if len(self.paths) < PATHS_MOST:
-            self.paths.add(paths.setdefault(number, PathsAt(catalog, number)).path_of(version.id)[0])
+            self.paths.add(places.of(version, number))
+
+
+class _Places:
+    """Where what is hurt stands: a file's path at a commit, the bytes of a device's chunk."""
+
+    def __init__(self, catalog: CatalogReader) -> None:
+        self._catalog = catalog
+        self._is_device = catalog.kind() is DatasetKind.DEVICE
+        self._paths: dict[int, PathsAt] = {}
+
+    def of(self, version: FileVersion, number: CommitNumber) -> bytes:
+        """Of a version that lives at the commit."""
+        if self._is_device:
+            start = (version.id - 1) * DEVICE_CHUNK
+            return bytes_words(start, start + chunks.length_of(version.content))
+        return self._paths.setdefault(number, PathsAt(self._catalog, number)).path_of(version.id)[0]
 
 
 def _below(content: bytes, vault: CheckedVault, damaged: dict[bytes, str]) -> Iterator[bytes]:

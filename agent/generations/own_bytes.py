@@ -15,7 +15,7 @@ from agent.core import chunks
 from agent.core.chunks import PIECE
 from agent.core.errors import Damaged, NotFound, WireError
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
-from agent.core.rows import decode_object
+from agent.core.rows import content_of
 from agent.store.catalog.reader import CatalogReader
 from agent.store.vault.pack import HEADER_SIZE, Place
 
@@ -64,8 +64,8 @@ def own_bytes(
 
 
 def _names(catalog: CatalogReader, vault: Places, id: ObjectId, moment: CommitNumber) -> set[bytes]:
-    raw = catalog.object(id, moment) if moment else None
-    return _below(vault, decode_object(raw).content, set()) if raw is not None else set()
+    raw = catalog.holder(id, moment) if moment else None
+    return _below(vault, content_of(raw), set()) if raw is not None else set()
 
 
 def _below(vault: Places, content: bytes, without: set[bytes]) -> set[bytes]:

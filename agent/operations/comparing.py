@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import Refused, TryAgain, UsageError
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, no_call
 from agent.operations.running import DatasetCall
@@ -20,7 +19,8 @@ from agent.status.text import shown
 
 if TYPE_CHECKING:
     from agent.core.rows import ObjectRow
-    from agent.generations.comparing.change import Change
+    from agent.generations.comparing.change import Change, ChangeKind
+    from agent.generations.comparing.extents import ChangedExtent
     from agent.generations.finding.finding import FoundPath, Version
     from agent.generations.finding.versions import NamedVersions
     from agent.generations.moments import Moment
@@ -52,8 +52,9 @@ class DiffRequest(DatasetRequest[Json]):
     ``{"from", "to", "from_commit", "to_commit", "from_sentence", "to_sentence", "added", "changed", "moved", "deleted",
     "entries": [{"what", "path", "from", "kind", "kind_before", "bytes", "bytes_before", "differs", "names"}], "more"}``;
     ``from``, ``to``: a generation's name, or the time. At most ``limit`` entries are given, by path; ``more`` says how many there
-    are beyond. With ``stream`` progress has all of them, ``{"entries", "first"}`` (the index of the first of these), as far as it
-    is heard: what comes from another node may lack some."""
+    are beyond. Of a device entries are extents, ``{"what", "path", "kind": "extent", "start", "end", "bytes", "bytes_before"}``,
+    and ``changed_bytes`` says how much lies in them all. With ``stream`` progress has all of them, ``{"entries", "first"}`` (the
+    index of the first of these), as far as it is heard: what comes from another node may lack some."""
 
     old: str = ""
     new: str = "now"
@@ -83,10 +84,10 @@ def _diff(call: DatasetCall, request: DiffRequest) -> Json:
     # Only in the agent, here and below: the command line imports this module for its requests.
     from agent.generations.any_moment import any_moment
     from agent.generations.comparing.comparison import changes_between
+    from agent.generations.comparing.extents import extents_between
     from agent.generations.lease import leased
     from agent.generations.moments import Watching
 
-    _require_paths(call, "compare two moments")
     look = _Looking(call, "comparing")
     with _reader(call) as reader:
         asking = Watching(time.time_ns())
@@ -94,9 +95,13 @@ def _diff(call: DatasetCall, request: DiffRequest) -> Json:
         who = f"hikae generations diff of {call.dataset}"
         with leased(reader, old.number, who), leased(reader, new.number, who):
             answer = _Answer(call, request)
-            for change in changes_between(reader, old.number, new.number, look):
-                answer.add(change)
-    return answer.finished(old, new)
+            if not call.member.dataset.is_device:
+                for change in changes_between(reader, old.number, new.number, look):
+                    answer.add(change)
+                return answer.finished(old, new)
+            for extent in extents_between(reader, old.number, new.number, look):
+                answer.add_extent(extent)
+    return {**answer.finished(old, new), "changed_bytes": answer.changed_bytes}
 
 
 @dataset_operation("find", FindRequest, role=Role.STANDBY, long=True, changes=no_call, afar=FromAfar())
@@ -108,7 +113,7 @@ def _find(call: DatasetCall, request: FindRequest) -> list[Json]:
     from agent.generations.finding.versions import NamedVersions
     from agent.generations.moments import Watching
 
-    _require_paths(call, "find")
+    _require_names(call)
     pattern = parse_pattern(_below_root(call, os.fsencode(request.pattern)))
     with _reader(call) as reader:
         low, high = bounds(reader, call.dataset, request.since, request.until, Watching(time.time_ns()))
@@ -123,11 +128,13 @@ def _reader(call: DatasetCall) -> CatalogReader:
     return call.member.standby().reader()
 
 
-def _require_paths(call: DatasetCall, operation: str) -> None:
-    if DatasetKind(call.member.dataset.kind) is DatasetKind.DEVICE:
-        raise Refused(
-            operation, call.dataset, "it is a device, which has no paths", "hikae restore brings it back whole"
+def _require_names(call: DatasetCall) -> None:
+    if call.member.dataset.is_device:
+        remedy = (
+            f"hikae mount {call.dataset} DIR shows each moment as an image; mount that "
+            "(losetup -r -P, mount -o ro,noload), and look there"
         )
+        raise Refused("find", call.dataset, "it is a device: hikae knows no names of what is on it", remedy)
 
 
 class _Looking:
@@ -163,19 +170,30 @@ class _Answer:
         self._counts = Counter[str]()
         self._entries: list[Json] = []
         self._word, self._size = list[Json](), 0
+        self.changed_bytes = 0
 
     def add(self, change: Change) -> None:
         """One path."""
-        self._counts[change.kind] += 1
-        is_given = len(self._entries) < self._request.limit
-        if not (is_given or self._request.stream):
-            return
-        entry = _change_json(change)
-        if is_given:
+        if self._is_told(change.kind):
+            self._take(_change_json(change), _ENTRY + len(change.path) + len(change.source or b""))
+
+    def add_extent(self, extent: ChangedExtent) -> None:
+        """One range of a device."""
+        self.changed_bytes += extent.end - extent.start
+        if self._is_told(extent.kind):
+            self._take(_extent_json(extent), _ENTRY)
+
+    def _is_told(self, kind: ChangeKind) -> bool:
+        """Count one; whether anybody wants to hear what it is."""
+        self._counts[kind] += 1
+        return len(self._entries) < self._request.limit or self._request.stream
+
+    def _take(self, entry: Json, size: int) -> None:
+        if len(self._entries) < self._request.limit:
             self._entries.append(entry)
         if self._request.stream:
             self._word.append(entry)
-            self._size += _ENTRY + len(change.path) + len(change.source or b"")
+            self._size += size
             if self._size > _WORD:
                 self._tell()
 
@@ -220,6 +238,22 @@ def _change_json(change: Change) -> Json:
     if change.names > 1:
         entry["names"] = change.names
     return entry
+
+
+def _extent_json(extent: ChangedExtent) -> Json:
+    from agent.generations.devices.words import bytes_words
+
+    length = extent.end - extent.start
+    return {
+        "what": extent.kind.value,
+        "path": bytes_words(extent.start, extent.end).decode(),
+        "kind": "extent",
+        "start": extent.start,
+        "end": extent.end,
+        "bytes": 0 if extent.kind == "deleted" else length,
+        "bytes_before": 0 if extent.kind == "added" else length,
+        "differs": ["content"] if extent.kind == "changed" else [],
+    }
 
 
 def _found_json(call: DatasetCall, found: FoundPath, versions: NamedVersions, with_history: bool) -> Json:

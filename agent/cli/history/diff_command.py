@@ -27,7 +27,8 @@ def diff(context: Context, dataset: str, old: str, new: str, as_json: bool) -> N
     A and B are generations (a name or as much of it as only one has, a label, latest, latest~2), local times
     ("2026-11-22 02:13"), labels of marks, or now, which B is by default. A directory that moved is one line, whatever is in it;
     one of which only the time differs is not told. At most 100,000 entries are given with --json, and 10,000 where another node
-    keeps the history; "more" says how many there are beyond."""
+    keeps the history; "more" says how many there are beyond. Of a device its extents are told: + was zeros before, - is zeros
+    now."""
     gathered = _Gathered() if as_json else _Said()
     result = context.controls().ask(DiffRequest(dataset, old, new, stream=True), gathered.hear)
     total = sum(result[what] for what in _SIGNS)
@@ -40,7 +41,8 @@ def diff(context: Context, dataset: str, old: str, new: str, as_json: bool) -> N
     remark(f"from {result['from_sentence']}")
     remark(f"to   {result['to_sentence']}")
     counts = ", ".join(f"{result[what]:,} {what}" for what in _SIGNS if result[what])
-    say(f"{dataset}: {counts or 'nothing differs'}")
+    size = f", {size_text(result['changed_bytes'])} in these extents" if result.get("changed_bytes") else ""
+    say(f"{dataset}: {counts or 'nothing differs'}{size}")
 
 
 class _Gathered:
@@ -79,7 +81,7 @@ def _line(entry: Json) -> str:
 
 
 def _sizes(entry: Json) -> str:
-    if "file" not in (entry["kind"], entry.get("kind_before")):
+    if not {"file", "extent"} & {entry["kind"], entry.get("kind_before")}:
         return ""
     now, before = size_text(entry["bytes"]), size_text(entry["bytes_before"])
     if entry["what"] == "deleted":

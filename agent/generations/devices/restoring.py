@@ -13,6 +13,7 @@ from agent.core.rows import ChunkRow
 from agent.generations.devices.image import DeviceImage
 from agent.generations.devices.stretch import STRETCH, DeviceStretch, StretchMaker, StretchWork
 from agent.generations.devices.target import ImageTarget
+from agent.generations.devices.words import bytes_words
 from agent.generations.restore.plain_files import ReadMany
 from agent.generations.restore.results import Done, Unmade
 from agent.generations.restore.target import refusal_of_error
@@ -94,7 +95,7 @@ class _Run:
             self._look("read back", passed)
 
     def _lost(self, row: ChunkRow, reason: str) -> None:
-        where = bytes_words(row)
+        where = bytes_words(row.offset, row.end)
         if self._image.catalog.owes(row.id, self._image.number):
             self.done.is_owed(where)
         else:
@@ -117,8 +118,3 @@ class _Run:
     def _stretch(self, start: int) -> DeviceStretch:
         end = min(start + STRETCH, self._image.size)
         return DeviceStretch(start, end, tuple(self._image.rows_within(start, end - start)))
-
-
-def bytes_words(row: ChunkRow) -> bytes:
-    """Where a chunk lies, for people, in place of a path: ``bytes 65,536 to 131,072``."""
-    return b"bytes %s to %s" % (f"{row.offset:,}".encode(), f"{row.end:,}".encode())

@@ -265,12 +265,13 @@ class CatalogReader(Reading, losses.Losses, through_time.ThroughTime):
         return self._guarded(named.by_rows(self._connection, batch))
 
     def file_versions(self, batch: int = 1000) -> Generator[list[named.FileVersion], None, None]:
-        """Every version of every file, whenever it lived, staged ones included."""
+        """Every version of every file that is not empty, and of every chunk of a device, whenever it lived, staged ones
+        included."""
         return self._guarded(named.file_versions(self._connection, batch))
 
     def versions_between(self, before: int, at: int, following: int, most: int) -> list[named.FileVersion] | None:
-        """The versions of files that are seen at ``at``, and neither at ``before`` nor at ``following``; None for more than
-        ``most`` of all objects."""
+        """The versions (as :meth:`file_versions`) that are seen at ``at``, and neither at ``before`` nor at ``following``; None
+        for more than ``most`` of all rows."""
         try:
             return named.versions_between(self._connection, before, at, following, most)
         except apsw.Error as error:
