@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
-from bench import changes, delays, expiry, first_syncs, health, many, mounts, restores, role_changes
+from bench import changes, delays, expiry, first_syncs, health, many, mounts, restores, role_changes, tracking
 from bench.copies import sshd
 from bench.crew import Failed
 from bench.figures import Row, Spec, unmeasured
@@ -34,6 +34,7 @@ JOBS: Mapping[str, Job] = {
     "mount": mounts.mount,
     "role-changes": role_changes.role_changes,
     "health": health.health,
+    "track": tracking.track,
 }
 
 

@@ -34,6 +34,8 @@ class Sizes:
     mount_names: int
     mount_runs: int
     role_runs: int
+    track_seconds: float
+    track_runs: int
 
     @property
     def pieces(self) -> int:
@@ -63,6 +65,8 @@ FULL = Sizes(
     mount_names=100_000,
     mount_runs=3,
     role_runs=3,
+    track_seconds=20.0,
+    track_runs=3,
 )
 QUICK = Sizes(
     quick=True,
@@ -86,6 +90,8 @@ QUICK = Sizes(
     mount_names=5_000,
     mount_runs=2,
     role_runs=2,
+    track_seconds=5.0,
+    track_runs=1,
 )
 
 

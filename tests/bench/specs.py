@@ -24,6 +24,7 @@ def jobs(sizes: Sizes) -> Jobs:
         "mount": _mount(sizes),
         "role-changes": _role_changes(sizes),
         "health": _health(sizes),
+        "track": _track(sizes),
     }
 
 
@@ -162,3 +163,8 @@ def _restore(name: str, what: str) -> tuple[Spec, ...]:
 def _health(sizes: Sizes) -> tuple[Spec, ...]:
     work = f"500 requests/s of /primary through a first sync of {sizes.small_files:,} files"
     return (Spec("health-p99", f"{work}: p99 of an answer, from when it was due", "", limit=0.020, of="ours"),)
+
+
+def _track(sizes: Sizes) -> tuple[Spec, ...]:
+    work = f"30,000 random 4 KiB writes/s to a device for {sizes.track_seconds:g} s: processor time of its tracker, a second"
+    return (Spec("track", work, "", limit=1.0, of="ours"),)

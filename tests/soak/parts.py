@@ -138,6 +138,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/platform/store/test_power_cut.py", "-k", "compaction"),
             seeds=100,
         ),
+        "tracker": Part(
+            "random writes, discards, partitions, overruns, restarts: a copy that follows the tracker is the device",
+            ("tests/soak/test_tracker.py", "-s"),
+            seeds=100,
+        ),
         "cases": Part("inputs that failed once, each by itself", ("tests/cases/test_cases.py",)),
     }
 )
