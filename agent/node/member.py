@@ -30,7 +30,7 @@ from agent.node.rehearsing.last_rehearsal import LastRehearsal
 from agent.node.rehearsing.rehearsal_world import rehearsal_kind
 from agent.node.rehearsing.scheduled_rehearsal import ScheduledRehearsal
 from agent.node.reigning.rolling_back import rollback_kind
-from agent.node.reigning.serving import START, ReignHooks, ReignNow
+from agent.node.reigning.serving import ReignHooks, ReignNow
 from agent.node.rejoining.rejoin_kind import rejoin_kind
 from agent.node.reopening import Tended
 from agent.node.standby import Standby
@@ -111,10 +111,6 @@ class Member:
 
     def _steps_ended(self, record: StepsRecord) -> None:
         steps_ended(self.roles, record, self.side)
-        side = self.side
-        started = any(one.name == START and not one.failed for one in record.done)
-        if started and isinstance(side, Primary) and not side.unconfirmed_by():
-            self.serving.was_started(side.reign.epoch.number)
 
     @property
     def role(self) -> Role:

@@ -154,6 +154,7 @@ class Primary:
             lambda: self.watch.watcher.kind if self.watch.watcher is not None else None,
             self.pump,
             around.freezing,
+            self.start_withheld,
         )
 
     def _replica(self, name: str) -> Replica:
@@ -193,6 +194,13 @@ class Primary:
         waits = self.dataset.start_without_peer != "serve"
         said = self._context.confirmation.said(waits=waits, known=self._confirmed_before)
         return lacking(self.outgoing.links, said)
+
+    def start_withheld(self) -> str:
+        """Why nothing may begin the application here now, "" where it may be begun (law 7). Any thread."""
+        if self.reign.mark is not None:
+            return self.reign.mark.sentence
+        waits = self.unconfirmed_by()
+        return f"{', '.join(waits)} has not confirmed that no other node was made primary" if waits else ""
 
     def settle_facts(self) -> None:
         """What is known of the tree is taken back by no kill any more. Raises ``TryAgain``, ``StoreFailed``."""

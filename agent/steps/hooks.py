@@ -80,11 +80,16 @@ class HookResult:
     def sentence(self) -> str:
         """One line for people: how it ended, and its last words."""
         if not self.tries:
-            return f"{self.name}: nothing to do"
+            return f"{self.name}: {self.said or 'nothing to do'}"
         ended = self.failure or f"done in {self.seconds:.1f} s"
         tried = f" (tried {self.tries} times)" if self.tries > 1 else ""
         last = self.said.rstrip().rpartition("\n")[2]
         return f"{self.name}: {ended}{tried}" + (f"; it said: {last}" if last else "")
+
+
+def not_run(name: str, why: str) -> HookResult:
+    """The result of a hook that must not be run now."""
+    return HookResult(name, None, f"not run: {why}", 0, 0.0)
 
 
 class HookFailed(HikaeError):

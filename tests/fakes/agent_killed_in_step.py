@@ -1,6 +1,7 @@
 """An agent that is killed in a recorded step: ``python -m tests.fakes.agent_killed_in_step KIND:STEP:WHEN --config FILE agent``.
 
-``WHEN`` is ``begun``: that is durable, and nothing was done; or ``acted``: it was done, and that is not durable."""
+``WHEN`` is ``begun``: that is durable, and nothing was done; or ``acted``: it was done, and that is not durable; in a step that
+changes the role, ``unrecorded``: right before the record of that is written, or ``recorded``: right behind that."""
 
 from __future__ import annotations
 
@@ -10,12 +11,22 @@ import sys
 from pathlib import Path
 
 from agent.cli.main import main
+from agent.node import member
+from agent.roles.record import RoleRecord, write_record
 from agent.steps import runner
 from agent.steps.record import StepsRecord, write_steps
 
 
 def kill_in(kind: str, step: str, when: str) -> None:
-    """Wrap what makes a step durable: there is no other seam in a process of its own."""
+    """Wrap what makes a step, or a role, durable: there is no other seam in a process of its own."""
+    doing: list[str | None] = [None]
+
+    def write_role(path: Path, record: RoleRecord) -> None:
+        if doing[0] == step and when == "unrecorded":
+            os.kill(os.getpid(), signal.SIGKILL)
+        write_record(path, record)
+        if doing[0] == step and when == "recorded":
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def write(path: Path, record: StepsRecord) -> None:
         if record.kind != kind:
@@ -24,10 +35,12 @@ def kill_in(kind: str, step: str, when: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         else:
             write_steps(path, record)
+            doing[0] = record.doing
             if when == "begun" and record.doing == step:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     vars(runner)["write_steps"] = write
+    vars(member)["write_record"] = write_role
 
 
 if __name__ == "__main__":

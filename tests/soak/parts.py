@@ -45,6 +45,13 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "either node killed before and after each step of a switchover",
             ("tests/integration/faults/test_switchover_faults.py",),
         ),
+        "role-crashes": Part(
+            "agents killed before and after each step of promote, switchover, rejoin, rehearse: each finishes, none serves twice",
+            (
+                "tests/integration/faults/test_role_crashes.py",
+                "tests/integration/faults/test_switchover_faults.py",
+            ),
+        ),
         "adopting": Part("50,000 files that stood there before travel not at all", ("tests/soak/test_adopting.py",)),
         "brake": Part("100,000 files deleted are held", ("tests/soak/test_brake.py",)),
         "growing": Part("a small edit beside 10 GiB being written", ("tests/soak/test_growing.py",)),

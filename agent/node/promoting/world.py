@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
-from agent.config.values import Dataset
 from agent.core.errors import CalledOff, Refused, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.core.problem import ProblemBoard
@@ -16,6 +15,7 @@ from agent.node.context import Surroundings
 from agent.node.pauses import APPLY, Pauses
 from agent.node.primary import Primary
 from agent.node.promoting.asking import Heard, KeptAnswers, ask_around, judged
+from agent.node.reigning.hooks_in_steps import HookedMember, HooksInSteps
 from agent.node.standby import Standby
 from agent.node.stepped import SteppedRun, StepsKind
 from agent.roles.assignment import Assignment
@@ -31,7 +31,7 @@ from agent.roles.promotion.steps import (
 from agent.roles.record import ROLE, RoleRecord, following, read_record
 from agent.status.promotion import Gate, PromotionFacts
 from agent.status.state import Role
-from agent.steps.hooks import HookPlace, HookResult, HookRunner
+from agent.steps.hooks import HookResult
 from agent.store.catalog.generation import Cause
 
 _STEP = 0.02
@@ -40,23 +40,13 @@ _STEP = 0.02
 FRESH = 4.0
 
 
-class PromotedMember(Protocol):
+class PromotedMember(HookedMember, Protocol):
     """The dataset that is promoted (``node.member.Member``). Any thread."""
 
-    dataset: Dataset
     assigned: Assignment
     board: ProblemBoard
     pauses: Pauses
     answers: KeptAnswers
-
-    @property
-    def node(self) -> str: ...
-
-    @property
-    def role(self) -> Role: ...
-
-    @property
-    def side(self) -> Primary | Standby | None: ...
 
     def standby(self) -> Standby:
         """The open standby. Raises ``TryAgain``, ``NotFound``."""
@@ -94,6 +84,7 @@ class World:
         self._wanted = wanted
         self._ending = run.ending
         self._run = run
+        self._hooks = HooksInSteps(member, run.ending, wanted.reason)
 
     def gates(self) -> tuple[Gate, ...]:
         self._begins("gates")
@@ -155,17 +146,9 @@ class World:
 
     def run_hook(self, name: str) -> HookResult:
         self._begins(name)
-        side = self._member.side
-        if isinstance(side, Primary) and side.reign.mark is not None:
-            # Nobody writes where another may be the primary (law 7).
-            return HookResult(name, None, f"not run: {side.reign.mark.sentence}", 0, 0.0)
-        if name == "start" and isinstance(side, Primary) and (waits := side.unconfirmed_by()):
-            # After a crash another may have been promoted meanwhile; once that is known not to be so, it is started.
-            return HookResult(name, None, f"not run: {', '.join(waits)} has not confirmed this node", 0, 0.0)
-        number = side.reign.epoch.number if isinstance(side, Primary) else side.epoch if side is not None else 0
-        dataset, role = self._member.dataset, self._member.role.value
-        place = HookPlace(dataset.name, self._member.node, role, number, self._wanted.reason)
-        return HookRunner(self._ending.is_set).run(dataset.hooks, name, place)
+        # After a crash another may have been promoted meanwhile.
+        self._hooks.until_confirmed()
+        return self._hooks.run(name)
 
     # --- what they share
 

@@ -17,7 +17,7 @@ from agent.core.clock import Clock
 from agent.core.errors import HikaeError, Refused
 from agent.node.reigning.hooked_steps import HookedSteps
 from agent.node.reigning.quiescer import QuiescedSource, Quiescer, never
-from agent.steps.hooks import HookRunner
+from agent.steps.hooks import HookRunner, not_run
 from agent.steps.record import StepsRecord
 from agent.steps.runner import Step, StepOutcome, not_left_open
 
@@ -70,8 +70,11 @@ class _Stopped:
         return StepOutcome(f"generation {self.answer.get('generation')}")
 
     def start(self, _record: StepsRecord) -> StepOutcome:
-        """The application runs again."""
+        """The application runs again, unless another node was made primary meanwhile (law 7)."""
         self.quiescer.is_stopped = False
+        withheld = self.source.withheld()
+        if withheld:
+            return StepOutcome(not_run("start", withheld).sentence())
         try:
             done = HookRunner(never).run(self.source.dataset().hooks, "start", self.source.place(_REASON))
         except HikaeError as error:

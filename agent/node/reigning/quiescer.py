@@ -41,7 +41,8 @@ _FOR_NOTHING = Quiesced.FILE
 @dataclass(frozen=True, slots=True)
 class QuiescedSource:
     """What stands still: ``dataset`` as it is configured now, ``epoch`` and ``watched_by`` (the watcher's kind) now, what
-    captures it and what freezes its filesystem. ``patience``: seconds for it to come to a moment."""
+    captures it and what freezes its filesystem; ``withheld``: why the application must not be begun now, "" where it may.
+    ``patience``: seconds for it to come to a moment."""
 
     dataset: Callable[[], Dataset]
     node: str
@@ -49,6 +50,7 @@ class QuiescedSource:
     watched_by: Callable[[], str | None]
     pump: Pump
     freezing: Freezing
+    withheld: Callable[[], str]
     patience: float = 60.0
 
     def place(self, reason: str) -> HookPlace:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from agent.config.values import Dataset
 from agent.core.commit import Commit
 from agent.core.errors import CalledOff, Refused, TryAgain
 from agent.core.forwarded import Forwarded
-from agent.core.ids import CommitNumber, epoch_of, shown_commit
+from agent.core.ids import CommitNumber, shown_commit
 from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import ROLLING_BACK
 from agent.fs.writers import Writer, writers_below
 from agent.generations.afar import NamedMoment, OpenMoment
 from agent.node.context import Surroundings
 from agent.node.primary import Primary
+from agent.node.reigning.hooks_in_steps import HookedMember, HooksInSteps
 from agent.node.stepped import SteppedRun, StepsKind
 from agent.roles.assignment import Assignment
 from agent.roles.rollback.steps import KIND, RECORD, TABLE, RollbackWorld, WantedRollback, wanted_in
 from agent.roles.rollback.taking_up import is_taken_up, take_up
 from agent.rpc.peers.peer_caller import PeerCaller
 from agent.status.state import Role
-from agent.steps.hooks import HookPlace, HookResult, HookRunner
+from agent.steps.hooks import HookResult
 from agent.store.catalog.catalog import Catalog
 from agent.stream.position import Level
 
@@ -33,18 +33,11 @@ _STEP = 0.2
 _ARRIVAL = 120.0
 
 
-class RolledMember(Protocol):
+class RolledMember(HookedMember, Protocol):
     """The dataset that goes back (``node.member.Member``). Any thread."""
 
-    dataset: Dataset
     assigned: Assignment
     board: ProblemBoard
-
-    @property
-    def role(self) -> Role: ...
-
-    @property
-    def node(self) -> str: ...
 
     def primary(self) -> Primary: ...
 
@@ -82,21 +75,11 @@ class _World:
         self._run = run
         self._ending = run.ending
         self._caller = PeerCaller(around.identities)
+        self._hooks = HooksInSteps(member, run.ending, f"rollback to {wanted.words}")
 
     def run_hook(self, name: str) -> HookResult:
         self._doing(name)
-        side = self._side()
-        if name == "start" and side.reign.mark is not None:
-            # Nobody writes where another may be the primary (law 7).
-            return HookResult(name, None, f"not run: {side.reign.mark.sentence}", 0, 0.0)
-        if name == "start" and (waits := side.unconfirmed_by()):
-            return HookResult(name, None, f"not run: {', '.join(waits)} has not confirmed this node", 0, 0.0)
-        number = epoch_of(self._newest().number)
-        dataset = self._member.dataset
-        place = HookPlace(
-            dataset.name, self._member.node, Role.PRIMARY.value, number, f"rollback to {self._wanted.words}"
-        )
-        return HookRunner(self._ending.is_set).run(dataset.hooks, name, place)
+        return self._hooks.run(name)
 
     def writers(self) -> list[Writer]:
         self._doing("writers")

@@ -6,39 +6,24 @@ import threading
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from agent.config.values import Dataset
 from agent.core.errors import CalledOff, TryAgain
 from agent.core.problem import ProblemBoard
 from agent.node.context import Surroundings
-from agent.node.primary import Primary
-from agent.node.reigning.serving import ReignHooks
-from agent.node.standby import Standby
+from agent.node.reigning.hooks_in_steps import HookedMember, HooksInSteps
 from agent.node.stepped import SteppedRun
 from agent.roles.assignment import Assignment
 from agent.roles.record import RoleRecord
-from agent.status.state import Role
-from agent.steps.hooks import HookPlace, HookResult, HookRunner
+from agent.steps.hooks import HookResult
 
 T = TypeVar("T")
 STEP = 0.05
 
 
-class SwitchedMember(Protocol):
+class SwitchedMember(HookedMember, Protocol):
     """The dataset that changes sides (``node.member.Member``). Any thread."""
 
-    dataset: Dataset
     assigned: Assignment
     board: ProblemBoard
-    serving: ReignHooks
-
-    @property
-    def role(self) -> Role: ...
-
-    @property
-    def node(self) -> str: ...
-
-    @property
-    def side(self) -> Primary | Standby | None: ...
 
     def take_role(self, record: RoleRecord) -> None:
         """See ``Member.take_role``."""
@@ -59,7 +44,7 @@ class SwitchedNode:
         self.around = around
         self._run = run
         self._operation = operation
-        self._reason = reason
+        self.hooks = HooksInSteps(member, run.ending, reason or operation)
 
     @property
     def name(self) -> str:
@@ -69,10 +54,7 @@ class SwitchedNode:
     def run_hook(self, name: str) -> HookResult:
         """Run it, if there is one. Raises ``HookFailed``, ``CalledOff``."""
         self.begin(name)
-        side = self.member.side
-        epoch = side.reign.epoch.number if isinstance(side, Primary) else side.epoch if side is not None else 0
-        place = HookPlace(self.name, self.member.node, self.member.role.value, epoch, self._reason or self._operation)
-        return HookRunner(self._run.ending.is_set).run(self.member.dataset.hooks, name, place)
+        return self.hooks.run(name)
 
     def begin(self, step: str) -> None:
         """A step begins."""

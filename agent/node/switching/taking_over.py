@@ -11,6 +11,7 @@ from agent.node.switching.switched_member import SwitchedMember, SwitchedNode
 from agent.roles.record import RoleRecord
 from agent.roles.switchover.taking_over import KIND, RECORD, TABLE, TakeOverWorld
 from agent.status.state import Role
+from agent.steps.hooks import HookResult
 from agent.steps.record import Facts
 
 _PATIENCE = 600.0
@@ -38,8 +39,13 @@ class TakingOver(SwitchedNode):
     def serving(self, epoch: Epoch) -> str:
         self.begin("serving")
         side = self.until(lambda: self._reigns(epoch), _PATIENCE, "the primary's side")
-        self.member.serving.was_started(epoch.number)
         return f"epoch {side.reign.epoch.number} is begun, and the tree is watched"
+
+    def run_hook(self, name: str) -> HookResult:
+        """Once this node may serve: after a crash somebody has to say so anew."""
+        self.begin(name)
+        self.hooks.until_confirmed()
+        return self.hooks.run(name)
 
     def _reigns(self, epoch: Epoch) -> Primary | None:
         side = self.member.side

@@ -99,10 +99,15 @@ def _primary(call: DatasetCall, operation: str) -> Primary:
         reason = f"{call.dataset} is standby here, and a standby serves nothing"
         raise Refused(operation, call.dataset, reason, f"the primary is {primary}; or make this node it: hikae promote")
     busy = member.stepped.running
-    if busy is not None:
+    if busy is not None and not _waits_for_word(member.primary()):
         reason = f"{busy.kind} is under way, at the step {busy.doing}"
         raise Refused(operation, call.dataset, reason, "type it again when that has ended")
     return member.primary()
+
+
+def _waits_for_word(side: Primary) -> bool:
+    """Whether what is under way may wait for an operator's word that this node serves, or must not."""
+    return side.reign.mark is None and bool(side.unconfirmed_by())
 
 
 def _was(side: Primary) -> str:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from agent.core.errors import HikaeError, NotFound, Refused, UsageError
+from agent.core.errors import HikaeError, NotFound, Refused, TryAgain, UsageError
 from agent.core.forwarded import Forwarded
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call
 from agent.operations.elsewhere.forwarding import checked_answer
@@ -254,7 +254,11 @@ def _taken_over(call: DatasetCall, request: TakeOverRequest) -> Json:
     except ValueError as error:
         raise UsageError(_OPERATION, call.dataset, "no epoch is named") from error
     side = call.member.side
-    if isinstance(side, Primary) and side.reign.epoch == epoch and call.member.stepped.running is None:
+    if isinstance(side, Primary) and side.reign.epoch == epoch:
+        busy = call.member.stepped.running
+        if busy is not None:
+            reason = f"{call.member.node} took it, and is at the step {busy.doing} since it was started again"
+            raise TryAgain(_OPERATION, call.dataset, reason, f"hikae status on {call.member.node}")
         return {"epoch": epoch.number, "steps": []}
     _require_primary(call)
     side = call.member.standby()

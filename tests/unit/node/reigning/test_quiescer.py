@@ -51,11 +51,19 @@ class Primary:
     dataset: Dataset
     guard: CalmGuard
     kind: str | None = "fanotify"
+    #: Why the application must not be begun.
+    withheld: str = ""
 
     def source(self) -> QuiescedSource:
         """What stands still."""
         return QuiescedSource(
-            lambda: self.dataset, "alpha", lambda: 3, lambda: self.kind, self.made.pump, self.guard, patience=60.0
+            lambda: self.dataset,
+            "alpha",
+            lambda: 3,
+            lambda: self.kind,
+            self.made.pump,
+            self.guard,
+            lambda: self.withheld,
         )
 
     def quiescer(self) -> Quiescer:
@@ -275,6 +283,15 @@ def test_offline_an_application_that_does_not_start(primary: Primary) -> None:
         HikaeError, match=r"IT IS DOWN: it ended with exit code 3.*generation G was taken; start it by hand"
     ):
         offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, lambda: {"generation": "G"}))
+
+
+def test_offline_another_node_is_the_primary_meanwhile(primary: Primary) -> None:
+    """The application stays stopped, and the step says why."""
+    primary.configure("none", stop=primary.hook("stop"), start=primary.hook("start"))
+    primary.withheld = "beta was made the primary"
+    answer = offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, dict))
+    assert ["stop"] == primary.called()
+    assert "start: not run: beta was made the primary" == answer["steps"][-1]["result"]
 
 
 @pytest.mark.parametrize("doing", ["stop", "wait", "take", "start"])
