@@ -27,6 +27,11 @@ needs_tracepoints = pytest.mark.skipif(
     reason="block tracepoints need root, tracefs and loop devices",
 )
 
+needs_zram = pytest.mark.skipif(
+    os.geteuid() != 0 or not Path("/sys/class/zram-control").is_dir(),
+    reason="a disk without requests needs root and zram",
+)
+
 
 def content(device: str) -> bytes:
     """What the device holds now, past the page cache."""
@@ -129,6 +134,22 @@ def loop_of(directory: Path, mebibytes: int) -> Iterator[str]:
     """A loop device over a sparse file."""
     with attached(sparse(directory / "tracked.img", mebibytes << 20)) as device:
         yield device
+
+
+@contextmanager
+def memory_disk(mebibytes: int) -> Iterator[str]:
+    """A zram device, which tells of bios alone, as LVM and md do."""
+    number = Path("/sys/class/zram-control/hot_add").read_text().strip()
+    sysfs, device = Path(f"/sys/block/zram{number}"), Path(f"/dev/zram{number}")
+    try:
+        (sysfs / "disksize").write_text(f"{mebibytes}M")
+        if not device.exists():
+            major, minor = (sysfs / "dev").read_text().split(":")
+            os.mknod(device, 0o600 | 0o060000, os.makedev(int(major), int(minor)))
+        yield str(device)
+    finally:
+        Path("/sys/class/zram-control/hot_remove").write_text(number)
+        device.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agent.watch.blocks.accounts import Account, ToldSectors
-from agent.watch.blocks.dirty_map import DirtyMap
+from agent.watch.blocks.dirty_map import DirtyMap, MapLimits
 from agent.watch.blocks.disk import TrackedDisk, counters_of, disk_at, is_counted, largest_write
 from agent.watch.blocks.formats import UnknownFormat
+from agent.watch.blocks.ports import DirtyExtent
 from agent.watch.blocks.ring import NOTHING, READ, RingReader
 from agent.watch.blocks.tracefs import BlockFormats, RingLimits, TraceInstance, formats_at, tracefs_place
+from agent.watch.blocks.under_way import WritesUnderWay
 
 _PROBED = 4096
 #: A moment without a write under way is waited for by looking so often.
@@ -37,6 +39,7 @@ class DiskTrace:
 
     def __init__(self, disk: TrackedDisk, instance: TraceInstance, formats: BlockFormats) -> None:
         self.disk = disk
+        self._under_way = WritesUnderWay(MapLimits())
         self.told = ToldSectors()
         self._instance = instance
         self._reader = RingReader(formats.page, formats.queue, formats.completions, disk.number, READ)
@@ -83,11 +86,20 @@ class DiskTrace:
                 written = self._reader.read(page)
                 dirty.mark_sectors(written.queued, first, count)
                 dirty.mark_sectors(written.completed, first, count)
+                if self.disk.stacked:
+                    self._under_way.mark_sectors(written.queued, first, count)
                 queued += sum(sectors for _, sectors in written.queued)
                 completed += sum(sectors for _, sectors in written.completed)
                 self._gaps += written.lost
         if queued or completed:
             self.told = ToldSectors(self.told.queued + queued, self.told.completed + completed)
+
+    def under_way(self, now: float) -> tuple[DirtyExtent, ...]:
+        """What was drained, and may reach the disk after this call with nobody telling of it. ``now``: monotonic seconds."""
+        if not self.disk.stacked:
+            return ()
+        with not_tracked():
+            return self._under_way.owed(counters_of(self.disk.disk).in_flight, self.disk.size, now)
 
     def losses(self) -> int:
         """How many events were lost since this was last asked."""
@@ -162,14 +174,14 @@ def not_tracked() -> Iterator[None]:
 
 
 def _probe(path: str, disk: TrackedDisk, instance: TraceInstance, formats: BlockFormats) -> None:
-    """Read from the device: both its beginning and its end must be told of."""
+    """Read from the device: its beginning must be told of, and its end, but for a stacked disk."""
     reader = RingReader(formats.page, formats.queue, formats.completions, disk.number, NOTHING)
     _read_directly(path)
     queued = completed = False
     for page in instance.pages():
         told = reader.read(page)
         queued, completed = queued or bool(told.queued), completed or bool(told.completed)
-    if not queued or not completed:
+    if not queued or not (completed or disk.stacked):
         raise NotTracked("a read from it was not told of by the kernel's block tracepoints")
 
 

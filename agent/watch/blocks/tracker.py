@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,7 +72,9 @@ class TracepointTracker:
             if self._trace is None:
                 return Dirtied((), self._untracked or self._reconcile or _STARTED)
             reason, self._reconcile = self._reconcile, None
-            return Dirtied(self._dirty.take(self._trace.disk.size), reason)
+            taken = Dirtied(self._dirty.take(self._trace.disk.size), reason)
+            self._owe_what_is_under_way(self._trace)
+            return taken
 
     def restore(self, dirtied: Dirtied) -> None:
         """See ``BlockTracker``."""
@@ -188,6 +191,12 @@ class TracepointTracker:
                 self._reconcile = f"the kernel dropped {lost} events: more was written than could be noted"
             if difference := self._trace.difference(self._path):
                 self._begin(difference)
+        except NotTracked as error:
+            self._lose(str(error))
+
+    def _owe_what_is_under_way(self, trace: DiskTrace) -> None:
+        try:
+            self._dirty.mark(trace.under_way(time.monotonic()))
         except NotTracked as error:
             self._lose(str(error))
 

@@ -14,7 +14,16 @@ from agent.watch.blocks.tracker import TracepointTracker, TrackerLimits
 from fakes.eventually import eventually
 from fakes.loop_device import attached, sparse
 from fakes.loop_image import run
-from fakes.written_disk import content, loop_of, needs_tracepoints, partitions_of, random_writer, uncovered
+from fakes.written_disk import (
+    content,
+    loop_of,
+    memory_disk,
+    needs_tracepoints,
+    needs_zram,
+    partitions_of,
+    random_writer,
+    uncovered,
+)
 
 pytestmark = needs_tracepoints
 
@@ -59,6 +68,19 @@ def test_every_changed_byte_is_covered(tmpfs_dir: Path, rng: random.Random) -> N
                     assert (None, []) == (taken.reconcile, uncovered(before, after, taken.extents))
                     assert all(0 <= start < end <= len(after) for start, end in taken.extents)
                 assert None is tracker.audit()
+
+
+@needs_zram
+def test_every_changed_byte_of_a_disk_without_requests(tmpfs_dir: Path, rng: random.Random) -> None:
+    """A disk that tells of bios alone, as stacked ones do: covered, and nothing is owed for ever."""
+    with memory_disk(16) as disk, tracking(disk, name_of(tmpfs_dir)) as tracker:
+        before = content(disk)
+        with random_writer(disk, rng) as writer:
+            for _ in range(40):
+                writer.write()
+        taken = tracker.take()
+        assert (None, []) == (taken.reconcile, uncovered(before, content(disk), taken.extents))
+        assert (None, ((), None)) == (tracker.audit(), tracker.take())
 
 
 def test_another_partition_is_not_ours(tmpfs_dir: Path, rng: random.Random) -> None:
