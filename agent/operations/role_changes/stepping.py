@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.core.errors import TryAgain
-from agent.node.switching.role_keeping import TYPED, role_now
 from agent.operations.declaration import Json
 from agent.operations.running import DatasetCall
 
@@ -15,6 +14,8 @@ _STEP = 0.5
 
 def typed_by(call: DatasetCall) -> dict[str, Any]:
     """Who types it and what this node is now, for the journal of roles."""
+    from agent.node.switching.role_keeping import role_now
+
     now = role_now(call.member.side)
     return {"uid": call.uid, "by": call.typist, "before": now[0] if now is not None else ""}
 
@@ -24,6 +25,8 @@ def done(call: DatasetCall, kind: str, arguments: Mapping[str, Any]) -> Json:  #
 
     ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``. Raises what its
     steps raise, ``TryAgain`` while another list is under way, or when the agent stops."""
+    from agent.node.switching.role_keeping import TYPED
+
     run = call.member.stepped.begin(kind, {**arguments, TYPED: typed_by(call)})
     while not run.done.wait(_STEP):
         if call.agent.stopping.is_set():

@@ -54,15 +54,23 @@ def test_no_agent_is_69(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> No
     assert f"hikae: cannot ask the agent ({tmp_path}/no.sock): no agent is running; systemctl status hikae" in err
 
 
-def test_reading_commands_start_without_the_heavy_parts(tmp_path: Path) -> None:
-    """``status`` and ``--help`` import neither gRPC nor SQLite nor pydantic nor the agent's log."""
+def test_commands_start_without_the_heavy_parts(tmp_path: Path) -> None:
+    """What is typed to look, and while a service is down, imports neither gRPC nor SQLite nor pydantic nor the agent's log."""
     program = (
         "import sys\nfrom agent.cli.main import main\nmain(sys.argv[1:])\n"
         "heavy = {'grpc', 'apsw', 'pydantic', 'structlog', 'cryptography', 'google.protobuf'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
-    for arguments in (["--help"], ["--config", str(tmp_path / "a.toml"), "status"]):
-        (tmp_path / "a.toml").write_text(f'[node]\nadmin_socket = "{tmp_path}/no.sock"\n')
+    (tmp_path / "a.toml").write_text(f'[node]\nadmin_socket = "{tmp_path}/no.sock"\n')
+    roles = [[one, "web", "--yes"] for one in ("promote", "switchover", "rejoin", "fence", "rehearse")]
+    for words in (
+        ["--help"],
+        ["status"],
+        ["rollback", "web", "--at", "02:13", "--yes"],
+        *roles,
+        ["serve", "web", "--alone"],
+    ):
+        arguments = ["--config", str(tmp_path / "a.toml"), *words]
         done = subprocess.run(
             [sys.executable, "-c", program, *arguments],
             capture_output=True,
