@@ -52,6 +52,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
                 "tests/integration/faults/test_switchover_faults.py",
             ),
         ),
+        "role-cuts": Part(
+            "100 power cuts of tree and state in promote, 100 in rejoin: each finishes, both histories restore",
+            ("tests/soak/test_role_cuts.py",),
+            seeds=100,
+        ),
         "adopting": Part("50,000 files that stood there before travel not at all", ("tests/soak/test_adopting.py",)),
         "brake": Part("100,000 files deleted are held", ("tests/soak/test_brake.py",)),
         "growing": Part("a small edit beside 10 GiB being written", ("tests/soak/test_growing.py",)),
