@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from agent.apply.commit_numbers import commit_at, is_broken, number_of, numbers_of, packed
 from agent.apply.output.directory import foreign_errors
-from agent.apply.output.seam import Output
+from agent.apply.output.seam import Lasting
 from agent.apply.owed_versions import Short
 from agent.apply.ports import CatalogView, LocalFacts
 from agent.apply.results import RootFailed
@@ -109,7 +109,7 @@ class Checkpoint:
             self._go_back()
         return is_other
 
-    def age(self, output: Output, view: CatalogView) -> Age:
+    def age(self, output: Lasting, view: CatalogView) -> Age:
         """Of what stands in an open root, beside what is known of it."""
         with foreign_errors(output.path, output.what):
             return self._token.age(output.private, lambda number: commit_at(view, number))
@@ -164,7 +164,7 @@ class Checkpoint:
 
     # -- what was done -------------------------------------------------------------------------------------------------
 
-    def begin(self, target: Commit, output: Callable[[], Output], *, durably: bool = False) -> None:
+    def begin(self, target: Commit, output: Callable[[], Lasting], *, durably: bool = False) -> None:
         """A run to ``target`` begins: until it is through nothing is believed, also after a crash. ``output``: opens the root;
         ``durably``: no power cut takes back what was begun, so that it need not be newer than all that was."""
         if self._ended_clean:
@@ -202,7 +202,7 @@ class Checkpoint:
         """The standby could not be synced: what was written since the last checkpoint is doubtful, and is looked at again."""
         self._go_back()
 
-    def write(self, output: Output, view: CatalogView, clock: Clock) -> None:
+    def write(self, output: Lasting, view: CatalogView, clock: Clock) -> None:
         """Make what was done durable: the standby's filesystem first, then our knowledge of it. Raises ``RootFailed``.
 
         On entry every run since the last checkpoint that came to its end is noted in local facts. On exit they and the standby
@@ -238,7 +238,7 @@ class Checkpoint:
         self.short.note()
         return unsure
 
-    def _draw(self, output: Output, towards: Commit) -> None:
+    def _draw(self, output: Lasting, towards: Commit) -> None:
         with foreign_errors(output.path, output.what):
             self._token.draw(output.private, towards)
 

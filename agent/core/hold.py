@@ -12,6 +12,7 @@ from agent.core.problem_codes import (
     REWOUND,
     ROOT_REPLACED,
     SOURCE_EMPTIED,
+    STANDBY_FOREIGN,
     STANDBY_GONE,
     STANDBY_REPLACED,
 )
@@ -19,7 +20,7 @@ from agent.core.problem_codes import (
 #: What `hikae accept` ends; any other hold ends with its cause.
 ACCEPTED = frozenset({SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING, ROOT_REPLACED, REWOUND, FENCED})
 #: What `hikae resync` ends.
-REPLACED = frozenset({STANDBY_GONE, STANDBY_REPLACED})
+REPLACED = frozenset({STANDBY_GONE, STANDBY_REPLACED, STANDBY_FOREIGN})
 
 
 @dataclass(frozen=True, slots=True)

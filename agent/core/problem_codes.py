@@ -375,8 +375,29 @@ STANDBY_UNSAFE = _code(
     "standby-unsafe",
     Where.STANDBY,
     _ERROR,
-    "`.hikae` in the standby is not a directory of the agent's. What stands there was left alone.",
-    "remove it, or move it away",
+    "What stands where the standby is, or `.hikae` in it, is nothing that the agent may write into. It was left alone.",
+    "remove it, or move it away; of a device: name another",
+)
+STANDBY_FOREIGN = _code(
+    "standby-foreign",
+    Where.STANDBY,
+    _ERROR,
+    "The image or device that is to be the standby holds something of somebody else's. Nothing in it was touched.",
+    "name another place; or, to write over it: `hikae resync DATASET --standby`",
+)
+STANDBY_IN_USE = _code(
+    "standby-in-use",
+    Where.STANDBY,
+    _ERROR,
+    "The image or device that is the standby is mounted, or used in another way. Nothing is written into it meanwhile.",
+    "end that use; it goes on by itself",
+)
+STANDBY_TOO_SMALL = _code(
+    "standby-too-small",
+    Where.STANDBY,
+    _ERROR,
+    "The block device that is the standby is smaller than the primary's.",
+    "enlarge it, or name one that is at least as large",
 )
 LINEAGE_WAITS = _code(
     "lineage-waits",

@@ -14,11 +14,8 @@ from agent.apply.ports import Adopted
 from agent.fs.expected import Expect
 
 
-class Output(Protocol):
-    """All entries are ``(directory descriptor, one name)`` and no link is ever followed. For one thread; who opened it closes it.
-
-    Verbs raise OSError of one entry or of the whole root, and may be ended at each by ``step``, which is called with a word
-    before every change."""
+class Lasting(Protocol):
+    """What is written into, as far as it is made durable: a root, or a device."""
 
     @property
     def path(self) -> str:
@@ -27,8 +24,29 @@ class Output(Protocol):
 
     @property
     def what(self) -> str:
-        """What the root is, in messages: "the standby"."""
+        """What it is, in messages: "the standby"."""
         ...
+
+    @property
+    def root(self) -> int:
+        """It itself, open."""
+        ...
+
+    @property
+    def private(self) -> int:
+        """The open directory of our own that belongs to it."""
+        ...
+
+    def sync(self) -> None:
+        """Write everything out. Raises ``RootFailed``: what was changed since the last sync is doubtful then."""
+        ...
+
+
+class Output(Lasting, Protocol):
+    """All entries are ``(directory descriptor, one name)`` and no link is ever followed. For one thread; who opened it closes it.
+
+    Verbs raise OSError of one entry or of the whole root, and may be ended at each by ``step``, which is called with a word
+    before every change."""
 
     @property
     def root(self) -> int:

@@ -27,14 +27,16 @@ from agent.fs.handles import handle_and_mount, is_directory, mount_of_fd
 from agent.fs.root import root_identity
 from agent.fs.walk import entries, is_empty
 
-_ROOT = "standby-root"
+#: Names of local facts, which a device's standby has too. Which root or device it is: its identity.
+ROOT_KNOWN = "standby-root"
 _WHAT = "the standby"
 _MARK_LIMIT = 4096
-_ADOPTING = "adopting"
+#: What stands there was there before us.
+ADOPTING = "adopting"
 #: It was known by our directory in it alone, and equals no commit yet.
-_FOUND_AGAIN = "found-again"
+FOUND_AGAIN = "found-again"
 #: An operator said that whatever stands at the path is to be taken.
-_RESYNC = "resync"
+RESYNC = "resync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class StandbyRoot:
         if not taken:
             self._take()
             self.fresh = not self.found_again and not self._full
-        elif self._local.value(_FOUND_AGAIN) == b"yes":
+        elif self._local.value(FOUND_AGAIN) == b"yes":
             self.found_again = True
         self.opened = True
         return self._world
@@ -102,16 +104,16 @@ class StandbyRoot:
     @property
     def adopting(self) -> bool:
         """Whether the tree was there before us, and does not equal any commit yet."""
-        return self._local.value(_ADOPTING) == b"yes"
+        return self._local.value(ADOPTING) == b"yes"
 
     def adopted_whole(self) -> None:
         """The adopted tree equals a commit now."""
-        self._local.set_value(_ADOPTING, b"", durable=True)
+        self._local.set_value(ADOPTING, b"", durable=True)
 
     def known_again(self) -> None:
         """It equals a commit now: from here on it is known what stands."""
         if self.found_again:
-            self._local.set_value(_FOUND_AGAIN, b"", durable=True)
+            self._local.set_value(FOUND_AGAIN, b"", durable=True)
             self.found_again = False
 
     def close(self) -> None:
@@ -125,7 +127,7 @@ class StandbyRoot:
             return open_root(self.path)
         except (FileNotFoundError, NotADirectoryError):
             self.close()
-        if self._local.value(_ROOT):
+        if self._local.value(ROOT_KNOWN):
             raise Held(
                 STANDBY_GONE,
                 self.path,
@@ -142,7 +144,7 @@ class StandbyRoot:
 
     def _is_ours(self, root: int) -> bool:
         """Whether we took it before; False when it may be taken now."""
-        known = self._local.value(_ROOT)
+        known = self._local.value(ROOT_KNOWN)
         if known:
             if known == root_identity(root).encoded():
                 return True
@@ -155,7 +157,7 @@ class StandbyRoot:
             )
         self.found_again = self._is_marked(root)
         self._full = not self.found_again and not is_vacant(root, self._place.left_out)
-        if self._full and not self._place.adopt and self._local.value(_RESYNC) != b"yes":
+        if self._full and not self._place.adopt and self._local.value(RESYNC) != b"yes":
             raise Held(
                 STANDBY_NOT_EMPTY,
                 self.path,
@@ -195,32 +197,32 @@ class StandbyRoot:
             finally:
                 os.close(mark)
             if self._full:
-                self._local.set_value(_ADOPTING, b"yes")
+                self._local.set_value(ADOPTING, b"yes")
             if self.found_again:
-                self._local.set_value(_FOUND_AGAIN, b"yes")
-            self._local.set_value(_RESYNC, b"")
+                self._local.set_value(FOUND_AGAIN, b"yes")
+            self._local.set_value(RESYNC, b"")
             # Who relies on the mark later relies on it after power cuts too.
             world.sync()
-            self._local.set_value(_ROOT, root_identity(world.root).encoded(), durable=True)
+            self._local.set_value(ROOT_KNOWN, root_identity(world.root).encoded(), durable=True)
 
 
 def root_kept(local: LocalFacts) -> bytes | None:
     """The identity of the directory that is the standby (``RootIdentity.encoded``); None while none was taken."""
-    return local.value(_ROOT) or None
+    return local.value(ROOT_KNOWN) or None
 
 
 def expect_standby(local: LocalFacts, identity: bytes) -> None:
     """The standby is the directory with this identity (``RootIdentity.encoded``), and no tree to be adopted."""
-    for key in (_ADOPTING, _FOUND_AGAIN, _RESYNC):
+    for key in (ADOPTING, FOUND_AGAIN, RESYNC):
         local.set_value(key, b"")
-    local.set_value(_ROOT, identity, durable=True)
+    local.set_value(ROOT_KNOWN, identity, durable=True)
 
 
 def forget_root(local: LocalFacts) -> None:
     """Whatever stands at the path at the next look is taken, empty or not."""
-    local.set_value(_ADOPTING, b"")
-    local.set_value(_RESYNC, b"yes", durable=True)
-    local.set_value(_ROOT, b"", durable=True)
+    local.set_value(ADOPTING, b"")
+    local.set_value(RESYNC, b"yes", durable=True)
+    local.set_value(ROOT_KNOWN, b"", durable=True)
 
 
 def is_vacant(root: int, left_out: LeftOut) -> bool:

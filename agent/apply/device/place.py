@@ -1,0 +1,224 @@
+"""Which image or device is the standby, and is it still the same one? Nothing is written into any other (law 8)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+
+from agent.apply.device.claimed import claim, create_image, is_missing
+from agent.apply.device.identity import device_identity
+from agent.apply.device.opened import OpenDevice, device_errors
+from agent.apply.output.directory import MARK, Step
+from agent.apply.ports import LocalFacts
+from agent.apply.results import Held
+from agent.apply.standby.standby_root import ADOPTING, FOUND_AGAIN, RESYNC, ROOT_KNOWN
+from agent.core.problem_codes import STANDBY_FOREIGN, STANDBY_GONE, STANDBY_REPLACED, STANDBY_UNSAFE
+from agent.fs.content import read_exact
+
+#: What our directory beside an image is called: the image's name with this.
+BESIDE = ".hikae"
+_MARK_LIMIT = 4096
+#: So many bytes at either end of a block device are zeros where it is taken for empty: what says what a device holds (a
+#: partition table, a filesystem, a part of a stack) stands there.
+_ENDS = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlace:
+    """Where the standby of a device is. ``kept``: a directory for what belongs to a block device, which has no room for anything
+    of ours; ``adopt``: what stands there may be written over; ``step`` is called with a word before every change."""
+
+    path: str
+    dataset: str
+    kept: str
+    step: Step
+    adopt: bool = False
+
+    def private(self, *, is_block: bool) -> str:
+        """The directory of our own that belongs to it."""
+        return self.kept if is_block else self.path + BESIDE
+
+
+class StandbyDevice:
+    """The standby's place, its remembered identity, and the open device. For one thread.
+
+    ``found_again``: it was known by our mark beside it alone, until it equals a commit; ``fresh``: it is all zeros, and was taken
+    in this process; ``opened``: it was opened, and nobody has looked yet of what time it is; ``doubtful``: it was taken for empty
+    by its ends."""
+
+    def __init__(self, place: DevicePlace, local: LocalFacts, step: Step) -> None:
+        self.path = place.path
+        self.found_again = self.fresh = self.opened = self.doubtful = False
+        self._place = place
+        self._local = local
+        self._step = step
+        self._device: OpenDevice | None = None
+
+    def open(self) -> OpenDevice:
+        """The device, made sure to be ours, and held by us alone until :meth:`close`. Each call looks again.
+
+        Raises ``Held``: "standby-path-missing", "standby-gone", "standby-replaced", "standby-foreign", "standby-in-use",
+        "standby-unsafe"; ``RootFull``, ``RootFailed``."""
+        with device_errors(self.path):
+            device = self._device
+            if device is not None and self._stands(device):
+                return device
+            self.close()
+            device = self._device = self._opened()
+        self.opened = True
+        return device
+
+    @property
+    def adopting(self) -> bool:
+        """Whether what stands there was there before us, and does not equal any commit yet."""
+        return self._local.value(ADOPTING) == b"yes"
+
+    def adopted_whole(self) -> None:
+        """What was adopted equals a commit now."""
+        self._local.set_value(ADOPTING, b"", durable=True)
+
+    def known_again(self) -> None:
+        """It equals a commit now: from here on it is known what stands."""
+        if self.found_again:
+            self._local.set_value(FOUND_AGAIN, b"", durable=True)
+            self.found_again = False
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._device is not None:
+            self._device.close()
+            self._device = None
+
+    def _stands(self, device: OpenDevice) -> bool:
+        """Whether the path still leads to what is open."""
+        try:
+            there = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        own = os.fstat(device.root)
+        if device.is_block:
+            return stat.S_ISBLK(there.st_mode) and there.st_rdev == own.st_rdev and device.length > 0
+        return (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)
+
+    def _opened(self) -> OpenDevice:
+        if is_missing(self.path):
+            self._require_unknown()
+            os.close(create_image(self.path))
+        fd, is_block = claim(self.path)
+        try:
+            identity = device_identity(fd, is_block=is_block)
+            taken = self._is_known(identity)
+            private = _open_private(self._place.private(is_block=is_block))
+        except BaseException:
+            os.close(fd)
+            raise
+        device = OpenDevice(self.path, fd, private, is_block, self._step)
+        try:
+            if taken:
+                self.found_again = self._local.value(FOUND_AGAIN) == b"yes"
+            else:
+                self._take(device, identity)
+        except BaseException:
+            device.close()
+            raise
+        return device
+
+    def _require_unknown(self) -> None:
+        if self._local.value(ROOT_KNOWN):
+            what = f"the standby's image or device {self.path} is gone"
+            remedy = (
+                f"bring it back; or, if it is lost: hikae resync {self._place.dataset} --standby (fills a new one from the "
+                "vault here)"
+            )
+            raise Held(STANDBY_GONE, self.path, what, remedy)
+
+    def _is_known(self, identity: bytes) -> bool:
+        """Whether we took it before; False when nothing was taken."""
+        known = self._local.value(ROOT_KNOWN)
+        if known and known != identity:
+            reason = "another image or device stands where the standby was; nothing was written into it"
+            remedy = f"bring the standby back; or, to take this one: hikae resync {self._place.dataset} --standby"
+            raise Held(STANDBY_REPLACED, self.path, reason, remedy)
+        return bool(known)
+
+    def _take(self, device: OpenDevice, identity: bytes) -> None:
+        """It is the standby from now on, durably. Raises ``Held`` where it holds something that is not ours."""
+        mark = self._place.dataset.encode() + b"\n" + identity
+        self.found_again = _mark_in(device.private) == mark
+        vacant = _is_vacant(device)
+        foreign = not self.found_again and not vacant
+        if foreign and not self._place.adopt and self._local.value(RESYNC) != b"yes":
+            reason = f"{self.path} holds something that is not this dataset's; nothing in it was touched"
+            remedy = f"name another place; or, to write over it: hikae resync {self._place.dataset} --standby"
+            raise Held(STANDBY_FOREIGN, self.path, reason, remedy)
+        if not device.is_block:
+            os.fchmod(device.root, 0o600)
+        _write_mark(device.private, mark)
+        if foreign:
+            self._local.set_value(ADOPTING, b"yes")
+        if self.found_again:
+            self._local.set_value(FOUND_AGAIN, b"yes")
+        self.fresh = vacant and not self.found_again and not device.is_block
+        self.doubtful = device.is_block and not foreign
+        self._local.set_value(RESYNC, b"")
+        device.sync()
+        _sync_above(self.path)
+        self._local.set_value(ROOT_KNOWN, identity, durable=True)
+
+
+def _open_private(path: str) -> int:
+    """Our own directory, made where there is none. Raises ``Held`` for what is not ours, OSError."""
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except NotADirectoryError as error:
+        raise _no_place(path) from error
+    if os.fstat(fd).st_uid != os.geteuid():
+        os.close(fd)
+        raise _no_place(path)
+    return fd
+
+
+def _no_place(path: str) -> Held:
+    reason = f"{path} is not a directory of the agent's; what stands there was left alone"
+    return Held(STANDBY_UNSAFE, path, reason, "remove it, or move it away")
+
+
+def _is_vacant(device: OpenDevice) -> bool:
+    """Whether an image holds nothing but holes, and a block device nothing that says what it is."""
+    if not device.is_block:
+        return device.next_data(0) >= device.length
+    ends = min(_ENDS, device.length)
+    return not any(any(device.read(at, ends)) for at in (0, device.length - ends))
+
+
+def _mark_in(private: int) -> bytes:
+    try:
+        fd = os.open(MARK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=private)
+    except OSError:
+        return b""
+    try:
+        return read_exact(fd, 0, _MARK_LIMIT) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    finally:
+        os.close(fd)
+
+
+def _write_mark(private: int, mark: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(MARK, flags, 0o600, dir_fd=private)
+    try:
+        os.write(fd, mark)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _sync_above(path: str) -> None:
+    fd = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
