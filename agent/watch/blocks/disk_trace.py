@@ -7,6 +7,7 @@ import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from agent.watch.blocks.accounts import Account, ToldSectors
 from agent.watch.blocks.dirty_map import DirtyMap, MapLimits
@@ -34,10 +35,29 @@ class NotTracked(Exception):
     """A disk's writes cannot be followed; the text is a clause for people."""
 
 
+class NotingRings(Protocol):
+    """A trace instance that notes, as ``TraceInstance`` has it; tests fill one with pages."""
+
+    def pages(self) -> Iterator[bytes]:
+        """What was noted, a page at a time."""
+
+    def lost(self) -> int:
+        """How many events were lost since it was made."""
+
+    def is_noting(self, device: int) -> bool:
+        """Whether it still notes writes on this disk."""
+
+    def close(self) -> None:
+        """Give the rings back."""
+
+    def remove(self) -> None:
+        """End it."""
+
+
 class DiskTrace:
     """Made by :meth:`begun` or :meth:`resumed`. For one thread at a time. Every method raises ``NotTracked``."""
 
-    def __init__(self, disk: TrackedDisk, instance: TraceInstance, formats: BlockFormats) -> None:
+    def __init__(self, disk: TrackedDisk, instance: NotingRings, formats: BlockFormats) -> None:
         self.disk = disk
         self._under_way = WritesUnderWay(MapLimits())
         self.told = ToldSectors()
