@@ -79,15 +79,16 @@ def tell_ahead(board: ProblemBoard, dataset: Dataset, hello: Hello, now_ns: int)
     board.put(Problem(AHEAD, Severity.ERROR, now_ns, b"", message, remedy))
 
 
-def not_standby(node: str, dataset: Dataset, own: Epoch, hello: Hello) -> Answers:
-    """What ``node``, the primary, answers to another one: the epoch that it reigns in, provenly, and that it takes nothing."""
+def not_standby(node: str, dataset: Dataset, own: Epoch, hello: Hello, met: Epoch) -> Answers:
+    """What ``node``, the primary in epoch ``own``, answers to another one: the highest epoch that it has ``met``, provenly, and
+    that it takes nothing."""
     reason = f"{node} is the primary of {dataset.name}, in epoch {own.number}, and not a standby"
     remedy = f"on the one whose epoch is the lower one: hikae rejoin {dataset.name}; hikae status there says more"
     refuse = Refuse(NOT_STANDBY, reason, remedy, own.number)
     version = agree(SPOKEN, hello.versions)
     if version is None:
         return (refuse,)
-    welcome = Welcome(node, NO_EPOCH, NOTHING, b"", NOTHING, CREDIT, version, met=own)
+    welcome = Welcome(node, NO_EPOCH, NOTHING, b"", NOTHING, CREDIT, version, met=met)
     return introduced((welcome, refuse), dataset)
 
 

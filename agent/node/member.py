@@ -43,7 +43,7 @@ from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment, assign, told_ignored
 from agent.roles.confirmation import Confirmation
 from agent.roles.journal import ROLES, RoleJournal
-from agent.roles.record import ROLE, RoleRecord, read_record, write_record
+from agent.roles.record import ROLE, RoleRecord, read_record
 from agent.roles.rehearsal.steps import KIND as REHEARSAL
 from agent.status.derive import dataset_state
 from agent.status.facts import DatasetFacts
@@ -199,7 +199,8 @@ class Member:
 
     def take_role(self, record: RoleRecord) -> None:
         """From now on this node is what the record says, durably; what is open is closed, and opened as that. Raises
-        ``StoreFailed``: it is what it was then; ``CalledOff`` when the dataset is to rest, and nothing was changed."""
+        ``StoreFailed``, and what ``lineage.keep_role`` raises: it is what it was then; ``CalledOff`` when the dataset is to rest,
+        and nothing was changed."""
         home = self._around.home(self.dataset)
         with self._tending:
             if self._rests:
@@ -208,7 +209,7 @@ class Member:
             self._tended.close()
             try:
                 home.mkdir(parents=True, exist_ok=True, mode=0o700)
-                write_record(home / ROLE, replace(record, named=self._read.primary))
+                lineage.keep_role(home, replace(record, named=self._read.primary))
                 if record.handed_over is None:
                     rewound.forget_mark(home)
                 if record.role is Role.PRIMARY and not record.begun:

@@ -46,7 +46,7 @@ from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment
 from agent.roles.confirmation import lacking
 from agent.roles.rejoin.room import VaultRoom, vault_room
-from agent.roles.rewound import Rewound, fenced_by_hand
+from agent.roles.rewound import Rewound, fenced_by_hand, highest_met
 from agent.roles.rollback.root_facts import RootFacts
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiring.expiry import Horizons
@@ -333,7 +333,8 @@ class Primary:
             self.reign.is_over(proof, self._newest_number(), self._context.board, around.clock)
         if peer in (links := self.outgoing.links):
             links[peer].dial_now()  # it is back, and an operator there may wait for our call
-        return not_standby(around.node, self.dataset, self.reign.epoch, hello)
+        met = highest_met(self.reign.epoch, self.reign.mark)
+        return not_standby(around.node, self.dataset, self.reign.epoch, hello, met)
 
     def _start(self) -> None:
         self.watch.start()

@@ -17,7 +17,7 @@ import structlog
 
 from agent.apply.standby.standby_root import root_kept
 from agent.capture.root import expect_root
-from agent.core.errors import Damaged, TryAgain
+from agent.core.errors import Damaged, Refused, TryAgain
 from agent.core.ids import NOTHING, Epoch, commit_number, epoch_of
 from agent.fs.durable import sync_dir, write_durably
 from agent.roles import rewound
@@ -118,16 +118,57 @@ def _remove_logs(database: Path) -> None:
 
 
 def recorded_role(home: Path, node: str) -> RoleRecord | None:
-    """The role record of ``node``; one that is gone is what the catalog says of the newest reign. None before any. Raises
-    ``HikaeError``, ``OSError``."""
+    """The role record of ``node``; of one that is gone or older than the catalog, what that says of the newest reign. None before
+    any. Raises ``HikaeError``, ``OSError``."""
     record = read_record(home / ROLE)
-    if record is not None or not (home / CATALOG).exists():
+    if not (home / CATALOG).exists():
         return record
     with Catalog.open(str(home / CATALOG)) as catalog:
         newest = catalog.known_epoch
+    found = role_of(record, newest, node)
+    if record is not None and found is not None and found != record:
+        _log.warning("the role record is older than the catalog and is put right", path=str(home / ROLE))
+        with suppress(OSError):
+            write_record(home / ROLE, found)
+    return found
+
+
+def role_of(
+    record: RoleRecord | None, newest: Epoch | None, node: str, guards: RoleGuards = EVERY_GUARD
+) -> RoleRecord | None:
+    """What ``node`` is by its record, and by the newest reign that its catalog knows, which is the later word of both where its
+    number is higher. Pure."""
     if newest is None:
-        return None
-    return RoleRecord(Role.PRIMARY if newest.owner == node else Role.STANDBY, newest)
+        return record
+    if record is not None and (record.epoch.number >= newest.number or not guards.older_record):
+        return record
+    named = record.named if record is not None else ""
+    return RoleRecord(Role.PRIMARY if newest.owner == node else Role.STANDBY, newest, named=named)
+
+
+def keep_role(home: Path, record: RoleRecord) -> None:
+    """This node is what ``record`` says, durably. The catalog meets the reign of another first: else whoever loses the record, or
+    puts an older one back, would be what it was before. Raises ``HikaeError``, ``OSError``."""
+    met = to_meet(record)
+    if met is not None and (home / CATALOG).exists():
+        with Catalog.open(str(home / CATALOG)) as catalog:
+            _meet(catalog, met)
+    write_record(home / ROLE, record)
+
+
+def to_meet(record: RoleRecord, guards: RoleGuards = EVERY_GUARD) -> Epoch | None:
+    """The reign that the catalog is to know of when the role is taken; None for one that nobody has begun yet. Pure."""
+    return record.epoch if record.role is Role.STANDBY and record.begun and guards.reign_met else None
+
+
+def _meet(catalog: Catalog, met: Epoch) -> None:
+    known = catalog.known_epoch
+    if known is not None and known.number >= met.number:
+        return
+    if any(one.token == met.token for one in catalog.lineage):
+        reason, remedy = "it has the id of another epoch", f"look at {met.owner}: its agent is faulty or hostile"
+        raise Refused("follow a reign", f"epoch {met.number}", reason, remedy)
+    catalog.begin_epoch(met)
 
 
 def was_confirmed(home: Path) -> bool:

@@ -36,7 +36,8 @@ class HandedOver:
 @dataclass(frozen=True, slots=True)
 class RoleRecord:
     """``role``: primary or standby; the owner of ``epoch`` is the primary. ``begun``: on a primary, whether its catalog has the
-    epoch; one that was begun is never begun again, one that was not is. ``handed_over``: to whom a primary gave its place up;
+    epoch; one that was begun is never begun again, one that was not is; on a standby False where it drew the epoch itself, for
+    who is to take over, and has not heard from it. ``handed_over``: to whom a primary gave its place up;
     ``confirmed``: that it is the primary was said by its peers, or by an operator, at least once; ``named``: the primary that the
     configuration named when a command moved the role, "" while none did."""
 

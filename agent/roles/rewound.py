@@ -18,9 +18,10 @@ from agent.core.ids import NOTHING, CommitNumber, Epoch, epoch_of, seq_of, shown
 from agent.core.problem import Problem, ProblemCode, Severity
 from agent.core.problem_codes import FENCED, REWOUND
 from agent.fs.durable import write_durably
-from agent.roles.record import ROLE, read_record
+from agent.roles.record import ROLE, TOKEN_SIZE, read_record
 from agent.store.catalog.catalog import Catalog
 from agent.stream.footing import LineageBroken, Verdict
+from agent.stream.guards import EVERY_GUARD, RoleGuards
 
 MARK = "rewound.json"
 
@@ -30,7 +31,7 @@ class Rewound:
     """Who is ahead. ``epoch``: that which the peer has; ``theirs``: its newest commit, of this ``digest``, ``NOTHING`` when the
     epoch alone is in the way; ``ours``: the newest here when that was noticed, at ``since`` (UTC ns); ``fenced``: the epoch is
     the peer's own; ``above``: the highest epoch that was met since, 0 for none; ``by_hand``: nobody is ahead, an operator
-    had this node stop."""
+    had this node stop; ``owner``, ``token`` (hex): of the highest of both, "" where a release of before wrote it."""
 
     peer: str
     epoch: int
@@ -41,6 +42,8 @@ class Rewound:
     fenced: bool = False
     above: int = 0
     by_hand: bool = False
+    owner: str = ""
+    token: str = ""
 
     @property
     def highest(self) -> int:
@@ -114,7 +117,9 @@ class Rewound:
 def proven_mark(failure: LineageBroken, ours: CommitNumber, since: int) -> Rewound:
     """The mark for what a peer has proven."""
     fenced = failure.verdict is Verdict.FENCED
-    return Rewound(failure.peer, failure.epoch.number, failure.durable, ours, since, failure.digest.hex(), fenced)
+    epoch, digest = failure.epoch, failure.digest.hex()
+    mark = Rewound(failure.peer, epoch.number, failure.durable, ours, since, digest, fenced)
+    return replace(mark, owner=epoch.owner, token=epoch.token.hex())
 
 
 def fenced_by_hand(node: str, epoch: int, ours: CommitNumber, since: int) -> Rewound:
@@ -122,9 +127,24 @@ def fenced_by_hand(node: str, epoch: int, ours: CommitNumber, since: int) -> Rew
     return Rewound(node, epoch, NOTHING, ours, since, fenced=True, by_hand=True)
 
 
-def proven_again(mark: Rewound, met: Epoch) -> Rewound:
-    """The mark, when a peer proves the reign ``met`` too: what was found first stands, and no epoch is forgotten."""
-    return replace(mark, above=met.number) if met.number > mark.highest else mark
+def mark_after(
+    mark: Rewound | None, failure: LineageBroken, ours: CommitNumber, since: int, guards: RoleGuards = EVERY_GUARD
+) -> Rewound:
+    """The mark, now that a peer has proven this. What was found first stands, and no epoch that is proven later is forgotten; a
+    peer's proof counts for more than that an operator had this node stop."""
+    if mark is None or mark.by_hand:
+        return proven_mark(failure, ours, since)
+    epoch = failure.epoch
+    higher = epoch.number > mark.highest and guards.all_kept
+    return replace(mark, above=epoch.number, owner=epoch.owner, token=epoch.token.hex()) if higher else mark
+
+
+def highest_met(own: Epoch, mark: Rewound | None, guards: RoleGuards = EVERY_GUARD) -> Epoch:
+    """What a node that reigns in ``own``, or did, says to others that it has met: whoever comes back asks just who was fenced
+    whether somebody reigns after it. Pure."""
+    if mark is None or not mark.token or mark.highest <= own.number or not guards.fenced_tells:
+        return own
+    return Epoch(mark.highest, mark.owner, bytes.fromhex(mark.token))
 
 
 def read_mark(home: Path) -> Rewound | None:
@@ -140,7 +160,9 @@ def read_mark(home: Path) -> Rewound | None:
         who, since, digest = str(found["peer"]), int(found["since"]), str(found["digest"])
         fenced, above = bool(found.get("fenced")), int(found.get("above", 0))
         by_hand = found.get("by_hand") is True
-        return Rewound(who, int(found["epoch"]), *numbers, since, digest, fenced, above, by_hand)
+        owner, token = str(found.get("owner", "")), bytes.fromhex(found.get("token", "")).hex()
+        mark = Rewound(who, int(found["epoch"]), *numbers, since, digest, fenced, above, by_hand)
+        return replace(mark, owner=owner, token=token if len(token) == 2 * TOKEN_SIZE else "")
     return Rewound("a peer", 0, NOTHING, NOTHING, path.stat().st_mtime_ns)
 
 

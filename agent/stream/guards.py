@@ -19,7 +19,9 @@ class RoleGuards:
     ``ahead_rewinds``: commits of our own epoch that only a peer has end ours. ``all_kept``: who is fenced keeps every higher
     epoch that it meets. ``confirmed``: a primary serves once its peers have said that they know no higher one. ``ahead_stays``: a
     standby follows no new primary by itself that lacks what is here. ``same_state``: a place is handed over to who has the very
-    state. ``next_reign``: it is taken over in the epoch that follows what was met."""
+    state. ``next_reign``: it is taken over in the epoch that follows what was met. ``reign_met``: the catalog of who follows
+    another knows of that reign. ``older_record``: a role record that is older than the catalog beside it is not believed.
+    ``fenced_tells``: who is fenced tells others the highest epoch that it has met, and not its own one, which is over."""
 
     own_reign: bool = True
     above_all: bool = True
@@ -33,6 +35,9 @@ class RoleGuards:
     ahead_stays: bool = True
     same_state: bool = True
     next_reign: bool = True
+    reign_met: bool = True
+    older_record: bool = True
+    fenced_tells: bool = True
 
 
 EVERY_GUARD = RoleGuards()

@@ -10,10 +10,10 @@ from agent.core.commit import Commit
 from agent.core.errors import Refused
 from agent.core.ids import NO_EPOCH, NOTHING, CommitNumber, Epoch, commit_number, epoch_of, seq_of
 from agent.roles.confirmation import Confirmed, lacking
-from agent.roles.lineage import reign_of
+from agent.roles.lineage import reign_of, role_of, to_meet
 from agent.roles.new_primary import CallerStanding, WhatIsHere, judge_caller
 from agent.roles.record import RoleRecord, keeps_with
-from agent.roles.rewound import Rewound, proven_again, proven_mark
+from agent.roles.rewound import Rewound, fenced_by_hand, highest_met, mark_after
 from agent.roles.switchover.steps import StandsAt, is_equal
 from agent.roles.switchover.taking_over import require_followed
 from agent.status.state import Role
@@ -119,17 +119,17 @@ class RoleNode:
         #: So often was it opened; and the reign that it followed by itself, by nobody's word.
         self.openings = 0
         self.followed: Epoch | None = None
+        #: The reign of another after which it began one of its own, and nobody had told it to.
+        self.usurped: Epoch | None = None
         self._first, self._nodes, self._tokens, self._guards = first, tuple(nodes), tokens, guards
 
     # --- what it is
 
     @property
     def record(self) -> RoleRecord | None:
-        """Its role record; of one that is gone, what the catalog says (``lineage.recorded_role``)."""
-        newest = newest_of(self.disk.lineage)
-        if self.disk.record is not None or newest == NO_EPOCH:
-            return self.disk.record
-        return RoleRecord(Role.PRIMARY if newest.owner == self.name else Role.STANDBY, newest)
+        """Its role record; of one that is gone or older, what the catalog says."""
+        newest = self.disk.lineage[-1] if self.disk.lineage else None
+        return role_of(self.disk.record, newest, self.name, self._guards)
 
     @property
     def role(self) -> Role:
@@ -148,6 +148,11 @@ class RoleNode:
     def reign(self) -> Epoch:
         """The epoch that it reigns in, where it is the primary."""
         return newest_of(self.disk.lineage)
+
+    @property
+    def met(self) -> Epoch:
+        """The highest epoch that it says it has met, as a primary."""
+        return highest_met(self.reign, self.disk.mark, self._guards)
 
     @property
     def peers(self) -> list[str]:
@@ -180,7 +185,10 @@ class RoleNode:
         """An epoch begins with a commit: of what was before, or of the first walk."""
         disk = self.disk
         reign = reign_of(disk.record, disk.lineage, self.name, disk.above, self._guards)
-        if newest_of(disk.lineage) != reign:
+        newest = newest_of(disk.lineage)
+        if newest != reign:
+            told = disk.above or newest == NO_EPOCH or (disk.record is not None and not disk.record.begun)
+            self.usurped = None if told or newest.owner == self.name else newest
             disk = replace(disk, lineage=(*disk.lineage, reign))
         mark = disk.mark
         if disk.above or (mark is not None and mark.fenced and mark.highest < reign.number):
@@ -247,12 +255,9 @@ class RoleNode:
 
     def _must_not_go_on(self, broken: LineageBroken) -> None:
         self.serves = False
-        mark, newest = self.disk.mark, self.disk.newest()
-        if mark is None:
-            found = proven_mark(broken, newest.number if newest is not None else NOTHING, 0)
-        else:
-            found = proven_again(mark, broken.epoch) if self._guards.all_kept else mark
-        self.disk = replace(self.disk, mark=found)
+        newest = self.disk.newest()
+        ours = newest.number if newest is not None else NOTHING
+        self.disk = replace(self.disk, mark=mark_after(self.disk.mark, broken, ours, 0, self._guards))
 
     # --- it is called
 
@@ -261,8 +266,9 @@ class RoleNode:
         if self.role is Role.PRIMARY:
             if fences(self.reign, hello.epoch, hello.node, self._guards):
                 self._must_not_go_on(LineageBroken(hello.node, hello.epoch, NOTHING, b"", False, self.name))
-            return Welcome(self.name, NO_EPOCH, NOTHING, b"", NOTHING, CREDIT, 2, met=self.reign)
-        if hello.node != self.primary and not self._follows(hello):
+            return Welcome(self.name, NO_EPOCH, NOTHING, b"", NOTHING, CREDIT, 2, met=self.met)
+        if hello.node != self.primary:
+            self._follow(hello)
             return None
         newest = self.disk.newest()
         at = newest.number if newest is not None else None
@@ -273,16 +279,14 @@ class RoleNode:
             self.answered[hello.node] = hello
         return self._welcome(hello)
 
-    def _follows(self, hello: Hello) -> bool:
-        """Whether it follows who calls, by itself."""
+    def _follow(self, hello: Hello) -> None:
+        """Follow who calls from its next call on, where nothing is given up for that."""
         newest = self.disk.log[-1] if self.disk.log else None
         here = WhatIsHere(self._nodes, self.disk.lineage, newest)
         standing = judge_caller(hello.node, hello.epoch, hello.locator, here, self._guards)
-        if standing is not CallerStanding.FOLLOWED:
-            return False
-        self.take_role(RoleRecord(Role.STANDBY, hello.epoch))
-        self.followed = hello.epoch
-        return True
+        if standing is CallerStanding.FOLLOWED:
+            self.take_role(RoleRecord(Role.STANDBY, hello.epoch))
+            self.followed = hello.epoch
 
     def _meet(self, epoch: Epoch) -> None:
         if epoch.number > newest_of(self.disk.lineage).number:
@@ -349,7 +353,7 @@ class RoleNode:
             self.give_up()
             return None
         epoch = Epoch(self.reign.number + 1, peer, self._tokens.next(16))
-        self.take_role(RoleRecord(Role.STANDBY, epoch))
+        self.take_role(RoleRecord(Role.STANDBY, epoch, begun=False))
         return TakeOver(epoch, self.stands().at)
 
     def handed_over(self) -> TakeOver | None:
@@ -375,18 +379,30 @@ class RoleNode:
         return True
 
     def take_role(self, record: RoleRecord) -> None:
+        met = to_meet(record, self._guards)
+        if met is not None and met.number > newest_of(self.disk.lineage).number:
+            self.disk = replace(self.disk, lineage=(*self.disk.lineage, met))
         self.disk = replace(self.disk, record=record)
         self._open()
 
-    def serve_alone(self) -> None:
-        """Without its peers."""
+    def fence(self) -> None:
+        """It is to stop, until an operator says otherwise."""
         if self.is_up and self.role is Role.PRIMARY and self.disk.mark is None:
+            newest = self.disk.newest()
+            at = newest.number if newest is not None else NOTHING
+            self.disk = replace(self.disk, mark=fenced_by_hand(self.name, self.reign.number, at, 0))
+
+    def serve_alone(self) -> None:
+        """Without its peers, and although an operator had it stop."""
+        mark = self.disk.mark
+        if self.is_up and self.role is Role.PRIMARY and (mark is None or mark.by_hand):
+            self.disk = replace(self.disk, mark=None)
             self.alone = True
 
     def accept(self) -> None:
         """What stands here is right, whoever is ahead."""
         mark = self.disk.mark
-        if self.is_up and self.role is Role.PRIMARY and mark is not None:
+        if self.is_up and self.role is Role.PRIMARY and mark is not None and not mark.by_hand:
             self.disk = replace(self.disk, above=max(mark.highest, self.reign.number))
             self._open()
 
@@ -397,8 +413,6 @@ class RoleNode:
         if self.is_up and reign.owner != self.name and follows and reign.number >= self.disk.highest:
             kept = self.disk.kept | {mark.digest for mark in self.disk.log}
             self.disk = replace(self.disk, mark=None, kept=kept)
-            # Else who loses the role record alone would take itself for the primary again.
-            self._meet(reign)
             self.followed = None
             self.take_role(RoleRecord(Role.STANDBY, reign))
 

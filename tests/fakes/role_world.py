@@ -128,7 +128,7 @@ class RoleWorld:
         answer = node.called(hello)
         if hello.epoch.owner == speaker:
             self._rumours[node.name].add(hello.epoch)
-            if reigned or node.answered.get(speaker) is hello:
+            if reigned or node.answered.get(speaker) is hello or node.followed == hello.epoch:
                 self._heard[node.name].add(hello.epoch)
         if answer is not None:
             self._send(Letter(node.name, speaker, answer, hello.nonce))
@@ -224,6 +224,15 @@ class RoleWorld:
         node.disk = replace(node.disk, record=None)
         node.start()
 
+    def older_record(self) -> None:
+        """Of a disk, the role record alone is put back."""
+        node = self.any_node()
+        if node.name in self._old:
+            self.say(f"{node.name} has an older role record")
+            node.crash()
+            node.disk = replace(node.disk, record=self._old[node.name].record)
+            node.start()
+
     def lie(self) -> None:
         """A faulty node comes with an epoch that it made up, as if another reigned in it."""
         speaker, node, owner = self.any_node(), self.any_node(), self.rng.choice(NODES)
@@ -260,6 +269,11 @@ class RoleWorld:
         self.say(f"serve --alone on {node.name}")
         node.serve_alone()
 
+    def fence(self) -> None:
+        node = self.any_node()
+        self.say(f"fence on {node.name}")
+        node.fence()
+
     def accept(self) -> None:
         node = self.any_node()
         self.say(f"accept on {node.name}")
@@ -284,6 +298,9 @@ class RoleWorld:
         for node in self.nodes.values():
             if made_up := set(node.disk.lineage) - self._begun:
                 raise MustNotBe(f"{node.name} believes in an epoch that never was: {made_up}")
+            if node.usurped is not None:
+                reigned = f"epoch {node.usurped.number} of {node.usurped.owner}"
+                raise MustNotBe(f"{node.name} begins a reign after {reigned}, and nobody told it to")
             mark = node.disk.mark
             if mark is not None and mark.highest not in {one.number for one in self._begun}:
                 raise MustNotBe(f"{node.name} is fenced by epoch {mark.highest}, which never was")
@@ -298,6 +315,8 @@ class RoleWorld:
             lacking = set(node.peers) - self._clean.get((node.name, node.openings), set())
             if lacking and not node.alone:
                 raise MustNotBe(f"{node.name} serves, and {lacking} knew of a higher epoch all the time")
+            if node.disk.mark is not None:
+                raise MustNotBe(f"{node.name} is writable and was stopped")
             if not node.is_up or node.reign.owner != node.name:
                 raise MustNotBe(f"{node.name} is writable in the epoch of {node.reign.owner}")
             known = max(node.disk.highest, *(one.number for one in (*self._heard[node.name], node.reign)))
@@ -348,7 +367,7 @@ class RoleWorld:
                 if node.role is Role.STANDBY and not precedes(first.reign, node.disk.newest_epoch):
                     self._is_beyond(node)
                 elif node.disk.mark is not None and node.disk.highest > first.reign.number:
-                    node.accept()
+                    _goes_on(node)
             for node in nodes:
                 behind = node.role is Role.PRIMARY or node.primary != first.name
                 if node is not first and behind and first.reign in self._rumours[node.name]:
@@ -356,7 +375,7 @@ class RoleWorld:
             return
         marked = [node for node in nodes if node.disk.mark is not None and node.role is Role.PRIMARY]
         if marked:
-            max(marked, key=lambda one: one.disk.highest).accept()
+            _goes_on(max(marked, key=lambda one: one.disk.highest))
         else:
             max(nodes, key=lambda one: (len(one.disk.log) > 0, one.disk.highest, len(one.disk.log))).promote()
 
@@ -373,6 +392,13 @@ class RoleWorld:
             return False
         others = [node for node in self.nodes.values() if node is not serving[0]]
         return all(node.role is Role.STANDBY and node.disk.log == serving[0].disk.log for node in others)
+
+
+def _goes_on(node: RoleNode) -> None:
+    """What status says that is to be typed where a node that must not go on is to: whatever stopped it, it is ``serve --alone``
+    or ``accept``."""
+    node.serve_alone()
+    node.accept()
 
 
 def _words(what: Said) -> str:
@@ -397,6 +423,7 @@ _DOINGS: Mapping[str, tuple[Callable[[RoleWorld], None], float]] = MappingProxyT
         "start_older": (RoleWorld.start_older, 1),
         "start_empty": (RoleWorld.start_empty, 0.3),
         "lose_record": (RoleWorld.lose_record, 0.5),
+        "older_record": (RoleWorld.older_record, 0.5),
         "lie": (RoleWorld.lie, 0.5),
         "push": (RoleWorld.push, 3),
         "switch": (RoleWorld.switch, 3),
@@ -404,6 +431,7 @@ _DOINGS: Mapping[str, tuple[Callable[[RoleWorld], None], float]] = MappingProxyT
         "repeat": (RoleWorld.repeat, 2),
         "promote": (RoleWorld.promote, 1.5),
         "serve_alone": (RoleWorld.serve_alone, 1),
+        "fence": (RoleWorld.fence, 0.5),
         "accept": (RoleWorld.accept, 1.5),
         "rejoin": (RoleWorld.rejoin, 2.5),
     }

@@ -15,7 +15,7 @@ from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import FENCED, REWOUND
 from agent.fs.durable import sync_dir
 from agent.roles import lineage, rewound
-from agent.roles.rewound import Rewound, proven_mark
+from agent.roles.rewound import Rewound
 from agent.stream.footing import LineageBroken
 
 _log = structlog.get_logger("node")
@@ -46,13 +46,14 @@ class Reign:
     def is_over(self, proof: LineageBroken, newest: CommitNumber, board: ProblemBoard, clock: Clock) -> None:
         """A peer has proven it: nothing more is sent to anybody, also after a restart. The first proof counts; of the others the
         epoch is kept, since who goes on begins above it."""
-        if self.mark is not None and not self.mark.by_hand:
-            self._prove_again(self.mark, proof, board)
+        before, mark = self.mark, rewound.mark_after(self.mark, proof, newest, clock.now_ns())
+        if mark == before:
             return
-        mark = self.mark = proven_mark(proof, newest, clock.now_ns())
+        self.mark = mark
         self._unmarked = True
-        _log.error("this node must not go on", dataset=self._dataset, code=mark.code, reason=mark.sentence)
-        self._stopped()
+        if before is None or before.by_hand:
+            _log.error("this node must not go on", dataset=self._dataset, code=mark.code, reason=mark.sentence)
+            self._stopped()
         self.tell(board)
 
     def fence(self, mark: Rewound, board: ProblemBoard) -> None:
@@ -78,13 +79,6 @@ class Reign:
     def _not_kept(self, operation: str, error: OSError) -> StoreFailed:
         reason = error.strerror or str(error)
         return StoreFailed(operation, self._dataset, reason, "free space in the state directory")
-
-    def _prove_again(self, mark: Rewound, proof: LineageBroken, board: ProblemBoard) -> None:
-        again = rewound.proven_again(mark, proof.epoch)
-        if again != mark:
-            self.mark = again
-            self._unmarked = True
-            self.tell(board)
 
     def tell(self, board: ProblemBoard) -> None:
         """Say it, and write the mark until it is durable; also when the disk was full at first."""

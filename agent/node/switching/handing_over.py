@@ -118,7 +118,7 @@ class HandingOver(SwitchedNode):
             side = self._side()
             epoch = following(side.reign.epoch.number, self._wanted.to)
             side.stand_back(lambda catalog, local: self._stood_back(catalog, local, number))
-            self.member.take_role(RoleRecord(Role.STANDBY, epoch))
+            self.member.take_role(RoleRecord(Role.STANDBY, epoch, begun=False))
         except CalledOff:
             raise
         except HikaeError:

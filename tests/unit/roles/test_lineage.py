@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.commit import Changes, Commit
-from agent.core.errors import Damaged, TryAgain
+from agent.core.errors import Damaged, Refused, TryAgain
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number
 from agent.core.rows import encode_name
 from agent.roles import lineage, rewound
@@ -224,6 +224,47 @@ def test_a_record_that_is_gone_is_what_the_catalog_says(tmp_path: Path) -> None:
     # A catalog is no empty directory, of which peers have to say whose it is.
     assert (False, replace(kept, confirmed=True)) == (kept.confirmed, lineage.recorded_role(tmp_path, "alpha"))
     assert RoleRecord(Role.STANDBY, kept.epoch) == lineage.recorded_role(tmp_path, "beta")
+
+
+def _met_by_catalog(home: Path, epoch: Epoch) -> None:
+    with Catalog.open(str(home / lineage.CATALOG)) as catalog:
+        catalog.begin_epoch(epoch)
+
+
+def test_a_record_that_is_older_than_the_catalog_is_not_believed(tmp_path: Path) -> None:
+    """Else a node that stood back would begin a reign above that of who it stood back for; it is put right, durably."""
+    epochs_after(tmp_path)
+    older = read_record(tmp_path / ROLE)
+    assert older is not None
+    _met_by_catalog(tmp_path, BETA2)
+    write_record(tmp_path / ROLE, replace(older, named="beta"))
+    right = RoleRecord(Role.STANDBY, BETA2, named="beta")
+    assert (right, right) == (lineage.recorded_role(tmp_path, "alpha"), read_record(tmp_path / ROLE))
+
+
+def test_who_follows_another_has_met_its_reign(tmp_path: Path) -> None:
+    """Whether the record is lost then, or an older one comes back; what was drawn for who is to take over is nobody's yet."""
+    epochs_after(tmp_path)
+    before = (tmp_path / ROLE).read_bytes()
+    lineage.keep_role(tmp_path, RoleRecord(Role.STANDBY, BETA2, begun=False))
+    with Catalog.open(str(tmp_path / lineage.CATALOG)) as catalog:
+        assert 1 == catalog.lineage[-1].number
+    for _ in range(2):
+        lineage.keep_role(tmp_path, RoleRecord(Role.STANDBY, BETA2))
+    lose(tmp_path, ROLE)
+    assert RoleRecord(Role.STANDBY, BETA2) == lineage.recorded_role(tmp_path, "alpha")
+    (tmp_path / ROLE).write_bytes(before)
+    assert RoleRecord(Role.STANDBY, BETA2) == lineage.recorded_role(tmp_path, "alpha")
+
+
+def test_a_reign_with_the_id_of_another_is_not_followed(tmp_path: Path) -> None:
+    """The catalog keys epochs by it; the record stays as it was."""
+    epochs_after(tmp_path)
+    before = read_record(tmp_path / ROLE)
+    assert before is not None
+    with pytest.raises(Refused, match="id of another"):
+        lineage.keep_role(tmp_path, RoleRecord(Role.STANDBY, Epoch(2, "beta", before.epoch.token)))
+    assert before == read_record(tmp_path / ROLE)
 
 
 def test_a_standby_keeps_the_reign_that_it_met(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from agent.core.ids import NOTHING, Epoch
 from agent.core.problem_codes import REWOUND
 from agent.roles import lineage, rewound
-from agent.roles.rewound import Rewound, proven_mark
+from agent.roles.rewound import Rewound, fenced_by_hand, highest_met, mark_after, proven_mark
 from agent.stream.footing import LineageBroken
 from fakes.store_fakes import begun, number
 
@@ -20,7 +21,46 @@ def test_the_mark_of_a_failure() -> None:
     """An epoch of this very node rewinds it, one of the peer's own fences it."""
     for owner, fenced in (("alpha", False), ("beta", True)):
         failure = LineageBroken("beta", Epoch(3, owner, b"t" * 16), number(12), b"d" * 32, False, "alpha")
-        assert Rewound("beta", 3, number(12), number(7), 5, "64" * 32, fenced) == proven_mark(failure, number(7), 5)
+        mark = Rewound("beta", 3, number(12), number(7), 5, "64" * 32, fenced, owner=owner, token="74" * 16)
+        assert mark == proven_mark(failure, number(7), 5)
+
+
+OWN, THIRD, FOURTH = (
+    Epoch(at, owner, owner[:1].encode() * 16) for at, owner in ((2, "alpha"), (3, "beta"), (4, "gamma"))
+)
+
+
+def _proven(epoch: Epoch) -> LineageBroken:
+    return LineageBroken(epoch.owner, epoch, NOTHING, b"", False, "alpha")
+
+
+def test_who_is_fenced_says_by_whom_to_others(tmp_path: Path) -> None:
+    """The highest epoch that it has met, also after a restart: who comes back and reigned before that must not go on."""
+    assert OWN == highest_met(OWN, None)
+    mark = mark_after(None, _proven(THIRD), number(7), 5)
+    assert THIRD == highest_met(OWN, mark)
+    mark = mark_after(mark, _proven(FOURTH), number(9), 6)
+    rewound.write_mark(tmp_path, mark)
+    assert (mark, FOURTH) == (rewound.read_mark(tmp_path), highest_met(OWN, mark))
+    assert mark == mark_after(mark, _proven(THIRD), number(9), 7)
+
+
+def test_a_mark_of_a_release_before_names_no_owner(tmp_path: Path) -> None:
+    """It is a mark all the same, and of what it does not hold nothing is said."""
+    rewound.write_mark(tmp_path, mark_after(None, _proven(THIRD), number(7), 5))
+    found = json.loads((tmp_path / rewound.MARK).read_text())
+    for token in (None, "74"):
+        told = {key: value for key, value in found.items() if key not in ("owner", "token")}
+        (tmp_path / rewound.MARK).write_text(json.dumps(told if token is None else {**told, "token": token}))
+        mark = rewound.read_mark(tmp_path)
+        assert mark is not None
+        assert ("beta", 3, OWN) == (mark.peer, mark.highest, highest_met(OWN, mark))
+
+
+def test_a_proof_counts_for_more_than_a_fence_by_hand() -> None:
+    """Then a peer is ahead, and what leads out of it is another thing to type."""
+    mark = mark_after(fenced_by_hand("alpha", 2, number(7), 4), _proven(THIRD), number(7), 5)
+    assert (False, "beta", 5) == (mark.by_hand, mark.peer, mark.since)
 
 
 def test_the_mark_lasts(tmp_path: Path) -> None:
