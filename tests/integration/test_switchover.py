@@ -85,8 +85,9 @@ def test_it_is_planned_and_called_off() -> None:
         assert planned["at"] == cancelled["cancelled"]
         both.alpha.cleared("switchover-planned")
         assert Exit.NOT_FOUND == both.alpha.run("switchover", "web", "--cancel").returncode
-        soon = datetime.now(UTC) + timedelta(seconds=2)
         both.alpha.connected()
+        # Far enough that a loaded machine has typed it by then.
+        soon = datetime.now(UTC) + timedelta(seconds=10)
         both.alpha.json("switchover", "web", "--when", soon.isoformat())
         eventually(lambda: _is(both.beta, "primary", 2))
         _equal(both, both.beta)
