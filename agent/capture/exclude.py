@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from agent.config.patterns import compiled
 from agent.core.errors import ConfigError
+
+_NOTHING: Mapping[bytes, str] = MappingProxyType({})
 
 
 class Rules:
@@ -14,11 +17,11 @@ class Rules:
 
     ``exclude`` are gitignore patterns, the last that matches decides; ``include`` bring back what those exclude. As
     in git, nothing below an excluded directory can be brought back. Names are matched as surrogate-escaped text, so
-    any bytes will do. ``apart``: directories that are datasets of their own, left out here.
+    any bytes will do. ``apart``: directories that are left out by rule, each with what it is (``config.own_places``).
     Raises ``ConfigError`` for a pattern that is none."""
 
     def __init__(
-        self, exclude: Sequence[str] = (), include: Sequence[str] = (), apart: frozenset[bytes] = frozenset()
+        self, exclude: Sequence[str] = (), include: Sequence[str] = (), apart: Mapping[bytes, str] = _NOTHING
     ) -> None:
         self._apart = apart
         self._written = (*(f'exclude = "{one}"' for one in exclude), *(f'include = "{one}"' for one in include))
@@ -47,7 +50,7 @@ class Rules:
     def decided(self, path: bytes, is_dir: bool) -> tuple[bool, str]:
         """Whether this path is left out, and the rule that decided so as it is written; "" where none matches."""
         if is_dir and path in self._apart:
-            return True, "a dataset of its own"
+            return True, self._apart[path]
         if self._spec is None:
             return False, ""
         text = os.fsdecode(path)

@@ -239,7 +239,8 @@ def _real_places(settings: Settings) -> list[Mistake]:
     state = os.path.realpath(settings.node.state_dir)
     for dataset in settings.datasets:
         real, key = os.path.realpath(dataset.path), f"dataset[{dataset.name}].path"
-        if inside(real, state) or inside(state, real):
+        may_hold = not dataset.is_device and dataset.primary == settings.node.name
+        if inside(real, state) or (inside(state, real) and not may_hold):
             leads = f"{shown_value(dataset.path)} leads to {shown_value(real)}, and state_dir to {shown_value(state)}"
             text = f"{leads}: one lies in the other; write another place for either"
             mistakes.append(Mistake(settings.source_files[0], key, text))

@@ -52,7 +52,7 @@ def check_together(node: NodeSettings, peers: Sequence[Peer], written: Sequence[
         if node.name in each.entry.nodes:
             mistakes += _nodes(each, nodes)
             mistakes += _own_places(each, node)
-            mistakes += _vaults(each, node.name, written)
+            mistakes += _vaults(each, node, written)
     mistakes += _overlaps(written)
     return mistakes
 
@@ -104,25 +104,37 @@ def inside(path: str, directory: str) -> bool:
 
 
 def _own_places(each: WrittenDataset, node: NodeSettings) -> Iterator[Mistake]:
-    """The agent's own directories and a dataset must not hold each other: the agent would watch itself write."""
+    """No dataset lies in the agent's own directory, which lies in no standby and no device."""
     path = each.entry.path_on(node.name)
     if path is not None:
         if inside(path, node.state_dir):
             yield each.mistake(
                 "path", f"{shown_value(path)} lies in state_dir ({node.state_dir}); write another place for either"
             )
-        elif inside(node.state_dir, path):
+        elif inside(node.state_dir, path) and not _holds_state(each.entry, node):
             yield each.mistake(
-                "path", f"state_dir ({node.state_dir}) lies in {shown_value(path)}; write another state_dir"
+                "path",
+                f"state_dir ({node.state_dir}) lies in {shown_value(path)}, which would be written over as a standby; "
+                "write another path, or another state_dir",
             )
 
 
-def _vaults(each: WrittenDataset, node: str, written: Sequence[WrittenDataset]) -> Iterator[Mistake]:
-    """A vault in a dataset would be replicated, and a dataset in a vault would be in the way of its packs."""
+def _holds_state(entry: DatasetEntry, node: NodeSettings) -> bool:
+    """Whether a tree has the agent's own directory in it and may: it is captured here, and never written to
+    (``config.own_places``)."""
+    path = entry.path_on(node.name)
+    return entry.kind == "tree" and entry.primary == node.name and path is not None and inside(node.state_dir, path)
+
+
+def _vaults(each: WrittenDataset, node: NodeSettings, written: Sequence[WrittenDataset]) -> Iterator[Mistake]:
+    """A dataset in a vault would be in the way of its packs, and a vault in a dataset would be replicated, but for one in
+    a tree that holds all that is the agent's."""
     vault = each.entry.vault
-    for other in (other.entry for other in written if vault is not None and node in other.entry.nodes):
-        path = other.path_on(node)
-        if vault is not None and path is not None and (inside(vault, path) or inside(path, vault)):
+    for other in (other.entry for other in written if vault is not None and node.name in other.entry.nodes):
+        path = other.path_on(node.name)
+        if vault is None or path is None or (inside(vault, path) and _holds_state(other, node)):
+            continue
+        if inside(vault, path) or inside(path, vault):
             text = f'{shown_value(vault)} and the path of dataset "{other.name}" lie in each other; write another place'
             yield each.mistake("vault", text)
 

@@ -20,7 +20,7 @@ from agent.capture.files.read_back import TreeSource
 from agent.capture.ports import CaptureContext
 from agent.capture.pump import Pump, PumpCalls
 from agent.capture.tree.session import TreeSessions
-from agent.config.nesting import apart
+from agent.config.own_places import left_out_by_rule
 from agent.config.values import Dataset, Limits
 from agent.core.commit import Commit
 from agent.core.errors import HikaeError
@@ -170,7 +170,7 @@ class Primary:
         capture = CaptureContext(
             dataset.name, self._catalog, self._local, self._vault, self._context.board, around.clock
         )
-        rules = Rules(dataset.exclude, dataset.include, apart(dataset, around.settings.datasets))
+        rules = Rules(dataset.exclude, dataset.include, left_out_by_rule(dataset, around.settings))
         received = [replica.received for replica in self.replicas.values()]
         applied = [replica.applied for replica in self.replicas.values()]
         return Pump(

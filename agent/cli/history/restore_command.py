@@ -107,6 +107,7 @@ def _restored(context: Context, typed: Typed, found: Sought, crew: Crew) -> int:
     to = found.dataset.path if typed.in_place else os.path.abspath(typed.to)
     if typed.in_place:
         _require_primary(found)
+        _refuse_running_system(found)
     else:
         refuse_place(found.settings, to)
         if found.vault and is_on_the_vaults_disk(found.vault, to):
@@ -139,13 +140,13 @@ def _into_file(found: Sought, file: tuple[bytes, ObjectRow], to: str, need: Need
 def _into_directory(found: Sought, typed: Typed, to: str, need: NeededRoom, crew: Crew, progress: Progress) -> Done:
     from agent.apply.ports import nothing_left_out
     from agent.capture.exclude import Rules
-    from agent.config.nesting import apart
+    from agent.config.own_places import left_out_by_rule
     from agent.generations.restore.gates import refuse_small
     from agent.generations.restore.restoring import Restoration, restore_into
     from agent.generations.restore.target import Order, open_target
 
     dataset = found.dataset
-    rules = Rules(dataset.exclude, dataset.include, apart(dataset, found.settings.datasets))
+    rules = Rules(dataset.exclude, dataset.include, left_out_by_rule(dataset, found.settings))
     left_out = rules.excluded if rules and typed.in_place else nothing_left_out
     since = found.since.number if found.since is not None else None
     parts = (*(os.fsdecode(path) for path in found.parts.paths), *((f"changed since {since}",) if since else ()))
@@ -185,6 +186,17 @@ def _require_primary(found: Sought) -> None:
         )
         remedy = f"restore to a directory and copy it to {assigned.primary}, or roll the dataset back there"
         raise Refused("restore in place", dataset.name, reason, remedy)
+
+
+def _refuse_running_system(found: Sought) -> None:
+    """Parts of it may be brought back in their place, not the system that this runs on as a whole."""
+    from agent.config.own_places import holds_state
+
+    path = found.dataset.path
+    if found.parts.is_whole and holds_state(path, found.settings.node.state_dir):
+        reason = f"{path} holds the agent's own state: it would be written over while the system runs from it"
+        remedy = "name the PATHs that are wanted; all of it goes to a mounted disk (docs/bare-metal.md)"
+        raise Refused("restore in place", found.dataset.name, reason, remedy)
 
 
 def _confirm(context: Context, typed: Typed, found: Sought) -> None:

@@ -83,7 +83,8 @@ def _list_files(settings: Settings, name: str, as_json: bool) -> None:
     """Taken and left, and at the end how many of each; ``NotFound`` for a dataset or path that is not there."""
     from agent.capture.exclude import Rules
     from agent.capture.preview import previewed
-    from agent.config.nesting import apart, mount_points
+    from agent.config.nesting import mount_points
+    from agent.config.own_places import left_out_by_rule
 
     dataset = next((one for one in settings.datasets if one.name == name), None)
     if dataset is None:
@@ -91,7 +92,7 @@ def _list_files(settings: Settings, name: str, as_json: bool) -> None:
         raise NotFound("list the files", name, "there is no such dataset", f"the configuration has: {known}")
     if dataset.is_device:
         raise NotFound("list the files", name, "it is a device, which has no files", "leave --files out for it")
-    rules = Rules(dataset.exclude, dataset.include, apart(dataset, settings.datasets))
+    rules = Rules(dataset.exclude, dataset.include, left_out_by_rule(dataset, settings))
     taken = left = size = 0
     try:
         for one in previewed(os.fsencode(dataset.path), rules, frozenset(map(os.fsencode, mount_points()))):

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agent.config.nesting import below
+from agent.config.nesting import below, mount_points
 from agent.config.values import Settings
 from agent.core import chunks
 from agent.core.chunks import HOLE, PIECE
@@ -38,7 +38,7 @@ def refuse_place(settings: Settings, target: str) -> None:
     _refuse_device(target, real)
     for dataset in settings.datasets:
         path = os.path.realpath(dataset.path)
-        if real == path or below(real, path) is not None:
+        if real == path or (below(real, path) is not None and not _is_mounted_below(real, path)):
             remedy = (
                 f"restore {dataset.name} to a directory outside of it; --in-place is for what should stand there again"
             )
@@ -52,6 +52,12 @@ def refuse_place(settings: Settings, target: str) -> None:
             raise Refused(
                 "restore", target, f"it is inside {kept}, where hikae keeps its own state", "name another directory"
             )
+
+
+def _is_mounted_below(target: str, dataset: str) -> bool:
+    """Whether a target lies on a filesystem that is mounted below a dataset's root, and so is no part of it."""
+    points = (point for point in mount_points() if below(point, dataset) is not None)
+    return any(target == point or below(target, point) is not None for point in points)
 
 
 def _refuse_device(target: str, real: str) -> None:

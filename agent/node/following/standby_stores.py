@@ -9,7 +9,7 @@ from agent.adopt.adopted_tree import AdoptedTree
 from agent.adopt.seeding import Seeding
 from agent.apply.ports import LeftOut, nothing_left_out
 from agent.capture.exclude import Rules
-from agent.config.nesting import apart
+from agent.config.own_places import left_out_by_rule
 from agent.config.values import Dataset
 from agent.core.errors import Damaged
 from agent.node.context import SideContext, Surroundings
@@ -78,7 +78,7 @@ def open_standby_stores(dataset: Dataset, context: SideContext) -> StandbyStores
 
 def _left_out(dataset: Dataset, around: Surroundings) -> LeftOut:
     """What the dataset's rules exclude, and where other datasets of this node lie."""
-    rules = Rules(dataset.exclude, dataset.include, apart(dataset, around.settings.datasets))
+    rules = Rules(dataset.exclude, dataset.include, left_out_by_rule(dataset, around.settings))
     return rules.excluded if rules else nothing_left_out
 
 

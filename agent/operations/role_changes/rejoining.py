@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.core.errors import Refused, TryAgain
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation
+from agent.operations.role_changes.own_state import refuse_own_tree
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
 from agent.status.promotion import gate_json, unmet
@@ -45,6 +46,7 @@ def _does(request: RejoinRequest) -> bool:
 
 @dataset_operation("rejoin", RejoinRequest, role=None, long=True, changes=_does)
 def _rejoin(call: DatasetCall, request: RejoinRequest) -> Json:
+    refuse_own_tree(call, _OPERATION)
     wanted = _wanted(call, request)
     gates = _gates(call)
     if request.dry_run:

@@ -35,7 +35,7 @@ def test_without_rules_all_is_taken_but_mounts_and_datasets(tmp_path: Path) -> N
     """Each with its reason."""
     for name in ("data", "inner", "mnt"):
         (tmp_path / name).mkdir()
-    assert of(tmp_path, Rules((), (), frozenset({b"inner"})), tmp_path / "mnt") == [
+    assert of(tmp_path, Rules((), (), {b"inner": "a dataset of its own"}), tmp_path / "mnt") == [
         ("data", False, ""),
         ("inner", True, "a dataset of its own"),
         ("mnt", True, "a mount of its own"),

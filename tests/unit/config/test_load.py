@@ -368,8 +368,10 @@ WRONG = [
         "write another place for either",
     ),
     (
-        BASE + WEB.replace("/srv/web", "/var"),
-        'agent.toml: dataset[web].path: state_dir (/var/lib/hikae) lies in "/var"; write another state_dir',
+        BASE.replace('"alpha"', '"beta"', 1).replace('"beta"\naddress', '"alpha"\naddress')
+        + WEB.replace("/srv/web", "/var"),
+        'agent.toml: dataset[web].path: state_dir (/var/lib/hikae) lies in "/var", which would be written over as a standby; '
+        "write another path, or another state_dir",
     ),
     (
         BASE + WEB + 'vault = "/srv/web/vault"\n',
