@@ -10,6 +10,7 @@ from agent.config.values import Settings
 from agent.core.clock import Clock
 from agent.doctor.certified import judge_certificates, look_at_certificates
 from agent.doctor.configured import judge_configuration, look_at_configuration
+from agent.doctor.devices import judge_devices, look_at_devices
 from agent.doctor.diagnosis import Condition, Diagnosis, worst_first
 from agent.doctor.kernel import judge_kernel, look_at_kernel
 from agent.doctor.peers import judge_peers, look_at_peers
@@ -54,9 +55,11 @@ def _of_settings(settings: Settings, account: int, clock: Clock) -> Iterator[Dia
     yield from judge_certificates(certified)
     yield from judge_rights(look_at_rights(settings), account)
     yield from judge_kernel(look_at_kernel(settings))
+    yield from judge_devices(look_at_devices(settings))
     for dataset in settings.datasets:
         yield from judge_programs(look_at_programs(dataset))
-        yield from _of_tree(dataset.name, dataset.path, primary=dataset.primary == settings.node.name)
+        if not dataset.is_device:
+            yield from _of_tree(dataset.name, dataset.path, primary=dataset.primary == settings.node.name)
     yield from judge_places(look_at_places(settings))
     yield from judge_peers(look_at_peers(settings, believed=not (certified.unreadable or certified.mistakes)))
 

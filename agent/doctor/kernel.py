@@ -15,7 +15,6 @@ from agent.steps.transient import service_manager
 from agent.watch.choose import choose
 from agent.watch.fanotify import FanotifyGroups
 
-_TRACING = "/sys/kernel/tracing/events/block"
 _FUSE = "/dev/fuse"
 _NAMESPACES = ("mnt", "net", "pid", "ipc")
 
@@ -35,7 +34,7 @@ class WatchFound:
 @dataclass(frozen=True, slots=True)
 class KernelFacts:
     """``privileged``: whether this process may what the agent may. ``namespaces``: kinds that may not be made, ``walls``: why a
-    probe cannot be fenced in, "" where it can. What nothing configured needs (``rehearses``, ``freezes``, ``devices``) is not
+    probe cannot be fenced in, "" where it can. What nothing configured needs (``rehearses``, ``freezes``) is not
     judged."""
 
     privileged: bool
@@ -44,11 +43,9 @@ class KernelFacts:
     overlay: bool
     namespaces: tuple[str, ...]
     walls: str
-    tracing: bool
     fuse: bool
     rehearses: bool = False
     freezes: bool = False
-    devices: bool = False
 
 
 def look_at_kernel(settings: Settings) -> KernelFacts:
@@ -62,11 +59,9 @@ def look_at_kernel(settings: Settings) -> KernelFacts:
         overlay=_has_overlay(),
         namespaces=tuple(kind for kind in _NAMESPACES if _number(f"/proc/sys/user/max_{kind}_namespaces") == 0),
         walls=_walls(),
-        tracing=os.path.isdir(_TRACING),
         fuse=os.path.exists(_FUSE),
         rehearses=any(one.hooks.probe is not None and one.hooks.probe.run for one in datasets),
         freezes=any(one.quiesce == "freeze" or one.kind == "device" for one in datasets),
-        devices=any(one.kind == "device" for one in datasets),
     )
 
 
@@ -77,9 +72,6 @@ def judge_kernel(facts: KernelFacts) -> Iterator[Diagnosis]:
     yield _judge_systemd(facts)
     if facts.rehearses:
         yield from _judge_rehearsal(facts)
-    if facts.devices and not facts.tracing:
-        message = f"the kernel's block tracepoints are not at {_TRACING}: changes of devices cannot be noticed"
-        yield Diagnosis("tracefs", Condition.ERROR, message, "mount -t tracefs tracefs /sys/kernel/tracing")
     if not facts.fuse:
         message = f"{_FUSE} is not there: history can be restored and searched, and not mounted"
         yield Diagnosis("fuse", Condition.INFO, message, "apt-get install fuse3, and modprobe fuse")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -47,13 +48,26 @@ def check(context: Context, dataset: str | None, as_json: bool) -> None:
     if dataset is not None:
         _list_files(settings, dataset, as_json)
         return
-    warnings = [*settings.warnings, *startability, *ignored_primaries(settings), *_starting_at_boot(settings)]
+    told = (startability, ignored_primaries(settings), _starting_at_boot(settings), _not_followed(settings))
+    warnings = [*settings.warnings, *chain.from_iterable(told)]
     if as_json:
         answer_json({"ok": True, "files": list(settings.source_files), "warnings": warnings})
         return
     _warn(warnings)
     count = len(settings.datasets)
     say(f"{', '.join(settings.source_files)}: good, {count} dataset{'' if count == 1 else 's'} on {settings.node.name}")
+
+
+def _not_followed(settings: Settings) -> Iterator[str]:
+    """A sentence for each device whose changes could not be noticed here."""
+    from agent.watch.blocks.outlook import tracking_outlook
+
+    for dataset in settings.datasets:
+        if dataset.is_device and (missing := tracking_outlook(dataset.path).missing):
+            yield (
+                f"dataset[{dataset.name}].path: changes of its blocks cannot be noticed: {missing}; "
+                "all of it is read for each commit"
+            )
 
 
 def _starting_at_boot(settings: Settings) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pytest
 from agent.config.values import Hook, Hooks
 from agent.doctor.certified import CertificateFacts, judge_certificates
 from agent.doctor.configured import ConfigurationFacts, judge_configuration
+from agent.doctor.devices import DeviceFound, judge_devices
 from agent.doctor.diagnosis import Condition, Diagnosis, diagnoses_json, good, worst_first
 from agent.doctor.kernel import KernelFacts, WatchFound, judge_kernel
 from agent.doctor.peers import PeerFound, judge_peers
@@ -20,12 +21,13 @@ from agent.doctor.space import PlaceFound, judge_places
 from agent.doctor.timed import judge_clock
 from agent.doctor.units import judge_units, unit_found
 from agent.fs.reserve import FreeSpace
+from agent.watch.blocks.outlook import TrackingOutlook
 
 NOW = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()) * 10**9
 DAY = 86_400 * 10**9
 GIB = 1 << 30
 NOTHING_TO_DO = Hooks(start=Hook(()), stop=Hook(()), probe=Hook(()))
-ALL_THERE = KernelFacts(True, (), systemd=True, overlay=True, namespaces=(), walls="", tracing=True, fuse=True)
+ALL_THERE = KernelFacts(True, (), systemd=True, overlay=True, namespaces=(), walls="", fuse=True)
 
 
 def told(found: Iterable[Diagnosis]) -> list[tuple[str, str]]:
@@ -117,18 +119,34 @@ def test_the_remedy_for_rights_takes_nothing_else_away() -> None:
 )
 def test_watches(watch: WatchFound, privileged: bool, expected: list[tuple[str, str]]) -> None:
     """Fanotify is best, what stands in for it is a note, what was asked for and cannot be had an error."""
-    facts = KernelFacts(privileged, (watch,), True, True, (), "", True, True)
+    facts = KernelFacts(privileged, (watch,), True, True, (), "", True)
     assert expected == told(judge_kernel(facts))
 
 
 def test_only_what_is_configured_is_asked_of_the_kernel() -> None:
     """A kernel without anything is no fault where nothing needs it; where it does, it is."""
-    bare = KernelFacts(True, (), False, False, ("net",), "no table", False, False)
+    bare = KernelFacts(True, (), False, False, ("net",), "no table", False)
     assert [("systemd", "info"), ("fuse", "info")] == told(judge_kernel(bare))
-    needed = KernelFacts(True, (), False, False, ("net",), "no table", False, False, True, True, True)
-    expected = [("systemd", "info"), ("rehearsal", "warning"), ("tracefs", "error"), ("fuse", "info")]
+    needed = KernelFacts(True, (), False, False, ("net",), "no table", False, True, True)
+    expected = [("systemd", "info"), ("rehearsal", "warning"), ("fuse", "info")]
     assert expected == told(judge_kernel(needed))
     assert [] == told(judge_kernel(ALL_THERE))
+
+
+@pytest.mark.parametrize(
+    ("outlook", "primary", "expected"),
+    [
+        (TrackingOutlook("blocktrace"), True, []),
+        (TrackingOutlook("blocktrace", doubt="md0 is made of other disks"), True, [("watch", "info")]),
+        (TrackingOutlook("events", doubt="not where"), True, [("watch", "info")]),
+        (TrackingOutlook("blocktrace", "this kernel has no tracefs", "md0"), False, [("watch", "error")]),
+        (TrackingOutlook(), True, [("device", "error")]),
+        (TrackingOutlook(), False, []),
+    ],
+)
+def test_devices(outlook: TrackingOutlook, primary: bool, expected: list[tuple[str, str]]) -> None:
+    """A device whose changes cannot be noticed is an error, one that only the primary needs is asked for there."""
+    assert expected == told(judge_devices([DeviceFound("vm", "/dev/sdb", outlook, primary)]))
 
 
 @pytest.mark.parametrize(
