@@ -62,9 +62,9 @@ def restore(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Bring back a moment, or parts of it, with all metadata.
+    """Bring back a moment, or parts of it, with all metadata; of a device, all of it.
 
-    A device comes back whole. Every chunk is checked. Typed on the node that keeps the dataset's vault, whether its agent runs or
+    Every chunk is checked. Typed on the node that keeps the dataset's vault, whether its agent runs or
     not, or on any other with --from, which asks that node's agent. Nothing is deleted: what is in the way is moved to
     .hikae/displaced. One that was cut off goes on where it was when it is typed again. Of a device only what differs is written;
     a target that is larger stays so, one that anybody uses is refused, and all that was written is read back. Exit code 1 when
