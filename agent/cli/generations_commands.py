@@ -21,7 +21,9 @@ from agent.operations.generations import (
     GenerationsUnpinRequest,
 )
 from agent.operations.marking import MarkRequest
+from agent.operations.reading import StatusRequest
 from agent.status.figures import size_text
+from agent.status.state import Role
 from agent.status.text import shown
 
 #: Beside the label, which has the rest of 80 columns: generation, time, state, size, entries.
@@ -65,14 +67,24 @@ def list_(context: Context, dataset: str, as_json: bool) -> None:
 
     A generation is named by the UTC time at which it was taken, or by as much of that as only one has, by its label, or as
     latest, latest~1 and so on."""
+    silent = [] if as_json else _silent_peers(context, dataset)
     with progress_shown(f"listing {dataset}", not as_json) as progress:
         found = context.controls().ask(GenerationsListRequest(dataset), progress)
     if as_json:
         answer_json(found)
-    elif not found:
-        say(f"{dataset}: no generations yet; hikae generations take {dataset} takes one")
-    else:
+    elif found:
         _say_list(found)
+    elif not silent:
+        say(f"{dataset}: no generations yet; hikae generations take {dataset} takes one")
+    for node in silent:
+        remark(f"{node} does not answer: what it keeps is not listed")
+
+
+def _silent_peers(context: Context, dataset: str) -> list[str]:
+    """The other nodes of the dataset that are not connected."""
+    status = context.controls().ask(StatusRequest())
+    rows = [one for one in status["datasets"] if one["name"] == dataset and one["role"] == Role.PRIMARY]
+    return [peer["name"] for one in rows for peer in one["peers"] if not peer["connected"]]
 
 
 @generations.command()

@@ -61,13 +61,15 @@ NOTES_KEPT = 16
 class HistoryFacts:
     """What a node keeps of the past. ``reaches_ns``: from that moment on every one can be brought back (UTC ns by the primary's
     clock; None: nothing has come); ``generations``: how many there are, ``oldest_ns`` and ``newest_ns`` when they were taken;
-    ``notes``: what became of some since the node opened it, the newest last."""
+    ``notes``: what became of some since the node opened it, the newest last; ``until_ns``: the last of these moments, on a node
+    that was promoted since and adds nothing (None: it goes on)."""
 
     reaches_ns: int | None
     generations: int
     oldest_ns: int | None = None
     newest_ns: int | None = None
     notes: tuple[KeptNote, ...] = ()
+    until_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

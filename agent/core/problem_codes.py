@@ -757,6 +757,13 @@ HISTORY_SHORT = _code(
     "The vault's limit lets history reach back for less than `history` says.",
     "raise `vault_limit` to what the problem names, shorten `history`, or let generations go",
 )
+HISTORY_STOPPED = _code(
+    "history-stopped",
+    Where.PRIMARY,
+    _WARNING,
+    "A node that was promoted keeps the history that it had, and no standby follows that would keep what is written since.",
+    "start the agent of the other node and type there: `hikae rejoin DATASET`",
+)
 HEALTH_NOT_SERVED = _code(
     "health-not-served",
     Where.NODE,

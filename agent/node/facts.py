@@ -83,6 +83,8 @@ def primary_facts(
         unconfirmed=bool(side.unconfirmed_by()),
         inconsistent=newest is not None and not newest.consistent and pump.phase is CapturePhase.LIVE,
         reconciling=pump.phase is CapturePhase.RECONCILE,
+        history=side.past.facts() if side.past is not None else None,
+        history_wanted=dataset.history,
         owed=max((peer.owed for peer in peers), default=0),
     )
 

@@ -13,6 +13,7 @@ from cronsim import CronSim
 
 from agent.config.values import Dataset
 from agent.core.errors import CalledOff, Damaged, HikaeError, NotFound, StoreFailed, TryAgain
+from agent.core.ids import CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import AHEAD, DAMAGED, FENCED, PRIMARY_IGNORED, PROMOTING, REWOUND
 from agent.node import succession
@@ -29,6 +30,7 @@ from agent.node.promoting.world import asked_anew, promotion_kind
 from agent.node.rehearsing.last_rehearsal import LastRehearsal
 from agent.node.rehearsing.rehearsal_world import rehearsal_kind
 from agent.node.rehearsing.scheduled_rehearsal import ScheduledRehearsal
+from agent.node.reigning.own_history import OwnHistory
 from agent.node.reigning.rolling_back import rollback_kind
 from agent.node.reigning.serving import ReignHooks, ReignNow
 from agent.node.rejoining.rejoin_kind import rejoin_kind
@@ -135,6 +137,25 @@ class Member:
         if not isinstance(side, Standby):
             raise self._not_open()
         return side
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether moments can be read of this node: it keeps a standby, or has been one and is the primary."""
+        side = self.side
+        return self.role is Role.STANDBY or (isinstance(side, Primary) and side.past is not None)
+
+    @property
+    def received_until(self) -> CommitNumber | None:
+        """The newest commit whose content this node keeps; None where it keeps that of each, or of none."""
+        side = self.side
+        return side.past.until if isinstance(side, Primary) and side.past is not None else None
+
+    def history(self) -> Standby | OwnHistory:
+        """The side that keeps what was received. Raises as :meth:`primary` does."""
+        side = self.side
+        if isinstance(side, Primary) and side.past is not None:
+            return side.past
+        return self.standby()
 
     def opened(self) -> Primary | Standby:
         """The side that is open, whichever. Raises as :meth:`primary` does."""

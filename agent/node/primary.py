@@ -36,6 +36,7 @@ from agent.node.reigning.barrier_desk import BarrierDesk
 from agent.node.reigning.confirmation_notice import ConfirmationNotice
 from agent.node.reigning.offline import Offline
 from agent.node.reigning.outgoing import Outgoing
+from agent.node.reigning.own_history import OwnHistory
 from agent.node.reigning.primary_source import PrimarySource
 from agent.node.reigning.quiescer import QuiescedSource, Quiescer
 from agent.node.reigning.reign import Reign
@@ -121,6 +122,8 @@ class Primary:
         self.going = way_back_in(home, dataset, context, (catalog, local))
         #: Files with further names: what the watcher asks about changes outside the root.
         linked = Linked()
+        #: What it received while it was a standby; None where it never was one.
+        self.past = self._own_history()
         self.pump = self._made_pump(linked)
         self.watch = RootWatch(dataset.path, dataset.watch, around.groups, linked.holds, hint=self.pump.hint)
         #: Lets the source stand still for a generation, or a command (``generations.quiescing``).
@@ -156,6 +159,13 @@ class Primary:
             around.freezing,
             self.start_withheld,
         )
+
+    def _own_history(self) -> OwnHistory | None:
+        around = self._context.around
+        if self._vault is None:
+            return None
+        stores = self._catalog, self._vault
+        return OwnHistory(lambda: self.dataset, around.node, stores, lambda: self.pump, around.clock)
 
     def _replica(self, name: str) -> Replica:
         around = self._context.around
@@ -249,6 +259,8 @@ class Primary:
         self.reign.tell(board)
         self.outgoing.tick()
         self._tell_room()
+        if self.past is not None:
+            self.past.tell(board, followed=any(link.is_connected for link in self.outgoing.links.values()))
         self._awaited.tell(self.unconfirmed_by() if self.reign.mark is None else ())
         self._keep_confirmed()
 
@@ -352,6 +364,8 @@ class Primary:
         """Rows are kept back to the oldest peer's commit, but no longer than ``history``; commits for all of ``history``. A peer
         that was away for longer is brought up from nothing; chunks that it has do not travel again. Called by the pump's thread,
         which owns the catalog."""
+        if self.past is not None:
+            return self.past.horizons()
         oldest = min((one.positions.position.durable for one in self.replicas.values()), default=NOTHING)
         since = self._context.around.clock.now_ns() - self.dataset.history * 10**9
         before = self._catalog.newest_before(since)

@@ -79,7 +79,9 @@ class FindRequest(DatasetRequest[list[Json]]):
     until: str = ""
 
 
-@dataset_operation("generations-diff", DiffRequest, role=Role.STANDBY, long=True, changes=no_call, afar=FromAfar())
+@dataset_operation(
+    "generations-diff", DiffRequest, role=Role.STANDBY, long=True, changes=no_call, afar=FromAfar(), of_history=True
+)
 def _diff(call: DatasetCall, request: DiffRequest) -> Json:
     # Only in the agent, here and below: the command line imports this module for its requests.
     from agent.generations.any_moment import any_moment
@@ -104,7 +106,7 @@ def _diff(call: DatasetCall, request: DiffRequest) -> Json:
     return {**answer.finished(old, new), "changed_bytes": answer.changed_bytes}
 
 
-@dataset_operation("find", FindRequest, role=Role.STANDBY, long=True, changes=no_call, afar=FromAfar())
+@dataset_operation("find", FindRequest, role=Role.STANDBY, long=True, changes=no_call, afar=FromAfar(), of_history=True)
 def _find(call: DatasetCall, request: FindRequest) -> list[Json]:
     from agent.generations.any_moment import bounds
     from agent.generations.finding.finding import Finder
@@ -119,13 +121,13 @@ def _find(call: DatasetCall, request: FindRequest) -> list[Json]:
         low, high = bounds(reader, call.dataset, request.since, request.until, Watching(time.time_ns()))
         finder = Finder(reader, ReadableMoments(reader, low, high), look=_Looking(call, "finding"))
         findings = finder.find(pattern)
-        versions = NamedVersions(reader, call.dataset, call.member.node)
+        versions = NamedVersions(reader, call.dataset, call.member.node, call.member.received_until)
         found = [_found_json(call, one, versions, with_history=pattern.is_plain) for one in findings.found]
     return [*found, {"more": True}] if findings.is_cut else found
 
 
 def _reader(call: DatasetCall) -> CatalogReader:
-    return call.member.standby().reader()
+    return call.member.history().reader()
 
 
 def _require_names(call: DatasetCall) -> None:

@@ -66,7 +66,8 @@ class Operation:
     what the agent does or keeps, which is what a journal is about; ``act``: what it does, given a call and the request; ``afar``:
     whether it is passed on to the node of that role where this one has another, None where it is to be typed there. Where it is
     passed to several, what each lists is put together; what has one answer is asked of one node only. ``typed``: the command,
-    where it is not that of its name."""
+    where it is not that of its name. ``of_history``: a primary that was a standby is asked too, about the history that
+    it has; what it does not have is asked of those whose role that is."""
 
     name: str
     request: type[Request[Any]]
@@ -76,6 +77,7 @@ class Operation:
     act: Callable[[Any, Any], Any]  # Any: each has a call and a request of its own, which the declaring functions check
     afar: FromAfar | None = None
     typed: str = ""
+    of_history: bool = False
 
     @property
     def on_dataset(self) -> bool:
@@ -122,9 +124,10 @@ def dataset_operation(
     changes: Callable[[DatasetT], bool],
     afar: FromAfar | None = None,
     typed: str = "",
+    of_history: bool = False,
 ) -> Callable[[Callable[[DatasetCall, DatasetT], object]], Operation]:
     """Declare what is asked of one dataset. What may come from ``afar`` is ``long``, as a network lies in between."""
-    return lambda act: _declared(Operation(name, request, role, long, changes, act, afar, typed))
+    return lambda act: _declared(Operation(name, request, role, long, changes, act, afar, typed, of_history))
 
 
 def as_typed(request: DatasetRequest[Any]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 from agent.operations.declaration import AnswerT, Controls, DatasetRequest, Json, Progress, Request, operation_of
 from agent.operations.elsewhere.forwarding import ask_elsewhere, nodes_concerned
+from agent.operations.elsewhere.own_history import gathered_answer, nodes_with_history
 from agent.operations.journal import Caller, who_typed
 from agent.operations.running import DatasetCall, NodeCall, RunningAgent, member_for
 
@@ -26,9 +28,13 @@ class OperatorDesk:
         """See ``Controls``."""
         told = progress or _unheard
         if isinstance(request, DatasetRequest) and request.dataset in self._agent.members:
-            member = self._agent.members[request.dataset]
-            if nodes := nodes_concerned(member, operation_of(request), request):
-                return cast(AnswerT, ask_elsewhere(self._agent, nodes, request, self._typist, told))
+            member, operation = self._agent.members[request.dataset], operation_of(request)
+            there = partial(ask_elsewhere, self._agent, request=request, typist=self._typist, progress=told)
+            if others := nodes_with_history(member, operation, request):
+                here = partial(self.done_here, request, told)
+                return cast(AnswerT, gathered_answer(request, others, here, lambda node: there((node,))))
+            if nodes := nodes_concerned(member, operation, request):
+                return cast(AnswerT, there(nodes))
         return self.done_here(request, told)
 
     def done_here(self, request: Request[AnswerT], progress: Progress, peer: str = "") -> AnswerT:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent.config.values import Generations
     from agent.core.commit import Commit
     from agent.generations.retention import RetentionVerdict
+    from agent.node.reigning.own_history import OwnHistory
     from agent.node.standby import Standby
     from agent.store.catalog.generation import Generation
     from agent.store.catalog.reader import CatalogReader
@@ -101,12 +102,18 @@ def _unpinned(request: GenerationsTakeRequest) -> bool:
 
 
 @dataset_operation(
-    "generations-list", GenerationsListRequest, role=Role.STANDBY, long=True, changes=no_call, afar=FromAfar()
+    "generations-list",
+    GenerationsListRequest,
+    role=Role.STANDBY,
+    long=True,
+    changes=no_call,
+    afar=FromAfar(),
+    of_history=True,
 )
 def _list(call: DatasetCall, _request: GenerationsListRequest) -> list[Json]:
     from agent.generations.own_bytes import own_bytes
 
-    side = call.member.standby()
+    side = call.member.history()
     with side.reader() as reader:
         found = [(one, reader.commit_at(one.number)) for one in reader.generations()]
         own = own_bytes(reader, side.vault, {one.number for one, _ in found})
@@ -114,12 +121,18 @@ def _list(call: DatasetCall, _request: GenerationsListRequest) -> list[Json]:
 
 
 @dataset_operation(
-    "generations-show", GenerationsShowRequest, role=Role.STANDBY, long=True, changes=no_call, afar=FromAfar()
+    "generations-show",
+    GenerationsShowRequest,
+    role=Role.STANDBY,
+    long=True,
+    changes=no_call,
+    afar=FromAfar(),
+    of_history=True,
 )
 def _show(call: DatasetCall, request: GenerationsShowRequest) -> Json:
     from agent.generations.moments import named
 
-    side = call.member.standby()
+    side = call.member.history()
     with side.reader() as reader:
         one = named(reader.generations(), call.dataset, request.generation)
         commit, promised = reader.commit_at(one.number), side.keeper.promised_until(reader, one)
@@ -162,19 +175,25 @@ def _take(call: DatasetCall, request: GenerationsTakeRequest) -> Json:
     }
 
 
-@dataset_operation("generations-pin", GenerationsPinRequest, role=Role.STANDBY, long=True, changes=each_call)
+@dataset_operation(
+    "generations-pin", GenerationsPinRequest, role=Role.STANDBY, long=True, changes=each_call, of_history=True
+)
 def _pin(call: DatasetCall, request: GenerationsPinRequest) -> Json:
     return _pinned(call, request.generation, pinned=True)
 
 
-@dataset_operation("generations-unpin", GenerationsUnpinRequest, role=Role.STANDBY, long=True, changes=each_call)
+@dataset_operation(
+    "generations-unpin", GenerationsUnpinRequest, role=Role.STANDBY, long=True, changes=each_call, of_history=True
+)
 def _unpin(call: DatasetCall, request: GenerationsUnpinRequest) -> Json:
     return _pinned(call, request.generation, pinned=False)
 
 
-@dataset_operation("generations-expire", GenerationsExpireRequest, role=Role.STANDBY, long=True, changes=_lets_go)
+@dataset_operation(
+    "generations-expire", GenerationsExpireRequest, role=Role.STANDBY, long=True, changes=_lets_go, of_history=True
+)
 def _expire(call: DatasetCall, request: GenerationsExpireRequest) -> Json:
-    side = call.member.standby()
+    side = call.member.history()
     if request.simulate:
         return _simulated(side.dataset.generations)
     with side.reader() as reader:
@@ -185,7 +204,7 @@ def _expire(call: DatasetCall, request: GenerationsExpireRequest) -> Json:
     return _judged(verdicts, freed)
 
 
-def _freed(reader: CatalogReader, side: Standby, verdicts: list[RetentionVerdict]) -> int | None:
+def _freed(reader: CatalogReader, side: Standby | OwnHistory, verdicts: list[RetentionVerdict]) -> int | None:
     """What those that go keep of the vault, each counted alone; None where that was not counted of one."""
     from agent.generations.own_bytes import own_bytes
 
@@ -215,7 +234,7 @@ def _verdict(one: RetentionVerdict) -> Json:
 
 
 def _pinned(call: DatasetCall, said: str, *, pinned: bool) -> Json:
-    side = call.member.standby()
+    side = call.member.history()
     one = side.errands.run("pin the generation", lambda catalog: side.keeper.pin(catalog, said, pinned=pinned))
     return {"generation": one.name, "pinned": one.pinned}
 

@@ -69,6 +69,8 @@ def member_for(members: Mapping[str, Member], request: DatasetRequest[Any]) -> M
         known = ", ".join(sorted(members)) or "none"
         raise NotFound("find the dataset", dataset, f"this node has: {known}", "see hikae config show")
     role = operation.role
+    if operation.of_history and member.keeps_history:
+        return member
     if role is not None and member.role is not role:
         where = member.assigned.primary if role is Role.PRIMARY else ", ".join(member.assigned.standbys)
         reason = f"{dataset} is {member.role.value} here"

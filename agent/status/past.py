@@ -87,7 +87,9 @@ def _vault_verified(verified: VaultVerified) -> Json:
 
 def _history(past: KeptPast) -> Json:
     growth = past.vault.bytes_per_day if past.vault is not None else None
-    return {"reaches": stamp(past.history.reaches_ns), "wanted": past.wanted, "bytes_per_day": growth}
+    history = past.history
+    reaches, until = stamp(history.reaches_ns), stamp(history.until_ns)
+    return {"reaches": reaches, "until": until, "wanted": past.wanted, "bytes_per_day": growth}
 
 
 def _generations(history: HistoryFacts) -> Json:

@@ -26,6 +26,9 @@ from agent.generations.reading import MomentReader, ReadChunk
 from agent.generations.restore.asked import Parts, part_of
 from agent.generations.restore.plain_files import ReadMany
 from agent.generations.restore.worker import Stores
+from agent.roles.received import received_until, require_received
+from agent.roles.record import ROLE, read_record
+from agent.status.state import Role
 from agent.status.text import shown
 from agent.store.catalog.reader import CatalogReader
 
@@ -77,6 +80,7 @@ def sought_here(config: str, typed: Typed) -> Iterator[Sought]:
         reader = opened[0]
         asking, who = Watching(SystemClock().now_ns()), f"hikae restore, process {os.getpid()}"
         moment = moment_of(reader, dataset.name, typed.generation, typed.at, asking)
+        require_content(settings, dataset, reader, moment)
         since = any_moment(reader, dataset.name, typed.changed_since, asking) if typed.changed_since else None
         with ExitStack() as stack:
             for one in filter(None, (moment, since)):
@@ -172,6 +176,14 @@ def dataset_named(settings: Settings, name: str) -> Dataset:
             return dataset
     names = ", ".join(one.name for one in settings.datasets) or "none"
     raise NotFound("find the dataset", name, f"this node has: {names}", "see hikae config show")
+
+
+def require_content(settings: Settings, dataset: Dataset, reader: CatalogReader, moment: Moment) -> None:
+    """The vault here has the content of the moment: a primary's has none of its own reign. Raises ``NotFound``, ``Damaged``."""
+    record, node = read_record(settings.home(dataset.name) / ROLE), settings.node.name
+    if record is not None and record.role is Role.PRIMARY:
+        others = [one for one in (dataset.primary, *dataset.standby) if one != node]
+        require_received(moment, received_until(reader.lineage, node), node, others)
 
 
 def _require_vault(settings: Settings, dataset: Dataset, catalog: str, vault: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import stat
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from agent.core.ids import CommitNumber
@@ -30,12 +30,13 @@ class WayBack:
 
 class NamedVersions:
     """For one thread; generations as of when it was made. ``node`` keeps them: what brings a version back names it, so
-    that it can be typed on any other."""
+    that it can be typed on any other. ``until``: the newest commit whose content it keeps, None where that is each."""
 
-    def __init__(self, reader: CatalogReader, dataset: str, node: str) -> None:
+    def __init__(self, reader: CatalogReader, dataset: str, node: str, until: CommitNumber | None = None) -> None:
         self._reader = reader
         self._dataset = dataset
         self._node = node
+        self._until = until
         named = sorted((one.number, one.name) for one in reader.generations())
         self._numbers = [number for number, _ in named]
         self._names = [name for _, name in named]
@@ -46,7 +47,11 @@ class NamedVersions:
         return stamp(commit.time) if commit is not None else None
 
     def way_back(self, version: Version, path: bytes) -> WayBack:
-        """The newest generation that has it, since that stays; else the last moment at which it stood."""
+        """The newest generation that has it, since that stays; else the last moment at which it stood and is kept."""
+        if self._until is not None and version.last > self._until:
+            if version.first > self._until:
+                return WayBack("", "", "")
+            version = replace(version, last=self._until)
         at = bisect_left(self._numbers, version.last + 1) - 1
         if at >= 0 and self._numbers[at] >= version.first:
             name = self._names[at]
@@ -56,8 +61,8 @@ class NamedVersions:
 
     def _said(self, version: Version) -> str:
         """The time that names it: the roundest that does; "" where none does, as a later commit has the same."""
-        commit = self._reader.commit_at(version.last)
-        if commit is None or version.last < self._reader.horizon():
+        commit = self._reader.newest_up_to(version.last)
+        if commit is None or commit.number < version.first or version.last < self._reader.horizon():
             return ""
         for unit in (_SECOND, _MICROSECOND):
             # Upwards to the next second, or as it is shown everywhere.

@@ -9,6 +9,7 @@ from agent.core.errors import NotFound, Refused
 from agent.generations.afar import NamedMoment, OpenMoment, open_here
 from agent.generations.moments import Watching, moment_of
 from agent.node.member import Member
+from agent.node.reigning.own_history import OwnHistory
 from agent.node.standby import Standby
 from agent.status.text import shown
 
@@ -22,23 +23,25 @@ class SharedMoments:
 
     def open_for(self, peer: str, named: NamedMoment) -> OpenMoment:
         """See ``PeersMoments``."""
-        side = self._standby(peer, named)
+        side = self._history(peer, named)
         reader = side.reader()
         try:
             asking = Watching(self._clock.now_ns())
             moment = moment_of(reader, named.dataset, named.generation, named.at, asking)
+            if isinstance(side, OwnHistory):
+                side.require(moment)
         except BaseException:
             reader.close()
             raise
         return open_here(reader, side.vault.read, moment, f"{shown(named.reader)} on {peer}")
 
-    def _standby(self, peer: str, named: NamedMoment) -> Standby:
+    def _history(self, peer: str, named: NamedMoment) -> Standby | OwnHistory:
         member = self._members().get(named.dataset)
         if member is None or peer not in (member.assigned.primary, *member.assigned.standbys):
             reason = f"this node shares no such dataset with {peer}"
             raise NotFound("find the dataset", shown(named.dataset), reason, "see hikae config show on both nodes")
-        if member.side is not None and not isinstance(member.side, Standby):
+        if member.side is not None and not member.keeps_history:
             where = ", ".join(member.assigned.standbys)
             reason = f"{member.node} keeps no history of it: it is its primary"
             raise Refused("read a moment", named.dataset, reason, f"read it from {where}")
-        return member.standby()
+        return member.history()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def nodes_concerned(member: Member, operation: Operation, request: DatasetRequest[Any]) -> tuple[str, ...]:
     """The nodes that are asked instead of this one; none where it is this one, or where it is to be typed there."""
     afar, role = operation.afar, operation.role
+    if operation.of_history and member.keeps_history:
+        return ()
     if afar is None or role is None or role is member.role or not afar.allowed(request):
         return ()
     return (member.assigned.primary,) if role is Role.PRIMARY else member.assigned.standbys

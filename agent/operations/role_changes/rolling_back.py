@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.core.errors import NotFound, Refused, TryAgain, UsageError
+from agent.core.errors import NotFound, Refused, TryAgain, Unreachable, UsageError
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call
 from agent.operations.role_changes.own_state import refuse_own_tree
 from agent.operations.role_changes.stepping import done
@@ -16,7 +17,7 @@ from agent.status.state import Role
 from agent.status.text import shown
 
 if TYPE_CHECKING:
-    from agent.generations.afar import FoundMoment
+    from agent.generations.afar import FoundMoment, NamedMoment
     from agent.roles.rollback.steps import WantedRollback
 
 _STEP = 0.5
@@ -95,12 +96,25 @@ def _named(call: DatasetCall, request: RollbackRequest) -> tuple[WantedRollback,
     if bool(request.at) == bool(request.generation):
         raise UsageError(_OPERATION, call.dataset, "one of --at and --generation is needed, and only one")
     at, node = _with_zone(request.at), _node(call, request.node)
-    found = call.agent.moment(node, NamedMoment(call.dataset, request.generation, at, "hikae rollback"))
+    found = _moment(call, node, NamedMoment(call.dataset, request.generation, at, "hikae rollback"))
     moment = found.moment
     # By what nobody takes it from any more: the newest generation may be another by then.
     generation = moment.name or request.generation
     wanted = WantedRollback(call.dataset, node, generation, at, found.mark.digest, moment.sentence(), request.force)
     return wanted, found
+
+
+def _moment(call: DatasetCall, node: str, named: NamedMoment) -> FoundMoment:
+    """As that node finds it. Raises what is raised there, with the way that needs no other node, if there is one."""
+    try:
+        return call.agent.moment(node, named)
+    except Unreachable as error:
+        if not call.member.keeps_history:
+            raise
+        said = f"--generation {named.generation}" if named.generation else f"--at {shlex.quote(named.at)}"
+        own = f"hikae restore {call.dataset} {said} --in-place, with the application stopped"
+        remedy = f"{error.remedy}; or, from what this node itself received: {own}"
+        raise Unreachable(error.operation, error.subject, error.reason, remedy) from error
 
 
 def _with_zone(at: str) -> str:

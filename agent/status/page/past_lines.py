@@ -33,6 +33,10 @@ def _past(status: Json, dataset: Json) -> str:
     """How far back any moment can be brought back, and what is kept beyond."""
     reaches, kept = dataset["history"]["reaches"], dataset["generations"]
     words = f"every moment since {exact_clock(reaches, status['clock'])}" if reaches else "nothing has come yet"
+    if until := dataset["history"].get("until"):
+        # A node that was promoted adds nothing: in the end history has passed all of it, and generations stay.
+        last = exact_clock(until, status["clock"])
+        words = f"{words} and until {last}, from before it was promoted" if reaches else "past: it was promoted"
     parts = [words, "1 generation" if kept["count"] == 1 else f"{kept['count']:,} generations"]
     if kept["newest"]:
         parts.append(f"the newest of {clock_text(kept['newest'], status['clock'])}")

@@ -145,13 +145,19 @@ class Link:
         """Do not wait out the pause: the address or the peer has changed."""
         self._hurry.set()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the peer has welcomed a call that has not ended; any thread."""
+        sender = self._sender
+        return sender is not None and sender.phase is not CallPhase.ENDED and sender.talk.welcome is not None
+
     def state(self) -> LinkState:
         """For status; any thread."""
         sender = self._sender
         phase = sender.phase if sender is not None else CallPhase.ENDED
         if phase is not self._phase[0]:
             self._phase = (phase, self._clock.now_ns() if phase is not CallPhase.ENDED else None)
-        connected = phase is not CallPhase.ENDED and sender is not None and sender.talk.welcome is not None
+        connected = self.is_connected
         # A peer that is sent to slowly, or later, catches up for hours: what was before is no news then.
         steady = connected and self._clock.monotonic() - self._began > _STEADY
         if (

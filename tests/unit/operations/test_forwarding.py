@@ -43,6 +43,7 @@ class OfTwo:
 
     role: Role
     assigned: Assigned = field(default_factory=Assigned)
+    keeps_history: bool = False
 
 
 @dataclass(frozen=True, slots=True)
