@@ -103,7 +103,17 @@ def has_rules(rules: Keep) -> bool:
 
 
 def _kept_by_rules(generations: Sequence[Generation], rules: Keep, zone: tzinfo | None) -> dict[str, list[str]]:
-    """What the counting rules keep, with their words, by name."""
+    """What the counting rules keep, with their words, by name: among all, and of what the schedule took among those alone.
+    Whoever has the primary's credentials may ask for generations, and must not push out with them what the schedule took."""
+    scheduled = [one for one in generations if one.cause is Cause.SCHEDULE]
+    kept = _counted(generations, rules, zone)
+    if len(scheduled) < len(generations):
+        for name, words in _counted(scheduled, rules, zone).items():
+            kept.setdefault(name, [f"{word} by schedule" for word in words])
+    return kept
+
+
+def _counted(generations: Sequence[Generation], rules: Keep, zone: tzinfo | None) -> dict[str, list[str]]:
     kept: dict[str, list[str]] = {}
     newest_first = generations[::-1]
     for place, one in enumerate(newest_first[: rules.last], 1):

@@ -14,6 +14,8 @@ from agent.store.catalog.generation import Cause, Generation
 from agent.store.catalog.reader import Reading
 
 _TAKE = "take a generation"
+#: A year of them at one an hour.
+MOST_FROM_AFAR = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,14 @@ def require_new_label(reader: Reading, dataset: str, label: str) -> None:
     if taken is not None:
         reason = f"generation {taken} has that label"
         raise Refused(_TAKE, f"{dataset}: {shown(label)}", reason, "choose another label")
+
+
+def require_few(reader: Reading, dataset: str, peer: str, most: int = MOST_FROM_AFAR) -> None:
+    """Raises ``Refused`` where so many generations are kept that another node may ask for no more: what each costs is paid
+    here."""
+    if peer and len(reader.generations()) >= most:
+        reason = f"{most:,} generations are kept already, and {peer} may ask for no more"
+        raise Refused(_TAKE, dataset, reason, f"on this node: hikae generations expire {dataset}; or take it there")
 
 
 def generation_of(

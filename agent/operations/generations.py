@@ -151,11 +151,13 @@ def _show(call: DatasetCall, request: GenerationsShowRequest) -> Json:
 )
 def _take(call: DatasetCall, request: GenerationsTakeRequest) -> Json:
     from agent.generations.labels import check_label
-    from agent.generations.taking import WantedGeneration
+    from agent.generations.taking import WantedGeneration, require_few
     from agent.store.catalog.generation import Cause
 
     check_label("take a generation", request.label)
     side = call.member.standby()
+    with side.reader() as reader:
+        require_few(reader, call.dataset, call.peer)
 
     def still_wanted() -> None:
         if call.agent.stopping.is_set():

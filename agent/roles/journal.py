@@ -1,6 +1,7 @@
 """All changes of role of one dataset on this node, oldest first: ``roles.jsonl``, one JSON object a line, durable, bounded.
 
-A line that a power cut tore is passed over. When the file has grown over its bound, its older half goes.
+A line that a power cut tore is passed over. When the file has grown over its bound, of its older half goes what nobody typed:
+another node can have this one meet one epoch after the other, and must not push out with that who did what.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ ROLES = "roles.jsonl"
 MOST = 1 << 20
 #: So many paths of what a change left behind are kept with it.
 LOST = 100
+#: Characters of each text of a change: another node may have said it.
+WORDS = 1024
 _log = structlog.get_logger("node")
 
 
@@ -98,7 +101,8 @@ class RoleJournal:
             try:
                 last = self._last()
                 if last is None or (last.time, last.kind) != (change.time, change.kind):
-                    self._append(replace(change, lost=change.lost[:LOST]))
+                    words = {name: getattr(change, name)[:WORDS] for name in ("by", "reason", "approved_by", "failed")}
+                    self._append(replace(change, lost=change.lost[:LOST], **words))
             except OSError as error:
                 _log.error("a change of role is not in the journal", kind=change.kind, reason=str(error))
 
@@ -128,11 +132,10 @@ class RoleJournal:
 
     def _append(self, change: RoleChange) -> None:
         # A line of its own whatever a power cut left before it.
-        line = b"\n" + json.dumps(asdict(change)).encode() + b"\n"
+        line = b"\n" + _line(change)
         if self._path.exists() and self._path.stat().st_size + len(line) > self._most:
-            kept = self._changes()
-            half = b"".join(json.dumps(asdict(one)).encode() + b"\n" for one in kept[len(kept) // 2 :])
-            write_durably(str(self._path), half)
+            kept = _older_gone(self._changes(), self._most // 4)
+            write_durably(str(self._path), b"".join(map(_line, kept)))
         fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             os.write(fd, line)
@@ -140,6 +143,20 @@ class RoleJournal:
         finally:
             os.close(fd)
         self._newest, self._read = change, True
+
+
+def _line(change: RoleChange) -> bytes:
+    return json.dumps(asdict(change)).encode() + b"\n"
+
+
+def _older_gone(changes: list[RoleChange], most: int) -> list[RoleChange]:
+    """The newer half, and of the older one what was typed, the newest of it in so many bytes."""
+    half = len(changes) // 2
+    typed, size = list[RoleChange](), 0
+    for one in reversed(changes[:half]):
+        if one.by and (size := size + len(_line(one))) <= most:
+            typed.append(one)
+    return [*reversed(typed), *changes[half:]]
 
 
 def kind_of(before: str, after: str) -> str:

@@ -16,6 +16,7 @@ from agent.core.errors import HikaeError
 from agent.rpc import connections
 from agent.rpc.tls import Identities, presented
 from agent.rpc.wire.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from agent.status.text import shown
 
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 #: Longer than any name of a dataset with its role.
@@ -24,10 +25,11 @@ _LONGEST = 256
 
 @dataclass(frozen=True, slots=True)
 class HealthLimits:
-    """``calls``: at once, all of them together. Seconds: ``asks_within`` until a request must be there, ``looks`` between
-    two looks of a watch, ``recheck`` after which its certificate is looked at again."""
+    """``calls``: at once, all of them together; ``each``: of one certificate's name. Seconds: ``asks_within`` until a request
+    must be there, ``looks`` between two looks of a watch, ``recheck`` after which its certificate is looked at again."""
 
     calls: int = 32
+    each: int = 16
     asks_within: float = 5.0
     looks: float = 0.25
     recheck: float = 5.0
@@ -37,6 +39,7 @@ class HealthLimits:
 class _Caller:
     context: grpc.ServicerContext
     certificate: bytes
+    name: str
     began: float
     came_from: tuple[str, int]
     asked: bool = False
@@ -109,31 +112,40 @@ class HealthDoor:
                     yield _response(served)
                 if self._clock.monotonic() - checked >= self._limits.recheck:
                     checked = self._clock.monotonic()
-                    self._require_good(caller)
+                    self._require_good(context, caller.certificate)
                 caller.left.wait(self._limits.looks)
 
     @contextmanager
     def _let_in(self, context: grpc.ServicerContext) -> Iterator[_Caller]:
         began, came_from = self._clock.monotonic(), connections.peer_of(context.peer())
-        caller = _Caller(context, presented(context), began, came_from)
-        self._require_good(caller)
+        certificate = presented(context)
+        caller = _Caller(context, certificate, self._require_good(context, certificate), began, came_from)
         with self._lock:
-            full = len(self._callers) >= self._limits.calls
+            full = self._full_for(caller.name)
             if not full:
                 self._callers.add(caller)
         if full:
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._limits.calls} calls ask for health already")
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, full)
         try:
             yield caller
         finally:
             with self._lock:
                 self._callers.discard(caller)
 
-    def _require_good(self, caller: _Caller) -> None:
+    def _full_for(self, name: str) -> str:
+        """Why no more are let in of this name, "" where they are: one that hangs on takes no seat of the others."""
+        if sum(one.name == name for one in self._callers) >= self._limits.each:
+            return f"{self._limits.each} calls of {shown(name)} ask for health already"
+        if len(self._callers) >= self._limits.calls:
+            return f"{self._limits.calls} calls ask for health already"
+        return ""
+
+    def _require_good(self, context: grpc.ServicerContext, certificate: bytes) -> str:
+        """Whose it is. Ends the call where it is good no more."""
         try:
-            self._identities.client_name(caller.certificate)
+            return self._identities.client_name(certificate)
         except HikaeError as error:
-            caller.context.abort(grpc.StatusCode.UNAUTHENTICATED, error.sentence)
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, error.sentence)
 
 
 def _service(caller: _Caller, requests: Iterator[bytes]) -> str:

@@ -45,8 +45,9 @@ class PeersDesk:
         self._tell = tell
         self._clock = clock
         self._lock = threading.Lock()
-        #: When (monotonic) a peer last asked for what may not be asked often, by operation and dataset.
-        self._last: dict[tuple[str, str], float] = {}
+        #: When (monotonic) a peer last asked for what may not be asked often, by peer, operation and dataset: what one asks for
+        #: all the time is no reason to refuse another.
+        self._last: dict[tuple[str, str, str], float] = {}
 
     def answer(self, peer: str, asked: Forwarded, told: Told) -> object:
         """See ``ForwardedDesk``."""
@@ -57,7 +58,7 @@ class PeersDesk:
             raise _only_there(asked)
         # A question is no request: who asks first what would be done may have it done at once.
         every = operation.afar.every if operation.changes(request) else 0.0
-        with self._seldom(operation, asked.dataset, every):
+        with self._seldom(operation, asked.dataset, peer, every):
             event = event_of(f"{shown(asked.typist)} on {peer}", request)
             if event is not None:
                 self._tell(event)
@@ -80,20 +81,20 @@ class PeersDesk:
             raise NotFound("find the dataset", shown(name), reason, "see hikae config show on both nodes")
 
     @contextmanager
-    def _seldom(self, operation: Operation, dataset: str, every: float) -> Iterator[None]:
-        """Raises ``TryAgain`` where it was done for a peer within ``every`` seconds. What was typed wrong did nothing, so that it
-        may be typed anew at once."""
+    def _seldom(self, operation: Operation, dataset: str, peer: str, every: float) -> Iterator[None]:
+        """Raises ``TryAgain`` where it was done for this peer within ``every`` seconds. What was typed wrong did nothing, so that
+        it may be typed anew at once."""
         if not every:
             yield
             return
-        key, now = (operation.name, dataset), self._clock.monotonic()
+        key, now = (peer, operation.name, dataset), self._clock.monotonic()
         with self._lock:
             last = self._last.get(key)
             left = every - (now - last) if last is not None else 0.0
             if left <= 0:
                 self._last[key] = now
         if left > 0:
-            reason = f"from other nodes it is taken once in {every:.0f} s"
+            reason = f"from {peer} it is taken once in {every:.0f} s"
             remedy = f"type it again in {math.ceil(left)} s, or on the node that does it: hikae {operation.command} {dataset}"
             raise TryAgain(operation.command, dataset, reason, remedy)
         try:
@@ -102,7 +103,7 @@ class PeersDesk:
             self._forget(key, last, now)
             raise
 
-    def _forget(self, key: tuple[str, str], last: float | None, now: float) -> None:
+    def _forget(self, key: tuple[str, str, str], last: float | None, now: float) -> None:
         with self._lock:
             if self._last.get(key) != now:
                 return

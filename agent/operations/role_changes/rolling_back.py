@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from agent.roles.rollback.steps import WantedRollback
 
 _STEP = 0.5
+#: Characters of a note that are kept.
+_NOTE = 1024
 _OPERATION = "rollback"
 
 
@@ -62,10 +64,13 @@ def _does(request: RollbackRequest) -> bool:
     typed="generations take",
 )
 def _before(call: DatasetCall, request: GenerationsBeforeRequest) -> Json:
-    from agent.generations.taking import WantedGeneration
+    from agent.generations.taking import WantedGeneration, require_few
     from agent.store.catalog.generation import Cause
 
-    one = call.member.standby().taker.keep_newest(WantedGeneration(Cause.BEFORE, note=shown(request.note)))
+    side = call.member.standby()
+    with side.reader() as reader:
+        require_few(reader, call.dataset, call.peer)
+    one = side.taker.keep_newest(WantedGeneration(Cause.BEFORE, note=shown(request.note[:_NOTE])))
     return {"generation": one.name}
 
 

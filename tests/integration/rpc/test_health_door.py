@@ -82,16 +82,18 @@ def test_watch_tells_each_change() -> None:
 
 
 def test_calls_are_bounded_and_peers_are_served_beside_them() -> None:
-    """Who opens calls without end is refused; replication goes on."""
+    """Who opens calls without end is refused; replication goes on, and whoever else asks is answered."""
     with pair() as both:
         both.begin()
         with _channel(both, both.alpha) as channel:
             call: _Watch = channel.unary_stream(WATCH, response_deserializer=HealthCheckResponse.FromString)
-            standing = [call(b"", timeout=60) for _ in range(32)]
+            standing = [call(b"", timeout=60) for _ in range(16)]
             assert {SERVING} == {next(one).status for one in standing}
             with pytest.raises(grpc.RpcError) as raised:
                 next(call(b"", timeout=60))
             assert grpc.StatusCode.RESOURCE_EXHAUSTED == raised.value.code()
+            with _channel(both, both.alpha, "another") as another:
+                assert _let_in(another)
             (both.source / "beside").write_bytes(b"x")
             both.settle()
             both.mirror()

@@ -49,6 +49,19 @@ def test_the_newest_of_each_unit_stays_and_why() -> None:
     ] == why(generations, Keep(last=1, hourly=2, daily=2, weekly=2), RetentionMoment(NOW, UTC))
 
 
+def test_what_was_asked_for_does_not_push_out_what_the_schedule_took() -> None:
+    """Whoever has the primary's credentials may ask for one each minute; among themselves those asked for come and go."""
+    asked = [replace(a_generation(NOW - number, number), cause=Cause.DEMAND) for number in (4, 3, 2)]
+    generations = [a_generation(NOW - 2 * DAY, 9), a_generation(NOW - DAY, 8), *asked]
+    assert [
+        "last 2 of 2 by schedule",
+        "last 1 of 2 by schedule; daily 1 of 1 by schedule",
+        "no rule keeps it",
+        "last 2 of 2",
+        "last 1 of 2; daily 1 of 1",
+    ] == why(generations, Keep(last=2, daily=1), RetentionMoment(NOW, UTC))
+
+
 def test_what_holds_a_generation_whatever_others_there_are() -> None:
     """A pin, a promise, a reader, a label, and that it was kept before something was overwritten."""
     at = RetentionMoment(NOW, UTC, read=(CommitNumber(4),))

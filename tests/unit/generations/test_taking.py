@@ -11,7 +11,14 @@ import pytest
 from agent.core.commit import Changes, Quiesced
 from agent.core.errors import Refused
 from agent.core.ids import NOTHING, ROOT, CommitNumber
-from agent.generations.taking import SourceAnswer, TakenAt, WantedGeneration, generation_of, require_new_label
+from agent.generations.taking import (
+    SourceAnswer,
+    TakenAt,
+    WantedGeneration,
+    generation_of,
+    require_few,
+    require_new_label,
+)
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Cause
 from fakes.store_fakes import begun, dir_row, header, number
@@ -82,3 +89,12 @@ def test_before_anything_whole_has_come_it_is_refused(tmpfs_dir: Path) -> None:
     """With what goes on."""
     with Catalog.open(str(tmpfs_dir / "empty.db")) as empty, pytest.raises(Refused, match="nothing whole has come yet"):
         generation_of(empty, "web", WANTED, SourceAnswer(CommitNumber(NOTHING)), AT)
+
+
+def test_of_many_another_node_may_ask_for_no_more(catalog: Catalog) -> None:
+    """What each costs is paid here; who types it here knows that."""
+    catalog.keep_generations([generation_of(catalog, "web", WANTED, SourceAnswer(NOTHING), AT)])
+    require_few(catalog, "web", "", 1)
+    require_few(catalog, "web", "alpha", 2)
+    with pytest.raises(Refused, match="alpha may ask for no more"):
+        require_few(catalog, "web", "alpha", 1)

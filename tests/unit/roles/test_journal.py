@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,19 @@ def test_it_does_not_grow_for_ever(tmp_path: Path) -> None:
         journal.observe("standby", epoch, never, epoch)
     epochs = [one.epoch for one in journal.changes()]
     assert (True, list(range(epochs[0], 200))) == ((tmp_path / ROLES).stat().st_size <= 4_000, epochs)
+
+
+def test_what_was_typed_outlives_what_happened_by_itself(tmp_path: Path) -> None:
+    """A node that has this one meet one epoch after the other pushes out none of it; texts have an end."""
+    journal = RoleJournal(tmp_path / ROLES, 20_000)
+    long = replace(PROMOTED, time=6, reason="x" * 60_000)
+    for one in (PROMOTED, long):
+        journal.add(one)
+    for epoch in range(300):
+        journal.observe("standby", epoch, never, epoch)
+    kept = RoleJournal(tmp_path / ROLES).changes()
+    assert ([PROMOTED, replace(long, reason="x" * 1024)], 299) == (kept[:2], kept[-1].epoch)
+    assert (tmp_path / ROLES).stat().st_size <= 20_000
 
 
 def test_a_full_disk_stops_no_change(tmp_path: Path) -> None:
