@@ -42,6 +42,7 @@ from agent.store.sqlite import keep_temporary_in
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.receiving.one_call import Seats
 from agent.stream.receiving.receiver import Receiver
+from agent.watch.blocks.choose import leftovers_removed
 from agent.watch.fanotify import FanotifyGroups
 from agent.web.serving import service_served
 
@@ -119,6 +120,7 @@ class Node:
             stack.callback(self._door.stop)
             self._server.start()
             stack.callback(self._server.stop)
+            self._remove_traces_left()
             self.publisher.start()
             stack.callback(self.publisher.stop)
             stack.callback(self.members.close)
@@ -250,6 +252,12 @@ class Node:
             return  # without that directory nothing starts, which is told next
         if thawed is not None:
             _log.warning("an agent was killed while a filesystem stood still", thawed=thawed)
+
+    def _remove_traces_left(self) -> None:
+        """The kernel goes on noting for a dataset that is configured no more."""
+        devices = [one.name for one in self._settings.datasets if one.is_device]
+        for name in leftovers_removed(Path(self._settings.node.state_dir), devices):
+            _log.info("a trace instance was left by an earlier agent", removed=name)
 
     def _prepare_directories(self) -> None:
         state = Path(self._settings.node.state_dir)

@@ -9,9 +9,10 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from agent.config.nesting import mounts
 from agent.watch.blocks.image_file import ImageFileTracker
 from agent.watch.blocks.ports import BlockTracker
-from agent.watch.blocks.tracefs import removed, tracefs_place
+from agent.watch.blocks.tracefs import removed
 from agent.watch.blocks.tracker import TracepointTracker
 
 
@@ -34,17 +35,24 @@ def instance_name(state: Path, dataset: str) -> str:
 def leftovers_removed(state: Path, datasets: Collection[str]) -> list[str]:
     """Remove the trace instances of this agent's earlier lives that none of these datasets uses; their names.
 
-    To be called once at the agent's start. Where there is no tracefs, there is nothing."""
+    To be called once at the agent's start. Where no tracefs is mounted, there is nothing, and it is not mounted for this."""
     keep = {instance_name(state, one) for one in datasets}
     gone: list[str] = []
-    with suppress(OSError):
-        instances = tracefs_place() / "instances"
-        for name in sorted(os.listdir(instances)):
+    for tracefs in (point for point, kind in mounts() if kind == "tracefs"):
+        instances = Path(tracefs) / "instances"
+        for name in _listed(instances):
             if name.startswith(_prefix(state)) and name not in keep:
                 with suppress(OSError):
                     removed(instances / name)
                     gone.append(name)
     return gone
+
+
+def _listed(directory: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
 
 
 def _prefix(state: Path) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from agent.watch.blocks.choose import instance_name, leftovers_removed, tracker_of
 from agent.watch.blocks.tracefs import tracefs_place
+from fakes.agents import pair
+from fakes.eventually import eventually
 from fakes.loop_device import sparse
 from fakes.written_disk import loop_of, needs_tracepoints
 
@@ -48,3 +50,15 @@ def test_two_agents_follow_one_disk(tmpfs_dir: Path) -> None:
         assert [None, None] == [one.audit() for one in trackers]
         for one in trackers:
             one.stop()
+
+
+@needs_tracepoints
+def test_an_agent_removes_what_it_left(tmpfs_dir: Path) -> None:
+    """A dataset that is configured no more: its instance is gone once the agent is up."""
+    with pair() as both:
+        state = both.alpha.state
+        state.mkdir(exist_ok=True)
+        left = tracefs_place() / "instances" / instance_name(state, "gone")
+        left.mkdir()
+        both.alpha.start()
+        eventually(lambda: not left.exists())
