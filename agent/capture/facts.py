@@ -38,7 +38,8 @@ class PumpFacts:
     ``last_reconcile``: UTC ns of the end of the last whole walk; ``doubt``: commits are not consistent for now; ``reading``:
     (done, total) bytes of the large file in hand; ``fuzzy``: files taken as read since the start; ``hints``: how many wait;
     ``put_off``: for how long a change has waited, since its file was read of late or for the link, in seconds; ``waits``: bytes
-    of new files that no commit has yet, and ``ahead`` those of the one in hand that were read."""
+    of new files that no commit has yet, and ``ahead`` those of the one in hand that were read. Of a device: ``untracked``:
+    nothing tells what changes; ``behind``: it is written faster than ``rpo`` and ``freeze`` allow for."""
 
     phase: CapturePhase
     hold: Hold | None
@@ -55,3 +56,5 @@ class PumpFacts:
     waits: int
     ahead: int
     commits: int
+    untracked: bool = False
+    behind: bool = False

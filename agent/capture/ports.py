@@ -84,10 +84,12 @@ class Batch(Protocol):
     changed: int
     fuzzy: int
     since: float | None
-    ahead: list[tuple[int, ObjectId]]
     chunks: dict[bytes, tuple[int, bytes]]
     patches: dict[bytes, Runs]
     pieces: dict[bytes, bytes]
+
+    @property
+    def ahead(self) -> Sequence[tuple[int, ObjectId]]: ...
 
     @property
     def rows(self) -> int:

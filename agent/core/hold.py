@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from agent.core.problem_codes import (
+    DEVICE_SHRUNK,
     FENCED,
     MASS_DELETION,
     MASS_REWRITING,
@@ -18,7 +19,7 @@ from agent.core.problem_codes import (
 )
 
 #: What `hikae accept` ends; any other hold ends with its cause.
-ACCEPTED = frozenset({SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING, ROOT_REPLACED, REWOUND, FENCED})
+ACCEPTED = frozenset({SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING, ROOT_REPLACED, DEVICE_SHRUNK, REWOUND, FENCED})
 #: What `hikae resync` ends.
 REPLACED = frozenset({STANDBY_GONE, STANDBY_REPLACED, STANDBY_FOREIGN})
 

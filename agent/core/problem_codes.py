@@ -249,6 +249,41 @@ ROOT_REPLACED = _code(
     "Another directory or filesystem stands where the source was, so capture is held.",
     "bring the old one back, or, if this one is right: `hikae accept DATASET`",
 )
+DEVICE_GONE = _code(
+    "device-gone",
+    Where.PRIMARY,
+    _ERROR,
+    "The source's device or image file is not there, or cannot be opened, so capture is held.",
+    "attach it; capture goes on by itself",
+)
+DEVICE_SHRUNK = _code(
+    "device-shrunk",
+    Where.PRIMARY,
+    _ERROR,
+    "The source's device is smaller than it was, or another one stands at its path, so capture is held.",
+    "bring the old one back, or, if this one is right: `hikae accept DATASET`",
+)
+UNTRACKED = _code(
+    "untracked",
+    Where.PRIMARY,
+    _WARNING,
+    "What changes on a device is not told by the kernel: it is found by reading all of it, so much more may be lost.",
+    "the problem says what is missing; `hikae reconcile DATASET` reads all of it now",
+)
+NOT_STILL = _code(
+    "not-still",
+    Where.PRIMARY,
+    _WARNING,
+    "A device could not be made to stand still, so its newest commit is of no one moment and can not be promoted.",
+    "do what the problem says; it is tried again at the next commit",
+)
+DEVICE_BUSY = _code(
+    "device-busy",
+    Where.PRIMARY,
+    _WARNING,
+    "A device is written faster than it can be read within its freeze: it is committed less often, or stands still for longer.",
+    "allow more in `[dataset.device]` (`rpo`, `freeze`), or write less",
+)
 CAPTURE_FAILED = _code(
     "capture-failed",
     Where.PRIMARY,

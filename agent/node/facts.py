@@ -245,12 +245,11 @@ def _walk(pump: PumpFacts) -> SyncFacts | None:
 
 
 def _watch(side: Primary, pump: PumpFacts) -> WatchFacts | None:
-    watcher = side.watch.watcher
-    if watcher is None:
+    watch = side.watch.in_force
+    if watch is None:
         return None
-    return WatchFacts(
-        watcher.kind, watcher.why, pump.by_event, pump.by_reconcile, watcher.overflows, pump.last_reconcile
-    )
+    counted = pump.by_event, pump.by_reconcile, watch.overflows, pump.last_reconcile
+    return WatchFacts(watch.kind, watch.why, *counted)
 
 
 def _beside(own: SyncFacts | None, primary: PeerFacts) -> SyncFacts | None:

@@ -5,22 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
 
-from agent.apply.ports import nothing_left_out
+from agent.apply.ports import LeftOut
 from agent.capture.committer import WAITS
-from agent.capture.exclude import Rules
 from agent.capture.facts import PumpFacts
-from agent.capture.files.hard_links import Linked
-from agent.capture.files.read_back import TreeSource
 from agent.capture.ports import CaptureContext
-from agent.capture.pump import Pump, PumpCalls
-from agent.capture.tree.session import TreeSessions
-from agent.config.own_places import left_out_by_rule
 from agent.config.values import Dataset, Limits
 from agent.core.commit import Commit
 from agent.core.errors import HikaeError
@@ -29,6 +22,7 @@ from agent.core.problem_codes import NOT_STANDBY, REJOIN_NO_ROOM
 from agent.fs.reserve import Reserve
 from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
+from agent.node.kinds.primary_kind import OwnerCalls, PrimaryParts, primary_parts
 from agent.node.measured.measured_feed import MeasuredFeed
 from agent.node.meeting import SAME, not_standby
 from agent.node.reigning.announced import WaitingForPeer
@@ -37,11 +31,9 @@ from agent.node.reigning.confirmation_notice import ConfirmationNotice
 from agent.node.reigning.offline import Offline
 from agent.node.reigning.outgoing import Outgoing
 from agent.node.reigning.own_history import OwnHistory
-from agent.node.reigning.primary_source import PrimarySource
 from agent.node.reigning.quiescer import QuiescedSource, Quiescer
 from agent.node.reigning.reign import Reign
 from agent.node.reigning.replica import Replica
-from agent.node.reigning.root_watch import RootWatch
 from agent.node.reigning.way_back import way_back_in
 from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment
@@ -58,8 +50,6 @@ from agent.stream.footing import LineageBroken, fences
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.sending.feed import Feed
 from agent.stream.sending.forecast import Meter
-from agent.watch.hint import Passing
-from agent.watch.settle import Settle
 
 #: Seconds between two looks at the room for a vault.
 ROOM_EVERY = 60.0
@@ -120,12 +110,10 @@ class Primary:
         self.replicas = {name: self._replica(name) for name in context.assigned.standbys}
         self.feed = Feed(stands_still=lambda peer: self.replicas[peer].pace.stands_still)
         self.going = way_back_in(home, dataset, context, (catalog, local))
-        #: Files with further names: what the watcher asks about changes outside the root.
-        linked = Linked()
         #: What it received while it was a standby; None where it never was one.
         self.past = self._own_history()
-        self.pump = self._made_pump(linked)
-        self.watch = RootWatch(dataset.path, dataset.watch, around.groups, linked.holds, hint=self.pump.hint)
+        parts = self._parts = self._made_parts()
+        self.pump, self.watch = parts.pump, parts.watch
         #: Lets the source stand still for a generation, or a command (``generations.quiescing``).
         source = self._quiesced()
         self.quiescing = Quiescer(source, home, around.clock)
@@ -139,7 +127,7 @@ class Primary:
             self.replicas,
             barriers=self.barriers,
             feed=self.feed,
-            make_source=self._source,
+            make_source=parts.make_source,
             catalog=self._catalog,
             waiting=self._waiting,
         )
@@ -154,10 +142,11 @@ class Primary:
             lambda: self.dataset,
             around.node,
             lambda: self.reign.epoch.number,
-            lambda: self.watch.watcher.kind if self.watch.watcher is not None else None,
             self.pump,
             around.freezing,
             self.start_withheld,
+            why_not=self._parts.why_not_still,
+            always=self._parts.always_still,
         )
 
     def _own_history(self) -> OwnHistory | None:
@@ -175,28 +164,21 @@ class Primary:
         """Looked up at each use, since they may change."""
         return self.dataset.limits
 
-    def _made_pump(self, linked: Linked) -> Pump:
-        dataset, around = self.dataset, self._context.around
+    def _made_parts(self) -> PrimaryParts:
+        around = self._context.around
         capture = CaptureContext(
-            dataset.name, self._catalog, self._local, self._vault, self._context.board, around.clock
+            self.dataset.name, self._catalog, self._local, self._vault, self._context.board, around.clock
         )
-        rules = Rules(dataset.exclude, dataset.include, left_out_by_rule(dataset, around.settings))
         received = [replica.received for replica in self.replicas.values()]
         applied = [replica.applied for replica in self.replicas.values()]
-        return Pump(
-            capture,
-            Settle(),
-            TreeSessions(capture, dataset.path, rules, linked),
-            MeasuredFeed(self.feed, (*received, *applied), around.moved),
-            PumpCalls(
-                self._set_barrier, self._pump_failed, self._horizons, self._room.require, partial(self._go_back, rules)
-            ),
-        )
+        outlet = MeasuredFeed(self.feed, (*received, *applied), around.moved)
+        calls = OwnerCalls(lambda: self.dataset, self._pump_failed, self._horizons, self._room.require, self._go_back)
+        return primary_parts(self._context, capture, outlet, calls)
 
-    def _go_back(self, rules: Rules, stopping: threading.Event) -> None:
+    def _go_back(self, left_out: LeftOut, stopping: threading.Event) -> None:
         """By the pump's thread, before it looks at anything."""
         if self.going is not None:
-            self.going.run(rules.excluded if rules else nothing_left_out, stopping)
+            self.going.run(left_out, stopping)
 
     def unconfirmed_by(self) -> tuple[str, ...]:
         """The peers that are still to say that nobody reigns after this node; while there are any it must not serve."""
@@ -357,9 +339,6 @@ class Primary:
 
     # --- what the pump asks
 
-    def _set_barrier(self) -> Passing:
-        return self.watch.set_barrier()
-
     def _horizons(self) -> Horizons:
         """Rows are kept back to the oldest peer's commit, but no longer than ``history``; commits for all of ``history``. A peer
         that was away for longer is brought up from nothing; chunks that it has do not travel again. Called by the pump's thread,
@@ -382,10 +361,6 @@ class Primary:
             )
 
     # --- what calls ask
-
-    def _source(self) -> PrimarySource:
-        tree = TreeSource(self.dataset.path, self._catalog.reader(), self._vault)
-        return PrimarySource(tree, self._catalog, self._local, self.pump, vault=self._vault)
 
     def _newest_number(self) -> CommitNumber:
         newest = self.newest()

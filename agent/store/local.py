@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, TypeAlias
 
@@ -56,6 +56,8 @@ _GET_VALUE = "select data from value where key = ?"
 _PUT_VALUE = "insert or replace into value values (?, ?)"
 #: They are believed no more (ctime 0 equals no stat), and the object is still known by its handle.
 _DOUBT = "update or fail object set ctime = 0, clean = 0"
+_PRINTS = "select number, print from chunk where number between ? and ?"
+_PUT_PRINT = Insert("insert or replace into chunk values", "(?, ?)")
 _MARK, _SETTLED, _SYNCED = "mark", "settled", "synced"
 #: What one transaction takes: so many rows, and what is written within so many seconds.
 _ROWS, _SECONDS = 1000, 1.0
@@ -198,6 +200,15 @@ class Local:
 
         if rows or ids or mark is not None:
             self._write(change, len(rows) + len(ids))
+
+    def prints(self, first: int, last: int) -> dict[int, bytes]:
+        """What is known of a device's chunks with these numbers; see ``chunking.device_prints``."""
+        return dict(self._all(_PRINTS, (first, last)))
+
+    def put_prints(self, prints: Sequence[tuple[int, bytes]]) -> None:
+        """Keep what was seen of a device's chunks. A power cut or a kill may take it back: each says by itself what it is of."""
+        if prints:
+            self._write(lambda connection: _PUT_PRINT.run(connection, prints), len(prints))
 
     def unkept(self) -> dict[int, tuple[int, list[ObjectId]]]:
         """What a standby's filesystem did not keep: by bits, how many objects have them, and the first of these."""

@@ -23,6 +23,7 @@ from agent.core.clock import Clock, SystemClock
 from agent.core.commit import Changes, Commit
 from agent.core.digest import digest_of
 from agent.core.ids import ROOT, Epoch, ObjectId
+from agent.core.patch import Runs
 from agent.core.problem import ProblemBoard
 from agent.core.row_checks import check_row
 from agent.core.rows import ChunkRow, NameRow, ObjectRow, decode_object, is_object, key_of, object_key
@@ -70,6 +71,7 @@ class RecordingOutlet:
         self.link: Room | None = None
         self.since: list[float] = []
         self.on_content: Callable[[], None] = lambda: None
+        self.on_runs: Callable[[Runs], None] = lambda _: None
 
     def has_room(self, timeout: float) -> bool:
         return self.has.wait(timeout)
@@ -114,6 +116,8 @@ class RecordingOutlet:
             assert not (chunk.fresh and self.strict and chunk.name in self.chunks)
             (self.fresh if chunk.fresh else self.asked).append(chunk.name)
             self.chunks[chunk.name] = chunk.data
+            if chunk.runs:
+                self.on_runs(chunk.runs)
 
     def forget_traffic(self) -> None:
         """Count from here."""

@@ -14,6 +14,7 @@ from agent.capture.outlet import ReadChunk
 from agent.core.clock import SystemClock
 from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, ObjectId
+from agent.node.kinds.primary_kind import TreeLooks
 from agent.node.reigning.primary_source import PrimarySource
 from agent.store.spool import Spool
 from agent.stream.messages import Hello
@@ -74,7 +75,7 @@ def spoken(made: Station, base: Path, feed: Feed, looked: Callable[[], None]) ->
 
     def source() -> PrimarySource:
         tree = TreeSource(str(made.root), SlowReader(made.catalog.reader(), looked))
-        return PrimarySource(tree, made.catalog, made.local, made.pump, vault=None)
+        return PrimarySource(tree, TreeLooks(made.local, made.pump), made.catalog, vault=None)
 
     spool = partial(Spool.open, str(base))
     context = SendingContext(source, spool, feed, SystemClock(), None)

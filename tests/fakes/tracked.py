@@ -26,6 +26,8 @@ class FakeTracker:
         self._map = DirtyMap()
         self._reconcile: str | None = "the agent was started"
         self._wake: Callable[[], None] = _sleeps
+        #: Called after each take.
+        self.on_take: Callable[[], None] = _sleeps
 
     def wrote(self, offset: int, length: int) -> None:
         """Bytes were written."""
@@ -49,6 +51,7 @@ class FakeTracker:
         with self._lock:
             taken = Dirtied(self._map.take(self.size), self._reconcile)
             self._reconcile = None
+        self.on_take()
         return taken
 
     def restore(self, dirtied: Dirtied) -> None:

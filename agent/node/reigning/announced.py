@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from agent.capture.pump import Pump
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.rows import key_is_object, object_id_of_key, parent_and_name_of_key
 from agent.fs.confined import open_root
+from agent.node.reigning.captures import Captures
 from agent.node.reigning.replica import Replica
 from agent.store.catalog.reader import CatalogReader
 from agent.stream.messages import PATHS_BYTES, PATHS_MAX, Announce
@@ -34,7 +34,7 @@ class WaitingForPeer:
     """``stream.sending.talk.announcing.Waiting`` of one standby. ``reader``: of the catalog, for one look."""
 
     replica: Replica
-    pump: Pump
+    pump: Captures
     newest: Callable[[], Commit | None]
     reader: Callable[[], CatalogReader]
     path: str
@@ -68,7 +68,7 @@ class WaitingForPeer:
         return newest.number if newest is not None else NOTHING
 
     def _paths(
-        self, hinted: list[tuple[bytes, float]], number: CommitNumber, lag: float | None
+        self, hinted: Sequence[tuple[bytes, float]], number: CommitNumber, lag: float | None
     ) -> Iterator[tuple[bytes, int]]:
         """Each with its size, as it stands now."""
         unread = self.pump.unread(PATHS_MAX)

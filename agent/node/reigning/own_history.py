@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from agent.capture.pump import Pump
 from agent.config.values import Dataset
 from agent.core.clock import Clock
 from agent.core.kept import HistoryFacts
@@ -22,6 +21,7 @@ from agent.core.problem_codes import HISTORY_STOPPED
 from agent.generations.local_time import time_text
 from agent.generations.moments import Moment
 from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
+from agent.node.reigning.captures import Captures
 from agent.roles.received import received_until, require_received
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiring.expiry import Horizons
@@ -36,7 +36,7 @@ ResultT = TypeVar("ResultT")
 class PumpErrands:
     """What other threads want done with the catalog's writing side: the pump does it, between two commits."""
 
-    def __init__(self, pump: Callable[[], Pump]) -> None:
+    def __init__(self, pump: Callable[[], Captures]) -> None:
         self._pump = pump
 
     def run(self, _operation: str, action: Callable[[Catalog], ResultT]) -> ResultT:
@@ -52,7 +52,7 @@ class OwnHistory:
         dataset: Callable[[], Dataset],
         node: str,
         stores: tuple[Catalog, Vault],
-        pump: Callable[[], Pump],
+        pump: Callable[[], Captures],
         clock: Clock,
     ) -> None:
         self._catalog, self.vault = stores

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.capture.pump import Pump
 from agent.core.errors import CalledOff, TryAgain
 from agent.generations.quiescing import StoodStill
+from agent.node.reigning.captures import Captures
 
 _STEP = 0.5
 
@@ -14,7 +14,7 @@ _STEP = 0.5
 class PlainBarrier:
     """Satisfies ``Quiescing``: today's barrier through capture, and nothing stands still."""
 
-    def __init__(self, pump: Pump) -> None:
+    def __init__(self, pump: Captures) -> None:
         self._pump = pump
 
     def reach(self, quiesce: bool, still_wanted: Callable[[], None]) -> StoodStill:

@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
-from agent.capture.files.read_back import TreeSource
 from agent.capture.outlet import Lack
-from agent.capture.pump import Pump
 from agent.core.chunks import ChunkRef
 from agent.core.commit import Commit
 from agent.core.digest import Digest
 from agent.core.ids import CommitNumber, Epoch, ObjectId
 from agent.store.catalog.catalog import Catalog
-from agent.store.local import Local
 from agent.store.pieces import KeptPieces, VaultChunks
 from agent.stream.locator import CommitMark, is_known
 from agent.stream.sending.source import PendingMark
-from agent.watch.hint import Hint, Look
+
+
+class ReadsAgain(Protocol):
+    """Reads chunks from where they stood. For one thread."""
+
+    def read(self, refs: Sequence[ChunkRef]) -> list[bytes | Lack]:
+        """For each reference its bytes, or why they are not to be had."""
+        ...
+
+    def rest(self) -> None:
+        """Nothing is asked for now."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open; safe to call twice."""
+        ...
+
+
+class LooksAgain(Protocol):
+    """Asks capture about objects, each with the path that it has, if any. Any thread."""
+
+    def cannot_read(self, id: ObjectId, path: bytes | None) -> bool:
+        """Whether it could not be read when it was looked at last."""
+        ...
+
+    def look(self, objects: Sequence[tuple[ObjectId, bytes | None]]) -> PendingMark:
+        """Have them captured again."""
+        ...
 
 
 class PrimarySource:
-    """A ``stream.sending.source.Source``: one for each call, for its thread. It takes ``tree`` over."""
+    """A ``stream.sending.source.Source``: one for each call, for its thread. It takes ``content`` over."""
 
     def __init__(
-        self, tree: TreeSource, catalog: Catalog, local: Local, pump: Pump, *, vault: VaultChunks | None
+        self, content: ReadsAgain, capture: LooksAgain, catalog: Catalog, *, vault: VaultChunks | None
     ) -> None:
-        self._local = local
-        self._pump = pump
         self._reader = catalog.reader()
         self._pieces = KeptPieces(self._reader, vault)
-        self._tree = tree
+        self._content = content
+        self._capture = capture
 
     def newest(self) -> Commit | None:
         """See ``Source``."""
@@ -69,11 +93,11 @@ class PrimarySource:
 
     def object(self, id: ObjectId) -> bytes | None:
         """See ``Source``."""
-        return self._reader.object(id)
+        return self._reader.holder(id)
 
     def read(self, refs: Sequence[ChunkRef]) -> list[bytes | Lack]:
         """See ``Source``."""
-        found = self._tree.read(refs)
+        found = self._content.read(refs)
         if Lack.CHANGED in found:
             self._ask_capture(refs, found)
         return found
@@ -82,22 +106,14 @@ class PrimarySource:
         """What has changed and capture cannot read (the bad sector may be another) is brought by no later commit either."""
         objects = {ref.object for ref, data in zip(refs, found, strict=True) if data is Lack.CHANGED}
         paths = ((id, self._reader.path_of(id)) for id in objects)
-        unreadable = {id for id, path in paths if path is not None and self._pump.cannot_read(path)}
+        unreadable = {id for id, path in paths if self._capture.cannot_read(id, path)}
         for at, ref in enumerate(refs if unreadable else ()):
             if found[at] is Lack.CHANGED and ref.object in unreadable:
                 found[at] = Lack.UNREADABLE
 
     def force(self, objects: Sequence[ObjectId]) -> PendingMark:
         """See ``Source``: a hint always reads."""
-        hints = []
-        for id in objects:
-            fact = self._local.get(id)
-            path = self._reader.path_of(id)
-            if fact is not None:
-                hints.append(Hint(b"", Look.ENTRY, fact.handle))
-            if path:
-                hints.append(Hint(path, Look.ENTRY))
-        return self._pump.look(hints)
+        return self._capture.look([(id, self._reader.path_of(id)) for id in objects])
 
     def path_of(self, id: ObjectId) -> bytes | None:
         """See ``Source``."""
@@ -105,9 +121,9 @@ class PrimarySource:
 
     def rest(self) -> None:
         """See ``Source``."""
-        self._tree.rest()
+        self._content.rest()
 
     def close(self) -> None:
         """See ``Source``."""
-        self._tree.close()
+        self._content.close()
         self._reader.close()

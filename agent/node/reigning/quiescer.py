@@ -6,8 +6,9 @@
     hook     before_freeze, a barrier, after_thaw: the application made itself ready
     freeze   before_freeze, the filesystem stands still (``capture.access.standstill``), after_thaw
 
-Where it cannot be had, the generation is one of whole files, and says why. ``after_thaw`` runs whatever came before it, also
-when the agent ended in the middle.
+A device stands still for each of its commits: there only the hooks make a difference. Where a moment cannot be had, the
+generation is one of whole files, and says why. ``after_thaw`` runs whatever came before it, also when the agent ended in the
+middle.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.capture.pump import Pump
 from agent.config.values import Dataset, Hook
 from agent.core.clock import Clock
 from agent.core.commit import Provenance, Quiesced
@@ -26,12 +26,12 @@ from agent.core.errors import CalledOff, HikaeError, NotPermitted, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.fs.thaw_guard import Freezing
 from agent.generations.quiescing import StoodStill
+from agent.node.reigning.captures import Captures
 from agent.node.reigning.hooked_steps import HookedSteps
 from agent.node.reigning.plain_barrier import PlainBarrier
 from agent.steps.hooks import HookPlace, HookResult, HookRunner
 from agent.steps.record import StepsRecord
 from agent.steps.runner import Step, StepOutcome, not_left_open
-from agent.watch.fanotify import FanotifyWatcher
 
 RECORD = "quiesce.json"
 _STEP = 0.5
@@ -40,17 +40,19 @@ _FOR_NOTHING = Quiesced.FILE
 
 @dataclass(frozen=True, slots=True)
 class QuiescedSource:
-    """What stands still: ``dataset`` as it is configured now, ``epoch`` and ``watched_by`` (the watcher's kind) now, what
-    captures it and what freezes its filesystem; ``withheld``: why the application must not be begun now, "" where it may.
-    ``patience``: seconds for it to come to a moment."""
+    """What stands still: ``dataset`` as it is configured now, ``epoch`` now, what captures it and what freezes its filesystem;
+    ``withheld``: why the application must not be begun now, "" where it may. ``why_not``: why no moment can be captured, None
+    where one can; ``always``: each commit is of a moment that stood still, whatever is configured. ``patience``: seconds for it
+    to come to a moment."""
 
     dataset: Callable[[], Dataset]
     node: str
     epoch: Callable[[], int]
-    watched_by: Callable[[], str | None]
-    pump: Pump
+    pump: Captures
     freezing: Freezing
     withheld: Callable[[], str]
+    why_not: Callable[[], str | None]
+    always: bool = False
     patience: float = 60.0
 
     def place(self, reason: str) -> HookPlace:
@@ -83,8 +85,14 @@ class _Attempt:
     def capture(self, _record: StepsRecord) -> StepOutcome:
         """The moment is captured."""
         by_kind = {"freeze": self._freeze, "hook": self.rest}
-        self.stood = not_left_open(by_kind.get(self.source.dataset().quiesce, self._unsupported))
+        capture = self._freeze if self.source.always else by_kind.get(self.source.dataset().quiesce, self._unsupported)
+        self.stood = not_left_open(capture)
         return StepOutcome(f"commit {self.stood.number}")
+
+    def without_hooks(self) -> StoodStill:
+        """The application is not asked to rest."""
+        self.capture(StepsRecord("quiesce", 0, {}))
+        return self.result()
 
     def after(self, _record: StepsRecord) -> StepOutcome:
         """The application goes on."""
@@ -123,9 +131,9 @@ class _Attempt:
         return self._whole_files(f"{kind} is not in this version yet")
 
     def _freeze(self) -> StoodStill:
-        kind = self.source.watched_by()
-        if kind != FanotifyWatcher.kind:
-            return self._whole_files(f"the tree is followed by {kind or 'nothing'}, and a moment takes fanotify")
+        why_not = self.source.why_not()
+        if why_not is not None:
+            return self._whole_files(why_not)
         reached = self._reached(Quiesced.CRASH)
         asked = self.source.pump.stand_still(self.source.freezing, self.source.dataset().path, reached=reached)
         until = time.monotonic() + self.source.patience
@@ -185,16 +193,16 @@ class Quiescer:
     def reach(self, quiesce: bool, still_wanted: Callable[[], None]) -> StoodStill:
         """See ``Quiescing``."""
         dataset = self._source.dataset()
-        if not self.is_stopped and (not quiesce or dataset.quiesce == "none"):
-            return self._plain.reach(quiesce, still_wanted)
         attempt = _Attempt(self._source, still_wanted)
+        if not self.is_stopped and (not quiesce or dataset.quiesce == "none"):
+            return attempt.without_hooks() if self._source.always else self._plain.reach(quiesce, still_wanted)
         with self._lock:
             if self.is_stopped:
                 return self._stopped(attempt)
             if _runs(dataset.hooks.before_freeze) or _runs(dataset.hooks.after_thaw):
                 self._steps.run(attempt)
             else:
-                attempt.capture(StepsRecord("quiesce", 0, {}))
+                return attempt.without_hooks()
         return attempt.result()
 
     def _stopped(self, attempt: _Attempt) -> StoodStill:

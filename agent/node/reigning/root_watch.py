@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 from agent.config.values import WatchKind
 from agent.core.clock import Clock
@@ -15,6 +16,35 @@ from agent.watch.fanotify import FanotifyGroups
 from agent.watch.hint import Hint, Look, Passing, Sink, Watcher, never_passes
 from agent.watch.inotify import InotifyWatcher
 from agent.watch.mounts import MountsBelow
+
+
+class WatchInForce(NamedTuple):
+    """What follows a source: its kind, why it is no better one, and how often it lost something."""
+
+    kind: str
+    why: str
+    overflows: int
+
+
+class FollowsSource(Protocol):
+    """Has a primary's source followed, from ``start`` to ``close``. For the node's thread."""
+
+    @property
+    def in_force(self) -> WatchInForce | None:
+        """What follows it now; None while nothing does. Any thread."""
+        ...
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    def tick(self, board: ProblemBoard, clock: Clock) -> None:
+        """Once a second: is it still followed, and what is to be said?"""
+        ...
+
+    def close(self) -> None:
+        """Stop for good."""
+        ...
 
 
 class RootWatch:
@@ -34,6 +64,12 @@ class RootWatch:
         self._root: RootIdentity | None = None
         self._mounts: MountsBelow | None = None
         self._trouble = ""
+
+    @property
+    def in_force(self) -> WatchInForce | None:
+        """What follows the root now; None while nothing does."""
+        watcher = self.watcher
+        return WatchInForce(watcher.kind, watcher.why, watcher.overflows) if watcher is not None else None
 
     def start(self) -> None:
         """Begin; a root that cannot be watched is tried again at each tick."""

@@ -60,11 +60,17 @@ class Primary:
             lambda: self.dataset,
             "alpha",
             lambda: 3,
-            lambda: self.kind,
             self.made.pump,
             self.guard,
             lambda: self.withheld,
+            self.why_not,
+            patience=60.0,
         )
+
+    def why_not(self) -> str | None:
+        """As the node says it of a tree."""
+        said = f"the tree is followed by {self.kind or 'nothing'}, and a moment takes fanotify"
+        return None if self.kind == "fanotify" else said
 
     def quiescer(self) -> Quiescer:
         """What lets it."""

@@ -1,0 +1,315 @@
+"""One commit of a device: rounds while it is written, the moment, what was read of it, and who is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from agent.capture.access.image import LockedMemory
+from agent.capture.access.standstill import Standstill, StoodAt
+from agent.capture.committer import Committer
+from agent.capture.device.moment import StandingStill, StillMoment, opened_roots
+from agent.capture.device.opening import DeviceOpening
+from agent.capture.device.requests import DeviceRequests
+from agent.capture.device.rhythm import NextStep, Rhythm
+from agent.capture.device.runs import Run, bytes_of, chunk_runs, extents_of, united
+from agent.capture.device.session import DeviceSession
+from agent.capture.outlet import Outlet
+from agent.capture.ports import CaptureContext
+from agent.capture.tickets import Ticket
+from agent.core.commit import ORDINARY, Provenance, Quiesced
+from agent.core.errors import HikaeError
+from agent.core.ids import NOTHING, CommitNumber
+from agent.core.problem import Problem, Severity
+from agent.core.problem_codes import DEVICE_BUSY, NOT_STILL
+from agent.fs.durable import sync_filesystem
+from agent.fs.thaw_guard import FreezeRoot
+from agent.watch.blocks.ports import Dirtied
+
+#: Seconds until a freeze that was refused is tried again.
+_AGAIN = 1.0
+#: What has to be read whole each time is read whole so often for one commit, and rests so many times as long afterwards.
+_LOOKS, _REST = 2, 10.0
+#: The kind of tracker that tells where something was written.
+_TELLS_WHERE = "blocktrace"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeCommit:
+    """What came of it. ``number``: the newest commit, None where there was to be none; ``doubt``: everything has to be read
+    first; ``wait``: seconds until the next is due."""
+
+    number: CommitNumber | None
+    wait: float
+    consistent: bool = False
+    doubt: bool = False
+
+
+class Committing:
+    """Makes the commits of one device, one after another. Belongs to the pump's thread, but for :meth:`woken`, ``rhythm`` and
+    ``dirty_since``, the moment (monotonic seconds) from which on something may wait, None while nothing does."""
+
+    def __init__(
+        self,
+        context: CaptureContext,
+        opening: DeviceOpening,
+        committer: Committer,
+        requests: DeviceRequests,
+        outlet: Outlet,
+    ) -> None:
+        self.dirty_since: float | None = None
+        self.rhythm = Rhythm.begin(opening.terms().rpo, opening.terms().freeze, opening.limits)
+        self._context = context
+        self._clock = context.clock
+        self._opening = opening
+        self._committer = committer
+        self._requests = requests
+        self._outlet = outlet
+        #: Who waits for what was looked at.
+        self.ready: list[Ticket] = []
+        self._owed: list[Run] = []
+        #: What the commit in hand has still to read.
+        self._in_hand: list[Run] = []
+        self._owes = False
+        #: Looks at everything since the tracker last told where.
+        self._looks, self._look_took = 0, 0.0
+        self._unfrozen: set[str] = set()
+
+    def woken(self) -> None:
+        """Something became dirty; any thread."""
+        if self.dirty_since is None:
+            self.dirty_since = self._clock.monotonic()
+        self._requests.wake()
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether a commit is owed without anything becoming dirty."""
+        return self._owes
+
+    def owe(self, session: DeviceSession, told: Dirtied) -> None:
+        """A commit is owed, of what the tracker told."""
+        self._owes = True
+        self._owed = united(self._owed, chunk_runs(told.extents, session.device.size))
+
+    def left(self, session: DeviceSession) -> Dirtied:
+        """At an end in the middle of whatever: what was taken from the tracker, and is in no commit."""
+        gathered = [(number, number) for number in session.batch.rows_by_number]
+        return Dirtied(extents_of(united(united(self._owed, self._in_hand), gathered)), None)
+
+    def looked(self, tickets: list[Ticket], took: float) -> None:
+        """Everything was looked at, within so many seconds: what differs is to be committed, and who waited is answered then."""
+        self.ready += tickets
+        self._owes = True
+        self._looks, self._look_took = self._looks + 1, took
+
+    def run(self, session: DeviceSession) -> Generator[None, None, MadeCommit]:
+        """Make one commit, in steps of about ten milliseconds."""
+        terms, began = self._opening.terms(), self._clock.monotonic()
+        self.rhythm = replace(self.rhythm, rpo=terms.rpo, freeze=terms.freeze)
+        since, self.dirty_since = self.dirty_since, None
+        with opened_roots(self._opening.filesystems(self._opening.path)) as roots:
+            made = yield from self._made(session, roots)
+        if made.number is None:
+            self.dirty_since = since if since is not None else self.dirty_since
+        took = self._clock.monotonic() - began
+        self.rhythm = replace(self.rhythm, took=took)
+        self._tell_behind()
+        return made if made.doubt else replace(made, wait=made.wait or max(0.0, self.rhythm.interval - took))
+
+    def flush(self, session: DeviceSession) -> None:
+        """What is to be read stands on the device: what is written back now need not be while it is frozen."""
+        with suppress(OSError), opened_roots(self._opening.filesystems(self._opening.path)) as roots:
+            self._flush(session, roots)
+
+    def _made(self, session: DeviceSession, roots: list[FreezeRoot]) -> Generator[None, None, MadeCommit]:
+        numbers = self._requests.take_dirty()
+        self._flush(session, roots)
+        told = session.tracker.take()
+        if told.reconcile is not None:
+            return self._untold(session, told.reconcile)
+        rests = self._looks and session.tracker.kind != _TELLS_WHERE
+        rest = united(self._owed, ((one, one) for one in numbers))
+        made = yield from self._with_roots(session, roots, united(rest, chunk_runs(told.extents, session.device.size)))
+        if made.number is not None:
+            self._looks = 0
+        return self._rested(made) if rests and made.number is not None else made
+
+    def _untold(self, session: DeviceSession, why: str) -> MadeCommit:
+        """Nothing tells where something was written, if anything was since all was looked at. What is written whenever all of it
+        is read is committed as it was read: that is better than nothing."""
+        if self._looks and not session.whole.has_moved():
+            moment, tickets = StillMoment(Dirtied((), None)), self._waiting()
+        elif self._looks < _LOOKS:
+            return self._in_doubt()
+        else:
+            # Who asked since the look began is answered by the next.
+            moment = StillMoment(Dirtied((), None), moving=f"it is written while it is read, and {why}")
+            tickets, self.ready = self.ready, []
+        return self._rested(self._write(session, moment, tickets, self._requests.take_standstill()))
+
+    def _rested(self, made: MadeCommit) -> MadeCommit:
+        """Reading all of a device takes a tenth of the time at most."""
+        self._looks = 1
+        return replace(made, wait=max(self.rhythm.interval, _REST * self._look_took))
+
+    # --- rounds
+
+    def _flush(self, session: DeviceSession, roots: Iterable[FreezeRoot]) -> None:
+        with suppress(OSError):
+            session.device.flush()
+            for fd, _ in roots:
+                sync_filesystem(fd)
+
+    def _with_roots(
+        self, session: DeviceSession, roots: list[FreezeRoot], rest: list[Run]
+    ) -> Generator[None, None, MadeCommit]:
+        """Rounds until the rest fits a freeze, then that."""
+        rounds = looks = 0
+        while True:
+            self._in_hand = rest
+            step = self.rhythm.after_round(rounds, bytes_of(rest))
+            if step is NextStep.LATER:
+                if not self._stretched():
+                    return self._later(rest)
+                rounds = 0
+            elif step is NextStep.FREEZE:
+                looks += 1
+                found = yield from self._standing_still(session, roots, rest, is_last=looks >= self.rhythm.limits.looks)
+                if isinstance(found, MadeCommit):
+                    return found
+                rest = found
+                continue
+            for _ in session.pass_over(rest, self._outlet):
+                yield
+            rounds += 1
+            told = session.tracker.take()
+            if told.reconcile is not None:
+                return self._in_doubt()
+            rest = chunk_runs(told.extents, session.device.size)
+            self._cut(session)
+
+    def _cut(self, session: DeviceSession) -> None:
+        """More differs than is kept in memory: it is committed, and is no moment."""
+        if session.batch.full:
+            session.give_rest()
+            self._committer.write(session.batch, consistent=False)
+
+    def _stretched(self) -> bool:
+        """Whether the next freeze may read for longer than this one."""
+        before, self.rhythm = self.rhythm.fits, self.rhythm.not_fitting()
+        return self.rhythm.fits > before
+
+    def _in_doubt(self) -> MadeCommit:
+        """All is read first, what is owed with it."""
+        self._owed, self._in_hand, self._owes = [], [], False
+        return MadeCommit(None, 0.0, doubt=True)
+
+    def _later(self, rest: list[Run]) -> MadeCommit:
+        self._owed, self._owes = rest, True
+        return MadeCommit(None, self.rhythm.interval)
+
+    # --- the moment
+
+    def _standing_still(
+        self, session: DeviceSession, roots: list[FreezeRoot], rest: list[Run], *, is_last: bool
+    ) -> Generator[None, None, MadeCommit | list[Run]]:
+        """The commit of a moment; or what is to be read first, since the moment was none. ``is_last``: what stands still at no
+        look is committed as it is."""
+        tickets, asked = self._waiting(), self._requests.take_standstill()
+        memory = LockedMemory(self.rhythm.fits)
+        moment = StillMoment(Dirtied((), None))
+        try:
+            try:
+                moment = self._still(session, memory).read(rest, roots)
+            except HikaeError as error:
+                return self._refused(error, asked, rest)
+            if moment.told.reconcile is not None:
+                return self._in_doubt()
+            if moment.left or (moment.moving is not None and not is_last):
+                return united(rest, chunk_runs(moment.told.extents, session.device.size))
+            session.take_in(moment.pieces, moment.unread)
+            session.give_rest()
+            yield
+            made = self._write(session, moment, tickets, asked)
+            tickets = []
+            return made
+        finally:
+            self.ready = tickets
+            for _, view in moment.pieces:
+                view.release()
+            memory.close()
+
+    def _waiting(self) -> list[Ticket]:
+        """Who is answered by a moment that comes now."""
+        ready, self.ready = self.ready, []
+        return [*ready, *self._requests.take_tickets()]
+
+    def _still(self, session: DeviceSession, memory: LockedMemory) -> StandingStill:
+        fits, deadline = self.rhythm.fits, self.rhythm.limits.deadline
+        freezing = self._opening.freezing
+        return StandingStill(session.device, session.tracker, freezing, memory, fits, deadline, self._unfrozen)
+
+    def _refused(self, error: HikaeError, asked: Standstill | None, rest: list[Run]) -> MadeCommit:
+        """It is tried again, and said meanwhile; nothing is committed, since the last moment is worth more than none."""
+        if asked is not None:
+            asked.tried += 1
+            asked.again(error.reason)
+        self._owed, self._owes = rest, True
+        self._say_moving(error.sentence, error.remedy)
+        return MadeCommit(None, _AGAIN)
+
+    # --- what is written
+
+    def _write(
+        self, session: DeviceSession, moment: StillMoment, tickets: list[Ticket], asked: Standstill | None
+    ) -> MadeCommit:
+        """The commit, which is durable then, and an answer for all who waited for it."""
+        consistent, batch = moment.moving is None, session.batch
+        read = sum(len(view) for _, view in moment.pieces)
+        self.rhythm = self.rhythm.read(read, moment.reading).committed(moment.stood)
+        made = Provenance(reached=asked.reached if asked is not None else Quiesced.CRASH) if consistent else ORDINARY
+        newest = self._context.catalog.newest()
+        if asked is None and not batch.rows and newest is not None and newest.consistent:
+            made = ORDINARY
+        commit = self._committer.write(batch, consistent, made) or self._context.catalog.newest()
+        number = commit.number if commit is not None else NOTHING
+        self._owed, self._in_hand, self._owes = [], [], False
+        for ticket in tickets:
+            ticket.finish(self._marked(session, ticket, consistent=consistent) or number)
+        if asked is not None and consistent:
+            asked.finish(StoodAt(number, moment.stood))
+        elif asked is not None:
+            asked.tried += 1
+            asked.again(moment.moving or "")
+        if consistent:
+            self._context.board.clear(NOT_STILL)
+        else:
+            remedy = "stop what writes to it for a moment, or have a hook do so (before_freeze, with quiesce)"
+            self._say_moving(f"{session.device.path} did not stand still: {moment.moving}", remedy)
+        return MadeCommit(number, 0.0, consistent)
+
+    def _marked(self, session: DeviceSession, ticket: Ticket, *, consistent: bool) -> CommitNumber:
+        """The commit of its own that a ticket asks for; ``NOTHING``: it asks for none."""
+        if ticket.made is ORDINARY:
+            return NOTHING
+        reached = max(ticket.made.reached, Quiesced.CRASH) if consistent else ticket.made.reached
+        commit = self._committer.write(session.batch, consistent, replace(ticket.made, reached=reached))
+        return commit.number if commit is not None else NOTHING
+
+    def _say_moving(self, sentence: str, remedy: str) -> None:
+        now = self._clock.now_ns()
+        self._context.board.put(Problem(NOT_STILL, Severity.WARNING, now, b"", sentence, remedy))
+
+    def _tell_behind(self) -> None:
+        rhythm = self.rhythm
+        if not rhythm.is_behind:
+            self._context.board.clear(DEVICE_BUSY)
+            return
+        freeze, reads = f"{rhythm.freeze * 1000:.0f} ms", f"{rhythm.reads_for * 1000:.0f} ms"
+        message = (
+            f"it is written faster than {rhythm.rate / 1e6:,.0f} MB/s can be read within {freeze}: "
+            f"committed every {rhythm.interval:.1f} s, read for up to {reads} while it stands still"
+        )
+        remedy = "allow more in [dataset.device] (rpo, freeze), or write less"
+        self._context.board.put(Problem(DEVICE_BUSY, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))

@@ -1,0 +1,139 @@
+"""The moment at which a device stands still: frozen by the guard, drained, read into locked memory, thawed.
+
+Within the freeze nothing is called but the tracker and ``preadv``: no SQLite, no log, no lock that a writer may hold, since our
+own state may stand on what is frozen. What nobody can freeze (a device that is used without a filesystem, a filesystem that
+knows no freeze) stood still where the tracker tells of no write between the drain and the end of the read.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+
+from agent.capture.access.image import LockedMemory
+from agent.capture.device.mounted import MountedFilesystem
+from agent.capture.device.opened import ReadsDevice
+from agent.capture.device.runs import Run, begins_at, bytes_of, chunk_runs, in_reads, united
+from agent.core.chunks import DEVICE_CHUNK
+from agent.core.errors import HikaeError
+from agent.fs.thaw_guard import CannotFreeze, FreezeRoot, FreezingDisks
+from agent.watch.blocks.ports import BlockTracker, Dirtied
+
+#: A read is of so many chunks.
+AT_ONCE = 16
+
+#: Chunks that could not be read, and why.
+Unread = list[tuple[int, OSError]]
+#: A run of chunks, and the bytes that stand there.
+Piece = tuple[Run, memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class StillMoment:
+    """What was read. ``told``: what the tracker told of; ``stood``: seconds for which nobody could write, ``reading``: of these,
+    seconds of reading; ``left``: bytes that were to be read and did not fit, 0 when all was read; ``moving``: why it did not
+    stand still, None when it did."""
+
+    told: Dirtied
+    pieces: Sequence[Piece] = ()
+    unread: Sequence[tuple[int, OSError]] = ()
+    stood: float = 0.0
+    reading: float = 0.0
+    left: int = 0
+    moving: str | None = None
+
+
+@dataclass(slots=True)
+class StandingStill:
+    """One try. ``memory``: locked; ``fits``: bytes that may be read; ``deadline``: seconds after which the guard thaws;
+    ``unfrozen``: filesystems that know no freeze: added to, and not tried again."""
+
+    device: ReadsDevice
+    tracker: BlockTracker
+    freezing: FreezingDisks
+    memory: LockedMemory
+    fits: int
+    deadline: float
+    unfrozen: set[str] = field(default_factory=set)
+
+    def read(self, rest: Sequence[Run], roots: Sequence[FreezeRoot]) -> StillMoment:
+        """Freeze ``roots``, read ``rest`` and what the tracker tells of then.
+
+        Raises ``HikaeError`` where they did not stand, or not for as long as it took: what the tracker told is owed then."""
+        while True:
+            standing = [root for root in roots if root[1] not in self.unfrozen]
+            try:
+                return self._frozen_read(rest, standing, whole=len(standing) == len(roots))
+            except CannotFreeze as error:
+                self.unfrozen.add(error.subject)
+
+    def _frozen_read(self, rest: Sequence[Run], roots: Sequence[FreezeRoot], *, whole: bool) -> StillMoment:
+        moment = StillMoment(Dirtied((), None))
+        began = time.monotonic()
+        try:
+            with self._standing(roots):
+                moment = StillMoment(self.tracker.take())
+                moment = self._read(moment, rest)
+                if not roots or not whole:
+                    moment = self._unless_written(moment)
+        except HikaeError:
+            self.tracker.restore(moment.told)
+            raise
+        return replace(moment, stood=time.monotonic() - began if roots else 0.0)
+
+    def _standing(self, roots: Sequence[FreezeRoot]) -> AbstractContextManager[None]:
+        return self.freezing.all_frozen(roots, self.deadline) if roots else nullcontext()
+
+    def _read(self, moment: StillMoment, rest: Sequence[Run]) -> StillMoment:
+        runs = united(rest, chunk_runs(moment.told.extents, self.device.size))
+        size, at, began = bytes_of(runs), 0, time.monotonic()
+        if size > self.fits or moment.told.reconcile is not None:
+            return replace(moment, left=max(size, 1))
+        pieces: list[Piece] = []
+        unread: Unread = []
+        for run in in_reads(runs, AT_ONCE):
+            view = self.memory.view[at : at + bytes_of((run,))]
+            at += len(view)
+            pieces += read_run(self.device, run, view, unread)
+        return replace(moment, pieces=pieces, unread=unread, reading=time.monotonic() - began)
+
+    def _unless_written(self, moment: StillMoment) -> StillMoment:
+        """What was written while it was read is owed, and the moment was none."""
+        after = self.tracker.take()
+        if not after.extents and after.reconcile is None:
+            return moment
+        self.tracker.restore(after)
+        return replace(moment, moving="it was written while it was read, and nothing of it can be frozen")
+
+
+def read_run(device: ReadsDevice, run: Run, view: memoryview, unread: Unread) -> list[Piece]:
+    """A run in as few pieces as its bad places leave; what cannot be read is added to ``unread``, chunk by chunk."""
+    first, last = run
+    try:
+        return [(run, view[: device.read(view, begins_at(first))])]
+    except OSError as error:
+        if first == last:
+            unread.append((first, error))
+            return []
+    pieces: list[Piece] = []
+    for number in range(first, last + 1):
+        at = begins_at(number) - begins_at(first)
+        pieces += read_run(device, (number, number), view[at : at + DEVICE_CHUNK], unread)
+    return pieces
+
+
+@contextmanager
+def opened_roots(filesystems: Sequence[MountedFilesystem]) -> Iterator[list[FreezeRoot]]:
+    """The roots of those that take writes, open; one that is gone meanwhile is left out."""
+    with ExitStack() as stack:
+        roots: list[FreezeRoot] = []
+        for one in filesystems:
+            if not one.read_only:
+                with suppress(OSError):
+                    fd = os.open(one.point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                    stack.callback(os.close, fd)
+                    roots.append((fd, one.point))
+        yield roots

@@ -1,0 +1,98 @@
+"""Which filesystems stand on a device: what is frozen, so that nothing on it changes.
+
+All that counts is the device itself, the partitions on it, and whatever is stacked on these (LVM, md, a loop over an image):
+each is a device with a number, and a mount names one. A filesystem that is mounted several times is frozen once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.fs.block_device import BlockPlaces, loops_on
+
+#: mountinfo writes blanks and the like as three octal digits (proc(5)).
+_OCTAL = re.compile(rb"\\([0-7]{3})")
+_DEEPEST = 16
+#: Where this kernel tells of devices.
+PLACES = BlockPlaces()
+
+
+@dataclass(frozen=True, slots=True)
+class MountedFilesystem:
+    """A filesystem of a device: where it is mounted, its type, whether it takes no writes."""
+
+    point: str
+    type: str
+    read_only: bool
+
+
+def numbers_above(path: str, places: BlockPlaces = PLACES) -> frozenset[int]:
+    """The device numbers of what stands at ``path``, and of all that stands on it. ``OSError``."""
+    found: set[int] = set()
+    st = os.stat(path)
+    if st.st_rdev:
+        _gather(_directory(st.st_rdev, places), found, 0)
+    for loop in loops_on(path, places):
+        _gather(loop, found, 0)
+    return frozenset(found)
+
+
+def filesystems_on(path: str, places: BlockPlaces = PLACES) -> list[MountedFilesystem]:
+    """Those that this process sees mounted, deepest first and ``/`` last: so they are frozen. ``OSError``."""
+    numbers = numbers_above(path, places)
+    found: dict[bytes, MountedFilesystem] = {}
+    for line in places.mounts.read_bytes().splitlines():
+        words = line.split(b" ")
+        if b"-" not in words:
+            continue
+        type_, source, options = words[words.index(b"-") + 1 :][:3]
+        if not numbers.isdisjoint(_numbers_in(words[2], source)):
+            mounted = MountedFilesystem(_text(words[4]), os.fsdecode(type_), b"ro" in options.split(b","))
+            if os.path.isdir(mounted.point) and len(mounted.point) < len(_point(found, words[2])):
+                found[words[2]] = mounted
+    return sorted(found.values(), key=lambda one: (-one.point.count("/"), one.point == "/", one.point))
+
+
+def _point(found: dict[bytes, MountedFilesystem], number: bytes) -> str:
+    """Where a filesystem was met first; longer than any other path where it was not."""
+    return found[number].point if number in found else "/" * 5000
+
+
+def _numbers_in(number: bytes, source: bytes) -> Iterator[int]:
+    """The device that a line names by its number, and by the path of its source: btrfs has numbers of its own."""
+    major, _, minor = number.partition(b":")
+    yield os.makedev(int(major), int(minor))
+    if source.startswith(b"/"):
+        with suppress(OSError):
+            yield os.stat(_text(source)).st_rdev
+
+
+def _text(word: bytes) -> str:
+    return os.fsdecode(_OCTAL.sub(lambda found: bytes([int(found[1], 8)]), word))
+
+
+def _directory(number: int, places: BlockPlaces) -> Path:
+    return places.devices / f"{os.major(number)}:{os.minor(number)}"
+
+
+def _gather(directory: Path, found: set[int], depth: int) -> None:
+    """The device in this directory of sysfs, its partitions, and what holds any of them."""
+    try:
+        major, minor = (directory / "dev").read_text().split(":")
+    except (OSError, ValueError):
+        return
+    number = os.makedev(int(major), int(minor))
+    if number in found or depth > _DEEPEST:
+        return
+    found.add(number)
+    own = directory.resolve()
+    above = [*(one.parent for one in own.glob("*/partition")), *own.glob("holders/*")]
+    with suppress(OSError):
+        above += loops_on(f"/dev/{own.name}", PLACES)
+    for one in above:
+        _gather(one, found, depth + 1)

@@ -1,0 +1,128 @@
+"""A block device or raw image file, open for reads that pass every cache."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import stat
+from collections.abc import Iterator
+from typing import Protocol
+
+from agent.fs.content import segments
+
+#: A read is at most so many bytes.
+READ = 1 << 20
+
+
+class ReadsDevice(Protocol):
+    """What capture reads: a device that is open, or what tests put in its place."""
+
+    path: str
+    size: int
+
+    def read(self, into: memoryview, offset: int) -> int:
+        """Fill ``into`` from ``offset`` on; how many bytes there were. ``OSError``."""
+        ...
+
+    def holes(self, start: int, end: int) -> Iterator[tuple[bool, int, int]]:
+        """``(is_data, start, end)`` in order; what is no data reads as zeros."""
+        ...
+
+    def stands(self) -> bool:
+        """Whether the path still leads to what is open, as long as it was."""
+        ...
+
+    def flush(self) -> None:
+        """What was written to the device by its own name, and not through a filesystem, stands on it afterwards. ``OSError``."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class SourceDevice:
+    """One descriptor. ``size`` in bytes, as it was at the opening."""
+
+    def __init__(self, path: str, fd: int, size: int, *, is_block: bool) -> None:
+        self.path = path
+        self.fd = fd
+        self.size = size
+        self.is_block = is_block
+
+    def read(self, into: memoryview, offset: int) -> int:
+        """See ``ReadsDevice``."""
+        got = 0
+        while got < len(into):
+            count = os.preadv(self.fd, [into[got:]], offset + got)
+            if not count:
+                break
+            got += count
+        return got
+
+    def holes(self, start: int, end: int) -> Iterator[tuple[bool, int, int]]:
+        """See ``ReadsDevice``. A block device has none that it tells of."""
+        if self.is_block:
+            yield True, start, end
+            return
+        for is_data, at, length in segments(self.fd, self.size):
+            low, high = max(start, at), min(end, at + length)
+            if low < high:
+                yield is_data, low, high
+
+    def stands(self) -> bool:
+        """See ``ReadsDevice``."""
+        try:
+            now, then = os.stat(self.path), os.fstat(self.fd)
+            same = (
+                now.st_rdev == then.st_rdev if self.is_block else (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino)
+            )
+            return same and size_of_device(self.fd) == self.size
+        except OSError:
+            return False
+
+    def flush(self) -> None:
+        """See ``ReadsDevice``."""
+        os.fsync(self.fd)
+
+    def close(self) -> None:
+        """See ``ReadsDevice``."""
+        os.close(self.fd)
+
+
+def open_device(path: str) -> SourceDevice:
+    """Open what stands at a path. ``OSError``: ``ENODEV`` for what is neither a block device nor a file, or has no bytes."""
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISBLK(mode) or stat.S_ISREG(mode)):
+        raise OSError(errno.ENODEV, "it is neither a block device nor a file", path)
+    fd = _opened(path)
+    try:
+        size = size_of_device(fd)
+        if not size:
+            raise OSError(errno.ENODEV, "it holds no bytes", path)
+        return SourceDevice(path, fd, size, is_block=stat.S_ISBLK(os.fstat(fd).st_mode))
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def size_of_device(fd: int) -> int:
+    """Bytes of an open device or file, now."""
+    return os.lseek(fd, 0, os.SEEK_END)
+
+
+def aligned_memory(size: int) -> memoryview:
+    """Memory that begins where a page does, as reads past the cache need it."""
+    return memoryview(mmap.mmap(-1, size))
+
+
+def _opened(path: str) -> int:
+    """Filesystems that know no reads past the cache give their own cache, which is what was written to the file."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        return os.open(path, flags | os.O_DIRECT)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return os.open(path, flags)

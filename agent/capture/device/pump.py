@@ -1,0 +1,397 @@
+"""The thread that captures one device: a look at everything where something may have been missed, else a commit every ``rpo``.
+
+What the pump does next, the first that is true::
+
+    an errand → open the device → look at everything (doubt) → the commit in hand → a commit that is due → a look that was asked
+    for → rest
+
+Nothing is committed while something may have been missed, but for a first sync, or when more differs than memory holds: a part of
+a device is no moment of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from agent.capture.access.standstill import Standstill, StandstillLimits
+from agent.capture.committer import CaptureStopped, Committer
+from agent.capture.device.batch import DeviceBatch
+from agent.capture.device.committing import Committing, MadeCommit
+from agent.capture.device.looking import ChunkLooker
+from agent.capture.device.opened import ReadsDevice
+from agent.capture.device.opening import DeviceOpening
+from agent.capture.device.requests import DeviceRequests
+from agent.capture.device.session import DeviceSession
+from agent.capture.device.source_guard import DeviceGuard
+from agent.capture.facts import CapturePhase, PumpFacts, SyncProgress
+from agent.capture.outlet import Outlet
+from agent.capture.ports import CaptureContext
+from agent.capture.pruning import Pruning
+from agent.capture.pump import PumpCalls
+from agent.capture.tickets import Barrier, Errand, Ticket
+from agent.capture.tree.parts import print_seed
+from agent.core.commit import ORDINARY, Provenance, Quiesced
+from agent.core.errors import CalledOff, HikaeError, TryAgain
+from agent.core.hold import Hold
+from agent.core.ids import ObjectId
+from agent.core.problem import Problem, Severity
+from agent.core.problem_codes import CAPTURE_FAILED, PROBLEM_CODES
+from agent.fs.thaw_guard import Freezing
+from agent.store.catalog.catalog import Catalog
+
+T = TypeVar("T")
+
+#: The device is looked for at least so often, in seconds.
+_IDLE = 1.0
+#: A commit of a first sync holds what was found within so many seconds at most.
+_BULK_SECONDS = 1.0
+#: One turn works for about so long before it looks who else wants something, in seconds.
+_TURN = 0.02
+_STANDSTILL = StandstillLimits()
+
+
+class DevicePump:
+    """Captures one device. Constructing does nothing; ``start`` begins, ``stop`` ends and may be called from any thread."""
+
+    def __init__(self, context: CaptureContext, opening: DeviceOpening, outlet: Outlet, calls: PumpCalls) -> None:
+        self._context = context
+        self._opening = opening
+        self._outlet = outlet
+        self._calls = calls
+        self._clock = context.clock
+        self._requests = DeviceRequests()
+        self._stopping = threading.Event()
+        self._committer = Committer(context, outlet, self._stopping, calls.require_room)
+        self._guard = DeviceGuard(opening.path, context.dataset, context.catalog, context.local, opening.opens)
+        self._pruning = Pruning(context.catalog, context.local, calls.horizons, context.clock)
+        self._batch = DeviceBatch(context.catalog, context.local)
+        self._committing = Committing(context, opening, self._committer, self._requests, outlet)
+        self._session: DeviceSession | None = None
+        self._hold: Hold | None = None
+        self._phase = CapturePhase.STARTING
+        self._first_sync = self._doubt = False
+        self._look: Generator[int, None, None] | None = None
+        self._looked = 0
+        self._lookers: list[Ticket] = []
+        self._commit: Generator[None, None, MadeCommit] | None = None
+        self._due = 0.0
+        self._bulk_since = self._look_began = 0.0
+        self._by_event = self._by_reconcile = 0
+        self._last_reconcile: int | None = None
+        #: Why changes are not followed, as the last audit found.
+        self._missed: str | None = None
+        self._thread = threading.Thread(target=self._run, name=f"pump-{context.dataset}")
+
+    # --- from any thread
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step in hand; tickets that wait are cancelled."""
+        self._stopping.set()
+        self._requests.close()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def reconcile(self, reason: str) -> Ticket:
+        """Read the whole device; the ticket is done when all of it is committed. ``reason`` is for people."""
+        ticket = Ticket(f"reconcile ({reason})")
+        self._requests.ask_for_walk(ticket)
+        return ticket
+
+    def barrier(self, made: Provenance = ORDINARY) -> Barrier:
+        """See ``Pump.barrier``: the next moment that stands still covers it."""
+
+        def covering() -> Ticket:
+            ticket = Ticket("barrier", made)
+            self._requests.ask(ticket)
+            return ticket
+
+        return Barrier(lambda: lambda _timeout: True, covering)
+
+    def look_again(self, objects: Sequence[ObjectId]) -> Ticket:
+        """The ticket is done when these chunks were read, and what they hold is committed."""
+        ticket = Ticket("read again")
+        self._requests.ask(ticket, objects)
+        return ticket
+
+    def stand_still(
+        self,
+        freezing: Freezing,
+        path: str,
+        limits: StandstillLimits = _STANDSTILL,
+        reached: Quiesced = Quiesced.CRASH,
+    ) -> Standstill:
+        """See ``Pump.stand_still``."""
+        asked = Standstill(freezing, path, lambda: lambda _timeout: True, limits, reached)
+        self._requests.ask_for_standstill(asked)
+        return asked
+
+    def accept_root(self) -> None:
+        """The operator says that what stands at the path now is right."""
+        self._requests.accept()
+
+    def try_again(self) -> None:
+        """What cannot be read is tried with each look at everything."""
+
+    def unreadable(self, object_id: ObjectId) -> bool:
+        """Whether a chunk could not be read when it was looked at last."""
+        session = self._session
+        return session is not None and object_id in session.unread
+
+    def between_commits(self, action: Callable[[Catalog], T], *, then_ends: bool) -> T:
+        """See ``Pump.between_commits``."""
+        errand = Errand(action, then_ends=then_ends)
+        self._requests.ask_for_errand(errand)
+        return errand.result()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is captured any more."""
+        return self._phase is CapturePhase.STOPPED
+
+    def hinted(self, most: int) -> list[tuple[bytes, float]]:
+        """A device has no paths to tell of; since when something waits (monotonic seconds), under the empty one."""
+        since = self._committing.dirty_since
+        return [(b"", since)][:most] if since is not None else []
+
+    def unread(self, most: int) -> list[tuple[ObjectId, bytes, int]]:
+        """A device has no files."""
+        return []
+
+    def facts(self) -> PumpFacts:
+        """How it goes."""
+        since = self._committing.dirty_since
+        session = self._session
+        return PumpFacts(
+            phase=self._phase,
+            hold=self._hold,
+            doubt=self._doubt,
+            by_event=self._by_event,
+            by_reconcile=self._by_reconcile,
+            last_reconcile=self._last_reconcile,
+            sync=self._progress(session),
+            reading=None,
+            fuzzy=0,
+            hints=int(since is not None),
+            large_waiting=0,
+            put_off=self._clock.monotonic() - since if since is not None else 0.0,
+            waits=0,
+            ahead=self._batch.bytes,
+            commits=self._committer.commits,
+            untracked=self._missed is not None,
+            behind=self._committing.rhythm.is_behind,
+        )
+
+    @property
+    def tracker_facts(self) -> tuple[str, str, int] | None:
+        """Kind of the tracker in force, why it is that one, and how often it lost events; None while there is none."""
+        session = self._session
+        return (session.tracker.kind, session.tracker.why, session.tracker.overflows) if session is not None else None
+
+    def audit(self) -> str | None:
+        """See ``BlockTracker.audit``; to be called about once a minute."""
+        session = self._session
+        self._missed = session.tracker.audit() if session is not None else None
+        return self._missed
+
+    def _progress(self, session: DeviceSession | None) -> SyncProgress | None:
+        if self._look is None or session is None:
+            return None
+        newest = self._context.catalog.newest()
+        entries = newest.entries if newest is not None else 0
+        return SyncProgress(entries, self._looked, None if self._first_sync else entries, session.device.size)
+
+    # --- the thread
+
+    def _run(self) -> None:
+        try:
+            self._calls.prepare(self._stopping)
+            self._context.local.known.begin()
+            self._batch.begin_empty()
+            newest = self._context.catalog.newest()
+            self._first_sync = newest is None or not newest.consistent
+            while not self._stopping.is_set():
+                self._turn()
+        except (CaptureStopped, CalledOff):
+            pass
+        except HikaeError as error:
+            self._fail(error, f"{error.reason} ({error.subject})" if error.subject else error.reason, error.remedy)
+        # Whatever it was: a pump that is gone must be seen, or nothing would be replicated in silence.
+        except Exception as error:  # noqa: BLE001
+            self._fail(error, f"{type(error).__name__}: {error}", "report this, and restart the agent")
+        finally:
+            self._phase = CapturePhase.STOPPED
+            self._close_session()
+            self._requests.cancel_all()
+            for ticket in (*self._lookers, *self._committing.ready):
+                ticket.cancel("capture stopped")
+
+    def _fail(self, error: Exception, reason: str, remedy: str) -> None:
+        self._context.board.put(
+            Problem(CAPTURE_FAILED, Severity.ERROR, self._clock.now_ns(), b"", f"capture stopped: {reason}", remedy)
+        )
+        self._calls.failed(error)
+
+    def _turn(self) -> None:
+        if (errand := self._requests.take_errand()) is not None and errand.do(self._context.catalog):
+            raise CaptureStopped
+        session = self._standing()
+        if session is None:
+            self._requests.rest(_IDLE)
+            return
+        if self._requests.wants_walk:
+            self._begin_look(session)
+        if self._doubt and self._look is not None:
+            self._step_look(session)
+        elif self._commit is not None or self._is_due():
+            self._step_commit(session)
+        elif self._look is not None:
+            self._step_look(session)
+        else:
+            self._idle()
+
+    def _standing(self) -> DeviceSession | None:
+        """The session, if its device stands; opens it when it is back."""
+        accepted = self._requests.take_accepted()
+        if self._session is not None and not accepted and self._session.device.stands():
+            return self._session
+        self._close_session()
+        device = self._guard.open(accepted=accepted)
+        self._set_hold(device if isinstance(device, Hold) else None)
+        if isinstance(device, Hold):
+            self._phase = CapturePhase.HELD
+            return None
+        self._session = session = self._opened(device)
+        session.tracker.start(self._committing.woken)
+        self._begin_from(session)
+        return session
+
+    def _opened(self, device: ReadsDevice) -> DeviceSession:
+        context, batch = self._context, self._batch
+        batch.forget()
+        looker = ChunkLooker(context.catalog, context.local, batch, print_seed(context.local), device.size)
+        tracker = self._opening.opens_tracker(device)
+        return DeviceSession(device, tracker, looker, batch, self._committer.send_ahead, context.board, context.clock)
+
+    def _close_session(self) -> None:
+        for work in (self._commit, self._look):
+            if work is not None:
+                work.close()
+        if self._session is not None:
+            saves = self._stopping.is_set() and not self._doubt and self._look is None
+            if saves:
+                self._session.tracker.restore(self._committing.left(self._session))
+            self._session.close(self._opening.saved if saves else None)
+        self._commit = self._look = None
+        self._session = None
+
+    def _set_hold(self, hold: Hold | None) -> None:
+        if hold == self._hold:
+            return
+        board = self._context.board
+        if self._hold is not None:
+            board.clear(self._hold.code)
+        self._hold = hold
+        if hold is not None:
+            now = self._clock.now_ns()
+            board.put(Problem(PROBLEM_CODES[hold.code], Severity.ERROR, now, b"", hold.sentence, hold.remedy))
+
+    # --- looks at everything
+
+    def _begin_from(self, session: DeviceSession) -> None:
+        """What the tracker owes since before is all that is to be read, where it knows."""
+        told = session.tracker.take()
+        if told.reconcile is not None or self._first_sync:
+            self._doubt = True
+            self._begin_look(session)
+        else:
+            self._committing.owe(session, told)
+            self._phase = CapturePhase.LIVE
+
+    def _begin_look(self, session: DeviceSession) -> None:
+        """From the beginning, for all who asked for one."""
+        self._lookers += [*self._requests.take_walks(), *self._requests.take_tickets()]
+        self._looked, self._bulk_since = 0, self._clock.monotonic()
+        self._look_began = self._bulk_since
+        self._committing.flush(session)
+        self._look = session.pass_over_all(self._outlet)
+        if self._first_sync:
+            self._phase = CapturePhase.FIRST_SYNC
+        else:
+            self._phase = CapturePhase.RECONCILE
+
+    def _step_look(self, session: DeviceSession) -> None:
+        """Some of the look."""
+        assert self._look is not None
+        before, until = session.looker.differed, self._clock.monotonic() + _TURN
+        for size in self._look:
+            self._looked += size
+            self._commit_bulk(session)
+            if self._clock.monotonic() >= until or self._stopping.is_set():
+                break
+        else:
+            self._look_ended(session)
+        if not self._first_sync:
+            self._by_reconcile += session.looker.differed - before
+
+    def _commit_bulk(self, session: DeviceSession) -> None:
+        """Of a first sync what was found so far, and of any look what is too much to be kept."""
+        batch = self._batch
+        waited = self._clock.monotonic() - self._bulk_since
+        bulk = self._first_sync and batch.rows and (batch.full_of_bulk or waited >= _BULK_SECONDS)
+        if bulk or batch.full:
+            session.give_rest()
+            self._committer.write(batch, consistent=False)
+            self._bulk_since = self._clock.monotonic()
+
+    def _look_ended(self, session: DeviceSession) -> None:
+        session.give_rest()
+        self._look, self._doubt = None, False
+        self._last_reconcile = self._clock.now_ns()
+        self._committing.looked(self._lookers, self._clock.monotonic() - self._look_began)
+        self._lookers = []
+        self._due = 0.0
+
+    # --- commits
+
+    def _is_due(self) -> bool:
+        if self._requests.is_urgent or self._committing.ready:
+            return True
+        return (self._committing.is_owed or self._requests.is_dirty) and self._clock.monotonic() >= self._due
+
+    def _step_commit(self, session: DeviceSession) -> None:
+        """Some of the commit in hand, or the beginning of the next."""
+        if self._commit is None:
+            self._commit = self._committing.run(session)
+        before, until = session.looker.differed, self._clock.monotonic() + _TURN
+        try:
+            while self._clock.monotonic() < until and not self._stopping.is_set():
+                next(self._commit)
+        except StopIteration as end:
+            self._commit = None
+            self._committed(session, end.value)
+        self._by_event += session.looker.differed - before
+
+    def _committed(self, session: DeviceSession, made: MadeCommit) -> None:
+        self._due = self._clock.monotonic() + made.wait
+        if made.doubt:
+            self._doubt = True
+            self._begin_look(session)
+        elif made.number is not None:
+            if made.consistent:
+                self._first_sync = False
+            self._phase = CapturePhase.RECONCILE if self._look is not None else CapturePhase.LIVE
+            self._context.board.clear(CAPTURE_FAILED)
+
+    def _idle(self) -> None:
+        self._pruning.turn()
+        with suppress(TryAgain):
+            self._context.local.keep()
+        left = self._due - self._clock.monotonic()
+        self._requests.rest(min(_IDLE, left) if left > 0 and self._committing.is_owed else _IDLE)

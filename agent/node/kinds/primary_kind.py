@@ -1,0 +1,147 @@
+"""What differs on a primary by what a dataset is: what captures it, what follows it, and where a peer's chunks are read again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from agent.apply.ports import LeftOut, nothing_left_out
+from agent.capture.device.opened import open_device
+from agent.capture.device.opening import DeviceOpening
+from agent.capture.device.pump import DevicePump
+from agent.capture.device.reread import DeviceSource
+from agent.capture.exclude import Rules
+from agent.capture.files.hard_links import Linked
+from agent.capture.files.read_back import TreeSource
+from agent.capture.outlet import Outlet
+from agent.capture.ports import CaptureContext
+from agent.capture.pump import Pump, PumpCalls
+from agent.capture.tree.session import TreeSessions
+from agent.config.own_places import left_out_by_rule
+from agent.config.values import Dataset
+from agent.core.ids import ObjectId
+from agent.node.context import SideContext
+from agent.node.kinds.trackers import SAVED, trackers_of
+from agent.node.reigning.captures import Captures
+from agent.node.reigning.device_watch import DeviceWatch
+from agent.node.reigning.primary_source import PrimarySource
+from agent.node.reigning.root_watch import FollowsSource, RootWatch
+from agent.store.catalog.expiring.expiry import Horizons
+from agent.store.local import Local
+from agent.stream.sending.source import PendingMark
+from agent.watch.fanotify import FanotifyWatcher
+from agent.watch.hint import Hint, Look, Passing, never_passes
+from agent.watch.settle import Settle
+
+
+@dataclass(frozen=True, slots=True)
+class PrimaryParts:
+    """``make_source``: for each call, for its thread; ``why_not_still``: why no moment can be captured, None where one can;
+    ``always_still``: each commit is of one."""
+
+    pump: Captures
+    watch: FollowsSource
+    make_source: Callable[[], PrimarySource]
+    why_not_still: Callable[[], str | None]
+    always_still: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerCalls:
+    """What capture calls the primary for, see ``PumpCalls``. ``dataset``: as it is configured now; ``go_back``: by the pump's
+    thread, before anything is looked at, told what is left out."""
+
+    dataset: Callable[[], Dataset]
+    failed: Callable[[Exception], None]
+    horizons: Callable[[], Horizons]
+    require_room: Callable[[int], None]
+    go_back: Callable[[LeftOut, threading.Event], None]
+
+
+def primary_parts(context: SideContext, capture: CaptureContext, outlet: Outlet, calls: OwnerCalls) -> PrimaryParts:
+    """The parts of a primary, made of what its dataset is."""
+    if calls.dataset().is_device:
+        return _of_device(context, capture, outlet, calls)
+    return _of_tree(context, capture, outlet, calls)
+
+
+def _of_tree(context: SideContext, capture: CaptureContext, outlet: Outlet, calls: OwnerCalls) -> PrimaryParts:
+    dataset, around = calls.dataset(), context.around
+    rules = Rules(dataset.exclude, dataset.include, left_out_by_rule(dataset, around.settings))
+    linked = Linked()
+
+    def go_back(stopping: threading.Event) -> None:
+        calls.go_back(rules.excluded if rules else nothing_left_out, stopping)
+
+    def set_barrier() -> Passing:
+        return watch.set_barrier()
+
+    own = PumpCalls(set_barrier, calls.failed, calls.horizons, calls.require_room, go_back)
+    pump = Pump(capture, Settle(), TreeSessions(capture, dataset.path, rules, linked), outlet, own)
+    watch = RootWatch(dataset.path, dataset.watch, around.groups, linked.holds, hint=pump.hint)
+
+    def make_source() -> PrimarySource:
+        content = TreeSource(dataset.path, capture.catalog.reader(), capture.vault)
+        return PrimarySource(content, TreeLooks(capture.local, pump), capture.catalog, vault=capture.vault)
+
+    def why_not_still() -> str | None:
+        kind = watch.watcher.kind if watch.watcher is not None else None
+        if kind == FanotifyWatcher.kind:
+            return None
+        return f"the tree is followed by {kind or 'nothing'}, and a moment takes fanotify"
+
+    return PrimaryParts(pump, watch, make_source, why_not_still)
+
+
+def _of_device(context: SideContext, capture: CaptureContext, outlet: Outlet, calls: OwnerCalls) -> PrimaryParts:
+    path, around = calls.dataset().path, context.around
+    saved = around.home(calls.dataset()) / SAVED
+
+    def go_back(stopping: threading.Event) -> None:
+        calls.go_back(nothing_left_out, stopping)
+
+    opens_tracker = trackers_of(calls.dataset(), around)
+    opening = DeviceOpening(path, opens_tracker, around.freezing, lambda: calls.dataset().device, saved=saved)
+    own = PumpCalls(lambda: never_passes, calls.failed, calls.horizons, calls.require_room, go_back)
+    pump = DevicePump(capture, opening, outlet, own)
+
+    def make_source() -> PrimarySource:
+        content = DeviceSource(path, open_device)
+        return PrimarySource(content, DeviceLooks(pump), capture.catalog, vault=capture.vault)
+
+    return PrimaryParts(pump, DeviceWatch(pump), make_source, lambda: None, always_still=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TreeLooks:
+    """``LooksAgain`` at a tree."""
+
+    local: Local
+    pump: Pump
+
+    def cannot_read(self, id: ObjectId, path: bytes | None) -> bool:
+        return path is not None and self.pump.cannot_read(path)
+
+    def look(self, objects: Sequence[tuple[ObjectId, bytes | None]]) -> PendingMark:
+        hints = []
+        for id, path in objects:
+            fact = self.local.get(id)
+            if fact is not None:
+                hints.append(Hint(b"", Look.ENTRY, fact.handle))
+            if path:
+                hints.append(Hint(path, Look.ENTRY))
+        return self.pump.look(hints)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLooks:
+    """``LooksAgain`` at a device's chunks, which have no paths."""
+
+    pump: DevicePump
+
+    def cannot_read(self, id: ObjectId, path: bytes | None) -> bool:
+        return path is None and self.pump.unreadable(id)
+
+    def look(self, objects: Sequence[tuple[ObjectId, bytes | None]]) -> PendingMark:
+        return self.pump.look_again([id for id, _ in objects])
