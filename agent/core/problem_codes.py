@@ -172,7 +172,7 @@ PRIMARY_IGNORED = _code(
     _WARNING,
     "The configuration names another primary than the one that the dataset has. That changes nothing: who is the primary stands "
     "in a record since both nodes met, and commands move it from then on.",
-    "name the primary again that it has; or begin anew: stop the agents, move the dataset's state away on each node, start them",
+    "hikae switchover, or hikae promote where the primary is dead; else name the primary again that it has; or begin anew",
 )
 PROMOTING = _code(
     "promoting",

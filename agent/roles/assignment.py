@@ -71,8 +71,10 @@ def way_out(dataset: Dataset, home: Path) -> str:
     begin = (
         f"to begin anew, stop the agents of all its nodes and move its state away on each (here: mv {home} {home}.old)"
     )
-    turn = f"to make {dataset.primary} the primary: hikae switchover {dataset.name} --to {dataset.primary}"
-    return f"name the primary again that it has; or, {turn}; or, {begin}"
+    name, to = dataset.name, dataset.primary
+    dead = f"where its primary is dead: hikae promote {name}, on {to}"
+    turn = f"to make {to} the primary: hikae switchover {name} --to {to}, or {dead}"
+    return f"{turn}; else name the primary again that it has; or, {begin}"
 
 
 def ignored_primaries(settings: Settings) -> Iterator[str]:
