@@ -37,9 +37,10 @@ def web(context: Context, log_level: str, log_json: bool | None, beside: int | N
             agent_check=health.agent_check,
             console=console.listen,
             token_file=console.token_file,
-            cert=console.cert or settings.tls.cert,
-            key=console.key or settings.tls.key,
+            cert=console.cert,
+            key=console.key,
             client_ca=console.client_ca,
+            node_key=settings.tls.key,
         ),
         beside,
     )

@@ -104,9 +104,9 @@ class ConsoleSettings:
         Key('"/etc/hikae/console-ca.crt"', "the authority whose certificates are let in, over TLS; left out: no TLS"),
     ] = None
     cert: Annotated[
-        AbsolutePath | None, Key('"/etc/hikae/console.crt"', "what is shown over TLS; left out: [tls] cert")
+        AbsolutePath | None, Key('"/etc/hikae/console.crt"', "what is shown over TLS; client_ca asks for it")
     ] = None
-    key: Annotated[AbsolutePath | None, Key('"/etc/hikae/console.key"', "its key; left out: [tls] key")] = None
+    key: Annotated[AbsolutePath | None, Key('"/etc/hikae/console.key"', "its key; never that of [tls]")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,9 @@ class Keep:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    last: Annotated[Count, Key("3", "the newest so many")] = 0
+    last: Annotated[
+        Count, Key("3", "the newest so many; and of those by schedule as many, whatever was asked for beside them")
+    ] = 0
     hourly: Annotated[Count, Key("24", "the newest generation of each of so many hours that have one")] = 0
     daily: Annotated[Count, Key("30", "of so many days")] = 0
     weekly: Annotated[Count, Key("8", "of so many weeks")] = 0

@@ -75,8 +75,11 @@ def _read(path: str, fresh: float) -> Json:
     if not isinstance(value, dict) or not isinstance(value.get("datasets"), list):
         raise HikaeError("read the agent's state", path, "it is no state of this program", "is the command line newer?")
     require_known_schema(value, path)
-    if age > fresh:
-        reason = f"it is {age:,.0f} s old: the agent is not running, or hangs"
+    if abs(age) > fresh:
+        # Ahead of the clock, which went back: an agent that lives says it anew within a second.
+        reason = (
+            f"it is {abs(age):,.0f} s {'old' if age > 0 else 'ahead of the clock'}: the agent is not running, or hangs"
+        )
         raise Unreachable("read the agent's state", path, reason, "systemctl status hikae")
     # The file is written when something changed; that it still stands so is said by its time.
     value["clock"] = stamp(written.st_mtime_ns)

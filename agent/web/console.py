@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 
 from starlette.applications import Starlette
@@ -65,4 +66,4 @@ def _page(look: StateLook) -> Answer:
 
 
 def _age(look: StateLook) -> float | None:
-    return round(look.age, 3) if look.value is not None else None
+    return round(look.age, 3) if math.isfinite(look.age) else None

@@ -86,7 +86,13 @@ class StateFile:
             self._value = None
             return StateLook(None, float("inf"), self._ttl)
         stood = found.st_mtime - self._value.get("written", found.st_mtime_ns) / 1e9
-        return StateLook(self._value, max(0.0, self._now() - found.st_mtime), self._ttl, max(0.0, stood))
+        return StateLook(self._value, self._age(found.st_mtime), self._ttl, max(0.0, stood))
+
+    def _age(self, said: float) -> float:
+        """Seconds since the agent said it. Where that is to come, the clock went back, and an agent that lives says it anew
+        within a second: what is far ahead is of one that does not."""
+        age = self._now() - said
+        return max(0.0, age) if age >= -self._ttl else float("inf")
 
 
 class Published:

@@ -34,16 +34,17 @@ _log = structlog.get_logger("web")
 @dataclass(frozen=True, slots=True)
 class WebSettings:
     """``directory``: where the agent publishes. Addresses as ``host:port``; ``agent_check`` None: not served. ``client_ca``: the
-    console speaks TLS with ``cert`` and ``key``, to holders of its certificates."""
+    console speaks TLS with ``cert`` and ``key``, to holders of its certificates; ``node_key``: the key that it must not be."""
 
     directory: str
     health: str
     agent_check: str | None
     console: str
     token_file: str | None
-    cert: str
-    key: str
+    cert: str | None
+    key: str | None
     client_ca: str | None
+    node_key: str
 
 
 def start_web(settings: WebSettings, beside: int | None = None) -> None:
@@ -56,7 +57,7 @@ def start_web(settings: WebSettings, beside: int | None = None) -> None:
     published = Published(StatePlace(settings.directory))
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
-    tls = None if settings.client_ca is None else _tls(settings.cert, settings.key, settings.client_ca)
+    tls = None if settings.client_ca is None else _tls(*_own_identity(settings), settings.client_ca)
     token = None if settings.token_file is None else token_of(settings.token_file)
     keeper = Gatekeeper(token, full=token is not None or tls is not None)
     doors = Doors(
@@ -86,6 +87,24 @@ def token_of(path: str) -> bytes:
         reason = f"it is no token of {TOKEN_LEAST} to {TOKEN_MOST:,} characters in one line"
         raise ConfigError("read console.token_file", path, reason, f"openssl rand -hex 32 > {path}")
     return token
+
+
+def _own_identity(settings: WebSettings) -> tuple[str, str]:
+    """Certificate and key of the console. Who takes this process over has its memory: with the node's key in it he could speak to
+    peers as the node. Raises ``ConfigError``."""
+    cert, key = settings.cert, settings.key
+    if cert is None or key is None or _is_same(key, settings.node_key):
+        reason = "the console needs a certificate and a key of its own: the node's key stays with the agent"
+        remedy = "hikae pki issue NAME-console --host HOST makes one; write it as [console] cert and key"
+        raise ConfigError("serve the console over TLS", "[console] client_ca", reason, remedy)
+    return cert, key
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return os.path.abspath(path) == os.path.abspath(other)
 
 
 def _tls(cert: str, key: str, client_ca: str) -> ssl.SSLContext:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -145,6 +146,10 @@ def test_who_reads_gets_what_he_may(tmp_path: Path) -> None:
     assert "" == read_state(str(tmp_path))["datasets"][0]["path"]
     with pytest.raises(Unreachable, match="s old: the agent is not running, or hangs"):
         read_state(str(tmp_path), fresh=-1.0)
+    ahead = time.time() + 86_400
+    os.utime(tmp_path / "state.json", (ahead, ahead))
+    with pytest.raises(Unreachable, match="s ahead of the clock: the agent is not running, or hangs"):
+        read_state(str(tmp_path))
     (tmp_path / "state.json").write_text("[]")
     with pytest.raises(HikaeError, match="no state of this program"):
         read_state(str(tmp_path))

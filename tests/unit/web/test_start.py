@@ -11,7 +11,7 @@ from agent.core.errors import ConfigError, Refused
 from agent.web.access import Gatekeeper
 from agent.web.listening import listen_at
 from agent.web.looking import StateFile, StatePlace
-from agent.web.start import token_of
+from agent.web.start import WebSettings, start_web, token_of
 from fakes.api_fakes import a_dataset, a_node
 from fakes.web_fakes import publish
 
@@ -88,6 +88,21 @@ def test_a_state_is_read_once_for_each_time_it_was_written(tmp_path: Path) -> No
 
 
 def test_a_clock_that_went_back_makes_no_negative_age(tmp_path: Path) -> None:
-    """A state from the future is of now."""
+    """A state from the near future is of now; one from far ahead is of an agent that lives no more, and sends nobody here."""
     publish(tmp_path, a_node(a_dataset()))
-    assert 0.0 == StateFile(StatePlace(str(tmp_path)), "state.json", now=lambda: 0.0).look().age
+    said = (tmp_path / "state.json").stat().st_mtime
+    for ahead, fresh in ((1.0, True), (86_400.0, False)):
+        look = StateFile(StatePlace(str(tmp_path)), "state.json", now=lambda ahead=ahead: said - ahead).look()
+        assert (fresh, 0.0 if fresh else float("inf")) == (look.fresh is not None, look.age)
+
+
+@pytest.mark.parametrize("own", [None, "node.key", "link.key"])
+def test_the_console_never_holds_the_nodes_key(tmp_path: Path, own: str | None) -> None:
+    """Whoever takes this process over would speak to peers as the node; said before anything is listened at."""
+    (tmp_path / "node.key").write_text("k")
+    (tmp_path / "link.key").symlink_to("node.key")
+    cert, key = (str(tmp_path / "c.crt"), str(tmp_path / own)) if own is not None else (None, None)
+    nowhere, node_key = "127.0.0.1:0", str(tmp_path / "node.key")
+    settings = WebSettings(str(tmp_path), nowhere, None, nowhere, None, cert, key, str(tmp_path / "ca.crt"), node_key)
+    with pytest.raises(ConfigError, match="a key of its own"):
+        start_web(settings)
