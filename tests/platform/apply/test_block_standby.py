@@ -1,0 +1,143 @@
+"""A standby of a device on a block device: checked, held by us alone, made equal, and let go of."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.apply.results import Held
+from agent.core.chunks import DEVICE_CHUNK
+from fakes.device_standby import DeviceStandby, device_standby, scattered
+from fakes.loop_device import attached, needs_loops, sparse
+from fakes.loop_image import run
+
+pytestmark = needs_loops
+SIZE = 32 << 20
+
+
+@pytest.fixture
+def below(tmpfs_dir: Path) -> Path:
+    """The file below the loop device."""
+    return sparse(tmpfs_dir / "below", SIZE)
+
+
+@pytest.fixture
+def it(tmpfs_dir: Path, below: Path) -> Iterator[DeviceStandby]:
+    """A device of which nothing came yet, to stand on a loop device."""
+    with attached(below) as device, device_standby(tmpfs_dir / "it") as made:
+        made.path = Path(device)
+        yield made
+
+
+def _held(it: DeviceStandby, *, adopt: bool = False) -> tuple[str, str]:
+    with pytest.raises(Held) as raised:
+        it.applier(adopt=adopt).prepare()
+    return str(raised.value.code), raised.value.reason
+
+
+def _content(it: DeviceStandby) -> bytes:
+    """What the device holds; beside it the file below may be older."""
+    return it.path.read_bytes()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_commit_stands_bit_for_bit(it: DeviceStandby, seed: int) -> None:
+    """Random writes, discards and lengths; what is behind the end of the source is not looked at."""
+    rng = random.Random(seed)
+    image, applier = rng.randbytes(300_000), it.applier()
+    applier.converge(it.put(image))
+    for _ in range(8):
+        image = scattered(rng, image)
+        if rng.random() < 0.3:
+            applier.close()
+            applier = it.applier()
+        applier.converge(it.put(image))
+        assert _content(it)[: len(image)] == image
+        assert applier.verify(deep=True).equal
+
+
+def test_it_is_held_alone_until_it_is_let_go_of(it: DeviceStandby) -> None:
+    """Nobody can mount or claim it meanwhile; afterwards it is free."""
+    applier = it.applier()
+    applier.converge(it.put(b"a" * 70_000))
+    applier.rest()
+    with pytest.raises(OSError) as raised:
+        os.close(os.open(it.path, os.O_RDONLY | os.O_EXCL))
+    assert raised.value.errno == errno.EBUSY
+    applier.close()
+    os.close(os.open(it.path, os.O_RDONLY | os.O_EXCL))
+
+
+def test_a_mounted_device_is_not_written(it: DeviceStandby, tmp_path: Path) -> None:
+    """It is said where it is mounted, whatever may be written over."""
+    run("mkfs.ext4", "-q", "-F", str(it.path))
+    run("mount", str(it.path), str(tmp_path))
+    try:
+        code, reason = _held(it, adopt=True)
+    finally:
+        run("umount", str(tmp_path))
+    assert (code, str(tmp_path) in reason) == ("standby-in-use", True)
+
+
+def test_a_device_below_another_is_not_written(it: DeviceStandby) -> None:
+    """A loop device stands on it."""
+    with attached(it.path) as other:
+        code, reason = _held(it)
+    assert (code, other in reason) == ("standby-in-use", True)
+
+
+def test_a_filesystem_of_somebody_else_is_not_touched(it: DeviceStandby, below: Path) -> None:
+    """Nobody said that it may be written over."""
+    run("mkfs.ext4", "-q", "-F", str(it.path))
+    before = below.read_bytes()
+    assert (_held(it)[0], below.read_bytes() == before) == ("standby-foreign", True)
+
+
+def test_what_is_not_seen_at_the_ends_is_compared(it: DeviceStandby, below: Path) -> None:
+    """Old data in the middle of a device that seems empty does not survive in a hole of the source."""
+    with below.open("r+b") as file:
+        file.seek(SIZE // 2)
+        file.write(b"old" * 1000)
+    image = b"new" * 1000 + bytes(SIZE - 3000)
+    applier = it.applier()
+    applier.converge(it.put(image))
+    applier.checkpoint()
+    assert below.read_bytes() == image
+
+
+def test_a_smaller_device_is_refused(it: DeviceStandby) -> None:
+    """It is said by how much, and nothing is written."""
+    it.put(bytes(SIZE + DEVICE_CHUNK))
+    code, reason = _held(it)
+    assert (code, f"{SIZE:,}" in reason) == ("standby-too-small", True)
+
+
+def test_a_device_that_grows_shows_nothing_old(it: DeviceStandby) -> None:
+    """The source grows by zeros over what lay behind its end on the standby, by the difference and in a redo."""
+    applier = it.applier()
+    applier.converge(it.put(b"a" * 100_000))
+    applier.checkpoint()
+    for grown, clean in ((10 * DEVICE_CHUNK, True), (30 * DEVICE_CHUNK, False)):
+        with it.path.open("r+b") as file:
+            file.seek(grown - DEVICE_CHUNK)
+            file.write(b"old" * 10_000)
+        image = b"a" * 100_000 + bytes(grown - 100_000)
+        if not clean:
+            it.dies()
+            applier = it.applier()
+        applier.converge(it.put(image))
+        assert _content(it)[:grown] == image
+
+
+def test_a_device_that_is_gone_is_told(it: DeviceStandby) -> None:
+    """Its node is away: held, and no file is made in its place."""
+    applier = it.applier()
+    applier.converge(it.put(b"a" * 70_000))
+    it.dies()
+    it.path = Path(f"{it.path}-unplugged")
+    assert (_held(it)[0], it.path.exists()) == ("standby-gone", False)
