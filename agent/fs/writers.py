@@ -31,7 +31,8 @@ MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A process. ``path``: what it holds, as it knows it; "" where it cannot be looked into."""
+    """A process. ``path``: what it holds, as it knows it; "" where it cannot be looked into. ``process`` 0: the kernel itself,
+    which uses a device as ``program`` says."""
 
     process: int
     program: str
@@ -39,6 +40,8 @@ class Writer:
 
     def sentence(self) -> str:
         """For people."""
+        if not self.process:
+            return self.program
         who = f"{self.program} (process {self.process})"
         return f"{who} may write {self.path}" if self.path else f"{who} cannot be looked into"
 
@@ -148,12 +151,13 @@ def _opened(thread: Path, below: _Below) -> Iterator[str]:
         link = str(thread / "fd" / name)
         with suppress(FileNotFoundError, ProcessLookupError):
             path = os.readlink(link)
-            if path.startswith("/") and _is_for_writing(thread, name) and _is_file(link) and below.has(link, path):
+            if path.startswith("/") and is_held_for_writing(thread, name) and _is_file(link) and below.has(link, path):
                 yield path
 
 
-def _is_for_writing(thread: Path, name: str) -> bool:
-    """``flags`` of fdinfo is octal (proc_pid_fdinfo(5))."""
+def is_held_for_writing(thread: Path, name: str) -> bool:
+    """Whether a thread, a directory of /proc, has its descriptor ``name`` for writing. ``flags`` of fdinfo
+    is octal (proc_pid_fdinfo(5))."""
     for line in (thread / "fdinfo" / name).read_text().splitlines():
         if line.startswith("flags:"):
             flags = int(line.split()[1], 8)

@@ -41,7 +41,7 @@ from agent.node.following.standby_call import StandbyCall
 from agent.node.following.standby_stores import StandbyStores, open_standby_stores
 from agent.node.following.stood_back import StoodBack
 from agent.node.following.vault_space import SpaceStores, VaultSpace
-from agent.node.kinds.standby_kind import made_applier
+from agent.node.kinds.standby_kind import made_applier, standing_chunks
 from agent.node.owed_problems import tell_standby
 from agent.node.pauses import APPLY
 from agent.node.promoting.announced import Announced
@@ -443,8 +443,8 @@ class Standby:
         tell_standby(self._context.board, self._catalog, self.assigned.primary, self._context.around.clock.now_ns())
 
     def restoring(self) -> Restoring:
-        """A pass over the newest commit that puts what the vault lacks back from the standby's files."""
-        return Restoring(self.vault, self._catalog.reader, self.dataset.path)
+        """A pass over the newest commit that puts what the vault lacks back from what stands on the standby."""
+        return Restoring(self.vault, self._catalog.reader, standing_chunks(self.dataset, self._catalog.reader))
 
     def _keep_up(self) -> bool:
         """The applying thread has a moment. A standby that is not there, or is another, says nothing about what is lost."""

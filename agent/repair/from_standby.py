@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
-from agent.capture.files.read_back import TreeSource
 from agent.capture.outlet import Lack
-from agent.chunking.references import references
+from agent.chunking.references import row_references
 from agent.core.chunks import DATA, ChunkRef
 from agent.core.errors import Damaged, NotFound, Refused, StoreFailed, WireError
-from agent.core.ids import ObjectId
-from agent.core.rows import decode_object, is_object
 from agent.store.catalog.catalog import CatalogReader
 from agent.store.vault.codec import StoredChunk, pack_chunk
 from agent.store.vault.vault import Vault
@@ -23,13 +20,26 @@ _READ_BYTES = 4 << 20
 Breath = Callable[[], None]
 
 
-class Restoring:
-    """One pass over what the newest commit names, in one thread; ``close`` gives everything back. ``root``: the standby."""
+class StandingChunks(Protocol):
+    """What stands on the standby, read by where it stands. For one thread."""
 
-    def __init__(self, vault: Vault, open_reader: Callable[[], CatalogReader], root: str) -> None:
+    def read(self, refs: Sequence[ChunkRef]) -> Sequence[bytes | Lack]:
+        """For each reference its bytes, or why they are not to be had."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back."""
+        ...
+
+
+class Restoring:
+    """One pass over what the newest commit names, in one thread; ``close`` gives everything back. ``stands``: reads the
+    standby, and is closed with this."""
+
+    def __init__(self, vault: Vault, open_reader: Callable[[], CatalogReader], stands: StandingChunks) -> None:
         self._vault = vault
         self._rows = open_reader()
-        self._tree = TreeSource(root, open_reader())
+        self._stands = stands
         self.restored = 0
         self.left = 0
         self.replaced: set[bytes] = set()
@@ -37,7 +47,7 @@ class Restoring:
 
     def close(self) -> None:
         """Close every descriptor and reader."""
-        self._tree.close()
+        self._stands.close()
         self._rows.close()
 
     def run(self, breath: Breath, doubted: frozenset[bytes] = frozenset()) -> None:
@@ -58,15 +68,11 @@ class Restoring:
     def _named(self) -> Iterator[ChunkRef]:
         for batch in self._rows.rows_at():
             for raw in batch:
-                if not is_object(raw):
-                    continue
-                row = decode_object(raw)
-                if stat.S_ISREG(row.mode) and row.content:
-                    yield from self._of(row.id, row.content)
+                yield from self._of(raw)
 
-    def _of(self, id: ObjectId, content: bytes) -> Iterator[ChunkRef]:
+    def _of(self, raw: bytes) -> Iterator[ChunkRef]:
         try:
-            yield from references(id, content, b"", self._piece)
+            yield from row_references(None, raw, self._piece)
         except WireError:
             # A part of its chunk list is lost: that comes from the primary, and what it names is looked at the next time.
             self.left += 1
@@ -84,7 +90,7 @@ class Restoring:
         for run in _by_bytes(list(lacking.values())):
             found: list[StoredChunk] = []
             raws: list[bytes] = []
-            for ref, data in zip(run, self._tree.read(run), strict=True):
+            for ref, data in zip(run, self._stands.read(run), strict=True):
                 if isinstance(data, Lack):
                     self.left += ref.name not in self._doubted
                 elif ref.name not in self._doubted or self._makes_way(ref.name):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from agent.adopt.filling.device_chunks import DeviceChunks
 from agent.adopt.filling.fill_mark import FillMark, fill_mark, set_fill_mark
 from agent.adopt.filling.object_copier import ObjectCopier
 from agent.adopt.filling.tree_objects import TreeObjects
@@ -33,14 +34,15 @@ _log = structlog.get_logger("adopt")
 
 @dataclass(frozen=True, slots=True)
 class FillingStores:
-    """What is filled, from what. ``root``: the tree; ``reader`` opens the catalog for one thread; ``lost`` is told of objects
-    that are not as they were, and are to be had nowhere else here."""
+    """What is filled, from what. ``root``: the tree, or where it ``is_device`` the device; ``reader`` opens the catalog for one
+    thread; ``lost`` is told of objects that are not as they were, and are to be had nowhere else here."""
 
     root: str
     vault: Vault
     local: Local
     reader: Callable[[], CatalogReader]
     lost: Callable[[Sequence[ObjectId]], None]
+    is_device: bool = False
 
 
 class _Side:
@@ -49,8 +51,16 @@ class _Side:
     def __init__(self, stores: FillingStores, commit: CommitNumber, look: Callable[[], None]) -> None:
         self.rows = stores.reader()
         pieces = KeptPieces(self.rows, stores.vault)
-        files = TreeObjects(stores.root, self.rows, stores.local, commit)
+        self._is_device = stores.is_device
+        tree = TreeObjects(stores.root, self.rows, stores.local, commit)
+        files = DeviceChunks(stores.root) if stores.is_device else tree
         self.copier = ObjectCopier(stores.vault, files, pieces, look)
+
+    def after(self, cursor: ObjectId, at: CommitNumber) -> list[tuple[ObjectId, bytes]]:
+        """The next objects, or chunks, with their rows."""
+        if not self._is_device:
+            return self.rows.objects_after(cursor, at, _STEP_OBJECTS)
+        return [(ObjectId(number), row) for number, row in self.rows.chunks_after(cursor, at, _STEP_OBJECTS)]
 
     def close(self) -> None:
         self.rows.close()
@@ -117,7 +127,7 @@ class Filling:
             if id <= mark.cursor or id in self._ahead:
                 continue
             look()
-            row = side.rows.object(id, mark.commit)
+            row = side.rows.holder(id, mark.commit)
             if row is None:
                 continue
             if content and content_of(row) == content:
@@ -148,7 +158,7 @@ class Filling:
             return False
         side = self._stepping = self._stepping or _Side(self._stores, mark.commit, lambda: None)
         until, lost = time.monotonic() + STEP_SECONDS, list[ObjectId]()
-        objects = side.rows.objects_after(mark.cursor, mark.commit, _STEP_OBJECTS)
+        objects = side.after(mark.cursor, mark.commit)
         passed = 0
         cursor = mark.cursor
         for id, row in objects:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
 
-from agent.adopt.filling.tree_objects import TreeObjects
+from agent.adopt.filling.tree_objects import ReadRange
 from agent.chunking.references import by_bytes, references
 from agent.core.chunks import PIECE, ChunkRef
 from agent.core.errors import WireError
 from agent.core.ids import ObjectId
 from agent.core.rows import content_of
-from agent.fs.content import read_exact
 from agent.store.pieces import KeptPieces
 from agent.store.vault.codec import StoredChunk, compute_name, pack_chunk
 from agent.store.vault.vault import Vault
@@ -19,11 +20,19 @@ from agent.store.vault.vault import Vault
 _NAMES = 4096
 
 
+class HeldContent(Protocol):
+    """What stands beside the vault: a tree's files, or a device. For one thread."""
+
+    def opened(self, id: ObjectId) -> AbstractContextManager[ReadRange | None]:
+        """What reads the content of an object, or chunk of a device; None where it is not to be found."""
+        ...
+
+
 class ObjectCopier:
     """For one thread, like ``files`` and ``pieces``. ``look``: called before each chunk that is read, and raises what is to end
     it. What is put in is durable with the vault's next sync."""
 
-    def __init__(self, vault: Vault, files: TreeObjects, pieces: KeptPieces, look: Callable[[], None]) -> None:
+    def __init__(self, vault: Vault, files: HeldContent, pieces: KeptPieces, look: Callable[[], None]) -> None:
         self._vault = vault
         self._files = files
         self._pieces = pieces
@@ -54,17 +63,17 @@ class ObjectCopier:
         if not lacking:
             return 0
         lost = 0
-        with self._files.opened(id) as fd:
+        with self._files.opened(id) as read:
             for run in by_bytes(lacking):
-                lost += self._put(fd, run)
+                lost += self._put(read, run)
         return lost
 
-    def _put(self, fd: int | None, run: Sequence[ChunkRef]) -> int:
+    def _put(self, read: ReadRange | None, run: Sequence[ChunkRef]) -> int:
         packed: list[StoredChunk] = []
         raws: list[bytes] = []
         for ref in run:
             self._look()
-            data = self._bytes(fd, ref)
+            data = self._bytes(read, ref)
             if data is not None:
                 packed.append(pack_chunk(ref.name, ref.kind, data))
                 raws.append(data)
@@ -73,14 +82,14 @@ class ObjectCopier:
             self._vault.add(packed, raws)
         return len(run) - len(packed)
 
-    def _bytes(self, fd: int | None, ref: ChunkRef) -> bytes | None:
+    def _bytes(self, read: ReadRange | None, ref: ChunkRef) -> bytes | None:
         """What a name stands for, if that is still what it says."""
         if ref.kind == PIECE:
             return self._pieces.find(ref.name)
-        if fd is None:
+        if read is None:
             return None
         try:
-            data = read_exact(fd, ref.offset, ref.length)
+            data = read(ref.offset, ref.length)
         except OSError:
             return None
         return data if compute_name(ref.kind, data) == ref.name else None

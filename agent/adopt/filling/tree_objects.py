@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TypeAlias
 
 from agent.adopt.first_reading import open_below
 from agent.core.ids import CommitNumber, ObjectId
 from agent.fs.confined import open_file, open_root
+from agent.fs.content import read_exact
 from agent.fs.handles import open_by_handle
 from agent.store.catalog.reader import CatalogReader
 from agent.store.local import Local
 
+#: ``(offset, length)`` of an object's content to bytes, fewer at its end; OSError.
+ReadRange: TypeAlias = Callable[[int, int], bytes]
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -27,11 +32,11 @@ class TreeObjects:
         self._commit = commit
 
     @contextmanager
-    def opened(self, id: ObjectId) -> Iterator[int | None]:
-        """The file, None where it is not to be found. What it holds is believed by names of chunks alone."""
+    def opened(self, id: ObjectId) -> Iterator[ReadRange | None]:
+        """What reads the file, None where it is not to be found. What it holds is believed by names of chunks alone."""
         fd = self._open(id)
         try:
-            yield fd
+            yield partial(read_exact, fd) if fd is not None else None
         finally:
             if fd is not None:
                 os.close(fd)

@@ -10,7 +10,8 @@ from contextlib import suppress
 from agent.apply.results import Held
 from agent.core.errors import NotFound, NotPermitted, Refused
 from agent.core.problem_codes import STANDBY_IN_USE, STANDBY_PATH_MISSING, STANDBY_UNSAFE
-from agent.fs.block_device import BlockPlaces, is_block_device, open_claimed, standing_on
+from agent.fs.block_device import BlockPlaces, is_block_device, open_claimed, standing_on, used_by
+from agent.fs.writers import is_open_for_writing
 
 _OPENED = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _DEVICES = "/dev"
@@ -72,6 +73,22 @@ def _claim_block(path: str, places: BlockPlaces) -> int:
         raise Held(STANDBY_IN_USE, path, error.reason, error.remedy) from error
     except (NotPermitted, NotFound) as error:
         raise Held(STANDBY_UNSAFE, path, error.reason, error.remedy) from error
+
+
+def looked_at(path: str, places: BlockPlaces | None = None) -> tuple[int, bool, str]:
+    """What stands there, open for reading alone; whether it is a block device; who may be writing it, "" for nobody. OSError."""
+    places = places or BlockPlaces()
+    real, is_block, used = os.path.realpath(path), is_block_device(path), standing_on(path, places)
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    if is_block and not used:
+        try:
+            os.close(os.open(real, flags | os.O_EXCL))
+        except OSError as error:
+            used = used_by(real, places) or str(error)
+    fd = os.open(real, flags)
+    if not is_block and not used and is_open_for_writing(fd):
+        used = "a program has it open for writing"
+    return fd, is_block, used
 
 
 def require_alone(fd: int, path: str) -> None:

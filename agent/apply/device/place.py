@@ -110,7 +110,7 @@ class StandbyDevice:
         try:
             identity = device_identity(fd, is_block=is_block)
             taken = self._is_known(identity)
-            private = _open_private(self._place.private(is_block=is_block))
+            private = open_private(self._place.private(is_block=is_block))
         except BaseException:
             os.close(fd)
             raise
@@ -145,8 +145,7 @@ class StandbyDevice:
 
     def _take(self, device: OpenDevice, identity: bytes) -> None:
         """It is the standby from now on, durably. Raises ``Held`` where it holds something that is not ours."""
-        mark = self._place.dataset.encode() + b"\n" + identity
-        self.found_again = _mark_in(device.private) == mark
+        self.found_again = _mark_in(device.private) == _mark_of(self._place.dataset, identity)
         vacant = _is_vacant(device)
         foreign = not self.found_again and not vacant
         if foreign and not self._place.adopt and self._local.value(RESYNC) != b"yes":
@@ -155,7 +154,6 @@ class StandbyDevice:
             raise Held(STANDBY_FOREIGN, self.path, reason, remedy)
         if not device.is_block:
             os.fchmod(device.root, 0o600)
-        _write_mark(device.private, mark)
         if foreign:
             self._local.set_value(ADOPTING, b"yes")
         if self.found_again:
@@ -163,12 +161,22 @@ class StandbyDevice:
         self.fresh = vacant and not self.found_again and not device.is_block
         self.doubtful = device.is_block and not foreign
         self._local.set_value(RESYNC, b"")
-        device.sync()
-        _sync_above(self.path)
+        mark_as_ours(device, self._place.dataset, identity)
         self._local.set_value(ROOT_KNOWN, identity, durable=True)
 
 
-def _open_private(path: str) -> int:
+def mark_as_ours(device: OpenDevice, dataset: str, identity: bytes) -> None:
+    """By the mark an image is known again where local facts are lost; durable. OSError, ``RootFailed``."""
+    _write_mark(device.private, _mark_of(dataset, identity))
+    device.sync()
+    _sync_above(device.path)
+
+
+def _mark_of(dataset: str, identity: bytes) -> bytes:
+    return dataset.encode() + b"\n" + identity
+
+
+def open_private(path: str) -> int:
     """Our own directory, made where there is none. Raises ``Held`` for what is not ours, OSError."""
     with suppress(FileExistsError):
         os.mkdir(path, 0o700)

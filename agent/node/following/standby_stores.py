@@ -70,7 +70,14 @@ def open_standby_stores(dataset: Dataset, context: SideContext) -> StandbyStores
         if lost:
             mending.lost(lost)
         rejoined = Rejoined(
-            dataset.path, vault, local, catalog.reader, context.board, around.clock, missed=mending.lost
+            dataset.path,
+            vault,
+            local,
+            catalog.reader,
+            context.board,
+            around.clock,
+            missed=mending.lost,
+            is_device=dataset.is_device,
         )
         stack.pop_all()
     return StandbyStores(catalog, local, vault, seeding, mending, rejoined, left_out)

@@ -1,18 +1,29 @@
-"""What differs on a secondary by what a dataset is: who makes the standby equal to commits."""
+"""What differs on a secondary by what a dataset is: who makes the standby equal to commits, and who reads it."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from agent.apply.applier import Applier, Supply
 from agent.apply.applies import Applies
 from agent.apply.device.applier import DeviceApplier
+from agent.apply.device.former_device import take_device_for_standby
 from agent.apply.device.place import DevicePlace
 from agent.apply.device.ports import DeviceSupply
+from agent.apply.output.directory import Step, no_step
 from agent.apply.ports import Early
+from agent.apply.standby.former_source import take_for_standby
 from agent.apply.standby.standby_root import StandbyPlace
+from agent.capture.files.read_back import TreeSource
 from agent.config.values import Dataset
-from agent.node.context import SideContext
+from agent.core.ids import CommitNumber
+from agent.node.context import SideContext, Surroundings
 from agent.node.following.standby_stores import StandbyStores
 from agent.node.turn_taking import Turns
+from agent.repair.from_device import StandingDevice
+from agent.repair.from_standby import StandingChunks
+from agent.store.catalog.reader import CatalogReader
+from agent.store.local import Local
 
 
 def made_applier(dataset: Dataset, context: SideContext, stores: StandbyStores, early: Early, turns: Turns) -> Applies:
@@ -40,8 +51,27 @@ KEPT = "device"
 
 
 def _device_applier(dataset: Dataset, context: SideContext, stores: StandbyStores, turns: Turns) -> Applies:
-    kept = context.around.home(dataset) / KEPT
-    place = DevicePlace(dataset.path, dataset.name, str(kept), turns.step, dataset.adopt)
+    place = _device_place(dataset, context.around, turns.step)
     supply = DeviceSupply(stores.catalog.reader, stores.mending.read, stores.mending.patch_of)
     clock = context.around.clock
     return DeviceApplier(place, supply, stores.local, context.board, clock=clock, brake=dataset.brake)
+
+
+def _device_place(dataset: Dataset, around: Surroundings, step: Step) -> DevicePlace:
+    kept = around.home(dataset) / KEPT
+    return DevicePlace(dataset.path, dataset.name, str(kept), step, dataset.adopt)
+
+
+def took_for_standby(dataset: Dataset, around: Surroundings, local: Local, commit: CommitNumber) -> None:
+    """On entry nobody writes into what was captured here, and it equals ``commit``. On exit it is this node's standby, durably.
+    Raises ``RootFailed``, ``Held``, ``StoreFailed``."""
+    if dataset.is_device:
+        return take_device_for_standby(_device_place(dataset, around, no_step), local, commit)
+    scratch = around.home(dataset) / "scratch"
+    scratch.mkdir(exist_ok=True, mode=0o700)
+    return take_for_standby(dataset.path, dataset.name, local, commit, str(scratch))
+
+
+def standing_chunks(dataset: Dataset, reader: Callable[[], CatalogReader]) -> StandingChunks:
+    """What reads the standby to mend the vault."""
+    return StandingDevice(dataset.path) if dataset.is_device else TreeSource(dataset.path, reader())

@@ -11,9 +11,10 @@ from agent.core.forwarded import Forwarded
 from agent.core.ids import CommitNumber, shown_commit
 from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import ROLLING_BACK
-from agent.fs.writers import Writer, writers_below
+from agent.fs.writers import Writer
 from agent.generations.afar import NamedMoment, OpenMoment
 from agent.node.context import Surroundings
+from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
 from agent.node.reigning.hooks_in_steps import HookedMember, HooksInSteps
 from agent.node.stepped import SteppedRun, StepsKind
@@ -85,7 +86,7 @@ class _World:
         self._doing("writers")
         self._require_capture()
         side = self._side()
-        return writers_below(self._member.dataset.path, side.holds)
+        return who_writes(self._member.dataset, side.holds)
 
     def settle(self) -> str:
         self._doing("barrier")

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from agent.adopt.filling.fill_mark import begin_filling
-from agent.apply.standby.former_source import take_for_standby
 from agent.config.values import Dataset
 from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, epoch_of, shown_commit
 from agent.core.problem import ProblemBoard
-from agent.fs.writers import Writer, writers_below
+from agent.fs.writers import Writer
 from agent.node.context import Surroundings
 from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
+from agent.node.kinds.standby_kind import took_for_standby
+from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
 from agent.node.standby import Standby
 from agent.node.stepped import SteppedRun
@@ -70,7 +71,7 @@ class RejoiningNode:
     def writers(self) -> list[Writer]:
         self._begin("writers")
         side = self._side()
-        return writers_below(self._member.dataset.path, side.holds) if isinstance(side, Primary) else []
+        return who_writes(self._member.dataset, side.holds) if isinstance(side, Primary) else []
 
     def walk(self) -> str:
         self._begin("walk")
@@ -94,11 +95,8 @@ class RejoiningNode:
 
     def _stood_back(self, catalog: Catalog, local: Local) -> KeptDivergence:
         """By the pump's thread, which does nothing after it."""
-        home, dataset = self._around.home(self._member.dataset), self._member.dataset
         kept = self._kept(catalog, fills=True)
-        scratch = home / "scratch"
-        scratch.mkdir(exist_ok=True, mode=0o700)
-        take_for_standby(dataset.path, dataset.name, local, kept.commit, str(scratch))
+        took_for_standby(self._member.dataset, self._around, local, kept.commit)
         begin_filling(local, kept.commit)
         return kept
 

@@ -35,6 +35,7 @@ class Rejoined:
         clock: Clock,
         *,
         missed: Callable[[str], None],
+        is_device: bool = False,
     ) -> None:
         self._reader = reader
         self._local = local
@@ -43,7 +44,7 @@ class Rejoined:
         self._missed = missed
         self._lock = threading.Lock()
         self._lost: set[ObjectId] = set()
-        self.filling = Filling(FillingStores(root, vault, local, reader, self._not_whole))
+        self.filling = Filling(FillingStores(root, vault, local, reader, self._not_whole, is_device))
         self._commit = self.filling.commit
 
     def close(self) -> None:

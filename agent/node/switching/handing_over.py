@@ -7,14 +7,15 @@ from math import inf
 from typing import TypeVar
 
 from agent.adopt.filling.fill_mark import OWNER, begin_filling
-from agent.apply.standby.former_source import take_for_standby
 from agent.config.values import Peer
 from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain, Unreachable
 from agent.core.forwarded import Forwarded
 from agent.core.ids import CommitNumber, Epoch, shown_commit
 from agent.core.problem_codes import SWITCHING_OVER
-from agent.fs.writers import Writer, writers_below
+from agent.fs.writers import Writer
 from agent.node.context import Surroundings
+from agent.node.kinds.standby_kind import took_for_standby
+from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
 from agent.node.stepped import SteppedRun, StepsKind
 from agent.node.switching.switched_member import STEP, SwitchedMember, SwitchedNode
@@ -94,7 +95,7 @@ class HandingOver(SwitchedNode):
 
     def writers(self) -> list[Writer]:
         self.begin("writers")
-        return writers_below(self.member.dataset.path, self._side().holds)
+        return who_writes(self.member.dataset, self._side().holds)
 
     def settle(self) -> CommitNumber:
         self.begin("barrier")
@@ -132,9 +133,7 @@ class HandingOver(SwitchedNode):
         if newest is None or newest.number != number:
             reason = "something was written after the application was stopped"
             raise TryAgain(_OPERATION, self.name, reason, "find what writes into the tree, and type it again")
-        scratch = self.around.home(self.member.dataset) / "scratch"
-        scratch.mkdir(exist_ok=True, mode=0o700)
-        take_for_standby(self.member.dataset.path, self.name, local, number, str(scratch))
+        took_for_standby(self.member.dataset, self.around, local, number)
         catalog.keep([KeptCommit(number, OWNER, time=self.around.clock.now_ns())])
         begin_filling(local, number)
 

@@ -106,7 +106,7 @@ def _both_promoted(call: DatasetCall, peer: str, epoch: int) -> Refused:
 
 
 def _gates(call: DatasetCall) -> tuple[Gate, ...]:
-    from agent.fs.writers import writers_below
+    from agent.node.kinds.writing import who_writes
     from agent.node.primary import Primary
     from agent.status.promotion import Gate
 
@@ -114,7 +114,7 @@ def _gates(call: DatasetCall) -> tuple[Gate, ...]:
     if not isinstance(side, Primary):
         return ()
     now = time.time_ns()
-    found = writers_below(call.member.dataset.path, side.holds)
+    found = who_writes(call.member.dataset, side.holds)
     writing = "; ".join(one.sentence() for one in found)
     remedy = "end what writes, or add --force" if found else ""
     return Gate("writers", not found, writing or "none", "none", now, remedy), side.vault_room().gate(now)

@@ -144,10 +144,10 @@ def _node(call: DatasetCall, asked: str) -> str:
 
 
 def _plan(call: DatasetCall, wanted: WantedRollback, found: FoundMoment) -> Json:
-    from agent.fs.writers import writers_below
+    from agent.node.kinds.writing import who_writes
     from agent.roles.rollback.steps import TABLE
 
-    writers = writers_below(call.member.dataset.path, call.member.primary().holds)
+    writers = who_writes(call.member.dataset, call.member.primary().holds)
     hook = call.member.dataset.hooks.stop
     gates = [
         {

@@ -32,6 +32,9 @@ _CACHE_KIB = 8192
 
 _OBJECT = "select row from object where id = ?1 and until > ?2 and since <= ?2 limit 1"
 _OBJECTS_AFTER = "select id, row from object where id > ?1 and until > ?2 and since <= ?2 order by id limit ?3"
+_CHUNKS_AFTER = (
+    "select number, row from chunk where number > ?1 and until > ?2 and since <= ?2 order by number limit ?3"
+)
 _CHUNK = "select row from chunk where number = ?1 and until > ?2 and since <= ?2 limit 1"
 _LAST_CHUNK = "select row from chunk where until > ?1 and since <= ?1 order by number desc limit 1"
 #: From chunk to chunk by number, however many versions each has; of each the one that is seen then.
@@ -78,6 +81,10 @@ class Reading(owed.Owed, commits.Commits, kept.Kept, generation.GenerationRows):
     def objects_after(self, after: ObjectId, at: CommitNumber, limit: int) -> list[tuple[ObjectId, bytes]]:
         """``(id, row bytes)`` of at most ``limit`` objects with an id above ``after``, rising."""
         return self._all(_OBJECTS_AFTER, (after, at, limit))
+
+    def chunks_after(self, after: int, at: CommitNumber, limit: int) -> list[tuple[int, bytes]]:
+        """``(number, row bytes)`` of at most ``limit`` chunks of a device with a number above ``after``, rising."""
+        return self._all(_CHUNKS_AFTER, (after, at, limit))
 
     def chunk(self, number: ChunkNumber, at: CommitNumber | None = None) -> bytes | None:
         """The row bytes of a device's chunk; None for one of zeros."""

@@ -13,7 +13,7 @@ from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import OtherDigest, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId, epoch_of, shown_commit
 from agent.core.row_checks import check_key, check_row
-from agent.core.rows import ObjectRow, key_is_object, object_id_of_key
+from agent.core.rows import NameRow, holder_of_key
 from agent.store.catalog.catalog import COMPARED, Catalog, Header
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
@@ -107,7 +107,7 @@ class CommitMaker:
         self._structure.look(incoming.number, rows, changes.drops)
         files: Sequence[HasContent] = self._structure.with_content(rows)
         if self._in_tree.at_work:
-            put = [(row.id, row.content) for row in rows if type(row) is ObjectRow]
+            put = [(row.id, row.content) for row in rows if not isinstance(row, NameRow)]
             stay = self._into_vault(put, changes.drops)
             files = [row for row in files if row.id not in stay]
         self.presence.require(self.debts.required(incoming.number, files))
@@ -123,7 +123,7 @@ class CommitMaker:
 
     def _into_vault(self, puts: Sequence[tuple[ObjectId, bytes]], drops: Sequence[bytes]) -> Collection[ObjectId]:
         """What is about to change is in the vault, as it stands in the tree. Those of ``puts`` that do not change."""
-        gone = [object_id_of_key(key) for key in drops if key_is_object(key)]
+        gone = [ObjectId(holder) for key in drops if (holder := holder_of_key(key))]
         return self._in_tree.before(puts, gone, self._look)
 
     def _require_all_in_vault(self, number: CommitNumber) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.capture.files.read_back import TreeSource
 from agent.core.chunks import name_of
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes
@@ -52,7 +53,8 @@ class Side:
 
     def restoring(self) -> Restoring:
         """See ``Repairable``."""
-        return Restoring(self.stores.vault, self.stores.catalog.reader, str(self.root))
+        reader = self.stores.catalog.reader
+        return Restoring(self.stores.vault, reader, TreeSource(str(self.root), reader()))
 
     def faults(self) -> tuple[int, set[bytes]]:
         """What a deep look finds."""

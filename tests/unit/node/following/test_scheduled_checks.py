@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.capture.files.read_back import TreeSource
 from agent.config import load
 from agent.config.values import Dataset
 from agent.core import chunks
@@ -56,7 +57,8 @@ class Side:
         return self.stores.catalog.reader()
 
     def restoring(self) -> Restoring:
-        return Restoring(self.stores.vault, self.stores.catalog.reader, self.dataset.path)
+        reader = self.stores.catalog.reader
+        return Restoring(self.stores.vault, reader, TreeSource(self.dataset.path, reader()))
 
 
 class ToldReads(Vault):

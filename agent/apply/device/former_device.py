@@ -1,0 +1,47 @@
+"""The device of a node that was the primary becomes its standby: it stays as it is, and is known to equal what was captured."""
+
+from __future__ import annotations
+
+import os
+
+import structlog
+
+from agent.apply.checkpoint import STATE, believe_equal
+from agent.apply.device.claimed import looked_at
+from agent.apply.device.identity import device_identity
+from agent.apply.device.opened import OpenDevice, device_errors
+from agent.apply.device.place import DevicePlace, mark_as_ours, open_private
+from agent.apply.holds import PINNED
+from agent.apply.owed_versions import SHORT
+from agent.apply.standby.kept_problems import REMEMBERED
+from agent.apply.standby.standby_root import FOUND_AGAIN, expect_standby
+from agent.core.ids import CommitNumber
+from agent.store.local import Local
+
+_log = structlog.get_logger("apply")
+
+
+def take_device_for_standby(place: DevicePlace, local: Local, commit: CommitNumber) -> None:
+    """On entry the device equals ``commit``, as far as nobody writes into it. On exit the next applier knows it as the standby,
+    durably; where somebody uses it still, it is compared whole once that has ended. Raises ``RootFailed``, ``Held``."""
+    for key in (*STATE, PINNED, SHORT, REMEMBERED):
+        local.set_value(key, b"")
+    with device_errors(place.path):
+        fd, is_block, used = looked_at(place.path)
+        try:
+            identity = device_identity(fd, is_block=is_block)
+            private = open_private(place.private(is_block=is_block))
+        except BaseException:
+            os.close(fd)
+            raise
+        device = OpenDevice(place.path, fd, private, is_block, place.step)
+        try:
+            mark_as_ours(device, place.dataset, identity)
+            expect_standby(local, identity)
+            if used:
+                _log.warning("the device is in use: all of it is compared afterwards", dataset=place.dataset, by=used)
+                local.set_value(FOUND_AGAIN, b"yes", durable=True)
+            else:
+                believe_equal(local, commit, private)
+        finally:
+            device.close()
