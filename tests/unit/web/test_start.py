@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
+from operator import sub
 from pathlib import Path
 
 import pytest
@@ -92,7 +94,7 @@ def test_a_clock_that_went_back_makes_no_negative_age(tmp_path: Path) -> None:
     publish(tmp_path, a_node(a_dataset()))
     said = (tmp_path / "state.json").stat().st_mtime
     for ahead, fresh in ((1.0, True), (86_400.0, False)):
-        look = StateFile(StatePlace(str(tmp_path)), "state.json", now=lambda ahead=ahead: said - ahead).look()
+        look = StateFile(StatePlace(str(tmp_path)), "state.json", now=partial(sub, said, ahead)).look()
         assert (fresh, 0.0 if fresh else float("inf")) == (look.fresh is not None, look.age)
 
 
