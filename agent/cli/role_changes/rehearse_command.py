@@ -24,7 +24,10 @@ def rehearse(context: Context, which: Chosen, dry_run: bool, as_json: bool) -> i
 
     Typed on the node that keeps the standby. What comes is received meanwhile and applied afterwards. The probe, of which
     [dataset.hooks] probe names the program, sees the standby at its own path, may write there, and reaches nothing else: no
-    network, no socket, no service of this machine. What it wrote is thrown away. Exit code 1 where it is not content."""
+    network, no socket, no service of this machine. What it wrote is thrown away. Exit code 1 where it is not content.
+
+    Of a device it sees a block device there (HIKAE_PATH), and where a filesystem is on it, as a promotion would find it, its
+    files (HIKAE_MOUNT); both take writes, which are gone with the view."""
     failed = Exit.DONE
 
     def one(name: str) -> Json:

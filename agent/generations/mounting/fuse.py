@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 from dataclasses import dataclass
+from typing import Protocol
 
 from agent.core.errors import HikaeError, NotFound
-from agent.generations.mounting.filesystem import HistoryFilesystem
 
 _MOUNT = "mount the history"
 #: Its names since 3.0, the oldest first.
@@ -29,6 +29,14 @@ class MountOptions:
     writable: bool = False
 
 
+class ServedFilesystem(Protocol):
+    """What answers the kernel, by the callbacks of ``mfusepy``. ``checked``: whether the kernel checks who may look;
+    ``was_mounted``: whether it came to that."""
+
+    checked: bool
+    was_mounted: bool
+
+
 def require_fuse() -> None:
     """Raises ``NotFound`` where there is no libfuse 3, or the kernel has none."""
     if _library() is None:
@@ -39,7 +47,7 @@ def require_fuse() -> None:
         )
 
 
-def serve_mount(filesystem: HistoryFilesystem, directory: str, options: MountOptions) -> None:
+def serve_mount(filesystem: ServedFilesystem, directory: str, options: MountOptions) -> None:
     """Mount it and answer, until it is unmounted or the process is told to end. To be called by the main thread.
 
     Raises ``HikaeError`` where it cannot be mounted."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from agent.config.values import Settings
 from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
 from agent.fs.reserve import room_at
+from agent.node.rehearsing.device_view import clear_view, shown_device
 from agent.roles.rehearsal import stage
 from agent.roles.rehearsal.stage import EXIT_FAILED, FAILED, ROOT, UPPER, WORK, StageRequest
 from agent.roles.rehearsal.steps import OPERATION
@@ -33,10 +34,12 @@ _LETS_GO = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What is run: the probe's words, its environment, and how long it may take, in seconds."""
+    """What is run: the probe's words, its environment, and how long it may take, in seconds; ``path``: the standby's, a
+    directory, or a device where ``is_device``."""
 
     dataset: str
     path: str
+    is_device: bool
     words: tuple[str, ...]
     environment: dict[str, str]
     timeout: float
@@ -71,9 +74,15 @@ class Stage:
             raise TryAgain(OPERATION, probe.dataset, reason, f"type it again: hikae rehearse {probe.dataset}") from None
         for name in (ROOT, UPPER, WORK):
             (self._place / name).mkdir()
-        _as_the_root(probe.path, self._place / UPPER)
+        if not probe.is_device:
+            _as_the_root(probe.path, self._place / UPPER)
+            return self._run(probe, "", is_ending)
+        with shown_device(probe.path, self._place, is_ending) as device:
+            return self._run(probe, device, is_ending)
+
+    def _run(self, probe: Probe, device: str, is_ending: Callable[[], bool]) -> ProbeEnd:
         request = self._place / _REQUEST
-        request.write_text(json.dumps(self._request(probe)))
+        request.write_text(json.dumps(self._request(probe, device)))
         manager = tuple(self._manager())
         unit = unit_name("rehearsal", probe.dataset, "probe")
         words = (sys.executable, "-I", "-S", "-B", PROGRAM, str(request))
@@ -82,6 +91,7 @@ class Stage:
 
     def clear(self) -> None:
         """Nothing is left of it: what was mounted was so for the stage's processes alone. Raises ``TryAgain``."""
+        clear_view(self._place)
         until = time.monotonic() + _LETS_GO
         while True:
             try:
@@ -95,10 +105,11 @@ class Stage:
                     raise TryAgain("clear a rehearsal away", "", reason, "it is tried again by itself") from error
             time.sleep(0.1)
 
-    def _request(self, probe: Probe) -> StageRequest:
+    def _request(self, probe: Probe, device: str) -> StageRequest:
         own = os.path.realpath(probe.path)
         return {
             "path": own,
+            "device": device,
             "place": str(self._place),
             "hidden": [one for one in self._hidden if os.path.commonpath((one, own)) != one],
             "words": list(probe.words),

@@ -89,7 +89,7 @@ class _World:
         place = HookPlace(dataset.name, self._member.node, Role.STANDBY.value, self._standby().epoch, "rehearse")
         timeout = min(hook.timeout or dataset.rehearse.timeout, dataset.rehearse.timeout)
         environment = {**hook_environment(place), "HIKAE_PATH": dataset.path}
-        probe = Probe(dataset.name, dataset.path, hook.run, environment, timeout)
+        probe = Probe(dataset.name, dataset.path, dataset.is_device, hook.run, environment, timeout)
         try:
             found = self._stage.run(probe, self._is_over)
         except CalledOff:

@@ -6,6 +6,8 @@ that a view needs, in a transient unit or as a child. In namespaces of its own (
 - every filesystem of this machine through an overlay without an upper side: what stands there is read, and a socket or a FIFO in
   it is another one than the machine's;
 - the standby at its own path through an overlay whose upper side goes with the rehearsal;
+- a standby that is a device as a block device at its own path, over a view of it that takes writes, and its filesystem, where it
+  has one that this kernel knows, mounted at :data:`MOUNTED`;
 - ``/run``, ``/tmp``, ``/var/tmp``, ``/dev`` and ``/proc`` of its own; the agent's state and keys are empty directories.
 
 All of it is gone with its last process, which ends with the stage, which ends with who asked. The probe's exit code is ours; what
@@ -36,6 +38,10 @@ else:
 #: Beside the request: why the probe was not run to its end; nothing where it was.
 FAILED = "failed"
 ROOT, UPPER, WORK = "root", "upper", "work"
+#: Where a probe finds the files of a device; its environment says so (``HIKAE_MOUNT``) where they are there.
+MOUNTED = "/run/hikae-standby"
+#: Filesystems that are tried on a device, with the options that a copy needs.
+_ON_DEVICES = {"ext4": "", "xfs": "nouuid", "btrfs": "", "vfat": ""}
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
 _MS_REMOUNT = 32
 _MNT_DETACH = 2
@@ -86,10 +92,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class StageRequest(TypedDict):
-    """``path``: the standby's; ``place``: a directory of our own, which goes afterwards; ``hidden``: what a probe must not read;
-    ``reserve``: bytes that stay free where ``place`` lies."""
+    """``path``: the standby's; ``device``: the node of the block device that shows it, "" for a tree; ``place``: a directory of
+    our own, which goes afterwards; ``hidden``: what a probe must not read; ``reserve``: bytes that stay free where ``place``
+    lies."""
 
     path: str
+    device: str
     place: str
     hidden: list[str]
     words: list[str]
@@ -173,7 +181,7 @@ def _build(request: StageRequest) -> None:
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
     shown = _shown_mounts()
     lowers = {path: os.open(path, os.O_PATH | os.O_DIRECTORY) for path in shown if os.path.isdir(path)}
-    standby = os.open(request["path"], os.O_PATH | os.O_DIRECTORY)
+    standby = os.open(request["device"] or request["path"], os.O_PATH)
     root, empty = _scaffold(f"{place}/{ROOT}")
     sides = [os.open(f"{place}/{side}", os.O_PATH | os.O_DIRECTORY) for side in (UPPER, WORK)]
     devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in _DEVICES if os.path.exists(f"/dev/{name}")}
@@ -188,10 +196,29 @@ def _build(request: StageRequest) -> None:
     for path in request["hidden"]:
         if os.path.isdir(root + path):
             _mount("tmpfs", root + path, "tmpfs", _MS_RDONLY | _MS_NOSUID | _MS_NODEV, "mode=0755,size=4k")
-    if not _has_place(root + request["path"]):
+    if request["device"]:
+        _show_device(request, standby, root)
+    elif _has_place(root + request["path"]):
+        _writable(standby, sides, root + request["path"])
+    else:
         raise StageError(f"{request['path']} has no place in the view")
-    _writable(standby, sides, root + request["path"])
     _enter(root)
+
+
+def _show_device(request: StageRequest, node: int, root: str) -> None:
+    """The device at its own path, and its filesystem. What is no filesystem, or a disk with partitions, is the probe's to
+    read."""
+    target = root + request["path"]
+    with suppress(OSError):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
+    _mount(f"/proc/self/fd/{node}", target, None, _MS_BIND)
+    os.mkdir(root + MOUNTED, 0o755)
+    for kind, options in _ON_DEVICES.items():
+        with suppress(StageError):
+            _mount(f"/proc/self/fd/{node}", root + MOUNTED, kind, _MS_NOSUID | _MS_NODEV, options)
+            request["environment"]["HIKAE_MOUNT"] = MOUNTED
+            return
 
 
 def _scaffold(place: str) -> tuple[str, int]:
