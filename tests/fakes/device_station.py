@@ -13,6 +13,7 @@ from agent.capture.device.opened import ReadsDevice, SourceDevice, open_device
 from agent.capture.device.opening import DeviceOpening
 from agent.capture.device.pump import DevicePump
 from agent.capture.device.rhythm import LIMITS, RhythmLimits
+from agent.capture.device.yielding import Yielding, yields_to_others
 from agent.capture.ports import CaptureContext
 from agent.capture.pump import PumpCalls
 from agent.config.values import DeviceTerms
@@ -85,6 +86,7 @@ class DeviceStation:
         self.failed: list[Exception] = []
         self.opens: Callable[[str], ReadsDevice] = open_device
         self.limits = limits
+        self.yielding: Callable[[], Yielding] = yields_to_others
         #: What stands on the image.
         self.mounted: list[MountedFilesystem] = []
         state.mkdir(exist_ok=True)
@@ -105,6 +107,7 @@ class DeviceStation:
             self.limits,
             self.opens,
             lambda _: self.mounted,
+            yielding=self.yielding,
         )
         calls = PumpCalls(lambda: waits_for_nothing, self.failed.append, lambda: ALL_HISTORY, lambda _: None)
         self.pump = DevicePump(context, opening, self.outlet, calls)

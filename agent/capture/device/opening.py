@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.capture.device.mounted import MountedFilesystem, filesystems_on
 from agent.capture.device.opened import ReadsDevice, open_device
 from agent.capture.device.rhythm import LIMITS, RhythmLimits
+from agent.capture.device.yielding import Yielding, yields_to_others
 from agent.config.values import DeviceTerms
 from agent.fs.thaw_guard import FreezingDisks
 from agent.watch.blocks.ports import BlockTracker
@@ -22,7 +23,8 @@ OpensDevice = Callable[[str], ReadsDevice]
 @dataclass(frozen=True, slots=True)
 class DeviceOpening:
     """Where the device stands, what opens and follows it, what freezes it, and its terms as they are configured now. ``saved``:
-    where the tracker keeps what it owes at a clean stop, for the next; None: nowhere."""
+    where the tracker keeps what it owes at a clean stop, for the next; None: nowhere.
+    ``yielding``: what a first copy asks before each step."""
 
     path: str
     opens_tracker: OpensTracker
@@ -32,3 +34,4 @@ class DeviceOpening:
     opens: OpensDevice = open_device
     filesystems: Callable[[str], Sequence[MountedFilesystem]] = filesystems_on
     saved: Path | None = None
+    yielding: Callable[[], Yielding] = yields_to_others

@@ -79,6 +79,7 @@ class DevicePump:
         self._commit: Generator[None, None, MadeCommit] | None = None
         self._due = 0.0
         self._bulk_since = self._look_began = 0.0
+        self._yielding = opening.yielding()
         self._by_event = self._by_reconcile = 0
         self._last_reconcile: int | None = None
         #: Why changes are not followed, as the last audit found.
@@ -322,6 +323,7 @@ class DevicePump:
         self._committing.flush(session)
         self._look = session.pass_over_all(self._outlet)
         if self._first_sync:
+            self._yielding.begin(self._look_began)
             self._phase = CapturePhase.FIRST_SYNC
         else:
             self._phase = CapturePhase.RECONCILE
@@ -329,6 +331,9 @@ class DevicePump:
     def _step_look(self, session: DeviceSession) -> None:
         """Some of the look."""
         assert self._look is not None
+        if self._first_sync and (pause := self._yielding.pause(self._clock.monotonic())):
+            self._stopping.wait(min(pause, _TURN))
+            return
         before, until = session.looker.differed, self._clock.monotonic() + _TURN
         for size in self._look:
             self._looked += size

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
 
+from agent.capture.device.host_load import HostLoad
 from agent.capture.device.mounted import MountedFilesystem
+from agent.capture.device.yielding import Yielding, YieldLimits
 from agent.capture.facts import CapturePhase
 from agent.core.commit import Provenance, Quiesced
 from agent.core.problem_codes import DEVICE_GONE, DEVICE_SHRUNK, NOT_STILL, UNREADABLE
@@ -218,3 +221,25 @@ def test_a_storm_ends_in_what_stands(tmp_path: Path, seed: int, rpo: float) -> N
                 made.write(chosen.randrange(100 * CHUNK - size), data)
             made.synced()
             assert made.path.read_bytes() == made.image()
+
+
+def test_a_first_copy_stands_back_and_no_later_look(tmp_path: Path) -> None:
+    """Others are there all the time: it comes to its end with a small part of the host, and a reconcile does not ask."""
+    image = image_of(tmp_path / "image", 64 * CHUNK, chunks=range(1, 60))
+    looks: list[float] = []
+
+    def crowded() -> HostLoad:
+        now = time.monotonic()
+        looks.append(now)
+        return HostLoad(now, cpu_stalled=now, io_stalled=now, used=2 * now)
+
+    limits = YieldLimits(begins=0.0, every=0.0, rest=0.001, listen=0.001, sure=0.001, cycle=0.01)
+    yielding = Yielding(crowded, limits)
+    with device_station(
+        tmp_path / "image", tmp_path / "state", before=lambda made: setattr(made, "yielding", lambda: yielding)
+    ) as made:
+        made.synced()
+        assert (image, True) == (made.image(), yielding.share < 1.0)
+        before = len(looks)
+        made.pump.reconcile("the test asks for it").wait(WAIT)
+        assert before == len(looks) > 0
