@@ -260,12 +260,19 @@ class Shared:
     standby: tuple[str, ...]
     paths: Mapping[str, Path]
 
+    kind: str = "tree"
+
+    def prepare(self) -> None:
+        """Make what the primary's node needs before it starts."""
+        if self.kind == "tree":
+            self.paths[self.primary].mkdir(parents=True, exist_ok=True)
+
     def config(self) -> str:
         """Its part of the configuration, the same on all nodes."""
         standby = ", ".join(f'"{name}"' for name in self.standby)
         paths = ", ".join(f'{name} = "{path}"' for name, path in self.paths.items())
         return (
-            f'[[dataset]]\nname = "{self.name}"\nkind = "tree"\nprimary = "{self.primary}"\nstandby = [{standby}]\n'
+            f'[[dataset]]\nname = "{self.name}"\nkind = "{self.kind}"\nprimary = "{self.primary}"\nstandby = [{standby}]\n'
             f"path = {{ {paths} }}\n"
         )
 
@@ -290,7 +297,7 @@ class Fleet:
         pki.init(str(self.keys))
         self.agents = tuple(Agent(base, name, free_port(), states.get(name, base / name)) for name in names)
         for dataset in datasets:
-            dataset.paths[dataset.primary].mkdir(parents=True, exist_ok=True)
+            dataset.prepare()
         for agent in self.agents:
             pki.issue(agent.name, str(self.keys), ["127.0.0.1"])
             self.hand_out(agent)
