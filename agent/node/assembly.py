@@ -18,6 +18,7 @@ from agent.core.errors import ConfigError, HikaeError, Refused
 from agent.core.forwarded import Forwarded, Told
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import BUSY, CERTIFICATE, EVENTS_FILE, NOT_LISTENING, REVOCATION_LIST, UNKNOWN_DATASET
+from agent.fs.block_device import is_block_device
 from agent.fs.thaw_guard import FreezeFailed, ThawGuard, thaw_what_was_left
 from agent.generations.afar import FoundMoment, NamedMoment
 from agent.node.clocks import Clocks
@@ -320,7 +321,8 @@ class Node:
         yield Path(self._settings.node.state_dir)
         for member in self.members.values():
             yield self._around.vault(member.dataset)
-            if member.role is not Role.PRIMARY:
+            # A block device is no part of any filesystem.
+            if member.role is not Role.PRIMARY and not is_block_device(member.dataset.path):
                 yield Path(member.dataset.path)
 
     def _look_at_events(self) -> None:

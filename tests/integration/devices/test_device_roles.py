@@ -1,4 +1,4 @@
-"""Changes of role of a device with real agents: promoted and mounted, back by the difference, switched over and back, rolled back."""
+"""Changes of role of a device with real agents: promoted and mounted, rejoined, switched over and back, rolled back."""
 
 from __future__ import annotations
 
