@@ -525,6 +525,13 @@ SWITCHING_OVER = _code(
     "The last switchover did not come to its end.",
     "do what the problem says, and type it again",
 )
+HANDED_OVER = _code(
+    "handed-over",
+    Where.STANDBY,
+    _ERROR,
+    "This node gave its place as the primary to another, which has not been seen to take it.",
+    "`hikae switchover DATASET` asks that node again; if it does not come back: `hikae promote DATASET --force`",
+)
 REJOIN_NO_ROOM = _code(
     "rejoin-no-room",
     Where.PRIMARY,

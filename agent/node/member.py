@@ -37,6 +37,7 @@ from agent.node.rejoining.rejoin_kind import rejoin_kind
 from agent.node.reopening import Tended
 from agent.node.standby import Standby
 from agent.node.stepped import AnyKind, SteppedRun, SteppedWork
+from agent.node.switching.handed_over import tell_handed_over
 from agent.node.switching.handing_over import finish_kind, switchover_kind
 from agent.node.switching.planning import PlannedSwitchovers
 from agent.node.switching.role_keeping import observe, steps_ended
@@ -200,6 +201,7 @@ class Member:
             self._tended.tick()
             self._succeed()
             self._follow_new_primary()
+            self._tell_handed_over()
             self._end_pauses()
             self._reconcile_if_due()
             self._verifying.tick(self._kept_here())
@@ -231,8 +233,7 @@ class Member:
             try:
                 home.mkdir(parents=True, exist_ok=True, mode=0o700)
                 lineage.keep_role(home, replace(record, named=self._read.primary))
-                if record.handed_over is None:
-                    rewound.forget_mark(home)
+                rewound.forget_mark(home)
                 if record.role is Role.PRIMARY and not record.begun:
                     # Whoever has a node begin a reign says that it may serve in it.
                     self.confirmation.next_serves_alone()
@@ -436,6 +437,10 @@ class Member:
                 self.take_role(RoleRecord(Role.STANDBY, side.follows))
             except StoreFailed as error:
                 _log.warning("the new primary is not followed yet", dataset=self.dataset.name, reason=str(error))
+
+    def _tell_handed_over(self) -> None:
+        given, now = self.assigned.handed_over, self._around.clock.now_ns()
+        tell_handed_over(self.board, self.dataset.name, given, self.side, now)
 
     def _ended(self, error: HikaeError) -> None:
         """Damage outlives the opening that did not meet it: it is told until the agent is started on other files."""

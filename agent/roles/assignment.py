@@ -13,20 +13,21 @@ from agent.config.values import Dataset, Settings
 from agent.core.errors import Damaged, Refused
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import PRIMARY_IGNORED
-from agent.roles.record import ROLE, RoleRecord, read_record
+from agent.roles.record import ROLE, HandedOver, RoleRecord, read_record
 from agent.status.state import Role
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """``role``: this node's; ``primary`` and ``standbys`` by name. ``recorded``: a record says so; else the configuration;
-    ``named``: whom that named when a command moved the role."""
+    ``named``: whom that named when a command moved the role; ``handed_over``: to whom this node gave its place, by the record."""
 
     role: Role
     primary: str
     standbys: tuple[str, ...]
     recorded: bool
     named: str = ""
+    handed_over: HandedOver | None = None
 
     @property
     def peers(self) -> tuple[str, ...]:
@@ -50,7 +51,8 @@ def assign(record: RoleRecord | None, dataset: Dataset, node: str, home: Path) -
     if (record.role is Role.PRIMARY) is not (owner == node):
         raise _of_another_node(record, dataset, node, home)
     nodes = dict.fromkeys((dataset.primary, *dataset.standby))
-    return Assignment(record.role, owner, tuple(name for name in nodes if name != owner), True, record.named)
+    standbys = tuple(name for name in nodes if name != owner)
+    return Assignment(record.role, owner, standbys, True, record.named, record.handed_over)
 
 
 def told_ignored(assigned: Assignment, dataset: Dataset, home: Path, now_ns: int) -> Problem:

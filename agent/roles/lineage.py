@@ -222,11 +222,10 @@ def reign_of(
 def _settle_epoch(role: Path, catalog: Catalog, node: str, above: int) -> None:
     recorded, known = read_record(role), catalog.lineage
     reign = reign_of(recorded, known, node, above)
-    given_up = recorded.handed_over if recorded is not None and recorded.epoch == reign else None
     # Where nothing was before, this node may have been the primary, a standby, or neither.
     confirmed = recorded.confirmed if recorded is not None else bool(known)
     named = recorded.named if recorded is not None else ""
-    settled = RoleRecord(Role.PRIMARY, reign, handed_over=given_up, confirmed=confirmed, named=named)
+    settled = RoleRecord(Role.PRIMARY, reign, confirmed=confirmed, named=named)
     if not known or known[-1] != reign:
         write_record(role, replace(settled, begun=False))
         catalog.begin_epoch(reign)

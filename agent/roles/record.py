@@ -25,7 +25,7 @@ _RECORDED = (Role.PRIMARY, Role.STANDBY)
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """That a primary has given its place up, at ``since`` (UTC ns): to the node ``to``, which reigns in epoch ``number``. Nothing
+    """That this node gave its place up, at ``since`` (UTC ns): to the node ``to``, which is to reign in epoch ``number``. Nothing
     serves here from then on."""
 
     to: str
@@ -37,7 +37,7 @@ class HandedOver:
 class RoleRecord:
     """``role``: primary or standby; the owner of ``epoch`` is the primary. ``begun``: on a primary, whether its catalog has the
     epoch; one that was begun is never begun again, one that was not is; on a standby False where it drew the epoch itself, for
-    who is to take over, and has not heard from it. ``handed_over``: to whom a primary gave its place up;
+    who is to take over, and has not heard from it. ``handed_over``: to whom this node gave its place up;
     ``confirmed``: that it is the primary was said by its peers, or by an operator, at least once; ``named``: the primary that the
     configuration named when a command moved the role, "" while none did."""
 

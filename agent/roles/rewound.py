@@ -18,7 +18,7 @@ from agent.core.ids import NOTHING, CommitNumber, Epoch, epoch_of, seq_of, shown
 from agent.core.problem import Problem, ProblemCode, Severity
 from agent.core.problem_codes import FENCED, REWOUND
 from agent.fs.durable import write_durably
-from agent.roles.record import ROLE, TOKEN_SIZE, read_record
+from agent.roles.record import TOKEN_SIZE
 from agent.store.catalog.catalog import Catalog
 from agent.stream.footing import LineageBroken, Verdict
 from agent.stream.guards import EVERY_GUARD, RoleGuards
@@ -172,7 +172,7 @@ def read_and_settle(home: Path, catalog: Catalog) -> Rewound | None:
     Raises ``OSError``."""
     mark = read_mark(home)
     if mark is None:
-        return _handed_over(home, catalog)
+        return None
     if mark.theirs == NOTHING:
         return mark
     commit = catalog.commit_at(mark.theirs)
@@ -180,16 +180,6 @@ def read_and_settle(home: Path, catalog: Catalog) -> Rewound | None:
         return mark
     forget_mark(home)
     return None
-
-
-def _handed_over(home: Path, catalog: Catalog) -> Rewound | None:
-    """The mark of a primary that gave its place up, None for one that did not."""
-    record, newest = read_record(home / ROLE), catalog.newest()
-    given = record.handed_over if record is not None else None
-    if given is None:
-        return None
-    ours = newest.number if newest is not None else NOTHING
-    return Rewound(given.to, given.number, NOTHING, ours, given.since, fenced=True)
 
 
 def write_mark(home: Path, mark: Rewound) -> None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from agent.cli.main import main
-from agent.node import member
+from agent.roles import lineage
 from agent.roles.record import RoleRecord, write_record
 from agent.steps import runner
 from agent.steps.record import StepsRecord, write_steps
@@ -40,7 +40,7 @@ def kill_in(kind: str, step: str, when: str) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     vars(runner)["write_steps"] = write
-    vars(member)["write_record"] = write_role
+    vars(lineage)["write_record"] = write_role
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
 from agent.node.stepped import SteppedRun, StepsKind
 from agent.node.switching.switched_member import STEP, SwitchedMember, SwitchedNode
-from agent.roles.record import ROLE, RoleRecord, following, read_record
+from agent.roles.record import ROLE, HandedOver, RoleRecord, following, read_record
 from agent.roles.switchover.answers import gates_in, said_in, stands_in, steps_in
 from agent.roles.switchover.steps import (
     FINISH,
@@ -119,7 +119,8 @@ class HandingOver(SwitchedNode):
             side = self._side()
             epoch = following(side.reign.epoch.number, self._wanted.to)
             side.stand_back(lambda catalog, local: self._stood_back(catalog, local, number))
-            self.member.take_role(RoleRecord(Role.STANDBY, epoch, begun=False))
+            given = HandedOver(epoch.owner, epoch.number, self.around.clock.now_ns())
+            self.member.take_role(RoleRecord(Role.STANDBY, epoch, begun=False, handed_over=given))
         except CalledOff:
             raise
         except HikaeError:
@@ -161,7 +162,8 @@ class HandingOver(SwitchedNode):
 
     def _nobody_serves(self, error: HikaeError) -> HikaeError:
         to, name = self._wanted.to, self.name
-        reason = f"{name} was handed over to {to}, which does not take it: {error.reason}; nobody serves it now"
+        unknown = f"whether that took it is not known: {error.reason}; unless it serves, nobody does"
+        reason = f"{name} was handed over to {to}, and {unknown}"
         remedy = (
             f"once {to} is back: hikae switchover {name}; if it does not come back, here: hikae promote {name} --force"
         )

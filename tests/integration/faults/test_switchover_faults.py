@@ -101,3 +101,30 @@ def test_the_new_primary_is_killed(step: str, when: str) -> None:
         assert 0 == typed.wait(90)
         assert both.beta is _one_serves(both)
         _still_equal(both, both.beta)
+
+
+def test_a_place_that_nobody_took_is_told_until_it_is_taken() -> None:
+    """The new primary is gone before it took it: the old one says so, also after a restart, and ends it by the same command."""
+    with _filled() as both:
+        _dies_in(both.beta, TAKE_OVER, "role", "begun")
+        typed = subprocess.Popen(
+            [*both.alpha.program, "--config", str(both.alpha.config), "switchover", "web", "--yes"],
+            cwd=REPOSITORY,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        both.beta.ended()
+        # As after a power cut that took the record of its steps back.
+        (both.home(both.beta) / "take-over.json").unlink()
+        both.alpha.told("handed-over", "unless beta serves it, nobody does")
+        both.alpha.kill()
+        typed.wait(60)
+        (both.home(both.alpha) / "switchover.json").unlink()
+        both.alpha.start()
+        both.alpha.told("handed-over", "was handed over to beta")
+        both.beta.start()
+        both.beta.up()
+        assert 0 == both.alpha.run("switchover", "web", "--yes").returncode
+        assert both.beta is _one_serves(both)
+        both.alpha.cleared("handed-over", "switchover-failed")
+        _still_equal(both, both.beta)

@@ -29,7 +29,7 @@ def test_a_record_is_read_back(tmp_path: Path, role: Role, begun: bool) -> None:
 
 def test_who_was_handed_the_place_is_read_back(tmp_path: Path) -> None:
     """And what a record of today does not know is passed over."""
-    record = RoleRecord(Role.PRIMARY, following(4, "alpha"), handed_over=HandedOver("beta", 6, 7))
+    record = RoleRecord(Role.STANDBY, following(4, "beta"), handed_over=HandedOver("beta", 6, 7))
     write_record(tmp_path / ROLE, record)
     (tmp_path / ROLE).write_text(json.dumps({**json.loads((tmp_path / ROLE).read_text()), "moon": "full"}))
     assert record == read_record(tmp_path / ROLE)
