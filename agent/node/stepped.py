@@ -221,6 +221,13 @@ class SteppedWork:
             remedy = "free space in the state directory; it goes on by itself then"
             run.error = HikaeError(f"keep the steps of {kind.words}", self._dataset, reason, remedy)
             self._failed(kind, run.error)
+        except Exception as error:  # noqa: BLE001  whatever a step meets, who waits hears of it
+            _log.exception("a list of steps met a bug", dataset=self._dataset, kind=kind.name)
+            reason = f"{type(error).__name__}: {error}"
+            run.error = HikaeError(
+                f"finish {kind.words}", self._dataset, reason, "it is tried again; please report this"
+            )
+            self._failed(kind, run.error)
         finally:
             run.done.set()
             self._changed()

@@ -206,3 +206,13 @@ def test_no_probe_is_configured() -> None:
         refused, wrong = one.beta.run("rehearse", "web"), one.alpha.run("rehearse", "web")
     assert (3, True) == (refused.returncode, "probe: no probe is configured" in refused.stderr)
     assert (3, False) == (wrong.returncode, "Traceback" in wrong.stderr)
+
+
+def test_a_probe_that_leaves_a_tree_without_end_stops_nothing(both: Pair) -> None:
+    """It is cleared away however deep it is: else the record held the apply, and no promotion could be begun."""
+    deep = "import os; [(os.mkdir('d'), os.chdir('d')) for _ in range(1500)]"
+    written(both, f"exec {shlex.quote(sys.executable)} -c {shlex.quote(deep)}\n")
+    assert both.beta.json("rehearse", "web")["ok"]
+    assert [] == left_of(both)
+    (both.source / "after").write_text("it goes on")
+    both.mirror()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from agent.config.values import Settings
 from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
+from agent.fs.removal import remove_tree
 from agent.fs.reserve import room_at
 from agent.node.rehearsing.device_view import clear_view, shown_device
 from agent.roles.rehearsal import stage
@@ -95,7 +95,7 @@ class Stage:
         until = time.monotonic() + _LETS_GO
         while True:
             try:
-                shutil.rmtree(self._place)
+                remove_tree(str(self._place))
                 return
             except FileNotFoundError:
                 return

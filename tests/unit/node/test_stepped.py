@@ -28,7 +28,7 @@ class World:
         self.run = run
         self.began = threading.Event()
         self.go = threading.Event()
-        self.error: HikaeError | None = None
+        self.error: Exception | None = None
 
     def wait(self) -> StepOutcome:
         self.run.doing = "wait"
@@ -151,6 +151,20 @@ def test_a_failure_is_told_and_a_refusal_is_not(tmp_path: Path) -> None:
             all_of.stepped.join()
             told.append([one.remedy for one in all_of.board.listed()[0]])
     assert [[], ["mend it"], []] == told
+
+
+def test_a_bug_is_told_and_goes_on_as_after_a_crash(tmp_path: Path) -> None:
+    """Whoever waits hears of it, status says so, and the record stays."""
+    lists = Lists(tmp_path)
+    run = lists.begun("first")
+    lists.worlds[-1].error = RecursionError("too deep")
+    lists.worlds[-1].go.set()
+    assert run.done.wait(LONG)
+    lists.stepped.join()
+    assert run.error is not None
+    told = [one.message for one in lists.board.listed()[0]]
+    assert ("RecursionError: too deep", True) == (run.error.reason, (tmp_path / "first.json").exists())
+    assert ["the last first failed: cannot finish the first (web): RecursionError: too deep"] == told
 
 
 def test_a_torn_record_is_told_and_ends_nothing_else(tmp_path: Path) -> None:
