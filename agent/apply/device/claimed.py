@@ -91,6 +91,17 @@ def looked_at(path: str, places: BlockPlaces | None = None) -> tuple[int, bool, 
     return fd, is_block, used
 
 
+def claim_beside_readers(path: str) -> tuple[int, bool]:
+    """What stands there, open for reading and writing, and whether it is a block device; who only reads it does not count.
+    Raises ``Held`` while somebody may be writing it; OSError."""
+    looked, is_block, used = looked_at(path)
+    os.close(looked)
+    if used:
+        raise _in_use(path, used, "end that use")
+    real = os.path.realpath(path)
+    return os.open(real, _OPENED | os.O_EXCL if is_block else _OPENED), is_block
+
+
 def require_alone(fd: int, path: str) -> None:
     """The open image is a file of ours, and nobody else has it open, as far as the kernel tells: a lease for writing is given to
     who is alone (fcntl(2)). Raises ``Held``."""

@@ -43,7 +43,8 @@ def extent_of(number: int) -> tuple[int, int]:
 
 
 class DeviceRun:
-    """For one thread and one target. ``left``: chunks that are owed, and stand as they did; ``failed``: those that were lost.
+    """For one thread and one target. ``left``: chunks that are owed, and stand as they did; ``failed``: those that were lost;
+    ``changed``: those that were written or became zeros.
     OSError of the device, errors of our stores."""
 
     def __init__(self, device: OpenDevice, view: DeviceView, plan: Plan, means: DeviceMeans, progress: Report) -> None:
@@ -56,7 +57,7 @@ class DeviceRun:
         self._at = plan.target.number
         self._owes_any = view.owed_count(self._at) > 0
         self.left: set[ObjectId] = set()
-        self.failed = self.chunks = 0
+        self.failed = self.chunks = self.changed = 0
 
     @property
     def written(self) -> int:
@@ -92,6 +93,7 @@ class DeviceRun:
             self._means.look()
             for key, old, new in batch:
                 if new is None:
+                    self.changed += 1
                     self._laying.zero(*extent_of(chunk_number_of_key(key)))
                 else:
                     self._lay(decode_chunk(new), decode_chunk(old) if old is not None else None)
@@ -104,6 +106,7 @@ class DeviceRun:
         overlay = laid_over(_entry(row), _entry(was), self._means.patch_of) if known and was is not None else []
         for at, data in overlay:
             self._laying.put(row.offset + at, data)
+        self.changed += bool(overlay)
         if not overlay:
             self._put(row)
 
@@ -118,6 +121,7 @@ class DeviceRun:
             self.failed += 1
             self._means.lost(row, error)
             return
+        self.changed += 1
         self._laying.put(row.offset, data)
 
     def _leaves(self, id: ObjectId) -> bool:
@@ -159,6 +163,7 @@ class DeviceRun:
             if row is None:
                 held = stands[at : at + DEVICE_CHUNK]
                 if held != memoryview(_ZEROS)[: len(held)]:
+                    self.changed += 1
                     self._laying.zero(start + at, len(held))
             elif name_of(stands[at : at + row.length]) != row.name and not self._leaves(row.id):
                 self._put(row)

@@ -12,8 +12,9 @@ from agent.core.commit import Commit
 from agent.core.errors import CalledOff, HikaeError, NotFound
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import ROLLING_BACK
-from agent.generations.afar import NamedMoment
+from agent.generations.afar import NamedMoment, OpenMoment
 from agent.node.context import SideContext
+from agent.roles.rollback.device_back import PrimaryDevice, device_back
 from agent.roles.rollback.going_back import PrimaryRoot, WentBack, go_back
 from agent.roles.rollback.root_facts import RootFacts
 from agent.roles.rollback.steps import KIND, RECORD, WantedRollback, wanted_in
@@ -76,25 +77,25 @@ class TreeOnItsWay:
 
     def _attempt(self, left_out: LeftOut, look: Callable[[], None]) -> WentBack:
         around, wanted = self._context.around, self._wanted
-        scratch = around.home(self._dataset) / "scratch"
-        scratch.mkdir(exist_ok=True, mode=0o700)
-        root = PrimaryRoot(self._dataset.path, str(scratch), left_out)
         named = NamedMoment(wanted.dataset, wanted.generation, wanted.at, "hikae rollback")
         caller = PeerCaller(around.identities)
         with caller.moment(peer_named(self._context, wanted.node), named, look) as moment:
-            return go_back(
-                root,
-                self._catalog,
-                RootFacts(self._local),
-                self.target,
-                moment,
-                board=self._context.board,
-                clock=around.clock,
-                look=look,
-            )
+            return self._went(left_out, moment, look)
+
+    def _went(self, left_out: LeftOut, moment: OpenMoment, look: Callable[[], None]) -> WentBack:
+        home, board, clock = self._context.around.home(self._dataset), self._context.board, self._context.around.clock
+        facts = RootFacts(self._local)
+        if self._dataset.is_device:
+            device = PrimaryDevice(self._dataset.path, str(home))
+            return device_back(device, self._catalog, facts, self.target, moment, board=board, clock=clock, look=look)
+        scratch = home / "scratch"
+        scratch.mkdir(exist_ok=True, mode=0o700)
+        root = PrimaryRoot(self._dataset.path, str(scratch), left_out)
+        return go_back(root, self._catalog, facts, self.target, moment, board=board, clock=clock, look=look)
 
     def _tell(self, severity: Severity, waits: str, remedy: str = "") -> None:
-        message = f"the tree goes back to {self._wanted.words}{waits}"
+        what = "device" if self._dataset.is_device else "tree"
+        message = f"the {what} goes back to {self._wanted.words}{waits}"
         now = self._context.around.clock.now_ns()
         remedy = remedy or "it goes on by itself; nothing is captured meanwhile"
         self._context.board.put(Problem(ROLLING_BACK, severity, now, b"", message, remedy))

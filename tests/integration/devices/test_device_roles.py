@@ -97,3 +97,24 @@ def test_a_standby_that_is_rolled_back_stays_there_until_it_is_resumed() -> None
         eventually(lambda: both.target.read_bytes() == before, 60.0)
         assert both.beta.run("resume", "disk").returncode == 0
         both.equal()
+
+
+def test_a_primary_that_is_rolled_back_stands_at_the_moment_on_both_sides() -> None:
+    """The mounted device is refused; unmounted it goes back, and its standby with it."""
+    with device_pair() as both:
+        where = _begun(both)
+        run("umount", str(where))
+        both.equal()
+        before = both.source.read_bytes()
+        taken = both.beta.json("generations", "take", "disk", "--label", "before")
+        where = both.mount(both.source)
+        (where / "later").write_bytes(b"later" * 10_000)
+        run("sync", "-f", str(where))
+        refused = both.alpha.run("rollback", "disk", "--generation", taken["generation"], "--yes", "--json")
+        assert (refused.returncode, str(where) in refused.stdout + refused.stderr) == (3, True)
+        run("umount", str(where))
+        both.equal()
+        done = both.alpha.json("rollback", "disk", "--generation", taken["generation"], "--yes", timeout=200)
+        assert done["role"] == "primary"
+        assert both.source.read_bytes() == before
+        both.equal()
