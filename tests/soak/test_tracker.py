@@ -89,8 +89,8 @@ class _Life:
         ring = self._rng.choice((8, 64, 512, 4096))
         limits = TrackerLimits(
             self._rng.choice((0.005, 3600.0)),
-            RingLimits(cpu=ring, least=8, page=self._rng.choice((4, 16))),
-            MapLimits(self._rng.choice((4, 64, 1 << 18)), self._rng.choice((2, 4096)), self._rng.choice((2, 64))),
+            rings=RingLimits(cpu=ring, least=8, page=self._rng.choice((4, 16))),
+            map=MapLimits(self._rng.choice((4, 64, 1 << 18)), self._rng.choice((2, 4096)), self._rng.choice((2, 64))),
         )
         tracker = TracepointTracker(self._device, self._name, self._saved, limits)
         tracker.start(lambda: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -12,8 +13,11 @@ from pathlib import Path
 from agent.config.nesting import mounts
 from agent.watch.blocks.image_file import ImageFileTracker
 from agent.watch.blocks.ports import BlockTracker
-from agent.watch.blocks.tracefs import removed
+from agent.watch.blocks.tracefs import is_left_over, removed
 from agent.watch.blocks.tracker import TracepointTracker
+
+#: What every agent's trace instances begin with.
+_ANY = "hikae-"
 
 
 def tracker_of(path: str, state: Path, dataset: str, saved: Path | None = None) -> BlockTracker:
@@ -33,15 +37,18 @@ def instance_name(state: Path, dataset: str) -> str:
 
 
 def leftovers_removed(state: Path, datasets: Collection[str]) -> list[str]:
-    """Remove the trace instances of this agent's earlier lives that none of these datasets uses; their names.
+    """Remove the trace instances of this agent's earlier lives that none of these datasets uses, and those of any agent that was
+    killed; their names.
 
     To be called once at the agent's start. Where no tracefs is mounted, there is nothing, and it is not mounted for this."""
     keep = {instance_name(state, one) for one in datasets}
     gone: list[str] = []
+    now = time.time()
     for tracefs in (point for point, kind in mounts() if kind == "tracefs"):
         instances = Path(tracefs) / "instances"
         for name in _listed(instances):
-            if name.startswith(_prefix(state)) and name not in keep:
+            ours = name.startswith(_prefix(state)) and name not in keep
+            if ours or (name.startswith(_ANY) and name not in keep and is_left_over(instances / name, now)):
                 with suppress(OSError):
                     removed(instances / name)
                     gone.append(name)
@@ -58,4 +65,4 @@ def _listed(directory: Path) -> list[str]:
 def _prefix(state: Path) -> str:
     found = os.stat(state)
     of = f"{found.st_dev} {found.st_ino} {state.resolve()}"
-    return f"hikae-{hashlib.blake2s(of.encode(), digest_size=5).hexdigest()}-"
+    return f"{_ANY}{hashlib.blake2s(of.encode(), digest_size=5).hexdigest()}-"

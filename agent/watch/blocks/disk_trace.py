@@ -47,8 +47,8 @@ class NotingRings(Protocol):
     def is_noting(self, device: int) -> bool:
         """Whether it still notes writes on this disk."""
 
-    def close(self) -> None:
-        """Give the rings back."""
+    def leave(self, kept: float) -> None:
+        """Let it go on noting with nobody there, for so many seconds at least."""
 
     def remove(self) -> None:
         """End it."""
@@ -170,9 +170,9 @@ class DiskTrace:
         with not_tracked():
             return is_counted(self.disk.disk)
 
-    def leave(self) -> None:
-        """Let the kernel go on noting."""
-        self._instance.close()
+    def leave(self, kept: float = 0.0) -> None:
+        """Let the kernel go on noting, for so many seconds at least."""
+        self._instance.leave(kept)
 
     def end(self) -> None:
         """Nothing is noted any more."""

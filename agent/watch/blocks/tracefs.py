@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ _EVENTS = (_QUEUE, *_COMPLETIONS)
 _NO_READS = ' && !(rwbs ~ "R*")'
 _LOST = re.compile(r"^(?:overrun|commit overrun|dropped events): (\d+)$", re.MULTILINE)
 _LONGEST_PAGE = 1 << 20
+#: Seconds from the making of an instance until its rings are held for sure.
+_JUST_MADE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,13 @@ class TraceInstance:
         stats = (self._read(f"per_cpu/{cpu}/stats") for cpu in self._cpus())
         return sum(int(number) for one in stats for number in _LOST.findall(one))
 
+    def leave(self, kept: float) -> None:
+        """Let it go on noting with nobody there; for so many seconds no other agent may take it for a dead one's."""
+        until = time.time() + kept
+        with suppress(OSError):
+            os.utime(self.path, (until, until))
+        self.close()
+
     def close(self) -> None:
         """Give the rings back; the instance goes on noting."""
         rings, self._rings = self._rings, []
@@ -163,6 +173,15 @@ class TraceInstance:
     def _write(self, name: str, text: str) -> None:
         with (self.path / name).open("w") as file:
             file.write(text)
+
+
+def is_left_over(path: Path, now: float) -> bool:
+    """Whether an instance may be a dead agent's: nobody has just made it, or left it to be found again. One whose rings somebody
+    holds cannot be removed anyway. ``now``: seconds since 1970."""
+    try:
+        return path.stat().st_mtime + _JUST_MADE < now
+    except OSError:
+        return False
 
 
 def removed(path: Path) -> None:

@@ -22,9 +22,11 @@ _SWITCHED_OFF = "; whether they do cannot be checked, since the disk counts noth
 
 @dataclass(frozen=True, slots=True)
 class TrackerLimits:
-    """``interval``: seconds between two drains of the rings."""
+    """Seconds: ``interval``: between two drains of the rings; ``kept``: for which the kernel goes on noting after a clean stop,
+    whatever other agents start."""
 
     interval: float = 0.1
+    kept: float = 86400.0
     rings: RingLimits = field(default_factory=RingLimits)
     map: MapLimits = field(default_factory=MapLimits)
 
@@ -105,7 +107,7 @@ class TracepointTracker:
             except NotTracked:
                 self._end_trace()
                 return
-            self._trace.leave()
+            self._trace.leave(self._limits.kept)
             self._trace = None
 
     def stop(self) -> None:

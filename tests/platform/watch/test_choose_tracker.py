@@ -22,7 +22,7 @@ def test_a_file_is_followed_by_its_times(tmp_path: Path) -> None:
 
 @needs_tracepoints
 def test_instances_of_an_earlier_life_are_removed(tmp_path: Path) -> None:
-    """Those of this agent that no dataset uses, and no other agent's."""
+    """Those of this agent that no dataset uses, and another agent's where it was killed; not one that was just made."""
     instances = tracefs_place() / "instances"
     other = tmp_path / "other"
     other.mkdir()
@@ -30,8 +30,11 @@ def test_instances_of_an_earlier_life_are_removed(tmp_path: Path) -> None:
     try:
         for name in names:
             (instances / name).mkdir()
-        assert [names[1]] == leftovers_removed(tmp_path, ["a"])
+        assert [names[1]] == [one for one in leftovers_removed(tmp_path, ["a"]) if one in names]
         assert {names[0], names[2]} == set(names) & set(os.listdir(instances))
+        os.utime(instances / names[0], (0, 0))
+        os.utime(instances / names[2], (0, 0))
+        assert [names[2]] == [one for one in leftovers_removed(tmp_path, ["a"]) if one in names]
     finally:
         for name in names:
             (instances / name).rmdir() if (instances / name).exists() else None
@@ -62,3 +65,26 @@ def test_an_agent_removes_what_it_left(tmpfs_dir: Path) -> None:
         left.mkdir()
         both.alpha.start()
         eventually(lambda: not left.exists())
+
+
+@needs_tracepoints
+def test_what_another_agent_holds_or_keeps_stays(tmpfs_dir: Path) -> None:
+    """An agent that runs, however long, and one that was stopped cleanly."""
+    other, instances = tmpfs_dir / "other", tracefs_place() / "instances"
+    other.mkdir()
+    held = instances / instance_name(other, "vm")
+    with loop_of(tmpfs_dir, 4) as disk:
+        tracker = tracker_of(disk, other, "vm")
+        tracker.start(lambda: None)
+        tracker.take()
+        try:
+            os.utime(held, (0, 0))
+            leftovers_removed(tmpfs_dir, [])
+            assert held.exists()
+            tracker.save(other / "saved")
+            leftovers_removed(tmpfs_dir, [])
+            assert ((other / "saved").exists(), True) == (held.exists(), held.exists())
+        finally:
+            tracker.stop()
+            if held.exists():
+                held.rmdir()

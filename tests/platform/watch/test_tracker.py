@@ -112,7 +112,10 @@ def test_a_write_wakes_once(tmpfs_dir: Path, rng: random.Random) -> None:
 
 def test_events_that_no_longer_fit_ask_for_a_reconcile(tmpfs_dir: Path, rng: random.Random) -> None:
     """A ring that is too small drops events: said once, and all is well afterwards."""
-    with loop_of(tmpfs_dir, 16) as disk, tracking(disk, name_of(tmpfs_dir), TrackerLimits(3600, _SMALL)) as tracker:
+    with (
+        loop_of(tmpfs_dir, 16) as disk,
+        tracking(disk, name_of(tmpfs_dir), TrackerLimits(3600, rings=_SMALL)) as tracker,
+    ):
         with random_writer(disk, rng) as writer:
             writer.fast(20_000)
             taken = tracker.take()
@@ -161,7 +164,7 @@ def test_a_clean_stop_with_events_lost_meanwhile(tmpfs_dir: Path, rng: random.Ra
     """More was written while nobody ran than the rings hold: everything is read."""
     saved = tmpfs_dir / "map"
     with loop_of(tmpfs_dir, 16) as disk:
-        with tracking(disk, name_of(tmpfs_dir), TrackerLimits(3600, _SMALL)) as tracker:
+        with tracking(disk, name_of(tmpfs_dir), TrackerLimits(3600, rings=_SMALL)) as tracker:
             tracker.save(saved)
         with random_writer(disk, rng) as writer:
             writer.fast(20_000)

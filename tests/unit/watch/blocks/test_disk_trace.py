@@ -40,7 +40,7 @@ class _Rings:
         """See ``NotingRings``."""
         return device == DEVICE
 
-    def close(self) -> None:
+    def leave(self, kept: float) -> None:
         """See ``NotingRings``."""
 
     def remove(self) -> None:
