@@ -71,6 +71,7 @@ class RecordingOutlet:
         self.link: Room | None = None
         self.since: list[float] = []
         self.on_content: Callable[[], None] = lambda: None
+        self.on_commit: Callable[[], None] = lambda: None
         self.on_runs: Callable[[Runs], None] = lambda _: None
 
     def has_room(self, timeout: float) -> bool:
@@ -108,6 +109,7 @@ class RecordingOutlet:
         self.ahead += ahead
         check_tree(self.rows)
         assert digest_of(self.rows.values()) == commit.digest
+        self.on_commit()
 
     def _keep(self, given: Sequence[ReadChunk]) -> None:
         for chunk in given:

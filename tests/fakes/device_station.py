@@ -23,10 +23,11 @@ from agent.core.errors import HikaeError
 from agent.core.ids import Epoch
 from agent.core.problem import ProblemBoard
 from agent.core.rows import decode_chunk
-from agent.fs.thaw_guard import FreezeRoot
+from agent.fs.thaw_guard import FreezeRoot, FreezingDisks
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiring.expiry import ALL_HISTORY
 from agent.store.local import Local
+from agent.watch.blocks.ports import BlockTracker
 from agent.watch.hint import waits_for_nothing
 from fakes.capture_fakes import WAIT, RecordingOutlet, wait_for
 from fakes.tracked import FakeTracker
@@ -81,7 +82,10 @@ class DeviceStation:
         self.terms = terms
         self.outlet = outlet
         self.tracker = FakeTracker(path.stat().st_size)
-        self.guard = DiskGuard()
+        self.disk_guard = DiskGuard()
+        self.guard: FreezingDisks = self.disk_guard
+        self.opens_tracker: Callable[[ReadsDevice], BlockTracker] = self._tracker
+        self.filesystems: Callable[[str], Sequence[MountedFilesystem]] = lambda _: self.mounted
         self.board = ProblemBoard()
         self.failed: list[Exception] = []
         self.opens: Callable[[str], ReadsDevice] = open_device
@@ -101,12 +105,12 @@ class DeviceStation:
         context = CaptureContext("disk", self.catalog, self.local, None, self.board, clock)
         opening = DeviceOpening(
             str(self.path),
-            self._tracker,
+            self.opens_tracker,
             self.guard,
             lambda: self.terms,
             self.limits,
             self.opens,
-            lambda _: self.mounted,
+            self.filesystems,
             yielding=self.yielding,
         )
         calls = PumpCalls(lambda: waits_for_nothing, self.failed.append, lambda: ALL_HISTORY, lambda _: None)

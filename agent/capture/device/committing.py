@@ -306,10 +306,12 @@ class Committing:
         if not rhythm.is_behind:
             self._context.board.clear(DEVICE_BUSY)
             return
-        freeze, reads = f"{rhythm.freeze * 1000:.0f} ms", f"{rhythm.reads_for * 1000:.0f} ms"
-        message = (
-            f"it is written faster than {rhythm.rate / 1e6:,.0f} MB/s can be read within {freeze}: "
-            f"committed every {rhythm.interval:.1f} s, read for up to {reads} while it stands still"
-        )
+        why = f"it stands still for {rhythm.stood * 1000:,.0f} ms at a commit, and its rounds take {rhythm.took:.1f} s"
+        if rhythm.stretch > 1:
+            why = (
+                f"more is written than {rhythm.rate / 1e6:,.0f} MB/s can read within {rhythm.freeze * 1000:,.0f} ms: it "
+                f"is read for up to {rhythm.reads_for * 1000:,.0f} ms while it stands still"
+            )
+        message = f"{why}; it is committed every {rhythm.interval:.1f} s"
         remedy = "allow more in [dataset.device] (rpo, freeze), or write less"
         self._context.board.put(Problem(DEVICE_BUSY, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))

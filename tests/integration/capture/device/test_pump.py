@@ -185,11 +185,11 @@ def test_a_freeze_that_is_refused_is_tried_again(tmp_path: Path) -> None:
     with device_station(tmp_path / "image", tmp_path / "state") as made:
         made.synced()
         before = made.image()
-        made.mounted, made.guard.fails = [MountedFilesystem(str(tmp_path), "ext4", read_only=False)], refused
+        made.mounted, made.disk_guard.fails = [MountedFilesystem(str(tmp_path), "ext4", read_only=False)], refused
         made.write(0, b"new")
         wait_for(lambda: bool(made.board.listed()[0]))
         assert ([NOT_STILL], before) == ([one.code for one in made.board.listed()[0]], made.image())
-        made.guard.fails = None
+        made.disk_guard.fails = None
         wait_for(lambda: made.image() == made.path.read_bytes())
         assert [] == made.board.listed()[0]
 

@@ -1,0 +1,127 @@
+"""A device with a filesystem that is written all the time: each consistent commit is, bit for bit, what stood at its freeze."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.capture.device.mounted import filesystems_on
+from agent.capture.device.opened import aligned_memory, open_device
+from agent.capture.device.rhythm import RhythmLimits
+from agent.fs.thaw_guard import FreezeRoot, ThawGuard
+from agent.watch.blocks.choose import tracker_of
+from fakes.device_station import DeviceStation, device_station, wait_for
+from fakes.loop_device import attached, sparse
+from fakes.loop_image import MAKERS, can_mount, run
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs root and loop devices")
+
+SIZE = {"ext4": 48 << 20, "xfs": 320 << 20, "btrfs": 128 << 20}
+
+
+#: The copy is made within the freeze, which takes its time: that is no reason to freeze less often.
+LIMITS_HERE = RhythmLimits(share=1.0, deadline=60.0)
+
+
+class CopyingGuard:
+    """A guard that keeps what stood on the device within each freeze. Satisfies ``FreezingDisks``."""
+
+    def __init__(self, guard: ThawGuard, device: str) -> None:
+        self.guard = guard
+        self.device = device
+        self.stood = b""
+
+    @contextmanager
+    def frozen(self, root_fd: int, path: str, seconds: float) -> Iterator[None]:
+        """See ``Freezing``."""
+        with self.all_frozen([(root_fd, path)], seconds):
+            yield
+
+    @contextmanager
+    def all_frozen(self, roots: Sequence[FreezeRoot], seconds: float) -> Iterator[None]:
+        """See ``FreezingDisks``."""
+        with self.guard.all_frozen(roots, seconds):
+            yield
+            self.stood = read_whole(self.device)
+
+
+def read_whole(path: str) -> bytes:
+    """What stands on a device, past its cache."""
+    device = open_device(path)
+    try:
+        memory = aligned_memory(device.size)
+        device.read(memory, 0)
+        return bytes(memory)
+    finally:
+        device.close()
+
+
+class Scribbler:
+    """Writes, syncs, removes and renames files until the block ends."""
+
+    def __init__(self, root: Path, seed: int) -> None:
+        self._root = root
+        self._chosen = random.Random(seed)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="scribbler")
+
+    def __enter__(self) -> Scribbler:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        chosen = self._chosen
+        while not self._ending.wait(0.002):
+            path = self._root / f"f{chosen.randrange(40)}"
+            if chosen.random() < 0.2:
+                path.unlink(missing_ok=True)
+                continue
+            with path.open("ab" if chosen.random() < 0.5 else "wb") as file:
+                file.write(chosen.randbytes(chosen.randrange(1, 30_000)))
+                if chosen.random() < 0.3:
+                    file.flush()
+                    os.fsync(file.fileno())
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
+def test_each_commit_is_what_stood(kind: str, tmpfs_dir: Path, tmp_path: Path, seed: int) -> None:
+    """While files are written without a pause."""
+    with attached(sparse(tmpfs_dir / "disk", SIZE[kind])) as device:
+        run(*MAKERS[kind], device)
+        root = tmpfs_dir / "at"
+        root.mkdir()
+        run("mount", device, str(root))
+        guard = ThawGuard(tmp_path)
+        copying = CopyingGuard(guard, device)
+
+        def before(made: DeviceStation) -> None:
+            made.guard = copying
+            made.filesystems = filesystems_on
+            made.opens_tracker = lambda _: tracker_of(device, tmp_path, f"moments-{kind}")
+
+        try:
+            with device_station(Path(device), tmp_path / "state", rpo=0.2, limits=LIMITS_HERE, before=before) as made:
+                differing: list[int] = []
+
+                def compare() -> None:
+                    if made.outlet.commits[-1].consistent and made.image() != copying.stood:
+                        differing.append(made.outlet.commits[-1].number)
+
+                made.outlet.on_commit = compare
+                with Scribbler(root, seed):
+                    wait_for(lambda: sum(one.consistent for one in made.outlet.commits) >= 8)
+                made.synced()
+                assert ([], True) == (differing, made.outlet.commits[-1].consistent)
+        finally:
+            guard.close()
+            run("umount", str(root))
