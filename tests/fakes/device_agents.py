@@ -51,13 +51,13 @@ class DevicePair(Fleet):
 
 @contextmanager
 def device_pair(
-    size: int = 48 << 20, *, block_standby: bool = False, extra: str = UNBRAKED + QUICK
+    size: int = 48 << 20, *, block_standby: bool = False, extra: str = UNBRAKED + QUICK, image: Path | None = None
 ) -> Iterator[DevicePair]:
-    """Agents that do not run yet, with a zeroed source; gone afterwards with mounts and loop devices."""
+    """Agents that do not run yet, with a zeroed source, or with ``image``; gone afterwards with mounts and loop devices."""
     base = Path(tempfile.mkdtemp(prefix="hikae-", dir="/dev/shm"))
     try:
         with ExitStack() as stack:
-            source = Path(stack.enter_context(attached(sparse(base / "source.img", size))))
+            source = image or Path(stack.enter_context(attached(sparse(base / "source.img", size))))
             target = base / "target.img"
             if block_standby:
                 target = Path(stack.enter_context(attached(sparse(base / "below.img", size))))

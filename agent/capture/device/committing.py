@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
 from agent.capture.access.image import LockedMemory
@@ -108,8 +108,7 @@ class Committing:
         terms, began = self._opening.terms(), self._clock.monotonic()
         self.rhythm = replace(self.rhythm, rpo=terms.rpo, freeze=terms.freeze)
         since, self.dirty_since = self.dirty_since, None
-        with opened_roots(self._opening.filesystems(self._opening.path)) as roots:
-            made = yield from self._made(session, roots)
+        made = yield from self._made(session)
         if made.number is None:
             self.dirty_since = since if since is not None else self.dirty_since
         took = self._clock.monotonic() - began
@@ -119,18 +118,24 @@ class Committing:
 
     def flush(self, session: DeviceSession) -> None:
         """What is to be read stands on the device: what is written back now need not be while it is frozen."""
-        with suppress(OSError), opened_roots(self._opening.filesystems(self._opening.path)) as roots:
-            self._flush(session, roots)
+        with suppress(OSError), self._roots() as roots:
+            session.device.flush()
+            for fd, _ in roots:
+                sync_filesystem(fd)
 
-    def _made(self, session: DeviceSession, roots: list[FreezeRoot]) -> Generator[None, None, MadeCommit]:
+    def _roots(self) -> AbstractContextManager[list[FreezeRoot]]:
+        """Open for as long as need be: what is open cannot be unmounted."""
+        return opened_roots(self._opening.filesystems(self._opening.path))
+
+    def _made(self, session: DeviceSession) -> Generator[None, None, MadeCommit]:
         numbers = self._requests.take_dirty()
-        self._flush(session, roots)
+        self.flush(session)
         told = session.tracker.take()
         if told.reconcile is not None:
             return self._untold(session, told.reconcile)
         rests = self._looks and session.tracker.kind != _TELLS_WHERE
         rest = united(self._owed, ((one, one) for one in numbers))
-        made = yield from self._with_roots(session, roots, united(rest, chunk_runs(told.extents, session.device.size)))
+        made = yield from self._rounds(session, united(rest, chunk_runs(told.extents, session.device.size)))
         if made.number is not None:
             self._looks = 0
         return self._rested(made) if rests and made.number is not None else made
@@ -155,15 +160,7 @@ class Committing:
 
     # --- rounds
 
-    def _flush(self, session: DeviceSession, roots: Iterable[FreezeRoot]) -> None:
-        with suppress(OSError):
-            session.device.flush()
-            for fd, _ in roots:
-                sync_filesystem(fd)
-
-    def _with_roots(
-        self, session: DeviceSession, roots: list[FreezeRoot], rest: list[Run]
-    ) -> Generator[None, None, MadeCommit]:
+    def _rounds(self, session: DeviceSession, rest: list[Run]) -> Generator[None, None, MadeCommit]:
         """Rounds until the rest fits a freeze, then that."""
         rounds = looks = 0
         while True:
@@ -175,7 +172,7 @@ class Committing:
                 rounds = 0
             elif step is NextStep.FREEZE:
                 looks += 1
-                found = yield from self._standing_still(session, roots, rest, is_last=looks >= self.rhythm.limits.looks)
+                found = yield from self._standing_still(session, rest, is_last=looks >= self.rhythm.limits.looks)
                 if isinstance(found, MadeCommit):
                     return found
                 rest = found
@@ -212,7 +209,7 @@ class Committing:
     # --- the moment
 
     def _standing_still(
-        self, session: DeviceSession, roots: list[FreezeRoot], rest: list[Run], *, is_last: bool
+        self, session: DeviceSession, rest: list[Run], *, is_last: bool
     ) -> Generator[None, None, MadeCommit | list[Run]]:
         """The commit of a moment; or what is to be read first, since the moment was none. ``is_last``: what stands still at no
         look is committed as it is."""
@@ -221,7 +218,8 @@ class Committing:
         moment = StillMoment(Dirtied((), None))
         try:
             try:
-                moment = self._still(session, memory).read(rest, roots)
+                with self._roots() as roots:
+                    moment = self._still(session, memory).read(rest, roots)
             except HikaeError as error:
                 return self._refused(error, asked, rest)
             if moment.told.reconcile is not None:
