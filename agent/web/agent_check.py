@@ -22,7 +22,8 @@ UP, MAINT, DRAIN = "up ready", "maint", "drain"
 @dataclass(frozen=True, slots=True)
 class AgentCheckLimits:
     """``line_seconds``: how long a line is waited for; who sends none asks for all datasets. ``line_bytes``: of a line.
-    ``connections``: at once; more are closed unanswered. ``send_seconds``: within which the answer must be taken."""
+    ``connections``: at once; the one that has waited longest goes for one more. ``send_seconds``: within which the answer must
+    be taken."""
 
     line_seconds: float = 0.5
     line_bytes: int = 256
@@ -63,19 +64,25 @@ class AgentCheck:
     def __init__(self, published: Published, limits: AgentCheckLimits = AgentCheckLimits()) -> None:
         self._published = published
         self._limits = limits
-        self._open = 0
+        #: In the order in which they came.
+        self._open: dict[asyncio.StreamWriter, None] = {}
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        self._open += 1
+        """One connection. A load balancer says at once what it asks for, so that who says nothing keeps it from no answer."""
+        self._open[writer] = None
+        if len(self._open) > self._limits.connections:
+            self._cut(next(iter(self._open)))
         try:
-            if self._open <= self._limits.connections:
-                await self._answered(reader, writer)
+            await self._answered(reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             writer.transport.abort()
         finally:
-            self._open -= 1
+            self._open.pop(writer, None)
             writer.close()
+
+    def _cut(self, writer: asyncio.StreamWriter) -> None:
+        self._open.pop(writer)
+        writer.transport.abort()
 
     async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name = await self._line(reader)

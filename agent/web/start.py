@@ -28,6 +28,8 @@ BESIDE = "web.pid"
 _TAKE_OVER = 10.0
 #: More than any agent asks of the second.
 _NICE = -5
+#: More than any token file has.
+_MOST_BYTES = 65_536
 _log = structlog.get_logger("web")
 
 
@@ -78,7 +80,8 @@ def start_web(settings: WebSettings, beside: int | None = None) -> None:
 def token_of(path: str) -> bytes:
     """The token in a file, without the line's end. Raises ``ConfigError`` for none, or one that is easily guessed."""
     try:
-        data = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            data, mode = file.read(_MOST_BYTES), os.fstat(file.fileno()).st_mode
     except OSError as error:
         remedy = f"openssl rand -hex 32 > {path}; chgrp hikae {path}; chmod 640 {path}"
         raise ConfigError("read console.token_file", path, error.strerror or str(error), remedy) from error
@@ -86,6 +89,8 @@ def token_of(path: str) -> bytes:
     if not TOKEN_LEAST <= len(token) <= TOKEN_MOST or not token.isascii() or len(token.split()) != 1:
         reason = f"it is no token of {TOKEN_LEAST} to {TOKEN_MOST:,} characters in one line"
         raise ConfigError("read console.token_file", path, reason, f"openssl rand -hex 32 > {path}")
+    if mode & 0o007:
+        _log.warning("every user of this machine can read the console's token", path=path, remedy=f"chmod o= {path}")
     return token
 
 

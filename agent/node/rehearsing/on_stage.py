@@ -13,10 +13,10 @@ from pathlib import Path
 
 from agent.config.values import Settings
 from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
-from agent.fs.removal import remove_tree
 from agent.fs.reserve import room_at
 from agent.node.rehearsing.device_view import clear_view, shown_device
 from agent.roles.rehearsal import stage
+from agent.roles.rehearsal.clearing import remove_tree
 from agent.roles.rehearsal.stage import EXIT_FAILED, FAILED, ROOT, UPPER, WORK, StageRequest
 from agent.roles.rehearsal.steps import OPERATION
 from agent.steps.attended import Attended, AttendedProgram, attend

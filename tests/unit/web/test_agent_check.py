@@ -81,3 +81,24 @@ def test_who_sends_too_much_is_answered_at_once(tmp_path: Path) -> None:
             return await said(ports.agent_check, b"x" * 256)
 
     assert b"down #no dataset or group " + b"x" * 256 + b" here\n" == asyncio.run(ask())
+
+
+def test_who_says_nothing_keeps_nobody_from_an_answer(tmp_path: Path) -> None:
+    """Of more connections than there may be the one that has waited longest goes."""
+    publish(tmp_path, a_node(WEB))
+    limits = WebLimits(agent_check=AgentCheckLimits(line_seconds=600.0, connections=4))
+
+    async def ask() -> tuple[bytes, bytes]:
+        async with served(tmp_path, limits) as ports:
+            silent = [await asyncio.open_connection("127.0.0.1", ports.agent_check) for _ in range(4)]
+            answer = await said(ports.agent_check, b"web\n")
+            async with asyncio.timeout(20):
+                try:
+                    cut = await silent[0][0].read()
+                except ConnectionError:
+                    cut = b""
+            for _, writer in silent:
+                writer.close()
+            return answer, cut
+
+    assert (b"up ready\n", b"") == asyncio.run(ask())

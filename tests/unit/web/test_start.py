@@ -8,6 +8,7 @@ from operator import sub
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent.core.errors import ConfigError, Refused
 from agent.web.access import Gatekeeper
@@ -96,6 +97,16 @@ def test_a_clock_that_went_back_makes_no_negative_age(tmp_path: Path) -> None:
     for ahead, fresh in ((1.0, True), (86_400.0, False)):
         look = StateFile(StatePlace(str(tmp_path)), "state.json", now=partial(sub, said, ahead)).look()
         assert (fresh, 0.0 if fresh else float("inf")) == (look.fresh is not None, look.age)
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o640, 0), (0o644, 1)])
+def test_a_token_that_everybody_can_read_is_told(tmp_path: Path, mode: int, told: int) -> None:
+    """It lets in all the same: it is the operator's to say who may."""
+    (tmp_path / "token").write_text("0123456789abcdef0123")
+    (tmp_path / "token").chmod(mode)
+    with capture_logs() as logs:
+        assert b"0123456789abcdef0123" == token_of(str(tmp_path / "token"))
+    assert told == len(logs)
 
 
 @pytest.mark.parametrize("own", [None, "node.key", "link.key"])

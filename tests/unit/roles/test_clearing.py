@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.fs.removal import remove_tree
+from agent.roles.rehearsal.clearing import remove_tree
 
 
 def _deep(top: Path, depth: int) -> None:
