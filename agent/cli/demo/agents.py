@@ -62,7 +62,8 @@ class Agent:
         """The JSON answer of a command, run as an operator types it. Raises ``StoreFailed`` with what it said where it failed."""
         done = subprocess.run(self.command(*words), capture_output=True, text=True, env=self.environment(), check=False)
         if done.returncode:
-            said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            lines = done.stderr.strip().splitlines() or ["it said nothing"]
+            said = next((line for line in lines if line.startswith("hikae: ")), lines[-1])
             raise StoreFailed(words[0], DATASET, f"the command ended with code {done.returncode}: {said}")
         answer: Json = json.loads(done.stdout)
         return answer
@@ -105,8 +106,8 @@ class Agent:
         self.process = None
 
 
-def prepare(base: Path, source: Path, standby: Path, watch: str) -> tuple[Agent, Agent]:
-    """Make an authority, two certificates and two configurations below ``base``: (primary alpha, secondary beta)."""
+def prepare(base: Path, dataset: str) -> tuple[Agent, Agent]:
+    """Make an authority, two certificates and two configurations of a dataset below ``base``: (primary alpha, secondary beta)."""
     keys = base / "pki"
     now = SystemClock().now_ns()
     pki.init(str(keys), now)
@@ -117,7 +118,7 @@ def prepare(base: Path, source: Path, standby: Path, watch: str) -> tuple[Agent,
         pki.issue(name, str(keys), ["127.0.0.1"], now_ns=now)
         node = Agent(name, base / f"{name}.toml", base / f"{name}.sock", base / f"{name}.log")
         peers = {other: there for other, there in nodes.items() if other != name}
-        node.config.write_text(_config(base, node, port, peers) + _dataset(source, standby, watch))
+        node.config.write_text(_config(base, node, port, peers) + dataset)
         agents.append(node)
     return agents[0], agents[1]
 
@@ -138,15 +139,24 @@ key = {_quoted(base / f"pki/{node.name}.key")}
     )
 
 
-def _dataset(source: Path, standby: Path, watch: str) -> str:
+def tree_dataset(source: Path, standby: Path, watch: str) -> str:
+    """The dataset of a tree, as it stands in a configuration."""
+    return _dataset("tree", source, standby, f'watch = "{watch}"\n')
+
+
+def device_dataset(source: Path, standby: Path) -> str:
+    """The dataset of a device, as it stands in a configuration; committed each second while it is written."""
+    return _dataset("device", source, standby, "") + '[dataset.device]\nrpo = "1s"\n'
+
+
+def _dataset(kind: str, source: Path, standby: Path, more: str) -> str:
     return f"""[[dataset]]
 name = "{DATASET}"
-kind = "tree"
+kind = "{kind}"
 path = {{ alpha = {_quoted(source)}, beta = {_quoted(standby)} }}
 primary = "alpha"
 standby = ["beta"]
-watch = "{watch}"
-[dataset.hooks]
+{more}[dataset.hooks]
 start = "none"
 stop = "none"
 """

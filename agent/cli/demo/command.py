@@ -8,23 +8,27 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
 import click
 
 from agent.api.socket_file import PATH_LIMIT
-from agent.cli.demo.agents import Agent, prepare
-from agent.cli.demo.steps import Story, percentile
+from agent.cli.demo.agents import Agent, device_dataset, prepare, tree_dataset
+from agent.cli.demo.device_story import DeviceStory, disks_at
+from agent.cli.demo.disks import require_disks
+from agent.cli.demo.steps import Story, Tell, percentile
 from agent.cli.demo.tree import measure
 from agent.cli.output import answer_json, json_option, remark, say
-from agent.core.errors import Exit, HikaeError, Refused
+from agent.core.errors import Exit, HikaeError, Refused, UsageError
 from agent.status.figures import size_text, span_text
 from agent.status.text import shown
 
 _SOCKET_ROOM = len("/hikae-demo-xxxxxxxx/alpha.sock.lock")
 _SHOWN = 20
+#: Bytes of a disk of the demonstration.
+DISK = 96 << 20
 
 
 @click.command()
@@ -32,43 +36,74 @@ _SHOWN = 20
     "--source", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Your own tree; only read."
 )
 @click.option("--keep", is_flag=True, help="Leave the directory, for a look around.")
+@click.option("--device", is_flag=True, help="Of a disk with a filesystem on it, on loop devices (root).")
 @json_option
-def demo(source: Path | None, keep: bool, as_json: bool) -> int:
+def demo(source: Path | None, keep: bool, device: bool, as_json: bool) -> int:
     """Show the main job on this machine: two agents, live edits, kills, a comparison, a failover.
 
     A generation is taken, a file damaged and brought back, the tree rolled back. Then the primary is killed, its standby
     promoted, the old primary rejoins, and both change places again (your own tree: killed and promoted only).
+    With --device it is a disk: ext4 is written while the disk beneath it is replicated, a generation is restored to a third disk,
+    and the promoted disk is mounted.
+
     Everything happens in a temporary directory; nothing else is written. The last line is `identical: yes` (exit code
     0) or `identical: no` (1)."""
     began = time.monotonic()
+    if device:
+        return _of_device(source, keep, as_json)
     with _directory(keep) as base, _ended_in_order():
         own = source.resolve() if source else base / "source"
         if source:
             _check_room(own, base)
         story = _story(base, own, source is not None, as_json)
-        try:
-            story.play()
-        except HikaeError:
-            _show_logs(story.alpha, story.beta)
-            raise
-        finally:
-            story.alpha.stop()
-            story.beta.stop()
+        _play(story)
     return _finish(story, time.monotonic() - began, as_json)
+
+
+def _of_device(source: Path | None, keep: bool, as_json: bool) -> int:
+    if source is not None:
+        raise UsageError(
+            "demonstrate", str(source), "--source is a tree, and --device makes a disk of its own", "name one"
+        )
+    require_disks(os.geteuid())
+    began = time.monotonic()
+    with _directory(keep) as base, _ended_in_order(), ExitStack() as stack:
+        disks = disks_at(base, DISK)
+        for disk in disks:
+            stack.callback(disk.close)
+        alpha, beta = prepare(base, device_dataset(disks[0].device, disks[1].device))
+        story = DeviceStory(alpha, beta, *disks, _telling(as_json))
+        _play(story)
+    return _finish(story, time.monotonic() - began, as_json)
+
+
+def _play(story: Story | DeviceStory) -> None:
+    try:
+        story.play()
+    except HikaeError:
+        _show_logs(story.alpha, story.beta)
+        raise
+    finally:
+        story.alpha.stop()
+        story.beta.stop()
 
 
 def _story(base: Path, source: Path, foreign: bool, as_json: bool) -> Story:
     # A watcher without privilege marks its place by a file in the tree; polling writes nothing.
-    alpha, beta = prepare(base, source, base / "standby", "polling" if foreign else "auto")
+    alpha, beta = prepare(base, tree_dataset(source, base / "standby", "polling" if foreign else "auto"))
+    return Story(alpha, beta, source, base / "standby", _telling(as_json), foreign, bar=not as_json)
+
+
+def _telling(as_json: bool) -> Tell:
     tell_to = remark if as_json else say
 
     def tell(step: str, words: str) -> None:
         tell_to(f"✓ {step:<14} {words}")
 
-    return Story(alpha, beta, source, base / "standby", tell, foreign, bar=not as_json)
+    return tell
 
 
-def _finish(story: Story, seconds: float, as_json: bool) -> int:
+def _finish(story: Story | DeviceStory, seconds: float, as_json: bool) -> int:
     identical, failover = not story.differences, story.failover
     restored = None if story.restored_differences is None else not story.restored_differences
     lags = [round(percentile(story.lags_ms, share), 1) for share in (50, 99)] if story.lags_ms else [None, None]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.cli.demo.agents import DATASET, Agent
+from agent.cli.demo.history import WORDS
 from agent.cli.demo.tree import burst
 from agent.operations.declaration import Json
 from agent.operations.role_changes.promoting import PromoteRequest
@@ -17,7 +18,6 @@ from agent.operations.role_changes.switching import SwitchoverRequest
 from agent.status.figures import span_text
 
 _WRITES = 20
-_WORDS = ("--reason", "the demonstration", "--approved-by", "the demonstration", "--yes", "--json")
 
 
 @dataclass(slots=True)
@@ -52,14 +52,15 @@ class Failover:
         self.tell(
             "kill -9", "the primary, for good" if source_is_foreign else "the primary, right after the last write"
         )
-        self._promote()
+        self.promote()
         if not source_is_foreign:
             self._rejoin()
             self._switch_back()
 
-    def _promote(self) -> None:
+    def promote(self) -> None:
+        """The standby takes over; what of the killed one it has not is counted."""
         forced = self._gates("gates", lambda: self.beta.client().ask(PromoteRequest(DATASET, dry_run=True)))
-        done = self.beta.typed("promote", DATASET, *_WORDS, *forced)
+        done = self.beta.typed("promote", DATASET, *WORDS, *forced)
         self.promoted, self.rto_ms = done["role"] == "primary", done["rto_ms"]
         self.lost_changes = len(self._compared())
         took = f"{self.beta.name} is the primary, in epoch {done['epoch']}, after {span_text(done['rto_ms'] / 1000)}"
@@ -70,7 +71,7 @@ class Failover:
         self.alpha.start()
         self.until(lambda dataset: dataset["state"] == "fenced")
         began = time.monotonic()
-        done = self.alpha.typed("rejoin", DATASET, *_WORDS)
+        done = self.alpha.typed("rejoin", DATASET, *WORDS)
         self.wait(self.beta, "rejoin")
         self._same("rejoin", f"the old primary is the standby; {len(done['lost']):,} paths stood only there", began)
 
@@ -79,7 +80,7 @@ class Failover:
         asked = SwitchoverRequest(DATASET, self.alpha.name, dry_run=True)
         forced = self._gates("gates", lambda: self.beta.client().ask(asked))
         began = time.monotonic()
-        self.beta.typed("switchover", DATASET, "--to", self.alpha.name, *_WORDS, *forced)
+        self.beta.typed("switchover", DATASET, "--to", self.alpha.name, *WORDS, *forced)
         self.until(lambda dataset: dataset["role"] == "primary")
         took = span_text(time.monotonic() - began)
         self._write(0)

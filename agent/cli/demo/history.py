@@ -12,6 +12,8 @@ from agent.operations.declaration import Json
 from agent.operations.generations import GenerationsTakeRequest
 from agent.status.figures import size_text, span_text
 
+#: What a role command of the demonstration is typed with.
+WORDS = ("--reason", "the demonstration", "--approved-by", "the demonstration", "--yes", "--json")
 #: What a file is damaged with.
 _GARBAGE = b"overwritten by a bad release "
 

@@ -40,13 +40,21 @@ def attach_loop(file: int, place: str, operation: str) -> tuple[int, str]:
                     if error.errno != errno.EBUSY:
                         raise
                     continue  # Somebody else took it meanwhile.
-                return fd, path
+                return _kept(fd, path), path
         finally:
             os.close(control)
     except OSError as error:
         reason = f"no loop device can be had: {error.strerror or error}"
         raise Refused(operation, _CONTROL, reason, "modprobe loop; in a container, let it have loop devices") from error
     raise Refused(operation, _CONTROL, "others take each loop device first", "type it again")
+
+
+def _kept(fd: int, path: str) -> int:
+    """It is kept by reading alone: who looks for writers finds none in us."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(fd)
 
 
 def _node(number: int, place: str) -> str:

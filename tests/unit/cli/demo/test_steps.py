@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.api.client import AdminClient
-from agent.cli.demo.agents import Agent, prepare
+from agent.cli.demo.agents import Agent, prepare, tree_dataset
 from agent.cli.demo.failover import Failover
 from agent.cli.demo.steps import Story, StoryLength
 from agent.config import load
@@ -209,7 +209,7 @@ def test_configurations_are_good(tmp_path: Path) -> None:
     """What the demonstration writes is what ``config check`` accepts, whatever the directory is called."""
     base = tmp_path / 'a "quoted" \\ place'
     base.mkdir()
-    alpha, beta = prepare(base, base / "source", base / "standby", "polling")
+    alpha, beta = prepare(base, tree_dataset(base / "source", base / "standby", "polling"))
     settings = [load(str(agent.config)) for agent in (alpha, beta)]
     assert ["alpha", "beta"] == [one.node.name for one in settings]
     assert ["polling", "polling"] == [one.datasets[0].watch for one in settings]
