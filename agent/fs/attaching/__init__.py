@@ -1,1 +1,1 @@
-"""Loop devices that go with who holds them, and the end of mounts."""
+"""Loop devices that go with who holds them, who writes to devices, and the end of mounts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.config.values import Dataset
-from agent.fs.device_writers import device_writers
+from agent.fs.attaching.device_writers import device_writers
 from agent.fs.writers import Writer, writers_below
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agent.fs.device_writers import device_writers
+from agent.fs.attaching.device_writers import device_writers
 from fakes.loop_device import attached, needs_loops, sparse
 from fakes.loop_image import run
 
