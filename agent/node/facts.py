@@ -48,6 +48,7 @@ def closed_facts(
         pauses=pauses.told(),
         problems=tuple(problems),
         uncounted=uncounted,
+        opened=False,
     )
 
 

@@ -393,11 +393,12 @@ class Member:
         return side
 
     def _reign_now(self) -> ReignNow | None:
-        """For the hooks that go with it; None where a list of steps runs its own, or no primary is open."""
+        """For the hooks that go with it; None where no primary is open."""
         side = self.side
-        if not isinstance(side, Primary) or self.stepped.running is not None:
+        if not isinstance(side, Primary):
             return None
-        return ReignNow(side.reign.epoch.number, side.reign.mark, side.unconfirmed_by())
+        busy = self.stepped.running is not None
+        return ReignNow(side.reign.epoch.number, side.reign.mark, side.unconfirmed_by(), busy)
 
     def _tell_ignored(self) -> None:
         """Say that the files name another primary than the one that is, or that they do so no more. The first opening of all, or

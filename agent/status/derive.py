@@ -53,7 +53,8 @@ def _said_state(peer: PeerFacts, now_ns: int) -> str:
 def serves_here(facts: DatasetFacts) -> bool:
     """Whether the dataset is written to here, now: load balancers, hooks and gates go by this alone."""
     stopped = facts.moving is not None and facts.moving.stopped
-    return facts.role is Role.PRIMARY and not (facts.rewound or facts.unconfirmed or stopped)
+    may = facts.opened and not (facts.rewound or facts.unconfirmed)
+    return facts.role is Role.PRIMARY and may and not stopped
 
 
 def own_state(facts: DatasetFacts) -> State:

@@ -90,7 +90,8 @@ class DatasetFacts:
     ``since_ns`` when the present state began, ``time_ns`` when this was looked at (UTC ns); ``owed`` how many files are not all
     here, or not all at the peer that lacks most; ``history`` what is kept of the past here, None where this node
     keeps none or has not looked yet, and ``history_wanted`` how many seconds of it are configured.
-    ``moving`` what is under way. The flags name the states that only the node can know."""
+    ``moving`` what is under way; ``opened``: whether it is open here: of one that is not, whether it may serve is not known. The
+    other flags name the states that only the node can know."""
 
     name: str
     kind: Literal["tree", "device"]
@@ -129,6 +130,7 @@ class DatasetFacts:
     vault: VaultFacts | None = None
     promotion: PromotionFacts | None = None
     moving: MovingFacts | None = None
+    opened: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,13 @@ _CODES = {START: START_FAILED, ON_FENCED: ON_FENCED_FAILED}
 
 @dataclass(frozen=True, slots=True)
 class ReignNow:
-    """How the open primary stands. ``mark``: why it must not go on; ``waits_for``: who has not confirmed it yet."""
+    """How the open primary stands. ``mark``: why it must not go on; ``waits_for``: who has not confirmed it yet; ``busy``: a list
+    of steps is under way, which begins the application itself."""
 
     epoch: int
     mark: Rewound | None
     waits_for: tuple[str, ...]
+    busy: bool = False
 
 
 class RunsHook(Protocol):
@@ -71,21 +73,28 @@ class ReignHooks:
         self._started: int | None = None
         #: The fencing that ``on_fenced`` was begun for in this run.
         self._stopped: object = None
+        #: The one that it came to its end for.
+        self._ended: object = None
 
     def tick(self, now: ReignNow | None) -> None:
-        """Once a second; ``now``: None where no primary is open, or a list of steps is under way, which runs its own hooks."""
+        """Once a second; ``now``: None where no primary is open."""
         if now is None or self._ending.is_set() or (self._thread is not None and self._thread.is_alive()):
             return
         if now.mark is not None:
             self._started = None
             self._must_stop(now.mark, now.epoch)
-        elif not now.waits_for and self._started != now.epoch:
+        elif not (now.waits_for or now.busy) and self._started != now.epoch:
             self._started = now.epoch
             self._begin(START, Role.PRIMARY, now.epoch, "it may serve", lambda: None)
 
     def was_started(self, epoch: int) -> None:
         """A list of steps has run the start hook."""
         self._started = epoch
+
+    def has_stopped(self, mark: Rewound | None) -> bool:
+        """Whether ``on_fenced`` has come to its end for this fencing, in whatever way: what follows one may be typed within the
+        same second. Any thread."""
+        return mark is None or _name_of(mark) in (self._ended, _done_for(self._home / DONE))
 
     def start_again(self) -> None:
         """An operator asks for it once more."""
@@ -95,7 +104,7 @@ class ReignHooks:
         """An operator asks for it once more."""
         with suppress(OSError):
             (self._home / DONE).unlink(missing_ok=True)
-        self._stopped = None
+        self._stopped = self._ended = None
 
     def close(self) -> None:
         """What runs is ended, and run again when the dataset is open again. Waits."""
@@ -141,6 +150,7 @@ class ReignHooks:
         return HookRunner(self._ending.is_set).run(dataset.hooks, name, place)
 
     def _keep_done(self, mark: Rewound) -> None:
+        self._ended = _name_of(mark)
         with suppress(OSError):  # it is run once more after a restart then, which is idempotent
             write_durably(str(self._home / DONE), json.dumps(_name_of(mark)).encode() + b"\n")
 

@@ -16,6 +16,7 @@ from agent.node.following.generation_keeper import GenerationKeeper, RetentionTi
 from agent.node.kinds.standby_kind import took_for_standby
 from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
+from agent.node.reigning.serving import ReignHooks
 from agent.node.standby import Standby
 from agent.node.stepped import SteppedRun
 from agent.roles.record import RoleRecord
@@ -36,6 +37,7 @@ class RejoinedMember(Protocol):
 
     dataset: Dataset
     board: ProblemBoard
+    serving: ReignHooks
 
     @property
     def node(self) -> str: ...
@@ -71,7 +73,12 @@ class RejoiningNode:
     def writers(self) -> list[Writer]:
         self._begin("writers")
         side = self._side()
-        return who_writes(self._member.dataset, side.holds) if isinstance(side, Primary) else []
+        if not isinstance(side, Primary):
+            return []
+        while not self._member.serving.has_stopped(side.reign.mark):
+            self._look()
+            self._ending.wait(_STEP)
+        return who_writes(self._member.dataset, side.holds)
 
     def walk(self) -> str:
         self._begin("walk")

@@ -48,6 +48,8 @@ def _does(request: RejoinRequest) -> bool:
 def _rejoin(call: DatasetCall, request: RejoinRequest) -> Json:
     refuse_own_tree(call, _OPERATION)
     wanted = _wanted(call, request)
+    if not request.dry_run:
+        _let_stop(call)
     gates = _gates(call)
     if request.dry_run:
         epoch = wanted.epoch
@@ -58,6 +60,16 @@ def _rejoin(call: DatasetCall, request: RejoinRequest) -> Json:
         reason = "; ".join(f"{gate.name}: {gate.value}" for gate in failed)
         raise Refused(_OPERATION, call.dataset, reason, failed[0].remedy, tuple(map(gate_json, gates)))
     return done(call, _OPERATION, wanted.as_facts())
+
+
+def _let_stop(call: DatasetCall) -> None:
+    """What ``on_fenced`` is about to end is nobody who writes."""
+    from agent.node.primary import Primary
+
+    while isinstance(side := call.member.opened(), Primary) and not call.member.serving.has_stopped(side.reign.mark):
+        call.progress({"phase": _OPERATION, "waits_for": "the on_fenced hook"})
+        if call.agent.stopping.wait(_STEP):
+            raise TryAgain(_OPERATION, call.dataset, "the agent is stopping", "type it again when it is back")
 
 
 def _wanted(call: DatasetCall, request: RejoinRequest) -> WantedRejoin:

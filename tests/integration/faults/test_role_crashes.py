@@ -134,7 +134,7 @@ def test_a_node_that_is_promoted_is_killed(step: str, when: str) -> None:
         log.clear()
         both.alpha.start()
         both.alpha.up()
-        both.alpha.told("fenced")
+        # Within the second of the fencing, where that is quick: what ends the application has run all the same.
         both.alpha.json("rejoin", "web", "--yes")
         assert stood == _restored(both.alpha, "divergence", both.base / "back")
         _is_equal(both, both.beta)
@@ -174,7 +174,8 @@ def test_a_node_that_rejoins_is_killed(step: str, when: str) -> None:
         eventually(lambda: "standby" == both.alpha.look().get("role"), 60)
         _is_equal(both, both.beta)
         eventually(lambda: both.alpha.look()["seeding"] is False)
-        assert ["divergence"] == [one["label"] for one in both.alpha.json("generations", "list", "web")]
+        listed = both.alpha.json("generations", "list", "web")
+        assert ["divergence"] == [one["label"] for one in listed if one["node"] == "alpha"]
         assert stood == _restored(both.alpha, "divergence", both.base / "back")
         assert [] == log.ran("start", "after_promote")
 

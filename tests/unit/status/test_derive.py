@@ -54,6 +54,7 @@ def test_the_worse_of_two_neighbours_is_shown(worse: State, better: State) -> No
         ({"unconfirmed": True}, False),
         ({"rewound": True}, False),
         ({"role": Role.STANDBY}, False),
+        ({"opened": False}, False),
         ({"moving": MovingFacts("a switchover", "drain", False)}, True),
         ({"moving": MovingFacts("a switchover", "barrier", True)}, False),
         ({"inconsistent": True, "hold": Hold("held", "the source is empty")}, True),

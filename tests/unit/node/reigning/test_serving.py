@@ -100,6 +100,16 @@ def test_what_a_crash_cut_short_is_run_again(bench: Bench) -> None:
     assert [("on_fenced", "fenced", 1)] == bench.tick(ReignNow(1, FENCED, ()))
 
 
+def test_a_list_of_steps_keeps_no_application_running_that_must_end(bench: Bench) -> None:
+    """It begins the application itself; a fencing meanwhile stops that at once, and is known to have."""
+    busy, fenced = ReignNow(1, None, (), busy=True), ReignNow(1, FENCED, (), busy=True)
+    before = bench.serving.has_stopped(FENCED)
+    assert [("on_fenced", "fenced", 1)] == bench.tick(busy, fenced)
+    assert (False, True) == (before, bench.serving.has_stopped(FENCED))
+    bench.again()
+    assert (True, True) == (bench.serving.has_stopped(FENCED), bench.serving.has_stopped(None))
+
+
 @pytest.mark.parametrize(
     ("reign", "code"), [(ReignNow(1, None, ()), "start-failed"), (ReignNow(1, FENCED, ()), "on-fenced-failed")]
 )
