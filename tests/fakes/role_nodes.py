@@ -121,6 +121,8 @@ class RoleNode:
         self.followed: Epoch | None = None
         #: The reign of another after which it began one of its own, and nobody had told it to.
         self.usurped: Epoch | None = None
+        #: What its clock shows, UTC ns: anything.
+        self.now = 0
         self._first, self._nodes, self._tokens, self._guards = first, tuple(nodes), tokens, guards
 
     # --- what it is
@@ -257,7 +259,7 @@ class RoleNode:
         self.serves = False
         newest = self.disk.newest()
         ours = newest.number if newest is not None else NOTHING
-        self.disk = replace(self.disk, mark=mark_after(self.disk.mark, broken, ours, 0, self._guards))
+        self.disk = replace(self.disk, mark=mark_after(self.disk.mark, broken, ours, self.now, self._guards))
 
     # --- it is called
 
@@ -390,7 +392,7 @@ class RoleNode:
         if self.is_up and self.role is Role.PRIMARY and self.disk.mark is None:
             newest = self.disk.newest()
             at = newest.number if newest is not None else NOTHING
-            self.disk = replace(self.disk, mark=fenced_by_hand(self.name, self.reign.number, at, 0))
+            self.disk = replace(self.disk, mark=fenced_by_hand(self.name, self.reign.number, at, self.now))
 
     def serve_alone(self) -> None:
         """Without its peers, and although an operator had it stop."""

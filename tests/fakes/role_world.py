@@ -44,10 +44,12 @@ class Letter:
 
 
 class RoleWorld:
-    """``seed`` decides all that happens."""
+    """``seed`` decides all that happens; ``clocks``, where it is not None, what the nodes' clocks show, each another time and
+    another at each look."""
 
-    def __init__(self, seed: int, guards: RoleGuards = EVERY_GUARD) -> None:
+    def __init__(self, seed: int, guards: RoleGuards = EVERY_GUARD, clocks: int | None = None) -> None:
         self.rng = random.Random(seed)
+        self._clocks = random.Random(clocks) if clocks is not None else None
         tokens = Tokens()
         self.nodes = {name: RoleNode(name, NODES[0], NODES, tokens, guards) for name in NODES}
         self.letters: list[Letter] = []
@@ -74,8 +76,15 @@ class RoleWorld:
 
     def do(self, doing: str) -> None:
         """The thing of this name; of whom, decides chance."""
+        if self._clocks is not None:
+            self.any_clock(self._clocks)
         _DOINGS[doing][0](self)
         self.settle()
+
+    def any_clock(self, clocks: random.Random) -> None:
+        """They are set, forward or back, by days or by years."""
+        for node in self.nodes.values():
+            node.now = clocks.randrange(-(10**18), 1 << 62)
 
     def settle(self) -> None:
         for node in self.nodes.values():

@@ -81,6 +81,19 @@ def test_many_lives_of_three_nodes() -> None:
     _lives(STEPS, EVERY_GUARD)
 
 
+def _told_by(seed: int, clocks: int | None) -> list[str]:
+    world = RoleWorld(seed, EVERY_GUARD, clocks)
+    for _ in range(_A_LIFE):
+        world.act()
+    return world.told
+
+
+def test_no_clock_decides_anything() -> None:
+    """The same lives come to the same whatever the nodes' clocks show, a day apart or set back in the middle."""
+    for seed in range(20):
+        assert _told_by(seed, None) == _told_by(seed, seed)
+
+
 @pytest.mark.parametrize("name", GUARDS if SOAK else _SOON)
 def test_a_guard_that_is_gone_is_missed(name: str) -> None:
     """Without it the same world comes to a state that must not be."""
