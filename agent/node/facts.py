@@ -83,6 +83,8 @@ def primary_facts(
         rewound=side.reign.mark is not None,
         unconfirmed=bool(side.unconfirmed_by()),
         inconsistent=newest is not None and not newest.consistent and pump.phase is CapturePhase.LIVE,
+        behind=pump.behind,
+        untracked=pump.untracked,
         reconciling=pump.phase is CapturePhase.RECONCILE,
         history=side.past.facts() if side.past is not None else None,
         history_wanted=dataset.history,

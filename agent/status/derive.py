@@ -91,6 +91,7 @@ def _signs(facts: DatasetFacts) -> tuple[tuple[State, bool], ...]:
         (State.FIRST_SYNC, _in_first_sync(facts)),
         (State.BEHIND, facts.behind or _mode(facts, "behind")),
         (State.CATCHUP, _mode(facts, "catchup")),
+        (State.UNTRACKED, facts.untracked),
         (State.DEGRADED, _troubled(facts)),
         (State.REHEARSING, facts.rehearsing),
         (State.SEEDING, facts.seeding),

@@ -120,6 +120,7 @@ class DatasetFacts:
     inconsistent: bool = False
     redo: bool = False
     behind: bool = False
+    untracked: bool = False
     seeding: bool = False
     reconciling: bool = False
     since_ns: int = 0

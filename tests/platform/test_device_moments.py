@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.device.mounted import filesystems_on
+from agent.capture.device.mounted import filesystems_on, stands_on
 from agent.capture.device.opened import aligned_memory, open_device
 from agent.capture.device.rhythm import RhythmLimits
 from agent.fs.thaw_guard import FreezeRoot, ThawGuard
@@ -122,6 +122,33 @@ def test_each_commit_is_what_stood(kind: str, tmpfs_dir: Path, tmp_path: Path, s
                     wait_for(lambda: sum(one.consistent for one in made.outlet.commits) >= 8)
                 made.synced()
                 assert ([], True) == (differing, made.outlet.commits[-1].consistent)
+        finally:
+            guard.close()
+            run("umount", str(root))
+
+
+def test_state_on_the_device_itself_is_frozen_with_it(tmpfs_dir: Path, tmp_path: Path, seed: int) -> None:
+    """Catalog and local facts stand on the filesystem that is frozen: each commit is what stood, and nothing hangs."""
+    with attached(sparse(tmpfs_dir / "disk", 96 << 20)) as device:
+        run(*MAKERS["ext4"], device)
+        root = tmpfs_dir / "at"
+        root.mkdir()
+        run("mount", device, str(root))
+        guard = ThawGuard(tmp_path)
+        copying = CopyingGuard(guard, device)
+
+        def before(made: DeviceStation) -> None:
+            made.guard = copying
+            made.filesystems = filesystems_on
+            made.opens_tracker = lambda _: tracker_of(device, tmp_path, "moments-own")
+
+        try:
+            with device_station(Path(device), root / "state", rpo=0.2, limits=LIMITS_HERE, before=before) as made:
+                same: list[bool] = []
+                made.outlet.on_commit = lambda: same.append(made.image() == copying.stood)
+                with Scribbler(root, seed):
+                    wait_for(lambda: len(same) >= 5)
+            assert ({True}, True) == (set(same), stands_on(str(root / "state"), device))
         finally:
             guard.close()
             run("umount", str(root))

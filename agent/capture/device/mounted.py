@@ -58,6 +58,14 @@ def filesystems_on(path: str, places: BlockPlaces = PLACES) -> list[MountedFiles
     return sorted(found.values(), key=lambda one: (-one.point.count("/"), one.point == "/", one.point))
 
 
+def stands_on(directory: str, path: str, places: BlockPlaces = PLACES) -> bool:
+    """Whether a directory lies on a filesystem of the device at ``path``, as far as both are there."""
+    try:
+        return any(os.stat(directory).st_dev == os.stat(one.point).st_dev for one in filesystems_on(path, places))
+    except OSError:
+        return False
+
+
 def _point(found: dict[bytes, MountedFilesystem], number: bytes) -> str:
     """Where a filesystem was met first; longer than any other path where it was not."""
     return found[number].point if number in found else "/" * 5000

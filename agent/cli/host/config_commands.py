@@ -48,7 +48,8 @@ def check(context: Context, dataset: str | None, as_json: bool) -> None:
     if dataset is not None:
         _list_files(settings, dataset, as_json)
         return
-    told = (startability, ignored_primaries(settings), _starting_at_boot(settings), _not_followed(settings))
+    seen = (_starting_at_boot(settings), _not_followed(settings), _on_own_disk(settings))
+    told = (startability, ignored_primaries(settings), *seen)
     warnings = [*settings.warnings, *chain.from_iterable(told)]
     if as_json:
         answer_json({"ok": True, "files": list(settings.source_files), "warnings": warnings})
@@ -67,6 +68,18 @@ def _not_followed(settings: Settings) -> Iterator[str]:
             yield (
                 f"dataset[{dataset.name}].path: changes of its blocks cannot be noticed: {missing}; "
                 "all of it is read for each commit"
+            )
+
+
+def _on_own_disk(settings: Settings) -> Iterator[str]:
+    """A sentence for each device that holds the agent's own state."""
+    from agent.capture.device.mounted import stands_on
+
+    for dataset in settings.datasets:
+        if dataset.is_device and stands_on(settings.node.state_dir, dataset.path):
+            yield (
+                f"dataset[{dataset.name}].path: state_dir ({settings.node.state_dir}) lies on it, so each commit changes what is "
+                "replicated, and another follows; put state_dir on another disk where you can"
             )
 
 

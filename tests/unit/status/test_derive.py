@@ -29,6 +29,7 @@ SIGNS: dict[State, dict[str, Any]] = {
     State.FIRST_SYNC: {"sync": SyncFacts(FIRST_SYNC)},
     State.BEHIND: {"behind": True},
     State.CATCHUP: {"peers": (a_peer(mode="catchup"),)},
+    State.UNTRACKED: {"untracked": True},
     State.DEGRADED: {"problems": (a_problem(),)},
     State.RECONCILING: {"reconciling": True},
     State.STREAMING: {},

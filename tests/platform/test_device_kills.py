@@ -1,0 +1,110 @@
+"""The agent, or its thaw guard, killed around the freeze of a device: whoever writes to it goes on within the deadline."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from fakes.agents import UNBRAKED
+from fakes.device_agents import DevicePair, device_pair
+from fakes.eventually import eventually
+from fakes.loop_device import needs_loops
+from fakes.loop_image import MAKERS, run
+
+pytestmark = needs_loops
+
+ROUNDS = 100 if int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) else 4
+TERMS = UNBRAKED + '[dataset.device]\nrpo = "100ms"\n[dataset.hooks]\nstart = "none"\nstop = "none"\n'
+SIZES = {"ext4": 48 << 20, "xfs": 320 << 20}
+#: Seconds: the guard's deadline, and what a busy machine may take beside it.
+DEADLINE, BUSY = 5.0, 10.0
+
+
+class SyncingWriter:
+    """Writes and makes durable, all the time; ``longest``: what one write took at most, in seconds."""
+
+    def __init__(self, root: Path) -> None:
+        self.longest = 0.0
+        self.written = 0
+        self._root = root
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="writer")
+
+    def __enter__(self) -> SyncingWriter:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            began = time.monotonic()
+            with (self._root / f"f{self.written % 20}").open("wb") as file:
+                file.write(os.urandom(9_000))
+                os.fsync(file.fileno())
+            self.longest = max(self.longest, time.monotonic() - began)
+            self.written += 1
+
+
+def guard_of(agent: int) -> int | None:
+    """The guard's process, a child of the agent's."""
+    for children in Path(f"/proc/{agent}/task").glob("*/children"):
+        for child in children.read_text().split():
+            with suppress(OSError):
+                if b"freezing.py" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
+    return None
+
+
+def kill_one(both: DevicePair, chosen: random.Random) -> None:
+    """The agent or its guard, at a moment that nobody chose."""
+    process = both.alpha.process
+    assert process is not None
+    threading.Event().wait(chosen.random() * 0.4)
+    guard = guard_of(process.pid)
+    if guard is not None and chosen.random() < 0.5:
+        with suppress(ProcessLookupError):
+            os.kill(guard, signal.SIGKILL)
+        return
+    both.alpha.kill()
+    both.alpha.start()
+    both.alpha.up()
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+def test_writes_go_on(kind: str, seed: int) -> None:
+    """Whoever is killed, no write waits beyond the deadline; commits go on, and what they hold is what stood at last."""
+    chosen = random.Random(seed)
+    with device_pair(SIZES[kind], extra=TERMS) as both:
+        run(*MAKERS[kind], str(both.source))
+        where = both.mount(both.source)
+        both.start()
+        for agent in both.agents:
+            agent.up()
+        both.alpha.wait(name="disk", within=90.0)
+        with SyncingWriter(where) as writer:
+            for _ in range(ROUNDS):
+                before = both.alpha.look("disk").get("commit")
+                kill_one(both, chosen)
+                eventually(lambda before=before: both.alpha.look("disk").get("commit") != before)  # type: ignore[misc]
+        assert writer.longest < DEADLINE + BUSY
+        both.alpha.wait(name="disk", within=90.0)
+        eventually(lambda: _unmounted(where))
+        both.equal()
+
+
+def _unmounted(where: Path) -> bool:
+    try:
+        run("umount", str(where))
+    except AssertionError:
+        return False
+    return True
