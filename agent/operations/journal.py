@@ -12,6 +12,8 @@ from agent.status.events import Event
 
 #: The code of such an event; public.
 OPERATOR = "operator"
+#: Characters of one argument that are told.
+_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,16 @@ def _typed(request: Request[Any]) -> str:
     """The command, with what is not as usual: ``pause web (what=send, seconds=7200)``."""
     words = [operation_of(request).command, *([request.dataset] if isinstance(request, DatasetRequest) else [])]
     unusual = [
-        f"{one.name}={getattr(request, one.name)}"
+        f"{one.name}={_short(str(getattr(request, one.name)))}"
         for one in fields(request)
         if one.name != DATASET and getattr(request, one.name) != one.default
     ]
     return " ".join(words) + (f" ({', '.join(unusual)})" if unusual else "")
+
+
+def _short(value: str) -> str:
+    """Another node may have said it: no call fills the journal."""
+    return value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
 
 
 def who_typed(caller: Caller) -> str:

@@ -39,11 +39,13 @@ class Doors:
 
 @dataclass(frozen=True, slots=True)
 class WebLimits:
-    """What strangers may take of this process."""
+    """What strangers may take of this process. ``handshake_seconds``: within which who comes over TLS must have shown a
+    certificate; before that he is counted nowhere."""
 
     health: HttpLimits = field(default_factory=HttpLimits)
     console: HttpLimits = field(default_factory=lambda: HttpLimits(connections=128))
     agent_check: AgentCheckLimits = field(default_factory=AgentCheckLimits)
+    handshake_seconds: float = 5.0
 
 
 def serve_http(
@@ -94,7 +96,12 @@ class WebService:
         if doors.console is not None:
             console = _Listener(console_app(self._published, doors.keeper), self._limits.console, loop)
             self._listeners.append(console)
-            self._servers.append(await loop.create_server(console.connection, sock=doors.console, ssl=doors.tls))
+            patience = None if doors.tls is None else self._limits.handshake_seconds
+            self._servers.append(
+                await loop.create_server(
+                    console.connection, sock=doors.console, ssl=doors.tls, ssl_handshake_timeout=patience
+                )
+            )
 
     def tell_the_time(self) -> None:
         """Once a second."""

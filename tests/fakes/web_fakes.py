@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -52,12 +53,18 @@ class Ports:
 
 
 @asynccontextmanager
-async def served(directory: Path, limits: WebLimits = PRODUCTION, keeper: Gatekeeper = LET_ALL) -> AsyncIterator[Ports]:
+async def served(
+    directory: Path,
+    limits: WebLimits = PRODUCTION,
+    keeper: Gatekeeper = LET_ALL,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Ports]:
     """All listeners over what is published in a directory."""
     sockets = [listen_at(key, "127.0.0.1:0") for key in ("health", "agent_check", "console")]
     ports = Ports(*(one.getsockname()[1] for one in sockets))
     health, agent_check, console = sockets
-    service = WebService(Published(StatePlace(str(directory))), Doors(health, agent_check, console, keeper), limits)
+    doors = Doors(health, agent_check, console, keeper, tls)
+    service = WebService(Published(StatePlace(str(directory))), doors, limits)
     await service.open()
     try:
         yield ports

@@ -18,6 +18,7 @@ from agent.operations.families import OPERATIONS
 from agent.operations.journal import Caller, typed_event
 from agent.operations.pausing import PauseRequest
 from agent.operations.reading import StatusRequest
+from agent.operations.role_changes.serving import FenceRequest
 from agent.status.events import Event
 from fakes.api_fakes import FakeControls
 
@@ -56,6 +57,13 @@ def test_every_operation_that_changes_something_is_told_once(operation: Operatio
         assert event.code == "operator"
         assert f"uid {os.getuid()}" in event.message
         assert f"typed: {operation.command}" in event.message
+
+
+def test_an_argument_without_end_is_told_to_its_bound() -> None:
+    """Another node may have said it, again and again."""
+    event = typed_event(Caller(0), FenceRequest("web", reason="x" * 60_000))
+    assert event is not None
+    assert f"root (uid 0) typed: fence web (reason={'x' * 200}…)" == event.message
 
 
 def test_what_is_unusual_is_told() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -219,3 +220,15 @@ def test_a_body_that_never_ends_holds_nothing(tmp_path: Path) -> None:
     begun = time.monotonic()
     answered = _run(tmp_path, lambda ports: said(ports.health, request), SHORT)
     assert (b"HTTP/1.1 200", True) == (answered[:12], time.monotonic() - begun < 20)
+
+
+def test_who_says_nothing_over_tls_is_cut(tmp_path: Path) -> None:
+    """Before he has shown a certificate he is counted nowhere, so his time is short."""
+    publish(tmp_path, USUAL)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+    async def ask() -> bytes:
+        async with served(tmp_path, WebLimits(handshake_seconds=0.3), LET_ALL, tls) as ports:
+            return await said(ports.console, b"")
+
+    assert b"" == asyncio.run(ask())
