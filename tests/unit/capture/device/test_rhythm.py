@@ -52,4 +52,4 @@ def test_long_freezes_come_less_often() -> None:
 def test_small_reads_say_nothing_of_the_rate() -> None:
     """Larger ones move it."""
     rhythm = Rhythm.begin(5.0, 0.05, LIMITS)
-    assert (100e6, 130e6) == (rhythm.read(1000, 1.0).rate, pytest.approx(rhythm.read(200 * MB, 1.0).rate))
+    assert (100e6, 130e6) == (rhythm.read(1000, 1.0).rate, round(rhythm.read(200 * MB, 1.0).rate))
