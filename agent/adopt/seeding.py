@@ -85,6 +85,11 @@ class Seeding:
         return known is not None and known.indexed
 
     @property
+    def found(self) -> bool:
+        """Whether anything that the primary has may be here already."""
+        return self.seeds
+
+    @property
     def read(self) -> tuple[int, int]:
         """Files that were read so far, and their bytes."""
         known = self._tree.known

@@ -23,7 +23,6 @@ _OF_TREES = {
     "include": "a device has no names to take in",
     "watch": "a device is followed by what the kernel tells of its blocks",
     "verify_deep": "every byte of a device is read by each verify",
-    "adopt": "what a standby's device holds is compared, and only what differs is written",
 }
 
 

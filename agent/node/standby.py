@@ -345,7 +345,8 @@ class Standby:
         refusal = meeting.why_unfit(self._context.around.node, self.dataset, hello) or self.room.refusal()
         if refusal is None and not self.seeding.ready:
             files, size = self.seeding.read
-            reason = f"the tree that stands there is being read: {files:,} files, {size_text(size)} so far"
+            what = "chunks" if self.dataset.is_device else "files"
+            reason = f"what stands there is being read: {files:,} {what}, {size_text(size)} so far"
             refusal = Refuse(BUSY, reason, "it goes on by itself")
         return refusal
 
@@ -426,7 +427,7 @@ class Standby:
     def asks_first(self) -> bool:
         """Whether anything that the primary has may be here already."""
         newest = self._catalog.newest()
-        return self.seeding.seeds and (newest is None or not newest.consistent)
+        return self.seeding.found and (newest is None or not newest.consistent)
 
     def owed_moved(self) -> None:
         """What is owed has changed, or some of it came. By the thread that has the catalog."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -47,6 +48,10 @@ class DevicePair(Fleet):
         where.mkdir(exist_ok=True)
         run("mount", str(device), str(where))
         return where
+
+    def unmount(self, where: Path) -> None:
+        """Unmount it; while its filesystem stands still for a commit it is busy."""
+        eventually(lambda: subprocess.run(("umount", str(where)), capture_output=True, check=False).returncode == 0)
 
 
 @contextmanager

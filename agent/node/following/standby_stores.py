@@ -6,8 +6,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from agent.adopt.adopted_tree import AdoptedTree
+from agent.adopt.image_reading import ImageReading
 from agent.adopt.seeding import Seeding
-from agent.apply.ports import LeftOut, nothing_left_out
+from agent.adopt.taking_over import TakesOver
+from agent.apply.ports import Adopted, LeftOut, nothing_left_out
 from agent.capture.exclude import Rules
 from agent.config.own_places import left_out_by_rule
 from agent.config.values import Dataset
@@ -26,15 +28,17 @@ _SEEDS = "seeds"
 
 @dataclass(frozen=True, slots=True)
 class StandbyStores:
-    """``left_out``: what no converge touches in the standby. Closed by who opened them, in one go."""
+    """``left_out``: what no converge touches in the standby; ``guard``: what is relied on in an adopted tree.
+    Closed by who opened them, in one go."""
 
     catalog: Catalog
     local: Local
     vault: Vault
-    seeding: Seeding
+    seeding: TakesOver
     mending: Mending
     rejoined: Rejoined
     left_out: LeftOut
+    guard: Adopted
 
     def close(self) -> None:
         """Give everything back, the newest first."""
@@ -80,7 +84,8 @@ def open_standby_stores(dataset: Dataset, context: SideContext) -> StandbyStores
             is_device=dataset.is_device,
         )
         stack.pop_all()
-    return StandbyStores(catalog, local, vault, seeding, mending, rejoined, left_out)
+    taken = ImageReading(dataset.path, vault, expected=expected) if dataset.is_device else seeding
+    return StandbyStores(catalog, local, vault, taken, mending, rejoined, left_out, seeding.guard)
 
 
 def _left_out(dataset: Dataset, around: Surroundings) -> LeftOut:

@@ -40,7 +40,7 @@ def made_applier(dataset: Dataset, context: SideContext, stores: StandbyStores, 
         str(scratch),
         turns.step,
         dataset.adopt,
-        stores.seeding.guard,
+        stores.guard,
         stores.left_out,
     )
     return Applier(place, supply, stores.local, context.board, clock=context.around.clock, brake=dataset.brake)
