@@ -22,4 +22,8 @@ def test_what_is_lost_was_foretold(seed: int, turn: int) -> None:
         killed = kill_under_load(both, random.Random(seed + turn))
         assert [] == [path for path in killed.lost if not killed.foretold(path)]
         assert ("primary", 2) == (killed.done["role"], killed.done["epoch"])
+        print(
+            f"lost {len(killed.lost)} of {len(killed.written)}; said {killed.said['rto_ms']} ms, took {killed.done['rto_ms']} ms",
+            [(one["name"], one["ms"]) for one in killed.done["steps"]],
+        )
         assert killed.done["rto_ms"] <= 2 * killed.said["rto_ms"] + _NOISE

@@ -42,6 +42,10 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/unit/roles/test_role_protocol.py", "-k", "guard"),
         ),
         "switchover": Part(
+            "20 switchovers under 50 writes a second: each stands still for at most 2 s, nothing is lost",
+            ("tests/integration/test_switchover.py", "-k", "nothing_is_lost"),
+        ),
+        "switchover-kills": Part(
             "either node killed before and after each step of a switchover",
             ("tests/integration/faults/test_switchover_faults.py",),
         ),
