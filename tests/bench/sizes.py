@@ -11,7 +11,8 @@ MIB, GIB = 1 << 20, 1 << 30
 class Sizes:
     """``hold_memory``: see ``bench.memory``.
 
-    ``small_runs`` and ``large_runs``: pairs of runs up to and above 1 GiB. Sizes in bytes, rates in writes a second."""
+    ``small_runs`` and ``large_runs``: pairs of runs up to and above 1 GiB. Sizes in bytes, rates in writes a second; ``changes``:
+    files that are changed before an old primary rejoins."""
 
     quick: bool
     hold_memory: bool
@@ -34,6 +35,7 @@ class Sizes:
     mount_names: int
     mount_runs: int
     role_runs: int
+    changes: int
     track_seconds: float
     track_runs: int
 
@@ -65,6 +67,7 @@ FULL = Sizes(
     mount_names=100_000,
     mount_runs=3,
     role_runs=3,
+    changes=1_000,
     track_seconds=20.0,
     track_runs=3,
 )
@@ -90,6 +93,7 @@ QUICK = Sizes(
     mount_names=5_000,
     mount_runs=2,
     role_runs=2,
+    changes=200,
     track_seconds=5.0,
     track_runs=1,
 )

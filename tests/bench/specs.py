@@ -5,6 +5,8 @@ from __future__ import annotations
 from bench.figures import Spec, Unit
 from bench.sizes import MIB, Sizes, size_in_words
 
+#: Of each file that is changed before an old primary rejoins; and what the wire may take for a change beside content, in bytes.
+CHANGED_BYTES, _OF_A_CHANGE = 500, 200
 #: Work that is measured in one go, by the name that ``ROWS`` may give, and its rows.
 Jobs = dict[str, tuple[Spec, ...]]
 
@@ -144,11 +146,15 @@ def _mount(sizes: Sizes) -> tuple[Spec, ...]:
 
 
 def _role_changes(sizes: Sizes) -> tuple[Spec, ...]:
-    files = f"of {sizes.many_files:,} files, nothing to converge"
+    files, changes = f"{sizes.many_files:,} files", f"{sizes.changes:,} changes of {CHANGED_BYTES} bytes"
+    wire = float(3 * sizes.changes * (CHANGED_BYTES + _OF_A_CHANGE) + 2 * MIB)
+    rejoin = f"rejoin an old primary of {files} after {changes}"
+    pause = f"switch over to a standby of {files} under 50 writes/s: the longest time without a write"
     return (
-        Spec("promote", f"promote a standby {files}: its own steps", "", limit=1.0, of="ours"),
-        Spec("rejoin", f"rejoin an old primary {files}: until both are equal again", ""),
-        Spec("switchover", f"switch over to a standby {files}: its own steps", ""),
+        Spec("promote", f"promote a standby of {files}, nothing to converge: its own steps", "", limit=1.0, of="ours"),
+        Spec("rejoin", f"{rejoin}: until both are equal again", "", limit=30.0, of="ours"),
+        Spec("rejoin-wire", f"{rejoin}: wire, both ways", "", Unit.BYTES, limit=wire, of="ours"),
+        Spec("switchover-pause", pause, "", limit=2.0, of="ours"),
     )
 
 
