@@ -79,10 +79,11 @@ def _at_distances(newest: CommitNumber, up_to: UpTo) -> Iterator[CommitMark]:
 
 
 def _shared(mark: CommitMark | None, up_to: UpTo) -> CommitMark | None:
-    """``mark``, or the newest before it that is not of this node alone."""
-    if mark is None or not is_local(mark.number):
-        return mark
-    return up_to(commit_number(epoch_of(mark.number), LOCAL_BIT - 1))
+    """``mark``, or the newest before it that is not of this node alone. What is before the local commits of an epoch may be those
+    of an earlier one: a node that rejoined more than once has them."""
+    while mark is not None and is_local(mark.number):
+        mark = up_to(commit_number(epoch_of(mark.number), LOCAL_BIT - 1))
+    return mark
 
 
 class KnownCommits(Protocol):

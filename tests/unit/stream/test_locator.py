@@ -106,3 +106,10 @@ def test_what_a_hello_named_is_named_back() -> None:
     assert (named, named) == (with_common(named, None), with_common(named, named[3]))
     full = locator(history(*((epoch, 40) for epoch in range(1, 60))), history((1, 40)))
     assert LOCATOR_MAX == len(with_common(full, mark(1, 39)))
+
+
+def test_what_two_rejoins_left_is_named_to_nobody() -> None:
+    """Before the local commit of an epoch may stand that of an earlier one: a mark of neither would be taken for an attack."""
+    locals_of = [mark(epoch, LOCAL_BIT | 1) for epoch in (1, 3)]
+    assert [mark(5, 2), mark(5, 1)] == list(locator([*locals_of, *history((5, 2))]))
+    assert [mark(5, 1), mark(1, 2), mark(1, 1)] == list(locator([*history((1, 2)), *locals_of, mark(5, 1)]))
