@@ -93,7 +93,7 @@ QUICK = Sizes(
     mount_names=5_000,
     mount_runs=2,
     role_runs=2,
-    changes=200,
+    changes=1_000,
     track_seconds=5.0,
     track_runs=1,
 )
