@@ -2,7 +2,7 @@
 
 What the copy itself causes is no reason to stand back. So others are looked for while it pauses: once it has been at work for a
 while and somebody waits for a processor or a disk, it pauses for a moment, lets what it began come to rest, and listens. While
-others are there it works for a small part of each second, which grows as long as nobody waits because of that.
+others are there it works for a small part of each second, which grows only as long as nobody waits for a processor.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def next_share(share: float, at_work: HostUse, paused: HostUse, limits: YieldLim
         return 1.0
     if share == 1.0:
         return limits.least
-    if paused.waiting >= limits.waiting or at_work.stalled - paused.stalled > limits.stalled:
+    if paused.waiting >= limits.waiting or max(at_work.stalled, paused.stalled) > limits.stalled:
         return max(limits.least, share / 2)
     return min(limits.most, share * 1.5)
 

@@ -18,13 +18,14 @@ _BUSY = HostUse(2.0, 0.0, 0.0)
 @dataclass
 class _Host:
     """Two processors. The copy takes ``copies`` of them while it is at work and ``trails`` seconds longer, others ``others``; if
-    that is more than there are, somebody waits. ``others_wait``: the share of time in which others wait for a disk."""
+    that is more than there are, somebody waits; always where it is ``crowded``. ``others_wait``: the share of time in which others wait for a disk."""
 
     others: float = 0.0
     copies: float = 1.5
     others_wait: float = 0.0
     copy_waits: float = 0.0
     trails: float = 0.0
+    crowded: bool = False
     now: float = 100.0
     stalled: float = 0.0
     waited: float = 0.0
@@ -45,7 +46,7 @@ class _Host:
         trailing = min(seconds, max(0.0, self._busy_until - self.now))
         wanted = self.others + self.copies
         crowded = trailing if wanted > 2 else 0.0
-        self.stalled += crowded
+        self.stalled += seconds if self.crowded else crowded
         self.lost += crowded * self.others * (1 - 2 / wanted)
         self.waited += max(trailing * self.copy_waits, seconds * self.others_wait)
         self.used += seconds * self.others - crowded * self.others * (1 - 2 / wanted)
@@ -78,6 +79,12 @@ def test_others_keep_nine_tenths() -> None:
     part = host.copy(_begun(host), 60.0)
     assert 0 < part < 0.2
     assert host.lost < 0.1 * 2.0 * 60.0
+
+
+def test_others_that_are_in_each_others_way() -> None:
+    """A host on which somebody always waits: the copy keeps to its least part, since it would take from them."""
+    host = _Host(others=4.0, crowded=True)
+    assert 0 < host.copy(_begun(host), 60.0) < 0.13
 
 
 def test_without_it_they_lose_more() -> None:
@@ -142,6 +149,7 @@ def test_a_host_that_does_not_tell() -> None:
         (0.2, _BUSY, _BUSY, pytest.approx(0.3)),
         (0.4, _BUSY, _BUSY, _LIMITS.most),
         (0.2, _QUIET, HostUse(0.0, 0.0, 0.5), 0.1),
+        (0.2, HostUse(2.0, 1.0, 0.0), HostUse(2.0, 1.0, 0.0), 0.1),
     ],
 )
 def test_the_next_share(share: float, at_work: HostUse, paused: HostUse, expected: float) -> None:
