@@ -18,7 +18,8 @@ _BUSY = HostUse(2.0, 0.0, 0.0)
 @dataclass
 class _Host:
     """Two processors. The copy takes ``copies`` of them while it is at work and ``trails`` seconds longer, others ``others``; if
-    that is more than there are, somebody waits; always where it is ``crowded``. ``others_wait``: the share of time in which others wait for a disk."""
+    that is more than there are, somebody waits; always where it is ``crowded``. ``others_wait``: the share of time in which
+    others wait for a disk."""
 
     others: float = 0.0
     copies: float = 1.5
