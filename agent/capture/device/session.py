@@ -8,9 +8,10 @@ from pathlib import Path
 
 from agent.capture.device.batch import DeviceBatch
 from agent.capture.device.looking import ChunkLooker
-from agent.capture.device.moment import AT_ONCE, Piece, Unread, read_run
-from agent.capture.device.opened import READ, ReadsDevice, aligned_memory
-from agent.capture.device.runs import Run, begins_at, bytes_of, in_reads
+from agent.capture.device.moment import Piece
+from agent.capture.device.opened import ReadsDevice
+from agent.capture.device.read_ahead import DeviceReads
+from agent.capture.device.runs import Run, begins_at
 from agent.capture.device.whole_look import WholeLook
 from agent.capture.outlet import Outlet
 from agent.capture.ports import Send
@@ -47,7 +48,7 @@ class DeviceSession:
         self._send = send
         self._board = board
         self._clock = clock
-        self._buffer = aligned_memory(READ)
+        self._reads = DeviceReads(device, "device-reads")
         self.whole = WholeLook(device.path)
 
     def close(self, saved: Path | None = None) -> None:
@@ -56,18 +57,16 @@ class DeviceSession:
             self.tracker.save(saved)
         else:
             self.tracker.stop()
-        self._buffer.release()
+        self._reads.close()
         self.device.close()
 
     def pass_over(self, runs: Iterable[Run], outlet: Outlet) -> Generator[int, None, None]:
         """Read these chunks as the peers have room for what is new in them. Yields the bytes of each step."""
-        for run in in_reads(runs, AT_ONCE):
+        for done in self._reads.over(runs):
             while not outlet.has_room(_NO_ROOM):
                 yield 0
-            unread: Unread = []
-            size = bytes_of((run,))
-            self.take_in(read_run(self.device, run, self._buffer[:size], unread), unread)
-            yield size
+            self.take_in(done.pieces, done.unread)
+            yield done.size
 
     def pass_over_all(self, outlet: Outlet) -> Generator[int, None, None]:
         """Read all of it; holes of an image are not read."""

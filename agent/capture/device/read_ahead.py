@@ -1,0 +1,58 @@
+"""Reads of a device, the next one under way while the last is looked at: neither disk nor processor waits for the other."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from agent.capture.device.moment import AT_ONCE, Piece, Unread, read_run
+from agent.capture.device.opened import READ, ReadsDevice, aligned_memory
+from agent.capture.device.runs import Run, bytes_of, in_reads
+
+
+@dataclass(frozen=True, slots=True)
+class DoneRead:
+    """One read: what stands there, which is gone with the next but one; what could not be read; its bytes."""
+
+    pieces: list[Piece]
+    unread: Unread
+    size: int
+
+
+class DeviceReads:
+    """Two buffers and a thread of one device. Belongs to the pump's thread; ``close`` ends the thread."""
+
+    def __init__(self, device: ReadsDevice, name: str) -> None:
+        self._device = device
+        self._buffers = (aligned_memory(READ), aligned_memory(READ))
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+
+    def over(self, runs: Iterable[Run]) -> Generator[DoneRead, None, None]:
+        """Read these chunks, in order."""
+        turn = 0
+        under_way: Future[DoneRead] | None = None
+        try:
+            for run in in_reads(runs, AT_ONCE):
+                following = self._thread.submit(self._read, run, self._buffers[turn % 2])
+                turn += 1
+                if under_way is not None:
+                    done, under_way = under_way, following
+                    yield done.result()
+                else:
+                    under_way = following
+            if under_way is not None:
+                done, under_way = under_way, None
+                yield done.result()
+        finally:
+            if under_way is not None:
+                under_way.exception()
+
+    def close(self) -> None:
+        """The read under way ends, and the thread."""
+        self._thread.shutdown()
+
+    def _read(self, run: Run, buffer: memoryview) -> DoneRead:
+        unread: Unread = []
+        size = bytes_of((run,))
+        return DoneRead(read_run(self._device, run, buffer[:size], unread), unread, size)
