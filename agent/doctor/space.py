@@ -36,12 +36,13 @@ class PlaceFound:
 
 
 def look_at_places(settings: Settings) -> tuple[PlaceFound, ...]:
-    """The state directory, each vault and each tree."""
+    """The state directory, each vault, each tree and image file. A block device takes no room of a filesystem."""
     asked = [(settings.node.state_dir, "the state directory", True)]
     for one in settings.datasets:
         if one.vault is not None:
             asked.append((one.vault, f"the vault of {one.name}", True))
-        asked.append((one.path, f"the tree of {one.name}", False))
+        if not (one.is_device and Path(one.path).is_block_device()):
+            asked.append((one.path, f"the {'image' if one.is_device else 'tree'} of {one.name}", False))
     return tuple(_place(*one) for one in asked)
 
 

@@ -8,8 +8,8 @@ from agent.status.figures import clock_text, rate_text, size_text, span_text
 from agent.status.published import Json
 from agent.status.state import Grade, Role, State, grade_of, rank
 
-#: The watcher that sees everything; of any other it is said which it is, and why it is not that one.
-BEST_WATCHER = "fanotify"
+#: The watchers that see everything, of a tree and of a device; of any other it is said which it is, and why it is not that one.
+BEST_WATCHERS = ("fanotify", "blocktrace")
 
 
 def sorted_datasets(status: Json) -> list[Json]:
@@ -276,7 +276,7 @@ def peer_behind(peer: Json) -> str:
 
 
 def _watch(watch: Json) -> str:
-    return "events" if watch["kind"] == BEST_WATCHER else f"{watch['kind']}: {watch['why']}"
+    return "events" if watch["kind"] in BEST_WATCHERS else f"{watch['kind']}: {watch['why']}"
 
 
 def _steady(status: Json, dataset: Json) -> str:

@@ -10,7 +10,7 @@ from agent.status.figures import clock_text, size_text, span_text
 from agent.status.page.cells import exact_clock
 from agent.status.published import Json
 from agent.status.sentences import (
-    BEST_WATCHER,
+    BEST_WATCHERS,
     last_heard,
     moving_text,
     pace_text,
@@ -171,7 +171,7 @@ def _progress(status: Json, dataset: Json) -> list[Notice]:
         made.append(Notice(told, f"hikae status {dataset['name']} says how much and for how long", dataset["primary"]))
     lag = [peer for peer in dataset["peers"] if (peer["lag_seconds"] or 0) >= _LAG_TOLD and not peer["first_sync"]]
     made += [Notice(f"{peer['name']} lags by {span_text(peer['lag_seconds'])}") for peer in lag]
-    if dataset["watch"] and dataset["watch"]["kind"] != BEST_WATCHER:
+    if dataset["watch"] and dataset["watch"]["kind"] not in BEST_WATCHERS:
         made.append(Notice(f"watched by {dataset['watch']['kind']}: {dataset['watch']['why']}"))
     pace = pace_text(status, dataset)
     return [*made, Notice(pace)] if pace else made

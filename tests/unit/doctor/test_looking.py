@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from agent import pki
@@ -94,6 +95,17 @@ def test_rights_and_places(tmp_path: Path) -> None:
     assert (None, 0o100644) == (modes[settings.node.state_dir], modes[str(token)])
     stands = {one.path: one.stands for one in look_at_places(settings)}
     assert {f"{tmp_path}/state": str(tmp_path), f"{tmp_path}/tree": f"{tmp_path}/tree"} == stands
+
+
+def test_a_block_device_takes_no_room(tmp_path: Path) -> None:
+    """An image file does."""
+    settings = load(str(configured(tmp_path)))
+    disks = sorted(one for one in Path("/dev").iterdir() if one.is_block_device())
+    places = []
+    for path in (str(tmp_path / "image"), *(str(one) for one in disks[:1])):
+        device = replace(settings.datasets[0], kind="device", path=path)
+        places += [one.what for one in look_at_places(replace(settings, datasets=(device,))) if not one.ours]
+    assert ["the image of web"] == places
 
 
 def test_an_agent_that_is_not_there_is_silent(tmp_path: Path) -> None:

@@ -301,6 +301,7 @@ def test_a_lesser_watcher_is_named_with_the_reason() -> None:
     """Which one is in force, and why not a better one."""
     watch = WatchFacts("inotify", "fanotify cannot be used: it needs root", 0, 0, 0, None)
     assert below(watch=watch) == ["  watched by inotify: fanotify cannot be used: it needs root."]
+    assert [[], []] == [below(watch=replace(watch, kind=best)) for best in ("fanotify", "blocktrace")]
 
 
 def test_who_waits_for_a_call_is_not_sent_to_the_other_port() -> None:
