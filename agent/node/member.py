@@ -24,7 +24,7 @@ from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
 from agent.node.promoting.asking import Heard, KeptAnswers, NodeAnswer, ask_around
-from agent.node.promoting.predicting import predicted_ms
+from agent.node.promoting.predicting import Predictor
 from agent.node.promoting.promotability import NOTHING_KNOWN, Witness, promotion_of
 from agent.node.promoting.world import asked_anew, promotion_kind
 from agent.node.rehearsing.last_rehearsal import LastRehearsal
@@ -87,8 +87,6 @@ class Member:
         self._preparing = threading.Lock()
         self._rests = self._gone = False
         self.answers = KeptAnswers(around.clock)
-        #: How long the last opening took, milliseconds.
-        self._opened_ms = 0.0
         self.stepped = SteppedWork(
             dataset.name, around.home(dataset), self.board, around.clock, self._stepped_kinds, around.changed
         )
@@ -97,6 +95,7 @@ class Member:
         self.serving = ReignHooks(lambda: self.dataset, around.node, around.home(dataset), self.board, around.clock)
         self.planned = PlannedSwitchovers(dataset.name, self, around.clock)
         self.roles = RoleJournal(around.home(dataset) / ROLES)
+        self._predictor = Predictor(self.roles)
         self._boot = BootLook(self.board, around.clock)
         self._plan()
         self._was_sending_paused = False
@@ -358,13 +357,13 @@ class Member:
         side = self.side
         said = side.announced if isinstance(side, Standby) else None
         word, loss = (said.word, said.loss()) if said is not None else (None, NOTHING_KNOWN)
-        rto_ms = predicted_ms(self._opened_ms, side.loop.facts()) if isinstance(side, Standby) else None
+        rto = self._predictor.of(side, self.dataset.hooks) if isinstance(side, Standby) else None
         return Witness(
             self.verifies.began,
             clock,
             word,
             loss,
-            rto_ms,
+            rto,
             answered=heard.answered,
             others=heard.others,
             at_boot=self._boot.units,
@@ -389,7 +388,7 @@ class Member:
         )
         began = self._around.clock.monotonic()
         side = kind.open(self.dataset, context)
-        self._opened_ms = (self._around.clock.monotonic() - began) * 1000
+        self._predictor.opened = (self._around.clock.monotonic() - began) * 1000
         return side
 
     def _reign_now(self) -> ReignNow | None:

@@ -53,24 +53,39 @@ class LossFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Rto:
+    """How long a promotion would take, in milliseconds: the agent's ``own`` steps, and the operator's ``hooks``, None where they
+    never ran here, so that nobody knows."""
+
+    own: int
+    hooks: int | None = None
+
+    @property
+    def ms(self) -> int:
+        """All that is known of it."""
+        return self.own + (self.hooks or 0)
+
+
+@dataclass(frozen=True, slots=True)
 class PromotionFacts:
-    """What a promotion of this standby now would be. ``rto_ms``: milliseconds that it would take, None: not known; ``commit``:
-    the number of its newest one, 0: none."""
+    """What a promotion of this standby now would be. ``rto``: how long it would take, None: not known; ``commit``: the number of
+    its newest one, 0: none."""
 
     gates: tuple[Gate, ...]
     loss: LossFacts = LossFacts()
-    rto_ms: int | None = None
+    rto: Rto | None = None
     commit: int = 0
 
 
 def promotion_json(facts: PromotionFacts | None) -> dict[str, Any] | None:  # Any: JSON is a foreign edge
-    """``{"gates", "loss", "rto_ms"}``; null on a node that keeps no standby."""
+    """``{"gates", "loss", "rto_ms", "rto_hooks_ms"}``; null on a node that keeps no standby."""
     if facts is None:
         return None
     return {
         "gates": [gate_json(gate) for gate in facts.gates],
         "loss": _loss(facts.loss),
-        "rto_ms": facts.rto_ms,
+        "rto_ms": facts.rto.ms if facts.rto is not None else None,
+        "rto_hooks_ms": facts.rto.hooks if facts.rto is not None else None,
     }
 
 

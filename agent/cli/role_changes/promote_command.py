@@ -69,7 +69,7 @@ def _say_plan(dataset: str, plan: Json) -> None:
             remark(f"      {gate['remedy']}")
     for one in plan["announced"]:
         remark(f"  announced, and not here: {shown(one['path'])} ({size_text(one['bytes'])})")
-    say(f"{dataset}: {shown(plan['moment'])}; {loss_text(plan['loss'], plan['rto_ms'])}")
+    say(f"{dataset}: {shown(plan['moment'])}; {loss_text(plan)}")
 
 
 def _say_done(dataset: str, done: Json) -> None:

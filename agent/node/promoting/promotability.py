@@ -8,7 +8,7 @@ from agent.config.values import Dataset
 from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE, VAULT_FULL
 from agent.roles.gates import LastWord, OtherStandby, PrimarySeen, StandbyView, promotion_gates
 from agent.status.facts import DatasetFacts
-from agent.status.promotion import LossFacts, PromotionFacts
+from agent.status.promotion import LossFacts, PromotionFacts, Rto
 
 #: Of a primary that never said anything.
 NOTHING_KNOWN = LossFacts()
@@ -25,7 +25,7 @@ class Witness:
     clock: str
     word: LastWord | None = None
     loss: LossFacts = NOTHING_KNOWN
-    rto_ms: int | None = None
+    rto: Rto | None = None
     answered: str = ""
     others: tuple[OtherStandby, ...] = ()
     at_boot: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Witness:
 def promotion_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> PromotionFacts:
     """The gates of a promotion of this standby, what it would lose, and how long it would take. Pure."""
     number = facts.commit.number if facts.commit is not None else 0
-    return PromotionFacts(promotion_gates(view_of(facts, dataset, witness)), witness.loss, witness.rto_ms, number)
+    return PromotionFacts(promotion_gates(view_of(facts, dataset, witness)), witness.loss, witness.rto, number)
 
 
 def view_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> StandbyView:

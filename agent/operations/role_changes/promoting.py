@@ -25,8 +25,8 @@ class PromoteRequest(DatasetRequest[Json]):
     commit: also where the newest one is not whole, or is held.
 
     ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``; with
-    ``dry_run`` nothing is done: ``{"dataset", "moment", "commit", "announced", "gates", "loss", "rto_ms"}``. ``Refused``, with
-    the gates, while one is not met, unless ``force``. It goes on when nobody waits for it any more."""
+    ``dry_run`` nothing is done: ``{"dataset", "moment", "commit", "announced", "gates", "loss", "rto_ms", "rto_hooks_ms"}``.
+    ``Refused``, with the gates, while one is not met, unless ``force``. It goes on when nobody waits for it any more."""
 
     force: bool = False
     reason: str = ""

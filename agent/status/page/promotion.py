@@ -12,7 +12,7 @@ def promotion_lines(promotion: Json) -> list[tuple[str, str]]:
     lacking = [gate for gate in gates if not gate["ok"]]
     lines = [("promote", _may(gates, lacking))]
     lines += [("", _gate(gate)) for gate in lacking]
-    return [*lines, ("", loss_text(promotion["loss"], promotion["rto_ms"]))]
+    return [*lines, ("", loss_text(promotion))]
 
 
 def _may(gates: list[Json], lacking: list[Json]) -> str:
@@ -28,13 +28,23 @@ def _gate(gate: Json) -> str:
     return f"{gate['name']}: {gate['value']} (asked for: {gate['limit']}){way}"
 
 
-def loss_text(loss: Json, rto_ms: int | None) -> str:
+def loss_text(promotion: Json) -> str:
     """What would be lost now, and how long it would take."""
+    loss = promotion["loss"]
     if loss["seconds"] is None:
         lost = "what would be lost is not known"
     else:
         lost = f"at most the last {span_text(loss['seconds'])} would be lost"
     if loss["count"]:
         lost += f", and {loss['count']:,} announced changes ({size_text(loss['bytes'])})"
-    takes = f"; it would take about {span_text(rto_ms / 1000)}, and the hooks" if rto_ms is not None else ""
-    return lost + takes
+    return lost + _takes(promotion["rto_ms"], promotion.get("rto_hooks_ms"))
+
+
+def _takes(rto_ms: int | None, hooks_ms: int | None) -> str:
+    """``hooks_ms``: so much of it the operator's programs took last time; None: they never ran here."""
+    if rto_ms is None:
+        return ""
+    about = f"; it would take about {span_text(rto_ms / 1000)}"
+    if hooks_ms is None:
+        return f"{about}, and the hooks, which never ran here"
+    return f"{about}, {span_text(hooks_ms / 1000)} of it the hooks, as last time" if hooks_ms else about

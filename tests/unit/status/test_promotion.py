@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.status.page.promotion import promotion_lines
-from agent.status.promotion import Gate, LossFacts, PromotionFacts, promotion_json, without_ages
+from agent.status.promotion import Gate, LossFacts, PromotionFacts, Rto, promotion_json, without_ages
 from agent.status.public import public_json
 from agent.status.published import status_json
 from fakes.api_fakes import NOW, a_dataset, a_node
@@ -14,11 +14,12 @@ MET = Gate("hold", True, "nothing is held", "none", NOW, "")
 PRIMARY = Gate("primary", False, "alpha is connected", "alpha does not answer", NOW, "hikae switchover web")
 OWED = Gate("owed", False, "7 files are not all here", "0", NOW, "--force goes without them")
 LOSS = LossFacts(((b"a\n", 10), (b"b", 2_038)), 2, 2_048, 1.5)
+RTO = Rto(300, 100)
 
 
-def told(*gates: Gate, loss: LossFacts = LOSS) -> list[tuple[str, str]]:
+def told(*gates: Gate, loss: LossFacts = LOSS, rto: Rto | None = RTO) -> list[tuple[str, str]]:
     """The lines of a long form."""
-    found = promotion_json(PromotionFacts(gates, loss, 400))
+    found = promotion_json(PromotionFacts(gates, loss, rto))
     assert found is not None
     return promotion_lines(found)
 
@@ -38,13 +39,14 @@ def test_the_shape_that_programs_rely_on() -> None:
         ],
         "loss": {"paths": ["a\\n", "b"], "count": 2, "bytes": 2_048, "seconds": 1.5},
         "rto_ms": 400,
-    } == promotion_json(PromotionFacts((OWED,), LOSS, 400))
+        "rto_hooks_ms": 100,
+    } == promotion_json(PromotionFacts((OWED,), LOSS, RTO))
 
 
 def test_what_anybody_may_read_names_no_path() -> None:
     """Paths are counted. Of the gates names and verdicts stay, and what it says in figures of its own; a hold may quote."""
     hold = Gate("hold", False, "/secret became empty", "none", None, "look at /secret")
-    value = status_json(a_node(a_dataset(promotion=PromotionFacts((OWED, hold), LOSS, 400))))
+    value = status_json(a_node(a_dataset(promotion=PromotionFacts((OWED, hold), LOSS, RTO))))
     found = public_json(value)["datasets"][0]["promotion"]
     assert (2, ["7 files are not all here", "not met"], ["owed", "hold"], False) == (
         found["loss"]["paths"],
@@ -73,12 +75,13 @@ def test_lines_name_what_stands_in_the_way_and_what_is_lost() -> None:
         ("", "owed: 7 files are not all here (asked for: 0); --force goes without them"),
         (
             "",
-            "at most the last 1.5 s would be lost, and 2 announced changes (2.0 KiB); it would take about 400 ms, and the hooks",
+            "at most the last 1.5 s would be lost, and 2 announced changes (2.0 KiB); it would take about 400 ms, 100 ms of it the hooks, as last time",
         ),
     ] == told(MET, OWED)[1:]
-    assert ("", "what would be lost is not known; it would take about 400 ms, and the hooks") == told(
-        MET, loss=LossFacts()
-    )[-1]
+    assert (
+        "",
+        "what would be lost is not known; it would take about 400 ms, 100 ms of it the hooks, as last time",
+    ) == told(MET, loss=LossFacts())[-1]
 
 
 def test_time_alone_is_no_news() -> None:
@@ -92,3 +95,17 @@ def test_time_alone_is_no_news() -> None:
     assert rough(young, 0.3) == rough(old, 5.0)
     assert rough(young, 0.3) != rough(young, 3_000.0)
     assert rough(young, 0.3) != rough(Gate("lag", False, young.value, "30 s", NOW, ""), 0.3)
+
+
+@pytest.mark.parametrize(
+    ("rto", "expected"),
+    [
+        (Rto(300), "; it would take about 300 ms, and the hooks, which never ran here"),
+        (Rto(300, 0), "; it would take about 300 ms"),
+        (None, ""),
+    ],
+)
+def test_what_is_not_known_of_the_time_is_said(rto: Rto | None, expected: str) -> None:
+    """Programs that never ran are not counted as nothing."""
+    found = told(MET, loss=LossFacts(seconds=1.5), rto=rto)[-1][1]
+    assert f"at most the last 1.5 s would be lost{expected}" == found
