@@ -91,5 +91,8 @@ def seq_of(number: int) -> int:
 
 
 def shown_commit(number: int) -> str:
-    """A commit number as operators see it: ``3.1842``; ``0`` for nothing yet."""
+    """A commit number as operators see it: ``3.1842``; ``3.1 (local)`` for one that is offered to nobody, ``0`` for nothing
+    yet."""
+    if seq_of(number) & LOCAL_BIT:
+        return f"{epoch_of(number)}.{seq_of(number) ^ LOCAL_BIT} (local)"
     return f"{epoch_of(number)}.{seq_of(number)}" if number else "0"

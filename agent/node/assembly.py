@@ -195,7 +195,8 @@ class Node:
             )
         side = member.side
         if side is None:
-            return (Refuse(BUSY, f"{hello.dataset} is not open there now", "see hikae status on that node"),)
+            node = self._settings.node.name
+            return (Refuse(BUSY, f"{hello.dataset} is not open there now", f"on {node}: hikae status says why"),)
         return side.accept(peer, hello)
 
     def forward(self, peer: str, asked: Forwarded, told: Told) -> object:

@@ -199,7 +199,8 @@ def _first_sync(side: Primary, peer: PeerFacts, waits: int) -> SyncFacts | None:
     first = side.replicas[peer.name].first_sync
     if not first() and not first.unapplied:
         return None
-    if not peer.connected and peer.durable == NOTHING and first.was_through:
+    if not peer.connected and peer.durable == NOTHING and (first.was_through or side.past is not None):
+        # What a node has that is away is not known here, or not any more.
         return None
     return first_sync.progress(
         side.facts(), side.newest(), peer.behind_bytes - waits, peer.rate if peer.connected else 0.0

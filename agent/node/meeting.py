@@ -82,14 +82,24 @@ def tell_ahead(board: ProblemBoard, dataset: Dataset, hello: Hello, now_ns: int)
 def not_standby(node: str, dataset: Dataset, own: Epoch, hello: Hello, met: Epoch) -> Answers:
     """What ``node``, the primary in epoch ``own``, answers to another one: the highest epoch that it has ``met``, provenly, and
     that it takes nothing."""
-    reason = f"{node} is the primary of {dataset.name}, in epoch {own.number}, and not a standby"
-    remedy = f"on the one whose epoch is the lower one: hikae rejoin {dataset.name}; hikae status there says more"
-    refuse = Refuse(NOT_STANDBY, reason, remedy, own.number)
+    refuse = Refuse(NOT_STANDBY, *_two_primaries(node, dataset.name, own, hello), own.number)
     version = agree(SPOKEN, hello.versions)
     if version is None:
         return (refuse,)
     welcome = Welcome(node, NO_EPOCH, NOTHING, b"", NOTHING, CREDIT, version, met=met)
     return introduced((welcome, refuse), dataset)
+
+
+def _two_primaries(node: str, dataset: str, own: Epoch, hello: Hello) -> tuple[str, str]:
+    """What is so where ``node``, the primary in epoch ``own``, meets another one, and on which of both to type what. Pure."""
+    number, theirs = own.number, hello.epoch.number
+    rejoin = f"hikae rejoin {dataset} (what only it has is kept first)"
+    if number < theirs:
+        return f"{node} was the primary of {dataset}, in epoch {number}, and serves nobody now", f"on {node}: {rejoin}"
+    if number > theirs:
+        return f"{node} is the primary of {dataset}, in epoch {number}, which is later", f"on {hello.node}: {rejoin}"
+    reason = f"{node} is the primary of {dataset} too, in an epoch {number} of its own: both were promoted apart"
+    return reason, f"on the one that is to go on: hikae serve {dataset} --alone; on the other: {rejoin}"
 
 
 def tell_version(board: ProblemBoard, answer: SecondaryPart, now_ns: int) -> None:

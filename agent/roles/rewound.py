@@ -62,9 +62,18 @@ class Rewound:
         found = f"(found {moment:%Y-%m-%d %H:%M}); nothing is sent"
         if self.by_hand:
             return f"an operator fenced this node {found}"
+        if self.is_apart:
+            both = f"{self.peer} was made the primary too, in an epoch {self.epoch} of its own, apart from this node"
+            return f"{both}: neither goes on by itself {found}"
         if self.fenced:
-            return f"{self.peer} was made the primary, in epoch {self.epoch}, so the time of this node is over {found}"
-        return f"this node's state is an old copy: {self._ahead()} {found}"
+            who = self.owner or self.peer
+            return f"{who} was made the primary, in epoch {self.highest}, so the time of this node is over {found}"
+        return f"this node's state is an old copy, or was lost: {self._ahead()} {found}"
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether this node and the peer began epochs of one number, and nobody is known to have gone on since."""
+        return self.fenced and not self.by_hand and not self.above and epoch_of(self.ours) == self.epoch
 
     def _ahead(self) -> str:
         if self.theirs == NOTHING or epoch_of(self.theirs) != epoch_of(self.ours):
@@ -102,6 +111,12 @@ class Rewound:
         if self.by_hand:
             again = f"to let it serve again: hikae serve {dataset} --alone"
             remedy = f"{again}; or, once another is the primary: hikae rejoin {dataset}"
+        elif self.is_apart:
+            serves = f"hikae serve {dataset} --alone (a higher epoch begins)"
+            back = f"hikae rejoin {dataset} (what only it has is kept first)"
+            remedy = (
+                f"if this node is the one to go on, here: {serves}, and on {self.peer}: {back}; or the other way round"
+            )
         elif self.fenced:
             back = f"hikae rejoin {dataset} (what only this node has is kept first)"
             serves = f"hikae serve {dataset} --alone (a higher epoch begins; what {self.peer} has stays in its history)"
@@ -109,7 +124,8 @@ class Rewound:
         else:
             remedy = (
                 f"stop the agent, put the newest copy of {home} back and start it; "
-                f"or, if what stands here now is right: {goes_on}"
+                f"or, if what stands here now is right: {goes_on}; "
+                f"or, if neither is: on {self.peer}: hikae promote {dataset} --force, then here: hikae rejoin {dataset}"
             )
         return Problem(self.code, Severity.ERROR, self.since, b"", self.sentence, remedy)
 

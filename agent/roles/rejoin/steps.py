@@ -73,8 +73,11 @@ class KeptDivergence:
     def sentence(self) -> str:
         """For people."""
         if not self.generation:
-            return f"nothing was this node's alone; commit {shown_commit(self.commit)} is what both know"
-        return f"{self.count:,} paths were this node's alone: generation {self.generation} keeps them"
+            return f"nothing was this node's alone; what stands here is commit {shown_commit(self.commit)}"
+        if not self.count:
+            return f"no path was this node's alone; generation {self.generation} keeps what stands here all the same"
+        only = "1 path was" if self.count == 1 else f"{self.count:,} paths were"
+        return f"{only} this node's alone: generation {self.generation} keeps {'it' if self.count == 1 else 'them'}"
 
 
 class RejoinWorld(Protocol):
