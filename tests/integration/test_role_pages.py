@@ -70,6 +70,7 @@ def test_fenced() -> None:
 
 def agreed(agent: Agent, check: int, serves: bool) -> None:
     """Monitoring and load balancers are told the same of the node: ``check``, ``/primary`` and the agent-check."""
+    eventually(lambda: agent.look().get("serving") is serves)
     eventually(lambda: agent.run("check").returncode == check)
     status = agent.json("status")
     look = StateLook(status, 0.0)
