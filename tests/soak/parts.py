@@ -159,6 +159,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/soak/test_tracker.py", "-s"),
             seeds=100,
         ),
+        "pressure": Part(
+            "a first copy of a device leaves stress-ng nine tenths of its rate, and is back ten seconds after",
+            ("tests/soak/test_pressure.py", "-s"),
+            seeds=1,
+        ),
         "cases": Part("inputs that failed once, each by itself", ("tests/cases/test_cases.py",)),
     }
 )

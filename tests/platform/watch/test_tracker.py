@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from agent.watch.blocks.tracefs import RingLimits, tracefs_place
 from agent.watch.blocks.tracker import TracepointTracker, TrackerLimits
+from fakes import tracefs_taken_away
 from fakes.eventually import eventually
 from fakes.loop_device import attached, sparse
 from fakes.loop_image import run
@@ -267,3 +270,14 @@ def test_nothing_is_left_behind(tmpfs_dir: Path) -> None:
     with loop_of(tmpfs_dir, 16) as disk, tracking(disk, name):
         eventually(instance.exists)
     assert not instance.exists()
+
+
+@needs_tracepoints
+def test_tracefs_that_is_not_mounted_or_is_taken_away(tmpfs_dir: Path) -> None:
+    """It is mounted where it is needed; taken away, everything is read, and the next audit brings it back."""
+    with loop_of(tmpfs_dir, 16) as disk:
+        words = ("unshare", "--mount", sys.executable, tracefs_taken_away.__file__, disk, name_of(tmpfs_dir))
+        before, after, audited, owed, later = json.loads(run(*words))
+    assert (None, None, None) == (before, audited, later)
+    assert "does not exist" in after
+    assert after == owed
