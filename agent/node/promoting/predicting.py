@@ -1,5 +1,5 @@
-"""How long a promotion now would take: from what the last one here took, or how long the dataset took to open, how much there is of
-it, what is still to be applied, and how long the operator's programs took last (decision 0128)."""
+"""How long a promotion now would take: from what the last one here took, or how long the dataset took to open, how much there is
+of it, what is still to be applied, and how long the operator's programs took last (decision 0128)."""
 
 from __future__ import annotations
 

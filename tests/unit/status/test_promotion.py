@@ -75,7 +75,8 @@ def test_lines_name_what_stands_in_the_way_and_what_is_lost() -> None:
         ("", "owed: 7 files are not all here (asked for: 0); --force goes without them"),
         (
             "",
-            "at most the last 1.5 s would be lost, and 2 announced changes (2.0 KiB); it would take about 400 ms, 100 ms of it the hooks, as last time",
+            "at most the last 1.5 s would be lost, and 2 announced changes (2.0 KiB); "
+            "it would take about 400 ms, 100 ms of it the hooks, as last time",
         ),
     ] == told(MET, OWED)[1:]
     assert (
