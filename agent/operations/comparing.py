@@ -34,7 +34,7 @@ _WORD = 16 << 10
 _STEP = 0.5
 #: What an entry takes beside its path.
 _ENTRY = 200
-_KINDS = {
+KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
     stat.S_IFLNK: "symlink",
@@ -301,4 +301,4 @@ def _path_json(path: bytes) -> Json:
 
 
 def _kind(row: ObjectRow | None) -> str:
-    return _KINDS.get(row.kind, "unknown") if row is not None else "unknown"
+    return KINDS.get(row.kind, "unknown") if row is not None else "unknown"

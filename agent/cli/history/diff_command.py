@@ -6,6 +6,7 @@ import click
 
 from agent.cli.context import Context
 from agent.cli.output import answer_json, json_option, remark, say
+from agent.core.errors import Exit
 from agent.operations.comparing import DiffRequest
 from agent.operations.declaration import Json
 from agent.status.figures import size_text
@@ -19,9 +20,12 @@ _SIGNS = {"added": "+", "changed": "~", "moved": ">", "deleted": "-"}
 @click.argument("dataset")
 @click.argument("old", metavar="A")
 @click.argument("new", metavar="B", default="now")
+@click.option(
+    "--files", is_flag=True, help="Of a device: which files differ, on what can be mounted (root, where its vault is)."
+)
 @json_option
 @click.pass_obj
-def diff(context: Context, dataset: str, old: str, new: str, as_json: bool) -> None:
+def diff(context: Context, dataset: str, old: str, new: str, files: bool, as_json: bool) -> int:
     """What was added, changed, moved and deleted between two moments.
 
     A and B are generations (a name or as much of it as only one has, a label, latest, latest~2), local times
@@ -29,13 +33,15 @@ def diff(context: Context, dataset: str, old: str, new: str, as_json: bool) -> N
     one of which only the time differs is not told. At most 100,000 entries are given with --json, and 10,000 where another node
     keeps the history; "more" says how many there are beyond. Of a device its extents are told: + was zeros before, - is zeros
     now."""
+    if files:
+        return _of_files(context, dataset, old, new, as_json)
     gathered = _Gathered() if as_json else _Said()
     result = context.controls().ask(DiffRequest(dataset, old, new, stream=True), gathered.hear)
     total = sum(result[what] for what in _SIGNS)
     gathered.take(result["entries"][gathered.heard :])
     if as_json:
         answer_json({**result, "entries": gathered.entries, "more": total - len(gathered.entries)})
-        return
+        return Exit.DONE
     if gathered.heard < total:
         remark(f"  and {total - gathered.heard:,} more: the node that keeps the history shows all, typed there")
     remark(f"from {result['from_sentence']}")
@@ -43,6 +49,24 @@ def diff(context: Context, dataset: str, old: str, new: str, as_json: bool) -> N
     counts = ", ".join(f"{result[what]:,} {what}" for what in _SIGNS if result[what])
     size = f", {size_text(result['changed_bytes'])} in these extents" if result.get("changed_bytes") else ""
     say(f"{dataset}: {counts or 'nothing differs'}{size}")
+    return Exit.DONE
+
+
+def _of_files(context: Context, dataset: str, old: str, new: str, as_json: bool) -> int:
+    # Only now: SQLite and what reads a vault take a while to import.
+    from agent.cli.history.diff_files import code_of, diff_files
+
+    def tell(entry: Json) -> None:
+        if not as_json:
+            say(_line(entry))
+
+    answer = diff_files(context.config_path, dataset, old, new, tell)
+    if as_json:
+        answer_json(answer)
+    else:
+        counts = ", ".join(f"{answer[what]:,} {what}" for what in _SIGNS if answer[what])
+        say(f"{dataset}: {counts or 'no file differs'}")
+    return code_of(answer)
 
 
 class _Gathered:

@@ -14,17 +14,20 @@ from agent.core.errors import Refused
 
 _CONTROL = "/dev/loop-control"
 _GET_FREE, _CONFIGURE = 0x4C82, 0x4C0A
-#: LO_FLAGS_AUTOCLEAR; where it stands in struct loop_config: file, block size, then struct loop_info64 with its flags at 52.
-_AUTOCLEAR, _FLAGS_AT, _CONFIG_SIZE = 4, 8 + 52, 304
+#: LO_FLAGS_AUTOCLEAR; where it stands in struct loop_config: file, block size, then struct loop_info64 with its offset
+#: and length at 24 (0: all of it), its flags at 52.
+_AUTOCLEAR, _PART_AT, _FLAGS_AT, _CONFIG_SIZE = 4, 8 + 24, 8 + 52, 304
+WHOLE = (0, 0)
 _MAJOR = 7
 _TRIES = 20
 
 
-def attach_loop(file: int, place: str, operation: str) -> tuple[int, str]:
-    """A loop device over an open file: its descriptor, which keeps it, and the path of its node; one that the system has not made
-    is made in ``place``. Raises ``Refused`` where there can be none."""
+def attach_loop(file: int, place: str, operation: str, part: tuple[int, int] = WHOLE) -> tuple[int, str]:
+    """A loop device over an open file, or over ``part`` of it (offset, length): its descriptor, which keeps it, and the path of
+    its node; one that the system has not made is made in ``place``. Raises ``Refused`` where there can be none."""
     config = bytearray(_CONFIG_SIZE)
     struct.pack_into("=I", config, 0, file)
+    struct.pack_into("=QQ", config, _PART_AT, *part)
     struct.pack_into("=I", config, _FLAGS_AT, _AUTOCLEAR)
     try:
         control = os.open(_CONTROL, os.O_RDWR | os.O_CLOEXEC)
