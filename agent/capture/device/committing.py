@@ -213,8 +213,8 @@ class Committing:
     ) -> Generator[None, None, MadeCommit | list[Run]]:
         """The commit of a moment; or what is to be read first, since the moment was none. ``is_last``: what stands still at no
         look is committed as it is."""
-        tickets, asked = self._waiting(), self._requests.take_standstill()
         memory = LockedMemory(self.rhythm.fits)
+        tickets, asked = self._waiting(), self._requests.take_standstill()
         moment = StillMoment(Dirtied((), None))
         try:
             try:

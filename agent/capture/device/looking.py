@@ -86,7 +86,7 @@ class ChunkLooker:
             if now is not None:
                 self._becomes_zeros(number, row)
             return
-        self._differs(number, bytes(data), row, (kept, print_now))
+        self._differs(number, bytes(data), row, (now, known, print_now))
 
     def _becomes_zeros(self, number: int, row: bytes | None) -> None:
         if row is None:
@@ -95,10 +95,12 @@ class ChunkLooker:
             self.differed += 1
             self._batch.put(number, None, b"", 0)
 
-    def _differs(self, number: int, raw: bytes, row: bytes | None, prints: tuple[bytes, bytes]) -> None:
-        """It is no chunk that is known by its print."""
+    def _differs(self, number: int, raw: bytes, row: bytes | None, was: tuple[bytes | None, bytes, bytes]) -> None:
+        """It is no chunk that is known by its print. ``was``: its row as of this batch, the print of that, and what was found. The
+        peers have that version too, as far as they take patches: each round tells only what changed since the one before."""
+        now, known, found = was
         name = chunks.name_of(raw)
-        whole = whole_print(prints[1], name, raw, self._seed)
+        whole = whole_print(found, name, raw, self._seed)
         made = encode_chunk(number, len(raw), name)
         if made == row:
             self._batch.same(number, whole)
@@ -106,7 +108,6 @@ class ChunkLooker:
         self.differed += 1
         self._batch.put(number, made, whole, len(raw))
         self.found.append((name, chunks.DATA, raw))
-        if row is not None:
-            runs = pages_between(prints[0], whole, chunk_columns(row)[2], len(raw))
-            if runs:
-                self.patches[name] = runs
+        runs = pages_between(known, whole, chunk_columns(now)[2], len(raw)) if now is not None else ()
+        if runs:
+            self.patches[name] = runs

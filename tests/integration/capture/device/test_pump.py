@@ -11,6 +11,7 @@ import pytest
 
 from agent.capture.device.host_load import HostLoad
 from agent.capture.device.mounted import MountedFilesystem
+from agent.capture.device.rhythm import RhythmLimits
 from agent.capture.device.yielding import Yielding, YieldLimits
 from agent.capture.facts import CapturePhase
 from agent.core.commit import Provenance, Quiesced
@@ -243,3 +244,25 @@ def test_a_first_copy_stands_back_and_no_later_look(tmp_path: Path) -> None:
         before = len(looks)
         made.pump.reconcile("the test asks for it").wait(WAIT)
         assert before == len(looks) > 0
+
+
+def test_each_round_tells_what_changed_since_the_one_before(tmp_path: Path) -> None:
+    """A chunk that changes again before its commit is told by the pages that differ from what was sent of it."""
+    image_of(tmp_path / "image", 4 * CHUNK, chunks=[1, 2, 3, 4])
+    limits = RhythmLimits(least=CHUNK, rate=1.0)
+    with device_station(tmp_path / "image", tmp_path / "state", limits=limits) as made:
+        made.synced()
+        literal: list[int] = []
+        made.outlet.on_runs = lambda runs: literal.append(sum(run.length for run in runs if not run.base))
+        pages = [1, 2, 3]
+
+        def write_both() -> None:
+            if pages:
+                page = pages.pop()
+                for chunk in (1, 2):
+                    made.write(chunk * CHUNK + 4096 * page, os.urandom(10))
+
+        made.tracker.on_take = write_both
+        write_both()
+        made.synced()
+        assert ([8192, 8192, 4096, 4096], made.path.read_bytes()) == (literal, made.image())
