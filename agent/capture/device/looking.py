@@ -96,8 +96,8 @@ class ChunkLooker:
             self._batch.put(number, None, b"", 0)
 
     def _differs(self, number: int, raw: bytes, row: bytes | None, was: tuple[bytes | None, bytes, bytes]) -> None:
-        """It is no chunk that is known by its print. ``was``: its row as of this batch, the print of that, and what was found. The
-        peers have that version too, as far as they take patches: each round tells only what changed since the one before."""
+        """It is no chunk that is known by its print. ``was``: its row as of this batch, the print of that, and what was found.
+        The peers have that version too, as far as they take patches: a round tells only what changed since the one before."""
         now, known, found = was
         name = chunks.name_of(raw)
         whole = whole_print(found, name, raw, self._seed)
