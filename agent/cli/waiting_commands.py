@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
-from agent.cli.output import Duration, answer_json, commit_text, json_option, progress_shown, say
+from agent.cli.output import Duration, answer_json, commit_text, json_option, progress_shown, remark, say
 from agent.operations.declaration import Reached
 from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.figures import span_text
@@ -31,6 +31,10 @@ def wait(context: Context, dataset: str, level: Reached, timeout: float | None, 
         answer_json(result)
     else:
         say(f"{dataset}: commit {commit_text(result)} is {level} on every standby ({span_text(result['seconds'])})")
+        if result.get("owed"):
+            remark(
+                f"but for content of {result['owed']:,} files, which has not come: hikae status {dataset} says of which"
+            )
 
 
 @click.command()

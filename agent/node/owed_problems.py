@@ -37,14 +37,17 @@ def tell_primary(board: ProblemBoard, peers: Mapping[str, tuple[int, Sequence[by
 
 def tell_standby(board: ProblemBoard, catalog: Catalog, primary: str, now_ns: int) -> None:
     """Of what the catalog says that is owed here. Used by the thread that has the catalog."""
-    remedy = f"make it readable on {primary}, then it comes by itself; hikae reconcile there asks at once"
+    remedy = (
+        f"it is asked for by itself; where this stays, {primary} cannot read it: make it readable there, "
+        "and hikae reconcile there asks at once"
+    )
     problems = [
         Problem(
             OWED,
             Severity.WARNING,
             now_ns,
             catalog.path_of(id) or b"",
-            f"{primary} could not read some of it: what stands here is its last version, or nothing",
+            "some of its content has not come yet: what stands here is its last version, or nothing",
             remedy,
         )
         for id in (catalog.owed(limit=NAMED) if catalog.owing else ())

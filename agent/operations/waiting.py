@@ -34,7 +34,8 @@ _LOOK = 0.1
 class WaitRequest(DatasetRequest[Json]):
     """Return once all that was written before the call is ``durable`` on, or ``applied`` by, every standby.
 
-    ``{"dataset", "commit": {"epoch", "seq"}, "level", "seconds"}``; ``TryAgain`` after ``timeout`` seconds."""
+    ``{"dataset", "commit": {"epoch", "seq"}, "level", "seconds", "owed"}``; ``owed``: files of which the standby that lacks most
+    has not all content, since it could not be read. ``TryAgain`` after ``timeout`` seconds."""
 
     level: Reached = "durable"
     timeout: float | None = None
@@ -56,6 +57,7 @@ def _wait(call: DatasetCall, request: WaitRequest) -> Json:
         "commit": _commit(number),
         "level": request.level,
         "seconds": patience.seconds,
+        "owed": call.member.facts().owed,
     }
 
 

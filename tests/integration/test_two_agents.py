@@ -188,7 +188,7 @@ def test_status_has_every_field_of_the_contract(two: Two) -> None:
 def test_the_answers_of_commands_have_every_field(two: Two) -> None:
     """`wait`, `reconcile`, `verify`, `pause`, `resume`, `check`, `events` with `--json`."""
     waited = two.alpha.json("wait", "web", "--durable")
-    assert {"dataset", "commit", "level", "seconds"} == keys(waited)
+    assert {"dataset", "commit", "level", "seconds", "owed"} == keys(waited)
     assert ("web", {"epoch", "seq"}, "durable") == (waited["dataset"], keys(waited["commit"]), waited["level"])
     looked = two.alpha.json("reconcile", "web")
     assert {"dataset", "commit", "found", "seconds"} == keys(looked)

@@ -145,6 +145,7 @@ def _serves(one: Machine, agent: Agent, record: str) -> None:
     """By itself, or by the command that its status names."""
     path = one.both.home(agent) / record
     eventually(lambda: not path.exists() or agent.look().get("state") == "unconfirmed", 90)
+    eventually(lambda: agent.look().get("epoch"))
     if agent.look()["state"] == "unconfirmed":
         agent.json("serve", "web", "--alone", "--yes")
         eventually(lambda: not path.exists())
@@ -161,6 +162,8 @@ def _follows(both: Pair, to: Path, stood: dict[bytes, object]) -> None:
         both.alpha.json("rejoin", "web", "--yes")
     (both.target / "after").write_text("of beta")
     both.beta.wait()
+    # What stood before this node changed it is asked for behind the commit.
+    eventually(lambda: both.alpha.look().get("owed") == 0)
     assert [] == differences(str(both.source), str(both.target))
     eventually(lambda: both.alpha.look()["seeding"] is False)
     assert stood == _restored(both.alpha, "divergence", to)

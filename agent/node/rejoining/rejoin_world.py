@@ -131,9 +131,10 @@ class RejoiningNode:
         return f"{owner} has not brought it on yet; it goes on by itself, and hikae status shows how far it is"
 
     def _brought_on(self, side: Standby) -> CommitNumber:
-        """The consistent commit of the new primary that the standby equals; ``NOTHING`` while it is none."""
+        """The consistent commit of the new primary that the standby equals; ``NOTHING`` while it is none, or lacks some of its
+        content: what stood before this node changed it is asked for behind the commit."""
         newest = side.newest()
-        if newest is None or not newest.consistent or epoch_of(newest.number) < self._wanted.epoch.number:
+        if newest is None or side.owing or not newest.consistent or epoch_of(newest.number) < self._wanted.epoch.number:
             return NOTHING
         return newest.number if side.loop.facts().applied == newest.number else NOTHING
 

@@ -20,7 +20,7 @@ from agent.node.primary import Primary
 from agent.node.stepped import SteppedRun, StepsKind
 from agent.node.switching.switched_member import STEP, SwitchedMember, SwitchedNode
 from agent.roles.record import ROLE, HandedOver, RoleRecord, following, read_record
-from agent.roles.switchover.answers import gates_in, said_in, stands_in, steps_in
+from agent.roles.switchover.answers import gates_in, owed_in, said_in, stands_in, steps_in
 from agent.roles.switchover.steps import (
     FINISH,
     FINISH_RECORD,
@@ -35,6 +35,7 @@ from agent.roles.switchover.steps import (
     epoch_fact,
     is_equal,
     switchover_in,
+    what_lacks,
 )
 from agent.rpc.peers.peer_caller import PeerCaller
 from agent.status.state import Role
@@ -103,12 +104,13 @@ class HandingOver(SwitchedNode):
 
     def compare(self, number: CommitNumber) -> str:
         self.begin("compare")
-        newest, theirs = self._side().newest(), stands_in(self._wanted.to, self._look_there("compare"))
+        to, told = self._wanted.to, self._look_there("compare")
+        newest, theirs, owed = self._side().newest(), stands_in(to, told), owed_in(to, told)
         digest = newest.digest.hex() if newest is not None and newest.number == number else ""
         if not is_equal(StandsAt(number, digest, number), theirs):
-            there = f"{self._wanted.to} is at commit {shown_commit(theirs.commit)}, of another state"
+            there = f"{to} is at commit {shown_commit(theirs.commit)}, of another state"
             raise TryAgain(_OPERATION, self.name, f"{there} than commit {shown_commit(number)} here", "type it again")
-        return f"both are {digest[:16]}"
+        return f"both are {digest[:16]}{what_lacks(self._wanted, owed)}"
 
     def hand_over(self, number: CommitNumber) -> Epoch:
         self.begin("hand-over")

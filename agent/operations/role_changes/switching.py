@@ -49,7 +49,7 @@ class SwitchoverRequest(DatasetRequest[Json]):
 @dataclass(frozen=True, slots=True)
 class SwitchoverLookRequest(DatasetRequest[Json]):
     """What the primary asks of the node that is to take over. ``stage``: ``gates`` (``{"gates"}``), ``prepare`` (what
-    is to run before it takes over was run: ``{"said"}``), ``compare`` (``{"commit", "digest", "applied"}``)."""
+    is to run before it takes over was run: ``{"said"}``), ``compare`` (``{"commit", "digest", "applied", "owed"}``)."""
 
     stage: Stage = "gates"
     reason: str = ""
@@ -197,6 +197,7 @@ def _stands(side: Standby) -> Json:
         "commit": newest.number if newest is not None else 0,
         "digest": newest.digest.hex() if newest is not None else "",
         "applied": side.loop.facts().applied,
+        "owed": side.owing,
     }
 
 
@@ -266,7 +267,9 @@ def _taken_over(call: DatasetCall, request: TakeOverRequest) -> Json:
     side = call.member.standby()
     with side.reader() as reader:
         require_followed(call.member.node, call.dataset, epoch, reader.lineage)
-    handed, here = StandsAt(request.commit, request.digest, request.commit), StandsAt(**_stands(side))
+    stands = _stands(side)
+    handed = StandsAt(request.commit, request.digest, request.commit)
+    here = StandsAt(stands["commit"], stands["digest"], stands["applied"])
     if not is_equal(handed, here):
         raise refused_elsewhere(call.dataset, call.peer, handed, here)
     require_whole(call.dataset, side.newest())

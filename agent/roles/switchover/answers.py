@@ -38,6 +38,12 @@ def stands_in(node: str, answer: object) -> StandsAt:
     return StandsAt(_number(node, told, "commit"), digest, _number(node, told, "applied"))
 
 
+def owed_in(node: str, answer: object) -> int:
+    """Of how many files it lacks some content there; 0 of a release that does not say."""
+    told = _object(node, answer)
+    return _number(node, told, "owed") if "owed" in told else 0
+
+
 def steps_in(node: str, answer: object) -> dict[str, Any]:
     """How it took over: ``{"steps": [{"name", "ms"}]}``."""
     steps = _listed(node, answer, "steps")

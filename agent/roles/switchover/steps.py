@@ -188,6 +188,18 @@ def is_equal(ours: StandsAt, theirs: StandsAt, guards: RoleGuards = EVERY_GUARD)
     return ours == theirs or not guards.same_state
 
 
+def what_lacks(wanted: WantedSwitchover, owed: int) -> str:
+    """In words what goes without content there: what could not be read is outside the digest, so equal ones do not say it. Raises
+    ``Refused`` unless it is forced."""
+    if not owed:
+        return ""
+    lacks = f"{wanted.to} lacks some content of {owed:,} files"
+    if not wanted.force:
+        remedy = f"hikae status {wanted.dataset} on {wanted.to} says of which; or add --force"
+        raise Refused("switch over", wanted.dataset, lacks, remedy)
+    return f", and {lacks}; it was forced"
+
+
 def refused_elsewhere(dataset: str, primary: str, handed: StandsAt, here: StandsAt) -> Refused:
     """The node that is to take over does not have any more what was handed to it."""
     reason = f"{primary} handed over at commit {shown_commit(handed.commit)}, and this node is at {shown_commit(here.commit)}"

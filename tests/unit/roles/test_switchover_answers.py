@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from agent.core.errors import HikaeError
-from agent.roles.switchover.answers import gates_in, said_in, stands_in, steps_in
+from agent.roles.switchover.answers import gates_in, owed_in, said_in, stands_in, steps_in
 from agent.roles.switchover.steps import StandsAt
 
 GATE = {"name": "owed", "ok": True, "value": "none", "limit": "none", "measured": None, "remedy": ""}
@@ -46,6 +46,7 @@ def test_what_nodes_say() -> None:
     """It is read; words keep to one line, and have an end."""
     stands = {"commit": 7, "digest": "aa", "applied": 6}
     assert StandsAt(7, "aa", 6) == stands_in("beta", stands)
+    assert (0, 3) == (owed_in("beta", stands), owed_in("beta", {**stands, "owed": 3}))
     gate = {**GATE, "value": "a\n" + "x" * 5000, "more": "later releases say more"}
     assert [{**GATE, "value": "a\\n" + "x" * 1022}] == gates_in("beta", {"gates": [gate]})
     assert {"steps": [{"name": "role", "ms": 3}]} == steps_in(

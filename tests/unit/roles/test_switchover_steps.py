@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from agent.roles.switchover.steps import (
     refused_elsewhere,
     refused_for_gates,
     switchover_in,
+    what_lacks,
 )
 from agent.roles.switchover.taking_over import require_followed, require_whole
 from agent.steps.hooks import HookResult
@@ -224,3 +226,12 @@ def test_a_place_goes_to_the_very_state_alone(here: StandsAt) -> None:
     assert (True, False) == (is_equal(handed, handed), is_equal(handed, here))
     refused = refused_elsewhere("web", "alpha", handed, here)
     assert "there: hikae promote web --force" in refused.remedy
+
+
+def test_equal_digests_do_not_hide_content_that_lacks() -> None:
+    """What could not be read is outside the digest: nothing is handed over without it, unless that is forced."""
+    wanted = WantedSwitchover("web", "beta")
+    assert "" == what_lacks(wanted, 0)
+    with pytest.raises(Refused, match="beta lacks some content of 2 files"):
+        what_lacks(wanted, 2)
+    assert ", and beta lacks some content of 2 files; it was forced" == what_lacks(replace(wanted, force=True), 2)
