@@ -27,6 +27,7 @@ _REASONS = {
     errno.EACCES: "tracefs is not for this process (root is needed, outside a container, without kernel lockdown)",
     errno.ENODEV: "this kernel has no tracefs",
     errno.ENOTBLK: "it is no block device",
+    errno.EBUSY: "another process reads the agent's own trace instance",
     errno.ENOMEM: "the kernel has no memory for the rings",
 }
 

@@ -36,12 +36,10 @@ class TracepointTracker:
 
     ``name``: of the trace instance, which no other tracker of this machine uses; ``saved``: where an earlier one kept its map."""
 
-    kind = "blocktrace"
-
     def __init__(
         self, path: str, name: str, saved: Path | None = None, limits: TrackerLimits = TrackerLimits()
     ) -> None:
-        self.why = _WHY
+        self.kind, self.why = "blocktrace", _WHY
         self.overflows = 0
         self._path = path
         self._name = name
@@ -121,7 +119,7 @@ class TracepointTracker:
     def _run(self, wake: Callable[[], None]) -> None:
         while not self._ending.wait(self._limits.interval):
             with self._lock:
-                self._drain()
+                self._drain_whatever_comes()
                 news = not self._told and (bool(self._dirty) or self._reconcile is not None)
                 self._told = self._told or news
             if news:
@@ -170,9 +168,16 @@ class TracepointTracker:
         try:
             self._trace = DiskTrace.begun(self._path, self._name, self._limits.rings)
             self._account = self._trace.account(self._dirty)
-            self._untracked = None
+            self._untracked, self.kind, self.why = None, "blocktrace", _WHY
         except NotTracked as error:
             self._lose(str(error))
+
+    def _drain_whatever_comes(self) -> None:
+        """A thread that is gone would look like a device that nobody writes."""
+        try:
+            self._drain()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the tracker must not look alive
+            self._lose(f"reading what the kernel notes failed: {type(error).__name__}: {error}")
 
     def _drain(self) -> None:
         if self._trace is None:
@@ -224,6 +229,7 @@ class TracepointTracker:
 
     def _lose(self, reason: str) -> None:
         self._end_trace()
+        self.kind, self.why = "none", reason
         self._untracked = self._reconcile = reason
 
     def _end_trace(self) -> None:

@@ -239,6 +239,24 @@ def test_an_instance_that_somebody_changed(tmpfs_dir: Path) -> None:
         assert (None, why, None) == (tracker.audit(), tracker.take().reconcile, tracker.take().reconcile)
 
 
+def test_an_instance_that_another_process_reads(tmpfs_dir: Path) -> None:
+    """Not followed while it does, said why, and followed from the next audit on."""
+    name = name_of(tmpfs_dir)
+    instance = tracefs_place() / "instances" / name
+    instance.mkdir()
+    ring = os.open(instance / "per_cpu/cpu0/trace_pipe_raw", os.O_RDONLY | os.O_NONBLOCK)
+    with loop_of(tmpfs_dir, 16) as disk:
+        tracker = TracepointTracker(disk, name, None, _STILL)
+        tracker.start(lambda: None)
+        try:
+            why = "another process reads the agent's own trace instance"
+            assert (why, "none", why) == (tracker.audit(), tracker.kind, tracker.take().reconcile)
+            os.close(ring)
+            assert (None, "blocktrace") == (tracker.audit(), tracker.kind)
+        finally:
+            tracker.stop()
+
+
 def test_a_disk_that_counts_nothing_is_said(tmpfs_dir: Path) -> None:
     """With ``queue/iostats`` off nothing can be compared."""
     with loop_of(tmpfs_dir, 16) as disk, tracking(disk, name_of(tmpfs_dir)) as tracker:
@@ -258,6 +276,7 @@ def test_a_device_that_is_none(tmpfs_dir: Path) -> None:
     try:
         why = f"{tmpfs_dir / 'none'} does not exist"
         assert (why, why, why) == (tracker.audit(), tracker.take().reconcile, tracker.take().reconcile)
+        assert ("none", why) == (tracker.kind, tracker.why)
     finally:
         tracker.stop()
 
