@@ -62,6 +62,15 @@ the exit code 1, where one is an error or a warning. `node` is null where the co
 - `entries`, by path: `{"what", "path", "from", "kind", "kind_before", "bytes", "bytes_before", "differs", "names"}`; `from` only
   of what moved, `kind_before` only where the type differs, `names` only where there are several. `differs` has words of `type
   content mode owner mtime xattrs flags`. `more`: entries that are not given.
+- Of a device entries are extents, by where they lie: `{"what", "path", "kind", "start", "end", "bytes", "bytes_before"}` with the
+  kind `extent`; `added` was zeros before, `deleted` is zeros now. `changed_bytes` is how much lies in all of them. With `--files`
+  they are files, each with its `filesystem`, and `filesystems` has `{"filesystem", "kind", "why"}` of each that was looked for:
+  `kind` is empty, and `why` says why, where it could not be mounted.
+
+`hikae restore --json`: `{"moment", "time", "label", "dataset", "commit", "entries", "bytes", "written_bytes", "verified",
+"target", "unmade", "incomplete", "displaced", "unmade_count", "incomplete_count"}`; `verified` are bytes whose chunks' names were
+computed anew from what was read. Of a device `size` is how long it is, `bytes` what of it is no zeros, and `path` in `unmade`
+says which bytes.
 
 `hikae find --json`: an array of `{"path", "first", "last", "versions", "deleted", "kind", "bytes", "node", "history"}`.
 

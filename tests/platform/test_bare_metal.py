@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.context import Context
+from agent.cli.main import main
 from fakes.agents import REPOSITORY
 from fakes.kept_device import KeptDeviceNode
 from fakes.loop_device import attached, needs_loops, sparse
@@ -79,7 +81,7 @@ def typed(words: str, disk: str, part: Path, directory: Path) -> None:
     assert (words, 0) == (words, done.returncode), done.stdout + done.stderr
 
 
-def test_the_page_as_it_is_typed(tmpfs_dir: Path) -> None:
+def test_the_page_as_it_is_typed(tmpfs_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Boot code and files are there, the table is whole, and the last partition and its filesystem have the larger disk."""
     blocks = _BLOCK.findall((Path(REPOSITORY) / "docs" / "bare-metal.md").read_text())
     settings, restore, larger, grow = (block.replace(" disk ", " vm ").replace("--from beta ", "") for block in blocks)
@@ -99,6 +101,10 @@ def test_the_page_as_it_is_typed(tmpfs_dir: Path) -> None:
                 with at_directory(str(part), tmpfs_dir / "at") as at:
                     assert "alpha\n" == (at / "etc" / "hostname").read_text()
                     assert os.statvfs(at).f_blocks * os.statvfs(at).f_frsize > _SIZE
+                    # What runs from the disk is never written over, whatever is agreed to.
+                    words = ["--config", f"{tmpfs_dir}/agent.toml", "restore", "vm", "--generation", "latest", "--yes"]
+                    assert 3 == main([*words, "--to", disk], Context())
+                    assert f"p2 is mounted at {at}" in capsys.readouterr().err
             finally:
                 run("partx", "--delete", disk)
         assert image[:440] == (tmpfs_dir / "disk").read_bytes()[:440]
