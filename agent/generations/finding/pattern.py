@@ -77,14 +77,22 @@ class Pattern:
         return Pattern(self.text, self.parts[at + 1 :]) if at + 1 < len(self.parts) else None
 
     def compiled(self) -> re.Pattern[bytes]:
-        """Matches whole paths."""
-        found, last = [], len(self.parts) - 1
-        for at, part in enumerate(self.parts):
+        """Matches whole paths. The names between two ``**`` take the first place where they fit, and no other one is tried: that
+        is enough, and else a deep path would cost the product of all depths, in one call that nothing else of the agent goes
+        beside."""
+        stretches = [list[bytes]()]
+        for part in self.parts:
             if part.is_any_depth:
-                found.append(rb".*" if at == last else rb"(?:[^/]*/)*")
+                stretches.append([])
             else:
-                found.append(part.expression + (b"" if at == last else b"/"))
-        return re.compile(b"".join(found), re.DOTALL)
+                stretches[-1].append(part.expression)
+        first, *middle = stretches
+        if not middle:
+            return re.compile(b"/".join(first), re.DOTALL)
+        last = middle.pop()
+        found = _above(first) + b"".join(rb"(?>(?:[^/]*/)*?" + _above(names) + b")" for names in middle)
+        found += rb"(?:[^/]*/)*" + b"/".join(last) if last else rb".*"
+        return re.compile(found, re.DOTALL)
 
 
 def parse_pattern(text: bytes) -> Pattern:
@@ -98,6 +106,10 @@ def parse_pattern(text: bytes) -> Pattern:
     is_anywhere = b"/" not in text.rstrip(b"/")
     parts = tuple(_parsed(name) for name in names)
     return Pattern(text, (_parsed(_ANY_DEPTH), *parts) if is_anywhere and names != [_ANY_DEPTH] else parts)
+
+
+def _above(names: list[bytes]) -> bytes:
+    return b"".join(name + b"/" for name in names)
 
 
 def literally(text: bytes) -> bytes:
