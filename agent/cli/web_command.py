@@ -40,6 +40,7 @@ def web(context: Context, log_level: str, log_json: bool | None, beside: int | N
             cert=console.cert,
             key=console.key,
             client_ca=console.client_ca,
+            client_crl=console.client_crl,
             node_key=settings.tls.key,
         ),
         beside,

@@ -103,6 +103,13 @@ class ConsoleSettings:
         AbsolutePath | None,
         Key('"/etc/hikae/console-ca.crt"', "the authority whose certificates are let in, over TLS; left out: no TLS"),
     ] = None
+    client_crl: Annotated[
+        AbsolutePath | None,
+        Key(
+            '"/etc/hikae/console-ca.crl"',
+            "whom that authority has revoked; left out: the .crl beside client_ca, if any",
+        ),
+    ] = None
     cert: Annotated[
         AbsolutePath | None, Key('"/etc/hikae/console.crt"', "what is shown over TLS; client_ca asks for it")
     ] = None

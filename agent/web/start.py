@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import structlog
 
 from agent.core.errors import ConfigError
 from agent.web.access import TOKEN_LEAST, TOKEN_MOST, Gatekeeper
+from agent.web.client_tls import ClientTls, list_beside
 from agent.web.listening import listen_at
 from agent.web.looking import Published, StatePlace
 from agent.web.privileges import become_unprivileged
@@ -35,8 +35,9 @@ _log = structlog.get_logger("web")
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """``directory``: where the agent publishes. Addresses as ``host:port``; ``agent_check`` None: not served. ``client_ca``: the
-    console speaks TLS with ``cert`` and ``key``, to holders of its certificates; ``node_key``: the key that it must not be."""
+    """``directory``: where the agent publishes. Addresses as ``host:port``; ``agent_check`` None: not served. ``client_ca``:
+    the console speaks TLS with ``cert`` and ``key``, to holders of its certificates that ``client_crl`` does not name (None: of
+    the list that lies beside it, if there is one); ``node_key``: the key that it must not be."""
 
     directory: str
     health: str
@@ -46,6 +47,7 @@ class WebSettings:
     cert: str | None
     key: str | None
     client_ca: str | None
+    client_crl: str | None
     node_key: str
 
 
@@ -59,7 +61,7 @@ def start_web(settings: WebSettings, beside: int | None = None) -> None:
     published = Published(StatePlace(settings.directory))
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
-    tls = None if settings.client_ca is None else _tls(*_own_identity(settings), settings.client_ca)
+    tls = _client_tls(settings)
     token = None if settings.token_file is None else token_of(settings.token_file)
     keeper = Gatekeeper(token, full=token is not None or tls is not None)
     doors = Doors(
@@ -67,14 +69,14 @@ def start_web(settings: WebSettings, beside: int | None = None) -> None:
         agent_check=_listening("health.agent_check", settings.agent_check, within),
         console=listen_at("console.listen", settings.console, within),
         keeper=keeper,
-        tls=tls,
+        tls=tls.context if tls is not None else None,
     )
     account = become_unprivileged()
     # What strangers send wrongly is answered, not logged: they could fill the journal.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     told = partial(_log.info, "health is served", listen=settings.health, console=settings.console, account=account)
     over = _never if beside is None else partial(_orphaned, beside, published)
-    serve_http(published, doors, started=told, over=over)
+    serve_http(published, doors, started=told, over=over if tls is None else partial(_refreshed, tls, over))
 
 
 def token_of(path: str) -> bytes:
@@ -112,29 +114,22 @@ def _is_same(path: str, other: str) -> bool:
         return os.path.abspath(path) == os.path.abspath(other)
 
 
-def _tls(cert: str, key: str, client_ca: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_mode = ssl.CERT_REQUIRED
-    for name, load in (
-        ("console.cert", lambda: context.load_cert_chain(cert, key)),
-        ("console.client_ca", lambda: context.load_verify_locations(client_ca)),
-    ):
-        _loaded(name, load, client_ca if name.endswith("ca") else f"{cert}, {key}")
-    return context
-
-
-def _loaded(name: str, load: Callable[[], None], files: str) -> None:
-    try:
-        load()
-    except (OSError, ssl.SSLError) as error:
-        reason = error.strerror or str(error)
-        remedy = "PEM files that the account hikae may read, or leave [console] client_ca out"
-        raise ConfigError(f"read {name}", files, reason, remedy) from error
-
-
 def _listening(key: str, address: str | None, within: float) -> socket.socket | None:
     return None if address is None else listen_at(key, address, within)
+
+
+def _client_tls(settings: WebSettings) -> ClientTls | None:
+    if settings.client_ca is None:
+        return None
+    return ClientTls.open(
+        *_own_identity(settings), settings.client_ca, settings.client_crl or list_beside(settings.client_ca)
+    )
+
+
+def _refreshed(tls: ClientTls, over: Callable[[], bool]) -> bool:
+    """Each second: who was revoked meanwhile is let in no more."""
+    tls.refresh()
+    return over()
 
 
 def _never() -> bool:

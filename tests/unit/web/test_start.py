@@ -116,6 +116,8 @@ def test_the_console_never_holds_the_nodes_key(tmp_path: Path, own: str | None) 
     (tmp_path / "link.key").symlink_to("node.key")
     cert, key = (str(tmp_path / "c.crt"), str(tmp_path / own)) if own is not None else (None, None)
     nowhere, node_key = "127.0.0.1:0", str(tmp_path / "node.key")
-    settings = WebSettings(str(tmp_path), nowhere, None, nowhere, None, cert, key, str(tmp_path / "ca.crt"), node_key)
+    settings = WebSettings(
+        str(tmp_path), nowhere, None, nowhere, None, cert, key, str(tmp_path / "ca.crt"), None, node_key
+    )
     with pytest.raises(ConfigError, match="a key of its own"):
         start_web(settings)
