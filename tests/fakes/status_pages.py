@@ -16,6 +16,7 @@ from typing import Any
 
 from agent.status.page import status_page
 from fakes.agents import Agent, Pair, pair
+from fakes.device_agents import DevicePair
 from fakes.eventually import eventually
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "status.md"
@@ -72,11 +73,11 @@ def mask_peers(shown: Json, said: Json) -> None:
                     peer[key] = shown["clock"]
 
 
-def page_of(agent: Agent, both: Pair, status: Json) -> str:
+def page_of(agent: Agent, both: Pair | DevicePair, status: Json) -> str:
     """The page at 80 columns, without the node's disks and certificate, which are those of this machine."""
     places = {
-        str(both.source): "/srv/web",
-        str(both.target): "/srv/web",
+        str(both.source): "/srv/web" if isinstance(both, Pair) else "/dev/sdb",
+        str(both.target): "/srv/web" if isinstance(both, Pair) else "/srv/disk.img",
         str(agent.state): "/var/lib/hikae",
         str(both.base): "/etc/hikae",
         **{str(one.port): "7440" for one in both.agents},
@@ -105,7 +106,7 @@ def write(state: str, pages: dict[str, str]) -> None:
     DOCUMENT.write_text(f"{text[: found.start()]}{words}\n\n{blocks}\n{text[found.end() :]}")
 
 
-def must_be(state: str, both: Pair, alphas: Callable[[Json], bool], betas: Callable[[Json], bool]) -> None:
+def must_be(state: str, both: Pair | DevicePair, alphas: Callable[[Json], bool], betas: Callable[[Json], bool]) -> None:
     """Both nodes come to say what stands in the document; a node that does not run says nothing."""
     tests = {both.alpha: alphas, both.beta: betas}
     pages: dict[str, str] = {}

@@ -56,7 +56,7 @@ class DeviceWatch:
             board.clear(UNTRACKED)
             return
         message = f"what changes on the device is not told: {why}; all of it is read instead"
-        remedy = "see docs/problems.md; hikae reconcile reads all of it now"
+        remedy = "hikae doctor says what this host lacks; hikae reconcile reads all of it now"
         board.put(Problem(UNTRACKED, Severity.WARNING, clock.now_ns(), b"", message, remedy))
 
     def close(self) -> None:

@@ -171,7 +171,8 @@ def _progress(status: Json, dataset: Json) -> list[Notice]:
         made.append(Notice(told, f"hikae status {dataset['name']} says how much and for how long", dataset["primary"]))
     lag = [peer for peer in dataset["peers"] if (peer["lag_seconds"] or 0) >= _LAG_TOLD and not peer["first_sync"]]
     made += [Notice(f"{peer['name']} lags by {span_text(peer['lag_seconds'])}") for peer in lag]
-    if dataset["watch"] and dataset["watch"]["kind"] not in BEST_WATCHERS:
+    # Of a device that is not followed at all, its problem says why.
+    if dataset["watch"] and dataset["watch"]["kind"] not in (*BEST_WATCHERS, "none"):
         made.append(Notice(f"watched by {dataset['watch']['kind']}: {dataset['watch']['why']}"))
     pace = pace_text(status, dataset)
     return [*made, Notice(pace)] if pace else made
