@@ -181,7 +181,7 @@ class EventLog:
         try:
             if self._path.exists() and self._path.stat().st_size + len(data) > self._file_limit:
                 os.replace(self._path, self._older(self._path))
-            with self._path.open("ab") as file:
+            with open(self._path, "ab", opener=_for_us_alone) as file:
                 file.write(data)
             self.trouble = None
         except OSError as error:
@@ -190,6 +190,11 @@ class EventLog:
     @staticmethod
     def _older(path: Path) -> Path:
         return path.with_name(path.name + ".1")
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    """Events name paths, and not everybody may know them, whatever the directory is that an operator made."""
+    return os.open(path, flags, 0o600)
 
 
 def _tell_journal(rows: list[Json]) -> None:

@@ -160,5 +160,11 @@ class Announced:
 def _write_plainly(path: Path, data: bytes) -> None:
     """Replace a file, without waiting for a disk."""
     new = path.with_suffix(".plain")
-    new.write_bytes(data)
+    new.unlink(missing_ok=True)
+    with open(new, "xb", opener=_for_us_alone) as file:
+        file.write(data)
     os.replace(new, path)
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -174,3 +174,11 @@ def test_a_check_of_the_vault_is_told_with_its_result() -> None:
 def checked_vault(last: VaultCheck | None) -> VaultFacts:
     """One of which a part was read."""
     return VaultFacts(5, None, None, None, None, VaultVerified(None, 0, last))
+
+
+def test_nobody_else_reads_events(tmp_path: Path) -> None:
+    """They name paths; the directory may be one that an operator made."""
+    log = EventLog(str(tmp_path / "events.jsonl"))
+    log.open()
+    log.add("2026-11-29T20:00:00Z", [Event("web", "state", "streaming")])
+    assert 0o600 == (tmp_path / "events.jsonl").stat().st_mode & 0o777

@@ -113,3 +113,11 @@ def test_a_lying_primary_fills_no_memory(announced: Announced, seed: int) -> Non
     assert len(kept) <= PATHS_KEPT
     assert sum(len(path) for path, _ in kept) <= BYTES_KEPT
     assert announced.loss().count > len(kept)
+
+
+@pytest.mark.parametrize("paths", [(), (b"a",)])
+def test_nobody_else_reads_what_was_announced(announced: Announced, tmp_path: Path, paths: tuple[bytes, ...]) -> None:
+    """Paths are not everybody's to know, whatever the directory is."""
+    announced.heard(word(1, *paths))
+    announced.keep()
+    assert 0o600 == (tmp_path / FILE).stat().st_mode & 0o777
