@@ -435,7 +435,7 @@ class Member:
             _log.info("the new primary is followed", dataset=self.dataset.name, primary=side.follows.owner)
             try:
                 self.take_role(RoleRecord(Role.STANDBY, side.follows))
-            except StoreFailed as error:
+            except HikaeError as error:
                 _log.warning("the new primary is not followed yet", dataset=self.dataset.name, reason=str(error))
 
     def _tell_handed_over(self) -> None:
