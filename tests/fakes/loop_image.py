@@ -51,10 +51,10 @@ def filesystem(kind: str, base: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def mounted(image: Path, where: Path) -> Iterator[Path]:
+def mounted(image: Path, where: Path, *options: str) -> Iterator[Path]:
     """The filesystem in ``image`` at ``where``."""
     where.mkdir(exist_ok=True)
-    run("mount", "-o", "loop", str(image), str(where))
+    run("mount", "-o", "loop", *options, str(image), str(where))
     try:
         yield where
     finally:

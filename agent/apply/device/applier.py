@@ -16,16 +16,18 @@ from agent.apply.commit_numbers import commit_at
 from agent.apply.device.opened import OpenDevice, device_errors
 from agent.apply.device.place import DevicePlace, StandbyDevice
 from agent.apply.device.ports import USUAL_DEVICE, DeviceLimits, DeviceSupply, DeviceView
-from agent.apply.device.run import DeviceMeans, DeviceRun, end_of
+from agent.apply.device.run import DeviceMeans, DeviceRun, end_of, stands_as
 from agent.apply.device.verification import AskedOfDevice, DeviceMoment, DeviceVerification
 from agent.apply.holds import Holds, JudgedFrom
 from agent.apply.ports import LocalFacts
 from agent.apply.results import Applied, ChunkLost, Held, Report, RootFailed, VerifyReport, silent
 from agent.apply.run.late_files import LateFiles
 from agent.apply.run.wanted import Plan
+from agent.apply.standby.standby_token import Age
 from agent.apply.stopping import Ending
 from agent.apply.writing.file_content import told_lost
 from agent.config.values import Brake
+from agent.core.chunks import DEVICE_CHUNK
 from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.dataset_kind import DatasetKind
@@ -156,6 +158,21 @@ class DeviceApplier:
         if self._reached.was_opened(self._reached.age(device, self._reader)):
             what = "the standby, or the state, was put back to an earlier time: everything is compared"
             _log.warning(what, dataset=self._place.dataset)
+        if self._reached.trusted and self.stands != NOTHING and not self._stands_by_a_sample(device):
+            what = "the standby was written by somebody else while it was not held: everything is compared"
+            _log.warning(what, dataset=self._place.dataset)
+            self._reached.lost = True
+            self._reached.was_opened(Age.SAME)
+
+    def _stands_by_a_sample(self, device: OpenDevice) -> bool:
+        """Whether the beginning, which every mount writes, and some of the rest are as is believed. What belongs to a block
+        device is kept beside our facts, and does not tell that its blocks were put back."""
+        size, limits = end_of(self._reader, self.stands), self._limits
+        last, short = -(-size // DEVICE_CHUNK), self._reached.short.ids
+        spread = range(1, last + 1, max(1, last // limits.sample))
+        numbers = sorted({*range(1, min(limits.beginning, last) + 1), *spread, last} - {int(id) for id in short})
+        with device_errors(device.path):
+            return stands_as(device, self._reader, self.stands, numbers)
 
     # -- run -----------------------------------------------------------------------------------------------------------
 

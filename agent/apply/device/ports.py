@@ -34,9 +34,12 @@ _USUAL_VERIFY = VerifyLimits()
 @dataclass(frozen=True, slots=True)
 class DeviceLimits:
     """``run``: chunks that are written, or compared, in one call; ``differences``: extents that a verify lists, and does not only
-    count; ``verify``: see there, ``changed`` counts chunks."""
+    count; ``verify``: see there, ``changed`` counts chunks. ``beginning``, ``sample``: so many of the first chunks, and of all,
+    are compared when the device is opened."""
 
     run: int = 64
+    beginning: int = 16
+    sample: int = 48
     differences: int = 1000
     verify: VerifyLimits = _USUAL_VERIFY
 

@@ -37,6 +37,17 @@ def end_of(view: DeviceView, at: CommitNumber) -> int:
     return decode_chunk(last).end if last is not None else 0
 
 
+def stands_as(device: OpenDevice, view: DeviceView, at: CommitNumber, numbers: Iterable[int]) -> bool:
+    """Whether these chunks of the device are what a commit says. OSError."""
+    for number in numbers:
+        rows = view.chunks_within(ChunkNumber(number), ChunkNumber(number), at)
+        offset, length = extent_of(number)
+        held = device.read(offset, decode_chunk(rows[0]).length if rows else length)
+        if name_of(held) != decode_chunk(rows[0]).name if rows else held != memoryview(_ZEROS)[: len(held)]:
+            return False
+    return True
+
+
 def extent_of(number: int) -> tuple[int, int]:
     """Offset and length of a whole chunk."""
     return (number - 1) * DEVICE_CHUNK, DEVICE_CHUNK

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.chunks import DEVICE_CHUNK
 from agent.store.local import Local
 from fakes.apply_fakes import Crash
 from fakes.device_standby import DeviceStandby, device_standby, scattered
@@ -112,3 +113,21 @@ def test_an_image_that_was_put_back_is_compared_whole(it: DeviceStandby) -> None
     assert again.redoes
     again.converge(newest)
     assert it.content() == second
+
+
+def test_what_a_stranger_mounted_meanwhile_is_compared_whole(it: DeviceStandby) -> None:
+    """Between two processes the beginning was written, as by a mount: nothing is believed, and it is made equal."""
+    image = random.Random(6).randbytes(100 * DEVICE_CHUNK)
+    applier = it.applier()
+    applier.converge(newest := it.put(image))
+    applier.close()
+    with it.path.open("r+b") as file:
+        file.seek(1080)
+        file.write(b"mounted")
+        file.seek(77 * DEVICE_CHUNK + 5)
+        file.write(b"written")
+    again = it.applier()
+    again.prepare()
+    assert again.redoes
+    again.converge(newest)
+    assert it.content() == image
