@@ -105,7 +105,11 @@ class World:
     def take_role(self) -> int:
         self._begins("role")
         record = read_record(self._around.home(self._member.dataset) / ROLE)
-        met = max(self._standby().epoch, record.epoch.number if record is not None else 0)
+        side = self._standby()
+        # Also the reign of who lacks what is here, and is not followed.
+        superseding = side.superseded_by
+        numbers = (record.epoch.number if record is not None else 0, superseding.epoch.number if superseding else 0)
+        met = max(side.epoch, *numbers)
         reign = following(met, self._member.node)
         self._member.take_role(RoleRecord(Role.PRIMARY, reign, begun=False))
         return reign.number

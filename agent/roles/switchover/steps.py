@@ -154,7 +154,14 @@ def _start(world: SwitchoverWorld, record: StepsRecord) -> StepOutcome:
     return StepOutcome(world.run_hook("start").sentence())
 
 
-_END = (Step("take-over", _take_over), _hook("after_demote"))
+def _after_demote(world: SwitchoverWorld, record: StepsRecord) -> StepOutcome:
+    if handed_over(record) is None:
+        return StepOutcome("this node keeps its place")
+    return StepOutcome(world.run_hook("after_demote").sentence())
+
+
+#: Who has handed over is demoted, also where the other node did not take it, or could not start the application.
+_END = (Step("take-over", _take_over), Step("after-demote", _after_demote, always=True))
 
 TABLE: tuple[Step[SwitchoverWorld], ...] = (
     Step("gates", _gates),

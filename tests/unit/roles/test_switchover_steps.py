@@ -143,12 +143,12 @@ def test_what_fails_before_the_hand_over_leaves_the_old_primary_serving(tmp_path
 
 
 def test_what_fails_after_it_starts_nothing_here(tmp_path: Path) -> None:
-    """The other node is to serve: the next command asks it again."""
+    """The other node is to serve: the next command asks it again. This one is demoted either way."""
     world = World()
     world.failure["take-over"] = TryAgain("switch over", "web", "beta does not answer")
     with pytest.raises(TryAgain):
         _begun(tmp_path, world)
-    assert [*BEFORE, "hand-over"] == world.done
+    assert [*BEFORE, "hand-over", "after-demote"] == world.done
     again = World()
     asked = {**WANTED.as_facts(), "epoch": epoch_fact(REIGN)}
     StepsRunner(tmp_path / FINISH_RECORD, ManualClock()).begin(FINISH, FINISH_TABLE, again, asked)
