@@ -1,14 +1,14 @@
 """Do the kernel's events tell of every write? The disk's own counters are asked, one way.
 
-Events may tell of more than what is counted: a write is told when it is queued, and counted when it ended. They may not tell of
-less, but for writes that were under way when the counting began.
+Events may tell of more than what is counted, and not of less. A request is told of just before it is counted, each on the
+processor that completes it. So what was told when the counting began may be counted a moment later: of each processor one
+request, and none where nothing was under way. What waits to become a request was told of as queued any time before: of a disk
+with requests, what is completed is compared.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from agent.watch.blocks.disk import DiskCounters
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +21,16 @@ class ToldSectors:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where the counting began. ``told`` was read before ``counters``; ``largest``: sectors of one request at most."""
+    """Where the counting began. ``told`` was read before ``written``, sectors that the disk had counted; ``tolerance``: sectors
+    that had been told of, and were perhaps not counted yet."""
 
     told: ToldSectors
-    counters: DiskCounters
-    largest: int
+    written: int
+    tolerance: int
 
-    def written(self, counters: DiskCounters) -> int:
-        """Sectors that were counted since."""
-        return counters.written - self.counters.written
-
-    def missing(self, counters: DiskCounters, told: ToldSectors, *, stacked: bool) -> int:
-        """Sectors that were counted since, and that no event told of. ``counters`` were read before ``told``.
+    def missing(self, written: int, told: ToldSectors, *, stacked: bool) -> int:
+        """Sectors that were counted since, and that no event told of. ``written`` was read before ``told``.
 
         ``stacked``: only what was queued is told in full."""
-        queued = told.queued - self.told.queued
-        known = queued if stacked else min(queued, told.completed - self.told.completed)
-        return max(0, self.written(counters) - known - self.counters.in_flight * self.largest)
+        known = told.queued - self.told.queued if stacked else told.completed - self.told.completed
+        return max(0, written - self.written - known - self.tolerance)

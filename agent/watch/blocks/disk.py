@@ -68,21 +68,16 @@ def disk_at(path: str, sysfs: Path = SYSFS) -> TrackedDisk:
 def counters_of(disk: str, sysfs: Path = SYSFS) -> DiskCounters:
     """What the counters of a whole disk say. Raises ``OSError``."""
     block = sysfs / "block" / disk
+    # In this order: what is not under way any more has been counted.
+    in_flight = int((block / "inflight").read_text().split()[1])
     columns = [int(one) for one in (block / "stat").read_text().split()]
     discarded = columns[_DISCARDED] if len(columns) > _DISCARDED else 0
-    return DiskCounters(columns[_WRITTEN] + discarded, int((block / "inflight").read_text().split()[1]))
+    return DiskCounters(columns[_WRITTEN] + discarded, in_flight)
 
 
 def is_counted(disk: str, sysfs: Path = SYSFS) -> bool:
     """Whether the disk counts at all (``queue/iostats``)."""
     return _number(sysfs / "block" / disk / "queue/iostats", absent=1) != 0
-
-
-def largest_write(disk: str, sysfs: Path = SYSFS) -> int:
-    """The most sectors that one request writes or discards."""
-    queue = sysfs / "block" / disk / "queue"
-    discards = max(_number(queue / "discard_max_bytes"), _number(queue / "write_zeroes_max_bytes"))
-    return max(_number(queue / "max_sectors_kb", absent=1280) * 2, discards // SECTOR)
 
 
 def _number(path: Path, absent: int = 0) -> int:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from agent.watch.blocks.accounts import Account, ToldSectors
 from agent.watch.blocks.dirty_map import DirtyMap, MapLimits
-from agent.watch.blocks.disk import TrackedDisk, counters_of, disk_at, is_counted, largest_write
+from agent.watch.blocks.disk import DiskCounters, TrackedDisk, counters_of, disk_at, is_counted
 from agent.watch.blocks.formats import UnknownFormat
 from agent.watch.blocks.ports import DirtyExtent
 from agent.watch.blocks.ring import NOTHING, READ, RingReader
@@ -65,6 +65,8 @@ class DiskTrace:
         self._instance = instance
         self._reader = RingReader(formats.page, formats.queue, formats.completions, disk.number, READ)
         self._gaps = 0
+        #: Sectors of the largest write that was told of.
+        self._largest = 0
         self._lost = 0
 
     @classmethod
@@ -109,8 +111,10 @@ class DiskTrace:
                 dirty.mark_sectors(written.completed, first, count)
                 if self.disk.stacked:
                     self._under_way.mark_sectors(written.queued, first, count)
-                queued += sum(sectors for _, sectors in written.queued)
-                completed += sum(sectors for _, sectors in written.completed)
+                of_queued = [sectors for _, sectors in written.queued]
+                of_completed = [sectors for _, sectors in written.completed]
+                queued, completed = queued + sum(of_queued), completed + sum(of_completed)
+                self._largest = max(self._largest, *of_queued, *of_completed, 0)
                 self._gaps += written.lost
         if queued or completed:
             self.told = ToldSectors(self.told.queued + queued, self.told.completed + completed)
@@ -147,24 +151,26 @@ class DiskTrace:
     def account(self, dirty: DirtyMap) -> Account:
         """Begin to count; the moment is one without a write under way, where there is one."""
         with not_tracked():
-            largest = largest_write(self.disk.disk)
-            account = self._counted_now(dirty, largest)
+            counters = self._counted_now(dirty)
             for _ in range(_LOOKS):
-                if not account.counters.in_flight:
+                if not counters.in_flight:
                     break
-                account = self._counted_now(dirty, largest)
-            return account
+                counters = self._counted_now(dirty)
+            # A stacked disk counts at any time after a write was queued, one with requests as soon as it is completed.
+            uncounted = counters.in_flight if self.disk.stacked else min(counters.in_flight, os.cpu_count() or 1)
+            return Account(self.told, counters.written, uncounted * self._largest)
 
-    def _counted_now(self, dirty: DirtyMap, largest: int) -> Account:
+    def _counted_now(self, dirty: DirtyMap) -> DiskCounters:
         self.drain(dirty)
-        return Account(self.told, counters_of(self.disk.disk), largest)
+        return counters_of(self.disk.disk)
 
     def missing(self, account: Account, dirty: DirtyMap) -> tuple[int, int]:
         """Sectors that were counted and not told of since an account began, and sectors that were counted at all."""
         with not_tracked():
             counters = counters_of(self.disk.disk)
         self.drain(dirty)
-        return account.missing(counters, self.told, stacked=self.disk.stacked), account.written(counters)
+        missing = account.missing(counters.written, self.told, stacked=self.disk.stacked)
+        return missing, counters.written - account.written
 
     def is_counted(self) -> bool:
         """Whether the disk counts its writes."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.fs.durable import sync_dir, write_durably
 from agent.watch.blocks.accounts import Account, ToldSectors
-from agent.watch.blocks.disk import DiskCounters, TrackedDisk
+from agent.watch.blocks.disk import TrackedDisk
 from agent.watch.blocks.ports import DirtyExtent
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -66,7 +66,7 @@ def _decoded(value: dict[str, Any]) -> SavedMap:
         str(value["boot"]),
         TrackedDisk(**value["disk"]),
         int(value["lost"]),
-        Account(ToldSectors(**account["told"]), DiskCounters(*account["counters"]), int(account["largest"])),
+        Account(ToldSectors(**account["told"]), int(account["written"]), int(account["tolerance"])),
         _extents(value["extents"]),
     )
 

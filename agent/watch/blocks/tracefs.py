@@ -106,7 +106,7 @@ class TraceInstance:
         """Whether it still notes writes on this disk, as :meth:`note` told it. Raises ``OSError``."""
         return self._read("tracing_on") == "1" and all(
             self._read(f"events/block/{event}/enable").startswith("1")
-            and self._read(f"events/block/{event}/filter").startswith(f"dev == {device}")
+            and self._read(f"events/block/{event}/filter") in (f"dev == {device}", f"dev == {device}{_NO_READS}")
             for event in _EVENTS
         )
 

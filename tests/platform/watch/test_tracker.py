@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from agent.watch.blocks.tracefs import RingLimits, tracefs_place
 from agent.watch.blocks.tracker import TracepointTracker, TrackerLimits
@@ -211,22 +215,46 @@ def test_a_disk_that_grows(tmpfs_dir: Path, rng: random.Random) -> None:
 
 
 def test_withheld_events_are_found(tmpfs_dir: Path, rng: random.Random) -> None:
-    """A filter under which writes do not show: counters say so, a reconcile is asked for; once events come again it is over."""
+    """Writes that do not show: counters say so, a reconcile is asked for; once events come again it is over."""
     name = name_of(tmpfs_dir)
-    events = tracefs_place() / "instances" / name / "events/block"
+    # Only events of this process would be told, and there is none.
+    only = tracefs_place() / "instances" / name / "set_event_pid"
     with loop_of(tmpfs_dir, 16) as disk, tracking(disk, name) as tracker, random_writer(disk, rng) as writer:
-        for event in events.glob("*_complete"):
-            told = (event / "filter").read_text().strip()
-            (event / "filter").write_text(f"{told} && sector > 99999999")
+        only.write_text(str(2**22))
         writer.fast(10)
         why = "the disk counted 80 written sectors more than the kernel's block tracepoints told of"
         assert (why, why) == (tracker.audit(), tracker.take().reconcile)
         assert why == tracker.audit()
-        for event in events.glob("*_complete"):
-            told = (event / "filter").read_text().strip()
-            (event / "filter").write_text(told.replace(" && sector > 99999999", ""))
+        only.write_text("")
         writer.fast(10)
         assert (None, None) == (tracker.audit(), tracker.take().reconcile)
+
+
+@pytest.mark.parametrize("event", ["block_bio_queue", "block_rq_complete"])
+def test_a_filter_that_somebody_changed_is_found(tmpfs_dir: Path, event: str) -> None:
+    """Of either event, whatever it lets through."""
+    name = name_of(tmpfs_dir)
+    filters = tracefs_place() / "instances" / name / "events/block" / event / "filter"
+    with loop_of(tmpfs_dir, 16) as disk, tracking(disk, name) as tracker:
+        filters.write_text(f"{filters.read_text().strip()} && sector > 99999999")
+        assert "somebody changed the agent's trace instance" == tracker.audit()
+        assert None is tracker.audit()
+
+
+@pytest.mark.skipif(not shutil.which("fio"), reason="needs fio")
+def test_a_busy_disk_is_not_doubted(tmpfs_dir: Path) -> None:
+    """Many writes under way at any moment, written, discarded, flushed: each check agrees."""
+    jobs = "--rw=randwrite --bs=4k --iodepth=32 --size=8m", "--rw=randtrim --bs=64k --iodepth=8 --offset=8m --size=8m"
+    with loop_of(tmpfs_dir, 16) as disk, tracking(disk, name_of(tmpfs_dir)) as tracker:
+        common = f"--filename={disk} --direct=1 --ioengine=libaio --runtime=3 --time_based".split()
+        writers = [
+            subprocess.Popen(["fio", "--name=w", *common, *one.split()], stdout=subprocess.DEVNULL) for one in jobs
+        ]
+        said = set()
+        while any(writer.poll() is None for writer in writers):
+            said.add(tracker.audit())
+        assert [0, 0] == [writer.returncode for writer in writers]
+        assert {None} == said
 
 
 def test_an_instance_that_somebody_changed(tmpfs_dir: Path) -> None:

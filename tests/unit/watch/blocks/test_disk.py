@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.watch.blocks.disk import DiskCounters, counters_of, disk_at, is_counted, largest_write
+from agent.watch.blocks.disk import DiskCounters, counters_of, disk_at, is_counted
 
 _STAT = "  1 2 3 4  5 6 {written} 8 0 10 11 12 13 {discarded} 15 16 17\n"
 
@@ -30,14 +30,6 @@ def test_a_kernel_that_counts_no_discards(tmp_path: Path) -> None:
     """Eleven columns, as before Linux 4.18."""
     _disk(tmp_path, stat="1 2 3 4 5 6 700 8 9 10 11\n", inflight="0 0\n", queue__iostats="0\n")
     assert (DiskCounters(700, 0), False) == (counters_of("sdx", tmp_path), is_counted("sdx", tmp_path))
-
-
-def test_the_largest_request(tmp_path: Path) -> None:
-    """Of a write, or of a discard where the disk takes them."""
-    _disk(tmp_path, queue__max_sectors_kb="1280", queue__discard_max_bytes="0")
-    assert 2560 == largest_write("sdx", tmp_path)
-    (tmp_path / "block/sdx/queue/discard_max_bytes").write_text(str(1 << 30))
-    assert 1 << 21 == largest_write("sdx", tmp_path)
 
 
 def test_a_file_is_no_disk(tmp_path: Path) -> None:
