@@ -61,6 +61,14 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/soak/test_role_cuts.py",),
             seeds=100,
         ),
+        "device-promotions": Part(
+            "200 promotions of a device under load at random moments: bit for bit a commit, and a clean filesystem",
+            ("tests/platform/test_device_promotions.py",),
+        ),
+        "device-kills": Part(
+            "agent and guard killed 100 times around the freeze of a device: writes go on within the deadline",
+            ("tests/platform/test_device_kills.py",),
+        ),
         "adopting": Part("50,000 files that stood there before travel not at all", ("tests/soak/test_adopting.py",)),
         "brake": Part("100,000 files deleted are held", ("tests/soak/test_brake.py",)),
         "growing": Part("a small edit beside 10 GiB being written", ("tests/soak/test_growing.py",)),
