@@ -9,6 +9,7 @@ from typing import Any
 from agent.operations.arguments import DATASET
 from agent.operations.declaration import DatasetRequest, Request, operation_of
 from agent.status.events import Event
+from agent.status.text import shown
 
 #: The code of such an event; public.
 OPERATOR = "operator"
@@ -43,7 +44,7 @@ def _typed(request: Request[Any]) -> str:
     """The command, with what is not as usual: ``pause web (what=send, seconds=7200)``."""
     words = [operation_of(request).command, *([request.dataset] if isinstance(request, DatasetRequest) else [])]
     unusual = [
-        f"{one.name}={_short(str(getattr(request, one.name)))}"
+        f"{one.name}={_short(shown(str(getattr(request, one.name))))}"
         for one in fields(request)
         if one.name != DATASET and getattr(request, one.name) != one.default
     ]
@@ -51,7 +52,7 @@ def _typed(request: Request[Any]) -> str:
 
 
 def _short(value: str) -> str:
-    """Another node may have said it: no call fills the journal."""
+    """Another node may have said it: no call fills the journal, or forges a line of it."""
     return value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
 
 

@@ -61,9 +61,9 @@ def test_every_operation_that_changes_something_is_told_once(operation: Operatio
 
 def test_an_argument_without_end_is_told_to_its_bound() -> None:
     """Another node may have said it, again and again."""
-    event = typed_event(Caller(0), FenceRequest("web", reason="x" * 60_000))
+    event = typed_event(Caller(0), FenceRequest("web", reason="a\nb\x1b[2J" + "x" * 60_000))
     assert event is not None
-    assert f"root (uid 0) typed: fence web (reason={'x' * 200}…)" == event.message
+    assert f"root (uid 0) typed: fence web (reason=a\\nb\\x1b[2J{'x' * 189}…)" == event.message
 
 
 def test_what_is_unusual_is_told() -> None:
