@@ -22,6 +22,9 @@ need keepalived keepalived
 need curl curl
 need promtool prometheus
 need redis-server redis-server
+need sfdisk fdisk
+need sgdisk gdisk
+need psql postgresql
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then

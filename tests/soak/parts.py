@@ -29,6 +29,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "twelve operations raced by who owns the directory", ("tests/faults/apply/test_link_races.py",)
         ),
         "overflow": Part("an overflow of the kernel's queue loses nothing", ("tests/soak/test_overflow.py",)),
+        "device-postgres": Part(
+            "PostgreSQL on a replicated device killed under load 50 times: what was confirmed is on the promoted disk",
+            ("tests/soak/test_postgres_device.py",),
+            seeds=50,
+        ),
         "promote": Part(
             "the primary killed under load 20 times: what is lost, and how long it takes, was said before",
             ("tests/integration/test_promote_under_load.py",),
