@@ -14,6 +14,7 @@ need systemd-analyze systemd
 need mkfs.xfs xfsprogs
 need mkfs.btrfs btrfs-progs
 need stress-ng stress-ng
+need fio fio
 need tc iproute2
 need rsync rsync
 need fusermount3 fuse3

@@ -7,8 +7,10 @@ import mmap
 import os
 import random
 import struct
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 from agent.core.chunks import DEVICE_CHUNK
 from agent.watch.blocks.dirty_map import SECTOR
 from agent.watch.blocks.ports import DirtyExtent
+from fakes.eventually import eventually
 from fakes.loop_device import attached, sparse
 from fakes.loop_image import run
 
@@ -152,6 +155,10 @@ def memory_disk(mebibytes: int) -> Iterator[str]:
         device.unlink(missing_ok=True)
 
 
+def _removed(disk: str, number: int) -> bool:
+    return subprocess.run(("delpart", disk, str(number)), capture_output=True, check=False).returncode == 0
+
+
 @contextmanager
 def partitions_of(disk: str, *mebibytes: int) -> Iterator[list[str]]:
     """Partitions of a disk, one behind the other, that do not begin at whole chunks; no partition table is needed."""
@@ -169,5 +176,6 @@ def partitions_of(disk: str, *mebibytes: int) -> Iterator[list[str]]:
         yield made
     finally:
         for number, _ in enumerate(made, 1):
-            run("delpart", disk, str(number))
+            # Another test's mount namespace may hold a copy of a mount for a moment.
+            eventually(partial(_removed, disk, number))
             Path(f"/dev/{node}p{number}").unlink(missing_ok=True)

@@ -80,6 +80,11 @@ def is_counted(disk: str, sysfs: Path = SYSFS) -> bool:
     return _number(sysfs / "block" / disk / "queue/iostats", absent=1) != 0
 
 
+def is_dax(disk: str, sysfs: Path = SYSFS) -> bool:
+    """Whether a filesystem on the disk may give programs its memory itself (``mount -o dax``): no event tells of such stores."""
+    return _number(sysfs / "block" / disk / "queue/dax") != 0
+
+
 def _number(path: Path, absent: int = 0) -> int:
     try:
         return int(path.read_text())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.config.nesting import mounts
-from agent.watch.blocks.disk import SYSFS, disk_at, is_counted
+from agent.watch.blocks.disk import SYSFS, disk_at, is_counted, is_dax
 
 _FILE = "a file's times tell that it was written, not where: after a write all of it is read"
 _LOCKED = re.compile(r"\[confidentiality\]")
@@ -70,6 +70,8 @@ def _doubt(path: str, places: TracingPlaces) -> str:
         disk = disk_at(path, places.sysfs)
         if disk.stacked:
             return f"{disk.disk} is made of other disks: followed by rule, which was not tried on every such stack"
+        if is_dax(disk.disk, places.sysfs):
+            return f"{disk.disk} can be written as memory, which nothing tells: mount its filesystems without dax"
         if not is_counted(disk.disk, places.sysfs):
             return f"{disk.disk} counts nothing, so that what its events tell cannot be checked"
     except OSError as error:
