@@ -72,10 +72,10 @@ class DeviceStandby:
 
 
 @contextmanager
-def device_standby(base: Path) -> Iterator[DeviceStandby]:
-    """For as long as the block lasts."""
+def device_standby(base: Path, received: Path | None = None) -> Iterator[DeviceStandby]:
+    """For as long as the block lasts. ``received``: where catalog and vault are, if not beside the standby."""
     base.mkdir(parents=True, exist_ok=True)
-    with KeptDevice.make(base / "received") as kept:
+    with KeptDevice.make(received or base / "received") as kept:
         local = Local.open(str(base / "local.db"))
         made = DeviceStandby(base, base / "vm.img", kept, local)
         try:

@@ -89,3 +89,19 @@ def test_what_is_applied_meanwhile_is_no_difference(it: DeviceStandby, seed: int
     while report is None:
         report = verification.turn()
     assert (report.differences, report.number) == ((), applier.applied)
+
+
+def test_what_was_read_before_it_changed_is_read_again(it: DeviceStandby) -> None:
+    """A difference that an apply wrote over is none any more, and what a stranger wrote behind the verify is one."""
+    image = random.Random(4).randbytes(10 * DEVICE_CHUNK)
+    applier = it.applier(limits=SLICES)
+    applier.converge(it.put(image))
+    _write(it, DEVICE_CHUNK + 3, b"stranger")
+    verification = applier.verification(deep=False)
+    for _ in range(5):
+        assert verification.turn() is None
+    applier.converge(it.put(b"newer" + image[5:DEVICE_CHUNK] + b"newer" + image[DEVICE_CHUNK + 5 :]))
+    _write(it, 100, b"stranger")
+    while (report := verification.turn()) is None:
+        pass
+    assert [one.path for one in report.differences] == [b"bytes 0-65535"]
