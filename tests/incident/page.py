@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from incident.servers import Servers
 from incident.story import Outcome
 
 _HERE = Path(__file__).parent
+#: The run itself keeps a machine about so busy.
+_ALONE = 2.0
 
 
 def page(outcome: Outcome, made: Servers, rate: float) -> str:
     """The page."""
+    load = os.getloadavg()[0]
     times = "\n".join(f"| {what} | {seconds} |" for what, seconds in outcome.times)
     head = (
         (_HERE / "head.md")
@@ -26,6 +30,9 @@ def page(outcome: Outcome, made: Servers, rate: float) -> str:
             redis=(_HERE / "redis.conf").read_text(),
             hooks=(_HERE / "hooks.toml").read_text(),
             rate=rate,
+            cores=os.cpu_count(),
+            load=load,
+            alone="nothing else ran" if load < _ALONE else "others worked on it too, so the times say little",
         )
     )
     steps = (f"## {step.title}\n\n```\n{_lines(step.lines, made)}\n```\n" for step in outcome.steps)
