@@ -54,7 +54,9 @@ class AdminClient:
                 if line.strip():
                     yield json.loads(line)
         except TimeoutError as error:
-            raise self._unreachable(f"the agent has said nothing for {self._silence:.0f} s") from error
+            reason = f"the agent runs, and has said nothing for {self._silence:.0f} s: it hangs, or is overloaded"
+            remedy = "systemctl restart hikae (its watchdog does so by itself); hikae check says how it was before"
+            raise Unreachable("ask the agent", self._path, reason, remedy) from error
         except OSError as error:
             raise self._mapped(error) from error
         except (HTTPException, ValueError) as error:

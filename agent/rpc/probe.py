@@ -38,7 +38,7 @@ def _dialled(peer: str, address: str, go_on: Callable[[socket.socket], HikaeErro
     try:
         with socket.create_connection((host.strip("[]"), int(port)), _SECONDS) as plain:
             plain.settimeout(_SECONDS)
-            return go_on(plain)
+            return _answered(peer, address, plain, go_on)
     except ConnectionRefusedError:
         return _unreachable(
             peer, f"nothing listens at {address}", f"on {peer}: systemctl start hikae; or correct its address here"
@@ -51,6 +51,17 @@ def _dialled(peer: str, address: str, go_on: Callable[[socket.socket], HikaeErro
         )
     except (OSError, ValueError) as error:
         return _unreachable(peer, f"{address}: {error}", "look at the network between the nodes")
+
+
+def _answered(
+    peer: str, address: str, plain: socket.socket, go_on: Callable[[socket.socket], HikaeError | None]
+) -> HikaeError | None:
+    """The kernel there took the connection; whether a program does is seen by what it says."""
+    try:
+        return go_on(plain)
+    except TimeoutError:
+        reason = f"{address} takes the connection, and its agent says nothing: it hangs, or is overloaded"
+        return _unreachable(peer, reason, f"on {peer}: systemctl restart hikae (its watchdog does so by itself)")
 
 
 def _handshake(peer: str, address: str, files: TlsFiles, plain: socket.socket) -> HikaeError | None:

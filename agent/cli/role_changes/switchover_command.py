@@ -77,8 +77,9 @@ def _planned(request: SwitchoverRequest, planned: Json) -> str:
 def _say_plan(dataset: str, plan: Json) -> None:
     remark(f"{dataset}: {shown(plan['to'])} is to be the primary")
     for gate in plan["gates"]:
-        word = "ok" if gate["ok"] else "NOT MET"
-        remark(f"  {gate['name']}: {word}: {shown(gate['value'])}" + (f"; {gate['remedy']}" if not gate["ok"] else ""))
+        remark(f"  {'✓' if gate['ok'] else '✗'} {gate['name']:<18} {gate['value']}")
+        if not gate["ok"]:
+            remark(f"      {gate['remedy']}")
 
 
 def _say_done(done: Json) -> None:

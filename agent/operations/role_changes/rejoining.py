@@ -90,12 +90,22 @@ def _superseding(call: DatasetCall) -> Hello:
     """The word of the node that reigns after this one. Waits for its next call."""
     until = time.monotonic() + _HEARD
     while (hello := call.member.opened().superseded_by) is None:
-        if time.monotonic() >= until:
+        if time.monotonic() >= until or _nobody_else_reigns(call):
             raise _refused_unheard(call)
         call.progress({"phase": _OPERATION, "waits_for": "the new primary to call"})
         if call.agent.stopping.wait(_STEP):
             raise TryAgain(_OPERATION, call.dataset, "the agent is stopping", "type it again when it is back")
     return hello
+
+
+def _nobody_else_reigns(call: DatasetCall) -> bool:
+    """Whether each other node of the dataset is heard now, and follows, or is followed: then nobody is waited for."""
+    from agent.node.primary import Primary
+
+    side = call.member.opened()
+    if isinstance(side, Primary):
+        return side.reign.mark is None and all(link.is_connected for link in side.outgoing.links.values())
+    return side.connected and call.member.assigned.standbys == (call.member.node,)
 
 
 def _refused_unheard(call: DatasetCall) -> Refused:
@@ -105,6 +115,9 @@ def _refused_unheard(call: DatasetCall) -> Refused:
     mark = call.member.primary().reign.mark
     if mark is not None and mark.fenced and mark.highest <= call.member.primary().reign.epoch.number:
         return _both_promoted(call, mark.peer, mark.epoch)
+    if mark is None and _nobody_else_reigns(call):
+        reason = f"this node is the primary of {call.dataset}, and its standbys follow it"
+        return Refused(_OPERATION, call.dataset, reason, f"to turn the roles: hikae switchover {call.dataset}")
     reason = f"no node has called within {_HEARD:.0f} s that reigns in a later epoch"
     remedy = "look at the new primary: its agent must run and reach this node; hikae status there says why it does not"
     return Refused(_OPERATION, call.dataset, reason, remedy)

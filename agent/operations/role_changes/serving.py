@@ -97,7 +97,9 @@ def _primary(call: DatasetCall, operation: str) -> Primary:
     if member.role is Role.STANDBY:
         primary = member.assigned.primary
         reason = f"{call.dataset} is standby here, and a standby serves nothing"
-        raise Refused(operation, call.dataset, reason, f"the primary is {primary}; or make this node it: hikae promote")
+        there = f"on {primary}, its primary: hikae {operation} {call.dataset}"
+        here = f"to make this node the primary, where {primary} is dead: hikae promote {call.dataset}"
+        raise Refused(operation, call.dataset, reason, there if operation == "fence" else here)
     busy = member.stepped.running
     if busy is not None and not _waits_for_word(member.primary()):
         reason = f"{busy.kind} is under way, at the step {busy.doing}"

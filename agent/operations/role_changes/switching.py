@@ -148,6 +148,8 @@ def _handed_over_in_vain(
 
 def _node(call: DatasetCall, asked: str) -> str:
     standbys = call.member.assigned.standbys
+    if asked == call.member.assigned.primary:
+        raise Refused(_OPERATION, call.dataset, f"{asked} is its primary already", "there is nothing to do")
     if asked and asked not in standbys:
         known = ", ".join(standbys) or "none"
         raise NotFound("find the node", shown(asked), f"these keep a standby of {call.dataset}: {known}")
