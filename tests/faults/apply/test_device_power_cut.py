@@ -21,7 +21,7 @@ def test_a_cut_at_any_step_leaves_what_is_made_equal_again(tmpfs_dir: Path, seed
     with disk(tmpfs_dir, 64) as machine, device_standby(machine.root / "it", tmpfs_dir / "received") as it:
         image = rng.randbytes(400_000)
         applier = it.applier()
-        applier.converge(it.put(image))
+        applier.converge(newest := it.put(image))
         applier.checkpoint()
         left = [rng.randrange(1, 20)]
 
