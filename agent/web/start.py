@@ -56,7 +56,7 @@ def start_web(settings: WebSettings, beside: int | None = None) -> None:
     the end too. Raises ``ConfigError``, ``Refused``, ``NotPermitted``."""
     within = 0.0
     if beside is not None:
-        _end_the_one_before(settings.directory)
+        end_the_one_before(settings.directory)
         within = _TAKE_OVER
     published = Published(StatePlace(settings.directory))
     with suppress(OSError):
@@ -152,7 +152,7 @@ def _let_go_of_output() -> None:
     os.close(nowhere)
 
 
-def _end_the_one_before(directory: str) -> None:
+def end_the_one_before(directory: str) -> None:
     """What an earlier agent started serves still, so that no backend dropped; now it gives its addresses up."""
     path = Path(directory, BESIDE)
     try:
@@ -162,6 +162,12 @@ def _end_the_one_before(directory: str) -> None:
     except (OSError, ValueError):
         pass
     try:
-        path.write_text(f"{os.getpid()}\n")
+        # Privileges are here still, and the directory may be one that others write into: nobody's link is followed.
+        with open(path, "w", opener=_no_link) as file:
+            file.write(f"{os.getpid()}\n")
     except OSError as error:
         _log.warning("the next agent cannot take over from this process", path=str(path), reason=str(error))
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)

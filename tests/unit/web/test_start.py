@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from functools import partial
 from operator import sub
@@ -14,7 +15,7 @@ from agent.core.errors import ConfigError, Refused
 from agent.web.access import Gatekeeper
 from agent.web.listening import listen_at
 from agent.web.looking import StateFile, StatePlace
-from agent.web.start import WebSettings, start_web, token_of
+from agent.web.start import BESIDE, WebSettings, end_the_one_before, start_web, token_of
 from fakes.api_fakes import a_dataset, a_node
 from fakes.web_fakes import publish
 
@@ -121,3 +122,13 @@ def test_the_console_never_holds_the_nodes_key(tmp_path: Path, own: str | None) 
     )
     with pytest.raises(ConfigError, match="a key of its own"):
         start_web(settings)
+
+
+def test_who_serves_is_written_through_nobodys_link(tmp_path: Path) -> None:
+    """It is written while privileges are there still."""
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / BESIDE).symlink_to("precious")
+    end_the_one_before(str(tmp_path))
+    (tmp_path / BESIDE).unlink()
+    end_the_one_before(str(tmp_path))
+    assert ("kept", f"{os.getpid()}\n") == ((tmp_path / "precious").read_text(), (tmp_path / BESIDE).read_text())
