@@ -284,6 +284,13 @@ DEVICE_BUSY = _code(
     "A device is written faster than it can be read within its freeze: it is committed less often, or stands still for longer.",
     "allow more in `[dataset.device]` (`rpo`, `freeze`), or write less",
 )
+STANDS_BACK = _code(
+    "stands-back",
+    Where.PRIMARY,
+    _INFO,
+    "The first copy of a device works for a part of each second only, since other programs need this host.",
+    "none needed; it goes on at full speed once they do not",
+)
 CAPTURE_FAILED = _code(
     "capture-failed",
     Where.PRIMARY,

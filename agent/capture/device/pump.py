@@ -20,6 +20,7 @@ from agent.capture.access.standstill import Standstill, StandstillLimits
 from agent.capture.committer import CaptureStopped, Committer
 from agent.capture.device.batch import DeviceBatch
 from agent.capture.device.committing import Committing, MadeCommit
+from agent.capture.device.first_copy import FirstCopyPace
 from agent.capture.device.looking import ChunkLooker
 from agent.capture.device.opened import ReadsDevice
 from agent.capture.device.opening import DeviceOpening
@@ -79,7 +80,7 @@ class DevicePump:
         self._commit: Generator[None, None, MadeCommit] | None = None
         self._due = 0.0
         self._bulk_since = self._look_began = 0.0
-        self._yielding = opening.yielding()
+        self._pace = FirstCopyPace(opening.yielding(), context.board, context.clock)
         self._by_event = self._by_reconcile = 0
         self._last_reconcile: int | None = None
         #: Why changes are not followed, as the last audit found.
@@ -289,6 +290,7 @@ class DevicePump:
             if saves:
                 self._session.tracker.restore(self._committing.left(self._session))
             self._session.close(self._opening.saved if saves else None)
+        self._pace.end()
         self._commit = self._look = None
         self._session = None
 
@@ -323,7 +325,7 @@ class DevicePump:
         self._committing.flush(session)
         self._look = session.pass_over_all(self._outlet)
         if self._first_sync:
-            self._yielding.begin(self._look_began)
+            self._pace.begin()
             self._phase = CapturePhase.FIRST_SYNC
         else:
             self._phase = CapturePhase.RECONCILE
@@ -331,7 +333,7 @@ class DevicePump:
     def _step_look(self, session: DeviceSession) -> None:
         """Some of the look."""
         assert self._look is not None
-        if self._first_sync and (pause := self._yielding.pause(self._clock.monotonic())):
+        if self._first_sync and (pause := self._pace.pause()):
             self._stopping.wait(min(pause, _TURN))
             return
         before, until = session.looker.differed, self._clock.monotonic() + _TURN
@@ -357,6 +359,7 @@ class DevicePump:
 
     def _look_ended(self, session: DeviceSession) -> None:
         session.give_rest()
+        self._pace.end()
         self._look, self._doubt = None, False
         self._last_reconcile = self._clock.now_ns()
         self._committing.looked(self._lookers, self._clock.monotonic() - self._look_began)

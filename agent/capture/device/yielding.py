@@ -82,6 +82,8 @@ class Yielding:
     def __init__(self, look: Callable[[], HostLoad | None], limits: YieldLimits = YieldLimits()) -> None:
         #: The part of its time in which the copy works.
         self.share = 1.0
+        #: Since when it has not worked all the time, monotonic seconds; None while it does.
+        self.since: float | None = None
         self._look = look
         self._limits = limits
         self._phase = _Phase.WORK
@@ -92,7 +94,7 @@ class Yielding:
 
     def begin(self, now: float) -> None:
         """A copy begins: at full speed."""
-        self.share, self._sure = 1.0, False
+        self.share, self.since, self._sure = 1.0, None, False
         self._enter(_Phase.WORK, now + self._limits.begins, self._look())
 
     def pause(self, now: float) -> float:
@@ -132,6 +134,7 @@ class Yielding:
             return limits.sure
         self._sure = False
         self.share = next_share(self.share, self._at_work, use, limits)
+        self.since = None if self.share == 1.0 else now if self.since is None else self.since
         works_for = limits.every if self.share == 1.0 else limits.cycle * self.share
         self._enter(_Phase.WORK, now + works_for, found)
         return 0.0
