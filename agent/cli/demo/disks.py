@@ -6,7 +6,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,8 @@ _TOOLS = {"mkfs.ext4": "apt-get install e2fsprogs", "mount": "apt-get install mo
 _PIECE = 1 << 20
 #: So many ranges that differ are told.
 _TOLD = 20
+#: How often a filesystem that is busy is tried again, and seconds between.
+_TRIES, _PAUSE = 40, 0.25
 
 
 def require_disks(user: int) -> None:
@@ -59,7 +63,13 @@ class DemoDisk:
         _run("mount", "-t", "ext4", str(self.device), str(self.files))
 
     def unmount(self) -> None:
-        """All that was written is on the disk, and nobody writes any more."""
+        """All that was written is on the disk, and nobody writes any more. While its filesystem stands still for a commit it is
+        busy, for a moment."""
+        for _ in range(_TRIES):
+            with suppress(Refused):
+                _run("umount", str(self.files))
+                return
+            time.sleep(_PAUSE)
         _run("umount", str(self.files))
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from agent.cli.context import Context
 from agent.cli.history.restore_answer import answer_dry, answer_restored
 from agent.cli.output import progress_shown, remark
-from agent.core.errors import Exit, Refused, UsageError
+from agent.core.errors import Exit, NotFound, Refused, UsageError
 from agent.generations.devices.gates import refuse_full_place, refuse_image_place
 from agent.generations.devices.image import DeviceImage
 from agent.generations.devices.restoring import ImageRestoration, restore_image
@@ -50,6 +50,9 @@ def _refuse_parts(typed: Typed) -> None:
 
 def _restored(context: Context, typed: Typed, found: Sought) -> int:
     image = DeviceImage(found.reader.catalog, found.reader.chunk, found.moment.number)
+    if not image.size:
+        remedy = f"hikae generations list {typed.dataset} shows what there is"
+        raise NotFound("restore", typed.dataset, "nothing of the device was known at that moment", remedy)
     commit = found.reader.catalog.commit_at(found.moment.number)
     held = commit.bytes if commit is not None else image.size
     to = os.path.abspath(typed.to)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Callable
 
 from agent.core.chunks import DEVICE_CHUNK
@@ -24,7 +25,9 @@ class WrittenOver:
     @classmethod
     def open(cls, directory: str, size: int) -> WrittenOver:
         """Nothing is written yet; ``directory`` has the room for what will be. OSError."""
-        fd = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        # Some filesystems make no files without a name: there it loses one at once.
+        with tempfile.TemporaryFile(dir=directory) as made:
+            fd = os.dup(made.fileno())
         os.ftruncate(fd, size)
         return cls(fd, size)
 

@@ -199,3 +199,11 @@ def test_two_restores_do_not_write_one_file(node: KeptDeviceNode, tmpfs_dir: Pat
 def _rows(node: KeptDeviceNode, which: int) -> Iterator[Any]:
     with node.kept.image(list(node.kept.images)[which]) as shown:
         yield from shown.rows_within(0, shown.size)
+
+
+def test_a_moment_from_before_the_first_sync(node: KeptDeviceNode, tmpfs_dir: Path, capsys: Captured) -> None:
+    """There is nothing to bring back, and no empty file passes for it."""
+    node.generation("empty", b"")
+    assert 4 == run(node, "--generation", "empty", "--to", str(tmpfs_dir / "vm.img"))
+    assert "nothing of the device was known" in capsys.readouterr().err
+    assert not (tmpfs_dir / "vm.img").exists()
