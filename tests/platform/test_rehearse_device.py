@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,18 @@ def test_a_block_device_is_shown_too(standby: Path, tmpfs_dir: Path) -> None:
         assert (0, "as it was") == tried(tmpfs_dir, probe(Path(device), 'cat "$HIKAE_MOUNT/file"'))
 
 
+@pytest.mark.skipif(shutil.which("sfdisk") is None, reason="takes sfdisk (fdisk)")
+def test_the_files_of_partitions(standby: Path, tmpfs_dir: Path) -> None:
+    """Each below its number, whether the kernel looks for partitions or not."""
+    disk = sparse(tmpfs_dir / "disk.img", 40 << 20)
+    table = "label: dos\nstart=2048, size=2048\nstart=4096, size=65536\n"
+    subprocess.run(["sfdisk", "--quiet", str(disk)], input=table, text=True, check=True)
+    with disk.open("r+b") as file:
+        file.seek(4096 * 512)
+        file.write(standby.read_bytes())
+    assert (0, "as it was") == tried(tmpfs_dir, probe(disk, 'cat "$HIKAE_MOUNT/2/file" && test -b "$HIKAE_PATH"'))
+
+
 def test_a_probe_that_is_killed_leaves_nothing(standby: Path, tmpfs_dir: Path) -> None:
     """At its deadline, with files open on the view."""
     script = 'exec 3> "$HIKAE_MOUNT/open"; while :; do echo x >&3; sleep 0.1; done'
@@ -114,7 +127,7 @@ from agent.node.rehearsing.device_view import shown_device
 place = Path({str(tmpfs_dir / "state" / PLACE)!r})
 place.mkdir()
 with shown_device({str(standby)!r}, place, lambda: False) as node:
-    print(node, flush=True)
+    print(node.node, flush=True)
     time.sleep(600)
 """
     with subprocess.Popen([sys.executable, "-c", words], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as agent:

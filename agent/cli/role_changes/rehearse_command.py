@@ -27,7 +27,7 @@ def rehearse(context: Context, which: Chosen, dry_run: bool, as_json: bool) -> i
     network, no socket, no service of this machine. What it wrote is thrown away. Exit code 1 where it is not content.
 
     Of a device it sees a block device there (HIKAE_PATH), and where a filesystem is on it, as a promotion would find it, its
-    files (HIKAE_MOUNT); both take writes, which are gone with the view."""
+    files (HIKAE_MOUNT, those of a partition in HIKAE_MOUNT/NUMBER); both take writes, which are gone with the view."""
     failed = Exit.DONE
 
     def one(name: str) -> Json:

@@ -9,22 +9,34 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from agent.core.errors import CalledOff, Refused
-from agent.fs.attaching.loop_device import attach_loop
+from agent.fs.attaching.loop_device import WHOLE, attach_loop
 from agent.fs.attaching.mounting import unmount_at_once
+from agent.fs.attaching.partitions import partitions_of
+from agent.fs.content import read_exact
 from agent.generations.mounting.copy_on_write import IMAGE
 from agent.roles.rehearsal.steps import OPERATION
 
 #: In the place of a rehearsal: where the view is mounted.
 VIEW = "view"
+#: Partitions that are shown.
+_PARTS = 16
 #: Seconds for the view to stand, and for who shows it to end.
 _STANDS, _ENDS, _LOOK = 30.0, 10.0, 0.05
 
 
+class ShownDevice(NamedTuple):
+    """``node``: of all of it; ``parts``: of its partitions, by number."""
+
+    node: str
+    parts: tuple[tuple[int, str], ...]
+
+
 @contextmanager
-def shown_device(standby: str, place: Path, is_ending: Callable[[], bool]) -> Iterator[str]:
-    """The node of a loop device that shows the standby at ``standby``; what is written to it stands in ``place``.
+def shown_device(standby: str, place: Path, is_ending: Callable[[], bool]) -> Iterator[ShownDevice]:
+    """Loop devices that show the standby at ``standby``; what is written to them stands in ``place``.
 
     Raises ``Refused`` where there can be none, ``CalledOff``."""
     view = place / VIEW
@@ -33,9 +45,19 @@ def shown_device(standby: str, place: Path, is_ending: Callable[[], bool]) -> It
         stack.enter_context(_served(standby, place, view, is_ending))
         file = os.open(view / IMAGE, os.O_RDWR | os.O_CLOEXEC)
         stack.callback(os.close, file)
-        held, node = attach_loop(file, str(place), OPERATION)
-        stack.callback(os.close, held)
-        yield node
+        yield ShownDevice(_attached(file, place, WHOLE, stack), _parts(file, place, stack))
+
+
+def _parts(file: int, place: Path, stack: ExitStack) -> tuple[tuple[int, str], ...]:
+    """A loop device on each partition: the kernel need not have looked for any."""
+    found = partitions_of(lambda offset, length: read_exact(file, offset, length), os.fstat(file).st_size)
+    return tuple((one.number, _attached(file, place, (one.start, one.length), stack)) for one in found[:_PARTS])
+
+
+def _attached(file: int, place: Path, part: tuple[int, int], stack: ExitStack) -> str:
+    held, node = attach_loop(file, str(place), OPERATION, part)
+    stack.callback(os.close, held)
+    return node
 
 
 def clear_view(place: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from agent.config.values import Settings
 from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
 from agent.fs.reserve import room_at
-from agent.node.rehearsing.device_view import clear_view, shown_device
+from agent.node.rehearsing.device_view import ShownDevice, clear_view, shown_device
 from agent.roles.rehearsal import stage
 from agent.roles.rehearsal.clearing import remove_tree
 from agent.roles.rehearsal.stage import EXIT_FAILED, FAILED, ROOT, UPPER, WORK, StageRequest
@@ -76,11 +76,11 @@ class Stage:
             (self._place / name).mkdir()
         if not probe.is_device:
             _as_the_root(probe.path, self._place / UPPER)
-            return self._run(probe, "", is_ending)
+            return self._run(probe, None, is_ending)
         with shown_device(probe.path, self._place, is_ending) as device:
             return self._run(probe, device, is_ending)
 
-    def _run(self, probe: Probe, device: str, is_ending: Callable[[], bool]) -> ProbeEnd:
+    def _run(self, probe: Probe, device: ShownDevice | None, is_ending: Callable[[], bool]) -> ProbeEnd:
         request = self._place / _REQUEST
         request.write_text(json.dumps(self._request(probe, device)))
         manager = tuple(self._manager())
@@ -105,11 +105,12 @@ class Stage:
                     raise TryAgain("clear a rehearsal away", "", reason, "it is tried again by itself") from error
             time.sleep(0.1)
 
-    def _request(self, probe: Probe, device: str) -> StageRequest:
+    def _request(self, probe: Probe, device: ShownDevice | None) -> StageRequest:
         own = os.path.realpath(probe.path)
         return {
             "path": own,
-            "device": device,
+            "device": device.node if device is not None else "",
+            "parts": list(device.parts) if device is not None else [],
             "place": str(self._place),
             "hidden": [one for one in self._hidden if os.path.commonpath((one, own)) != one],
             "words": list(probe.words),

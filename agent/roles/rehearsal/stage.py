@@ -7,7 +7,7 @@ that a view needs, in a transient unit or as a child. In namespaces of its own (
   it is another one than the machine's;
 - the standby at its own path through an overlay whose upper side goes with the rehearsal;
 - a standby that is a device as a block device at its own path, over a view of it that takes writes, and its filesystem, where it
-  has one that this kernel knows, mounted at :data:`MOUNTED`;
+  has one that this kernel knows, mounted at :data:`MOUNTED`, those of its partitions below that by number;
 - ``/run``, ``/tmp``, ``/var/tmp``, ``/dev`` and ``/proc`` of its own; the agent's state and keys are empty directories.
 
 All of it is gone with its last process, which ends with the stage, which ends with who asked. The probe's exit code is ours; what
@@ -92,12 +92,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class StageRequest(TypedDict):
-    """``path``: the standby's; ``device``: the node of the block device that shows it, "" for a tree; ``place``: a directory of
+    """``path``: the standby's; ``device``: the node of the block device that shows it, "" for a tree; ``parts``: of each of its
+    partitions, with its number; ``place``: a directory of
     our own, which goes afterwards; ``hidden``: what a probe must not read; ``reserve``: bytes that stay free where ``place``
     lies."""
 
     path: str
     device: str
+    parts: list[tuple[int, str]]
     place: str
     hidden: list[str]
     words: list[str]
@@ -206,19 +208,27 @@ def _build(request: StageRequest) -> None:
 
 
 def _show_device(request: StageRequest, node: int, root: str) -> None:
-    """The device at its own path, and its filesystem. What is no filesystem, or a disk with partitions, is the probe's to
-    read."""
+    """The device at its own path, and its filesystem, or those of its partitions. What is none is the probe's to read."""
     target = root + request["path"]
     with suppress(OSError):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
     _mount(f"/proc/self/fd/{node}", target, None, _MS_BIND)
     os.mkdir(root + MOUNTED, 0o755)
+    parts = [(f"{MOUNTED}/{number}", part) for number, part in request["parts"]] or [(MOUNTED, request["device"])]
+    shown = [_show_filesystem(part, root + where) for where, part in parts]
+    if any(shown):
+        request["environment"]["HIKAE_MOUNT"] = MOUNTED
+
+
+def _show_filesystem(node: str, where: str) -> bool:
+    """Whether a device has a filesystem that this kernel knows; it is mounted then."""
+    os.makedirs(where, 0o755, exist_ok=True)
     for kind, options in _ON_DEVICES.items():
         with suppress(StageError):
-            _mount(f"/proc/self/fd/{node}", root + MOUNTED, kind, _MS_NOSUID | _MS_NODEV, options)
-            request["environment"]["HIKAE_MOUNT"] = MOUNTED
-            return
+            _mount(node, where, kind, _MS_NOSUID | _MS_NODEV, options)
+            return True
+    return False
 
 
 def _scaffold(place: str) -> tuple[str, int]:
