@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
+import subprocess
+import threading
 
 from agent.core.errors import Exit
-from fakes.agents import pair
+from fakes.agents import REPOSITORY, Pair, pair
+from fakes.eventually import eventually
+from fakes.trees import differences
+
+KILLS = int(os.environ.get("HIKAE_SOAK_SEEDS", "2"))
 
 
 def test_a_vault_that_lost_its_packs() -> None:
@@ -36,3 +44,44 @@ def test_a_vault_that_lost_its_packs() -> None:
         )
         listed = both.beta.json("generations", "list", "web")
         assert [(first, 1), (second, 0)] == [(one["generation"], one["incomplete"]) for one in listed]
+
+
+def test_killed_again_and_again(seed: int) -> None:
+    """At any moment of it: nothing that is kept is damaged, and in the end all that stands can be brought back."""
+    rng = random.Random(seed)
+    with pair() as both:
+        for number in range(300):
+            (both.source / f"f{number}").write_bytes(rng.randbytes(20_000))
+        both.begin()
+        kept = both.beta.json("generations", "take", "web", "--label", "kept")["generation"]
+        for _ in range(KILLS):
+            both.beta.kill()
+            shutil.rmtree(both.home(both.beta) / "vault")
+            both.beta.start()
+            both.beta.up()
+            _killed_in_it(both, rng)
+        eventually(lambda: 0 == both.beta.run("resync", "web", "--vault", "--yes").returncode or _lacks_nothing(both))
+        assert [] == both.beta.json("generations", "verify", "web")["damaged"]
+        assert [(kept, 0)] == [
+            (one["generation"], one["incomplete"]) for one in both.beta.json("generations", "list", "web")
+        ]
+        assert 0 == both.beta.run("restore", "web", "--generation", kept, "--to", str(both.base / "back")).returncode
+        assert [] == differences(str(both.source), str(both.base / "back"))
+
+
+def _killed_in_it(both: Pair, rng: random.Random) -> None:
+    """The agent is killed within the first moments of a resync, which begins when the answer is asked for."""
+    command = [*both.beta.program, "--config", str(both.beta.config), "resync", "web", "--vault", "--yes"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=REPOSITORY) as resync:
+        eventually(
+            lambda: "resync" in both.beta.log.read_text().rpartition("the agent runs")[2] or resync.poll() is not None
+        )
+        threading.Event().wait(rng.uniform(0, 0.5))
+        both.beta.kill()
+        resync.wait(60)
+    both.beta.start()
+    both.beta.up()
+
+
+def _lacks_nothing(both: Pair) -> bool:
+    return "lacks nothing" in both.beta.run("resync", "web", "--vault", "--yes").stderr

@@ -22,7 +22,8 @@ pytestmark = [
 ]
 
 
-def test_no_write_that_a_wait_covered_is_missing() -> None:
+@pytest.mark.parametrize("turn", range(int(os.environ.get("HIKAE_SOAK_SEEDS", "1"))))
+def test_no_write_that_a_wait_covered_is_missing(turn: int) -> None:
     """Nor any that was confirmed before a switchover; and the page has each step with what it took."""
     with servers("/dev/shm") as made:
         outcome = Story(made, _SMALL, print).tell()

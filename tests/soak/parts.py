@@ -24,7 +24,19 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "storms-of-three": Part(
             "the same over two standbys with cuts and throttles", ("tests/soak/test_storm_of_three.py",)
         ),
-        "power-cuts": Part("power cuts of either side, 100 times", ("tests/soak/test_power_cut.py",)),
+        "power-cuts": Part("power cuts of the secondary, 100 times", ("tests/soak/test_power_cut.py",)),
+        "power-cuts-of-the-primary": Part(
+            "100 power cuts of source and state of a primary: what is left is what the standby has",
+            ("tests/soak/test_power_cut_of_the_primary.py",),
+        ),
+        "late-looks": Part(
+            "1,000 short storms with directories exchanged between a look and a read: each catchup ends",
+            ("tests/soak/test_delays_between_look_and_read.py",),
+        ),
+        "incident": Part(
+            "Redis behind HAProxy, the primary killed under load 20 times: no write that a wait covered is missing",
+            ("tests/platform/test_incident.py",),
+        ),
         "link-races": Part(
             "twelve operations raced by who owns the directory", ("tests/faults/apply/test_link_races.py",)
         ),
@@ -155,6 +167,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
                 "-k",
                 "again_and_again or in_the_middle",
             ),
+            seeds=100,
+        ),
+        "resync-kills": Part(
+            "100 kills while a lost vault is filled from the standby: nothing kept is damaged, all is there in the end",
+            ("tests/integration/test_resync_vault.py", "-k", "killed"),
             seeds=100,
         ),
         "compaction-kills": Part(
