@@ -41,7 +41,7 @@ def why_not_resync(dataset: Json, here: str) -> tuple[str, str] | None:
     held = dataset["hold"]
     if held and held["node"] == here and held["code"] in REPLACED:
         return None
-    reason = "its standby is the directory that it was; nothing is to be taken over"
+    reason = "its standby is the one that it was; nothing is to be taken over"
     return reason, f"hikae verify {dataset['name']} --repair makes it equal"
 
 

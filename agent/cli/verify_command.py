@@ -70,9 +70,12 @@ def _say_rest(result: Json) -> None:
 
 
 def _looked_at(result: Json) -> str:
+    read = result["checked_bytes"]
+    if not result.get("deep") and read:
+        return f"{size_text(read)} read; --deep reads from the disk, past what is in memory"  # a device has nothing but content
     if not result.get("deep"):
         return "names and metadata only; --deep compares the content too"
-    return f"{size_text(result['checked_bytes'])} read"
+    return f"{size_text(read)} read"
 
 
 def _difference(value: object) -> str:

@@ -190,7 +190,7 @@ class Standby:
         """Take whatever stands at the standby's path for the standby, in place of the directory that is gone. Returns when what
         was known is given up; the dataset is opened anew then. Raises ``Refused`` when no other directory stands there."""
         if not any(self._context.board.has(code) for code in REPLACED):
-            reason = "its standby is the directory that it was; nothing is to be taken over"
+            reason = "its standby is the one that it was; nothing is to be taken over"
             raise Refused(
                 "resync", self.dataset.name, reason, f"hikae verify {self.dataset.name} --repair makes it equal"
             )

@@ -142,7 +142,7 @@ class FakeControls(GenerationAnswers):
             "commit": {"epoch": 3, "seq": 1841},
             "newest": {"epoch": 3, "seq": 1841 + self.behind},
             "checked_entries": 12,
-            "checked_bytes": 3456,
+            "checked_bytes": 3456 if request.deep else 0,
             "differences": differences,
             "repaired": 2 if request.repair else 0,
         }

@@ -64,7 +64,7 @@ class DeviceApplier:
         self._clock = clock
         self._limits = limits
         self._view: DeviceView | None = None
-        self._standby = StandbyDevice(place, local, self.ending.before(place.step))
+        self._standby = StandbyDevice(place, local, self.ending.before(place.step), clock.monotonic)
         self._reached = Checkpoint(local, LateFiles(USUAL))
         self._prepared = False
         read = told_lost(supply.read, self.ending.look)

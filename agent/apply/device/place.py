@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from agent.apply.device.claimed import claim, create_image, is_missing
+from agent.apply.device.claimed import claim, create_image, in_use, is_missing
 from agent.apply.device.identity import device_identity
 from agent.apply.device.opened import OpenDevice, device_errors
 from agent.apply.output.directory import MARK, Step
@@ -15,6 +17,7 @@ from agent.apply.ports import LocalFacts
 from agent.apply.results import Held
 from agent.apply.standby.standby_root import ADOPTING, FOUND_AGAIN, RESYNC, ROOT_KNOWN
 from agent.core.problem_codes import STANDBY_FOREIGN, STANDBY_GONE, STANDBY_REPLACED, STANDBY_UNSAFE
+from agent.fs.block_device import BlockPlaces, standing_on
 from agent.fs.content import read_exact
 
 #: What our directory beside an image is called: the image's name with this.
@@ -23,6 +26,8 @@ _MARK_LIMIT = 4096
 #: So many bytes at either end of a block device are zeros where it is taken for empty: what says what a device holds (a
 #: partition table, a filesystem, a part of a stack) stands there.
 _ENDS = 4 << 20
+#: So often it is looked whether an image is used, in seconds.
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,13 @@ class StandbyDevice:
     in this process; ``opened``: it was opened, and nobody has looked yet of what time it is; ``doubtful``: it was taken for empty
     by its ends."""
 
-    def __init__(self, place: DevicePlace, local: LocalFacts, step: Step) -> None:
+    def __init__(
+        self, place: DevicePlace, local: LocalFacts, step: Step, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self.path = place.path
+        self._monotonic = monotonic
+        self._look_at = 0.0
+        self._was_used = False
         self.found_again = self.fresh = self.opened = self.doubtful = False
         self._place = place
         self._local = local
@@ -64,6 +74,7 @@ class StandbyDevice:
         with device_errors(self.path):
             device = self._device
             if device is not None and self._stands(device):
+                self._require_unused(device)
                 return device
             self.close()
             device = self._device = self._opened()
@@ -90,6 +101,18 @@ class StandbyDevice:
         if self._device is not None:
             self._device.close()
             self._device = None
+
+    def _require_unused(self, device: OpenDevice) -> None:
+        """Nothing keeps a loop device from standing on an image, and what is mounted by it from being written: looked at once a
+        second. Raises ``Held``."""
+        now = self._monotonic()
+        if device.is_block or now < self._look_at:
+            return
+        self._look_at = now + _LOOK_SECONDS
+        if use := standing_on(self.path, BlockPlaces()):
+            self.close()
+            self._was_used = True
+            raise in_use(self.path, use, "end that use")
 
     def _stands(self, device: OpenDevice) -> bool:
         """Whether the path still leads to what is open."""
@@ -118,6 +141,7 @@ class StandbyDevice:
         try:
             if taken:
                 self.found_again = self._local.value(FOUND_AGAIN) == b"yes"
+                self.doubtful, self._was_used = self._was_used, False
             else:
                 self._take(device, identity)
         except BaseException:

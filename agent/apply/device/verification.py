@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from agent.apply.commit_numbers import counts_at
 from agent.apply.device.opened import OpenDevice, device_errors
 from agent.apply.device.ports import DeviceLimits, DeviceView
 from agent.apply.device.run import end_of
@@ -180,7 +181,7 @@ class DeviceVerification:
         owed = tuple(f"bytes {start}-{min(end, size) - 1}".encode() for start, end in extents(self._owed))
         return VerifyReport(
             not found,
-            self._entries,
+            counts_at(now.view, now.number).entries,
             self._bytes,
             tuple(found[:most]),
             max(0, len(found) - most),

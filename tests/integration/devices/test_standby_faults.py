@@ -129,5 +129,7 @@ def test_a_foreign_write_is_found_by_verify_and_mended(block: bool) -> None:
             file.write(b"stranger")
         found = both.beta.run("verify", "disk", "--json")
         assert (found.returncode, "bytes 3145728-3211263" in found.stdout) == (1, True)
+        said = both.beta.run("verify", "disk").stdout
+        assert ("read; --deep" in said, "names and metadata" in said) == (True, False)
         assert both.beta.json("verify", "disk", "--repair")["repaired"] == 1
         assert both.is_equal()

@@ -140,3 +140,21 @@ def test_a_device_that_is_gone_is_told(it: DeviceStandby) -> None:
     it.dies()
     it.path = Path(f"{it.path}-unplugged")
     assert (_held(it)[0], it.path.exists()) == ("standby-gone", False)
+
+
+def test_an_image_that_a_loop_device_stands_on_waits_and_is_compared_whole(it: DeviceStandby) -> None:
+    """Somebody attaches the image while it is kept: nothing is written until that ends, and nothing is believed then."""
+    it.path = it.base / "vm.img"
+    image = random.Random(3).randbytes(200 * DEVICE_CHUNK)
+    applier = it.applier()
+    applier.converge(newest := it.put(image))
+    with attached(it.path) as device:
+        with Path(device).open("r+b", buffering=0) as file:
+            file.seek(99 * DEVICE_CHUNK)
+            file.write(b"stranger")
+        it.clock.advance(2)
+        with pytest.raises(Held) as raised:
+            applier.converge(newest)
+        assert (str(raised.value.code), device in raised.value.reason) == ("standby-in-use", True)
+    applier.converge(newest)
+    assert it.path.read_bytes() == image
