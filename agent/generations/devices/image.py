@@ -33,9 +33,10 @@ class DeviceImage:
         """The chunks that lie in a range, wholly or in part, by number; what is between them is zeros."""
         end = min(offset + length, self.size)
         first, last = offset // DEVICE_CHUNK + 1, -(-end // DEVICE_CHUNK)
-        while first <= last:
-            upto = min(last, first + _PAGE - 1)
-            for raw in self.catalog.chunks_within(ChunkNumber(first), ChunkNumber(upto), self.number):
+        # What was never written is passed over at once, however much that is.
+        while (found := self.catalog.next_chunk(ChunkNumber(first))) is not None and found <= last:
+            upto = min(last, found + _PAGE - 1)
+            for raw in self.catalog.chunks_within(found, ChunkNumber(upto), self.number):
                 yield decode_chunk(raw)
             first = upto + 1
 

@@ -66,8 +66,7 @@ class _Run:
     def make(self) -> list[int]:
         """Make every stretch; where those begin that are to be read back."""
         changed: list[int] = []
-        passed = 0
-        for work in self._in_turn(range(0, self._image.size, STRETCH), self._maker.make):
+        for work in self._in_turn(self._starts(), self._maker.make):
             done = self.done
             done.entries += len(work.stretch.rows) - len(work.lost)
             done.size += work.written + work.same
@@ -79,9 +78,19 @@ class _Run:
                 changed.append(work.stretch.start)
             else:
                 done.verified += work.same
-            passed += work.stretch.end - work.stretch.start
-            self._look("restore", passed)
+            self._look("restore", work.stretch.end)
         return changed
+
+    def _starts(self) -> Iterator[int]:
+        """Where stretches begin: in a target that holds zeros alone, of those that hold anything."""
+        if not self._maker.target.fresh:
+            yield from range(0, self._image.size, STRETCH)
+            return
+        last = -1
+        for row in self._image.rows_within(0, self._image.size):
+            if (start := row.offset - row.offset % STRETCH) != last:
+                last = start
+                yield start
 
     def read_back(self, changed: list[int]) -> None:
         """Read what was changed, and count what is as it should be."""

@@ -13,14 +13,18 @@ from collections.abc import Callable
 from agent.core.chunks import DEVICE_CHUNK
 from agent.fs.content import pwrite_all, read_exact
 
+_RUN = 4096
+
 
 class WrittenOver:
-    """Of an image of ``size`` bytes; for one thread. A bit a chunk is in memory. ``close`` throws it away."""
+    """Of an image of ``size`` bytes; for one thread. A bit a chunk is in memory, where any was written. ``close`` throws it
+    away."""
 
     def __init__(self, fd: int, size: int) -> None:
         self._fd = fd
         self._size = size
-        self._written = bytearray(-(-size // DEVICE_CHUNK) // 8 + 1)
+        #: By ``_RUN`` chunks, a bit for each: of those where anything was written.
+        self._written: dict[int, bytearray] = {}
 
     @classmethod
     def open(cls, directory: str, size: int) -> WrittenOver:
@@ -59,11 +63,14 @@ class WrittenOver:
                 pwrite_all(self._fd, below(start, upto - start), start)
         pwrite_all(self._fd, data, offset)
         for number in range(offset // DEVICE_CHUNK, (end - 1) // DEVICE_CHUNK + 1):
-            self._written[number >> 3] |= 1 << (number & 7)
+            run, bit = divmod(number, _RUN)
+            self._written.setdefault(run, bytearray(_RUN >> 3))[bit >> 3] |= 1 << (bit & 7)
         return len(data)
 
     def _is_written(self, number: int) -> bool:
-        return bool(self._written[number >> 3] & 1 << (number & 7))
+        run, bit = divmod(number, _RUN)
+        bits = self._written.get(run)
+        return bits is not None and bool(bits[bit >> 3] & 1 << (bit & 7))
 
     def _run(self, at: int, end: int) -> tuple[bool, int]:
         """Whether the byte there was written over, and up to where that holds."""

@@ -97,6 +97,11 @@ class Reading(owed.Owed, commits.Commits, kept.Kept, generation.GenerationRows):
         """The row bytes of a device's chunks from ``first`` to ``last``, by number. Costs what stands there, not what stood."""
         return [row for (row,) in self._all(_CHUNKS_WITHIN, (first, last, at))]
 
+    def next_chunk(self, first: ChunkNumber) -> ChunkNumber | None:
+        """The least number from ``first`` on that any chunk has, had or is about to have."""
+        found: int | None = self._all("select min(number) from chunk where number >= ?", (first,))[0][0]
+        return None if found is None else ChunkNumber(found)
+
     def row(self, key: bytes, at: CommitNumber | None = None) -> bytes | None:
         """The row bytes of a key of any kind."""
         tag = tag_of_key(key)

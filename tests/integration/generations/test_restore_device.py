@@ -10,14 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from agent.cli.context import Context
 from agent.cli.main import main
-from agent.core.chunks import DEVICE_CHUNK
+from agent.core.chunks import DATA, DEVICE_CHUNK, name_of
+from agent.core.commit import Changes
+from agent.core.rows import encode_chunk
+from agent.generations.devices.image import DeviceImage
+from agent.generations.devices.restoring import ImageRestoration, restore_image
 from agent.generations.devices.stretch import STRETCH
+from agent.generations.devices.target import open_image_target
+from agent.store.vault.codec import pack_chunk
 from fakes.kept_device import KeptDeviceNode, some_image
 from fakes.loop_device import attached, needs_loops, sparse
+from fakes.store_fakes import header, number
 
 _SIZE = 3 * STRETCH + 5 * DEVICE_CHUNK + 512
 Captured = pytest.CaptureFixture[str]
@@ -184,6 +192,26 @@ def test_a_chunk_that_is_lost_is_named_and_the_rest_is_there(
     wanted = bytearray(image_of(node, 0))
     wanted[rows[1].offset : rows[1].end] = bytes(rows[1].length)
     assert bytes(wanted) == to.read_bytes()
+
+
+def test_a_device_of_holes_costs_what_it_holds(node: KeptDeviceNode, tmpfs_dir: Path, capsys: Captured) -> None:
+    """One of 512 GiB with a chunk at its end: nothing is done for what was never written."""
+    size = 512 << 30
+    last = size // DEVICE_CHUNK
+    data = bytes(DEVICE_CHUNK - 1) + b"x"
+    node.kept.vault.add([pack_chunk(name_of(data), DATA, data)], [data])
+    node.kept.vault.sync()
+    changes = Changes((encode_chunk(last, DEVICE_CHUNK, name_of(data)),))
+    node.kept.catalog.write(changes, header(3))
+    steps: list[int] = []
+    with node.kept.catalog.reader() as reader:
+        reader._connection.trace_v2(apsw.SQLITE_TRACE_STMT, lambda _: steps.append(1))
+        image = DeviceImage(reader, node.kept.vault.read, number(3))
+        target = open_image_target(str(tmpfs_dir / "large.img"), image.size)
+        done = restore_image(target, ImageRestoration(image, lambda _: {}, lambda *_: None))
+        target.close()
+    assert (size, True) == (os.stat(tmpfs_dir / "large.img").st_size, done.verified == done.size > 0)
+    assert 0 < len(steps) < 50
 
 
 def test_two_restores_do_not_write_one_file(node: KeptDeviceNode, tmpfs_dir: Path, capsys: Captured) -> None:
