@@ -56,7 +56,7 @@ def claim(path: str, places: BlockPlaces | None = None) -> tuple[int, bool]:
         what = "a directory" if stat.S_ISDIR(st.st_mode) else "neither a file nor a block device"
         raise _unsafe(path, what, "name an image file or a block device")
     if through := standing_on(path, places):
-        raise in_use(path, through, "end that use")
+        raise used_by_others(path, through, "end that use")
     fd = os.open(path, _OPENED)
     try:
         require_alone(fd, path)
@@ -97,7 +97,7 @@ def claim_beside_readers(path: str) -> tuple[int, bool]:
     looked, is_block, used = looked_at(path)
     os.close(looked)
     if used:
-        raise in_use(path, used, "end that use")
+        raise used_by_others(path, used, "end that use")
     real = os.path.realpath(path)
     return os.open(real, _OPENED | os.O_EXCL if is_block else _OPENED), is_block
 
@@ -114,18 +114,20 @@ def require_alone(fd: int, path: str) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise in_use(path, "another agent, or a restore, writes it now", "wait for its end, or stop it") from error
+        raise used_by_others(
+            path, "another agent, or a restore, writes it now", "wait for its end, or stop it"
+        ) from error
     try:
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
     except BlockingIOError as error:
-        raise in_use(path, "a program has it open", f"fuser -v {path} says which; end that use") from error
+        raise used_by_others(path, "a program has it open", f"fuser -v {path} says which; end that use") from error
     except OSError:
         return  # A filesystem without leases.
     with suppress(OSError):
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
 
-def in_use(path: str, by: str, remedy: str) -> Held:
+def used_by_others(path: str, by: str, remedy: str) -> Held:
     """Nothing is written into what somebody uses."""
     return Held(STANDBY_IN_USE, path, f"{path} is in use: {by}", f"{remedy}; it goes on by itself then")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from agent.apply.device.claimed import claim, create_image, in_use, is_missing
+from agent.apply.device.claimed import claim, create_image, is_missing, used_by_others
 from agent.apply.device.identity import device_identity
 from agent.apply.device.opened import OpenDevice, device_errors
 from agent.apply.output.directory import MARK, Step
@@ -112,7 +112,7 @@ class StandbyDevice:
         if use := standing_on(self.path, BlockPlaces()):
             self.close()
             self._was_used = True
-            raise in_use(self.path, use, "end that use")
+            raise used_by_others(self.path, use, "end that use")
 
     def _stands(self, device: OpenDevice) -> bool:
         """Whether the path still leads to what is open."""
