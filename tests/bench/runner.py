@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
-from bench import changes, delays, expiry, first_syncs, health, many, mounts, restores, role_changes, tracking
+from bench import balanced, changes, delays, expiry, first_syncs, health, many, mounts, restores, role_changes, tracking
 from bench.copies import sshd
 from bench.crew import Failed
 from bench.figures import Row, Spec, unmeasured
@@ -33,6 +33,7 @@ JOBS: Mapping[str, Job] = {
     "restore-large": restores.restore_large,
     "mount": mounts.mount,
     "role-changes": role_changes.role_changes,
+    "balanced": balanced.balanced,
     "health": health.health,
     "track": tracking.track,
 }

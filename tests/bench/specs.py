@@ -25,6 +25,7 @@ def jobs(sizes: Sizes) -> Jobs:
         "restore-large": _restore("restore-large", f"one {size_in_words(sizes.large_bytes)} incompressible file"),
         "mount": _mount(sizes),
         "role-changes": _role_changes(sizes),
+        "balanced": _balanced(),
         "health": _health(sizes),
         "track": _track(sizes),
     }
@@ -155,6 +156,14 @@ def _role_changes(sizes: Sizes) -> tuple[Spec, ...]:
         Spec("rejoin", f"{rejoin}: until both are equal again", "", limit=30.0, of="ours"),
         Spec("rejoin-wire", f"{rejoin}: wire, both ways", "", Unit.BYTES, limit=wire, of="ours"),
         Spec("switchover-pause", pause, "", limit=2.0, of="ours"),
+    )
+
+
+def _balanced() -> tuple[Spec, ...]:
+    work = "a client of Redis behind HAProxy is confirmed nothing"
+    return (
+        Spec("client-promote", f"{work}, from when promote is typed", "", limit=2.0, of="ours"),
+        Spec("client-switchover", f"{work} while the roles change by a switchover", "", limit=2.0, of="ours"),
     )
 
 
