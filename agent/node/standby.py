@@ -13,7 +13,7 @@ from agent.apply.resync import forget_standby
 from agent.apply.verifying.queue import VerifyOrder
 from agent.apply.writing.arriving import EarlyContent
 from agent.config.values import Dataset
-from agent.core.commit import Commit, Position
+from agent.core.commit import Commit, CommitKind, Position
 from agent.core.errors import HikaeError, NotFound, Refused, TryAgain
 from agent.core.hold import REPLACED
 from agent.core.ids import NOTHING, CommitNumber, Epoch
@@ -370,7 +370,11 @@ class Standby:
         if self.assigned.role is not Role.STANDBY:
             return CallerStanding.STRANGER  # it is being promoted itself
         with self._catalog.reader() as reader:
-            here = WhatIsHere((self.dataset.primary, *self.dataset.standby), reader.lineage, newest_shared(reader))
+            newest = reader.newest()
+            # All that is here alone is a generation already: a rejoin kept it, and who was to be followed then may be gone.
+            kept = newest is not None and newest.provenance.kind is CommitKind.DIVERGENCE
+            mark = None if kept else newest_shared(reader)
+            here = WhatIsHere((self.dataset.primary, *self.dataset.standby), reader.lineage, mark)
         return judge_caller(peer, hello.epoch, hello.locator, here)
 
     def met(self, hello: Hello, answers: Answers) -> None:

@@ -27,6 +27,8 @@ from agent.store.vault.vault import Vault
 #: How long one step takes, seconds, and of how many objects it is at most.
 STEP_SECONDS = 0.05
 _STEP_OBJECTS = 500
+#: Seconds between two times that the cursor is kept: a crash copies so much again.
+KEPT_EVERY = 1.0
 #: So many objects that are not whole are remembered, for a person.
 LOST_MAX = 1000
 _log = structlog.get_logger("adopt")
@@ -75,6 +77,7 @@ class Filling:
         self._receiving: _Side | None = None
         self._stepping: _Side | None = None
         self._ahead: set[ObjectId] = set()
+        self._kept_at = time.monotonic()
         self._total = self._total_of()
 
     def _total_of(self) -> int:
@@ -174,7 +177,13 @@ class Filling:
         return self._mark is not None
 
     def _pass(self, mark: FillMark | None) -> None:
-        set_fill_mark(self._stores.local, mark, durable=mark is None)
+        now = time.monotonic()
+        if mark is None or now - self._kept_at >= KEPT_EVERY:
+            # No commit says yet how far the packs are durable, and an opening cuts what nobody knows of: first the packs' end,
+            # then that the vault has it. Else the only copy would go with the next commit that changes the tree.
+            self._stores.vault.note_end()
+            set_fill_mark(self._stores.local, mark, durable=mark is None)
+            self._kept_at = now
         self._mark = mark
         if mark is None:
             self._ahead.clear()

@@ -126,7 +126,7 @@ class RejoiningNode:
             self._look()
             side = self._member.side
             if isinstance(side, Standby) and (number := self._brought_on(side)) != NOTHING:
-                return f"consistent again, at commit {shown_commit(number)} of {owner}"
+                return f"consistent again, at commit {shown_commit(number)} of {side.assigned.primary}"
             self._ending.wait(_STEP)
         return f"{owner} has not brought it on yet; it goes on by itself, and hikae status shows how far it is"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from fakes.agents import UNBRAKED, Agent, Fleet, fleet, pair
@@ -55,6 +56,37 @@ def test_three_nodes_change_places() -> None:
         _follow(made, gamma, 3, (alpha, beta))
         to = made.base / "back"
         assert 0 == beta.run("restore", "web", "--generation", "divergence", "--to", str(to)).returncode
+        assert stood == _tree(to)
+
+
+def test_who_was_to_be_followed_is_gone_before_it_called() -> None:
+    """Alpha keeps what it alone has and is killed before it rejoins beta; gamma is promoted meanwhile: alpha follows that one."""
+    with fleet("alpha", "beta", "gamma", extra=UNBRAKED + NO_HOOKS) as made:
+        alpha, beta, gamma = made.agents
+        (_path(made, alpha) / "a").write_text("a")
+        made.begin()
+        alpha.kill()
+        (_path(made, alpha) / "only alpha").write_text("never sent")
+        stood = _tree(_path(made, alpha))
+        beta.json("promote", "web", "--force", "--yes")
+        _follow(made, beta, 2, (gamma,))
+        usual = alpha.program
+        alpha.program = (sys.executable, "-m", "tests.fakes.agent_killed_in_step", "rejoin:role:begun")
+        alpha.start()
+        alpha.up()
+        alpha.program = usual
+        alpha.run("rejoin", "web", "--yes")
+        alpha.ended()
+        beta.kill()
+        gamma.json("promote", "web", "--force", "--yes")
+        alpha.start()
+        alpha.up()
+        _follow(made, gamma, 3, (alpha,))
+        eventually(lambda: alpha.look()["moving"] is None)
+        alpha.cleared("ahead-of-primary")
+        to = made.base / "back"
+        done = alpha.run("restore", "web", "--generation", "divergence", "--to", str(to))
+        assert 0 == done.returncode, done.stdout + done.stderr
         assert stood == _tree(to)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from agent.adopt.filling.fill_mark import begin_filling, fill_mark
 from agent.adopt.filling.filling import Filling, FillingStores
 from agent.core.chunks import HOLE, decode
@@ -94,6 +96,24 @@ def test_all_of_the_tree_comes_into_the_vault(tmp_path: Path) -> None:
         assert (None, False, []) == (fill_mark(made.station.local), made.filling.at_work, made.lost)
         done, total = made.filling.progress
         assert total == done
+
+
+@pytest.mark.parametrize("steps", [None, 1, 3])
+def test_what_the_vault_is_said_to_have_outlives_an_opening(tmp_path: Path, steps: int | None) -> None:
+    """No commit came meanwhile: packs are cut to what is known to be durable, and the cursor is not beyond that."""
+    with rig(tmp_path) as made:
+        done = 0
+        while made.filling.step() and done != steps:
+            done += 1
+        made.close()
+        os.unlink(tmp_path / "vault" / "index.db")
+        made.vault = Vault.open(str(tmp_path / "vault"), PackEnd(0, 0))
+        made.filling = made.opened()
+        if steps is None:
+            assert (False, []) == (made.filling.at_work, [name for name in FILES if made.lacking(name)])
+        while made.filling.step():
+            pass
+        assert ([], []) == (made.lost, [name for name in FILES if made.lacking(name)])
 
 
 def test_what_is_about_to_change_is_copied_first(tmp_path: Path) -> None:
