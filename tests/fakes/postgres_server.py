@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,14 @@ def _run(*words: str, given: str = "") -> str:
     done = subprocess.run([*_AS_USER, *words], input=given, capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def _stands(session: int) -> bool:
+    """Whether any process of it holds files still."""
+    with suppress(ProcessLookupError):
+        os.killpg(session, 0)
+        return True
+    return False
 
 
 @dataclass
@@ -71,9 +79,11 @@ class PostgresServer:
     def kill(self) -> None:
         """All of its processes, as a power cut would end them."""
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            session = self.process.pid
+            os.killpg(session, signal.SIGKILL)
             self.process.wait()
             self.process = None
+            eventually(lambda: not _stands(session), within=30)
 
     def sql(self, text: str) -> list[str]:
         """The rows of a statement, as text."""
