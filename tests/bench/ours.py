@@ -21,6 +21,7 @@ from bench.crew import Failed, finish
 from bench.machine import of_the_other, program
 from bench.workloads import counted, size_below
 from fakes.agents import Agent, Pair
+from fakes.device_agents import DevicePair
 
 _PATIENCE = 3600.0
 #: Of `ss -i`: what the kernel counted on a TCP connection.
@@ -95,7 +96,7 @@ class Wire:
         return sum(self.counts.values()) - sum(earlier.counts.values())
 
 
-def wire(pair: Pair) -> Wire:
+def wire(pair: Pair | DevicePair) -> Wire:
     """The counts now, TLS and HTTP/2 included. Costs the agents nothing. Raises ``Unmeasurable``, ``Failed``."""
     said = finish((program("ss"), "-tinHO", "state", "established", f"( sport = :{pair.beta.port} )"))
     counts = {line.split()[3]: sum(map(int, _WIRE.findall(line))) for line in said.splitlines() if line.strip()}

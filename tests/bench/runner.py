@@ -11,7 +11,20 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
-from bench import balanced, changes, delays, expiry, first_syncs, health, many, mounts, restores, role_changes, tracking
+from bench import (
+    balanced,
+    changes,
+    delays,
+    devices,
+    expiry,
+    first_syncs,
+    health,
+    many,
+    mounts,
+    restores,
+    role_changes,
+    tracking,
+)
 from bench.copies import sshd
 from bench.crew import Failed
 from bench.figures import Row, Spec, unmeasured
@@ -36,6 +49,7 @@ JOBS: Mapping[str, Job] = {
     "balanced": balanced.balanced,
     "health": health.health,
     "track": tracking.track,
+    "device": devices.device,
 }
 
 

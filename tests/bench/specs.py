@@ -28,6 +28,7 @@ def jobs(sizes: Sizes) -> Jobs:
         "balanced": _balanced(),
         "health": _health(sizes),
         "track": _track(sizes),
+        "device": _device(),
     }
 
 
@@ -183,3 +184,17 @@ def _health(sizes: Sizes) -> tuple[Spec, ...]:
 def _track(sizes: Sizes) -> tuple[Spec, ...]:
     work = f"30,000 random 4 KiB writes/s to a device for {sizes.track_seconds:g} s: processor time of its tracker, a second"
     return (Spec("track", work, "", limit=1.0, of="ours"),)
+
+
+def _device() -> tuple[Spec, ...]:
+    work = "3,000 random 4 KiB writes/s to a file on a replicated device"
+    wire = "100 random 4 KiB writes/s to it: wire, both ways"
+    flat = "random 4 KiB writes flat out, until all are applied"
+    return (
+        Spec("device-rate", f"{work}: rate kept", "fio alone", Unit.RATE, 0.95, better="higher"),
+        Spec("device-p99", f"{work}: p99 of a write", "fio alone", limit=3.0),
+        Spec("device-freeze", "frozen for a generation of it, beyond a bare freeze", "", limit=0.050, of="ours"),
+        Spec("device-reconcile", "look at all of it", "dd iflag=direct bs=1M", Unit.RATE, 0.8, better="higher"),
+        Spec("device-wire", wire, "the pages that were written", Unit.BYTES, 1.5),
+        Spec("device-flat-out", flat, "", Unit.RATE, better="higher", of="ours"),
+    )

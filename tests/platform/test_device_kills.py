@@ -18,7 +18,7 @@ from fakes.eventually import eventually
 from fakes.loop_device import needs_loops
 from fakes.loop_image import MAKERS, run
 
-pytestmark = needs_loops
+pytestmark = [needs_loops, pytest.mark.timeout(0 if int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) else 300)]
 
 ROUNDS = 100 if int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) else 4
 TERMS = UNBRAKED + '[dataset.device]\nrpo = "100ms"\n[dataset.hooks]\nstart = "none"\nstop = "none"\n'
