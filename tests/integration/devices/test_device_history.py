@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,3 +146,17 @@ def test_answers_are_json_alone(both: DevicePair) -> None:
         "restore", "disk", "--generation", "before", "--to", str(both.base / "x.img"), "--dry-run", "--json"
     )
     assert (_SIZE, 0) == (json.loads(done.stdout)["size"], json.loads(done.stdout)["written_bytes"])
+
+
+def test_a_machine_is_built_anew_from_its_standby(both: DevicePair) -> None:
+    """Its agent and all that it knew are gone: with its configuration and certificate alone its own disk comes back over the
+    network. The last test of this pair."""
+    both.alpha.kill()
+    shutil.rmtree(both.alpha.state)
+    with both.source.open("r+b") as disk:
+        disk.write(os.urandom(1 << 20))
+    found = both.alpha.json(
+        "restore", "disk", "--generation", "before", "--from", "beta", "--to", str(both.source), "--yes"
+    )
+    assert _before() == both.source.read_bytes()
+    assert (True, _SIZE) == (0 < found["written_bytes"] <= found["bytes"] == found["verified"], found["size"])
