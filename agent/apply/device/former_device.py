@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 
 import structlog
 
@@ -18,16 +20,21 @@ from agent.apply.standby.standby_root import FOUND_AGAIN, expect_standby
 from agent.core.ids import CommitNumber
 from agent.store.local import Local
 
+#: So often it is looked whether somebody still uses it, and so many seconds apart.
+_LOOKS, _PAUSE = 20, 0.1
 _log = structlog.get_logger("apply")
 
 
-def take_device_for_standby(place: DevicePlace, local: Local, commit: CommitNumber) -> None:
+def take_device_for_standby(
+    place: DevicePlace, local: Local, commit: CommitNumber, pause: Callable[[float], None] = time.sleep
+) -> None:
     """On entry the device equals ``commit``, as far as nobody writes into it. On exit the next applier knows it as the standby,
-    durably; where somebody uses it still, it is compared whole once that has ended. Raises ``RootFailed``, ``Held``."""
+    durably; where somebody uses it still after two seconds of ``pause``, it is compared whole once that has ended. Raises
+    ``RootFailed``, ``Held``."""
     for key in (*STATE, PINNED, SHORT, REMEMBERED):
         local.set_value(key, b"")
     with device_errors(place.path):
-        fd, is_block, used = looked_at(place.path)
+        fd, is_block, used = _looked_at(place.path, pause)
         try:
             identity = device_identity(fd, is_block=is_block)
             private = open_private(place.private(is_block=is_block))
@@ -45,3 +52,14 @@ def take_device_for_standby(place: DevicePlace, local: Local, commit: CommitNumb
                 believe_equal(local, commit, private)
         finally:
             device.close()
+
+
+def _looked_at(path: str, pause: Callable[[float], None]) -> tuple[int, bool, str]:
+    """``looked_at``, once nobody uses it, or after a while: what was unmounted a moment ago may be let go of a moment later."""
+    for _ in range(_LOOKS):
+        fd, is_block, used = looked_at(path)
+        if not used:
+            return fd, is_block, used
+        os.close(fd)
+        pause(_PAUSE)
+    return looked_at(path)

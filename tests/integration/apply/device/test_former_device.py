@@ -50,11 +50,23 @@ def test_what_somebody_writes_is_compared_whole_afterwards(it: DeviceStandby) ->
     newest = it.put(image)
     it.path.write_bytes(image)
     with it.path.open("r+b") as file:
-        take_device_for_standby(_place(it), it.local, newest.number)
+        take_device_for_standby(_place(it), it.local, newest.number, lambda _seconds: None)
         file.seek(99 * DEVICE_CHUNK)  # none of those that every opening compares
         file.write(b"late")
     it.applier().converge(newest)
     assert it.content() == image
+
+
+def test_who_lets_go_a_moment_later_is_waited_for(it: DeviceStandby) -> None:
+    """A use that ends while it is waited for costs no comparison."""
+    image = random.Random(5).randbytes(300_000)
+    newest = it.put(image)
+    it.path.write_bytes(image)
+    held = it.path.open("r+b")
+    take_device_for_standby(_place(it), it.local, newest.number, lambda _seconds: held.close())
+    applier = it.applier()
+    applier.prepare()
+    assert (applier.redoes, applier.applied) == (False, newest.number)
 
 
 def test_a_vault_is_filled_from_the_device(it: DeviceStandby) -> None:
