@@ -235,3 +235,15 @@ def test_a_moment_from_before_the_first_sync(node: KeptDeviceNode, tmpfs_dir: Pa
     assert 4 == run(node, "--generation", "empty", "--to", str(tmpfs_dir / "vm.img"))
     assert "nothing of the device was known" in capsys.readouterr().err
     assert not (tmpfs_dir / "vm.img").exists()
+
+
+def test_what_is_for_devices_is_refused_for_trees(node: KeptDeviceNode, tmpfs_dir: Path, capsys: Captured) -> None:
+    """A writable mount, and the files of a diff: with what is typed instead."""
+    node.config.write_text(node.config.read_text().replace('kind = "device"', 'kind = "tree"'))
+    (tmpfs_dir / "at").mkdir()
+    for words, said in (
+        (("mount", "vm", str(tmpfs_dir / "at"), "--writable"), "leave --writable out"),
+        (("generations", "diff", "vm", "before", "after", "--files"), "leave --files out"),
+    ):
+        code = main(["--config", str(node.config), *words], Context())
+        assert (words, 2, True) == (words, code, said in capsys.readouterr().err)
