@@ -1,4 +1,4 @@
-"""A client behind HAProxy through a real failover and back: two agents on hosts of their own, by operators' commands."""
+"""A client behind HAProxy, or keepalived, through a real failover and back: two agents on hosts of their own, by commands."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from fakes import asking_client, named_application
 from fakes.agents import REPOSITORY, UNBRAKED, Agent, pair
 from fakes.balanced_client import BalancedClient
 from fakes.eventually import eventually
+from fakes.keepalived import SHARED, start_keepalived
 from fakes.lan_agents import live_on
 from fakes.private_lan import Lan, end, private_lan
 
@@ -27,8 +29,12 @@ WITHIN, LOADED = 2.0, 3.0
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root makes network namespaces"),
     pytest.mark.skipif(shutil.which("ip") is None, reason="ip is not installed (package iproute2)"),
-    pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed (package haproxy)"),
 ]
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    """Skipped where the program of the package of that name is not installed."""
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed (package {program})")
 
 
 def _application(lan: Lan, name: str) -> Callable[[], None]:
@@ -46,7 +52,28 @@ def _ready(agent: Agent) -> bool:
     return all(gate["ok"] for gate in gates if gate["name"] != "primary")
 
 
-def test_a_client_follows_promote_rejoin_and_switchover(tmp_path: Path) -> None:
+def _by_haproxy(example: str, lan: Lan, _base: Path) -> str:
+    """HAProxy by one of the examples; the address that a client asks."""
+    lan.start("balancer", "haproxy", "-db", "-f", str(REPOSITORY / "docs" / "load-balancers" / example))
+    return ADDRESSES["balancer"]
+
+
+def _by_keepalived(lan: Lan, base: Path) -> str:
+    """An address that moves between the nodes themselves."""
+    for name, peer in (("alpha", "beta"), ("beta", "alpha")):
+        start_keepalived(lan, base, name, peer)
+    return SHARED
+
+
+WAYS = [
+    pytest.param(partial(_by_haproxy, "haproxy.cfg"), id="http", marks=needs("haproxy")),
+    pytest.param(partial(_by_haproxy, "haproxy-agent-check.cfg"), id="agent-check", marks=needs("haproxy")),
+    pytest.param(_by_keepalived, id="keepalived", marks=[needs("keepalived"), needs("curl")]),
+]
+
+
+@pytest.mark.parametrize("balanced", WAYS)
+def test_a_client_follows_promote_rejoin_and_switchover(tmp_path: Path, balanced: Callable[[Lan, Path], str]) -> None:
     """alpha's server dies; beta is promoted; alpha comes back, rejoins, and takes its place again."""
     with pair(UNBRAKED + HOOKS) as both, private_lan(tmp_path, ADDRESSES) as lan:
         live_on(lan, both)
@@ -54,9 +81,8 @@ def test_a_client_follows_promote_rejoin_and_switchover(tmp_path: Path) -> None:
         _application(lan, "beta")
         (both.source / "file").write_bytes(b"x" * 1000)
         both.begin()
-        lan.start("balancer", "haproxy", "-db", "-f", str(REPOSITORY / "docs" / "load-balancers" / "haproxy.cfg"))
-        log = tmp_path / "client.log"
-        lan.start("client", sys.executable, asking_client.__file__, ADDRESSES["balancer"], "80", log=log)
+        address, log = balanced(lan, tmp_path), tmp_path / "client.log"
+        lan.start("client", sys.executable, asking_client.__file__, address, "80", log=log)
         client = BalancedClient(log)
         client.until("alpha")
         eventually(

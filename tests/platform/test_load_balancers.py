@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +21,18 @@ from fakes import asking_client, named_application
 from fakes.agents import REPOSITORY
 from fakes.api_fakes import a_dataset, a_node
 from fakes.balanced_client import BalancedClient
+from fakes.keepalived import SHARED, start_keepalived
 from fakes.private_lan import Lan, private_lan
 from fakes.web_fakes import publish
 
 EXAMPLES = REPOSITORY / "docs" / "load-balancers"
 ADDRESSES = {"alpha": "10.0.0.1", "beta": "10.0.0.2", "balancer": "10.0.0.3", "client": "10.0.0.4"}
-SHARED = "10.0.0.100"
 #: A client's errors end so many seconds after the operator's command.
 WITHIN = 2.0
 #: So much may a machine add on which nine others work.
 LOADED = 3.0
+#: A state of before this moment was made old on purpose.
+_OLD = 1_000_000.0
 PRIMARY, STANDBY = a_dataset(), a_dataset(role=Role.STANDBY, peers=())
 
 pytestmark = [
@@ -54,8 +57,12 @@ class Node:
     def is_now(self, dataset: DatasetFacts) -> None:
         """Publish this of a dataset, as an agent that lives does."""
         publish(self.place, a_node(dataset))
-        for name in ("state.json", "state-full.json"):
-            os.utime(self.place / name, (time.time() + 3600,) * 2)
+
+    def say_again(self) -> None:
+        """What stands published is so still, unless a test made it old."""
+        for path in self.place.glob("state*.json"):
+            if path.stat().st_mtime > _OLD:
+                os.utime(path)
 
 
 def _node(lan: Lan, base: Path, name: str) -> Node:
@@ -79,10 +86,31 @@ def _client(lan: Lan, base: Path, address: str) -> BalancedClient:
 
 
 @contextmanager
+def _alive(nodes: Sequence[Node]) -> Iterator[None]:
+    """Each second, as an agent that lives does."""
+    ends = threading.Event()
+
+    def go_on() -> None:
+        while not ends.wait(1.0):
+            for node in nodes:
+                node.say_again()
+
+    thread = threading.Thread(target=go_on, name="say-again")
+    thread.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        thread.join()
+
+
+@contextmanager
 def _network(base: Path) -> Iterator[tuple[Lan, Node, Node]]:
     with private_lan(base, ADDRESSES) as lan:
+        nodes = _node(lan, base, "alpha"), _node(lan, base, "beta")
         try:
-            yield lan, _node(lan, base, "alpha"), _node(lan, base, "beta")
+            with _alive(nodes):
+                yield lan, *nodes
         except BaseException:
             print(lan.said())
             raise
@@ -133,24 +161,12 @@ def test_keepalived_takes_the_address_to_the_primary_and_back(tmp_path: Path) ->
         alpha.is_now(PRIMARY)
         beta.is_now(STANDBY)
         for node, peer in ((alpha, beta), (beta, alpha)):
-            _keepalived(lan, tmp_path, node.name, peer.name)
+            start_keepalived(lan, tmp_path, node.name, peer.name)
         client = _client(lan, tmp_path, SHARED)
         client.until("alpha")
         there, back = _swap(alpha, beta, client), _swap(beta, alpha, client)
         assert (True, True) == (there < WITHIN + LOADED, back < WITHIN + LOADED), (there, back)
         assert (True, False) == tuple(SHARED in _addresses(lan, name) for name in ("alpha", "beta"))
-
-
-def _keepalived(lan: Lan, base: Path, name: str, peer: str) -> None:
-    """The example with both unicast addresses as they are there, and files of its own."""
-    text = (EXAMPLES / "keepalived.conf").read_text()
-    text = text.replace("unicast_src_ip 10.0.0.1", f"unicast_src_ip {ADDRESSES[name]}")
-    text = text.replace("        10.0.0.2\n", f"        {ADDRESSES[peer]}\n")
-    path = base / f"keepalived-{name}.conf"
-    path.write_text(text)
-    path.chmod(0o600)
-    files = [f"{flag}{base}/{name}-{flag.strip('-=')}.pid" for flag in ("--pid=", "--vrrp_pid=", "--checkers_pid=")]
-    lan.start(name, "keepalived", "--dont-fork", "--log-console", "--vrrp", f"--use-file={path}", *files)
 
 
 def _addresses(lan: Lan, name: str) -> str:
