@@ -25,6 +25,7 @@ from agent.capture.device.looking import ChunkLooker
 from agent.capture.device.opened import ReadsDevice
 from agent.capture.device.opening import DeviceOpening
 from agent.capture.device.requests import DeviceRequests
+from agent.capture.device.runs import chunk_count
 from agent.capture.device.session import DeviceSession
 from agent.capture.device.source_guard import DeviceGuard
 from agent.capture.facts import CapturePhase, PumpFacts, SyncProgress
@@ -206,8 +207,15 @@ class DevicePump:
         if self._look is None or session is None:
             return None
         newest = self._context.catalog.newest()
-        entries = newest.entries if newest is not None else 0
-        return SyncProgress(entries, self._looked, None if self._first_sync else entries, session.device.size)
+        entries, there = (newest.entries, newest.bytes) if newest is not None else (0, 0)
+        size = session.device.size
+        if not self._first_sync:
+            return SyncProgress(entries, min(self._looked, size), entries, size)
+        # Zeros that were passed cost nothing: what is left counts as if it held something.
+        left, ahead = max(0, size - self._looked), self._batch.bytes
+        return SyncProgress(
+            entries, there + ahead, entries + self._batch.rows + chunk_count(left), there + ahead + left
+        )
 
     # --- the thread
 

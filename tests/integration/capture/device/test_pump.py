@@ -266,3 +266,18 @@ def test_each_round_tells_what_changed_since_the_one_before(tmp_path: Path) -> N
         write_both()
         made.synced()
         assert ([8192, 8192, 4096, 4096], made.path.read_bytes()) == (literal, made.image())
+
+
+def test_a_first_copy_says_how_far_it_is(tmp_path: Path) -> None:
+    """Zeros that were passed are not waited for; what is left counts whole."""
+    image_of(tmp_path / "image", 64 * CHUNK, chunks=range(33, 65))
+    with device_station(tmp_path / "image", tmp_path / "state", before=lambda made: made.outlet.has.clear()) as made:
+
+        def told() -> tuple[int, int | None]:
+            sync = made.pump.facts().sync
+            return (sync.done_bytes, sync.total_bytes) if sync is not None else (0, None)
+
+        wait_for(lambda: told() == (0, 32 * CHUNK))
+        made.outlet.has.set()
+        made.synced()
+        assert None is made.pump.facts().sync
