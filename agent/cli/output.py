@@ -14,6 +14,7 @@ import click
 
 from agent.core.clock import LONGEST_DURATION
 from agent.core.errors import HikaeError, Refused
+from agent.core.ids import commit_number, shown_commit
 from agent.operations.declaration import Json, Progress
 from agent.status.text import shown
 
@@ -151,4 +152,4 @@ def _measure(value: Json) -> tuple[float | None, float, str]:
 def commit_text(result: Json) -> str:
     """The commit that an answer names, as people write it."""
     commit = result.get("commit")
-    return f"{commit['epoch']}.{commit['seq']}" if commit else "0"
+    return shown_commit(commit_number(commit["epoch"], commit["seq"])) if commit else "0"

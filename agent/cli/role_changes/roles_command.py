@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from agent.cli.context import Context
-from agent.cli.output import answer_json, json_option, remark, say
+from agent.cli.output import answer_json, commit_text, json_option, remark, say
 from agent.operations.declaration import Json
 from agent.operations.role_changes.telling import RolesRequest
 from agent.status.figures import span_text
@@ -34,7 +34,7 @@ def roles(context: Context, dataset: str, as_json: bool) -> None:
 
 def _lines(row: Json) -> list[str]:
     moment = datetime.fromisoformat(row["time"]).astimezone()
-    commit = f", commit {row['commit']['epoch']}-{row['commit']['seq']}" if row["commit"] else ""
+    commit = f", commit {commit_text(row)}" if row["commit"] else ""
     change = f"{row['from']} → {row['to']}" if row["from"] else row["to"]
     made = [f"{moment:%Y-%m-%d %H:%M:%S}  {row['kind']}: {change}, epoch {row['epoch']}{commit}"]
     made += [f"    by {row['by']}"] if row["by"] else []

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.cli.demo.steps import percentile
-from agent.cli.output import Duration, Estimate, progress_bar, progress_shown
+from agent.cli.output import Duration, Estimate, commit_text, progress_bar, progress_shown
+from agent.core.ids import local_commit
+from agent.status.published import Json, number_json
 
 
 @pytest.mark.parametrize(
@@ -84,3 +86,16 @@ def test_how_long_it_takes_is_estimated_by_the_pace_so_far() -> None:
     assert (None, None) == (estimate.of(walk(5, phase="verify"), 6.0), estimate.of(walk(50, None, "verify"), 9.0))
     assert 3.0 == estimate.of({**walk(6, phase="verify"), "eta_seconds": 3}, 20.0)
     assert None is estimate.of({}, 21.0)
+
+
+@pytest.mark.parametrize(
+    ("commit", "expected"),
+    [
+        ({"epoch": 3, "seq": 1842}, "3.1842"),
+        (number_json(local_commit(1, 2)), "1.2 (local)"),
+        (None, "0"),
+    ],
+)
+def test_a_commit_as_people_write_it(commit: Json | None, expected: str) -> None:
+    """One of this node alone too, as a rejoin makes it, which stands in the journal of roles."""
+    assert expected == commit_text({"commit": commit})
