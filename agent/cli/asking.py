@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agent.cli.context import Context
 from agent.cli.output import answer_json, remark, say
 from agent.core.errors import NotFound, Refused
-from agent.core.hold import REPLACED, Hold, unaccepted
+from agent.core.hold import TAKEN_ANEW, Hold, unaccepted
 from agent.operations.declaration import Json
 from agent.operations.reading import StatusRequest
 from agent.status.state import Role
@@ -39,7 +39,7 @@ def why_not_resync(dataset: Json, here: str) -> tuple[str, str] | None:
     if dataset["role"] != Role.STANDBY:
         return f"this node is its {dataset['role']}", f"type it on {', '.join(dataset['standbys'])}"
     held = dataset["hold"]
-    if held and held["node"] == here and held["code"] in REPLACED:
+    if held and held["node"] == here and held["code"] in TAKEN_ANEW:
         return None
     reason = "its standby is the one that it was; nothing is to be taken over"
     return reason, f"hikae verify {dataset['name']} --repair makes it equal"

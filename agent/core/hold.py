@@ -20,8 +20,10 @@ from agent.core.problem_codes import (
 
 #: What `hikae accept` ends; any other hold ends with its cause.
 ACCEPTED = frozenset({SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING, ROOT_REPLACED, DEVICE_SHRUNK, REWOUND, FENCED})
+#: The standby is not there, or another stands in its place.
+REPLACED = frozenset({STANDBY_GONE, STANDBY_REPLACED})
 #: What `hikae resync` ends.
-REPLACED = frozenset({STANDBY_GONE, STANDBY_REPLACED, STANDBY_FOREIGN})
+TAKEN_ANEW = REPLACED | {STANDBY_FOREIGN}
 
 
 @dataclass(frozen=True, slots=True)

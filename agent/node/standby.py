@@ -15,7 +15,7 @@ from agent.apply.writing.arriving import EarlyContent
 from agent.config.values import Dataset
 from agent.core.commit import Commit, CommitKind, Position
 from agent.core.errors import HikaeError, NotFound, Refused, TryAgain
-from agent.core.hold import REPLACED
+from agent.core.hold import TAKEN_ANEW
 from agent.core.ids import NOTHING, CommitNumber, Epoch
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import BUSY, HISTORY_SHORT, STATE_DISK_FULL
@@ -189,7 +189,7 @@ class Standby:
     def resync(self) -> None:
         """Take whatever stands at the standby's path for the standby, in place of the directory that is gone. Returns when what
         was known is given up; the dataset is opened anew then. Raises ``Refused`` when no other directory stands there."""
-        if not any(self._context.board.has(code) for code in REPLACED):
+        if not any(self._context.board.has(code) for code in TAKEN_ANEW):
             reason = "its standby is the one that it was; nothing is to be taken over"
             raise Refused(
                 "resync", self.dataset.name, reason, f"hikae verify {self.dataset.name} --repair makes it equal"
@@ -198,7 +198,7 @@ class Standby:
         self.board.applied(NOTHING)
         self.loop.close()
         forget_standby(self._local)
-        for code in REPLACED:
+        for code in TAKEN_ANEW:
             self._context.board.clear(code)
         path = self.dataset.path
         self._context.failed(

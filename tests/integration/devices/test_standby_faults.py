@@ -79,6 +79,7 @@ def test_a_foreign_image_is_written_over_by_an_operators_word_alone() -> None:
         both.alpha.up()
         both.beta.up()
         _held(both, "standby-foreign")
+        assert "gone" not in both.beta.run("status").stdout
         assert both.target.read_bytes() == foreign
         assert both.beta.run("resync", "disk", "--standby", "--yes").returncode == 0
         both.equal()
