@@ -39,8 +39,8 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
 - `history`, `vault`, `generations`: of the node with the vault; elsewhere of the peer that keeps most, as it told it: `node`
   is whose it is, `said` when that was heard (null: this node's own). Each peer has its own in `peers`. Null: not known.
 - `reaches`: every moment since then can be brought back; `until`: the last of them, where a node was promoted since and adds none
-  (null: until now); `wanted`, `bytes_per_day`: seconds that are configured, and how fast the vault grows. `oldest`, `newest`: when
-  the generations were taken; `notes`: what became of some (`time`, `code`, `sentence`).
+  (null: until now); `wanted`, `bytes_per_day`: seconds that are configured, and how fast the vault grows. `oldest`, `newest`:
+  when the generations were taken; `notes`: what became of some (`time`, `code`, `sentence`).
 - `vault`: what it takes. `verified`: every chunk that is needed was read and checked since `since` (null: not all
   was yet); `damaged` chunks are lost now; `last` is what was read last, by schedule or by hand, with what was found and mended.
 - `promotion`: null where no standby is kept. Each of `gates` is met (`ok`) or not, as found at `measured`, with what leads on
