@@ -19,6 +19,7 @@ from agent.config.values import Dataset
 from agent.core.ids import CommitNumber
 from agent.node.context import SideContext, Surroundings
 from agent.node.following.standby_stores import StandbyStores
+from agent.node.kinds.trackers import forget_tracker
 from agent.node.turn_taking import Turns
 from agent.repair.from_device import StandingDevice
 from agent.repair.from_standby import StandingChunks
@@ -51,6 +52,7 @@ KEPT = "device"
 
 
 def _device_applier(dataset: Dataset, context: SideContext, stores: StandbyStores, turns: Turns) -> Applies:
+    forget_tracker(dataset, context.around)
     place = _device_place(dataset, context.around, turns.step)
     supply = DeviceSupply(stores.catalog.reader, stores.mending.read, stores.mending.patch_of)
     clock = context.around.clock

@@ -8,7 +8,7 @@ from agent.capture.device.opened import ReadsDevice
 from agent.capture.device.opening import OpensTracker
 from agent.config.values import Dataset
 from agent.node.context import Surroundings
-from agent.watch.blocks.choose import tracker_of
+from agent.watch.blocks.choose import not_followed_any_more, tracker_of
 from agent.watch.blocks.ports import BlockTracker
 
 #: In the dataset's own directory: what was owed at a clean stop.
@@ -23,3 +23,9 @@ def trackers_of(dataset: Dataset, around: Surroundings) -> OpensTracker:
         return tracker_of(device.path, state, dataset.name, saved)
 
     return opened
+
+
+def forget_tracker(dataset: Dataset, around: Surroundings) -> None:
+    """This node becomes a standby of the device."""
+    state, saved = Path(around.settings.node.state_dir), around.home(dataset) / SAVED
+    not_followed_any_more(state, dataset.name, saved)

@@ -36,6 +36,17 @@ def instance_name(state: Path, dataset: str) -> str:
     return f"{_prefix(state)}{dataset}"
 
 
+def not_followed_any_more(state: Path, dataset: str, saved: Path) -> None:
+    """Another node's writes come to this device from now on: what its tracker left at a clean stop is of no use, and the kernel
+    need not go on noting. Where nothing was left, nothing happens."""
+    if not saved.exists():
+        return
+    saved.unlink()
+    for tracefs in (point for point, kind in mounts() if kind == "tracefs"):
+        with suppress(OSError):
+            removed(Path(tracefs) / "instances" / instance_name(state, dataset))
+
+
 def leftovers_removed(state: Path, datasets: Collection[str]) -> list[str]:
     """Remove the trace instances of this agent's earlier lives that none of these datasets uses, and those of any agent that was
     killed; their names.

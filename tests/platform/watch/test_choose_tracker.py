@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from agent.watch.blocks.choose import instance_name, leftovers_removed, tracker_of
+from agent.watch.blocks.choose import instance_name, leftovers_removed, not_followed_any_more, tracker_of
 from agent.watch.blocks.tracefs import tracefs_place
 from fakes.agents import pair
 from fakes.eventually import eventually
@@ -88,3 +88,18 @@ def test_what_another_agent_holds_or_keeps_stays(tmpfs_dir: Path) -> None:
             tracker.stop()
             if held.exists():
                 held.rmdir()
+
+
+@needs_tracepoints
+def test_a_standby_does_not_go_on_noting(tmpfs_dir: Path) -> None:
+    """What a primary left at its clean stop is gone, once its node follows another."""
+    saved, instance = tmpfs_dir / "saved", tracefs_place() / "instances" / instance_name(tmpfs_dir, "vm")
+    with loop_of(tmpfs_dir, 4) as disk:
+        tracker = tracker_of(disk, tmpfs_dir, "vm")
+        tracker.start(lambda: None)
+        tracker.take()
+        tracker.save(saved)
+        assert (True, True) == (saved.exists(), instance.exists())
+        not_followed_any_more(tmpfs_dir, "vm", saved)
+        assert (False, False) == (saved.exists(), instance.exists())
+        not_followed_any_more(tmpfs_dir, "vm", saved)
