@@ -225,3 +225,23 @@ def test_no_room_for_a_vault_is_said_long_before_and_refuses_a_rejoin(tmp_path: 
         enlarge(small, "400m")
         _rejoined(alpha)
         _equal(both, both.beta)
+
+
+def test_it_comes_back_a_second_time() -> None:
+    """Twice dead, rejoined and switched back to: what each rejoin made for itself alone is in nobody's way afterwards."""
+    with pair(f'{UNBRAKED}[dataset.hooks]\nstart = "none"\nstop = "none"\n') as both:
+        both.begin()
+        for turn in range(2):
+            both.alpha.kill()
+            (both.source / f"only alpha {turn}").write_text("lost")
+            assert "primary" == both.beta.json("promote", "web", "--force", "--yes")["role"]
+            (both.target / f"of beta {turn}").write_text("kept")
+            both.alpha.start()
+            both.alpha.up()
+            _rejoined(both.alpha)
+            _equal(both, both.beta)
+            eventually(lambda: both.alpha.look()["state"] == "streaming")
+            both.beta.json("switchover", "web", "--force", "--yes")
+            eventually(lambda: both.alpha.look()["role"] == "primary")
+            (both.source / f"of alpha {turn}").write_text("kept")
+            _equal(both, both.alpha)
