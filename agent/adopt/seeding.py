@@ -164,7 +164,8 @@ class Seeding:
         some = next(runs(due))
         self._cursor = (some[-1].file, some[-1].offset)
         gone = self._copied(known, some)
-        self._vault.sync()
+        # An opening cuts what no commit names and nobody noted.
+        self._vault.note_end()
         known.drop([place.name for place in some if place.name not in gone])
         self._gone |= gone
         if len(self._gone) > _GONE_MAX:

@@ -62,14 +62,18 @@ class VaultCollecting(VaultForgetting):
                 done = self._index.flush(end, _FLUSHED_AT_ONCE)
 
     def note_end(self) -> None:
-        """Where the index is lost, what was moved and forgotten until now is found in the packs. Raises as :meth:`sync`."""
-        end = self.sync()
-        moved, self._moved = self._moved, False
-        try:
-            note_end(os.path.dirname(self._packs), end)
-        except OSError as error:
-            self._moved = moved
-            raise io_failure(error, "note the end of the packs", self._packs) from error
+        """What was added so far is durable, and no opening cuts it, though no commit comes that says so; where the index is
+        lost, what was moved and forgotten until now is found in the packs. For any thread. Raises as :meth:`sync`."""
+        with self._noting:
+            moved, self._moved = self._moved, False
+            try:
+                note_end(os.path.dirname(self._packs), self.sync())
+            except OSError as error:
+                self._moved = moved
+                raise io_failure(error, "note the end of the packs", self._packs) from error
+            except BaseException:
+                self._moved = moved
+                raise
 
     def end(self) -> PackEnd:
         """Where the packs end now."""

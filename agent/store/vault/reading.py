@@ -49,6 +49,8 @@ class VaultReader:
         self._limits = limits
         self._recent = RecentChunks(limits.cache)
         self._open = OpenPacks(packs)
+        #: Whoever notes the packs' end notes one that is not before what another has noted.
+        self._noting = threading.Lock()
         self._writer: PackWriter | None = None
         self._failed = False
         self._pins = Pins(limits.pins)

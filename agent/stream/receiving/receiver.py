@@ -358,7 +358,8 @@ class Receiver:
         self._presence.ask_again()
         moves = self._catalog.owed_moves
         if self._debts.awaited:
-            self._vault.sync()
+            # What came is owed no more from now on, and no commit says that the packs have it.
+            self._vault.note_end()
         answer = self._debts.ask(part.after)
         if self._catalog.owed_moves != moves:
             self.owed_moved()
@@ -379,7 +380,7 @@ class Receiver:
         incoming = self._incoming
         if incoming is None:
             if self.lacking:
-                self._vault.sync()
+                self._vault.note_end()
                 self.lacking = False
                 self.mended(self._presence.unanswered)
             if not self._sealed:

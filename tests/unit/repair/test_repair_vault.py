@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from agent.repair.from_standby import Restoring
 from agent.repair.lost_chunks import Mending
 from agent.repair.repair_vault import Repaired, damaged_chunks, repair_vault
 from agent.store.local import Local
+from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
 from fakes.collected_stores import Stores
 from fakes.store_fakes import header, name_row
@@ -126,3 +128,15 @@ def test_what_came_wrong_once_is_read_anew_before_it_is_forgotten(side: Side) ->
         mending = Mending(vault, local, "alpha", ProblemBoard(), clock=ManualClock())
         assert RAW == mending.read(name_of(RAW))
         assert ([], False) == (vault.missing([name_of(RAW)]), mending.lacks)
+
+
+def test_what_was_put_back_outlives_an_opening(side: Side) -> None:
+    """No commit came that says how far the packs are durable, and the index is lost: it is there all the same."""
+    place = side.stores.place / "vault"
+    side.stores.vault.close()
+    shutil.rmtree(place)
+    side.stores.vault = Vault.open(str(place), PackEnd(0, 0))
+    side.restoring().run(lambda: None)
+    side.stores.committed = PackEnd(0, 0)
+    side.stores.reopened(without_index=True)
+    assert RAW == side.stores.vault.read(name_of(RAW))
