@@ -61,7 +61,7 @@ class NamedVersions:
 
     def _said(self, version: Version) -> str:
         """The time that names it: the roundest that does; "" where none does, as a later commit has the same."""
-        commit = self._reader.newest_up_to(version.last)
+        commit = self._reader.commit_up_to(version.last)
         if commit is None or commit.number < version.first or version.last < self._reader.horizon():
             return ""
         for unit in (_SECOND, _MICROSECOND):

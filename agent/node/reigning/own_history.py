@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from agent.config.values import Dataset
 from agent.core.clock import Clock
+from agent.core.errors import TryAgain
 from agent.core.kept import HistoryFacts
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import HISTORY_STOPPED
@@ -24,7 +25,7 @@ from agent.node.following.generation_keeper import GenerationKeeper, RetentionTi
 from agent.node.reigning.captures import Captures
 from agent.roles.received import received_until, require_received
 from agent.store.catalog.catalog import Catalog
-from agent.store.catalog.expiring.expiry import Horizons
+from agent.store.catalog.expiring.expiry import ALL_HISTORY, Horizons
 from agent.store.catalog.reader import CatalogReader
 from agent.store.vault.vault import Vault
 
@@ -65,7 +66,7 @@ class OwnHistory:
         self.keeper.look(self._catalog)
         #: The newest commit whose content the vault has.
         self.until = received_until(self._catalog.lineage, node)
-        last = self._catalog.newest_up_to(self.until)
+        last = self._catalog.commit_up_to(self.until)
         self._until_ns = last.time if last is not None else None
 
     @property
@@ -86,9 +87,12 @@ class OwnHistory:
         return replace(found, reaches_ns=reaches, until_ns=self._until_ns)
 
     def horizons(self) -> Horizons:
-        """How far rows and commits are kept: for all of history, whatever peers have. What no rule keeps any more goes. By the
-        pump's thread, which owns the catalog."""
-        wanted = self.keeper.upkeep(self._catalog)
+        """How far rows and commits are kept: for all of history, whatever peers have. What no rule keeps any more goes; nothing
+        does while the disk is full. By the pump's thread, which owns the catalog."""
+        try:
+            wanted = self.keeper.upkeep(self._catalog)
+        except TryAgain:
+            return ALL_HISTORY
         return Horizons(wanted, wanted)
 
     def require(self, moment: Moment) -> None:

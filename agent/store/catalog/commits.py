@@ -51,11 +51,6 @@ class Commits(Protocol):
         rows = self._all(_COMMIT + "where number > ? order by number limit ?", (after, limit))
         return [_as_commit(row) for row in rows]
 
-    def newest_up_to(self, number: CommitNumber) -> Commit | None:
-        """The newest commit not after ``number``; None where there is none."""
-        rows = self._all(_COMMIT + "where number <= ? order by number desc limit 1", (number,))
-        return _as_commit(rows[0]) if rows else None
-
     def fuzzy_between(self, a: CommitNumber, b: CommitNumber) -> int:
         """How many files the commits after ``a`` up to ``b`` took as read; those of pruned commits are not counted."""
         found: int = self._all("select coalesce(sum(fuzzy), 0) from commits where number > ? and number <= ?", (a, b))[

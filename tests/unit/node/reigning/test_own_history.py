@@ -13,10 +13,13 @@ import pytest
 from agent.capture.pump import Pump
 from agent.config.values import Brake, Dataset, Generations, Keep
 from agent.core.commit import Changes
-from agent.core.ids import ROOT, Epoch, commit_number
+from agent.core.errors import TryAgain
+from agent.core.ids import ROOT, CommitNumber, Epoch, commit_number
 from agent.core.problem import ProblemBoard
+from agent.node.following.generation_keeper import GenerationKeeper
 from agent.node.reigning.own_history import GRACE, OwnHistory
 from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.expiring.expiry import ALL_HISTORY
 from agent.store.vault.vault import Vault
 from fakes.clocks import SetClock
 from fakes.store_fakes import dir_row, header
@@ -93,3 +96,17 @@ def test_history_is_kept_whatever_peers_have(past: OwnHistory, catalog: Catalog)
     horizons = past.horizons()
     first = catalog.commits(commit_number(0, 0), 1)[0].number
     assert horizons.rows <= first
+
+
+class FullDisk:
+    """A keeper that cannot write."""
+
+    def upkeep(self, _catalog: Catalog) -> CommitNumber:
+        """See ``GenerationKeeper``."""
+        raise TryAgain("expire history", "web", "no space left")
+
+
+def test_a_full_disk_ends_nothing(past: OwnHistory) -> None:
+    """What should go stays until there is room, and capture goes on."""
+    past.keeper = cast(GenerationKeeper, FullDisk())
+    assert ALL_HISTORY == past.horizons()
