@@ -94,7 +94,18 @@ def _run(bench: Bench) -> _Run:
 @contextmanager
 def _filled(pair: DevicePair) -> Iterator[Path]:
     """A mounted filesystem with a file that is allocated whole."""
-    finish((program("mkfs.ext4"), "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(pair.source)))
+    finish(
+        (
+            program("mkfs.ext4"),
+            "-q",
+            "-F",
+            "-b",
+            str(BLOCK),
+            "-E",
+            "lazy_itable_init=0,lazy_journal_init=0",
+            str(pair.source),
+        )
+    )
     where = pair.mount(pair.source)
     with (where / "data").open("wb") as file:
         for _ in range(_FILE):

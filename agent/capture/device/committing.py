@@ -75,6 +75,7 @@ class Committing:
         #: Looks at everything since the tracker last told where.
         self._looks, self._look_took = 0, 0.0
         self._unfrozen: set[str] = set()
+        self._retry_at = 0.0
 
     def woken(self) -> None:
         """Something became dirty; any thread."""
@@ -134,11 +135,20 @@ class Committing:
         if told.reconcile is not None:
             return self._untold(session, told.reconcile)
         rests = self._looks and session.tracker.kind != _TELLS_WHERE
+        numbers |= self._bad_places(session)
         rest = united(self._owed, ((one, one) for one in numbers))
         made = yield from self._rounds(session, united(rest, chunk_runs(told.extents, session.device.size)))
         if made.number is not None:
             self._looks = 0
         return self._rested(made) if rests and made.number is not None else made
+
+    def _bad_places(self, session: DeviceSession) -> set[int]:
+        """What could not be read, now and then: a disk may take long over each."""
+        now = self._clock.monotonic()
+        if not session.unread or now < self._retry_at:
+            return set()
+        self._retry_at = now + self.rhythm.limits.retry
+        return set(session.unread)
 
     def _untold(self, session: DeviceSession, why: str) -> MadeCommit:
         """Nothing tells where something was written, if anything was since all was looked at. What is written whenever all of it

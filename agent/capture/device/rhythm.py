@@ -16,7 +16,8 @@ class RhythmLimits:
     """``rounds``: at most so many before a freeze; ``memory``: bytes that may be read within one; ``least``: so many always fit;
     ``longest``: seconds that a stretched freeze may read for; ``share``: of the time the filesystems may stand still in the long
     run; ``deadline``: seconds after which the guard thaws; ``rate``: bytes a second, until it was measured; ``looks``: how often
-    a device that nobody can freeze is looked at for a moment in which nothing is written."""
+    a device that nobody can freeze is looked at for a moment in which nothing is written; ``retry``: seconds
+    between two tries at what could not be read."""
 
     rounds: int = 6
     memory: int = 64 << 20
@@ -26,6 +27,7 @@ class RhythmLimits:
     deadline: float = 5.0
     rate: float = 200e6
     looks: int = 3
+    retry: float = 60.0
 
 
 LIMITS = RhythmLimits()

@@ -162,7 +162,8 @@ def test_a_bad_place_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     def before(made: DeviceStation) -> None:
         made.opens = lambda path: BadPlaces(path, bad)
 
-    with device_station(tmp_path / "image", tmp_path / "state", before=before) as made:
+    limits = RhythmLimits(retry=0.0)
+    with device_station(tmp_path / "image", tmp_path / "state", limits=limits, before=before) as made:
         made.synced()
         bad.add(20)
         made.write(18 * CHUNK, b"x" * 3 * CHUNK)
@@ -173,7 +174,7 @@ def test_a_bad_place_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
         )
         assert (UNREADABLE, b"bytes 1245184-1310719", expected) == (problem.code, problem.path, made.image())
         bad.clear()
-        made.pump.reconcile("test").wait(WAIT)
+        made.synced()
         assert ([], made.path.read_bytes()) == (made.board.listed()[0], made.image())
 
 
