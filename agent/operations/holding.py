@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent.core.errors import Refused, TryAgain
 from agent.core.hold import Hold, unaccepted
-from agent.core.problem_codes import ROOT_REPLACED
+from agent.core.problem_codes import DEVICE_SHRUNK, ROOT_REPLACED
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation, each_call
 from agent.operations.running import DatasetCall
 from agent.status.state import Role
@@ -62,7 +62,7 @@ def _accept_on_primary(member: Member, hold: Hold) -> None:
     side = member.primary()
     if side.reign.mark is not None:
         side.accept_mark(side.reign.mark)
-    elif hold.code == ROOT_REPLACED:
+    elif hold.code in (ROOT_REPLACED, DEVICE_SHRUNK):
         side.pump.accept_root()
 
 

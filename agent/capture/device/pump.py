@@ -253,7 +253,7 @@ class DevicePump:
             raise CaptureStopped
         session = self._standing()
         if session is None:
-            self._requests.rest(_IDLE)
+            self._requests.rest(_IDLE, held=True)
             return
         if self._requests.wants_walk:
             self._begin_look(session)

@@ -135,10 +135,11 @@ class DeviceRequests:
             accepted, self._accepts = self._accepts, False
         return accepted
 
-    def rest(self, longest: float) -> None:
-        """Wait until something is asked or told, ``longest`` seconds at most."""
+    def rest(self, longest: float, *, held: bool = False) -> None:
+        """Wait until something is asked or told, ``longest`` seconds at most. ``held``: nothing can be read, whoever waits."""
         with self._condition:
-            if not (self._is_closed or self._errands or self._walks or self._accepts or self.is_urgent):
+            waits = not held and (bool(self._walks) or self.is_urgent)
+            if not (self._is_closed or self._errands or self._accepts or waits):
                 self._condition.wait(longest)
 
     def cancel_all(self) -> None:

@@ -69,6 +69,23 @@ def test_a_raw_image_is_replicated_by_its_times(tmp_path: Path) -> None:
         assert ("events", "crash-consistent") == (both.alpha.look("disk")["watch"]["kind"], taken)
 
 
+def test_a_device_that_shrank_waits_for_accept(tmp_path: Path) -> None:
+    """It is held, and said; what an operator accepts is captured as it is now."""
+    image = tmp_path / "raw"
+    image.write_bytes(os.urandom(3 << 20))
+    with device_pair(image=image) as both:
+        both.start()
+        both.alpha.up()
+        both.alpha.wait(name="disk", within=90.0)
+        os.truncate(image, 1 << 20)
+        eventually(lambda: both.alpha.look("disk").get("state") == "held")
+        hold = both.alpha.look("disk")["hold"]["code"]
+        both.alpha.json("accept", "disk", "--yes")
+        eventually(lambda: both.alpha.look("disk")["hold"] is None)
+        eventually(lambda: both.alpha.look("disk")["commit"]["entries"] == 16)
+        assert "device-shrunk" == hold
+
+
 def run_or_false(*words: str) -> bool:
     """Whether a program succeeded: the agent may have a filesystem open for a moment."""
     try:
