@@ -133,8 +133,11 @@ class Story:
         self._time("the client was confirmed nothing, from the kill on", client.first_after(killed))
         self._time("of that, from the promote typed on", self.outcome.client_after_promote)
         self._time("promote, until the command returned", self.outcome.promoted)
-        self._time("promote, as its steps count", self._of_steps(self._made.beta))
-        self._time("promote, as status had predicted it", self.outcome.predicted_rto)
+        self._time("promote, as its steps count, the start hook too", self._of_steps(self._made.beta))
+        self._time(
+            "promote, as status had predicted it, without that hook, which had never run there",
+            self.outcome.predicted_rto,
+        )
 
     def _rejoin(self, client: Client) -> None:
         self._step("alpha comes back")
