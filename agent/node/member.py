@@ -389,6 +389,8 @@ class Member:
         began = self._around.clock.monotonic()
         side = kind.open(self.dataset, context)
         self._predictor.opened = (self._around.clock.monotonic() - began) * 1000
+        if isinstance(side, Standby):
+            self.verifies.begin(self._around.clock.now_ns())
         return side
 
     def _reign_now(self) -> ReignNow | None:

@@ -58,6 +58,9 @@ def test_it_goes_there_and_back() -> None:
         both.begin()
         done = both.alpha.json("switchover", "web", "--yes")
         assert (STEPS, "standby", []) == ([one["name"] for one in done["steps"]], done["role"], done["lost"])
+        # From its first moment on the new standby is one that is too young for a verify.
+        gates = eventually(lambda: both.alpha.look()["promotion"])["gates"]
+        assert [True] == [gate["ok"] for gate in gates if gate["name"] == "verified"]
         eventually(lambda: _is(both.beta, "primary", 2))
         (both.target / "of beta").write_text("2")
         _equal(both, both.beta)
