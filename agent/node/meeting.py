@@ -32,7 +32,7 @@ def tell_configs(board: ProblemBoard, dataset: Dataset, theirs: Mapping[str, byt
     message = f"dataset {dataset.name} is configured otherwise on {' and '.join(peers)} than here"
     remedy = (
         f"compare hikae config show on both and make {dataset.name} the same (a node's own are only reconcile, adopt, "
-        "history, vault, watch, generations, brake, limits and hooks); then, where the file changed: hikae reload"
+        "history, vault, watch, generations, brake, limits, device and hooks); then, where the file changed: hikae reload"
     )
     board.put(Problem(CONFIG_DIFFERS, Severity.WARNING, now_ns, b"", message, remedy))
 
