@@ -187,6 +187,7 @@ def test_a_node_that_rehearses_is_killed(step: str, when: str) -> None:
     probe = 'probe = ["sh", "-c", "cd $HIKAE_PATH && rm d/f0 && echo gone"]\n'
     with _filled(probe) as (both, _):
         _dies_in(both.beta, REHEARSAL, step, when)
+        eventually(lambda: all(one["ok"] for one in both.beta.json("rehearse", "web", "--dry-run")["gates"]))
         typed = _typed(both.beta, "rehearse", "web")
         (both.source / "d" / "f1").write_text("meanwhile")
         _again(both.beta)
