@@ -367,6 +367,7 @@ class Member:
             answered=heard.answered,
             others=heard.others,
             at_boot=self._boot.units,
+            stopped=heard.stopped,
         )
 
     def others(self, ending: threading.Event) -> tuple[NodeAnswer, ...]:

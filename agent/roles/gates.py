@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from agent.config.values import Hooks, Promote
 from agent.core.commit import Commit
-from agent.core.hold import Hold
+from agent.core.hold import ACCEPTED, Hold
 from agent.core.ids import shown_commit
+from agent.core.problem_codes import LINEAGE_WAITS
 from agent.core.standing import Rehearsed, Verified
 from agent.status.figures import clock_text, span_text, stamp
 from agent.status.promotion import Gate
@@ -32,12 +33,14 @@ class LastWord:
 @dataclass(frozen=True, slots=True)
 class PrimarySeen:
     """Whether the primary serves, as far as this node knows at ``at`` (UTC ns). ``connected``: it calls now; ``answered``: what
-    it, or another node that hears it, said when it was asked just now, "" where nobody did."""
+    it, or another node that hears it, said when it was asked just now, "" where nobody did; ``stopped``: the state in which it
+    lives and serves nothing, ``rewound`` or ``fenced``, as it says itself, "" for none."""
 
     name: str
     connected: bool
     at: int | None
     answered: str = ""
+    stopped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +105,17 @@ def _hold(view: StandbyView) -> Gate:
     hold = view.hold
     if hold is None:
         return Gate("hold", True, "nothing is held", "none", view.now, "")
-    accept = f"hikae accept {view.dataset} if it is meant"
+    return Gate("hold", False, hold.sentence, "none", view.now, _past_hold(view, hold))
+
+
+def _past_hold(view: StandbyView, hold: Hold) -> str:
+    """What leads on: neither accept nor an earlier moment ends what is wrong with the place itself."""
     earlier = f"name a moment from before: hikae promote {view.dataset} --at MOMENT --force"
-    return Gate("hold", False, hold.sentence, "none", view.now, f"{accept}; or {earlier}")
+    if hold.code in ACCEPTED:
+        return f"hikae accept {view.dataset} if it is meant; or {earlier}"
+    if hold.code == LINEAGE_WAITS:
+        return f"it goes on by itself once {view.primary.name} is through; or {earlier}"
+    return hold.remedy or "hikae status says what it waits for"
 
 
 def _lag(view: StandbyView) -> Gate:
@@ -138,11 +149,21 @@ def _verified(view: StandbyView) -> Gate:
 def _primary(view: StandbyView) -> Gate:
     seen = view.primary
     limit = f"{seen.name} does not answer"
+    if seen.stopped:
+        value = f"{seen.name} lives and is {seen.stopped}: it serves nothing, and a switchover needs one that does"
+        return Gate("primary", False, value, limit, view.now, _past_stopped(view))
     if seen.answered or seen.connected:
         value = seen.answered or f"{seen.name} is connected"
         return Gate("primary", False, value, limit, view.now, f"while it lives: hikae switchover {view.dataset}")
     value = f"not seen since {_clock(seen.at, view.now)}" if seen.at else "not seen since this agent began"
     return Gate("primary", True, value, limit, seen.at, "")
+
+
+def _past_stopped(view: StandbyView) -> str:
+    """What leads on where the primary lives and may not serve."""
+    name, dataset = view.primary.name, view.dataset
+    here = f"if this node is to go on: hikae promote {dataset} --force, then on {name}: hikae rejoin {dataset}"
+    return f"{here}; if {name} is: on {name}: hikae status says how"
 
 
 def _ahead(view: StandbyView) -> Gate:

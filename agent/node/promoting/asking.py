@@ -20,32 +20,37 @@ from agent.roles.assignment import Assignment
 from agent.roles.gates import OtherStandby
 from agent.rpc.peers.peer_caller import PeerCaller
 from agent.rpc.peers.peer_limits import PeerLimits
-from agent.status.state import Role
+from agent.status.state import Role, State
 from agent.status.text import shown
 
 #: Seconds that a node has to answer: one that is dead answers never.
 ANSWERS_WITHIN = 2.0
 WHEREABOUTS = "whereabouts"
+#: A primary that lives and serves nothing says one of these.
+STOPPED = frozenset({State.REWOUND.value, State.FENCED.value})
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What was answered: ``answered``: by the primary, or by who hears it, "" where nobody did; ``others``: the other standbys
-    that answered."""
+    that answered; ``stopped``: as which of ``STOPPED`` the primary itself answered, "" for none."""
 
     answered: str = ""
     others: tuple[OtherStandby, ...] = ()
+    stopped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeAnswer:
-    """One node's answer: what it is to the dataset, in which epoch, its newest commit, and whether it hears a primary."""
+    """One node's answer: what it is to the dataset, in which epoch, its newest commit, and whether it hears a primary; ``state``:
+    that of its own side, "" where its release does not say so."""
 
     node: str
     role: str
     epoch: int
     newest: CommitNumber
     hears_primary: bool
+    state: str = ""
 
 
 class KeptAnswers:
@@ -98,17 +103,18 @@ def ask_around(
 
 def judged(found: tuple[NodeAnswer, ...], primary: str, newest: Commit | None, epoch: int) -> Heard:
     """What the answers say to a standby whose newest commit and epoch these are. Pure."""
-    answered = ""
+    answered, stopped = "", ""
     for one in found:
         if one.role == Role.PRIMARY and one.epoch >= epoch:
             answered = f"{one.node} answers: it is the primary, in epoch {one.epoch}"
+            stopped = one.state if one.node == primary and one.state in STOPPED else ""
         elif not answered and one.node != primary and one.hears_primary:
             answered = f"{one.node} hears {primary}, which does not answer this node"
     ours = newest.number if newest is not None else NOTHING
     others = tuple(
         OtherStandby(one.node, one.newest > ours, shown_commit(one.newest)) for one in found if one.role == Role.STANDBY
     )
-    return Heard(answered, others)
+    return Heard(answered, others, stopped)
 
 
 def read_answer(node: str, answer: object) -> NodeAnswer | None:
@@ -120,8 +126,14 @@ def read_answer(node: str, answer: object) -> NodeAnswer | None:
     epoch, role = found.get("epoch"), found.get("role")
     if not _is_below(epoch, EPOCH_LIMIT) or not isinstance(role, str):
         return None
+    state = found.get("state")
     return NodeAnswer(
-        node, shown(role[:32]), int(found["epoch"]), _newest(found.get("commit")), found.get("hears") is True
+        node,
+        shown(role[:32]),
+        int(found["epoch"]),
+        _newest(found.get("commit")),
+        found.get("hears") is True,
+        shown(state[:32]) if isinstance(state, str) else "",
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from agent.config.values import Dataset
 from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE, VAULT_FULL
+from agent.node.promoting.asking import STOPPED
 from agent.roles.gates import LastWord, OtherStandby, PrimarySeen, StandbyView, promotion_gates
 from agent.status.facts import DatasetFacts
 from agent.status.promotion import LossFacts, PromotionFacts, Rto
@@ -19,7 +20,8 @@ _NO_ROOM = frozenset({STATE_DISK_RESERVE, STATE_DISK_FULL, VAULT_FULL})
 class Witness:
     """What is known beside the status of the dataset. ``kept_since``: since when a standby is kept here (UTC ns, 0: never);
     ``clock``: what is wrong with this node's clock, "" if nothing is; ``word``: what the primary said last; ``answered``: what it
-    answered just now, "" where it was not asked or did not answer; ``at_boot``: units that would start by themselves."""
+    answered just now, "" where it was not asked or did not answer, and ``stopped`` as which state that serves nothing;
+    ``at_boot``: units that would start by themselves."""
 
     kept_since: int
     clock: str
@@ -29,6 +31,7 @@ class Witness:
     answered: str = ""
     others: tuple[OtherStandby, ...] = ()
     at_boot: tuple[str, ...] = ()
+    stopped: str = ""
 
 
 def promotion_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> PromotionFacts:
@@ -73,4 +76,6 @@ def _seen(facts: DatasetFacts, witness: Witness) -> PrimarySeen:
     peer = next((one for one in facts.peers if one.name == facts.primary), None)
     connected = peer is not None and peer.connected
     since = peer.since_ns if peer is not None and peer.told is not None else 0
-    return PrimarySeen(facts.primary, connected, since or None, witness.answered)
+    said = peer.told.standing.state if connected and peer is not None and peer.told is not None else ""
+    stopped = said if said in STOPPED else witness.stopped
+    return PrimarySeen(facts.primary, connected, since or None, witness.answered, stopped)

@@ -10,6 +10,7 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, no_call
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
+from agent.status.derive import own_state
 from agent.status.published import number_json
 from agent.status.state import Role
 from agent.status.text import shown
@@ -38,8 +39,8 @@ class PromoteRequest(DatasetRequest[Json]):
 
 @dataclass(frozen=True, slots=True)
 class WhereaboutsRequest(DatasetRequest[Json]):
-    """What this node is to the dataset: ``{"role", "epoch", "commit", "hears"}``; ``hears``: whether it keeps a standby that a
-    primary is connected with now."""
+    """What this node is to the dataset: ``{"role", "epoch", "commit", "hears", "state"}``; ``hears``: whether it keeps a standby
+    that a primary is connected with now; ``state``: that of this node's side alone."""
 
 
 @dataset_operation("whereabouts", WhereaboutsRequest, role=None, long=True, changes=no_call, afar=FromAfar())
@@ -47,7 +48,8 @@ def _whereabouts(call: DatasetCall, _request: WhereaboutsRequest) -> Json:
     facts = call.member.facts()
     hears = facts.role is Role.STANDBY and any(peer.connected for peer in facts.peers)
     commit = number_json(facts.commit.number) if facts.commit is not None else None
-    return {"role": facts.role.value, "epoch": facts.epoch, "commit": commit, "hears": hears}
+    state = own_state(facts).value
+    return {"role": facts.role.value, "epoch": facts.epoch, "commit": commit, "hears": hears, "state": state}
 
 
 def _does(request: PromoteRequest) -> bool:

@@ -90,6 +90,37 @@ def test_what_is_not_so_is_one_gate_that_is_not_met(name: str, more: dict[str, A
 
 
 @pytest.mark.parametrize(
+    ("code", "way"),
+    [
+        (
+            "mass-deletion",
+            "hikae accept web if it is meant; or name a moment from before: hikae promote web --at MOMENT --force",
+        ),
+        ("lineage-waits", "it goes on by itself once alpha is through; or name a moment from before: "),
+        ("standby-foreign", "move it away"),
+        ("standby-in-use", "move it away"),
+        ("standby-too-small", "move it away"),
+        ("standby-path-missing", "move it away"),
+    ],
+)
+def test_a_hold_is_ended_by_what_ends_it(code: str, way: str) -> None:
+    """Accept is named where it ends the hold, an earlier moment where the place is right; else the hold's own remedy."""
+    (gate,) = unmet(promotion_gates(replace(PROMOTABLE, hold=Hold(code, "it is held", "move it away"))))
+    assert way == gate.remedy[: len(way)]
+    assert ("hikae" in way or "goes on" in way) == ("--at MOMENT" in gate.remedy)
+
+
+@pytest.mark.parametrize("stopped", ["rewound", "fenced"])
+def test_no_switchover_is_named_where_the_primary_serves_nothing(stopped: str) -> None:
+    """What is so is said, and the way out that works there."""
+    primary = replace(GONE, connected=True, answered="alpha answers: it is the primary, in epoch 3", stopped=stopped)
+    (gate,) = unmet(promotion_gates(replace(PROMOTABLE, primary=primary)))
+    assert f"alpha lives and is {stopped}: it serves nothing, and a switchover needs one that does" == gate.value
+    way = "if this node is to go on: hikae promote web --force, then on alpha: hikae rejoin web"
+    assert f"{way}; if alpha is: on alpha: hikae status says how" == gate.remedy
+
+
+@pytest.mark.parametrize(
     "more",
     [
         {"word": LastWord(NOW - 86400 * SECOND, 29.0)},

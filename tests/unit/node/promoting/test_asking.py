@@ -16,9 +16,11 @@ OURS = Commit(commit_number(3, 12), NOTHING, b"d" * 32, 1, 1, True, 10, 1234)
 ANSWER = {"role": "standby", "epoch": 3, "commit": {"epoch": 3, "seq": 12}, "hears": False}
 
 
-def said(node: str, role: str, epoch: int = 3, seq: int = 12, *, hears: bool = False) -> NodeAnswer:
+def said(
+    node: str, role: str, epoch: int = 3, seq: int = 12, *, hears: bool = False, state: str = "streaming"
+) -> NodeAnswer:
     """One node's answer."""
-    return NodeAnswer(node, role, epoch, commit_number(epoch, seq), hears)
+    return NodeAnswer(node, role, epoch, commit_number(epoch, seq), hears, state)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,14 @@ def said(node: str, role: str, epoch: int = 3, seq: int = 12, *, hears: bool = F
     [
         ((), Heard()),
         ((said("alpha", "primary"),), Heard("alpha answers: it is the primary, in epoch 3")),
+        (
+            (said("alpha", "primary", state="rewound"),),
+            Heard("alpha answers: it is the primary, in epoch 3", stopped="rewound"),
+        ),
+        (
+            (said("alpha", "primary", 2, state="rewound"), said("gamma", "primary", 4)),
+            Heard("gamma answers: it is the primary, in epoch 4"),
+        ),
         ((said("gamma", "primary", 4),), Heard("gamma answers: it is the primary, in epoch 4")),
         ((said("alpha", "primary", 2),), Heard()),
         ((said("alpha", "fenced"),), Heard()),
@@ -49,6 +59,17 @@ def test_what_is_made_of_answers(found: tuple[NodeAnswer, ...], expected: Heard)
 def test_what_nobody_says_is_no_answer(answer: object) -> None:
     """A node that lies is one that is silent."""
     assert read_answer("alpha", answer) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "state"),
+    [({}, ""), ({"state": 7}, ""), ({"state": "rewound"}, "rewound"), ({"state": "x" * 99}, "x" * 32)],
+)
+def test_a_state_that_is_not_said_is_none(more: dict[str, Any], state: str) -> None:
+    """A release of before says none; a lie is cut short."""
+    found = read_answer("alpha", {**ANSWER, **more})
+    assert found is not None
+    assert state == found.state
 
 
 @pytest.mark.parametrize("commit", [None, [], {"epoch": 3}, {"epoch": 3, "seq": -1}, {"epoch": True, "seq": 1}])
