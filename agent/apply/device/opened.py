@@ -29,6 +29,10 @@ def device_errors(path: str) -> Iterator[None]:
         if error.errno in _FULL:
             remedy = "free room on its filesystem; it goes on by itself"
             raise RootFull("apply", path, reason, remedy) from error
+        if error.errno == errno.EFBIG:
+            reason = "the primary's device is longer than a file can be on this filesystem"
+            remedy = "keep the image on one that takes longer files, like xfs, or name a block device"
+            raise RootFailed("apply", path, reason, f"{remedy}; it is tried again by itself") from error
         gone = "plug it in again" if error.errno in _GONE else "look at it (dmesg says more)"
         raise RootFailed("apply", path, reason, f"{gone}; it is tried again by itself") from error
 

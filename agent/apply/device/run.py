@@ -48,6 +48,20 @@ def stands_as(device: OpenDevice, view: DeviceView, at: CommitNumber, numbers: I
     return True
 
 
+def first_that_holds(device: OpenDevice, view: DeviceView, first: int, last: int) -> int:
+    """The least chunk from ``first`` to ``last`` that has a row of any moment, or data on the device; ``last`` + 1 for none.
+
+    A peer says how long a device is, and an image of exbibytes takes no room: what is neither here nor there is not walked over.
+    OSError."""
+    offset = (first - 1) * DEVICE_CHUNK
+    data = device.next_data(offset)
+    held = data // DEVICE_CHUNK + 1 if data < device.length else last + 1
+    if held <= first:
+        return first
+    row = view.next_chunk(ChunkNumber(first))
+    return min(held, row if row is not None else held, last + 1)
+
+
 def extent_of(number: int) -> tuple[int, int]:
     """Offset and length of a whole chunk."""
     return (number - 1) * DEVICE_CHUNK, DEVICE_CHUNK
@@ -84,7 +98,7 @@ class DeviceRun:
             self._device.zero(was, max(0, end - was))
         self._device.end_at(end)
         if plan.survey:
-            self._make(range(1, -(-end // DEVICE_CHUNK) + 1))
+            self._make(self._that_hold(-(-end // DEVICE_CHUNK)))
         elif plan.trusted:
             self._change()
             self._make(sorted(int(id) for id in plan.short))
@@ -96,6 +110,13 @@ class DeviceRun:
         """Only these chunks, in rising order, whatever they hold."""
         self._make(numbers)
         self._laying.flush()
+
+    def _that_hold(self, last: int) -> Iterator[int]:
+        """Every chunk that may have to be written, up to ``last``, in rising order."""
+        upto = 0
+        while (first := first_that_holds(self._device, self._view, upto + 1, last)) <= last:
+            upto = min(last, first + self._means.limits.run - 1)
+            yield from range(first, upto + 1)
 
     # -- by the difference -----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from agent.apply.commit_numbers import counts_at
 from agent.apply.device.opened import OpenDevice, device_errors
 from agent.apply.device.ports import DeviceLimits, DeviceView
-from agent.apply.device.run import end_of
+from agent.apply.device.run import end_of, first_that_holds
 from agent.apply.results import ApplyProgress, Difference, Report, RootFailed, VerifyReport
 from agent.apply.writing.file_content import Look
 from agent.core.chunks import DEVICE_CHUNK, name_of
@@ -123,9 +123,9 @@ class DeviceVerification:
         while self._upto < last or self._again:
             self._look()
             if self._upto < last:
-                upto = min(last, self._upto + self._limits.run)
-                self._compare(now, size, self._upto + 1, upto)
-                self._upto = upto
+                first = first_that_holds(now.device, now.view, self._upto + 1, last)
+                self._upto = min(last, first + self._limits.run - 1)
+                self._compare(now, size, first, self._upto)
             else:
                 number = self._again.pop()
                 self._compare(now, size, number, number)
