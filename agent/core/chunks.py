@@ -35,6 +35,7 @@ DEVICE_CHUNKS_MAX = 1 << 46
 #: Levels of pieces in pieces below a file's list: names that end every piece at its least entries need as many of them for
 #: ``UNFOLDED_MAX``.
 LEVELS = 16
+_UNREADABLE_CONTEXT = "hikae v1 unreadable chunk of a device"
 #: Data and hole entries that a file's list may unfold to: 16 TiB of chunks of 64 KiB, 64 TiB of those of a large file.
 UNFOLDED_MAX = 1 << 28
 
@@ -69,6 +70,17 @@ class ChunkRef(NamedTuple):
     object: ObjectId
     offset: int
     length: int
+
+
+def unreadable_name(number: int) -> bytes:
+    """The name that a device's chunk has while it cannot be read: no content has it, so its row is owed (law 9)."""
+    return blake3(number.to_bytes(8, "big"), derive_key_context=_UNREADABLE_CONTEXT).digest()
+
+
+def device_extent(number: int) -> bytes:
+    """A device's chunk as people are told of it."""
+    begin = (number - 1) * DEVICE_CHUNK
+    return b"bytes %d-%d" % (begin, begin + DEVICE_CHUNK - 1)
 
 
 def name_of(data: bytes | memoryview) -> bytes:

@@ -46,7 +46,7 @@ def tell_standby(board: ProblemBoard, catalog: Catalog, primary: str, now_ns: in
             OWED,
             Severity.WARNING,
             now_ns,
-            catalog.path_of(id) or b"",
+            catalog.place_of(id) or b"",
             "some of its content has not come yet: what stands here is its last version, or nothing",
             remedy,
         )

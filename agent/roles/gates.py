@@ -96,7 +96,7 @@ def _consistent(view: StandbyView) -> Gate:
 
 
 def _owed(view: StandbyView) -> Gate:
-    value = f"{view.owed:,} files are not all here" if view.owed else "nothing is owed"
+    value = f"{view.owed:,} files, or chunks of a device, are not all here" if view.owed else "nothing is owed"
     remedy = "hikae status names them: they could not be read on the primary; --force goes without them"
     return Gate("owed", not view.owed, value, "0", view.now, remedy if view.owed else "")
 

@@ -18,6 +18,8 @@ BULK_ROWS, BULK_BYTES = 8000, 64 << 20
 MOST_ROWS = 1 << 16
 #: Prints of chunks that did not change are written so many at a time.
 _SETTLED = 1000
+#: A token that no peer's queue has seen.
+_NEVER_SENT = -1
 
 
 class DeviceBatch:
@@ -42,14 +44,19 @@ class DeviceBatch:
         self.since: float | None = None
         self.rows_by_number: dict[int, bytes | None] = {}
         self.prints: dict[int, bytes] = {}
+        self._unread: set[int] = set()
         self.chunks: dict[bytes, tuple[int, bytes]] = {}
         self.patches: dict[bytes, Runs] = {}
         self.pieces: dict[bytes, bytes] = {}
 
     @property
     def ahead(self) -> list[tuple[int, ObjectId]]:
-        """All content was sent under one token."""
-        return [(self.token, ObjectId(number)) for number, row in self.rows_by_number.items() if row is not None]
+        """All content was sent under one token, but for that which could not be read: it was never sent."""
+        return [
+            (_NEVER_SENT if number in self._unread else self.token, ObjectId(number))
+            for number, row in self.rows_by_number.items()
+            if row is not None
+        ]
 
     def put(self, number: int, row: bytes | None, kept: bytes, size: int) -> None:
         """A chunk is another than in the catalog; None: it became zeros, or was cut off. ``kept``: its print, empty for none."""
@@ -57,6 +64,12 @@ class DeviceBatch:
         self.bytes += size
         self.rows_by_number[number] = row
         self.prints[number] = kept
+        self._unread.discard(number)
+
+    def put_unreadable(self, number: int, row: bytes) -> None:
+        """A chunk cannot be read; its row names what nobody has."""
+        self.put(number, row, b"", 0)
+        self._unread.add(number)
 
     def same(self, number: int, kept: bytes) -> None:
         """A chunk is as in the catalog (again)."""

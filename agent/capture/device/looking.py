@@ -62,6 +62,17 @@ class ChunkLooker:
             end = self._size - begins_at(self._last)
             self.look((self._last, self._last), memoryview(ZEROS)[:end])
 
+    def look_at_unreadable(self, number: int) -> None:
+        """Nobody knows what stands there now: its row says so, and is sealed without its content."""
+        row = self._rows((number, number)).get(number)
+        length = min(DEVICE_CHUNK, self._size - begins_at(number))
+        made = encode_chunk(number, length, chunks.unreadable_name(number))
+        if made == row:
+            self._batch.same(number, b"")
+        elif made != self._batch.rows_by_number.get(number):
+            self.differed += 1
+            self._batch.put_unreadable(number, made)
+
     def cut_off(self) -> None:
         """What the catalog has beyond the end of the device is gone."""
         row = self._catalog.last_chunk(self._batch.at)

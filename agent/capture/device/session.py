@@ -15,7 +15,7 @@ from agent.capture.device.runs import Run, begins_at
 from agent.capture.device.whole_look import WholeLook
 from agent.capture.outlet import Outlet
 from agent.capture.ports import Send
-from agent.core.chunks import DEVICE_CHUNK
+from agent.core.chunks import DEVICE_CHUNK, device_extent
 from agent.core.clock import Clock
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import UNREADABLE
@@ -27,8 +27,8 @@ _NO_ROOM = 0.01
 
 
 class DeviceSession:
-    """Reads an open device into the batch. Belongs to the pump's thread. ``unread``: chunks that could not be read; they are as
-    they were in the catalog."""
+    """Reads an open device into the batch. Belongs to the pump's thread. ``unread``: chunks that could not be read; their rows
+    say so, and peers owe them (law 9)."""
 
     def __init__(
         self,
@@ -106,20 +106,16 @@ class DeviceSession:
     def _well(self, run: Run) -> None:
         for number in [one for one in self.unread if run[0] <= one <= run[1]]:
             self.unread.discard(number)
-            self._board.clear(UNREADABLE, _extent(number))
+            self._board.clear(UNREADABLE, device_extent(number))
 
     def _cannot_read(self, number: int, error: OSError) -> None:
         """The others go on. A device that is gone is found by its path."""
         if error.errno in (errno.ENODEV, errno.ENXIO):
             return
         self.unread.add(number)
+        self.looker.look_at_unreadable(number)
         begin = begins_at(number)
         message = f"{DEVICE_CHUNK:,} bytes from {begin:,} on cannot be read: {error.strerror}"
-        remedy = f"see the kernel log (dmesg) and replace {self.device.path}; the standby keeps what it had there"
+        remedy = f"see the kernel log (dmesg) and replace {self.device.path}; it is owed: the standby keeps what it had there"
         now = self._clock.now_ns()
-        self._board.put(Problem(UNREADABLE, Severity.WARNING, now, _extent(number), message, remedy))
-
-
-def _extent(number: int) -> bytes:
-    """A chunk as a problem names it."""
-    return b"bytes %d-%d" % (begins_at(number), begins_at(number) + DEVICE_CHUNK - 1)
+        self._board.put(Problem(UNREADABLE, Severity.WARNING, now, device_extent(number), message, remedy))

@@ -141,7 +141,7 @@ class DeviceLooks:
     pump: DevicePump
 
     def cannot_read(self, id: ObjectId, path: bytes | None) -> bool:
-        return path is None and self.pump.unreadable(id)
+        return self.pump.unreadable(id)
 
     def look(self, objects: Sequence[tuple[ObjectId, bytes | None]]) -> PendingMark:
         return self.pump.look_again([id for id, _ in objects])

@@ -117,7 +117,7 @@ class PrimarySource:
 
     def path_of(self, id: ObjectId) -> bytes | None:
         """See ``Source``."""
-        return self._reader.path_of(id)
+        return self._reader.place_of(id)
 
     def rest(self) -> None:
         """See ``Source``."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import apsw
 
+from agent.core.chunks import device_extent
 from agent.core.dataset_kind import DatasetKind
 from agent.core.digest import Digest
 from agent.core.errors import NotFound
@@ -116,6 +117,12 @@ class Reading(owed.Owed, commits.Commits, kept.Kept, generation.GenerationRows):
     def holder(self, id: int, at: CommitNumber | None = None) -> bytes | None:
         """The row bytes of what content is told absent and owed by: an object, in a device a chunk."""
         return self.object(ObjectId(id), at) or self.chunk(ChunkNumber(id), at)
+
+    def place_of(self, id: ObjectId) -> bytes | None:
+        """As people are told of what is owed: an object's path, a chunk's bytes of its device."""
+        if self.object(id) is None and self.chunk(ChunkNumber(id)) is not None:
+            return device_extent(id)
+        return self.path_of(id)
 
     def kind(self) -> DatasetKind | None:
         """Whose rows it has; None while it has none."""

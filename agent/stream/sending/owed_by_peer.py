@@ -153,15 +153,20 @@ class OwedContent:
             yield from self._answer([some[index] for index in self._talk.unanswered.take(question)])
 
     def _answer(self, refs: Sequence[ChunkRef]) -> Iterator[Batch]:
-        lacking = False
+        lacking, changed = False, dict[ObjectId, None]()
         for some in by_bytes(refs):
             for ref, data in zip(some, self._source.read(some), strict=True):
                 if isinstance(data, Lack):
                     lacking = True
+                    if data is Lack.CHANGED:
+                        changed[ref.object] = None
                     continue
                 self._load.chunk(ref.kind, ref.name, data)
                 if self._load.full:
                     yield from self._talk.say(self._load.take())
+        if changed:
+            # It can be read, and is not what its row says: nothing else may tell of that.
+            self._source.force(tuple(changed))
         if lacking:
             # What was asked for does not come.
             self._load.part(Withdraw(CommitNumber(0)))

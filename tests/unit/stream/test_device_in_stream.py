@@ -97,12 +97,32 @@ def test_a_chunk_that_cannot_be_read_is_owed_by_its_number(device: DevicePrimary
     device.unreadable = {ObjectId(2)}
     sync(device, MemoryTransport(standby))
     assert ([ObjectId(2)], digest_of(device)) == (standby.catalog.owed(), standby.digest())
+    assert b"bytes 65536-131071" == standby.catalog.place_of(ObjectId(2))
     debts = Debts(standby.catalog, Presence(standby.vault))
     # The second question is about what was told by the first and may have come.
     assert [(ObjectId(2),)] * 2 == [debts.ask(ObjectId(0)).objects for _ in range(2)]
     device.unreadable = set()
     call = Call(device, MemoryTransport(standby))
     call.until_streaming()
+    eventually(lambda: standby.catalog.owing == 0)
+    call.stop()
+    newest = standby.catalog.newest()
+    assert newest is not None
+    assert bytes(device.image) == standby.image_at(newest.number)
+
+
+def test_what_is_owed_and_became_something_else_is_captured_again(
+    device: DevicePrimary, standby: DeviceSecondary
+) -> None:
+    """No event tells that a bad place can be read again."""
+    device.put((0, noise(3 * DEVICE_CHUNK)))
+    device.unreadable = {ObjectId(2)}
+    sync(device, MemoryTransport(standby))
+    device.image[DEVICE_CHUNK : 2 * DEVICE_CHUNK] = noise(DEVICE_CHUNK)
+    device.unreadable = set()
+    call = Call(device, MemoryTransport(standby))
+    call.until_streaming()
+    eventually(lambda: device.forced == [ObjectId(2)])
     eventually(lambda: standby.catalog.owing == 0)
     call.stop()
     newest = standby.catalog.newest()

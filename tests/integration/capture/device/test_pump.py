@@ -14,7 +14,9 @@ from agent.capture.device.mounted import MountedFilesystem
 from agent.capture.device.rhythm import RhythmLimits
 from agent.capture.device.yielding import Yielding, YieldLimits
 from agent.capture.facts import CapturePhase
+from agent.core.chunks import unreadable_name
 from agent.core.commit import Provenance, Quiesced
+from agent.core.ids import ObjectId
 from agent.core.problem import Problem
 from agent.core.problem_codes import DEVICE_BUSY, DEVICE_GONE, DEVICE_SHRUNK, NOT_STILL, UNREADABLE
 from agent.fs.thaw_guard import FreezeFailed
@@ -161,7 +163,7 @@ def test_a_device_that_shrinks_waits_for_a_word(tmp_path: Path) -> None:
 
 
 def test_a_bad_place_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
-    """What the peer has of it stays; once it can be read again the problem is gone."""
+    """Its row names what nobody has, so that it is owed; once it can be read again that and the problem are gone."""
     image = image_of(tmp_path / "image", 40 * CHUNK, chunks=range(1, 41))
     bad: set[int] = set()
 
@@ -175,10 +177,15 @@ def test_a_bad_place_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
         made.write(18 * CHUNK, b"x" * 3 * CHUNK)
         made.synced()
         (problem,) = problems(made)
+        made.outlet.chunks[unreadable_name(20)] = image[19 * CHUNK : 20 * CHUNK]
         expected = (
             image[: 18 * CHUNK] + b"x" * CHUNK + image[19 * CHUNK : 20 * CHUNK] + b"x" * CHUNK + image[21 * CHUNK :]
         )
         assert (UNREADABLE, b"bytes 1245184-1310719", expected) == (problem.code, problem.path, made.image())
+        assert (20, True) == (
+            next(id for token, id in made.outlet.ahead if token < 0),
+            made.pump.unreadable(ObjectId(20)),
+        )
         bad.clear()
         made.synced()
         assert ([], made.path.read_bytes()) == (problems(made), made.image())
