@@ -31,6 +31,8 @@ class SteppedRun:
         self.kind = kind
         self._changed = changed
         self._doing = ""
+        #: What the step waits for, for people; "" where nobody said so.
+        self.waits_for = ""
         self.ending = ending
         self.done = threading.Event()
         #: Set where something that goes first was asked for: it ends at once, as a failure.
@@ -45,7 +47,7 @@ class SteppedRun:
 
     @doing.setter
     def doing(self, step: str) -> None:
-        self._doing = step
+        self._doing, self.waits_for = step, ""
         self._changed()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,28 @@ def test_no_brake_holds_a_rejoin() -> None:
         for path in both.target.glob("d*/f*"):
             path.unlink()
         both.alpha.told("mass-deletion")
+
+
+def test_what_keeps_it_from_following_is_said_and_not_waited_for() -> None:
+    """Applying is paused: the rejoin ends with the way out, and what it began goes on by itself after that."""
+    rng = random.Random(SEED)
+    with pair(UNBRAKED) as both:
+        _fill(both.source, rng)
+        both.begin()
+        both.alpha.kill()
+        _promoted(both.beta, both.home(both.beta), 2)
+        both.alpha.start()
+        both.alpha.told("fenced")
+        assert 0 == both.beta.run("pause", "web").returncode  # nothing is brought on before this test is there
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(_rejoined, both.alpha)
+            eventually(lambda: "standby" == both.alpha.look().get("role"))
+            assert 0 == both.alpha.run("pause", "web").returncode
+            result = done.result()["steps"][-1]["result"]
+        assert "applying is paused here: hikae resume web; it goes on by itself after that" in result, result
+        for agent in both.agents:
+            assert 0 == agent.run("resume", "web").returncode
+        _equal(both, both.beta)
 
 
 @needs_root

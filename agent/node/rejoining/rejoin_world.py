@@ -10,6 +10,7 @@ from agent.config.values import Dataset
 from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, epoch_of, shown_commit
 from agent.core.problem import ProblemBoard
+from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE, UNREADABLE
 from agent.fs.writers import Writer
 from agent.node.context import Surroundings
 from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
@@ -21,15 +22,17 @@ from agent.node.standby import Standby
 from agent.node.stepped import SteppedRun
 from agent.roles.record import RoleRecord
 from agent.roles.rejoin.divergence import KeptAt, keep_divergence
+from agent.roles.rejoin.obstacle import STANDS, FollowWait, hindrance
 from agent.roles.rejoin.steps import KIND, KeptDivergence, WantedRejoin
+from agent.status.facts import DatasetFacts
 from agent.status.state import Role
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 
 T = TypeVar("T")
 _STEP = 0.2
-#: Seconds within which the new primary is waited for; it goes on by itself afterwards.
-PATIENCE = 60.0
+#: Problems of a whole dataset during which nothing is captured.
+_NOT_CAPTURED = frozenset({STATE_DISK_FULL, STATE_DISK_RESERVE, UNREADABLE})
 
 
 class RejoinedMember(Protocol):
@@ -44,6 +47,10 @@ class RejoinedMember(Protocol):
 
     @property
     def side(self) -> Primary | Standby | None: ...
+
+    def facts(self) -> DatasetFacts:
+        """As status tells it now."""
+        ...
 
     def take_role(self, record: RoleRecord) -> None:
         """From now on this node is what the record says, durably; the side that is open is closed, and the other opened."""
@@ -120,15 +127,18 @@ class RejoiningNode:
 
     def follow(self) -> str:
         self._begin("follow")
-        until = self._around.clock.monotonic() + PATIENCE
-        owner = self._wanted.epoch.owner
-        while self._around.clock.monotonic() < until:
+        clock = self._around.clock
+        wait = FollowWait(self._wanted.epoch.owner, clock.monotonic())
+        while not wait.is_over(clock.monotonic()):
             self._look()
             side = self._member.side
             if isinstance(side, Standby) and (number := self._brought_on(side)) != NOTHING:
                 return f"consistent again, at commit {shown_commit(number)} of {side.assigned.primary}"
+            if wait.is_due(clock.monotonic()):
+                wait.look(hindrance(self._member.facts()), clock.monotonic())
+                self._run.waits_for = wait.sentence
             self._ending.wait(_STEP)
-        return f"{owner} has not brought it on yet; it goes on by itself, and hikae status shows how far it is"
+        return wait.outcome
 
     def _brought_on(self, side: Standby) -> CommitNumber:
         """The consistent commit of the new primary that the standby equals; ``NOTHING`` while it is none, or lacks some of its
@@ -167,8 +177,12 @@ class RejoiningNode:
                 self._require_capture()
 
     def _require_capture(self) -> None:
-        """Raises ``Refused`` while a person has to decide before anything is captured."""
+        """Raises ``Refused`` while a person has to do something before anything is captured."""
         side = self._member.side
         hold = side.facts().hold if isinstance(side, Primary) else None
         if hold is not None:
             raise Refused(KIND, self._wanted.dataset, hold.sentence, hold.remedy)
+        long_ago = self._around.clock.now_ns() - int(STANDS * 1e9)
+        for problem in self._member.board.listed()[0]:
+            if problem.code in _NOT_CAPTURED and not problem.path and problem.since <= long_ago:
+                raise Refused(KIND, self._wanted.dataset, problem.message, problem.remedy)

@@ -31,7 +31,7 @@ def done(call: DatasetCall, kind: str, arguments: Mapping[str, Any]) -> Json:  #
     while not run.done.wait(_STEP):
         if call.agent.stopping.is_set():
             raise TryAgain(kind, call.dataset, "the agent is stopping", "it goes on when the agent is back")
-        call.progress({"phase": kind, "waits_for": run.doing})
+        call.progress({"phase": kind, "waits_for": run.waits_for or run.doing})
     if run.error is not None:
         raise run.error
     record = run.record
