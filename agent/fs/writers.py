@@ -8,7 +8,6 @@ process counts as a writer.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import stat
@@ -25,6 +24,8 @@ from agent.fs.handles import handle_of_fd
 _PROC = Path("/proc")
 _PRIVATE = os.fsdecode(PRIVATE_DIR)
 _DELETED = " (deleted)"
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 #: So many are named.
 MOST = 50
 
@@ -82,7 +83,7 @@ def writers_below(root: str, holds: Callable[[bytes], bool], most: int = MOST) -
     if seen or not unseen:
         return seen  # of the others the kernel is asked once these have ended: who names them all names init, too
     try:
-        held = list(islice(_held_open(root), most))
+        held = list(islice(files_held_open(below.path), most))
     except OSError:
         return unseen  # the kernel does not tell
     return [replace(unseen[0], path=path) for path in held]
@@ -101,26 +102,46 @@ def is_open_for_writing(fd: int) -> bool | None:
     return False
 
 
-def _held_open(root: str) -> Iterator[str]:
+def files_held_open(root: str) -> Iterator[str]:
     """The files below it that somebody has open for writing. OSError where that cannot be told of one."""
-    for path, directories, names, fd in os.fwalk(root):
-        if path == root and _PRIVATE in directories:
-            directories.remove(_PRIVATE)
-        for name in names:
-            with suppress(FileNotFoundError):
-                if stat.S_ISREG(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode) and _asked_of(fd, name):
-                    yield f"{path}/{name}"
+    opened = os.open(root, _DIRECTORY)
+    try:
+        yield from _held_open_in(opened, root, _PRIVATE)
+    finally:
+        os.close(opened)
+
+
+def _held_open_in(at: int, path: str, but: str = "") -> Iterator[str]:
+    """Of the open directory ``at``, without the entry ``but``. What an entry is comes with its name and is not asked."""
+    below = []
+    with os.scandir(at) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                below.append(entry.name)
+            elif entry.is_file(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    if _asked_of(at, entry.name):
+                        yield f"{path}/{entry.name}"
+    for name in below:
+        if name == but:
+            continue
+        with suppress(FileNotFoundError):
+            opened = os.open(name, _DIRECTORY, dir_fd=at)
+            try:
+                yield from _held_open_in(opened, f"{path}/{name}")
+            finally:
+                os.close(opened)
 
 
 def _asked_of(fd: int, name: str) -> bool:
-    opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+    opened = os.open(name, _FILE, dir_fd=fd)
     try:
-        told = is_open_for_writing(opened)
+        fcntl.fcntl(opened, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return True
     finally:
-        os.close(opened)
-    if told is None:
-        raise OSError(errno.EOPNOTSUPP, "this filesystem gives no leases", name)
-    return told
+        os.close(opened)  # gives the lease back, too
+    return False
 
 
 def _writes(process: Path, below: _Below) -> str | None:

@@ -36,8 +36,16 @@ def loss_text(promotion: Json) -> str:
     else:
         lost = f"at most the last {span_text(loss['seconds'])} would be lost"
     if loss["count"]:
-        lost += f", and {loss['count']:,} announced changes ({size_text(loss['bytes'])})"
+        lost += f", and {_announced(loss)}"
     return lost + _takes(promotion["rto_ms"], promotion.get("rto_hooks_ms"))
+
+
+def _announced(loss: Json) -> str:
+    """Changes of which no path is known have no size that is known: a device's, or of a directory."""
+    changes = "1 announced change" if loss["count"] == 1 else f"{loss['count']:,} announced changes"
+    if loss["bytes"]:
+        return f"{changes} ({size_text(loss['bytes'])})"
+    return changes if loss["paths"] else f"{changes} of unknown size"
 
 
 def _takes(rto_ms: int | None, hooks_ms: int | None) -> str:

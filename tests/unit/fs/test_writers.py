@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from agent.fs.handles import handle_of
-from agent.fs.writers import Writer, is_open_for_writing, writers_below
+from agent.fs.writers import Writer, files_held_open, is_open_for_writing, writers_below
 
 
 @contextmanager
@@ -130,3 +130,24 @@ def test_the_kernel_tells_of_a_file(tmp_path: Path) -> None:
             assert False is is_open_for_writing(fd)
     finally:
         os.close(fd)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be told of a file of another")
+def test_the_kernel_is_asked_of_each_file_below(tmp_path: Path) -> None:
+    """Wherever it lies but in what is the agent's own; a link, a fifo and a directory are none, and no lease stays."""
+    for place in ("tree/a/b", "tree/.hikae/t", "tree/a/.hikae", "other"):
+        (tmp_path / place).mkdir(parents=True)
+    paths = [tmp_path / name for name in ("tree/top", "tree/a/b/deep", "tree/a/.hikae/own")]
+    for path in (*paths, tmp_path / "tree/.hikae/t/ours", tmp_path / "tree/a/read", tmp_path / "other/file"):
+        path.write_bytes(b"content")
+    os.mkfifo(tmp_path / "tree/a/fifo")
+    (tmp_path / "tree/a/link").symlink_to(tmp_path / "other/file")
+    (tmp_path / "tree/a/up").symlink_to(tmp_path / "other")
+    with ExitStack() as held:
+        for path in (*paths, tmp_path / "tree/.hikae/t/ours", tmp_path / "other/file"):
+            held.enter_context(_holding("f = open(p, 'r+b')", path))
+        held.enter_context(_holding("f = open(p, 'rb')", tmp_path / "tree/a/read"))
+        assert sorted(map(str, paths)) == sorted(files_held_open(str(tmp_path / "tree")))
+    assert [] == list(files_held_open(str(tmp_path / "tree")))
+    with (tmp_path / "tree/a/read").open("r+b"):
+        assert [str(tmp_path / "tree/a/read")] == list(files_held_open(str(tmp_path / "tree")))

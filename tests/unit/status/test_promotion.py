@@ -85,6 +85,19 @@ def test_lines_name_what_stands_in_the_way_and_what_is_lost() -> None:
     ) == told(MET, loss=LossFacts())[-1]
 
 
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (LossFacts(((b"a", 0),), 1, 0, 1.0), "1 announced change;"),
+        (LossFacts((), 1, 0, 1.0), "1 announced change of unknown size;"),
+        (LossFacts(((b"a", 2048),), 3, 2048, 1.0), "3 announced changes (2.0 KiB);"),
+    ],
+)
+def test_a_change_has_a_size_only_where_that_is_known(loss: LossFacts, expected: str) -> None:
+    """A device's, and a directory's, is announced without one."""
+    assert expected in f"{told(MET, loss=loss)[-1][1]};"
+
+
 def test_time_alone_is_no_news() -> None:
     """Ages that grow are not told anew each second; a gate that falls is."""
 
