@@ -26,6 +26,7 @@ _BLKROGET = 0x125E
 #: Makes a range read as zeros: two u64, offset and length, in whole sectors.
 _BLKZEROOUT = 0x127F
 _ZEROS = bytes(1 << 20)
+_DEVICES = "/dev"
 _NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -45,6 +46,16 @@ def is_block_device(path: str) -> bool:
         return stat.S_ISBLK(os.stat(path).st_mode)
     except OSError:
         return False
+
+
+def is_among_devices(path: str) -> bool:
+    """Whether a file at a path stands, or would stand, where the kernel shows its devices: in memory, and gone with the next
+    start."""
+    above = os.path.dirname(os.path.abspath(path))
+    try:
+        return os.stat(above).st_dev == os.stat(_DEVICES).st_dev
+    except OSError:
+        return above == _DEVICES or above.startswith(f"{_DEVICES}/")
 
 
 def device_length(fd: int) -> int:

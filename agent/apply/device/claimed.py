@@ -10,11 +10,11 @@ from contextlib import suppress
 from agent.apply.results import Held
 from agent.core.errors import NotFound, NotPermitted, Refused
 from agent.core.problem_codes import STANDBY_IN_USE, STANDBY_PATH_MISSING, STANDBY_UNSAFE
-from agent.fs.block_device import BlockPlaces, is_block_device, open_claimed, standing_on, used_by
+from agent.fs.block_device import BlockPlaces, is_among_devices, is_block_device, open_claimed, standing_on, used_by
+from agent.fs.leading import foreign_link
 from agent.fs.writers import is_open_for_writing
 
 _OPENED = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-_DEVICES = "/dev"
 
 
 def is_missing(path: str) -> bool:
@@ -24,8 +24,9 @@ def is_missing(path: str) -> bool:
 
 def create_image(path: str) -> int:
     """A new, empty image, ours alone. Raises ``Held`` where there can be none."""
-    if _is_among_devices(path):
+    if is_among_devices(path):
         raise Held(STANDBY_PATH_MISSING, path, f"there is no device {path}", "plug it in, or correct the path")
+    _require_own_way(path)
     try:
         return os.open(path, _OPENED | os.O_CREAT | os.O_EXCL, 0o600)
     except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
@@ -34,19 +35,12 @@ def create_image(path: str) -> int:
         raise Held(STANDBY_PATH_MISSING, path, reason, remedy) from error
 
 
-def _is_among_devices(path: str) -> bool:
-    """Whether a new file would stand where the kernel shows its devices, and be gone with the next start."""
-    try:
-        return os.stat(os.path.dirname(os.path.abspath(path))).st_dev == os.stat(_DEVICES).st_dev
-    except OSError:
-        return os.path.abspath(path).startswith(f"{_DEVICES}/")
-
-
 def claim(path: str, places: BlockPlaces | None = None) -> tuple[int, bool]:
     """What stands there, open for reading and writing, and whether it is a block device.
 
     Raises ``Held``: "standby-in-use", "standby-unsafe"; OSError."""
     places = places or BlockPlaces()
+    _require_own_way(path)
     if is_block_device(path):
         return _claim_block(os.path.realpath(path), places), True
     st = os.lstat(path)
@@ -55,6 +49,9 @@ def claim(path: str, places: BlockPlaces | None = None) -> tuple[int, bool]:
     if not stat.S_ISREG(st.st_mode):
         what = "a directory" if stat.S_ISDIR(st.st_mode) else "neither a file nor a block device"
         raise _unsafe(path, what, "name an image file or a block device")
+    if is_among_devices(path):
+        remedy = f"attach the device and remove the file (rm {path}), or name another place"
+        raise _unsafe(path, "a file where the kernel shows its devices, gone with the next start", remedy)
     if through := standing_on(path, places):
         raise used_by_others(path, through, "end that use")
     fd = os.open(path, _OPENED)
@@ -64,6 +61,13 @@ def claim(path: str, places: BlockPlaces | None = None) -> tuple[int, bool]:
         os.close(fd)
         raise
     return fd, False
+
+
+def _require_own_way(path: str) -> None:
+    """No link of another user says what is written over. Raises ``Held``."""
+    if (link := foreign_link(os.path.abspath(path))) is not None:
+        what = f"reached by {link.path}, a symbolic link of another user (uid {link.uid}), who can turn it to any disk"
+        raise _unsafe(path, what, "name the image or device itself")
 
 
 def _claim_block(path: str, places: BlockPlaces) -> int:
@@ -94,6 +98,7 @@ def looked_at(path: str, places: BlockPlaces | None = None) -> tuple[int, bool, 
 def claim_beside_readers(path: str) -> tuple[int, bool]:
     """What stands there, open for reading and writing, and whether it is a block device; who only reads it does not count.
     Raises ``Held`` while somebody may be writing it; OSError."""
+    _require_own_way(path)
     looked, is_block, used = looked_at(path)
     os.close(looked)
     if used:

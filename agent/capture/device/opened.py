@@ -9,7 +9,9 @@ import stat
 from collections.abc import Iterator
 from typing import Protocol
 
+from agent.fs.block_device import is_among_devices
 from agent.fs.content import segments
+from agent.fs.leading import foreign_link
 
 #: A read is at most so many bytes.
 READ = 1 << 20
@@ -92,10 +94,8 @@ class SourceDevice:
 
 
 def open_device(path: str) -> SourceDevice:
-    """Open what stands at a path. ``OSError``: ``ENODEV`` for what is neither a block device nor a file, or has no bytes."""
-    mode = os.stat(path).st_mode
-    if not (stat.S_ISBLK(mode) or stat.S_ISREG(mode)):
-        raise OSError(errno.ENODEV, "it is neither a block device nor a file", path)
+    """Open what stands at a path. ``OSError``: ``ENODEV`` for what is neither a block device nor a file, or has no bytes;
+    ``EPERM`` where another user's link says what it is."""
     fd = _opened(path)
     try:
         size = size_of_device(fd)
@@ -105,6 +105,25 @@ def open_device(path: str) -> SourceDevice:
     except BaseException:
         os.close(fd)
         raise
+
+
+def _opened(path: str) -> int:
+    """What was looked at is what is opened: a pipe that took its place meanwhile would never open."""
+    found = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        _require_device(path, os.fstat(found).st_mode)
+        return _for_reading(f"/proc/self/fd/{found}")
+    finally:
+        os.close(found)
+
+
+def _require_device(path: str, mode: int) -> None:
+    if (link := foreign_link(os.path.abspath(path))) is not None:
+        raise OSError(errno.EPERM, f"{link.path} is a symbolic link of another user (uid {link.uid})", path)
+    if not (stat.S_ISBLK(mode) or stat.S_ISREG(mode)):
+        raise OSError(errno.ENODEV, "it is neither a block device nor a file", path)
+    if stat.S_ISREG(mode) and is_among_devices(os.path.realpath(path)):
+        raise OSError(errno.ENODEV, "a file stands where the kernel shows its devices", path)
 
 
 def size_of_device(fd: int) -> int:
@@ -117,7 +136,7 @@ def aligned_memory(size: int) -> memoryview:
     return memoryview(mmap.mmap(-1, size))
 
 
-def _opened(path: str) -> int:
+def _for_reading(path: str) -> int:
     """Filesystems that know no reads past the cache give their own cache, which is what was written to the file."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY
     try:

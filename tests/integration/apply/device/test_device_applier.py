@@ -17,6 +17,7 @@ from agent.core.ids import NOTHING
 from agent.core.problem_codes import CHUNK_DAMAGED
 from fakes.device_standby import DeviceStandby, device_standby, scattered
 from fakes.kept_device import some_image
+from fakes.mounts import needs_root
 
 MIB = 1 << 20
 
@@ -132,6 +133,31 @@ def test_a_link_is_not_followed(it: DeviceStandby, tmp_path: Path) -> None:
     (tmp_path / "precious").write_bytes(b"")
     it.path.symlink_to(tmp_path / "precious")
     assert _code(it, adopt=True) == "standby-unsafe"
+
+
+@needs_root
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_link_of_another_user_says_nothing(it: DeviceStandby, tmpfs_dir: Path, is_there: bool) -> None:
+    """A directory of the way is a user's link: what it leads to stays as it is, and nothing is made there."""
+    (tmpfs_dir / "precious").mkdir()
+    (tmpfs_dir / "way").symlink_to("precious")
+    os.lchown(tmpfs_dir / "way", 4242, 4242)
+    it.path = tmpfs_dir / "way" / "vm.img"
+    if is_there:
+        it.path.write_bytes(b"precious")
+    before = list((tmpfs_dir / "precious").iterdir())
+    assert ("standby-unsafe", before) == (_code(it, adopt=True), list((tmpfs_dir / "precious").iterdir()))
+
+
+@needs_root
+def test_a_file_among_the_devices_is_no_standby(it: DeviceStandby) -> None:
+    """Somebody copied to a disk that was not there: what came is in memory."""
+    it.path = Path(f"/dev/hikae-test-{os.getpid()}")
+    it.path.write_bytes(b"")
+    try:
+        assert "standby-unsafe" == _code(it, adopt=True)
+    finally:
+        it.path.unlink()
 
 
 def test_a_second_name_is_refused(it: DeviceStandby, tmpfs_dir: Path) -> None:
