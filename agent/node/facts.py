@@ -151,7 +151,8 @@ def _lag(measured: float | None, put_off: float) -> float | None:
 def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
     peers: list[PeerFacts] = []
     troubles: list[Problem] = []
-    put_off, waits = side.facts().put_off, side.facts().waits
+    pump = side.facts()
+    put_off, waits = pump.put_off, pump.waits + pump.dirty
     for name, link in side.outgoing.links.items():
         replica = side.replicas[name]
         state = link.state()

@@ -29,6 +29,12 @@ class FakeTracker:
         #: Called after each take.
         self.on_take: Callable[[], None] = _sleeps
 
+    @property
+    def waiting(self) -> int:
+        """See ``BlockTracker``."""
+        with self._lock:
+            return self._map.bytes
+
     def wrote(self, offset: int, length: int) -> None:
         """Bytes were written."""
         with self._lock:

@@ -47,8 +47,8 @@ class MadeCommit:
 
 
 class Committing:
-    """Makes the commits of one device, one after another. Belongs to the pump's thread, but for :meth:`woken`, ``rhythm`` and
-    ``dirty_since``, the moment (monotonic seconds) from which on something may wait, None while nothing does."""
+    """Makes the commits of one device, one after another. Belongs to the pump's thread, but for :meth:`woken`, ``rhythm``,
+    ``dirty_since`` and ``left_bytes``: what was taken from the tracker and is still to be read."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Committing:
         requests: DeviceRequests,
         outlet: Outlet,
     ) -> None:
-        self.dirty_since: float | None = None
+        self.left_bytes = 0
         self.rhythm = Rhythm.begin(opening.terms().rpo, opening.terms().freeze, opening.limits)
         self._context = context
         self._clock = context.clock
@@ -68,6 +68,9 @@ class Committing:
         self._outlet = outlet
         #: Who waits for what was looked at.
         self.ready: list[Ticket] = []
+        #: From when on something may wait for the next commit, and for the one in hand (monotonic seconds).
+        self._since: float | None = None
+        self._since_in_hand: float | None = None
         self._owed: list[Run] = []
         #: What the commit in hand has still to read.
         self._in_hand: list[Run] = []
@@ -78,10 +81,16 @@ class Committing:
         self._retry_at = 0.0
 
     def woken(self) -> None:
-        """Something became dirty; any thread."""
-        if self.dirty_since is None:
-            self.dirty_since = self._clock.monotonic()
+        """Something became dirty, or may from now on without a word; any thread."""
+        if self._since is None:
+            self._since = self._clock.monotonic()
         self._requests.wake()
+
+    @property
+    def dirty_since(self) -> float | None:
+        """The moment (monotonic seconds) from which on something may be in no commit; None while nothing is. Any thread."""
+        in_hand = self._since_in_hand
+        return self._since if in_hand is None else in_hand
 
     @property
     def is_owed(self) -> bool:
@@ -92,6 +101,7 @@ class Committing:
         """A commit is owed, of what the tracker told."""
         self._owes = True
         self._owed = united(self._owed, chunk_runs(told.extents, session.device.size))
+        self.left_bytes = bytes_of(self._owed)
 
     def left(self, session: DeviceSession) -> Dirtied:
         """At an end in the middle of whatever: what was taken from the tracker, and is in no commit."""
@@ -108,14 +118,24 @@ class Committing:
         """Make one commit, in steps of about ten milliseconds."""
         terms, began = self._opening.terms(), self._clock.monotonic()
         self.rhythm = replace(self.rhythm, rpo=terms.rpo, freeze=terms.freeze)
-        since, self.dirty_since = self.dirty_since, None
-        made = yield from self._made(session)
-        if made.number is None:
-            self.dirty_since = since if since is not None else self.dirty_since
+        made = yield from self._since_kept(self._made(session))
         took = self._clock.monotonic() - began
         self.rhythm = replace(self.rhythm, took=took)
         self._tell_behind()
         return made if made.doubt else replace(made, wait=made.wait or max(0.0, self.rhythm.interval - took))
+
+    def _since_kept(self, making: Generator[None, None, MadeCommit]) -> Generator[None, None, MadeCommit]:
+        """What waits goes on waiting until it is committed, whatever comes of this try."""
+        self._since_in_hand, self._since = self._since, None
+        committed = False
+        try:
+            made = yield from making
+            committed = made.number is not None
+            return made
+        finally:
+            if not committed and self._since_in_hand is not None:
+                self._since = self._since_in_hand
+            self._since_in_hand = None
 
     def flush(self, session: DeviceSession) -> None:
         """What is to be read stands on the device: what is written back now need not be while it is frozen."""
@@ -175,7 +195,8 @@ class Committing:
         rounds = looks = 0
         while True:
             self._in_hand = rest
-            step = self.rhythm.after_round(rounds, bytes_of(rest))
+            self.left_bytes = bytes_of(rest)
+            step = self.rhythm.after_round(rounds, self.left_bytes)
             if step is NextStep.LATER:
                 if not self._stretched():
                     return self._later(rest)
@@ -209,7 +230,7 @@ class Committing:
 
     def _in_doubt(self) -> MadeCommit:
         """All is read first, what is owed with it."""
-        self._owed, self._in_hand, self._owes = [], [], False
+        self._owed, self._in_hand, self._owes, self.left_bytes = [], [], False, 0
         return MadeCommit(None, 0.0, doubt=True)
 
     def _later(self, rest: list[Run]) -> MadeCommit:
@@ -282,7 +303,7 @@ class Committing:
             made = ORDINARY
         commit = self._committer.write(batch, consistent, made) or self._context.catalog.newest()
         number = commit.number if commit is not None else NOTHING
-        self._owed, self._in_hand, self._owes = [], [], False
+        self._owed, self._in_hand, self._owes, self.left_bytes = [], [], False, 0
         for ticket in tickets:
             ticket.finish(self._marked(session, ticket, consistent=consistent) or number)
         if asked is not None and consistent:

@@ -189,6 +189,7 @@ class DevicePump:
             commits=self._committer.commits,
             untracked=self._missed is not None,
             behind=self._committing.rhythm.is_behind,
+            dirty=self._committing.left_bytes + (session.tracker.waiting if session is not None else 0),
         )
 
     @property
@@ -301,6 +302,8 @@ class DevicePump:
         self._pace.end()
         self._commit = self._look = None
         self._session = None
+        # Nothing tells of writes until it is open again: they wait from now on.
+        self._committing.woken()
 
     def _set_hold(self, hold: Hold | None) -> None:
         if hold == self._hold:

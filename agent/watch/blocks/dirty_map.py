@@ -39,6 +39,11 @@ class DirtyMap:
     def __bool__(self) -> bool:
         return bool(self._granules or self._ranges)
 
+    @property
+    def bytes(self) -> int:
+        """About how much is dirty: ranges may meet granules."""
+        return (len(self._granules) + sum(high - low for low, high in self._ranges)) * (SECTOR << self._shift)
+
     def mark_sectors(self, written: Iterable[tuple[int, int]], first: int, count: int) -> None:
         """Mark ``(sector, sectors)`` of a whole disk, of which the device is ``count`` sectors from ``first`` on."""
         shift, wide, add = self._shift, self._limits.wide, self._granules.add

@@ -48,6 +48,7 @@ class ImageFileTracker:
 
     kind = "events"
     overflows = 0
+    waiting = 0
 
     def __init__(self, path: str, saved: Path | None = None, interval: float = 1.0) -> None:
         self.why = _WHY

@@ -45,6 +45,11 @@ class BlockTracker(Protocol):
         """How often events were lost; each time the next take asked for a reconcile."""
         ...
 
+    @property
+    def waiting(self) -> int:
+        """About how many bytes wait to be taken, as far as they were noted; 0 where nothing tells where. Any thread."""
+        ...
+
     def start(self, wake: Callable[[], None]) -> None:
         """Begin to track. ``wake``: something is dirty; called at most once between two takes, by the tracker's thread, and it
         must not call the tracker."""

@@ -56,6 +56,12 @@ class TracepointTracker:
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
+    @property
+    def waiting(self) -> int:
+        """See ``BlockTracker``."""
+        with self._lock:
+            return self._dirty.bytes
+
     def start(self, wake: Callable[[], None]) -> None:
         """See ``BlockTracker``."""
         self._ending.clear()

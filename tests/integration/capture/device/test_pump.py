@@ -131,10 +131,29 @@ def test_a_device_that_vanishes_holds_capture(tmp_path: Path) -> None:
         made.path.rename(tmp_path / "away")
         wait_for(lambda: made.pump.facts().phase is CapturePhase.HELD)
         hold = made.pump.facts().hold
+        # Whatever is written there now is in no commit.
+        assert made.pump.facts().put_off > 0
         (tmp_path / "away").rename(made.path)
         made.tracker.lost("it was away")
         wait_for(lambda: made.pump.facts().phase is CapturePhase.LIVE)
         assert (DEVICE_GONE, image) == (hold.code if hold else "", made.image())
+        wait_for(lambda: made.pump.facts().put_off == 0)
+
+
+def test_what_is_written_and_not_committed_is_told(tmp_path: Path) -> None:
+    """Since when it waits, also while its commit is being made, and how much of it is not read yet."""
+    image_of(tmp_path / "image", 40 * CHUNK, chunks=[1])
+    limits = RhythmLimits(memory=CHUNK, least=CHUNK)
+    with device_station(tmp_path / "image", tmp_path / "state", limits=limits) as made:
+        made.synced()
+        wait_for(lambda: made.pump.facts().put_off == 0 == made.pump.facts().dirty)
+        made.outlet.has.clear()
+        made.write(0, b"x" * 40 * CHUNK)
+        wait_for(lambda: made.tracker.waiting == 0 and made.pump.facts().dirty == 40 * CHUNK)
+        assert made.pump.facts().put_off > 0
+        made.outlet.has.set()
+        made.synced()
+        wait_for(lambda: made.pump.facts().put_off == 0 == made.pump.facts().dirty)
 
 
 def test_a_device_that_grows_is_captured_longer(tmp_path: Path) -> None:
