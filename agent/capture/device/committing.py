@@ -19,7 +19,7 @@ from agent.capture.outlet import Outlet
 from agent.capture.ports import CaptureContext
 from agent.capture.tickets import Ticket
 from agent.core.commit import ORDINARY, Provenance, Quiesced
-from agent.core.errors import HikaeError
+from agent.core.errors import HikaeError, NotPermitted
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import DEVICE_BUSY, NOT_STILL
@@ -38,12 +38,13 @@ _TELLS_WHERE = "blocktrace"
 @dataclass(frozen=True, slots=True)
 class MadeCommit:
     """What came of it. ``number``: the newest commit, None where there was to be none; ``doubt``: everything has to be read
-    first; ``wait``: seconds until the next is due."""
+    first; ``wait``: seconds until the next is due, ``refused``: whoever waits for it."""
 
     number: CommitNumber | None
     wait: float
     consistent: bool = False
     doubt: bool = False
+    refused: bool = False
 
 
 class Committing:
@@ -285,8 +286,14 @@ class Committing:
             asked.tried += 1
             asked.again(error.reason)
         self._owed, self._owes = rest, True
-        self._say_moving(error.sentence, error.remedy)
-        return MadeCommit(None, _AGAIN)
+        newest = self._context.catalog.newest()
+        first = newest is None or not newest.consistent
+        copied = "the first copy is of no one moment, and cannot be promoted"
+        means = copied if first else "nothing more is committed"
+        self._say_moving(f"{error.sentence}; until that works, {means}", error.remedy)
+        # A privilege that is missing does not come within a second.
+        wait = self.rhythm.limits.unpermitted if isinstance(error, NotPermitted) else _AGAIN
+        return MadeCommit(None, wait, refused=True)
 
     # --- what is written
 

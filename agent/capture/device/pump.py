@@ -80,6 +80,8 @@ class DevicePump:
         self._lookers: list[Ticket] = []
         self._commit: Generator[None, None, MadeCommit] | None = None
         self._due = 0.0
+        #: Until then no commit is tried, whoever waits: a freeze was refused.
+        self._not_before = 0.0
         self._bulk_since = self._look_began = 0.0
         self._pace = FirstCopyPace(opening.yielding(), context.board, context.clock)
         self._by_event = self._by_reconcile = 0
@@ -380,6 +382,8 @@ class DevicePump:
     # --- commits
 
     def _is_due(self) -> bool:
+        if self._clock.monotonic() < self._not_before:
+            return False
         if self._requests.is_urgent or self._committing.ready:
             return True
         return (self._committing.is_owed or self._requests.is_dirty) and self._clock.monotonic() >= self._due
@@ -399,6 +403,7 @@ class DevicePump:
 
     def _committed(self, session: DeviceSession, made: MadeCommit) -> None:
         self._due = self._clock.monotonic() + made.wait
+        self._not_before = self._due if made.refused else 0.0
         if made.doubt:
             self._doubt = True
             self._begin_look(session)
@@ -412,5 +417,7 @@ class DevicePump:
         self._pruning.turn()
         with suppress(TryAgain):
             self._context.local.keep()
-        left = self._due - self._clock.monotonic()
-        self._requests.rest(min(_IDLE, left) if left > 0 and self._committing.is_owed else _IDLE)
+        now = self._clock.monotonic()
+        left = self._due - now
+        seconds = min(_IDLE, left) if left > 0 and self._committing.is_owed else _IDLE
+        self._requests.rest(seconds, held=now < self._not_before)

@@ -16,6 +16,7 @@ from agent.capture.device.yielding import Yielding, YieldLimits
 from agent.capture.facts import CapturePhase
 from agent.core.chunks import unreadable_name
 from agent.core.commit import Provenance, Quiesced
+from agent.core.errors import NotPermitted
 from agent.core.ids import ObjectId
 from agent.core.problem import Problem
 from agent.core.problem_codes import DEVICE_BUSY, DEVICE_GONE, DEVICE_SHRUNK, NOT_STILL, UNREADABLE
@@ -225,6 +226,25 @@ def test_a_freeze_that_is_refused_is_tried_again(tmp_path: Path) -> None:
         assert ([NOT_STILL], before) == ([one.code for one in problems(made)], made.image())
         made.disk_guard.fails = None
         wait_for(lambda: made.image() == made.path.read_bytes() and not problems(made))
+
+
+def test_a_freeze_without_the_privilege_says_why_the_first_copy_is_not_whole(tmp_path: Path) -> None:
+    """It is not tried again at once, though somebody waits."""
+    image_of(tmp_path / "image", 4 * CHUNK, chunks=[1])
+
+    def before(made: DeviceStation) -> None:
+        made.mounted = [MountedFilesystem(str(tmp_path), "ext4", read_only=False)]
+        made.disk_guard.fails = NotPermitted("freeze", "/mnt", "CAP_SYS_ADMIN is missing", "run the agent as root")
+
+    limits = RhythmLimits(unpermitted=3600.0)
+    with device_station(tmp_path / "image", tmp_path / "state", limits=limits, before=before) as made:
+        wait_for(lambda: bool(problems(made)))
+        made.pump.look_again([ObjectId(1)])
+        for _ in range(3):
+            made.pump.between_commits(lambda _: None, then_ends=False)
+        (problem,) = problems(made)
+        assert (NOT_STILL, "run the agent as root", 1) == (problem.code, problem.remedy, made.disk_guard.times)
+        assert "the first copy is of no one moment" in problem.message
 
 
 def test_what_is_written_all_the_time_and_cannot_be_frozen_is_no_moment(tmp_path: Path) -> None:
