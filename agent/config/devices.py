@@ -17,6 +17,7 @@ from agent.config.values import Settings
 WEEKLY = "0 3 * * 0"
 #: Filesystems in which neither a device nor an image lies.
 _NEITHER = ("/proc", "/sys")
+_DEVICES = "/dev"
 #: Keys that say something of names and files, and why a device has no use for them.
 _OF_TREES = {
     "exclude": "a device has no names to leave out",
@@ -65,9 +66,13 @@ def no_devices(settings: Settings) -> Iterator[Mistake]:
 def _what_stands(path: str) -> str | None:
     """What stands at a path where a device should; None: one does, or nothing can be said."""
     try:
-        mode = os.stat(path).st_mode
+        found = os.stat(path)
+        among_devices = found.st_dev == os.stat(_DEVICES).st_dev
     except OSError:
         return None
+    mode = found.st_mode
+    if stat.S_ISREG(mode) and among_devices:
+        return "a file where the kernel shows its devices, gone with the next start"
     if stat.S_ISBLK(mode) or stat.S_ISREG(mode):
         return None
     kinds = {stat.S_IFDIR: "a directory", stat.S_IFCHR: "a character device", stat.S_IFIFO: "a pipe"}

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from agent.config.devices import by_kind, no_devices, said_in_vain
+from agent.config.disks import same_disks
 from agent.config.meaning import kernels_own, meant
 from agent.config.mistakes import ConfigMistakes, Mistake, closest, explain
 from agent.config.nesting import nested
@@ -211,6 +212,7 @@ def file_mistakes(settings: Settings) -> list[Mistake]:
         mistakes
         + _no_directories(settings)
         + list(no_devices(settings))
+        + list(same_disks(settings))
         + _real_places(settings)
         + _real_overlaps(settings)
         + list(nested(settings))

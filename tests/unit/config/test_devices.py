@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from agent.config import Settings, file_mistakes, load
+import pytest
+
+from agent.config import ConfigMistakes, Settings, file_mistakes, load
+from fakes.mounts import needs_root
 
 HEAD = '[node]\nname = "alpha"\n[[peer]]\nname = "beta"\naddress = "beta.example:7440"\n'
 DISK = '[[dataset]]\nname = "disk"\npath = "{path}"\nprimary = "alpha"\nstandby = ["beta"]\n'
@@ -61,3 +64,26 @@ def test_what_is_no_device_is_a_mistake(tmp_path: Path) -> None:
         "missing": [],
     }
     assert expected == said
+
+
+@needs_root
+def test_a_file_among_the_devices_is_a_mistake(tmp_path: Path) -> None:
+    """Somebody copied to a disk that was not there."""
+    path = Path(f"/dev/hikae-config-{os.getpid()}")
+    path.write_bytes(bytes(4096))
+    try:
+        found = file_mistakes(_loaded(tmp_path, 'kind = "device"\n', str(path)))
+    finally:
+        path.unlink()
+    text = f'"{path}" is a file where the kernel shows its devices, gone with the next start; '
+    said = [one.message for one in found if one.key == "dataset[disk].path"]
+    assert [text + "write a block device, like /dev/sdb, or a raw image file"] == said
+
+
+@pytest.mark.parametrize("key", ["rpo", "freeze"])
+@pytest.mark.parametrize("value", ['"-1s"', "-5", '"0s"', '"999d"', '"1e400s"', "true", '""', "[]"])
+def test_terms_that_no_device_can_keep_are_mistakes(tmp_path: Path, key: str, value: str) -> None:
+    """Negative, nothing, endless, and what is no time at all: each told at its key."""
+    with pytest.raises(ConfigMistakes) as caught:
+        _loaded(tmp_path, f'kind = "device"\n[dataset.device]\n{key} = {value}\n')
+    assert [f"dataset[disk].device.{key}"] == [one.key for one in caught.value.mistakes]
