@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -171,6 +171,10 @@ class Pump:
         errand = Errand(action, then_ends=then_ends)
         self._inbox.ask_for_errand(errand)
         return errand.result()
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """See ``Captures``: a tree stands still only where somebody asks for that."""
+        return nullcontext()
 
     @property
     def ended(self) -> bool:

@@ -12,8 +12,8 @@ a device is no moment of it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from agent.capture.access.standstill import Standstill, StandstillLimits
@@ -155,6 +155,17 @@ class DevicePump:
         self._requests.ask_for_errand(errand)
         return errand.result()
 
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """See ``Captures``. No filesystem is held open from one turn to the next, so that one turn's end is waited for."""
+        self._requests.hold_off(1)
+        try:
+            with suppress(CalledOff):
+                self.between_commits(lambda _: None, then_ends=False)
+            yield
+        finally:
+            self._requests.hold_off(-1)
+
     @property
     def ended(self) -> bool:
         """Whether nothing is captured any more."""
@@ -262,7 +273,7 @@ class DevicePump:
             self._begin_look(session)
         if self._doubt and self._look is not None:
             self._step_look(session)
-        elif self._commit is not None or self._is_due():
+        elif not self._requests.is_held_off and (self._commit is not None or self._is_due()):
             self._step_commit(session)
         elif self._look is not None:
             self._step_look(session)

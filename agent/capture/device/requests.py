@@ -21,6 +21,7 @@ class DeviceRequests:
         self._errands: list[Errand[Any]] = []
         self._standstill: Standstill | None = None
         self._is_dirty = self._accepts = self._is_closed = False
+        self._held_off = 0
 
     # --- from any thread
 
@@ -66,6 +67,12 @@ class DeviceRequests:
             self._accepts = True
             self._condition.notify()
 
+    def hold_off(self, by: int) -> None:
+        """One more (1), or one less (-1), wants no commit that nobody waits for."""
+        with self._condition:
+            self._held_off += by
+            self._condition.notify()
+
     def close(self) -> None:
         """Nobody is enlisted any more; the pump wakes up."""
         with self._condition:
@@ -87,6 +94,11 @@ class DeviceRequests:
         """Whether somebody waits for a commit."""
         asked = self._standstill
         return bool(self._tickets) or (asked is not None and not asked.is_over)
+
+    @property
+    def is_held_off(self) -> bool:
+        """Whether no commit is wanted now, since nobody waits for one."""
+        return self._held_off > 0 and not self.is_urgent
 
     @property
     def is_dirty(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from agent.capture.access.standstill import Standstill, StandstillLimits
@@ -58,6 +59,11 @@ class Captures(Protocol):
 
     def between_commits(self, action: Callable[[Catalog], T], *, then_ends: bool) -> T:
         """Have something done with the catalog by the thread that owns it. Raises ``CalledOff`` when capture ends before."""
+        ...
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """Within the block no filesystem is frozen, or kept busy, for a commit that nobody waits for: a program that stops the
+        application may unmount it."""
         ...
 
     @property

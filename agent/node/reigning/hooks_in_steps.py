@@ -6,6 +6,7 @@ A list goes on after a crash, and another node may have been promoted in between
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from typing import Protocol
 
 from agent.config.values import Dataset
@@ -17,6 +18,8 @@ from agent.status.state import Role
 from agent.steps.hooks import HookPlace, HookResult, HookRunner, not_run
 
 _BEGIN = frozenset({START, "after_promote"})
+#: Ends what serves.
+_STOP = "stop"
 _STEP = 0.05
 
 
@@ -50,7 +53,9 @@ class HooksInSteps:
         withheld = self._withheld() if name in _BEGIN else ""
         if withheld:
             return not_run(name, withheld)
-        result = HookRunner(self._ending.is_set).run(self._member.dataset.hooks, name, self._place())
+        side = self._member.side
+        with side.pump.undisturbed() if name == _STOP and isinstance(side, Primary) else nullcontext():
+            result = HookRunner(self._ending.is_set).run(self._member.dataset.hooks, name, self._place())
         if name == START and result.failure is None:
             self._member.serving.was_started(self._epoch())
         return result

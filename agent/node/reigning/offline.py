@@ -55,7 +55,8 @@ class _Stopped:
         """The application stops."""
         self.down_since = time.monotonic()
         hooks, place = self.source.dataset().hooks, self.source.place(_REASON)
-        done = not_left_open(lambda: HookRunner(self.work.is_ending).run(hooks, "stop", place))
+        with self.source.pump.undisturbed():
+            done = not_left_open(lambda: HookRunner(self.work.is_ending).run(hooks, "stop", place))
         self.quiescer.is_stopped = True
         return StepOutcome(done.sentence())
 

@@ -247,6 +247,24 @@ def test_a_freeze_without_the_privilege_says_why_the_first_copy_is_not_whole(tmp
         assert "the first copy is of no one moment" in problem.message
 
 
+def test_nothing_is_frozen_while_an_application_is_stopped(tmp_path: Path) -> None:
+    """But for a commit that somebody waits for; afterwards what was written meanwhile is committed by itself."""
+    image_of(tmp_path / "image", 4 * CHUNK, chunks=[1])
+    with device_station(tmp_path / "image", tmp_path / "state", rpo=0.0) as made:
+        made.synced()
+        made.mounted = [MountedFilesystem(str(tmp_path), "ext4", read_only=False)]
+        with made.pump.undisturbed():
+            before = made.disk_guard.times
+            made.write(0, b"new")
+            for _ in range(3):
+                made.pump.between_commits(lambda _: None, then_ends=False)
+            assert before == made.disk_guard.times
+            made.synced()
+            assert made.image() == made.path.read_bytes()
+            made.write(0, b"newer")
+        wait_for(lambda: made.image() == made.path.read_bytes())
+
+
 def test_what_is_written_all_the_time_and_cannot_be_frozen_is_no_moment(tmp_path: Path) -> None:
     """A device that is used raw: it is committed, is not consistent, and that is said until it stands still once."""
     image_of(tmp_path / "image", 8 * CHUNK, chunks=[1])
