@@ -60,6 +60,7 @@ class Committing:
         outlet: Outlet,
     ) -> None:
         self.left_bytes = 0
+        self._has_read = False
         self.rhythm = Rhythm.begin(opening.terms().rpo, opening.terms().freeze, opening.limits)
         self._context = context
         self._clock = context.clock
@@ -97,6 +98,12 @@ class Committing:
     def is_owed(self) -> bool:
         """Whether a commit is owed without anything becoming dirty."""
         return self._owes
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it goes on even while no commit is wanted: somebody waits for it, or its moment is over and only has to be
+        written."""
+        return self._has_read or bool(self.ready)
 
     def owe(self, session: DeviceSession, told: Dirtied) -> None:
         """A commit is owed, of what the tracker told."""
@@ -258,6 +265,7 @@ class Committing:
                 return self._in_doubt()
             if moment.left or (moment.moving is not None and not is_last):
                 return united(rest, chunk_runs(moment.told.extents, session.device.size))
+            self._has_read = True
             session.take_in(moment.pieces, moment.unread)
             session.give_rest()
             yield
@@ -265,6 +273,7 @@ class Committing:
             tickets = []
             return made
         finally:
+            self._has_read = False
             self.ready = tickets
             for _, view in moment.pieces:
                 view.release()

@@ -273,7 +273,7 @@ class DevicePump:
             self._begin_look(session)
         if self._doubt and self._look is not None:
             self._step_look(session)
-        elif not self._requests.is_held_off and (self._commit is not None or self._is_due()):
+        elif not self._is_held_off() and (self._commit is not None or self._is_due()):
             self._step_commit(session)
         elif self._look is not None:
             self._step_look(session)
@@ -391,6 +391,9 @@ class DevicePump:
         self._due = 0.0
 
     # --- commits
+
+    def _is_held_off(self) -> bool:
+        return self._requests.is_held_off and not self._committing.goes_on
 
     def _is_due(self) -> bool:
         if self._clock.monotonic() < self._not_before:
