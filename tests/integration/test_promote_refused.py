@@ -48,7 +48,9 @@ def test_twice_at_once_is_done_once() -> None:
         _mirrored(both)
         words = [*both.beta.program, "--config", str(config), "promote", "web", "--force", "--yes"]
         with subprocess.Popen(words, stdout=subprocess.DEVNULL) as first:
-            eventually(lambda: "under way" in _typed(both).stderr)
+            # Of two that are typed at one time either may be the first.
+            eventually(lambda: both.beta.look()["moving"])
+            assert "under way" in _typed(both).stderr
             assert ("standby", 75) == (both.beta.look()["role"], _typed(both).returncode)
             (both.base / "go").touch()
             assert 0 == first.wait(60)
