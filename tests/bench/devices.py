@@ -29,7 +29,6 @@ from fakes.written_disk import needs_tracepoints
 RATE, WIRE_RATE = 3_000, 100
 _FILE, _DISK = 128, 256
 BLOCK = 4096
-_FREEZES = 5
 _HOOKS = UNBRAKED + '[dataset.hooks]\nstart = "none"\nstop = "none"\n'
 
 
@@ -79,7 +78,7 @@ def _run(bench: Bench) -> _Run:
             agent.up()
         pair.alpha.wait(name="disk", within=300.0)
         kept = _fio(file, seconds, RATE)
-        frozen = _frozen(pair, file.parent)
+        frozen = _frozen(pair, file.parent, bench.sizes.freezes)
         pair.alpha.wait(name="disk", within=300.0)
         look, dd = _looks(pair)
         wire, scattered = _wire(pair, file, seconds)
@@ -128,13 +127,13 @@ def _fio(file: Path, seconds: float, rate: int) -> Written:
     return Written(told["iops"], told["clat_ns"]["percentile"]["99.000000"] / 1e9, told["total_ios"])
 
 
-def _frozen(pair: DevicePair, where: Path) -> float:
+def _frozen(pair: DevicePair, where: Path, freezes: int) -> float:
     """How much longer the device stands still for a moment than its filesystem does for nothing: medians of some of each."""
     guard = ThawGuard(pair.base)
     took: list[float] = []
     bare: list[float] = []
     try:
-        for _ in range(_FREEZES):
+        for _ in range(freezes):
             (where / "little").write_bytes(os.urandom(1 << 20))
             took.append(pair.alpha.json("generations", "take", "disk")["stood_still_ms"] / 1000)
             (where / "little").write_bytes(os.urandom(1 << 20))

@@ -12,7 +12,7 @@ class Sizes:
     """``hold_memory``: see ``bench.memory``.
 
     ``small_runs`` and ``large_runs``: pairs of runs up to and above 1 GiB. Sizes in bytes, rates in writes a second; ``changes``:
-    files that are changed before an old primary rejoins."""
+    files that are changed before an old primary rejoins; ``freezes``: moments of a device, of which a node gives one a minute."""
 
     quick: bool
     hold_memory: bool
@@ -38,6 +38,7 @@ class Sizes:
     changes: int
     track_seconds: float
     track_runs: int
+    freezes: int
 
     @property
     def pieces(self) -> int:
@@ -70,6 +71,7 @@ FULL = Sizes(
     changes=1_000,
     track_seconds=20.0,
     track_runs=3,
+    freezes=5,
 )
 QUICK = Sizes(
     quick=True,
@@ -96,6 +98,7 @@ QUICK = Sizes(
     changes=1_000,
     track_seconds=5.0,
     track_runs=1,
+    freezes=1,
 )
 
 
