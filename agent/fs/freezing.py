@@ -226,10 +226,12 @@ def _freezes(fd: int) -> int:
 
 
 def _thaw_all(frozen: list[int]) -> None:
-    """The last that was frozen goes on first."""
-    for fd in reversed(frozen):
-        with suppress(OSError):
-            thaw(fd)
+    """The last that was frozen goes on first. Each is taken from the list and thawed once: who freezes it next is who thaws it."""
+    with suppress(IndexError):
+        while True:
+            fd = frozen.pop()
+            with suppress(OSError):
+                thaw(fd)
 
 
 def _thaws_at(deadline: float, frozen: list[int]) -> Callable[[], bool]:

@@ -32,7 +32,9 @@ _TINY = replace(
 @needs_ss
 def test_every_row_is_measured_or_says_what_is_missing() -> None:
     """Our own part of each row has a figure, whichever peers this machine has."""
-    wanted = {name: specs for name, specs in jobs(_TINY).items() if name not in ("durable-write", "lag", "track", "balanced")}
+    wanted = {
+        name: specs for name, specs in jobs(_TINY).items() if name not in ("durable-write", "lag", "track", "balanced")
+    }
     runner = Runner(_TINY, print)
     rows = runner.run(wanted)
     assert [spec.name for specs in wanted.values() for spec in specs] == [row.spec.name for row in rows]

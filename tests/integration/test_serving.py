@@ -94,9 +94,12 @@ def test_an_operator_fences_it_and_lets_it_go_on(both: Pair, tmp_path: Path) -> 
 
 def test_a_standby_is_neither_fenced_nor_let_serve(both: Pair) -> None:
     """It says where to type it; a group of none is not found."""
-    for words in (("fence", "web", "--yes"), ("serve", "web", "--alone", "--yes")):
+    for words, leads in (
+        (("fence", "web", "--yes"), "on alpha, its primary: hikae fence web"),
+        (("serve", "web", "--alone", "--yes"), "where alpha is dead: hikae promote web"),
+    ):
         refused = both.beta.run(*words)
-        assert (3, True) == (refused.returncode, "the primary is alpha" in refused.stderr)
+        assert (3, True) == (refused.returncode, leads in refused.stderr)
     assert (2, 4) == (
         both.alpha.run("fence", "--yes").returncode,
         both.alpha.run("fence", "--group", "none", "--yes").returncode,
