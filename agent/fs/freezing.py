@@ -226,7 +226,7 @@ def _freezes(fd: int) -> int:
 
 
 def _thaw_all(frozen: list[int]) -> None:
-    """The last that was frozen goes on first. Each is taken from the list and thawed once: who freezes it next is who thaws it."""
+    """The last that was frozen goes on first. Each is taken from the list and thawed once: who freezes it next thaws it."""
     with suppress(IndexError):
         while True:
             fd = frozen.pop()
