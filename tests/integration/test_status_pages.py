@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from fakes.agents import UNBRAKED, Pair, pair
+from fakes.agents import UNBRAKED, Agent, Pair, pair
 from fakes.eventually import eventually
 from fakes.mounts import memory
-from fakes.status_pages import Json, anything, filled, is_state, must_be
+from fakes.status_pages import Json, anything, filled, is_state, must_be, published
 
 _RATES = '[dataset.limits]\nfirst_sync = [{ rate = "200kB/s" }]\n'
 _SLOW = '[dataset.limits]\nsteady = [{ rate = "100kB/s" }]\n'
@@ -198,4 +198,16 @@ def test_seeding() -> None:
             (both.source / f"f{number}").write_bytes(content)
             (both.target / f"f{number}").write_bytes(content)
         both.start()
-        must_be("seeding", both, is_state("seeding"), is_state("seeding"))
+        eventually(lambda: all(is_seeding(agent) for agent in both.agents), 90)
+        # It lasts for a moment: beta stands still in the middle of it.
+        both.beta.stand_still()
+        try:
+            must_be("seeding", both, is_state("seeding"), is_state("seeding"))
+        finally:
+            both.beta.go_on()
+
+
+def is_seeding(agent: Agent) -> bool:
+    """Whether it published that it is."""
+    status = published(agent)
+    return status is not None and [] != [one for one in status["datasets"] if is_state("seeding")(one)]
