@@ -62,6 +62,17 @@ def mounted(image: Path, where: Path, *options: str) -> Iterator[Path]:
 
 
 @contextmanager
+def at_directory(device: str | Path, where: Path) -> Iterator[Path]:
+    """A filesystem on a device at a directory."""
+    where.mkdir(exist_ok=True)
+    run("mount", str(device), str(where))
+    try:
+        yield where
+    finally:
+        run("umount", str(where))
+
+
+@contextmanager
 def after_a_power_cut(image: Path, where: Path) -> Iterator[Path]:
     """Mount a copy of the image as it is at this instant; its journal is replayed as after a cut."""
     copy = image.with_suffix(".copy")

@@ -6,19 +6,16 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from agent.cli.context import Context
 from agent.cli.main import main
-from fakes.agents import REPOSITORY
+from fakes.bare_metal_page import TypedPage, blocks_to_a_disk
 from fakes.kept_device import KeptDeviceNode
 from fakes.loop_device import attached, needs_loops, sparse
-from fakes.loop_image import run
+from fakes.loop_image import at_directory, run
 
 _TOOLS = ("sfdisk", "sgdisk", "partx", "resize2fs", "e2fsck")
 pytestmark = [
@@ -29,18 +26,6 @@ pytestmark = [
 ]
 _MIB = 1 << 20
 _SIZE, _LARGER = 48 * _MIB, 96 * _MIB
-_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
-
-
-@contextmanager
-def at_directory(device: str, where: Path) -> Iterator[Path]:
-    """A filesystem on a device at a directory."""
-    where.mkdir(exist_ok=True)
-    run("mount", device, str(where))
-    try:
-        yield where
-    finally:
-        run("umount", str(where))
 
 
 def a_disk(directory: Path) -> bytes:
@@ -61,43 +46,24 @@ def a_disk(directory: Path) -> bytes:
     return bytes(whole)
 
 
-def typed(words: str, disk: str, part: Path, directory: Path) -> None:
-    """A block of the page, in a shell that ends at the first command that fails."""
-    hikae = directory / "bin" / "hikae"
-    hikae.parent.mkdir(exist_ok=True)
-    # The page's --from is what the pair's test has; here the history is this node's.
-    hikae.write_text(
-        f'#!/bin/sh\ncd {REPOSITORY}\nexec {sys.executable} -m agent.cli.main --config {directory}/agent.toml "$@" --yes\n'
-    )
-    hikae.chmod(0o755)
-    environment = {
-        **os.environ,
-        "PATH": f"{hikae.parent}:{os.environ['PATH']}",
-        "DISK": disk,
-        "PART": str(part),
-        "N": "2",
-    }
-    done = subprocess.run(["sh", "-e", "-c", words], env=environment, capture_output=True, text=True, check=False)
-    assert (words, 0) == (words, done.returncode), done.stdout + done.stderr
-
-
 def test_the_page_as_it_is_typed(tmpfs_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Boot code and files are there, the table is whole, and the last partition and its filesystem have the larger disk."""
-    blocks = _BLOCK.findall((Path(REPOSITORY) / "docs" / "bare-metal.md").read_text())
-    settings, restore, larger, grow = (block.replace(" disk ", " vm ").replace("--from beta ", "") for block in blocks)
+    # The page's --from is what the pair's test has; here the history is this node's.
+    settings, restore, larger, grow = (
+        block.replace(" disk ", " vm ").replace("--from beta ", "") for block in blocks_to_a_disk()
+    )
     node = KeptDeviceNode.make(tmpfs_dir)
     with node.kept:
         node.generation("before", image := a_disk(tmpfs_dir))
         with attached(sparse(tmpfs_dir / "disk", _LARGER)) as disk:
-            part = tmpfs_dir / "part"
+            part, config = tmpfs_dir / "part", tmpfs_dir / "agent.toml"
             assert {"DISK", "N", "PART"} == set(re.findall(r"^(\w+)=", settings, re.MULTILINE))
-            typed(restore, disk, part, tmpfs_dir)
-            typed(larger, disk, part, tmpfs_dir)
+            page = TypedPage(disk, 2, part, config)
+            page.type(restore)
+            page.type(larger)
             try:
-                # No udev makes the node here.
-                number = Path(f"/sys/class/block/{Path(disk).name}p2/dev").read_text().strip()
-                os.mknod(part, 0o600 | 0o060000, os.makedev(*map(int, number.split(":"))))
-                typed(grow, disk, part, tmpfs_dir)
+                page.make_node()
+                page.type(grow)
                 with at_directory(str(part), tmpfs_dir / "at") as at:
                     assert "alpha\n" == (at / "etc" / "hostname").read_text()
                     assert os.statvfs(at).f_blocks * os.statvfs(at).f_frsize > _SIZE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.core.errors import Refused, TryAgain
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation
-from agent.operations.role_changes.own_state import refuse_own_tree
+from agent.operations.role_changes.own_state import BARE_METAL, refuse_own_place
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
 from agent.status.promotion import gate_json, unmet
@@ -46,7 +46,9 @@ def _does(request: RejoinRequest) -> bool:
 
 @dataset_operation("rejoin", RejoinRequest, role=None, long=True, changes=_does)
 def _rejoin(call: DatasetCall, request: RejoinRequest) -> Json:
-    refuse_own_tree(call, _OPERATION)
+    refuse_own_place(
+        call, _OPERATION, f"{BARE_METAL}, or let this node go on: hikae serve {call.dataset} --alone --force"
+    )
     wanted = _wanted(call, request)
     if not request.dry_run:
         _let_stop(call)

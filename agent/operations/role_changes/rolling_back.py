@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.core.errors import NotFound, Refused, TryAgain, Unreachable, UsageError
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call
-from agent.operations.role_changes.own_state import refuse_own_tree
+from agent.operations.role_changes.own_state import refuse_own_place
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
 from agent.status.figures import stamp
@@ -78,7 +78,7 @@ def _before(call: DatasetCall, request: GenerationsBeforeRequest) -> Json:
 def _rollback(call: DatasetCall, request: RollbackRequest) -> Json:
     if call.member.role is Role.STANDBY:
         return _standby_back(call, request)
-    refuse_own_tree(call, _OPERATION)
+    refuse_own_place(call, _OPERATION)
     wanted, found = _named(call, request)
     if request.dry_run:
         return _plan(call, wanted, found)

@@ -10,7 +10,7 @@ from agent.core.errors import HikaeError, NotFound, Refused, TryAgain, UsageErro
 from agent.core.forwarded import Forwarded
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call
 from agent.operations.elsewhere.forwarding import checked_answer
-from agent.operations.role_changes.own_state import BARE_METAL, refuse_own_tree
+from agent.operations.role_changes.own_state import BARE_METAL, refuse_own_place
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
 from agent.status.figures import stamp
@@ -78,7 +78,7 @@ def _switchover(call: DatasetCall, request: SwitchoverRequest) -> Json:
         return _from_standby(call, request)
     if request.cancel:
         return _cancelled(call)
-    refuse_own_tree(call, _OPERATION, "hikae promote on the other node, and " + BARE_METAL)
+    refuse_own_place(call, _OPERATION, "hikae promote on the other node, and " + BARE_METAL)
     to = _node(call, request.to)
     if request.when and not request.dry_run:
         return _planned(call, request, to)
