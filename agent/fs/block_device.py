@@ -26,6 +26,8 @@ _BLKROGET = 0x125E
 #: Makes a range read as zeros: two u64, offset and length, in whole sectors.
 _BLKZEROOUT = 0x127F
 _ZEROS = bytes(1 << 20)
+#: The major number of a filesystem that stands on no device of its own number, in mountinfo.
+NO_DEVICE = b"0"
 _DEVICES = "/dev"
 _NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -174,7 +176,8 @@ def _mounted(number: int, name: str, places: BlockPlaces) -> Iterator[str]:
         words = line.split(b" ")
         source = words[words.index(b"-") + 2] if b"-" in words else b""
         # btrfs has numbers of its own, and names its device.
-        if words[2].decode() == told or _is_device(source, number):
+        anonymous = words[2].startswith(NO_DEVICE + b":")
+        if words[2].decode() == told or (anonymous and _is_device(source, number)):
             where = os.fsdecode(words[4])
             yield f"{name} is mounted at {where} (umount {where})"
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.fs.block_device import BlockPlaces, loops_on
+from agent.fs.block_device import NO_DEVICE, BlockPlaces, loops_on
 
 #: mountinfo writes blanks and the like as three octal digits (proc(5)).
 _OCTAL = re.compile(rb"\\([0-7]{3})")
@@ -72,10 +72,11 @@ def _point(found: dict[bytes, MountedFilesystem], number: bytes) -> str:
 
 
 def _numbers_in(number: bytes, source: bytes) -> Iterator[int]:
-    """The device that a line names by its number, and by the path of its source: btrfs has numbers of its own."""
+    """The device that a line names by its number; where that is no device's, as btrfs has numbers of its own, by the path of its
+    source. Such a path is as whoever mounted it saw it: to others, in a container, it may lead to another device."""
     major, _, minor = number.partition(b":")
     yield os.makedev(int(major), int(minor))
-    if source.startswith(b"/"):
+    if major == NO_DEVICE and source.startswith(b"/"):
         with suppress(OSError):
             yield os.stat(_text(source)).st_rdev
 
