@@ -11,7 +11,7 @@ from agent.core.problem import ProblemCode, Severity
 from agent.core.problem_codes import PROBLEM_CODES
 from house.source import Module, Source
 
-REGISTRY = Path("agent/core/problem_codes.py")
+REGISTRY = Path("agent/core/problem_codes")
 #: Outside words of their own that become codes: verdicts on a lineage, and states of a dataset.
 _WORDS_OF_THEIR_OWN = {Path("agent/stream/footing.py"), Path("agent/status/state.py")}
 
@@ -19,7 +19,7 @@ _WORDS_OF_THEIR_OWN = {Path("agent/stream/footing.py"), Path("agent/status/state
 def mistakes(source: Source, codes: Mapping[str, ProblemCode] = PROBLEM_CODES) -> list[str]:
     """One line for each code that is written as text or is not used, and for each severity that the registry does not know."""
     names = _names(codes)
-    modules = [module for module in source.agent if module.path != REGISTRY]
+    modules = [module for module in source.agent if REGISTRY not in module.path.parents]
     used = {name for module in modules for name in _used(module)}
     lines = [line for module in modules for line in (*_as_text(module, codes), *_severities(module, names))]
     return lines + [

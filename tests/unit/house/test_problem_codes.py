@@ -24,13 +24,13 @@ def test_a_code_that_is_written_as_text_is_found() -> None:
     """Where it stands is named."""
     codes = {str(ROOT_GONE): ROOT_GONE}
     said = mistakes(_source("a = ROOT_GONE\nb = 'root-gone'\n"), codes)
-    assert ["agent/x.py:2: 'root-gone' is a problem's code: take it from agent/core/problem_codes.py"] == said
+    assert ["agent/x.py:2: 'root-gone' is a problem's code: take it from agent/core/problem_codes"] == said
 
 
 def test_a_code_that_nothing_uses_is_found() -> None:
     """It would stand in the documentation for nothing."""
     codes = {str(ROOT_GONE): ROOT_GONE}
-    assert ["agent/core/problem_codes.py: nothing has the code root-gone"] == mistakes(_source(""), codes)
+    assert ["agent/core/problem_codes: nothing has the code root-gone"] == mistakes(_source(""), codes)
 
 
 def test_a_severity_that_is_not_registered_is_found() -> None:
@@ -41,7 +41,7 @@ def test_a_severity_that_is_not_registered_is_found() -> None:
         "say(SOCKET_SKIPPED, path, Severity.ERROR)",
     ):
         said = mistakes(_source(call), codes)
-        assert ["agent/x.py:1: socket-skipped is never error, says agent/core/problem_codes.py"] == said
+        assert ["agent/x.py:1: socket-skipped is never error, says agent/core/problem_codes"] == said
 
 
 def test_every_code_says_what_it_means() -> None:
