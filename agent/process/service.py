@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from functools import partial
-from types import FrameType
 
 import structlog
 
@@ -17,6 +14,7 @@ from agent.pki import startable
 from agent.process.door import AdminDoor
 from agent.process.ending import LastResort
 from agent.process.memory import collect_young, settle_in
+from agent.process.signals import AgentSignals
 from agent.process.systemd import Notifier
 from agent.process.web_process import WebProcess
 
@@ -31,35 +29,12 @@ def run(settings: Settings, clock: Clock | None = None, *, web: bool = True) -> 
     second process is started too, where the configuration asks for one.
 
     The watchdog is fed by the loop that tends the datasets, so an agent whose loop is stuck is restarted."""
-    stopping, dead = threading.Event(), threading.Event()
-    hung_up = False
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    def hang_up(_number: int, _frame: FrameType | None) -> None:
-        nonlocal hung_up
-        hung_up = True
-
-    def died(args: threading.ExceptHookArgs) -> None:
-        """A thread that is gone must not be missed in silence: the agent ends, and the service manager starts it again."""
-        name = args.thread.name if args.thread is not None else "?"
-        _log.error("a thread met a bug; the agent ends", thread=name, exc_info=args.exc_value)
-        dead.set()
-        stopping.set()
-
     last_resort = LastResort()
     last_resort.start()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    signal.signal(signal.SIGHUP, hang_up)
-    threading.excepthook = died
+    signals = AgentSignals()
+    signals.listen()
     clock = clock or SystemClock()
-    warnings, errors = startable.starting(settings, clock.now_ns())
-    for warning in (*settings.warnings, *warnings):
-        _log.warning("configuration", warning=warning)
-    for error in errors:
-        _log.error("no peer is served until this is mended", error=error)
+    _tell_mistakes(settings, clock)
     settle_in()
     node = Node(settings, clock, partial(AdminDoor, settings.node.admin_socket))
     notifier = Notifier()
@@ -70,18 +45,30 @@ def run(settings: Settings, clock: Clock | None = None, *, web: bool = True) -> 
     try:
         notifier.ready()
         _log.info("the agent runs", node=settings.node.name, listen=settings.node.listen)
-        while not stopping.wait(TICK):
-            if hung_up:
-                hung_up = False
-                node.reload()
-            node.tick()
-            if beside is not None:
-                beside.tick()
-            collect_young()
+        while not signals.stopping.wait(TICK):
+            _tick(node, beside, signals)
             notifier.alive(node.line())
         _log.info("the agent stops")
     finally:
         notifier.stopping()
         node.stop()
         last_resort.close()
-    return Exit.FAILED if dead.is_set() else Exit.DONE
+    return Exit.FAILED if signals.is_broken else Exit.DONE
+
+
+def _tell_mistakes(settings: Settings, clock: Clock) -> None:
+    """Log what is doubtful in the configuration, and what keeps peers from being served."""
+    warnings, errors = startable.starting(settings, clock.now_ns())
+    for warning in (*settings.warnings, *warnings):
+        _log.warning("configuration", warning=warning)
+    for error in errors:
+        _log.error("no peer is served until this is mended", error=error)
+
+
+def _tick(node: Node, beside: WebProcess | None, signals: AgentSignals) -> None:
+    if signals.take_reload():
+        node.reload()
+    node.tick()
+    if beside is not None:
+        beside.tick()
+    collect_young()
