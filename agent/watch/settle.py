@@ -18,23 +18,19 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from agent.watch.held_directories import (
+    HeldDirectory,
+    close_directory,
+    depth_of,
+    held_below,
+    open_directory,
+    parent_of,
+)
 from agent.watch.hint import Hint, Look
 from agent.watch.waiting import SettlingHint
 
 #: PATH_MAX, with which a path of the system ends.
 LONGEST = 4096
-
-
-class _Directory:
-    """What is held directly in a directory: ``entries`` with ENTRY, ``deep`` with more, ``inner``: child directories
-    that have one of these too."""
-
-    __slots__ = ("deep", "entries", "inner")
-
-    def __init__(self) -> None:
-        self.entries: set[bytes] = set()
-        self.deep: set[bytes] = set()
-        self.inner: set[bytes] = set()
 
 
 class Settle:
@@ -61,7 +57,7 @@ class Settle:
         self._bytes = 0
         self._held: dict[bytes, SettlingHint] = {}
         self._objects: dict[bytes, SettlingHint] = {}
-        self._directories: dict[bytes, _Directory] = {}
+        self._directories: dict[bytes, HeldDirectory] = {}
         self._covers = 0
         self._moved_to: dict[bytes, set[bytes]] = {}
         self._queue: deque[SettlingHint] = deque()
@@ -269,20 +265,24 @@ class Settle:
             self._deepen(waiting, look)
         return waiting
 
+    def _open(self, path: bytes) -> HeldDirectory:
+        self._bytes += open_directory(self._directories, path)
+        return self._directories[path]
+
     def _deepen(self, waiting: SettlingHint, look: Look) -> None:
         """A held hint comes to mean more, and swallows what it now stands for."""
         path = waiting.path
         if waiting.look is Look.ENTRY:
             self._covers += 1
             if path:
-                directory = self._directories[_parent(path)]
+                directory = self._directories[parent_of(path)]
                 directory.entries.discard(path)
                 directory.deep.add(path)
         waiting.look = look
         directory_below = self._directories.get(path)
         if directory_below is None:
             return
-        inside = list(directory_below.entries) if look is Look.CHILDREN else self._below(path)
+        inside = list(directory_below.entries) if look is Look.CHILDREN else held_below(self._directories, path)
         for name in inside:
             child = self._held.get(name)
             if child is not None:
@@ -307,7 +307,7 @@ class Settle:
         """The held hint that already stands for a look at ``path``."""
         if not path:
             return None
-        held, above = self._held, _parent(path)
+        held, above = self._held, parent_of(path)
         nearest = held.get(above)
         if nearest is not None and look is Look.ENTRY and nearest.look:
             return nearest
@@ -317,7 +317,7 @@ class Settle:
                 return found
             if not above:
                 return None
-            above = _parent(above)
+            above = parent_of(above)
 
     # ---- moves
 
@@ -331,7 +331,7 @@ class Settle:
         elif self._covers and self._cover(old, Look.SUBTREE) is not None:
             look = Look.SUBTREE
         if old in self._directories:
-            for path in self._below(old):
+            for path in held_below(self._directories, old):
                 was = self._held.get(path)
                 if was is not None:
                     self._put(new + path[len(old) :], was.look, was.handle, None, now, was.age, was.within)
@@ -412,7 +412,7 @@ class Settle:
             directory = self._directories[parent]
             (directory.deep if waiting.look else directory.entries).discard(path)
             if not (directory.entries or directory.deep or directory.inner):
-                self._close(parent)
+                self._bytes -= close_directory(self._directories, parent)
 
     def _less(self, age: int) -> None:
         if self._ages[age] == 1:
@@ -420,51 +420,12 @@ class Settle:
         else:
             self._ages[age] -= 1
 
-    # ---- the directories that hold something
-
-    def _open(self, path: bytes) -> _Directory:
-        directory = self._directories[path] = _Directory()
-        self._bytes += len(path)
-        while path:
-            parent = _parent(path)
-            above = self._directories.get(parent)
-            if above is not None:
-                above.inner.add(path)
-                break
-            self._directories[parent] = above = _Directory()
-            self._bytes += len(parent)
-            above.inner.add(path)
-            path = parent
-        return directory
-
-    def _close(self, path: bytes) -> None:
-        del self._directories[path]
-        self._bytes -= len(path)
-        while path:
-            parent = _parent(path)
-            above = self._directories[parent]
-            above.inner.discard(path)
-            if above.entries or above.deep or above.inner:
-                return
-            del self._directories[parent]
-            self._bytes -= len(parent)
-            path = parent
-
-    def _below(self, path: bytes) -> list[bytes]:
-        """Every held path below ``path``."""
-        found: list[bytes] = []
-        todo = [path]
-        while todo:
-            directory = self._directories[todo.pop()]
-            found += directory.entries
-            found += directory.deep
-            todo += directory.inner
-        return found
+    # ---- keeping within bounds
 
     def _shrink(self, now: float) -> None:
         """Fold the deepest directories until half of the limits is free, so that it happens rarely."""
         target, most = self._limit // 2, self._most // 2
-        for path in sorted(self._directories, key=_depth, reverse=True):
+        for path in sorted(self._directories, key=depth_of, reverse=True):
             if self.held() <= target and self._bytes <= most:
                 break
             if path in self._directories:
@@ -483,14 +444,6 @@ class Settle:
     def _all(self) -> Iterator[SettlingHint]:
         yield from self._held.values()
         yield from self._objects.values()
-
-
-def _parent(path: bytes) -> bytes:
-    return path[: max(path.rfind(b"/"), 0)]
-
-
-def _depth(path: bytes) -> int:
-    return path.count(b"/") + 1 if path else 0
 
 
 def _by_path(waiting: SettlingHint) -> bytes:
