@@ -5,21 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from cronsim import CronSim
 
 from agent.config.values import Dataset
 from agent.core.errors import CalledOff, Damaged, HikaeError, NotFound, StoreFailed, TryAgain
 from agent.core.ids import CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.problem_codes import AHEAD, DAMAGED, FENCED, PRIMARY_IGNORED, PROMOTING, REWOUND
+from agent.core.problem_codes import AHEAD, DAMAGED, FENCED, PROMOTING, REWOUND
 from agent.node import succession
 from agent.node.context import SideContext, Surroundings
 from agent.node.facts import closed_facts, primary_facts, standby_facts
 from agent.node.following.scheduled_verify import ScheduledVerify
+from agent.node.ignored_primary import IgnoredPrimary
 from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
@@ -32,6 +31,7 @@ from agent.node.rehearsing.rehearsal_world import rehearsal_kind
 from agent.node.rehearsing.scheduled_rehearsal import ScheduledRehearsal
 from agent.node.reigning.own_history import OwnHistory
 from agent.node.reigning.rolling_back import rollback_kind
+from agent.node.reigning.scheduled_reconcile import ScheduledReconcile
 from agent.node.reigning.serving import ReignHooks, ReignNow
 from agent.node.rejoining.rejoin_kind import rejoin_kind
 from agent.node.reopening import Tended
@@ -43,7 +43,7 @@ from agent.node.switching.planning import PlannedSwitchovers
 from agent.node.switching.role_keeping import observe, steps_ended
 from agent.node.switching.taking_over import take_over_kind
 from agent.roles import lineage, rewound
-from agent.roles.assignment import Assignment, assign, told_ignored
+from agent.roles.assignment import Assignment, assign
 from agent.roles.confirmation import Confirmation
 from agent.roles.journal import ROLES, RoleJournal
 from agent.roles.record import ROLE, RoleRecord, read_record
@@ -97,11 +97,9 @@ class Member:
         self.roles = RoleJournal(around.home(dataset) / ROLES)
         self._predictor = Predictor(self.roles)
         self._boot = BootLook(self.board, around.clock)
-        self._plan()
+        self._reconciling = ScheduledReconcile(dataset.reconcile, around.clock)
         self._was_sending_paused = False
-        #: As the files said it when they were last read: its ``primary`` may be one that is none.
-        self._read = dataset
-        self._ignored = ""
+        self._ignored = IgnoredPrimary(dataset, around.home(dataset), self.board, around.clock)
         self._since_lock = threading.Lock()
         self._since: tuple[str, int] = ("", around.clock.now_ns())
 
@@ -174,14 +172,13 @@ class Member:
         ``config.schema.LIVE_KEYS``. Whether the primary that the files name is another than the one on record, and in vain."""
         with self._tending:
             if dataset.reconcile != self.dataset.reconcile:
-                self.dataset = dataset
-                self._plan()
+                self._reconciling.configure(dataset.reconcile)
             self.dataset = dataset
             self._verifying.configure(dataset)
             side = self.side
             if side is not None:
                 side.dataset = dataset
-            self._read = read
+            self._ignored.read = read
             self._tell_ignored()
         return self.assigned.ignores(read)
 
@@ -231,7 +228,7 @@ class Member:
             self._tended.close()
             try:
                 home.mkdir(parents=True, exist_ok=True, mode=0o700)
-                lineage.keep_role(home, replace(record, named=self._read.primary))
+                lineage.keep_role(home, replace(record, named=self._ignored.read.primary))
                 rewound.forget_mark(home)
                 if record.role is Role.PRIMARY and not record.begun:
                     # Whoever has a node begin a reign says that it may serve in it.
@@ -284,7 +281,7 @@ class Member:
             self.board.forget_all()
             self.verifies.tell()
             self.rehearsals.tell()
-            self._ignored = ""
+            self._ignored.forget()
             self._tell_ignored()
             self._tended.due_now()
             self.stepped.again()
@@ -408,17 +405,7 @@ class Member:
         home = self._around.home(self.dataset)
         if not self.assigned.recorded and (home / ROLE).exists():
             self.assigned = replace(self.assigned, recorded=True)
-        if not self.assigned.ignores(self._read):
-            self._ignored = ""
-            self.board.clear(PRIMARY_IGNORED)
-            return
-        problem = told_ignored(self.assigned, self._read, home, self._around.clock.now_ns())
-        if problem.message != self._ignored:
-            self._ignored = problem.message
-            _log.warning(
-                "the primary in the configuration is ignored", dataset=self.dataset.name, reason=problem.message
-            )
-        self.board.put(problem)
+        self._ignored.tell(self.assigned)
 
     def _succeed(self) -> None:
         """A standby that is to be the primary becomes it once its tree is what it received."""
@@ -468,21 +455,10 @@ class Member:
         side = self.side
         return side if isinstance(side, Standby) and self.role is Role.STANDBY else None
 
-    def _plan(self) -> None:
-        """When the whole source is looked at next."""
-        self._schedule = CronSim(self.dataset.reconcile, self._now()) if self.dataset.reconcile else None
-        self._next = next(self._schedule) if self._schedule is not None else None
-
     def _reconcile_if_due(self) -> None:
-        if self._next is None or self._schedule is None or self._now() < self._next:
-            return
-        self._next = next(self._schedule)
         side = self.side
-        if isinstance(side, Primary):
+        if self._reconciling.take_due() and isinstance(side, Primary):
             side.pump.reconcile("scheduled")
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._around.clock.now_ns() / 1e9, UTC).astimezone()
 
 
 def _assigned_for_now(dataset: Dataset, around: Surroundings) -> Assignment:
