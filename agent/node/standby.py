@@ -13,7 +13,7 @@ from agent.apply.resync import forget_standby
 from agent.apply.verifying.queue import VerifyOrder
 from agent.apply.writing.arriving import EarlyContent
 from agent.config.values import Dataset
-from agent.core.commit import Commit, CommitKind, Position
+from agent.core.commit import Commit, Position
 from agent.core.errors import HikaeError, NotFound, Refused, TryAgain
 from agent.core.hold import TAKEN_ANEW
 from agent.core.ids import NOTHING, CommitNumber, Epoch
@@ -33,6 +33,7 @@ from agent.node.following.errands import Errands
 from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
 from agent.node.following.generation_taker import GenerationTaker
 from agent.node.following.history_upkeep import upkeep_of
+from agent.node.following.other_callers import OtherCallers
 from agent.node.following.receiving_room import ReceivingRoom
 from agent.node.following.scheduled_generations import ScheduledGenerations
 from agent.node.following.served_calls import ServedCalls
@@ -50,15 +51,11 @@ from agent.node.turn_taking import Turns
 from agent.repair.from_standby import Restoring
 from agent.roles import lineage
 from agent.roles.assignment import Assignment
-from agent.roles.new_primary import CallerStanding, WhatIsHere, judge_caller
 from agent.roles.rehearsal.steps import RECORD
 from agent.status.figures import size_text
-from agent.status.state import Role
 from agent.store.catalog.reader import CatalogReader
-from agent.stream.locator import newest_shared
 from agent.stream.messages import Announce, Answers, Hello, Refuse
 from agent.stream.position import PositionBoard
-from agent.stream.receiving.epoch_pace import too_soon
 from agent.stream.receiving.receiver import Receiver
 
 _CONSISTENT = "consistent"
@@ -83,14 +80,9 @@ class Standby:
         self.dataset = dataset
         self.vault = stores.vault
         self.seeding = stores.seeding
-        self.announced = Announced(around.home(dataset), context.assigned.primary, around.clock)
-        self.announced.open()
         newest = stores.catalog.newest()
-        self.announced.arrived(newest.number if newest is not None else NOTHING)
-        #: What the node said of itself last that reigns later and lacks what is here; None while nobody does.
-        self.superseded_by: Hello | None = None
-        #: The reign of another node that has all that is here; this side is closed soon, and follows that one.
-        self.follows: Epoch | None = None
+        self.announced = _announced(dataset, context, newest)
+        self._others = OtherCallers(context, stores.catalog)
         self.primary_program = ""
         self.turns = Turns()
         #: Whether a view of the standby is tried, which must not change meanwhile; also one that a crash left undone.
@@ -119,18 +111,9 @@ class Standby:
         self.barriers = AskedBarriers(context.assigned.primary, self.board.nudge, lambda: self.calls.connected)
         ticks = RetentionTicks(around.clock, this_boot())
         self.keeper = GenerationKeeper(ticks, self.space.shortened)
-        self.taker = GenerationTaker(
-            dataset.name, self.barriers, self.board, self.errands, self.keeper, quiesces=self._quiesces
-        )
+        self.taker = self._made_taker()
         self._brake_generations = BrakeGenerations(dataset.name, self.keeper, self.errands, around.clock)
-        self.scheduled = ScheduledGenerations(
-            lambda: self.dataset,
-            self.taker,
-            stores.local,
-            around.clock,
-            context.board,
-            whole=lambda: self.was_consistent,
-        )
+        self.scheduled = self._made_schedule()
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)
@@ -141,11 +124,26 @@ class Standby:
             stores.catalog, stores.local, around.clock, self.space.shortened, self.keeper, self.rejoined.look
         )
         self._tell_owed()
-        self.back = StoodBack(
-            dataset.name, stores.local, self.loop, self.errands, context.pauses, context.board, around.clock
-        )
-        self.back.open(stores.catalog)
+        self.back = self._opened_back()
         self.steer()
+
+    def _made_taker(self) -> GenerationTaker:
+        return GenerationTaker(
+            self.dataset.name, self.barriers, self.board, self.errands, self.keeper, quiesces=self._quiesces
+        )
+
+    def _made_schedule(self) -> ScheduledGenerations:
+        clock, board = self._context.around.clock, self._context.board
+        return ScheduledGenerations(
+            lambda: self.dataset, self.taker, self._local, clock, board, whole=lambda: self.was_consistent
+        )
+
+    def _opened_back(self) -> StoodBack:
+        name, context = self.dataset.name, self._context
+        clock = context.around.clock
+        back = StoodBack(name, self._local, self.loop, self.errands, context.pauses, context.board, clock)
+        back.open(self._catalog)
+        return back
 
     def _made_collector(self) -> Collector:
         stores, around = self._stores, self._context.around
@@ -313,6 +311,16 @@ class Standby:
         return known.number if known is not None else 0
 
     @property
+    def superseded_by(self) -> Hello | None:
+        """What the node said of itself last that reigns later and lacks what is here; None while nobody does."""
+        return self._others.superseded_by
+
+    @property
+    def follows(self) -> Epoch | None:
+        """The reign of another node that has all that is here; this side is closed soon, and follows that one."""
+        return self._others.follows
+
+    @property
     def unapplied(self) -> bool:
         """Whether nothing stands on the standby yet, or not all of what ended the first sync since this start."""
         applied = self.loop.facts().applied
@@ -341,7 +349,8 @@ class Standby:
 
     def _refusal(self, peer: str, hello: Hello) -> Refuse | None:
         if peer != self.assigned.primary:
-            return self._of_another(peer, hello)
+            recorded = self.assigned.recorded or self._kept is not None
+            return self._others.answer(peer, hello, self.dataset, recorded=recorded)
         refusal = meeting.why_unfit(self._context.around.node, self.dataset, hello) or self.room.refusal()
         if refusal is None and not self.seeding.ready:
             files, size = self.seeding.read
@@ -349,33 +358,6 @@ class Standby:
             reason = f"what stands there is being read: {files:,} {what}, {size_text(size)} so far"
             refusal = Refuse(BUSY, reason, "it goes on by itself")
         return refusal
-
-    def _of_another(self, peer: str, hello: Hello) -> Refuse:
-        """What another node than the primary is answered that calls as if it were. The new one is followed, from its next call
-        on; one that lacks something which is here waits for an operator."""
-        node, primary = self._context.around.node, self.assigned.primary
-        made = self._judged(peer, hello)
-        if made is CallerStanding.STRANGER:
-            return meeting.not_primary(node, primary, hello, recorded=self.assigned.recorded or self._kept is not None)
-        if made is CallerStanding.BEHIND:
-            self.superseded_by = hello
-            meeting.tell_ahead(self._context.board, self.dataset, hello, self._context.around.clock.now_ns())
-            return meeting.is_ahead(node, hello)
-        if self.follows != hello.epoch and not self._context.pace.takes(hello.epoch, self.epoch):
-            return too_soon(peer, hello.epoch)
-        self.follows = hello.epoch
-        return Refuse(BUSY, f"{node} is about to follow {peer}", "it goes on by itself")
-
-    def _judged(self, peer: str, hello: Hello) -> CallerStanding:
-        if self.assigned.role is not Role.STANDBY:
-            return CallerStanding.STRANGER  # it is being promoted itself
-        with self._catalog.reader() as reader:
-            newest = reader.newest()
-            # All that is here alone is a generation already: a rejoin kept it, and who was to be followed then may be gone.
-            kept = newest is not None and newest.provenance.kind is CommitKind.DIVERGENCE
-            mark = None if kept else newest_shared(reader)
-            here = WhatIsHere((self.dataset.primary, *self.dataset.standby), reader.lineage, mark)
-        return judge_caller(peer, hello.epoch, hello.locator, here)
 
     def met(self, hello: Hello, answers: Answers) -> None:
         """The primary has introduced itself, and this is what it is answered: its reign is kept before that is said. Raises as
@@ -487,6 +469,13 @@ class Standby:
             self.announced.arrived(newest.number)
             self.loop.notify(newest)
         self._context.around.moved()
+
+
+def _announced(dataset: Dataset, context: SideContext, newest: Commit | None) -> Announced:
+    announced = Announced(context.around.home(dataset), context.assigned.primary, context.around.clock)
+    announced.open()
+    announced.arrived(newest.number if newest is not None else NOTHING)
+    return announced
 
 
 def _reserve(dataset: Dataset, around: Surroundings, board: ProblemBoard) -> DiskReserve:
