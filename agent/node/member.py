@@ -17,9 +17,9 @@ from agent.core.problem_codes import AHEAD, DAMAGED, FENCED, PROMOTING, REWOUND
 from agent.node import succession
 from agent.node.context import SideContext, Surroundings
 from agent.node.facts import closed_facts, primary_facts, standby_facts
-from agent.node.following.scheduled_verify import ScheduledVerify
+from agent.node.following.checking.last_verify import Verifies
+from agent.node.following.checking.scheduled_verify import ScheduledVerify
 from agent.node.ignored_primary import IgnoredPrimary
-from agent.node.last_verify import Verifies
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
 from agent.node.promoting.asking import Heard, KeptAnswers, NodeAnswer, ask_around

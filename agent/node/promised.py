@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError
-from agent.node.following.generation_keeper import RetentionTicks, retention_time, this_boot
+from agent.node.following.generations.generation_keeper import RetentionTicks, retention_time, this_boot
 from agent.roles.lineage import CATALOG
 from agent.store.catalog.generation import Generation
 from agent.store.catalog.reader import CatalogReader

@@ -25,17 +25,17 @@ from agent.node.context import SideContext, Surroundings
 from agent.node.disk_reserve import DiskReserve
 from agent.node.following.arrival_pace import keep_pace
 from agent.node.following.asked_barriers import AskedBarriers
-from agent.node.following.brake_generations import BrakeGenerations
 from agent.node.following.checking.check_record import CheckRecord
 from agent.node.following.checking.scheduled_checks import ScheduledChecks
 from agent.node.following.collector import CollectedStores, Collector
 from agent.node.following.errands import Errands
-from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
-from agent.node.following.generation_taker import GenerationTaker
+from agent.node.following.generations.brake_generations import BrakeGenerations
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
+from agent.node.following.generations.generation_taker import GenerationTaker
+from agent.node.following.generations.scheduled_generations import ScheduledGenerations
 from agent.node.following.history_upkeep import upkeep_of
 from agent.node.following.other_callers import OtherCallers
 from agent.node.following.receiving_room import ReceivingRoom
-from agent.node.following.scheduled_generations import ScheduledGenerations
 from agent.node.following.served_calls import ServedCalls
 from agent.node.following.short_history import short_history
 from agent.node.following.standby_call import StandbyCall

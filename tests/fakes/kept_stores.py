@@ -23,7 +23,7 @@ from agent.core.rows import (
     object_key,
 )
 from agent.generations.taking import SourceAnswer, WantedGeneration
-from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.catalog.expiring.expiry import Expiry, Horizons
 from agent.store.catalog.generation import Cause

@@ -25,7 +25,7 @@ from typing import cast
 from agent.config.values import Generations, Keep
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT, CommitNumber, object_id
-from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.node.following.history_upkeep import upkeep_of
 from agent.apply.checkpoint import CHECKPOINT
 from agent.apply.commit_numbers import packed

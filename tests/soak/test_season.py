@@ -16,7 +16,7 @@ from agent.core.ids import CommitNumber, ObjectId, object_id
 from agent.core.rows import ObjectRow, encode_object
 from agent.generations.taking import SourceAnswer, WantedGeneration
 from agent.generations.vault_growth import Sample, bytes_per_day, full_at, sampled
-from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.node.following.vault_space import directory_size
 from agent.store.catalog.catalog import Header
 from agent.store.catalog.expiring.expiry import Expiry, Horizons

@@ -13,7 +13,7 @@ from agent.config.values import Dataset
 from agent.core.clock import Clock
 from agent.core.errors import Refused, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
-from agent.node.following.generation_keeper import GenerationKeeper
+from agent.node.following.generations.generation_keeper import GenerationKeeper
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiring.expiry import Expiry, Horizons
 from agent.store.local import Local

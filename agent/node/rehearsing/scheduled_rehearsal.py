@@ -12,7 +12,7 @@ from agent.core.clock import Clock
 from agent.core.errors import HikaeError
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import REHEARSAL_OVERDUE
-from agent.node.following.verify_schedule import VerifySchedule
+from agent.node.following.checking.verify_schedule import VerifySchedule
 from agent.node.rehearsing.last_rehearsal import LastRehearsal
 from agent.status.figures import span_text
 

@@ -21,7 +21,7 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import HISTORY_STOPPED
 from agent.generations.local_time import time_text
 from agent.generations.moments import Moment
-from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
 from agent.node.reigning.captures import Captures
 from agent.roles.received import received_until, require_received
 from agent.store.catalog.catalog import Catalog

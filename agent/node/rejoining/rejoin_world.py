@@ -13,7 +13,7 @@ from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE, UNREADABLE
 from agent.fs.writers import Writer
 from agent.node.context import Surroundings
-from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
 from agent.node.kinds.standby_kind import took_for_standby
 from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary

@@ -13,7 +13,7 @@ from agent.core.digest import digest_of
 from agent.core.ids import NOTHING, ROOT, CommitNumber, commit_number, object_id
 from agent.core.rows import decode_object, encode_name, is_object, key_of
 from agent.generations.taking import SourceAnswer, WantedGeneration
-from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.store.catalog.expiring.expiry import Expiry, Horizons
 from agent.store.catalog.generation import Cause
 from fakes.clocks import SetClock

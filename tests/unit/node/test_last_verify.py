@@ -7,7 +7,7 @@ from pathlib import Path
 from agent.core.problem import ProblemBoard, Severity
 from agent.core.problem_codes import VERIFY_DIFFERENCES
 from agent.core.standing import Verified
-from agent.node.last_verify import FILE, Verifies
+from agent.node.following.checking.last_verify import FILE, Verifies
 
 BAD, BAD_DEEP = Verified(1, False, False, 3), Verified(2, False, True, 2)
 GOOD, GOOD_DEEP = Verified(3, True, False, 0), Verified(4, True, True, 0)

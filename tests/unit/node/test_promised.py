@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.node.following.generation_keeper import RetentionTicks, this_boot
+from agent.node.following.generations.generation_keeper import RetentionTicks, this_boot
 from agent.node.promised import promised_of
 from agent.roles.lineage import CATALOG
 from agent.store.catalog import generation

@@ -1,1 +1,3 @@
-"""Chunks of a vault that are read and checked: by schedule in shares, or as it was asked for; and what is known of them."""
+"""What a standby has is compared with what it should be: the standby itself and chunks of its vault, by schedule in shares or as
+it was asked for; and what is known of both.
+"""

@@ -24,7 +24,7 @@ from agent.core.problem_codes import GENERATIONS_UNVERIFIED
 from agent.generations.checked_names import PLACES
 from agent.node.following.checking.check_record import CheckRecord
 from agent.node.following.checking.checked_chunks import Checkable, CheckedChunks, ChunksWanted, check_chunks
-from agent.node.following.verify_schedule import VerifySchedule
+from agent.node.following.checking.verify_schedule import VerifySchedule
 from agent.status.figures import clock_text, span_text, stamp
 
 #: By so many names the others are estimated, to a thirtieth.

@@ -13,9 +13,9 @@ from agent.config.values import Brake, Dataset, Generations
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT
-from agent.node.following.brake_generations import EVERY, BrakeGenerations
 from agent.node.following.errands import Errands
-from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks
+from agent.node.following.generations.brake_generations import EVERY, BrakeGenerations
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.node.following.served_calls import ServedCalls
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Cause

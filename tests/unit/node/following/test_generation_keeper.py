@@ -15,7 +15,7 @@ from agent.core.commit import Changes
 from agent.core.ids import NOTHING, ROOT
 from agent.generations.local_time import time_text
 from agent.generations.taking import SourceAnswer, WantedGeneration
-from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Cause
 from fakes.clocks import SetClock

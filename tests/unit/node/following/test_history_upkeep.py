@@ -17,7 +17,7 @@ from agent.core.clock import ManualClock
 from agent.core.commit import Changes
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, ROOT, object_id
-from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.node.following.history_upkeep import HistoryUpkeep, UpkeepLimits, upkeep_of
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiring.expiry import Horizons

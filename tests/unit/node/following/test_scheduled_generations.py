@@ -15,8 +15,8 @@ from agent.core.errors import Refused
 from agent.core.problem import ProblemBoard
 from agent.generations.schedule import SPREAD
 from agent.generations.taking import WantedGeneration
-from agent.node.following.generation_taker import GenerationTaker
-from agent.node.following.scheduled_generations import AGAIN, ScheduledGenerations
+from agent.node.following.generations.generation_taker import GenerationTaker
+from agent.node.following.generations.scheduled_generations import AGAIN, ScheduledGenerations
 from agent.store.catalog.generation import Cause
 from agent.store.local import Local
 from fakes.clocks import SetClock

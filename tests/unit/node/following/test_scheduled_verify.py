@@ -16,8 +16,8 @@ from agent.config.values import Dataset
 from agent.core.clock import ManualClock
 from agent.core.errors import Refused
 from agent.core.problem import ProblemBoard
-from agent.node.following.scheduled_verify import AGAIN_SECONDS, ScheduledVerify
-from agent.node.last_verify import Verifies
+from agent.node.following.checking.last_verify import Verifies
+from agent.node.following.checking.scheduled_verify import AGAIN_SECONDS, ScheduledVerify
 
 WEEK, HOUR = 7 * 86_400.0, 3600.0
 

@@ -15,7 +15,7 @@ from agent.core.ids import ROOT
 from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import DISK_RESERVE, VAULT_FULL
 from agent.fs.reserve import VaultLimitReached
-from agent.node.following.generation_keeper import GenerationKeeper, RetentionTicks
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.node.following.vault_space import SpaceStores, VaultSpace
 from agent.store.local import Local
 from fakes.clocks import SetClock

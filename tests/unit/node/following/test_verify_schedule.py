@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent.node.following.verify_schedule import SPREAD, VerifySchedule
+from agent.node.following.checking.verify_schedule import SPREAD, VerifySchedule
 
 WEEKLY, DAILY, WORKDAYS, EACH_MINUTE = "30 4 * * 0", "0 3 * * *", "0 3 * * 1-5", "* * * * *"
 

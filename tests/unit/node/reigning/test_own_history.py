@@ -16,7 +16,7 @@ from agent.core.commit import Changes
 from agent.core.errors import TryAgain
 from agent.core.ids import ROOT, CommitNumber, Epoch, commit_number
 from agent.core.problem import ProblemBoard
-from agent.node.following.generation_keeper import GenerationKeeper
+from agent.node.following.generations.generation_keeper import GenerationKeeper
 from agent.node.reigning.own_history import GRACE, OwnHistory
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiring.expiry import ALL_HISTORY

@@ -16,8 +16,8 @@ from agent.core.errors import HikaeError
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import VERIFY_OVERDUE
 from agent.core.standing import Verified
-from agent.node.following.verify_schedule import VerifySchedule
-from agent.node.last_verify import Verifies
+from agent.node.following.checking.last_verify import Verifies
+from agent.node.following.checking.verify_schedule import VerifySchedule
 from agent.status.figures import clock_text, span_text, stamp
 
 #: What did not come to its end is tried again after so many seconds.

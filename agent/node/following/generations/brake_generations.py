@@ -9,7 +9,7 @@ from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, CommitNumber
 from agent.generations.taking import SourceAnswer, WantedGeneration
 from agent.node.following.errands import Errands
-from agent.node.following.generation_keeper import GenerationKeeper
+from agent.node.following.generations.generation_keeper import GenerationKeeper
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Cause
 

@@ -16,7 +16,7 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.generations.taking import SourceAnswer, WantedGeneration, require_new_label
 from agent.node.following.asked_barriers import AskedBarriers
 from agent.node.following.errands import Errands
-from agent.node.following.generation_keeper import GenerationKeeper
+from agent.node.following.generations.generation_keeper import GenerationKeeper
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Generation
 from agent.stream.messages import BarrierReached

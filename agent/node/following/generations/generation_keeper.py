@@ -17,7 +17,7 @@ from agent.generations.moments import named, oldest_readable
 from agent.generations.retention import RetentionMoment, RetentionVerdict, judged_generations, releases
 from agent.generations.retention_clock import RetentionTime, Ticks, first_retention_time
 from agent.generations.taking import SourceAnswer, TakenAt, WantedGeneration, generation_of, require_new_label
-from agent.node.following.generation_notes import GenerationNotes
+from agent.node.following.generations.generation_notes import GenerationNotes
 from agent.store.catalog import generation
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Generation

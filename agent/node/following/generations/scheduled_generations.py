@@ -16,7 +16,7 @@ from agent.core.problem_codes import GENERATION_MISSED
 from agent.generations.local_time import time_text
 from agent.generations.schedule import due_since, spread_ns
 from agent.generations.taking import WantedGeneration
-from agent.node.following.generation_taker import GenerationTaker
+from agent.node.following.generations.generation_taker import GenerationTaker
 from agent.store.catalog.generation import Cause
 from agent.store.local import Local
 
