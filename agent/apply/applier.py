@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import structlog
-
 from agent.apply.bounds import USUAL, ApplyLimits
-from agent.apply.commit_numbers import commit_at
 from agent.apply.converger import Converger
-from agent.apply.holds import Holds, JudgedFrom
+from agent.apply.holds import Holds
 from agent.apply.output.directory import DirectoryOutput
 from agent.apply.output.unkept import LEFT_OUT
 from agent.apply.ports import CatalogView, Early, LocalFacts, ReadChunk, ReadPatch
@@ -23,6 +20,7 @@ from agent.apply.run.one_run import Means
 from agent.apply.run.wanted import Plan
 from agent.apply.standby.kept_problems import Remembered
 from agent.apply.standby.standby_root import StandbyPlace, StandbyRoot
+from agent.apply.standby_applier import StandbyApplier
 from agent.apply.stopping import Ending
 from agent.apply.verifying.comparison import Comparison
 from agent.apply.verifying.verification import Asked, Verification
@@ -30,11 +28,7 @@ from agent.apply.writing.file_content import told_lost
 from agent.config.values import Brake
 from agent.core.clock import Clock
 from agent.core.commit import Commit
-from agent.core.errors import NotFound
-from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import ProblemBoard
-
-_log = structlog.get_logger("apply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,7 @@ class Supply:
     early: Early
 
 
-class Applier:
+class Applier(StandbyApplier[CatalogView, DirectoryOutput]):
     """Makes the directory at ``place`` equal to commits."""
 
     def __init__(
@@ -61,103 +55,35 @@ class Applier:
         brake: Brake,
         limits: ApplyLimits = USUAL,
     ) -> None:
-        self.ending = Ending()
-        self.holds = Holds(place.dataset, local, board, clock, brake)
+        ending = Ending()
         self._supply = supply
-        self._view: CatalogView | None = None
         self._local = local
-        self._board = board
-        self._place = place
-        self._standby = StandbyRoot(place, local, self.ending.before(place.step))
         self._remembered = Remembered(local, board, clock)
-        self._prepared = False
-        read = told_lost(supply.read, self.ending.look)
-        self._means = Means(read, supply.patch_of, supply.early, place.left_out, self.ending.look, board, clock, limits)
+        read = told_lost(supply.read, ending.look)
+        self._means = Means(read, supply.patch_of, supply.early, place.left_out, ending.look, board, clock, limits)
         self._converger = Converger(local, self._means)
-        self._reached = self._converger.reached
-        #: Whether the standby was not there when it was looked for last, or is of another time.
-        self.is_away = True
-
-    @property
-    def applied(self) -> CommitNumber:
-        """The commit that the standby equals; after a crash that of the last checkpoint, though it may hold more."""
-        return self._reached.whole
-
-    @property
-    def stands(self) -> CommitNumber:
-        """The commit that it equals but for large files that are being written: not before ``applied``."""
-        return self._reached.stands
-
-    @property
-    def checkpointed(self) -> bool:
-        """Whether what was done is durable, or is not worth it: nobody knows what stands there."""
-        return self._reached.is_durable
-
-    @property
-    def checkpointed_at(self) -> CommitNumber:
-        """The commit of the last checkpoint: a redo goes back as far as this, so history must reach it."""
-        return self._reached.reaches_back_to
+        super().__init__(
+            place.dataset,
+            StandbyRoot(place, local, ending.before(place.step)),
+            self._converger.reached,
+            supply.reader,
+            holds=Holds(place.dataset, local, board, clock, brake),
+            ending=ending,
+            clock=clock,
+        )
 
     @property
     def unfinished(self) -> bool:
         """Whether large files are on their way to ``stands``: :meth:`finish`, or the next converge, goes on with them."""
         return self._reached.trusted and bool(self._reached.late)
 
-    @property
-    def redoes(self) -> bool:
-        """Whether the next converge believes nothing."""
-        return not self._reached.trusted
-
-    @property
-    def is_short(self) -> bool:
-        """Whether something that is owed does not stand as ``stands`` says."""
-        return bool(self._reached.short.ids)
-
-    @property
-    def adopting(self) -> bool | None:
-        """Whether a tree that was there before us is still to be made equal; None until :meth:`prepare` has found out."""
-        return self._standby.adopting if self._prepared else None
-
-    def is_there(self) -> bool:
-        """Whether the root is there and ours, now. For the applying thread; raises ``RootFull``, ``RootFailed``."""
-        try:
-            self._standby.open()
-        except Held:
-            return False
-        return True
-
     def write_early(self) -> bool:
         """Write a little of what came ahead of its commit; whether there is more."""
         return self._supply.early.step(lambda: self._standby.open().temp)
 
-    def accept(self, number: CommitNumber) -> None:
-        """An operator lets the held commit ``number`` pass; durable. A later emptying holds anew."""
-        self.holds.accept(number)
-
-    def prepare(self) -> None:
-        """Make sure that the root is there and ours. Raises ``Held``, ``RootFull``, ``RootFailed``."""
-        try:
-            output = self._standby.open()
-        except Held as held:
-            self.is_away = True
-            self.holds.stand(held)
-            raise
-        self._prepared, self.is_away = True, False
-        self._tell_unkept(whole=False)
-        self._remembered.look(output.root, output.displaced, self._reader)
-        self.holds.passes_root()
-        if self._standby.found_again:
-            self._reached.lost = True
-        if self._standby.opened:
-            self._doubt_what_is_of_another_time(output)
-            self._standby.opened = False
-        if self._standby.fresh and self._reached.was_empty():
-            self._standby.fresh = False
-
-    def _doubt_what_is_of_another_time(self, output: DirectoryOutput) -> None:
-        if self._reached.was_opened(self._reached.age(output, self._reader)):
-            what = "the standby, or the state, was put back to an earlier time: everything is compared"
-            _log.warning(what, dataset=self._place.dataset)
+    def _found(self, standing: DirectoryOutput) -> None:
+        self._converger.tell_unkept(self._reader, whole=False)
+        self._remembered.look(standing.root, standing.displaced, self._reader)
 
     # -- run -----------------------------------------------------------------------------------------------------------
 
@@ -177,7 +103,7 @@ class Applier:
         and after ``Applied.failed``, the next converge believes nothing of what stands and goes on from the same place."""
         self.prepare()
         reached = self._reached
-        comes = self.is_short and reached.short.is_due(self._reader, target.number)
+        comes = self._comes(target)
         if self.unfinished and target.number == reached.stands and not comes:
             return self._written(target, progress, has_newer)
         if not unheld and (target.number != reached.stands or not comes):
@@ -200,10 +126,6 @@ class Applier:
             return Applied(self.applied)
         self.prepare()
         return self._written(self._commit_that_stands(), progress, interrupted)
-
-    def _origin(self) -> JudgedFrom:
-        standby, reached = self._standby, self._reached
-        return JudgedFrom(reached.stood, standby.adopting, standby.adopting or standby.found_again, reached.trusted)
 
     def _check_holds(self, target: Commit, progress: Report) -> None:
         try:
@@ -229,62 +151,18 @@ class Applier:
         )
 
     def _equals(self, plan: Plan) -> None:
-        """The standby equals a plan's target now."""
-        if plan.survey:
-            # A whole survey is dear: it is not done again after a crash.
-            self.checkpoint()
-        self._standby.known_again()
+        super()._equals(plan)
         if plan.adopt:
-            self._standby.adopted_whole()
             self._remembered.adopted(self._standby.open().displaced)
 
     # -- rest ----------------------------------------------------------------------------------------------------------
-
-    def checkpoint(self) -> None:
-        """Make what was applied durable: the standby's filesystem first, then our knowledge of it.
-
-        Raises ``RootFailed``: what was written since the last checkpoint is doubtful and is looked at again."""
-        if self.checkpointed:
-            return
-        try:
-            output = self._standby.open()
-        except RootFailed:
-            self._reached.fail()
-            raise
-        self._reached.write(output, self._reader, self._means.clock)
-        self._tell_unkept(whole=True)
 
     def rest(self) -> None:
         """Nothing to do for now: give descriptors back, so that the standby could be unmounted."""
         self._standby.close()
 
-    def close(self) -> None:
-        """Checkpoint, remember that the end was clean, give everything back."""
-        try:
-            if self._reached.trusted and self.stands != NOTHING:
-                self.checkpoint()
-                self._reached.end()
-        finally:
-            self._reached.late.give_up()
-            self._standby.close()
-            if self._view is not None:
-                self._view.close()
-                self._view = None
-
-    def _tell_unkept(self, *, whole: bool) -> None:
-        self._converger.tell_unkept(self._reader, whole=whole)
-
-    @property
-    def _reader(self) -> CatalogView:
-        if self._view is None:
-            self._view = self._supply.reader()
-        return self._view
-
-    def _commit_that_stands(self) -> Commit:
-        found = commit_at(self._reader, self.stands)
-        if found is None:
-            raise NotFound("apply", self._place.dataset, "the commit that stands is not in the catalog any more")
-        return found
+    def _noted(self) -> None:
+        self._converger.tell_unkept(self._reader, whole=True)
 
     # -- verify --------------------------------------------------------------------------------------------------------
 

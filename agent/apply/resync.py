@@ -6,7 +6,7 @@ from agent.apply.checkpoint import STATE
 from agent.apply.holds import PINNED
 from agent.apply.owed_versions import SHORT
 from agent.apply.standby.kept_problems import REMEMBERED
-from agent.apply.standby.standby_root import forget_root
+from agent.apply.standby.taken import forget_root
 from agent.store.local import Local
 
 

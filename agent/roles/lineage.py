@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from agent.apply.standby.standby_root import root_kept
+from agent.apply.standby.taken import root_kept
 from agent.capture.root import expect_root
 from agent.core.errors import Damaged, Refused, TryAgain
 from agent.core.ids import NOTHING, Epoch, commit_number, epoch_of

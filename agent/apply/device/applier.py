@@ -12,18 +12,18 @@ import structlog
 
 from agent.apply.bounds import USUAL
 from agent.apply.checkpoint import Checkpoint
-from agent.apply.commit_numbers import commit_at
 from agent.apply.device.opened import OpenDevice, device_errors
 from agent.apply.device.place import DevicePlace, StandbyDevice
 from agent.apply.device.ports import USUAL_DEVICE, DeviceLimits, DeviceSupply, DeviceView
 from agent.apply.device.run import DeviceMeans, DeviceRun, end_of, stands_as
 from agent.apply.device.verification import AskedOfDevice, DeviceMoment, DeviceVerification
-from agent.apply.holds import Holds, JudgedFrom
+from agent.apply.holds import Holds
 from agent.apply.ports import LocalFacts
 from agent.apply.results import Applied, ChunkLost, Held, Report, RootFailed, VerifyReport, silent
 from agent.apply.run.late_files import LateFiles
 from agent.apply.run.wanted import Plan
 from agent.apply.standby.standby_token import Age
+from agent.apply.standby_applier import StandbyApplier
 from agent.apply.stopping import Ending
 from agent.apply.writing.file_content import told_lost
 from agent.config.values import Brake
@@ -32,7 +32,7 @@ from agent.core.clock import Clock
 from agent.core.commit import Commit
 from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import NotFound
-from agent.core.ids import NOTHING, CommitNumber
+from agent.core.ids import NOTHING
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import CHUNK_DAMAGED, STANDBY_TOO_SMALL
 from agent.core.rows import ChunkRow
@@ -41,7 +41,7 @@ _log = structlog.get_logger("apply")
 _AGAIN = "everything is compared; it goes on by itself"
 
 
-class DeviceApplier:
+class DeviceApplier(StandbyApplier[DeviceView, OpenDevice]):
     """Makes the image or block device at ``place`` equal to commits. It is held by us alone until :meth:`close`."""
 
     def __init__(
@@ -55,95 +55,38 @@ class DeviceApplier:
         brake: Brake,
         limits: DeviceLimits = USUAL_DEVICE,
     ) -> None:
-        self.ending = Ending()
-        self.holds = Holds(place.dataset, local, board, clock, brake, kind=DatasetKind.DEVICE)
-        self.is_away = True
-        self._place = place
-        self._supply = supply
+        ending = Ending()
+        super().__init__(
+            place.dataset,
+            StandbyDevice(place, local, ending.before(place.step), clock.monotonic),
+            Checkpoint(local, LateFiles(USUAL)),
+            supply.reader,
+            holds=Holds(place.dataset, local, board, clock, brake, kind=DatasetKind.DEVICE),
+            ending=ending,
+            clock=clock,
+        )
+        self._path = place.path
         self._board = board
-        self._clock = clock
         self._limits = limits
-        self._view: DeviceView | None = None
-        self._standby = StandbyDevice(place, local, self.ending.before(place.step), clock.monotonic)
-        self._reached = Checkpoint(local, LateFiles(USUAL))
-        self._prepared = False
-        read = told_lost(supply.read, self.ending.look)
-        self._means = DeviceMeans(read, supply.patch_of, self.ending.look, self._lost, limits)
-
-    @property
-    def applied(self) -> CommitNumber:
-        """The commit that the standby equals; after a crash that of the last checkpoint, though it may hold more."""
-        return self._reached.whole
-
-    @property
-    def stands(self) -> CommitNumber:
-        """The same: a device is never written ahead of what stands."""
-        return self._reached.stands
-
-    @property
-    def checkpointed(self) -> bool:
-        """Whether what was done is durable, or is not worth it: nobody knows what stands there."""
-        return self._reached.is_durable
-
-    @property
-    def checkpointed_at(self) -> CommitNumber:
-        """The commit of the last checkpoint: a redo goes back as far as this, so history must reach it."""
-        return self._reached.reaches_back_to
+        read = told_lost(supply.read, ending.look)
+        self._means = DeviceMeans(read, supply.patch_of, ending.look, self._lost, limits)
 
     @property
     def unfinished(self) -> bool:
         """Nothing is left for later."""
         return False
 
-    @property
-    def redoes(self) -> bool:
-        """Whether the next converge believes nothing."""
-        return not self._reached.trusted
-
-    @property
-    def is_short(self) -> bool:
-        """Whether something that is owed does not stand as ``stands`` says."""
-        return bool(self._reached.short.ids)
-
-    @property
-    def adopting(self) -> bool | None:
-        """Whether what was there before us is still to be made equal; None until :meth:`prepare` has found out."""
-        return self._standby.adopting if self._prepared else None
-
-    def is_there(self) -> bool:
-        """Whether the device is there and ours, now. Raises ``RootFull``, ``RootFailed``."""
-        try:
-            self._standby.open()
-        except Held:
-            return False
-        return True
-
     def write_early(self) -> bool:
         """Nothing of a device comes before its commit."""
         return False
 
-    def accept(self, number: CommitNumber) -> None:
-        """An operator lets the held commit ``number`` pass; durable. A later emptying holds anew."""
-        self.holds.accept(number)
+    def _fit(self) -> OpenDevice:
+        device = self._standby.open()
+        self._require_room(device)
+        return device
 
-    def prepare(self) -> None:
-        """Make sure that the device is there, ours, and large enough. Raises ``Held``, ``RootFull``, ``RootFailed``."""
-        try:
-            device = self._standby.open()
-            self._require_room(device)
-        except Held as held:
-            self.is_away = True
-            self.holds.stand(held)
-            raise
-        self._prepared, self.is_away = True, False
-        self.holds.passes_root()
-        if self._standby.found_again or self._standby.doubtful:
-            self._reached.lost = True
-        if self._standby.opened:
-            self._doubt_what_is_of_another_time(device)
-            self._standby.opened = self._standby.doubtful = False
-        if self._standby.fresh and self._reached.was_empty():
-            self._standby.fresh = False
+    def _found(self, standing: OpenDevice) -> None:
+        """Nothing is told of a device that is there."""
 
     def _require_room(self, device: OpenDevice) -> None:
         newest = self._reader.newest() if device.is_block else None
@@ -154,13 +97,11 @@ class DeviceApplier:
             reason = f"{device.path} has {has:,} bytes, and the primary's device {wanted:,}"
             raise Held(STANDBY_TOO_SMALL, device.path, reason, "enlarge it, or name a device that is at least as large")
 
-    def _doubt_what_is_of_another_time(self, device: OpenDevice) -> None:
-        if self._reached.was_opened(self._reached.age(device, self._reader)):
-            what = "the standby, or the state, was put back to an earlier time: everything is compared"
-            _log.warning(what, dataset=self._place.dataset)
-        if self._reached.trusted and self.stands != NOTHING and not self._stands_by_a_sample(device):
+    def _doubt_what_is_of_another_time(self, standing: OpenDevice) -> None:
+        super()._doubt_what_is_of_another_time(standing)
+        if self._reached.trusted and self.stands != NOTHING and not self._stands_by_a_sample(standing):
             what = "the standby was written by somebody else while it was not held: everything is compared"
-            _log.warning(what, dataset=self._place.dataset)
+            _log.warning(what, dataset=self._dataset)
             self._reached.lost = True
             self._reached.was_opened(Age.SAME)
 
@@ -191,7 +132,7 @@ class DeviceApplier:
         ``Applied.failed``, the next converge believes nothing of what commits changed since the checkpoint."""
         self.prepare()
         reached = self._reached
-        comes = self.is_short and reached.short.is_due(self._reader, target.number)
+        comes = self._comes(target)
         if not unheld and (target.number != reached.stands or not comes):
             self.holds.check(self._reader, target, self._origin())
         plan = reached.plan(self._reader, target, adopt=self._standby.adopting)
@@ -205,20 +146,16 @@ class DeviceApplier:
         """Nothing is left for later."""
         return Applied(self.applied)
 
-    def _origin(self) -> JudgedFrom:
-        standby, reached = self._standby, self._reached
-        return JudgedFrom(reached.stood, standby.adopting, standby.adopting or standby.found_again, reached.trusted)
-
     def _run(self, plan: Plan, progress: Report) -> Applied:
         self._board.clear_code(CHUNK_DAMAGED)
         run = DeviceRun(self._standby.open(), self._reader, plan, self._means, progress)
         try:
-            with device_errors(self._place.path):
+            with device_errors(self._path):
                 run.run()
         except NotFound as error:
             # The history that the difference needs is pruned: what stands is laid beside the whole commit.
             self._reached.lost = True
-            raise RootFailed("apply", self._place.path, error.reason, _AGAIN) from error
+            raise RootFailed("apply", self._path, error.reason, _AGAIN) from error
         finally:
             self._reached.short.add(run.left)
         if not run.failed:
@@ -227,15 +164,6 @@ class DeviceApplier:
             self._equals(plan)
         return Applied(self.applied, run.chunks, run.written, 0, run.failed, redo=not plan.trusted)
 
-    def _equals(self, plan: Plan) -> None:
-        """The device equals a plan's target now."""
-        if plan.survey:
-            # To read a whole device is dear: it is not done again after a crash.
-            self.checkpoint()
-        self._standby.known_again()
-        if plan.adopt:
-            self._standby.adopted_whole()
-
     def _lost(self, row: ChunkRow, error: ChunkLost) -> None:
         message = f"{error.sentence} (bytes {row.offset}-{row.end - 1} of the device)"
         remedy = "it is fetched from the primary again; the rest goes on"
@@ -243,39 +171,11 @@ class DeviceApplier:
 
     # -- rest ----------------------------------------------------------------------------------------------------------
 
-    def checkpoint(self) -> None:
-        """Make what was applied durable: the device first, then our knowledge of it.
-
-        Raises ``RootFailed``: what was written since the last checkpoint is doubtful and is looked at again."""
-        if self.checkpointed:
-            return
-        try:
-            device = self._standby.open()
-        except RootFailed:
-            self._reached.fail()
-            raise
-        self._reached.write(device, self._reader, self._clock)
+    def _noted(self) -> None:
+        """Nothing of a device is told only once it is durable."""
 
     def rest(self) -> None:
         """Nothing to do for now. The device stays held: nobody else is to write it."""
-
-    def close(self) -> None:
-        """Checkpoint, remember that the end was clean, let go of the device."""
-        try:
-            if self._reached.trusted and self.stands != NOTHING:
-                self.checkpoint()
-                self._reached.end()
-        finally:
-            self._standby.close()
-            if self._view is not None:
-                self._view.close()
-                self._view = None
-
-    @property
-    def _reader(self) -> DeviceView:
-        if self._view is None:
-            self._view = self._supply.reader()
-        return self._view
 
     # -- verify --------------------------------------------------------------------------------------------------------
 
@@ -298,17 +198,15 @@ class DeviceApplier:
         reached = self._reached
         if reached.lost or not reached.trusted:
             reason = "it is not known yet what of it is as it should be; it is being compared"
-            raise RootFailed("verify", self._place.path, reason, "it goes on by itself; see hikae status")
+            raise RootFailed("verify", self._path, reason, "it goes on by itself; see hikae status")
         return DeviceMoment(self._standby.open(), self._reader, self.stands, reached.short.ids)
 
     def _mend(self, numbers: Iterable[int]) -> None:
         """Write these chunks as the commit that stands says, and sync."""
-        target = commit_at(self._reader, self.stands)
-        if target is None:
-            raise NotFound("apply", self._place.dataset, "the commit that stands is not in the catalog any more")
+        target = self._commit_that_stands()
         plan = Plan(self.stands, target, trusted=True)
         device = self._standby.open()
-        with device_errors(self._place.path):
+        with device_errors(self._path):
             device.end_at(end_of(self._reader, target.number))
             DeviceRun(device, self._reader, plan, self._means, silent).make(numbers)
         device.sync()

@@ -16,7 +16,7 @@ from agent.apply.device.place import DevicePlace, mark_as_ours, open_private
 from agent.apply.holds import PINNED
 from agent.apply.owed_versions import SHORT
 from agent.apply.standby.kept_problems import REMEMBERED
-from agent.apply.standby.standby_root import FOUND_AGAIN, expect_standby
+from agent.apply.standby.taken import expect_found_again, expect_standby
 from agent.core.ids import CommitNumber
 from agent.store.local import Local
 
@@ -47,7 +47,7 @@ def take_device_for_standby(
             expect_standby(local, identity)
             if used:
                 _log.warning("the device is in use: all of it is compared afterwards", dataset=place.dataset, by=used)
-                local.set_value(FOUND_AGAIN, b"yes", durable=True)
+                expect_found_again(local)
             else:
                 believe_equal(local, commit, private)
         finally:

@@ -12,17 +12,15 @@ from dataclasses import dataclass
 from agent.apply.device.claimed import claim, create_image, is_missing, used_by_others
 from agent.apply.device.identity import device_identity
 from agent.apply.device.opened import OpenDevice, device_errors
-from agent.apply.output.directory import MARK, Step
+from agent.apply.output.directory import Step
 from agent.apply.ports import LocalFacts
 from agent.apply.results import Held
-from agent.apply.standby.standby_root import ADOPTING, FOUND_AGAIN, RESYNC, ROOT_KNOWN
+from agent.apply.standby.taken import TakenStandby, mark_in, mark_standby
 from agent.core.problem_codes import STANDBY_FOREIGN, STANDBY_GONE, STANDBY_REPLACED, STANDBY_UNSAFE
 from agent.fs.block_device import BlockPlaces, standing_on
-from agent.fs.content import read_exact
 
 #: What our directory beside an image is called: the image's name with this.
 BESIDE = ".hikae"
-_MARK_LIMIT = 4096
 #: So many bytes at either end of a block device are zeros where it is taken for empty: what says what a device holds (a
 #: partition table, a filesystem, a part of a stack) stands there.
 _ENDS = 4 << 20
@@ -46,25 +44,21 @@ class DevicePlace:
         return self.kept if is_block else self.path + BESIDE
 
 
-class StandbyDevice:
+class StandbyDevice(TakenStandby[OpenDevice]):
     """The standby's place, its remembered identity, and the open device. For one thread.
 
-    ``found_again``: it was known by our mark beside it alone, until it equals a commit; ``fresh``: it is all zeros, and was taken
-    in this process; ``opened``: it was opened, and nobody has looked yet of what time it is; ``doubtful``: it was taken for empty
-    by its ends."""
+    ``found_again``: it was known by our mark beside it alone; ``fresh``: it is all zeros; ``doubtful``: it was taken for empty by
+    its ends, or was used by others meanwhile."""
 
     def __init__(
         self, place: DevicePlace, local: LocalFacts, step: Step, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self.path = place.path
+        super().__init__(place.path, local)
         self._monotonic = monotonic
         self._look_at = 0.0
         self._was_used = False
-        self.found_again = self.fresh = self.opened = self.doubtful = False
         self._place = place
-        self._local = local
         self._step = step
-        self._device: OpenDevice | None = None
 
     def open(self) -> OpenDevice:
         """The device, made sure to be ours, and held by us alone until :meth:`close`. Each call looks again.
@@ -72,35 +66,14 @@ class StandbyDevice:
         Raises ``Held``: "standby-path-missing", "standby-gone", "standby-replaced", "standby-foreign", "standby-in-use",
         "standby-unsafe"; ``RootFull``, ``RootFailed``."""
         with device_errors(self.path):
-            device = self._device
+            device = self._standing
             if device is not None and self._stands(device):
                 self._require_unused(device)
                 return device
             self.close()
-            device = self._device = self._opened()
+            device = self._standing = self._opened()
         self.opened = True
         return device
-
-    @property
-    def adopting(self) -> bool:
-        """Whether what stands there was there before us, and does not equal any commit yet."""
-        return self._local.value(ADOPTING) == b"yes"
-
-    def adopted_whole(self) -> None:
-        """What was adopted equals a commit now."""
-        self._local.set_value(ADOPTING, b"", durable=True)
-
-    def known_again(self) -> None:
-        """It equals a commit now: from here on it is known what stands."""
-        if self.found_again:
-            self._local.set_value(FOUND_AGAIN, b"", durable=True)
-            self.found_again = False
-
-    def close(self) -> None:
-        """Let go of it."""
-        if self._device is not None:
-            self._device.close()
-            self._device = None
 
     def _require_unused(self, device: OpenDevice) -> None:
         """Nothing keeps a loop device from standing on an image, and what is mounted by it from being written: looked at once a
@@ -140,7 +113,7 @@ class StandbyDevice:
         device = OpenDevice(self.path, fd, private, is_block, self._step)
         try:
             if taken:
-                self.found_again = self._local.value(FOUND_AGAIN) == b"yes"
+                self.found_again = self._was_found_again
                 self.doubtful, self._was_used = self._was_used, False
             else:
                 self._take(device, identity)
@@ -150,7 +123,7 @@ class StandbyDevice:
         return device
 
     def _require_unknown(self) -> None:
-        if self._local.value(ROOT_KNOWN):
+        if self._identity:
             what = f"the standby's image or device {self.path} is gone"
             remedy = (
                 f"bring it back; or, if it is lost: hikae resync {self._place.dataset} --standby (fills a new one from the "
@@ -160,7 +133,7 @@ class StandbyDevice:
 
     def _is_known(self, identity: bytes) -> bool:
         """Whether we took it before; False when nothing was taken."""
-        known = self._local.value(ROOT_KNOWN)
+        known = self._identity
         if known and known != identity:
             reason = "another image or device stands where the standby was; nothing was written into it"
             remedy = f"bring the standby back; or, to take this one: hikae resync {self._place.dataset} --standby"
@@ -169,29 +142,25 @@ class StandbyDevice:
 
     def _take(self, device: OpenDevice, identity: bytes) -> None:
         """It is the standby from now on, durably. Raises ``Held`` where it holds something that is not ours."""
-        self.found_again = _mark_in(device.private) == _mark_of(self._place.dataset, identity)
+        self.found_again = mark_in(device.private) == _mark_of(self._place.dataset, identity)
         vacant = _is_vacant(device)
         foreign = not self.found_again and not vacant
-        if foreign and not self._place.adopt and self._local.value(RESYNC) != b"yes":
+        if foreign and not self._place.adopt and not self._takes_all:
             reason = f"{self.path} holds something that is not this dataset's; nothing in it was touched"
             remedy = f"name another place; or, to write over it: hikae resync {self._place.dataset} --standby"
             raise Held(STANDBY_FOREIGN, self.path, reason, remedy)
         if not device.is_block:
             os.fchmod(device.root, 0o600)
-        if foreign:
-            self._local.set_value(ADOPTING, b"yes")
-        if self.found_again:
-            self._local.set_value(FOUND_AGAIN, b"yes")
         self.fresh = vacant and not self.found_again and not device.is_block
         self.doubtful = device.is_block and not foreign
-        self._local.set_value(RESYNC, b"")
+        self._note_how(adopts=foreign)
         mark_as_ours(device, self._place.dataset, identity)
-        self._local.set_value(ROOT_KNOWN, identity, durable=True)
+        self._note_identity(identity)
 
 
 def mark_as_ours(device: OpenDevice, dataset: str, identity: bytes) -> None:
     """By the mark an image is known again where local facts are lost; durable. OSError, ``RootFailed``."""
-    _write_mark(device.private, _mark_of(dataset, identity))
+    mark_standby(device.private, _mark_of(dataset, identity))
     device.sync()
     _sync_above(device.path)
 
@@ -225,27 +194,6 @@ def _is_vacant(device: OpenDevice) -> bool:
         return device.next_data(0) >= device.length
     ends = min(_ENDS, device.length)
     return not any(any(device.read(at, ends)) for at in (0, device.length - ends))
-
-
-def _mark_in(private: int) -> bytes:
-    try:
-        fd = os.open(MARK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=private)
-    except OSError:
-        return b""
-    try:
-        return read_exact(fd, 0, _MARK_LIMIT) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
-    finally:
-        os.close(fd)
-
-
-def _write_mark(private: int, mark: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(MARK, flags, 0o600, dir_fd=private)
-    try:
-        os.write(fd, mark)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _sync_above(path: str) -> None:

@@ -7,11 +7,11 @@ from contextlib import closing
 
 from agent.apply.checkpoint import STATE, believe_equal
 from agent.apply.holds import PINNED
-from agent.apply.output.directory import MARK, Handling, foreign_errors, open_output
+from agent.apply.output.directory import Handling, foreign_errors, open_output
 from agent.apply.owed_versions import SHORT
 from agent.apply.ports import NothingAdopted
 from agent.apply.standby.kept_problems import REMEMBERED
-from agent.apply.standby.standby_root import expect_standby
+from agent.apply.standby.taken import expect_standby, mark_standby
 from agent.core.ids import CommitNumber
 from agent.fs.confined import open_root
 from agent.fs.root import root_identity
@@ -30,19 +30,10 @@ def take_for_standby(path: str, dataset: str, local: Local, commit: CommitNumber
         was = os.fstat(root)
     how = Handling(_WHAT, lambda _step: None, NothingAdopted(), scratch)
     with closing(open_output(path, root, how)) as output, foreign_errors(path, _WHAT):
-        _write_mark(output.private, dataset)
+        mark_standby(output.private, dataset.encode())
         # Our directory in it may be new, and is nothing that the root's time should tell of.
         os.utime(output.root, ns=(was.st_atime_ns, was.st_mtime_ns))
         # What capture read may be in memory alone: what is believed of the tree is true after a power cut too.
         output.sync()
         expect_standby(local, root_identity(output.root).encoded())
         believe_equal(local, commit, output.private)
-
-
-def _write_mark(private: int, dataset: str) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(MARK, flags, 0o600, dir_fd=private)
-    try:
-        os.write(fd, dataset.encode())
-    finally:
-        os.close(fd)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.apply.output.directory import (
     LOST_AND_FOUND,
-    MARK,
     DirectoryOutput,
     Handling,
     Step,
@@ -18,25 +16,16 @@ from agent.apply.output.directory import (
 )
 from agent.apply.ports import Adopted, LeftOut, LocalFacts
 from agent.apply.results import Held
+from agent.apply.standby.taken import TakenStandby, mark_in, mark_standby
 from agent.core.problem_codes import STANDBY_GONE, STANDBY_NOT_EMPTY, STANDBY_PATH_MISSING, STANDBY_REPLACED
 from agent.core.rows import PRIVATE_DIR
-from agent.fs.confined import create_nameless, open_dir, open_file, open_root
-from agent.fs.content import read_exact
+from agent.fs.confined import create_nameless, open_dir, open_root
 from agent.fs.expected import BY_HANDLE, Expect
 from agent.fs.handles import handle_and_mount, is_directory, mount_of_fd
 from agent.fs.root import root_identity
 from agent.fs.walk import entries, is_empty
 
-#: Names of local facts, which a device's standby has too. Which root or device it is: its identity.
-ROOT_KNOWN = "standby-root"
 _WHAT = "the standby"
-_MARK_LIMIT = 4096
-#: What stands there was there before us.
-ADOPTING = "adopting"
-#: It was known by our directory in it alone, and equals no commit yet.
-FOUND_AGAIN = "found-again"
-#: An operator said that whatever stands at the path is to be taken.
-RESYNC = "resync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +46,14 @@ class StandbyPlace:
     make_nameless: Callable[[int], int] = create_nameless
 
 
-class StandbyRoot:
+class StandbyRoot(TakenStandby[DirectoryOutput]):
     """The standby's root path, its remembered identity, and its open output. For one thread. ``step``: the place's,
-    or a wrap of it.
-
-    ``found_again``: our directory was in it and nothing in it is known by handle, until it equals a commit;
-    ``fresh``: it was empty and was taken in this process; ``opened``: it was opened, and nobody has looked yet of what
-    time it is."""
+    or a wrap of it. ``found_again``: our directory was in it, and nothing in it is known by handle."""
 
     def __init__(self, place: StandbyPlace, local: LocalFacts, step: Step) -> None:
-        self.path = place.path
-        self.found_again = self.fresh = self.opened = False
+        super().__init__(place.path, local)
         self._place = place
-        self._local = local
         self._step = step
-        self._world: DirectoryOutput | None = None
         self._full = False
 
     def open(self) -> DirectoryOutput:
@@ -86,48 +68,27 @@ class StandbyRoot:
             except BaseException:
                 os.close(root)
                 raise
-        if taken and self._world is not None:
+        if taken and self._standing is not None:
             os.close(root)
-            return self._world
+            return self._standing
         self.close()
         place = self._place
         how = Handling(_WHAT, self._step, place.adopted, place.scratch, place.expect, place.make_nameless)
-        self._world = open_output(self.path, root, how)
+        world = self._standing = open_output(self.path, root, how)
         if not taken:
-            self._take()
+            self._take(world)
             self.fresh = not self.found_again and not self._full
-        elif self._local.value(FOUND_AGAIN) == b"yes":
+        elif self._was_found_again:
             self.found_again = True
         self.opened = True
-        return self._world
-
-    @property
-    def adopting(self) -> bool:
-        """Whether the tree was there before us, and does not equal any commit yet."""
-        return self._local.value(ADOPTING) == b"yes"
-
-    def adopted_whole(self) -> None:
-        """The adopted tree equals a commit now."""
-        self._local.set_value(ADOPTING, b"", durable=True)
-
-    def known_again(self) -> None:
-        """It equals a commit now: from here on it is known what stands."""
-        if self.found_again:
-            self._local.set_value(FOUND_AGAIN, b"", durable=True)
-            self.found_again = False
-
-    def close(self) -> None:
-        """Give every descriptor back, so that it can be unmounted."""
-        if self._world is not None:
-            self._world.close()
-            self._world = None
+        return world
 
     def _open_root(self) -> int:
         try:
             return open_root(self.path)
         except (FileNotFoundError, NotADirectoryError):
             self.close()
-        if self._local.value(ROOT_KNOWN):
+        if self._identity:
             raise Held(
                 STANDBY_GONE,
                 self.path,
@@ -144,7 +105,7 @@ class StandbyRoot:
 
     def _is_ours(self, root: int) -> bool:
         """Whether we took it before; False when it may be taken now."""
-        known = self._local.value(ROOT_KNOWN)
+        known = self._identity
         if known:
             if known == root_identity(root).encoded():
                 return True
@@ -157,7 +118,7 @@ class StandbyRoot:
             )
         self.found_again = self._is_marked(root)
         self._full = not self.found_again and not is_vacant(root, self._place.left_out)
-        if self._full and not self._place.adopt and self._local.value(RESYNC) != b"yes":
+        if self._full and not self._place.adopt and not self._takes_all:
             raise Held(
                 STANDBY_NOT_EMPTY,
                 self.path,
@@ -172,57 +133,18 @@ class StandbyRoot:
         except OSError:
             return False
         try:
-            if os.fstat(private).st_uid != os.geteuid():
-                return False
-            mark = open_file(private, MARK)
-        except OSError:
-            return False
+            is_own = os.fstat(private).st_uid == os.geteuid()
+            return is_own and mark_in(private) == self._place.dataset.encode()
         finally:
             os.close(private)
-        try:
-            mode = os.fstat(mark).st_mode
-            return stat.S_ISREG(mode) and read_exact(mark, 0, _MARK_LIMIT) == self._place.dataset.encode()
-        finally:
-            os.close(mark)
 
-    def _take(self) -> None:
-        assert self._world is not None
-        world = self._world
+    def _take(self, world: DirectoryOutput) -> None:
         with foreign_errors(self.path, _WHAT):
-            mark = os.open(
-                MARK, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=world.private
-            )
-            try:
-                os.write(mark, self._place.dataset.encode())
-            finally:
-                os.close(mark)
-            if self._full:
-                self._local.set_value(ADOPTING, b"yes")
-            if self.found_again:
-                self._local.set_value(FOUND_AGAIN, b"yes")
-            self._local.set_value(RESYNC, b"")
+            mark_standby(world.private, self._place.dataset.encode())
+            self._note_how(adopts=self._full)
             # Who relies on the mark later relies on it after power cuts too.
             world.sync()
-            self._local.set_value(ROOT_KNOWN, root_identity(world.root).encoded(), durable=True)
-
-
-def root_kept(local: LocalFacts) -> bytes | None:
-    """The identity of the directory that is the standby (``RootIdentity.encoded``); None while none was taken."""
-    return local.value(ROOT_KNOWN) or None
-
-
-def expect_standby(local: LocalFacts, identity: bytes) -> None:
-    """The standby is the directory with this identity (``RootIdentity.encoded``), and no tree to be adopted."""
-    for key in (ADOPTING, FOUND_AGAIN, RESYNC):
-        local.set_value(key, b"")
-    local.set_value(ROOT_KNOWN, identity, durable=True)
-
-
-def forget_root(local: LocalFacts) -> None:
-    """Whatever stands at the path at the next look is taken, empty or not."""
-    local.set_value(ADOPTING, b"")
-    local.set_value(RESYNC, b"yes", durable=True)
-    local.set_value(ROOT_KNOWN, b"", durable=True)
+            self._note_identity(root_identity(world.root).encoded())
 
 
 def is_vacant(root: int, left_out: LeftOut) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.apply.standby.standby_root import root_kept
+from agent.apply.standby.taken import root_kept
 from agent.capture.root import expect_root
 from agent.core.commit import Changes, Commit, CommitKind, Provenance
 from agent.core.errors import NotFound
