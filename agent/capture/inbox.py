@@ -6,26 +6,24 @@ One lock, which the pump waits on when it has nothing to do. Who is waited for: 
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from agent.capture.access.standstill import Standstill
 from agent.capture.ports import Session
-from agent.capture.tickets import Awaited, Errand, Ticket
+from agent.capture.pumping.requests import PumpRequests
+from agent.capture.tickets import Awaited, Ticket
 from agent.core.clock import Clock
 from agent.core.ids import ObjectId
 from agent.watch.hint import Hint
 from agent.watch.settle import Settle
 
 
-class Inbox:
+class Inbox(PumpRequests):
     """Told and asked by any thread, until :meth:`close`; answered by the pump's."""
 
     def __init__(self, settle: Settle, clock: Clock) -> None:
+        super().__init__()
         self._settle = settle
         self._clock = clock
-        self._condition = threading.Condition()
         self._requests: list[Ticket] = []
         self._written: list[tuple[Ticket, Sequence[Hint], Sequence[ObjectId]]] = []
         self._waiting: list[Awaited] = []
@@ -33,11 +31,6 @@ class Inbox:
         self._is_asked = False
         #: Something may have been missed: nothing is consistent until a whole walk and every hint from before its end are in.
         self._doubt: Awaited | None = None
-        #: A moment that somebody wants captured while the filesystem stands still.
-        self.standstill: Standstill | None = None
-        self._accepts = False
-        self._errands: list[Errand[Any]] = []
-        self._is_closed = False
         self._again: list[Hint] = []
 
     # --- from any thread
@@ -65,7 +58,6 @@ class Inbox:
 
     def ask_for_walk(self, ticket: Ticket) -> None:
         """The ticket is done when the whole root was walked, from now on, and all of it is committed."""
-        # By a name, under the lock: the pump takes the list away and puts another in its place.
         self._enlist(ticket, lambda: self._requests.append(ticket))
 
     def ask_for_told(self, ticket: Ticket) -> None:
@@ -90,46 +82,12 @@ class Inbox:
         """As :meth:`ask_for_look`, and for these objects, wherever they are."""
         self._enlist(ticket, lambda: self._written.append((ticket, hints, objects)))
 
-    def ask_for_standstill(self, asked: Standstill) -> None:
-        """A moment is to be captured while the filesystem stands still; one at a time, an earlier one is called off."""
-        with self._condition:
-            before, self.standstill = self.standstill, asked
-            closed = self._is_closed
-            self._condition.notify()
-        if before is not None:
-            before.cancel("another one was asked for")
-        if closed:
-            asked.cancel("capture is stopped")
-
-    def accept_root(self) -> None:
-        """The operator says that what stands at the root's path now is right."""
-        with self._condition:
-            self._accepts = True
-            self._condition.notify()
-
-    def ask_for_errand(self, errand: Errand[Any]) -> None:
-        """Something is to be done by the pump's thread between two commits."""
-        with self._condition:
-            if self._is_closed:
-                errand.call_off("capture is stopped")
-                return
-            self._errands.append(errand)
-            self._condition.notify()
-
-    def close(self) -> None:
-        """Nobody is enlisted any more; the pump wakes up."""
-        with self._condition:
-            self._is_closed = True
-            self._condition.notify_all()
-
-    def _enlist(self, ticket: Ticket, add: Callable[[], None]) -> None:
-        with self._condition:
-            if self._is_closed:
-                ticket.cancel("capture is stopped")
-                return
+    def _enlist(self, ticket: Ticket, add: Callable[[], object]) -> None:
+        def added() -> None:
             add()
             self._is_asked = True
-            self._condition.notify()
+
+        super()._enlist(ticket, added)
 
     def _flushed(self) -> int:
         mark = self._settle.mark()
@@ -138,33 +96,11 @@ class Inbox:
 
     # --- by the pump's thread
 
-    def cancel_all(self) -> None:
-        """The pump ends: nobody is answered any more."""
-        with self._condition:
-            self._is_closed = True
-            waiting = [one.ticket for one in self._waiting if one.ticket is not None]
-            left = [*self._requests, *(written[0] for written in self._written), *waiting]
-            self._requests, self._written, self._waiting = [], [], []
-            errands, self._errands = self._errands, []
-        for errand in errands:
-            errand.call_off("capture stopped")
-        for ticket in left:
-            ticket.cancel("capture stopped")
-        if self.standstill is not None:
-            self.standstill.cancel("capture stopped")
-
-    def take_accepted(self) -> bool:
-        """Whether the operator accepted what stands there, since this was last asked."""
-        with self._condition:
-            accepted, self._accepts = self._accepts, False
-        return accepted
-
-    def take_errand(self) -> Errand[Any] | None:
-        """The next of them; looked for without the lock, as it is asked at every turn."""
-        if not self._errands:
-            return None
-        with self._condition:
-            return self._errands.pop(0)
+    def _take_waiting(self) -> list[Ticket]:
+        waiting = [one.ticket for one in self._waiting if one.ticket is not None]
+        left = [*self._requests, *(written[0] for written in self._written), *waiting]
+        self._requests, self._written, self._waiting = [], [], []
+        return left
 
     def is_accepted(self) -> bool:
         """Whether :meth:`take_accepted` would say so; without the lock, as it is asked at every turn."""

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from agent.capture.access.image import FrozenImage, LockedMemory
-from agent.capture.access.standstill import Standstill, StandstillLimits, StoodAt, freeze_and_read, looked_over
-from agent.capture.committer import CaptureStopped, Committer
+from agent.capture.access.standstill import Standstill, StoodAt, freeze_and_read, looked_over
+from agent.capture.committer import Committer
 from agent.capture.facts import CapturePhase, PumpFacts, SyncProgress
 from agent.capture.inbox import Inbox
 from agent.capture.keeper import SessionKeeper
 from agent.capture.outlet import Outlet
 from agent.capture.ports import CaptureContext, Session, SessionFacts, Sessions
-from agent.capture.pruning import Pruning
-from agent.capture.tickets import Barrier, Errand, Ticket
+from agent.capture.pumping.pruning import Pruning
+from agent.capture.pumping.thread import PumpCalls, PumpThread
+from agent.capture.tickets import Barrier, Ticket
 from agent.chunking.cutter import require_native
-from agent.core.commit import ORDINARY, Provenance, Quiesced
-from agent.core.errors import CalledOff, HikaeError, TryAgain
+from agent.core.commit import ORDINARY, Provenance
+from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
-from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import CAPTURE_FAILED
-from agent.fs.thaw_guard import Freezing
-from agent.store.catalog.catalog import Catalog
-from agent.store.catalog.expiring.expiry import Horizons
 from agent.store.doubt import doubt_what_may_be_older
-from agent.watch.hint import Hint, Look, Passing
+from agent.watch.hint import Hint, Look
 from agent.watch.settle import Settle
-
-T = TypeVar("T")
 
 #: Directories stay open so long, in seconds, after the last thing that happened.
 LET_GO = 10.0
@@ -43,74 +35,32 @@ _HINTS_AT_ONCE = 512
 _IDLE = 1.0
 _NO_ROOM = 0.01
 _NO_SESSION = SessionFacts()
-_STANDSTILL = StandstillLimits()
 
 
-def _nothing_first(_stopping: threading.Event) -> None:
-    """What stands may be looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class PumpCalls:
-    """What the pump calls its owner for. ``set_barrier``, by any thread: see ``Watcher.set_barrier``. By the pump's: ``failed``
-    once, when it cannot go on; ``horizons`` now and then, when it has nothing else to do: how far history is to reach;
-    ``require_room`` with the bytes of rows before each commit: it raises ``TryAgain`` while there is no room for
-    them; ``prepare`` once, before anything is looked at: what is not to be captured half-done, with what is set once the pump
-    is to end."""
-
-    set_barrier: Callable[[], Passing]
-    failed: Callable[[Exception], None]
-    horizons: Callable[[], Horizons]
-    require_room: Callable[[int], None]
-    prepare: Callable[[threading.Event], None] = _nothing_first
-
-
-class Pump:
-    """Captures one dataset. Constructing does nothing; ``start`` begins, ``stop`` ends and may be called from any thread."""
+class Pump(PumpThread):
+    """Captures one tree. Constructing does nothing; ``start`` begins, ``stop`` ends and may be called from any thread."""
 
     def __init__(
         self, context: CaptureContext, settle: Settle, sessions: Sessions, outlet: Outlet, calls: PumpCalls
     ) -> None:
-        self._context = context
-        self._catalog = context.catalog
-        self._clock = context.clock
-        self._outlet = outlet
-        self._calls = calls
         self._inbox = Inbox(settle, context.clock)
+        super().__init__(context, calls, self._inbox)
+        self._outlet = outlet
         self._pruning = Pruning(context.catalog, context.local, calls.horizons, context.clock)
-        self._stopping = threading.Event()
         self._committer = Committer(context, outlet, self._stopping, calls.require_room)
         self._keeper = SessionKeeper(context, sessions, self._committer.send_ahead)
         self._busy_at = context.clock.monotonic()
-        self._phase = CapturePhase.STARTING
-        self._first_sync = False
-        self._by_event = self._by_reconcile = 0
-        self._last_reconcile: int | None = None
-        self._thread = threading.Thread(target=self._run, name=f"pump-{context.dataset}")
 
     # --- from any thread
 
     def start(self) -> None:
         """Begin. Raises ``ConfigError`` when the cutter's compiled part is missing."""
         require_native()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the step in hand; tickets that wait are cancelled."""
-        self._stopping.set()
-        self._inbox.close()
-        if self._thread.ident is not None:
-            self._thread.join()
+        super().start()
 
     def hint(self, hints: Sequence[Hint]) -> None:
         """Take hints in, as the watcher's sink: what they point at may have changed."""
         self._inbox.hint(hints)
-
-    def reconcile(self, reason: str) -> Ticket:
-        """Walk the whole root; the ticket is done when all of it is committed. ``reason`` is for people."""
-        ticket = Ticket(f"reconcile ({reason})")
-        self._inbox.ask_for_walk(ticket)
-        return ticket
 
     def barrier(self, made: Provenance = ORDINARY) -> Barrier:
         """A barrier covers everything that system calls wrote before this call. ``made``: what is to be told of the commit that
@@ -134,23 +84,6 @@ class Pump:
         self._inbox.ask_for_written(ticket, [Hint(path, Look.ENTRY) for path in paths], objects)
         return ticket
 
-    def stand_still(
-        self,
-        freezing: Freezing,
-        path: str,
-        limits: StandstillLimits = _STANDSTILL,
-        reached: Quiesced = Quiesced.CRASH,
-    ) -> Standstill:
-        """Capture a moment at which the filesystem stands still; ``path`` names the root to people, ``reached`` is told of the
-        commit. It tells by ``wait``."""
-        asked = Standstill(freezing, path, self._calls.set_barrier, limits, reached)
-        self._inbox.ask_for_standstill(asked)
-        return asked
-
-    def accept_root(self) -> None:
-        """The operator says that what stands at the root's path now is right."""
-        self._inbox.accept_root()
-
     def try_again(self) -> None:
         """Look at what somebody holds shut; to be called now and then."""
         session = self._keeper.session
@@ -163,23 +96,9 @@ class Pump:
         session = self._keeper.session
         return session is not None and session.cannot_read(path)
 
-    def between_commits(self, action: Callable[[Catalog], T], *, then_ends: bool) -> T:
-        """Have something done with the catalog by the thread that owns it, while nothing is staged; what it returned or raised.
-        Waits. ``then_ends``: nothing is captured after it, whatever was gathered: the pump is to be stopped, another made.
-
-        Raises ``CalledOff`` when capture ends before it came to it."""
-        errand = Errand(action, then_ends=then_ends)
-        self._inbox.ask_for_errand(errand)
-        return errand.result()
-
     def undisturbed(self) -> AbstractContextManager[None]:
         """See ``Captures``: a tree stands still only where somebody asks for that."""
         return nullcontext()
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing is captured any more."""
-        return self._phase is CapturePhase.STOPPED
 
     def facts(self) -> PumpFacts:
         """How it goes."""
@@ -230,36 +149,15 @@ class Pump:
 
     # --- the thread
 
-    def _run(self) -> None:
-        try:
-            self._calls.prepare(self._stopping)
-            doubt_what_may_be_older(self._context.local, self._catalog)
-            self._context.local.known.begin()
-            newest = self._catalog.newest()
-            self._first_sync = newest is None or not newest.consistent
-            while not self._stopping.is_set():
-                self._turn()
-        except (CaptureStopped, CalledOff):
-            pass
-        except HikaeError as error:
-            self._fail(error, f"{error.reason} ({error.subject})" if error.subject else error.reason, error.remedy)
-        # Whatever it was: a pump that is gone must be seen, or nothing would be replicated in silence.
-        except Exception as error:  # noqa: BLE001
-            self._fail(error, f"{type(error).__name__}: {error}", "report this, and restart the agent")
-        finally:
-            self._phase = CapturePhase.STOPPED
-            self._inbox.cancel_all()
-            self._keeper.close()
+    def _begin(self) -> None:
+        doubt_what_may_be_older(self._context.local, self._catalog)
+        self._context.local.known.begin()
 
-    def _fail(self, error: Exception, reason: str, remedy: str) -> None:
-        self._context.board.put(
-            Problem(CAPTURE_FAILED, Severity.ERROR, self._clock.now_ns(), b"", f"capture stopped: {reason}", remedy)
-        )
-        self._calls.failed(error)
+    def _end(self) -> None:
+        self._inbox.cancel_all()
+        self._keeper.close()
 
     def _turn(self) -> None:
-        if (errand := self._inbox.take_errand()) is not None and errand.do(self._catalog):
-            raise CaptureStopped
         session = self._standing_session()
         if session is None:
             self._inbox.rest(_IDLE, held=True)

@@ -15,7 +15,8 @@ from agent.capture.exclude import Rules
 from agent.capture.files.hard_links import Linked
 from agent.capture.outlet import ReadChunk, Room
 from agent.capture.ports import CaptureContext
-from agent.capture.pump import Pump, PumpCalls
+from agent.capture.pump import Pump
+from agent.capture.pumping.thread import PumpCalls
 from agent.capture.tree.session import TreeSessions
 from agent.chunking.window import FileReads
 from agent.core import chunks

@@ -15,7 +15,7 @@ from agent.capture.device.pump import DevicePump
 from agent.capture.device.rhythm import LIMITS, RhythmLimits
 from agent.capture.device.yielding import Yielding, yields_to_others
 from agent.capture.ports import CaptureContext
-from agent.capture.pump import PumpCalls
+from agent.capture.pumping.thread import PumpCalls
 from agent.config.values import DeviceTerms
 from agent.core.chunks import DEVICE_CHUNK
 from agent.core.clock import SystemClock

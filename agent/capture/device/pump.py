@@ -11,13 +11,10 @@ a device is no moment of it.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TypeVar
 
-from agent.capture.access.standstill import Standstill, StandstillLimits
-from agent.capture.committer import CaptureStopped, Committer
+from agent.capture.committer import Committer
 from agent.capture.device.batch import DeviceBatch
 from agent.capture.device.committing import Committing, MadeCommit
 from agent.capture.device.first_copy import FirstCopyPace
@@ -31,20 +28,16 @@ from agent.capture.device.source_guard import DeviceGuard
 from agent.capture.facts import CapturePhase, PumpFacts, SyncProgress
 from agent.capture.outlet import Outlet
 from agent.capture.ports import CaptureContext
-from agent.capture.pruning import Pruning
-from agent.capture.pump import PumpCalls
-from agent.capture.tickets import Barrier, Errand, Ticket
+from agent.capture.pumping.pruning import Pruning
+from agent.capture.pumping.thread import PumpCalls, PumpThread
+from agent.capture.tickets import Barrier, Ticket
 from agent.capture.tree.parts import print_seed
-from agent.core.commit import ORDINARY, Provenance, Quiesced
-from agent.core.errors import CalledOff, HikaeError, TryAgain
+from agent.core.commit import ORDINARY, Provenance
+from agent.core.errors import CalledOff, TryAgain
 from agent.core.hold import Hold
 from agent.core.ids import ObjectId
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import CAPTURE_FAILED, PROBLEM_CODES
-from agent.fs.thaw_guard import Freezing
-from agent.store.catalog.catalog import Catalog
-
-T = TypeVar("T")
 
 #: The device is looked for at least so often, in seconds.
 _IDLE = 1.0
@@ -52,20 +45,16 @@ _IDLE = 1.0
 _BULK_SECONDS = 1.0
 #: One turn works for about so long before it looks who else wants something, in seconds.
 _TURN = 0.02
-_STANDSTILL = StandstillLimits()
 
 
-class DevicePump:
+class DevicePump(PumpThread):
     """Captures one device. Constructing does nothing; ``start`` begins, ``stop`` ends and may be called from any thread."""
 
     def __init__(self, context: CaptureContext, opening: DeviceOpening, outlet: Outlet, calls: PumpCalls) -> None:
-        self._context = context
+        self._requests = DeviceRequests()
+        super().__init__(context, calls, self._requests)
         self._opening = opening
         self._outlet = outlet
-        self._calls = calls
-        self._clock = context.clock
-        self._requests = DeviceRequests()
-        self._stopping = threading.Event()
         self._committer = Committer(context, outlet, self._stopping, calls.require_room)
         self._guard = DeviceGuard(opening.path, context.dataset, context.catalog, context.local, opening.opens)
         self._pruning = Pruning(context.catalog, context.local, calls.horizons, context.clock)
@@ -73,8 +62,7 @@ class DevicePump:
         self._committing = Committing(context, opening, self._committer, self._requests, outlet)
         self._session: DeviceSession | None = None
         self._hold: Hold | None = None
-        self._phase = CapturePhase.STARTING
-        self._first_sync = self._doubt = False
+        self._doubt = False
         self._look: Generator[int, None, None] | None = None
         self._looked = 0
         self._lookers: list[Ticket] = []
@@ -84,30 +72,10 @@ class DevicePump:
         self._not_before = 0.0
         self._bulk_since = self._look_began = 0.0
         self._pace = FirstCopyPace(opening.yielding(), context.board, context.clock)
-        self._by_event = self._by_reconcile = 0
-        self._last_reconcile: int | None = None
         #: Why changes are not followed, as the last audit found.
         self._missed: str | None = None
-        self._thread = threading.Thread(target=self._run, name=f"pump-{context.dataset}")
 
     # --- from any thread
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the step in hand; tickets that wait are cancelled."""
-        self._stopping.set()
-        self._requests.close()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def reconcile(self, reason: str) -> Ticket:
-        """Read the whole device; the ticket is done when all of it is committed. ``reason`` is for people."""
-        ticket = Ticket(f"reconcile ({reason})")
-        self._requests.ask_for_walk(ticket)
-        return ticket
 
     def barrier(self, made: Provenance = ORDINARY) -> Barrier:
         """See ``Pump.barrier``: the next moment that stands still covers it."""
@@ -117,29 +85,13 @@ class DevicePump:
             self._requests.ask(ticket)
             return ticket
 
-        return Barrier(lambda: lambda _timeout: True, covering)
+        return Barrier(self._calls.set_barrier, covering)
 
     def look_again(self, objects: Sequence[ObjectId]) -> Ticket:
         """The ticket is done when these chunks were read, and what they hold is committed."""
         ticket = Ticket("read again")
         self._requests.ask(ticket, objects)
         return ticket
-
-    def stand_still(
-        self,
-        freezing: Freezing,
-        path: str,
-        limits: StandstillLimits = _STANDSTILL,
-        reached: Quiesced = Quiesced.CRASH,
-    ) -> Standstill:
-        """See ``Pump.stand_still``."""
-        asked = Standstill(freezing, path, lambda: lambda _timeout: True, limits, reached)
-        self._requests.ask_for_standstill(asked)
-        return asked
-
-    def accept_root(self) -> None:
-        """The operator says that what stands at the path now is right."""
-        self._requests.accept()
 
     def try_again(self) -> None:
         """What cannot be read is tried with each look at everything."""
@@ -148,12 +100,6 @@ class DevicePump:
         """Whether a chunk could not be read when it was looked at last."""
         session = self._session
         return session is not None and object_id in session.unread
-
-    def between_commits(self, action: Callable[[Catalog], T], *, then_ends: bool) -> T:
-        """See ``Pump.between_commits``."""
-        errand = Errand(action, then_ends=then_ends)
-        self._requests.ask_for_errand(errand)
-        return errand.result()
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -165,11 +111,6 @@ class DevicePump:
             yield
         finally:
             self._requests.hold_off(-1)
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing is captured any more."""
-        return self._phase is CapturePhase.STOPPED
 
     def hinted(self, most: int) -> list[tuple[bytes, float]]:
         """A device has no paths to tell of; since when something waits (monotonic seconds), under the empty one."""
@@ -233,38 +174,17 @@ class DevicePump:
 
     # --- the thread
 
-    def _run(self) -> None:
-        try:
-            self._calls.prepare(self._stopping)
-            self._context.local.known.begin()
-            self._batch.begin_empty()
-            newest = self._context.catalog.newest()
-            self._first_sync = newest is None or not newest.consistent
-            while not self._stopping.is_set():
-                self._turn()
-        except (CaptureStopped, CalledOff):
-            pass
-        except HikaeError as error:
-            self._fail(error, f"{error.reason} ({error.subject})" if error.subject else error.reason, error.remedy)
-        # Whatever it was: a pump that is gone must be seen, or nothing would be replicated in silence.
-        except Exception as error:  # noqa: BLE001
-            self._fail(error, f"{type(error).__name__}: {error}", "report this, and restart the agent")
-        finally:
-            self._phase = CapturePhase.STOPPED
-            self._close_session()
-            self._requests.cancel_all()
-            for ticket in (*self._lookers, *self._committing.ready):
-                ticket.cancel("capture stopped")
+    def _begin(self) -> None:
+        self._context.local.known.begin()
+        self._batch.begin_empty()
 
-    def _fail(self, error: Exception, reason: str, remedy: str) -> None:
-        self._context.board.put(
-            Problem(CAPTURE_FAILED, Severity.ERROR, self._clock.now_ns(), b"", f"capture stopped: {reason}", remedy)
-        )
-        self._calls.failed(error)
+    def _end(self) -> None:
+        self._close_session()
+        self._requests.cancel_all()
+        for ticket in (*self._lookers, *self._committing.ready):
+            ticket.cancel("capture stopped")
 
     def _turn(self) -> None:
-        if (errand := self._requests.take_errand()) is not None and errand.do(self._context.catalog):
-            raise CaptureStopped
         session = self._standing()
         if session is None:
             self._requests.rest(_IDLE, held=True)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from typing import Any
 
 from agent.capture.access.standstill import Standstill
-from agent.capture.tickets import Errand, Ticket
+from agent.capture.pumping.requests import PumpRequests
+from agent.capture.tickets import Ticket
 
 
-class DeviceRequests:
+class DeviceRequests(PumpRequests):
     """Told and asked by any thread, until :meth:`close`; answered by the pump's."""
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
+        super().__init__()
         self._tickets: list[Ticket] = []
         self._walks: list[Ticket] = []
         self._numbers: set[int] = set()
-        self._errands: list[Errand[Any]] = []
-        self._standstill: Standstill | None = None
-        self._is_dirty = self._accepts = self._is_closed = False
+        self._is_dirty = False
         self._held_off = 0
 
     # --- from any thread
@@ -33,39 +30,16 @@ class DeviceRequests:
 
     def ask(self, ticket: Ticket, numbers: Sequence[int] = ()) -> None:
         """The ticket is done with the first commit whose moment comes after now; these chunks are read for it."""
-        self._enlist(ticket, self._tickets)
-        with self._condition:
+
+        def add() -> None:
+            self._tickets.append(ticket)
             self._numbers.update(numbers)
+
+        self._enlist(ticket, add)
 
     def ask_for_walk(self, ticket: Ticket) -> None:
         """The ticket is done when all of the device was read, from now on, and is committed."""
-        self._enlist(ticket, self._walks)
-
-    def ask_for_standstill(self, asked: Standstill) -> None:
-        """A moment is asked for; an earlier one is called off."""
-        with self._condition:
-            before, self._standstill = self._standstill, asked
-            closed = self._is_closed
-            self._condition.notify()
-        if before is not None:
-            before.cancel("another one was asked for")
-        if closed:
-            asked.cancel("capture is stopped")
-
-    def ask_for_errand(self, errand: Errand[Any]) -> None:
-        """Something is to be done by the pump's thread between two commits."""
-        with self._condition:
-            if not self._is_closed:
-                self._errands.append(errand)
-                self._condition.notify()
-                return
-        errand.call_off("capture is stopped")
-
-    def accept(self) -> None:
-        """The operator says that what stands at the path now is right."""
-        with self._condition:
-            self._accepts = True
-            self._condition.notify()
+        self._enlist(ticket, lambda: self._walks.append(ticket))
 
     def hold_off(self, by: int) -> None:
         """One more (1), or one less (-1), wants no commit that nobody waits for."""
@@ -73,26 +47,12 @@ class DeviceRequests:
             self._held_off += by
             self._condition.notify()
 
-    def close(self) -> None:
-        """Nobody is enlisted any more; the pump wakes up."""
-        with self._condition:
-            self._is_closed = True
-            self._condition.notify_all()
-
-    def _enlist(self, ticket: Ticket, among: list[Ticket]) -> None:
-        with self._condition:
-            if not self._is_closed:
-                among.append(ticket)
-                self._condition.notify()
-                return
-        ticket.cancel("capture is stopped")
-
     # --- by the pump's thread
 
     @property
     def is_urgent(self) -> bool:
         """Whether somebody waits for a commit."""
-        asked = self._standstill
+        asked = self.standstill
         return bool(self._tickets) or (asked is not None and not asked.is_over)
 
     @property
@@ -131,21 +91,8 @@ class DeviceRequests:
 
     def take_standstill(self) -> Standstill | None:
         """Who asked for a moment and still waits; it is to be answered."""
-        asked = self._standstill
+        asked = self.standstill
         return asked if asked is not None and not asked.is_over else None
-
-    def take_errand(self) -> Errand[Any] | None:
-        """The next of them."""
-        if not self._errands:
-            return None
-        with self._condition:
-            return self._errands.pop(0)
-
-    def take_accepted(self) -> bool:
-        """Whether the operator accepted what stands there, since this was last asked."""
-        with self._condition:
-            accepted, self._accepts = self._accepts, False
-        return accepted
 
     def rest(self, longest: float, *, held: bool = False) -> None:
         """Wait until something is asked or told, ``longest`` seconds at most. ``held``: nothing can be read, whoever waits."""
@@ -154,15 +101,6 @@ class DeviceRequests:
             if not (self._is_closed or self._errands or self._accepts or waits):
                 self._condition.wait(longest)
 
-    def cancel_all(self) -> None:
-        """The pump ends: nobody is answered any more."""
-        with self._condition:
-            self._is_closed = True
-            tickets, self._tickets, self._walks = [*self._tickets, *self._walks], [], []
-            errands, self._errands = self._errands, []
-        for errand in errands:
-            errand.call_off("capture stopped")
-        for ticket in tickets:
-            ticket.cancel("capture stopped")
-        if self._standstill is not None:
-            self._standstill.cancel("capture stopped")
+    def _take_waiting(self) -> list[Ticket]:
+        tickets, self._tickets, self._walks = [*self._tickets, *self._walks], [], []
+        return tickets

@@ -16,7 +16,8 @@ from agent.capture.files.hard_links import Linked
 from agent.capture.files.read_back import TreeSource
 from agent.capture.outlet import Outlet
 from agent.capture.ports import CaptureContext
-from agent.capture.pump import Pump, PumpCalls
+from agent.capture.pump import Pump
+from agent.capture.pumping.thread import PumpCalls
 from agent.capture.tree.session import TreeSessions
 from agent.config.own_places import left_out_by_rule
 from agent.config.values import Dataset
@@ -31,7 +32,7 @@ from agent.store.catalog.expiring.expiry import Horizons
 from agent.store.local import Local
 from agent.stream.sending.source import PendingMark
 from agent.watch.fanotify import FanotifyWatcher
-from agent.watch.hint import Hint, Look, Passing, never_passes
+from agent.watch.hint import Hint, Look, Passing, waits_for_nothing
 from agent.watch.settle import Settle
 
 
@@ -103,7 +104,7 @@ def _of_device(context: SideContext, capture: CaptureContext, outlet: Outlet, ca
 
     opens_tracker = trackers_of(calls.dataset(), around)
     opening = DeviceOpening(path, opens_tracker, around.freezing, lambda: calls.dataset().device, saved=saved)
-    own = PumpCalls(lambda: never_passes, calls.failed, calls.horizons, calls.require_room, go_back)
+    own = PumpCalls(lambda: waits_for_nothing, calls.failed, calls.horizons, calls.require_room, go_back)
     pump = DevicePump(capture, opening, outlet, own)
 
     def make_source() -> PrimarySource:

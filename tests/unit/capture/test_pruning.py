@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.capture.pruning import PAUSE, Pruning
+from agent.capture.pumping.pruning import PAUSE, Pruning
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, CommitNumber, Epoch, commit_number
