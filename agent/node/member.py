@@ -36,7 +36,7 @@ from agent.node.reigning.serving import ReignHooks, ReignNow
 from agent.node.rejoining.rejoin_kind import rejoin_kind
 from agent.node.reopening import Tended
 from agent.node.standby import Standby
-from agent.node.stepped import AnyKind, SteppedRun, SteppedWork
+from agent.node.stepping.stepped import AnyKind, SteppedRun, SteppedWork
 from agent.node.switching.handed_over import tell_handed_over
 from agent.node.switching.handing_over import finish_kind, switchover_kind
 from agent.node.switching.planning import PlannedSwitchovers

@@ -15,9 +15,9 @@ from agent.node.context import Surroundings
 from agent.node.pauses import APPLY, Pauses
 from agent.node.primary import Primary
 from agent.node.promoting.asking import Heard, KeptAnswers, ask_around, judged
-from agent.node.reigning.hooks_in_steps import HookedMember, HooksInSteps
 from agent.node.standby import Standby
-from agent.node.stepped import SteppedRun, StepsKind
+from agent.node.stepping.hooks_in_steps import HookedMember, HooksInSteps
+from agent.node.stepping.stepped import SteppedRun, StepsKind
 from agent.roles.assignment import Assignment
 from agent.roles.promotion.steps import (
     KIND,
@@ -177,7 +177,7 @@ class World:
 
 
 def promotion_kind(member: PromotedMember, around: Surroundings) -> StepsKind[PromotionWorld]:
-    """A promotion of a standby, for ``node.stepped``."""
+    """A promotion of a standby, for ``node.stepping.stepped``."""
     return StepsKind(
         KIND,
         RECORD,

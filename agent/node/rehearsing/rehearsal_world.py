@@ -14,7 +14,7 @@ from agent.node.context import Surroundings
 from agent.node.rehearsing.last_rehearsal import LastRehearsal
 from agent.node.rehearsing.on_stage import Probe, Stage, hidden_places
 from agent.node.standby import Standby
-from agent.node.stepped import SteppedRun, StepsKind
+from agent.node.stepping.stepped import SteppedRun, StepsKind
 from agent.roles.rehearsal.steps import KIND, OPERATION, RECORD, TABLE, RehearsalWorld
 from agent.status.state import Role
 from agent.steps.hooks import HookPlace, hook_environment
@@ -41,7 +41,7 @@ class RehearsingMember(Protocol):
 
 
 def rehearsal_kind(member: RehearsingMember, around: Surroundings) -> StepsKind[RehearsalWorld]:
-    """A rehearsal of a standby, for ``node.stepped``. Whatever else is wished goes before it."""
+    """A rehearsal of a standby, for ``node.stepping.stepped``. Whatever else is wished goes before it."""
 
     def world(_arguments: Facts, run: SteppedRun) -> RehearsalWorld:
         return _World(member, around, run)

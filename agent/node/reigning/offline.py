@@ -15,8 +15,8 @@ from typing import Any
 from agent.config.values import Hook
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, Refused
-from agent.node.reigning.hooked_steps import HookedSteps
 from agent.node.reigning.quiescer import QuiescedSource, Quiescer, never
+from agent.node.stepping.hooked_steps import HookedSteps
 from agent.steps.hooks import HookRunner, not_run
 from agent.steps.record import StepsRecord
 from agent.steps.runner import Step, StepOutcome, not_left_open

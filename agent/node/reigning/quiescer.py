@@ -27,8 +27,8 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.fs.thaw_guard import Freezing
 from agent.generations.quiescing import StoodStill
 from agent.node.reigning.captures import Captures
-from agent.node.reigning.hooked_steps import HookedSteps
 from agent.node.reigning.plain_barrier import PlainBarrier
+from agent.node.stepping.hooked_steps import HookedSteps
 from agent.steps.hooks import HookPlace, HookResult, HookRunner
 from agent.steps.record import StepsRecord
 from agent.steps.runner import Step, StepOutcome, not_left_open

@@ -16,8 +16,8 @@ from agent.generations.afar import NamedMoment, OpenMoment
 from agent.node.context import Surroundings
 from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
-from agent.node.reigning.hooks_in_steps import HookedMember, HooksInSteps
-from agent.node.stepped import SteppedRun, StepsKind
+from agent.node.stepping.hooks_in_steps import HookedMember, HooksInSteps
+from agent.node.stepping.stepped import SteppedRun, StepsKind
 from agent.roles.assignment import Assignment
 from agent.roles.rollback.steps import KIND, RECORD, TABLE, RollbackWorld, WantedRollback, wanted_in
 from agent.roles.rollback.taking_up import is_taken_up, take_up
@@ -48,7 +48,7 @@ class RolledMember(HookedMember, Protocol):
 
 
 def rollback_kind(member: RolledMember, around: Surroundings) -> StepsKind[RollbackWorld]:
-    """A rollback of a primary, for ``node.stepped``."""
+    """A rollback of a primary, for ``node.stepping.stepped``."""
     return StepsKind(
         KIND,
         RECORD,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.core.problem_codes import REJOINING
 from agent.node.context import Surroundings
 from agent.node.rejoining.rejoin_world import RejoinedMember, RejoiningNode
-from agent.node.stepped import SteppedRun, StepsKind
+from agent.node.stepping.stepped import SteppedRun, StepsKind
 from agent.roles.rejoin.steps import KIND, RECORD, TABLE, RejoinWorld, rejoin_in
 from agent.steps.record import Facts
 

@@ -19,7 +19,7 @@ from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
 from agent.node.reigning.serving import ReignHooks
 from agent.node.standby import Standby
-from agent.node.stepped import SteppedRun
+from agent.node.stepping.stepped import SteppedRun
 from agent.roles.record import RoleRecord
 from agent.roles.rejoin.divergence import KeptAt, keep_divergence
 from agent.roles.rejoin.obstacle import STANDS, FollowWait, hindrance

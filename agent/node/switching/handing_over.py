@@ -17,7 +17,7 @@ from agent.node.context import Surroundings
 from agent.node.kinds.standby_kind import took_for_standby
 from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
-from agent.node.stepped import SteppedRun, StepsKind
+from agent.node.stepping.stepped import SteppedRun, StepsKind
 from agent.node.switching.switched_member import STEP, SwitchedMember, SwitchedNode
 from agent.roles.record import ROLE, HandedOver, RoleRecord, following, read_record
 from agent.roles.switchover.answers import gates_in, owed_in, said_in, stands_in, steps_in
@@ -55,7 +55,7 @@ _TAKE_OVER = 60.0
 
 
 def switchover_kind(member: SwitchedMember, around: Surroundings) -> StepsKind[SwitchoverWorld]:
-    """A switchover away from this node, for ``node.stepped``."""
+    """A switchover away from this node, for ``node.stepping.stepped``."""
 
     def world(arguments: Facts, run: SteppedRun) -> SwitchoverWorld:
         return HandingOver(member, around, switchover_in(arguments), run)

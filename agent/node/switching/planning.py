@@ -13,7 +13,7 @@ from agent.core.errors import HikaeError
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import SWITCHING_OVER, SWITCHOVER_PLANNED
 from agent.generations.local_time import time_text
-from agent.node.stepped import SteppedRun
+from agent.node.stepping.stepped import SteppedRun
 from agent.roles.switchover.planned import PlannedSwitchover, PlanStanding, due, read_plan, write_plan
 from agent.roles.switchover.steps import KIND
 from agent.status.state import Role

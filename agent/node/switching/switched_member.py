@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 from agent.core.errors import CalledOff, TryAgain
 from agent.core.problem import ProblemBoard
 from agent.node.context import Surroundings
-from agent.node.reigning.hooks_in_steps import HookedMember, HooksInSteps
-from agent.node.stepped import SteppedRun
+from agent.node.stepping.hooks_in_steps import HookedMember, HooksInSteps
+from agent.node.stepping.stepped import SteppedRun
 from agent.roles.assignment import Assignment
 from agent.roles.record import RoleRecord
 from agent.steps.hooks import HookResult

@@ -6,7 +6,7 @@ from agent.core.ids import Epoch
 from agent.core.problem_codes import SWITCHING_OVER
 from agent.node.context import Surroundings
 from agent.node.primary import Primary
-from agent.node.stepped import SteppedRun, StepsKind
+from agent.node.stepping.stepped import SteppedRun, StepsKind
 from agent.node.switching.switched_member import SwitchedMember, SwitchedNode
 from agent.roles.record import RoleRecord
 from agent.roles.switchover.taking_over import KIND, RECORD, TABLE, TakeOverWorld
@@ -18,7 +18,7 @@ _PATIENCE = 600.0
 
 
 def take_over_kind(member: SwitchedMember, around: Surroundings) -> StepsKind[TakeOverWorld]:
-    """A take-over by this node, for ``node.stepped``."""
+    """A take-over by this node, for ``node.stepping.stepped``."""
 
     def world(arguments: Facts, run: SteppedRun) -> TakeOverWorld:
         return TakingOver(member, around, run, "take over", str(arguments.get("reason", "")))

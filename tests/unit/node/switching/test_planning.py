@@ -12,7 +12,7 @@ from agent.core.errors import Refused, TryAgain, UsageError
 from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import SWITCHING_OVER, SWITCHOVER_PLANNED
 from agent.generations.local_time import exact_text, time_from
-from agent.node.stepped import SteppedRun
+from agent.node.stepping.stepped import SteppedRun
 from agent.node.switching.planning import PlannedSwitchovers
 from agent.roles.switchover.planned import LATE, PlannedSwitchover, planned_time, read_plan, write_plan, zoned_plan
 from agent.roles.switchover.steps import KIND, WantedSwitchover

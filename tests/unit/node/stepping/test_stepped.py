@@ -13,7 +13,7 @@ from agent.core.clock import SystemClock
 from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
 from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import ROLLING_BACK
-from agent.node.stepped import SteppedRun, SteppedWork, StepsKind
+from agent.node.stepping.stepped import SteppedRun, SteppedWork, StepsKind
 from agent.status.facts import MovingFacts
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import Step, StepOutcome
