@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
-from agent.core.errors import CalledOff, Refused, TryAgain
+from agent.core.errors import Refused, TryAgain
 from agent.core.ids import NOTHING, CommitNumber, shown_commit
-from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import PROMOTION_FAILED
 from agent.generations.taking import WantedGeneration
 from agent.node import succession
@@ -17,6 +16,7 @@ from agent.node.primary import Primary
 from agent.node.promoting.asking import Heard, KeptAnswers, ask_around, judged
 from agent.node.standby import Standby
 from agent.node.stepping.hooks_in_steps import HookedMember, HooksInSteps
+from agent.node.stepping.step_in_hand import ChangesRole, StepInHand
 from agent.node.stepping.stepped import SteppedRun, StepsKind
 from agent.roles.assignment import Assignment
 from agent.roles.promotion.steps import (
@@ -40,11 +40,10 @@ _STEP = 0.02
 FRESH = 4.0
 
 
-class PromotedMember(HookedMember, Protocol):
+class PromotedMember(HookedMember, ChangesRole, Protocol):
     """The dataset that is promoted (``node.member.Member``). Any thread."""
 
     assigned: Assignment
-    board: ProblemBoard
     pauses: Pauses
     answers: KeptAnswers
 
@@ -56,16 +55,8 @@ class PromotedMember(HookedMember, Protocol):
         """What a promotion now would be, with what others answered; None where this node keeps no standby that is open."""
         ...
 
-    def take_role(self, record: RoleRecord) -> None:
-        """From now on this node is what the record says: it is durable, and the dataset is opened anew. Raises ``TryAgain``."""
-        ...
-
     def steer(self) -> None:
         """Pauses have changed."""
-        ...
-
-    def reopen(self) -> None:
-        """Close the side that is open and open it anew. Raises ``CalledOff`` when the dataset is to rest."""
         ...
 
 
@@ -82,16 +73,15 @@ class World:
         self._member = member
         self._around = around
         self._wanted = wanted
-        self._ending = run.ending
-        self._run = run
+        self._step = StepInHand(run, OPERATION, wanted.dataset, _STEP)
         self._hooks = HooksInSteps(member, run.ending, wanted.reason)
 
     def gates(self) -> tuple[Gate, ...]:
-        self._begins("gates")
-        return asked_anew(self._member, self._around, self._standby(), self._ending).gates
+        self._step.begin("gates")
+        return asked_anew(self._member, self._around, self._standby(), self._step.stopping).gates
 
     def keep_before(self) -> str:
-        self._begins("generation")
+        self._step.begin("generation")
         by = f" by {self._wanted.typist}" if self._wanted.typist else ""
         wanted = WantedGeneration(Cause.BEFORE, note=f"before a promotion{by}")
         return self._standby().taker.keep_newest(wanted).name
@@ -103,7 +93,7 @@ class World:
         return record.epoch.number
 
     def take_role(self) -> int:
-        self._begins("role")
+        self._step.begin("role")
         record = read_record(self._around.home(self._member.dataset) / ROLE)
         side = self._standby()
         # Also the reign of who lacks what is here, and is not followed.
@@ -115,9 +105,9 @@ class World:
         return reign.number
 
     def serve(self) -> str:
-        self._begins("serve")
+        self._step.begin("serve")
         while True:
-            self._look()
+            self._step.look()
             side = self._member.side
             if isinstance(side, Primary):
                 newest = side.newest()
@@ -125,7 +115,7 @@ class World:
             if isinstance(side, Standby) and self._is_through(side):
                 self._member.reopen()
             else:
-                self._ending.wait(_STEP)
+                self._step.pause()
 
     def _is_through(self, side: Standby) -> bool:
         """Whether the standby equals what is to be served; a moment that was named becomes the newest commit on the way."""
@@ -138,42 +128,33 @@ class World:
         return succession.is_through(side)
 
     def stand_at(self, moment: CommitNumber) -> str:
-        self._begins("moment")
+        self._step.begin("moment")
         side = self._standby()
         commit = side.commit_at(moment)
         side.back.go(commit)
         while side.loop.facts().applied != moment:
-            self._look()
-            self._ending.wait(_STEP)
+            self._step.pause()
             side = self._standby()
         return self._wanted.words
 
     def run_hook(self, name: str) -> HookResult:
-        self._begins(name)
+        self._step.begin(name)
         # After a crash another may have been promoted meanwhile.
         self._hooks.until_confirmed()
         return self._hooks.run(name)
 
     # --- what they share
 
-    def _begins(self, step: str) -> None:
-        self._run.doing = step
-        self._look()
-
-    def _look(self) -> None:
-        if self._ending.is_set():
-            raise CalledOff(OPERATION, self._wanted.dataset, "the agent stops", "it goes on when the agent is back")
-
     def _standby(self) -> Standby:
         """The open standby, waited for: after a crash it is opened first."""
         while True:
-            self._look()
+            self._step.look()
             if self._member.role is not Role.STANDBY:
                 raise _no_standby(self._wanted.dataset)
             try:
                 return self._member.standby()
             except TryAgain:
-                self._ending.wait(_STEP)
+                self._step.pause()
 
 
 def promotion_kind(member: PromotedMember, around: Surroundings) -> StepsKind[PromotionWorld]:

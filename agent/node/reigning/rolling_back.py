@@ -9,7 +9,6 @@ from agent.core.commit import Commit
 from agent.core.errors import CalledOff, Refused, TryAgain
 from agent.core.forwarded import Forwarded
 from agent.core.ids import CommitNumber, shown_commit
-from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import ROLLING_BACK
 from agent.fs.writers import Writer
 from agent.generations.afar import NamedMoment, OpenMoment
@@ -17,6 +16,7 @@ from agent.node.context import Surroundings
 from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
 from agent.node.stepping.hooks_in_steps import HookedMember, HooksInSteps
+from agent.node.stepping.step_in_hand import StepInHand
 from agent.node.stepping.stepped import SteppedRun, StepsKind
 from agent.roles.assignment import Assignment
 from agent.roles.rollback.steps import KIND, RECORD, TABLE, RollbackWorld, WantedRollback, wanted_in
@@ -38,7 +38,6 @@ class RolledMember(HookedMember, Protocol):
     """The dataset that goes back (``node.member.Member``). Any thread."""
 
     assigned: Assignment
-    board: ProblemBoard
 
     def primary(self) -> Primary: ...
 
@@ -73,38 +72,37 @@ class _World:
         self._member = member
         self._around = around
         self._wanted = wanted
-        self._run = run
-        self._ending = run.ending
+        self._step = StepInHand(run, _OPERATION, wanted.dataset, _STEP)
         self._caller = PeerCaller(around.identities)
         self._hooks = HooksInSteps(member, run.ending, f"rollback to {wanted.words}")
 
     def run_hook(self, name: str) -> HookResult:
-        self._doing(name)
+        self._step.begin(name)
         return self._hooks.run(name)
 
     def writers(self) -> list[Writer]:
-        self._doing("writers")
+        self._step.begin("writers")
         self._require_capture()
         side = self._side()
         return who_writes(self._member.dataset, side.holds)
 
     def settle(self) -> str:
-        self._doing("barrier")
+        self._step.begin("barrier")
         side = self._side()
-        self._until(side.pump.barrier().wait)
-        number = self._until(side.pump.reconcile("before a rollback").wait)
+        self._step.answered(side.pump.barrier().wait, self._require_capture)
+        number = self._step.answered(side.pump.reconcile("before a rollback").wait, self._require_capture)
         self._until_durable(side, number)
         return f"all is captured up to commit {shown_commit(number)}"
 
     def keep_before(self) -> str:
-        self._doing("generation")
+        self._step.begin("generation")
         arguments = {"note": f"before a rollback to {self._wanted.words}"}
         asked = Forwarded(self._wanted.dataset, "generations-before", arguments, "a rollback")
         until = self._around.clock.monotonic() + _ARRIVAL
         while True:
-            self._look()
+            self._step.look()
             try:
-                answer: Any = self._around_peer(lambda peer: self._caller.ask(peer, asked, lambda _: self._look()))
+                answer: Any = self._around_peer(lambda peer: self._caller.ask(peer, asked, lambda _: self._step.look()))
                 return str(answer["generation"])
             except CalledOff:
                 raise
@@ -112,10 +110,10 @@ class _World:
                 # It took one a moment ago, before a crash here, or is about to be opened.
                 if self._around.clock.monotonic() >= until:
                     raise
-            self._ending.wait(_STEP)
+            self._step.pause()
 
     def take_up(self) -> CommitNumber:
-        self._doing("commit")
+        self._step.begin("commit")
         side, newest = self._side(), self._newest()
         if is_taken_up(newest, self._wanted.digest):
             return newest.number
@@ -133,41 +131,33 @@ class _World:
             if moment.found.mark.digest != self._wanted.digest:
                 reason = "it is another moment than the one that was named at first"
                 raise TryAgain(_OPERATION, self._wanted.dataset, reason, "name it again")
-            return take_up(catalog, moment, "", self._around.clock.now_ns(), self._look)
+            return take_up(catalog, moment, "", self._around.clock.now_ns(), self._step.look)
 
         def read(peer: Any) -> Commit:
-            with self._caller.moment(peer, named, self._look) as moment:
+            with self._caller.moment(peer, named, self._step.look) as moment:
                 return taken(moment)
 
         found: Commit = self._around_peer(read)
         return found
 
     def converge(self, target: CommitNumber) -> str:
-        self._doing("converge")
+        self._step.begin("converge")
         while True:
-            self._look()
+            self._step.look()
             side = self._opened()
             if side is not None and side.is_back(target):
                 return side.going.result.sentence() if side.going is not None else "it had been done"
             if side is not None and side.pump.ended:
                 self._member.reopen()
-            self._ending.wait(_STEP)
+            self._step.pause()
 
     def walk(self) -> str:
-        self._doing("walk")
+        self._step.begin("walk")
         side = self._side()
-        number = self._until(side.pump.reconcile("after a rollback").wait)
+        number = self._step.answered(side.pump.reconcile("after a rollback").wait, self._require_capture)
         return f"all was looked at up to commit {shown_commit(number)}"
 
     # --- what they share
-
-    def _doing(self, step: str) -> None:
-        self._run.doing = step
-        self._look()
-
-    def _look(self) -> None:
-        if self._ending.is_set():
-            raise CalledOff(_OPERATION, self._wanted.dataset, "the agent stops", "it goes on when the agent is back")
 
     def _opened(self) -> Primary | None:
         try:
@@ -177,27 +167,13 @@ class _World:
 
     def _side(self) -> Primary:
         """The open side, waited for."""
-        while (side := self._opened()) is None:
-            self._look()
-            self._ending.wait(_STEP)
-        return side
+        return self._step.found(self._opened)
 
     def _newest(self) -> Commit:
         newest = self._side().newest()
         if newest is None:
             raise TryAgain(_OPERATION, self._wanted.dataset, "nothing has been captured yet", "wait for the first sync")
         return newest
-
-    def _until(self, step: Callable[[float], T]) -> T:
-        """``step(seconds)`` until it does not raise ``TryAgain``. Raises ``CalledOff`` for what nobody will answer."""
-        while True:
-            self._look()
-            try:
-                return step(_STEP)
-            except CalledOff:
-                raise
-            except TryAgain:
-                self._require_capture()
 
     def _require_capture(self) -> None:
         """Raises ``Refused`` while a person has to decide before anything is captured."""
@@ -215,7 +191,7 @@ class _World:
         positions = side.replicas[self._wanted.node].positions
         until = self._around.clock.monotonic() + _ARRIVAL
         while not positions.wait(Level.DURABLE, number, _STEP):
-            self._look()
+            self._step.look()
             if self._around.clock.monotonic() >= until:
                 node = self._wanted.node
                 reason = f"{node} has not stored what was written until now, and the moment is read there"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from agent.adopt.filling.fill_mark import begin_filling
 from agent.config.values import Dataset
-from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
+from agent.core.errors import HikaeError, Refused
 from agent.core.ids import NOTHING, CommitNumber, epoch_of, shown_commit
-from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE, UNREADABLE
 from agent.fs.writers import Writer
 from agent.node.context import Surroundings
@@ -19,6 +17,7 @@ from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
 from agent.node.reigning.serving import ReignHooks
 from agent.node.standby import Standby
+from agent.node.stepping.step_in_hand import ChangesRole, StepInHand
 from agent.node.stepping.stepped import SteppedRun
 from agent.roles.record import RoleRecord
 from agent.roles.rejoin.divergence import KeptAt, keep_divergence
@@ -29,17 +28,15 @@ from agent.status.state import Role
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 
-T = TypeVar("T")
 _STEP = 0.2
 #: Problems of a whole dataset during which nothing is captured.
 _NOT_CAPTURED = frozenset({STATE_DISK_FULL, STATE_DISK_RESERVE, UNREADABLE})
 
 
-class RejoinedMember(Protocol):
+class RejoinedMember(ChangesRole, Protocol):
     """The dataset that rejoins (``node.member.Member``). Any thread."""
 
     dataset: Dataset
-    board: ProblemBoard
     serving: ReignHooks
 
     @property
@@ -52,17 +49,9 @@ class RejoinedMember(Protocol):
         """As status tells it now."""
         ...
 
-    def take_role(self, record: RoleRecord) -> None:
-        """From now on this node is what the record says, durably; the side that is open is closed, and the other opened."""
-        ...
-
-    def reopen(self) -> None:
-        """Close the side that is open and open it anew. Raises ``CalledOff`` when the dataset is to rest."""
-        ...
-
 
 class RejoiningNode:
-    """``roles.rejoin.steps.RejoinWorld`` of a node. ``run`` is told the step."""
+    """``roles.rejoin.steps.RejoinWorld`` of a node."""
 
     def __init__(
         self,
@@ -75,29 +64,28 @@ class RejoiningNode:
         self._around = around
         self._wanted = wanted
         self._run = run
-        self._ending = run.ending
+        self._step = StepInHand(run, KIND, wanted.dataset, _STEP)
 
     def writers(self) -> list[Writer]:
-        self._begin("writers")
+        self._step.begin("writers")
         side = self._side()
         if not isinstance(side, Primary):
             return []
         while not self._member.serving.has_stopped(side.reign.mark):
-            self._look()
-            self._ending.wait(_STEP)
+            self._step.pause()
         return who_writes(self._member.dataset, side.holds)
 
     def walk(self) -> str:
-        self._begin("walk")
+        self._step.begin("walk")
         side = self._side()
         if not isinstance(side, Primary):
             return "nothing but what was received can stand here"
-        self._until(side.pump.barrier().wait)
-        number = self._until(side.pump.reconcile("before a rejoin").wait)
+        self._step.answered(side.pump.barrier().wait, self._require_capture)
+        number = self._step.answered(side.pump.reconcile("before a rejoin").wait, self._require_capture)
         return f"all was looked at up to commit {shown_commit(number)}"
 
     def keep(self) -> KeptDivergence:
-        self._begin("divergence")
+        self._step.begin("divergence")
         side = self._side()
         if isinstance(side, Standby):
             return side.errands.run(KIND, lambda catalog: self._kept(catalog, fills=False))
@@ -121,23 +109,23 @@ class RejoiningNode:
         return keep_divergence(catalog, self._wanted, at, fills=fills)
 
     def become_standby(self) -> str:
-        self._begin("role")
+        self._step.begin("role")
         self._member.take_role(RoleRecord(Role.STANDBY, self._wanted.epoch))
         return f"a standby of {self._wanted.epoch.owner}, in epoch {self._wanted.epoch.number}"
 
     def follow(self) -> str:
-        self._begin("follow")
+        self._step.begin("follow")
         clock = self._around.clock
         wait = FollowWait(self._wanted.epoch.owner, clock.monotonic())
         while not wait.is_over(clock.monotonic()):
-            self._look()
+            self._step.look()
             side = self._member.side
             if isinstance(side, Standby) and (number := self._brought_on(side)) != NOTHING:
                 return f"consistent again, at commit {shown_commit(number)} of {side.assigned.primary}"
             if wait.is_due(clock.monotonic()):
                 wait.look(hindrance(self._member.facts()), clock.monotonic())
                 self._run.waits_for = wait.sentence
-            self._ending.wait(_STEP)
+            self._step.pause()
         return wait.outcome
 
     def _brought_on(self, side: Standby) -> CommitNumber:
@@ -150,31 +138,9 @@ class RejoiningNode:
 
     # --- what they share
 
-    def _begin(self, step: str) -> None:
-        self._run.doing = step
-        self._look()
-
-    def _look(self) -> None:
-        if self._ending.is_set():
-            raise CalledOff(KIND, self._wanted.dataset, "the agent stops", "it goes on when the agent is back")
-
     def _side(self) -> Primary | Standby:
         """The open side, waited for."""
-        while (side := self._member.side) is None:
-            self._look()
-            self._ending.wait(_STEP)
-        return side
-
-    def _until(self, step: Callable[[float], T]) -> T:
-        """``step(seconds)`` until it does not raise ``TryAgain``. Raises ``CalledOff`` for what nobody will answer."""
-        while True:
-            self._look()
-            try:
-                return step(_STEP)
-            except CalledOff:
-                raise
-            except TryAgain:
-                self._require_capture()
+        return self._step.found(lambda: self._member.side)
 
     def _require_capture(self) -> None:
         """Raises ``Refused`` while a person has to do something before anything is captured."""

@@ -1,1 +1,1 @@
-"""Commands of a dataset that are lists of recorded steps: who runs one in a thread of its own, and what the steps of all share."""
+"""Commands of a dataset that are lists of recorded steps: who runs one in a thread of its own, and what all steps share."""

@@ -175,9 +175,7 @@ class HandingOver(SwitchedNode):
 
     def _side(self) -> Primary:
         """The open side, waited for."""
-        while not isinstance(side := self.member.side, Primary):
-            self.pause()
-        return side
+        return self.found(lambda: side if isinstance(side := self.member.side, Primary) else None)
 
     def _require_reign(self) -> None:
         mark = self._side().reign.mark
@@ -200,17 +198,13 @@ class HandingOver(SwitchedNode):
         return number
 
     def _until(self, side: Primary, step: Callable[[float], T]) -> T:
-        while True:
-            self.look()
-            try:
-                return step(STEP)
-            except CalledOff:
-                raise
-            except TryAgain:
-                self._require_reign()
-                hold = side.facts().hold
-                if hold is not None:
-                    raise Refused(_OPERATION, self.name, hold.sentence, hold.remedy) from None
+        def require_capture() -> None:
+            self._require_reign()
+            hold = side.facts().hold
+            if hold is not None:
+                raise Refused(_OPERATION, self.name, hold.sentence, hold.remedy)
+
+        return self.answered(step, require_capture)
 
     def _look_there(self, stage: str) -> object:
         """What the other node answers, in a bounded time."""
