@@ -23,11 +23,11 @@ from agent.core.recent_map import RecentMap
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_root
 from agent.fs.handles import can_open_by_handle, filesystem_id
-from agent.fs.root import RootIdentity, reason_lost, root_at
 from agent.watch import records
 from agent.watch.handle_paths import HandlePaths, Standing
 from agent.watch.hint import Hint, Known, Look, Passing, Sink, never_passes, no_further_names
 from agent.watch.records import DecodedRecord
+from agent.watch.watched_root import WatchedRoot
 
 _READ_SIZE = 256 * 1024
 # After the first event of a burst the queue may fill for this long: the kernel merges create, write and close of a file
@@ -42,37 +42,31 @@ _CONTENT = _WRITTEN | records.ATTRIB
 _NAMED_KEPT = 8192
 
 
-class FanotifyWatcher:
-    """A ``hint.Watcher`` of one root. Made by :meth:`FanotifyGroups.watcher`."""
+class FanotifyWatcher(WatchedRoot):
+    """A ``hint.Watcher`` of one root. Made by :meth:`FanotifyGroups.watcher`.
+
+    A barrier stands behind everything that the kernel had queued when it was set, and creates nothing."""
 
     kind = "fanotify"
 
     def __init__(self, root: str, groups: FanotifyGroups, known: Known = no_further_names, why: str = "") -> None:
-        self.root = root
-        self.why = why
-        self.events = 0
-        self.overflows = 0
-        self.lost: str | None = None
+        super().__init__(root, why)
         self.problem: str | None = None
         self.root_fd = -1
         self.watches_links = known is not no_further_names
         self._groups = groups
         self._known = known
         self._named = RecentMap[bytes, None](_NAMED_KEPT)
-        self._lock = threading.Lock()
-        self._sink: Sink | None = None
         self._group: _Group | None = None
-        self._identity: RootIdentity | None = None
 
     def start(self, sink: Sink) -> None:
         """Begin to watch. OSError when the root is gone or its filesystem refuses the mark."""
         self.stop()
         self.root_fd = open_root(self.root)
         try:
-            self._identity = root_at(self.root)
-            self.lost = None
+            self._know_root()
             self._named.clear()
-            with self._lock:
+            with self._delivering:
                 self._sink = sink
             self._group = self._groups.join(self)
         except OSError:
@@ -81,7 +75,7 @@ class FanotifyWatcher:
 
     def stop(self) -> None:
         """End; the sink is not called once this returned."""
-        with self._lock:
+        with self._delivering:
             self._sink = None
         group, self._group = self._group, None
         if group is not None:
@@ -90,40 +84,28 @@ class FanotifyWatcher:
             os.close(self.root_fd)
             self.root_fd = -1
 
-    def check(self) -> str | None:
-        """Look whether the root still stands."""
-        if self._group is not None and self.lost is None and self._identity is not None:
-            self.lost = reason_lost(self.root, self._identity)
-        return self.lost
-
-    def barrier(self, timeout: float) -> bool:
-        """Everything that the kernel had queued when this was called has been given to the sink. Creates nothing."""
-        return bool(self.set_barrier()(timeout))
+    @property
+    def _runs(self) -> bool:
+        return self._group is not None
 
     def set_barrier(self) -> Passing:
         """See ``hint.Watcher``."""
         group = self._group
         if group is None or self.lost is not None:
             return never_passes
-        passing = group.set_barrier()
-
-        def passes(timeout: float) -> bool | None:
-            passed = passing(timeout)
-            return passed if self._group is group and self.lost is None else None
-
-        return passes
+        return self._while(group.set_barrier(), lambda: self._group is group)
 
     # ---- for the group's reader thread
 
     def deliver(self, hints: list[Hint]) -> None:
         """Give a batch to the sink, unless stopped."""
-        with self._lock:
+        with self._delivering:
             if self._sink is not None:
                 self._sink(hints)
 
     def note_linked(self, handle: bytes) -> None:
         """An object got a name in this root: from now on its changes elsewhere concern us, before the catalog knows it."""
-        with self._lock:
+        with self._delivering:
             self._named.remember(handle, None)
 
     def concerns(self, handle: bytes) -> bool:

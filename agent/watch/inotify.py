@@ -27,9 +27,9 @@ from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Ma
 
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.handles import mount_of_path
-from agent.fs.root import RootIdentity, reason_lost, root_at
 from agent.watch.hint import Hint, Look, Passing, Sink, never_passes
 from agent.watch.ignored import Barriers
+from agent.watch.watched_root import WatchedRoot
 
 _MODIFY, _ATTRIB, _CLOSE_WRITE, _MOVED_FROM, _MOVED_TO = 0x2, 0x4, 0x8, 0x40, 0x80
 _CREATE, _DELETE, _DELETE_SELF, _MOVE_SELF, _UNMOUNT = 0x100, 0x200, 0x400, 0x800, 0x2000
@@ -48,20 +48,16 @@ _PAUSE = 0.002
 _READ_SIZE = 256 * 1024
 
 
-class InotifyWatcher:
-    """A ``hint.Watcher`` of one root. It sees no write through a hard link outside the root, and tells no handles."""
+class InotifyWatcher(WatchedRoot):
+    """A ``hint.Watcher`` of one root. It sees no write through a hard link outside the root, and tells no handles.
+
+    A barrier: what the kernel says of a watch that is taken away stands in the queue behind every event from before. It creates
+    nothing."""
 
     kind = "inotify"
 
     def __init__(self, root: str, why: str = "") -> None:
-        self.root = root
-        self.why = why
-        self.events = 0
-        self.overflows = 0
-        self.lost: str | None = None
-        self._identity: RootIdentity | None = None
-        self._delivering = threading.Lock()
-        self._sink: Sink | None = None
+        super().__init__(root, why)
         self._reader: _Reader | None = None
         self._tree: _Tree | None = None
 
@@ -86,8 +82,7 @@ class InotifyWatcher:
     def start(self, sink: Sink) -> None:
         """Begin to watch; this walks the whole tree. OSError when the root cannot be watched."""
         self.stop()
-        self._identity = root_at(self.root)
-        self.lost = None
+        self._know_root()
         outbox = _Outbox()
         ready = threading.Event()
 
@@ -121,16 +116,14 @@ class InotifyWatcher:
 
     def check(self) -> str | None:
         """Look whether the root still stands, and try again to watch what could not be watched."""
-        if self._tree is not None and self.lost is None and self._identity is not None:
-            self.lost = reason_lost(self.root, self._identity)
+        if self._look_at_root():
             self._watch_missed()
             self._watch_doubted()
         return self.lost
 
-    def barrier(self, timeout: float) -> bool:
-        """What the kernel says of a watch that is taken away stands in the queue behind every event from before. Creates
-        nothing."""
-        return bool(self.set_barrier()(timeout))
+    @property
+    def _runs(self) -> bool:
+        return self._tree is not None
 
     def set_barrier(self) -> Passing:
         """See ``hint.Watcher``."""
@@ -143,11 +136,7 @@ class InotifyWatcher:
         except OSError:
             return never_passes
 
-        def passes(timeout: float) -> bool | None:
-            passed = done.wait(timeout)
-            return passed if self._reader is reader and self.lost is None else None
-
-        return passes
+        return self._while(done.wait, lambda: self._reader is reader)
 
     def _watch_missed(self) -> None:
         tree = self._tree

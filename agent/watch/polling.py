@@ -21,37 +21,31 @@ from watchdog.utils.dirsnapshot import DirectorySnapshot
 
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.handles import mount_of_path
-from agent.fs.root import RootIdentity, reason_lost, root_at
 from agent.watch.hint import Hint, Look, Passing, Sink, never_passes
+from agent.watch.watched_root import WatchedRoot
 
 # A tree that takes long to list is listed less often: at most a fifth of the time goes into it.
 _REST = 4.0
 _NAMES_CHANGED = ("created", "deleted", "moved")
 
 
-class PollingWatcher:
-    """A ``hint.Watcher`` of one root. ``interval``: seconds between two scans at least."""
+class PollingWatcher(WatchedRoot):
+    """A ``hint.Watcher`` of one root. ``interval``: seconds between two scans at least.
+
+    A barrier is the end of a scan that began after it was set; that one begins at once."""
 
     kind = "polling"
 
     def __init__(self, root: str, why: str = "", interval: float = 1.0) -> None:
-        self.root = root
-        self.why = why
-        self.events = 0
-        self.overflows = 0
-        self.lost: str | None = None
+        super().__init__(root, why)
         self.problem: str | None = None
         self._interval = interval
-        self._identity: RootIdentity | None = None
-        self._delivering = threading.Lock()
-        self._sink: Sink | None = None
         self._scans: _Scans | None = None
 
     def start(self, sink: Sink) -> None:
         """Begin to watch, with a first scan. OSError when the root cannot be listed."""
         self.stop()
-        self._identity = root_at(self.root)
-        self.lost = None
+        self._know_root()
         scans = _Scans(self, os.path.realpath(self.root), self._interval)
         scans.start()
         with self._delivering:
@@ -66,28 +60,16 @@ class PollingWatcher:
             scans.stop()
             scans.join()
 
-    def check(self) -> str | None:
-        """Look whether the root still stands."""
-        if self._scans is not None and self.lost is None and self._identity is not None:
-            self.lost = reason_lost(self.root, self._identity)
-        return self.lost
-
-    def barrier(self, timeout: float) -> bool:
-        """The end of a scan that began after this call; it begins at once."""
-        return bool(self.set_barrier()(timeout))
+    @property
+    def _runs(self) -> bool:
+        return self._scans is not None
 
     def set_barrier(self) -> Passing:
         """See ``hint.Watcher``."""
         scans = self._scans
         if scans is None or self.lost is not None:
             return never_passes
-        passing = scans.ask()
-
-        def passes(timeout: float) -> bool | None:
-            passed = passing(timeout)
-            return passed if self._scans is scans and self.lost is None else None
-
-        return passes
+        return self._while(scans.ask(), lambda: self._scans is scans)
 
     # ---- for the scanning thread
 
