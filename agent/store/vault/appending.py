@@ -28,6 +28,10 @@ class VaultWriter(VaultReader):
         sync_directory: Callable[[str], None],
     ) -> None:
         super().__init__(packs, index, limits)
+        #: Held while chunks are taken away, and by who found some and makes what names them durable. Before ``lock``.
+        self.keeping = threading.RLock()
+        #: What opening found in the packs that was no record, or cannot be read without what is gone, in words.
+        self.damage: list[str] = []
         self._sync_file = sync_file
         self._sync_directory = sync_directory
         #: One sync at a time, and none behind one that failed: the kernel tells an error once for a file that was opened once.

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Container, Hashable, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 
 from agent.core.errors import Damaged, Refused, WireError
 from agent.store.vault.appending import VaultWriter
 from agent.store.vault.codec import is_patch
-from agent.store.vault.index import Index
-from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack import tombstone
 
 
 class VaultForgetting(VaultWriter):
     """Pins, and chunks that are dropped. Thread-safe."""
-
-    def __init__(
-        self,
-        packs: str,
-        index: Index,
-        limits: VaultLimits,
-        *,
-        sync_file: Callable[[int], None],
-        sync_directory: Callable[[str], None],
-    ) -> None:
-        super().__init__(packs, index, limits, sync_file=sync_file, sync_directory=sync_directory)
-        #: Held while chunks are taken away, and by who found some and makes what names them durable. Before ``lock``.
-        self.keeping = threading.RLock()
 
     def pin(self, names: Iterable[bytes], owner: Hashable) -> None:
         """``owner``, as an offer in flight, relies on these: nobody takes them away until it calls :meth:`unpin`."""

@@ -14,7 +14,6 @@ from agent.fs.durable import sync_data, sync_dir
 from agent.store.vault import recovery
 from agent.store.vault.codec import StoredChunk
 from agent.store.vault.compacting import VaultCompacting
-from agent.store.vault.index import Index
 from agent.store.vault.limits import DEFAULT, VaultLimits
 from agent.store.vault.noted_end import noted_end
 from agent.store.vault.pack import (
@@ -28,8 +27,7 @@ __all__ = ["PackEnd", "StoredChunk", "Vault"]
 
 
 class Vault(VaultCompacting):
-    """See the module. ``elsewhere``: what is here beside the packs; ``damage``: what opening found in them that was no record, or
-    cannot be read without what is gone, in words."""
+    """See the module."""
 
     @classmethod
     def open(
@@ -62,18 +60,6 @@ class Vault(VaultCompacting):
             vault.close()
             raise
         return vault
-
-    def __init__(
-        self,
-        packs: str,
-        index: Index,
-        limits: VaultLimits,
-        *,
-        sync_file: Callable[[int], None],
-        sync_directory: Callable[[str], None],
-    ) -> None:
-        super().__init__(packs, index, limits, sync_file=sync_file, sync_directory=sync_directory)
-        self.damage: list[str] = []
 
     def close(self) -> None:
         """Give descriptors and the index back; safe to call twice. What was not synced may be lost."""
