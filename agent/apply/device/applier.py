@@ -15,7 +15,7 @@ from agent.apply.checkpoint import Checkpoint
 from agent.apply.device.opened import OpenDevice, device_errors
 from agent.apply.device.place import DevicePlace, StandbyDevice
 from agent.apply.device.ports import USUAL_DEVICE, DeviceLimits, DeviceSupply, DeviceView
-from agent.apply.device.run import DeviceMeans, DeviceRun, end_of, stands_as
+from agent.apply.device.run import DeviceMeans, DeviceRun, end_of, lost_of_device, stands_as
 from agent.apply.device.verification import AskedOfDevice, DeviceMoment, DeviceVerification
 from agent.apply.holds import Holds
 from agent.apply.ports import LocalFacts
@@ -33,7 +33,7 @@ from agent.core.commit import Commit
 from agent.core.dataset_kind import DatasetKind
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING
-from agent.core.problem import Problem, ProblemBoard, Severity
+from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import CHUNK_DAMAGED, STANDBY_TOO_SMALL
 from agent.core.rows import ChunkRow
 
@@ -165,9 +165,8 @@ class DeviceApplier(StandbyApplier[DeviceView, OpenDevice]):
         return Applied(self.applied, run.chunks, run.written, 0, run.failed, redo=not plan.trusted)
 
     def _lost(self, row: ChunkRow, error: ChunkLost) -> None:
-        message = f"{error.sentence} (bytes {row.offset}-{row.end - 1} of the device)"
         remedy = "it is fetched from the primary again; the rest goes on"
-        self._board.put(Problem(CHUNK_DAMAGED, Severity.ERROR, self._clock.now_ns(), b"", message, remedy))
+        self._board.put(lost_of_device(row, error, self._clock.now_ns(), remedy))
 
     # -- rest ----------------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from agent.apply.run.wanted import Plan
 from agent.apply.writing.file_content import Look, laid_over
 from agent.core.chunks import DATA, DEVICE_CHUNK, Chunk, name_of
 from agent.core.ids import NOTHING, ChunkNumber, CommitNumber, ObjectId
+from agent.core.problem import Problem, Severity
+from agent.core.problem_codes import CHUNK_DAMAGED
 from agent.core.rows import ChunkRow, chunk_number_of_key, decode_chunk
 
 _ZEROS = bytes(DEVICE_CHUNK)
@@ -29,6 +31,12 @@ class DeviceMeans:
     look: Look
     lost: Callable[[ChunkRow, ChunkLost], None]
     limits: DeviceLimits
+
+
+def lost_of_device(row: ChunkRow, error: ChunkLost, now_ns: int, remedy: str) -> Problem:
+    """A chunk of the device could not be had; ``remedy``: what is done, or to be typed."""
+    message = f"{error.sentence} (bytes {row.offset}-{row.end - 1} of the device)"
+    return Problem(CHUNK_DAMAGED, Severity.ERROR, now_ns, b"", message, remedy)
 
 
 def end_of(view: DeviceView, at: CommitNumber) -> int:

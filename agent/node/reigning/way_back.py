@@ -15,7 +15,7 @@ from agent.core.problem_codes import ROLLING_BACK
 from agent.generations.afar import NamedMoment, OpenMoment
 from agent.node.context import SideContext
 from agent.roles.rollback.device_back import PrimaryDevice, device_back
-from agent.roles.rollback.going_back import PrimaryRoot, WentBack, go_back
+from agent.roles.rollback.going_back import RollbackMeans, PrimaryRoot, WentBack, go_back
 from agent.roles.rollback.root_facts import RootFacts
 from agent.roles.rollback.steps import KIND, RECORD, WantedRollback, wanted_in
 from agent.roles.rollback.taking_up import is_taken_up
@@ -84,14 +84,14 @@ class TreeOnItsWay:
 
     def _went(self, left_out: LeftOut, moment: OpenMoment, look: Callable[[], None]) -> WentBack:
         home, board, clock = self._context.around.home(self._dataset), self._context.board, self._context.around.clock
-        facts = RootFacts(self._local)
+        way = RollbackMeans(self._catalog, RootFacts(self._local), self.target, moment, board, clock, look)
         if self._dataset.is_device:
             device = PrimaryDevice(self._dataset.path, str(home))
-            return device_back(device, self._catalog, facts, self.target, moment, board=board, clock=clock, look=look)
+            return device_back(device, way)
         scratch = home / "scratch"
         scratch.mkdir(exist_ok=True, mode=0o700)
         root = PrimaryRoot(self._dataset.path, str(scratch), left_out)
-        return go_back(root, self._catalog, facts, self.target, moment, board=board, clock=clock, look=look)
+        return go_back(root, way)
 
     def _tell(self, severity: Severity, waits: str, remedy: str = "") -> None:
         what = "device" if self._dataset.is_device else "tree"

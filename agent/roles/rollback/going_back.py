@@ -26,7 +26,7 @@ from agent.store.catalog.catalog import Catalog
 _WHAT = "the tree"
 #: Large files are made anew at once: nothing is written into what stands.
 _LIMITS = ApplyLimits(late=0)
-#: So often objects that could not be made are tried again.
+#: So often what could not be made is tried again.
 _ATTEMPTS = 3
 
 
@@ -57,43 +57,58 @@ class WentBack:
         return "; ".join(words)
 
 
-def go_back(
-    root: PrimaryRoot,
-    catalog: Catalog,
-    facts: RootFacts,
-    target: Commit,
-    moment: OpenMoment,
-    *,
-    board: ProblemBoard,
-    clock: Clock,
-    look: Callable[[], None],
-) -> WentBack:
-    """Make it equal to ``target``, durably; only what stands as capture knows it is overwritten. ``look`` is called before every
-    change, and raises what is to end it; then, and after a crash, the next call goes on.
+@dataclass(frozen=True, slots=True)
+class RollbackMeans:
+    """What a root or a device goes back with: ``target`` is the newest commit of ``catalog``, and ``moment`` gives its bytes.
+    ``look`` is called before every change, and raises what is to end it; then, and after a crash, the next call goes on."""
+
+    catalog: Catalog
+    facts: RootFacts
+    target: Commit
+    moment: OpenMoment
+    board: ProblemBoard
+    clock: Clock
+    look: Callable[[], None]
+
+
+def until_made(attempt: Callable[[], WentBack]) -> WentBack:
+    """What attempts did together, until one failed of nothing; a few at most."""
+    done = WentBack()
+    for _ in range(_ATTEMPTS):
+        made = attempt()
+        done = WentBack(done.entries + made.entries, done.displaced + made.displaced, made.failed)
+        if not done.failed:
+            break
+    return done
+
+
+def go_back(root: PrimaryRoot, way: RollbackMeans) -> WentBack:
+    """Make the tree equal to the target, durably; only what stands as capture knows it is overwritten.
 
     Raises ``RootFull``, ``RootFailed``, ``Held``, and what reading the moment raises."""
+    facts, target, moment = way.facts, way.target, way.moment
     if facts.is_there(target.number):
         return WentBack()
-    kept = KeptChanges(facts, board, clock)
-    how = Handling(_WHAT, lambda _what: look(), kept, root.scratch)
-    done = WentBack()
+    kept = KeptChanges(facts, way.board, way.clock)
+    how = Handling(_WHAT, lambda _what: way.look(), kept, root.scratch)
     with (
         foreign_errors(root.path, _WHAT),
         closing(open_output(root.path, open_root(root.path), how)) as output,
-        closing(catalog.reader()) as view,
-        closing(catalog.reader()) as other,
+        closing(way.catalog.reader()) as view,
+        closing(way.catalog.reader()) as other,
     ):
         kept.output = output
         facts.begin(target.parent, target.number, output.private)
         names = small_files_between(other, target)
         ahead = FetchedAhead(moment.chunk, fetching(moment), names)
-        means = Means(told_lost(ahead.chunk, look), no_patch, NOTHING_EARLY, root.left_out, look, board, clock, _LIMITS)
-        for _ in range(_ATTEMPTS):
+        read = told_lost(ahead.chunk, way.look)
+        means = Means(read, no_patch, NOTHING_EARLY, root.left_out, way.look, way.board, way.clock, _LIMITS)
+
+        def attempt() -> WentBack:
             applied = converge_root(AnyRoot(output, view, facts, means), target)
-            displaced = done.displaced + applied.displaced
-            done = WentBack(done.entries + applied.entries, displaced, applied.failed)
-            if not done.failed:
-                break
+            return WentBack(applied.entries, applied.displaced, applied.failed)
+
+        done = until_made(attempt)
         output.sync()
     facts.end(target.number)
     return WentBack(done.entries, done.displaced + kept.displaced, done.failed)
