@@ -23,7 +23,8 @@ from agent.stream.sending.feed import Feed
 from agent.stream.sending.sender import Sender, SendingContext
 from agent.stream.versions import SPOKEN
 from fakes.capture_fakes import LightOutlet, SlowReader, Station, station
-from fakes.stream_fakes import MemoryTransport, Secondary
+from fakes.memory_link import MemoryTransport
+from fakes.stream_fakes import Secondary
 
 
 class FedOutlet(LightOutlet):

@@ -3,13 +3,11 @@ a link between them that can be cut at any batch."""
 
 from __future__ import annotations
 
-import itertools
-import queue
 import random
 import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from agent.capture.outlet import Lack, ReadChunk
@@ -19,7 +17,6 @@ from agent.core.clock import Clock, ManualClock
 from agent.core.commit import Changes, Commit
 from agent.core.dataset_kind import DatasetKind
 from agent.core.digest import Digest
-from agent.core.errors import Unreachable
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number, epoch_of, seq_of
 from agent.core.patch import between
 from agent.core.rows import ObjectRow, Xattrs, encode_name, encode_object, name_key, object_key
@@ -40,9 +37,10 @@ from agent.stream.sending.sender import CallPhase, Sender, SendingContext
 from agent.stream.sending.source import PendingMark
 from agent.stream.sending.talk.call import Conversation
 from agent.stream.versions import SPOKEN
-from agent.stream.weights import weight
 
 EPOCH = Epoch(1, "alpha", b"1" * 16)
+
+
 CHUNK = 1 << 12
 
 
@@ -341,97 +339,6 @@ class Secondary:
         return newest.digest if newest else None
 
 
-class _Pipe:
-    """A queue with two ends, either of which may close it."""
-
-    def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self.closed = threading.Event()
-
-    def put(self, item: object) -> None:
-        self._queue.put(item)
-
-    def close(self) -> None:
-        self.closed.set()
-        self._queue.put(None)
-
-    def __iter__(self) -> Iterator[object]:
-        while not self.closed.is_set():
-            item = self._queue.get()
-            if item is None:
-                return
-            yield item
-
-
-@dataclass
-class MemoryTransport:
-    """Calls in memory. ``cut_up``, ``cut_down``: the link breaks instead of carrying that batch of a call (0 is the first).
-    What was carried before is handled; whoever sends more after the cut is not heard."""
-
-    secondary: Secondary
-    caller: str = "alpha"
-    cut_up: int | None = None
-    cut_down: int | None = None
-    up: list[Batch] = field(default_factory=list)
-    down: list[Answers] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._pipes: tuple[_Pipe, ...] = ()
-        self._broken = False
-
-    @property
-    def carried(self) -> int:
-        """Weight of all that went up, over all calls."""
-        return sum(map(weight, self.up))
-
-    def cancel(self) -> None:
-        for pipe in self._pipes:
-            pipe.close()
-
-    def exchange(self, peer: str, outgoing: Iterator[Batch]) -> Iterator[Answers]:
-        up, down = self._pipes = _Pipe(), _Pipe()
-        self._broken = False
-        intake = self.secondary.intake(self.caller, up.close)
-        threads = [
-            threading.Thread(target=self._carry_up, args=(outgoing, up), name="memory-up"),
-            threading.Thread(target=self._carry_down, args=(intake, up, down), name="memory-down"),
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield from down  # type: ignore[misc]  # a pipe of answers
-        finally:
-            up.close()
-            down.close()
-            intake.leave()
-            for thread in threads[1:]:
-                thread.join()
-        if self._broken:
-            raise Unreachable("replicate", peer, "the link was cut")
-
-    def _carry_up(self, outgoing: Iterator[Batch], up: _Pipe) -> None:
-        for count in itertools.count():
-            batch = next(outgoing, None)
-            if batch is None or up.closed.is_set():
-                break
-            if count == self.cut_up:
-                self._broken = True
-                break
-            self.up.append(batch)
-            up.put(batch)
-        up.put(None)
-
-    def _carry_down(self, intake: Intake, up: _Pipe, down: _Pipe) -> None:
-        for count, answers in enumerate(intake.answers(up)):  # type: ignore[arg-type]  # a pipe of batches
-            if count == self.cut_down:
-                self._broken = True
-                self.cancel()
-                break
-            self.down.append(answers)
-            down.put(answers)
-        down.put(None)
-
-
 def make_sender(
     primary: Primary, board: PositionBoard | None = None, peer: str = "beta", pace: Pace | None = None
 ) -> Sender:
@@ -510,7 +417,7 @@ def until_durable(call: Call, primary: Primary) -> None:
         newest = primary.catalog.newest()
 
 
-def sync(primary: Primary, transport: MemoryTransport) -> Call:
+def sync(primary: Primary, transport: Transport) -> Call:
     """One call that brings the peer up to date and ends."""
     call = Call(primary, transport)
     until_durable(call, primary)

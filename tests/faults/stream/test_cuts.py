@@ -10,7 +10,8 @@ import pytest
 from agent.core.ids import CommitNumber
 from agent.stream.messages import Data
 from agent.stream.position import Level
-from fakes.stream_fakes import Call, MemoryTransport, Primary, Secondary
+from fakes.memory_link import MemoryTransport
+from fakes.stream_fakes import Call, Primary, Secondary
 
 FILES = 8
 SIZE = 300_000

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import random
 import shutil
-import signal
 import socket
 import stat
 import threading
@@ -18,24 +15,13 @@ import pytest
 from agent.capture.batch import BULK_ROWS
 from agent.capture.exclude import Rules
 from agent.capture.facts import CapturePhase
-from agent.capture.files.read_back import TreeSource
-from agent.capture.outlet import Lack
-from agent.capture.pump import Pump
 from agent.core import chunks
-from agent.core.chunks import ChunkRef
 from agent.core.ids import ROOT
-from agent.core.problem_codes import ROOT_GONE, ROOT_REPLACED
 from agent.core.rows import decode_object, object_key
-from agent.fs.content import read_exact
 from agent.watch.hint import Hint, Look
 from fakes.capture_fakes import WAIT, LightOutlet, Station, station, wait_for
 
 MIB = 1 << 20
-
-
-def _held_by(pump: Pump) -> str | None:
-    hold = pump.facts().hold
-    return hold.code if hold is not None else None
 
 
 class TestFirstSync:
@@ -378,151 +364,3 @@ class TestRestart:
         made.pump.barrier().wait(WAIT)
         assert [False, True] == [made.outlet.commits[index].consistent for index in (0, -1)]
         assert [] == made.mirror()
-
-
-class TestRootGone:
-    """The root vanishes or is replaced."""
-
-    def test_gone_and_back(self, made: Station, root: Path) -> None:
-        """Capture is held, nothing is deleted, and goes on by itself."""
-        (root / "a").write_bytes(b"1")
-        made.synced()
-        count = len(made.outlet.commits)
-        os.rename(root, root.parent / "away")
-        made.pump.hint([Hint(b"a", Look.ENTRY)])
-        wait_for(lambda: _held_by(made.pump) == ROOT_GONE)
-        assert [("root-gone", b"")] == made.problems()
-        os.rename(root.parent / "away", root)
-        (root / "b").write_bytes(b"2")
-        made.reconcile()
-        assert made.pump.facts().hold is None
-        assert count < len(made.outlet.commits)
-        assert [] == made.problems()
-        assert [] == made.mirror()
-
-    def test_replaced_until_accepted(self, made: Station, root: Path) -> None:
-        """Another directory at the root's path is captured only after the operator accepts it."""
-        (root / "a").write_bytes(b"1")
-        made.synced()
-        rows = dict(made.outlet.rows)
-        os.rename(root, root.parent / "away")
-        root.mkdir()
-        (root / "other").write_bytes(b"2")
-        made.pump.hint([Hint(b"a", Look.ENTRY)])
-        wait_for(lambda: _held_by(made.pump) == ROOT_REPLACED)
-        assert ["bring the old one back, or, if this one is right: hikae accept test"] == [
-            problem.remedy for problem in made.board.listed()[0]
-        ]
-        assert rows == made.outlet.rows
-        made.pump.accept_root()
-        made.reconcile()
-        assert [] == made.problems()
-        assert [] == made.mirror()
-
-
-class TestProblems:
-    """What stands in the tree and is not replicated is said, until that is over."""
-
-    def said(self, made: Station) -> list[tuple[str, bytes]]:
-        return [(problem.code, problem.path) for problem in made.board.listed()[0]]
-
-    def test_a_problem_goes_with_the_directory_that_it_is_in(self, made: Station, root: Path) -> None:
-        """However deep it is, and whether each entry is heard of or only the top; renamed, it is named where it is now."""
-        (root / "d" / "e" / "f").mkdir(parents=True)
-        os.mkdir(root / "g")
-        here = os.getcwd()
-        for directory in ("d/e/f", "g"):
-            os.chdir(root / directory)
-            with socket.socket(socket.AF_UNIX) as one:
-                one.bind("s")
-        os.chdir(here)
-        made.synced()
-        assert [("socket-skipped", b"d/e/f/s"), ("socket-skipped", b"g/s")] == self.said(made)
-        os.rename(root / "g", root / "h")
-        made.hint(b"g", b"h")
-        assert [("socket-skipped", b"d/e/f/s"), ("socket-skipped", b"h/s")] == self.said(made)
-        shutil.rmtree(root / "d")
-        made.hint(b"d")
-        assert [("socket-skipped", b"h/s")] == self.said(made)
-        shutil.rmtree(root / "h")
-        made.hint(b"h/s", b"h")
-        assert [] == self.said(made)
-
-    def test_a_file_under_a_lease_is_read_when_it_can_be(self, made: Station, root: Path) -> None:
-        """Nothing waits for it meanwhile, and no event tells when it is over."""
-        signal.signal(signal.SIGIO, signal.SIG_IGN)
-        with open(root / "leased", "wb") as file:
-            file.write(b"1")
-            file.flush()
-            try:
-                fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-            except OSError as error:
-                pytest.skip(f"no leases here: {error}")
-            (root / "other").write_bytes(b"2")
-            made.synced()
-            assert ([("held-shut", b"leased")], True) == (self.said(made), made.id_of(b"other") is not None)
-            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-        made.pump.try_again()
-        made.hint()
-        assert ([], True) == (self.said(made), made.id_of(b"leased") is not None)
-
-
-class TestSource:
-    """Bytes read again for a peer."""
-
-    def test_only_what_still_is_its_name(self, made: Station, root: Path) -> None:
-        """Unchanged bytes come back, changed ones do not; a moved file is found; pieces come from the catalog."""
-        first, second = os.urandom(1000), os.urandom(1000)
-        (root / "d").mkdir()
-        (root / "d" / "a").write_bytes(first)
-        (root / "d" / "b").write_bytes(second)
-        made.synced()
-        a, b = made.id_of(b"d/a"), made.id_of(b"d/b")
-        assert a is not None
-        assert b is not None
-        (root / "d" / "b").write_bytes(os.urandom(1000))
-        refs = [
-            ChunkRef(chunks.name_of(first), chunks.DATA, a, 0, 1000),
-            ChunkRef(chunks.name_of(second), chunks.DATA, b, 0, 1000),
-            ChunkRef(bytes(32), chunks.PIECE, a, 0, 0),
-        ]
-        source = TreeSource(str(root), made.catalog.reader())
-        assert [first, Lack.CHANGED, Lack.CHANGED] == source.read(refs)
-        os.rename(root / "d", root / "e")
-        made.hint(b"d", b"e")
-        assert [first, Lack.CHANGED, Lack.CHANGED] == source.read(refs)
-        source.close()
-
-    def test_a_further_name_leads_to_the_file_as_well(self, made: Station, root: Path) -> None:
-        """The directory of the first name is gone, and nothing has said so yet; as well it may be closed to us."""
-        data = os.urandom(1000)
-        for directory in ("a", "b"):
-            (root / directory).mkdir()
-        (root / "a" / "f").write_bytes(data)
-        os.link(root / "a" / "f", root / "b" / "f")
-        made.synced()
-        id = made.id_of(b"a/f")
-        assert id is not None
-        shutil.rmtree(root / "a")
-        source = TreeSource(str(root), made.catalog.reader())
-        assert [data] == source.read([ChunkRef(chunks.name_of(data), chunks.DATA, id, 0, 1000)])
-        source.close()
-
-    def test_what_cannot_be_read_is_told_apart_from_what_changed(self, made: Station, root: Path) -> None:
-        """One bad sector takes no other chunk of its file along; somebody's lease says nothing."""
-        data = os.urandom(3000)
-        (root / "f").write_bytes(data)
-        made.synced()
-        id = made.id_of(b"f")
-        assert id is not None
-        parts = [data[at : at + 1000] for at in range(0, 3000, 1000)]
-        refs = [ChunkRef(chunks.name_of(part), chunks.DATA, id, at * 1000, 1000) for at, part in enumerate(parts)]
-
-        def read_at(fd: int, offset: int, length: int) -> bytes:
-            if offset:
-                raise OSError(errno.EIO if offset == 1000 else errno.EAGAIN, "no")
-            return read_exact(fd, offset, length)
-
-        source = TreeSource(str(root), made.catalog.reader(), read_at=read_at)
-        assert [parts[0], Lack.UNREADABLE, Lack.CHANGED] == source.read(refs)
-        source.close()

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
-from agent.cli.context import Context, Person
+from agent.cli.context import Context
 from agent.cli.main import COMMANDS, cli, main
-from agent.core.clock import ManualClock
 from agent.core.errors import (
     ConfigError,
     Damaged,
@@ -29,61 +22,11 @@ from agent.core.errors import (
     TryAgain,
     Unreachable,
 )
-from agent.core.hold import Hold
-from agent.core.standing import PeerStanding, Standing
 from agent.operations.reading import StatusRequest
-from agent.status.events import EventLog
-from agent.status.facts import DatasetFacts, NodeFacts
-from agent.status.publish import Publisher
-from agent.status.state import Role
-from fakes.api_fakes import NOW, FakeControls, a_dataset, a_node, a_peer, a_problem
-
-BETA_HELD = a_peer(told=PeerStanding(Standing("held", Hold("mass-deletion", "9 files")), NOW))
+from fakes.api_fakes import FakeControls
+from fakes.cli_person import Hikae
 
 LOOKED = "12 entries, names and metadata only; --deep compares the content too"
-
-
-def twice(_seconds: float) -> Iterator[None]:
-    """Two ticks at once instead of one a second."""
-    yield
-    yield
-
-
-@dataclass(frozen=True)
-class FakePerson:
-    """Answers so; None: there is nobody."""
-
-    answer: bool | None
-
-    def can_be_asked(self) -> bool:
-        return self.answer is not None
-
-    def agrees(self, text: str) -> bool:
-        click.echo(text, err=True)
-        return bool(self.answer)
-
-
-@pytest.fixture
-def controls(monkeypatch: pytest.MonkeyPatch) -> FakeControls:
-    """What every command of the test talks to."""
-    monkeypatch.delenv("HIKAE_CONFIG", raising=False)
-    return FakeControls()
-
-
-@pytest.fixture
-def hikae(controls: FakeControls, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Runs a command line; exit code, stdout, stderr."""
-
-    def run(*arguments: str, person: Person | None = None) -> tuple[int, str, str]:
-        context = Context(connect=lambda _: controls, ticks=twice, person=person or FakePerson(None))
-        code = main(arguments, context)
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return run
-
-
-Hikae = Callable[..., tuple[int, str, str]]
 
 
 @pytest.mark.parametrize(
@@ -130,34 +73,6 @@ def test_each_command_asks_for_what_was_typed(
     code, out, err = hikae(*arguments, "--json")
     assert (0, "") == (code, err)
     assert isinstance(json.loads(out), dict | list)
-
-
-def test_a_removal_is_said_before_it_is_asked_for(hikae: Hikae, controls: FakeControls) -> None:
-    """What goes with its size; only a yes deletes; nobody to ask is a refusal that says what to type."""
-    controls.left = ["/backup/old/mine"]
-    plan = "vault, 3.0 GiB: /var/lib/hikae/datasets/old/vault\n"
-    assert (0, plan, "") == hikae("dataset", "remove", "old", "--dry-run")
-    code, out, err = hikae("dataset", "remove", "old")
-    assert (Exit.REFUSED, plan, True) == (code, out, "--yes" in err)
-    code, out, err = hikae("dataset", "remove", "old", person=FakePerson(False))
-    assert (Exit.REFUSED, True) == (code, "3.0 GiB, for good? The tree of old stays." in err)
-    assert {("dataset-remove", "old", True, False)} == set(controls.calls)
-    code, out, err = hikae("dataset", "remove", "old", person=FakePerson(True))
-    assert (0, f"{plan}old: removed, 3.0 GiB freed; its tree is as it was\n") == (code, out)
-    assert "/backup/old/mine is none of the vault and was left" in err
-
-
-def test_what_was_promised_to_stay_is_named_before_it_is_removed(hikae: Hikae, controls: FakeControls) -> None:
-    """And is removed only where that is forced."""
-    one = {"generation": "20261122T031500Z", "label": "audit", "pinned": True, "until": None}
-    controls.promised = [one, one | {"label": "", "pinned": False, "until": "2026-11-29T00:00:00.000000Z"}]
-    code, _, err = hikae("dataset", "remove", "old", person=FakePerson(True))
-    assert (Exit.REFUSED, True, True) == (
-        code,
-        "20261122T031500Z (audit) was promised to stay until it is unpinned" in err,
-        "2 generations may not go yet" in err,
-    )
-    assert 0 == hikae("dataset", "remove", "old", "--force", person=FakePerson(True))[0]
 
 
 @pytest.mark.parametrize(
@@ -246,58 +161,6 @@ def test_status_watch(hikae: Hikae) -> None:
     """Without a terminal each look is a page, or an object with --json."""
     assert 2 == hikae("status", "--watch")[1].count("DATASET")
     assert 2 == len([json.loads(line) for line in hikae("status", "--watch", "--json")[1].splitlines()])
-
-
-Published = Callable[[NodeFacts], tuple[str, str]]
-
-
-@pytest.fixture
-def published(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Published:
-    """The option that names a configuration whose agent published the facts that it is given."""
-
-    def publish(facts: NodeFacts) -> tuple[str, str]:
-        (tmp_path / "agent.toml").write_text(f'[node]\nadmin_socket = "{tmp_path}/admin.sock"\n')
-        Publisher(str(tmp_path / "state.json"), lambda: facts, EventLog(None), ManualClock(5)).publish()
-        capfd.readouterr()  # the journal
-        return "--config", str(tmp_path / "agent.toml")
-
-    return publish
-
-
-def test_check_goes_by_what_is_published(hikae: Hikae, controls: FakeControls, published: Published) -> None:
-    """So it answers whatever the agent does; the plug-in's code is the exit code."""
-    controls.failure = Unreachable("ask the agent", "/x", "it hangs", "")
-    config = published(a_node(a_dataset(hold=Hold("held", "empty")), a_dataset("mail")))
-    code, out, err = hikae("check", *config)
-    assert (2, "HIKAE CRITICAL - web held", "") == (code, out[:25], err)
-    code, out, _ = hikae("check", "mail", "-w", "10s", *config)
-    assert (0, "HIKAE OK - 1 dataset: mail | mail_behind=0B;;;0 mail_lag=0.021s;10;;0\n") == (code, out)
-
-
-def test_check_of_a_dead_agent_is_critical(hikae: Hikae, published: Published, tmp_path: Path) -> None:
-    """Nothing was ever published, or nothing since long: no copy is kept."""
-    config = published(a_node(a_dataset()))
-    for name in ("state.json", "state-full.json"):
-        os.utime(tmp_path / name, (1, 1))
-    assert [2, True] == [hikae(*config, "check")[0], "the agent is not running, or hangs" in hikae(*config, "check")[1]]
-    for name in ("state.json", "state-full.json"):
-        (tmp_path / name).unlink()
-    assert [2, True] == [hikae(*config, "check")[0], "no agent is running" in hikae(*config, "check")[1]]
-
-
-def test_check_without_root(hikae: Hikae, published: Published, tmp_path: Path) -> None:
-    """Who may not read the paths sees counts."""
-    config = published(a_node(a_dataset(hold=Hold("held", "a/secret"))))
-    (tmp_path / "state-full.json").unlink()
-    code, out, _ = hikae(*config, "check")
-    assert (2, True, False) == (code, out.startswith("HIKAE CRITICAL - web held"), "secret" in out)
-
-
-@pytest.mark.parametrize("wrong", [("check", "--foo"), ("check", "a", "b"), ("check", "-w", "soon")])
-def test_check_that_is_called_wrongly_is_unknown(hikae: Hikae, wrong: tuple[str, ...]) -> None:
-    """Code 3, with a line on stdout as monitoring systems show it."""
-    code, out, err = hikae(*wrong)
-    assert (3, "HIKAE UNKNOWN - ", True) == (code, out[:16], "Usage: hikae check" in err)
 
 
 @pytest.mark.parametrize(
@@ -413,106 +276,12 @@ def test_usage_errors_are_2(hikae: Hikae, controls: FakeControls, arguments: tup
     assert "Error: " in err
 
 
-def test_accept_without_a_terminal_needs_yes(hikae: Hikae, controls: FakeControls) -> None:
-    """Where nobody can be asked, nothing is done."""
-    controls.facts = a_node(a_dataset(hold=Hold("held", "the source is empty")))
-    code, out, err = hikae("accept", "web")
-    assert (3, "", [("status",)]) == (code, out, controls.calls)
-    assert "add --yes" in err
-
-
-@pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 3)])
-def test_accept_asks_a_person(hikae: Hikae, controls: FakeControls, answer: bool, code: int) -> None:
-    """The hold is shown first; nothing is done without a yes."""
-    controls.facts = a_node(a_dataset(hold=Hold("held", "the source is empty")))
-    found, _, err = hikae("accept", "web", person=FakePerson(answer))
-    assert (code, code == 0) == (found, ("accept", "web") in controls.calls)
-    assert "web is held: the source is empty" in err
-
-
-@pytest.mark.parametrize("more", [("--dry-run",), ()])
-@pytest.mark.parametrize(
-    ("command", "dataset", "words"),
-    [
-        (("accept", "web"), a_dataset(), "nothing is held"),
-        (("accept", "web"), a_dataset(hold=Hold("root-gone", "no root", "mount it")), "no root; mount it"),
-        (
-            ("accept", "web"),
-            a_dataset(peers=(BETA_HELD,)),
-            "beta is held, not alpha: 9 files; on beta: hikae accept web",
-        ),
-        (("resync", "web", "--standby"), a_dataset(), "this node is its primary; type it on beta"),
-        (("resync", "web", "--standby"), a_dataset(role=Role.STANDBY), "hikae verify web --repair makes it equal"),
-    ],
-)
-def test_nobody_is_asked_about_what_would_be_refused(
-    hikae: Hikae,
-    controls: FakeControls,
-    command: tuple[str, ...],
-    more: tuple[str, ...],
-    dataset: DatasetFacts,
-    words: str,
-) -> None:
-    """A dry run, too, ends as the command would, and says what leads on."""
-    controls.facts = a_node(dataset)
-    code, out, err = hikae(*command, *more)
-    assert (3, "", [("status",)]) == (code, out, controls.calls)
-    assert words in err
-
-
-def test_a_dry_run_says_what_is_held(hikae: Hikae, controls: FakeControls) -> None:
-    """What the command would end."""
-    controls.facts = a_node(a_dataset(hold=Hold("held", "the source is empty")))
-    assert (0, "web: the source is empty\n", "") == hikae("accept", "web", "--dry-run")
-    gone = Hold("standby-gone", "the directory is gone")
-    controls.facts = a_node(a_dataset(role=Role.STANDBY, hold=gone))
-    assert (0, "web: the directory is gone\n", "") == hikae("resync", "web", "--standby", "--dry-run")
-
-
 @pytest.mark.parametrize("equal", [True, False])
 def test_verify_says_what_is_received_and_not_applied(hikae: Hikae, controls: FakeControls, equal: bool) -> None:
     """The commit that was compared is named; where a newer one waits that is said, or it would seem to be that one."""
     controls.equal, controls.behind = equal, 7
     _, out, err = hikae("verify", "web")
     assert ("commit 3.1841 (" in out, "commit 3.1848 is received and not applied" in err) == (True, True)
-
-
-@pytest.mark.parametrize("more", [("--dry-run",), ()])
-@pytest.mark.parametrize("command", [("accept", "other"), ("resync", "other", "--standby")])
-def test_a_dataset_that_is_not_here_is_not_asked_about(
-    hikae: Hikae, controls: FakeControls, command: tuple[str, ...], more: tuple[str, ...]
-) -> None:
-    """A name that was mistyped is said, and is not called free of holds."""
-    code, out, err = hikae(*command, *more)
-    assert (4, "", [("status",)]) == (code, out, controls.calls)
-    assert "this node has: " in err
-
-
-@pytest.mark.parametrize(("typed", "code"), [(b"y\n", 0), (b"n\n", 3), (b"\n", 3)])
-def test_a_terminal_is_asked_and_its_default_is_no(typed: bytes, code: int) -> None:
-    """A real terminal of a process of its own; elsewhere there is nobody."""
-    program = (
-        "import sys\nfrom agent.cli.context import PersonAtTerminal\nperson = PersonAtTerminal()\n"
-        "sys.exit(4 if not person.can_be_asked() else 0 if person.agrees('Go on?') else 3)"
-    )
-    ours, theirs = os.openpty()
-    with subprocess.Popen([sys.executable, "-c", program], stdin=theirs, stderr=subprocess.DEVNULL) as asked:
-        os.write(ours, typed)
-        found = asked.wait(60)
-    os.close(ours)
-    os.close(theirs)
-    nobody = subprocess.run([sys.executable, "-c", program], stdin=subprocess.DEVNULL, check=False).returncode
-    assert (code, 4) == (found, nobody)
-
-
-def test_accept_says_what_it_gives_up(hikae: Hikae, controls: FakeControls) -> None:
-    """Of a primary that is rewound or fenced it is no change of the standby that is asked for, and the loss is counted."""
-    lost = "5 commits that only beta has"
-    controls.facts = a_node(a_dataset(hold=Hold("rewound", "this is an old copy", gives_up=lost)))
-    _, _, err = hikae("accept", "web", person=FakePerson(False))
-    assert all(words in err for words in ("an old copy", f"It gives up {lost}.", "Begin a higher epoch of web"))
-    _, out, _ = hikae("accept", "web", "--dry-run")
-    assert f"web: this is an old copy\n  to accept it gives up {lost}\n" == out
 
 
 def test_help_needs_no_command_module(hikae: Hikae) -> None:
@@ -572,68 +341,8 @@ def test_help_says_how_a_shell_completes(hikae: Hikae) -> None:
     assert 'eval "$(_HIKAE_COMPLETE=bash_source hikae)"' in out
 
 
-def _rewritten(directory: Path, change: Callable[[dict[str, object]], object]) -> None:
-    for name in ("state.json", "state-full.json"):
-        value = json.loads((directory / name).read_text())
-        change(value)
-        (directory / name).write_text(json.dumps(value))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda value: value.update(schema=2, version="9.0.0"),
-        lambda value: value.update(version="9.0.0", datasets=[{"name": "web"}]),
-        lambda value: value.update(version="9.0.0", datasets=[1]),
-    ],
-)
-def test_a_state_of_another_release_is_no_bug(
-    hikae: Hikae, published: Published, tmp_path: Path, change: Callable[[dict[str, object]], object]
-) -> None:
-    """Which releases meet, and what to do, in one line."""
-    config = published(a_node(a_dataset()))
-    _rewritten(tmp_path, change)
-    code, out, err = hikae(*config, "check")
-    assert (3, "", 1) == (code, err, len(out.splitlines()))
-    assert ("the agent is hikae 9.0.0" in out, "systemctl restart hikae" in out) == (True, True)
-
-
 def test_a_status_of_another_release_is_no_bug(hikae: Hikae, controls: FakeControls) -> None:
     """The agent that answers is older or newer than the command."""
     controls.answer_status = lambda value: {**value, "version": "9.0.0", "datasets": [{"name": "web"}]}
     code, out, err = hikae("status")
     assert (1, "", True) == (code, out, "the agent is hikae 9.0.0, and this command" in err)
-
-
-@pytest.mark.parametrize("torn", ["", "{", '{"schema": 1, "datas', "[]", "\x00" * 100])
-def test_a_torn_state_is_said_to_be_torn(hikae: Hikae, published: Published, tmp_path: Path, torn: str) -> None:
-    """As a crash of the machine may leave it; one line, no trace of the program's inside."""
-    config = published(a_node(a_dataset()))
-    (tmp_path / "state-full.json").write_text(torn)
-    code, out, err = hikae(*config, "check")
-    assert (3, "", 1, False) == (code, err, len(out.splitlines()), "Expecting" in out)
-
-
-def test_names_of_any_bytes_are_shown_in_the_plainest_locale(tmp_path: Path, published: Published) -> None:
-    """LANG=C, no terminal, a name of 255 bytes that would move a cursor: it is text, and nothing fails."""
-    problem = a_problem(path=("漢" * 83 + "\n\x1b[2J").encode())
-    config = published(a_node(a_dataset(problems=(problem,))))
-    plain = {**os.environ, "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "40"}
-    done = subprocess.run(
-        [sys.executable, "-m", "agent.cli.main", *config, "check"], capture_output=True, env=plain, check=False
-    )
-    assert (1, b"", 1) == (done.returncode, done.stderr, len(done.stdout.splitlines()))
-    assert b"\x1b" not in done.stdout
-
-
-def test_a_vault_that_lost_packs_says_what_is_lost(hikae: Hikae, controls: FakeControls) -> None:
-    """Before it asks, and again when it is done; one of the two is to be named."""
-    code, out, _ = hikae("resync", "web", "--vault", "--dry-run")
-    assert (0, True, True) == (
-        code,
-        "lacks 12 chunks" in out,
-        "20261122T031500Z would be incomplete: 1 file lost" in out,
-    )
-    code, out, _ = hikae("resync", "web", "--vault", "--yes")
-    assert (0, True, True) == (code, "10 chunks put back" in out, "is incomplete: 1 file lost" in out)
-    assert [Exit.USAGE] * 2 == [hikae("resync", "web", *both)[0] for both in ((), ("--vault", "--standby"))]

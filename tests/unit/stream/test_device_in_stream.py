@@ -16,8 +16,9 @@ from agent.stream.receiving.owed_here import Debts
 from agent.stream.receiving.presence import Presence
 from fakes.device import DevicePrimary, DeviceSecondary
 from fakes.eventually import eventually
+from fakes.memory_link import MemoryTransport
 from fakes.store_fakes import expire
-from fakes.stream_fakes import Call, MemoryTransport, Primary, Secondary, digest_of, noise, sync, until_durable
+from fakes.stream_fakes import Call, Primary, Secondary, digest_of, noise, sync, until_durable
 
 SIZE = 10 * DEVICE_CHUNK + 512
 

@@ -16,7 +16,8 @@ from agent.stream.receiving.epoch_pace import EpochPace, EpochPaceLimits
 from agent.stream.receiving.epochs import newest_of
 from agent.stream.receiving.receiver import Receiver
 from agent.stream.versions import SPOKEN
-from fakes.stream_fakes import Call, MemoryTransport, Primary, Secondary, digest_of, sync
+from fakes.memory_link import MemoryTransport
+from fakes.stream_fakes import Call, Primary, Secondary, digest_of, sync
 
 
 def test_a_peer_ahead_in_our_own_reign(tmp_path: Path, primary: Primary, secondary: Secondary) -> None:

@@ -14,7 +14,8 @@ from agent.stream.locator import CommitMark
 from agent.stream.messages import Begin, Need, Offer, PrimaryPart, Sums, Withdraw
 from agent.stream.receiving.receiver import Receiver
 from fakes.hostile import BASE, ONE, TWO, A, offer, refused, seal, take, with_base
-from fakes.stream_fakes import EPOCH, Call, MemoryTransport, Primary, Secondary, digest_of
+from fakes.memory_link import MemoryTransport
+from fakes.stream_fakes import EPOCH, Call, Primary, Secondary, digest_of
 
 THREE = commit_number(1, 3)
 #: ``BASE`` in the order of its keys.

@@ -16,7 +16,8 @@ from agent.core.rows import decode_object
 from agent.stream.messages import OBJECTS_MAX, Absent, AskOwed, Owing
 from agent.stream.sending.owed_by_peer import Absences
 from fakes.hostile import BASE, FILE, ONE, A, data, offer, opened, refused, seal, take
-from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary
+from fakes.memory_link import MemoryTransport
+from fakes.stream_fakes import CHUNK, Call, Primary, Secondary
 
 LARGE = 1500 * CHUNK
 

@@ -12,7 +12,8 @@ from agent.core.chunks import name_of
 from agent.stream.messages import Data
 from agent.stream.position import Level
 from agent.stream.sending.talk.refusals import RefusedByPeer
-from fakes.stream_fakes import CHUNK, Call, MemoryTransport, OldReceiver, Primary, Secondary
+from fakes.memory_link import MemoryTransport
+from fakes.stream_fakes import CHUNK, Call, OldReceiver, Primary, Secondary
 
 FILE = 20 * CHUNK
 EDIT = 100

@@ -17,7 +17,8 @@ from agent.stream.sending.rounds import FRUITLESS, Fruitless, Stalled
 from agent.stream.sending.sender import Sender, SendingContext
 from agent.stream.sending.source import PendingMark
 from agent.stream.versions import SPOKEN
-from fakes.stream_fakes import CHUNK, Done, FakeSource, MemoryTransport, Primary, Secondary
+from fakes.memory_link import MemoryTransport
+from fakes.stream_fakes import CHUNK, Done, FakeSource, Primary, Secondary
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from agent.core.commit import Commit
 from agent.store.catalog.catalog import Catalog, Header
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
-from fakes.stream_fakes import CHUNK, MemoryTransport, Primary, Secondary, noise, sync
+from fakes.memory_link import MemoryTransport
+from fakes.stream_fakes import CHUNK, Primary, Secondary, noise, sync
 
 
 class WatchedCatalog(Catalog):

@@ -24,7 +24,8 @@ from agent.stream.sending.rounds import Stalled
 from agent.stream.sending.sender import CallPhase, Sender
 from agent.stream.sending.talk.refusals import RefusedByPeer
 from fakes.eventually import eventually
-from fakes.stream_fakes import MemoryTransport, Primary, Secondary, make_sender
+from fakes.memory_link import MemoryTransport
+from fakes.stream_fakes import Primary, Secondary, make_sender
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -11,7 +11,8 @@ import pytest
 from agent.core.errors import HikaeError
 from agent.stream.messages import Data, Seal, Withdraw
 from agent.stream.sending.sender import CallPhase
-from fakes.stream_fakes import CHUNK, Call, MemoryTransport, Primary, Secondary, noise
+from fakes.memory_link import MemoryTransport
+from fakes.stream_fakes import CHUNK, Call, Primary, Secondary, noise
 
 
 @pytest.fixture
