@@ -87,6 +87,7 @@ class OldChunks:
         return [old.name for old in itertools.islice(self._ahead, count)]
 
     def _pull(self) -> bool:
+        """Take one more chunk of the list of the version before; whether there was one."""
         following = next(self._rest, None)
         if following is not None:
             self._ahead.append(following)

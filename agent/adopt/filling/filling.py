@@ -59,7 +59,7 @@ class _Side:
         self.copier = ObjectCopier(stores.vault, files, pieces, look)
 
     def after(self, cursor: ObjectId, at: CommitNumber) -> list[tuple[ObjectId, bytes]]:
-        """The next objects, or chunks, with their rows."""
+        """The next objects, or chunks of a device, whose content is to fill the vault, with their rows."""
         if not self._is_device:
             return self.rows.objects_after(cursor, at, _STEP_OBJECTS)
         return [(ObjectId(number), row) for number, row in self.rows.chunks_after(cursor, at, _STEP_OBJECTS)]

@@ -69,7 +69,7 @@ def created_in(fd: int) -> Created | None:
 
 
 def make_plain(fd: int, file: PlainFile, data: bytes | memoryview, created: Created) -> None:
-    """Make one file. The process's umask must be 0. OSError; nothing stands there then that was not there before."""
+    """Make one file of a restore. The process's umask must be 0. OSError; nothing stands there then that was not there before."""
     name, row = file.name, file.row
     require_component(name)
     made = os.open(name, _CREATE, row.mode & 0o777, dir_fd=fd)
