@@ -75,8 +75,8 @@ class TakenStandby(ABC, Generic[Standing]):
             self._standing = None
 
     @property
-    def _identity(self) -> bytes:
-        """The identity of what was taken; empty while nothing was."""
+    def _identity(self) -> bytes | None:
+        """The identity of what was taken; empty or None while nothing was."""
         return self._local.value(ROOT_KNOWN)
 
     @property

@@ -10,14 +10,14 @@ from agent.core.clock import Clock
 
 
 class ScheduledReconcile:
-    """Of one dataset, by the thread that ticks. ``line``: five fields as of cron, in this node's time; "" for never. What a node
-    missed while its agent was stopped is not made up for: every start looks at the whole source."""
+    """Of one dataset, by the thread that ticks. ``line``: five fields as of cron, in this node's time; None for never. What was
+    missed while the agent was stopped is not made up for: every start looks at the whole source."""
 
-    def __init__(self, line: str, clock: Clock) -> None:
+    def __init__(self, line: str | None, clock: Clock) -> None:
         self._clock = clock
         self.configure(line)
 
-    def configure(self, line: str) -> None:
+    def configure(self, line: str | None) -> None:
         """Another schedule holds from now on."""
         self._moments = CronSim(line, self._now()) if line else None
         self._next = next(self._moments) if self._moments is not None else None

@@ -15,7 +15,7 @@ from agent.core.problem_codes import ROLLING_BACK
 from agent.generations.afar import NamedMoment, OpenMoment
 from agent.node.context import SideContext
 from agent.roles.rollback.device_back import PrimaryDevice, device_back
-from agent.roles.rollback.going_back import RollbackMeans, PrimaryRoot, WentBack, go_back
+from agent.roles.rollback.going_back import PrimaryRoot, RollbackMeans, WentBack, go_back
 from agent.roles.rollback.root_facts import RootFacts
 from agent.roles.rollback.steps import KIND, RECORD, WantedRollback, wanted_in
 from agent.roles.rollback.taking_up import is_taken_up

@@ -140,7 +140,9 @@ class RejoiningNode:
 
     def _side(self) -> Primary | Standby:
         """The open side, waited for."""
-        return self._step.found(lambda: self._member.side)
+        while (side := self._member.side) is None:
+            self._step.pause()
+        return side
 
     def _require_capture(self) -> None:
         """Raises ``Refused`` while a person has to do something before anything is captured."""

@@ -24,11 +24,11 @@ from agent.stream.receiving.receiver import Receiver
 from agent.stream.sending.link import Dialling, Link
 from agent.stream.sending.sender import CallPhase
 from fakes.eventually import eventually
+from fakes.memory_link import MemoryTransport
 from fakes.stream_fakes import (
     CHUNK,
     Call,
     FakeSource,
-    MemoryTransport,
     Primary,
     Secondary,
     digest_of,

@@ -14,10 +14,10 @@ from agent.store.vault.codec import pack_chunk
 from agent.stream.messages import CREDIT, VERSION, Data, Offer, Progress, Seal, Welcome, Withdraw
 from agent.stream.position import Level, PositionBoard
 from agent.stream.sending.talk.refusals import RefusedByPeer
+from fakes.memory_link import MemoryTransport
 from fakes.stream_fakes import (
     CHUNK,
     Call,
-    MemoryTransport,
     MendingReceiver,
     Primary,
     Secondary,

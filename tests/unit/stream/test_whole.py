@@ -12,12 +12,12 @@ from agent.core.rows import key_of
 from agent.store.catalog.row_tables import Difference
 from agent.stream.messages import HEARTBEAT, Data, Heartbeat, Need, Offer, PrimaryPart
 from fakes.hostile import BASE, ONE, TWO, offer, refused, seal, take, with_base
+from fakes.memory_link import MemoryTransport
 from fakes.store_fakes import expire
 from fakes.stream_fakes import (
     CHUNK,
     Call,
     FakeSource,
-    MemoryTransport,
     Primary,
     Secondary,
     digest_of,

@@ -24,7 +24,7 @@ def test_another_schedule_holds_at_once() -> None:
     """None at all, for instance: what the one before would have asked for is not made up for."""
     clock = ManualClock(_QUARTER)
     scheduled = ScheduledReconcile("0 * * * *", clock)
-    scheduled.configure("")
+    scheduled.configure(None)
     clock.advance(86_400.0)
     never = scheduled.take_due()
     scheduled.configure("0 * * * *")
