@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
+from agent.cli.group_generations import TakenSo, take_group
 from agent.cli.history.diff_command import diff
 from agent.cli.history.generations_verify_command import verify_generations
 from agent.cli.output import answer_json, commit_text, json_option, progress_shown, remark, say
@@ -104,18 +105,29 @@ def show(context: Context, dataset: str, generation: str, as_json: bool) -> None
 
 
 @generations.command("take")
-@click.argument("dataset")
+@click.argument("dataset", default="")
+@click.option("--group", metavar="G", default="", help="One of each dataset of this group, all of one moment.")
 @click.option("--label", default="", metavar="L", help="A word for it, by which it can be named.")
 @click.option("--pin", is_flag=True, help="Keep it until it is unpinned.")
 @click.option("--offline", is_flag=True, help="Stop the application for it, by its hooks; typed on the primary.")
 @json_option
 @click.pass_obj
-def take_generation(context: Context, dataset: str, label: str, pin: bool, offline: bool, as_json: bool) -> None:
+def take_generation(
+    context: Context, dataset: str, group: str, label: str, pin: bool, offline: bool, as_json: bool
+) -> None:
     """Take a generation of what the source is now.
 
     The primary is asked for a commit of all that was written before. If it does not answer, the newest whole commit here is kept,
     and said to be that. With --offline the stop hook runs first, all is waited for until it is durable, and the start hook runs
-    after it."""
+    after it.
+
+    With --group all datasets of the group stand still together, trees and devices, and one generation of each is kept, all of
+    that moment; or none, where one of them cannot."""
+    if bool(dataset) == bool(group):
+        reason = "one of DATASET and --group G is needed, and only one"
+        raise UsageError("take a generation", dataset or group, reason, "hikae generations take DATASET")
+    if group:
+        return take_group(context, group, TakenSo(label, pin, offline), as_json)
     if offline and pin:
         reason = "--pin is typed on the node of the vault, and --offline on the primary"
         raise UsageError(
@@ -125,13 +137,13 @@ def take_generation(context: Context, dataset: str, label: str, pin: bool, offli
     with progress_shown(f"taking a generation of {dataset}", not as_json) as progress:
         result = context.controls().ask(asked, progress)
     if as_json:
-        answer_json(result)
-        return
+        return answer_json(result)
     say(f"{dataset}: generation {result['generation']}, commit {commit_text(result)}, {result['consistency']}")
     if offline:
         say(f"  the application was down for {result['down_ms'] / 1000:.1f} s, and runs again")
     if result.get("note"):
         remark(f"  {result['note']}")
+    return None
 
 
 @generations.command()
@@ -211,10 +223,12 @@ def _say_list(found: list[Json]) -> None:
         remark("! not all here: hikae generations show names how much")
     if any(one["pinned"] for one in found):
         remark("* pinned")
+    if groups := sorted({one["together"].rpartition("/")[0] for one in found if one.get("together")}):
+        remark(f"+ of one moment with the other datasets of group {', '.join(groups)}")
 
 
 def _state(one: Json) -> str:
-    return "!" if one["incomplete"] else "*" if one["pinned"] else ""
+    return "!" if one["incomplete"] else "*" if one["pinned"] else "+" if one.get("together") else ""
 
 
 def _facts(one: Json) -> list[tuple[str, str]]:
@@ -227,12 +241,18 @@ def _facts(one: Json) -> list[tuple[str, str]]:
         ("consistency", f"{one['consistency']}{_stood_still(one)}"),
         ("holds", f"{one['entries']:,} entries, {size_text(one['bytes'])}"),
         ("incomplete", f"{one['incomplete']:,} are not all here: hikae status names them" if one["incomplete"] else ""),
+        ("together", _with_others(one.get("together", ""))),
         ("note", one["note"]),
         ("immutable", f"until {_local(one['immutable_until'])}" if one["immutable_until"] else ""),
         *(("hook", line) for line in one["hooks"]),
         ("digest", one["digest"]),
     ]
     return [(label, words) for label, words in facts if words]
+
+
+def _with_others(together: str) -> str:
+    group, _, moment = together.rpartition("/")
+    return f"of one moment with the other datasets of group {group}: {moment}" if group else ""
 
 
 def _stood_still(one: Json) -> str:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.config.devices import by_kind, no_devices, said_in_vain
 from agent.config.disks import same_disks
+from agent.config.groups import torn_groups
 from agent.config.meaning import kernels_own, meant
 from agent.config.mistakes import ConfigMistakes, Mistake, closest, explain
 from agent.config.nesting import nested
@@ -146,6 +147,7 @@ class _Loader:
                 self._warnings.append(f"{main}: {key}: has no effect in this version yet")
         for each in written:
             self._warnings += _dataset_warnings(each, node.name)
+        self._warnings += torn_groups([each.entry for each in written])
 
 
 def _peer_label(entry: object, number: int) -> str:

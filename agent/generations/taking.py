@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from agent.core.commit import Commit, Quiesced
-from agent.core.errors import Refused
+from agent.core.errors import Refused, TryAgain
 from agent.core.ids import CommitNumber, shown_commit
 from agent.generations.naming import generation_name
 from agent.status.text import shown
@@ -20,12 +20,15 @@ MOST_FROM_AFAR = 10_000
 
 @dataclass(frozen=True, slots=True)
 class WantedGeneration:
-    """What is asked for. ``note``: why it is taken, where that is more than its cause says."""
+    """What is asked for. ``note``: why it is taken, where that is more than its cause says; ``together``: what it has in common
+    with those of other datasets, which are taken ``at`` the same time (UTC ns; 0: now)."""
 
     cause: Cause
     label: str = ""
     pinned: bool = False
     note: str = ""
+    together: str = ""
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,17 @@ def generation_of(
         incomplete=reader.owed_count(commit.number),
         note=_note(wanted, answer, commit),
         hooks=json.dumps(list(stood.hooks)) if stood.hooks else "",
+        together=wanted.together,
     )
+
+
+def require_exact(reader: Reading, dataset: str, number: CommitNumber) -> None:
+    """Raises ``TryAgain`` where the commit that the primary named is not here as it was taken: another one would be of another
+    moment."""
+    commit = reader.commit_at(number)
+    if commit is None or not commit.consistent or not reader.is_readable(number):
+        reason = f"{dataset}: commit {shown_commit(number)} did not come by itself: the dataset is being caught up"
+        raise TryAgain(_TAKE, dataset, reason, f"hikae status {dataset} shows when it streams")
 
 
 def _commit_for(reader: Reading, dataset: str, asked: CommitNumber) -> Commit:

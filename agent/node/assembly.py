@@ -24,6 +24,9 @@ from agent.generations.afar import FoundMoment, NamedMoment
 from agent.node.clocks import Clocks
 from agent.node.context import Surroundings
 from agent.node.following.peers_reading import SharedMoments
+from agent.node.grouped.desk import GroupDesk
+from agent.node.grouped.members import datasets_of
+from agent.node.grouped.scheduled import ScheduledGroups
 from agent.node.measured.disks import Disks
 from agent.node.reloading import Reloader
 from agent.node.roster import Roster
@@ -90,6 +93,8 @@ class Node:
             Clocks(clock),
             self._guard,
             self.board,
+            GroupDesk(self._names_in, self._guard, clock),
+            ScheduledGroups(lambda: self.members, self._in_force, clock),
         )
         self.members = Roster(settings, self._around)
         self._disks = Disks(self._written_on, self.board, clock)
@@ -170,6 +175,9 @@ class Node:
 
     def _in_force(self) -> Settings:
         return self._settings
+
+    def _names_in(self, group: str) -> list[str]:
+        return [one.name for one in datasets_of(self._settings, group)]
 
     def stop(self) -> None:
         """Calls of peers end first, then the datasets, then the published state and the operators' door."""

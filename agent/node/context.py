@@ -13,6 +13,8 @@ from agent.core.errors import HikaeError
 from agent.core.problem import ProblemBoard
 from agent.fs.thaw_guard import FreezingDisks
 from agent.node.clocks import Clocks
+from agent.node.following.generations.scheduled_generations import TakesWithOthers
+from agent.node.grouped.desk import GroupDesk
 from agent.node.pauses import Pauses
 from agent.roles.assignment import Assignment
 from agent.roles.confirmation import Confirmation
@@ -29,7 +31,8 @@ class Surroundings:
     position came, which is published with others of its kind; any thread, cheap. ``clocks``: this node's clock beside those of
     its peers. ``in_force``: the configuration that runs now; reading it again may replace it. ``freezing``: what freezes the
     filesystems of this node's trees and devices; ``board``: what is wrong with the node itself;
-    ``verify_slot``, ``check_slot``: one standby at a time is verified by schedule, and one vault."""
+    ``verify_slot``, ``check_slot``: one standby at a time is verified by schedule, and one vault; ``group_desk``: moments of
+    groups whose datasets are captured here; ``group_schedule``: generations of groups whose datasets are kept here."""
 
     in_force: Callable[[], Settings]
     clock: Clock
@@ -40,6 +43,8 @@ class Surroundings:
     clocks: Clocks
     freezing: FreezingDisks
     board: ProblemBoard
+    group_desk: GroupDesk
+    group_schedule: TakesWithOthers
     verify_slot: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
     check_slot: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
 

@@ -242,6 +242,11 @@ class Member:
                 self._tended.reopen()
 
     @property
+    def around(self) -> Surroundings:
+        """The node around it."""
+        return self._around
+
+    @property
     def home(self) -> Path:
         """Where its state lies."""
         return self._around.home(self.dataset)

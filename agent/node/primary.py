@@ -22,6 +22,8 @@ from agent.core.problem_codes import NOT_STANDBY, REJOIN_NO_ROOM
 from agent.fs.reserve import Reserve
 from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
+from agent.node.grouped.desk import PeerAsks
+from agent.node.grouped.moment import GroupSource
 from agent.node.kinds.primary_kind import OwnerCalls, PrimaryParts, primary_parts
 from agent.node.measured.measured_feed import MeasuredFeed
 from agent.node.meeting import SAME, not_standby
@@ -120,12 +122,13 @@ class Primary:
         #: Stops the application, and starts it again.
         self.offline = Offline(source, self.quiescing, home, around.clock)
         self.barriers = BarrierDesk(dataset.name, self.quiescing, around.clock)
+        self._group_source = GroupSource(source, self.quiescing)
         self.outgoing = Outgoing(
             dataset,
             context,
             self.reign,
             self.replicas,
-            barriers=self.barriers,
+            barriers=PeerAsks(dataset.name, self.barriers, around.group_desk),
             feed=self.feed,
             make_source=parts.make_source,
             catalog=self._catalog,
@@ -221,6 +224,7 @@ class Primary:
         """Links first, so that the commit being sent can end; then the watcher; then the pump with what it holds."""
         self._keep_confirmed()
         self.outgoing.close()
+        self._context.around.group_desk.leave(self.dataset.name)
         self.barriers.close()
         self.quiescing.close()
         self.offline.close()
@@ -336,6 +340,7 @@ class Primary:
         self.outgoing.start()
         self.quiescing.start()
         self.offline.start()
+        self._context.around.group_desk.enter(self._group_source)
 
     # --- what the pump asks
 

@@ -135,7 +135,13 @@ class Standby:
     def _made_schedule(self) -> ScheduledGenerations:
         clock, board = self._context.around.clock, self._context.board
         return ScheduledGenerations(
-            lambda: self.dataset, self.taker, self._local, clock, board, whole=lambda: self.was_consistent
+            lambda: self.dataset,
+            self.taker,
+            self._context.around.group_schedule,
+            self._local,
+            clock,
+            board,
+            whole=lambda: self.was_consistent,
         )
 
     def _opened_back(self) -> StoodBack:

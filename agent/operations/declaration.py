@@ -40,6 +40,11 @@ class DatasetRequest(Request[AnswerT]):
     dataset: str
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """How the dataset is named in the command."""
+        return (self.dataset,)
+
+    @property
     def operands(self) -> tuple[str, ...]:
         """What is typed after the dataset."""
         return ()
@@ -132,7 +137,7 @@ def dataset_operation(
 
 def as_typed(request: DatasetRequest[Any]) -> str:
     """The command that asks for it, without options: for whoever is to type it elsewhere."""
-    words = ("hikae", *operation_of(request).command.split(), request.dataset, *request.operands)
+    words = ("hikae", *operation_of(request).command.split(), *request.named, *request.operands)
     return shlex.join(words)
 
 

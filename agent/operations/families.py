@@ -21,6 +21,7 @@ from agent.operations import (
 )
 from agent.operations.declaration import Operation
 from agent.operations.elsewhere import offline
+from agent.operations.grouped import taking
 from agent.operations.role_changes import promoting, rehearsing, rejoining, rolling_back, serving, switching, telling
 
 FAMILIES = (
@@ -34,6 +35,7 @@ FAMILIES = (
     removing,
     marking,
     generations,
+    taking,
     offline,
     checking,
     comparing,

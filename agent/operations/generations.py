@@ -31,7 +31,8 @@ _REACHED = ("file-consistent", "crash-consistent", "application-consistent")
 @dataclass(frozen=True, slots=True)
 class GenerationsListRequest(DatasetRequest[list[Json]]):
     """Every generation, the oldest first: ``[{"generation", "node", "time", "label", "pinned", "entries", "bytes", "own_bytes",
-    "consistency", "incomplete"}]``; ``own_bytes``: what the vault keeps for its commit alone, as
+    "consistency", "incomplete", "together"}]``; ``together``: what those of other datasets have too that are of the same moment
+    (``GROUP/NAME``), "" for one by itself; ``own_bytes``: what the vault keeps for its commit alone, as
     it lies there, counted by versions of files (a chunk that another file has too is counted nevertheless); null where that are
     too many to be counted now."""
 
@@ -165,6 +166,11 @@ def _take(call: DatasetCall, request: GenerationsTakeRequest) -> Json:
         call.progress({"phase": "take", "waits_for": "the primary to say what is written"})
 
     one = side.taker.take(WantedGeneration(Cause.DEMAND, request.label, request.pin), still_wanted)
+    return taken(side, one)
+
+
+def taken(side: Standby, one: Generation) -> Json:
+    """What is told of a generation that was taken."""
     with side.reader() as reader:
         commit = reader.commit_at(one.number)
     return {
@@ -253,6 +259,7 @@ def _listed(call: DatasetCall, one: Generation, commit: Commit) -> Json:
         "own_bytes": None,
         "consistency": _REACHED[one.reached],
         "incomplete": one.incomplete,
+        "together": one.together,
     }
 
 

@@ -18,11 +18,13 @@ from agent.stream.messages import (
     HOOK_LINE_MAX,
     HOOK_LINES_MAX,
     LABEL_MAX,
+    TOGETHER_MAX,
     AskBarrier,
     BarrierReached,
     Begin,
     Seal,
     Sums,
+    Together,
     bad,
 )
 
@@ -129,13 +131,28 @@ def read_sums(sums: pb.Sums) -> Sums:
 def fill_barrier(part: Any, barrier: AskBarrier) -> None:
     """A mark that is to come back in a seal."""
     part.barrier.id, part.barrier.quiesce = barrier.id, barrier.quiesce
+    if (asked := barrier.together) is not None:
+        out = part.barrier.together
+        out.group, out.moment = asked.group, asked.moment
+        out.datasets.extend(asked.datasets)
 
 
 def read_barrier(barrier: pb.AskBarrier) -> AskBarrier:
     """Its id is above 0."""
     if not barrier.id:
         raise bad("a barrier without an id")
-    return AskBarrier(counted(barrier.id), barrier.quiesce)
+    return AskBarrier(counted(barrier.id), barrier.quiesce, _read_together(barrier))
+
+
+def _read_together(barrier: pb.AskBarrier) -> Together | None:
+    """With whom; bounded, in words that may be names."""
+    if not barrier.HasField("together"):
+        return None
+    asked = barrier.together
+    words = (asked.group, asked.moment, *asked.datasets)
+    if not all(words) or len(asked.datasets) > TOGETHER_MAX or any(len(word) > HOOK_LINE_MAX for word in words):
+        raise bad("a moment of a group that is none, or too many")
+    return Together(asked.group, asked.moment, tuple(asked.datasets))
 
 
 def fill_reached(out: Any, barrier: BarrierReached | None) -> None:
@@ -144,6 +161,7 @@ def fill_reached(out: Any, barrier: BarrierReached | None) -> None:
         said = out.barrier
         said.id, said.number, said.reached = barrier.id, barrier.number, barrier.reached
         said.stood_still, said.failed = barrier.stood_still, barrier.failed[:HOOK_LINE_MAX]
+        said.moment = barrier.moment
         said.hooks.extend(line[:HOOK_LINE_MAX] for line in barrier.hooks[:HOOK_LINES_MAX])
 
 
@@ -152,7 +170,7 @@ def read_reached(heartbeat: pb.Heartbeat) -> BarrierReached | None:
     if not heartbeat.HasField("barrier"):
         return None
     said = heartbeat.barrier
-    lines = (*said.hooks, said.failed)
+    lines = (*said.hooks, said.failed, said.moment)
     if not said.id or len(said.hooks) > HOOK_LINES_MAX or any(len(line) > HOOK_LINE_MAX for line in lines):
         raise bad("an answer to a barrier that is none, or too long")
     try:
@@ -160,4 +178,5 @@ def read_reached(heartbeat: pb.Heartbeat) -> BarrierReached | None:
     except ValueError as error:
         raise bad("a barrier of an unknown kind") from error
     still = counted(said.stood_still)
-    return BarrierReached(counted(said.id), number(said.number), reached, still, tuple(said.hooks), said.failed)
+    hooks = tuple(said.hooks)
+    return BarrierReached(counted(said.id), number(said.number), reached, still, hooks, said.failed, said.moment)

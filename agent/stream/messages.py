@@ -55,6 +55,8 @@ LABEL_MAX = 256
 #: Of what the operator's programs said of one barrier: lines, and characters of each.
 HOOK_LINES_MAX = 16
 HOOK_LINE_MAX = 1000
+#: So many datasets of a group have one moment.
+TOGETHER_MAX = 64
 
 RAW, ZSTD = 0, 1
 
@@ -268,7 +270,8 @@ class Withdraw:
 class BarrierReached:
     """The answer to the ``AskBarrier`` of this ``id``. ``number``: the commit that holds all that was written before; the peer
     may have a later one in its place. ``reached``, ``stood_still`` (ns): how far the source stood still for it, and for how long;
-    ``hooks``: what the operator's programs said, a line each; ``failed``: why there is no such commit, "" where there is."""
+    ``hooks``: what the operator's programs said, a line each; ``failed``: why there is no such commit, "" where there is;
+    ``moment``: as in ``Together``, "" where it is of this dataset alone."""
 
     id: int
     number: CommitNumber
@@ -276,6 +279,7 @@ class BarrierReached:
     stood_still: int = 0
     hooks: tuple[str, ...] = ()
     failed: str = ""
+    moment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,12 +312,23 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """One moment of all these ``datasets`` of a ``group``, each of which is asked for it in its own call; ``moment`` tells it
+    from the others that the asking node asks for."""
+
+    group: str
+    moment: str
+    datasets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AskBarrier:
     """What was written before the primary hears this is to be in a commit, which a ``BarrierReached`` of this ``id`` names;
-    ``quiesce``: the source is to stand still for it."""
+    ``quiesce``: the source is to stand still for it; ``together``: with the others of its group."""
 
     id: int
     quiesce: bool
+    together: Together | None = None
 
 
 @dataclass(frozen=True, slots=True)

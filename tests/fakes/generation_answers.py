@@ -13,6 +13,7 @@ from agent.operations.generations import (
     GenerationsTakeRequest,
     GenerationsUnpinRequest,
 )
+from agent.operations.grouped.taking import GenerationsTakeGroupRequest
 from agent.operations.marking import MarkRequest
 
 NAME = "20261122T031500Z"
@@ -67,6 +68,11 @@ class GenerationAnswers:
     def _generations_take(self, _request: GenerationsTakeRequest) -> Json:
         kept = {"generation": NAME, "commit": {"epoch": 3, "seq": 1842}, "digest": "ab" * 32}
         return {**kept, "consistency": "file-consistent", "stood_still_ms": 0.0, "note": self.note}
+
+    def _generations_take_group(self, request: GenerationsTakeGroupRequest) -> Json:
+        taken = self._generations_take(GenerationsTakeRequest(request.dataset, request.label))
+        found = [{"dataset": name, **taken, "stood_still_ms": 41.0} for name in ("disk", "web")]
+        return {"group": request.group, "together": f"{request.group}/{NAME}", "generations": found}
 
     def _generations_pin(self, _request: GenerationsPinRequest) -> Json:
         return {"generation": NAME, "pinned": True}

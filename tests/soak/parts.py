@@ -82,6 +82,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "200 promotions of a device under load at random moments: bit for bit a commit, and a clean filesystem",
             ("tests/platform/test_device_promotions.py",),
         ),
+        "groups": Part(
+            "50 moments of a tree and a device in one group, ext4 and xfs: the device is never ahead, the tree by one at most",
+            ("tests/platform/test_groups.py",),
+            seeds=25,
+        ),
         "device-kills": Part(
             "agent and guard killed 100 times around the freeze of a device: writes go on within the deadline",
             ("tests/platform/test_device_kills.py",),

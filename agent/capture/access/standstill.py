@@ -14,13 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from agent.capture.access.image import FrozenImage, ImageFull, ImageLimits, LockedMemory
 from agent.capture.ports import FrozenSession, Session
 from agent.core.commit import Quiesced
 from agent.core.errors import CalledOff, HikaeError, TryAgain
 from agent.core.ids import CommitNumber
-from agent.fs.thaw_guard import Freezing
+from agent.fs.thaw_guard import Freezing, FreezingDisks
 from agent.watch.hint import Hint, Look, Passing
 
 #: What changed longer ago was captured, or is among the hints with more than its time.
@@ -49,16 +50,25 @@ class StoodAt:
     seconds: float
 
 
+class MeetsOthers(FreezingDisks, Protocol):
+    """Freezes the filesystems of several sources together: the seat of one of them (``capture.access.together``)."""
+
+    def meet(self) -> None:
+        """This source is ready; returns when all are. Raises ``NotTogether``."""
+        ...
+
+
 @dataclass(slots=True)
 class Standstill:
     """One moment that is asked for. ``path`` names the root to people; ``set_barrier``: see ``Watcher``; ``reached``: what is
-    told of its commit."""
+    told of its commit; ``together``: the sources of a group have it in common, and this freezes them all."""
 
     freezing: Freezing
     path: str
     set_barrier: Callable[[], Passing]
     limits: StandstillLimits
     reached: Quiesced = Quiesced.CRASH
+    together: MeetsOthers | None = None
     tried: int = 0
     due: float = 0.0
     why_again: str = "nothing was tried yet: a walk, a large file or many changes go on"
@@ -79,6 +89,11 @@ class Standstill:
         return self._stood
 
     # --- by the pump
+
+    def meet(self) -> None:
+        """Before it is frozen: wait for the others of its moment. Raises ``NotTogether``."""
+        if self.together is not None:
+            self.together.meet()
 
     @property
     def is_over(self) -> bool:
@@ -120,8 +135,11 @@ def freeze_and_read(
     reader = session.reader(memory.view, time.time_ns() - _LATELY_NS, asked.limits.image)
     began = time.monotonic()
     why = ""
+    freezing = asked.together or asked.freezing
     try:
-        with asked.freezing.frozen(session.root_fd, asked.path, asked.limits.deadline):
+        asked.meet()
+        began = time.monotonic()
+        with freezing.frozen(session.root_fd, asked.path, asked.limits.deadline):
             # From here to the end of the block: no SQLite, no log, no lock that somebody holds who writes.
             if asked.set_barrier()(asked.limits.drain):
                 hints = take_hints()

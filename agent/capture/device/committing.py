@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from agent.capture.access.image import LockedMemory
 from agent.capture.access.standstill import Standstill, StoodAt
+from agent.capture.access.together import NotTogether
 from agent.capture.committer import Committer
 from agent.capture.device.moment import StandingStill, StillMoment, opened_roots
 from agent.capture.device.opening import DeviceOpening
@@ -33,6 +34,7 @@ _AGAIN = 1.0
 _LOOKS, _REST = 2, 10.0
 #: The kind of tracker that tells where something was written.
 _TELLS_WHERE = "blocktrace"
+_MORE = "more was written than can be read while it stands still"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,10 @@ class Committing:
     def _untold(self, session: DeviceSession, why: str) -> MadeCommit:
         """Nothing tells where something was written, if anything was since all was looked at. What is written whenever all of it
         is read is committed as it was read: that is better than nothing."""
+        asked = self._requests.take_standstill()
+        if asked is not None and asked.together is not None:
+            self._goes_alone(asked, f"nothing tells where it is written: {why}", [])
+            asked = None
         if self._looks and not session.whole.has_moved():
             moment, tickets = StillMoment(Dirtied((), None)), self._waiting()
         elif self._looks < _LOOKS:
@@ -189,7 +195,7 @@ class Committing:
             # Who asked since the look began is answered by the next.
             moment = StillMoment(Dirtied((), None), moving=f"it is written while it is read, and {why}")
             tickets, self.ready = self.ready, []
-        return self._rested(self._write(session, moment, tickets, self._requests.take_standstill()))
+        return self._rested(self._write(session, moment, tickets, asked))
 
     def _rested(self, made: MadeCommit) -> MadeCommit:
         """Reading all of a device takes a tenth of the time at most."""
@@ -257,14 +263,19 @@ class Committing:
         moment = StillMoment(Dirtied((), None))
         try:
             try:
+                if asked is not None:
+                    asked.meet()
                 with self._roots() as roots:
-                    moment = self._still(session, memory).read(rest, roots)
+                    moment = self._still(session, memory, asked).read(rest, roots)
+            except NotTogether as error:
+                return self._goes_alone(asked, error.reason, rest)
             except HikaeError as error:
                 return self._refused(error, asked, rest)
             if moment.told.reconcile is not None:
                 return self._in_doubt()
             if moment.left or (moment.moving is not None and not is_last):
-                return united(rest, chunk_runs(moment.told.extents, session.device.size))
+                more = united(rest, chunk_runs(moment.told.extents, session.device.size))
+                return self._goes_alone(asked, moment.moving or _MORE, more)
             self._has_read = True
             session.take_in(moment.pieces, moment.unread)
             session.give_rest()
@@ -284,10 +295,19 @@ class Committing:
         ready, self.ready = self.ready, []
         return [*ready, *self._requests.take_tickets()]
 
-    def _still(self, session: DeviceSession, memory: LockedMemory) -> StandingStill:
+    def _goes_alone(self, asked: Standstill | None, why: str, rest: list[Run]) -> list[Run]:
+        """A moment of a group that was none is over: the others do not wait for the next look. What is to be read by then."""
+        if asked is not None and asked.together is not None:
+            asked.tried += 1
+            asked.again(why)
+        return rest
+
+    def _still(self, session: DeviceSession, memory: LockedMemory, asked: Standstill | None) -> StandingStill:
         fits, deadline = self.rhythm.fits, self.rhythm.limits.deadline
-        freezing = self._opening.freezing
-        return StandingStill(session.device, session.tracker, freezing, memory, fits, deadline, self._unfrozen)
+        together = asked.together if asked is not None else None
+        freezing = together or self._opening.freezing
+        found = StandingStill(session.device, session.tracker, freezing, memory, fits, deadline, self._unfrozen)
+        return replace(found, is_joint=together is not None)
 
     def _refused(self, error: HikaeError, asked: Standstill | None, rest: list[Run]) -> MadeCommit:
         """It is tried again, and said meanwhile; nothing is committed, since the last moment is worth more than none."""

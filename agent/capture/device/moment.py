@@ -49,7 +49,8 @@ class StillMoment:
 @dataclass(slots=True)
 class StandingStill:
     """One try. ``memory``: locked; ``fits``: bytes that may be read; ``deadline``: seconds after which the guard thaws;
-    ``unfrozen``: filesystems that know no freeze: added to, and not tried again."""
+    ``unfrozen``: filesystems that know no freeze: added to, and not tried again; ``is_joint``: others are frozen with it, even
+    where nothing of it is."""
 
     device: ReadsDevice
     tracker: BlockTracker
@@ -58,6 +59,7 @@ class StandingStill:
     fits: int
     deadline: float
     unfrozen: set[str] = field(default_factory=set)
+    is_joint: bool = False
 
     def read(self, rest: Sequence[Run], roots: Sequence[FreezeRoot]) -> StillMoment:
         """Freeze ``roots``, read ``rest`` and what the tracker tells of then.
@@ -85,7 +87,7 @@ class StandingStill:
         return replace(moment, stood=time.monotonic() - began if roots else 0.0)
 
     def _standing(self, roots: Sequence[FreezeRoot]) -> AbstractContextManager[None]:
-        return self.freezing.all_frozen(roots, self.deadline) if roots else nullcontext()
+        return self.freezing.all_frozen(roots, self.deadline) if roots or self.is_joint else nullcontext()
 
     def _read(self, moment: StillMoment, rest: Sequence[Run]) -> StillMoment:
         runs = united(rest, chunk_runs(moment.told.extents, self.device.size))

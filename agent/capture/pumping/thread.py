@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from agent.capture.access.standstill import Standstill, StandstillLimits
+from agent.capture.access.standstill import MeetsOthers, Standstill, StandstillLimits
 from agent.capture.committer import CaptureStopped
 from agent.capture.facts import CapturePhase
 from agent.capture.ports import CaptureContext
@@ -89,10 +89,11 @@ class PumpThread(ABC):
         path: str,
         limits: StandstillLimits = _STANDSTILL,
         reached: Quiesced = Quiesced.CRASH,
+        together: MeetsOthers | None = None,
     ) -> Standstill:
         """Capture a moment at which the source stands still; ``path`` names it to people, ``reached`` is told of the commit. It
         tells by ``wait``."""
-        asked = Standstill(freezing, path, self._calls.set_barrier, limits, reached)
+        asked = Standstill(freezing, path, self._calls.set_barrier, limits, reached, together)
         self._asked.ask_for_standstill(asked)
         return asked
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.cli.history.restore_sources import Sought, Typed
-from agent.cli.output import answer_json, remark, say
+from agent.cli.output import remark, say
 from agent.core.ids import epoch_of, seq_of
 from agent.generations.restore.gates import NeededRoom
 from agent.generations.restore.results import Done
@@ -16,7 +16,7 @@ _SHOWN = 50
 def answer_dry(typed: Typed, found: Sought, need: NeededRoom, to: str, length: int | None = None) -> None:
     """What would be restored. ``length``: of a device, in bytes; None for a tree."""
     if typed.as_json:
-        answer_json(_json(found, need.entries, need.size, 0, 0) | {"target": to} | _length_json(length))
+        typed.answer(_json(found, need.entries, need.size, 0, 0) | {"target": to} | _length_json(length))
         return
     what = f"{need.entries:,} entries, {size_text(need.size)}," if length is None else _device_words(length, need.size)
     say(f"{typed.dataset}: {what} would be restored to {to}")
@@ -26,7 +26,7 @@ def answer_restored(typed: Typed, found: Sought, done: Done, to: str, length: in
     """What was, and what was not. ``length``: of a device, in bytes; None for a tree."""
     if typed.as_json:
         answer = _json(found, done.entries, done.size, done.written, done.verified)
-        answer_json(answer | _told(done, to) | _length_json(length))
+        typed.answer(answer | _told(done, to) | _length_json(length))
         return
     but = "" if done.is_whole else f", but for {done.unmade_count + done.owed_count:,} that follow"
     what = f"{done.entries:,} entries, {size_text(done.size)}" if length is None else _device_words(length, done.size)

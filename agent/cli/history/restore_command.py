@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("dataset")
+@click.argument("dataset", default="")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--group", default="", metavar="G", help="Each dataset of this group, all of one moment, below --to.")
 @click.option(
     "--generation", default="", metavar="G", help="The generation: its name or part of it, its label, latest~1."
 )
@@ -52,6 +53,7 @@ def restore(
     context: Context,
     dataset: str,
     paths: tuple[str, ...],
+    group: str,
     generation: str,
     at: str,
     to: str,
@@ -68,19 +70,36 @@ def restore(
     not, or on any other with --from, which asks that node's agent. Nothing is deleted: what is in the way is moved to
     .hikae/displaced. One that was cut off goes on where it was when it is typed again. Of a device only what differs is written;
     a target that is larger stays so, one that anybody uses is refused, and all that was written is read back. Exit code 1 when
-    something could not be restored; the rest was."""
+    something could not be restored; the rest was.
+
+    With --group a directory, or an image, is made below --to for each dataset of the group, named as it is: all of the same
+    moment, which hikae generations take --group took. --at is the newest such moment that was taken by then."""
+    if bool(dataset) == bool(group):
+        reason = "one of DATASET and --group G is needed, and only one"
+        raise UsageError("restore", dataset or group, reason, "hikae restore DATASET --generation G --to DIR")
     if bool(to) == in_place:
-        raise UsageError("restore", dataset, "one of --to and --in-place is needed, and only one")
+        raise UsageError("restore", dataset or group, "one of --to and --in-place is needed, and only one")
     if bool(generation) == bool(at):
-        raise UsageError("restore", dataset, "one of --generation and --at is needed, and only one")
+        raise UsageError("restore", dataset or group, "one of --generation and --at is needed, and only one")
     # Only now: SQLite and what reads a vault take a while to import.
-    from agent.cli.history.restore_sources import Typed, dataset_named, opened_afar, sought_afar, sought_here
+    from agent.cli.history.restore_sources import Typed
+
+    typed = Typed(dataset, generation, at, node, to, in_place, changed_since, paths, yes, dry_run, as_json)
+    if group:
+        from agent.cli.history.restore_group import restore_group
+
+        return restore_group(context, group, typed, restore_typed)
+    return restore_typed(context, typed)
+
+
+def restore_typed(context: Context, typed: Typed) -> int:
+    """Bring back what was typed of one dataset; the exit code."""
+    from agent.cli.history.restore_sources import dataset_named, opened_afar, sought_afar, sought_here
     from agent.generations.restore.crew import Crew
     from agent.generations.restore.worker import opened_here
 
-    typed = Typed(dataset, generation, at, node, to, in_place, changed_since, paths, yes, dry_run, as_json)
-    settings = load(context.config_path)
-    is_afar = bool(node) and node != settings.node.name
+    settings, dataset = load(context.config_path), typed.dataset
+    is_afar = bool(typed.node) and typed.node != settings.node.name
     opens, seek = (opened_afar, sought_afar) if is_afar else (opened_here, sought_here)
     if dataset_named(settings, dataset).is_device:
         from agent.cli.history.restore_device import restore_device

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from agent.cli.output import remark
+from agent.cli.output import answer_json, remark
 from agent.config import load
 from agent.config.values import Dataset, Peer, Settings
 from agent.core.clock import SystemClock
@@ -26,6 +26,7 @@ from agent.generations.reading import MomentReader, ReadChunk
 from agent.generations.restore.asked import Parts, part_of
 from agent.generations.restore.plain_files import ReadMany
 from agent.generations.restore.worker import Stores
+from agent.operations.declaration import Json
 from agent.roles.received import received_until, require_received
 from agent.roles.record import ROLE, read_record
 from agent.status.state import Role
@@ -35,7 +36,7 @@ from agent.store.catalog.reader import CatalogReader
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What was typed."""
+    """What was typed. ``answers``: where what is answered as JSON goes, with that of others; None: it is said at once."""
 
     dataset: str
     generation: str
@@ -48,6 +49,14 @@ class Typed:
     yes: bool
     dry_run: bool
     as_json: bool
+    answers: list[Json] | None = None
+
+    def answer(self, value: Json) -> None:
+        """As JSON."""
+        if self.answers is None:
+            answer_json(value)
+        else:
+            self.answers.append(value)
 
 
 @dataclass(frozen=True, slots=True)

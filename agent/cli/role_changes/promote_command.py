@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import click
@@ -33,13 +34,18 @@ def promote(context: Context, which: Chosen, force: bool, at: str, generation: s
 
     What was received is applied, an epoch of this node's own begins, and the start hook runs. The old primary is fenced as
     soon as the two meet; hikae rejoin there makes it the standby. While the primary answers, or a gate is not met, it is
-    refused, with the gates and what leads on. For a primary that lives, hikae switchover loses nothing."""
+    refused, with the gates and what leads on. For a primary that lives, hikae switchover loses nothing.
+
+    With --group, --generation and --at mean a moment of the group, which hikae generations take --group took: each dataset serves
+    its part of that one."""
     if at and generation:
         raise UsageError("promote", which.dataset or which.group, "only one of --at and --generation can be meant")
     names = which.names(context, "promote")
+    parts = _parts(context, which, names, at, generation)
 
     def one(name: str) -> Json | None:
-        asked = PromoteRequest(name, force, said.reason, said.approved_by, at, generation)
+        meant = ("", parts[name]) if parts else (at, generation)
+        asked = PromoteRequest(name, force, said.reason, said.approved_by, *meant)
         if said.dry_run or not said.yes:
             plan = context.controls().ask(replace(asked, dry_run=True))
             if not (said.dry_run and said.as_json):
@@ -51,6 +57,17 @@ def promote(context: Context, which: Chosen, force: bool, at: str, generation: s
         return _done(context, asked, said.as_json)
 
     return each_of(names, one, one=which.is_one, as_json=said.as_json)
+
+
+def _parts(context: Context, which: Chosen, names: list[str], at: str, generation: str) -> Mapping[str, str]:
+    """The generation of each dataset that is of one moment of the group; none where no moment of a group is meant."""
+    if not which.group or not (at or generation):
+        return {}
+    from agent.cli.history.group_moment import moment_asked
+
+    moment = moment_asked(context, which.group, names, generation, at)
+    remark(moment.sentence(which.group))
+    return moment.parts
 
 
 def _done(context: Context, asked: PromoteRequest, as_json: bool) -> Json:

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.core.errors import TryAgain
-from agent.stream.messages import AskBarrier, BarrierReached
+from agent.stream.messages import AskBarrier, BarrierReached, Together
 
 #: So often, in seconds, whoever waits looks whether that is still wanted.
 _LOOK = 0.5
 
 
 @dataclass(slots=True)
-class _Waiting:
+class AskedBarrier:
     """One question. ``lost``: why it is not answered any more."""
 
     ask: AskBarrier
@@ -38,28 +38,41 @@ class AskedBarriers:
         self._connected = connected
         self._condition = threading.Condition()
         self._last = 0
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[AskedBarrier] = []
 
     def ask(self, quiesce: bool, seconds: float, still_wanted: Callable[[], None]) -> BarrierReached:
         """What the primary says, which may be why there is none. Calls ``still_wanted`` at least each second, which raises what
         is to end it. Raises ``TryAgain`` with why it does not say anything."""
+        return self.answer_to(self.begin(quiesce), seconds, still_wanted)
+
+    def begin(self, quiesce: bool, together: Together | None = None) -> AskedBarrier:
+        """Ask, and wait for no answer; whoever does so calls :meth:`answer_to`, or :meth:`forget`. Raises ``TryAgain``."""
         if not self._connected():
             raise self._silent("it is not connected")
         with self._condition:
             self._last += 1
-            one = _Waiting(AskBarrier(self._last, quiesce))
+            one = AskedBarrier(AskBarrier(self._last, quiesce, together))
             self._waiting.append(one)
         self._wake()
+        return one
+
+    def answer_to(self, one: AskedBarrier, seconds: float, still_wanted: Callable[[], None]) -> BarrierReached:
+        """The answer to a question that was begun; as :meth:`ask`."""
         try:
             self._wait(one, seconds, still_wanted)
         finally:
-            with self._condition:
-                self._waiting.remove(one)
+            self.forget(one)
         if one.answer is None:
             raise self._silent(one.lost or f"it did not answer within {seconds:.0f} s")
         return one.answer
 
-    def _wait(self, one: _Waiting, seconds: float, still_wanted: Callable[[], None]) -> None:
+    def forget(self, one: AskedBarrier) -> None:
+        """Nobody waits for its answer any more."""
+        with self._condition:
+            if one in self._waiting:
+                self._waiting.remove(one)
+
+    def _wait(self, one: AskedBarrier, seconds: float, still_wanted: Callable[[], None]) -> None:
         deadline = time.monotonic() + seconds
         while not one.over and (left := deadline - time.monotonic()) > 0:
             with self._condition:
@@ -77,10 +90,12 @@ class AskedBarriers:
         return tuple(one.ask for one in new)
 
     def reached(self, barrier: BarrierReached) -> None:
-        """The primary answers; what covers the newest question covers those before it in this call."""
+        """The primary answers; what covers the newest question covers those before it in this call, but for moments of a group,
+        which have answers of their own."""
         with self._condition:
             for one in self._waiting:
-                if one.sent and one.ask.id <= barrier.id and not one.over:
+                covered = one.ask.id == barrier.id or (one.ask.id < barrier.id and one.ask.together is None)
+                if one.sent and covered and not one.over:
                     one.answer = barrier
             self._condition.notify_all()
 

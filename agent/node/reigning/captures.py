@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
-from agent.capture.access.standstill import Standstill, StandstillLimits
+from agent.capture.access.standstill import MeetsOthers, Standstill, StandstillLimits
 from agent.capture.facts import PumpFacts
 from agent.capture.tickets import Barrier, Ticket
 from agent.core.commit import ORDINARY, Provenance, Quiesced
@@ -45,8 +45,9 @@ class Captures(Protocol):
         path: str,
         limits: StandstillLimits = STANDSTILL,
         reached: Quiesced = Quiesced.CRASH,
+        together: MeetsOthers | None = None,
     ) -> Standstill:
-        """Capture a moment at which the source stands still."""
+        """Capture a moment at which the source stands still; ``together``: with the others of a group."""
         ...
 
     def accept_root(self) -> None:

@@ -67,7 +67,8 @@ def never() -> bool:
 
 @dataclass(slots=True)
 class _Attempt:
-    """One time that the source is to stand still; ``still_wanted``: see ``Quiescing``."""
+    """One time that the source is to stand still; ``still_wanted``: see ``Quiescing``; ``captured``: what captures it where
+    others are captured with it, told how far the application came to rest."""
 
     source: QuiescedSource
     still_wanted: Callable[[], None]
@@ -75,6 +76,7 @@ class _Attempt:
     stood: StoodStill = field(default_factory=lambda: StoodStill(NOTHING))
     said: list[str] = field(default_factory=list)
     ended: HikaeError | None = None
+    captured: Callable[[Quiesced], StoodStill] | None = None
 
     def before(self, _record: StepsRecord) -> StepOutcome:
         """The application comes to rest."""
@@ -86,6 +88,8 @@ class _Attempt:
         """The moment is captured."""
         by_kind = {"freeze": self._freeze, "hook": self.rest}
         capture = self._freeze if self.source.always else by_kind.get(self.source.dataset().quiesce, self._unsupported)
+        if self.captured is not None:
+            capture = self._with_others
         self.stood = not_left_open(capture)
         return StepOutcome(f"commit {self.stood.number}")
 
@@ -125,6 +129,10 @@ class _Attempt:
         began = time.monotonic()
         number = self._barrier()
         return StoodStill(number, self._reached(_FOR_NOTHING), round((time.monotonic() - began) * 1e9))
+
+    def _with_others(self) -> StoodStill:
+        assert self.captured is not None
+        return self.captured(self._reached(Quiesced.CRASH))
 
     def _unsupported(self) -> StoodStill:
         kind = self.source.dataset().quiesce
@@ -199,10 +207,23 @@ class Quiescer:
         with self._lock:
             if self.is_stopped:
                 return self._stopped(attempt)
-            if _runs(dataset.hooks.before_freeze) or _runs(dataset.hooks.after_thaw):
-                self._steps.run(attempt)
-            else:
+            return self._hooked(attempt)
+
+    def around(self, captured: Callable[[Quiesced], StoodStill], still_wanted: Callable[[], None]) -> StoodStill:
+        """``captured``, which captures this source with others, between ``before_freeze`` and ``after_thaw``; it is told how far
+        the application came to rest. Raises as ``reach``."""
+        attempt = _Attempt(self._source, still_wanted, captured=captured)
+        with self._lock:
+            if self.is_stopped:
+                attempt.ready = True
                 return attempt.without_hooks()
+            return self._hooked(attempt)
+
+    def _hooked(self, attempt: _Attempt) -> StoodStill:
+        hooks = self._source.dataset().hooks
+        if not (_runs(hooks.before_freeze) or _runs(hooks.after_thaw)):
+            return attempt.without_hooks()
+        self._steps.run(attempt)
         return attempt.result()
 
     def _stopped(self, attempt: _Attempt) -> StoodStill:

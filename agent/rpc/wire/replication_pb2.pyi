@@ -1198,34 +1198,68 @@ Global___Announce: _TypeAlias = Announce  # noqa: Y015
 class AskBarrier(_message.Message):
     """Everything that was written before the primary hears this is to be in a commit, which a BarrierReached of this id names; ids are
     above 0 and rise. quiesce: the source is to stand still for it, as the primary's own configuration says. An earlier release
-    answers nothing.
+    answers nothing. together: the commit is to be of one moment of all datasets of a group, each of which is asked for it in its own
+    call; an earlier release passes that over, and its answer names no moment.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     QUIESCE_FIELD_NUMBER: _builtins.int
+    TOGETHER_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     quiesce: _builtins.bool
+    @_builtins.property
+    def together(self) -> Global___Together: ...
     def __init__(
         self,
         *,
         id: _builtins.int = ...,
         quiesce: _builtins.bool = ...,
+        together: Global___Together | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["together", b"together"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "quiesce", b"quiesce"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "quiesce", b"quiesce", "together", b"together"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AskBarrier: _TypeAlias = AskBarrier  # noqa: Y015
 
 @_typing.final
+class Together(_message.Message):
+    """One moment of these datasets of a group; moment: what tells it from the others that the asking node asks for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    MOMENT_FIELD_NUMBER: _builtins.int
+    DATASETS_FIELD_NUMBER: _builtins.int
+    group: _builtins.str
+    moment: _builtins.str
+    @_builtins.property
+    def datasets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        group: _builtins.str = ...,
+        moment: _builtins.str = ...,
+        datasets: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["datasets", b"datasets", "group", b"group", "moment", b"moment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Together: _TypeAlias = Together  # noqa: Y015
+
+@_typing.final
 class BarrierReached(_message.Message):
     """The answer to AskBarrier. number: the commit, or one that the peer has not and a later one stands for; reached: how far the
     source stood still for it (Quiesced of agent/core/commit.py), and for so many nanoseconds; hooks: what the operator's programs
-    said, a line each, for people. failed: why there is no such commit, for people, "" where there is one.
+    said, a line each, for people. failed: why there is no such commit, for people, "" where there is one. moment: as in Together, ""
+    where the commit is of this dataset's own.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1236,11 +1270,13 @@ class BarrierReached(_message.Message):
     STOOD_STILL_FIELD_NUMBER: _builtins.int
     HOOKS_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
+    MOMENT_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     number: _builtins.int
     reached: _builtins.int
     stood_still: _builtins.int
     failed: _builtins.str
+    moment: _builtins.str
     @_builtins.property
     def hooks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -1252,10 +1288,11 @@ class BarrierReached(_message.Message):
         stood_still: _builtins.int = ...,
         hooks: _abc.Iterable[_builtins.str] | None = ...,
         failed: _builtins.str = ...,
+        moment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "hooks", b"hooks", "id", b"id", "number", b"number", "reached", b"reached", "stood_still", b"stood_still"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "hooks", b"hooks", "id", b"id", "moment", b"moment", "number", b"number", "reached", b"reached", "stood_still", b"stood_still"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

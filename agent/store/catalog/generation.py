@@ -25,9 +25,14 @@ _COLUMNS = (
     "name, number, label, pinned, taken, dated, immutable_until, cause, reached, stood_still, incomplete, note, hooks"
 )
 _IS_THERE = "select 1 from sqlite_schema where type = 'table' and name = 'generation'"
-_ALL = f"select {_COLUMNS} from generation order by dated, number, taken, length(name), name"  # noqa: S608 - columns above
+_TOGETHER_IS_THERE = "select 1 from sqlite_schema where type = 'table' and name = 'together'"
+_ORDER = "order by dated, number, taken, length(name), name"
+_ALL = f"select {_COLUMNS}, '' from generation {_ORDER}"  # noqa: S608 - columns above
+_ALL_TOGETHER = f"select {_COLUMNS}, coalesce(moment, '') from generation left join together using (name) {_ORDER}"  # noqa: S608
 _PUT = f"insert or replace into generation ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _DROP = "delete from generation where name = ?"
+_PUT_TOGETHER = "insert or replace into together (name, moment) values (?, ?)"
+_DROP_TOGETHER = "delete from together where name = ?"
 _CLOCK = "select now, wall, since_boot, boot from retention"
 _SET_CLOCK = "insert or replace into retention values (1, ?, ?, ?, ?)"
 _PASSED = "select number from passed where retained <= ? order by retained desc limit 1"
@@ -54,7 +59,8 @@ class Generation:
     """One generation. ``name``: the second of ``taken`` (UTC ns, by this node's clock); ``number``: the commit that it is;
     ``dated``, ``immutable_until``: by the retention clock (ns; 0: it may be expired at once); ``reached``: how far the source
     stood still for it, and for how long: ``stood_still`` (ns); ``incomplete``: objects that are not all here; ``note``: what else
-    a person must know of it; ``hooks``: what each of the operator's programs said, as JSON, "" for none."""
+    a person must know of it; ``hooks``: what each of the operator's programs said, as JSON, "" for none; ``together``: what
+    the generations of other datasets have too that are of the same moment (``GROUP/NAME``), "" where it is of its own."""
 
     name: str
     number: CommitNumber
@@ -69,6 +75,17 @@ class Generation:
     incomplete: int = 0
     note: str = ""
     hooks: str = ""
+    together: str = ""
+
+    @property
+    def group(self) -> str:
+        """Whose moment it is, "" where it is of its own."""
+        return self.together.rpartition("/")[0]
+
+    @property
+    def moment(self) -> str:
+        """The name of that moment."""
+        return self.together.rpartition("/")[2]
 
 
 class GenerationRows(Protocol):
@@ -79,7 +96,8 @@ class GenerationRows(Protocol):
         # A reader may meet a catalog that an agent of before this table has left.
         if not self._all(_IS_THERE, ()):
             return []
-        return [_as_generation(row) for row in self._all(_ALL, ())]
+        rows = self._all(_ALL_TOGETHER if self._all(_TOGETHER_IS_THERE, ()) else _ALL, ())
+        return [_as_generation(row) for row in rows]
 
     def retention_row(self) -> tuple[int, int, int, str] | None:
         """``(now, wall, since boot, boot)`` as the retention clock was written last."""
@@ -107,7 +125,9 @@ class GenerationRows(Protocol):
 
 def put_generations(connection: apsw.Connection, generations: Iterable[Generation]) -> None:
     """These are as they are said to be; one of the same name is replaced."""
-    connection.executemany(_PUT, [_as_row(one) for one in generations])
+    put = list(generations)
+    connection.executemany(_PUT, [_as_row(one) for one in put])
+    connection.executemany(_PUT_TOGETHER, [(one.name, one.together) for one in put if one.together])
 
 
 def set_retention(connection: apsw.Connection, row: tuple[int, int, int, str]) -> None:
@@ -124,7 +144,9 @@ def note_passed(connection: apsw.Connection, retained: int, number: CommitNumber
 
 def drop_generations(connection: apsw.Connection, names: Iterable[str]) -> set[int]:
     """Those of these names are no more; the commits that some generation still stands for."""
-    connection.executemany(_DROP, [(name,) for name in names])
+    gone = [(name,) for name in names]
+    connection.executemany(_DROP, gone)
+    connection.executemany(_DROP_TOGETHER, gone)
     return {number for (number,) in query(connection, _STILL_NAMED)}
 
 
@@ -134,7 +156,7 @@ def _as_row(one: Generation) -> tuple[Any, ...]:  # Any: what SQLite takes
 
 
 def _as_generation(row: tuple[Any, ...]) -> Generation:  # Any: what SQLite gives
-    name, number, label, pinned, taken, dated, until, cause, reached, still, incomplete, note, hooks = row
+    name, number, label, pinned, taken, dated, until, cause, reached, still, incomplete, note, hooks, together = row
     try:
         return Generation(
             name,
@@ -150,6 +172,7 @@ def _as_generation(row: tuple[Any, ...]) -> Generation:  # Any: what SQLite give
             incomplete,
             note,
             hooks,
+            together,
         )
     except ValueError as error:
         remedy = "move the catalog away and start again"

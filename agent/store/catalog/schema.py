@@ -17,8 +17,8 @@ Neither ``time`` nor ``received`` ever falls from one commit to the next, so a t
 writes no tree for them (docs/decisions/0051). Epochs are keyed by number and token; of those with one number at most one has
 commits here, and ``first`` is the first of these. ``kept`` has the commits that stay readable beyond the last hours, each once
 for every ``owner`` that keeps it; ``generation`` says what is known of those that are generations (``catalog.generation``),
-``retention`` has the clock by which they grow old (``generations.retention_clock``), and ``passed`` which commit was the newest
-when that clock showed what it did.
+``together`` which of them are of one moment with those of other datasets, ``retention`` has the clock by which they grow old
+(``generations.retention_clock``), and ``passed`` which commit was the newest when that clock showed what it did.
 
 The format only grows: what came later stands in ``GROWN`` and is added where a catalog of before is opened.
 """
@@ -90,6 +90,7 @@ create table if not exists retention (
     id integer primary key check (id = 1), now integer not null, wall integer not null, since_boot integer not null,
     boot text not null
 ) strict;
+create table if not exists together (name text primary key, moment text not null) without rowid, strict;
 create table if not exists passed (retained integer primary key, number integer not null) strict;
 create index if not exists commit_label on commits (number) where label <> '';
 """

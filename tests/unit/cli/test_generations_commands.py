@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -136,3 +137,38 @@ def test_what_damage_hurts_is_said(capfd: pytest.CaptureFixture[str]) -> None:
     controls.damaged = ({**hurt, "mended": False},)
     code, out, _ = hikae(capfd, controls, "generations", "verify", "web", "latest")
     assert (Exit.FAILED, True, True) == (code, f"generations: {NAME}" in out, "files: a/b" in out)
+
+
+def test_a_group_is_taken_together(capfd: pytest.CaptureFixture[str]) -> None:
+    """What was kept of each, and for how long all stood still; a list of datasets as JSON."""
+    controls = FakeControls()
+    code, out, _ = hikae(capfd, controls, "generations", "take", "--group", "shop")
+    assert (0, f"disk: generation {NAME}, commit 3.1842, file-consistent") == (code, out.splitlines()[0])
+    assert "group shop: all of one moment, for which nobody could write for 41 ms" == out.splitlines()[-1]
+    code, out, _ = hikae(capfd, controls, "generations", "take", "--group", "shop", "--json")
+    assert ["disk", "web"] == [one["dataset"] for one in json.loads(out)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "words"),
+    [
+        ((), Exit.USAGE, "one of DATASET and --group G is needed, and only one"),
+        (("web", "--group", "shop"), Exit.USAGE, "one of DATASET and --group G is needed, and only one"),
+        (("--group", "shop", "--offline"), Exit.USAGE, "--offline stops the application of one dataset"),
+        (("--group", "bank"), Exit.NOT_FOUND, "this node knows: shop"),
+    ],
+)
+def test_a_group_that_is_named_wrongly(
+    capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], exit_code: Exit, words: str
+) -> None:
+    """Nothing is asked of the agent."""
+    code, _, err = hikae(capfd, FakeControls(), "generations", "take", *arguments)
+    assert (exit_code, True) == (code, words in err)
+
+
+def test_one_of_a_group_says_with_whom(capfd: pytest.CaptureFixture[str]) -> None:
+    """In the list by a sign that is explained, and in full where one is shown."""
+    controls = FakeControls()
+    controls.listed = ({**LISTED, "together": f"shop/{NAME}", "pinned": False, "incomplete": 0},)
+    _, out, err = hikae(capfd, controls, "generations", "list", "web")
+    assert (True, True) == (" + " in out, "+ of one moment with the other datasets of group shop" in err)

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from agent.core.commit import Changes, Quiesced
-from agent.core.errors import Refused
+from agent.core.errors import Refused, TryAgain
 from agent.core.ids import NOTHING, ROOT, CommitNumber
 from agent.generations.taking import (
     SourceAnswer,
     TakenAt,
     WantedGeneration,
     generation_of,
+    require_exact,
     require_few,
     require_new_label,
 )
@@ -98,3 +99,11 @@ def test_of_many_another_node_may_ask_for_no_more(catalog: Catalog) -> None:
     require_few(catalog, "web", "alpha", 2)
     with pytest.raises(Refused, match="alpha may ask for no more"):
         require_few(catalog, "web", "alpha", 1)
+
+
+@pytest.mark.parametrize("seq", [4, 9])
+def test_a_moment_of_a_group_takes_no_other_commit(catalog: Catalog, seq: int) -> None:
+    """One that did not come, or is half of something, has none that stands for it."""
+    require_exact(catalog, "web", number(3))
+    with pytest.raises(TryAgain, match="the dataset is being caught up"):
+        require_exact(catalog, "web", number(seq))

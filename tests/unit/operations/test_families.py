@@ -22,6 +22,7 @@ CHANGING = [
     "generations-expire",
     "generations-pin",
     "generations-take",
+    "generations-take-group",
     "generations-take-offline",
     "generations-unpin",
     "generations-verify",
@@ -74,7 +75,7 @@ def test_what_keeps_a_generation_is_seldom_typed_on_another_node() -> None:
     keeping = {
         name: one.afar.every for name, one in OPERATIONS.items() if one.afar is not None and "generations" in name
     }
-    assert {"generations-before": 10.0, "generations-take": 60.0} == {
+    assert {"generations-before": 10.0, "generations-take": 60.0, "generations-take-group": 60.0} == {
         name: every for name, every in keeping.items() if every
     }
 

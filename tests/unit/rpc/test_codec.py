@@ -31,6 +31,7 @@ from agent.stream.messages import (
     Refuse,
     Seal,
     Sums,
+    Together,
     Welcome,
     Withdraw,
 )
@@ -69,7 +70,10 @@ reached = st.none() | st.builds(
     counts,
     st.lists(words, max_size=16).map(tuple),
     words,
+    words,
 )
+named = words.filter(bool)
+together = st.none() | st.builds(Together, named, named, st.lists(named, max_size=8).map(tuple))
 moments = st.none() | st.integers(1, (1 << 63) - 1)
 checks = st.builds(VaultVerified, moments, counts, st.none() | st.builds(VaultCheck, counts, counts, counts, counts))
 vaults = st.none() | st.builds(
@@ -194,7 +198,7 @@ secondary_parts = st.one_of(
     st.builds(Need, u32, st.lists(u32, max_size=20).map(tuple)),
     st.builds(Progress, st.builds(Position, numbers, numbers), counts, standings),
     st.builds(Refuse, words, words, words, u32),
-    st.builds(AskBarrier, st.integers(1, (1 << 63) - 1), st.booleans()),
+    st.builds(AskBarrier, st.integers(1, (1 << 63) - 1), st.booleans(), together),
     sums,
 )
 
@@ -265,6 +269,7 @@ def saying(**fields: object) -> bytes:
         request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached(id=1, stood_still=1 << 63))),
         request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached(id=1, hooks=["h"] * 17))),
         request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached(id=1, failed="f" * 1001))),
+        request(heartbeat=pb.Heartbeat(barrier=pb.BarrierReached(id=1, moment="m" * 1001))),
         saying(sync=pb.StandingSync(eta_seconds=float("nan"))),
         request(hello=pb.Hello(node="n" * 1025)),
         request(hello=pb.Hello(nonce=b"n" * 65)),

@@ -16,7 +16,14 @@ from agent.core.kept import HistoryFacts
 from agent.generations.moments import named, oldest_readable
 from agent.generations.retention import RetentionMoment, RetentionVerdict, judged_generations, releases
 from agent.generations.retention_clock import RetentionTime, Ticks, first_retention_time
-from agent.generations.taking import SourceAnswer, TakenAt, WantedGeneration, generation_of, require_new_label
+from agent.generations.taking import (
+    SourceAnswer,
+    TakenAt,
+    WantedGeneration,
+    generation_of,
+    require_exact,
+    require_new_label,
+)
 from agent.node.following.generations.generation_notes import GenerationNotes
 from agent.store.catalog import generation
 from agent.store.catalog.catalog import Catalog
@@ -95,12 +102,22 @@ class GenerationKeeper:
         name = self._dataset().name
         require_new_label(catalog, name, wanted.label)
         dated = self.move_clock(catalog)
-        at = TakenAt(self._ticks.clock.now_ns(), dated, (self._rules.immutable_for or 0) * _SECOND)
+        at = TakenAt(wanted.at or self._ticks.clock.now_ns(), dated, (self._rules.immutable_for or 0) * _SECOND)
         one = generation_of(catalog, name, wanted, answer, at)
         catalog.keep_generations([one])
         self._notes.taken(one)
         self.look(catalog)
         return one
+
+    def keep_together(self, catalog: Catalog, wanted: WantedGeneration, answer: SourceAnswer) -> Generation:
+        """As :meth:`keep`, of the very commit that was answered. Raises ``TryAgain`` where that is not here."""
+        require_exact(catalog, self._dataset().name, answer.number)
+        return self.keep(catalog, wanted, answer)
+
+    def take_back(self, catalog: Catalog, one: Generation) -> None:
+        """One that was kept a moment ago is to be none: those that were to be taken with it could not be."""
+        self._drop(catalog, [one])
+        self.look(catalog)
 
     def pin(self, catalog: Catalog, said: str, *, pinned: bool) -> Generation:
         """Keep a generation until it is unpinned, or leave it to the rules from now on. Raises as ``moments.named``."""

@@ -14,22 +14,25 @@ from dataclasses import dataclass
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.generations.taking import SourceAnswer, WantedGeneration, require_new_label
-from agent.node.following.asked_barriers import AskedBarriers
+from agent.node.following.asked_barriers import AskedBarrier, AskedBarriers
 from agent.node.following.errands import Errands
 from agent.node.following.generations.generation_keeper import GenerationKeeper
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.generation import Generation
-from agent.stream.messages import BarrierReached
+from agent.stream.messages import BarrierReached, Together
 from agent.stream.position import Level, PositionBoard
 
 _STEP = 0.5
+_TAKE = "take a generation"
 
 
 @dataclass(frozen=True, slots=True)
 class TakingLimits:
-    """Seconds. ``answer``: within which the primary is to answer; ``arrival``: within which its commit is to be durable here."""
+    """Seconds. ``answer``: within which the primary is to answer, ``together``: for a moment of several datasets; ``arrival``:
+    within which its commit is to be durable here."""
 
     answer: float = 60.0
+    together: float = 150.0
     arrival: float = 60.0
 
 
@@ -63,16 +66,15 @@ class GenerationTaker:
 
         Raises ``Refused`` before anything whole has come, and for a label that is taken; ``TryAgain`` while no moment for it
         comes."""
-        operation = "take a generation"
         if wanted.label:
-            self._errands.run(operation, lambda catalog: require_new_label(catalog, self._dataset, wanted.label))
+            self.require_new_label(wanted.label)
         answer = self._answer(still_wanted)
-        return self._errands.run(operation, lambda catalog: self._keeper.keep(catalog, wanted, answer))
+        return self._errands.run(_TAKE, lambda catalog: self._keeper.keep(catalog, wanted, answer))
 
     def keep_newest(self, wanted: WantedGeneration) -> Generation:
         """Keep the newest whole commit that is here: nobody is asked. Raises as :meth:`take`."""
         answer = SourceAnswer(NOTHING)
-        return self._errands.run("take a generation", lambda catalog: self._keeper.keep(catalog, wanted, answer))
+        return self._errands.run(_TAKE, lambda catalog: self._keeper.keep(catalog, wanted, answer))
 
     def keep_what_stands(self, stands: CommitNumber, wanted: WantedGeneration) -> Generation | None:
         """Keep what the standby equals, before something is applied that takes much of it away; None where that is not known, or
@@ -85,7 +87,39 @@ class GenerationTaker:
                 return None
             return self._keeper.keep(catalog, wanted, answer)
 
-        return self._errands.run("take a generation", keep) if stands else None
+        return self._errands.run(_TAKE, keep) if stands else None
+
+    def ask_together(self, together: Together) -> AskedBarrier:
+        """Ask for a moment of this dataset and others. Raises ``TryAgain``."""
+        return self._barriers.begin(True, together)
+
+    def forget(self, asked: AskedBarrier) -> None:
+        """Its answer is of no use any more."""
+        self._barriers.forget(asked)
+
+    def arrived_together(self, asked: AskedBarrier, still_wanted: Callable[[], None]) -> SourceAnswer:
+        """The commit of the moment that was asked for, durable here. Raises ``TryAgain`` with why there is none."""
+        said = self._barriers.answer_to(asked, self._limits.together, still_wanted)
+        if not said.failed and asked.ask.together is not None and said.moment != asked.ask.together.moment:
+            primary = self._barriers.primary
+            reason = f"{primary} runs a release that knows no moments of a group"
+            raise TryAgain(_TAKE, self._dataset, reason, f"upgrade {primary}, or take the generations one by one")
+        answer = self._arrived(said, still_wanted) if not said.failed else SourceAnswer(NOTHING, missed=said.failed)
+        if answer.missed:
+            raise TryAgain(_TAKE, self._dataset, answer.missed)
+        return answer
+
+    def require_new_label(self, label: str) -> None:
+        """Raises ``Refused`` where a generation has it already, ``TryAgain`` while that cannot be looked up."""
+        self._errands.run(_TAKE, lambda catalog: require_new_label(catalog, self._dataset, label))
+
+    def keep_together(self, wanted: WantedGeneration, answer: SourceAnswer) -> Generation:
+        """Keep the very commit of a moment. Raises as :meth:`take`, and ``TryAgain`` where it is not here as it was taken."""
+        return self._errands.run(_TAKE, lambda catalog: self._keeper.keep_together(catalog, wanted, answer))
+
+    def take_back(self, one: Generation) -> None:
+        """It is no generation any more. Raises ``TryAgain``."""
+        self._errands.run("take a generation back", lambda catalog: self._keeper.take_back(catalog, one))
 
     def _answer(self, still_wanted: Callable[[], None]) -> SourceAnswer:
         try:

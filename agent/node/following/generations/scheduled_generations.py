@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
@@ -28,14 +29,29 @@ AGAIN = 300.0
 _log = structlog.get_logger("node")
 
 
+class TakesWithOthers(Protocol):
+    """Takes what is due together with the other datasets of a group (``node.grouped.scheduled``)."""
+
+    def group_of(self, dataset: Dataset) -> str:
+        """The group whose datasets all have the schedule of this one; "" where it is taken by itself."""
+        ...
+
+    def take(self, group: str, due: int, still_wanted: Callable[[], None]) -> None:
+        """One generation of each dataset of the group, of one moment, for what is ``due`` (UTC ns): taken once, whichever of
+        them asks first. Raises ``HikaeError``: no generation of any was kept."""
+        ...
+
+
 class ScheduledGenerations:
-    """Of one standby. ``tick`` and ``close`` belong to one thread. ``dataset``: as it is configured now; ``whole``: whether
-    anything consistent has come, before which nothing is taken and nothing is missed."""
+    """Of one standby. ``tick`` and ``close`` belong to one thread. ``dataset``: as it is configured now; ``others``: takes it
+    with those of its group; ``whole``: whether anything consistent has come, before which nothing is taken and nothing is
+    missed."""
 
     def __init__(
         self,
         dataset: Callable[[], Dataset],
         taker: GenerationTaker,
+        others: TakesWithOthers,
         local: Local,
         clock: Clock,
         board: ProblemBoard,
@@ -44,6 +60,7 @@ class ScheduledGenerations:
     ) -> None:
         self._dataset = dataset
         self._taker = taker
+        self._others = others
         self._local = local
         self._clock = clock
         self._board = board
@@ -56,7 +73,7 @@ class ScheduledGenerations:
     def tick(self) -> None:
         """Begin one if it is due; looked up once a minute, a moment after the schedule's time that is the dataset's own."""
         name, line = self._dataset().name, self._dataset().generations.schedule
-        now = self._clock.now_ns() - spread_ns(name)
+        now = self._clock.now_ns() - spread_ns(self._others.group_of(self._dataset()) or name)
         if line == "none" or now // _MINUTE == self._looked or self._clock.monotonic() < self._not_before:
             return
         if self._is_taking() or not self._whole():
@@ -94,12 +111,36 @@ class ScheduledGenerations:
     def _take(self, due: int) -> None:
         name = self._dataset().name
         try:
-            self._taker.take(WantedGeneration(Cause.SCHEDULE), self._require_going_on)
+            apart = self._taken_with_others(due)
+            if apart is not None:
+                self._taker.take(WantedGeneration(Cause.SCHEDULE, note=apart), self._require_going_on)
             self._note(due)
-            self._board.clear(GENERATION_MISSED)
+            self._tell_apart(due, apart or "")
         except HikaeError as error:
             if not self._stop.is_set():
                 self._failed(name, due, error)
+
+    def _taken_with_others(self, due: int) -> str | None:
+        """None where it was taken; else why it is taken by itself, "" where it always is."""
+        group = self._others.group_of(self._dataset())
+        if not group:
+            return ""
+        try:
+            self._others.take(group, due, self._require_going_on)
+        except HikaeError as error:
+            self._require_going_on()
+            return f"not of one moment with the others of group {group}: {error.reason}"
+        return None
+
+    def _tell_apart(self, due: int, why: str) -> None:
+        if not why:
+            self._board.clear(GENERATION_MISSED)
+            return
+        name, group = self._dataset().name, self._dataset().group
+        _log.warning("a generation was taken by itself", dataset=name, reason=why)
+        message = f"the generation of {time_text(due)} was taken by itself, {why}"
+        remedy = f"the next by schedule tries it again; by hand: hikae generations take --group {group}"
+        self._board.put(Problem(GENERATION_MISSED, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
 
     def _failed(self, name: str, due: int, error: HikaeError) -> None:
         self._not_before, self._looked = self._clock.monotonic() + AGAIN, 0

@@ -10,7 +10,7 @@ import pytest
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING
 from agent.node.following.asked_barriers import AskedBarriers
-from agent.stream.messages import AskBarrier, BarrierReached
+from agent.stream.messages import AskBarrier, BarrierReached, Together
 from fakes.store_fakes import number
 
 
@@ -85,3 +85,15 @@ def test_who_is_not_there_is_not_waited_for() -> None:
     with pytest.raises(TryAgain, match="did not answer within 0 s"):
         AskedBarriers("alpha", go_on, lambda: True).ask(False, 0.0, go_on)
     assert NOTHING == BarrierReached(1, NOTHING).number
+
+
+def test_a_moment_of_a_group_has_an_answer_of_its_own() -> None:
+    """What a later question is told does not cover it."""
+    barriers = AskedBarriers("alpha", go_on, lambda: True)
+    moment = barriers.begin(True, Together("shop", "m", ("disk", "web")))
+    plain = barriers.begin(False)
+    barriers.due()
+    barriers.reached(BarrierReached(2, number(4)))
+    assert (None, BarrierReached(2, number(4))) == (moment.answer, plain.answer)
+    barriers.reached(BarrierReached(1, number(5), moment="m"))
+    assert BarrierReached(1, number(5), moment="m") == barriers.answer_to(moment, 60.0, go_on)

@@ -30,6 +30,7 @@ class FakeDataset:
     """What is read of one."""
 
     name: str = "web"
+    group: str | None = "shop"
     generations: Generations = Generations("0 * * * *")
 
 
@@ -48,6 +49,24 @@ class FakeTaker:
 
 
 @dataclass
+class FakeGroup:
+    """The others of the dataset's group; none of them at first. Satisfies ``TakesWithOthers``."""
+
+    group: str = ""
+    taken: queue.Queue[int] = field(default_factory=queue.Queue)
+    failure: Refused | None = None
+
+    def group_of(self, _dataset: Dataset) -> str:
+        return self.group
+
+    def take(self, group: str, due: int, still_wanted: Callable[[], None]) -> None:
+        still_wanted()
+        self.taken.put(due)
+        if self.failure is not None:
+            raise self.failure
+
+
+@dataclass
 class Scheduled:
     """A schedule and what it works with; it begins on the hour."""
 
@@ -55,6 +74,7 @@ class Scheduled:
     whole: bool = True
     clock: SetClock = field(default_factory=lambda: SetClock(1_795_316_400 * 10**9))
     taker: FakeTaker = field(default_factory=FakeTaker)
+    others: FakeGroup = field(default_factory=FakeGroup)
     board: ProblemBoard = field(default_factory=ProblemBoard)
 
     def open(self) -> ScheduledGenerations:
@@ -62,6 +82,7 @@ class Scheduled:
         return ScheduledGenerations(
             lambda: cast(Dataset, FakeDataset()),
             cast(GenerationTaker, self.taker),
+            self.others,
             self.local,
             self.clock,
             self.board,
@@ -136,5 +157,36 @@ def test_one_that_cannot_be_taken_is_told_and_tried_again(scheduled: Scheduled) 
     scheduled.clock.advance(AGAIN)
     schedule.tick()
     assert Cause.SCHEDULE == scheduled.taker.taken.get(timeout=60)
+    eventually(lambda: not scheduled.board.has("generation-missed"))
+    schedule.close()
+
+
+def test_what_is_due_is_taken_with_the_group(scheduled: Scheduled) -> None:
+    """By one moment of all: the dataset takes none of its own."""
+    scheduled.others.group = "shop"
+    schedule = scheduled.open()
+    schedule.tick()
+    scheduled.clock.advance(HOUR + SPREAD)
+    schedule.tick()
+    assert 1_795_320_000 * 10**9 == scheduled.others.taken.get(timeout=60)
+    schedule.close()
+    assert scheduled.taker.taken.empty()
+
+
+def test_where_the_group_has_no_moment_each_is_taken_by_itself(scheduled: Scheduled) -> None:
+    """It is said with what to type; the next moment of all ends that."""
+    scheduled.others.group = "shop"
+    scheduled.others.failure = Refused("take", "shop", "disk is held", "see hikae status disk")
+    schedule = scheduled.open()
+    schedule.tick()
+    scheduled.clock.advance(HOUR + SPREAD)
+    schedule.tick()
+    assert Cause.SCHEDULE == scheduled.taker.taken.get(timeout=60)
+    eventually(lambda: scheduled.board.has("generation-missed"))
+    ((told, *_), _) = scheduled.board.listed()
+    assert "by itself, not of one moment with the others of group shop: disk is held" in told.message
+    scheduled.others.failure = None
+    scheduled.clock.advance(HOUR)
+    schedule.tick()
     eventually(lambda: not scheduled.board.has("generation-missed"))
     schedule.close()

@@ -87,3 +87,30 @@ def test_one_that_cannot_be_is_damage(catalog: Catalog) -> None:
     query(catalog._connection, "update generation set cause = 'whim'")
     with pytest.raises(Damaged, match="cannot be"):
         catalog.generations()
+
+
+def test_one_of_a_moment_with_others_says_so(catalog: Catalog) -> None:
+    """Until it goes; one of the same name afterwards is of its own."""
+    shared = replace(FIRST, together="shop/20261122T031500Z")
+    catalog.keep_generations([shared])
+    with CatalogReader.open(catalog.path) as reader:
+        assert [("shop", "20261122T031500Z")] == [(one.group, one.moment) for one in reader.generations()]
+    catalog.drop_generations([shared])
+    catalog.keep_generations([FIRST])
+    assert [FIRST] == catalog.generations()
+
+
+def test_a_catalog_of_before_moments_of_groups_gets_the_table(tmpfs_dir: Path) -> None:
+    """What it has is read as of its own, and what is taken from then on says whose it is."""
+    path = str(tmpfs_dir / "old.db")
+    with begun(path) as opened:
+        opened.write(Changes((dir_row(ROOT, 2),)), header(2))
+        opened.keep_generations([FIRST])
+    old = open_database(path, Synchronous.FULL, 1024)
+    query(old, "drop table together", ())
+    old.close()
+    with CatalogReader.open(path) as reader:
+        assert [FIRST] == reader.generations()
+    with Catalog.open(path) as again:
+        again.keep_generations([replace(SECOND, together="shop/now")])
+        assert [FIRST, replace(SECOND, together="shop/now")] == again.generations()
