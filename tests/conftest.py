@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fakes.forked import server_of_this_process
 from fakes.trees import remove_all
 
 settings.register_profile("hikae", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
@@ -78,9 +79,19 @@ def _threads() -> set[threading.Thread]:
 
 
 def _children() -> dict[int, str]:
-    """Command lines of this process's children by process id, those that ended and were not waited for included."""
+    """Command lines of this process's children by process id, those that ended and were not waited for included; and of what was
+    forked for it."""
+    server = server_of_this_process()
+    children = _children_of("self")
+    if server is not None:
+        del children[server]
+        children.update(_children_of(str(server)))
+    return children
+
+
+def _children_of(process: str) -> dict[int, str]:
     children: dict[int, str] = {}
-    for task in Path("/proc/self/task").iterdir():
+    for task in Path(f"/proc/{process}/task").iterdir():
         try:
             pids = (task / "children").read_text().split()
         except OSError:

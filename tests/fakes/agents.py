@@ -25,10 +25,13 @@ from agent.core.errors import TryAgain, Unreachable
 from agent.operations.declaration import Reached
 from agent.operations.reading import StatusRequest
 from agent.operations.waiting import WaitRequest
+from fakes import forked
 from fakes.eventually import eventually
+from fakes.forked import Started
 from fakes.trees import differences, remove_all
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+USUAL_PROGRAM = (sys.executable, "-m", "agent.cli.main")
 #: For tests that delete and rewrite most of a tree again and again: the brake would be right to hold.
 UNBRAKED = '[dataset.brake]\ndeleted = "100%"\nrewritten = "100%"\n'
 #: Ports of tests: so many for each of so many workers, all below those of the kernel (ip_local_port_range).
@@ -74,13 +77,18 @@ class Agent:
         self.socket = base / f"{name}.run" / "admin.sock"
         self.pki = base / f"{name}.pki"
         self.log = base / f"{name}.log"
-        self.program: tuple[str, ...] = (sys.executable, "-m", "agent.cli.main")
+        self.program: tuple[str, ...] = USUAL_PROGRAM
         self.environment: Mapping[str, str] | None = None
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Started | None = None
 
     def start(self) -> None:
         """Start the agent; :meth:`up` waits until it answers."""
         with self.log.open("ab") as log:
+            if self._may_fork():
+                self.process = forked.fork(
+                    ("--config", str(self.config), "agent"), REPOSITORY, log.fileno(), log.fileno()
+                )
+                return
             self.process = subprocess.Popen(
                 [*self.program, "--config", str(self.config), "agent"],
                 stdin=subprocess.DEVNULL,
@@ -89,6 +97,10 @@ class Agent:
                 cwd=REPOSITORY,
                 env=self.environment,
             )
+
+    def _may_fork(self) -> bool:
+        """Whether a fork of a process that has imported everything is the same as its program."""
+        return self.program == USUAL_PROGRAM and self.environment is None and forked.may_fork()
 
     def up(self) -> dict[str, Any]:
         """Wait until it answers; its status then."""
@@ -134,6 +146,8 @@ class Agent:
 
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """One command of the command line, as an operator types it."""
+        if self._may_fork():
+            return forked.run(("--config", str(self.config), *arguments), REPOSITORY, timeout)
         return subprocess.run(
             [*self.program, "--config", str(self.config), *arguments],
             capture_output=True,
