@@ -91,7 +91,7 @@ def test_another_directory_than_the_standby_is_not_captured() -> None:
         make_primary(both.home(both.beta), reign(2, "beta"))
         both.beta.start()
         both.beta.told("root-replaced")
-        entries = both.beta.look()["commit"]["entries"]
+        entries = eventually(lambda: (both.beta.look()["commit"] or {}).get("entries"))
         both.target.rmdir()
         (both.base / "was the standby").rename(both.target)
         both.beta.cleared("root-replaced")
