@@ -8,7 +8,6 @@ process counts as a writer.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -18,14 +17,11 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from agent.core.rows import PRIVATE_DIR
 from agent.fs.handles import handle_of_fd
+from agent.fs.held_open import files_held_open
 
 _PROC = Path("/proc")
-_PRIVATE = os.fsdecode(PRIVATE_DIR)
 _DELETED = " (deleted)"
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 #: So many are named.
 MOST = 50
 
@@ -87,61 +83,6 @@ def writers_below(root: str, holds: Callable[[bytes], bool], most: int = MOST) -
     except OSError:
         return unseen  # the kernel does not tell
     return [replace(unseen[0], path=path) for path in held]
-
-
-def is_open_for_writing(fd: int) -> bool | None:
-    """Whether any process has a regular file open for writing, or mapped so; None where the kernel does not tell. ``fd``: the
-    file, open for reading only."""
-    try:
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return None
-    return False
-
-
-def files_held_open(root: str) -> Iterator[str]:
-    """The files below it that somebody has open for writing. OSError where that cannot be told of one."""
-    opened = os.open(root, _DIRECTORY)
-    try:
-        yield from _held_open_in(opened, root, _PRIVATE)
-    finally:
-        os.close(opened)
-
-
-def _held_open_in(at: int, path: str, but: str = "") -> Iterator[str]:
-    """Of the open directory ``at``, without the entry ``but``. What an entry is comes with its name and is not asked."""
-    below = []
-    with os.scandir(at) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                below.append(entry.name)
-            elif entry.is_file(follow_symlinks=False):
-                with suppress(FileNotFoundError):
-                    if _asked_of(at, entry.name):
-                        yield f"{path}/{entry.name}"
-    for name in below:
-        if name == but:
-            continue
-        with suppress(FileNotFoundError):
-            opened = os.open(name, _DIRECTORY, dir_fd=at)
-            try:
-                yield from _held_open_in(opened, f"{path}/{name}")
-            finally:
-                os.close(opened)
-
-
-def _asked_of(fd: int, name: str) -> bool:
-    opened = os.open(name, _FILE, dir_fd=fd)
-    try:
-        fcntl.fcntl(opened, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(opened)  # gives the lease back, too
-    return False
 
 
 def _writes(process: Path, below: _Below) -> str | None:

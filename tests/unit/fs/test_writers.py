@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from agent.fs.handles import handle_of
-from agent.fs.writers import Writer, files_held_open, is_open_for_writing, writers_below
+from agent.fs.held_open import files_held_open, is_open_for_writing
+from agent.fs.writers import Writer, writers_below
 
 
 @contextmanager
