@@ -30,9 +30,9 @@ def console_app(published: Published, keeper: Gatekeeper) -> Starlette:
             if not keeper.lets_in(request.scope["headers"]):
                 return _unknown(request)
             if request.url.query:
-                return said(request, Answer(400, "this address takes no parameters"))
+                return said(request.method, Answer(400, "this address takes no parameters"))
             look = published.full() if keeper.full else published.public()
-            return said(request, answered(lambda: answers(look)))
+            return said(request.method, answered(lambda: answers(look)))
 
         return Route(path, handle, methods=METHODS)
 
@@ -41,7 +41,7 @@ def console_app(published: Published, keeper: Gatekeeper) -> Starlette:
 
 
 def _unknown(request: Request) -> Response:
-    response = said(request, Answer(401, "a token is asked for: Authorization: Bearer TOKEN"))
+    response = said(request.method, Answer(401, "a token is asked for: Authorization: Bearer TOKEN"))
     response.headers["www-authenticate"] = 'Bearer realm="hikae"'
     return response
 

@@ -20,13 +20,19 @@ METHODS = ["GET", "HEAD", "OPTIONS"]
 #: An answer is true now.
 HEADERS = {"cache-control": "no-store"}
 _MOST_PARAMETERS = 8
+#: Of a request's state: what answers it at any time, for who knows the same request again.
+ANSWERS = "answers"
+AnswersNow = Callable[[], Answer]
 
 _log = structlog.get_logger("web")
 
 
 def health_app(published: Published) -> Starlette:
     """The application on ``[health] listen``."""
-    routes = [_route("/livez", lambda _: Answer(200, "alive")), _route("/readyz", lambda _: ready(published.public()))]
+    routes = [
+        _route("/livez", lambda _: lambda: Answer(200, "alive")),
+        _route("/readyz", lambda _: lambda: ready(published.public())),
+    ]
     for asked in RoleAsked:
         ask = partial(_asked, published, asked)
         routes += [_route(f"{place}/{asked}", ask) for place in ("", "/datasets/{dataset}", "/groups/{group}")]
@@ -38,7 +44,7 @@ def ready(look: StateLook) -> Answer:
     return Answer(200, "ready") if look.fresh is not None else Answer(503, "stale")
 
 
-def _asked(published: Published, asked: RoleAsked, request: Request) -> Answer:
+def _asked(published: Published, asked: RoleAsked, request: Request) -> AnswersNow:
     try:
         parameters = parse_qs(
             request.url.query,
@@ -48,23 +54,27 @@ def _asked(published: Published, asked: RoleAsked, request: Request) -> Answer:
         )
         question = question_of(asked, parameters, request.path_params.get("dataset"), request.path_params.get("group"))
     except WrongQuestion as error:
-        return Answer(400, str(error))
+        return partial(Answer, 400, str(error))
     except ValueError:
-        return Answer(400, "the parameters cannot be read: write NAME=VALUE, with & between them")
-    return answer(published.public(), question)
+        return partial(Answer, 400, "the parameters cannot be read: write NAME=VALUE, with & between them")
+    return lambda: answer(published.public(), question)
 
 
-def _route(path: str, answers: Callable[[Request], Answer]) -> Route:
+def _route(path: str, asks: Callable[[Request], AnswersNow]) -> Route:
+    """``asks``: what a request asks for, which is answered anew each time that the same one comes."""
+
     async def handle(request: Request) -> Response:
-        return said(request, answered(lambda: answers(request)))
+        answers = partial(answered, asks(request))
+        setattr(request.state, ANSWERS, answers)
+        return said(request.method, answers())
 
     return Route(path, handle, methods=METHODS)
 
 
-def said(request: Request, answer: Answer) -> Response:
+def said(method: str, answer: Answer) -> Response:
     """The response; HEAD and OPTIONS get the code alone."""
-    headers = {**HEADERS, "allow": ", ".join(METHODS)} if answer.code == 405 or request.method == "OPTIONS" else HEADERS
-    body = f"{answer.body}\n" if request.method == "GET" else ""
+    headers = {**HEADERS, "allow": ", ".join(METHODS)} if answer.code == 405 or method == "OPTIONS" else HEADERS
+    body = f"{answer.body}\n" if method == "GET" else ""
     return Response(body, answer.code, headers, answer.kind)
 
 
@@ -72,7 +82,7 @@ async def refused(request: Request, error: Exception) -> Response:
     """An address or a method that is none of ours, in one sentence."""
     assert isinstance(error, HTTPException)
     words = {404: "there is nothing at this address", 405: "only GET, HEAD and OPTIONS are answered"}
-    return said(request, Answer(error.status_code, words.get(error.status_code, error.detail)))
+    return said(request.method, Answer(error.status_code, words.get(error.status_code, error.detail)))
 
 
 def answered(answers: Callable[[], Answer]) -> Answer:

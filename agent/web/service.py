@@ -19,6 +19,7 @@ from agent.web.access import Gatekeeper
 from agent.web.agent_check import AgentCheck, AgentCheckLimits
 from agent.web.console import console_app
 from agent.web.health import health_app
+from agent.web.known_requests import MOST, KnownRequests
 from agent.web.looking import Published
 from agent.web.protocol import BoundedHttp, HttpLimits
 
@@ -142,11 +143,12 @@ class _Listener:
         self._limits = limits
         self._loop = loop
         self._connections: dict[BoundedHttp, None] = {}
+        self._known = KnownRequests(MOST)
         self.tell_the_time()
 
     def connection(self) -> BoundedHttp:
         """The protocol of a new connection."""
-        return BoundedHttp(self._config, self._state, self._connections, self._limits, self._loop)
+        return BoundedHttp(self._config, self._state, self._connections, self._known, self._limits, self._loop)
 
     def tell_the_time(self) -> None:
         """Once a second: for the header Date."""

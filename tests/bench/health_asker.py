@@ -2,53 +2,83 @@
 before that it has begun.
 
 A time counts from when the request was due, not from when it could be sent: a server that stands still is not spared what it
-kept from being asked."""
+kept from being asked. Who asks in earnest is another machine: this process goes before all others where it may, and spends some
+20 µs a request, so that it is not itself what is measured."""
 
 from __future__ import annotations
 
-import asyncio
 import json
+import os
+import select
 import signal
+import socket
 import sys
 import time
+from contextlib import suppress
 
 _CONNECTIONS = 16
 _REQUEST = b"GET /datasets/web/primary HTTP/1.1\r\nHost: bench\r\n\r\n"
+_LENGTH = b"\r\ncontent-length: "
+_MOST = 65_536
 
 
-async def _asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
-    """One request; its code."""
-    writer.write(_REQUEST)
-    head = await reader.readuntil(b"\r\n\r\n")
-    lines = head.lower().split(b"\r\n")
-    length = next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length"))
-    await reader.readexactly(length)
-    return int(lines[0].split()[1])
+class _Connection:
+    """One that asks each ``gap`` seconds. ``due``: when next; ``asked``: whether an answer is waited for."""
+
+    def __init__(self, port: int, due: float, gap: float) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.due = due
+        self.asked = False
+        self._gap = gap
+        self._got = b""
+
+    def ask(self) -> None:
+        self.socket.sendall(_REQUEST)
+        self.asked = True
+
+    def receive(self) -> tuple[int, float] | None:
+        """The code of an answer that is whole now, and how long it took."""
+        got = self.socket.recv(_MOST)
+        if not got:
+            raise ConnectionError("the connection was closed")
+        self._got += got
+        head, end, body = self._got.partition(b"\r\n\r\n")
+        if not end or len(body) < int(head.lower().split(_LENGTH)[1].split(b"\r\n")[0]):
+            return None
+        took = time.monotonic() - self.due
+        self._got, self.asked = b"", False
+        self.due += self._gap
+        return int(head.split(b" ", 2)[1]), took
 
 
-async def _one(port: int, gap: float, first: float, ended: asyncio.Event, took: list[float], codes: list[int]) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    due = time.monotonic() + first
-    while not ended.is_set():
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
-        codes.append(await _asked(reader, writer))
-        took.append(time.monotonic() - due)
-        due += gap
-    writer.close()
-
-
-async def _all(port: int, rate: float) -> None:
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    took: list[float] = []
-    codes: list[int] = []
+def _all(port: int, rate: float) -> None:
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     print("asking", flush=True)
     gap, begun = _CONNECTIONS / rate, time.monotonic()
-    await asyncio.gather(
-        *(_one(port, gap, number * gap / _CONNECTIONS, ended, took, codes) for number in range(_CONNECTIONS))
-    )
-    print(json.dumps({"took": took, "codes": sorted(set(codes)), "seconds": time.monotonic() - begun}))
+    connections = [_Connection(port, begun + number / rate, gap) for number in range(_CONNECTIONS)]
+    poll = select.poll()
+    by_fd = {one.socket.fileno(): one for one in connections}
+    for fd in by_fd:
+        poll.register(fd, select.POLLIN)
+    took: list[float] = []
+    codes: set[int] = set()
+    while not ended:
+        waiting = [one for one in connections if not one.asked]
+        now = time.monotonic()
+        for one in waiting:
+            if one.due <= now:
+                one.ask()
+        nearest = min((one.due for one in connections if not one.asked), default=now + 1.0)
+        for fd, _ in poll.poll(max(0.0, nearest - time.monotonic()) * 1000):
+            if (answered := by_fd[fd].receive()) is not None:
+                codes.add(answered[0])
+                took.append(answered[1])
+    print(json.dumps({"took": took, "codes": sorted(codes), "seconds": time.monotonic() - begun}))
 
 
 if __name__ == "__main__":
-    asyncio.run(_all(int(sys.argv[1]), float(sys.argv[2])))
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+    _all(int(sys.argv[1]), float(sys.argv[2]))
