@@ -9,13 +9,10 @@ The reader thread is the group's only one. It ends when the last watcher of the 
 
 from __future__ import annotations
 
-import array
 import contextlib
 import errno
-import fcntl
 import os
 import select
-import termios
 import threading
 from functools import partial
 
@@ -229,9 +226,7 @@ class _Group:
         with self._reading:
             if self.broken is not None:
                 return never_passes
-            queued = array.array("i", [0])
-            fcntl.ioctl(self._fd, termios.FIONREAD, queued)
-            target = self._read + queued[0] // records.QUEUED_SIZE
+            target = self._read + records.queued(self._fd)
             emptied = self._emptied
             if self._given < target:
                 self._wake()

@@ -7,9 +7,12 @@ name, NULs``. A handle is kept as ``fs.handles`` has it: type and bytes as they 
 
 from __future__ import annotations
 
+import array
 import ctypes
+import fcntl
 import os
 import struct
+import termios
 from typing import NamedTuple
 
 from agent.fs._libc import call
@@ -17,10 +20,12 @@ from agent.fs._libc import call
 MODIFY = 0x2
 ATTRIB = 0x4
 CLOSE_WRITE = 0x8
+OPEN = 0x20
 MOVED_FROM = 0x40
 MOVED_TO = 0x80
 CREATE = 0x100
 DELETE = 0x200
+MOVE_SELF = 0x800
 Q_OVERFLOW = 0x4000
 RENAME = 0x1000_0000
 ONDIR = 0x4000_0000
@@ -28,7 +33,7 @@ ONDIR = 0x4000_0000
 #: What FIONREAD counts for each queued record, whatever its length (fanotify_ioctl in the kernel).
 QUEUED_SIZE = 24
 
-_CLOEXEC, _NONBLOCK = 0x1, 0x2
+_CLOEXEC, _NONBLOCK, _UNLIMITED_QUEUE = 0x1, 0x2, 0x10
 _REPORT_FID, _REPORT_DIR_FID, _REPORT_NAME, _REPORT_TARGET_FID = 0x200, 0x400, 0x800, 0x1000
 _BASIC = _CLOEXEC | _NONBLOCK | _REPORT_FID | _REPORT_DIR_FID | _REPORT_NAME
 _MARK_ADD, _MARK_FILESYSTEM = 0x1, 0x100
@@ -62,8 +67,26 @@ def open_group(path: str, *, modern: bool = True) -> int:
     CAP_SYS_ADMIN, ENOSYS, EINVAL (an older kernel), EXDEV, ENODEV or EOPNOTSUPP (a filesystem that cannot be marked),
     EMFILE (too many groups)."""
     report = _BASIC | (_REPORT_TARGET_FID if modern else 0)
+    return _marked(path, report, _MASK | (RENAME if modern else MOVED_FROM | MOVED_TO))
+
+
+def open_openings(path: str) -> int:
+    """A fanotify descriptor (not blocking) that reports, by its handle, each object on the filesystem of ``path`` that is opened,
+    gets another name (:data:`MOVE_SELF`) or one more (:data:`ATTRIB`). Its queue has no bound: what is opened comes in bursts
+    that a busy reader meets late. OSError as :func:`open_group`."""
+    report = _CLOEXEC | _NONBLOCK | _UNLIMITED_QUEUE | _REPORT_FID
+    return _marked(path, report, OPEN | MOVE_SELF | ATTRIB | ONDIR)
+
+
+def queued(fd: int) -> int:
+    """How many records wait to be read."""
+    found = array.array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, found)
+    return found[0] // QUEUED_SIZE
+
+
+def _marked(path: str, report: int, mask: int) -> int:
     fd = call("fanotify_init", ctypes.c_uint(report), ctypes.c_uint(os.O_RDONLY))
-    mask = _MASK | (RENAME if modern else MOVED_FROM | MOVED_TO)
     try:
         call(
             "fanotify_mark",

@@ -11,8 +11,8 @@ from agent.apply.results import Held
 from agent.core.errors import NotFound, NotPermitted, Refused
 from agent.core.problem_codes import STANDBY_IN_USE, STANDBY_PATH_MISSING, STANDBY_UNSAFE
 from agent.fs.block_device import BlockPlaces, is_among_devices, is_block_device, open_claimed, standing_on, used_by
-from agent.fs.held_open import is_open_for_writing
 from agent.fs.leading import foreign_link
+from agent.fs.writers.held_open import is_open_for_writing
 
 _OPENED = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 

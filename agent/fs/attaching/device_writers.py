@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent.fs.block_device import BlockPlaces, standing_on, used_by
-from agent.fs.writers import MOST, Writer, is_held_for_writing
+from agent.fs.writers.processes import MOST, Writer, is_held_for_writing
 
 _PROC = Path("/proc")
 

@@ -10,7 +10,7 @@ from agent.core.errors import CalledOff, Refused, TryAgain
 from agent.core.forwarded import Forwarded
 from agent.core.ids import CommitNumber, shown_commit
 from agent.core.problem_codes import ROLLING_BACK
-from agent.fs.writers import Writer
+from agent.fs.writers.processes import Writer
 from agent.generations.afar import NamedMoment, OpenMoment
 from agent.node.context import Surroundings
 from agent.node.kinds.writing import who_writes

@@ -9,7 +9,7 @@ from agent.config.values import Dataset
 from agent.core.errors import HikaeError, Refused
 from agent.core.ids import NOTHING, CommitNumber, epoch_of, shown_commit
 from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE, UNREADABLE
-from agent.fs.writers import Writer
+from agent.fs.writers.processes import Writer
 from agent.node.context import Surroundings
 from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
 from agent.node.kinds.standby_kind import took_for_standby

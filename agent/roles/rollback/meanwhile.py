@@ -19,7 +19,7 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import DISPLACED
 from agent.fs import confined
 from agent.fs.handles import handle_of
-from agent.fs.held_open import is_open_for_writing
+from agent.fs.writers.held_open import is_open_for_writing
 
 _HERE = b"looked-at"
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from agent.core.errors import Refused
 from agent.core.ids import CommitNumber, shown_commit
-from agent.fs.writers import Writer
+from agent.fs.writers.processes import Writer
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import Step, StepOutcome

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from agent.core.errors import Refused
 from agent.core.ids import CommitNumber, Epoch, shown_commit
-from agent.fs.writers import Writer
+from agent.fs.writers.processes import Writer
 from agent.status.promotion import NEVER_FORCED
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord

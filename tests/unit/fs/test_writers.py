@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from agent.fs.handles import handle_of
-from agent.fs.held_open import files_held_open, is_open_for_writing
-from agent.fs.writers import Writer, writers_below
-
-
-@contextmanager
-def _holding(code: str, path: Path) -> Iterator[int]:
-    """A process that has run ``code`` with ``p`` as the path; its number."""
-    script = f"import mmap, os, sys; p = {str(path)!r}; {code}; print('has it', flush=True); sys.stdin.read()"
-    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        assert b"has it\n" == process.stdout.readline()
-        yield process.pid
-    finally:
-        process.communicate(b"")
+from agent.fs.writers.held_open import files_held_open, is_open_for_writing
+from agent.fs.writers.processes import Writer, writers_below
+from fakes.holding import holding
 
 
 def _of(found: list[Writer], process: int) -> list[str]:
@@ -84,7 +69,7 @@ def test_who_has_a_file_open_for_writing_is_found(tmp_path: Path, code: str, wri
     path = tmp_path / "tree/below/file"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"content")
-    with _holding(code, path) as process:
+    with holding(code, path) as process:
         found = writers_below(str(tmp_path / "tree"), lambda _: False)
         assert ([str(path)] if writes else []) == _of(found, process)
         assert not writes or all(one.path for one in found), "who cannot be looked into is not named beside who writes"
@@ -100,7 +85,7 @@ def test_a_mapped_file_that_looks_removed_and_is_not(tmp_path: Path, way: str) -
     path.parent.mkdir()
     path.write_bytes(b"content")
     code = f"{MAPS}gone = False; {way}; maps(os.open(p, os.O_RDWR), mmap.PROT_READ | mmap.PROT_WRITE); gone and os.unlink(p)"
-    with _holding(code, path) as process:
+    with holding(code, path) as process:
         assert [f"{path} (deleted)"] == _of(writers_below(str(tmp_path / "tree"), lambda _: False), process)
 
 
@@ -109,7 +94,7 @@ def test_what_stands_beside_is_none_of_it(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     path = tmp_path / "tree-other"
     path.write_bytes(b"content")
-    with _holding("f = open(p, 'r+b')", path) as process:
+    with holding("f = open(p, 'r+b')", path) as process:
         assert [] == _of(writers_below(str(tmp_path / "tree"), lambda _: False), process)
         at = os.open(tmp_path, os.O_PATH)
         handle = handle_of(at, path.name.encode())
@@ -125,9 +110,9 @@ def test_the_kernel_tells_of_a_file(tmp_path: Path) -> None:
     fd = os.open(path, os.O_RDONLY)
     try:
         assert False is is_open_for_writing(fd)
-        with _holding("f = open(p, 'r+b'); m = mmap.mmap(f.fileno(), 0); f.close()", path):
+        with holding("f = open(p, 'r+b'); m = mmap.mmap(f.fileno(), 0); f.close()", path):
             assert True is is_open_for_writing(fd)
-        with _holding("f = open(p, 'rb')", path):
+        with holding("f = open(p, 'rb')", path):
             assert False is is_open_for_writing(fd)
     finally:
         os.close(fd)
@@ -146,8 +131,8 @@ def test_the_kernel_is_asked_of_each_file_below(tmp_path: Path) -> None:
     (tmp_path / "tree/a/up").symlink_to(tmp_path / "other")
     with ExitStack() as held:
         for path in (*paths, tmp_path / "tree/.hikae/t/ours", tmp_path / "other/file"):
-            held.enter_context(_holding("f = open(p, 'r+b')", path))
-        held.enter_context(_holding("f = open(p, 'rb')", tmp_path / "tree/a/read"))
+            held.enter_context(holding("f = open(p, 'r+b')", path))
+        held.enter_context(holding("f = open(p, 'rb')", tmp_path / "tree/a/read"))
         assert sorted(map(str, paths)) == sorted(files_held_open(str(tmp_path / "tree")))
     assert [] == list(files_held_open(str(tmp_path / "tree")))
     with (tmp_path / "tree/a/read").open("r+b"):

@@ -9,7 +9,7 @@ import pytest
 from agent.core.clock import ManualClock
 from agent.core.errors import CalledOff, Refused, TryAgain
 from agent.core.ids import CommitNumber
-from agent.fs.writers import Writer
+from agent.fs.writers.processes import Writer
 from agent.roles.rollback.steps import KIND, RECORD, TABLE, WantedRollback, wanted_in
 from agent.steps.hooks import HookResult
 from agent.steps.record import StepsRecord

@@ -11,7 +11,7 @@ from agent.core.clock import ManualClock
 from agent.core.commit import Commit
 from agent.core.errors import CalledOff, Refused, TryAgain
 from agent.core.ids import EPOCH_LIMIT, NOTHING, CommitNumber, Epoch, commit_number
-from agent.fs.writers import Writer
+from agent.fs.writers.processes import Writer
 from agent.roles.switchover.steps import (
     FINISH,
     FINISH_RECORD,

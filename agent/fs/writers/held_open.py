@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from agent.core.rows import PRIVATE_DIR
@@ -30,17 +30,19 @@ def is_open_for_writing(fd: int) -> bool | None:
     return False
 
 
-def files_held_open(root: str) -> Iterator[str]:
-    """The files below it that somebody has open for writing. OSError where that cannot be told of one."""
+def files_held_open(root: str, look: Callable[[], None] = lambda: None) -> Iterator[str]:
+    """The files below it that somebody has open for writing. ``look`` is called at each directory, and may raise. OSError where
+    that cannot be told of one."""
     opened = os.open(root, _DIRECTORY)
     try:
-        yield from _held_open_in(opened, root, _PRIVATE)
+        yield from _held_open_in(opened, root, look, _PRIVATE)
     finally:
         os.close(opened)
 
 
-def _held_open_in(at: int, path: str, but: str = "") -> Iterator[str]:
+def _held_open_in(at: int, path: str, look: Callable[[], None], but: str = "") -> Iterator[str]:
     """Of the open directory ``at``, without the entry ``but``. What an entry is comes with its name and is not asked."""
+    look()
     below = []
     with os.scandir(at) as entries:
         for entry in entries:
@@ -56,7 +58,7 @@ def _held_open_in(at: int, path: str, but: str = "") -> Iterator[str]:
         with suppress(FileNotFoundError):
             opened = os.open(name, _DIRECTORY, dir_fd=at)
             try:
-                yield from _held_open_in(opened, f"{path}/{name}")
+                yield from _held_open_in(opened, f"{path}/{name}", look)
             finally:
                 os.close(opened)
 

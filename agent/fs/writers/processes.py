@@ -18,12 +18,15 @@ from itertools import islice
 from pathlib import Path
 
 from agent.fs.handles import handle_of_fd
-from agent.fs.held_open import files_held_open
+from agent.fs.writers.held_open import files_held_open
 
 _PROC = Path("/proc")
 _DELETED = " (deleted)"
 #: So many are named.
 MOST = 50
+#: The paths of files below a directory, given as its real path, that somebody has open for writing. OSError where that cannot be
+#: told of one.
+HeldOpen = Callable[[str], Iterator[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +68,39 @@ class _Below:
             os.close(opened)
 
 
-def writers_below(root: str, holds: Callable[[bytes], bool], most: int = MOST) -> list[Writer]:
+#: No path is below it, and no device is so numbered.
+_NOTHING = _Below("\0", -1, lambda _: False)
+
+
+def writers_below(
+    root: str, holds: Callable[[bytes], bool], most: int = MOST, held: HeldOpen = files_held_open
+) -> list[Writer]:
     """Who may be writing below ``root``, one entry a process, at most ``most``. ``holds``: whether a handle is that of an object
-    below it. This process is none."""
-    below = _Below(os.path.realpath(root), os.stat(root).st_dev, holds)
+    below it; ``held``: asks the kernel. This process is none."""
+    seen, unseen = _looked_into(_Below(os.path.realpath(root), os.stat(root).st_dev, holds), most)
+    if seen or not unseen:
+        return seen  # of the others the kernel is asked once these have ended: who names them all names init, too
+    try:
+        named = list(islice(held(os.path.realpath(root)), most))
+    except OSError:
+        return unseen  # the kernel does not tell
+    return [replace(unseen[0], path=path) for path in named]
+
+
+def asks_the_kernel() -> bool:
+    """Whether some process cannot be looked into, so that :func:`writers_below` is to ask the kernel of files."""
+    return bool(_looked_into(_NOTHING, MOST)[1])
+
+
+def _looked_into(below: _Below, most: int) -> tuple[list[Writer], list[Writer]]:
+    """Who writes below it, and who cannot be looked into."""
     found: list[Writer] = []
     for name in os.listdir(_PROC):
         if name.isdecimal() and int(name) != os.getpid() and len(found) < most:
             path = _writes(_PROC / name, below)
             if path is not None:
                 found.append(Writer(int(name), _program(_PROC / name), path))
-    seen, unseen = [one for one in found if one.path], [one for one in found if not one.path]
-    if seen or not unseen:
-        return seen  # of the others the kernel is asked once these have ended: who names them all names init, too
-    try:
-        held = list(islice(files_held_open(below.path), most))
-    except OSError:
-        return unseen  # the kernel does not tell
-    return [replace(unseen[0], path=path) for path in held]
+    return [one for one in found if one.path], [one for one in found if not one.path]
 
 
 def _writes(process: Path, below: _Below) -> str | None:
