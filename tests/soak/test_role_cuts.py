@@ -9,23 +9,19 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from agent.roles.promotion.steps import TABLE as PROMOTION_TABLE
 from agent.roles.rejoin.steps import TABLE as REJOIN_TABLE
-from fakes.agents import REPOSITORY, UNBRAKED, Agent, Pair, pair
+from fakes.agents import Agent, Pair
+from fakes.cut_machine import Machine, change, machine, restored, tree_of, typed
 from fakes.eventually import eventually
-from fakes.hook_log import HookLog
-from fakes.loop_image import Disk, can_mount, disk
-from fakes.trees import differences, snapshot
+from fakes.loop_image import can_mount
+from fakes.trees import differences
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="takes root and loop devices"),
@@ -33,7 +29,6 @@ pytestmark = [
 ]
 
 CUTS = int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) or 2
-MEBIBYTES = 448
 PROMOTED, REJOINED = ([one.name for one in table] for table in (PROMOTION_TABLE, REJOIN_TABLE))
 #: Seconds after the beginning of a step within which the power goes: some of those are over by then.
 SOON = 0.03
@@ -41,95 +36,15 @@ SOON = 0.03
 LATER = 0.6
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """A pair; all that ``cut`` has, tree and state, is on one disk."""
-
-    both: Pair
-    cut: Agent
-    disk: Disk
-    log: HookLog
-
-    def lose_power(self) -> None:
-        """What is on the disk at this instant is all that the node is started with."""
-        self.cut.stand_still()
-        self.disk.freeze_frame()
-        self.cut.kill()
-        self.disk.power_cut()
-
-    def back(self) -> None:
-        """It is started again."""
-        self.cut.start()
-        self.cut.up()
-
-
-@contextmanager
-def machine(base: Path, name: str, rng: random.Random) -> Iterator[Machine]:
-    """Running and equal; ``name``: the node whose power goes."""
-    base.mkdir()
-    with disk(base, MEBIBYTES) as made:
-        tree = made.root / "tree"
-        tree.mkdir()
-        # Any: as ``pair`` takes it
-        places: dict[str, Any] = {"source" if name == "alpha" else "standby": tree}
-        with pair(UNBRAKED, states={name: made.root / "state"}, **places) as both:
-            log = HookLog(both)
-            _fill(both.source, rng)
-            both.begin()
-            yield Machine(both, both.alpha if name == "alpha" else both.beta, made, log)
-
-
-def _fill(tree: Path, rng: random.Random) -> None:
-    for number in range(60):
-        path = tree / f"d{number % 6}" / f"f{number}"
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(rng.randbytes(rng.choice([0, 100, 20_000])))
-    (tree / "large").write_bytes(rng.randbytes(3 << 20))
-
-
-def _change(tree: Path, rng: random.Random, whose: str) -> None:
-    """Files of its own, some that both have, some that move and go."""
-    for number in rng.sample(range(60), 20):
-        path = tree / f"d{number % 6}" / f"f{number}"
-        if path.exists():
-            path.write_bytes(f"of {whose}".encode() + rng.randbytes(15_000))
-    (tree / f"only {whose}").write_bytes(rng.randbytes(200_000))
-    for number in rng.sample(range(60), 3):
-        (tree / f"d{number % 6}" / f"f{number}").unlink(missing_ok=True)
-    (tree / "d2").rename(tree / f"moved by {whose}")
-    with (tree / "large").open("r+b") as file:
-        file.seek(rng.randrange(2 << 20))
-        file.write(rng.randbytes(50_000))
-
-
-def _tree(path: Path) -> dict[bytes, object]:
-    return {name: seen for name, seen in snapshot(str(path)).items() if not name.startswith(b".hikae") and name}
-
-
-def _restored(agent: Agent, generation: str, to: Path) -> dict[bytes, object]:
-    done = agent.run("restore", "web", "--generation", generation, "--to", str(to))
-    assert 0 == done.returncode, done.stderr
-    return _tree(to)
-
-
-def _typed(agent: Agent, *words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [*agent.program, "--config", str(agent.config), *words],
-        cwd=REPOSITORY,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
 def _cut_in(one: Machine, command: tuple[str, ...], record: str, step: str, after: float) -> None:
     """Type a command, and let the power go so many seconds after it began that step, or was through."""
-    typed, path = _typed(one.cut, *command), one.both.home(one.cut) / record
+    begun, path = typed(one.cut, *command), one.both.home(one.cut) / record
     never = threading.Event()
-    while typed.poll() is None and not _is_at(path, step):
+    while begun.poll() is None and not _is_at(path, step):
         never.wait(0.001)
     never.wait(after)
     one.lose_power()
-    typed.wait(60)
+    begun.wait(60)
     one.back()
 
 
@@ -166,7 +81,7 @@ def _follows(both: Pair, to: Path, stood: dict[bytes, object]) -> None:
     eventually(lambda: both.alpha.look().get("owed") == 0)
     assert [] == differences(str(both.source), str(both.target))
     eventually(lambda: both.alpha.look()["seeding"] is False)
-    assert stood == _restored(both.alpha, "divergence", to)
+    assert stood == restored(both.alpha, "divergence", to)
 
 
 def _each(rng: random.Random, steps: list[str], show: Callable[[int, str, float], None], late: float) -> None:
@@ -183,16 +98,16 @@ def test_a_node_that_is_promoted_loses_its_power(tmpfs_dir: Path, rng: random.Ra
     def cut(number: int, step: str, after: float) -> None:
         with machine(tmpfs_dir / f"{number}", "beta", rng) as one:
             both = one.both
-            _change(both.source, rng, "alpha")
+            change(both.source, rng, "alpha")
             both.alpha.wait(rng.choice(["durable", "applied"]))
             both.alpha.kill()
-            had = _tree(both.source)
+            had = tree_of(both.source)
             (both.source / "never sent").write_text("alpha alone")
             _cut_in(one, ("promote", "web", "--force", "--yes"), "promotion.json", step, after)
             _serves(one, both.beta, "promotion.json")
-            assert had == _tree(both.target)
+            assert had == tree_of(both.target)
             assert 2 == both.beta.look()["epoch"]
-            stood = _tree(both.source)
+            stood = tree_of(both.source)
             both.alpha.start()
             both.alpha.up()
             _follows(both, both.base / "back", stood)
@@ -208,11 +123,11 @@ def test_a_node_that_rejoins_loses_its_power(tmpfs_dir: Path, rng: random.Random
         with machine(tmpfs_dir / f"{number}", "alpha", rng) as one:
             both = one.both
             both.alpha.kill()
-            _change(both.source, rng, "alpha")
+            change(both.source, rng, "alpha")
             os.sync()
-            stood = _tree(both.source)
+            stood = tree_of(both.source)
             both.beta.json("promote", "web", "--force", "--yes")
-            _change(both.target, rng, "beta")
+            change(both.target, rng, "beta")
             both.beta.json("reconcile", "web")
             one.back()
             both.alpha.told("fenced")
