@@ -57,13 +57,16 @@ class Directories:
         if not self.can_locate:
             return None
         try:
-            fd = open_by_handle(self.root_fd, handle, os.O_PATH)
+            fd = self._by_handle(handle)
         except OSError:
             return None
         try:
             return self._path_of(fd)
         finally:
             os.close(fd)
+
+    def _by_handle(self, handle: bytes) -> int:
+        return open_by_handle(self.root_fd, handle, os.O_PATH)
 
     def _path_of(self, fd: int) -> bytes | None:
         st = os.fstat(fd)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.capture.access.image import FrozenImage, ImageLimits, ImageReader
+from agent.capture.access.kept_moment import KeptMoment
 from agent.capture.outlet import Room
 from agent.capture.tickets import Outstanding
 from agent.chunking.reader import Found
@@ -135,8 +136,8 @@ class Batch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FrozenSession:
-    """Looks over an image, into the batch of the session that it was made by. ``missed``: the first thing that had to be known
-    beside the image and may have changed since; None: there is none."""
+    """Looks over an image or a snapshot, into the batch of the session that it was made by. ``missed``: why what was looked at is
+    not what stood there at the moment, in words; None: nothing says so."""
 
     session: Session
     missed: Callable[[], str | None]
@@ -261,6 +262,10 @@ class Session(Protocol):
 
     def over(self, image: FrozenImage) -> FrozenSession:
         """Looks over an image. Between this and its close nothing else changes the batch."""
+        ...
+
+    def over_snapshot(self, kept: KeptMoment, most: int) -> FrozenSession:
+        """The same over a snapshot, with so many bytes of content at most."""
         ...
 
     def close(self) -> None:

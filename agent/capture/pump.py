@@ -6,22 +6,32 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 
-from agent.capture.access.image import FrozenImage, LockedMemory
-from agent.capture.access.standstill import Standstill, StoodAt, freeze_and_read, looked_over
+from agent.capture.access.image import LockedMemory
+from agent.capture.access.kept_moment import KeptMoment, kept_moment
+from agent.capture.access.standstill import (
+    OF_A_SNAPSHOT,
+    Standstill,
+    StandstillLimits,
+    StoodAt,
+    freeze_and_read,
+    looked_over,
+)
 from agent.capture.committer import Committer
 from agent.capture.facts import CapturePhase, PumpFacts, SyncProgress
 from agent.capture.inbox import Inbox
 from agent.capture.keeper import SessionKeeper
 from agent.capture.outlet import Outlet
-from agent.capture.ports import CaptureContext, Session, SessionFacts, Sessions
+from agent.capture.ports import CaptureContext, FrozenSession, Session, SessionFacts, Sessions
 from agent.capture.pumping.pruning import Pruning
 from agent.capture.pumping.thread import PumpCalls, PumpThread
 from agent.capture.tickets import Barrier, Ticket
 from agent.chunking.cutter import require_native
-from agent.core.commit import ORDINARY, Provenance
+from agent.core.commit import ORDINARY, Provenance, Quiesced
 from agent.core.errors import TryAgain
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.problem_codes import CAPTURE_FAILED
+from agent.fs.snapshots.subvolume import CannotSnapshot, SnapshotFailed
+from agent.fs.thaw_guard import Freezing
 from agent.store.doubt import doubt_what_may_be_older
 from agent.watch.hint import Hint, Look
 from agent.watch.settle import Settle
@@ -83,6 +93,14 @@ class Pump(PumpThread):
         ticket = Ticket("take in what was written")
         self._inbox.ask_for_written(ticket, [Hint(path, Look.ENTRY) for path in paths], objects)
         return ticket
+
+    def snapshot(
+        self, path: str, limits: StandstillLimits = OF_A_SNAPSHOT, reached: Quiesced = Quiesced.CRASH
+    ) -> Standstill:
+        """As ``stand_still``, of a moment that the filesystem keeps as a snapshot; nobody stands still."""
+        asked = Standstill(None, path, self._calls.set_barrier, limits, reached)
+        self._inbox.ask_for_standstill(asked)
+        return asked
 
     def try_again(self) -> None:
         """Look at what somebody holds shut; to be called now and then."""
@@ -285,16 +303,42 @@ class Pump(PumpThread):
         return few and self._clock.monotonic() >= asked.due
 
     def _stand_still(self, session: Session, asked: Standstill) -> None:
-        """Freeze, read, thaw; then capture over what was read. On exit ``asked`` was answered, or it is to be tried again and
-        every hint is back."""
+        """Have a moment kept, and capture what it shows. On exit ``asked`` was answered, or it is to be tried again and every
+        hint is back."""
         if not self._commit(session, drained=True):
             self._begin_doubt(session)
+        elif asked.freezing is None:
+            self._take_snapshot(session, asked)
+        else:
+            self._freeze(session, asked, asked.freezing)
+
+    def _take_snapshot(self, session: Session, asked: Standstill) -> None:
+        """A snapshot is made and captured. Every hint is back after it: some may tell of what came after the moment."""
+        asked.tried += 1
+        try:
+            with kept_moment(session.root_fd, asked.path) as kept:
+                self._capture_snapshot(session, asked, kept)
+        except (SnapshotFailed, CannotSnapshot) as error:
+            asked.refused(error)
+
+    def _capture_snapshot(self, session: Session, asked: Standstill, kept: KeptMoment) -> None:
+        if not asked.set_barrier()(asked.limits.drain):
+            asked.again("the watcher did not tell in time what was written")
             return
+        hints = self._inbox.take_all()
+        try:
+            frozen = session.over_snapshot(kept, asked.limits.image.bytes)
+            self._capture_moment(session, asked, frozen, hints, kept.seconds)
+        finally:
+            self._inbox.give_back(hints)
+
+    def _freeze(self, session: Session, asked: Standstill, freezing: Freezing) -> None:
+        """Freeze, read, thaw; then capture over what was read."""
         memory = LockedMemory(asked.limits.image.bytes)
         try:
-            image, hints, seconds = freeze_and_read(asked, session, memory, self._inbox.take_all)
+            image, hints, seconds = freeze_and_read(asked, freezing, session, memory, self._inbox.take_all)
             try:
-                if image is None or not self._capture_moment(session, asked, image, hints, seconds):
+                if image is None or not self._capture_moment(session, asked, session.over(image), hints, seconds):
                     self._inbox.give_back(hints)
             finally:
                 if image is not None:
@@ -303,10 +347,9 @@ class Pump(PumpThread):
             memory.close()
 
     def _capture_moment(
-        self, session: Session, asked: Standstill, image: FrozenImage, hints: Sequence[Hint], seconds: float
+        self, session: Session, asked: Standstill, frozen: FrozenSession, hints: Sequence[Hint], seconds: float
     ) -> bool:
-        """Whether what the image shows is in a commit."""
-        frozen = session.over(image)
+        """Whether what stood there at the moment is in a commit."""
         try:
             why = looked_over(frozen, hints)
             frozen.session.batch_ended()

@@ -165,10 +165,6 @@ def _dataset_warnings(each: WrittenDataset, node: str) -> list[str]:
         if f"dataset.{key}" in WITHOUT_EFFECT_YET
     ]
     warnings += said_in_vain(place, each.entry, each.raw.table)
-    if each.entry.quiesce in ("reflink", "btrfs"):
-        warnings.append(
-            f'{place}.quiesce: "{each.entry.quiesce}" has no effect in this version yet; each file is whole'
-        )
     if each.entry.quiesce == "hook" and each.entry.hooks.before_freeze is None:
         warnings.append(f'{place}.quiesce: "hook" takes hooks.before_freeze, which is not set; each file is whole')
     return warnings + list(_kept_in_vain(place, each.entry.generations))

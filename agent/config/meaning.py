@@ -32,7 +32,7 @@ def meant(
     mistakes = [*_doors(main, node, health, console), *_ourselves(main, node, peers)]
     known = [node.name, *(peer.name for peer in peers)]
     for each in written:
-        mistakes += [*_rules(each), *_limits(each)]
+        mistakes += [*_rules(each), *_quiesce(each), *_limits(each)]
         if node.name in each.entry.nodes:
             mistakes += _path(each, node.name)
         elif each.raw.file == main:
@@ -99,6 +99,15 @@ def _rules(each: WrittenDataset) -> Iterator[Mistake]:
         yield each.mistake(
             "exclude", "leaves out everything; write what is to be left out, or what is to stay in include"
         )
+
+
+def _quiesce(each: WrittenDataset) -> Iterator[Mistake]:
+    if each.entry.quiesce == "reflink":
+        text = (
+            '"reflink" makes no moment: files are cloned one after the other, and what is written meanwhile is in one clone and '
+            'not in another; write "freeze", or on btrfs "btrfs", or "none" for files that are each whole'
+        )
+        yield each.mistake("quiesce", text)
 
 
 def _limits(each: WrittenDataset) -> Iterator[Mistake]:

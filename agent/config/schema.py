@@ -124,7 +124,13 @@ class DatasetEntry:
         Flag, Key("false", "whether that reads every byte, too, and not only names and metadata", live=True)
     ] = False
     quiesce: Annotated[
-        Quiesce, Key('"none"', "how the application comes to rest for a generation", reopens=True, shared=True)
+        Quiesce,
+        Key(
+            '"freeze"',
+            'what a generation is of: "none" (each file whole), "freeze", "btrfs" (a snapshot), "hook"',
+            reopens=True,
+            shared=True,
+        ),
     ] = "none"
     adopt: Annotated[Flag, Key("false", "whether what stands at a standby's path may be taken over", reopens=True)] = (
         False

@@ -150,6 +150,7 @@ class Primary:
             self.start_withheld,
             why_not=self._parts.why_not_still,
             always=self._parts.always_still,
+            snapshot=self._parts.snapshot,
         )
 
     def _own_history(self) -> OwnHistory | None:

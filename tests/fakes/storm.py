@@ -279,3 +279,11 @@ class Storm:
     def _exchange(self, one: bytes, other: bytes) -> None:
         if _LIBC.renameat2(_AT_FDCWD, one, _AT_FDCWD, other, _EXCHANGE) != 0:
             raise OSError(ctypes.get_errno(), "exchange")
+
+
+class SystemCallStorm(Storm):
+    """Without stores to mapped memory, which raise no event."""
+
+    def mmap_store(self) -> None:
+        """Left out."""
+        raise FileNotFoundError(errno.ENOENT, "left out")

@@ -3,7 +3,6 @@ own state on the same filesystem and somebody changing the tree all the time."""
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import stat
@@ -24,7 +23,7 @@ from agent.watch.choose import choose
 from agent.watch.fanotify import FanotifyGroups
 from fakes.capture_fakes import RecordingOutlet, Station, Wiring, rebuilt, station, unequal
 from fakes.loop_image import can_mount, filesystem
-from fakes.storm import Storm
+from fakes.storm import SystemCallStorm
 from fakes.trees import Seen, snapshot
 
 pytestmark = [
@@ -34,13 +33,6 @@ pytestmark = [
 
 MOMENTS = 100 if int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) else 6
 WAIT = 120.0
-
-
-class SystemCallStorm(Storm):
-    """Without stores to mapped memory, which raise no event."""
-
-    def mmap_store(self) -> None:
-        raise FileNotFoundError(errno.ENOENT, "left out")
 
 
 class CopyingGuard:

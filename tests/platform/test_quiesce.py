@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from agent.core.errors import Exit
 from fakes.agents import REPOSITORY, Pair, pair
 from fakes.eventually import eventually
-from fakes.loop_image import can_mount, filesystem
+from fakes.loop_image import can_mount, filesystem, run
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs root and loop devices")
 
@@ -29,11 +30,11 @@ def hook(log: Path, word: str, code: int = 0) -> str:
 
 
 @contextmanager
-def quiesced(base: Path, log: Path, kind: str, **hooks: str) -> Iterator[Pair]:
-    """Two agents whose state and trees stand on one ext4; the first sync is through."""
+def quiesced(base: Path, log: Path, kind: str, disk_kind: str = "ext4", **hooks: str) -> Iterator[Pair]:
+    """Two agents whose state and trees stand on one filesystem; the first sync is through."""
     table = "".join(f"{name} = {value}\n" for name, value in hooks.items())
     extra = f'quiesce = "{kind}"\n[dataset.hooks]\n{table}'
-    with filesystem("ext4", base) as disk:
+    with filesystem(disk_kind, base) as disk:
         states = {"alpha": disk / "alpha", "beta": disk / "beta"}
         with pair(extra, source=disk / "source", standby=disk / "standby", states=states) as both:
             (both.source / "first").write_text("1")
@@ -50,6 +51,32 @@ def test_a_frozen_generation(tmpfs_dir: Path, tmp_path: Path) -> None:
         assert ("crash-consistent", "", True) == (taken["consistency"], taken["note"], taken["stood_still_ms"] > 0)
         (both.source / "third").write_text("3")
         both.mirror()
+
+
+@pytest.mark.skipif(shutil.which("mkfs.btrfs") is None, reason="needs btrfs-progs")
+def test_a_generation_of_a_snapshot(tmpfs_dir: Path, tmp_path: Path) -> None:
+    """A generation of a btrfs snapshot is crash-consistent and holds what came before it; no snapshot is left."""
+    with quiesced(tmpfs_dir, tmp_path, "btrfs", "btrfs") as both:
+        (both.source / "second").write_text("2")
+        taken = both.beta.json("generations", "take", "web")
+        assert ("crash-consistent", "") == (taken["consistency"], taken["note"])
+        (both.source / "third").write_text("3")
+        both.mirror()
+        assert [] == list(both.source.glob(".hikae/moment"))
+        both.beta.json("restore", "web", "--generation", "latest", "--to", str(tmp_path / "back"))
+    assert ["first", "second"] == sorted(one.name for one in (tmp_path / "back").iterdir() if one.name != ".hikae")
+
+
+@pytest.mark.skipif(shutil.which("mkfs.btrfs") is None, reason="needs btrfs-progs")
+def test_a_snapshot_that_a_kill_left(tmpfs_dir: Path, tmp_path: Path) -> None:
+    """What an agent left that was killed while it read a snapshot is gone once it runs again."""
+    with quiesced(tmpfs_dir, tmp_path, "btrfs", "btrfs") as both:
+        both.beta.json("generations", "take", "web")
+        both.alpha.kill()
+        run("btrfs", "subvolume", "snapshot", "-r", str(both.source.parent), str(both.source / ".hikae" / "moment"))
+        both.alpha.start()
+        both.mirror()
+        assert [] == list(both.source.glob(".hikae/moment"))
 
 
 def test_hooks_around_a_freeze(tmpfs_dir: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from agent.fs import confined, project
 from agent.fs.durable import sync_filesystem
 from agent.fs.expected import BY_HANDLE, Expect, is_ours_alone, link_pinned
 from agent.fs.metadata import clear_flags
+from agent.fs.snapshots.subvolume import drop_left_moment
 from agent.fs.walk import entries
 
 HELD_DIR = b"m"
@@ -217,6 +218,7 @@ def open_output(path: str, root: int, how: Handling) -> DirectoryOutput:
     opened = [root]
     try:
         with foreign_errors(path, how.what):
+            drop_left_moment(root)
             private, fresh = _own_dir(root, PRIVATE_DIR, path)
             opened.append(private)
             for name in (HELD_DIR, TEMP_DIR, DISPLACED_DIR):

@@ -32,7 +32,7 @@ class FrozenAccess:
     """Answers from one image. Satisfies ``FileAccess``. Belongs to the pump's thread."""
 
     def __init__(self, image: FrozenImage) -> None:
-        #: The first thing that had to be known and changed since the moment.
+        #: Why what was looked at is not what stood there: the first thing that had to be known and changed since the moment.
         self.missed: str | None = None
         self._image = image
         self._opened: dict[int, _Opened] = {}
@@ -108,7 +108,7 @@ class FrozenAccess:
 
     def _believed(self, st: os.stat_result, what: bytes) -> os.stat_result:
         if self.missed is None and not self._image.stood_since(st):
-            self.missed = what.decode(errors="backslashreplace")
+            self.missed = f"{what.decode(errors='backslashreplace')} has changed meanwhile"
         return st
 
 

@@ -1,9 +1,12 @@
-"""A moment at which the filesystem stands still, captured: asked for by any thread, done by the pump's.
+"""A moment of the tree, captured: asked for by any thread, done by the pump's.
 
 ::
 
     nothing is in hand, few hints wait → freeze → the watcher gives out what the kernel has queued → every hint is taken and
     what it points at is read into locked memory → thaw → the same looks as always, over that image → one commit
+
+    or: → snapshot → the watcher gives out … → every hint is taken → the same looks, over the snapshot → one commit, every hint
+    is given back, as some of them tell of what came after the moment → the snapshot is dropped
 
 Where too much changes at once, or what was looked at besides has changed since, hints go back and it is tried again.
 """
@@ -42,6 +45,10 @@ class StandstillLimits:
     drain: float = 0.5
 
 
+#: While a snapshot is read nobody stands still, so a watcher that polls may come to its end.
+OF_A_SNAPSHOT = StandstillLimits(drain=10.0)
+
+
 @dataclass(frozen=True, slots=True)
 class StoodAt:
     """``number``: the commit of what stood there; ``seconds``: how long nobody could write, at the try that counts."""
@@ -60,10 +67,11 @@ class MeetsOthers(FreezingDisks, Protocol):
 
 @dataclass(slots=True)
 class Standstill:
-    """One moment that is asked for. ``path`` names the root to people; ``set_barrier``: see ``Watcher``; ``reached``: what is
-    told of its commit; ``together``: the sources of a group have it in common, and this freezes them all."""
+    """One moment that is asked for. ``freezing``: what lets the filesystem stand still, None for a moment that a snapshot keeps;
+    ``path`` names the root to people; ``set_barrier``: see ``Watcher``; ``reached``: what is told of its commit; ``together``:
+    the sources of a group have it in common, and this freezes them all."""
 
-    freezing: Freezing
+    freezing: Freezing | None
     path: str
     set_barrier: Callable[[], Passing]
     limits: StandstillLimits
@@ -116,6 +124,12 @@ class Standstill:
             self._stood = stood
             self._done.set()
 
+    def refused(self, error: HikaeError) -> None:
+        """This try was in vain, and where the error will not pass there is no other."""
+        self.again(error.reason)
+        if not isinstance(error, TryAgain):
+            self.give_up(error)
+
     def again(self, why: str) -> None:
         """This try was in vain."""
         self.why_again, self.due = why, time.monotonic() + self.limits.between
@@ -125,7 +139,11 @@ class Standstill:
 
 
 def freeze_and_read(
-    asked: Standstill, session: Session, memory: LockedMemory, take_hints: Callable[[], Sequence[Hint]]
+    asked: Standstill,
+    freezing: Freezing,
+    session: Session,
+    memory: LockedMemory,
+    take_hints: Callable[[], Sequence[Hint]],
 ) -> tuple[FrozenImage | None, Sequence[Hint], float]:
     """The image of a moment; the hints that were taken for it, which are to be given back if it is None; for how many seconds
     nobody could write."""
@@ -135,11 +153,10 @@ def freeze_and_read(
     reader = session.reader(memory.view, time.time_ns() - _LATELY_NS, asked.limits.image)
     began = time.monotonic()
     why = ""
-    freezing = asked.together or asked.freezing
     try:
         asked.meet()
         began = time.monotonic()
-        with freezing.frozen(session.root_fd, asked.path, asked.limits.deadline):
+        with (asked.together or freezing).frozen(session.root_fd, asked.path, asked.limits.deadline):
             # From here to the end of the block: no SQLite, no log, no lock that somebody holds who writes.
             if asked.set_barrier()(asked.limits.drain):
                 hints = take_hints()
@@ -151,9 +168,7 @@ def freeze_and_read(
                 why = "the watcher did not tell in time what was written"
     except HikaeError as error:
         reader.image.close()
-        asked.again(error.reason)
-        if not isinstance(error, TryAgain):
-            asked.give_up(error)
+        asked.refused(error)
         return None, hints, time.monotonic() - began
     seconds = time.monotonic() - began
     if image is None:
@@ -163,7 +178,8 @@ def freeze_and_read(
 
 
 def looked_over(frozen: FrozenSession, hints: Sequence[Hint]) -> str | None:
-    """Bring the batch up to what the image shows; why it is not what stood there at the moment, None when it is."""
+    """Bring the batch up to what the image or the snapshot shows; why it is not what stood there at the moment, None when it
+    is."""
     session = frozen.session
     again: list[Hint] = []
     for hint in hints:
@@ -174,12 +190,12 @@ def looked_over(frozen: FrozenSession, hints: Sequence[Hint]) -> str | None:
         again += session.turn().again
     settled = session.settle_batch()
     again += settled.again
+    missed = frozen.missed()
+    if missed is not None:
+        return missed
     if again:
         return f"{len(again)} entries have to be looked at again"
-    if not settled.is_right:
-        return "what was seen does not fit together"
-    missed = frozen.missed()
-    return f"{missed} has changed meanwhile" if missed is not None else None
+    return None if settled.is_right else "what was seen does not fit together"
 
 
 def _looked(session: Session, hint: Hint) -> Sequence[Hint]:

@@ -9,6 +9,9 @@ from dataclasses import replace
 
 from agent.capture.access.frozen import FrozenAccess, FrozenDirectories
 from agent.capture.access.image import FrozenImage, ImageLimits, ImageReader
+from agent.capture.access.in_snapshot import SnapshotAccess, SnapshotDirectories
+from agent.capture.access.kept_moment import KeptMoment
+from agent.capture.access.seam import FileAccess
 from agent.capture.batch import BYTES, TreeBatch
 from agent.capture.directories import Directories
 from agent.capture.exclude import Rules
@@ -27,6 +30,7 @@ from agent.core.hold import Hold
 from agent.core.ids import ObjectId
 from agent.core.rows import is_object, key_of, object_id_of_key
 from agent.fs.handles import can_open_by_handle
+from agent.fs.snapshots.subvolume import drop_left_moment
 from agent.watch.hint import Hint, Look
 
 
@@ -142,12 +146,19 @@ class TreeSession:
         return ImageReader(self.root_fd, self._parts.tree.rules, memory, since, limits)
 
     def over(self, image: FrozenImage) -> FrozenSession:
-        live = self._parts.tree
-        access = FrozenAccess(image)
-        directories = FrozenDirectories(image, live.directories, live.batch)
-        parts = self._frozen_parts(replace(live, directories=directories, access=access))
-        session = TreeSession(parts, self._guard, self._copies, self._frozen_parts, virgin=False, census=None)
+        live, access = self._parts.tree, FrozenAccess(image)
+        session = self._looking(FrozenDirectories(image, live.directories, live.batch), access)
         return FrozenSession(session, lambda: access.missed)
+
+    def over_snapshot(self, kept: KeptMoment, most: int) -> FrozenSession:
+        live, access = self._parts.tree, SnapshotAccess(kept, most)
+        session = self._looking(SnapshotDirectories(kept, live.directories, live.batch, access), access)
+        return FrozenSession(session, lambda: access.missed)
+
+    def _looking(self, directories: Directories, access: FileAccess) -> TreeSession:
+        """A session into the same batch that gets at the tree in another way."""
+        parts = self._frozen_parts(replace(self._parts.tree, directories=directories, access=access))
+        return TreeSession(parts, self._guard, self._copies, self._frozen_parts, virgin=False, census=None)
 
     def close(self) -> None:
         if self._census is not None:
@@ -190,6 +201,7 @@ class TreeSessions:
         root_fd = self._guard.open()
         if isinstance(root_fd, Hold):
             return root_fd
+        drop_left_moment(root_fd)
         context = self._context
         batch = TreeBatch(context.catalog, context.local)
         directories = Directories(root_fd, batch, self._can_locate)

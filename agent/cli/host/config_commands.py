@@ -48,7 +48,7 @@ def check(context: Context, dataset: str | None, as_json: bool) -> None:
     if dataset is not None:
         _list_files(settings, dataset, as_json)
         return
-    seen = (_starting_at_boot(settings), _not_followed(settings), _on_own_disk(settings))
+    seen = (_starting_at_boot(settings), _not_followed(settings), _on_own_disk(settings), _without_snapshots(settings))
     told = (startability, ignored_primaries(settings), *seen)
     warnings = [*settings.warnings, *chain.from_iterable(told)]
     if as_json:
@@ -68,6 +68,18 @@ def _not_followed(settings: Settings) -> Iterator[str]:
             yield (
                 f"dataset[{dataset.name}].path: changes of its blocks cannot be noticed: {missing}; "
                 "all of it is read for each commit"
+            )
+
+
+def _without_snapshots(settings: Settings) -> Iterator[str]:
+    """A sentence for each tree whose generations would be of a snapshot that cannot be made here."""
+    from agent.capture.access.kept_moment import why_no_snapshot
+
+    for dataset in settings.datasets:
+        if dataset.quiesce == "btrfs" and not dataset.is_device and (why := why_no_snapshot(dataset.path)):
+            yield (
+                f"dataset[{dataset.name}].quiesce: no snapshot can be made of {dataset.path}: {why}; each file of "
+                'a generation is whole, and no more; write "freeze" for a moment'
             )
 
 

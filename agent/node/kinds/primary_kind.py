@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agent.apply.ports import LeftOut, nothing_left_out
+from agent.capture.access.standstill import Standstill
 from agent.capture.device.opened import open_device
 from agent.capture.device.opening import DeviceOpening
 from agent.capture.device.pump import DevicePump
@@ -21,6 +22,7 @@ from agent.capture.pumping.thread import PumpCalls
 from agent.capture.tree.session import TreeSessions
 from agent.config.own_places import left_out_by_rule
 from agent.config.values import Dataset
+from agent.core.commit import Quiesced
 from agent.core.ids import ObjectId
 from agent.node.context import SideContext
 from agent.node.kinds.trackers import SAVED, trackers_of
@@ -39,13 +41,15 @@ from agent.watch.settle import Settle
 @dataclass(frozen=True, slots=True)
 class PrimaryParts:
     """``make_source``: for each call, for its thread; ``why_not_still``: why no moment can be captured, None where one can;
-    ``always_still``: each commit is of one."""
+    ``always_still``: each commit is of one; ``snapshot``: asks for a moment that the filesystem keeps, None where nothing can;
+    see ``Pump.snapshot``."""
 
     pump: Captures
     watch: FollowsSource
     make_source: Callable[[], PrimarySource]
     why_not_still: Callable[[], str | None]
     always_still: bool = False
+    snapshot: Callable[[Quiesced], Standstill] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,10 @@ def _of_tree(context: SideContext, capture: CaptureContext, outlet: Outlet, call
             return None
         return f"the tree is followed by {kind or 'nothing'}, and a moment takes fanotify"
 
-    return PrimaryParts(pump, watch, make_source, why_not_still)
+    def snapshot(reached: Quiesced) -> Standstill:
+        return pump.snapshot(calls.dataset().path, reached=reached)
+
+    return PrimaryParts(pump, watch, make_source, why_not_still, snapshot=snapshot)
 
 
 def _of_device(context: SideContext, capture: CaptureContext, outlet: Outlet, calls: OwnerCalls) -> PrimaryParts:

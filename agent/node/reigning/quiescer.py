@@ -5,6 +5,7 @@
     none     a barrier: each file is whole
     hook     before_freeze, a barrier, after_thaw: the application made itself ready
     freeze   before_freeze, the filesystem stands still (``capture.access.standstill``), after_thaw
+    btrfs    before_freeze, a read-only snapshot is made and read (``capture.access.kept_moment``), after_thaw
 
 A device stands still for each of its commits: there only the hooks make a difference. Where a moment cannot be had, the
 generation is one of whole files, and says why. ``after_thaw`` runs whatever came before it, also when the agent ended in the
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.capture.access.standstill import Standstill
 from agent.config.values import Dataset, Hook
 from agent.core.clock import Clock
 from agent.core.commit import Provenance, Quiesced
@@ -42,8 +44,8 @@ _FOR_NOTHING = Quiesced.FILE
 class QuiescedSource:
     """What stands still: ``dataset`` as it is configured now, ``epoch`` now, what captures it and what freezes its filesystem;
     ``withheld``: why the application must not be begun now, "" where it may. ``why_not``: why no moment can be captured, None
-    where one can; ``always``: each commit is of a moment that stood still, whatever is configured. ``patience``: seconds for it
-    to come to a moment."""
+    where one can; ``always``: each commit is of a moment that stood still, whatever is configured; ``snapshot``: asks for a
+    moment that the filesystem keeps, None where nothing can. ``patience``: seconds for it to come to a moment."""
 
     dataset: Callable[[], Dataset]
     node: str
@@ -53,6 +55,7 @@ class QuiescedSource:
     withheld: Callable[[], str]
     why_not: Callable[[], str | None]
     always: bool = False
+    snapshot: Callable[[Quiesced], Standstill] | None = None
     patience: float = 60.0
 
     def place(self, reason: str) -> HookPlace:
@@ -86,8 +89,8 @@ class _Attempt:
 
     def capture(self, _record: StepsRecord) -> StepOutcome:
         """The moment is captured."""
-        by_kind = {"freeze": self._freeze, "hook": self.rest}
-        capture = self._freeze if self.source.always else by_kind.get(self.source.dataset().quiesce, self._unsupported)
+        by_kind = {"freeze": self._freeze, "btrfs": self._snapshot, "hook": self.rest}
+        capture = self._freeze if self.source.always else by_kind.get(self.source.dataset().quiesce, self.rest)
         if self.captured is not None:
             capture = self._with_others
         self.stood = not_left_open(capture)
@@ -134,16 +137,21 @@ class _Attempt:
         assert self.captured is not None
         return self.captured(self._reached(Quiesced.CRASH))
 
-    def _unsupported(self) -> StoodStill:
-        kind = self.source.dataset().quiesce
-        return self._whole_files(f"{kind} is not in this version yet")
-
     def _freeze(self) -> StoodStill:
         why_not = self.source.why_not()
         if why_not is not None:
             return self._whole_files(why_not)
         reached = self._reached(Quiesced.CRASH)
         asked = self.source.pump.stand_still(self.source.freezing, self.source.dataset().path, reached=reached)
+        return self._moment(asked)
+
+    def _snapshot(self) -> StoodStill:
+        if self.source.snapshot is None:
+            return self._whole_files("what is captured is no tree")
+        return self._moment(self.source.snapshot(self._reached(Quiesced.CRASH)))
+
+    def _moment(self, asked: Standstill) -> StoodStill:
+        """What comes of a moment that was asked for; where it cannot be had, each file is whole."""
         until = time.monotonic() + self.source.patience
         try:
             while True:
@@ -156,7 +164,7 @@ class _Attempt:
                     if asked.is_over or time.monotonic() > until:
                         return self._whole_files(error.reason)
                 else:
-                    return StoodStill(stood.number, reached, round(stood.seconds * 1e9))
+                    return StoodStill(stood.number, asked.reached, round(stood.seconds * 1e9))
         finally:
             asked.cancel("nobody waits for it any more")
 

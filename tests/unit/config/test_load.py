@@ -150,7 +150,6 @@ def test_warnings(tmp_path: Path) -> None:
     other = WEB.replace("web", "far").replace("alpha", "gamma").replace('["beta"]', '["delta"]')
     settings = load(write(tmp_path, BASE + "[health]\n" + WEB + 'group = "shop"\nquiesce = "btrfs"\n' + other))
     assert [
-        'agent.toml: dataset[web].quiesce: "btrfs" has no effect in this version yet; each file is whole',
         "agent.toml: dataset[far]: alpha is neither its primary nor a standby; it is passed over here",
     ] == [warning.replace(f"{tmp_path}/", "") for warning in settings.warnings]
     assert ["web"] == [dataset.name for dataset in settings.datasets]

@@ -381,3 +381,10 @@ def test_places_that_links_lead_to(tmp_path: Path) -> None:
         "write another place for either",
         'dataset[web].path: "file" is there, and is no directory; write another place',
     ] == found
+
+
+def test_quiesce_that_makes_no_moment(tmp_path: Path) -> None:
+    """Clones of files are no moment: it is refused, with what to write instead."""
+    (mistake,) = mistakes(write(tmp_path, BASE + WEB + 'quiesce = "reflink"\n'), tmp_path)
+    assert mistake.startswith('agent.toml: dataset[web].quiesce: "reflink" makes no moment: ')
+    assert 'write "freeze", or on btrfs "btrfs"' in mistake

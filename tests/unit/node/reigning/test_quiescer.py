@@ -64,6 +64,7 @@ class Primary:
             self.guard,
             lambda: self.withheld,
             self.why_not,
+            snapshot=lambda reached: self.made.pump.snapshot("root", reached=reached),
             patience=60.0,
         )
 
@@ -169,12 +170,14 @@ def test_a_freeze_takes_fanotify(primary: Primary) -> None:
     assert (Quiesced.FILE, (told,)) == (stood.reached, stood.hooks)
 
 
-@pytest.mark.parametrize("kind", ["reflink", "btrfs"])
-def test_kinds_that_are_not_here_yet(primary: Primary, kind: str) -> None:
-    """A kind that this version has not is said, and each file is whole."""
-    primary.configure(kind)
-    told = f"{kind}: not reached, each file is whole: {kind} is not in this version yet"
+def test_a_snapshot_that_cannot_be_had(primary: Primary) -> None:
+    """Where no snapshot can be made each file is whole, and the generation says why; with a hook the application is ready all the
+    same."""
+    primary.configure("btrfs")
+    told = "btrfs: not reached, each file is whole: it does not stand on btrfs"
     assert (Quiesced.FILE, (told,)) == ((stood := primary.reach()).reached, stood.hooks)
+    primary.configure("btrfs", before_freeze=primary.hook("before"))
+    assert Quiesced.APPLICATION == primary.reach().reached
 
 
 def test_a_hook_that_fails(primary: Primary) -> None:

@@ -1,0 +1,1 @@
+"""Moments that a filesystem keeps itself: read-only snapshots of btrfs."""
