@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,7 +18,8 @@ from fakes.trees import remove_all
 
 GROUP = "shop"
 #: A device is committed so often, nothing is started or stopped, and generations are taken by hand.
-_QUICK = '[dataset.device]\nrpo = "1s"\n[dataset.hooks]\nstart = "none"\nstop = "none"\n'
+_RPO = '[dataset.device]\nrpo = "1s"\n'
+_QUICK = '[dataset.hooks]\nstart = "none"\nstop = "none"\n'
 _BY_HAND = '[dataset.generations]\nschedule = "none"\n'
 _SIZES = {"ext4": 64 << 20, "xfs": 320 << 20}
 _COUNT = "count"
@@ -28,8 +30,8 @@ class Grouped(Shared):
 
     def config(self) -> str:
         """See ``Shared``: of the group, with terms of its own."""
-        brake = UNBRAKED if self.kind == "tree" else ""
-        return f'{super().config()}group = "{GROUP}"\n{brake}{_QUICK}{_BY_HAND}'
+        terms = UNBRAKED if self.kind == "tree" else _RPO
+        return f'{super().config()}group = "{GROUP}"\n{terms}{_QUICK}{_BY_HAND}'
 
 
 class GroupPair(Fleet):
@@ -60,7 +62,7 @@ class GroupPair(Fleet):
         with tempfile.TemporaryDirectory(dir=self.base) as place:
             told = self.beta.json("restore", "--group", GROUP, "--generation", generation, "--to", place)
             assert ["disk", "web"] == [one["dataset"] for one in told]
-            return self._counts(Path(place))
+            return self.counts(Path(place) / "web", Path(place) / "disk")
 
     def restored_apart(self, web: str, disk: str) -> tuple[int, int]:
         """The counts of tree and device in these generations."""
@@ -68,13 +70,14 @@ class GroupPair(Fleet):
             there = Path(place)
             self.beta.json("restore", "web", "--generation", web, "--to", str(there / "web"))
             self.beta.json("restore", "disk", "--generation", disk, "--to", str(there / "disk"))
-            return self._counts(there)
+            return self.counts(there / "web", there / "disk")
 
-    def _counts(self, place: Path) -> tuple[int, int]:
+    def counts(self, tree: Path, image: Path) -> tuple[int, int]:
+        """The counts in a tree and in the filesystem of an image, nobody writing to either."""
         # A copy of an xfs has the number of the one that is mounted already.
         options = ("-o", "nouuid") if self.kind == "xfs" else ()
-        with mounted(place / "disk", place / "at", *options) as at:
-            return int((place / "web" / _COUNT).read_bytes()), int((at / _COUNT).read_bytes())
+        with mounted(image, self.base / "at-copy", *options) as at:
+            return int((tree / _COUNT).read_bytes()), int((at / _COUNT).read_bytes())
 
 
 class Counting:
@@ -82,6 +85,8 @@ class Counting:
 
     def __init__(self, pair: GroupPair) -> None:
         self.count = 0
+        #: What one write took at most, in seconds.
+        self.longest = 0.0
         self._files = [os.open(place / _COUNT, os.O_RDWR | os.O_CREAT, 0o600) for place in (pair.tree, pair.disk)]
         self._write()
         self._ending = threading.Event()
@@ -104,7 +109,9 @@ class Counting:
     def _write(self) -> None:
         self.count += 1
         for fd in self._files:
+            began = time.monotonic()
             os.pwrite(fd, b"%12d" % self.count, 0)
+            self.longest = max(self.longest, time.monotonic() - began)
 
 
 @contextmanager

@@ -43,9 +43,10 @@ class TakesGroup:
         Raises ``NotFound`` for a group without any, ``Refused`` and ``TryAgain`` with the dataset that stands in the way: no
         generation of any is kept then."""
         sides = self._sides(group)
-        if wanted.label:
-            for side in sides.values():
-                side.taker.require_new_label(wanted.label)
+        for name, side in sides.items():
+            if wanted.label:
+                with _naming(group, name):
+                    side.taker.require_new_label(wanted.label)
         answers = self._answers(group, sides)
         return self._kept(group, sides, wanted, answers)
 
