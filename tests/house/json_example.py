@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, commit_number
@@ -11,7 +12,7 @@ from agent.core.problem_codes import NESTED_MOUNT
 from agent.core.standing import PeerStanding, Standing, Verified
 from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.published import status_json
-from agent.status.state import Role
+from agent.status.state import Role, State
 
 _NOW = 1_795_320_900_000_000_000
 _HOUR = 3_600 * 10**9
@@ -27,9 +28,7 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
 
 `hikae status --json` on a primary:
 
-- `state` is the first that is true of `fenced rewound unconfirmed inconsistent redo held disconnected paused first-sync
-  behind catchup degraded seeding reconciling streaming` ([status.md](status.md)); `role` is `primary`, `standby`, `fenced`
-  or `none`.
+{states}
 - A peer's `received` and `applied`: all that was written before that moment is safe there, or in its tree there.
   `lag_seconds` is measured on one clock. `forecast_seconds` is how long `behind_bytes` takes at the rate of now; null where
   that is not known, and never where `forecast_never` says so. `state`, `hold`, `errors`, `warnings`, `worst` and
@@ -86,7 +85,16 @@ A path is text to be read. Where that does not say which bytes it is, `path_hex`
 
 def page() -> str:
     """The page."""
-    return f"{_WORDS}\n```json\n{json.dumps(status_json(_node()), indent=2)}\n```\n{_HISTORY}"
+    return f"{_WORDS.replace('{states}', _states())}\n```json\n{json.dumps(status_json(_node()), indent=2)}\n```\n{_HISTORY}"
+
+
+def _states() -> str:
+    """The words of ``state`` and of ``role``."""
+    said = (
+        f"- `state` is the first that is true of `{' '.join(State)}` ([status.md](status.md)); `role` is one of "
+        f"`{' '.join(Role)}`."
+    )
+    return textwrap.fill(said, 119, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _node() -> NodeFacts:

@@ -43,8 +43,9 @@ NOT_STILL = ProblemCode(
     "not-still",
     Where.PRIMARY,
     (Severity.WARNING,),
-    "A device could not be made to stand still, so its newest commit is of no one moment and can not be promoted.",
-    "do what the problem says; it is tried again at the next commit",
+    "A device could not be made to stand still: nothing more of it is committed until it does, or, where nothing can freeze it, "
+    "what is committed is of no one moment and cannot be promoted.",
+    "do what the problem says; it is tried again at each commit",
 )
 DEVICE_BUSY = ProblemCode(
     "device-busy",
