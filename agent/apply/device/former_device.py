@@ -10,7 +10,6 @@ import structlog
 
 from agent.apply.checkpoint import STATE, believe_equal
 from agent.apply.device.claimed import looked_at
-from agent.apply.device.identity import device_identity
 from agent.apply.device.opened import OpenDevice, device_errors
 from agent.apply.device.place import DevicePlace, mark_as_ours, open_private
 from agent.apply.holds import PINNED
@@ -18,6 +17,7 @@ from agent.apply.owed_versions import SHORT
 from agent.apply.standby.kept_problems import REMEMBERED
 from agent.apply.standby.taken import expect_found_again, expect_standby
 from agent.core.ids import CommitNumber
+from agent.fs.device_identity import device_identity
 from agent.store.local import Local
 
 #: So often it is looked whether somebody still uses it, and so many seconds apart.

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from agent.apply.device.claimed import claim, create_image, is_missing, used_by_others
-from agent.apply.device.identity import device_identity
 from agent.apply.device.opened import OpenDevice, device_errors
 from agent.apply.output.directory import Step
 from agent.apply.ports import LocalFacts
@@ -18,6 +17,7 @@ from agent.apply.results import Held
 from agent.apply.standby.taken import TakenStandby, mark_in, mark_standby
 from agent.core.problem_codes import STANDBY_FOREIGN, STANDBY_GONE, STANDBY_REPLACED, STANDBY_UNSAFE
 from agent.fs.block_device import BlockPlaces, standing_on
+from agent.fs.device_identity import device_identity
 
 #: What our directory beside an image is called: the image's name with this.
 BESIDE = ".hikae"
