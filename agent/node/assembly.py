@@ -167,6 +167,7 @@ class Node:
         """See ``reloading.Reconfigured``."""
         in_vain = self.members.take(found, read, lambda: self._put_in_force(found.settings))
         self._around.clocks.keep_only([peer.name for peer in found.settings.peers])
+        self._remove_traces_left()
         return in_vain
 
     def _put_in_force(self, settings: Settings) -> None:

@@ -51,7 +51,8 @@ def leftovers_removed(state: Path, datasets: Collection[str]) -> list[str]:
     """Remove the trace instances of this agent's earlier lives that none of these datasets uses, and those of any agent that was
     killed; their names.
 
-    To be called once at the agent's start. Where no tracefs is mounted, there is nothing, and it is not mounted for this."""
+    To be called at the agent's start, and once a dataset is configured no more. Where no tracefs is mounted, there is nothing,
+    and it is not mounted for this."""
     keep = {instance_name(state, one) for one in datasets}
     gone: list[str] = []
     now = time.time()

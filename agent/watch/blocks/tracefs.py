@@ -23,6 +23,8 @@ _EVENTS = (_QUEUE, *_COMPLETIONS)
 #: Reads are of no interest, and a reconcile makes many. Everything else may write: write-zeroes go by ``N``.
 _NO_READS = ' && !(rwbs ~ "R*")'
 _LOST = re.compile(r"^(?:overrun|commit overrun|dropped events): (\d+)$", re.MULTILINE)
+#: What was noted on a processor: what was read, and what waits. It never falls, unless somebody empties the ring.
+_NOTED = re.compile(r"^(?:entries|read events): (\d+)$", re.MULTILINE)
 _LONGEST_PAGE = 1 << 20
 #: Seconds from the making of an instance until its rings are held for sure.
 _JUST_MADE = 60.0
@@ -74,6 +76,8 @@ class TraceInstance:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._rings: list[int] = []
+        self._noted: dict[str, int] = {}
+        self._emptied = 0
 
     @classmethod
     def made(cls, path: Path, limits: RingLimits = RingLimits()) -> TraceInstance:
@@ -118,9 +122,15 @@ class TraceInstance:
                     yield page
 
     def lost(self) -> int:
-        """How many events were lost since it was made. Raises ``OSError``."""
-        stats = (self._read(f"per_cpu/{cpu}/stats") for cpu in self._cpus())
-        return sum(int(number) for one in stats for number in _LOST.findall(one))
+        """How many events were lost since it was made; a ring that somebody else emptied counts as one. Raises ``OSError``."""
+        lost = 0
+        for cpu in self._cpus():
+            stats = self._read(f"per_cpu/{cpu}/stats")
+            lost += sum(map(int, _LOST.findall(stats)))
+            noted = sum(map(int, _NOTED.findall(stats)))
+            self._emptied += noted < self._noted.get(cpu, 0)
+            self._noted[cpu] = noted
+        return lost + self._emptied
 
     def leave(self, kept: float) -> None:
         """Let it go on noting with nobody there; for so many seconds no other agent may take it for a dead one's."""

@@ -267,6 +267,18 @@ def test_an_instance_that_somebody_changed(tmpfs_dir: Path) -> None:
         assert (None, why, None) == (tracker.audit(), tracker.take().reconcile, tracker.take().reconcile)
 
 
+def test_rings_that_somebody_emptied(tmpfs_dir: Path, rng: random.Random) -> None:
+    """As a tracing tool empties every instance when it begins: what was noted and not read is doubted at the next take."""
+    name = name_of(tmpfs_dir)
+    with loop_of(tmpfs_dir, 4) as device, tracking(device, name) as tracker, random_writer(device, rng) as writer:
+        writer.fast(50)
+        assert tracker.take().extents
+        writer.fast(5)
+        (tracefs_place() / "instances" / name / "trace").write_text("")
+        assert tracker.take().reconcile is not None
+        assert tracker.take().reconcile is None
+
+
 def test_an_instance_that_another_process_reads(tmpfs_dir: Path) -> None:
     """Not followed while it does, said why, and followed from the next audit on."""
     name = name_of(tmpfs_dir)
