@@ -28,6 +28,8 @@ _BLKZEROOUT = 0x127F
 _ZEROS = bytes(1 << 20)
 #: The major number of a filesystem that stands on no device of its own number, in mountinfo.
 NO_DEVICE = b"0"
+#: Loop devices on files on loop devices that are looked below.
+_DEEPEST = 8
 _DEVICES = "/dev"
 _NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -129,6 +131,21 @@ def standing_on(path: str, places: BlockPlaces) -> str:
         where = next(_mounted(number, name, places), "") if number is not None else ""
         return where or f"{name} stands on it (losetup -d {name} takes that away)"
     return ""
+
+
+def lies_below(path: str, places: BlockPlaces) -> Iterator[str]:
+    """The files and devices below a loop device, one below the other; none for anything else."""
+    for _ in range(_DEEPEST):
+        try:
+            st = os.stat(path)
+            own = places.devices / f"{os.major(st.st_rdev)}:{os.minor(st.st_rdev)}"
+            disk = own.resolve().parent if (own / "partition").exists() else own
+            if not stat.S_ISBLK(st.st_mode):
+                return
+            path = os.path.realpath((disk / "loop" / "backing_file").read_text().rstrip("\n"))
+        except OSError:
+            return
+        yield path
 
 
 def loops_on(path: str, places: BlockPlaces) -> Iterator[Path]:

@@ -52,6 +52,19 @@ def first_hole(fd: int) -> int:
         return 0
 
 
+def next_data(fd: int, offset: int) -> int:
+    """Where what is no hole of a file goes on, at or behind ``offset``; its length where only holes follow; ``offset`` where the
+    filesystem tells of none. OSError."""
+    try:
+        return os.lseek(fd, offset, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return os.fstat(fd).st_size
+        if error.errno in _NO_HOLES:
+            return offset
+        raise
+
+
 def _rest(fd: int, at: int, size: int) -> list[Segment]:
     """From ``at``, which stands in a hole, to the end."""
     found: list[Segment] = []

@@ -13,7 +13,7 @@ from agent.apply.results import RootFailed, RootFull
 from agent.apply.standby.standby_token import FILE
 from agent.apply.writing.writer import ContentWriter
 from agent.fs.block_device import device_length, zero_range
-from agent.fs.content import punch, read_exact
+from agent.fs.content import next_data, punch, read_exact
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _GONE = (errno.ENXIO, errno.ENODEV, errno.ESHUTDOWN)
@@ -91,14 +91,7 @@ class OpenDevice:
 
     def next_data(self, offset: int) -> int:
         """Where what is no hole goes on, at or behind ``offset``; the length where only holes follow."""
-        if self.is_block:
-            return offset
-        try:
-            return os.lseek(self.root, offset, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:
-                return self.length
-            return offset  # A filesystem that tells of no holes.
+        return offset if self.is_block else next_data(self.root, offset)
 
     def sync(self) -> None:
         """Make everything durable, our token too. Raises ``RootFailed``."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
+from agent.config.disks import overlap_of, placed_device
 from agent.config.nesting import below
 from agent.config.values import Dataset, Settings
 from agent.core.errors import Refused
+from agent.fs.block_device import BlockPlaces, lies_below
 from agent.generations.restore.one_file import file_aside
 from agent.status.figures import size_text
 
@@ -14,16 +16,23 @@ _RESTORE = "restore"
 
 
 def refuse_image_place(settings: Settings, target: str) -> None:
-    """Raises ``Refused`` for what this node replicates, and for what lies in that or in its own state.
+    """Raises ``Refused`` for what this node replicates, be it a part of it or what it is a part of, and for what lies in that or
+    in its own state; of a loop device its file lies there.
 
     A device of a dataset of which this node has nothing yet may be a target: so a machine is built anew from its standby."""
     real = os.path.realpath(target)
+    for place in (real, *lies_below(real, BlockPlaces())):
+        _refuse_place(settings, target, place)
+
+
+def _refuse_place(settings: Settings, target: str, real: str) -> None:
     for dataset in settings.datasets:
         path = os.path.realpath(dataset.path)
-        if dataset.is_device and _is_one(path, real) and _has_any(settings, dataset):
-            reason = f"it is what {dataset.name} has here"
+        is_own = f"is what {dataset.name} has here" if path == real else _overlap(path, real, dataset.name)
+        if dataset.is_device and is_own and _has_any(settings, dataset):
+            through = "" if os.path.realpath(target) == real else f"{real}, on which it stands, "
             remedy = f"hikae rollback {dataset.name} brings a moment back there; or name another device or file"
-            raise Refused(_RESTORE, target, reason, remedy)
+            raise Refused(_RESTORE, target, f"{through or 'it '}{is_own}", remedy)
         if not dataset.is_device and below(real, path) is not None:
             reason = f"it is inside {dataset.path}, the directory of {dataset.name} here"
             raise Refused(_RESTORE, target, reason, "name a place outside of it")
@@ -46,12 +55,11 @@ def refuse_full_place(target: str, room: int) -> None:
         raise Refused(_RESTORE, target, reason, "free some room, or name a file on a larger filesystem, or a device")
 
 
-def _is_one(path: str, other: str) -> bool:
-    try:
-        a, b = os.stat(path), os.stat(other)
-    except OSError:
-        return path == other
-    return (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino) or (a.st_rdev != 0 and a.st_rdev == b.st_rdev)
+def _overlap(path: str, other: str, dataset: str) -> str:
+    """What ``other`` is of a dataset's device, in words; "" where they have nothing in common."""
+    here, there = placed_device(path), placed_device(other)
+    said = overlap_of(here, there) if here is not None and there is not None else ""
+    return f"{said} {dataset} has here" if said else ""
 
 
 def _has_any(settings: Settings, dataset: Dataset) -> bool:

@@ -3,6 +3,7 @@ disk."""
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -82,15 +83,13 @@ class _Run:
         return changed
 
     def _starts(self) -> Iterator[int]:
-        """Where stretches begin: in a target that holds zeros alone, of those that hold anything."""
-        if not self._maker.target.fresh:
-            yield from range(0, self._image.size, STRETCH)
-            return
+        """Where stretches begin, in order: of those in which the moment or the target holds anything."""
+        wanted = (row.offset // STRETCH for row in self._image.rows_within(0, self._image.size))
         last = -1
-        for row in self._image.rows_within(0, self._image.size):
-            if (start := row.offset - row.offset % STRETCH) != last:
-                last = start
-                yield start
+        for number in heapq.merge(wanted, self._maker.target.held(self._image.size, STRETCH)):
+            if number != last:
+                last = number
+                yield number * STRETCH
 
     def read_back(self, changed: list[int]) -> None:
         """Read what was changed, and count what is as it should be."""

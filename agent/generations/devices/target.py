@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ from agent.fs.block_device import (
     zero_range,
 )
 from agent.fs.confined import open_root, rename
-from agent.fs.content import punch
+from agent.fs.content import next_data, punch
 from agent.generations.restore.one_file import file_aside
 from agent.generations.restore.target import refusal_of_error
 from agent.status.figures import size_text
@@ -48,6 +49,18 @@ class ImageTarget:
         """A file becomes as long as the device was; what is behind that on a block device stays. OSError."""
         if not self.is_block and os.fstat(self.fd).st_size != size:
             os.ftruncate(self.fd, size)
+
+    def held(self, size: int, piece: int) -> Iterator[int]:
+        """The numbers, from 0 and rising, of the pieces of the first ``size`` bytes that may hold anything but zeros. OSError."""
+        if self.fresh:
+            return
+        if self.is_block:
+            yield from range(-(-size // piece))
+            return
+        at = 0
+        while (at := next_data(self.fd, at)) < size:
+            yield at // piece
+            at += piece - at % piece
 
     def zero(self, offset: int, length: int) -> None:
         """Make a range read as zeros, without room where that can be. OSError."""

@@ -174,6 +174,22 @@ def test_what_cannot_be_a_target_is_said(node: KeptDeviceNode, tmpfs_dir: Path, 
             assert (words, code, True) == found[-1]
 
 
+@needs_loops
+@pytest.mark.parametrize("where", ["standby.img", "state/packed.img"])
+def test_a_loop_device_on_what_is_no_target_is_none_either(
+    node: KeptDeviceNode, tmpfs_dir: Path, capsys: Captured, where: str
+) -> None:
+    """On the dataset's own image, and on a file in the agent's state: named, and nothing in it is touched."""
+    below = sparse(node.config.parent / where, _SIZE + 512)
+    with attached(below) as device:
+        assert 3 == run(node, "--generation", "before", "--to", device, "--yes")
+    said = {
+        "standby.img": f"{below}, on which it stands, is what vm has here",
+        "state/packed.img": "keeps its own state",
+    }
+    assert (True, bytes(_SIZE + 512)) == (said[where] in capsys.readouterr().err, below.read_bytes())
+
+
 def test_a_chunk_that_is_lost_is_named_and_the_rest_is_there(
     node: KeptDeviceNode, tmpfs_dir: Path, capsys: Captured
 ) -> None:
@@ -194,9 +210,11 @@ def test_a_chunk_that_is_lost_is_named_and_the_rest_is_there(
     assert bytes(wanted) == to.read_bytes()
 
 
-def test_a_device_of_holes_costs_what_it_holds(node: KeptDeviceNode, tmpfs_dir: Path, capsys: Captured) -> None:
-    """One of 512 GiB with a chunk at its end: nothing is done for what was never written."""
-    size = 512 << 30
+@pytest.mark.parametrize("stands", [False, True])
+def test_a_device_of_holes_costs_what_it_holds(node: KeptDeviceNode, tmpfs_dir: Path, stands: bool) -> None:
+    """One of 16 TiB less a bit with a chunk at its end: nothing is done for what was never written, be the file a new one or one
+    that stands there with something of its own."""
+    size = (16 << 40) - (1 << 30)
     last = size // DEVICE_CHUNK
     data = bytes(DEVICE_CHUNK - 1) + b"x"
     node.kept.vault.add([pack_chunk(name_of(data), DATA, data)], [data])
@@ -207,9 +225,16 @@ def test_a_device_of_holes_costs_what_it_holds(node: KeptDeviceNode, tmpfs_dir: 
     with node.kept.catalog.reader() as reader:
         reader._connection.trace_v2(apsw.SQLITE_TRACE_STMT, lambda _: steps.append(1))
         image = DeviceImage(reader, node.kept.vault.read, number(3))
+        if stands:
+            with sparse(tmpfs_dir / "large.img", size).open("r+b") as file:
+                file.seek(size // 2)
+                file.write(b"another's")
         target = open_image_target(str(tmpfs_dir / "large.img"), image.size)
         done = restore_image(target, ImageRestoration(image, lambda _: {}, lambda *_: None))
         target.close()
+    with (tmpfs_dir / "large.img").open("rb") as file:
+        file.seek(size // 2)
+        assert bytes(9) == file.read(9)
     assert (size, True) == (os.stat(tmpfs_dir / "large.img").st_size, done.verified == done.size > 0)
     assert 0 < len(steps) < 50
 
