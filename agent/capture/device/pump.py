@@ -35,7 +35,7 @@ from agent.capture.tree.parts import print_seed
 from agent.core.commit import ORDINARY, Provenance
 from agent.core.errors import CalledOff, TryAgain
 from agent.core.hold import Hold
-from agent.core.ids import ObjectId
+from agent.core.ids import NOTHING, ObjectId
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import CAPTURE_FAILED, PROBLEM_CODES
 
@@ -90,7 +90,7 @@ class DevicePump(PumpThread):
     def look_again(self, objects: Sequence[ObjectId]) -> Ticket:
         """The ticket is done when these chunks were read, and what they hold is committed."""
         ticket = Ticket("read again")
-        self._requests.ask(ticket, objects)
+        self._requests.ask_for_chunks(ticket, objects)
         return ticket
 
     def try_again(self) -> None:
@@ -263,6 +263,7 @@ class DevicePump(PumpThread):
 
     def _begin_look(self, session: DeviceSession) -> None:
         """From the beginning, for all who asked for one."""
+        self._read_for_peers(session)
         self._lookers += [*self._requests.take_walks(), *self._requests.take_tickets()]
         self._looked, self._bulk_since = 0, self._clock.monotonic()
         self._look_began = self._bulk_since
@@ -277,6 +278,7 @@ class DevicePump(PumpThread):
     def _step_look(self, session: DeviceSession) -> None:
         """Some of the look."""
         assert self._look is not None
+        self._read_for_peers(session)
         if self._first_sync and (pause := self._pace.pause()):
             self._stopping.wait(min(pause, _TURN))
             return
@@ -290,6 +292,20 @@ class DevicePump(PumpThread):
             self._look_ended(session)
         if not self._first_sync:
             self._by_reconcile += session.looker.differed - before
+
+    def _read_for_peers(self, session: DeviceSession) -> None:
+        """Of a first copy so much was committed already that a peer may lack what changed since. It waits for that, and the copy
+        may take hours: it is read and committed in between. Later nothing is committed while all is looked at."""
+        if not self._first_sync or not self._requests.wants_chunks:
+            return
+        readers, numbers = self._requests.take_readers()
+        for _ in session.read_beside(sorted(numbers), self._outlet):
+            if self._stopping.is_set():
+                break
+        session.give_rest()
+        commit = self._committer.write(self._batch, consistent=False) or self._context.catalog.newest()
+        for ticket in readers:
+            ticket.finish(commit.number if commit is not None else NOTHING)
 
     def _commit_bulk(self, session: DeviceSession) -> None:
         """Of a first sync what was found so far, and of any look what is too much to be kept."""

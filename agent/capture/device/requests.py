@@ -15,6 +15,8 @@ class DeviceRequests(PumpRequests):
     def __init__(self) -> None:
         super().__init__()
         self._tickets: list[Ticket] = []
+        #: Who waits for chunks to be read, and not for a moment.
+        self._readers: list[Ticket] = []
         self._walks: list[Ticket] = []
         self._numbers: set[int] = set()
         self._is_dirty = False
@@ -28,11 +30,15 @@ class DeviceRequests(PumpRequests):
             self._is_dirty = True
             self._condition.notify()
 
-    def ask(self, ticket: Ticket, numbers: Sequence[int] = ()) -> None:
-        """The ticket is done with the first commit whose moment comes after now; these chunks are read for it."""
+    def ask(self, ticket: Ticket) -> None:
+        """The ticket is done with the first commit whose moment comes after now."""
+        self._enlist(ticket, lambda: self._tickets.append(ticket))
+
+    def ask_for_chunks(self, ticket: Ticket, numbers: Sequence[int]) -> None:
+        """The ticket is done with the first commit for which these chunks were read after now."""
 
         def add() -> None:
-            self._tickets.append(ticket)
+            self._readers.append(ticket)
             self._numbers.update(numbers)
 
         self._enlist(ticket, add)
@@ -53,7 +59,7 @@ class DeviceRequests(PumpRequests):
     def is_urgent(self) -> bool:
         """Whether somebody waits for a commit."""
         asked = self.standstill
-        return bool(self._tickets) or (asked is not None and not asked.is_over)
+        return bool(self._tickets or self._readers) or (asked is not None and not asked.is_over)
 
     @property
     def is_held_off(self) -> bool:
@@ -64,6 +70,11 @@ class DeviceRequests(PumpRequests):
     def is_dirty(self) -> bool:
         """Whether something became dirty since :meth:`take_dirty`."""
         return self._is_dirty or bool(self._numbers)
+
+    @property
+    def wants_chunks(self) -> bool:
+        """Whether somebody waits for chunks alone."""
+        return bool(self._readers)
 
     @property
     def wants_walk(self) -> bool:
@@ -80,8 +91,15 @@ class DeviceRequests(PumpRequests):
     def take_tickets(self) -> list[Ticket]:
         """All who wait for a moment that comes now."""
         with self._condition:
-            tickets, self._tickets = self._tickets, []
+            tickets, self._tickets, self._readers = [*self._tickets, *self._readers], [], []
         return tickets
+
+    def take_readers(self) -> tuple[list[Ticket], set[int]]:
+        """All who wait for chunks alone, and these."""
+        with self._condition:
+            readers, self._readers = self._readers, []
+            numbers, self._numbers = self._numbers, set()
+        return readers, numbers
 
     def take_walks(self) -> list[Ticket]:
         """All who wait for a walk that begins now."""
@@ -102,5 +120,6 @@ class DeviceRequests(PumpRequests):
                 self._condition.wait(longest)
 
     def _take_waiting(self) -> list[Ticket]:
-        tickets, self._tickets, self._walks = [*self._tickets, *self._walks], [], []
+        tickets = [*self._tickets, *self._readers, *self._walks]
+        self._tickets, self._readers, self._walks = [], [], []
         return tickets

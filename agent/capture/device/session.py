@@ -8,10 +8,10 @@ from pathlib import Path
 
 from agent.capture.device.batch import DeviceBatch
 from agent.capture.device.looking import ChunkLooker
-from agent.capture.device.moment import Piece
-from agent.capture.device.opened import ReadsDevice
+from agent.capture.device.moment import Piece, Unread, read_run
+from agent.capture.device.opened import ReadsDevice, aligned_memory
 from agent.capture.device.read_ahead import DeviceReads
-from agent.capture.device.runs import Run, begins_at
+from agent.capture.device.runs import Run, begins_at, bytes_of
 from agent.capture.device.whole_look import WholeLook
 from agent.capture.outlet import Outlet
 from agent.capture.ports import Send
@@ -67,6 +67,17 @@ class DeviceSession:
                 yield 0
             self.take_in(done.pieces, done.unread)
             yield done.size
+
+    def read_beside(self, numbers: Sequence[int], outlet: Outlet) -> Generator[None, None, None]:
+        """Read a few chunks while a pass goes on, which has its own buffers."""
+        buffer = aligned_memory(DEVICE_CHUNK)
+        for number in numbers:
+            while not outlet.has_room(_NO_ROOM):
+                yield
+            unread: Unread = []
+            run = number, number
+            self.take_in(read_run(self.device, run, buffer[: bytes_of((run,))], unread), unread)
+            yield
 
     def pass_over_all(self, outlet: Outlet) -> Generator[int, None, None]:
         """Read all of it; holes of an image are not read."""

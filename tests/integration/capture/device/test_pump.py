@@ -20,6 +20,7 @@ from agent.core.errors import NotPermitted
 from agent.core.ids import ObjectId
 from agent.core.problem import Problem
 from agent.core.problem_codes import DEVICE_BUSY, DEVICE_GONE, DEVICE_SHRUNK, NOT_STILL, UNREADABLE
+from agent.core.rows import decode_chunk
 from agent.fs.thaw_guard import FreezeFailed
 from fakes.device_station import CHUNK, WAIT, BadPlaces, DeviceStation, device_station, image_of, wait_for
 
@@ -314,6 +315,27 @@ def test_a_first_copy_stands_back_and_no_later_look(tmp_path: Path) -> None:
         before = len(looks)
         made.pump.reconcile("the test asks for it").wait(WAIT)
         assert before == len(looks) > 0
+
+
+def test_a_peer_gets_what_it_lacks_while_a_first_copy_stands_back(tmp_path: Path) -> None:
+    """The chunk as it is now, in a commit that is no moment; the copy goes on where it was."""
+    image_of(tmp_path / "image", 64 * CHUNK, chunks=range(1, 60))
+
+    def crowded() -> HostLoad:
+        now = time.monotonic()
+        return HostLoad(now, cpu_stalled=now, io_stalled=now, used=2 * now)
+
+    # A pause that outlasts the test comes before the first step.
+    yielding = Yielding(crowded, YieldLimits(begins=0.0, rest=3600.0))
+    with device_station(
+        tmp_path / "image", tmp_path / "state", before=lambda made: setattr(made, "yielding", lambda: yielding)
+    ) as made:
+        wait_for(lambda: made.pump.facts().phase is CapturePhase.FIRST_SYNC)
+        made.write(40 * CHUNK, b"changed")
+        made.pump.look_again([ObjectId(41)]).wait(WAIT)
+        found = next(one for one in map(decode_chunk, made.outlet.rows.values()) if one.number == 41)
+        expected = made.path.read_bytes()[40 * CHUNK : 41 * CHUNK]
+        assert (expected, False) == (made.outlet.chunks[found.name], made.outlet.commits[-1].consistent)
 
 
 def test_each_round_tells_what_changed_since_the_one_before(tmp_path: Path) -> None:

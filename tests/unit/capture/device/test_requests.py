@@ -36,10 +36,21 @@ def test_who_waits_keeps_nobody_busy_while_it_is_held() -> None:
 def test_who_waits_is_served_at_once() -> None:
     """Otherwise the pump does not rest."""
     requests = DeviceRequests()
-    ticket = Ticket("test")
-    requests.ask(ticket, [7])
+    ticket, reader = Ticket("test"), Ticket("test")
+    requests.ask(ticket)
+    requests.ask_for_chunks(reader, [7])
     requests.rest(60.0)
-    assert ([ticket], {7}) == (requests.take_tickets(), requests.take_dirty())
+    assert ([ticket, reader], {7}) == (requests.take_tickets(), requests.take_dirty())
+
+
+def test_who_waits_for_chunks_may_be_served_alone() -> None:
+    """A moment is waited for by the others still."""
+    requests = DeviceRequests()
+    ticket, reader = Ticket("test"), Ticket("test")
+    requests.ask(ticket)
+    requests.ask_for_chunks(reader, [7])
+    assert ([reader], {7}) == requests.take_readers()
+    assert ([ticket], set()) == (requests.take_tickets(), requests.take_dirty())
 
 
 @pytest.mark.parametrize("ask", [DeviceRequests.ask, DeviceRequests.ask_for_walk])
