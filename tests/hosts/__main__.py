@@ -18,6 +18,7 @@ from hosts.freezing import FrozenTree, SecondDisk
 from hosts.history import ANSWERS, GoingBack
 from hosts.host import Host, HostError
 from hosts.lan import Lan
+from hosts.running_root import DISK, RunningRoot
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = ("alpha", "beta", "laptop")
@@ -127,6 +128,7 @@ class Story:
             self._power_failure_of("beta")
             self._power_failure_of("alpha")
             self._upgrade()
+            self._whole_machine()
             self._removal()
         finally:
             for host in self._hosts.values():
@@ -138,11 +140,16 @@ class Story:
         for name in NAMES:
             image = self._work / f"{name}.img"
             self._cache.disk_for(image)
-            self._hosts[name] = Host(name, image, self._lan, self._cache.top, self._devices(name))
+            self._hosts[name] = self._host(name, image)
             self._hosts[name].boot()
             self._hosts[name].type(self._names() + f"hostname {name}; echo {name} > /etc/hostname\n", quiet=True)
         self._let_the_laptop_in()
         self._hosts["alpha"].type(_A_TREE, quiet=True)
+
+    def _host(self, name: str, image: Path) -> Host:
+        """A host of that name on a disk; only alpha, whose disk is a dataset for a while, sees its own."""
+        own_disk = DISK if name == "alpha" else ""
+        return Host(name, image, self._lan, self._cache.top, self._devices(name), own_disk)
 
     def _names(self) -> str:
         lines = "\n".join(f"{address} {name}.example {name}" for name, address in self._lan.addresses.items())
@@ -168,6 +175,14 @@ class Story:
         self._same("after the rollbacks")
         FailingOver(alpha, beta, self._step, self._same).tell()
         FrozenTree(alpha, beta, self._second_disk).tell()
+
+    def _whole_machine(self) -> None:
+        RunningRoot(self._hosts["alpha"], self._hosts["beta"], self._alpha_again).tell()
+        self._prove_again("after alpha came back on another disk")
+
+    def _alpha_again(self, image: Path) -> Host:
+        self._hosts["alpha"] = self._host("alpha", image)
+        return self._hosts["alpha"]
 
     def _step(self, step: str, more: tuple[Substitution, ...] = ()) -> str:
         """Types the README's blocks of that step, of which there must be one; what they said."""

@@ -33,32 +33,24 @@ class Cache:
 
     def fill(self, repository: Path) -> None:
         """Makes what is missing. Needs root, and the network the first time; ``CalledProcessError`` where a program fails."""
-        self.top.mkdir(parents=True, exist_ok=True)
-        base = _short_name(_BASE)
-        self._make_once(f"system-{base}", self._make_system)
-        self._make_once(f"debs-{_short_name(' '.join(self._packages))}", self._make_debs)
-        self._make_once(f"disk-{base}", self._make_disk)
+        self.fill_system()
+        base = short_name(_BASE)
+        make_once(self.top, f"debs-{short_name(' '.join(self._packages))}", self._make_debs)
+        make_once(self.top, f"disk-{base}", self._make_disk)
         locks = (repository / "requirements" / "runtime.lock").read_bytes()
-        self._make_once(f"wheels-{_short_name(locks.decode())}", lambda into: self._make_wheels(into, repository))
+        make_once(self.top, f"wheels-{short_name(locks.decode())}", lambda into: self._make_wheels(into, repository))
         shutil.rmtree(self.top / "hikae.git", ignore_errors=True)
         _run("git", "clone", "--quiet", "--bare", str(repository), str(self.top / "hikae.git"))
+
+    def fill_system(self) -> Path:
+        """Makes the system alone, where it is missing: a directory."""
+        self.top.mkdir(parents=True, exist_ok=True)
+        make_once(self.top, f"system-{short_name(_BASE)}", self._make_system)
+        return self.top / "system"
 
     def disk_for(self, image: Path) -> None:
         """A fresh disk: a copy of the base."""
         _run("cp", "--sparse=always", "--reflink=auto", str(self.top / "disk"), str(image))
-
-    def _make_once(self, name: str, make: Callable[[Path], None]) -> None:
-        into, unfinished = self.top / name, self.top / f"{name}.unfinished"
-        if not into.exists():
-            print(f"filling the cache: {name}", flush=True)
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.unlink(missing_ok=True)
-            make(unfinished)
-            unfinished.rename(into)
-        link = self.top / name.partition("-")[0]
-        if link != into:
-            link.unlink(missing_ok=True)
-            link.symlink_to(into.name)
 
     def _make_system(self, into: Path) -> None:
         _run("debootstrap", "--variant=minbase", f"--include={_BASE}", _SUITE, str(into))
@@ -105,13 +97,28 @@ class Cache:
         )
 
 
+def make_once(top: Path, name: str, make: Callable[[Path], None]) -> None:
+    """The part ``name`` of a cache, made by ``make`` where it is not there; what stands before its hyphen is a link to it."""
+    into, unfinished = top / name, top / f"{name}.unfinished"
+    if not into.exists():
+        print(f"filling the cache: {name}", flush=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.unlink(missing_ok=True)
+        make(unfinished)
+        unfinished.rename(into)
+    link = top / name.partition("-")[0]
+    if link != into:
+        link.unlink(missing_ok=True)
+        link.symlink_to(into.name)
+
+
 def _index_entry(deb: Path) -> str:
     control = subprocess.run(["dpkg-deb", "--field", str(deb)], check=True, capture_output=True, text=True).stdout
     content = deb.read_bytes()
     return f"{control}Filename: ./{deb.name}\nSize: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\n"
 
 
-def _short_name(text: str) -> str:
+def short_name(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

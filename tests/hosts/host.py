@@ -14,6 +14,7 @@ from hosts.lan import Lan
 
 # fanotify is refused by the default filter of a container; a server has no such filter.
 _SYSTEM_CALLS = "fanotify_init fanotify_mark name_to_handle_at open_by_handle_at"
+_TRACING = "/sys/kernel/tracing"
 _DONE = "--- this block is done: "
 
 
@@ -22,15 +23,19 @@ class HostError(Exception):
 
 
 class Host:
-    """One server. Owned by the thread that made it; ``boot`` and ``cut_power`` may follow each other as often as one likes."""
+    """One server. Owned by the thread that made it; ``boot`` and ``cut_power`` may follow each other as often as one likes.
+    ``own_disk``: what it calls the disk that it runs from, where it sees that disk and what the kernel traces of it."""
 
-    def __init__(self, name: str, image: Path, lan: Lan, cache: Path, devices: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, name: str, image: Path, lan: Lan, cache: Path, devices: tuple[str, ...] = (), own_disk: str = ""
+    ) -> None:
         self.name = name
         self.image = image
         self.root = image.with_suffix("")
         self._lan = lan
         self._cache = cache
         self._devices = devices
+        self._own_disk = own_disk
         self._container: subprocess.Popen[bytes] | None = None
         self._shell: subprocess.Popen[str] | None = None
 
@@ -49,6 +54,8 @@ class Host:
         assert self._container is not None
         os.kill(self._leader(), signal.SIGKILL)
         self._container.wait()
+        # What was cut off within a freeze would stand still on this machine, which goes on.
+        subprocess.run(["fsfreeze", "--unfreeze", str(self.root)], capture_output=True, check=False)
         self._unmount()
 
     def shut_down(self) -> None:
@@ -95,7 +102,19 @@ class Host:
             f"--system-call-filter={_SYSTEM_CALLS}",
             f"--bind-ro={self._cache}:/srv/cache",
             *(f"--bind={device}" for device in self._devices),
+            *self._seen_disk(),
         ]
+
+    def _seen_disk(self) -> tuple[str, ...]:
+        if not self._own_disk:
+            return ()
+        if not os.path.ismount(_TRACING):
+            _run("mount", "-t", "tracefs", "tracefs", _TRACING)
+        return (f"--bind={self.disk()}:{self._own_disk}", f"--bind={_TRACING}")
+
+    def disk(self) -> str:
+        """The loop device of this machine that it runs from, while its power is on."""
+        return _run("findmnt", "-no", "SOURCE", str(self.root)).strip()
 
     def _await_leader(self) -> None:
         until = time.monotonic() + 60
@@ -151,8 +170,9 @@ class Host:
         return self._container is not None
 
 
-def _run(*command: str) -> None:
+def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         print(done.stderr, file=sys.stderr)
         raise HostError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
