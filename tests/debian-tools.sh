@@ -26,6 +26,11 @@ need redis-server redis-server
 need sfdisk fdisk
 need sgdisk gdisk
 need psql postgresql
+if [ "${1:-}" = boots ]; then
+    need qemu-system-x86_64 qemu-system-x86
+    need extlinux extlinux
+    need debootstrap debootstrap
+fi
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -68,10 +68,15 @@ class DevicePair(Fleet):
 
 @contextmanager
 def device_pair(
-    size: int = 48 << 20, *, block_standby: bool = False, extra: str = UNBRAKED + QUICK, image: Path | None = None
+    size: int = 48 << 20,
+    *,
+    block_standby: bool = False,
+    extra: str = UNBRAKED + QUICK,
+    image: Path | None = None,
+    directory: str = "/dev/shm",
 ) -> Iterator[DevicePair]:
     """Agents that do not run yet, with a zeroed source, or with ``image``; gone afterwards with mounts and loop devices."""
-    base = Path(tempfile.mkdtemp(prefix="hikae-", dir="/dev/shm"))
+    base = Path(tempfile.mkdtemp(prefix="hikae-", dir=directory))
     try:
         with ExitStack() as stack:
             source = image or Path(stack.enter_context(attached(sparse(base / "source.img", size))))

@@ -87,6 +87,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/platform/test_groups.py",),
             seeds=25,
         ),
+        "boots": Part(
+            "a virtual machine's disk, kept while it runs: the promoted standby, an older moment and bare metal boot",
+            ("tests/soak/test_boots.py", "-o", "faulthandler_timeout=0"),
+            seeds=1,
+        ),
         "device-kills": Part(
             "agent and guard killed 100 times around the freeze of a device: writes go on within the deadline",
             ("tests/platform/test_device_kills.py",),
