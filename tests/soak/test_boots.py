@@ -40,7 +40,8 @@ _LARGER = SIZE + (512 << 20)
 _TERMS = f'quiesce = "hook"\n{UNBRAKED}[dataset.device]\nrpo = "2s"\n[dataset.hooks]\nstart = "none"\nstop = "none"\n'
 _LOAD = "(while :; do head -c 300000 /dev/urandom > /var/tmp/load; sync; sleep 1; done) > /dev/null 2>&1 &"
 _KEPT = REPOSITORY / "docs" / "evidence"
-_ESCAPES = re.compile(r"\x1b(\[[0-9;?=]*[A-Za-z]|[A-Za-z0-9])|[^\n\x20-\x7e]")
+#: What a terminal would act on, and not show.
+_ESCAPES = re.compile(r"\x1b(\[[0-9;?=]*[A-Za-z]|[A-Za-z0-9])|[\x00-\x09\x0b-\x1f\x7f]")
 
 
 @contextmanager
@@ -110,7 +111,7 @@ def keep(guest: Guest) -> None:
     _KEPT.mkdir(exist_ok=True)
     guest.ask_monitor(f"screendump {_KEPT / 'boots.png'} -f png")
     lines = _ESCAPES.sub("", guest.log.read_text(errors="replace")).splitlines()
-    (_KEPT / "boots.txt").write_text("\n".join(line.rstrip() for line in lines) + "\n")
+    (_KEPT / "boots.txt").write_text("".join(f"{line.rstrip()}\n" for line in lines if line.strip()))
 
 
 def live_system(both: DevicePair) -> Path:
