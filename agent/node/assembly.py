@@ -21,12 +21,14 @@ from agent.core.problem_codes import BUSY, CERTIFICATE, EVENTS_FILE, NOT_LISTENI
 from agent.fs.block_device import is_block_device
 from agent.fs.thaw_guard import FreezeFailed, ThawGuard, thaw_what_was_left
 from agent.generations.afar import FoundMoment, NamedMoment
+from agent.generations.taking import WantedGeneration
 from agent.node.clocks import Clocks
 from agent.node.context import Surroundings
 from agent.node.following.peers_reading import SharedMoments
 from agent.node.grouped.desk import GroupDesk
 from agent.node.grouped.members import datasets_of
 from agent.node.grouped.scheduled import ScheduledGroups
+from agent.node.grouped.taking import TakesGroup
 from agent.node.measured.disks import Disks
 from agent.node.reloading import Reloader
 from agent.node.roster import Roster
@@ -42,6 +44,7 @@ from agent.status.figures import stamp, stamp_ns
 from agent.status.publish import Publisher
 from agent.status.reading import FRESH_SECONDS
 from agent.status.state import Role
+from agent.store.catalog.generation import Cause
 from agent.store.sqlite import keep_temporary_in
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.receiving.one_call import Seats
@@ -94,7 +97,7 @@ class Node:
             self._guard,
             self.board,
             GroupDesk(self._names_in, self._guard, clock),
-            ScheduledGroups(lambda: self.members, self._in_force, clock),
+            ScheduledGroups(self._in_force, self._take_group),
         )
         self.members = Roster(settings, self._around)
         self._disks = Disks(self._written_on, self.board, clock)
@@ -176,6 +179,11 @@ class Node:
 
     def _in_force(self) -> Settings:
         return self._settings
+
+    def _take_group(self, group: str, still_wanted: Callable[[], None]) -> object:
+        """One generation of each of its datasets, by schedule."""
+        takes = TakesGroup(self.members, self._settings, self.clock, still_wanted)
+        return takes.take(group, WantedGeneration(Cause.SCHEDULE))
 
     def _names_in(self, group: str) -> list[str]:
         return [one.name for one in datasets_of(self._settings, group)]

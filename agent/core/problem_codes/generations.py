@@ -11,6 +11,13 @@ GENERATION_MISSED = ProblemCode(
     "A generation of the schedule could not be taken. It is tried again every five minutes, and made up once.",
     "as the problem says; `hikae generations take DATASET` takes one by hand",
 )
+GENERATION_APART = ProblemCode(
+    "generation-apart",
+    Where.STANDBY,
+    (Severity.WARNING,),
+    "A generation of the schedule was taken of this dataset by itself: there was no one moment of all datasets of its group.",
+    "as the problem says; the next by schedule tries it again, and `hikae generations take --group GROUP` at once",
+)
 ROLLED_BACK = ProblemCode(
     "rolled-back",
     Where.STANDBY,

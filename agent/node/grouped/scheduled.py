@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from agent.config.values import Dataset, Settings
-from agent.core.clock import Clock
 from agent.core.errors import HikaeError, TryAgain
-from agent.generations.taking import WantedGeneration
 from agent.node.grouped.members import datasets_of
-from agent.node.grouped.taking import TakesGroup
-from agent.node.member import Member
-from agent.store.catalog.generation import Cause
 
 _STEP = 0.5
+#: Of a group; calls the other at least each second, which raises what is to end it. Raises ``HikaeError``.
+TakeAll: TypeAlias = Callable[[str, Callable[[], None]], object]
 
 
 @dataclass(slots=True)
@@ -28,14 +26,11 @@ class _Round:
 
 
 class ScheduledGroups:
-    """Of one node. Satisfies ``TakesWithOthers``."""
+    """Of one node. Satisfies ``TakesWithOthers``. ``take``: one of each dataset of a group now, or of none."""
 
-    def __init__(
-        self, members: Callable[[], Mapping[str, Member]], settings: Callable[[], Settings], clock: Clock
-    ) -> None:
-        self._members = members
+    def __init__(self, settings: Callable[[], Settings], take: TakeAll) -> None:
         self._settings = settings
-        self._clock = clock
+        self._take = take
         self._lock = threading.Lock()
         self._rounds: dict[str, _Round] = {}
 
@@ -59,9 +54,8 @@ class ScheduledGroups:
             raise one.error
 
     def _lead(self, group: str, one: _Round, still_wanted: Callable[[], None]) -> None:
-        takes = TakesGroup(self._members(), self._settings(), self._clock, still_wanted)
         try:
-            takes.take(group, WantedGeneration(Cause.SCHEDULE))
+            self._take(group, still_wanted)
         except HikaeError as error:
             one.error = error
         except BaseException as error:

@@ -13,7 +13,7 @@ from agent.config.values import Dataset
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError, TryAgain
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.problem_codes import GENERATION_MISSED
+from agent.core.problem_codes import GENERATION_APART, GENERATION_MISSED
 from agent.generations.local_time import time_text
 from agent.generations.schedule import due_since, spread_ns
 from agent.generations.taking import WantedGeneration
@@ -115,6 +115,7 @@ class ScheduledGenerations:
             if apart is not None:
                 self._taker.take(WantedGeneration(Cause.SCHEDULE, note=apart), self._require_going_on)
             self._note(due)
+            self._board.clear(GENERATION_MISSED)
             self._tell_apart(due, apart or "")
         except HikaeError as error:
             if not self._stop.is_set():
@@ -134,13 +135,13 @@ class ScheduledGenerations:
 
     def _tell_apart(self, due: int, why: str) -> None:
         if not why:
-            self._board.clear(GENERATION_MISSED)
+            self._board.clear(GENERATION_APART)
             return
         name, group = self._dataset().name, self._dataset().group
         _log.warning("a generation was taken by itself", dataset=name, reason=why)
         message = f"the generation of {time_text(due)} was taken by itself, {why}"
         remedy = f"the next by schedule tries it again; by hand: hikae generations take --group {group}"
-        self._board.put(Problem(GENERATION_MISSED, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
+        self._board.put(Problem(GENERATION_APART, Severity.WARNING, self._clock.now_ns(), b"", message, remedy))
 
     def _failed(self, name: str, due: int, error: HikaeError) -> None:
         self._not_before, self._looked = self._clock.monotonic() + AGAIN, 0

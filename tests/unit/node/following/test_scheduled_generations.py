@@ -182,11 +182,11 @@ def test_where_the_group_has_no_moment_each_is_taken_by_itself(scheduled: Schedu
     scheduled.clock.advance(HOUR + SPREAD)
     schedule.tick()
     assert Cause.SCHEDULE == scheduled.taker.taken.get(timeout=60)
-    eventually(lambda: scheduled.board.has("generation-missed"))
+    eventually(lambda: scheduled.board.has("generation-apart"))
     ((told, *_), _) = scheduled.board.listed()
     assert "by itself, not of one moment with the others of group shop: disk is held" in told.message
     scheduled.others.failure = None
     scheduled.clock.advance(HOUR)
     schedule.tick()
-    eventually(lambda: not scheduled.board.has("generation-missed"))
+    eventually(lambda: not scheduled.board.has("generation-apart"))
     schedule.close()
